@@ -1,0 +1,146 @@
+//! What can go wrong, with the data a caller needs to act on it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::text::ParseError;
+
+/// The result of a fallible call of this library.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call failed. Nothing was changed unless the variant says otherwise.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum Error {
+    /// The package, section or option does not exist.
+    NotFound {
+        /// The key or path that was asked for.
+        key: String,
+    },
+    /// A name, type, value, key or argument is not allowed.
+    Invalid {
+        /// The offending text.
+        what: String,
+        /// The rule it breaks.
+        why: &'static str,
+    },
+    /// The name is taken.
+    Exists {
+        /// The key that exists already.
+        key: String,
+    },
+    /// A selector by value matches more than one section.
+    Ambiguous {
+        /// The selector as given.
+        key: String,
+        /// The names of the sections it matches.
+        matches: Vec<String>,
+    },
+    /// Configuration text could not be read.
+    Parse(Box<ParseError>),
+    /// Someone else changed the package again and again while it was being written.
+    Conflict {
+        /// The package or key in conflict.
+        key: String,
+        /// What happened.
+        why: String,
+    },
+    /// The lock of a package could not be had in time.
+    Locked {
+        /// The file that is locked.
+        path: PathBuf,
+        /// Who holds it, as far as can be told.
+        holder: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// A system call failed.
+    Io {
+        /// What was being done, for example "rename".
+        op: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The new file is in place, but the system could not promise that it survives a power cut.
+    NotDurable {
+        /// The file that was written.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Makes an [`Error::Invalid`].
+    pub(crate) fn invalid(what: &[u8], why: &'static str) -> Self {
+        Self::Invalid { what: crate::name::show(what), why }
+    }
+
+    /// Makes an [`Error::Io`]; for use with `map_err`.
+    pub(crate) fn io(op: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { op, path, source }
+    }
+
+    /// Returns a suggestion of what to do about it, where there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Parse(error) => error.reason.hint(),
+            Self::Ambiguous { .. } => Some("name one of them, or select by index"),
+            Self::Conflict { .. } => Some("look at the package again and repeat the command"),
+            Self::Locked { .. } => Some("wait for the holder, or end it if it hangs"),
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Some("run as a user who may write there"),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Some("free some space and repeat the command; nothing was lost")
+                }
+                io::ErrorKind::ReadOnlyFilesystem => Some("remount it read-write, or use another directory"),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound { key } => write!(f, "{key}: not found"),
+            Self::Invalid { what, why } => write!(f, "'{what}': {why}"),
+            Self::Exists { key } => write!(f, "{key}: the name is in use"),
+            Self::Ambiguous { key, matches } => {
+                write!(f, "{key}: matches {} sections ({})", matches.len(), matches.join(", "))
+            }
+            Self::Parse(error) => error.fmt(f),
+            Self::Conflict { key, why } => write!(f, "{key}: {why}"),
+            Self::Locked { path, holder, waited } => {
+                write!(f, "{}: locked by {holder}, waited {} ms", path.display(), waited.as_millis())
+            }
+            Self::Io { op, path, source } => write!(f, "{}: cannot {op}: {source}", path.display()),
+            Self::NotDurable { path, source } => {
+                write!(f, "{}: written, but not safe from a power cut yet: {source}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } | Self::NotDurable { source, .. } => Some(source),
+            Self::Parse(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ParseError> for Error {
+    fn from(error: ParseError) -> Self {
+        Self::Parse(Box::new(error))
+    }
+}

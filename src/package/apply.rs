@@ -1,0 +1,307 @@
+//! The rules of changing a package: what each kind of change does, and what it refuses.
+
+use super::{OptionId, Package, SectionId, Value};
+use crate::delta::{Delta, DeltaKind};
+use crate::error::{Error, Result};
+use crate::name;
+use crate::text::Dialect;
+
+impl Package {
+    /// Applies a change and returns the change to record, or `None` if it changed nothing.
+    ///
+    /// What is recorded can differ from what was asked for: setting an empty value deletes, and a position
+    /// is recorded as the number that was used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if the section or option to change does not exist, [`Error::Invalid`] for a
+    /// name, type, value or number that is not allowed, [`Error::Exists`] if a new name is in use. The
+    /// package is unchanged then.
+    pub fn apply(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+        let refused = |value: &&[u8]| dialect == Dialect::Cms && !name::is_value(value);
+        if let Some(value) = delta.value.as_deref().filter(refused) {
+            return Err(Error::invalid(value, "control characters cannot be set"));
+        }
+        match delta.kind {
+            DeltaKind::Set | DeltaKind::Add => self.apply_set(delta, dialect),
+            DeltaKind::Delete => self.apply_delete(delta, dialect),
+            DeltaKind::Rename => self.apply_rename(delta),
+            DeltaKind::Reorder => self.apply_reorder(delta, dialect),
+            DeltaKind::AddList => self.apply_add_list(delta),
+            DeltaKind::DelList => self.apply_del_list(delta),
+        }
+    }
+
+    /// Adds an anonymous section at the end and returns its generated name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if `section_type` is not a type.
+    pub fn add_section(&mut self, section_type: &[u8]) -> Result<String> {
+        self.skip_taken_names(section_type);
+        let name = self.next_generated(section_type);
+        self.apply(&Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)), Dialect::Cms)?;
+        Ok(name)
+    }
+
+    fn apply_set(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+        let value = required(delta)?;
+        let Some(option) = delta.option.as_deref() else {
+            return self.set_section(delta, value, dialect);
+        };
+        if !name::is_name(option) {
+            return Err(Error::invalid(option, "an option name holds letters, digits and '_' only"));
+        }
+        let section = self.existing_section(delta)?;
+        let found = self.find_option(section, option);
+        let Some(id) = found else {
+            if !value.is_empty() {
+                let (option, value) = (self.intern(option, None)?, self.intern(value, None)?);
+                self.push_option(section, option, value);
+                return Ok(Some(delta.clone()));
+            }
+            return Ok(None);
+        };
+        if value.is_empty() {
+            self.delete_option(section, id);
+            return Ok(Some(Delta::new(DeltaKind::Delete, &delta.section, Some(option), None)));
+        }
+        if self.value_of(section, id) == Value::String(value) {
+            return Ok(None);
+        }
+        let value = self.intern(value, None)?;
+        self.set_string(section, id, value);
+        Ok(Some(delta.clone()))
+    }
+
+    fn set_section(&mut self, delta: &Delta, kind: &[u8], dialect: Dialect) -> Result<Option<Delta>> {
+        let found = self.find_section(&delta.section);
+        if kind.is_empty() {
+            let Some(id) = found else { return Ok(None) };
+            self.delete_section(id);
+            return Ok(Some(Delta::new(DeltaKind::Delete, &delta.section, None, None)));
+        }
+        if !name::is_type(kind) {
+            return Err(Error::invalid(kind, "a section type holds printable ASCII characters, no blanks"));
+        }
+        let (id, changed) = match found {
+            Some(id) => (id, self.retype(id, kind, dialect)?),
+            None if !name::is_name(&delta.section) => {
+                return Err(Error::invalid(&delta.section, "a section name holds letters, digits and '_' only"));
+            }
+            None => {
+                let (kind, name) = (self.intern(kind, None)?, self.intern(&delta.section, None)?);
+                (self.push_section(kind, Some(name))?, true)
+            }
+        };
+        if delta.kind == DeltaKind::Add {
+            self.set_anonymous(id, true);
+        }
+        Ok(changed.then(|| delta.clone()))
+    }
+
+    /// Changes the type of a section; tells whether it was another one.
+    pub(crate) fn retype(&mut self, id: SectionId, kind: &[u8], dialect: Dialect) -> Result<bool> {
+        let old = self.data(id).kind;
+        let old = self.text.get(old);
+        if old == kind {
+            return Ok(false);
+        }
+        // Stock uci rebuilds a section whose type does not fit the old place, and forgets that it had no name.
+        if dialect == Dialect::Uci && old.len() != kind.len() {
+            self.set_anonymous(id, false);
+        }
+        let kind = self.intern(kind, None)?;
+        self.set_type(id, kind);
+        Ok(true)
+    }
+
+    fn apply_delete(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+        let section = self.existing_section(delta)?;
+        let Some(name) = delta.option.as_deref() else {
+            self.delete_section(section);
+            return Ok(Some(Delta { value: None, ..delta.clone() }));
+        };
+        let option = self.existing_option(section, delta, name)?;
+        let index = delta.value.as_deref().filter(|value| !value.is_empty());
+        let (Value::List(list), Some(index)) = (self.value_of(section, option), index) else {
+            self.delete_option(section, option);
+            return Ok(Some(Delta { value: None, ..delta.clone() }));
+        };
+        let number = match dialect {
+            Dialect::Uci => leading_integer(index).map(wrap),
+            Dialect::Cms => whole_integer(index).and_then(|number| i32::try_from(number).ok()),
+        };
+        let number = number.ok_or_else(|| Error::invalid(index, "a list index is a number counted from 0"))?;
+        match usize::try_from(number) {
+            Ok(number) if number < list.len() => {
+                self.remove_items(section, option, |position, _| position == number);
+                Ok(Some(delta.clone()))
+            }
+            _ if dialect == Dialect::Uci => Ok(None),
+            _ => Err(Error::NotFound { key: format!("{}[{}]", self.key_of(delta), name::show(index)) }),
+        }
+    }
+
+    fn apply_rename(&mut self, delta: &Delta) -> Result<Option<Delta>> {
+        let new = required(delta)?;
+        if !name::is_name(new) {
+            return Err(Error::invalid(new, "a name holds letters, digits and '_' only"));
+        }
+        let section = self.existing_section(delta)?;
+        match delta.option.as_deref() {
+            Some(old) => {
+                let option = self.existing_option(section, delta, old)?;
+                if self.find_option(section, new).is_some_and(|other| other != option) {
+                    return Err(Error::Exists { key: self.renamed_key(delta, new) });
+                }
+                self.rename_option(section, option, new)?;
+            }
+            None => {
+                if self.find_section(new).is_some_and(|other| other != section) {
+                    return Err(Error::Exists { key: self.renamed_key(delta, new) });
+                }
+                self.rename_section(section, new)?;
+            }
+        }
+        Ok(Some(delta.clone()))
+    }
+
+    fn apply_reorder(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+        let value = required(delta)?;
+        let section = self.existing_section(delta)?;
+        let number = match dialect {
+            Dialect::Uci => Some(wrap(leading_unsigned(value))),
+            Dialect::Cms => whole_integer(value).and_then(|number| i32::try_from(number).ok()),
+        };
+        let number = number.ok_or_else(|| Error::invalid(value, "a position is a number counted from 0"))?;
+        let before = self.position(section);
+        self.move_section(section, usize::try_from(number).unwrap_or(0));
+        let moved = self.position(section) != before;
+        Ok(moved.then(|| Delta { value: Some(number.to_string().into_bytes()), ..delta.clone() }))
+    }
+
+    fn apply_add_list(&mut self, delta: &Delta) -> Result<Option<Delta>> {
+        let value = required(delta)?;
+        let option = required_option(delta)?;
+        let section = self.existing_section(delta)?;
+        let item = self.intern(value, None)?;
+        if let Some(id) = self.find_option(section, option) {
+            self.push_item(section, id, item);
+        } else {
+            let option = self.intern(option, None)?;
+            self.push_list(section, option, vec![item]);
+        }
+        Ok(Some(delta.clone()))
+    }
+
+    fn apply_del_list(&mut self, delta: &Delta) -> Result<Option<Delta>> {
+        let value = required(delta)?;
+        let option = required_option(delta)?;
+        let section = self.existing_section(delta)?;
+        let Some(id) = self.find_option(section, option) else { return Ok(None) };
+        if let Value::String(_) = self.value_of(section, id) {
+            return Ok(None);
+        }
+        self.remove_items(section, id, |_, item| item == value);
+        Ok(Some(delta.clone()))
+    }
+
+    fn value_of(&self, section: SectionId, option: OptionId) -> Value<'_> {
+        let name = self.data(section).options[option.0 as usize].name;
+        let view = super::Section { package: self, id: section };
+        view.get(self.text.get(name)).expect("an option found by its name")
+    }
+
+    fn existing_section(&self, delta: &Delta) -> Result<SectionId> {
+        self.find_section(&delta.section).ok_or_else(|| Error::NotFound {
+            key: format!("{}.{}", name::show(self.name()), name::show(&delta.section)),
+        })
+    }
+
+    fn existing_option(&self, section: SectionId, delta: &Delta, name: &[u8]) -> Result<OptionId> {
+        self.find_option(section, name).ok_or_else(|| Error::NotFound { key: self.key_of(delta) })
+    }
+
+    fn key_of(&self, delta: &Delta) -> String {
+        name::show(&delta.key(self.name()))
+    }
+
+    fn renamed_key(&self, delta: &Delta, new: &[u8]) -> String {
+        let renamed = match &delta.option {
+            Some(_) => Delta { option: Some(new.to_vec()), ..delta.clone() },
+            None => Delta { section: new.to_vec(), ..delta.clone() },
+        };
+        self.key_of(&renamed)
+    }
+}
+
+fn required(delta: &Delta) -> Result<&[u8]> {
+    delta.value.as_deref().ok_or_else(|| Error::invalid(&delta.section, "a value is missing"))
+}
+
+fn required_option(delta: &Delta) -> Result<&[u8]> {
+    let option = delta.option.as_deref();
+    let option = option.ok_or_else(|| Error::invalid(&delta.section, "an option is missing: only options are lists"))?;
+    if name::is_name(option) {
+        Ok(option)
+    } else {
+        Err(Error::invalid(option, "an option name holds letters, digits and '_' only"))
+    }
+}
+
+/// Reads a decimal integer that takes the whole text.
+pub(crate) fn whole_integer(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Reads the integer a text starts with as C's `strtol` does; `None` without digits.
+pub(crate) fn leading_integer(text: &[u8]) -> Option<i64> {
+    integer_prefix(text).map(|(number, _)| number)
+}
+
+/// Reads the integer a text starts with, blanks and a sign allowed, and returns it with what follows.
+/// Numbers beyond the range are cut to it.
+pub(crate) fn integer_prefix(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (negative, rest) = sign(text);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 {
+        return None;
+    }
+    let number = rest[..digits].iter().fold(0_i64, |number, digit| {
+        let digit = i64::from(digit - b'0');
+        let ten = number.saturating_mul(10);
+        if negative { ten.saturating_sub(digit) } else { ten.saturating_add(digit) }
+    });
+    Some((number, &rest[digits..]))
+}
+
+/// Reads the number a text starts with as C's `strtoul` does: 0 without digits, negated modulo 2^64.
+fn leading_unsigned(text: &[u8]) -> i64 {
+    let (negative, rest) = sign(text);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+    let number = digits.fold(Some(0_u64), |number, digit| {
+        number?.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+    });
+    let number = match number {
+        Some(number) if negative => number.wrapping_neg(),
+        Some(number) => number,
+        None => u64::MAX,
+    };
+    i64::from_ne_bytes(number.to_ne_bytes())
+}
+
+fn sign(text: &[u8]) -> (bool, &[u8]) {
+    let blanks = text.iter().take_while(|byte| name::is_blank(**byte)).count();
+    match &text[blanks..] {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    }
+}
+
+/// Cuts a number to 32 bits, as stock uci does.
+pub(crate) fn wrap(number: i64) -> i32 {
+    let [a, b, c, d, ..] = number.to_le_bytes();
+    i32::from_le_bytes([a, b, c, d])
+}

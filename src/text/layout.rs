@@ -1,0 +1,163 @@
+//! Where the sections and options of a package stand in its text.
+
+use std::ops::Range;
+
+use super::lexer::Fault;
+use super::load::ParseOptions;
+use super::statement::{Command, Opened, Statement, Statements};
+use crate::package::Package;
+
+/// Where a statement stands.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    pub command: Command,
+    /// The raw first word.
+    pub first: Range<usize>,
+    /// The raw second word; empty where missing.
+    pub second: Range<usize>,
+    /// From the keyword to the end of the last word.
+    pub range: Range<usize>,
+    /// The physical lines.
+    pub line: Range<usize>,
+}
+
+impl From<&Statement<'_>> for Site {
+    fn from(statement: &Statement<'_>) -> Self {
+        Self {
+            command: statement.command,
+            first: statement.first.raw.clone(),
+            second: statement.second.raw.clone(),
+            range: statement.range.clone(),
+            line: statement.line.clone(),
+        }
+    }
+}
+
+/// A run of a section: its header and what follows, up to the next header.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    pub header: Site,
+    /// From the header's line to the end of the line of its last statement.
+    pub lines: Range<usize>,
+}
+
+/// Where a section stands.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SectionSites {
+    /// More than one if the section is continued further down.
+    pub blocks: Vec<Block>,
+    /// The statements of each option, by its position in the section; only for sections asked for.
+    pub options: Vec<Vec<Site>>,
+}
+
+/// A logical line that holds more than one statement.
+#[derive(Debug, Clone)]
+pub(super) struct SharedLine {
+    pub line: Range<usize>,
+    pub statements: Vec<Site>,
+    /// The sections its statements belong to.
+    pub sections: Vec<usize>,
+}
+
+/// Where everything stands.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    pub sections: Vec<SectionSites>,
+    pub shared: Vec<SharedLine>,
+}
+
+/// Finds where the sections of `package`, which was read from `source`, stand in it. Options are looked
+/// up only for the sections that `wanted` picks by their position.
+pub(super) fn scan(
+    source: &[u8],
+    package: &Package,
+    options: &ParseOptions<'_>,
+    wanted: impl Fn(usize) -> bool,
+) -> Result<Layout, Fault> {
+    let mut statements = Statements::new(source, options.dialect, options.strict);
+    let mut layout = Layout { sections: vec![SectionSites::default(); package.len()], shared: Vec::new() };
+    let mut current = None;
+    let mut created = 0;
+    let mut last: Option<(usize, Site)> = None;
+    let sections: Vec<_> = package.sections().collect();
+    while let Some(statement) = statements.next(Opened { package: true, section: true })? {
+        let site = Site::from(&statement);
+        match statement.command {
+            Command::Package => {}
+            Command::Config => {
+                let named = (!statement.second.is_empty()).then(|| package.section(&statement.second.value));
+                let ordinal = named.flatten().and_then(|section| section.origin()).unwrap_or(created);
+                created = created.max(ordinal + 1);
+                let block = Block { header: site.clone(), lines: site.line.clone() };
+                layout.sections[ordinal].blocks.push(block);
+                current = Some(ordinal);
+            }
+            Command::Option | Command::List => {
+                let ordinal = current.unwrap_or_default();
+                let place = &mut layout.sections[ordinal];
+                if let Some(block) = place.blocks.last_mut() {
+                    block.lines.end = site.line.end;
+                }
+                let effective = statement.command == Command::List || !statement.second.is_empty();
+                if wanted(ordinal) && effective {
+                    let option = sections[ordinal].option(&statement.first.value).and_then(|option| option.origin());
+                    if let Some(origin) = option {
+                        let known = place.options.len().max(origin + 1);
+                        place.options.resize_with(known, Vec::new);
+                        place.options[origin].push(site.clone());
+                    }
+                }
+            }
+        }
+        note_shared(&mut layout, last.take(), (current.unwrap_or_default(), site.clone()));
+        last = Some((current.unwrap_or_default(), site));
+    }
+    Ok(layout)
+}
+
+/// Notes that two neighbours share a logical line.
+fn note_shared(layout: &mut Layout, last: Option<(usize, Site)>, this: (usize, Site)) {
+    let Some(last) = last.filter(|last| last.1.line.start == this.1.line.start) else { return };
+    match layout.shared.last_mut().filter(|shared| shared.line.start == this.1.line.start) {
+        Some(shared) => {
+            shared.line = this.1.line.clone();
+            shared.sections.push(this.0);
+            shared.statements.push(this.1);
+        }
+        None => layout.shared.push(SharedLine {
+            line: this.1.line.clone(),
+            sections: vec![last.0, this.0],
+            statements: vec![last.1, this.1],
+        }),
+    }
+}
+
+/// Rewrites shared lines so that each statement has a line of its own. They read the same.
+pub(super) fn split_shared(source: &[u8], shared: &[SharedLine], line_end: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(source.len() + 16 * shared.len());
+    let mut from = 0;
+    for group in shared {
+        let Some((first, others)) = group.statements.split_first() else { continue };
+        out.extend_from_slice(&source[from..first.range.end]);
+        let mut end = first.range.end;
+        for statement in others {
+            out.extend_from_slice(line_end);
+            if matches!(statement.command, Command::Option | Command::List) {
+                out.push(b'\t');
+            }
+            out.extend_from_slice(&source[statement.range.clone()]);
+            end = statement.range.end;
+        }
+        let rest = &source[end..group.line.end];
+        let skipped = rest.iter().take_while(|b| crate::name::is_blank(**b) || matches!(b, b';' | b'\\')).count();
+        if rest.get(skipped) == Some(&b'#') {
+            out.push(b' ');
+            out.extend_from_slice(&rest[skipped..]);
+        } else {
+            out.extend_from_slice(line_end);
+        }
+        from = group.line.end;
+    }
+    out.extend_from_slice(&source[from..]);
+    out
+}

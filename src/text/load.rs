@@ -1,0 +1,277 @@
+//! Packages from text.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Dialect;
+use super::error::{ParseError, Reason};
+use super::lexer::{Fault, Word};
+use super::statement::{Command, Opened, Statement, Statements};
+use crate::delta::{Delta, DeltaKind};
+use crate::error::{Error, Result};
+use crate::package::{MAX_TEXT, Package, SectionId};
+
+/// How text is read. The default is strict, in the intended dialect.
+#[derive(Clone, Copy)]
+pub struct ParseOptions<'a> {
+    /// Which reading of the corner cases applies.
+    pub dialect: Dialect,
+    /// Stop at the first error. Otherwise a faulty statement takes the rest of its logical line with it,
+    /// and surplus words and changing section types are no errors.
+    pub strict: bool,
+    /// Called now and then with the bytes read and the bytes in all.
+    pub progress: Option<&'a dyn Fn(usize, usize)>,
+}
+
+impl Default for ParseOptions<'_> {
+    fn default() -> Self {
+        Self { dialect: Dialect::Cms, strict: true, progress: None }
+    }
+}
+
+impl fmt::Debug for ParseOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParseOptions").field("dialect", &self.dialect).field("strict", &self.strict).finish()
+    }
+}
+
+/// A package and the errors passed over in reading it; none in strict mode.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The package.
+    pub package: Package,
+    /// What was passed over.
+    pub errors: Vec<ParseError>,
+}
+
+/// Reads the text of one package. `package` lines have no effect.
+///
+/// ```
+/// let text = b"config interface 'lan'\n\toption ipaddr '10.0.0.1'\n".to_vec();
+/// let package = cms::text::parse(b"network", text.into(), &Default::default())?.package;
+/// assert_eq!(package.get(b"lan", b"ipaddr"), Some(cms::Value::String(b"10.0.0.1")));
+/// # Ok::<(), cms::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Parse`] in strict mode, and for text above [`MAX_TEXT`](crate::MAX_TEXT).
+pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
+    check_size(&source)?;
+    let text = Arc::clone(&source);
+    let mut loader = Loader { packages: vec![Package::over(name, source)], source: None, section: None, merge: None };
+    let errors = loader.run(&text, options)?;
+    let package = loader.packages.pop().expect("a single package");
+    Ok(Parsed { package: package.loaded(), errors })
+}
+
+/// Reads text that holds any number of packages, each opened by a `package` line.
+///
+/// # Errors
+///
+/// [`Error::Parse`] as for [`parse`]; [`Error::Exists`] if two packages have one name.
+pub fn import(source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<(Vec<Package>, Vec<ParseError>)> {
+    check_size(&source)?;
+    let text = Arc::clone(&source);
+    let mut loader = Loader { packages: Vec::new(), source: Some(source), section: None, merge: None };
+    let errors = loader.run(&text, options)?;
+    Ok((loader.packages.into_iter().map(Package::loaded).collect(), errors))
+}
+
+impl Package {
+    /// Applies text on top of this package: sections are created or continued, options set, list items
+    /// appended. Returns the changes, and the errors passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parse`] as for [`parse`]; in the intended dialect also what [`Package::apply`] refuses.
+    /// The package may have taken some of the changes then.
+    pub fn merge(&mut self, source: &Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<(Vec<Delta>, Vec<ParseError>)> {
+        check_size(source)?;
+        let package = std::mem::take(self);
+        let mut loader = Loader { packages: vec![package], source: None, section: None, merge: Some(Vec::new()) };
+        let errors = loader.run(source, options);
+        *self = loader.packages.pop().expect("a single package");
+        Ok((loader.merge.unwrap_or_default(), errors?))
+    }
+}
+
+fn check_size(source: &[u8]) -> Result<()> {
+    if source.len() <= MAX_TEXT {
+        return Ok(());
+    }
+    let fault = Fault { reason: Reason::TooLarge, at: 0, uci_byte: 0, loaded: 0 };
+    Err(fault.locate(&source[..MAX_TEXT]).into())
+}
+
+/// What a statement can fail with: a fault in the text, or something that ends the whole operation.
+enum Failure {
+    Fault(Fault),
+    Fatal(Error),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+struct Loader {
+    /// The packages so far; the last one is open.
+    packages: Vec<Package>,
+    /// The text, where its `package` lines open packages; they all share it.
+    source: Option<Arc<Vec<u8>>>,
+    section: Option<SectionId>,
+    /// The changes made, if the text is merged into a package that was there before.
+    merge: Option<Vec<Delta>>,
+}
+
+impl Loader {
+    fn run(&mut self, source: &[u8], options: &ParseOptions<'_>) -> Result<Vec<ParseError>> {
+        let mut statements = Statements::new(source, options.dialect, options.strict);
+        let mut errors = Vec::new();
+        for count in 1_usize.. {
+            let outcome = self.step(&mut statements, options);
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(Failure::Fatal(error)) => return Err(error),
+                Err(Failure::Fault(fault)) => {
+                    let error = fault.locate(source);
+                    if options.strict {
+                        return Err(error.into());
+                    }
+                    errors.push(error);
+                    statements.skip_line();
+                }
+            }
+            if count.is_multiple_of(0x4000)
+                && let Some(progress) = options.progress
+            {
+                progress(statements.position(), source.len());
+            }
+        }
+        self.close_section();
+        Ok(errors)
+    }
+
+    /// Reads and carries out one statement; `false` at the end of the text.
+    fn step(&mut self, statements: &mut Statements<'_>, options: &ParseOptions<'_>) -> std::result::Result<bool, Failure> {
+        let opened = Opened { package: !self.packages.is_empty(), section: self.section.is_some() };
+        let Some(statement) = statements.next(opened)? else { return Ok(false) };
+        match statement.command {
+            Command::Package => self.package(&statement)?,
+            Command::Config => self.config(&statement, statements, options)?,
+            Command::Option if statement.second.is_empty() => {}
+            Command::Option | Command::List => self.option(&statement, options)?,
+        }
+        Ok(true)
+    }
+
+    fn package(&mut self, statement: &Statement<'_>) -> Result<()> {
+        let Some(source) = &self.source else {
+            return Ok(());
+        };
+        let package = Package::over(&statement.first.value, Arc::clone(source));
+        let name = &statement.first.value;
+        if self.packages.iter().any(|package| package.name() == &**name) {
+            return Err(Error::Exists { key: crate::name::show(name) });
+        }
+        self.close_section();
+        self.section = None;
+        self.packages.push(package);
+        Ok(())
+    }
+
+    fn config(
+        &mut self,
+        statement: &Statement<'_>,
+        statements: &Statements<'_>,
+        options: &ParseOptions<'_>,
+    ) -> std::result::Result<(), Failure> {
+        self.close_section();
+        let merging = self.merge.is_some();
+        let package = self.packages.last_mut().expect("checked by the statement reader");
+        let (kind, name) = (&statement.first, &statement.second);
+        let existing = if name.is_empty() { None } else { package.find_section(&name.value) };
+        if let Some(id) = existing {
+            if options.strict && package.section(&name.value).is_some_and(|s| s.section_type() != &*kind.value) {
+                return Err(statements.fault(Reason::TypeConflict, kind).into());
+            }
+            if !merging {
+                package.retype(id, &kind.value, options.dialect)?;
+            }
+            self.section = Some(id);
+        } else if !merging {
+            let start = Self::start(kind);
+            let kind = package.intern(&kind.value, start)?;
+            let name = match name.is_empty() {
+                true => None,
+                false => Some(package.intern(&name.value, Self::start(name))?),
+            };
+            self.section = Some(package.push_section(kind, name)?);
+        }
+        if merging {
+            self.merge_config(&kind.value, &name.value, options)?;
+        }
+        Ok(())
+    }
+
+    fn merge_config(&mut self, kind: &[u8], name: &[u8], options: &ParseOptions<'_>) -> Result<()> {
+        let package = self.packages.last_mut().expect("a package to merge into");
+        let delta = if name.is_empty() {
+            package.skip_taken_names(kind);
+            let name = package.next_generated(kind);
+            Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(kind))
+        } else {
+            Delta::new(DeltaKind::Set, name, None, Some(kind))
+        };
+        let recorded = package.apply(&delta, options.dialect)?;
+        self.section = package.find_section(&delta.section);
+        self.merge.get_or_insert_default().extend(recorded);
+        Ok(())
+    }
+
+    fn option(&mut self, statement: &Statement<'_>, options: &ParseOptions<'_>) -> Result<()> {
+        let package = self.packages.last_mut().expect("checked by the statement reader");
+        let section = self.section.expect("checked by the statement reader");
+        let (name, value) = (&statement.first, &statement.second);
+        if let Some(changes) = &mut self.merge {
+            let kind = if statement.command == Command::List { DeltaKind::AddList } else { DeltaKind::Set };
+            let delta = Delta::new(kind, package.section_name(section), Some(&name.value), Some(&value.value));
+            changes.extend(package.apply(&delta, options.dialect)?);
+            return Ok(());
+        }
+        let span = package.intern(&value.value, Self::start(value))?;
+        match (package.find_option(section, &name.value), statement.command) {
+            (Some(option), Command::List) => package.push_item(section, option, span),
+            (Some(option), _) => package.set_string(section, option, span),
+            (None, command) => {
+                let name = package.intern(&name.value, Self::start(name))?;
+                if command == Command::List {
+                    package.push_list(section, name, vec![span]);
+                } else {
+                    package.push_option(section, name, span);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a word's value stands in the text, if it is a piece of it.
+    fn start(word: &Word<'_>) -> Option<usize> {
+        matches!(word.value, std::borrow::Cow::Borrowed(_)).then_some(word.start)
+    }
+
+    fn close_section(&mut self) {
+        if let (Some(section), Some(package)) = (self.section, self.packages.last_mut()) {
+            package.shrink_section(section);
+        }
+    }
+}

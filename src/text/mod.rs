@@ -1,0 +1,36 @@
+//! UCI configuration text: read into a [`Package`](crate::Package), written back.
+//!
+//! It knows nothing of files, locks or staged changes. Text is bytes; it need not be UTF-8.
+//!
+//! - `lexer` splits text into logical lines and words.
+//! - `statement` groups words into `package`, `config`, `option` and `list` statements.
+//! - `load` builds packages from statements.
+//! - `print` writes a package in the canonical form of stock uci.
+//! - `layout` finds where the sections and options of a package stand in its text.
+//! - `render` writes an edited package back into the text it was read from, touching only the lines
+//!   the edits concern.
+
+mod error;
+mod layout;
+mod lexer;
+mod load;
+mod print;
+mod render;
+mod statement;
+
+pub use error::{ParseError, Reason};
+pub(crate) use lexer::Lexer;
+pub use load::{ParseOptions, Parsed, import, parse};
+pub(crate) use print::push_escaped;
+pub use print::{print, print_section};
+pub use render::render;
+
+/// Which reading of the corner cases applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// The intended behaviour.
+    #[default]
+    Cms,
+    /// Stock uci's behaviour, its harmless oddities included.
+    Uci,
+}

@@ -1,0 +1,467 @@
+//! Writes an edited package back into the text it was read from.
+//!
+//! Only the lines an edit concerns change: a new value takes the place (and the quoting) of the old one,
+//! a new option goes behind the last one of its section, a new section behind its predecessor. Comments,
+//! blank lines, indentation, order and line ends of everything else stay. Deleting a section deletes from
+//! its header to its last option, what stands between included; a comment above the header stays.
+//!
+//! It works in two passes: first values, options, headers and deleted sections; then, on the result,
+//! moved and new sections. What comes out is read again and compared, so that a file is never replaced by
+//! one that reads differently.
+
+use std::sync::Arc;
+
+use super::layout::{self, Layout, SectionSites, Site};
+use super::load::{ParseOptions, parse};
+use super::print::{print_option, print_section, push_quoted, push_type};
+use super::statement::Command;
+use crate::error::{Error, Result};
+use crate::name::is_blank;
+use crate::package::{OptionView, Package, Section, Value};
+
+/// Writes `package`, which was read with `options` and perhaps edited since, into its text.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] if the package cannot be written as text, which only one with two sections of one
+/// name cannot; [`Error::Parse`] if the text it was read from does not parse with `options`.
+pub fn render(package: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> {
+    let original = parse(package.name(), Arc::clone(package.source()), options)?.package;
+    let source = if original == *package {
+        return Ok(package.source().to_vec());
+    } else {
+        edit_sections(&original, package, options)?
+    };
+    let source = place_sections(source, package, options)?;
+    let source = Arc::new(source);
+    let written = parse(package.name(), Arc::clone(&source), options)?.package;
+    if written == *package {
+        return Ok(Arc::unwrap_or_clone(source));
+    }
+    Err(Error::invalid(package.name(), "the changed package cannot be written as text; is a name used twice?"))
+}
+
+/// The replacements of one pass, in any order; those at one place in the order they were made.
+struct Patch<'s> {
+    source: &'s [u8],
+    line_end: &'static [u8],
+    edits: Vec<(std::ops::Range<usize>, Vec<u8>)>,
+}
+
+impl<'s> Patch<'s> {
+    fn new(source: &'s [u8]) -> Self {
+        Self { source, line_end: line_end(source), edits: Vec::new() }
+    }
+
+    fn replace(&mut self, range: std::ops::Range<usize>, text: Vec<u8>) {
+        self.edits.push((range, text));
+    }
+
+    /// Inserts whole lines at `at`, which is the end of a line, perhaps one without newline.
+    fn insert_lines(&mut self, at: usize, mut lines: Vec<u8>) {
+        if lines.is_empty() {
+            return;
+        }
+        if at > 0 && self.source[at - 1] != b'\n' {
+            lines.splice(0..0, self.line_end.iter().copied());
+        }
+        self.replace(at..at, lines);
+    }
+
+    fn apply(mut self) -> Vec<u8> {
+        self.edits.sort_by_key(|(range, _)| (range.start, range.end));
+        let mut out = Vec::with_capacity(self.source.len() + 256);
+        let mut from = 0;
+        for (range, text) in self.edits {
+            out.extend_from_slice(&self.source[from..range.start.max(from)]);
+            out.extend_from_slice(&text);
+            from = from.max(range.end);
+        }
+        out.extend_from_slice(&self.source[from..]);
+        out
+    }
+}
+
+fn line_end(source: &[u8]) -> &'static [u8] {
+    match memchr::memchr(b'\n', source) {
+        Some(at) if at > 0 && source[at - 1] == b'\r' => b"\r\n",
+        _ => b"\n",
+    }
+}
+
+/// The first pass: everything but where sections stand.
+fn edit_sections(original: &Package, edited: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> {
+    let mut kept: Vec<Option<Section<'_>>> = vec![None; original.len()];
+    for section in edited.sections() {
+        if let Some(origin) = section.origin() {
+            kept[origin] = Some(section);
+        }
+    }
+    let touched: Vec<bool> =
+        original.sections().zip(&kept).map(|(old, new)| new.is_none_or(|new| !same(old, new))).collect();
+    let mut source = Arc::clone(edited.source());
+    let mut layout = scan(&source, original, options, &touched)?;
+    layout.shared.retain(|line| line.sections.iter().any(|section| touched[*section]));
+    if !layout.shared.is_empty() {
+        source = Arc::new(layout::split_shared(&source, &layout.shared, line_end(&source)));
+        layout = scan(&source, original, options, &touched)?;
+    }
+    let mut patch = Patch::new(&source);
+    for (ordinal, old) in original.sections().enumerate().filter(|(ordinal, _)| touched[*ordinal]) {
+        let sites = &layout.sections[ordinal];
+        match kept[ordinal] {
+            None => delete_blocks(sites, &mut patch),
+            Some(new) if new.is_anonymous() && !old.is_anonymous() && sites.blocks.len() > 1 => {
+                delete_blocks(sites, &mut patch);
+                let mut text = Vec::new();
+                print_section(new, false, &mut text);
+                patch.replace(sites.blocks[0].lines.start..sites.blocks[0].lines.start, text);
+            }
+            Some(new) => {
+                edit_headers(old, new, sites, &mut patch);
+                edit_options(old, new, sites, &mut patch);
+            }
+        }
+    }
+    Ok(patch.apply())
+}
+
+fn scan(source: &[u8], package: &Package, options: &ParseOptions<'_>, wanted: &[bool]) -> Result<Layout> {
+    layout::scan(source, package, options, |ordinal| wanted[ordinal])
+        .map_err(|fault| Error::from(fault.locate(source)))
+}
+
+/// Reports whether a section has not been changed at all.
+fn same(old: Section<'_>, new: Section<'_>) -> bool {
+    old.section_type() == new.section_type()
+        && old.is_anonymous() == new.is_anonymous()
+        && (old.is_anonymous() || old.name() == new.name())
+        && old.options().map(option_state).eq(new.options().map(option_state))
+}
+
+fn option_state<'p>(option: OptionView<'p>) -> (Option<usize>, &'p [u8], Value<'p>) {
+    (option.origin(), option.name(), option.value())
+}
+
+/// Deletes a section, and one of two blank lines that would then meet.
+fn delete_blocks(sites: &SectionSites, patch: &mut Patch<'_>) {
+    for block in &sites.blocks {
+        let mut lines = block.lines.clone();
+        let before = preceding_blank_line(patch.source, lines.start);
+        let next = &patch.source[lines.end..];
+        let next = &next[..memchr::memchr(b'\n', next).unwrap_or(next.len())];
+        if let Some(before) = before.filter(|_| next.iter().all(|byte| is_blank(*byte))) {
+            lines.start = before;
+        }
+        patch.replace(lines, Vec::new());
+    }
+}
+
+/// Returns where the line before `at` starts, if it is blank.
+fn preceding_blank_line(source: &[u8], at: usize) -> Option<usize> {
+    let before = source[..at].strip_suffix(b"\n")?;
+    let start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+    before[start..].iter().all(|byte| is_blank(*byte)).then_some(start)
+}
+
+fn edit_headers(old: Section<'_>, new: Section<'_>, sites: &SectionSites, patch: &mut Patch<'_>) {
+    for header in sites.blocks.iter().map(|block| &block.header) {
+        if old.section_type() != new.section_type() {
+            let mut text = Vec::new();
+            push_type(new.section_type(), &mut text);
+            patch.replace(header.first.clone(), text);
+        }
+        if new.is_anonymous() {
+            if !old.is_anonymous() {
+                patch.replace(header.first.end..header.second.end, Vec::new());
+            }
+        } else if old.is_anonymous() || old.name() != new.name() {
+            let mut text = if header.second.is_empty() { b" ".to_vec() } else { Vec::new() };
+            push_quoted(new.name(), &mut text);
+            let place = if header.second.is_empty() { header.first.end..header.first.end } else { header.second.clone() };
+            patch.replace(place, text);
+        }
+    }
+}
+
+fn edit_options(old: Section<'_>, new: Section<'_>, sites: &SectionSites, patch: &mut Patch<'_>) {
+    let mut kept: Vec<Option<OptionView<'_>>> = vec![None; old.options().count()];
+    let mut added = Vec::new();
+    let indent = indent_of(sites, patch.source);
+    for option in new.options() {
+        match option.origin() {
+            Some(origin) => kept[origin] = Some(option),
+            None => print_option(option.name(), option.value(), &indent, patch.line_end, &mut added),
+        }
+    }
+    for (origin, old) in old.options().enumerate() {
+        let sites = &sites.options[origin];
+        match kept[origin] {
+            None => delete_lines(sites, patch),
+            Some(new) if option_state(old) != option_state(new) => edit_option(old, new, sites, &indent, patch),
+            Some(_) => {}
+        }
+    }
+    if let Some(block) = sites.blocks.last() {
+        patch.insert_lines(block.lines.end, added);
+    }
+}
+
+/// Returns the indentation of the section's last option, or a tab.
+fn indent_of(sites: &SectionSites, source: &[u8]) -> Vec<u8> {
+    let last = sites.options.iter().flatten().max_by_key(|site| site.range.start);
+    last.map_or_else(|| b"\t".to_vec(), |site| source[site.line.start..site.range.start].to_vec())
+}
+
+fn delete_lines(sites: &[Site], patch: &mut Patch<'_>) {
+    for site in sites {
+        patch.replace(site.line.clone(), Vec::new());
+    }
+}
+
+fn edit_option(old: OptionView<'_>, new: OptionView<'_>, sites: &[Site], indent: &[u8], patch: &mut Patch<'_>) {
+    let Some((first, others)) = sites.split_first() else { return };
+    let last = others.last().unwrap_or(first);
+    let all_lists = sites.iter().all(|site| site.command == Command::List);
+    match (old.value(), new.value()) {
+        (a, b) if a == b => rename_sites(old, new, sites, patch),
+        (Value::String(_), Value::String(value)) if last.command == Command::Option => {
+            rename_sites(old, new, sites, patch);
+            let text = requoted(&patch.source[last.second.clone()], value);
+            patch.replace(last.second.clone(), text);
+        }
+        (Value::List(_), Value::List(_)) if all_lists => {
+            edit_items(old, new, sites, indent, patch);
+        }
+        (_, value) => {
+            let mut text = Vec::new();
+            print_option(new.name(), value, indent, patch.line_end, &mut text);
+            patch.replace(first.line.clone(), text);
+            delete_lines(others, patch);
+        }
+    }
+}
+
+fn rename_sites(old: OptionView<'_>, new: OptionView<'_>, sites: &[Site], patch: &mut Patch<'_>) {
+    if old.name() != new.name() {
+        for site in sites {
+            patch.replace(site.first.clone(), new.name().to_vec());
+        }
+    }
+}
+
+/// Edits a list whose items stand on lines of their own: items both lists have stay where they are.
+fn edit_items(old: OptionView<'_>, new: OptionView<'_>, sites: &[Site], indent: &[u8], patch: &mut Patch<'_>) {
+    let before: Vec<&[u8]> = old.value().items().collect();
+    let after: Vec<&[u8]> = new.value().items().collect();
+    let mut remaining = before.iter().enumerate();
+    let mut place = sites[0].line.start;
+    let mut missing = Vec::new();
+    let mut kept = vec![false; before.len()];
+    // An item of the new list is matched with the next equal one of the old list, if any is left.
+    for (position, item) in after.iter().enumerate() {
+        let rest = remaining.clone();
+        match remaining.find(|(_, candidate)| *candidate == item) {
+            Some((index, _)) => {
+                flush(&mut missing, place, patch);
+                kept[index] = true;
+                place = sites[index].line.end;
+            }
+            None => {
+                remaining = rest;
+                if position == 0 && !before.is_empty() {
+                    place = sites[0].line.start;
+                }
+                let mut one = Vec::new();
+                push_item(new.name(), item, indent, patch.line_end, &mut one);
+                missing.extend_from_slice(&one);
+            }
+        }
+    }
+    flush(&mut missing, place, patch);
+    for (site, _) in sites.iter().zip(&kept).filter(|(_, kept)| !**kept) {
+        patch.replace(site.line.clone(), Vec::new());
+    }
+    let stay: Vec<Site> = sites.iter().zip(kept).filter(|(_, kept)| *kept).map(|(site, _)| site.clone()).collect();
+    rename_sites(old, new, &stay, patch);
+}
+
+fn flush(lines: &mut Vec<u8>, at: usize, patch: &mut Patch<'_>) {
+    patch.insert_lines(at, std::mem::take(lines));
+}
+
+fn push_item(name: &[u8], item: &[u8], indent: &[u8], line_end: &[u8], out: &mut Vec<u8>) {
+    for part in [indent, b"list ", name, b" "] {
+        out.extend_from_slice(part);
+    }
+    push_quoted(item, out);
+    out.extend_from_slice(line_end);
+}
+
+/// Writes `value` the way the old value was written, where it can be.
+fn requoted(old: &[u8], value: &[u8]) -> Vec<u8> {
+    let special = |byte: &u8| is_blank(*byte) || matches!(byte, b'\'' | b'"' | b'\\' | b'#' | b';');
+    let mut out = Vec::with_capacity(value.len() + 2);
+    match old.first() {
+        Some(b'"') if old.len() > 1 && old.ends_with(b"\"") => {
+            out.push(b'"');
+            for byte in value {
+                if matches!(byte, b'"' | b'\\') {
+                    out.push(b'\\');
+                }
+                out.push(*byte);
+            }
+            out.push(b'"');
+        }
+        Some(_) if !old.iter().any(special) && !value.is_empty() && !value.iter().any(special) => {
+            out.extend_from_slice(value);
+        }
+        _ => push_quoted(value, &mut out),
+    }
+    out
+}
+
+/// The second pass: moves sections, and puts new ones where they belong. All others are as in `edited`.
+fn place_sections(source: Vec<u8>, edited: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> {
+    let mut source = Arc::new(source);
+    let survivors = parse(edited.name(), Arc::clone(&source), options)?.package;
+    let order = desired_order(edited);
+    let stable = longest_rising(&order);
+    if stable.iter().all(|stable| *stable) {
+        return Ok(Arc::unwrap_or_clone(source));
+    }
+    let none = vec![false; survivors.len()];
+    let mut layout = scan(&source, &survivors, options, &none)?;
+    layout.shared.retain(|line| line.statements[1..].iter().any(|site| site.command == Command::Config));
+    if !layout.shared.is_empty() {
+        source = Arc::new(layout::split_shared(&source, &layout.shared, line_end(&source)));
+        layout = scan(&source, &survivors, options, &none)?;
+    }
+    let mut patch = Patch::new(&source);
+    for (index, section) in edited.sections().enumerate().filter(|(index, _)| !stable[*index]) {
+        let text = match order[index] {
+            Some(ordinal) => cut_section(&layout.sections[ordinal], &mut patch),
+            None => {
+                let mut text = Vec::new();
+                print_section(section, false, &mut text);
+                with_line_end(text, patch.line_end)
+            }
+        };
+        let ordinals = |range: std::ops::Range<usize>| range.filter(|i| stable[*i]).map(|i| order[i]);
+        let before = ordinals(0..index).next_back().flatten();
+        let after = ordinals(index + 1..order.len()).next().flatten();
+        insert_section(text, before, after, &layout, &mut patch);
+    }
+    Ok(patch.apply())
+}
+
+/// Lists, for each section of the edited package, its position in the text: `None` for a new one.
+fn desired_order(edited: &Package) -> Vec<Option<usize>> {
+    let mut origins: Vec<usize> = edited.sections().filter_map(|section| section.origin()).collect();
+    origins.sort_unstable();
+    edited
+        .sections()
+        .map(|section| section.origin().and_then(|origin| origins.binary_search(&origin).ok()))
+        .collect()
+}
+
+/// Picks as many sections as possible whose positions rise: those stay, the others move.
+fn longest_rising(order: &[Option<usize>]) -> Vec<bool> {
+    let mut tails: Vec<usize> = Vec::new();
+    let mut previous: Vec<Option<usize>> = vec![None; order.len()];
+    for (index, position) in order.iter().enumerate() {
+        if position.is_none() {
+            continue;
+        }
+        let length = tails.partition_point(|tail| order[*tail] < *position);
+        previous[index] = length.checked_sub(1).map(|shorter| tails[shorter]);
+        if length == tails.len() {
+            tails.push(index);
+        } else {
+            tails[length] = index;
+        }
+    }
+    let mut stable = vec![false; order.len()];
+    let mut next = tails.last().copied();
+    while let Some(index) = next {
+        stable[index] = true;
+        next = previous[index];
+    }
+    stable
+}
+
+/// Takes a section out of the text, the comments right above it included, and returns its lines.
+fn cut_section(sites: &SectionSites, patch: &mut Patch<'_>) -> Vec<u8> {
+    let mut text = Vec::new();
+    for block in &sites.blocks {
+        let start = comment_start(patch.source, block.lines.start);
+        text.extend_from_slice(&patch.source[start..block.lines.end]);
+        if !text.ends_with(b"\n") {
+            text.extend_from_slice(patch.line_end);
+        }
+        let cut = preceding_blank_line(patch.source, start).unwrap_or(start);
+        patch.replace(cut..block.lines.end, Vec::new());
+    }
+    text
+}
+
+/// Returns where the comment lines right above `at` start.
+fn comment_start(source: &[u8], at: usize) -> usize {
+    let mut start = at;
+    while start > 0 {
+        let line = memchr::memrchr(b'\n', &source[..start - 1]).map_or(0, |newline| newline + 1);
+        let first = source[line..start].iter().find(|byte| !is_blank(**byte));
+        if first != Some(&b'#') {
+            break;
+        }
+        start = line;
+    }
+    // What the file starts with is about the file.
+    if start == 0 { at } else { start }
+}
+
+fn with_line_end(text: Vec<u8>, line_end: &[u8]) -> Vec<u8> {
+    // Values may hold newlines of their own, so only the ends of statements are changed.
+    if line_end == b"\n" { text } else { crlf_statements(&text, line_end) }
+}
+
+fn crlf_statements(text: &[u8], line_end: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 16);
+    let mut quoted = false;
+    for byte in text {
+        match byte {
+            b'\n' if !quoted => out.extend_from_slice(line_end),
+            _ => {
+                quoted ^= *byte == b'\'';
+                out.push(*byte);
+            }
+        }
+    }
+    out
+}
+
+fn insert_section(text: Vec<u8>, before: Option<usize>, after: Option<usize>, layout: &Layout, patch: &mut Patch<'_>) {
+    let blocks = |ordinal: usize| &layout.sections[ordinal].blocks;
+    match (before, after) {
+        // Behind everything: at the end of the text, below what comments may stand there.
+        (_, None) => {
+            let end = patch.source.len();
+            let separate = !patch.source.is_empty() && !patch.source.ends_with(b"\n\n");
+            let first = !patch.edits.iter().any(|(range, text)| *range == (end..end) && !text.is_empty());
+            let mut lines = if separate || !first { patch.line_end.to_vec() } else { Vec::new() };
+            lines.extend_from_slice(&text);
+            if first { patch.insert_lines(end, lines) } else { patch.replace(end..end, lines) }
+        }
+        (Some(before), Some(_)) => {
+            let mut lines = patch.line_end.to_vec();
+            lines.extend_from_slice(&text);
+            patch.insert_lines(blocks(before)[0].lines.end, lines);
+        }
+        (None, Some(after)) => {
+            let at = comment_start(patch.source, blocks(after)[0].lines.start);
+            let mut lines = text;
+            lines.extend_from_slice(patch.line_end);
+            patch.replace(at..at, lines);
+        }
+    }
+}

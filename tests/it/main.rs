@@ -1,0 +1,3 @@
+//! Behaviour of the library and the command, from the outside.
+
+mod render;
