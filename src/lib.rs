@@ -1,11 +1,39 @@
 //! A configuration store: plain text that people edit, transactions, and fast reads for programs.
+//!
+//! ```
+//! use cms::{Delta, DeltaKind, DirOptions, Dirs, Form, Options, Store, Value};
+//! # let dir = tempfile::tempdir()?;
+//! # let config = dir.path().join("config");
+//! # std::fs::create_dir(&config)?;
+//! # std::fs::write(config.join("network"), "config interface 'lan'\n\toption ipaddr '10.0.0.1' # office\n")?;
+//! # let dirs = Dirs::choose(DirOptions { config: Some(config.clone()), save: Some(dir.path().join("save")),
+//! #     run: Some(dir.path().join("run")), ..DirOptions::default() });
+//! let store = Store::new(Options { dirs, ..Options::default() });
+//! let place = store.place(b"network")?;
+//! store.stage(&place, &[Delta::new(DeltaKind::Set, b"lan", Some(b"ipaddr"), Some(b"10.0.0.2"))])?;
+//! assert_eq!(store.load(b"network")?.package.get(b"lan", b"ipaddr"), Some(Value::String(b"10.0.0.2")));
+//! store.commit(&place, Form::Lossless)?;
+//! assert_eq!(std::fs::read(config.join("network"))?, b"config interface 'lan'\n\toption ipaddr '10.0.0.2' # office\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The library prints nothing, starts no thread and keeps no global state.
 
+mod commit;
 pub mod delta;
+mod dirs;
 mod error;
+pub mod files;
+mod lock;
 pub mod name;
 mod package;
+mod staging;
+mod store;
 pub mod text;
 
+pub use commit::{Committed, Form};
 pub use delta::{Delta, DeltaKind};
+pub use dirs::{Dir, DirOptions, Dirs, Origin};
 pub use error::{Error, Result};
 pub use package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
+pub use store::{Change, Loaded, Options, Place, Store};

@@ -1,0 +1,114 @@
+//! Which directories are used, and why those.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Where a directory's path came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Given by the caller, for example on the command line.
+    Given,
+    /// From the environment variable of that name.
+    Environment(&'static str),
+    /// The default.
+    Default,
+}
+
+/// A directory and why it is this one.
+#[derive(Debug, Clone)]
+pub struct Dir {
+    /// The path.
+    pub path: PathBuf,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Dir {
+    /// Takes the given path, else the environment's, else the default.
+    fn choose(given: Option<PathBuf>, variable: &'static str, default: &str) -> Self {
+        match (given, from_environment(variable)) {
+            (Some(path), _) => Self { path, origin: Origin::Given },
+            (None, Some(path)) => Self { path, origin: Origin::Environment(variable) },
+            (None, None) => Self { path: default.into(), origin: Origin::Default },
+        }
+    }
+}
+
+fn from_environment(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// What the caller wants; `None` takes the environment's choice or the default.
+#[derive(Debug, Clone, Default)]
+pub struct DirOptions {
+    /// Where packages are: `CMS_CONFIG_DIR`, default `/etc/config`.
+    pub config: Option<PathBuf>,
+    /// Where changes are staged: `CMS_SAVE_DIR`, default `/tmp/.uci`.
+    pub save: Option<PathBuf>,
+    /// Where locks and maps are: `CMS_RUN_DIR`, default `/run/cms`, else one of the user's own.
+    pub run: Option<PathBuf>,
+    /// Where the log is: `CMS_STATE_DIR`, default `/var/lib/cms`.
+    pub state: Option<PathBuf>,
+}
+
+/// The directories of a store.
+#[derive(Debug, Clone)]
+pub struct Dirs {
+    /// The packages.
+    pub config: Dir,
+    /// Packages here are used instead of those of the same name in `config`.
+    pub overriding: Option<PathBuf>,
+    /// The staged changes.
+    pub save: Dir,
+    /// Further directories of changes that are seen but never committed, read before `save`.
+    pub overlays: Vec<PathBuf>,
+    /// Locks and maps; `None` means none is writable.
+    pub run: Option<Dir>,
+    /// The transaction log.
+    pub state: Dir,
+}
+
+impl Dirs {
+    /// Decides on the directories. Nothing is created.
+    #[must_use]
+    pub fn choose(options: DirOptions) -> Self {
+        Self {
+            config: Dir::choose(options.config, "CMS_CONFIG_DIR", "/etc/config"),
+            overriding: None,
+            save: Dir::choose(options.save, "CMS_SAVE_DIR", "/tmp/.uci"),
+            overlays: Vec::new(),
+            run: run_dir(options.run),
+            state: Dir::choose(options.state, "CMS_STATE_DIR", "/var/lib/cms"),
+        }
+    }
+}
+
+/// Picks the run directory: as told, else `/run/cms`, else `$XDG_RUNTIME_DIR/cms`, else `/tmp/cms-UID`.
+fn run_dir(given: Option<PathBuf>) -> Option<Dir> {
+    if given.is_some() || from_environment("CMS_RUN_DIR").is_some() {
+        return Some(Dir::choose(given, "CMS_RUN_DIR", ""));
+    }
+    let user = rustix::process::geteuid().as_raw();
+    let default = |path: PathBuf| Dir { path, origin: Origin::Default };
+    let system = PathBuf::from("/run/cms");
+    if may_use(&system, user) {
+        return Some(default(system));
+    }
+    if let Some(path) = from_environment("XDG_RUNTIME_DIR").map(|dir| dir.join("cms"))
+        && may_use(&path, user)
+    {
+        return Some(Dir { path, origin: Origin::Environment("XDG_RUNTIME_DIR") });
+    }
+    let own = PathBuf::from(format!("/tmp/cms-{user}"));
+    may_use(&own, user).then(|| default(own))
+}
+
+/// Reports whether a directory is, or could be made, the user's own. A symbolic link never is.
+fn may_use(path: &Path, user: u32) -> bool {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) => found.is_dir() && found.uid() == user,
+        Err(_) => path.parent().is_some_and(|parent| {
+            rustix::fs::access(parent, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
+        }),
+    }
+}

@@ -1,0 +1,253 @@
+//! The file operations of the write path. Every system call that a commit depends on goes through here,
+//! so that a test can make each of them fail: see [`Probe`].
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
+
+/// A system call of the write path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the system call of that name")]
+pub enum Call {
+    Open,
+    Lock,
+    Read,
+    Write,
+    Truncate,
+    Chown,
+    Chmod,
+    Sync,
+    Rename,
+    SyncDir,
+    Remove,
+    Mkdir,
+}
+
+/// Decides before each call whether it may happen. The seam for fault injection.
+pub trait Probe: Send + Sync {
+    /// Returns how many bytes a write may take (any large number for all), or the error to answer with.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the call is to fail with; it does not happen then.
+    fn before(&self, call: Call, path: &Path) -> io::Result<usize>;
+}
+
+/// The identity of a file's content, as far as the system tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub inode: u64,
+    pub size: u64,
+    pub modified_ns: i128,
+}
+
+impl Identity {
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        let modified_ns = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        Self { inode: metadata.ino(), size: metadata.len(), modified_ns }
+    }
+
+    /// Returns the identity of the file at `path`; `None` if it cannot be had.
+    pub fn at(path: &Path) -> Option<Self> {
+        std::fs::symlink_metadata(path).ok().as_ref().map(Self::of)
+    }
+}
+
+/// An open file and where it is.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    pub file: File,
+    pub path: PathBuf,
+}
+
+/// The outcome of waiting for a lock.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Held,
+    TimedOut,
+}
+
+/// The file operations, perhaps with a probe in between.
+#[derive(Clone, Default)]
+pub struct Files {
+    probe: Option<Arc<dyn Probe>>,
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files").field("probed", &self.probe.is_some()).finish()
+    }
+}
+
+impl Files {
+    /// Makes file operations that ask `probe` first.
+    #[must_use]
+    pub fn probed(probe: Arc<dyn Probe>) -> Self {
+        Self { probe: Some(probe) }
+    }
+
+    fn ask(&self, call: Call, path: &Path) -> io::Result<usize> {
+        self.probe.as_ref().map_or(Ok(usize::MAX), |probe| probe.before(call, path))
+    }
+
+    /// Opens a file. A `mode` means: for writing, created with that mode if missing.
+    pub(crate) fn open(&self, path: &Path, mode: Option<u32>) -> io::Result<OpenFile> {
+        self.ask(Call::Open, path)?;
+        let mut options = OpenOptions::new();
+        options.read(true);
+        if let Some(mode) = mode {
+            options.write(true).create(true).mode(mode);
+        }
+        Ok(OpenFile { file: options.open(path)?, path: path.to_path_buf() })
+    }
+
+    /// Opens an existing file for reading and writing.
+    pub(crate) fn open_existing(&self, path: &Path) -> io::Result<OpenFile> {
+        self.ask(Call::Open, path)?;
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(OpenFile { file, path: path.to_path_buf() })
+    }
+
+    /// Creates a new file with a unique name: `.STEM.cms-XXXXXX` in `dir`.
+    pub(crate) fn create_unique(&self, dir: &Path, stem: &str) -> io::Result<OpenFile> {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        loop {
+            // The counter only has to differ between threads; no other memory depends on it.
+            let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+            let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+            let path = dir.join(format!(".{stem}.cms-{:x}-{:x}-{count:x}", std::process::id(), now.tv_nsec));
+            self.ask(Call::Open, &path)?;
+            let flags = OFlags::NOFOLLOW.bits().cast_signed();
+            let created =
+                OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(flags).open(&path);
+            match created {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => return Ok(OpenFile { file: created?, path }),
+            }
+        }
+    }
+
+    /// Reads an open file from its start.
+    pub(crate) fn read(&self, open: &OpenFile) -> io::Result<Vec<u8>> {
+        self.ask(Call::Read, &open.path)?;
+        let length = usize::try_from(open.file.metadata()?.len()).unwrap_or(0);
+        let mut bytes = Vec::with_capacity(length + 1);
+        io::Seek::rewind(&mut &open.file)?;
+        (&open.file).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes all of `bytes` at the file's position.
+    pub(crate) fn write(&self, open: &OpenFile, bytes: &[u8]) -> io::Result<()> {
+        let allowed = self.ask(Call::Write, &open.path)?;
+        if allowed < bytes.len() {
+            (&open.file).write_all(&bytes[..allowed])?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        (&open.file).write_all(bytes)
+    }
+
+    pub(crate) fn truncate(&self, open: &OpenFile, length: u64) -> io::Result<()> {
+        self.ask(Call::Truncate, &open.path)?;
+        open.file.set_len(length)
+    }
+
+    /// Gives `open` the owner, group and mode of another file, as far as the caller may.
+    pub(crate) fn copy_attributes(&self, open: &OpenFile, like: &std::fs::Metadata) -> io::Result<()> {
+        let mine = open.file.metadata()?;
+        if (mine.uid(), mine.gid()) != (like.uid(), like.gid()) {
+            self.ask(Call::Chown, &open.path)?;
+            // Only root may give a file away; a member may still keep the group.
+            let owner = std::os::unix::fs::fchown(&open.file, Some(like.uid()), Some(like.gid()));
+            if owner.is_err() {
+                let _ = std::os::unix::fs::fchown(&open.file, None, Some(like.gid()));
+            }
+        }
+        self.set_mode(open, like.mode() & 0o7777)
+    }
+
+    pub(crate) fn set_mode(&self, open: &OpenFile, mode: u32) -> io::Result<()> {
+        self.ask(Call::Chmod, &open.path)?;
+        open.file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    pub(crate) fn sync(&self, open: &OpenFile) -> io::Result<()> {
+        self.ask(Call::Sync, &open.path)?;
+        open.file.sync_all()
+    }
+
+    pub(crate) fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.ask(Call::SyncDir, dir)?;
+        match File::open(dir)?.sync_all() {
+            // Some file systems cannot sync a directory, and need not.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            synced => synced,
+        }
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.ask(Call::Rename, to)?;
+        std::fs::rename(from, to)
+    }
+
+    /// Swaps two files. `Ok(false)` where the file system cannot.
+    pub(crate) fn exchange(&self, a: &Path, b: &Path) -> io::Result<bool> {
+        self.ask(Call::Rename, b)?;
+        match renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).map_err(io::Error::from) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Renames `from` to `to`, which must not exist.
+    pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.ask(Call::Rename, to)?;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+                std::fs::rename(from, to)
+            }
+            renamed => renamed,
+        }
+    }
+
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
+        self.ask(Call::Remove, path)?;
+        std::fs::remove_file(path)
+    }
+
+    pub(crate) fn mkdir(&self, path: &Path, mode: u32) -> io::Result<()> {
+        self.ask(Call::Mkdir, path)?;
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), mode).create(path)
+    }
+
+    /// Locks a whole file, waiting until `deadline` at the longest. The lock goes with the file.
+    pub(crate) fn lock(&self, open: &OpenFile, exclusive: bool, deadline: Instant) -> io::Result<Wait> {
+        self.ask(Call::Lock, &open.path)?;
+        let operation = match exclusive {
+            true => FlockOperation::NonBlockingLockExclusive,
+            false => FlockOperation::NonBlockingLockShared,
+        };
+        let mut pause = Duration::from_micros(100);
+        loop {
+            match flock(&open.file, operation).map_err(io::Error::from) {
+                Ok(()) => return Ok(Wait::Held),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if Instant::now() >= deadline {
+                        return Ok(Wait::TimedOut);
+                    }
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(10));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

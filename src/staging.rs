@@ -1,0 +1,273 @@
+//! Staged changes: the delta files of the save directory, in stock uci's format and place.
+//!
+//! A delta file is only ever appended to, or cut, under an exclusive lock on the file itself, as stock uci
+//! does it. While a commit is under way a journal stands beside it, `.PACKAGE.commit`. It says how much of
+//! the delta file goes into the new package file, and how to tell whether that file has taken its place.
+//! Whoever comes next after a crash can thus tell changes that were committed from those that were not.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::delta::{Delta, DeltaLine, read_lines};
+use crate::error::{Error, Result};
+use crate::files::{Files, Identity, OpenFile, Wait};
+use crate::lock::holder_of_file;
+
+/// The delta file of one package in one directory.
+#[derive(Debug)]
+pub(crate) struct Staging<'s> {
+    pub files: &'s Files,
+    pub dir: &'s Path,
+    pub package: &'s str,
+    /// The package file, for the journal to compare with.
+    pub target: &'s Path,
+    pub timeout: Duration,
+}
+
+/// A delta file that is locked and read.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    open: OpenFile,
+    pub text: Vec<u8>,
+}
+
+impl Staging<'_> {
+    pub fn path(&self) -> PathBuf {
+        self.dir.join(self.package)
+    }
+
+    fn journal_path(&self) -> PathBuf {
+        self.dir.join(format!(".{}.commit", self.package))
+    }
+
+    /// Reads the staged lines. A missing or unreadable file has none.
+    pub fn lines(&self) -> (Vec<u8>, Vec<DeltaLine>) {
+        let path = self.path();
+        // A directory or a device of that name holds no changes, and must not be opened.
+        if !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
+            return (Vec::new(), Vec::new());
+        }
+        let Ok(open) = self.files.open(&path, None) else { return (Vec::new(), Vec::new()) };
+        if !matches!(self.files.lock(&open, false, Instant::now() + self.timeout), Ok(Wait::Held)) {
+            return (Vec::new(), Vec::new());
+        }
+        let text = self.files.read(&open).map(|text| self.unconsumed(text)).unwrap_or_default();
+        let lines = read_lines(&text);
+        (text, lines)
+    }
+
+    /// Opens and locks the delta file, finishes what a crash has left, and reads it. `None` if there is none.
+    pub fn lock(&self) -> Result<Option<Locked>> {
+        let path = self.path();
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_file() => {}
+            _ => return Ok(None),
+        }
+        let open = self.files.open_existing(&path).map_err(Error::io("open", &path))?;
+        self.wait_for(&open)?;
+        self.settle(&open)?;
+        let text = self.files.read(&open).map_err(Error::io("read", &path))?;
+        Ok(Some(Locked { open, text }))
+    }
+
+    fn wait_for(&self, open: &OpenFile) -> Result<()> {
+        match self.files.lock(open, true, Instant::now() + self.timeout) {
+            Ok(Wait::Held) => Ok(()),
+            Ok(Wait::TimedOut) => {
+                let holder = holder_of_file(open);
+                Err(Error::Locked { path: open.path.clone(), holder, waited: self.timeout })
+            }
+            Err(error) => Err(Error::io("lock", &open.path)(error)),
+        }
+    }
+
+    /// Appends changes. All of them are staged, or none.
+    pub fn append(&self, deltas: &[Delta], config_dir: &Path) -> Result<()> {
+        let mut lines = Vec::new();
+        for delta in deltas {
+            delta.write_line(self.package.as_bytes(), &mut lines);
+        }
+        self.append_lines(lines, config_dir)
+    }
+
+    fn append_lines(&self, mut lines: Vec<u8>, config_dir: &Path) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.make_dir(config_dir)?;
+        let path = self.path();
+        let mode = std::fs::metadata(config_dir.join(self.package)).map_or(0o600, |found| found.mode() & 0o777);
+        let open = self.files.open(&path, Some(mode)).map_err(Error::io("open", &path))?;
+        self.wait_for(&open)?;
+        self.settle(&open)?;
+        let before = self.files.read(&open).map_err(Error::io("read", &path))?;
+        if before.last().is_some_and(|byte| *byte != b'\n') {
+            lines.insert(0, b'\n');
+        }
+        self.files.write(&open, &lines).map_err(|error| {
+            // What was written of a line that did not fit must not be taken for a change.
+            let _ = open.file.set_len(before.len() as u64);
+            Error::io("stage the change", &path)(error)
+        })
+    }
+
+    /// Makes the save directory, with the mode of the configuration directory.
+    fn make_dir(&self, config_dir: &Path) -> Result<()> {
+        match std::fs::metadata(self.dir) {
+            Ok(found) if found.is_dir() => Ok(()),
+            Ok(_) => Err(Error::io("use as a directory", self.dir)(io::ErrorKind::NotADirectory.into())),
+            Err(_) => {
+                let mode = std::fs::metadata(config_dir).map_or(0o700, |found| found.mode() & 0o777);
+                match self.files.mkdir(self.dir, mode) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        Err(Error::io("create the directory", self.dir)(error))
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Replaces what a locked delta file holds.
+    pub fn rewrite(&self, locked: &Locked, text: &[u8]) -> Result<()> {
+        let open = &locked.open;
+        let write = || {
+            self.files.truncate(open, 0)?;
+            io::Seek::rewind(&mut &open.file)?;
+            if text.is_empty() { Ok(()) } else { self.files.write(open, text) }
+        };
+        write().map_err(|error| {
+            let _ = open.file.set_len(0);
+            let _ = io::Seek::rewind(&mut &open.file);
+            let _ = io::Write::write_all(&mut &open.file, &locked.text);
+            Error::io("rewrite", &open.path)(error)
+        })
+    }
+
+    /// Takes what is in the package file now out of a locked delta file. A failure is no loss: the journal
+    /// tells the next one what to do.
+    pub fn rewrite_committed(&self, locked: &Locked, kept: &[u8]) -> Result<()> {
+        let open = &locked.open;
+        self.files.truncate(open, 0).map_err(Error::io("empty", &open.path))?;
+        io::Seek::rewind(&mut &open.file).map_err(Error::io("empty", &open.path))?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        self.files.write(open, kept).map_err(Error::io("rewrite", &open.path))
+    }
+
+    /// Moves the staged lines into `.PACKAGE.replaced`, behind those set aside before.
+    pub fn set_aside(&self, locked: &Locked) -> Result<()> {
+        let path = self.dir.join(format!(".{}.replaced", self.package));
+        let aside = self.files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
+        io::Seek::seek(&mut &aside.file, io::SeekFrom::End(0)).map_err(Error::io("write", &path))?;
+        self.files.write(&aside, &locked.text).map_err(Error::io("write", &path))?;
+        self.rewrite(locked, &[])
+    }
+
+    /// Writes down that `new`, once it stands in place of `old`, holds all of the locked delta file but
+    /// `kept`. From here on a crash can be recovered from.
+    pub fn write_journal(&self, locked: &Locked, new: &OpenFile, old: Identity, kept: &[u8]) -> Result<()> {
+        let path = self.journal_path();
+        let write = || -> io::Result<()> {
+            let identity = Identity::of(&new.file.metadata()?);
+            let name = new.path.file_name().unwrap_or_default().to_string_lossy();
+            let mut text = format!(
+                "cms-commit 1 {} {} {} {name}\n",
+                words(identity),
+                words(old),
+                locked.text.len()
+            )
+            .into_bytes();
+            text.extend_from_slice(kept);
+            let journal = self.files.open(&path, Some(0o600))?;
+            self.files.truncate(&journal, 0)?;
+            self.files.write(&journal, &text)?;
+            self.files.sync(&journal)
+        };
+        write().map_err(|error| {
+            let _ = std::fs::remove_file(&path);
+            Error::io("write the commit journal", &path)(error)
+        })
+    }
+
+    pub fn remove_journal(&self) -> Result<()> {
+        let path = self.journal_path();
+        match self.files.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Finishes or forgets a commit that a crash has interrupted.
+    fn settle(&self, open: &OpenFile) -> Result<()> {
+        let Some(journal) = self.journal() else { return Ok(()) };
+        if journal.committed {
+            let text = self.files.read(open).map_err(Error::io("read", &open.path))?;
+            let rest = journal.rest(&text);
+            let file = open.file.try_clone().map_err(Error::io("read", &open.path))?;
+            let open = OpenFile { file, path: open.path.clone() };
+            self.rewrite_committed(&Locked { open, text }, &rest)?;
+        }
+        self.remove_journal()?;
+        io::Seek::seek(&mut &open.file, io::SeekFrom::End(0)).map(|_| ()).map_err(Error::io("read", &open.path))
+    }
+
+    /// Leaves out what an interrupted commit has taken from the text of the delta file.
+    fn unconsumed(&self, text: Vec<u8>) -> Vec<u8> {
+        match self.journal() {
+            Some(journal) if journal.committed => journal.rest(&text),
+            _ => text,
+        }
+    }
+
+    /// Reads the journal and finds out whether its commit came to pass.
+    fn journal(&self) -> Option<Journal> {
+        let text = std::fs::read(self.journal_path()).ok()?;
+        let end = memchr::memchr(b'\n', &text).unwrap_or(text.len());
+        let head = std::str::from_utf8(&text[..end]).ok()?;
+        let fields: Vec<&str> = head.split(' ').collect();
+        let undone = Journal { committed: false, consumed: 0, kept: Vec::new() };
+        let (["cms-commit", "1"], [rest @ .., consumed, name]) = (fields.get(..2)?, fields.get(2..)?) else {
+            return Some(undone);
+        };
+        let (Some(new), Some(old), Ok(consumed)) = (
+            identity(rest.get(..3).unwrap_or_default()),
+            identity(rest.get(3..).unwrap_or_default()),
+            consumed.parse(),
+        ) else {
+            return Some(undone);
+        };
+        let real = std::fs::canonicalize(self.target).unwrap_or_else(|_| self.target.to_path_buf());
+        let present = Identity::at(&real);
+        let temporary = real.parent().and_then(|dir| Identity::at(&dir.join(name)));
+        // Changed since by someone else: then the commit came to pass if what it displaced is still there.
+        let displaced = temporary.is_some_and(|temporary| temporary.inode == old.inode);
+        let committed = present == Some(new) || (present != Some(old) && displaced);
+        Some(Journal { committed, consumed, kept: text[(end + 1).min(text.len())..].to_vec() })
+    }
+}
+
+struct Journal {
+    committed: bool,
+    consumed: usize,
+    kept: Vec<u8>,
+}
+
+impl Journal {
+    /// What is still staged: what the commit kept, and what came after it.
+    fn rest(&self, text: &[u8]) -> Vec<u8> {
+        [&self.kept, text.get(self.consumed..).unwrap_or_default()].concat()
+    }
+}
+
+fn words(identity: Identity) -> String {
+    format!("{} {} {}", identity.inode, identity.size, identity.modified_ns)
+}
+
+fn identity(words: &[&str]) -> Option<Identity> {
+    let [inode, size, modified] = words else { return None };
+    Some(Identity { inode: inode.parse().ok()?, size: size.parse().ok()?, modified_ns: modified.parse().ok()? })
+}

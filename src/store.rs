@@ -1,0 +1,303 @@
+//! A store: the packages of a configuration directory and the changes staged for them.
+
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::delta::{Delta, DeltaKind};
+use crate::dirs::{DirOptions, Dirs};
+use crate::error::{Error, Result};
+use crate::files::Files;
+use crate::name;
+use crate::package::Package;
+use crate::staging::Staging;
+use crate::text::{Dialect, ParseError, ParseOptions, parse};
+
+/// How a store behaves. The default is the intended dialect, strict, and ten seconds for a lock.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The directories.
+    pub dirs: Dirs,
+    /// Which reading of the corner cases applies.
+    pub dialect: Dialect,
+    /// Refuse text with errors; otherwise what can be read is read.
+    pub strict: bool,
+    /// How long to wait for another writer.
+    pub lock_timeout: Duration,
+    /// The file operations; a test can make them fail.
+    pub files: Files,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dirs: Dirs::choose(DirOptions::default()),
+            dialect: Dialect::Cms,
+            strict: true,
+            lock_timeout: Duration::from_secs(10),
+            files: Files::default(),
+        }
+    }
+}
+
+/// Where a package's file is and whether changes to it are staged.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The package's name.
+    pub name: String,
+    /// Whether changes are staged; not for a package named by its path.
+    pub staged: bool,
+}
+
+/// A staged change.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What is to be changed.
+    pub delta: Delta,
+    /// Why it cannot be applied, if it cannot.
+    pub failure: Option<String>,
+}
+
+/// A package as it would be after a commit, and what makes the difference.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Where it came from.
+    pub place: Place,
+    /// The package, staged changes applied.
+    pub package: Package,
+    /// The staged changes, those that cannot be applied included.
+    pub changes: Vec<Change>,
+    /// Changes that applying the staged ones brought about and that are to be staged as well; only in
+    /// stock uci's dialect.
+    pub followups: Vec<Delta>,
+    /// Errors in the text that were passed over, in a store that is not strict.
+    pub errors: Vec<ParseError>,
+}
+
+/// A store. It holds no files open; each call sees what is there at the time.
+#[derive(Debug, Clone, Default)]
+pub struct Store {
+    pub(crate) options: Options,
+}
+
+impl Store {
+    /// Makes a store. Nothing is read or created yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self { options }
+    }
+
+    /// Returns the options the store was made with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Returns the directories in use.
+    #[must_use]
+    pub fn dirs(&self) -> &Dirs {
+        &self.options.dirs
+    }
+
+    /// Lists the packages of the configuration directory in byte order. Names that start with or hold a
+    /// dot are not packages, nor are directories.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the directory cannot be read, [`Error::NotFound`] if it does not exist.
+    pub fn packages(&self) -> Result<Vec<String>> {
+        let dir = &self.dirs().config.path;
+        let entries = std::fs::read_dir(dir).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => Error::NotFound { key: dir.display().to_string() },
+            _ => Error::io("read", dir)(source),
+        })?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(Error::io("read", dir))?.file_name().into_vec();
+            let Ok(name) = String::from_utf8(name) else { continue };
+            let usable = !name.contains('.') && name::is_package(name.as_bytes());
+            if usable && std::fs::metadata(dir.join(&name)).is_ok_and(|found| !found.is_dir()) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Finds the file of a package: by name in the configuration directory (or the one that overrides it),
+    /// or by a path that starts with `/` or `./`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such regular file.
+    pub fn place(&self, package: &[u8]) -> Result<Place> {
+        let missing = || Error::NotFound { key: name::show(package) };
+        let path = Path::new(std::ffi::OsStr::from_bytes(package));
+        let by_path = package.starts_with(b"/") || package.starts_with(b"./");
+        let (path, staged) = match by_path {
+            true => (path.to_path_buf(), false),
+            false if package.starts_with(b".") => return Err(missing()),
+            false => (self.named_path(path), true),
+        };
+        if !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
+            return Err(missing());
+        }
+        let file_name = package.rsplit(|byte| *byte == b'/').next().unwrap_or(package);
+        let name = if by_path { file_name } else { package };
+        Ok(Place { path, name: name::show(name), staged })
+    }
+
+    fn named_path(&self, name: &Path) -> PathBuf {
+        let overriding = self.dirs().overriding.as_ref().map(|dir| dir.join(name));
+        overriding
+            .filter(|path| std::fs::metadata(path).is_ok())
+            .unwrap_or_else(|| self.dirs().config.path.join(name))
+    }
+
+    /// Loads a package with its staged changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such package, [`Error::Io`] if it cannot be read,
+    /// [`Error::Parse`] if its text has errors and the store is strict.
+    pub fn load(&self, package: &[u8]) -> Result<Loaded> {
+        let place = self.place(package)?;
+        let mut loaded = self.load_committed(place)?;
+        if loaded.place.staged {
+            for dir in self.dirs().overlays.iter().chain([&self.dirs().save.path]) {
+                let (_, lines) = self.staging(&loaded.place, dir).lines();
+                let name = loaded.place.name.clone();
+                let deltas = lines.into_iter().filter_map(|line| line.delta);
+                let mine: Vec<Delta> = deltas.filter(|(of, _)| *of == name.as_bytes()).map(|(_, delta)| delta).collect();
+                let mut replay = Replay::new(self.options.dialect);
+                for delta in mine {
+                    let failure = replay.apply(&mut loaded.package, &delta).err().map(|error| error.to_string());
+                    loaded.changes.push(Change { delta, failure });
+                }
+                loaded.followups.extend(replay.followups);
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Loads a package without staged changes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::load`].
+    pub fn load_committed(&self, place: Place) -> Result<Loaded> {
+        let files = &self.options.files;
+        let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
+        let text = files.read(&open).map_err(Error::io("read", &place.path))?;
+        let (package, errors) = self.parse(&place, text)?;
+        Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors })
+    }
+
+    pub(crate) fn parse(&self, place: &Place, text: Vec<u8>) -> Result<(Package, Vec<ParseError>)> {
+        let parsed = parse(place.name.as_bytes(), Arc::new(text), &self.parse_options());
+        match parsed {
+            Ok(parsed) => {
+                let errors = parsed.errors.into_iter().map(|error| error.in_file(&place.path)).collect();
+                Ok((parsed.package, errors))
+            }
+            Err(Error::Parse(error)) => Err(error.in_file(&place.path).into()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns how text is to be read.
+    #[must_use]
+    pub fn parse_options(&self) -> ParseOptions<'static> {
+        ParseOptions { dialect: self.options.dialect, strict: self.options.strict, progress: None }
+    }
+
+    pub(crate) fn staging<'s>(&'s self, place: &'s Place, dir: &'s Path) -> Staging<'s> {
+        Staging {
+            files: &self.options.files,
+            dir,
+            package: &place.name,
+            target: &place.path,
+            timeout: self.options.lock_timeout,
+        }
+    }
+
+    /// Stages changes for the next commit. They are not checked; see [`Package::apply`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if they cannot be written, [`Error::Locked`] if the delta file stays locked. Nothing
+    /// is staged then.
+    pub fn stage(&self, place: &Place, deltas: &[Delta]) -> Result<()> {
+        self.staging(place, &self.dirs().save.path).append(deltas, &self.dirs().config.path)
+    }
+
+    /// Drops staged changes: of the package, of a section with its options, or of one option. Returns how
+    /// many. Lines that are not changes of this package stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::stage`].
+    pub fn revert(&self, place: &Place, section: Option<&[u8]>, option: Option<&[u8]>) -> Result<usize> {
+        let staging = self.staging(place, &self.dirs().save.path);
+        let Some(locked) = staging.lock()? else { return Ok(0) };
+        let mut kept = Vec::new();
+        let mut dropped = 0;
+        for line in crate::delta::read_lines(&locked.text) {
+            let hit = line.delta.as_ref().is_some_and(|(package, delta)| {
+                package == place.name.as_bytes()
+                    && section.is_none_or(|section| delta.section == section)
+                    && option.is_none_or(|option| delta.option.as_deref() == Some(option))
+            });
+            if hit {
+                dropped += 1;
+            } else {
+                kept.extend_from_slice(&locked.text[line.range]);
+            }
+        }
+        if dropped > 0 {
+            staging.rewrite(&locked, &kept)?;
+        }
+        Ok(dropped)
+    }
+}
+
+/// Applies the lines of one delta file in order.
+///
+/// A staged `add` names its section by the generated name it had then. If a section of that name has come
+/// about since, the addition gets another name, and the lines after it mean that one.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    dialect: Dialect,
+    renamed: Vec<(Vec<u8>, Vec<u8>)>,
+    pub followups: Vec<Delta>,
+}
+
+impl Replay {
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, renamed: Vec::new(), followups: Vec::new() }
+    }
+
+    pub fn apply(&mut self, package: &mut Package, delta: &Delta) -> Result<()> {
+        if self.dialect == Dialect::Uci {
+            let recorded = package.apply(delta, self.dialect)?;
+            // Stock uci records the deletion that a hand-written empty value brings about once more.
+            self.followups.extend(recorded.filter(|recorded| recorded.kind != delta.kind && delta.kind == DeltaKind::Set));
+            return Ok(());
+        }
+        let taken = package.section(&delta.section).is_some();
+        if delta.kind == DeltaKind::Add && delta.option.is_none() && taken {
+            let name = package.add_section(delta.value.as_deref().unwrap_or_default())?;
+            self.renamed.retain(|(old, _)| *old != delta.section);
+            self.renamed.push((delta.section.clone(), name.into_bytes()));
+            return Ok(());
+        }
+        match self.renamed.iter().find(|(old, _)| *old == delta.section) {
+            Some((_, new)) => package.apply(&Delta { section: new.clone(), ..delta.clone() }, self.dialect)?,
+            None => package.apply(delta, self.dialect)?,
+        };
+        Ok(())
+    }
+}
