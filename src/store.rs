@@ -237,27 +237,35 @@ impl Store {
     /// Drops staged changes: of the package, of a section with its options, or of one option. Returns how
     /// many. Lines that are not changes of this package stay as they are.
     ///
+    /// In stock uci's dialect a line that is no change at all makes this do nothing, and the lines that stay
+    /// are written anew.
+    ///
     /// # Errors
     ///
     /// As for [`Store::stage`].
     pub fn revert(&self, place: &Place, section: Option<&[u8]>, option: Option<&[u8]>) -> Result<usize> {
         let staging = self.staging(place, &self.dirs().save.path);
         let Some(locked) = staging.lock()? else { return Ok(0) };
+        let stock = self.options.dialect == Dialect::Uci;
+        let lines = crate::delta::read_lines(&locked.text);
+        if stock && lines.iter().any(|line| line.delta.is_none()) {
+            return Ok(0);
+        }
         let mut kept = Vec::new();
         let mut dropped = 0;
-        for line in crate::delta::read_lines(&locked.text) {
+        for line in lines {
             let hit = line.delta.as_ref().is_some_and(|(package, delta)| {
                 package == place.name.as_bytes()
                     && section.is_none_or(|section| delta.section == section)
                     && option.is_none_or(|option| delta.option.as_deref() == Some(option))
             });
-            if hit {
-                dropped += 1;
-            } else {
-                kept.extend_from_slice(&locked.text[line.range]);
+            match line.delta {
+                _ if hit => dropped += 1,
+                Some((package, delta)) if stock => delta.write_line(&package, &mut kept),
+                _ => kept.extend_from_slice(&locked.text[line.range]),
             }
         }
-        if dropped > 0 {
+        if kept != locked.text {
             staging.rewrite(&locked, &kept)?;
         }
         Ok(dropped)

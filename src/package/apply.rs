@@ -38,8 +38,7 @@ impl Package {
     ///
     /// [`Error::Invalid`] if `section_type` is not a type.
     pub fn add_section(&mut self, section_type: &[u8]) -> Result<String> {
-        self.skip_taken_names(section_type);
-        let name = self.next_generated(section_type);
+        let name = self.next_name(section_type);
         self.apply(&Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)), Dialect::Cms)?;
         Ok(name)
     }

@@ -44,9 +44,13 @@ impl Package {
         Ok(SectionId(index))
     }
 
-    /// Raises the counter until the name the next anonymous section of this type gets is free.
-    pub(crate) fn skip_taken_names(&mut self, kind: &[u8]) {
-        while self.section(self.next_generated(kind).as_bytes()).is_some() {
+    /// Returns the name the next anonymous section of this type gets. Names in use are passed over.
+    pub fn next_name(&mut self, section_type: &[u8]) -> String {
+        loop {
+            let name = name::generated(self.created.wrapping_add(1), section_type);
+            if self.section(name.as_bytes()).is_none() {
+                return name;
+            }
             self.created = self.created.wrapping_add(1);
         }
     }
@@ -238,11 +242,6 @@ impl Package {
     pub(crate) fn loaded(mut self) -> Self {
         self.loading = false;
         self
-    }
-
-    /// Returns the name the next anonymous section of this type gets.
-    pub(crate) fn next_generated(&self, kind: &[u8]) -> String {
-        name::generated(self.created.wrapping_add(1), kind)
     }
 
     pub(crate) fn section_name(&self, id: SectionId) -> &[u8] {

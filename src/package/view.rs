@@ -14,10 +14,6 @@ impl<'p> Section<'p> {
         self.package.data(self.id)
     }
 
-    pub(crate) fn id(&self) -> SectionId {
-        self.id
-    }
-
     /// Returns the section's name: as given, or generated if it is anonymous.
     #[must_use]
     pub fn name(&self) -> &'p [u8] {

@@ -75,6 +75,8 @@ pub(crate) struct Lexer<'s> {
     removed: usize,
     /// The next NUL byte, or the length of the text.
     nul: usize,
+    /// Set when a quote or a continuation wanted a line that is not there.
+    ran_out: bool,
 }
 
 /// What a byte does to a word that has no quotes so far.
@@ -92,11 +94,12 @@ const PLAIN: [bool; 256] = {
 impl<'s> Lexer<'s> {
     pub fn new(source: &'s [u8]) -> Self {
         let nul = memchr(0, source).unwrap_or(source.len());
-        Self { source, line_start: 0, pos: 0, end: 0, next_line: 0, removed: 0, nul }
+        Self { source, line_start: 0, pos: 0, end: 0, next_line: 0, removed: 0, nul, ran_out: false }
     }
 
-    pub fn source(&self) -> &'s [u8] {
-        self.source
+    /// Reports whether the text ended where a quote or a continuation wanted more of it.
+    pub fn ran_out(&self) -> bool {
+        self.ran_out
     }
 
     /// The cursor: where the next byte is read.
@@ -107,11 +110,6 @@ impl<'s> Lexer<'s> {
     /// The physical lines of the logical line read so far.
     pub fn line(&self) -> Range<usize> {
         self.line_start..self.next_line
-    }
-
-    /// The rest of the text, from the next line on.
-    pub fn rest(&self) -> &'s [u8] {
-        &self.source[self.next_line..]
     }
 
     /// Reports whether nothing is left of the logical line.
@@ -133,12 +131,15 @@ impl<'s> Lexer<'s> {
             self.nul =
                 memchr(0, &self.source[self.next_line..]).map_or(self.source.len(), |nul| self.next_line + nul);
         }
-        self.extend()
+        let more = self.extend()?;
+        self.ran_out = false;
+        Ok(more)
     }
 
     /// Appends the next physical line to the logical one. `Ok(false)` where there is none.
     fn extend(&mut self) -> Result<bool, Fault> {
         if self.next_line >= self.source.len() {
+            self.ran_out = true;
             return Ok(false);
         }
         let newline = memchr(b'\n', &self.source[self.next_line..]);
@@ -371,7 +372,7 @@ mod tests {
         let mut lexer = Lexer::new(b"a b\nc\0d\n");
         assert!(lexer.next_line().is_ok());
         let fault = lexer.next_line().expect_err("a NUL byte");
-        let error = fault.locate(lexer.source());
+        let error = fault.locate(b"a b\nc\0d\n");
         assert_eq!((error.reason, error.line, error.column), (Reason::NulByte, 2, 2));
     }
 }

@@ -226,8 +226,7 @@ impl Loader {
     fn merge_config(&mut self, kind: &[u8], name: &[u8], options: &ParseOptions<'_>) -> Result<()> {
         let package = self.packages.last_mut().expect("a package to merge into");
         let delta = if name.is_empty() {
-            package.skip_taken_names(kind);
-            let name = package.next_generated(kind);
+            let name = package.next_name(kind);
             Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(kind))
         } else {
             Delta::new(DeltaKind::Set, name, None, Some(kind))

@@ -7,6 +7,7 @@
 //! - `load` builds packages from statements.
 //! - `print` writes a package in the canonical form of stock uci.
 //! - `layout` finds where the sections and options of a package stand in its text.
+//! - `words` splits command lines, which are quoted the same way.
 //! - `render` writes an edited package back into the text it was read from, touching only the lines
 //!   the edits concern.
 
@@ -17,6 +18,7 @@ mod load;
 mod print;
 mod render;
 mod statement;
+mod words;
 
 pub use error::{ParseError, Reason};
 pub(crate) use lexer::Lexer;
@@ -24,6 +26,7 @@ pub use load::{ParseOptions, Parsed, import, parse};
 pub(crate) use print::push_escaped;
 pub use print::{print, print_section};
 pub use render::render;
+pub use words::{Words, words};
 
 /// Which reading of the corner cases applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

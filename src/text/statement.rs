@@ -52,10 +52,6 @@ impl<'s> Statements<'s> {
         Self { lexer: Lexer::new(source), dialect, strict, in_line: false }
     }
 
-    pub fn source(&self) -> &'s [u8] {
-        self.lexer.source()
-    }
-
     /// Drops the rest of the logical line, to go on after a fault.
     pub fn skip_line(&mut self) {
         self.in_line = false;
