@@ -3,7 +3,7 @@
 use super::{OptionId, Package, SectionId, Value};
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
-use crate::name;
+use crate::name::{self, leading_integer, leading_unsigned, whole_integer, wrap};
 use crate::text::Dialect;
 
 impl Package {
@@ -247,60 +247,4 @@ fn required_option(delta: &Delta) -> Result<&[u8]> {
     } else {
         Err(Error::invalid(option, "an option name holds letters, digits and '_' only"))
     }
-}
-
-/// Reads a decimal integer that takes the whole text.
-pub(crate) fn whole_integer(text: &[u8]) -> Option<i64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// Reads the integer a text starts with as C's `strtol` does; `None` without digits.
-pub(crate) fn leading_integer(text: &[u8]) -> Option<i64> {
-    integer_prefix(text).map(|(number, _)| number)
-}
-
-/// Reads the integer a text starts with, blanks and a sign allowed, and returns it with what follows.
-/// Numbers beyond the range are cut to it.
-pub(crate) fn integer_prefix(text: &[u8]) -> Option<(i64, &[u8])> {
-    let (negative, rest) = sign(text);
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if digits == 0 {
-        return None;
-    }
-    let number = rest[..digits].iter().fold(0_i64, |number, digit| {
-        let digit = i64::from(digit - b'0');
-        let ten = number.saturating_mul(10);
-        if negative { ten.saturating_sub(digit) } else { ten.saturating_add(digit) }
-    });
-    Some((number, &rest[digits..]))
-}
-
-/// Reads the number a text starts with as C's `strtoul` does: 0 without digits, negated modulo 2^64.
-fn leading_unsigned(text: &[u8]) -> i64 {
-    let (negative, rest) = sign(text);
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
-    let number = digits.fold(Some(0_u64), |number, digit| {
-        number?.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    });
-    let number = match number {
-        Some(number) if negative => number.wrapping_neg(),
-        Some(number) => number,
-        None => u64::MAX,
-    };
-    i64::from_ne_bytes(number.to_ne_bytes())
-}
-
-fn sign(text: &[u8]) -> (bool, &[u8]) {
-    let blanks = text.iter().take_while(|byte| name::is_blank(**byte)).count();
-    match &text[blanks..] {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        rest => (false, rest),
-    }
-}
-
-/// Cuts a number to 32 bits, as stock uci does.
-pub(crate) fn wrap(number: i64) -> i32 {
-    let [a, b, c, d, ..] = number.to_le_bytes();
-    i32::from_le_bytes([a, b, c, d])
 }

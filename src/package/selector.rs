@@ -1,10 +1,9 @@
 //! Keys: `package`, `package.section`, `package.section.option`, where the section may also be selected
 //! by type and index, `@rule[-1]`, or by the value of an option, `@rule[name=Allow-Ping]`.
 
-use super::apply::whole_integer;
 use super::{Package, Section, Value};
 use crate::error::{Error, Result};
-use crate::name;
+use crate::name::{self, whole_integer};
 
 /// How a key says which section it means.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,7 +24,7 @@ pub use error::{ParseError, Reason};
 pub(crate) use lexer::Lexer;
 pub use load::{ParseOptions, Parsed, import, parse};
 pub(crate) use print::push_escaped;
-pub use print::{print, print_section};
+pub use print::{print, print_section, quoted};
 pub use render::render;
 pub use words::{Words, words};
 

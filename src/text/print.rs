@@ -19,6 +19,14 @@ pub(crate) fn push_quoted(value: &[u8], out: &mut Vec<u8>) {
     out.push(b'\'');
 }
 
+/// Returns `value` in single quotes, as it stands in text.
+#[must_use]
+pub fn quoted(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len() + 2);
+    push_quoted(value, &mut out);
+    out
+}
+
 /// Appends a section type: bare, as stock uci writes it, unless it would read back as something else.
 pub(crate) fn push_type(section_type: &[u8], out: &mut Vec<u8>) {
     if section_type.iter().any(|byte| matches!(byte, b'\'' | b'"' | b'#' | b';' | b'\\')) {

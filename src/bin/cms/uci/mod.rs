@@ -1,9 +1,274 @@
-//! Stock uci: same options, same output, same exit codes.
+//! Stock uci: the same options, output and exit codes, except where stock uci loses data, crashes or hangs
+//! (see `docs/uci-compatibility.md`).
+
+mod batch;
+mod edit;
+mod options;
+mod print;
+mod tuple;
 
 use std::ffi::{OsStr, OsString};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use cms::text::ParseError;
+use cms::{Delta, DeltaKind, Error, Loaded};
+use options::Settings;
+use tuple::{Failure, Lookup, Tuple, load};
 
 /// Runs stock uci's command line; `program` is the name it was called by.
-pub fn run(_program: &OsStr, _words: &[OsString]) -> ExitCode {
-    ExitCode::from(255)
+pub fn run(program: &OsStr, words: &[OsString]) -> ExitCode {
+    let mut settings = match options::read(program, words) {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    let words = std::mem::take(&mut settings.words);
+    let Some((command, arguments)) = words.split_first() else {
+        options::usage(&settings.program);
+        return ExitCode::SUCCESS;
+    };
+    let input = settings.input.take().unwrap_or_else(|| Box::new(io::stdin()));
+    let mut session = Session { settings, out: BufWriter::new(io::stdout()), input: BufReader::new(input) };
+    let adding = command.eq_ignore_ascii_case(b"add");
+    let code = match command.to_ascii_lowercase().as_slice() {
+        b"batch" => session.batch(),
+        b"exit" => session.failed(&Failure::Usage),
+        _ => match session.command(command, arguments) {
+            Ok(()) => 0,
+            // Of all commands, `add` alone exits with the number of the error.
+            Err(failure) if adding => session.failed(&failure).max(failure.code()),
+            Err(failure) => session.failed(&failure),
+        },
+    };
+    // A reader that has gone away is no failure; stock uci dies of SIGPIPE without a word.
+    let _ = session.out.flush();
+    ExitCode::from(code)
+}
+
+/// One run of the program.
+struct Session {
+    settings: Settings,
+    out: BufWriter<io::Stdout>,
+    input: BufReader<Box<dyn Read>>,
+}
+
+type Outcome = Result<(), Failure>;
+
+impl Session {
+    /// Reports a failure and returns the exit code.
+    fn failed(&mut self, failure: &Failure) -> u8 {
+        match failure {
+            Failure::Usage => {
+                options::usage(&self.settings.program);
+                255
+            }
+            _ => {
+                self.complain(failure);
+                1
+            }
+        }
+    }
+
+    /// Prints an error message, one line each.
+    fn complain(&self, failure: &Failure) {
+        if let (Failure::Parse(error), true) = (failure, self.settings.parser_messages) {
+            self.parser_messages(std::slice::from_ref(error));
+        }
+        if !self.settings.quiet && !matches!(failure, Failure::Silent) {
+            let line = [&self.settings.program, &b": "[..], failure.text().as_bytes(), b"\n"].concat();
+            let _ = io::stderr().write_all(&line);
+        }
+    }
+
+    /// Prints what the parser has passed over, which `-q` does not silence.
+    fn parser_messages(&self, errors: &[ParseError]) {
+        for error in errors {
+            eprintln!("Parse error {}", error.uci_text());
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let _ = self.out.write_all(bytes);
+    }
+
+    /// Carries out one command, except `batch`.
+    fn command(&mut self, command: &[u8], arguments: &[Vec<u8>]) -> Outcome {
+        let command = command.to_ascii_lowercase();
+        match (command.as_slice(), arguments) {
+            (b"help", _) => {
+                options::usage(&self.settings.program);
+                Ok(())
+            }
+            (b"show" | b"export" | b"changes" | b"commit", []) => self.for_all(&command),
+            (b"show" | b"export" | b"changes" | b"commit", [argument]) => self.package_command(&command, argument),
+            (b"import", [] | [_]) => self.import(arguments.first().map(Vec::as_slice)),
+            (b"add", [package, section_type]) => self.add(package, section_type),
+            (b"get" | b"revert", [argument]) => {
+                let lookup = self.lookup(argument)?;
+                if lookup.tuple.value.is_some() {
+                    return Err(Failure::Silent);
+                }
+                if command == b"get" { self.get(&lookup) } else { self.revert(&lookup) }
+            }
+            (b"set" | b"add_list" | b"del_list" | b"delete" | b"del" | b"rename" | b"ren" | b"reorder", [argument]) => {
+                let lookup = self.lookup(argument)?;
+                self.edit(&command, lookup)
+            }
+            _ => Err(Failure::Usage),
+        }
+    }
+
+    fn lookup(&self, argument: &[u8]) -> Result<Lookup, Failure> {
+        let tuple = Tuple::parse(argument)?;
+        Lookup::of(&self.settings.store, tuple, |errors| self.parser_messages(errors))
+    }
+
+    /// Runs a command for every package. Its failures are reported, and the exit code is 0 all the same.
+    fn for_all(&mut self, command: &[u8]) -> Outcome {
+        for name in self.all_packages()? {
+            if let Err(failure) = self.package_command(command, &name) {
+                self.complain(&failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the packages. Like stock uci, it takes the directory for a shell pattern.
+    fn all_packages(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        let dir = self.settings.store.dirs().config.path.to_string_lossy().into_owned();
+        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+        let mut paths: Vec<_> =
+            glob::glob_with(&format!("{dir}/*"), options).map_err(|_| Failure::NotFound)?.flatten().collect();
+        if paths.is_empty() {
+            return Err(Failure::NotFound);
+        }
+        paths.sort();
+        let files = paths.into_iter().filter(|path| !path.is_dir());
+        let names = files.filter_map(|path| path.file_name().map(|name| name.as_encoded_bytes().to_vec()));
+        Ok(names.filter(|name| !name.contains(&b'.') && cms::name::is_package(name)).collect())
+    }
+
+    fn package_command(&mut self, command: &[u8], argument: &[u8]) -> Outcome {
+        let lookup = self.lookup(argument)?;
+        match command {
+            b"show" => self.show(&lookup),
+            b"export" => {
+                self.export(lookup.package());
+                Ok(())
+            }
+            b"changes" => {
+                self.changes(&lookup.loaded);
+                Ok(())
+            }
+            _ => self.commit(&lookup.loaded),
+        }
+    }
+
+    fn commit(&mut self, loaded: &Loaded) -> Outcome {
+        if self.settings.no_commit {
+            return Ok(());
+        }
+        let store = &self.settings.store;
+        if !loaded.place.staged {
+            self.need_config_dir()?;
+            return Ok(store.update(&loaded.place, self.settings.form(), |_| Ok(()))?);
+        }
+        store.stage(&loaded.place, &loaded.followups)?;
+        store.commit(&loaded.place, self.settings.form())?;
+        Ok(())
+    }
+
+    /// Stock uci makes the temporary file of every write in the configuration directory.
+    fn need_config_dir(&self) -> Outcome {
+        if self.settings.store.dirs().config.path.is_dir() { Ok(()) } else { Err(Failure::Io) }
+    }
+
+    fn revert(&mut self, lookup: &Lookup) -> Outcome {
+        let place = &lookup.loaded.place;
+        if place.staged {
+            // Stock uci exits 0 whatever happens from here on.
+            let store = &self.settings.store;
+            let _ = store.stage(place, &lookup.loaded.followups);
+            let _ = store.revert(place, lookup.section.as_deref(), lookup.tuple.option.as_deref());
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, package: &[u8], section_type: &[u8]) -> Outcome {
+        let mut loaded = load(&self.settings.store, package, |errors| self.parser_messages(errors))?;
+        let name = if loaded.place.staged {
+            let name = loaded.package.next_name(section_type);
+            let delta = Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type));
+            loaded.followups.push(delta);
+            self.settings.store.stage(&loaded.place, &loaded.followups)?;
+            name
+        } else {
+            self.need_config_dir()?;
+            let form = self.settings.form();
+            self.settings.store.update(&loaded.place, form, |package| package.add_section(section_type))?
+        };
+        self.put(format!("{name}\n").as_bytes());
+        Ok(())
+    }
+
+    fn import(&mut self, name: Option<&[u8]>) -> Outcome {
+        if self.settings.merge && name.is_none() {
+            return Err(Failure::Usage);
+        }
+        if name.is_some_and(|name| !cms::name::is_package(name)) {
+            return Err(Failure::Invalid);
+        }
+        let mut text = Vec::new();
+        self.input.read_to_end(&mut text).map_err(|_| Failure::Io)?;
+        let text = Arc::new(text);
+        if let (Some(name), true) = (name, self.settings.merge) {
+            match load(&self.settings.store, name, |errors| self.parser_messages(errors)) {
+                Ok(loaded) => return self.merge(loaded, &text),
+                // An existing package that cannot be read is never overwritten by a merge.
+                Err(Failure::NotFound) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        let options = self.settings.store.parse_options();
+        let (packages, errors) = match name {
+            Some(name) => {
+                let parsed = cms::text::parse(name, text, &options)?;
+                (vec![parsed.package], parsed.errors)
+            }
+            None => cms::text::import(text, &options)?,
+        };
+        self.parser_messages(&errors);
+        self.need_config_dir()?;
+        let mut last = Ok(());
+        for package in &packages {
+            let text = cms::text::print(package, self.settings.names);
+            last = self.settings.store.replace(package.name(), &text);
+        }
+        last.map_err(|error| match error {
+            Error::Invalid { .. } => Failure::Io,
+            error => error.into(),
+        })
+    }
+
+    fn merge(&mut self, mut loaded: Loaded, text: &Arc<Vec<u8>>) -> Outcome {
+        let options = self.settings.store.parse_options();
+        let (deltas, errors) = loaded.package.merge(text, &options)?;
+        self.parser_messages(&errors);
+        self.save(loaded, deltas)
+    }
+
+    /// Stages changes, or writes them at once where there is no staging.
+    fn save(&self, loaded: Loaded, deltas: Vec<Delta>) -> Outcome {
+        let store = &self.settings.store;
+        if loaded.place.staged {
+            let all: Vec<Delta> = loaded.followups.into_iter().chain(deltas).collect();
+            return Ok(store.stage(&loaded.place, &all)?);
+        }
+        self.need_config_dir()?;
+        let dialect = store.options().dialect;
+        Ok(store.update(&loaded.place, self.settings.form(), |package| {
+            deltas.iter().try_for_each(|delta| package.apply(delta, dialect).map(|_| ()))
+        })?)
+    }
 }

@@ -1,0 +1,158 @@
+//! Stock uci's tuples, `PACKAGE[.SECTION[.OPTION]][=VALUE]`, and what they mean in a package.
+
+use cms::text::ParseError;
+use cms::{Error, Loaded, Package, Section, Store, name};
+
+/// Why a command failed, in stock uci's terms.
+#[derive(Debug)]
+pub enum Failure {
+    /// Error 2.
+    Invalid,
+    /// Error 3.
+    NotFound,
+    /// Error 4.
+    Io,
+    /// Error 5, of a tuple.
+    Tuple,
+    /// Error 5, of text.
+    Parse(Box<ParseError>),
+    /// Error 6.
+    Duplicate,
+    /// No message, exit 1.
+    Silent,
+    /// The usage text, exit 255.
+    Usage,
+}
+
+impl Failure {
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Invalid => 2,
+            Self::NotFound => 3,
+            Self::Io => 4,
+            Self::Tuple | Self::Parse(_) => 5,
+            Self::Duplicate => 6,
+            Self::Silent => 1,
+            Self::Usage => 255,
+        }
+    }
+
+    pub fn text(&self) -> String {
+        match self {
+            Self::Invalid => "Invalid argument".into(),
+            Self::NotFound => "Entry not found".into(),
+            Self::Io => "I/O error".into(),
+            Self::Tuple => "Parse error".into(),
+            Self::Parse(error) => format!("Parse error {}", error.uci_text()),
+            Self::Duplicate => "Duplicate entry".into(),
+            Self::Silent | Self::Usage => String::new(),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound { .. } => Self::NotFound,
+            Error::Parse(error) => Self::Parse(error),
+            Error::Exists { .. } => Self::Duplicate,
+            Error::Io { .. } | Error::NotDurable { .. } | Error::Locked { .. } | Error::Conflict { .. } => Self::Io,
+            _ => Self::Invalid,
+        }
+    }
+}
+
+/// A tuple as given.
+#[derive(Debug)]
+pub struct Tuple {
+    pub package: Vec<u8>,
+    pub section: Option<Vec<u8>>,
+    pub option: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+}
+
+impl Tuple {
+    pub fn parse(argument: &[u8]) -> Result<Self, Failure> {
+        let (key, value) = cms::delta::split_value(argument);
+        let parts: Vec<&[u8]> = key.split(|byte| *byte == b'.').collect();
+        let part = |index: usize| parts.get(index).map(|part| part.to_vec());
+        let well_formed = parts.len() <= 3
+            && name::is_package(parts[0])
+            && parts.get(2).is_none_or(|option| name::is_name(option))
+            && value.is_none_or(name::is_value);
+        if !well_formed {
+            return Err(Failure::Tuple);
+        }
+        Ok(Self { package: parts[0].to_vec(), section: part(1), option: part(2), value: value.map(<[u8]>::to_vec) })
+    }
+}
+
+/// A tuple and the package it is about.
+pub struct Lookup {
+    pub tuple: Tuple,
+    pub loaded: Loaded,
+    /// The real name of the section; as given if there is none.
+    pub section: Option<Vec<u8>>,
+}
+
+impl Lookup {
+    pub fn of(store: &Store, tuple: Tuple, report: impl Fn(&[ParseError])) -> Result<Self, Failure> {
+        let loaded = load(store, &tuple.package, report)?;
+        let section = match &tuple.section {
+            Some(section) if !name::is_name(section) => Some(extended(&loaded.package, section)?),
+            section => section.clone(),
+        };
+        Ok(Self { tuple, loaded, section })
+    }
+
+    pub fn package(&self) -> &Package {
+        &self.loaded.package
+    }
+
+    pub fn found_section(&self) -> Option<Section<'_>> {
+        self.package().section(self.section.as_deref()?)
+    }
+
+    /// Reports whether everything the tuple names exists.
+    pub fn is_complete(&self) -> bool {
+        match (&self.section, &self.tuple.option) {
+            (None, _) => true,
+            (Some(_), None) => self.found_section().is_some(),
+            (Some(_), Some(option)) => self.found_section().is_some_and(|section| section.get(option).is_some()),
+        }
+    }
+}
+
+/// Loads a package and reports what was passed over in it.
+pub fn load(store: &Store, package: &[u8], report: impl Fn(&[ParseError])) -> Result<Loaded, Failure> {
+    match store.load(package) {
+        Ok(loaded) => {
+            report(&loaded.errors);
+            Ok(loaded)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Resolves `@TYPE[INDEX]`. The name of the section found, or the text as given if there is none.
+fn extended(package: &Package, text: &[u8]) -> Result<Vec<u8>, Failure> {
+    let body = text.strip_prefix(b"@").and_then(|body| body.strip_suffix(b"]")).ok_or(Failure::Invalid)?;
+    let open = body.iter().position(|byte| *byte == b'[').ok_or(Failure::Invalid)?;
+    let (section_type, index) = (&body[..open], &body[open + 1..]);
+    if !section_type.is_empty() && !name::is_type(section_type) {
+        return Err(Failure::Invalid);
+    }
+    let index = match index {
+        [] => 0,
+        index => match cms::name::integer_prefix(index) {
+            Some((index, [])) => cms::name::wrap(index),
+            _ => return Err(Failure::Invalid),
+        },
+    };
+    let mut sections = package.sections_of_type(section_type);
+    let found = match usize::try_from(index) {
+        Ok(index) => sections.nth(index),
+        Err(_) => usize::try_from(index.unsigned_abs()).ok().and_then(|back| sections.nth_back(back - 1)),
+    };
+    Ok(found.map_or_else(|| text.to_vec(), |section| section.name().to_vec()))
+}
