@@ -117,11 +117,12 @@ impl Store {
     ///
     /// As for [`Store::commit`]; [`Error::Invalid`] if `package` is not a package name.
     pub fn replace(&self, package: &[u8], text: &[u8]) -> Result<()> {
-        if !crate::name::is_package(package) || package.contains(&b'/') {
+        let outside = package.split(|byte| *byte == b'/').any(|part| matches!(part, b"" | b"." | b".."));
+        if !crate::name::is_package(package) || outside {
             return Err(Error::invalid(package, "not a package name"));
         }
         let name = crate::name::show(package);
-        let place = Place { path: self.dirs().config.path.join(&name), name, staged: true };
+        let place = Place { path: follow(self.dirs().config.path.join(&name)), name, staged: true };
         let _lock = self.take_lock(&place.path)?;
         self.attempt(&place, || {
             let current = match self.lock_current(&place.path) {
@@ -162,9 +163,13 @@ impl Store {
         self.remove_leftovers(&place.path);
         let Some((old, text)) = self.read_stable(&current)? else { return Ok(None) };
         let (mut package, _) = self.parse(place, text)?;
-        let (mut outcome, kept) = apply_lines(&locked, place, &mut package, self.options.dialect);
+        let (mut outcome, mut kept) = apply_lines(&locked, place, &mut package, self.options.dialect);
         if outcome.applied == 0 {
             return Ok(Some(outcome));
+        }
+        if self.options.dialect == Dialect::Uci && !kept.is_empty() {
+            self.keep_rejected(place, &kept);
+            kept.clear();
         }
         let text = form.text(&package, self)?;
         outcome.written = form != Form::Lossless || text != **package.source();
@@ -205,6 +210,17 @@ impl Store {
             let _ = self.options.files.remove(displaced);
         }
         synced.map_err(|source| Error::NotDurable { path: place.path.clone(), source })
+    }
+
+    /// Keeps what stock uci drops, for a person to look at: `rejected/PACKAGE` in the run directory.
+    fn keep_rejected(&self, place: &Place, lines: &[u8]) {
+        let Some(run) = &self.dirs().run else { return };
+        let dir = run.path.join("rejected");
+        let _ = self.options.files.mkdir(&dir, 0o700);
+        if let Ok(open) = self.options.files.open(&dir.join(&place.name), Some(0o600)) {
+            let _ = std::io::Seek::seek(&mut &open.file, std::io::SeekFrom::End(0));
+            let _ = self.options.files.write(&open, lines);
+        }
     }
 
     fn take_lock(&self, path: &Path) -> Result<PackageLock> {
@@ -327,6 +343,15 @@ impl Store {
             }
         }
     }
+}
+
+/// Follows a symbolic link to a file that need not exist.
+fn follow(mut path: PathBuf) -> PathBuf {
+    for _ in 0..40 {
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new(".")).join(target);
+    }
+    path
 }
 
 /// Applies the staged lines to a package, and returns those that are to stay staged: the lines that cannot

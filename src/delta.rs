@@ -147,8 +147,15 @@ pub fn read_lines(text: &[u8]) -> Vec<DeltaLine> {
             Ok(true) => lexer.word(),
             Err(fault) => Err(fault),
         };
-        let delta = word.ok().filter(|_| lexer.at_end_of_line() || lexer.peek() == Some(b';'));
-        lines.push(DeltaLine { delta: delta.and_then(|word| Delta::from_word(&word.value)), range: lexer.line() });
+        let Ok(word) = word else {
+            // A quote that is not closed, or a NUL byte: the file is damaged from here on.
+            lines.push(DeltaLine { delta: None, range: lexer.line().start..text.len() });
+            return lines;
+        };
+        let bare = word.raw.len() == word.value.len();
+        let alone = lexer.at_end_of_line() || (bare && lexer.peek() == Some(b';'));
+        let delta = if alone { Delta::from_word(&word.value) } else { None };
+        lines.push(DeltaLine { delta, range: lexer.line() });
     }
 }
 

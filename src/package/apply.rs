@@ -25,7 +25,7 @@ impl Package {
         match delta.kind {
             DeltaKind::Set | DeltaKind::Add => self.apply_set(delta, dialect),
             DeltaKind::Delete => self.apply_delete(delta, dialect),
-            DeltaKind::Rename => self.apply_rename(delta),
+            DeltaKind::Rename => self.apply_rename(delta, dialect),
             DeltaKind::Reorder => self.apply_reorder(delta, dialect),
             DeltaKind::AddList => self.apply_add_list(delta),
             DeltaKind::DelList => self.apply_del_list(delta),
@@ -131,6 +131,9 @@ impl Package {
             Dialect::Uci => leading_integer(index).map(wrap),
             Dialect::Cms => whole_integer(index).and_then(|number| i32::try_from(number).ok()),
         };
+        if number.is_none() && dialect == Dialect::Uci {
+            return Ok(None);
+        }
         let number = number.ok_or_else(|| Error::invalid(index, "a list index is a number counted from 0"))?;
         match usize::try_from(number) {
             Ok(number) if number < list.len() => {
@@ -142,22 +145,24 @@ impl Package {
         }
     }
 
-    fn apply_rename(&mut self, delta: &Delta) -> Result<Option<Delta>> {
+    /// Stock uci takes any new name, and one in use as well: the first of that name is then the one found.
+    fn apply_rename(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+        let strict = dialect == Dialect::Cms;
         let new = required(delta)?;
-        if !name::is_name(new) {
+        if strict && !name::is_name(new) {
             return Err(Error::invalid(new, "a name holds letters, digits and '_' only"));
         }
         let section = self.existing_section(delta)?;
         match delta.option.as_deref() {
             Some(old) => {
                 let option = self.existing_option(section, delta, old)?;
-                if self.find_option(section, new).is_some_and(|other| other != option) {
+                if strict && self.find_option(section, new).is_some_and(|other| other != option) {
                     return Err(Error::Exists { key: self.renamed_key(delta, new) });
                 }
                 self.rename_option(section, option, new)?;
             }
             None => {
-                if self.find_section(new).is_some_and(|other| other != section) {
+                if strict && self.find_section(new).is_some_and(|other| other != section) {
                     return Err(Error::Exists { key: self.renamed_key(delta, new) });
                 }
                 self.rename_section(section, new)?;

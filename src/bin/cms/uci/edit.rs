@@ -32,9 +32,7 @@ impl Session {
 
 /// Reports whether a change cannot be read back once it is staged.
 fn is_dead(delta: &Delta) -> bool {
-    let value = delta.value.as_deref().unwrap_or_default();
     match delta.kind {
-        DeltaKind::Rename => !name::is_name(value),
         DeltaKind::AddList => delta.option.is_none(),
         DeltaKind::Set => !name::is_name(&delta.section),
         _ => false,

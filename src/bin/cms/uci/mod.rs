@@ -175,6 +175,8 @@ impl Session {
             return Ok(store.update(&loaded.place, self.settings.form(), |_| Ok(()))?);
         }
         store.stage(&loaded.place, &loaded.followups)?;
+        // Stock uci reads the text again, and says so again.
+        self.parser_messages(&loaded.errors);
         store.commit(&loaded.place, self.settings.form())?;
         Ok(())
     }
@@ -196,6 +198,9 @@ impl Session {
     }
 
     fn add(&mut self, package: &[u8], section_type: &[u8]) -> Outcome {
+        if package.is_empty() {
+            return Err(Failure::Invalid);
+        }
         let mut loaded = load(&self.settings.store, package, |errors| self.parser_messages(errors))?;
         let name = if loaded.place.staged {
             let name = loaded.package.next_name(section_type);
@@ -236,19 +241,28 @@ impl Session {
                 let parsed = cms::text::parse(name, text, &options)?;
                 (vec![parsed.package], parsed.errors)
             }
-            None => cms::text::import(text, &options)?,
+            None => cms::text::import(text, &options)
+                .inspect_err(|error| self.note_duplicate(error))?,
         };
         self.parser_messages(&errors);
         self.need_config_dir()?;
         let mut last = Ok(());
         for package in &packages {
             let text = cms::text::print(package, self.settings.names);
-            last = self.settings.store.replace(package.name(), &text);
+            let slashes = package.name().iter().take_while(|byte| **byte == b'/').count();
+            last = self.settings.store.replace(&package.name()[slashes..], &text);
         }
         last.map_err(|error| match error {
             Error::Invalid { .. } => Failure::Io,
             error => error.into(),
         })
+    }
+
+    /// With `-S`, the parser reports a package that comes twice on its own account, too.
+    fn note_duplicate(&self, error: &Error) {
+        if self.settings.parser_messages && matches!(error, Error::Exists { .. }) {
+            eprintln!("Duplicate entry");
+        }
     }
 
     fn merge(&mut self, mut loaded: Loaded, text: &Arc<Vec<u8>>) -> Outcome {

@@ -42,12 +42,13 @@ struct SearchPath(Vec<PathBuf>);
 
 impl SearchPath {
     fn save(&mut self, dir: PathBuf) {
-        self.0.retain(|other| *other != dir);
+        self.0.retain(|other| other.as_os_str() != dir.as_os_str());
         self.0.push(dir);
     }
 
     fn add(&mut self, dir: PathBuf) {
-        if !self.0.contains(&dir) {
+        // Compared as text, like stock uci does: a path with a slash at its end is another one.
+        if !self.0.iter().any(|other| other.as_os_str() == dir.as_os_str()) {
             self.0.insert(self.0.len() - 1, dir);
         }
     }
