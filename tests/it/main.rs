@@ -1,3 +1,5 @@
 //! Behaviour of the library and the command, from the outside.
 
+mod corpus;
+mod golden;
 mod render;

@@ -1,0 +1,28 @@
+//! `cms uci` against the cases recorded from stock uci, and against our own where stock uci loses data.
+
+use std::process::Command;
+
+fn run(cases: &str) {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let output = Command::new("python3")
+        .arg(format!("{root}/tests/golden/run_golden.py"))
+        .args(["--bin", &format!("{} uci", env!("CARGO_BIN_EXE_cms")), "--stderr", "relaxed", "--quiet"])
+        .args(["--cases", &format!("{root}/tests/golden/{cases}")])
+        .env_remove("CMS_CONFIG_DIR")
+        .env_remove("CMS_SAVE_DIR")
+        .output()
+        .expect("python3, which `make test` installs");
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{report}");
+    assert!(report.contains(" passed, 0 failed") && !report.contains("\n0 passed"), "{report}");
+}
+
+#[test]
+fn recorded_cases_come_out_as_stock_uci_has_them() {
+    run("cases");
+}
+
+#[test]
+fn cases_in_which_stock_uci_loses_data_come_out_safer() {
+    run("safer");
+}
