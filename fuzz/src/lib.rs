@@ -1,0 +1,78 @@
+//! What must hold for any input: the bodies of the fuzz targets, callable without libFuzzer.
+//!
+//! Each target takes bytes and panics where a promise is broken. `tests/replay.rs` calls them with every
+//! file of `corpus/` and `regressions/`; the binaries in `fuzz_targets/` are what libFuzzer runs:
+//!
+//! ```text
+//! cargo +nightly fuzz run --features libfuzzer edit -- -dict=uci.dict -max_len=4096
+//! ```
+
+mod comments;
+mod delta;
+mod edit;
+mod key;
+mod parse;
+
+use std::sync::Arc;
+
+use cms::text::{Dialect, ParseOptions};
+use cms::{Error, Package};
+
+pub use delta::delta;
+pub use edit::edit;
+pub use key::key;
+pub use parse::parse;
+
+/// The targets by name, which is also the name of their directories.
+pub const TARGETS: [(&str, fn(&[u8])); 4] =
+    [("parse", parse), ("edit", edit), ("delta", delta), ("key", key)];
+
+const DIALECTS: [Dialect; 2] = [Dialect::Cms, Dialect::Uci];
+
+/// The name of the package in all targets.
+const NAME: &[u8] = b"n";
+
+fn strict(dialect: Dialect) -> ParseOptions<'static> {
+    ParseOptions { dialect, ..ParseOptions::default() }
+}
+
+fn read(text: &[u8], options: &ParseOptions<'_>) -> Result<Package, Error> {
+    cms::text::parse(NAME, Arc::new(text.to_vec()), options).map(|parsed| parsed.package)
+}
+
+/// Reports whether names of the package may mean another section once it is written and read again: two
+/// sections have one name, or one is named like the generated name of an anonymous one.
+fn is_ambiguous(package: &Package) -> bool {
+    let mut names: Vec<&[u8]> = package.sections().map(|section| section.name()).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair[0] == pair[1])
+        || package.sections().any(|section| !section.is_anonymous() && looks_generated(section.name()))
+}
+
+fn looks_generated(name: &[u8]) -> bool {
+    let digits = name.strip_prefix(b"cfg").unwrap_or_default();
+    digits.len() >= 6 && digits.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Checks that each name leads to the first section, and the first option, that has it.
+fn assert_lookups_take_the_first(package: &Package) {
+    for section in package.sections() {
+        let first = package.sections().find(|other| other.name() == section.name()).expect("itself at least");
+        let found = package.section(section.name()).expect("a section that is in the package");
+        assert!(
+            std::ptr::eq(found.name(), first.name()),
+            "lookup of {:?}",
+            section.name().escape_ascii().to_string()
+        );
+        for option in section.options() {
+            let first =
+                section.options().find(|other| other.name() == option.name()).expect("itself at least");
+            let found = section.option(option.name()).expect("an option that is in the section");
+            assert!(
+                std::ptr::eq(found.name(), first.name()),
+                "lookup of {:?}",
+                option.name().escape_ascii().to_string()
+            );
+        }
+    }
+}
