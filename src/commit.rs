@@ -92,7 +92,12 @@ impl Store {
     /// # Errors
     ///
     /// What `edit` returns, and as for [`Store::commit`]; the file is as before then.
-    pub fn update<R>(&self, place: &Place, form: Form, mut edit: impl FnMut(&mut Package) -> Result<R>) -> Result<R> {
+    pub fn update<R>(
+        &self,
+        place: &Place,
+        form: Form,
+        mut edit: impl FnMut(&mut Package) -> Result<R>,
+    ) -> Result<R> {
         let _lock = self.take_lock(&place.path)?;
         self.attempt(place, || {
             let current = self.lock_current(&place.path)?;
@@ -105,6 +110,26 @@ impl Store {
                 Replaced::Done(new, displaced) => {
                     self.settle_replaced(place, &new, displaced.as_deref())?;
                     Ok(Some(result))
+                }
+            }
+        })
+    }
+
+    /// Tidies the text of a package: see [`crate::text::format`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`].
+    pub fn tidy(&self, place: &Place) -> Result<()> {
+        let _lock = self.take_lock(&place.path)?;
+        self.attempt(place, || {
+            let current = self.lock_current(&place.path)?;
+            let Some((old, text)) = self.read_stable(&current)? else { return Ok(None) };
+            let text = crate::text::format(&std::sync::Arc::new(text))?;
+            match self.replace_file(&place.path, &text, Some(old), |_| Ok(()))? {
+                Replaced::ChangedMeanwhile => Ok(None),
+                Replaced::Done(new, displaced) => {
+                    self.settle_replaced(place, &new, displaced.as_deref()).map(Some)
                 }
             }
         })
@@ -130,7 +155,8 @@ impl Store {
                 Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
                 Err(error) => return Err(error),
             };
-            let old = current.as_ref().and_then(|open| open.file.metadata().ok()).map(|found| Identity::of(&found));
+            let old =
+                current.as_ref().and_then(|open| open.file.metadata().ok()).map(|found| Identity::of(&found));
             let staging = self.staging(&place, &self.dirs().save.path);
             let locked = staging.lock()?;
             match self.replace_file(&place.path, text, old, |_| Ok(()))? {
@@ -243,7 +269,9 @@ impl Store {
                 return Err(Error::Locked { path: path.into(), holder, waited: self.options.lock_timeout });
             }
             let held = open.file.metadata().map_err(Error::io("read", path))?;
-            if std::fs::metadata(path).is_ok_and(|found| Identity::of(&found).inode == Identity::of(&held).inode) {
+            if std::fs::metadata(path)
+                .is_ok_and(|found| Identity::of(&found).inode == Identity::of(&held).inode)
+            {
                 return Ok(open);
             }
         }
@@ -251,7 +279,8 @@ impl Store {
 
     /// Reads a file together with its identity; `None` if someone was writing to it.
     fn read_stable(&self, open: &OpenFile) -> Result<Option<(Identity, Vec<u8>)>> {
-        let identity = || open.file.metadata().map(|found| Identity::of(&found)).map_err(Error::io("read", &open.path));
+        let identity =
+            || open.file.metadata().map(|found| Identity::of(&found)).map_err(Error::io("read", &open.path));
         let before = identity()?;
         let text = self.options.files.read(open).map_err(Error::io("read", &open.path))?;
         Ok((identity()? == before).then_some((before, text)))
@@ -336,7 +365,9 @@ impl Store {
         let (Some(dir), Some(name)) = (real.parent(), real.file_name()) else { return };
         let prefix = format!(".{}.cms-", name.to_string_lossy());
         let Ok(entries) = std::fs::read_dir(dir) else { return };
-        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)) {
+        for entry in
+            entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        {
             let Ok(open) = self.options.files.open(&entry.path(), None) else { continue };
             if matches!(self.options.files.lock(&open, true, Instant::now()), Ok(Wait::Held)) {
                 let _ = self.options.files.remove(&open.path);
@@ -356,7 +387,12 @@ fn follow(mut path: PathBuf) -> PathBuf {
 
 /// Applies the staged lines to a package, and returns those that are to stay staged: the lines that cannot
 /// be applied, and those of other packages.
-fn apply_lines(locked: &Locked, place: &Place, package: &mut Package, dialect: Dialect) -> (Committed, Vec<u8>) {
+fn apply_lines(
+    locked: &Locked,
+    place: &Place,
+    package: &mut Package,
+    dialect: Dialect,
+) -> (Committed, Vec<u8>) {
     let mut replay = Replay::new(dialect);
     let mut outcome = Committed::default();
     let mut kept = Vec::new();

@@ -96,7 +96,9 @@ impl Delta {
     /// Reads the word of a delta line. `None` if it is not one. The package is returned beside it.
     fn from_word(word: &[u8]) -> Option<(Vec<u8>, Self)> {
         let (kind, tuple) = match word.split_first() {
-            Some((first, rest)) => DeltaKind::from_prefix(*first).map_or((DeltaKind::Set, word), |kind| (kind, rest)),
+            Some((first, rest)) => {
+                DeltaKind::from_prefix(*first).map_or((DeltaKind::Set, word), |kind| (kind, rest))
+            }
             None => return None,
         };
         let (key, value) = split_value(tuple);
@@ -191,7 +193,8 @@ mod tests {
         for delta in &deltas {
             delta.write_line(b"n", &mut text);
         }
-        let read: Vec<Delta> = read_lines(&text).into_iter().filter_map(|line| line.delta).map(|d| d.1).collect();
+        let read: Vec<Delta> =
+            read_lines(&text).into_iter().filter_map(|line| line.delta).map(|d| d.1).collect();
         assert_eq!(read, deltas);
     }
 

@@ -124,8 +124,13 @@ impl Files {
             let path = dir.join(format!(".{stem}.cms-{:x}-{:x}-{count:x}", std::process::id(), now.tv_nsec));
             self.ask(Call::Open, &path)?;
             let flags = OFlags::NOFOLLOW.bits().cast_signed();
-            let created =
-                OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(flags).open(&path);
+            let created = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .custom_flags(flags)
+                .open(&path);
             match created {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 created => return Ok(OpenFile { file: created?, path }),
@@ -201,7 +206,11 @@ impl Files {
         self.ask(Call::Rename, b)?;
         match renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).map_err(io::Error::from) {
             Ok(()) => Ok(true),
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(false),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
@@ -210,7 +219,9 @@ impl Files {
     pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.ask(Call::Rename, to)?;
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+            {
                 std::fs::rename(from, to)
             }
             renamed => renamed,

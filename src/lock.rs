@@ -19,12 +19,25 @@ pub(crate) struct PackageLock {
 
 impl PackageLock {
     /// Takes the lock of `package` in `dir`, waiting for `timeout` at the longest.
-    pub fn take(files: &Files, run: Option<&Path>, dir: &Path, package: &str, timeout: Duration) -> Result<Self> {
-        let Some(path) = run.and_then(|run| lock_path(run, dir, package)) else { return Ok(Self { _file: None }) };
+    pub fn take(
+        files: &Files,
+        run: Option<&Path>,
+        dir: &Path,
+        package: &str,
+        timeout: Duration,
+    ) -> Result<Self> {
+        let Some(path) = run.and_then(|run| lock_path(run, dir, package)) else {
+            return Ok(Self { _file: None });
+        };
         let file = match open(files, &path) {
             Ok(file) => file,
             // Another user's lock directory, or a read-only one: the lock on the package file has to do.
-            Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
                 return Ok(Self { _file: None });
             }
             Err(error) => return Err(Error::io("open", path)(error)),

@@ -93,10 +93,9 @@ pub fn integer_prefix(text: &[u8]) -> Option<(i64, &[u8])> {
 /// Reads the number a text starts with as C's `strtoul` does: 0 without digits, negated modulo 2^64.
 pub(crate) fn leading_unsigned(text: &[u8]) -> i64 {
     let (negative, rest) = sign(text);
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
-    let number = digits.fold(Some(0_u64), |number, digit| {
-        number?.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    });
+    let mut digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+    let number =
+        digits.try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
     let number = match number {
         Some(number) if negative => number.wrapping_neg(),
         Some(number) => number,

@@ -98,7 +98,8 @@ impl Staging<'_> {
         }
         self.make_dir(config_dir)?;
         let path = self.path();
-        let mode = std::fs::metadata(config_dir.join(self.package)).map_or(0o600, |found| found.mode() & 0o777);
+        let mode =
+            std::fs::metadata(config_dir.join(self.package)).map_or(0o600, |found| found.mode() & 0o777);
         let open = self.files.open(&path, Some(mode)).map_err(Error::io("open", &path))?;
         self.wait_for(&open)?;
         self.settle(&open)?;
@@ -174,13 +175,9 @@ impl Staging<'_> {
         let write = || -> io::Result<()> {
             let identity = Identity::of(&new.file.metadata()?);
             let name = new.path.file_name().unwrap_or_default().to_string_lossy();
-            let mut text = format!(
-                "cms-commit 1 {} {} {} {name}\n",
-                words(identity),
-                words(old),
-                locked.text.len()
-            )
-            .into_bytes();
+            let mut text =
+                format!("cms-commit 1 {} {} {} {name}\n", words(identity), words(old), locked.text.len())
+                    .into_bytes();
             text.extend_from_slice(kept);
             let journal = self.files.open(&path, Some(0o600))?;
             self.files.truncate(&journal, 0)?;
@@ -212,7 +209,9 @@ impl Staging<'_> {
             self.rewrite_committed(&Locked { open, text }, &rest)?;
         }
         self.remove_journal()?;
-        io::Seek::seek(&mut &open.file, io::SeekFrom::End(0)).map(|_| ()).map_err(Error::io("read", &open.path))
+        io::Seek::seek(&mut &open.file, io::SeekFrom::End(0))
+            .map(|_| ())
+            .map_err(Error::io("read", &open.path))
     }
 
     /// Leaves out what an interrupted commit has taken from the text of the delta file.
@@ -269,5 +268,9 @@ fn words(identity: Identity) -> String {
 
 fn identity(words: &[&str]) -> Option<Identity> {
     let [inode, size, modified] = words else { return None };
-    Some(Identity { inode: inode.parse().ok()?, size: size.parse().ok()?, modified_ns: modified.parse().ok()? })
+    Some(Identity {
+        inode: inode.parse().ok()?,
+        size: size.parse().ok()?,
+        modified_ns: modified.parse().ok()?,
+    })
 }

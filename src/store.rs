@@ -171,10 +171,12 @@ impl Store {
                 let (_, lines) = self.staging(&loaded.place, dir).lines();
                 let name = loaded.place.name.clone();
                 let deltas = lines.into_iter().filter_map(|line| line.delta);
-                let mine: Vec<Delta> = deltas.filter(|(of, _)| *of == name.as_bytes()).map(|(_, delta)| delta).collect();
+                let mine: Vec<Delta> =
+                    deltas.filter(|(of, _)| *of == name.as_bytes()).map(|(_, delta)| delta).collect();
                 let mut replay = Replay::new(self.options.dialect);
                 for delta in mine {
-                    let failure = replay.apply(&mut loaded.package, &delta).err().map(|error| error.to_string());
+                    let failure =
+                        replay.apply(&mut loaded.package, &delta).err().map(|error| error.to_string());
                     loaded.changes.push(Change { delta, failure });
                 }
                 loaded.followups.extend(replay.followups);
@@ -292,7 +294,9 @@ impl Replay {
         if self.dialect == Dialect::Uci {
             let recorded = package.apply(delta, self.dialect)?;
             // Stock uci records the deletion that a hand-written empty value brings about once more.
-            self.followups.extend(recorded.filter(|recorded| recorded.kind != delta.kind && delta.kind == DeltaKind::Set));
+            self.followups.extend(
+                recorded.filter(|recorded| recorded.kind != delta.kind && delta.kind == DeltaKind::Set),
+            );
             return Ok(());
         }
         let taken = package.section(&delta.section).is_some();
@@ -303,7 +307,9 @@ impl Replay {
             return Ok(());
         }
         match self.renamed.iter().find(|(old, _)| *old == delta.section) {
-            Some((_, new)) => package.apply(&Delta { section: new.clone(), ..delta.clone() }, self.dialect)?,
+            Some((_, new)) => {
+                package.apply(&Delta { section: new.clone(), ..delta.clone() }, self.dialect)?
+            }
             None => package.apply(delta, self.dialect)?,
         };
         Ok(())

@@ -86,7 +86,10 @@ impl Package {
         let (id, changed) = match found {
             Some(id) => (id, self.retype(id, kind, dialect)?),
             None if !name::is_name(&delta.section) => {
-                return Err(Error::invalid(&delta.section, "a section name holds letters, digits and '_' only"));
+                return Err(Error::invalid(
+                    &delta.section,
+                    "a section name holds letters, digits and '_' only",
+                ));
             }
             None => {
                 let (kind, name) = (self.intern(kind, None)?, self.intern(&delta.section, None)?);
@@ -134,7 +137,8 @@ impl Package {
         if number.is_none() && dialect == Dialect::Uci {
             return Ok(None);
         }
-        let number = number.ok_or_else(|| Error::invalid(index, "a list index is a number counted from 0"))?;
+        let number =
+            number.ok_or_else(|| Error::invalid(index, "a list index is a number counted from 0"))?;
         match usize::try_from(number) {
             Ok(number) if number < list.len() => {
                 self.remove_items(section, option, |position, _| position == number);
@@ -246,7 +250,8 @@ fn required(delta: &Delta) -> Result<&[u8]> {
 
 fn required_option(delta: &Delta) -> Result<&[u8]> {
     let option = delta.option.as_deref();
-    let option = option.ok_or_else(|| Error::invalid(&delta.section, "an option is missing: only options are lists"))?;
+    let option = option
+        .ok_or_else(|| Error::invalid(&delta.section, "an option is missing: only options are lists"))?;
     if name::is_name(option) {
         Ok(option)
     } else {

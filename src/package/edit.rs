@@ -68,8 +68,9 @@ impl Package {
     fn leave(&mut self, id: SectionId) {
         let name = self.data(id).name;
         if self.by_name.remove(self.text.get(name), id.0) && self.duplicates {
-            let same =
-                |other: &&u32| **other != id.0 && self.text.get(self.data(SectionId(**other)).name) == self.text.get(name);
+            let same = |other: &&u32| {
+                **other != id.0 && self.text.get(self.data(SectionId(**other)).name) == self.text.get(name)
+            };
             if let Some(other) = self.order.iter().find(same).copied() {
                 self.enter(SectionId(other));
             }

@@ -170,7 +170,8 @@ impl Package {
         &'p self,
         section_type: &'t [u8],
     ) -> impl DoubleEndedIterator<Item = Section<'p>> + use<'p, 't> {
-        self.sections().filter(move |section| section_type.is_empty() || section.section_type() == section_type)
+        self.sections()
+            .filter(move |section| section_type.is_empty() || section.section_type() == section_type)
     }
 
     /// Returns the first section of that name; generated names of anonymous sections count.
@@ -186,9 +187,7 @@ impl Package {
     }
 
     fn section_id(&self, name: &[u8]) -> Option<SectionId> {
-        self.by_name
-            .find(name, |index| self.text.get(self.sections[index as usize].name))
-            .map(SectionId)
+        self.by_name.find(name, |index| self.text.get(self.sections[index as usize].name)).map(SectionId)
     }
 
     fn data(&self, id: SectionId) -> &SectionData {

@@ -71,7 +71,10 @@ impl Key {
         let stop = |bytes: &[u8]| bytes.iter().position(|b| matches!(b, b'.' | b'=')).unwrap_or(bytes.len());
         let (package, rest) = argument.split_at(stop(argument));
         if !name::is_package(package) {
-            return Err(Error::invalid(argument, "a key starts with the name of a package: PACKAGE.SECTION.OPTION"));
+            return Err(Error::invalid(
+                argument,
+                "a key starts with the name of a package: PACKAGE.SECTION.OPTION",
+            ));
         }
         let mut key = Self { package: package.to_vec(), section: None, option: None };
         let [b'.', rest @ ..] = rest else { return Ok((key, rest)) };
@@ -131,7 +134,10 @@ impl Selector {
             _ => return Err(Error::invalid(text, BAD_SECTION)),
         };
         if !section_type.is_empty() && !name::is_type(section_type) {
-            return Err(Error::invalid(section_type, "a section type holds printable ASCII characters, no blanks"));
+            return Err(Error::invalid(
+                section_type,
+                "a section type holds printable ASCII characters, no blanks",
+            ));
         }
         if let (option, Some(value)) = crate::delta::split_value(inside) {
             if !name::is_name(option) {
@@ -169,7 +175,8 @@ impl Package {
         match selector {
             Selector::Name(name) => Ok(self.section(name)),
             Selector::Index(section_type, index) => {
-                let back = index.checked_neg().filter(|back| *back > 0).and_then(|back| usize::try_from(back).ok());
+                let back =
+                    index.checked_neg().filter(|back| *back > 0).and_then(|back| usize::try_from(back).ok());
                 let mut sections = self.sections_of_type(section_type);
                 Ok(match (back, usize::try_from(*index)) {
                     (Some(back), _) => sections.nth_back(back - 1),
@@ -202,14 +209,19 @@ mod tests {
     #[test]
     fn a_value_in_a_selector_may_hold_dots_and_brackets() {
         let (key, value) = Key::parse_assignment(b"dhcp.@host[ip=10.0.0.1].name=a=b]").expect("a key");
-        assert_eq!(key.section, Some(Selector::Match(b"host".to_vec(), b"ip".to_vec(), b"10.0.0.1".to_vec())));
+        assert_eq!(
+            key.section,
+            Some(Selector::Match(b"host".to_vec(), b"ip".to_vec(), b"10.0.0.1".to_vec()))
+        );
         assert_eq!(value, Some(&b"a=b]"[..]));
         assert_eq!(key.text(), "dhcp.@host[ip=10.0.0.1].name");
     }
 
     #[test]
     fn malformed_keys_are_refused_with_the_part_that_is_wrong() {
-        for key in ["", ".a", "n.", "n..o", "n.a-b", "n.a.", "n.a.b.c", "n.@x", "n.@x[1", "n.@x[y]", "n.@x[o-p=1]"] {
+        for key in
+            ["", ".a", "n.", "n..o", "n.a-b", "n.a.", "n.a.b.c", "n.@x", "n.@x[1", "n.@x[y]", "n.@x[o-p=1]"]
+        {
             assert!(Key::parse(key.as_bytes()).is_err(), "{key}");
         }
     }

@@ -82,6 +82,14 @@ impl<'p> OptionView<'p> {
         }
     }
 
+    /// Returns where the option's name stands in the text the package was read from, in bytes; `None` for an
+    /// option that was added since, or whose name is put together from several quoted parts.
+    #[must_use]
+    pub fn offset(&self) -> Option<usize> {
+        let start = self.data.name.start;
+        (start & super::ADDED == 0).then_some(start as usize)
+    }
+
     /// Returns the position among the options of the section in the text read.
     pub(crate) fn origin(&self) -> Option<usize> {
         origin(self.data.origin)

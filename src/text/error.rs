@@ -73,7 +73,9 @@ impl Reason {
             }
             Self::NoPackage => "name the package on the command line, or start with a 'package NAME' line",
             Self::NoSection => "start a section with 'config TYPE NAME' above this line",
-            Self::InsufficientArguments => "write 'config TYPE [NAME]', 'option NAME VALUE' or 'list NAME VALUE'",
+            Self::InsufficientArguments => {
+                "write 'config TYPE [NAME]', 'option NAME VALUE' or 'list NAME VALUE'"
+            }
             Self::InvalidType => "use printable ASCII characters without blanks",
             Self::InvalidName => "use letters, digits and '_' only",
             Self::TooManyArguments => "put a value that holds blanks into quotes",

@@ -100,7 +100,8 @@ pub(super) fn scan(
                 }
                 let effective = statement.command == Command::List || !statement.second.is_empty();
                 if wanted(ordinal) && effective {
-                    let option = sections[ordinal].option(&statement.first.value).and_then(|option| option.origin());
+                    let option =
+                        sections[ordinal].option(&statement.first.value).and_then(|option| option.origin());
                     if let Some(origin) = option {
                         let known = place.options.len().max(origin + 1);
                         place.options.resize_with(known, Vec::new);
@@ -149,7 +150,8 @@ pub(super) fn split_shared(source: &[u8], shared: &[SharedLine], line_end: &[u8]
             end = statement.range.end;
         }
         let rest = &source[end..group.line.end];
-        let skipped = rest.iter().take_while(|b| crate::name::is_blank(**b) || matches!(b, b';' | b'\\')).count();
+        let skipped =
+            rest.iter().take_while(|b| crate::name::is_blank(**b) || matches!(b, b';' | b'\\')).count();
         if rest.get(skipped) == Some(&b'#') {
             out.push(b' ');
             out.extend_from_slice(&rest[skipped..]);

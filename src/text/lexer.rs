@@ -128,8 +128,8 @@ impl<'s> Lexer<'s> {
         self.end = self.next_line;
         self.removed = 0;
         if self.nul < self.next_line {
-            self.nul =
-                memchr(0, &self.source[self.next_line..]).map_or(self.source.len(), |nul| self.next_line + nul);
+            self.nul = memchr(0, &self.source[self.next_line..])
+                .map_or(self.source.len(), |nul| self.next_line + nul);
         }
         let more = self.extend()?;
         self.ran_out = false;
@@ -353,7 +353,10 @@ mod tests {
 
     #[test]
     fn a_quoted_part_may_span_lines_and_a_backslash_continues_one() {
-        assert_eq!(words("'one\n  two' on\\\ne \"t\\\nwo\" 'no\\\nt'"), ["one\n  two", "one", "two", "no\\\nt"]);
+        assert_eq!(
+            words("'one\n  two' on\\\ne \"t\\\nwo\" 'no\\\nt'"),
+            ["one\n  two", "one", "two", "no\\\nt"]
+        );
     }
 
     #[test]

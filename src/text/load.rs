@@ -59,9 +59,10 @@ pub struct Parsed {
 pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
     check_size(&source)?;
     let text = Arc::clone(&source);
-    let mut loader = Loader { packages: vec![Package::over(name, source)], source: None, section: None, merge: None };
+    let mut loader =
+        Loader { packages: vec![Package::over(name, source)], source: None, section: None, merge: None };
     let errors = loader.run(&text, options)?;
-    let package = loader.packages.pop().expect("a single package");
+    let package = loader.packages.pop().unwrap_or_default();
     Ok(Parsed { package: package.loaded(), errors })
 }
 
@@ -86,12 +87,17 @@ impl Package {
     ///
     /// [`Error::Parse`] as for [`parse`]; in the intended dialect also what [`Package::apply`] refuses.
     /// The package may have taken some of the changes then.
-    pub fn merge(&mut self, source: &Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<(Vec<Delta>, Vec<ParseError>)> {
+    pub fn merge(
+        &mut self,
+        source: &Arc<Vec<u8>>,
+        options: &ParseOptions<'_>,
+    ) -> Result<(Vec<Delta>, Vec<ParseError>)> {
         check_size(source)?;
         let package = std::mem::take(self);
-        let mut loader = Loader { packages: vec![package], source: None, section: None, merge: Some(Vec::new()) };
+        let mut loader =
+            Loader { packages: vec![package], source: None, section: None, merge: Some(Vec::new()) };
         let errors = loader.run(source, options);
-        *self = loader.packages.pop().expect("a single package");
+        *self = loader.packages.pop().unwrap_or_default();
         Ok((loader.merge.unwrap_or_default(), errors?))
     }
 }
@@ -162,7 +168,11 @@ impl Loader {
     }
 
     /// Reads and carries out one statement; `false` at the end of the text.
-    fn step(&mut self, statements: &mut Statements<'_>, options: &ParseOptions<'_>) -> std::result::Result<bool, Failure> {
+    fn step(
+        &mut self,
+        statements: &mut Statements<'_>,
+        options: &ParseOptions<'_>,
+    ) -> std::result::Result<bool, Failure> {
         let opened = Opened { package: !self.packages.is_empty(), section: self.section.is_some() };
         let Some(statement) = statements.next(opened)? else { return Ok(false) };
         match statement.command {
@@ -201,7 +211,9 @@ impl Loader {
         let (kind, name) = (&statement.first, &statement.second);
         let existing = if name.is_empty() { None } else { package.find_section(&name.value) };
         if let Some(id) = existing {
-            if options.strict && package.section(&name.value).is_some_and(|s| s.section_type() != &*kind.value) {
+            if options.strict
+                && package.section(&name.value).is_some_and(|s| s.section_type() != &*kind.value)
+            {
                 return Err(statements.fault(Reason::TypeConflict, kind).into());
             }
             if !merging {
@@ -243,7 +255,8 @@ impl Loader {
         let (name, value) = (&statement.first, &statement.second);
         if let Some(changes) = &mut self.merge {
             let kind = if statement.command == Command::List { DeltaKind::AddList } else { DeltaKind::Set };
-            let delta = Delta::new(kind, package.section_name(section), Some(&name.value), Some(&value.value));
+            let delta =
+                Delta::new(kind, package.section_name(section), Some(&name.value), Some(&value.value));
             changes.extend(package.apply(&delta, options.dialect)?);
             return Ok(());
         }

@@ -7,11 +7,13 @@
 //! - `load` builds packages from statements.
 //! - `print` writes a package in the canonical form of stock uci.
 //! - `layout` finds where the sections and options of a package stand in its text.
+//! - `format` tidies text.
 //! - `words` splits command lines, which are quoted the same way.
 //! - `render` writes an edited package back into the text it was read from, touching only the lines
 //!   the edits concern.
 
 mod error;
+mod format;
 mod layout;
 mod lexer;
 mod load;
@@ -21,6 +23,7 @@ mod statement;
 mod words;
 
 pub use error::{ParseError, Reason};
+pub use format::format;
 pub(crate) use lexer::Lexer;
 pub use load::{ParseOptions, Parsed, import, parse};
 pub(crate) use print::push_escaped;

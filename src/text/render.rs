@@ -38,7 +38,10 @@ pub fn render(package: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> 
     if written == *package {
         return Ok(Arc::unwrap_or_clone(source));
     }
-    Err(Error::invalid(package.name(), "the changed package cannot be written as text; is a name used twice?"))
+    Err(Error::invalid(
+        package.name(),
+        "the changed package cannot be written as text; is a name used twice?",
+    ))
 }
 
 /// The replacements of one pass, in any order; those at one place in the order they were made.
@@ -178,7 +181,11 @@ fn edit_headers(old: Section<'_>, new: Section<'_>, sites: &SectionSites, patch:
         } else if old.is_anonymous() || old.name() != new.name() {
             let mut text = if header.second.is_empty() { b" ".to_vec() } else { Vec::new() };
             push_quoted(new.name(), &mut text);
-            let place = if header.second.is_empty() { header.first.end..header.first.end } else { header.second.clone() };
+            let place = if header.second.is_empty() {
+                header.first.end..header.first.end
+            } else {
+                header.second.clone()
+            };
             patch.replace(place, text);
         }
     }
@@ -198,7 +205,9 @@ fn edit_options(old: Section<'_>, new: Section<'_>, sites: &SectionSites, patch:
         let sites = &sites.options[origin];
         match kept[origin] {
             None => delete_lines(sites, patch),
-            Some(new) if option_state(old) != option_state(new) => edit_option(old, new, sites, &indent, patch),
+            Some(new) if option_state(old) != option_state(new) => {
+                edit_option(old, new, sites, &indent, patch);
+            }
             Some(_) => {}
         }
     }
@@ -219,7 +228,13 @@ fn delete_lines(sites: &[Site], patch: &mut Patch<'_>) {
     }
 }
 
-fn edit_option(old: OptionView<'_>, new: OptionView<'_>, sites: &[Site], indent: &[u8], patch: &mut Patch<'_>) {
+fn edit_option(
+    old: OptionView<'_>,
+    new: OptionView<'_>,
+    sites: &[Site],
+    indent: &[u8],
+    patch: &mut Patch<'_>,
+) {
     let Some((first, others)) = sites.split_first() else { return };
     let last = others.last().unwrap_or(first);
     let all_lists = sites.iter().all(|site| site.command == Command::List);
@@ -251,7 +266,13 @@ fn rename_sites(old: OptionView<'_>, new: OptionView<'_>, sites: &[Site], patch:
 }
 
 /// Edits a list whose items stand on lines of their own: items both lists have stay where they are.
-fn edit_items(old: OptionView<'_>, new: OptionView<'_>, sites: &[Site], indent: &[u8], patch: &mut Patch<'_>) {
+fn edit_items(
+    old: OptionView<'_>,
+    new: OptionView<'_>,
+    sites: &[Site],
+    indent: &[u8],
+    patch: &mut Patch<'_>,
+) {
     let before: Vec<&[u8]> = old.value().items().collect();
     let after: Vec<&[u8]> = new.value().items().collect();
     let mut remaining = before.iter().enumerate();
@@ -282,7 +303,8 @@ fn edit_items(old: OptionView<'_>, new: OptionView<'_>, sites: &[Site], indent: 
     for (site, _) in sites.iter().zip(&kept).filter(|(_, kept)| !**kept) {
         patch.replace(site.line.clone(), Vec::new());
     }
-    let stay: Vec<Site> = sites.iter().zip(kept).filter(|(_, kept)| *kept).map(|(site, _)| site.clone()).collect();
+    let stay: Vec<Site> =
+        sites.iter().zip(kept).filter(|(_, kept)| *kept).map(|(site, _)| site.clone()).collect();
     rename_sites(old, new, &stay, patch);
 }
 
@@ -440,7 +462,13 @@ fn crlf_statements(text: &[u8], line_end: &[u8]) -> Vec<u8> {
     out
 }
 
-fn insert_section(text: Vec<u8>, before: Option<usize>, after: Option<usize>, layout: &Layout, patch: &mut Patch<'_>) {
+fn insert_section(
+    text: Vec<u8>,
+    before: Option<usize>,
+    after: Option<usize>,
+    layout: &Layout,
+    patch: &mut Patch<'_>,
+) {
     let blocks = |ordinal: usize| &layout.sections[ordinal].blocks;
     match (before, after) {
         // Behind everything: at the end of the text, below what comments may stand there.

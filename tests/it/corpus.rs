@@ -20,8 +20,10 @@ fn corpus() -> Option<PathBuf> {
 }
 
 fn files(corpus: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> =
-        std::fs::read_dir(corpus.join("openwrt")).expect("a directory").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(corpus.join("openwrt"))
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.sort();
     assert!(files.len() >= 100, "the corpus has {} files", files.len());
     files
@@ -34,7 +36,8 @@ fn every_real_file_survives_parse_and_print_byte_by_byte() {
         let text = std::fs::read(&file).expect("a file");
         for dialect in [Dialect::Cms, Dialect::Uci] {
             let options = ParseOptions { dialect, ..ParseOptions::default() };
-            let package = parse(b"pkg", Arc::new(text.clone()), &options).expect("a real file parses").package;
+            let package =
+                parse(b"pkg", Arc::new(text.clone()), &options).expect("a real file parses").package;
             assert!(render(&package, &options).expect("rendered") == text, "{}", file.display());
         }
     }

@@ -78,7 +78,10 @@ fn naming_retyping_and_renaming_change_the_header_alone() {
 
 #[test]
 fn line_ends_and_a_missing_last_one_are_respected() {
-    assert_eq!(edited("config a x\r\n\toption o 1\r\n", "n.x.p='2'\n"), "config a x\r\n\toption o 1\r\n\toption p '2'\r\n");
+    assert_eq!(
+        edited("config a x\r\n\toption o 1\r\n", "n.x.p='2'\n"),
+        "config a x\r\n\toption o 1\r\n\toption p '2'\r\n"
+    );
     assert_eq!(edited("config a x", "n.x.p='2'\n"), "config a x\n\toption p '2'\n");
     assert_eq!(edited("", "n.x='a'\n"), "config a 'x'\n");
 }
@@ -86,22 +89,50 @@ fn line_ends_and_a_missing_last_one_are_respected() {
 /// Pieces of configuration text, odd ones included.
 fn piece() -> impl Strategy<Value = String> {
     let fixed = prop::sample::select(vec![
-        "config a\n", "config a x\n", "config 'b' \"y\"\n", "config a;\n", "\n", "# note\n", "   \n", "config b x # c\n",
-        "\toption o 1\n", "  option o 'two words'\n", "\toption \"p\" \"q\\\"r\"\n", "option q a'b'c # end\n",
-        "\tlist l 1\n", "\tlist l 2 # two\n", "\tlist o 'x\ny'\n", "option e ''\n", "option o 1 ; option p 2\n",
-        "config a z; option o 1;list l 3\n", "option m 1 \\\n option n 2\n", "package other\n", "\toption o\n",
-        "option r \\\n1\r\n", "list l ''\n", "config c \\\n w\n", "config b ; option o 5 ; config a v; option p 6\n",
+        "config a\n",
+        "config a x\n",
+        "config 'b' \"y\"\n",
+        "config a;\n",
+        "\n",
+        "# note\n",
+        "   \n",
+        "config b x # c\n",
+        "\toption o 1\n",
+        "  option o 'two words'\n",
+        "\toption \"p\" \"q\\\"r\"\n",
+        "option q a'b'c # end\n",
+        "\tlist l 1\n",
+        "\tlist l 2 # two\n",
+        "\tlist o 'x\ny'\n",
+        "option e ''\n",
+        "option o 1 ; option p 2\n",
+        "config a z; option o 1;list l 3\n",
+        "option m 1 \\\n option n 2\n",
+        "package other\n",
+        "\toption o\n",
+        "option r \\\n1\r\n",
+        "list l ''\n",
+        "config c \\\n w\n",
+        "config b ; option o 5 ; config a v; option p 6\n",
     ]);
     fixed.prop_map(str::to_owned)
 }
 
 fn change() -> impl Strategy<Value = Delta> {
-    let section = prop::sample::select(vec!["x", "y", "z", "v", "w", "new", "cfg01b606", "cfg02b606", "cfg03b607"]);
+    let section =
+        prop::sample::select(vec!["x", "y", "z", "v", "w", "new", "cfg01b606", "cfg02b606", "cfg03b607"]);
     let option = prop::sample::select(vec!["o", "p", "l", "q", "e", "fresh"]);
-    let value = prop::sample::select(vec!["1", "2", "", "it's", "two words", "a\nb", "\\", "x\"y", "#;", "b", "3"]);
+    let value =
+        prop::sample::select(vec!["1", "2", "", "it's", "two words", "a\nb", "\\", "x\"y", "#;", "b", "3"]);
     let kind = prop::sample::select(vec![
-        DeltaKind::Set, DeltaKind::Set, DeltaKind::Add, DeltaKind::Delete, DeltaKind::Rename, DeltaKind::Reorder,
-        DeltaKind::AddList, DeltaKind::DelList,
+        DeltaKind::Set,
+        DeltaKind::Set,
+        DeltaKind::Add,
+        DeltaKind::Delete,
+        DeltaKind::Rename,
+        DeltaKind::Reorder,
+        DeltaKind::AddList,
+        DeltaKind::DelList,
     ]);
     (kind, section, prop::option::weighted(0.7, option), value).prop_map(|(kind, section, option, value)| {
         let value = match (kind, option) {

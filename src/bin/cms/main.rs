@@ -1,6 +1,6 @@
 //! The `cms` command; called as `uci`, or as `cms uci`, it is stock uci.
 
-mod cli;
+mod commands;
 mod uci;
 
 use std::ffi::OsString;
@@ -20,5 +20,5 @@ fn main() -> ExitCode {
     if words.get(1).is_some_and(|word| word.as_bytes() == b"uci") {
         return uci::run(&words[0].clone(), &words[2..]);
     }
-    cli::run(&words[1..])
+    commands::run(&words[1..])
 }

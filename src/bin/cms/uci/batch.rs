@@ -12,7 +12,9 @@ impl Session {
     pub(super) fn batch(&mut self) -> u8 {
         loop {
             match self.batch_line() {
-                Ok(Some(line)) if line.first().is_some_and(|word| word.eq_ignore_ascii_case(b"exit")) => return 0,
+                Ok(Some(line)) if line.first().is_some_and(|word| word.eq_ignore_ascii_case(b"exit")) => {
+                    return 0;
+                }
                 Ok(Some(line)) => self.batch_command(&line),
                 Ok(None) => return 0,
                 Err(Failure::Parse(error)) => self.complain(&Failure::Parse(error)),

@@ -101,7 +101,9 @@ impl Session {
                 Ok(())
             }
             (b"show" | b"export" | b"changes" | b"commit", []) => self.for_all(&command),
-            (b"show" | b"export" | b"changes" | b"commit", [argument]) => self.package_command(&command, argument),
+            (b"show" | b"export" | b"changes" | b"commit", [argument]) => {
+                self.package_command(&command, argument)
+            }
             (b"import", [] | [_]) => self.import(arguments.first().map(Vec::as_slice)),
             (b"add", [package, section_type]) => self.add(package, section_type),
             (b"get" | b"revert", [argument]) => {
@@ -111,7 +113,10 @@ impl Session {
                 }
                 if command == b"get" { self.get(&lookup) } else { self.revert(&lookup) }
             }
-            (b"set" | b"add_list" | b"del_list" | b"delete" | b"del" | b"rename" | b"ren" | b"reorder", [argument]) => {
+            (
+                b"set" | b"add_list" | b"del_list" | b"delete" | b"del" | b"rename" | b"ren" | b"reorder",
+                [argument],
+            ) => {
                 let lookup = self.lookup(argument)?;
                 self.edit(&command, lookup)
             }
@@ -241,8 +246,7 @@ impl Session {
                 let parsed = cms::text::parse(name, text, &options)?;
                 (vec![parsed.package], parsed.errors)
             }
-            None => cms::text::import(text, &options)
-                .inspect_err(|error| self.note_duplicate(error))?,
+            None => cms::text::import(text, &options).inspect_err(|error| self.note_duplicate(error))?,
         };
         self.parser_messages(&errors);
         self.need_config_dir()?;

@@ -109,7 +109,8 @@ impl<'w> Getopt<'w> {
     }
 
     fn complain(&mut self, what: &str, letter: u8) {
-        self.complaint = Some([self.program, format!(": {what} -- '").as_bytes(), &[letter], b"'\n"].concat());
+        self.complaint =
+            Some([self.program, format!(": {what} -- '").as_bytes(), &[letter], b"'\n"].concat());
     }
 }
 

@@ -16,9 +16,11 @@ impl Session {
             None => section.section_type().to_vec(),
             Some(option) => match section.get(option) {
                 Some(Value::String(value)) => value.to_vec(),
-                Some(value) => self.joined(value, |item| match item.iter().any(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
-                    true => quoted(item),
-                    false => item.to_vec(),
+                Some(value) => self.joined(value, |item| {
+                    match item.iter().any(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
+                        true => quoted(item),
+                        false => item.to_vec(),
+                    }
                 }),
                 None => return Err(Failure::NotFound),
             },

@@ -56,7 +56,9 @@ impl From<Error> for Failure {
             Error::NotFound { .. } => Self::NotFound,
             Error::Parse(error) => Self::Parse(error),
             Error::Exists { .. } => Self::Duplicate,
-            Error::Io { .. } | Error::NotDurable { .. } | Error::Locked { .. } | Error::Conflict { .. } => Self::Io,
+            Error::Io { .. } | Error::NotDurable { .. } | Error::Locked { .. } | Error::Conflict { .. } => {
+                Self::Io
+            }
             _ => Self::Invalid,
         }
     }
@@ -83,7 +85,12 @@ impl Tuple {
         if !well_formed {
             return Err(Failure::Tuple);
         }
-        Ok(Self { package: parts[0].to_vec(), section: part(1), option: part(2), value: value.map(<[u8]>::to_vec) })
+        Ok(Self {
+            package: parts[0].to_vec(),
+            section: part(1),
+            option: part(2),
+            value: value.map(<[u8]>::to_vec),
+        })
     }
 }
 
@@ -118,7 +125,9 @@ impl Lookup {
         match (&self.section, &self.tuple.option) {
             (None, _) => true,
             (Some(_), None) => self.found_section().is_some(),
-            (Some(_), Some(option)) => self.found_section().is_some_and(|section| section.get(option).is_some()),
+            (Some(_), Some(option)) => {
+                self.found_section().is_some_and(|section| section.get(option).is_some())
+            }
         }
     }
 }

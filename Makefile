@@ -1,0 +1,88 @@
+# The one entry point for people and CI. `make help` lists the targets.
+# Knobs: PREFIX, DESTDIR (install), TARGET (Rust target of the shipped binary), FEATURES (for a smaller one:
+# FEATURES= builds without shell, regex and text diff), FUZZ_SECONDS.
+
+PREFIX ?= /usr/local
+FEATURES ?= shell,regex,diff
+FUZZ_SECONDS ?= 600
+CARGO ?= cargo
+MUSL := $(shell uname -m)-unknown-linux-musl
+# A statically linked musl binary starts in a quarter of the time; without that target the host's has to do.
+TARGET ?= $(shell rustup target list --installed 2>/dev/null | grep -x $(MUSL) || rustc -vV | sed -n 's/^host: //p')
+SHIPPED = target/$(TARGET)/ship/cms
+export RUSTDOCFLAGS = -D warnings
+
+.PHONY: help setup build demo test check fmt clippy docs unit fuzz-replay sizes bench fuzz msrv install uninstall clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## install what build and tests need: python3, strace, cc, a musl target
+	@missing=; for tool in python3 strace cc man; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then echo "setup: installing$$missing (apt)"; \
+	  sudo=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && sudo=; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3 strace gcc libc6-dev man-db || \
+	  echo "setup: could not install$$missing; tests that need them are skipped or fail"; fi
+	@rustup target list --installed 2>/dev/null | grep -qx $(MUSL) || { echo "setup: adding the Rust target $(MUSL)"; \
+	  rustup target add $(MUSL) 2>/dev/null || echo "setup: $(MUSL) is not to be had; building for the host instead"; }
+
+build: setup ## build the command as it is shipped (static where possible): target/bin/cms and uci
+	@$(MAKE) --no-print-directory target/bin/cms
+
+.PHONY: target/bin/cms
+target/bin/cms:
+	$(CARGO) build --profile ship --locked --target $(TARGET) --no-default-features --features "$(FEATURES)"
+	@mkdir -p target/bin && cp $(SHIPPED) target/bin/cms && ln -sf cms target/bin/uci
+	@echo "built target/bin/cms for $(TARGET): $$(stat -c %s target/bin/cms) bytes"
+
+demo: build ## build, then walk through the main job on a copy of a router's configuration
+	@docs/demo.sh target/bin/cms
+
+test: setup check ## install what is needed and run everything
+
+check: fmt clippy docs unit fuzz-replay build ## all quality gates
+	@docs/demo.sh target/bin/cms >/dev/null && echo "demo: ok"
+
+fmt:
+	$(CARGO) fmt --check
+
+clippy:
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features -- -D warnings
+
+docs: ## build the API documentation
+	$(CARGO) doc --locked --no-deps --document-private-items --lib
+
+unit:
+	$(CARGO) test --locked
+
+fuzz-replay:
+	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml
+
+fuzz: ## fuzz each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz)
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
+	for target in $$(cd fuzz && $(CARGO) +nightly fuzz list); do \
+	  $(CARGO) +nightly fuzz run $$target -- -max_len=4096 -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+bench: build ## measure, with peers in the same run; rows also go to target/bench.jsonl
+	$(MAKE) --no-print-directory target/bin/cms-small
+	CMS_BIN=$(CURDIR)/target/bin/cms CMS_BIN_SMALL=$(CURDIR)/target/bin/cms-small \
+	  $(CARGO) run --release --locked --manifest-path benches/Cargo.toml -- $(BENCH)
+
+sizes: build target/bin/cms-small ## print the sizes of the shipped binaries
+	@stat -c '%s %n' target/bin/cms target/bin/cms-small
+
+.PHONY: target/bin/cms-small
+target/bin/cms-small:
+	$(CARGO) build --profile ship --locked --target $(TARGET) --no-default-features --target-dir target/small
+	@mkdir -p target/bin && cp target/small/$(TARGET)/ship/cms target/bin/cms-small
+
+msrv: ## check with the oldest supported Rust, where it is installed
+	$(CARGO) +$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check --locked
+
+install: ## install into $(DESTDIR)$(PREFIX): cms, uci if there is none, man pages, completions
+	PREFIX="$(DESTDIR)$(PREFIX)" docs/install.sh target/bin/cms
+uninstall: ## remove what install installed
+	PREFIX="$(DESTDIR)$(PREFIX)" docs/install.sh --remove
+clean: ## remove what was built
+	rm -rf target fuzz/target benches/target

@@ -1,0 +1,76 @@
+//! Contenders of one case, and taking turns.
+
+use std::time::{Duration, Instant};
+
+use crate::Result;
+
+/// One implementation in a case: `turn` does the work once and returns the time that counts.
+pub struct Contender<'a> {
+    /// The implementation.
+    pub name: String,
+    turn: Box<dyn FnMut() -> Result<Duration> + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    /// Makes a contender that takes its own time, so that preparations need not count.
+    pub fn timed(name: &str, turn: impl FnMut() -> Result<Duration> + 'a) -> Self {
+        Self { name: name.to_owned(), turn: Box::new(turn) }
+    }
+
+    /// Makes a contender of a function; dropping its result does not count.
+    pub fn of<T>(name: &str, mut work: impl FnMut() -> T + 'a) -> Self {
+        Self::timed(name, move || {
+            let start = Instant::now();
+            let result = std::hint::black_box(work());
+            let time = start.elapsed();
+            drop(result);
+            Ok(time)
+        })
+    }
+}
+
+/// How the times of a contender are spread, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Spread {
+    /// The best.
+    pub min: f64,
+    /// The median.
+    pub median: f64,
+    /// The time that 90 % keep within.
+    pub p90: f64,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Spread {
+    fn of(times: &mut [f64]) -> Self {
+        times.sort_by(f64::total_cmp);
+        let last = times.len() - 1;
+        Self { min: times[0], median: times[last / 2], p90: times[last * 9 / 10], count: times.len() }
+    }
+}
+
+/// Lets the contenders take turns `count` times, after one turn each that does not count.
+pub fn race(contenders: &mut [Contender<'_>], count: usize) -> Result<Vec<Spread>> {
+    let mut times = vec![Vec::with_capacity(count); contenders.len()];
+    for round in 0..=count {
+        for (contender, times) in contenders.iter_mut().zip(&mut times) {
+            let time = (contender.turn)().map_err(|error| format!("{}: {error}", contender.name))?;
+            if round > 0 {
+                times.push(time.as_secs_f64());
+            }
+        }
+    }
+    Ok(times.iter_mut().map(|times| Spread::of(times)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_a_time_that_was_measured() {
+        let spread = Spread::of(&mut [3.0, 1.0, 2.0, 10.0]);
+        assert_eq!((spread.min, spread.median, spread.count), (1.0, 2.0, 4));
+    }
+}

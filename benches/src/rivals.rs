@@ -1,0 +1,49 @@
+//! Programs to compare with, compiled into the temporary directory. Each may be missing, which is said.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Result;
+
+/// Where the programs are, if they could be had.
+pub struct Rivals {
+    /// Stock uci.
+    pub stock: Option<PathBuf>,
+    /// C programs that do nothing, with the names they go by.
+    pub empty: Vec<(&'static str, PathBuf)>,
+    /// Runs a command and prints its peak memory.
+    pub peak: Option<PathBuf>,
+}
+
+impl Rivals {
+    /// Compiles what can be compiled.
+    pub fn gather(dir: &Path) -> Result<Self> {
+        let mut empty = Vec::new();
+        for (name, flag) in [("empty C, dynamic", None), ("empty C, static", Some("-static"))] {
+            empty.extend(compile("empty", flag, dir).map(|path| (name, path)));
+        }
+        Ok(Self { stock: stock(dir)?, empty, peak: compile("peak", Some("-static"), dir) })
+    }
+}
+
+/// Compiles `c/NAME.c`; `None`, and a message, if the compiler cannot.
+fn compile(name: &str, flag: Option<&str>, dir: &Path) -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(name).with_extension("c");
+    let out = dir.join(format!("{name}{}", flag.unwrap_or_default()));
+    let compiled = Command::new("cc").arg("-O2").args(flag).arg(source).arg("-o").arg(&out).status();
+    if compiled.is_ok_and(|status| status.success()) {
+        return Some(out);
+    }
+    eprintln!("cms-bench: cannot compile {name}.c {}: left out", flag.unwrap_or_default());
+    None
+}
+
+/// Takes the installed stock uci, or has one compiled.
+fn stock(dir: &Path) -> Result<Option<PathBuf>> {
+    if let Some(path) = std::env::var_os("CMS_STOCK_UCI") {
+        return Ok(Some(std::path::absolute(path)?));
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stock-uci.sh");
+    let built = Command::new("sh").arg(script).arg(dir).status()?.success();
+    Ok(built.then(|| dir.join("uci")))
+}

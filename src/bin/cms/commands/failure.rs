@@ -1,0 +1,154 @@
+//! Exit codes, and how a failure is told.
+
+use std::io;
+use std::process::ExitCode;
+
+use cms::Error;
+use serde_json::json;
+
+/// The exit codes of `cms`. They are documented and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Ok = 0,
+    /// A key was not found, or files differ.
+    NotFound = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// Input is not valid: a name, a value, a file.
+    Invalid = 3,
+    /// Not permitted.
+    Permission = 4,
+    /// Someone else's change is in the way.
+    Conflict = 5,
+    /// Input, output or storage failed.
+    Io = 6,
+    /// Waited too long for another writer.
+    TimeOut = 8,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The store refused or failed.
+    Store(Error),
+    /// The command line is wrong.
+    Usage(String),
+    /// Something else, with its exit code.
+    Other(Exit, String),
+    /// Whoever read the output has gone away.
+    BrokenPipe,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => Self::Other(Exit::Io, format!("cannot write the output: {error}")),
+        }
+    }
+}
+
+impl Failure {
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Other(exit, _) => *exit,
+            Self::BrokenPipe => Exit::Ok,
+            Self::Store(error) => match error {
+                Error::NotFound { .. } => Exit::NotFound,
+                Error::Conflict { .. } => Exit::Conflict,
+                Error::Locked { .. } => Exit::TimeOut,
+                Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                    Exit::Permission
+                }
+                Error::Io { .. } | Error::NotDurable { .. } => Exit::Io,
+                _ => Exit::Invalid,
+            },
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Usage(_) => Some("see 'cms help'"),
+            _ => None,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Store(error) => error.to_string(),
+            Self::Usage(text) | Self::Other(_, text) => text.clone(),
+            Self::BrokenPipe => String::new(),
+        }
+    }
+
+    /// Tells a person what happened, on standard error.
+    pub fn print(&self) {
+        if matches!(self, Self::BrokenPipe) {
+            return;
+        }
+        eprintln!("cms: {}", self.text());
+        if let Self::Store(Error::Parse(error)) = self {
+            eprintln!("{}", error.excerpt());
+        }
+        if let Some(hint) = self.hint() {
+            eprintln!("hint: {hint}");
+        }
+    }
+
+    /// Tells a program what happened: one JSON object on standard error.
+    pub fn print_json(&self) {
+        if matches!(self, Self::BrokenPipe) {
+            return;
+        }
+        let exit = self.exit();
+        let mut object = json!({"code": code(exit), "exit": exit as u8, "message": self.text()});
+        match self {
+            Self::Store(Error::NotFound { key } | Error::Exists { key } | Error::Ambiguous { key, .. }) => {
+                object["key"] = json!(key);
+            }
+            Self::Store(Error::Parse(error)) => {
+                object["file"] = json!(error.file.as_ref().map(|file| file.display().to_string()));
+                object["line"] = json!(error.line);
+                object["column"] = json!(error.column);
+            }
+            Self::Store(
+                Error::Io { path, .. } | Error::Locked { path, .. } | Error::NotDurable { path, .. },
+            ) => {
+                object["file"] = json!(path.display().to_string());
+            }
+            _ => {}
+        }
+        if let Some(hint) = self.hint() {
+            object["hint"] = json!(hint);
+        }
+        eprintln!("{}", json!({"error": object}));
+    }
+}
+
+fn code(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Ok => "ok",
+        Exit::NotFound => "not_found",
+        Exit::Usage => "usage",
+        Exit::Invalid => "invalid",
+        Exit::Permission => "permission",
+        Exit::Conflict => "conflict",
+        Exit::Io => "io",
+        Exit::TimeOut => "time_out",
+    }
+}

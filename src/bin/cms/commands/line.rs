@@ -1,0 +1,104 @@
+//! The words of a command line, sorted into a command, its options and its arguments.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use lexopt::Arg;
+
+use super::failure::Failure;
+use super::table::{COMMANDS, Command, Flag, GLOBAL, find, nearest};
+
+/// A command line that was understood.
+pub struct Line {
+    pub command: Option<&'static Command>,
+    pub arguments: Vec<Vec<u8>>,
+    flags: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Line {
+    /// Parses words. Global options may stand anywhere, those of a command behind its name.
+    pub fn parse(words: &[OsString]) -> Result<Self, Failure> {
+        let mut line = Self { command: None, arguments: Vec::new(), flags: Vec::new() };
+        let mut parser = lexopt::Parser::from_args(words);
+        while let Some(arg) = parser.next().map_err(|error| usage(&error))? {
+            let flag = match arg {
+                Arg::Value(word) => {
+                    line.word(word.into_vec())?;
+                    continue;
+                }
+                Arg::Long(name) => line.flag(|flag| flag.long == name).ok_or_else(|| line.unknown(name))?,
+                Arg::Short(letter) => line
+                    .flag(|flag| flag.short == Some(letter))
+                    .ok_or_else(|| line.unknown(&letter.to_string()))?,
+            };
+            let value = match flag.value {
+                Some(_) => parser.value().map_err(|error| usage(&error))?.into_vec(),
+                None => Vec::new(),
+            };
+            line.flags.push((flag.long, value));
+        }
+        Ok(line)
+    }
+
+    fn word(&mut self, word: Vec<u8>) -> Result<(), Failure> {
+        if self.command.is_some() {
+            self.arguments.push(word);
+            return Ok(());
+        }
+        let name = String::from_utf8_lossy(&word);
+        self.command = find(&name);
+        if self.command.is_some() {
+            return Ok(());
+        }
+        let near = nearest(&name, COMMANDS.iter().map(|command| command.name));
+        let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+        Err(Failure::Usage(format!("no command '{name}'{near}")))
+    }
+
+    fn flag(&self, wanted: impl Fn(&Flag) -> bool) -> Option<&'static Flag> {
+        let own = self.command.map_or(&[][..], |command| command.flags);
+        own.iter().chain(GLOBAL).find(|flag| wanted(flag))
+    }
+
+    fn unknown(&self, name: &str) -> Failure {
+        let own = self.command.map_or(&[][..], |command| command.flags);
+        let near = nearest(name, own.iter().chain(GLOBAL).map(|flag| flag.long));
+        let near = near.map(|near| format!("; did you mean '--{near}'?")).unwrap_or_default();
+        Failure::Usage(format!("no option '{name}'{near}"))
+    }
+
+    /// Reports whether an option was given.
+    pub fn has(&self, long: &str) -> bool {
+        self.flags.iter().any(|(name, _)| *name == long)
+    }
+
+    /// Returns the value of an option; the last one given counts.
+    pub fn value(&self, long: &str) -> Option<&[u8]> {
+        self.flags.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_slice())
+    }
+
+    /// Returns the value of an option as text.
+    pub fn text(&self, long: &str) -> Option<String> {
+        self.value(long).map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// Takes over the global options of the line this one is part of.
+    pub fn inherit(&mut self, outer: &Self) {
+        let global = |name: &str| GLOBAL.iter().any(|flag| flag.long == name);
+        self.flags.splice(0..0, outer.flags.iter().filter(|(name, _)| global(name)).cloned());
+    }
+
+    /// Checks the number of arguments.
+    pub fn expect(&self, least: usize, most: usize) -> Result<&[Vec<u8>], Failure> {
+        if (least..=most).contains(&self.arguments.len()) {
+            return Ok(&self.arguments);
+        }
+        let command = self.command.map_or(("", ""), |command| (command.name, command.arguments));
+        let what = if self.arguments.len() < least { "an argument is missing" } else { "too many arguments" };
+        Err(Failure::Usage(format!("{what}: cms {} {}", command.0, command.1)))
+    }
+}
+
+fn usage(error: &lexopt::Error) -> Failure {
+    Failure::Usage(error.to_string())
+}

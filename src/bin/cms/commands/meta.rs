@@ -1,0 +1,79 @@
+//! `paths` and `version`.
+
+use std::path::Path;
+
+use cms::{Dir, Origin};
+use serde_json::{Map, json};
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::line::Line;
+
+pub fn version(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+    let features = [
+        ("shell", cfg!(feature = "shell")),
+        ("regex", cfg!(feature = "regex")),
+        ("diff", cfg!(feature = "diff")),
+    ];
+    let with: Vec<&str> = features.iter().filter(|feature| feature.1).map(|feature| feature.0).collect();
+    context.say(&format!(
+        "cms {} ({})",
+        env!("CARGO_PKG_VERSION"),
+        if with.is_empty() { "minimal".into() } else { with.join(", ") }
+    ))?;
+    Ok(Exit::Ok)
+}
+
+pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+    let dirs = context.store.dirs().clone();
+    let rows = [
+        ("config", Some(&dirs.config), "packages are read from and committed to"),
+        ("save", Some(&dirs.save), "changes are staged in"),
+        ("run", dirs.run.as_ref(), "locks are kept in"),
+        ("state", Some(&dirs.state), "the transaction log will be kept in (not used yet)"),
+    ];
+    let mut object = Map::new();
+    for (name, dir, purpose) in rows {
+        let Some(dir) = dir else {
+            context.say(&format!(
+                "{name:7} none: no directory is writable; writers exclude each other by the files alone"
+            ))?;
+            continue;
+        };
+        if context.json {
+            object.insert(name.into(), json!({
+                "path": dir.path.display().to_string(), "from": origin(dir), "state": state(&dir.path), "purpose": purpose,
+            }));
+        } else {
+            context.say(&format!(
+                "{name:7} {}  ({}; {}; {purpose})",
+                dir.path.display(),
+                origin(dir),
+                state(&dir.path)
+            ))?;
+        }
+    }
+    if context.json {
+        context.put_json(&object.into())?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn origin(dir: &Dir) -> String {
+    match dir.origin {
+        Origin::Given => "from the command line".into(),
+        Origin::Environment(variable) => format!("from {variable}"),
+        Origin::Default => "default".into(),
+    }
+}
+
+fn state(path: &Path) -> &'static str {
+    use rustix::fs::{Access, access};
+    match () {
+        () if !path.exists() => "does not exist",
+        () if !path.is_dir() => "not a directory",
+        () if access(path, Access::WRITE_OK).is_ok() => "writable",
+        () if access(path, Access::READ_OK).is_ok() => "read-only",
+        () => "not readable",
+    }
+}

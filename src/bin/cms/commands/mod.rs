@@ -1,0 +1,75 @@
+//! The command line of `cms`.
+
+mod batch;
+mod check;
+mod context;
+mod docs;
+mod failure;
+mod json;
+mod line;
+mod meta;
+mod read;
+mod stage;
+mod table;
+mod transfer;
+mod write;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use context::Context;
+use failure::{Exit, Failure};
+use line::Line;
+
+/// Runs the command line behind the program's name.
+pub fn run(words: &[OsString]) -> ExitCode {
+    if words.first().is_some_and(|word| word == "__complete") {
+        return batch::complete_line(&words[1..]).into();
+    }
+    let json = words.iter().any(|word| word == "--json");
+    let outcome = Line::parse(words).and_then(|line| {
+        let mut context = Context::new(&line)?;
+        let exit = dispatch(&mut context, &line)?;
+        context.out.flush()?;
+        Ok(exit)
+    });
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if json {
+                failure.print_json();
+            } else {
+                failure.print();
+            }
+            failure.exit().into()
+        }
+    }
+}
+
+/// Runs one command.
+fn dispatch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    if line.has("version") {
+        return meta::version(context, line);
+    }
+    let Some(command) = line.command else {
+        docs::overview(context)?;
+        return if line.has("help") { Ok(Exit::Ok) } else { Err(Failure::Usage("no command given".into())) };
+    };
+    if line.has("help") {
+        docs::command_help(context, command)?;
+        return Ok(Exit::Ok);
+    }
+    if command.writes
+        && !context.dry_run
+        && std::env::var_os("CMS_SAFE_MODE").is_some_and(|value| value == "1")
+    {
+        return Err(Failure::Other(
+            Exit::Permission,
+            "safe mode: nothing is written (CMS_SAFE_MODE=1)".into(),
+        ));
+    }
+    context.worst = Exit::Ok;
+    let exit = (command.run)(context, line)?;
+    Ok(if exit == Exit::Ok { context.worst } else { exit })
+}

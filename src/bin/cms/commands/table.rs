@@ -1,0 +1,396 @@
+//! The one table of commands and options. Usage, help, completion and man pages all come from it.
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::line::Line;
+use super::{batch, check, docs, meta, read, stage, transfer, write};
+
+/// An option of a command, or of all.
+pub struct Flag {
+    pub long: &'static str,
+    pub short: Option<char>,
+    /// What its value is called; `None` if it has none.
+    pub value: Option<&'static str>,
+    pub help: &'static str,
+}
+
+/// A command.
+pub struct Command {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub arguments: &'static str,
+    pub summary: &'static str,
+    pub flags: &'static [Flag],
+    /// Whether it can change something; such a command takes `--dry-run` and is refused in safe mode.
+    pub writes: bool,
+    pub run: fn(&mut Context, &Line) -> Result<Exit, Failure>,
+}
+
+const fn flag(long: &'static str, help: &'static str) -> Flag {
+    Flag { long, short: None, value: None, help }
+}
+
+const fn short(long: &'static str, short: char, help: &'static str) -> Flag {
+    Flag { long, short: Some(short), value: None, help }
+}
+
+const fn valued(long: &'static str, short: Option<char>, value: &'static str, help: &'static str) -> Flag {
+    Flag { long, short, value: Some(value), help }
+}
+
+/// Options that every command takes, before or behind its name.
+pub const GLOBAL: &[Flag] = &[
+    valued("config-dir", Some('c'), "DIR", "where packages are (CMS_CONFIG_DIR, default /etc/config)"),
+    valued("save-dir", Some('t'), "DIR", "where changes are staged (CMS_SAVE_DIR, default /tmp/.uci)"),
+    valued("run-dir", None, "DIR", "where locks are (CMS_RUN_DIR, default /run/cms)"),
+    valued("state-dir", None, "DIR", "where the log is to be (CMS_STATE_DIR, default /var/lib/cms)"),
+    valued("lock-timeout", None, "SECONDS", "how long to wait for another writer (default 10)"),
+    flag("json", "output and errors as JSON"),
+    flag("json-lines", "output as one JSON object a line"),
+    short("dry-run", 'n', "show what a writing command would do, and do nothing"),
+    short("quiet", 'q', "no messages but errors"),
+    short("verbose", 'v', "more messages"),
+    valued("color", None, "WHEN", "auto, always or never (NO_COLOR is honoured)"),
+    flag("version", "print the version"),
+    short("help", 'h', "print help"),
+];
+
+const COMMIT: Flag = flag("commit", "commit at once");
+
+/// All commands, in the order a newcomer meets them.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "get",
+        aliases: &[],
+        arguments: "KEY...",
+        summary: "print values",
+        flags: &[
+            valued("default", None, "VALUE", "print this for a key that is not there"),
+            flag("sh", "print NAME='value' lines that are safe to eval"),
+            short("null", '0', "end each value with a NUL byte"),
+            valued("delimiter", Some('d'), "TEXT", "what to put between list items (default: a space)"),
+        ],
+        writes: false,
+        run: read::get,
+    },
+    Command {
+        name: "set",
+        aliases: &[],
+        arguments: "KEY=VALUE... | KEY VALUE",
+        summary: "stage values; PACKAGE.SECTION=TYPE makes a section",
+        flags: &[
+            flag("stdin", "read the value from standard input"),
+            valued("from-file", None, "FILE", "read the value from a file"),
+            COMMIT,
+        ],
+        writes: true,
+        run: write::set,
+    },
+    Command {
+        name: "add",
+        aliases: &[],
+        arguments: "PACKAGE TYPE [OPTION=VALUE...]",
+        summary: "stage a new anonymous section and print its name",
+        flags: &[COMMIT],
+        writes: true,
+        run: write::add,
+    },
+    Command {
+        name: "add_list",
+        aliases: &["add-list"],
+        arguments: "KEY=VALUE...",
+        summary: "stage new list items",
+        flags: &[COMMIT],
+        writes: true,
+        run: write::add_list,
+    },
+    Command {
+        name: "del_list",
+        aliases: &["del-list"],
+        arguments: "KEY=VALUE...",
+        summary: "stage the removal of list items by value",
+        flags: &[COMMIT],
+        writes: true,
+        run: write::del_list,
+    },
+    Command {
+        name: "delete",
+        aliases: &["del"],
+        arguments: "KEY[=INDEX]...",
+        summary: "stage the deletion of options, sections or list items",
+        flags: &[COMMIT],
+        writes: true,
+        run: write::delete,
+    },
+    Command {
+        name: "rename",
+        aliases: &["ren"],
+        arguments: "KEY=NAME...",
+        summary: "stage a new name of a section or an option",
+        flags: &[COMMIT],
+        writes: true,
+        run: write::rename,
+    },
+    Command {
+        name: "reorder",
+        aliases: &[],
+        arguments: "SECTION=POSITION...",
+        summary: "stage a new position of a section, counted from 0",
+        flags: &[COMMIT],
+        writes: true,
+        run: write::reorder,
+    },
+    Command {
+        name: "ensure",
+        aliases: &[],
+        arguments: "KEY=VALUE...",
+        summary: "set and commit what is not so already; says whether anything changed",
+        flags: &[
+            flag("check", "change nothing, only say what would change"),
+            flag("diff", "show the difference"),
+        ],
+        writes: true,
+        run: write::ensure,
+    },
+    Command {
+        name: "changes",
+        aliases: &[],
+        arguments: "[PACKAGE...]",
+        summary: "list staged changes",
+        flags: &[],
+        writes: false,
+        run: stage::changes,
+    },
+    Command {
+        name: "diff",
+        aliases: &[],
+        arguments: "[PACKAGE...] | FILE FILE",
+        summary: "compare staged with committed, or two files; exits 1 if they differ",
+        flags: &[flag("keys", "compare keys and values, not lines")],
+        writes: false,
+        run: stage::diff,
+    },
+    Command {
+        name: "commit",
+        aliases: &[],
+        arguments: "[PACKAGE...]",
+        summary: "write staged changes into the files, comments kept",
+        flags: &[
+            valued("message", Some('m'), "TEXT", "why (recorded once there is a transaction log)"),
+            flag("check", "only check that the changes can be committed"),
+            flag("canonical", "rewrite the file in canonical form; comments are lost"),
+        ],
+        writes: true,
+        run: stage::commit,
+    },
+    Command {
+        name: "revert",
+        aliases: &[],
+        arguments: "[KEY...]",
+        summary: "drop staged changes",
+        flags: &[],
+        writes: true,
+        run: stage::revert,
+    },
+    Command {
+        name: "show",
+        aliases: &[],
+        arguments: "[KEY...]",
+        summary: "print packages, sections or options as KEY='value'",
+        flags: &[short("real-names", 'X', "print generated names instead of @type[index]")],
+        writes: false,
+        run: read::show,
+    },
+    Command {
+        name: "list",
+        aliases: &["ls"],
+        arguments: "[PACKAGE[.SECTION]]",
+        summary: "list packages, sections or options",
+        flags: &[],
+        writes: false,
+        run: read::list,
+    },
+    Command {
+        name: "search",
+        aliases: &[],
+        arguments: "PATTERN [PACKAGE...]",
+        summary: "find keys and values; prints FILE:LINE",
+        flags: &[
+            flag("glob", "PATTERN is a shell pattern"),
+            flag("regex", "PATTERN is a regular expression"),
+            short("ignore-case", 'i', "ignore case"),
+            flag("keys", "look at keys only"),
+            flag("values", "look at values only"),
+        ],
+        writes: false,
+        run: check::search,
+    },
+    Command {
+        name: "export",
+        aliases: &[],
+        arguments: "[PACKAGE...]",
+        summary: "print packages as text to import elsewhere",
+        flags: &[valued("format", None, "FORMAT", "uci (default) or json")],
+        writes: false,
+        run: transfer::export,
+    },
+    Command {
+        name: "import",
+        aliases: &[],
+        arguments: "[PACKAGE [FILE]]",
+        summary: "replace packages by text from a file or standard input",
+        flags: &[
+            valued("format", None, "FORMAT", "uci or json (default: by the content)"),
+            flag("merge", "stage the text on top of what is there instead"),
+            COMMIT,
+        ],
+        writes: true,
+        run: transfer::import,
+    },
+    Command {
+        name: "validate",
+        aliases: &["check"],
+        arguments: "[PACKAGE|FILE...]",
+        summary: "check the syntax, all errors at once",
+        flags: &[],
+        writes: false,
+        run: check::validate,
+    },
+    Command {
+        name: "fmt",
+        aliases: &[],
+        arguments: "[PACKAGE|FILE...]",
+        summary: "tidy indentation and quoting; comments stay",
+        flags: &[flag("check", "change nothing; exit 1 if something would change")],
+        writes: true,
+        run: check::fmt,
+    },
+    Command {
+        name: "batch",
+        aliases: &[],
+        arguments: "[FILE]",
+        summary: "run commands from a file or standard input",
+        flags: &[flag("keep-going", "report failures and go on")],
+        writes: false,
+        run: batch::batch,
+    },
+    Command {
+        name: "shell",
+        aliases: &[],
+        arguments: "",
+        summary: "run commands interactively",
+        flags: &[],
+        writes: false,
+        run: batch::shell,
+    },
+    Command {
+        name: "paths",
+        aliases: &[],
+        arguments: "",
+        summary: "print what is read and written where, and why",
+        flags: &[],
+        writes: false,
+        run: meta::paths,
+    },
+    Command {
+        name: "completion",
+        aliases: &[],
+        arguments: "bash|zsh|fish",
+        summary: "print a completion script",
+        flags: &[],
+        writes: false,
+        run: docs::completion,
+    },
+    Command {
+        name: "man",
+        aliases: &[],
+        arguments: "[COMMAND] | DIR",
+        summary: "print a manual page, or write all into a directory",
+        flags: &[flag("all", "write all pages into DIR")],
+        writes: false,
+        run: docs::man,
+    },
+    Command {
+        name: "help",
+        aliases: &[],
+        arguments: "[COMMAND]",
+        summary: "print help",
+        flags: &[],
+        writes: false,
+        run: docs::help,
+    },
+    Command {
+        name: "version",
+        aliases: &[],
+        arguments: "",
+        summary: "print the version",
+        flags: &[],
+        writes: false,
+        run: meta::version,
+    },
+];
+
+/// Finds a command by its name or an alias.
+pub fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name || command.aliases.contains(&name))
+}
+
+/// Returns the name nearest to a mistyped one, if one is near.
+pub fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    names
+        .map(|name| (distance(typed, name), name))
+        .filter(|(distance, _)| *distance <= 2)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// The number of letters to change, add or take away to get from one word to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let cost = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_means_two_commands_and_no_option_two_things() {
+        let mut names: Vec<&str> =
+            COMMANDS.iter().flat_map(|c| c.aliases.iter().chain([&c.name])).copied().collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        for command in COMMANDS {
+            let mut flags: Vec<&str> = command.flags.iter().chain(GLOBAL).map(|flag| flag.long).collect();
+            let count = flags.len();
+            flags.sort_unstable();
+            flags.dedup();
+            assert_eq!(flags.len(), count, "{}", command.name);
+            let mut letters: Vec<char> =
+                command.flags.iter().chain(GLOBAL).filter_map(|flag| flag.short).collect();
+            let count = letters.len();
+            letters.sort_unstable();
+            letters.dedup();
+            assert_eq!(letters.len(), count, "{}", command.name);
+        }
+    }
+
+    #[test]
+    fn a_mistyped_command_suggests_the_nearest_one() {
+        let names = || COMMANDS.iter().map(|command| command.name);
+        assert_eq!(nearest("comit", names()), Some("commit"));
+        assert_eq!(nearest("xyzzy", names()), None);
+    }
+}
