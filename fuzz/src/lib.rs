@@ -40,13 +40,20 @@ fn read(text: &[u8], options: &ParseOptions<'_>) -> Result<Package, Error> {
     cms::text::parse(NAME, Arc::new(text.to_vec()), options).map(|parsed| parsed.package)
 }
 
-/// Reports whether names of the package may mean another section once it is written and read again: two
-/// sections have one name, or one is named like the generated name of an anonymous one.
+/// Reports whether names of the package may mean something else once it is written and read again: two
+/// sections, or two options of one, have one name, or one is named like an anonymous section.
 fn is_ambiguous(package: &Package) -> bool {
-    let mut names: Vec<&[u8]> = package.sections().map(|section| section.name()).collect();
+    has_twins(package.sections().map(|section| section.name()))
+        || package.sections().any(|section| {
+            (!section.is_anonymous() && looks_generated(section.name()))
+                || has_twins(section.options().map(|option| option.name()))
+        })
+}
+
+fn has_twins<'p>(names: impl Iterator<Item = &'p [u8]>) -> bool {
+    let mut names: Vec<&[u8]> = names.collect();
     names.sort_unstable();
     names.windows(2).any(|pair| pair[0] == pair[1])
-        || package.sections().any(|section| !section.is_anonymous() && looks_generated(section.name()))
 }
 
 fn looks_generated(name: &[u8]) -> bool {
