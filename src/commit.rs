@@ -185,7 +185,11 @@ impl Store {
     fn try_commit(&self, place: &Place, form: Form) -> Result<Option<Committed>> {
         let current = self.lock_current(&place.path)?;
         let staging = self.staging(place, &self.dirs().save.path);
-        let Some(locked) = staging.lock()? else { return Ok(Some(Committed::default())) };
+        let Some(locked) = staging.lock()? else {
+            // Nothing is staged, but a package that cannot be read is an error all the same.
+            let Some((_, text)) = self.read_stable(&current)? else { return Ok(None) };
+            return self.parse(place, text).map(|_| Some(Committed::default()));
+        };
         self.remove_leftovers(&place.path);
         let Some((old, text)) = self.read_stable(&current)? else { return Ok(None) };
         let (mut package, _) = self.parse(place, text)?;

@@ -96,10 +96,11 @@ impl Package {
                 (self.push_section(kind, Some(name))?, true)
             }
         };
-        if delta.kind == DeltaKind::Add {
+        let names = delta.kind == DeltaKind::Add && !self.data(id).anonymous;
+        if names {
             self.set_anonymous(id, true);
         }
-        Ok(changed.then(|| delta.clone()))
+        Ok((changed || names).then(|| delta.clone()))
     }
 
     /// Changes the type of a section; tells whether it was another one.

@@ -187,6 +187,11 @@ impl Package {
     }
 
     fn section_id(&self, name: &[u8]) -> Option<SectionId> {
+        if self.duplicates && !self.loading {
+            // The table has one of them, and not which comes first in the order of the moment.
+            let named = |index: &&u32| self.text.get(self.sections[**index as usize].name) == name;
+            return self.order.iter().find(named).map(|index| SectionId(*index));
+        }
         self.by_name.find(name, |index| self.text.get(self.sections[index as usize].name)).map(SectionId)
     }
 
@@ -197,7 +202,7 @@ impl Package {
     fn option_id(&self, section: SectionId, name: &[u8]) -> Option<OptionId> {
         let data = self.data(section);
         let name_of = |index: u32| self.text.get(data.options[index as usize].name);
-        if let Some(table) = &data.by_name {
+        if let Some(table) = data.by_name.as_ref().filter(|_| !self.duplicates || self.loading) {
             return table.find(name, name_of).map(OptionId);
         }
         let index = data.options.iter().position(|o| o.alive && self.text.get(o.name) == name)?;

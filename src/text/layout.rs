@@ -39,6 +39,8 @@ pub(super) struct Block {
     pub header: Site,
     /// From the header's line to the end of the line of its last statement.
     pub lines: Range<usize>,
+    /// The end of the line of the statement before it: comments and blank lines stand between.
+    pub above: usize,
 }
 
 /// Where a section stands.
@@ -64,6 +66,8 @@ pub(super) struct SharedLine {
 pub(super) struct Layout {
     pub sections: Vec<SectionSites>,
     pub shared: Vec<SharedLine>,
+    /// The end of the last statement.
+    pub end: usize,
 }
 
 /// Finds where the sections of `package`, which was read from `source`, stand in it. Options are looked
@@ -75,20 +79,27 @@ pub(super) fn scan(
     wanted: impl Fn(usize) -> bool,
 ) -> Result<Layout, Fault> {
     let mut statements = Statements::new(source, options.dialect, options.strict);
-    let mut layout = Layout { sections: vec![SectionSites::default(); package.len()], shared: Vec::new() };
+    let mut layout =
+        Layout { sections: vec![SectionSites::default(); package.len()], shared: Vec::new(), end: 0 };
     let mut current = None;
     let mut created = 0;
+    let mut above = 0;
     let mut last: Option<(usize, Site)> = None;
     let sections: Vec<_> = package.sections().collect();
     while let Some(statement) = statements.next(Opened { package: true, section: true })? {
         let site = Site::from(&statement);
+        layout.end = site.range.end;
         match statement.command {
             Command::Package => {}
             Command::Config => {
                 let named = (!statement.second.is_empty()).then(|| package.section(&statement.second.value));
                 let ordinal = named.flatten().and_then(|section| section.origin()).unwrap_or(created);
                 created = created.max(ordinal + 1);
-                let block = Block { header: site.clone(), lines: site.line.clone() };
+                let block = Block {
+                    header: site.clone(),
+                    lines: site.line.clone(),
+                    above: above.min(site.line.start),
+                };
                 layout.sections[ordinal].blocks.push(block);
                 current = Some(ordinal);
             }
@@ -110,6 +121,7 @@ pub(super) fn scan(
                 }
             }
         }
+        above = site.line.end;
         note_shared(&mut layout, last.take(), (current.unwrap_or_default(), site.clone()));
         last = Some((current.unwrap_or_default(), site));
     }
@@ -131,6 +143,36 @@ fn note_shared(layout: &mut Layout, last: Option<(usize, Site)>, this: (usize, S
             statements: vec![last.1, this.1],
         }),
     }
+}
+
+/// Rewrites the last line if nothing can be put below it as it is, because of a backslash that would
+/// continue it or a `;` without a line end. `end` is where the last statement ends.
+pub(super) fn close_end(source: &[u8], end: usize, line_end: &[u8]) -> Option<Vec<u8>> {
+    let (statement, rest) = source.split_at(end);
+    if rest.contains(&b'#') {
+        return None;
+    }
+    let is_open = if rest.is_empty() { has_open_backslash(statement) } else { has_open_backslash(rest) };
+    let is_parted = !source.ends_with(b"\n") && rest.contains(&b';');
+    (is_open || is_parted).then(|| {
+        let mut out = statement.to_vec();
+        if rest.is_empty() {
+            out.truncate(without_line_end(statement).len() - 1);
+        }
+        out.extend_from_slice(line_end);
+        out
+    })
+}
+
+/// Reports whether text that ends outside of quotes ends in a backslash, line end or not.
+fn has_open_backslash(text: &[u8]) -> bool {
+    let backslashes = without_line_end(text).iter().rev().take_while(|byte| **byte == b'\\').count();
+    backslashes % 2 == 1
+}
+
+fn without_line_end(text: &[u8]) -> &[u8] {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    text.strip_suffix(b"\r").unwrap_or(text)
 }
 
 /// Rewrites shared lines so that each statement has a line of its own. They read the same.

@@ -15,7 +15,7 @@ use crate::name::is_blank;
 /// A word: where it stands, quotes included, and what it says.
 #[derive(Debug, Clone)]
 pub(crate) struct Word<'s> {
-    /// The bytes of the text it takes, quotes included. Empty for a missing word.
+    /// The bytes of the text it takes, quotes included. Empty for a missing word; a `;` in its place counts.
     pub raw: Range<usize>,
     /// Its value. Borrowed means: this very piece of the text.
     pub value: Cow<'s, [u8]>,
@@ -192,7 +192,7 @@ impl<'s> Lexer<'s> {
             None => Ok(self.piece(start..start, start..start)),
             Some(b';') => {
                 self.pos += 1;
-                Ok(self.piece(start..start, start..start))
+                Ok(self.piece(start..start + 1, start..start))
             }
             Some(b'\'') => {
                 let close = memchr(b'\'', &self.source[start + 1..self.end]);
@@ -253,7 +253,14 @@ impl<'s> Lexer<'s> {
                     self.end = self.pos;
                     break;
                 }
-                b';' => break,
+                b';' => {
+                    // Stock uci drops what follows a `;` right behind a bare word; an empty rest is no loss.
+                    let bare = value.len() == self.pos - start;
+                    if bare && self.source[self.pos + 1..self.end].iter().copied().all(is_blank) {
+                        self.end = self.pos;
+                    }
+                    break;
+                }
                 _ => {
                     value.push(byte);
                     self.pos += 1;

@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use super::layout::{self, Layout, SectionSites, Site};
+use super::layout::{self, Block, Layout, SectionSites, Site};
 use super::load::{ParseOptions, parse};
 use super::print::{print_option, print_section, push_quoted, push_type};
 use super::statement::Command;
@@ -38,10 +38,11 @@ pub fn render(package: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> 
     if written == *package {
         return Ok(Arc::unwrap_or_clone(source));
     }
-    Err(Error::invalid(
-        package.name(),
-        "the changed package cannot be written as text; is a name used twice?",
-    ))
+    Err(unwritable(package))
+}
+
+fn unwritable(package: &Package) -> Error {
+    Error::invalid(package.name(), "the changed package cannot be written as text; is a name used twice?")
 }
 
 /// The replacements of one pass, in any order; those at one place in the order they were made.
@@ -104,6 +105,10 @@ fn edit_sections(original: &Package, edited: &Package, options: &ParseOptions<'_
         original.sections().zip(&kept).map(|(old, new)| new.is_none_or(|new| !same(old, new))).collect();
     let mut source = Arc::clone(edited.source());
     let mut layout = scan(&source, original, options, &touched)?;
+    if let Some(closed) = layout::close_end(&source, layout.end, line_end(&source)) {
+        source = Arc::new(closed);
+        layout = scan(&source, original, options, &touched)?;
+    }
     layout.shared.retain(|line| line.sections.iter().any(|section| touched[*section]));
     if !layout.shared.is_empty() {
         source = Arc::new(layout::split_shared(&source, &layout.shared, line_end(&source)));
@@ -150,7 +155,7 @@ fn option_state<'p>(option: OptionView<'p>) -> (Option<usize>, &'p [u8], Value<'
 fn delete_blocks(sites: &SectionSites, patch: &mut Patch<'_>) {
     for block in &sites.blocks {
         let mut lines = block.lines.clone();
-        let before = preceding_blank_line(patch.source, lines.start);
+        let before = preceding_blank_line(patch.source, lines.start, block.above);
         let next = &patch.source[lines.end..];
         let next = &next[..memchr::memchr(b'\n', next).unwrap_or(next.len())];
         if let Some(before) = before.filter(|_| next.iter().all(|byte| is_blank(*byte))) {
@@ -160,11 +165,11 @@ fn delete_blocks(sites: &SectionSites, patch: &mut Patch<'_>) {
     }
 }
 
-/// Returns where the line before `at` starts, if it is blank.
-fn preceding_blank_line(source: &[u8], at: usize) -> Option<usize> {
-    let before = source[..at].strip_suffix(b"\n")?;
+/// Returns where the line before `at` starts, if it is blank and not above `above`.
+fn preceding_blank_line(source: &[u8], at: usize, above: usize) -> Option<usize> {
+    let before = source[above..at].strip_suffix(b"\n")?;
     let start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
-    before[start..].iter().all(|byte| is_blank(*byte)).then_some(start)
+    before[start..].iter().all(|byte| is_blank(*byte)).then_some(above + start)
 }
 
 fn edit_headers(old: Section<'_>, new: Section<'_>, sites: &SectionSites, patch: &mut Patch<'_>) {
@@ -179,13 +184,13 @@ fn edit_headers(old: Section<'_>, new: Section<'_>, sites: &SectionSites, patch:
                 patch.replace(header.first.end..header.second.end, Vec::new());
             }
         } else if old.is_anonymous() || old.name() != new.name() {
-            let mut text = if header.second.is_empty() { b" ".to_vec() } else { Vec::new() };
-            push_quoted(new.name(), &mut text);
             let place = if header.second.is_empty() {
                 header.first.end..header.first.end
             } else {
                 header.second.clone()
             };
+            let mut text = if place.start == header.first.end { b" ".to_vec() } else { Vec::new() };
+            push_quoted(new.name(), &mut text);
             patch.replace(place, text);
         }
     }
@@ -279,10 +284,16 @@ fn edit_items(
     let mut place = sites[0].line.start;
     let mut missing = Vec::new();
     let mut kept = vec![false; before.len()];
+    // Where other options stand between the items, the first one holds the place of the whole list.
+    let source = patch.source;
+    let holds_place = |index: usize| {
+        sites[..=index].windows(2).all(|pair| is_comment(&source[pair[0].line.end..pair[1].line.start]))
+    };
     // An item of the new list is matched with the next equal one of the old list, if any is left.
     for (position, item) in after.iter().enumerate() {
         let rest = remaining.clone();
-        match remaining.find(|(_, candidate)| *candidate == item) {
+        match remaining.find(|(index, candidate)| *candidate == item && (position > 0 || holds_place(*index)))
+        {
             Some((index, _)) => {
                 flush(&mut missing, place, patch);
                 kept[index] = true;
@@ -306,6 +317,13 @@ fn edit_items(
     let stay: Vec<Site> =
         sites.iter().zip(kept).filter(|(_, kept)| *kept).map(|(site, _)| site.clone()).collect();
     rename_sites(old, new, &stay, patch);
+}
+
+/// Reports whether lines hold nothing but blanks and comments.
+fn is_comment(lines: &[u8]) -> bool {
+    lines
+        .split(|byte| *byte == b'\n')
+        .all(|line| matches!(line.trim_ascii_start().first(), None | Some(b'#')))
 }
 
 fn flush(lines: &mut Vec<u8>, at: usize, patch: &mut Patch<'_>) {
@@ -348,6 +366,9 @@ fn place_sections(source: Vec<u8>, edited: &Package, options: &ParseOptions<'_>)
     let mut source = Arc::new(source);
     let survivors = parse(edited.name(), Arc::clone(&source), options)?.package;
     let order = desired_order(edited);
+    if survivors.len() != order.iter().flatten().count() {
+        return Err(unwritable(edited));
+    }
     let stable = longest_rising(&order);
     if stable.iter().all(|stable| *stable) {
         return Ok(Arc::unwrap_or_clone(source));
@@ -416,21 +437,22 @@ fn longest_rising(order: &[Option<usize>]) -> Vec<bool> {
 fn cut_section(sites: &SectionSites, patch: &mut Patch<'_>) -> Vec<u8> {
     let mut text = Vec::new();
     for block in &sites.blocks {
-        let start = comment_start(patch.source, block.lines.start);
+        let start = comment_start(patch.source, block);
         text.extend_from_slice(&patch.source[start..block.lines.end]);
         if !text.ends_with(b"\n") {
             text.extend_from_slice(patch.line_end);
         }
-        let cut = preceding_blank_line(patch.source, start).unwrap_or(start);
+        let cut = preceding_blank_line(patch.source, start, block.above).unwrap_or(start);
         patch.replace(cut..block.lines.end, Vec::new());
     }
     text
 }
 
-/// Returns where the comment lines right above `at` start.
-fn comment_start(source: &[u8], at: usize) -> usize {
+/// Returns where the comment lines right above a header start.
+fn comment_start(source: &[u8], block: &Block) -> usize {
+    let at = block.lines.start;
     let mut start = at;
-    while start > 0 {
+    while start > block.above {
         let line = memchr::memrchr(b'\n', &source[..start - 1]).map_or(0, |newline| newline + 1);
         let first = source[line..start].iter().find(|byte| !is_blank(**byte));
         if first != Some(&b'#') {
@@ -486,7 +508,7 @@ fn insert_section(
             patch.insert_lines(blocks(before)[0].lines.end, lines);
         }
         (None, Some(after)) => {
-            let at = comment_start(patch.source, blocks(after)[0].lines.start);
+            let at = comment_start(patch.source, &blocks(after)[0]);
             let mut lines = text;
             lines.extend_from_slice(patch.line_end);
             patch.replace(at..at, lines);

@@ -78,7 +78,10 @@ impl<'s> Statements<'s> {
                 self.in_line = true;
             }
             let cursor = self.lexer.pos();
-            self.lexer.skip_spaces();
+            match self.dialect {
+                Dialect::Cms => self.lexer.skip_blanks(),
+                Dialect::Uci => self.lexer.skip_spaces(),
+            }
             if self.lexer.at_end_of_line() || self.lexer.peek() == Some(b'#') {
                 self.in_line = false;
                 continue;
