@@ -41,7 +41,9 @@ fn edit_in(dialect: Dialect, text: &[u8], changes: &[Delta]) {
         deletes |= recorded.is_some_and(|change| change.option.is_none() && rewrites(&change));
         assert_lookups_take_the_first(&package);
     }
-    let excused = mentions_generated(text) || is_ambiguous(&original) || is_ambiguous(&package);
+    // Stock uci refuses a `;` at the end of a line behind a quoted word, such as a name that was added.
+    let parted = dialect == Dialect::Uci && text.contains(&b';');
+    let excused = parted || mentions_generated(text) || is_ambiguous(&original) || is_ambiguous(&package);
     match render(&package, &options) {
         Ok(out) => {
             let reread = read(&out, &options).expect("rendered text");
