@@ -104,7 +104,8 @@ fn sh_output_survives_eval_whatever_the_value() {
     let nasty = "it's $(touch pwned) `touch pwned` \"x\" \\ two\nlines";
     sandbox.ok(&["set", "network.lan.ipaddr", nasty]);
     let script = sandbox.ok(&["get", "--sh", "network.lan.ipaddr"]) + "printf %s \"$network_lan_ipaddr\"";
-    let output = Command::new("sh").arg("-c").arg(script).current_dir(sandbox.0.path()).output().expect("sh runs");
+    let output =
+        Command::new("sh").arg("-c").arg(script).current_dir(sandbox.0.path()).output().expect("sh runs");
     assert_eq!(String::from_utf8_lossy(&output.stdout), nasty);
     assert!(!sandbox.path("pwned").exists());
 }
@@ -131,7 +132,10 @@ fn w14_an_administrator_sets_adds_deletes_and_commits() {
         "# the house\nconfig interface 'lan'\n\toption ipaddr '10.0.0.2' # known\n\tlist dns 'b c'\n\tlist dns 'd'\n\nconfig rule\n\toption name 'ping'\n\nconfig rule 'ssh'\n\toption name 'ssh'\n\nconfig interface 'guest'\n\nconfig rule\n\toption name 'new'\n"
     );
     sandbox.ok(&["diff"]);
-    assert_eq!(sandbox.ok(&["list", "network"]), "lan interface\ncfg0292bd rule\nssh rule\nguest interface\ncfg0592bd rule\n");
+    assert_eq!(
+        sandbox.ok(&["list", "network"]),
+        "lan interface\ncfg0292bd rule\nssh rule\nguest interface\ncfg0592bd rule\n"
+    );
 }
 
 #[test]
@@ -177,7 +181,9 @@ fn what_stock_uci_accepts_and_does_not_do_is_refused() {
     ] {
         sandbox.fails(3, words);
     }
-    for words in [&["set", "network.@rule[9]=x"][..], &["set", "nope.a.b=1"], &["delete", "network.lan.dns=9"]] {
+    for words in
+        [&["set", "network.@rule[9]=x"][..], &["set", "nope.a.b=1"], &["delete", "network.lan.dns=9"]]
+    {
         sandbox.fails(1, words);
     }
     assert!(!sandbox.path("save").join("network").exists(), "nothing is staged");
@@ -221,10 +227,17 @@ fn export_and_import_round_trip_in_both_formats() {
     }
     assert!(sandbox.fed(&["import", "fresh"], "# kept\nconfig a 'b'\n").status.success());
     assert_eq!(sandbox.read("fresh"), "# kept\nconfig a 'b'\n");
-    for bad in ["{\"n\":{\"a\":{\".type\":\"t\",\"o\":null}}}", "{\"n\":{\"a\":{\"o\":\"1\"}}}", "config a\n", "{"] {
+    for bad in
+        ["{\"n\":{\"a\":{\".type\":\"t\",\"o\":null}}}", "{\"n\":{\"a\":{\"o\":\"1\"}}}", "config a\n", "{"]
+    {
         assert_eq!(sandbox.fed(&["import"], bad).status.code(), Some(3), "{bad}");
     }
-    assert!(sandbox.fed(&["import", "--merge", "network"], "config interface lan\n\toption mtu 1400\n").status.success());
+    assert!(
+        sandbox
+            .fed(&["import", "--merge", "network"], "config interface lan\n\toption mtu 1400\n")
+            .status
+            .success()
+    );
     assert_eq!(sandbox.ok(&["changes"]), "network.lan.mtu='1400'\n");
 }
 
@@ -234,7 +247,10 @@ fn search_finds_keys_and_values_with_their_lines() {
     let file = sandbox.path("config").join("network").display().to_string();
     assert_eq!(sandbox.ok(&["search", "10.0"]), format!("{file}:3: network.lan.ipaddr='10.0.0.1'\n"));
     assert_eq!(sandbox.ok(&["search", "--glob", "b ?"]), format!("{file}:4: network.lan.dns='a' 'b c'\n"));
-    assert_eq!(sandbox.ok(&["search", "-i", "--values", "accept"]), format!("{file}:9: network.@rule[0].target='ACCEPT'\n"));
+    assert_eq!(
+        sandbox.ok(&["search", "-i", "--values", "accept"]),
+        format!("{file}:9: network.@rule[0].target='ACCEPT'\n")
+    );
     sandbox.ok(&["set", "network.lan.new=10.0.9.9"]);
     assert!(sandbox.ok(&["search", "10.0.9"]).contains("(staged): network.lan.new="));
     sandbox.fails(1, &["search", "nowhere"]);
@@ -256,7 +272,12 @@ fn dry_run_and_safe_mode_write_nothing() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.ok(&["set", "-n", "network.lan.ipaddr=9"]), "network.lan.ipaddr='9'\n");
     assert!(!sandbox.path("save").exists());
-    let output = sandbox.command().env("CMS_SAFE_MODE", "1").args(["set", "network.lan.ipaddr=9"]).output().expect("runs");
+    let output = sandbox
+        .command()
+        .env("CMS_SAFE_MODE", "1")
+        .args(["set", "network.lan.ipaddr=9"])
+        .output()
+        .expect("runs");
     assert_eq!(output.status.code(), Some(4));
     assert!(!sandbox.path("save").exists());
 }
@@ -264,7 +285,8 @@ fn dry_run_and_safe_mode_write_nothing() {
 #[test]
 fn batch_stops_at_the_first_failing_line_and_names_it() {
     let sandbox = Sandbox::new();
-    let script = "set network.lan.a=1\n# comment\nset network.lan.b='two\nlines'\nget nope.x.y\nset network.lan.c=3\n";
+    let script =
+        "set network.lan.a=1\n# comment\nset network.lan.b='two\nlines'\nget nope.x.y\nset network.lan.c=3\n";
     let output = sandbox.fed(&["batch"], script);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("line 5 failed"));
@@ -320,8 +342,13 @@ fn a_reader_that_goes_away_is_no_failure() {
     let sandbox = Sandbox::new();
     let many: String = (0..20_000).map(|i| format!("config a 's{i}'\n\toption o '{i}'\n")).collect();
     sandbox.write("many", &many);
-    let mut child =
-        sandbox.command().args(["show", "many"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+    let mut child = sandbox
+        .command()
+        .args(["show", "many"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("ends");
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
@@ -331,7 +358,8 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn a_locked_package_names_the_holder_after_the_time_out() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["set", "network.lan.a=1"]);
-    let file = std::fs::OpenOptions::new().write(true).open(sandbox.path("config").join("network")).expect("opens");
+    let file =
+        std::fs::OpenOptions::new().write(true).open(sandbox.path("config").join("network")).expect("opens");
     file.lock().expect("locked");
     let said = sandbox.fails(8, &["--lock-timeout", "0.2", "commit"]);
     assert!(said.contains(&format!("process {}", std::process::id())), "{said}");
@@ -343,8 +371,11 @@ fn a_locked_package_names_the_holder_after_the_time_out() {
 fn the_command_reference_is_what_the_command_says() {
     let sandbox = Sandbox::new();
     let overview = sandbox.ok(&["help"]);
-    let names = overview.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let mut text = String::from("# Commands\n\nWritten by `CMS_UPDATE_DOCS=1 cargo test`, from the command table.\n\n```\n");
+    let names =
+        overview.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let mut text = String::from(
+        "# Commands\n\nWritten by `CMS_UPDATE_DOCS=1 cargo test`, from the command table.\n\n```\n",
+    );
     text += &overview;
     text += "```\n";
     for name in names.filter_map(|line| line.split_whitespace().next()) {
@@ -364,10 +395,16 @@ fn every_manual_page_is_accepted_by_man() {
     std::fs::create_dir(&dir).expect("made");
     sandbox.ok(&["man", "--all", dir.to_str().expect("UTF-8")]);
     assert!(dir.join("cms-commit.1").exists());
-    let Ok(output) = Command::new("man").args(["--warnings", "-l"]).arg(dir.join("cms.1")).env("MANWIDTH", "80").output() else {
+    let Ok(output) =
+        Command::new("man").args(["--warnings", "-l"]).arg(dir.join("cms.1")).env("MANWIDTH", "80").output()
+    else {
         eprintln!("skipped: man is not installed");
         return;
     };
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(String::from_utf8_lossy(&output.stdout).contains("network.lan.ipaddr"));
 }

@@ -2,5 +2,8 @@
 
 mod cli;
 mod corpus;
+mod crash;
+mod faults;
 mod golden;
+mod processes;
 mod render;

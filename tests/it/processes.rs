@@ -1,0 +1,146 @@
+//! Several processes on one package at once: no update is lost, no editor's work is overwritten.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tempfile::TempDir;
+
+const PROCESSES: usize = 8;
+const ROUNDS: usize = 50;
+
+fn sandbox() -> TempDir {
+    let root = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(root.path().join("config")).expect("made");
+    let sections: String = (0..PROCESSES).map(|i| format!("config a 's{i}'\n\toption o '0'\n")).collect();
+    std::fs::write(root.path().join("config/n"), format!("# head\n{sections}")).expect("written");
+    root
+}
+
+/// Starts a shell that sets and commits an option of its own, over and over, and counts the successes.
+fn writer(root: &Path, index: usize, save: &str) -> Child {
+    let script = format!(
+        "i=0; while [ $i -lt {ROUNDS} ]; do i=$((i+1)); \
+         \"$CMS\" set n.s{index}.o$i=$i && \"$CMS\" commit n || exit $?; done"
+    );
+    Command::new("sh")
+        .args(["-c", &script])
+        .env("CMS", env!("CARGO_BIN_EXE_cms"))
+        .env("CMS_CONFIG_DIR", root.join("config"))
+        .env("CMS_SAVE_DIR", root.join(save))
+        .env("CMS_RUN_DIR", root.join("run"))
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("sh runs")
+}
+
+fn count_survivors(root: &Path) -> usize {
+    let text = std::fs::read_to_string(root.join("config/n")).expect("the package");
+    (0..PROCESSES)
+        .map(|index| {
+            let from = text.find(&format!("config a 's{index}'")).expect("the section");
+            let section = text[from..].split("\nconfig ").next().unwrap_or_default();
+            (1..=ROUNDS).filter(|i| section.contains(&format!("\toption o{i} '{i}'"))).count()
+        })
+        .sum()
+}
+
+fn run_writers(root: &Path, save: impl Fn(usize) -> String) {
+    let writers: Vec<Child> = (0..PROCESSES).map(|index| writer(root, index, &save(index))).collect();
+    for mut writer in writers {
+        assert!(writer.wait().expect("ends").success());
+    }
+}
+
+#[test]
+fn eight_writers_with_a_shared_save_directory_lose_nothing() {
+    let root = sandbox();
+    run_writers(root.path(), |_| "save".into());
+    assert_eq!(count_survivors(root.path()), PROCESSES * ROUNDS);
+}
+
+#[test]
+fn eight_writers_with_save_directories_of_their_own_lose_nothing() {
+    let root = sandbox();
+    run_writers(root.path(), |index| format!("save{index}"));
+    assert_eq!(count_survivors(root.path()), PROCESSES * ROUNDS);
+}
+
+#[test]
+fn writers_without_a_common_run_directory_lose_nothing() {
+    let root = sandbox();
+    let writers: Vec<Child> = (0..PROCESSES)
+        .map(|index| {
+            // Nothing is shared but the files; the locks on them have to do.
+            let mut child = Command::new("sh");
+            let script = format!(
+                "for i in $(seq {ROUNDS}); do \"$CMS\" set n.s{index}.o$i=$i && \"$CMS\" commit n || exit $?; done"
+            );
+            child
+                .args(["-c", &script])
+                .env("CMS", env!("CARGO_BIN_EXE_cms"))
+                .env("CMS_CONFIG_DIR", root.path().join("config"))
+                .env("CMS_SAVE_DIR", root.path().join("save"))
+                .env("CMS_RUN_DIR", root.path().join(format!("run{index}")));
+            child.spawn().expect("sh runs")
+        })
+        .collect();
+    for mut writer in writers {
+        assert!(writer.wait().expect("ends").success());
+    }
+    assert_eq!(count_survivors(root.path()), PROCESSES * ROUNDS);
+}
+
+/// Saves like an editor: reads, changes a line, looks whether the file has changed since, replaces it.
+/// Returns whether it saved.
+fn edit(file: &Path, number: usize) -> bool {
+    let stamp = || {
+        std::fs::metadata(file).ok().map(|found| {
+            use std::os::unix::fs::MetadataExt;
+            (found.ino(), found.size(), found.mtime(), found.mtime_nsec())
+        })
+    };
+    let (before, Ok(text)) = (stamp(), std::fs::read_to_string(file)) else { return false };
+    let swap: PathBuf = file.with_file_name(".n.swp");
+    std::fs::write(&swap, format!("{text}# edit {number}\n")).expect("written");
+    if stamp() != before {
+        return false;
+    }
+    std::fs::rename(&swap, file).expect("renamed");
+    true
+}
+
+#[test]
+fn an_editor_that_saves_in_between_keeps_its_edits() {
+    let root = sandbox();
+    let file = root.path().join("config/n");
+    let done = AtomicBool::new(false);
+    let saved = std::thread::scope(|scope| {
+        let editor = scope.spawn(|| {
+            let mut saved = Vec::new();
+            for number in 0..100_000 {
+                if done.load(Ordering::Acquire) {
+                    break;
+                }
+                if edit(&file, number) {
+                    saved.push(number);
+                }
+                std::thread::sleep(std::time::Duration::from_millis(150));
+            }
+            saved
+        });
+        let writers: Vec<Child> = (0..PROCESSES).map(|index| writer(root.path(), index, "save")).collect();
+        let ended: Vec<_> = writers.into_iter().map(|mut writer| writer.wait()).collect();
+        done.store(true, Ordering::Release);
+        assert!(ended.into_iter().all(|status| status.is_ok_and(|status| status.success())));
+        editor.join().expect("the editor ends")
+    });
+    let text = std::fs::read_to_string(&file).expect("the package");
+    assert!(saved.len() > 3, "the editor got to save {} times", saved.len());
+    for number in saved {
+        assert!(text.contains(&format!("# edit {number}\n")), "edit {number} is lost");
+    }
+    // Between an editor's look and its rename there is a window that only the editor can close.
+    let survivors = count_survivors(root.path());
+    assert!(survivors + 4 >= PROCESSES * ROUNDS, "{survivors} of {} survive", PROCESSES * ROUNDS);
+}
