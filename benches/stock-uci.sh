@@ -1,24 +1,41 @@
 #!/bin/sh
-# Builds stock uci as a peer to measure against: stock-uci.sh OUTPUT
-# CMS_STOCK_UCI=/path/to/uci takes an installed one instead. The sources come from the registry package
-# libuci-sys, which ships stock uci of 2021 with libubox; nothing of them is kept in this repository.
+# Compiles stock uci (2021) with plain `cc -O2` to OUTDIR/uci, as the peer to measure against.
+# An installed one, named by CMS_STOCK_UCI, is linked to instead. The sources come from the crates.io
+# package libuci-sys, pinned in Cargo.lock; none of them is kept here.
+# Exit codes: 0 there, 1 failed, 2 usage, 3 skipped because the sources or a C compiler cannot be had.
 set -eu
-out=$1
+
+[ $# -eq 1 ] || { echo "usage: stock-uci.sh OUTDIR" >&2; exit 2; }
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
+
+skip() { echo "stock-uci: skipped: $1" >&2; exit 3; }
+
 if [ -n "${CMS_STOCK_UCI:-}" ]; then
-    cp "$CMS_STOCK_UCI" "$out"
+    ln -sf "$(realpath "$CMS_STOCK_UCI")" "$out/uci"
     exit 0
 fi
-cargo fetch --quiet --locked --manifest-path "$here/Cargo.toml" || { echo "stock uci: cannot fetch its sources" >&2; exit 1; }
-home=${CARGO_HOME:-$HOME/.cargo}
-source=$(ls -d "$home"/registry/src/*/libuci-sys-1.0.5 2>/dev/null | head -n 1)
-[ -n "$source" ] || { echo "stock uci: its sources are not in cargo's registry" >&2; exit 1; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cp -r "$source/uci" "$source/libubox" "$work"
-cd "$work"
-: > uci/uci_config.h
-cc -O2 -w -D_GNU_SOURCE -Iuci -I. -DUCI_PREFIX='"/usr"' \
-    uci/cli.c uci/delta.c uci/file.c uci/libuci.c uci/util.c uci/blob.c uci/parse.c \
-    libubox/avl.c libubox/avl-cmp.c libubox/blob.c libubox/blobmsg.c libubox/utils.c libubox/md5.c \
-    libubox/vlist.c libubox/kvlist.c -o "$out"
+
+# Prints the directory of the package; cargo fetches it first where it may.
+find_source() {
+    cargo metadata "$@" --locked --format-version 1 --manifest-path "$here/Cargo.toml" 2>/dev/null |
+        tr ',' '\n' | sed -n 's|.*"manifest_path":"\(.*/libuci-sys-[0-9.]*\)/Cargo.toml".*|\1|p' | head -n 1
+}
+
+command -v "${CC:-cc}" >/dev/null || skip "no C compiler"
+source=$(find_source --offline || true)
+[ -d "$source/uci" ] || source=$(find_source || true)
+[ -d "$source/uci" ] && [ -d "$source/libubox" ] || skip "the package libuci-sys cannot be fetched"
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cp -R "$source/uci" "$source/libubox" "$scratch/"
+cd "$scratch"
+: > uci_config.h
+units=
+for unit in cli delta file libuci util blob parse; do units="$units uci/$unit.c"; done
+for unit in avl avl-cmp blob blobmsg utils md5 vlist kvlist; do units="$units libubox/$unit.c"; done
+# shellcheck disable=SC2086
+"${CC:-cc}" -O2 -w -D_GNU_SOURCE -Iuci -I. -DUCI_PREFIX='"/usr"' $units -o "$out/uci" ||
+    skip "the sources do not compile here"

@@ -8,6 +8,7 @@ use crate::Result;
 pub struct Contender<'a> {
     /// The implementation.
     pub name: String,
+    /// Does the work once.
     turn: Box<dyn FnMut() -> Result<Duration> + 'a>,
 }
 
@@ -43,10 +44,16 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// Sums up times, of which there must be some.
     fn of(times: &mut [f64]) -> Self {
         times.sort_by(f64::total_cmp);
         let last = times.len() - 1;
-        Self { min: times[0], median: times[last / 2], p90: times[last * 9 / 10], count: times.len() }
+        Self {
+            min: times[0],
+            median: times[last / 2],
+            p90: times[(last * 9).div_ceil(10)],
+            count: times.len(),
+        }
     }
 }
 

@@ -1,32 +1,109 @@
-//! Measures cms beside its peers: `cargo run --release -- [--quick] [parse] [process] [size]`.
+//! Measures `cms` beside its peers and prints what it finds: see `--help`.
 //!
-//! Method: peers and cms alternate within one run; each figure is the median of its repetitions. Absolute
-//! times drift from run to run on shared machines, so compare ratios.
+//! It is a harness of its own: contenders of one case take turns, and the median of their times counts.
+//! Each group is a module; `report` prints tables and writes one JSON object per row.
 
+mod contender;
 mod data;
+mod machine;
+mod memory;
 mod parse;
 mod process;
 mod report;
+mod rivals;
+mod size;
+mod stage;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use report::Report;
+use stage::Stage;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let quick = words.iter().any(|word| word == "--quick");
-    let groups: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
-    let wanted = |group: &str| groups.is_empty() || groups.contains(&group);
-    let scratch = tempfile::tempdir()?;
-    let mut report = Report::default();
-    report::print_machine();
-    if wanted("parse") {
-        parse::run(&mut report, quick)?;
+/// What goes wrong ends the run with a message; nothing here is worth telling apart.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// What `--help` prints.
+const HELP: &str = "\
+usage: cms-bench [--quick] [--jsonl FILE] [GROUP...]
+
+GROUP is parse, process, memory or size; without any, all of them run.
+
+  --quick       few repetitions, no file above 100 000 options: a smoke run
+  --jsonl FILE  where the rows go as JSON objects (default: target/bench.jsonl of the repository)
+
+environment:
+  CMS_BIN         the cms binary to measure; without it the groups process, memory and size leave cms out
+  CMS_BIN_SMALL   a second, smaller one
+  CMS_STOCK_UCI   an installed stock uci; without it one is compiled by stock-uci.sh
+  CMS_BENCH_SLOW  set to 1 to run stock uci on the file of 1M options too (minutes per run)
+  TMPDIR          where the data is written; commit times are those of this file system
+";
+
+/// A group of cases.
+type Group = fn(&Stage, &mut Report) -> Result<()>;
+
+/// All groups, in the order they run.
+const GROUPS: [(&str, Group); 4] =
+    [("parse", parse::run), ("process", process::run), ("memory", memory::run), ("size", size::run)];
+
+/// What the command line asks for.
+struct Arguments {
+    /// The groups to run.
+    groups: Vec<(&'static str, Group)>,
+    /// Where rows go.
+    jsonl: PathBuf,
+    /// Only a smoke run.
+    quick: bool,
+}
+
+fn main() -> ExitCode {
+    match arguments().and_then(|arguments| arguments.map_or(Ok(()), run)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cms-bench: {error}");
+            ExitCode::FAILURE
+        }
     }
-    if wanted("process") {
-        process::run(&mut report, scratch.path(), quick)?;
+}
+
+/// Reads the command line; `None` if it only asked for help.
+fn arguments() -> Result<Option<Arguments>> {
+    let jsonl = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench.jsonl");
+    let mut arguments = Arguments { groups: Vec::new(), jsonl, quick: false };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => {
+                print!("{HELP}");
+                return Ok(None);
+            }
+            lexopt::Arg::Long("quick") => arguments.quick = true,
+            lexopt::Arg::Long("jsonl") => arguments.jsonl = parser.value()?.into(),
+            lexopt::Arg::Value(name) => {
+                let found = GROUPS.iter().find(|(group, _)| name == *group);
+                arguments
+                    .groups
+                    .push(*found.ok_or_else(|| format!("no such group: {}", name.to_string_lossy()))?);
+            }
+            _ => return Err(argument.unexpected().into()),
+        }
     }
-    if wanted("size") {
-        process::sizes(&mut report, scratch.path())?;
+    if arguments.groups.is_empty() {
+        arguments.groups = GROUPS.to_vec();
     }
-    report.write(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench.jsonl"))?;
+    Ok(Some(arguments))
+}
+
+/// Runs the groups asked for.
+fn run(arguments: Arguments) -> Result<()> {
+    let stage = Stage::set(arguments.quick)?;
+    machine::print(stage.dir());
+    let mut report = Report::create(&arguments.jsonl)?;
+    for (name, group) in arguments.groups {
+        report.begin(name);
+        group(&stage, &mut report)?;
+    }
+    println!("\nrows written to {}", arguments.jsonl.display());
     Ok(())
 }

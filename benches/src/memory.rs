@@ -1,4 +1,4 @@
-//! Group `memory`: the peak of resident memory of whole processes.
+//! Group `memory`: the peak of resident memory of `get`, as the kernel reports it for the process.
 
 use std::path::Path;
 
@@ -14,30 +14,23 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
         report.note("left out: needs a C compiler and a static libc");
         return Ok(());
     };
-    get(stage, report, peak, "20 sections", &data::router(), (120, "bench.lan3.ipaddr"))?;
+    let router = get(stage, report, peak, &data::router(), (120, "bench.lan3.ipaddr"))?;
+    report.case("get, 20 sections", Unit::Kibibytes, &router)?;
     for count in stage.counts() {
-        let name = format!("{} options", human(*count));
-        get(stage, report, peak, &name, &data::text(Shape::Sections, *count), (*count, "bench.host7.opt3"))?;
+        let text = data::text(Shape::Sections, *count);
+        let figures = get(stage, report, peak, &text, (*count, "bench.host7.opt3"))?;
+        report.case(&format!("get, {} options", human(*count)), Unit::Kibibytes, &figures)?;
     }
     Ok(())
 }
 
-fn get(
-    stage: &Stage,
-    report: &mut Report,
-    peak: &Path,
-    name: &str,
-    text: &[u8],
-    key: (usize, &str),
-) -> Result<()> {
+/// Measures every tool, and programs that do nothing, on a text of so many options with such a key.
+fn get(stage: &Stage, report: &Report, peak: &Path, text: &[u8], key: (usize, &str)) -> Result<Vec<Figure>> {
     let tree = Tree::plant(stage.dir(), text)?;
-    let mut lines: Vec<(String, Line)> = Tool::all(stage, key.0)
-        .iter()
-        .map(|tool| (tool.name.clone(), tool.line(&tree, &["get", key.1])))
-        .collect();
-    for (name, path) in &stage.rivals.empty {
-        lines.push(((*name).to_owned(), Line { arguments: Vec::new(), ..tree.uci(path, &[], &[]) }));
-    }
+    let line = |tool: &Tool| (tool.name.clone(), tool.line(&tree, &["get", key.1]));
+    let mut lines: Vec<(String, Line)> = Tool::all(stage, key.0).iter().map(line).collect();
+    let idle = stage.rivals.empty.iter();
+    lines.extend(idle.map(|(name, path)| ((*name).to_owned(), tree.line(path, &[], &[]))));
     let mut figures = Vec::new();
     for (name, line) in lines {
         match measure(peak, line) {
@@ -45,9 +38,10 @@ fn get(
             Err(error) => report.note(&format!("{name} left out: {error}")),
         }
     }
-    report.case(&format!("get, {name}"), Unit::Kibibytes, &figures)
+    Ok(figures)
 }
 
+/// Runs a command under `peak` and returns KiB.
 fn measure(peak: &Path, mut line: Line) -> Result<f64> {
     let program = std::mem::replace(&mut line.program, peak.to_path_buf());
     line.arguments.insert(0, program.to_string_lossy().into_owned());

@@ -1,86 +1,141 @@
-//! Reading and writing text inside the process.
+//! Group `parse`: text to package and back, in this process; stock uci as a whole process beside it.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
-use cms::text::{ParseOptions, parse, print, render};
+use cms::text::{Dialect, ParseOptions, parse, print, render};
 use cms::{Delta, DeltaKind, Package};
 
-use crate::data::hosts;
-use crate::report::{Report, medians};
+use crate::Result;
+use crate::contender::{Contender, Spread, race};
+use crate::data::{self, Shape};
+use crate::process::{Tree, spawn};
+use crate::report::{Figure, Report, Unit};
+use crate::stage::{Stage, human};
 
-/// Measures how fast text is parsed and indexed, and how that grows.
-pub fn run(report: &mut Report, quick: bool) -> Result<(), Box<dyn std::error::Error>> {
-    for options in [10_000, 100_000, 1_000_000] {
-        let text = Arc::new(hosts(options / 10, 10));
-        let name = format!("{}k options, 10 a section", options / 1000);
-        one(report, &name, &text, options, if quick { 3 } else { 15 })?;
+/// The unit of throughput in bytes, and of time in parts of a second.
+const MILLION: f64 = 1e6;
+
+/// The microseconds per option of an implementation at one size.
+struct Point {
+    /// The implementation.
+    name: String,
+    /// The number of options.
+    count: usize,
+    /// Microseconds per option.
+    time: f64,
+}
+
+/// Runs the group.
+pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
+    let mut points = Vec::new();
+    for count in stage.counts() {
+        points.extend(sections(stage, report, *count)?);
     }
-    let single = Arc::new(hosts(1, 1_000_000));
-    one(report, "1000k options, one section", &single, 1_000_000, if quick { 3 } else { 9 })
-}
-
-fn read(text: &Arc<Vec<u8>>) -> Package {
-    parse(b"bench", Arc::clone(text), &ParseOptions::default()).expect("our own text parses").package
-}
-
-fn one(
-    report: &mut Report,
-    case: &str,
-    text: &Arc<Vec<u8>>,
-    options: usize,
-    repetitions: usize,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let package = read(text);
-    let mut edited = package.clone();
-    let first = package.sections().next().ok_or("no section")?.name().to_vec();
-    let set = Delta::new(DeltaKind::Set, &first, Some(b"opt3"), Some(b"another"));
-    edited.apply(&set, cms::text::Dialect::Cms)?;
-    let json = to_json(&package);
-    let mut newlines = || {
-        black_box(memchr::memchr_iter(b'\n', text).count());
-    };
-    let mut cms_parse = || {
-        black_box(read(text));
-    };
-    let mut serde = || {
-        black_box(serde_json::from_slice::<serde_json::Value>(&json).is_ok());
-    };
-    let mut cms_print = || {
-        black_box(print(&package, false));
-    };
-    let mut cms_render = || {
-        black_box(render(&edited, &ParseOptions::default()).is_ok());
-    };
-    let mut rivals: Vec<(&str, &mut dyn FnMut())> = vec![
-        ("memchr newlines (limit)", &mut newlines),
-        ("cms parse+index", &mut cms_parse),
-        ("serde_json to Value", &mut serde),
-        ("cms canonical print", &mut cms_print),
-        ("cms edit one line, verified", &mut cms_render),
-    ];
-    let times = medians(repetitions, &mut rivals);
-    let names: Vec<&str> = rivals.iter().map(|rival| rival.0).collect();
-    for (name, time) in names.into_iter().zip(times) {
-        let bytes = if name.starts_with("serde") { json.len() } else { text.len() };
-        report.add("parse", case, name, bytes as f64 / 1e6 / time.as_secs_f64(), "MB/s");
-        if name.starts_with("cms parse") {
-            let growth = time.as_secs_f64() * 1e9 / options as f64;
-            report.add("growth", "parse+index per option", case, growth, "ns");
+    growth(report, Shape::Sections, &points)?;
+    for shape in [Shape::Anonymous, Shape::Wide, Shape::List] {
+        let mut points = Vec::new();
+        for count in stage.counts() {
+            points.push(other_shape(stage, report, shape, *count)?);
         }
+        growth(report, shape, &points)?;
+    }
+    for count in stage.counts() {
+        writing(stage, report, *count)?;
     }
     Ok(())
 }
 
-fn to_json(package: &Package) -> Vec<u8> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut root = serde_json::Map::new();
-    for section in package.sections() {
-        let options = section.options().map(|option| {
-            let value = option.value().items().map(text).collect::<String>();
-            (text(option.name()), serde_json::Value::String(value))
-        });
-        root.insert(text(section.name()), serde_json::Value::Object(options.collect()));
+/// Chooses fewer repetitions where one takes long.
+fn repetitions(stage: &Stage, count: usize) -> usize {
+    stage.repetitions(if count > 100_000 { 15 } else { 31 })
+}
+
+/// Parses the text.
+fn read(source: &Arc<Vec<u8>>) -> Package {
+    parse(b"bench", Arc::clone(source), &ParseOptions::default()).expect("the generated text parses").package
+}
+
+/// Measures the named sections with all peers.
+fn sections(stage: &Stage, report: &mut Report, count: usize) -> Result<Vec<Point>> {
+    let source = Arc::new(data::text(Shape::Sections, count));
+    let json = data::json(count);
+    let mut contenders = [
+        Contender::of("newline count (limit)", || memchr::memchr_iter(b'\n', &source).count()),
+        Contender::of("cms", || read(&source)),
+        Contender::of("serde_json Value", || serde_json::from_slice::<serde_json::Value>(&json)),
+    ];
+    let mut spreads = race(&mut contenders, repetitions(stage, count))?;
+    let mut names: Vec<String> = contenders.into_iter().map(|contender| contender.name).collect();
+    if let Some(spread) = stock(stage, &source, count)? {
+        names.push("stock uci show, process".to_owned());
+        spreads.push(spread);
     }
-    serde_json::to_vec(&root).unwrap_or_default()
+    let bytes = |name: &str| if name.starts_with("serde_json") { json.len() } else { source.len() };
+    let (mut rates, mut times) = (Vec::new(), Vec::new());
+    for (name, spread) in names.iter().zip(&spreads) {
+        rates.push(Figure::of(name, spread, |seconds| float(bytes(name)) / MILLION / seconds));
+        times.push(Figure::of(name, spread, |seconds| seconds * MILLION / float(count)));
+    }
+    let case = format!("{} {}", human(count), Shape::Sections.name());
+    report.case(&format!("parse {case}"), Unit::MegabytesPerSecond, &rates)?;
+    report.case(&format!("parse {case}, per option"), Unit::MicrosecondsPerOption, &times)?;
+    Ok(times.into_iter().map(|figure| Point { name: figure.name, count, time: figure.value }).collect())
+}
+
+/// Times `uci show` of the text, which reads it all.
+fn stock(stage: &Stage, source: &[u8], count: usize) -> Result<Option<Spread>> {
+    let Some(stock) = stage.rivals.stock.as_ref().filter(|_| stage.stock_can_read(count)) else {
+        return Ok(None);
+    };
+    let tree = Tree::plant(stage.dir(), source)?;
+    let line = tree.line(stock, &[], &["show", "bench"]);
+    let mut contenders = [Contender::timed("stock", || spawn(&line))];
+    let repetitions = if count > 100_000 { 1 } else { stage.repetitions(5) };
+    Ok(race(&mut contenders, repetitions)?.pop())
+}
+
+/// Measures a shape that no peer reads.
+fn other_shape(stage: &Stage, report: &mut Report, shape: Shape, count: usize) -> Result<Point> {
+    let source = Arc::new(data::text(shape, count));
+    let mut contenders = [Contender::of("cms", || read(&source))];
+    let spread = race(&mut contenders, repetitions(stage, count))?[0];
+    let rate = Figure::of("cms", &spread, |seconds| float(source.len()) / MILLION / seconds);
+    report.case(&format!("parse {} {}", human(count), shape.name()), Unit::MegabytesPerSecond, &[rate])?;
+    Ok(Point { name: "cms".to_owned(), count, time: spread.median * MILLION / float(count) })
+}
+
+/// Reports how the time per option grows from the smallest text to the largest; 1 is linear.
+fn growth(report: &mut Report, shape: Shape, points: &[Point]) -> Result<()> {
+    for first in points.iter().filter(|point| point.count == points[0].count) {
+        let Some(last) = points.iter().rfind(|point| point.name == first.name) else { continue };
+        let case = format!("growth {} to {}, {}", human(first.count), human(last.count), shape.name());
+        report.case(&case, Unit::Times, &[Figure::exact(&first.name, last.time / first.time)])?;
+    }
+    Ok(())
+}
+
+/// Measures writing: a text with one edit or none back into itself, and the canonical form.
+fn writing(stage: &Stage, report: &mut Report, count: usize) -> Result<()> {
+    let source = Arc::new(data::text(Shape::Sections, count));
+    let package = read(&source);
+    let mut edited = package.clone();
+    edited.apply(&Delta::new(DeltaKind::Set, b"host7", Some(b"opt3"), Some(b"edited")), Dialect::Cms)?;
+    let options = ParseOptions::default();
+    let cases = [
+        ("render unchanged", Contender::of("cms", || render(&package, &options).expect("it renders"))),
+        ("render one edit", Contender::of("cms", || render(&edited, &options).expect("it renders"))),
+        ("print canonical", Contender::of("cms", || print(&package, false))),
+    ];
+    for (case, mut contender) in cases {
+        let spread = race(std::slice::from_mut(&mut contender), repetitions(stage, count))?[0];
+        let figure = Figure::of("cms", &spread, |seconds| float(source.len()) / MILLION / seconds);
+        report.case(&format!("{case} {}", human(count)), Unit::MegabytesPerSecond, &[figure])?;
+    }
+    Ok(())
+}
+
+/// Turns a count into a float; exact below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "counts and sizes here are far below 2^53")]
+pub fn float(count: usize) -> f64 {
+    count as f64
 }

@@ -1,86 +1,168 @@
-//! Rows, the table they are printed in, and the file they are written to.
+//! Tables for people, JSON objects for programs.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-/// One measured figure.
-struct Row {
-    group: &'static str,
-    case: String,
-    who: String,
-    value: f64,
-    unit: &'static str,
+use crate::Result;
+use crate::contender::Spread;
+
+/// What a figure counts, and which way is better.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Throughput of the format's own bytes, 10^6 per second; more is better.
+    MegabytesPerSecond,
+    /// Time per option; less is better.
+    MicrosecondsPerOption,
+    /// Time; less is better.
+    Milliseconds,
+    /// Memory; less is better.
+    Kibibytes,
+    /// Size; less is better.
+    Bytes,
+    /// A figure divided by another; less is better.
+    Times,
 }
 
-/// All rows of a run.
-#[derive(Default)]
-pub struct Report(Vec<Row>);
+impl Unit {
+    /// The unit in tables and rows.
+    fn name(self) -> &'static str {
+        match self {
+            Self::MegabytesPerSecond => "MB/s",
+            Self::MicrosecondsPerOption => "us/option",
+            Self::Milliseconds => "ms",
+            Self::Kibibytes => "KiB",
+            Self::Bytes => "bytes",
+            Self::Times => "x",
+        }
+    }
+
+    /// What is less the better a figure is.
+    fn cost(self, value: f64) -> f64 {
+        if self == Self::MegabytesPerSecond { 1.0 / value } else { value }
+    }
+}
+
+/// The figures of one implementation in one case.
+pub struct Figure {
+    /// The implementation.
+    pub name: String,
+    /// The figure that counts: a median, or the only one.
+    pub value: f64,
+    /// The best and the 90 % worst repetition, and how many there were.
+    spread: Option<(f64, f64, usize)>,
+}
+
+impl Figure {
+    /// Makes a figure that was not measured repeatedly.
+    pub fn exact(name: &str, value: f64) -> Self {
+        Self { name: name.to_owned(), value, spread: None }
+    }
+
+    /// Makes a figure of repeated times; `scale` turns seconds into the unit.
+    pub fn of(name: &str, spread: &Spread, scale: impl Fn(f64) -> f64) -> Self {
+        let range = (scale(spread.min), scale(spread.p90), spread.count);
+        Self { name: name.to_owned(), value: scale(spread.median), spread: Some(range) }
+    }
+}
+
+/// Takes rows: prints them and writes them to a file.
+pub struct Report {
+    /// Where rows go.
+    file: BufWriter<File>,
+    /// The group of the rows to come.
+    group: String,
+}
 
 impl Report {
-    pub fn add(&mut self, group: &'static str, case: &str, who: &str, value: f64, unit: &'static str) {
-        println!("{group:8} {case:34} {who:28} {value:>12.3} {unit}");
-        self.0.push(Row { group, case: case.into(), who: who.into(), value, unit });
+    /// Opens the file of rows, replacing the last run's.
+    pub fn create(path: &Path) -> Result<Self> {
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self { file: BufWriter::new(file), group: String::new() })
     }
 
-    /// Prints the ratios and writes one JSON object per row.
-    pub fn write(&self, path: &Path) -> std::io::Result<()> {
-        println!("\n{:8} {:34} {:28} {:>12} {:7} ratio to best", "group", "case", "impl", "value", "unit");
-        let mut file = std::fs::File::create(path)?;
-        for row in &self.0 {
-            // More is better for rates, less for everything else.
-            let rate = row.unit.ends_with("/s");
-            let rivals = self.0.iter().filter(|other| (other.group, &other.case) == (row.group, &row.case));
-            let best = rivals
-                .map(|other| other.value)
-                .fold(row.value, |a, b| if rate { a.max(b) } else { a.min(b) });
-            let ratio = if rate { best / row.value } else { row.value / best };
-            println!(
-                "{:8} {:34} {:28} {:>12.3} {:7} {ratio:.2}",
-                row.group, row.case, row.who, row.value, row.unit
-            );
-            let object = serde_json::json!({
-                "group": row.group, "case": row.case, "impl": row.who,
-                "value": row.value, "unit": row.unit, "ratio_to_best": ratio,
+    /// Starts a group of cases.
+    pub fn begin(&mut self, group: &str) {
+        group.clone_into(&mut self.group);
+        println!(
+            "\n{group:<66} {:>11} {:>11} {:>11} {:9} {:>8} {:>4}",
+            "median", "best", "p90", "unit", "ratio", "reps"
+        );
+    }
+
+    /// Reports one case: a row for each implementation, in the order given.
+    pub fn case(&mut self, case: &str, unit: Unit, figures: &[Figure]) -> Result<()> {
+        let best = figures.iter().map(|figure| unit.cost(figure.value)).fold(f64::INFINITY, f64::min);
+        for figure in figures {
+            let ratio = unit.cost(figure.value) / best;
+            print_row(case, unit, figure, ratio);
+            let row = serde_json::json!({
+                "group": self.group, "case": case, "impl": figure.name,
+                "value": rounded(figure.value), "unit": unit.name(), "ratio_to_best": rounded(ratio),
             });
-            writeln!(file, "{object}")?;
+            writeln!(self.file, "{row}")?;
         }
-        println!("\nrows written to {}", path.canonicalize()?.display());
+        self.file.flush()?;
         Ok(())
     }
-}
 
-/// Names the machine.
-pub fn print_machine() {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    println!(
-        "machine:{}, {cores} cores, Linux {}",
-        model.trim_start_matches(['\t', ' ', ':']).trim(),
-        kernel.trim()
-    );
-    println!("method: alternating runs in one session, median; ratios are what counts\n");
-}
-
-/// Runs closures in turn, `repetitions` times each, and returns the median time of each.
-pub fn medians(repetitions: usize, rivals: &mut [(&str, &mut dyn FnMut())]) -> Vec<Duration> {
-    let mut times = vec![Vec::new(); rivals.len()];
-    for round in 0..=repetitions {
-        for (index, (_, rival)) in rivals.iter_mut().enumerate() {
-            let start = Instant::now();
-            rival();
-            // The first round warms up.
-            if round > 0 {
-                times[index].push(start.elapsed());
-            }
-        }
+    /// Says what was left out, and why.
+    pub fn note(&self, text: &str) {
+        println!("  ({text})");
     }
-    times.iter_mut().map(|times| median(times)).collect()
 }
 
-pub fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
+/// Prints one line of a table.
+fn print_row(case: &str, unit: Unit, figure: &Figure, ratio: f64) {
+    let (best, p90, count) = match figure.spread {
+        Some((best, p90, count)) => (shown(best), shown(p90), count.to_string()),
+        None => <_>::default(),
+    };
+    println!(
+        "  {case:<40} {:<23} {:>11} {best:>11} {p90:>11} {:9} {ratio:>8.2} {count:>4}",
+        figure.name,
+        shown(figure.value),
+        unit.name()
+    );
+}
+
+/// Shows a figure with about four digits that mean something.
+fn shown(value: f64) -> String {
+    match value {
+        value if value >= 1000.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value => format!("{value:.3}"),
+    }
+}
+
+/// Cuts digits nobody measured.
+fn rounded(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_the_documented_fields_and_the_best_has_ratio_one() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let mut report = Report::create(file.path()).expect("a report");
+        report.begin("parse");
+        let figures = [Figure::exact("a", 200.0), Figure::exact("b", 400.0)];
+        report.case("rate", Unit::MegabytesPerSecond, &figures).expect("written");
+        report.case("time", Unit::Milliseconds, &figures).expect("written");
+        let text = std::fs::read_to_string(file.path()).expect("text");
+        let rows: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let row = serde_json::json!({
+            "group": "parse", "case": "rate", "impl": "a", "value": 200.0, "unit": "MB/s", "ratio_to_best": 2.0,
+        });
+        assert_eq!(rows[0], row);
+        let ratios: Vec<f64> = rows.iter().filter_map(|row| row["ratio_to_best"].as_f64()).collect();
+        assert_eq!(ratios, [2.0, 1.0, 1.0, 2.0]);
+    }
 }

@@ -38,11 +38,8 @@ fn compile(name: &str, flag: Option<&str>, dir: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Takes the installed stock uci, or has one compiled.
+/// Has the script find or compile stock uci.
 fn stock(dir: &Path) -> Result<Option<PathBuf>> {
-    if let Some(path) = std::env::var_os("CMS_STOCK_UCI") {
-        return Ok(Some(std::path::absolute(path)?));
-    }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stock-uci.sh");
     let built = Command::new("sh").arg(script).arg(dir).status()?.success();
     Ok(built.then(|| dir.join("uci")))

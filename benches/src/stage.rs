@@ -7,6 +7,7 @@ use crate::rivals::Rivals;
 
 /// See the module documentation. The directory goes when it is dropped.
 pub struct Stage {
+    /// Where everything is written.
     dir: tempfile::TempDir,
     /// Only a smoke run.
     pub quick: bool,

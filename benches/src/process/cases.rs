@@ -1,0 +1,169 @@
+//! Group `process`: `get`, `show`, `set` and `commit` beside stock uci and programs that do nothing.
+//!
+//! Before a tool is measured it is tried: one that fails is left out with a message, one that prints
+//! something else than its peers, or does not commit, ends the run.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{Line, Tool, Tree, spawn};
+use crate::Result;
+use crate::contender::{Contender, race};
+use crate::data::{self, Shape};
+use crate::report::{Figure, Report, Unit};
+use crate::stage::{Stage, human};
+
+/// A package to work on.
+struct Subject {
+    /// How cases call it.
+    name: String,
+    /// Its text.
+    text: Vec<u8>,
+    /// Its number of options.
+    options: usize,
+    /// One of its keys.
+    key: &'static str,
+    /// How often what takes milliseconds, and what syncs files, is repeated.
+    repetitions: (usize, usize),
+}
+
+/// Runs the group.
+pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
+    if stage.cms.is_empty() {
+        report.note("CMS_BIN is not set: cms is left out");
+    }
+    let biggest = *stage.counts().last().expect("there are sizes");
+    let router = Subject {
+        name: "20 sections".into(),
+        text: data::router(),
+        options: 120,
+        key: "bench.lan3.ipaddr",
+        repetitions: (stage.repetitions(501), stage.repetitions(101)),
+    };
+    let big = Subject {
+        name: format!("{} options", human(biggest)),
+        text: data::text(Shape::Sections, biggest),
+        options: biggest,
+        key: "bench.host7.opt3",
+        repetitions: (stage.repetitions(15), stage.repetitions(15)),
+    };
+    for subject in [&router, &big] {
+        reading(stage, report, subject, &["get", subject.key], &stage.rivals.empty)?;
+        reading(stage, report, subject, &["show", "bench"], &[])?;
+        set_and_commit(stage, report, subject)?;
+    }
+    commit_a_megabyte(stage, report)
+}
+
+/// Reports what the contenders took, in milliseconds.
+fn measure(report: &mut Report, case: &str, mut contenders: Vec<Contender<'_>>, count: usize) -> Result<()> {
+    let spreads = race(&mut contenders, count)?;
+    let rows = contenders.iter().zip(&spreads);
+    let figures: Vec<Figure> =
+        rows.map(|(row, spread)| Figure::of(&row.name, spread, |seconds| seconds * 1000.0)).collect();
+    report.case(case, Unit::Milliseconds, &figures)
+}
+
+/// Keeps the tools that can run `words`.
+fn able(stage: &Stage, report: &Report, subject: &Subject, tree: &Tree, words: &[&str]) -> Result<Vec<Tool>> {
+    let mut expected = None;
+    let mut tools = Vec::new();
+    for tool in Tool::all(stage, subject.options).into_iter().rev() {
+        match tool.line(tree, words).output() {
+            Err(error) => report.note(&format!("{} {words:?} left out: {error}", tool.name)),
+            Ok(output) if *expected.get_or_insert_with(|| output.clone()) != output => {
+                return Err(format!("{} {words:?} prints something else than its peers", tool.name).into());
+            }
+            Ok(_) => tools.push(tool),
+        }
+    }
+    tools.reverse();
+    Ok(tools)
+}
+
+/// Measures a command that only reads; beside it, perhaps, programs that do nothing.
+fn reading(
+    stage: &Stage,
+    report: &mut Report,
+    subject: &Subject,
+    words: &[&str],
+    idle: &[(&str, std::path::PathBuf)],
+) -> Result<()> {
+    let tree = Tree::plant(stage.dir(), &subject.text)?;
+    let tools = able(stage, report, subject, &tree, words)?;
+    let mut lines: Vec<(String, Line)> =
+        tools.iter().map(|tool| (tool.name.clone(), tool.line(&tree, words))).collect();
+    lines.extend(idle.iter().map(|(name, path)| ((*name).to_owned(), tree.line(path, &[], &[]))));
+    let contenders = lines.iter().map(|(name, line)| Contender::timed(name, || spawn(line))).collect();
+    measure(report, &format!("{}, {}", words[0], subject.name), contenders, subject.repetitions.0)
+}
+
+/// Plants a tree for each tool that can set and commit in it.
+fn committers(stage: &Stage, report: &Report, subject: &Subject) -> Result<Vec<(Tool, Tree)>> {
+    let mut able = Vec::new();
+    for tool in Tool::all(stage, subject.options) {
+        let tree = Tree::plant(stage.dir(), &subject.text)?;
+        let set = tool.line(&tree, &["set", &format!("{}=tried", subject.key)]).output();
+        let tried = set.and_then(|_| tool.line(&tree, &["commit", "bench"]).output());
+        match tried {
+            Err(error) => report.note(&format!("{} set, commit left out: {error}", tool.name)),
+            Ok(_) if memchr::memmem::find(&fs::read(tree.package())?, b"'tried'").is_none() => {
+                return Err(format!("{} did not commit", tool.name).into());
+            }
+            Ok(_) => able.push((tool, tree)),
+        }
+    }
+    Ok(able)
+}
+
+/// Measures two processes: one stages a change, the next commits it.
+fn set_and_commit(stage: &Stage, report: &mut Report, subject: &Subject) -> Result<()> {
+    let committers = committers(stage, report, subject)?;
+    let mut contenders = Vec::new();
+    for (tool, tree) in &committers {
+        let mut turn = 0_u64;
+        contenders.push(Contender::timed(&tool.name, move || {
+            turn += 1;
+            let set = spawn(&tool.line(tree, &["set", &format!("{}=value{turn}", subject.key)]))?;
+            Ok(set + spawn(&tool.line(tree, &["commit", "bench"]))?)
+        }));
+    }
+    measure(report, &format!("set + commit, {}", subject.name), contenders, subject.repetitions.1)
+}
+
+/// Measures the commit of one staged change in a package of 1 MB, beside the system calls it cannot do without.
+fn commit_a_megabyte(stage: &Stage, report: &mut Report) -> Result<()> {
+    let text = data::text(Shape::Sections, 25_000);
+    let key = "bench.host7.opt3";
+    let repetitions = (0, stage.repetitions(51));
+    let subject = Subject { name: "1 MB".into(), text, options: 25_000, key, repetitions };
+    let bare = Tree::plant(stage.dir(), &subject.text)?;
+    let committers = committers(stage, report, &subject)?;
+    let mut contenders = Vec::new();
+    for (tool, tree) in &committers {
+        let mut turn = 0_u64;
+        contenders.push(Contender::timed(&tool.name, move || {
+            turn += 1;
+            spawn(&tool.line(tree, &["set", &format!("{key}=value{turn}")]))?;
+            spawn(&tool.line(tree, &["commit", "bench"]))
+        }));
+    }
+    let least = || Ok(replace(&bare.package(), &subject.text)?);
+    contenders.push(Contender::timed("write, fsync, rename", least));
+    measure(report, "commit, 1 MB", contenders, subject.repetitions.1)
+}
+
+/// Replaces a file safely, its directory synced too, with nothing else done.
+fn replace(path: &Path, text: &[u8]) -> std::io::Result<Duration> {
+    let temporary = path.with_extension("new");
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let start = Instant::now();
+    let mut file = fs::File::create(&temporary)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    fs::File::open(dir)?.sync_all()?;
+    Ok(start.elapsed())
+}
