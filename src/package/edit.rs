@@ -2,12 +2,15 @@
 //! set to what are in `apply`.
 
 use super::table::NameTable;
-use super::{NEW, OptionData, OptionId, Package, SectionData, SectionId, Slot, Span, Text};
+use super::{ADDED, NEW, OptionData, OptionId, Package, SectionData, SectionId, Slot, Span, Text};
 use crate::error::Result;
 use crate::name;
 
 /// Above this many options a section gets a hash table.
 const TABLE_ABOVE: usize = 16;
+
+/// After this many sections the number of those to come is estimated.
+const SAMPLE: u32 = 256;
 
 impl Package {
     /// Makes the span of a word: a piece of the source where it stands there, else a copy.
@@ -30,18 +33,39 @@ impl Package {
             }
         };
         let index = u32::try_from(self.sections.len()).expect("fewer sections than bytes");
+        if self.loading && index == SAMPLE {
+            self.reserve_like(kind);
+        }
+        // Sections that follow each other tend to be alike.
+        let alike =
+            self.sections.last().filter(|_| self.loading).map_or(0, |last| last.options.len().min(64));
         self.sections.push(SectionData {
             kind,
             name,
             anonymous,
             alive: true,
             origin: if self.loading { index } else { NEW },
-            options: Vec::new(),
+            options: Vec::with_capacity(alike),
             by_name: None,
         });
         self.order.push(index);
         self.enter(SectionId(index));
         Ok(SectionId(index))
+    }
+
+    /// Makes room for the sections to come, as many as the text read so far lets expect: `kind` stands where
+    /// reading has got to.
+    fn reserve_like(&mut self, kind: Span) {
+        if kind.start & ADDED != 0 {
+            return;
+        }
+        let (read, all) = (kind.start as usize, self.text.source.len());
+        // No section takes less than eight bytes.
+        let more = (SAMPLE as usize).saturating_mul(all) / read.max(1);
+        let more = more.min(all / 8) / 16 * 17;
+        self.sections.reserve(more);
+        self.order.reserve(more);
+        self.by_name.reserve(more);
     }
 
     /// Returns the name the next anonymous section of this type gets. Names in use are passed over.

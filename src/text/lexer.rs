@@ -91,6 +91,26 @@ const PLAIN: [bool; 256] = {
     table
 };
 
+/// What a name may hold.
+const NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    table
+};
+
+/// A line that is `option NAME 'VALUE'` or `list NAME 'VALUE'` and nothing else.
+pub(crate) struct PlainLine<'s> {
+    pub is_list: bool,
+    pub name: Word<'s>,
+    pub value: Word<'s>,
+    /// From the keyword to the closing quote.
+    pub range: Range<usize>,
+}
+
 impl<'s> Lexer<'s> {
     pub fn new(source: &'s [u8]) -> Self {
         let nul = memchr(0, source).unwrap_or(source.len());
@@ -134,6 +154,45 @@ impl<'s> Lexer<'s> {
         let more = self.extend()?;
         self.ran_out = false;
         Ok(more)
+    }
+
+    /// Takes the next line at one go if it is the plain kind that nearly all lines are. `None` changes nothing;
+    /// the line is then read word by word.
+    #[inline]
+    pub fn plain_line(&mut self) -> Option<PlainLine<'s>> {
+        let start = self.next_line;
+        let text = self.source.get(start..)?;
+        let indent = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let line = &text[indent..];
+        let (is_list, keyword) = match line {
+            [b'o', b'p', b't', b'i', b'o', b'n', b' ', ..] => (false, 7),
+            [b'l', b'i', b's', b't', b' ', ..] => (true, 5),
+            _ => return None,
+        };
+        let mut end = keyword;
+        while line.get(end).is_some_and(|byte| NAME[usize::from(*byte)]) {
+            end += 1;
+        }
+        let [b' ', b'\'', body @ ..] = line.get(end..)? else { return None };
+        let close = memchr2(b'\'', b'\n', body)?;
+        let [b'\'', b'\n', ..] = body[close..] else { return None };
+        let base = start + indent;
+        let (name, value) = (base + keyword, base + end + 2);
+        let next = value + close + 2;
+        if end == keyword || self.nul < next {
+            return None;
+        }
+        self.line_start = start;
+        self.next_line = next;
+        self.pos = next;
+        self.end = next;
+        self.removed = 0;
+        Some(PlainLine {
+            is_list,
+            name: self.piece(name..base + end, name..base + end),
+            value: self.piece(value - 1..value + close + 1, value..value + close),
+            range: base..value + close + 1,
+        })
     }
 
     /// Appends the next physical line to the logical one. `Ok(false)` where there is none.

@@ -59,8 +59,13 @@ pub struct Parsed {
 pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
     check_size(&source)?;
     let text = Arc::clone(&source);
-    let mut loader =
-        Loader { packages: vec![Package::over(name, source)], source: None, section: None, merge: None };
+    let mut loader = Loader {
+        packages: vec![Package::over(name, source)],
+        source: None,
+        section: None,
+        seen: 0,
+        merge: None,
+    };
     let errors = loader.run(&text, options)?;
     let package = loader.packages.pop().unwrap_or_default();
     Ok(Parsed { package: package.loaded(), errors })
@@ -74,7 +79,8 @@ pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> R
 pub fn import(source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<(Vec<Package>, Vec<ParseError>)> {
     check_size(&source)?;
     let text = Arc::clone(&source);
-    let mut loader = Loader { packages: Vec::new(), source: Some(source), section: None, merge: None };
+    let mut loader =
+        Loader { packages: Vec::new(), source: Some(source), section: None, seen: 0, merge: None };
     let errors = loader.run(&text, options)?;
     Ok((loader.packages.into_iter().map(Package::loaded).collect(), errors))
 }
@@ -95,7 +101,7 @@ impl Package {
         check_size(source)?;
         let package = std::mem::take(self);
         let mut loader =
-            Loader { packages: vec![package], source: None, section: None, merge: Some(Vec::new()) };
+            Loader { packages: vec![package], source: None, section: None, seen: 0, merge: Some(Vec::new()) };
         let errors = loader.run(source, options);
         *self = loader.packages.pop().unwrap_or_default();
         Ok((loader.merge.unwrap_or_default(), errors?))
@@ -128,12 +134,21 @@ impl From<Error> for Failure {
     }
 }
 
+/// Returns one of 64 bits, mostly another one for another name.
+fn mark(name: &[u8]) -> u64 {
+    let byte = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or(0));
+    let mixed = byte(name.first()).wrapping_mul(0x9e37) ^ byte(name.last());
+    1 << ((mixed as usize ^ (name.len() << 4)) & 63)
+}
+
 struct Loader {
     /// The packages so far; the last one is open.
     packages: Vec<Package>,
     /// The text, where its `package` lines open packages; they all share it.
     source: Option<Arc<Vec<u8>>>,
     section: Option<SectionId>,
+    /// Marks of the option names the section has so far: where a name's mark is not set, it is new.
+    seen: u64,
     /// The changes made, if the text is merged into a package that was there before.
     merge: Option<Vec<Delta>>,
 }
@@ -206,6 +221,7 @@ impl Loader {
         options: &ParseOptions<'_>,
     ) -> std::result::Result<(), Failure> {
         self.close_section();
+        self.seen = 0;
         let merging = self.merge.is_some();
         let package = self.packages.last_mut().expect("checked by the statement reader");
         let (kind, name) = (&statement.first, &statement.second);
@@ -220,6 +236,7 @@ impl Loader {
                 package.retype(id, &kind.value, options.dialect)?;
             }
             self.section = Some(id);
+            self.seen = u64::MAX;
         } else if !merging {
             let start = Self::start(kind);
             let kind = package.intern(&kind.value, start)?;
@@ -261,7 +278,10 @@ impl Loader {
             return Ok(());
         }
         let span = package.intern(&value.value, Self::start(value))?;
-        match (package.find_option(section, &name.value), statement.command) {
+        let mark = mark(&name.value);
+        let known = if self.seen & mark == 0 { None } else { package.find_option(section, &name.value) };
+        self.seen |= mark;
+        match (known, statement.command) {
             (Some(option), Command::List) => package.push_item(section, option, span),
             (Some(option), _) => package.set_string(section, option, span),
             (None, command) => {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Dialect;
 use super::error::Reason;
-use super::lexer::{Fault, Lexer, Word};
+use super::lexer::{Fault, Lexer, PlainLine, Word};
 use crate::name;
 
 /// What a statement says to do.
@@ -71,6 +71,11 @@ impl<'s> Statements<'s> {
     pub fn next(&mut self, opened: Opened) -> Result<Option<Statement<'s>>, Fault> {
         loop {
             if !self.in_line {
+                if opened.section
+                    && let Some(line) = self.lexer.plain_line()
+                {
+                    return Ok(Some(self.plain(line)));
+                }
                 if !self.lexer.next_line()? {
                     return Ok(None);
                 }
@@ -88,6 +93,12 @@ impl<'s> Statements<'s> {
             }
             return self.statement(cursor, opened).map(Some);
         }
+    }
+
+    fn plain(&self, line: PlainLine<'s>) -> Statement<'s> {
+        let command = if line.is_list { Command::List } else { Command::Option };
+        let PlainLine { name: first, value: second, range, .. } = line;
+        Statement { command, first, second, range, line: self.lexer.line() }
     }
 
     fn statement(&mut self, cursor: usize, opened: Opened) -> Result<Statement<'s>, Fault> {
