@@ -9,6 +9,7 @@ CARGO ?= cargo
 MUSL := $(shell uname -m)-unknown-linux-musl
 # A statically linked musl binary starts in a quarter of the time; without that target the host's has to do.
 TARGET ?= $(shell rustup target list --installed 2>/dev/null | grep -x $(MUSL) || rustc -vV | sed -n 's/^host: //p')
+SMALL = --profile ship --locked --target $(TARGET) --no-default-features --target-dir target/small
 SHIPPED = target/$(TARGET)/ship/cms
 export RUSTDOCFLAGS = -D warnings
 
@@ -74,7 +75,12 @@ sizes: build target/bin/cms-small ## print the sizes of the shipped binaries
 
 .PHONY: target/bin/cms-small
 target/bin/cms-small:
-	$(CARGO) build --profile ship --locked --target $(TARGET) --no-default-features --target-dir target/small
+	@if rustup component add rust-src 2>/dev/null; then \
+	  echo "small build: with a standard library built for size"; \
+	  RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Crelocation-model=static" \
+	  $(CARGO) build $(SMALL) -Z build-std=std,panic_abort -Z build-std-features=; \
+	else echo "small build: rust-src is not to be had, so with the standard library as it comes"; \
+	  $(CARGO) build $(SMALL); fi
 	@mkdir -p target/bin && cp target/small/$(TARGET)/ship/cms target/bin/cms-small
 
 msrv: ## check with the oldest supported Rust, where it is installed
