@@ -27,6 +27,9 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// The file operations; a test can make them fail.
     pub files: Files,
+    /// Called now and then while a long text is read, with the bytes read and the bytes in all; at the end
+    /// the two are equal.
+    pub progress: Option<fn(usize, usize)>,
 }
 
 impl Default for Options {
@@ -37,6 +40,7 @@ impl Default for Options {
             strict: true,
             lock_timeout: Duration::from_secs(10),
             files: Files::default(),
+            progress: None,
         }
     }
 }
@@ -212,8 +216,9 @@ impl Store {
 
     /// Returns how text is to be read.
     #[must_use]
-    pub fn parse_options(&self) -> ParseOptions<'static> {
-        ParseOptions { dialect: self.options.dialect, strict: self.options.strict, progress: None }
+    pub fn parse_options(&self) -> ParseOptions<'_> {
+        let progress = self.options.progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
+        ParseOptions { dialect: self.options.dialect, strict: self.options.strict, progress }
     }
 
     pub(crate) fn staging<'s>(&'s self, place: &'s Place, dir: &'s Path) -> Staging<'s> {

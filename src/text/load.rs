@@ -19,7 +19,7 @@ pub struct ParseOptions<'a> {
     /// Stop at the first error. Otherwise a faulty statement takes the rest of its logical line with it,
     /// and surplus words and changing section types are no errors.
     pub strict: bool,
-    /// Called now and then with the bytes read and the bytes in all.
+    /// Called now and then with the bytes read and the bytes in all, and at the end.
     pub progress: Option<&'a dyn Fn(usize, usize)>,
 }
 
@@ -55,7 +55,7 @@ pub struct Parsed {
 ///
 /// # Errors
 ///
-/// [`Error::Parse`] in strict mode, and for text above [`MAX_TEXT`](crate::MAX_TEXT).
+/// [`Error::Parse`] in strict mode, and for text above [`MAX_TEXT`].
 pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
     check_size(&source)?;
     let text = Arc::clone(&source);
@@ -177,6 +177,9 @@ impl Loader {
             {
                 progress(statements.position(), source.len());
             }
+        }
+        if let Some(progress) = options.progress {
+            progress(source.len(), source.len());
         }
         self.close_section();
         Ok(errors)

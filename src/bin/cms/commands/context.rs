@@ -1,10 +1,12 @@
 //! What a command works with: the store, the output, and the packages it has loaded.
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use cms::{DirOptions, Dirs, Error, Key, Loaded, OptionView, Options, Package, Section, Store};
 
@@ -35,7 +37,8 @@ impl Context {
             run: path("run-dir"),
             state: path("state-dir"),
         });
-        let mut options = Options { dirs, ..Options::default() };
+        let show = !line.has("quiet") && io::stderr().is_terminal();
+        let mut options = Options { dirs, progress: show.then_some(progress), ..Options::default() };
         if let Some(seconds) = line.text("lock-timeout") {
             let parsed = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             let wrong = || Failure::Usage(format!("'{seconds}' is not a number of seconds"));
@@ -114,6 +117,22 @@ impl Context {
             return named.iter().map(|name| Ok(Key::parse(name)?.package)).collect();
         }
         Ok(self.store.packages()?.into_iter().map(String::into_bytes).collect())
+    }
+}
+
+/// Shows on the terminal how far reading has got, once it takes over a second.
+fn progress(read: usize, all: usize) {
+    static START: OnceLock<Instant> = OnceLock::new();
+    static SHOWN: AtomicBool = AtomicBool::new(false);
+    let start = START.get_or_init(Instant::now);
+    // The flag only remembers whether there is a line to wipe; nothing else depends on it.
+    if read == all {
+        if SHOWN.swap(false, Ordering::Relaxed) {
+            eprint!("\r\x1b[K");
+        }
+    } else if start.elapsed() > Duration::from_secs(1) {
+        SHOWN.store(true, Ordering::Relaxed);
+        eprint!("\rreading: {} % of {} MB", read * 100 / all.max(1), all / 1_000_000);
     }
 }
 
