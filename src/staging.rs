@@ -45,6 +45,9 @@ impl Staging<'_> {
     /// Reads the staged lines. A missing or unreadable file has none.
     pub fn lines(&self) -> (Vec<u8>, Vec<DeltaLine>) {
         let path = self.path();
+        if self.check_owner().is_err() {
+            return (Vec::new(), Vec::new());
+        }
         // A directory or a device of that name holds no changes, and must not be opened.
         if !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
             return (Vec::new(), Vec::new());
@@ -65,11 +68,33 @@ impl Staging<'_> {
             Ok(found) if found.is_file() => {}
             _ => return Ok(None),
         }
+        self.check_owner()?;
         let open = self.files.open_existing(&path).map_err(Error::io("open", &path))?;
         self.wait_for(&open)?;
         self.settle(&open)?;
         let text = self.files.read(&open).map_err(Error::io("read", &path))?;
         Ok(Some(Locked { open, text }))
+    }
+
+    /// Refuses a save directory that another user has put into a directory open to all, such as `/tmp`: what
+    /// is staged there would be committed with our rights.
+    fn check_owner(&self) -> Result<()> {
+        const STICKY: u32 = 0o1000;
+        let Ok(found) = std::fs::symlink_metadata(self.dir) else { return Ok(()) };
+        let parent =
+            self.dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let open_to_all = std::fs::metadata(parent).is_ok_and(|parent| parent.mode() & STICKY != 0);
+        let ours = found.uid() == 0 || found.uid() == rustix::process::geteuid().as_raw();
+        if ours || !open_to_all {
+            return Ok(());
+        }
+        let why = format!("the directory belongs to user {}, and its parent is open to all", found.uid());
+        Err(Error::io("trust", self.dir)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
+    }
+
+    /// Reports whether there may be staged lines, without reading them.
+    pub fn may_hold_lines(&self) -> bool {
+        std::fs::metadata(self.path()).is_ok_and(|found| found.len() > 0) || self.journal_path().exists()
     }
 
     fn wait_for(&self, open: &OpenFile) -> Result<()> {
@@ -96,6 +121,7 @@ impl Staging<'_> {
         if lines.is_empty() {
             return Ok(());
         }
+        self.check_owner()?;
         self.make_dir(config_dir)?;
         let path = self.path();
         let mode =

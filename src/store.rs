@@ -231,6 +231,12 @@ impl Store {
         }
     }
 
+    /// Reports whether a package may have staged changes, without reading them.
+    #[must_use]
+    pub fn may_be_staged(&self, place: &Place) -> bool {
+        self.staging(place, &self.dirs().save.path).may_hold_lines()
+    }
+
     /// Stages changes for the next commit. They are not checked; see [`Package::apply`].
     ///
     /// # Errors

@@ -355,6 +355,22 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
+fn a_save_directory_of_another_user_in_a_sticky_one_is_not_trusted() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["set", "network.lan.ipaddr=6.6.6.6"]);
+    std::fs::set_permissions(sandbox.0.path(), PermissionsExt::from_mode(0o1777)).expect("set");
+    if std::os::unix::fs::chown(sandbox.path("save"), Some(65534), None).is_err() {
+        eprintln!("skipped: only root may give a directory away");
+        return;
+    }
+    assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.1\n");
+    assert!(sandbox.fails(4, &["commit"]).contains("belongs to user 65534"));
+    sandbox.fails(4, &["set", "network.lan.x=1"]);
+    assert_eq!(sandbox.read("network"), NETWORK);
+}
+
+#[test]
 fn a_locked_package_names_the_holder_after_the_time_out() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["set", "network.lan.a=1"]);

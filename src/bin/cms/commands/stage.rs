@@ -91,9 +91,10 @@ pub fn commit_one(context: &mut Context, place: &Place, form: Form) -> Result<()
 }
 
 pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let named = !line.arguments.is_empty();
     let form = if line.has("canonical") { Form::Canonical } else { Form::Lossless };
     for package in context.packages(&line.arguments)? {
-        let result = commit_package(context, &package, form, line.has("check"));
+        let result = commit_package(context, &package, form, (named, line.has("check")));
         if let Err(failure) = result {
             context.report(&failure)?;
         }
@@ -101,8 +102,17 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn commit_package(context: &mut Context, package: &[u8], form: Form, check: bool) -> Result<(), Failure> {
+/// A package that was not named and has nothing staged is left alone.
+fn commit_package(
+    context: &mut Context,
+    package: &[u8],
+    form: Form,
+    (named, check): (bool, bool),
+) -> Result<(), Failure> {
     let place = context.store.place(package)?;
+    if !named && !context.store.may_be_staged(&place) {
+        return Ok(());
+    }
     if !check && !context.dry_run {
         return commit_one(context, &place, form);
     }
