@@ -32,6 +32,14 @@ impl<'p> Section<'p> {
         self.data().anonymous
     }
 
+    /// Returns where the section's type stands in the text the package was read from, in bytes; `None` for a
+    /// section that was added or retyped since, or whose type is put together from several quoted parts.
+    #[must_use]
+    pub fn offset(&self) -> Option<usize> {
+        let start = self.data().kind.start;
+        (start & super::ADDED == 0).then_some(start as usize)
+    }
+
     /// Returns the position among the sections of the text the package was read from.
     pub(crate) fn origin(&self) -> Option<usize> {
         origin(self.data().origin)

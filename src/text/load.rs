@@ -59,16 +59,35 @@ pub struct Parsed {
 pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
     check_size(&source)?;
     let text = Arc::clone(&source);
-    let mut loader = Loader {
-        packages: vec![Package::over(name, source)],
-        source: None,
-        section: None,
-        seen: 0,
-        merge: None,
-    };
+    let mut loader = Loader { packages: vec![Package::over(name, source)], ..Loader::default() };
     let errors = loader.run(&text, options)?;
     let package = loader.packages.pop().unwrap_or_default();
     Ok(Parsed { package: package.loaded(), errors })
+}
+
+/// Returns all that is wrong with the text of one package, in order: what strict reading would refuse.
+/// `progress` is as in [`ParseOptions`].
+#[must_use]
+pub fn check(source: &Arc<Vec<u8>>, progress: Option<&dyn Fn(usize, usize)>) -> Vec<ParseError> {
+    let options = ParseOptions { progress, ..ParseOptions::default() };
+    let package = Package::over(b"check", Arc::clone(source));
+    let mut loader = Loader { packages: vec![package], collect: true, ..Loader::default() };
+    let mut errors = match check_size(source).and_then(|()| loader.run(source, &options)) {
+        Ok(errors) => errors,
+        Err(Error::Parse(error)) => vec![*error],
+        // Nothing else can go wrong with text that is not too large.
+        Err(_) => Vec::new(),
+    };
+    // Options have no section because the line that was to open the first one is faulty: one fault, not many.
+    let opens = |error: &ParseError| error.text.trim_ascii_start().starts_with(b"config");
+    if let Some(first) = errors.iter().position(opens) {
+        let mut index = 0;
+        errors.retain(|error| {
+            index += 1;
+            index <= first || error.reason != Reason::NoSection
+        });
+    }
+    errors
 }
 
 /// Reads text that holds any number of packages, each opened by a `package` line.
@@ -79,8 +98,7 @@ pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> R
 pub fn import(source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<(Vec<Package>, Vec<ParseError>)> {
     check_size(&source)?;
     let text = Arc::clone(&source);
-    let mut loader =
-        Loader { packages: Vec::new(), source: Some(source), section: None, seen: 0, merge: None };
+    let mut loader = Loader { source: Some(source), ..Loader::default() };
     let errors = loader.run(&text, options)?;
     Ok((loader.packages.into_iter().map(Package::loaded).collect(), errors))
 }
@@ -100,8 +118,7 @@ impl Package {
     ) -> Result<(Vec<Delta>, Vec<ParseError>)> {
         check_size(source)?;
         let package = std::mem::take(self);
-        let mut loader =
-            Loader { packages: vec![package], source: None, section: None, seen: 0, merge: Some(Vec::new()) };
+        let mut loader = Loader { packages: vec![package], merge: Some(Vec::new()), ..Loader::default() };
         let errors = loader.run(source, options);
         *self = loader.packages.pop().unwrap_or_default();
         Ok((loader.merge.unwrap_or_default(), errors?))
@@ -141,6 +158,7 @@ fn mark(name: &[u8]) -> u64 {
     1 << ((mixed as usize ^ (name.len() << 4)) & 63)
 }
 
+#[derive(Default)]
 struct Loader {
     /// The packages so far; the last one is open.
     packages: Vec<Package>,
@@ -151,6 +169,8 @@ struct Loader {
     seen: u64,
     /// The changes made, if the text is merged into a package that was there before.
     merge: Option<Vec<Delta>>,
+    /// Go on behind errors, even in strict mode.
+    collect: bool,
 }
 
 impl Loader {
@@ -165,7 +185,7 @@ impl Loader {
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::Fault(fault)) => {
                     let error = fault.locate(source);
-                    if options.strict {
+                    if options.strict && !self.collect {
                         return Err(error.into());
                     }
                     errors.push(error);

@@ -25,7 +25,7 @@ mod words;
 pub use error::{ParseError, Reason};
 pub use format::format;
 pub(crate) use lexer::Lexer;
-pub use load::{ParseOptions, Parsed, import, parse};
+pub use load::{ParseOptions, Parsed, check, import, parse};
 pub(crate) use print::push_escaped;
 pub use print::{print, print_section, quoted};
 pub use render::render;
