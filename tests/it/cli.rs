@@ -11,29 +11,29 @@ use tempfile::TempDir;
 const NETWORK: &str = "# the house\nconfig interface 'lan'\n\toption ipaddr '10.0.0.1' # known\n\tlist dns 'a'\n\tlist dns 'b c'\n\nconfig rule\n\toption name 'ping'\n\toption target 'ACCEPT'\n\nconfig rule\n\toption name 'ssh'\n";
 
 /// A store in a directory of its own.
-struct Sandbox(TempDir);
+pub struct Sandbox(TempDir);
 
 impl Sandbox {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let sandbox = Self(tempfile::tempdir().expect("a directory"));
         std::fs::create_dir(sandbox.path("config")).expect("made");
         sandbox.write("network", NETWORK);
         sandbox
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, package: &str, text: &str) {
+    pub fn write(&self, package: &str, text: &str) {
         std::fs::write(self.path("config").join(package), text).expect("written");
     }
 
-    fn read(&self, package: &str) -> String {
+    pub fn read(&self, package: &str) -> String {
         std::fs::read_to_string(self.path("config").join(package)).expect("a package")
     }
 
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cms"));
         command
             .env("CMS_CONFIG_DIR", self.path("config"))
@@ -44,26 +44,26 @@ impl Sandbox {
         command
     }
 
-    fn run<W: AsRef<OsStr>>(&self, words: &[W]) -> Output {
+    pub fn run<W: AsRef<OsStr>>(&self, words: &[W]) -> Output {
         self.command().args(words).output().expect("cms runs")
     }
 
     /// Runs a command line that must succeed, and returns its output.
-    fn ok(&self, words: &[&str]) -> String {
+    pub fn ok(&self, words: &[&str]) -> String {
         let output = self.run(words);
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
     /// Runs a command line that must fail with an exit code, and returns what it says.
-    fn fails(&self, code: i32, words: &[&str]) -> String {
+    pub fn fails(&self, code: i32, words: &[&str]) -> String {
         let output = self.run(words);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
         said
     }
 
-    fn fed(&self, words: &[&str], input: &str) -> Output {
+    pub fn fed(&self, words: &[&str], input: &str) -> Output {
         let mut child = self
             .command()
             .args(words)

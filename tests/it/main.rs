@@ -1,6 +1,7 @@
 //! Behaviour of the library and the command, from the outside.
 
 mod cli;
+mod cli_edges;
 mod corpus;
 mod crash;
 mod faults;

@@ -6,30 +6,31 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use cms::text::words;
 use cms::{Error, Key};
+use serde_json::json;
 
-use super::context::{Context, Found, find, show};
-use super::failure::{Exit, Failure};
+use super::context::{Context, Found, find, path, show};
+use super::failure::{Exit, Failure, tell};
 use super::line::Line;
 use super::table::{COMMANDS, GLOBAL};
 
 pub fn batch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let (name, input): (String, Box<dyn Read>) = match line.expect(0, 1)?.first() {
         Some(file) if file != b"-" => {
-            let name = show(file);
-            let open = std::fs::File::open(&name);
-            let open = open.map_err(|source| Error::Io { op: "open", path: name.clone().into(), source })?;
-            (name, Box::new(open))
+            let open = std::fs::File::open(path(file));
+            let open = open.map_err(|source| Error::Io { op: "open", path: path(file).into(), source })?;
+            (show(file), Box::new(open))
         }
         _ => ("standard input".into(), Box::new(io::stdin())),
     };
     let mut input = BufReader::new(input);
     let mut number = 0;
     let mut worst = Exit::Ok;
+    let mut failures = Vec::new();
     loop {
         let (start, read) = (number + 1, next_line(&mut input, &mut number));
         let outcome = match read {
-            Ok(None) => return Ok(worst),
-            Ok(Some(words)) => run_words(context, line, words),
+            Ok(None) => break,
+            Ok(Some(words)) => run_words(line, words),
             Err(failure) => Err(failure),
         };
         let failed = match outcome {
@@ -41,15 +42,23 @@ pub fn batch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
                 failure.exit()
             }
         };
-        context.out.flush()?;
-        eprintln!("cms: {name}: line {start} failed");
-        if !line.has("keep-going") {
-            return Ok(failed);
+        failures.push(start);
+        if !context.json {
+            tell(&format!("cms: {name}: line {start} failed"));
         }
         if worst == Exit::Ok {
             worst = failed;
         }
+        if !line.has("keep-going") {
+            break;
+        }
     }
+    // The first failing line decides, whatever the last one did.
+    context.worst = Exit::Ok;
+    if worst != Exit::Ok && context.json {
+        tell(&json!({"batch": {"file": name, "failed": failures}}).to_string());
+    }
+    Ok(worst)
 }
 
 /// Reads the words of one logical line, as many physical ones as its quotes want. `None` at the end.
@@ -66,14 +75,19 @@ fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<
         match words(&text, usize::MAX) {
             Ok(line) if line.incomplete && read > 0 => {}
             Err(error) if error.is_unterminated() && read > 0 => {}
+            Ok(line) if line.rest => {
+                let why =
+                    "one command a line; a ';', '#' or empty word ends it, unless quoted as part of a word";
+                return Err(Failure::Usage(why.into()));
+            }
             Ok(line) => return Ok(Some(line.words)),
             Err(error) => return Err(Error::from(error).into()),
         }
     }
 }
 
-/// Runs a command of a batch with the global options of the batch.
-fn run_words(context: &mut Context, outer: &Line, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
+/// Runs a command of a batch with the global options of the batch, and those of its own.
+fn run_words(outer: &Line, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
     if words.is_empty() {
         return Ok(Exit::Ok);
     }
@@ -83,8 +97,7 @@ fn run_words(context: &mut Context, outer: &Line, words: Vec<Vec<u8>>) -> Result
     if line.command.is_some_and(|command| matches!(command.name, "batch" | "shell")) {
         return Err(Failure::Usage("a batch cannot hold another".into()));
     }
-    context.forget();
-    super::dispatch(context, &line)
+    super::run_line(&line)
 }
 
 #[cfg(not(feature = "shell"))]
@@ -118,7 +131,7 @@ pub fn shell(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         let _ = editor.add_history_entry(typed.as_str());
         let outcome = match words(typed.as_bytes(), usize::MAX) {
             Ok(split) if matches!(split.words.first().map(Vec::as_slice), Some(b"exit" | b"quit")) => break,
-            Ok(split) => run_words(context, line, split.words),
+            Ok(split) => run_words(line, split.words),
             Err(error) => Err(Error::from(error).into()),
         };
         if let Err(failure) = outcome {
@@ -181,8 +194,8 @@ mod prompt {
 pub fn complete_line(words: &[OsString]) -> Exit {
     let text = candidates(words).join("\n");
     match writeln!(io::stdout(), "{text}") {
-        Ok(()) => Exit::Ok,
-        Err(_) => Exit::Io,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Io,
+        _ => Exit::Ok,
     }
 }
 
@@ -192,10 +205,11 @@ fn candidates(words: &[OsString]) -> Vec<String> {
     let last = show(last.as_bytes());
     let line = Line::parse(before).ok();
     let command = line.as_ref().and_then(|line| line.command);
+    let takes_command = command.is_none_or(|command| matches!(command.name, "help" | "man"));
     let all: Vec<String> = if last.starts_with('-') {
         let own = command.map_or(&[][..], |command| command.flags);
         own.iter().chain(GLOBAL).map(|flag| format!("--{}", flag.long)).collect()
-    } else if command.is_none() {
+    } else if takes_command {
         COMMANDS.iter().map(|command| command.name.to_owned()).collect()
     } else {
         line.and_then(|line| keys(&line, &last).ok()).unwrap_or_default()

@@ -1,110 +1,149 @@
 //! `search`, `validate`, `fmt`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use cms::text::{ParseError, ParseOptions, parse};
-use cms::{Error, Loaded, Place};
+use cms::text::ParseError;
+use cms::{DeltaKind, Error, Loaded, OptionView, Place, Section};
 use serde_json::json;
 
-use super::context::{Context, show};
+use super::context::{Context, path, show};
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::read::{ShownNames, show_option};
 
 /// How a pattern matches.
 enum Pattern {
-    Substring(String),
-    Glob(glob::Pattern),
+    /// A part of the text, in lower case if case does not count.
+    Substring(String, bool),
+    Glob(glob::Pattern, glob::MatchOptions),
     #[cfg(feature = "regex")]
     Regex(regex_lite::Regex),
 }
 
 impl Pattern {
     fn new(line: &Line, text: &str) -> Result<Self, Failure> {
+        let fold = line.has("ignore-case");
         if line.has("glob") {
             let bad = |error: glob::PatternError| Failure::Usage(format!("pattern '{text}': {error}"));
-            return glob::Pattern::new(text).map(Self::Glob).map_err(bad);
+            let options = glob::MatchOptions { case_sensitive: !fold, ..glob::MatchOptions::default() };
+            return glob::Pattern::new(text).map(|glob| Self::Glob(glob, options)).map_err(bad);
         }
         if line.has("regex") {
-            return Self::regex(text);
+            return Self::regex(text, fold);
         }
-        Ok(Self::Substring(text.to_owned()))
+        Ok(Self::Substring(if fold { text.to_lowercase() } else { text.to_owned() }, fold))
     }
 
     #[cfg(feature = "regex")]
-    fn regex(text: &str) -> Result<Self, Failure> {
+    fn regex(text: &str, fold: bool) -> Result<Self, Failure> {
         let bad = |error: regex_lite::Error| Failure::Usage(format!("pattern '{text}': {error}"));
-        regex_lite::Regex::new(text).map(Self::Regex).map_err(bad)
+        let built = regex_lite::RegexBuilder::new(text).case_insensitive(fold).build();
+        built.map(Self::Regex).map_err(bad)
     }
 
     #[cfg(not(feature = "regex"))]
-    fn regex(_: &str) -> Result<Self, Failure> {
+    fn regex(_: &str, _: bool) -> Result<Self, Failure> {
         Err(Failure::Usage("this cms was built without regular expressions; use --glob".into()))
     }
 
     fn matches(&self, text: &str) -> bool {
         match self {
-            Self::Substring(part) => text.contains(part),
-            Self::Glob(glob) => glob.matches(text),
+            Self::Substring(part, true) => text.to_lowercase().contains(part),
+            Self::Substring(part, false) => text.contains(part),
+            Self::Glob(glob, options) => glob.matches_with(text, *options),
             #[cfg(feature = "regex")]
             Self::Regex(regex) => regex.is_match(text),
         }
     }
 }
 
-pub fn search(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let (text, packages) = line.expect(1, usize::MAX)?.split_first().unwrap_or((&line.arguments[0], &[]));
-    let fold = |text: String| if line.has("ignore-case") { text.to_lowercase() } else { text };
-    let pattern = Pattern::new(line, &fold(show(text)))?;
-    let (keys, values) = (line.has("keys"), line.has("values"));
-    let mut found = false;
-    for name in context.packages(packages)? {
-        let loaded = match context.store.load(&name) {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                context.report(&error.into())?;
-                continue;
-            }
-        };
-        let mut names = ShownNames::default();
-        let mut lines = LineCounter::default();
-        for section in loaded.package.sections() {
-            let section_name = names.of(section);
-            for option in section.options() {
-                let key = format!("{}.{}.{}", show(&name), show(&section_name), show(option.name()));
-                let hit = (!values && pattern.matches(&fold(key.clone())))
-                    || (!keys && option.value().items().any(|item| pattern.matches(&fold(show(item)))));
-                if !hit {
-                    continue;
-                }
-                found = true;
-                let at = option.offset().map(|offset| lines.line(loaded.package.source(), offset));
-                let mut out = Vec::new();
-                show_option(&name, &section_name, option.name(), option.value(), &mut out);
-                print_hit(context, &loaded, at, &key, option.value(), &out)?;
-            }
-        }
-    }
-    Ok(if found { Exit::Ok } else { Exit::NotFound })
+/// What a search looks for, and what it has found.
+struct Search {
+    pattern: Pattern,
+    keys: bool,
+    values: bool,
+    found: bool,
+    /// What was found, if it is to be JSON.
+    rows: Vec<serde_json::Value>,
 }
 
-fn print_hit(
-    context: &mut Context,
-    loaded: &Loaded,
-    line: Option<usize>,
-    key: &str,
-    value: cms::Value<'_>,
-    text: &[u8],
-) -> Result<(), Failure> {
-    let file = loaded.place.path.display().to_string();
-    if context.json || context.json_lines {
-        return context
-            .put_json(&json!({"file": file, "line": line, "key": key, "value": super::json::value(value)}));
+pub fn search(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let Some((text, packages)) = line.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
+    let pattern = Pattern::new(line, &show(text))?;
+    // Each of the two options leaves the other out.
+    let (keys, values) = (!line.has("values"), !line.has("keys"));
+    let mut search = Search { pattern, keys, values, found: false, rows: Vec::new() };
+    for name in context.packages(packages)? {
+        match context.store.load(&name) {
+            Ok(loaded) => search.package(context, &loaded)?,
+            Err(error) => context.report(&error.into())?,
+        }
     }
-    let place = line.map_or_else(|| format!("{file} (staged): "), |line| format!("{file}:{line}: "));
-    context.put(place.as_bytes())?;
-    context.put(text)
+    if context.json {
+        context.put_rows(search.rows)?;
+    }
+    Ok(if search.found { Exit::Ok } else { Exit::NotFound })
+}
+
+impl Search {
+    fn package(&mut self, context: &mut Context, loaded: &Loaded) -> Result<(), Failure> {
+        let package = &loaded.package;
+        let mut names = ShownNames::default();
+        let mut lines = LineCounter::default();
+        let file = loaded.place.path.display().to_string();
+        let mut line_of = |offset: Option<usize>| offset.map(|offset| lines.line(package.source(), offset));
+        for section in package.sections() {
+            let name = names.of(section);
+            let key = [package.name(), b".", &name].concat();
+            if self.keys && self.pattern.matches(&show(&key)) {
+                let text = [&key, b"=".as_slice(), section.section_type(), b"\n"].concat();
+                let value = super::json::text(section.section_type());
+                self.hit(context, &file, line_of(section.offset()), &key, &value, &text)?;
+            }
+            for option in section.options() {
+                let key = [&key, b".".as_slice(), option.name()].concat();
+                let matches = |text: &[u8]| self.pattern.matches(&show(text));
+                if !(self.keys && matches(&key) || self.values && option.value().items().any(matches)) {
+                    continue;
+                }
+                let at = line_of(option.offset().filter(|_| !is_staged(loaded, section, option)));
+                let mut text = Vec::new();
+                show_option(package.name(), &name, option.name(), option.value(), &mut text);
+                self.hit(context, &file, at, &key, &super::json::value(option.value()), &text)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hit(
+        &mut self,
+        context: &mut Context,
+        file: &str,
+        line: Option<usize>,
+        key: &[u8],
+        value: &serde_json::Value,
+        text: &[u8],
+    ) -> Result<(), Failure> {
+        self.found = true;
+        if context.json {
+            self.rows.push(json!({"file": file, "line": line, "key": show(key), "value": value}));
+            return Ok(());
+        }
+        let place = line.map_or_else(|| format!("{file} (staged): "), |line| format!("{file}:{line}: "));
+        context.put(place.as_bytes())?;
+        context.put(text)
+    }
+}
+
+/// Reports whether the value of an option is staged, and not what the file says.
+fn is_staged(loaded: &Loaded, section: Section<'_>, option: OptionView<'_>) -> bool {
+    loaded.changes.iter().any(|change| {
+        let delta = &change.delta;
+        change.failure.is_none()
+            && delta.kind != DeltaKind::Rename
+            && delta.section == section.name()
+            && delta.option.as_deref() == Some(option.name())
+    })
 }
 
 /// Counts lines up to places that mostly come in order.
@@ -125,24 +164,25 @@ impl LineCounter {
     }
 }
 
-/// Returns the packages or files named, or all packages.
-fn places(context: &Context, line: &Line) -> Result<Vec<Place>, Failure> {
+/// Returns the packages or files named, or all packages. One that is not there is reported.
+fn places(context: &mut Context, line: &Line) -> Result<Vec<Place>, Failure> {
     if line.arguments.is_empty() {
         let names = context.store.packages()?;
         return Ok(names.iter().filter_map(|name| context.store.place(name.as_bytes()).ok()).collect());
     }
-    let place = |argument: &Vec<u8>| {
-        let path = PathBuf::from(show(argument));
+    let mut places = Vec::new();
+    for argument in &line.arguments {
         match context.store.place(argument) {
-            Ok(place) => Ok(place),
-            Err(_) if path.is_file() => {
+            Ok(place) => places.push(place),
+            Err(_) if path(argument).is_file() => {
+                let path = path(argument).to_path_buf();
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(Place { path, name, staged: false })
+                places.push(Place { path, name, staged: false });
             }
-            Err(error) => Err(error.into()),
+            Err(error) => context.report(&error.into())?,
         }
-    };
-    line.arguments.iter().map(place).collect()
+    }
+    Ok(places)
 }
 
 fn read(place: &Place) -> Result<Vec<u8>, Failure> {
@@ -155,7 +195,7 @@ pub fn validate(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     for place in places(context, line)? {
         checked += 1;
         let errors = match read(&place) {
-            Ok(text) => all_errors(&place, text),
+            Ok(text) => all_errors(context, &place, text),
             Err(failure) => {
                 context.report(&failure)?;
                 continue;
@@ -165,28 +205,15 @@ pub fn validate(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             context.report(&Error::from(error).into())?;
         }
     }
-    if context.worst == Exit::Ok && context.verbose {
-        eprintln!("cms: {checked} files checked");
+    if context.worst == Exit::Ok {
+        context.verbose(&format!("{checked} files checked"));
     }
     Ok(Exit::Ok)
 }
 
-/// Reads a text to its end and returns all that is wrong with it, in order.
-fn all_errors(place: &Place, text: Vec<u8>) -> Vec<ParseError> {
-    let text = Arc::new(text);
-    let lenient = ParseOptions { strict: false, ..ParseOptions::default() };
-    let mut errors = match parse(place.name.as_bytes(), Arc::clone(&text), &lenient) {
-        Ok(parsed) => parsed.errors,
-        Err(Error::Parse(error)) => vec![*error],
-        Err(_) => Vec::new(),
-    };
-    // Surplus words and changing types are errors only to the strict reader, which stops at the first.
-    if let Err(Error::Parse(error)) = parse(place.name.as_bytes(), text, &ParseOptions::default())
-        && !errors.contains(&error)
-    {
-        errors.push(*error);
-    }
-    errors.sort_by_key(|error| (error.line, error.column));
+/// Returns all that is wrong with a text, in order.
+fn all_errors(context: &Context, place: &Place, text: Vec<u8>) -> Vec<ParseError> {
+    let errors = cms::text::check(&Arc::new(text), context.store.parse_options().progress);
     errors.into_iter().map(|error| error.in_file(&place.path)).collect()
 }
 
@@ -210,9 +237,7 @@ pub fn fmt(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             }
             Ok(Some(_)) => {
                 context.store.tidy(&place)?;
-                if context.verbose {
-                    eprintln!("cms: {}: tidied", place.path.display());
-                }
+                context.verbose(&format!("{}: tidied", place.path.display()));
             }
             Err(failure) => context.report(&failure)?,
         }

@@ -1,27 +1,32 @@
 //! What a command works with: the store, the output, and the packages it has loaded.
 
+use std::ffi::OsStr;
 use std::ffi::OsString;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cms::{DirOptions, Dirs, Error, Key, Loaded, OptionView, Options, Package, Section, Store};
 
-use super::failure::{Exit, Failure};
+use serde_json::{Map, Value as Json, json};
+
+use super::failure::{Exit, Failure, tell};
 use super::line::Line;
 
 /// See the module documentation.
 pub struct Context {
     pub store: Store,
     pub out: BufWriter<io::Stdout>,
+    /// Whether output and errors are JSON; with `json_lines`, one object a line.
     pub json: bool,
     pub json_lines: bool,
     pub quiet: bool,
     pub verbose: bool,
     pub dry_run: bool,
+    color: bool,
     /// The worst of what was reported and passed over.
     pub worst: Exit,
     loaded: Vec<(Vec<u8>, Loaded)>,
@@ -47,7 +52,8 @@ impl Context {
         Ok(Self {
             store: Store::new(options),
             out: BufWriter::with_capacity(1 << 16, io::stdout()),
-            json: line.has("json"),
+            json: line.has("json") || line.has("json-lines"),
+            color: wants_color(line.text("color").as_deref())?,
             json_lines: line.has("json-lines"),
             quiet: line.has("quiet"),
             verbose: line.has("verbose"),
@@ -67,15 +73,45 @@ impl Context {
         Ok(writeln!(self.out, "{line}")?)
     }
 
+    /// Writes a line that need not be UTF-8 to standard output.
+    pub fn put_line(&mut self, line: &[u8]) -> Result<(), Failure> {
+        self.put(line)?;
+        self.put(b"\n")
+    }
+
     /// Writes a JSON value and a newline to standard output.
-    pub fn put_json(&mut self, value: &serde_json::Value) -> Result<(), Failure> {
+    pub fn put_json(&mut self, value: &Json) -> Result<(), Failure> {
         Ok(writeln!(self.out, "{value}")?)
+    }
+
+    /// Writes rows as a JSON array, or one a line.
+    pub fn put_rows(&mut self, rows: Vec<Json>) -> Result<(), Failure> {
+        if self.json_lines {
+            return rows.iter().try_for_each(|row| self.put_json(row));
+        }
+        self.put_json(&Json::Array(rows))
+    }
+
+    /// Writes keys and values as a JSON object, or one `{"key": ..., "value": ...}` a line.
+    pub fn put_map(&mut self, map: Map<String, Json>) -> Result<(), Failure> {
+        if self.json_lines {
+            let row = |(key, value)| json!({"key": key, "value": value});
+            return map.into_iter().map(row).try_for_each(|row| self.put_json(&row));
+        }
+        self.put_json(&Json::Object(map))
     }
 
     /// Tells something that is no failure, unless told to be quiet.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            eprintln!("cms: {text}");
+            tell(&format!("cms: {text}"));
+        }
+    }
+
+    /// Tells what was done, if told to be verbose.
+    pub fn verbose(&self, text: &str) {
+        if self.verbose {
+            tell(&format!("cms: {text}"));
         }
     }
 
@@ -85,12 +121,8 @@ impl Context {
             return Err(Failure::BrokenPipe);
         }
         self.out.flush()?;
-        if self.json {
-            failure.print_json();
-        } else {
-            failure.print();
-        }
-        if self.worst == Exit::Ok {
+        failure.print(self.json, self.color);
+        if matches!(self.worst, Exit::Ok | Exit::NotFound) {
             self.worst = failure.exit();
         }
         Ok(())
@@ -114,7 +146,11 @@ impl Context {
     /// Returns the packages named, or all there are.
     pub fn packages(&self, named: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
         if !named.is_empty() {
-            return named.iter().map(|name| Ok(Key::parse(name)?.package)).collect();
+            let package = |name: &Vec<u8>| match Key::parse(name)? {
+                Key { package, section: None, .. } => Ok(package),
+                key => Err(Failure::Usage(format!("'{}': the name of a package is expected", key.text()))),
+            };
+            return named.iter().map(package).collect();
         }
         Ok(self.store.packages()?.into_iter().map(String::into_bytes).collect())
     }
@@ -128,11 +164,11 @@ fn progress(read: usize, all: usize) {
     // The flag only remembers whether there is a line to wipe; nothing else depends on it.
     if read == all {
         if SHOWN.swap(false, Ordering::Relaxed) {
-            eprint!("\r\x1b[K");
+            let _ = write!(io::stderr(), "\r\x1b[K");
         }
     } else if start.elapsed() > Duration::from_secs(1) {
         SHOWN.store(true, Ordering::Relaxed);
-        eprint!("\rreading: {} % of {} MB", read * 100 / all.max(1), all / 1_000_000);
+        let _ = write!(io::stderr(), "\rreading: {} % of {} MB", read * 100 / all.max(1), all / 1_000_000);
     }
 }
 
@@ -152,6 +188,38 @@ pub fn find<'p>(package: &'p Package, key: &Key) -> Result<Found<'p>, Error> {
         None => Ok(Found::Section(section)),
         Some(option) => Ok(Found::Option(section, section.option(option).ok_or_else(missing)?)),
     }
+}
+
+/// Decides whether errors are coloured.
+pub fn wants_color(when: Option<&str>) -> Result<bool, Failure> {
+    match when {
+        Some("always") => Ok(true),
+        Some("never") => Ok(false),
+        None | Some("auto") => {
+            let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+            let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+            Ok(io::stderr().is_terminal() && !set("NO_COLOR") && !dumb)
+        }
+        Some(other) => Err(Failure::Usage(format!("no colour '{other}': auto, always or never"))),
+    }
+}
+
+/// Returns an argument as a path; it need not be UTF-8.
+pub fn path(argument: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(argument))
+}
+
+/// Reads a file, or standard input if there is none or it is `-`.
+pub fn read_input(file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
+    let (name, read) = match file.filter(|file| *file != b"-") {
+        Some(file) => (path(file), std::fs::read(path(file))),
+        None => {
+            let mut bytes = Vec::new();
+            let read = io::stdin().read_to_end(&mut bytes).map(|_| bytes);
+            (Path::new("standard input"), read)
+        }
+    };
+    Ok(read.map_err(|source| Error::Io { op: "read", path: name.into(), source })?)
 }
 
 /// Shows bytes to a person.

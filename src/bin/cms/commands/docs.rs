@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::context::{Context, show};
+use super::context::{Context, path, show};
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::table::{COMMANDS, Command, Flag, GLOBAL, find};
@@ -90,7 +90,7 @@ pub fn help(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 pub fn man(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     if line.has("all") {
         let [dir] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
-        let dir = std::path::PathBuf::from(show(dir));
+        let dir = path(dir).to_path_buf();
         let write = |name: String, text: String| {
             let path = dir.join(name);
             std::fs::write(&path, text).map_err(|source| cms::Error::Io { op: "write", path, source })

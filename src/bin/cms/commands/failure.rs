@@ -1,6 +1,6 @@
 //! Exit codes, and how a failure is told.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use cms::Error;
@@ -31,6 +31,11 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
     }
+}
+
+/// Writes a line to standard error. There is nobody to tell if that fails.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Why a command failed.
@@ -82,6 +87,9 @@ impl Failure {
 
     fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Store(Error::NotFound { key }) if !key.contains(['.', '/']) => {
+                Some("'cms list' lists the packages, 'cms import' makes one")
+            }
             Self::Store(error) => error.hint(),
             Self::Usage(_) => Some("see 'cms help'"),
             _ => None,
@@ -96,25 +104,30 @@ impl Failure {
         }
     }
 
-    /// Tells a person what happened, on standard error.
-    pub fn print(&self) {
+    /// Tells what happened, on standard error: a person, or a program that wants JSON.
+    pub fn print(&self, json: bool, color: bool) {
         if matches!(self, Self::BrokenPipe) {
             return;
         }
-        eprintln!("cms: {}", self.text());
+        if json {
+            return tell(&self.json().to_string());
+        }
+        let (start, end) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        // One write, so that the lines of two commands do not mix.
+        let mut text = format!("{start}cms:{end} {}", self.text());
         if let Self::Store(Error::Parse(error)) = self {
-            eprintln!("{}", error.excerpt());
+            text.push('\n');
+            text.push_str(&error.excerpt());
         }
         if let Some(hint) = self.hint() {
-            eprintln!("hint: {hint}");
+            text.push_str("\nhint: ");
+            text.push_str(hint);
         }
+        tell(&text);
     }
 
-    /// Tells a program what happened: one JSON object on standard error.
-    pub fn print_json(&self) {
-        if matches!(self, Self::BrokenPipe) {
-            return;
-        }
+    /// What happened, for a program: `{"error": {"code": ..., "exit": ..., "message": ..., ...}}`.
+    fn json(&self) -> serde_json::Value {
         let exit = self.exit();
         let mut object = json!({"code": code(exit), "exit": exit as u8, "message": self.text()});
         match self {
@@ -136,7 +149,7 @@ impl Failure {
         if let Some(hint) = self.hint() {
             object["hint"] = json!(hint);
         }
-        eprintln!("{}", json!({"error": object}));
+        json!({"error": object})
     }
 }
 

@@ -46,14 +46,14 @@ pub fn package(package: &Package) -> Json {
 /// The text of a package, behind its name.
 pub type NamedText = (Vec<u8>, Vec<u8>);
 
-/// Reads packages: either `{"PACKAGE": {...}, ...}`, or one package's sections if a name is given and the
-/// object is not `{"NAME": {...}}` itself. Each comes back as text in canonical form.
+/// Reads packages: `{"PACKAGE": {...}, ...}`; with a name also one package under any name, or its sections
+/// alone. Each comes back as text in canonical form.
 pub fn read(bytes: &[u8], name: Option<&[u8]>) -> Result<Vec<NamedText>, Failure> {
     let wrong = |why: String| Failure::Other(Exit::Invalid, why);
     let parsed: Json = serde_json::from_slice(bytes).map_err(|error| wrong(format!("JSON: {error}")))?;
     let object = parsed.as_object().ok_or_else(|| wrong("JSON: an object of packages is expected".into()))?;
     if let Some(name) = name {
-        let inner = object.get(&show(name)).filter(|inner| object.len() == 1 && !is_section(inner));
+        let inner = object.values().next().filter(|inner| object.len() == 1 && !is_section(inner));
         let sections = inner.and_then(Json::as_object).unwrap_or(object);
         return Ok(vec![(name.to_vec(), sections_text(sections, &show(name))?)]);
     }
@@ -82,11 +82,12 @@ fn sections_text(sections: &Map<String, Json>, at: &str) -> Result<Vec<u8>, Fail
         let kind =
             options.get(".type").and_then(Json::as_str).ok_or_else(|| wrong("\".type\" is missing"))?;
         let anonymous = options.get(".anonymous").and_then(Json::as_bool).unwrap_or(false);
+        let refused = |error: cms::Error| wrong(&error.to_string());
         let name = match anonymous {
-            true => package.add_section(kind.as_bytes())?.into_bytes(),
+            true => package.add_section(kind.as_bytes()).map_err(refused)?.into_bytes(),
             false => {
                 let set = Delta::new(DeltaKind::Set, name.as_bytes(), None, Some(kind.as_bytes()));
-                package.apply(&set, Dialect::Cms)?;
+                package.apply(&set, Dialect::Cms).map_err(refused)?;
                 name.clone().into_bytes()
             }
         };
@@ -97,9 +98,10 @@ fn sections_text(sections: &Map<String, Json>, at: &str) -> Result<Vec<u8>, Fail
                 one => (DeltaKind::Set, vec![one]),
             };
             for item in items {
-                let bytes = scalar(item, &at)?;
-                package
-                    .apply(&Delta::new(kind, &name, Some(option.as_bytes()), Some(&bytes)), Dialect::Cms)?;
+                let delta =
+                    Delta::new(kind, &name, Some(option.as_bytes()), Some(scalar(item, &at)?.as_slice()));
+                let refused = |error| Failure::Other(Exit::Invalid, format!("JSON: {at}: {error}"));
+                package.apply(&delta, Dialect::Cms).map_err(refused)?;
             }
         }
     }
@@ -121,8 +123,10 @@ fn scalar(json: &Json, at: &str) -> Result<Vec<u8>, Failure> {
 }
 
 fn unhex(hex: &str) -> Option<Vec<u8>> {
-    let pairs = hex.as_bytes().chunks(2);
-    pairs
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|p| p.len() == 2)?, 16).ok())
-        .collect()
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    };
+    hex.as_bytes().chunks(2).map(byte).collect()
 }

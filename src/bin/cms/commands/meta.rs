@@ -35,6 +35,10 @@ pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
     let mut object = Map::new();
     for (name, dir, purpose) in rows {
         let Some(dir) = dir else {
+            if context.json {
+                object.insert(name.into(), serde_json::Value::Null);
+                continue;
+            }
             context.say(&format!(
                 "{name:7} none: no directory is writable; writers exclude each other by the files alone"
             ))?;
@@ -54,7 +58,7 @@ pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
         }
     }
     if context.json {
-        context.put_json(&object.into())?;
+        context.put_map(object)?;
     }
     Ok(Exit::Ok)
 }

@@ -27,24 +27,28 @@ pub fn run(words: &[OsString]) -> ExitCode {
     if words.first().is_some_and(|word| word == "__complete") {
         return batch::complete_line(&words[1..]).into();
     }
-    let json = words.iter().any(|word| word == "--json");
-    let outcome = Line::parse(words).and_then(|line| {
-        let mut context = Context::new(&line)?;
-        let exit = dispatch(&mut context, &line)?;
-        context.out.flush()?;
-        Ok(exit)
-    });
-    match outcome {
+    let line = Line::parse(words);
+    let json = match &line {
+        Ok(line) => line.has("json") || line.has("json-lines"),
+        // What was meant cannot be told; a program that asks for JSON gets it.
+        Err(_) => words.iter().any(|word| word == "--json" || word == "--json-lines"),
+    };
+    let when = line.as_ref().ok().and_then(|line| line.text("color"));
+    match line.and_then(|line| run_line(&line)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            if json {
-                failure.print_json();
-            } else {
-                failure.print();
-            }
+            failure.print(json, context::wants_color(when.as_deref()).unwrap_or(false));
             failure.exit().into()
         }
     }
+}
+
+/// Runs one command line from beginning to end.
+fn run_line(line: &Line) -> Result<Exit, Failure> {
+    let mut context = Context::new(line)?;
+    let exit = dispatch(&mut context, line)?;
+    context.out.flush()?;
+    Ok(exit)
 }
 
 /// Runs one command.
@@ -62,6 +66,7 @@ fn dispatch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     }
     if command.writes
         && !context.dry_run
+        && !line.has("check")
         && std::env::var_os("CMS_SAFE_MODE").is_some_and(|value| value == "1")
     {
         return Err(Failure::Other(
@@ -71,5 +76,10 @@ fn dispatch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     }
     context.worst = Exit::Ok;
     let exit = (command.run)(context, line)?;
-    Ok(if exit == Exit::Ok { context.worst } else { exit })
+    // That something was not found, or differs, counts for less than that something could not be read.
+    Ok(if matches!(exit, Exit::Ok | Exit::NotFound) && context.worst != Exit::Ok {
+        context.worst
+    } else {
+        exit
+    })
 }

@@ -22,23 +22,19 @@ pub fn get(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let mut object = Map::new();
     for argument in keys {
         match get_one(context, argument, line.value("default")) {
-            Ok(got) if context.json || context.json_lines => {
+            Ok(got) if context.json => {
                 let value = match &got {
                     Got::One(value) => json::text(value),
                     Got::Many(items) => items.iter().map(|item| json::text(item)).collect(),
                 };
-                if context.json_lines {
-                    context.put_json(&json!({"key": text(argument), "value": value}))?;
-                } else {
-                    object.insert(text(argument), value);
-                }
+                object.insert(text(argument), value);
             }
             Ok(got) => print_value(context, line, argument, got)?,
             Err(failure) => context.report(&failure)?,
         }
     }
     if context.json {
-        context.put_json(&Json::Object(object))?;
+        context.put_map(object)?;
     }
     Ok(Exit::Ok)
 }
@@ -67,8 +63,12 @@ fn get_one(context: &mut Context, argument: &[u8], default: Option<&[u8]>) -> Re
 
 fn print_value(context: &mut Context, line: &Line, key: &[u8], got: Got) -> Result<(), Failure> {
     if line.has("sh") {
-        let name: String =
+        let mut name: String =
             text(key).chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        // The shell would take `4g_x=1` for a command.
+        if name.starts_with(|c: char| c.is_ascii_digit()) {
+            name.insert(0, '_');
+        }
         let value = match got {
             Got::One(value) => value,
             Got::Many(items) => items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(&b' '),
@@ -102,7 +102,7 @@ pub fn show(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         context.forget();
     }
     if context.json {
-        context.put_json(&Json::Object(object))?;
+        context.put_map(object)?;
     }
     Ok(Exit::Ok)
 }
@@ -202,7 +202,7 @@ fn print_names(context: &mut Context, names: Vec<(String, Option<String>)>) -> R
             Some(kind) => json!({"name": name, "type": kind}),
             None => Json::from(name),
         };
-        context.put_json(&names.into_iter().map(object).collect())?;
+        context.put_rows(names.into_iter().map(object).collect())?;
         return Ok(Exit::Ok);
     }
     for (name, kind) in names {

@@ -1,32 +1,33 @@
 //! `changes`, `diff`, `commit`, `revert`.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use cms::text::{ParseOptions, parse, quoted};
 use cms::{Delta, DeltaKind, Form, Key, Loaded, Package, Place, Selector};
 use serde_json::json;
 
-use super::context::{Context, show};
+use super::context::{Context, path, read_input, show};
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::read::{ShownNames, show_option};
 
 /// Writes a change so that each kind looks different.
-pub fn describe(package: &[u8], delta: &Delta) -> String {
-    let key = show(&delta.key(package));
+pub fn describe(package: &[u8], delta: &Delta) -> Vec<u8> {
+    let key = delta.key(package);
     let raw = delta.value.as_deref().unwrap_or_default();
-    let value = show(&quoted(raw));
-    match delta.kind {
-        DeltaKind::Set => format!("{key}={value}"),
-        DeltaKind::Add => format!("+{key}={value}"),
-        DeltaKind::Delete if delta.value.is_some() => format!("-{key}[{}]", show(raw)),
-        DeltaKind::Delete => format!("-{key}"),
-        DeltaKind::Rename => format!("@{key} -> {}", show(raw)),
-        DeltaKind::Reorder => format!("^{key}={}", show(raw)),
-        DeltaKind::AddList => format!("{key}+={value}"),
-        DeltaKind::DelList => format!("{key}-={value}"),
-    }
+    let value = quoted(raw);
+    let parts: &[&[u8]] = match delta.kind {
+        DeltaKind::Set => &[&key, b"=", &value],
+        DeltaKind::Add => &[b"+", &key, b"=", &value],
+        DeltaKind::Delete if delta.value.is_some() => &[b"-", &key, b"[", raw, b"]"],
+        DeltaKind::Delete => &[b"-", &key],
+        DeltaKind::Rename => &[b"@", &key, b" -> ", raw],
+        DeltaKind::Reorder => &[b"^", &key, b"=", raw],
+        DeltaKind::AddList => &[&key, b"+=", &value],
+        DeltaKind::DelList => &[&key, b"-=", &value],
+    };
+    parts.concat()
 }
 
 fn kind_name(kind: DeltaKind) -> &'static str {
@@ -61,14 +62,14 @@ pub fn changes(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
                 continue;
             }
             let mark = if change.failure.is_some() { "! " } else { "" };
-            context.say(&format!("{mark}{}", describe(&package, delta)))?;
+            context.put_line(&[mark.as_bytes(), &describe(&package, delta)].concat())?;
             if let Some(why) = change.failure {
                 context.note(&format!("cannot be applied: {why}"));
             }
         }
     }
     if context.json {
-        context.put_json(&all.into())?;
+        context.put_rows(all)?;
     }
     Ok(Exit::Ok)
 }
@@ -77,8 +78,8 @@ pub fn changes(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 pub fn commit_one(context: &mut Context, place: &Place, form: Form) -> Result<(), Failure> {
     let outcome = context.store.commit(place, form)?;
     context.forget();
-    if context.verbose && outcome.written {
-        eprintln!("cms: {}: {} changes committed", place.name, outcome.applied);
+    if outcome.written {
+        context.verbose(&format!("{}: {} changes committed", place.name, outcome.applied));
     }
     if outcome.failed > 0 {
         let text = format!(
@@ -119,7 +120,7 @@ fn commit_package(
     let loaded = context.store.load(package)?;
     for change in &loaded.changes {
         if let Some(why) = &change.failure {
-            let text = format!("{}: cannot be applied: {why}", describe(package, &change.delta));
+            let text = format!("{}: cannot be applied: {why}", show(&describe(package, &change.delta)));
             context.report(&Failure::Other(Exit::Conflict, text))?;
         }
     }
@@ -154,9 +155,7 @@ pub fn revert(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
         let dropped = context.store.revert(&place, section.as_deref(), key.option.as_deref())?;
         context.forget();
-        if context.verbose {
-            eprintln!("cms: {}: {dropped} staged changes dropped", key.text());
-        }
+        context.verbose(&format!("{}: {dropped} staged changes dropped", key.text()));
     }
     Ok(Exit::Ok)
 }
@@ -168,19 +167,31 @@ pub fn staged_difference(context: &Context, loaded: &Loaded) -> Result<String, F
     Ok(unified(loaded.package.source(), &new, &name, &format!("{name} (staged)")))
 }
 
+/// Returns text with each byte that is not UTF-8 as `\xNN`, so that no two differing texts look alike.
+fn printable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
 #[cfg(feature = "diff")]
 fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String {
     if old == new {
         return String::new();
     }
-    let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(new));
+    let (old, new) = (printable(old), printable(new));
     similar::TextDiff::from_lines(&*old, &*new).unified_diff().header(old_name, new_name).to_string()
 }
 
 /// Without the differencing library: the lines that only one side has, in order.
 #[cfg(not(feature = "diff"))]
 fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String {
-    let lines = |text: &[u8]| -> Vec<String> { show(text).lines().map(str::to_owned).collect() };
+    let lines = |text: &[u8]| -> Vec<String> { printable(text).lines().map(str::to_owned).collect() };
     let (old, new) = (lines(old), lines(new));
     let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("-{line}\n"));
     let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+{line}\n"));
@@ -189,72 +200,92 @@ fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String {
 }
 
 pub fn diff(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let is_file = |argument: &Vec<u8>| argument.contains(&b'/') && PathBuf::from(show(argument)).is_file();
-    let mut differences = String::new();
-    let mut keys = Vec::new();
+    let is_file = |argument: &Vec<u8>| {
+        argument.contains(&b'/') || (path(argument).is_file() && context.store.place(argument).is_err())
+    };
+    let by_key = line.has("keys") || context.json;
+    let mut all = Difference::default();
     if let [a, b] = line.arguments.as_slice()
         && is_file(a)
         && is_file(b)
     {
-        let (old, new) = (read(a)?, read(b)?);
-        keys = key_difference(&old, &new);
-        differences = unified(old.source(), new.source(), &show(a), &show(b));
+        let (old, new) = (read_input(Some(a))?, read_input(Some(b))?);
+        if by_key {
+            all.keys = key_difference(&package(a, &old)?, &package(b, &new)?);
+        }
+        all.lines = unified(&old, &new, &show(a), &show(b));
     } else {
         for name in context.packages(&line.arguments)? {
-            let loaded = context.store.load(&name)?;
-            let text = loaded.package.source().to_vec();
-            let committed = parse(&name, Arc::new(text), &ParseOptions::default())?.package;
-            keys.extend(key_difference(&committed, &loaded.package));
-            differences.push_str(&staged_difference(context, &loaded)?);
+            match diff_package(context, &name, by_key) {
+                Ok(one) => {
+                    all.keys.extend(one.keys);
+                    all.lines.push_str(&one.lines);
+                }
+                Err(failure) => context.report(&failure)?,
+            }
         }
     }
-    let by_key = line.has("keys") || context.json;
-    let same = if by_key { keys.is_empty() } else { differences.is_empty() };
+    let same = if by_key { all.keys.is_empty() } else { all.lines.is_empty() };
     if context.json {
-        let change = |(sign, text): &(char, String)| json!({"change": sign.to_string(), "line": text});
-        context.put_json(&keys.iter().map(change).collect())?;
+        let change =
+            |(sign, text): &(&str, Vec<u8>)| json!({"change": sign, "line": super::json::text(text)});
+        context.put_rows(all.keys.iter().map(change).collect())?;
     } else if by_key {
-        for (sign, text) in &keys {
-            context.say(&format!("{sign}{text}"))?;
+        for (sign, text) in &all.keys {
+            context.put_line(&[sign.as_bytes(), text].concat())?;
         }
     } else {
-        context.put(differences.as_bytes())?;
+        context.put(all.lines.as_bytes())?;
     }
     Ok(if same { Exit::Ok } else { Exit::NotFound })
 }
 
-fn read(path: &[u8]) -> Result<Package, Failure> {
-    let path = PathBuf::from(show(path));
-    let text =
-        std::fs::read(&path).map_err(|source| cms::Error::Io { op: "read", path: path.clone(), source })?;
+/// What tells two texts apart: `KEY='value'` lines behind their signs, or a unified difference.
+#[derive(Default)]
+struct Difference {
+    keys: Vec<(&'static str, Vec<u8>)>,
+    lines: String,
+}
+
+fn diff_package(context: &Context, name: &[u8], by_key: bool) -> Result<Difference, Failure> {
+    let loaded = context.store.load(name)?;
+    if !by_key {
+        return Ok(Difference { lines: staged_difference(context, &loaded)?, keys: Vec::new() });
+    }
+    let committed = context.store.load_committed(loaded.place.clone())?.package;
+    Ok(Difference { keys: key_difference(&committed, &loaded.package), lines: String::new() })
+}
+
+/// Reads the package a file holds.
+fn package(file: &[u8], text: &[u8]) -> Result<Package, Failure> {
+    let path = path(file);
     let name = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
-    match parse(&name, Arc::new(text), &ParseOptions::default()) {
-        Err(cms::Error::Parse(error)) => Err(cms::Error::from(error.in_file(&path)).into()),
+    match parse(&name, Arc::new(text.to_vec()), &ParseOptions::default()) {
+        Err(cms::Error::Parse(error)) => Err(cms::Error::from(error.in_file(path)).into()),
         parsed => Ok(parsed?.package),
     }
 }
 
 /// Lists the `KEY='value'` lines that only one of two packages has.
-fn key_difference(old: &Package, new: &Package) -> Vec<(char, String)> {
-    let lines = |package: &Package| -> Vec<String> {
+fn key_difference(old: &Package, new: &Package) -> Vec<(&'static str, Vec<u8>)> {
+    let lines = |package: &Package| -> Vec<Vec<u8>> {
         let mut names = ShownNames::default();
         let mut lines = Vec::new();
         for section in package.sections() {
             let name = names.of(section);
-            lines.push(show(&[package.name(), b".", &name, b"=", section.section_type()].concat()));
+            lines.push([old.name(), b".", &name, b"=", section.section_type()].concat());
             for option in section.options() {
                 let mut out = Vec::new();
-                show_option(package.name(), &name, option.name(), option.value(), &mut out);
+                show_option(old.name(), &name, option.name(), option.value(), &mut out);
                 out.pop();
-                lines.push(show(&out));
+                lines.push(out);
             }
         }
         lines
     };
     let (old, new) = (lines(old), lines(new));
-    let (had, has): (std::collections::HashSet<_>, std::collections::HashSet<_>) =
-        (old.iter().cloned().collect(), new.iter().cloned().collect());
-    let gone = old.into_iter().filter(|line| !has.contains(line)).map(|line| ('-', line));
-    let come = new.into_iter().filter(|line| !had.contains(line)).map(|line| ('+', line));
+    let (had, has): (HashSet<_>, HashSet<_>) = (old.iter().cloned().collect(), new.iter().cloned().collect());
+    let gone = old.into_iter().filter(|line| !has.contains(line)).map(|line| ("-", line));
+    let come = new.into_iter().filter(|line| !had.contains(line)).map(|line| ("+", line));
     gone.chain(come).collect()
 }

@@ -147,6 +147,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "set and commit what is not so already; says whether anything changed",
         flags: &[
             flag("check", "change nothing, only say what would change"),
+            flag("no-commit", "stage only"),
             flag("diff", "show the difference"),
         ],
         writes: true,
@@ -237,8 +238,8 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "import",
         aliases: &[],
-        arguments: "[PACKAGE [FILE]]",
-        summary: "replace packages by text from a file or standard input",
+        arguments: "[PACKAGE] [FILE]",
+        summary: "replace packages by text from a file (a name with '.' or '/') or standard input",
         flags: &[
             valued("format", None, "FORMAT", "uci or json (default: by the content)"),
             flag("merge", "stage the text on top of what is there instead"),

@@ -1,13 +1,12 @@
 //! `export` and `import`.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use cms::text::{ParseOptions, parse, print, quoted};
 use cms::{Error, Package};
 use serde_json::Map;
 
-use super::context::{Context, show};
+use super::context::{Context, path, read_input, show};
 use super::failure::{Exit, Failure};
 use super::json;
 use super::line::Line;
@@ -44,28 +43,44 @@ pub fn export(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
     }
     if as_json {
-        context.put_json(&serde_json::Value::Object(object))?;
+        context.put_map(object)?;
     }
     Ok(Exit::Ok)
 }
 
 pub fn import(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let arguments = line.expect(0, 2)?;
-    let name = arguments.first().map(Vec::as_slice);
-    let mut bytes = Vec::new();
-    match arguments.get(1).filter(|file| file.as_slice() != b"-") {
-        Some(file) => {
-            let file = show(file);
-            bytes =
-                std::fs::read(&file).map_err(|source| Error::Io { op: "read", path: file.into(), source })?;
-        }
-        None => {
-            std::io::stdin().read_to_end(&mut bytes)?;
-        }
+    // A single argument that cannot name a package is the file.
+    let is_file =
+        |argument: &[u8]| argument == b"-" || argument.iter().any(|byte| matches!(byte, b'.' | b'/'));
+    let (name, file) = match line.expect(0, 2)? {
+        [file] if is_file(file) => (None, Some(file.as_slice())),
+        arguments => (arguments.first().map(Vec::as_slice), arguments.get(1).map(Vec::as_slice)),
+    };
+    if let Some(name) = name.filter(|name| !is_package(name)) {
+        return Err(not_a_package(name));
     }
+    let bytes = read_input(file)?;
+    let packages = texts(line, name, bytes).map_err(|failure| match failure {
+        Failure::Store(Error::Parse(error)) => {
+            let from = file.filter(|file| *file != b"-").unwrap_or(b"standard input");
+            Error::from(error.in_file(path(from))).into()
+        }
+        other => other,
+    })?;
+    if let Some((name, _)) = packages.iter().find(|(name, _)| !is_package(name)) {
+        return Err(not_a_package(name));
+    }
+    if packages.is_empty() {
+        return Err(Failure::Other(Exit::Invalid, "nothing to import: the text holds no package".into()));
+    }
+    if line.has("merge") { merge(context, line, packages) } else { replace(context, packages) }
+}
+
+/// Reads the packages of a text: of the name given, or of the names it holds.
+fn texts(line: &Line, name: Option<&[u8]>, bytes: Vec<u8>) -> Result<Vec<json::NamedText>, Failure> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     let guessed = if matches!(first, Some(b'{' | b'[')) { Format::Json } else { Format::Uci };
-    let packages = match (format(line)?.unwrap_or(guessed), name) {
+    Ok(match (format(line)?.unwrap_or(guessed), name) {
         (Format::Json, name) => json::read(&bytes, name)?,
         // The text of one package is kept as it is, comments included.
         (Format::Uci, Some(name)) => {
@@ -76,11 +91,16 @@ pub fn import(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             let (packages, _) = cms::text::import(Arc::new(bytes), &ParseOptions::default())?;
             packages.iter().map(|package| (package.name().to_vec(), print(package, false))).collect()
         }
-    };
-    if packages.is_empty() {
-        return Err(Failure::Other(Exit::Invalid, "nothing to import: the text holds no package".into()));
-    }
-    if line.has("merge") { merge(context, line, packages) } else { replace(context, packages) }
+    })
+}
+
+/// Reports whether a package of that name can be in the configuration directory, and is found there.
+fn is_package(name: &[u8]) -> bool {
+    cms::name::is_package(name) && !name.iter().any(|byte| matches!(byte, b'.' | b'/'))
+}
+
+fn not_a_package(name: &[u8]) -> Failure {
+    Failure::Other(Exit::Invalid, format!("'{}': not a package name", show(name)))
 }
 
 /// Replaces packages. All of the input has been read and checked before the first is written.
@@ -114,7 +134,7 @@ fn merge(context: &mut Context, line: &Line, packages: Vec<json::NamedText>) -> 
         if context.dry_run {
             let package = Package::new(place.name.as_bytes());
             for delta in &deltas {
-                context.say(&stage::describe(package.name(), delta))?;
+                context.put_line(&stage::describe(package.name(), delta))?;
             }
             continue;
         }

@@ -1,12 +1,10 @@
 //! The commands that stage changes. A command stages all of its changes or, if one is refused, none.
 
-use std::io::Read;
-
 use cms::text::Dialect;
-use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Selector};
+use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Selector};
 use serde_json::json;
 
-use super::context::{Context, show};
+use super::context::{Context, read_input, show};
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::stage;
@@ -49,13 +47,17 @@ impl Edits {
         Ok(changed)
     }
 
-    /// Stages the changes, and commits them if told so.
+    /// Stages the changes, and commits them if told so, together with what was staged before.
     pub fn finish(self, context: &mut Context, commit: bool) -> Result<Exit, Failure> {
-        for (loaded, deltas) in self.0.into_iter().filter(|(_, deltas)| !deltas.is_empty()) {
+        for (loaded, deltas) in self.0 {
             if context.dry_run {
                 for delta in &deltas {
-                    context.say(&stage::describe(loaded.package.name(), delta))?;
+                    context.put_line(&stage::describe(loaded.package.name(), delta))?;
                 }
+                continue;
+            }
+            let pending = !loaded.changes.is_empty();
+            if deltas.is_empty() && !(commit && pending) {
                 continue;
             }
             if !loaded.place.staged {
@@ -64,7 +66,9 @@ impl Edits {
                 })?;
                 continue;
             }
-            context.store.stage(&loaded.place, &deltas)?;
+            if !deltas.is_empty() {
+                context.store.stage(&loaded.place, &deltas)?;
+            }
             if commit {
                 stage::commit_one(context, &loaded.place, Form::Lossless)?;
             }
@@ -97,16 +101,7 @@ pub fn set(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         return each(context, line, DeltaKind::Set);
     }
     let [key] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
-    let mut value = Vec::new();
-    match line.text("from-file") {
-        Some(file) => {
-            let read = std::fs::read(&file);
-            value = read.map_err(|source| Error::Io { op: "read", path: file.into(), source })?;
-        }
-        None => {
-            std::io::stdin().read_to_end(&mut value)?;
-        }
-    }
+    let value = read_input(line.value("from-file"))?;
     // The newline that ends the last line is not part of the value.
     let value = value.strip_suffix(b"\n").unwrap_or(&value);
     set_value(context, line, key, value)
@@ -160,6 +155,24 @@ pub fn add(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     edits.finish(context, line.has("commit"))
 }
 
+/// Reports whether what a key names is not in the file as it is in the package with its staged changes.
+fn is_pending(context: &Context, loaded: &Loaded, key: &Key) -> Result<bool, Failure> {
+    if loaded.changes.is_empty() {
+        return Ok(false);
+    }
+    let committed = context.store.load_committed(loaded.place.clone())?.package;
+    let Some(selector) = &key.section else { return Ok(false) };
+    let wanted = loaded.package.select(selector)?.map(|section| section.name());
+    let there = |package: &Package| -> Option<Vec<Vec<u8>>> {
+        let section = package.section(wanted?)?;
+        Some(match &key.option {
+            None => vec![section.section_type().to_vec()],
+            Some(option) => section.get(option)?.items().map(<[u8]>::to_vec).collect(),
+        })
+    };
+    Ok(there(&committed) != there(&loaded.package))
+}
+
 pub fn ensure(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let mut edits = Edits::default();
     let mut report = Vec::new();
@@ -168,7 +181,13 @@ pub fn ensure(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         let (key, value) = Key::parse_assignment(argument)?;
         let value =
             value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;
-        report.push((key.text(), edits.apply(context, DeltaKind::Set, &key, Some(value))?));
+        let mut changed = edits.apply(context, DeltaKind::Set, &key, Some(value))?;
+        // What is staged already is not so yet; the file decides.
+        if !line.has("no-commit") {
+            let (loaded, _) = edits.package(context, &key.package)?;
+            changed = changed || is_pending(context, loaded, &key)?;
+        }
+        report.push((key.text(), changed));
     }
     let mut difference = String::new();
     if line.has("diff") {
@@ -178,7 +197,7 @@ pub fn ensure(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     }
     let changed = report.iter().any(|(_, changed)| *changed);
     if !check {
-        edits.finish(context, true)?;
+        edits.finish(context, !line.has("no-commit"))?;
     }
     if context.json {
         let keys: serde_json::Map<_, _> =
