@@ -7,16 +7,19 @@
 //! - `load` builds packages from statements.
 //! - `print` writes a package in the canonical form of stock uci.
 //! - `layout` finds where the sections and options of a package stand in its text.
+//! - `render` writes an edited package back into the text it was read from, touching only the lines
+//!   the edits concern; `place` is its second pass, over sections that move or are new; `patch` applies
+//!   what both decide.
 //! - `format` tidies text.
 //! - `words` splits command lines, which are quoted the same way.
-//! - `render` writes an edited package back into the text it was read from, touching only the lines
-//!   the edits concern.
 
 mod error;
 mod format;
 mod layout;
 mod lexer;
 mod load;
+mod patch;
+mod place;
 mod print;
 mod render;
 mod statement;

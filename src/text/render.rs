@@ -11,8 +11,10 @@
 
 use std::sync::Arc;
 
-use super::layout::{self, Block, Layout, SectionSites, Site};
+use super::layout::{self, Layout, SectionSites, Site};
 use super::load::{ParseOptions, parse};
+use super::patch::{Patch, line_end, preceding_blank_line};
+use super::place::place_sections;
 use super::print::{print_option, print_section, push_quoted, push_type};
 use super::statement::Command;
 use crate::error::{Error, Result};
@@ -41,56 +43,8 @@ pub fn render(package: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> 
     Err(unwritable(package))
 }
 
-fn unwritable(package: &Package) -> Error {
+pub(super) fn unwritable(package: &Package) -> Error {
     Error::invalid(package.name(), "the changed package cannot be written as text; is a name used twice?")
-}
-
-/// The replacements of one pass, in any order; those at one place in the order they were made.
-struct Patch<'s> {
-    source: &'s [u8],
-    line_end: &'static [u8],
-    edits: Vec<(std::ops::Range<usize>, Vec<u8>)>,
-}
-
-impl<'s> Patch<'s> {
-    fn new(source: &'s [u8]) -> Self {
-        Self { source, line_end: line_end(source), edits: Vec::new() }
-    }
-
-    fn replace(&mut self, range: std::ops::Range<usize>, text: Vec<u8>) {
-        self.edits.push((range, text));
-    }
-
-    /// Inserts whole lines at `at`, which is the end of a line, perhaps one without newline.
-    fn insert_lines(&mut self, at: usize, mut lines: Vec<u8>) {
-        if lines.is_empty() {
-            return;
-        }
-        if at > 0 && self.source[at - 1] != b'\n' {
-            lines.splice(0..0, self.line_end.iter().copied());
-        }
-        self.replace(at..at, lines);
-    }
-
-    fn apply(mut self) -> Vec<u8> {
-        self.edits.sort_by_key(|(range, _)| (range.start, range.end));
-        let mut out = Vec::with_capacity(self.source.len() + 256);
-        let mut from = 0;
-        for (range, text) in self.edits {
-            out.extend_from_slice(&self.source[from..range.start.max(from)]);
-            out.extend_from_slice(&text);
-            from = from.max(range.end);
-        }
-        out.extend_from_slice(&self.source[from..]);
-        out
-    }
-}
-
-fn line_end(source: &[u8]) -> &'static [u8] {
-    match memchr::memchr(b'\n', source) {
-        Some(at) if at > 0 && source[at - 1] == b'\r' => b"\r\n",
-        _ => b"\n",
-    }
 }
 
 /// The first pass: everything but where sections stand.
@@ -134,7 +88,12 @@ fn edit_sections(original: &Package, edited: &Package, options: &ParseOptions<'_
     Ok(patch.apply())
 }
 
-fn scan(source: &[u8], package: &Package, options: &ParseOptions<'_>, wanted: &[bool]) -> Result<Layout> {
+pub(super) fn scan(
+    source: &[u8],
+    package: &Package,
+    options: &ParseOptions<'_>,
+    wanted: &[bool],
+) -> Result<Layout> {
     layout::scan(source, package, options, |ordinal| wanted[ordinal])
         .map_err(|fault| Error::from(fault.locate(source)))
 }
@@ -163,13 +122,6 @@ fn delete_blocks(sites: &SectionSites, patch: &mut Patch<'_>) {
         }
         patch.replace(lines, Vec::new());
     }
-}
-
-/// Returns where the line before `at` starts, if it is blank and not above `above`.
-fn preceding_blank_line(source: &[u8], at: usize, above: usize) -> Option<usize> {
-    let before = source[above..at].strip_suffix(b"\n")?;
-    let start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
-    before[start..].iter().all(|byte| is_blank(*byte)).then_some(above + start)
 }
 
 fn edit_headers(old: Section<'_>, new: Section<'_>, sites: &SectionSites, patch: &mut Patch<'_>) {
@@ -359,159 +311,4 @@ fn requoted(old: &[u8], value: &[u8]) -> Vec<u8> {
         _ => push_quoted(value, &mut out),
     }
     out
-}
-
-/// The second pass: moves sections, and puts new ones where they belong. All others are as in `edited`.
-fn place_sections(source: Vec<u8>, edited: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> {
-    let mut source = Arc::new(source);
-    let survivors = parse(edited.name(), Arc::clone(&source), options)?.package;
-    let order = desired_order(edited);
-    if survivors.len() != order.iter().flatten().count() {
-        return Err(unwritable(edited));
-    }
-    let stable = longest_rising(&order);
-    if stable.iter().all(|stable| *stable) {
-        return Ok(Arc::unwrap_or_clone(source));
-    }
-    let none = vec![false; survivors.len()];
-    let mut layout = scan(&source, &survivors, options, &none)?;
-    layout.shared.retain(|line| line.statements[1..].iter().any(|site| site.command == Command::Config));
-    if !layout.shared.is_empty() {
-        source = Arc::new(layout::split_shared(&source, &layout.shared, line_end(&source)));
-        layout = scan(&source, &survivors, options, &none)?;
-    }
-    let mut patch = Patch::new(&source);
-    for (index, section) in edited.sections().enumerate().filter(|(index, _)| !stable[*index]) {
-        let text = match order[index] {
-            Some(ordinal) => cut_section(&layout.sections[ordinal], &mut patch),
-            None => {
-                let mut text = Vec::new();
-                print_section(section, false, &mut text);
-                with_line_end(text, patch.line_end)
-            }
-        };
-        let ordinals = |range: std::ops::Range<usize>| range.filter(|i| stable[*i]).map(|i| order[i]);
-        let before = ordinals(0..index).next_back().flatten();
-        let after = ordinals(index + 1..order.len()).next().flatten();
-        insert_section(text, before, after, &layout, &mut patch);
-    }
-    Ok(patch.apply())
-}
-
-/// Lists, for each section of the edited package, its position in the text: `None` for a new one.
-fn desired_order(edited: &Package) -> Vec<Option<usize>> {
-    let mut origins: Vec<usize> = edited.sections().filter_map(|section| section.origin()).collect();
-    origins.sort_unstable();
-    edited
-        .sections()
-        .map(|section| section.origin().and_then(|origin| origins.binary_search(&origin).ok()))
-        .collect()
-}
-
-/// Picks as many sections as possible whose positions rise: those stay, the others move.
-fn longest_rising(order: &[Option<usize>]) -> Vec<bool> {
-    let mut tails: Vec<usize> = Vec::new();
-    let mut previous: Vec<Option<usize>> = vec![None; order.len()];
-    for (index, position) in order.iter().enumerate() {
-        if position.is_none() {
-            continue;
-        }
-        let length = tails.partition_point(|tail| order[*tail] < *position);
-        previous[index] = length.checked_sub(1).map(|shorter| tails[shorter]);
-        if length == tails.len() {
-            tails.push(index);
-        } else {
-            tails[length] = index;
-        }
-    }
-    let mut stable = vec![false; order.len()];
-    let mut next = tails.last().copied();
-    while let Some(index) = next {
-        stable[index] = true;
-        next = previous[index];
-    }
-    stable
-}
-
-/// Takes a section out of the text, the comments right above it included, and returns its lines.
-fn cut_section(sites: &SectionSites, patch: &mut Patch<'_>) -> Vec<u8> {
-    let mut text = Vec::new();
-    for block in &sites.blocks {
-        let start = comment_start(patch.source, block);
-        text.extend_from_slice(&patch.source[start..block.lines.end]);
-        if !text.ends_with(b"\n") {
-            text.extend_from_slice(patch.line_end);
-        }
-        let cut = preceding_blank_line(patch.source, start, block.above).unwrap_or(start);
-        patch.replace(cut..block.lines.end, Vec::new());
-    }
-    text
-}
-
-/// Returns where the comment lines right above a header start.
-fn comment_start(source: &[u8], block: &Block) -> usize {
-    let at = block.lines.start;
-    let mut start = at;
-    while start > block.above {
-        let line = memchr::memrchr(b'\n', &source[..start - 1]).map_or(0, |newline| newline + 1);
-        let first = source[line..start].iter().find(|byte| !is_blank(**byte));
-        if first != Some(&b'#') {
-            break;
-        }
-        start = line;
-    }
-    // What the file starts with is about the file.
-    if start == 0 { at } else { start }
-}
-
-fn with_line_end(text: Vec<u8>, line_end: &[u8]) -> Vec<u8> {
-    // Values may hold newlines of their own, so only the ends of statements are changed.
-    if line_end == b"\n" { text } else { crlf_statements(&text, line_end) }
-}
-
-fn crlf_statements(text: &[u8], line_end: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + 16);
-    let mut quoted = false;
-    for byte in text {
-        match byte {
-            b'\n' if !quoted => out.extend_from_slice(line_end),
-            _ => {
-                quoted ^= *byte == b'\'';
-                out.push(*byte);
-            }
-        }
-    }
-    out
-}
-
-fn insert_section(
-    text: Vec<u8>,
-    before: Option<usize>,
-    after: Option<usize>,
-    layout: &Layout,
-    patch: &mut Patch<'_>,
-) {
-    let blocks = |ordinal: usize| &layout.sections[ordinal].blocks;
-    match (before, after) {
-        // Behind everything: at the end of the text, below what comments may stand there.
-        (_, None) => {
-            let end = patch.source.len();
-            let separate = !patch.source.is_empty() && !patch.source.ends_with(b"\n\n");
-            let first = !patch.edits.iter().any(|(range, text)| *range == (end..end) && !text.is_empty());
-            let mut lines = if separate || !first { patch.line_end.to_vec() } else { Vec::new() };
-            lines.extend_from_slice(&text);
-            if first { patch.insert_lines(end, lines) } else { patch.replace(end..end, lines) }
-        }
-        (Some(before), Some(_)) => {
-            let mut lines = patch.line_end.to_vec();
-            lines.extend_from_slice(&text);
-            patch.insert_lines(blocks(before)[0].lines.end, lines);
-        }
-        (None, Some(after)) => {
-            let at = comment_start(patch.source, &blocks(after)[0]);
-            let mut lines = text;
-            lines.extend_from_slice(patch.line_end);
-            patch.replace(at..at, lines);
-        }
-    }
 }
