@@ -175,6 +175,15 @@ struct Loader {
 
 impl Loader {
     fn run(&mut self, source: &[u8], options: &ParseOptions<'_>) -> Result<Vec<ParseError>> {
+        let outcome = self.read_all(source, options);
+        self.close_section();
+        if let Some(progress) = options.progress {
+            progress(source.len(), source.len());
+        }
+        outcome
+    }
+
+    fn read_all(&mut self, source: &[u8], options: &ParseOptions<'_>) -> Result<Vec<ParseError>> {
         let mut statements = Statements::new(source, options.dialect, options.strict);
         let mut errors = Vec::new();
         for count in 1_usize.. {
@@ -198,10 +207,6 @@ impl Loader {
                 progress(statements.position(), source.len());
             }
         }
-        if let Some(progress) = options.progress {
-            progress(source.len(), source.len());
-        }
-        self.close_section();
         Ok(errors)
     }
 
