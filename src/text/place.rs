@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::layout::{self, Block, Layout, SectionSites};
 use super::load::{ParseOptions, parse};
 use super::patch::{Patch, line_end, preceding_blank_line};
-use super::print::print_section;
+use super::print::print_section_lines;
 use super::render::{scan, unwritable};
 use super::statement::Command;
 use crate::error::Result;
@@ -41,8 +41,8 @@ pub(super) fn place_sections(
             Some(ordinal) => cut_section(&layout.sections[ordinal], &mut patch),
             None => {
                 let mut text = Vec::new();
-                print_section(section, false, &mut text);
-                with_line_end(text, patch.line_end)
+                print_section_lines(section, false, patch.line_end, &mut text);
+                text
             }
         };
         let ordinals = |range: std::ops::Range<usize>| range.filter(|i| stable[*i]).map(|i| order[i]);
@@ -117,26 +117,6 @@ fn comment_start(source: &[u8], block: &Block) -> usize {
     }
     // What the file starts with is about the file.
     if start == 0 { at } else { start }
-}
-
-fn with_line_end(text: Vec<u8>, line_end: &[u8]) -> Vec<u8> {
-    // Values may hold newlines of their own, so only the ends of statements are changed.
-    if line_end == b"\n" { text } else { crlf_statements(&text, line_end) }
-}
-
-fn crlf_statements(text: &[u8], line_end: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + 16);
-    let mut quoted = false;
-    for byte in text {
-        match byte {
-            b'\n' if !quoted => out.extend_from_slice(line_end),
-            _ => {
-                quoted ^= *byte == b'\'';
-                out.push(*byte);
-            }
-        }
-    }
-    out
 }
 
 fn insert_section(

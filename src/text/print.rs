@@ -51,15 +51,20 @@ pub fn print(package: &Package, names: bool) -> Vec<u8> {
 
 /// Appends one section in canonical form, without the blank line before it.
 pub fn print_section(section: Section<'_>, names: bool, out: &mut Vec<u8>) {
+    print_section_lines(section, names, b"\n", out);
+}
+
+/// Appends one section whose lines end in `line_end`; values keep the line ends they hold.
+pub(crate) fn print_section_lines(section: Section<'_>, names: bool, line_end: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"config ");
     push_type(section.section_type(), out);
     if names || !section.is_anonymous() {
         out.push(b' ');
         push_quoted(section.name(), out);
     }
-    out.push(b'\n');
+    out.extend_from_slice(line_end);
     for option in section.options() {
-        print_option(option.name(), option.value(), b"\t", b"\n", out);
+        print_option(option.name(), option.value(), b"\t", line_end, out);
     }
 }
 

@@ -15,7 +15,7 @@ use super::layout::{self, Layout, SectionSites, Site};
 use super::load::{ParseOptions, parse};
 use super::patch::{Patch, line_end, preceding_blank_line};
 use super::place::place_sections;
-use super::print::{print_option, print_section, push_quoted, push_type};
+use super::print::{print_option, print_section_lines, push_quoted, push_type};
 use super::statement::Command;
 use crate::error::{Error, Result};
 use crate::name::is_blank;
@@ -76,7 +76,7 @@ fn edit_sections(original: &Package, edited: &Package, options: &ParseOptions<'_
             Some(new) if new.is_anonymous() && !old.is_anonymous() && sites.blocks.len() > 1 => {
                 delete_blocks(sites, &mut patch);
                 let mut text = Vec::new();
-                print_section(new, false, &mut text);
+                print_section_lines(new, false, patch.line_end, &mut text);
                 patch.replace(sites.blocks[0].lines.start..sites.blocks[0].lines.start, text);
             }
             Some(new) => {

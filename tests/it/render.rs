@@ -82,6 +82,11 @@ fn line_ends_and_a_missing_last_one_are_respected() {
         edited("config a x\r\n\toption o 1\r\n", "n.x.p='2'\n"),
         "config a x\r\n\toption o 1\r\n\toption p '2'\r\n"
     );
+    // What a value holds is not a line end: a quote in it once turned its newlines into CRLF.
+    assert_eq!(
+        edited("config a x\r\n", "n.z='b'\nn.z.o='it'\\''s\ntwo'\n"),
+        "config a x\r\n\r\nconfig b 'z'\r\n\toption o 'it'\\''s\ntwo'\r\n"
+    );
     assert_eq!(edited("config a x", "n.x.p='2'\n"), "config a x\n\toption p '2'\n");
     assert_eq!(edited("", "n.x='a'\n"), "config a 'x'\n");
 }
