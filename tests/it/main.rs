@@ -6,5 +6,6 @@ mod corpus;
 mod crash;
 mod faults;
 mod golden;
+mod model;
 mod processes;
 mod render;
