@@ -156,7 +156,10 @@ pub(super) fn close_end(source: &[u8], end: usize, line_end: &[u8]) -> Option<Ve
     let is_parted = !source.ends_with(b"\n") && rest.contains(&b';');
     (is_open || is_parted).then(|| {
         let mut out = statement.to_vec();
-        if rest.is_empty() {
+        if rest.is_empty() && statement.ends_with(b"\r") {
+            // An escaped CR is part of the value; a line feed behind it would make it a continuation.
+            out.extend_from_slice(b"''");
+        } else if rest.is_empty() {
             out.truncate(without_line_end(statement).len() - 1);
         }
         out.extend_from_slice(line_end);
