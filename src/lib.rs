@@ -25,6 +25,8 @@ mod dirs;
 mod error;
 pub mod files;
 mod lock;
+#[expect(unsafe_code, reason = "mapped memory")]
+pub mod map;
 pub mod name;
 mod package;
 mod staging;

@@ -23,6 +23,7 @@ impl Package {
 
     /// Appends a section. Without a name it is anonymous and gets a generated one.
     pub(crate) fn push_section(&mut self, kind: Span, name: Option<Span>) -> Result<SectionId> {
+        self.touch_all();
         self.created = self.created.wrapping_add(1);
         let anonymous = name.is_none();
         let name = match name {
@@ -102,6 +103,7 @@ impl Package {
     }
 
     pub(crate) fn delete_section(&mut self, id: SectionId) {
+        self.touch_all();
         self.leave(id);
         self.order.retain(|other| *other != id.0);
         let data = &mut self.sections[id.0 as usize];
@@ -112,6 +114,7 @@ impl Package {
 
     /// Gives a section a name of its own.
     pub(crate) fn rename_section(&mut self, id: SectionId, name: &[u8]) -> Result<()> {
+        self.touch_all();
         let span = self.text.add(name)?;
         self.leave(id);
         let data = &mut self.sections[id.0 as usize];
@@ -122,10 +125,12 @@ impl Package {
     }
 
     pub(crate) fn set_type(&mut self, id: SectionId, kind: Span) {
+        self.touch_all();
         self.sections[id.0 as usize].kind = kind;
     }
 
     pub(crate) fn set_anonymous(&mut self, id: SectionId, anonymous: bool) {
+        self.touch_all();
         self.sections[id.0 as usize].anonymous = anonymous;
     }
 
@@ -136,6 +141,7 @@ impl Package {
 
     /// Moves a section to `position` of the order without it; beyond the end means last.
     pub(crate) fn move_section(&mut self, id: SectionId, position: usize) {
+        self.touch_all();
         let from = self.position(id);
         self.order.remove(from);
         self.order.insert(position.min(self.order.len()), id.0);
@@ -174,6 +180,7 @@ impl Package {
             }
             *by_name = Some(Box::new(table));
         }
+        self.touch(section, Some(OptionId(index)));
     }
 
     fn option_mut(&mut self, section: SectionId, option: OptionId) -> &mut OptionData {
@@ -190,11 +197,13 @@ impl Package {
 
     /// Makes an option the string `value`, whatever it was.
     pub(crate) fn set_string(&mut self, section: SectionId, option: OptionId, value: Span) {
+        self.touch(section, Some(option));
         self.option_mut(section, option).value = Slot::String(value);
     }
 
     /// Appends an item to an option, which becomes a list if it was a string.
     pub(crate) fn push_item(&mut self, section: SectionId, option: OptionId, item: Span) {
+        self.touch(section, Some(option));
         match self.option_mut(section, option).value {
             Slot::List(list) => self.lists[list as usize].push(item),
             Slot::String(first) => {
@@ -211,6 +220,7 @@ impl Package {
         option: OptionId,
         mut remove: impl FnMut(usize, &[u8]) -> bool,
     ) {
+        self.touch(section, Some(option));
         if let Slot::List(list) = self.option_mut(section, option).value {
             let mut position = 0;
             let text = &self.text;
@@ -222,6 +232,7 @@ impl Package {
     }
 
     pub(crate) fn delete_option(&mut self, section: SectionId, option: OptionId) {
+        self.touch(section, Some(option));
         self.leave_option(section, option);
         self.option_mut(section, option).alive = false;
     }
@@ -244,6 +255,7 @@ impl Package {
     }
 
     pub(crate) fn rename_option(&mut self, section: SectionId, option: OptionId, name: &[u8]) -> Result<()> {
+        self.touch(section, None);
         let span = self.text.add(name)?;
         self.leave_option(section, option);
         self.option_mut(section, option).name = span;

@@ -13,12 +13,14 @@ mod apply;
 mod edit;
 mod selector;
 mod table;
+mod touched;
 mod view;
 
 use std::sync::Arc;
 
 pub use selector::{Key, Selector};
 use table::NameTable;
+pub(crate) use touched::Touched;
 pub use view::{List, OptionView, Section, Value};
 
 use crate::error::{Error, Result};
@@ -111,6 +113,8 @@ pub struct Package {
     created: u32,
     /// Set while the text is read: what is added comes from there.
     loading: bool,
+    /// What has been changed since.
+    touched: Touched,
 }
 
 /// The handle of a section in its package; valid until the section is deleted.

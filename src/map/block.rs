@@ -1,0 +1,270 @@
+//! Reading blocks: names, sections and their options, orders. Everything in a block is at rest.
+//!
+//! A block may come from a damaged file. Whatever does not fit inside its block is answered with nothing.
+
+use super::format::{
+    At, B_BODY, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, L_COUNT, L_SLOTS, LEAF,
+    N_BYTES, N_LEN, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, O_TOTAL, P_NEXT_RANK, P_OPTIONS, P_PARTS, PART,
+    R_BACK, R_LEN, R_NAME, R_VALUE, S_COUNT, S_FLAGS, S_NAME, S_NAME_LEN, Seq, V_PREV, V_SEQ, V_TYPE, W_BACK,
+    W_LEN, W_NAME, W_VALUE, WIDE, WIDE_DEAD, behind_name, even,
+};
+use super::hash::{checksum, u16_at, u32_at, u64_at};
+use super::index::SlotId;
+use super::region::Region;
+use super::value::{List, Value};
+
+/// A block: the bytes of one, and what it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block<'m> {
+    pub kind: u32,
+    pub bytes: &'m [u8],
+}
+
+impl<'m> Block<'m> {
+    /// Reads the block at a position; `None` if it is not inside the region.
+    #[inline]
+    pub fn at(region: &'m Region, at: At) -> Option<Self> {
+        let word = u32_at(region.bytes(at.offset(), B_BODY)?, B_SIZE);
+        let bytes = region.bytes(at.offset(), (word >> KIND_BITS) as usize)?;
+        Some(Self { kind: word & ((1 << KIND_BITS) - 1), bytes })
+    }
+
+    /// Reports whether the block's checksum is right.
+    pub fn is_intact(&self) -> bool {
+        self.bytes.len() >= B_BODY && u32_at(self.bytes, B_CHECKSUM) == block_checksum(self.bytes)
+    }
+
+    /// Returns the bytes of a name block.
+    #[inline]
+    pub fn name(&self) -> Option<&'m [u8]> {
+        let len = usize::from(u16_at(self.bytes, N_LEN));
+        self.bytes.get(N_BYTES..N_BYTES + len).filter(|_| self.kind == NAME)
+    }
+
+    /// Returns the position of the previous version.
+    #[inline]
+    pub fn prev(&self) -> At {
+        At(u32_at(self.bytes, V_PREV))
+    }
+
+    /// Returns the commit that made this version.
+    #[inline]
+    pub fn seq(&self) -> Seq {
+        Seq(u32_at(self.bytes, V_SEQ))
+    }
+
+    /// Returns a section's type, a part's number or an order's type.
+    #[inline]
+    pub fn type_word(&self) -> u32 {
+        u32_at(self.bytes, V_TYPE)
+    }
+}
+
+/// Computes the checksum of a block: over the size and all behind the checksum.
+pub(super) fn block_checksum(block: &[u8]) -> u32 {
+    checksum(block.get(B_BODY..).unwrap_or_default()) ^ u32_at(block, B_SIZE).rotate_left(11)
+}
+
+/// Compares two short byte strings without a call.
+#[inline(always)]
+pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
+    let len = a.len();
+    if len != b.len() {
+        return false;
+    }
+    if len > 16 {
+        return a == b;
+    }
+    if len >= 8 {
+        return (u64_at(a, 0) ^ u64_at(b, 0)) | (u64_at(a, len - 8) ^ u64_at(b, len - 8)) == 0;
+    }
+    if len >= 4 {
+        return (u32_at(a, 0) ^ u32_at(b, 0)) | (u32_at(a, len - 4) ^ u32_at(b, len - 4)) == 0;
+    }
+    a.iter().zip(b).all(|(a, b)| a == b)
+}
+
+/// An option in a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'m> {
+    /// Where it starts in its block, in bytes.
+    pub start: usize,
+    /// How far its block starts before it, in bytes.
+    pub back: usize,
+    /// Where its name is.
+    pub name: At,
+    /// The value; `None` if the option was deleted.
+    pub value: Option<Value<'m>>,
+    /// Where the next record starts in the block, in bytes.
+    pub end: usize,
+}
+
+impl<'m> Record<'m> {
+    /// Reads the record at `start` of a block; `None` if it is not inside the block.
+    #[inline]
+    pub fn at(block: &'m [u8], start: usize) -> Option<Self> {
+        let bytes = block.get(start..)?;
+        let narrow = bytes.get(..R_VALUE)?;
+        let (name, back, head, len, list, dead) = if u16_at(narrow, R_NAME) == WIDE {
+            let wide = bytes.get(..W_VALUE)?;
+            let word = u32_at(wide, W_LEN);
+            let (len, list) = ((word << 1 >> 1) as usize, word >> 31 != 0);
+            (u32_at(wide, W_NAME), u32_at(wide, W_BACK), W_VALUE, len, list, word == WIDE_DEAD)
+        } else {
+            let word = u16_at(narrow, R_LEN);
+            let (len, list) = (usize::from(word << 1 >> 1), word >> 15 != 0);
+            let (name, back) = (u16_at(narrow, R_NAME), u16_at(narrow, R_BACK));
+            (u32::from(name), u32::from(back), R_VALUE, len, list, word == DEAD)
+        };
+        let (name, back) = (At(name), At(back).offset());
+        if dead {
+            return Some(Self { start, back, name, value: None, end: even(start + head) });
+        }
+        let value = value(bytes.get(head..)?.get(..len)?, list)?;
+        Some(Self { start, back, name, value: Some(value), end: even(start + head + len) })
+    }
+}
+
+/// Makes a value of the bytes of one.
+#[inline]
+pub(super) fn value(bytes: &[u8], list: bool) -> Option<Value<'_>> {
+    match (list, bytes.split_last()) {
+        (true, _) => Some(Value::List(List::new(bytes))),
+        (false, Some((0, string))) => Some(Value::String(string)),
+        (false, _) => None,
+    }
+}
+
+/// A section or a part of one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SectionBlock<'m> {
+    pub(super) block: Block<'m>,
+}
+
+impl<'m> SectionBlock<'m> {
+    #[inline]
+    pub fn name_len(&self) -> usize {
+        usize::from(u16_at(self.block.bytes, S_NAME_LEN))
+    }
+
+    #[inline]
+    pub fn name(&self) -> &'m [u8] {
+        self.block.bytes.get(S_NAME..S_NAME + self.name_len()).unwrap_or_default()
+    }
+
+    fn flags(&self) -> u16 {
+        u16_at(self.block.bytes, S_FLAGS)
+    }
+
+    pub fn is_anonymous(&self) -> bool {
+        self.flags() & F_ANONYMOUS != 0
+    }
+
+    pub fn is_deleted(&self) -> bool {
+        self.flags() & F_DELETED != 0
+    }
+
+    pub fn is_split(&self) -> bool {
+        self.flags() & F_SPLIT != 0
+    }
+
+    /// Returns the number of records in this block.
+    pub fn count(&self) -> usize {
+        match self.is_split() {
+            true => 0,
+            false => usize::from(u16_at(self.block.bytes, S_COUNT)),
+        }
+    }
+
+    /// Returns how many parts a split section has, how many options, and the next rank.
+    pub fn parts(&self) -> Option<[u32; 3]> {
+        let numbers = self.block.bytes.get(behind_name(self.name_len())..).filter(|_| self.is_split())?;
+        let number = |at| u32_at(numbers, at);
+        Some([number(P_PARTS), number(P_OPTIONS), number(P_NEXT_RANK)])
+    }
+
+    /// Iterates over the records, those of deleted options included.
+    pub fn records(&self) -> Records<'m> {
+        let ranks = if self.block.kind == PART { self.count() * 4 } else { 0 };
+        Records { block: self.block.bytes, next: behind_name(self.name_len()) + ranks, left: self.count() }
+    }
+
+    /// Returns the option whose name is at `name`.
+    pub fn find(&self, name: At) -> Option<Value<'m>> {
+        self.records().find(|record| record.name == name)?.value
+    }
+
+    /// Returns the rank of the record at `index` of a part among those of its section.
+    pub fn rank(&self, index: usize) -> u32 {
+        u32_at(self.block.bytes, behind_name(self.name_len()) + index * 4)
+    }
+}
+
+/// Iterates over records; see [`SectionBlock::records`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Records<'m> {
+    block: &'m [u8],
+    next: usize,
+    left: usize,
+}
+
+impl<'m> Iterator for Records<'m> {
+    type Item = Record<'m>;
+
+    fn next(&mut self) -> Option<Record<'m>> {
+        self.left = self.left.checked_sub(1)?;
+        let record = Record::at(self.block, self.next)?;
+        self.next = record.end;
+        Some(record)
+    }
+}
+
+/// The order of the sections of a package, or of those of a type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Order<'m> {
+    pub(super) region: &'m Region,
+    pub(super) block: Block<'m>,
+}
+
+impl<'m> Order<'m> {
+    /// Returns the number of sections.
+    pub fn len(&self) -> usize {
+        u32_at(self.block.bytes, O_TOTAL) as usize
+    }
+
+    /// Iterates over the leaves: where they are and how many sections they have.
+    pub fn leaves(&self) -> impl Iterator<Item = (At, usize)> + use<'m> {
+        let count = u32_at(self.block.bytes, O_LEAVES) as usize;
+        let entries = self.block.bytes.get(O_ENTRIES..).unwrap_or_default();
+        entries.chunks_exact(O_ENTRY).take(count).map(|e| (At(u32_at(e, 0)), u32_at(e, 4) as usize))
+    }
+
+    /// Returns the slots in the leaf at a position.
+    pub fn leaf(
+        region: &'m Region,
+        at: At,
+    ) -> impl DoubleEndedIterator<Item = SlotId> + ExactSizeIterator + use<'m> {
+        let bytes =
+            Block::at(region, at).filter(|block| block.kind == LEAF).map_or(&[][..], |block| block.bytes);
+        let count = u32_at(bytes, L_COUNT) as usize;
+        let slots = bytes.get(L_SLOTS..).unwrap_or_default();
+        let slots = slots.get(..count.saturating_mul(4)).unwrap_or_default();
+        slots.chunks_exact(4).map(|slot| SlotId(u32_at(slot, 0)))
+    }
+
+    /// Iterates over the slots of the sections, in order.
+    pub fn slots(self) -> impl Iterator<Item = SlotId> + use<'m> {
+        self.leaves().flat_map(move |(at, _)| Self::leaf(self.region, at))
+    }
+
+    /// Returns the slot of the section at `index`.
+    pub fn get(&self, mut index: usize) -> Option<SlotId> {
+        for (at, count) in self.leaves() {
+            if index < count {
+                return Self::leaf(self.region, at).nth(index);
+            }
+            index -= count;
+        }
+        None
+    }
+}

@@ -1,0 +1,320 @@
+//! Makes a whole map: in one pass over the sections, then the index, then the orders.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
+use super::block::{Block, SectionBlock};
+use super::content::{Content, Each, Head, Sections, check, check_name};
+use super::encode::{self, Version, parts_for};
+use super::format::{
+    At, BUCKET, H_BASE, H_BUCKETS, H_CAPACITY, H_CHECKSUM, H_INDEX, H_MAGIC, H_SEED, H_VERSION, HEADER,
+    INDEX, KIND_BITS, LEAF_MAX, MAGIC, PART, SECTION, SPLIT_ABOVE, Seq, VERSION, W_BEGUN, W_DONE, W_SOURCE,
+    W_TAIL,
+};
+use super::hash::{Kind, hash, of_part};
+use super::index::{BLOCK, Index, SlotId};
+use super::mapping::{header_checksum, part_number};
+use super::region::Region;
+use super::source::Source;
+use crate::error::{Error, Result};
+
+/// What goes into a map besides its sections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Making {
+    /// The seed of the store.
+    pub seed: u64,
+    /// The commit the map starts from.
+    pub base: Seq,
+    /// The text it is made from.
+    pub source: Source,
+    /// The share of the map that is to be free, as a divisor: 64 leaves a 64th.
+    pub slack: usize,
+}
+
+/// The bytes of a map, up to its free space, and how long it is to be.
+pub(crate) struct Image {
+    pub bytes: Vec<u8>,
+    pub capacity: usize,
+}
+
+/// How full the index of a new map is: eight slots of twelve.
+const FILL: (usize, usize) = (8, 12);
+/// The least free space, in bytes.
+const MIN_SLACK: usize = 1024;
+/// Files take whole pages.
+const PAGE: usize = 4096;
+
+/// Makes a map of sections.
+pub(super) fn build(package: &[u8], sections: &impl Sections, making: &Making) -> Result<Image> {
+    let mut builder = Builder::new(package, *making, sections.size_hint());
+    sections.each(&mut builder)?;
+    builder.finish()
+}
+
+struct Builder<'c> {
+    making: Making,
+    package: &'c [u8],
+    /// Of all blocks that have one.
+    version: Version,
+    out: Vec<u8>,
+    names: HashMap<&'c [u8], At, FixedState>,
+    /// The names of the section before: the next one is likely to have the same.
+    before: Vec<(&'c [u8], At)>,
+    /// What is to be found in the index: the hash and the word of its slot.
+    entries: Vec<(u64, u32)>,
+    /// The key of the section, with a dot behind it.
+    key: Vec<u8>,
+    /// For each section its entry and its type.
+    sections: Vec<(usize, At)>,
+    type_before: Option<(&'c [u8], At)>,
+}
+
+fn too_large() -> Error {
+    Error::invalid(b"package", "too large for a map: 4 GiB is the limit")
+}
+
+impl<'c> Builder<'c> {
+    fn new(package: &'c [u8], making: Making, size: usize) -> Self {
+        let mut out = Vec::with_capacity(size + size / 8 + 4096);
+        out.resize(HEADER, 0);
+        Self {
+            making,
+            package,
+            key: Vec::new(),
+            version: Version { prev: At(0), seq: making.base },
+            out,
+            names: HashMap::default(),
+            before: Vec::new(),
+            entries: Vec::new(),
+            sections: Vec::new(),
+            type_before: None,
+        }
+    }
+
+    fn at(&self) -> Result<At> {
+        At::of(self.out.len()).ok_or_else(too_large)
+    }
+
+    /// Returns where a name is, after writing it if it is new.
+    fn name(&mut self, name: &'c [u8]) -> Result<At> {
+        if let Some(at) = self.names.get(name) {
+            return Ok(*at);
+        }
+        check_name(name)?;
+        let at = self.at()?;
+        encode::name(&mut self.out, name);
+        self.entries.push((hash(Kind::Name, self.making.seed, name), at.0 | BLOCK));
+        self.names.insert(name, at);
+        Ok(at)
+    }
+
+    /// As [`Builder::name`], for the option at `index` of a section.
+    fn option_name(&mut self, index: usize, name: &'c [u8]) -> Result<At> {
+        if let Some((_, at)) = self.before.get(index).filter(|(before, _)| *before == name) {
+            return Ok(*at);
+        }
+        let at = self.name(name)?;
+        if let Some(before) = self.before.get_mut(index) {
+            *before = (name, at);
+        } else if index == self.before.len() && index < SPLIT_ABOVE {
+            self.before.push((name, at));
+        }
+        Ok(at)
+    }
+
+    fn section_type(&mut self, name: &'c [u8]) -> Result<At> {
+        if let Some((_, at)) = self.type_before.filter(|(before, _)| *before == name) {
+            return Ok(at);
+        }
+        let at = self.name(name)?;
+        self.type_before = Some((name, at));
+        Ok(at)
+    }
+
+    /// Starts the key of a section, and returns its hash.
+    fn start_key(&mut self, section: &[u8]) -> u64 {
+        self.key.clear();
+        for part in [self.package, b".", section] {
+            self.key.extend_from_slice(part);
+        }
+        let hash = hash(Kind::Key, self.making.seed, &self.key);
+        self.key.push(b'.');
+        hash
+    }
+
+    /// Enters the records of the block at `at`, whose options are `names`.
+    fn enter_records<'n>(&mut self, at: At, kind: u32, names: impl Iterator<Item = &'n [u8]>) {
+        let prefix = self.key.len();
+        let block = Block { kind, bytes: &self.out[at.offset()..] };
+        for (record, name) in (SectionBlock { block }).records().zip(names) {
+            self.key.truncate(prefix);
+            self.key.extend_from_slice(name);
+            let word = at.0 + u32::try_from(record.start / 2).unwrap_or(0);
+            self.entries.push((hash(Kind::Key, self.making.seed, &self.key), word));
+        }
+        self.key.truncate(prefix);
+    }
+
+    fn split<V: Content>(
+        &mut self,
+        head: &Head<'c>,
+        section_type: At,
+        options: &[(&[u8], At, V)],
+    ) -> Result<()> {
+        let parts = parts_for(options.len());
+        let total = u32::try_from(options.len()).map_err(|_| too_large())?;
+        let mut groups: Vec<Vec<u32>> = vec![Vec::new(); parts as usize];
+        for (rank, (name, ..)) in (0..).zip(options) {
+            let number = part_number(hash(Kind::Name, self.making.seed, name), parts);
+            groups[number as usize].push(rank);
+        }
+        let section = self.start_key(head.name);
+        for (number, group) in (0..).zip(&groups) {
+            let at = self.at()?;
+            let option = |rank: &u32| &options[*rank as usize];
+            let written: Vec<_> =
+                group.iter().map(|rank| ((option(rank).1, Some(option(rank).2)), *rank)).collect();
+            encode::part(&mut self.out, self.version, head.name, number, &written);
+            self.entries.push((of_part(section, number), at.0 | BLOCK));
+            self.enter_records(at, PART, group.iter().map(|rank| option(rank).0));
+        }
+        let at = self.at()?;
+        encode::split_section(&mut self.out, self.version, head, section_type, [parts, total, total]);
+        self.enter_section(section, at, section_type);
+        Ok(())
+    }
+
+    fn enter_section(&mut self, hash: u64, at: At, section_type: At) {
+        self.sections.push((self.entries.len(), section_type));
+        self.entries.push((hash, at.0 | BLOCK));
+    }
+
+    /// Writes index, orders, source and header.
+    fn finish(mut self) -> Result<Image> {
+        let (index, entered, slots) = self.index()?;
+        let block = self.out.len();
+        let start = (block + 8).next_multiple_of(BUCKET);
+        self.out.resize(start + index.buckets as usize * BUCKET, 0);
+        let size = u32::try_from(self.out.len() - block).map_err(|_| too_large())? << KIND_BITS | INDEX;
+        self.out[block..block + 4].copy_from_slice(&size.to_le_bytes());
+        for (type_hash, at) in self.orders(&slots)? {
+            let slot = index.claim(&entered, type_hash).ok_or_else(too_large)?;
+            index.publish(&entered, slot, at.0 | BLOCK);
+        }
+        let source = self.at()?;
+        encode::source(&mut self.out, &self.making.source);
+        let indexed = entered.bytes(0, index.buckets as usize * BUCKET).unwrap_or_default();
+        self.out[start..start + indexed.len()].copy_from_slice(indexed);
+        self.head(At::of(start).ok_or_else(too_large)?, index.buckets, source)
+    }
+
+    /// Makes the index, with room for the orders, in a region of its own. Also returns the entries' slots.
+    fn index(&self) -> Result<(Index, Region, Vec<SlotId>)> {
+        let wanted = self.entries.len() + self.names.len() + 1;
+        let mut buckets = u32::try_from((wanted * FILL.1 / FILL.0).div_ceil(12)).map_err(|_| too_large())?;
+        loop {
+            let index = Index { start: 0, buckets };
+            let region = Region::heap(&[], buckets as usize * BUCKET);
+            // First those whose preferred slot is free, so that nobody else takes it.
+            let mut slots: Vec<Option<SlotId>> =
+                self.entries.iter().map(|(hash, _)| index.claim_preferred(&region, *hash)).collect();
+            for (slot, (hash, _)) in slots.iter_mut().zip(&self.entries).filter(|(slot, _)| slot.is_none()) {
+                *slot = index.claim(&region, *hash);
+            }
+            if let Some(slots) = slots.into_iter().collect::<Option<Vec<_>>>() {
+                for (slot, (_, word)) in slots.iter().zip(&self.entries) {
+                    index.publish(&region, *slot, *word);
+                }
+                return Ok((index, region, slots));
+            }
+            buckets = buckets.checked_add(buckets / 4 + 1).ok_or_else(too_large)?;
+        }
+    }
+
+    /// Writes the order of all sections and those of the types. Returns their hashes and positions.
+    fn orders(&mut self, slots: &[SlotId]) -> Result<Vec<(u64, At)>> {
+        let mut of_type: HashMap<u32, Vec<SlotId>, FixedState> = HashMap::default();
+        let mut types: Vec<At> = Vec::new();
+        let mut all = Vec::with_capacity(self.sections.len());
+        for (entry, section_type) in &self.sections {
+            let slot = slots[*entry];
+            all.push(slot);
+            let mine = of_type.entry(section_type.0).or_default();
+            if mine.is_empty() {
+                types.push(*section_type);
+            }
+            mine.push(slot);
+        }
+        let seed = self.making.seed;
+        let mut roots = vec![(hash(Kind::Order, seed, b""), self.order(At(0), &all)?)];
+        let names: HashMap<u32, &[u8], FixedState> =
+            self.names.iter().map(|(name, at)| (at.0, *name)).collect();
+        for section_type in types {
+            let name = names.get(&section_type.0).copied().unwrap_or_default();
+            let slots = of_type.remove(&section_type.0).unwrap_or_default();
+            roots.push((hash(Kind::Order, seed, name), self.order(section_type, &slots)?));
+        }
+        Ok(roots)
+    }
+
+    fn order(&mut self, section_type: At, slots: &[SlotId]) -> Result<At> {
+        let mut leaves = Vec::new();
+        for chunk in slots.chunks(LEAF_MAX) {
+            let count = u32::try_from(chunk.len()).map_err(|_| too_large())?;
+            leaves.push((self.at()?, count));
+            encode::leaf(&mut self.out, chunk);
+        }
+        let at = self.at()?;
+        encode::order(&mut self.out, self.version, section_type, &leaves);
+        Ok(at)
+    }
+
+    fn head(mut self, index: At, buckets: u32, source: At) -> Result<Image> {
+        let used = self.out.len();
+        let capacity = (used + used / self.making.slack.max(1) + MIN_SLACK).next_multiple_of(PAGE);
+        let mut put =
+            |offset: usize, word: u32| self.out[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
+        put(H_VERSION, VERSION);
+        put(H_CAPACITY, At::of(capacity).ok_or_else(too_large)?.0);
+        put(H_INDEX, index.0);
+        put(H_BUCKETS, buckets);
+        put(H_BASE, self.making.base.0);
+        put(W_BEGUN, self.making.base.0);
+        put(W_DONE, self.making.base.0);
+        put(W_TAIL, At::of(used).ok_or_else(too_large)?.0);
+        put(W_SOURCE, source.0);
+        self.out[H_MAGIC..H_MAGIC + MAGIC.len()].copy_from_slice(&MAGIC);
+        self.out[H_SEED..H_SEED + 8].copy_from_slice(&self.making.seed.to_le_bytes());
+        let checksum = header_checksum(&self.out);
+        self.out[H_CHECKSUM..H_CHECKSUM + 4].copy_from_slice(&checksum.to_le_bytes());
+        Ok(Image { bytes: self.out, capacity })
+    }
+}
+
+impl<'c> Each<'c> for Builder<'c> {
+    fn section<V: Content + 'c>(
+        &mut self,
+        head: Head<'c>,
+        options: impl Iterator<Item = (&'c [u8], V)>,
+    ) -> Result<()> {
+        check_name(head.name)?;
+        let section_type = self.section_type(head.section_type)?;
+        let mut entered: Vec<(&[u8], At, V)> = Vec::with_capacity(self.before.len());
+        for (index, (name, value)) in options.enumerate() {
+            check(name, value)?;
+            let id = self.option_name(index, name)?;
+            entered.push((name, id, value));
+        }
+        if entered.len() > SPLIT_ABOVE {
+            return self.split(&head, section_type, &entered);
+        }
+        let options: Vec<_> = entered.iter().map(|(_, id, value)| (*id, Some(*value))).collect();
+        let at = self.at()?;
+        encode::section(&mut self.out, self.version, &head, section_type, &options);
+        let hash = self.start_key(head.name);
+        self.enter_section(hash, at, section_type);
+        self.enter_records(at, SECTION, entered.iter().map(|(name, ..)| *name));
+        Ok(())
+    }
+}

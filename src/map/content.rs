@@ -1,0 +1,161 @@
+//! What a map is made of, wherever it comes from: a document read from text, or another map.
+
+use super::format::{MAX_BLOCK, SPLIT_ABOVE};
+use super::mapping::Map;
+use super::value::Value;
+use super::view;
+use crate::error::{Error, Result};
+use crate::package::{Package, Value as Written};
+
+/// A value that can be put into a block.
+pub(super) trait Content: Copy {
+    fn is_list(self) -> bool;
+    /// Returns how many bytes [`Content::write`] writes.
+    fn len(self) -> usize;
+    /// Writes the value, a NUL byte behind each string.
+    fn write(self, out: &mut Vec<u8>);
+    /// Reports whether there is a NUL byte inside a string.
+    fn holds_nul(self) -> bool;
+}
+
+impl Content for Written<'_> {
+    fn is_list(self) -> bool {
+        matches!(self, Self::List(_))
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Self::String(string) => string.len() + 1,
+            Self::List(list) => list.iter().map(|item| item.len() + 1).sum(),
+        }
+    }
+
+    fn write(self, out: &mut Vec<u8>) {
+        let mut put = |string: &[u8]| {
+            out.extend_from_slice(string);
+            out.push(0);
+        };
+        match self {
+            Self::String(string) => put(string),
+            Self::List(list) => list.iter().for_each(put),
+        }
+    }
+
+    fn holds_nul(self) -> bool {
+        let holds = |string: &[u8]| memchr::memchr(0, string).is_some();
+        match self {
+            Self::String(string) => holds(string),
+            Self::List(list) => list.iter().any(holds),
+        }
+    }
+}
+
+impl Content for Value<'_> {
+    fn is_list(self) -> bool {
+        matches!(self, Self::List(_))
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Self::String(string) => string.len() + 1,
+            Self::List(list) => list.bytes().len(),
+        }
+    }
+
+    fn write(self, out: &mut Vec<u8>) {
+        match self {
+            Self::String(string) => {
+                out.extend_from_slice(string);
+                out.push(0);
+            }
+            Self::List(list) => out.extend_from_slice(list.bytes()),
+        }
+    }
+
+    fn holds_nul(self) -> bool {
+        matches!(self, Self::String(string) if memchr::memchr(0, string).is_some())
+    }
+}
+
+/// What a section is called.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head<'c> {
+    pub name: &'c [u8],
+    pub section_type: &'c [u8],
+    pub anonymous: bool,
+}
+
+/// The sections of a package, in order, with their options.
+pub(super) trait Sections {
+    /// Calls `each` for each section.
+    fn each<'c>(&'c self, each: &mut impl Each<'c>) -> Result<()>;
+    /// Guesses how large a map of this will be, in bytes.
+    fn size_hint(&self) -> usize;
+}
+
+/// Takes the sections of [`Sections`].
+pub(super) trait Each<'c> {
+    fn section<V: Content + 'c>(
+        &mut self,
+        head: Head<'c>,
+        options: impl Iterator<Item = (&'c [u8], V)>,
+    ) -> Result<()>;
+}
+
+impl Sections for Package {
+    fn each<'c>(&'c self, each: &mut impl Each<'c>) -> Result<()> {
+        self.sections().try_for_each(|section| each.section(head(section), options(section)))
+    }
+
+    fn size_hint(&self) -> usize {
+        self.source().len()
+    }
+}
+
+/// Returns what a section of a document is called.
+pub(super) fn head(section: crate::package::Section<'_>) -> Head<'_> {
+    let anonymous = section.is_anonymous();
+    Head { name: section.name(), section_type: section.section_type(), anonymous }
+}
+
+/// Returns the options of a section of a document. An empty list is no option, as in text.
+pub(super) fn options(section: crate::package::Section<'_>) -> impl Iterator<Item = (&[u8], Written<'_>)> {
+    section
+        .options()
+        .map(|option| (option.name(), option.value()))
+        .filter(|(_, value)| !matches!(value, Written::List(list) if list.is_empty()))
+}
+
+/// The newest state of a map.
+impl Sections for Map {
+    fn each<'c>(&'c self, each: &mut impl Each<'c>) -> Result<()> {
+        view::Package::of(self, b"", None).sections().try_for_each(|section| {
+            let (name, section_type) = (section.name(), section.section_type());
+            each.section(Head { name, section_type, anonymous: section.is_anonymous() }, section.options())
+        })
+    }
+
+    fn size_hint(&self) -> usize {
+        usize::try_from(self.usage().live).unwrap_or(0)
+    }
+}
+
+/// Refuses what no block can hold.
+pub(super) fn check<V: Content>(name: &[u8], value: V) -> Result<()> {
+    check_name(name)?;
+    if value.holds_nul() {
+        return Err(Error::invalid(name, "the value of this option holds a NUL byte"));
+    }
+    if value.len() > MAX_BLOCK / (2 * SPLIT_ABOVE) {
+        return Err(Error::invalid(name, "the value of this option has more than 4 MiB"));
+    }
+    Ok(())
+}
+
+/// Refuses a name that no block can hold.
+pub(super) fn check_name(name: &[u8]) -> Result<()> {
+    if name.len() >= usize::from(u16::MAX) {
+        return Err(Error::invalid(&name[..32], "names may have up to 65534 bytes"));
+    }
+    Ok(())
+}

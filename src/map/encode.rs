@@ -1,0 +1,187 @@
+//! Writing blocks: the counterpart of `block`.
+
+use super::block::block_checksum;
+use super::content::{Content, Head};
+use super::format::{
+    At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, LEAF, NAME, ORDER, PART,
+    PART_OPTIONS, SECTION, SOURCE, Seq, WIDE, WIDE_DEAD, even,
+};
+use super::index::SlotId;
+use super::source::Source;
+
+/// What the versions of a block have in common.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Version {
+    pub prev: At,
+    pub seq: Seq,
+}
+
+/// An option to be written: where its name is, and its value; none if it was deleted.
+pub(super) type Written<V> = (At, Option<V>);
+
+/// Appends a block, whose body `write` appends. It is below `MAX_BLOCK`: texts are below 2 GiB, and what one
+/// value takes was checked.
+fn block(out: &mut Vec<u8>, kind: u32, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 8]);
+    write(out);
+    out.resize(start + even(out.len() - start), 0);
+    let size = u32::try_from(out.len() - start).expect("values were checked");
+    let word = size << KIND_BITS | kind;
+    out[start + B_SIZE..start + B_SIZE + 4].copy_from_slice(&word.to_le_bytes());
+    let checksum = block_checksum(&out[start..]);
+    out[start + B_CHECKSUM..start + B_CHECKSUM + 4].copy_from_slice(&checksum.to_le_bytes());
+}
+
+fn put_u16(out: &mut Vec<u8>, number: usize) {
+    out.extend_from_slice(&u16::try_from(number).expect("checked before").to_le_bytes());
+}
+
+fn put_u32(out: &mut Vec<u8>, number: u32) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+/// Appends a name block. The name's length has been checked.
+pub(super) fn name(out: &mut Vec<u8>, name: &[u8]) {
+    block(out, NAME, |out| {
+        put_u16(out, name.len());
+        out.extend_from_slice(name);
+        out.push(0);
+    });
+}
+
+/// Appends the head of a section or part: version, type or number, number of records, flags, name.
+fn head(
+    out: &mut Vec<u8>,
+    start: usize,
+    version: Version,
+    type_word: u32,
+    count: usize,
+    flags: u16,
+    name: &[u8],
+) {
+    put_u32(out, version.prev.0);
+    put_u32(out, version.seq.0);
+    put_u32(out, type_word);
+    put_u16(out, count);
+    put_u16(out, name.len());
+    out.extend_from_slice(&flags.to_le_bytes());
+    out.extend_from_slice(name);
+    out.push(0);
+    out.resize(start + even(out.len() - start), 0);
+}
+
+fn anonymous(head: &Head<'_>) -> u16 {
+    if head.anonymous { F_ANONYMOUS } else { 0 }
+}
+
+/// Appends a record to the block that starts at `start`.
+fn record<V: Content>(out: &mut Vec<u8>, start: usize, name: At, value: Option<V>) {
+    let back = u32::try_from((out.len() - start) / 2).expect("values were checked");
+    let len = value.map_or(0, Content::len);
+    let list = value.is_some_and(Content::is_list);
+    let narrow = u16::try_from(name.0).ok().filter(|name| *name != WIDE && len < usize::from(DEAD));
+    if let (Some(name), Ok(back)) = (narrow, u16::try_from(back)) {
+        put_u16(out, usize::from(name));
+        put_u16(out, usize::from(back));
+        put_u16(out, if value.is_none() { usize::from(DEAD) } else { len | usize::from(list) << 15 });
+    } else {
+        put_u32(out, u32::from(WIDE));
+        put_u32(out, name.0);
+        put_u32(out, back);
+        let len = u32::try_from(len).expect("values were checked") | u32::from(list) << 31;
+        put_u32(out, if value.is_none() { WIDE_DEAD } else { len });
+    }
+    if let Some(value) = value {
+        value.write(out);
+    }
+    out.resize(start + even(out.len() - start), 0);
+}
+
+/// Appends a section block with its options, of which there are few.
+pub(super) fn section<V: Content>(
+    out: &mut Vec<u8>,
+    version: Version,
+    called: &Head<'_>,
+    section_type: At,
+    options: &[Written<V>],
+) {
+    let start = out.len();
+    block(out, SECTION, |out| {
+        head(out, start, version, section_type.0, options.len(), anonymous(called), called.name);
+        options.iter().for_each(|(name, value)| record(out, start, *name, *value));
+    });
+}
+
+/// Appends the block of a split section: numbers are those of [`super::block::SectionBlock::parts`].
+pub(super) fn split_section(
+    out: &mut Vec<u8>,
+    version: Version,
+    called: &Head<'_>,
+    section_type: At,
+    numbers: [u32; 3],
+) {
+    let start = out.len();
+    block(out, SECTION, |out| {
+        head(out, start, version, section_type.0, 0, anonymous(called) | F_SPLIT, called.name);
+        numbers.iter().for_each(|number| put_u32(out, *number));
+    });
+}
+
+/// Appends a part of a split section; with each option comes its rank in the section.
+pub(super) fn part<V: Content>(
+    out: &mut Vec<u8>,
+    version: Version,
+    name: &[u8],
+    number: u32,
+    options: &[(Written<V>, u32)],
+) {
+    let start = out.len();
+    block(out, PART, |out| {
+        head(out, start, version, number, options.len(), 0, name);
+        options.iter().for_each(|(_, rank)| put_u32(out, *rank));
+        options.iter().for_each(|((name, value), _)| record(out, start, *name, *value));
+    });
+}
+
+/// Returns into how many parts a section of so many options is split.
+pub(super) fn parts_for(options: usize) -> u32 {
+    u32::try_from(options / PART_OPTIONS).unwrap_or(u32::MAX / 2).next_power_of_two()
+}
+
+/// Appends what stands for a deleted section: its options are deleted as well.
+pub(super) fn deleted(out: &mut Vec<u8>, version: Version, name: &[u8], options: &[At]) {
+    let start = out.len();
+    block(out, SECTION, |out| {
+        head(out, start, version, 0, options.len(), F_DELETED, name);
+        options.iter().for_each(|name| record(out, start, *name, None::<super::Value<'_>>));
+    });
+}
+
+/// Appends a leaf of an order.
+pub(super) fn leaf(out: &mut Vec<u8>, slots: &[SlotId]) {
+    block(out, LEAF, |out| {
+        put_u32(out, u32::try_from(slots.len()).expect("leaves are small"));
+        slots.iter().for_each(|slot| put_u32(out, slot.0));
+    });
+}
+
+/// Appends an order: of the type at `section_type`, or of all sections.
+pub(super) fn order(out: &mut Vec<u8>, version: Version, section_type: At, leaves: &[(At, u32)]) {
+    block(out, ORDER, |out| {
+        put_u32(out, version.prev.0);
+        put_u32(out, version.seq.0);
+        put_u32(out, section_type.0);
+        put_u32(out, leaves.iter().map(|(_, count)| count).sum());
+        put_u32(out, u32::try_from(leaves.len()).expect("fewer leaves than sections"));
+        for (at, count) in leaves {
+            put_u32(out, at.0);
+            put_u32(out, *count);
+        }
+    });
+}
+
+/// Appends the identity of a text.
+pub(super) fn source(out: &mut Vec<u8>, source: &Source) {
+    block(out, SOURCE, |out| out.extend_from_slice(&source.body()));
+}

@@ -1,0 +1,199 @@
+//! The lookup of one option: the path that is to take nanoseconds.
+//!
+//! The hash of the whole key leads to a slot, the slot to the option's record, and the value stands in it:
+//! two cache lines. Whether it is the right record is found by comparing the names it leads to, which the
+//! processor does while the caller already works with the value.
+//!
+//! It does what `index`, `block` and `mapping` spell out, with raw reads and as few checks as will do:
+//!
+//! - L1. [`Map::new`] has found the whole index inside the region.
+//! - L2. A record or block counts only if it starts [`OVERREAD`] bytes before the end of the region or
+//!   sooner. The heads of both are smaller than that, so they can be read.
+//! - L3. Whatever was read from a block, a length or a position, is checked against the size of that block
+//!   before it is used, and the block against the region, so that a damaged map leads to a wrong answer or
+//!   none and not out of the region.
+
+use std::sync::atomic::Ordering;
+
+use super::block::{same, value};
+use super::format::{
+    At, BUCKET, DEAD, FIRST_SLOT, KIND_BITS, N_BYTES, N_LEN, NAME, OVERFLOW, PART, R_BACK, R_LEN, R_NAME,
+    R_VALUE, S_NAME, S_NAME_LEN, SECTION, Seq, V_SEQ, WIDE,
+};
+use super::index::{BLOCK, REACH, candidates, preferred, tag};
+use super::mapping::Map;
+use super::path::Path;
+use super::region::Line;
+use super::value::Value;
+
+/// How far before the end of the region everything starts.
+pub(super) const OVERREAD: usize = 64;
+
+/// What a record leads to.
+enum Hit<'m> {
+    /// The option's newest value, or none if it was deleted, made by the commit `Seq`.
+    Value(Option<Value<'m>>, Seq),
+    /// It is not a record of this key.
+    Other,
+    /// A record that the slow path has to read.
+    Wide,
+}
+
+impl Map {
+    /// Looks an option up: its newest value, or the one the commit `seq` left.
+    ///
+    /// The slot that the key prefers is tried first: its position follows from the hash alone.
+    #[inline(always)]
+    pub fn get(&self, path: &Path<'_>, seq: Option<Seq>) -> Option<Value<'_>> {
+        let line = self.line(self.index.home(path.hash));
+        let slot = preferred(path.hash);
+        let tags = line.load(slot as usize / 4, Ordering::Relaxed);
+        if tags >> (slot % 4 * 8) & 0xff == u32::from(tag(path.hash)) {
+            // Acquire: see `Index::find`.
+            let at = line.load(FIRST_SLOT + slot as usize, Ordering::Acquire);
+            if at & BLOCK == 0
+                && at != 0
+                && let Hit::Value(value, made) = self.hit(At(at), path)
+                && seq.is_none_or(|seq| !made.is_after(seq))
+            {
+                return value;
+            }
+        }
+        self.get_probing(path, seq)
+    }
+
+    /// As [`Map::get`], wherever the entry is.
+    #[inline(never)]
+    fn get_probing(&self, path: &Path<'_>, seq: Option<Seq>) -> Option<Value<'_>> {
+        let mut bucket = self.index.home(path.hash);
+        for _ in 0..REACH {
+            let line = self.line(bucket);
+            let mut bits = candidates(|index| line.load(index, Ordering::Relaxed), path.hash);
+            while bits != 0 {
+                // Acquire: see `Index::find`.
+                let at = line.load(FIRST_SLOT + bits.trailing_zeros() as usize, Ordering::Acquire);
+                if at & BLOCK == 0 && at != 0 {
+                    match self.hit(At(at), path) {
+                        Hit::Value(value, made) if seq.is_none_or(|seq| !made.is_after(seq)) => return value,
+                        Hit::Value(..) | Hit::Wide => return self.get_slowly(path, At(at), seq),
+                        Hit::Other => {}
+                    }
+                }
+                bits &= bits - 1;
+            }
+            if line.load(OVERFLOW, Ordering::Relaxed) == 0 {
+                return None;
+            }
+            bucket = self.index.after(bucket);
+        }
+        None
+    }
+
+    /// Returns a bucket of the index.
+    #[inline(always)]
+    fn line(&self, bucket: u32) -> Line<'_> {
+        let offset = self.index.start + bucket as usize * BUCKET;
+        // SAFETY: L1; the bucket is one of the index.
+        let start = unsafe { self.region.base().add(offset) };
+        // SAFETY: aligned, and the words of the index are only ever accessed as atomics.
+        unsafe { Line::at(start) }
+    }
+
+    /// Reads a little-endian number at an offset.
+    ///
+    /// # Safety
+    ///
+    /// `offset` is not above `self.last_start`, or the bytes were otherwise found inside the region.
+    #[inline(always)]
+    unsafe fn u16(&self, offset: usize) -> usize {
+        // SAFETY: L2 and the caller's promise.
+        let bytes = unsafe { self.region.base().add(offset).cast::<[u8; 2]>().read() };
+        usize::from(u16::from_le_bytes(bytes))
+    }
+
+    /// As [`Map::u16`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Map::u16`].
+    #[inline(always)]
+    unsafe fn u32(&self, offset: usize) -> u32 {
+        // SAFETY: L2 and the caller's promise.
+        let bytes = unsafe { self.region.base().add(offset).cast::<[u8; 4]>().read() };
+        u32::from_le_bytes(bytes)
+    }
+
+    /// Returns bytes.
+    ///
+    /// # Safety
+    ///
+    /// They are all inside the region.
+    #[inline(always)]
+    unsafe fn slice(&self, offset: usize, len: usize) -> &[u8] {
+        // SAFETY: the caller's promise.
+        let start = unsafe { self.region.base().add(offset) };
+        // SAFETY: the same; they are at rest, since their position was published (R3).
+        unsafe { std::slice::from_raw_parts(start, len) }
+    }
+
+    /// Reads the record at `at`, if it is one of the key.
+    #[inline(always)]
+    fn hit(&self, at: At, path: &Path<'_>) -> Hit<'_> {
+        let record = at.offset();
+        if record > self.last_start {
+            return Hit::Other;
+        }
+        // SAFETY: L2, as was just checked; the same for the next two.
+        let name = unsafe { self.u16(record + R_NAME) };
+        // SAFETY: see above.
+        let back = unsafe { self.u16(record + R_BACK) } * 2;
+        // SAFETY: see above.
+        let word = unsafe { self.u16(record + R_LEN) };
+        if name == usize::from(WIDE) {
+            return Hit::Wide;
+        }
+        let Some(section) = record.checked_sub(back) else { return Hit::Other };
+        // SAFETY: L2: before the record. The same for the next two.
+        let head = unsafe { self.u32(section) };
+        let (size, kind) = ((head >> KIND_BITS) as usize, head & ((1 << KIND_BITS) - 1));
+        // SAFETY: see above.
+        let name_len = unsafe { self.u16(section + S_NAME_LEN) };
+        // SAFETY: see above.
+        let made = Seq(unsafe { self.u32(section + V_SEQ) });
+        let len = word & 0x7fff;
+        let dead = word == usize::from(DEAD);
+        let end = back + R_VALUE + if dead { 0 } else { len };
+        let fits = end <= size && size <= self.region.len() - section && S_NAME + name_len <= back;
+        if !fits || (kind != SECTION && kind != PART) || !self.is_named(At(name as u32), path.option) {
+            return Hit::Other;
+        }
+        // SAFETY: the name is before the record, as was just checked.
+        if !same(unsafe { self.slice(section + S_NAME, name_len) }, path.section) {
+            return Hit::Other;
+        }
+        if dead {
+            return Hit::Value(None, made);
+        }
+        // SAFETY: the record ends inside the block, and that inside the region, as was just checked.
+        let bytes = unsafe { self.slice(record + R_VALUE, len) };
+        Hit::Value(value(bytes, word >> 15 != 0), made)
+    }
+
+    /// Reports whether the name at `at` is `name`.
+    #[inline(always)]
+    fn is_named(&self, at: At, name: &[u8]) -> bool {
+        let offset = at.offset();
+        if offset > self.last_start || name.len() > self.last_start - offset {
+            return false;
+        }
+        // SAFETY: L2, as was just checked; the same for the next.
+        let head = unsafe { self.u32(offset) };
+        // SAFETY: see above.
+        let len = unsafe { self.u16(offset + N_LEN) };
+        if head & ((1 << KIND_BITS) - 1) != NAME || len != name.len() {
+            return false;
+        }
+        // SAFETY: as long as `name`, which was found inside the region above.
+        same(unsafe { self.slice(offset + N_BYTES, len) }, name)
+    }
+}

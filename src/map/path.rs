@@ -1,0 +1,78 @@
+//! Takes a key apart for a lookup, and hashes the parts: the start of every read.
+
+use super::hash::{Kind, hash};
+use super::lanes::equal_u8;
+use crate::name;
+
+/// A key of three plain parts, hashed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Path<'k> {
+    pub package: &'k [u8],
+    pub section: &'k [u8],
+    pub option: &'k [u8],
+    pub package_hash: u64,
+    /// The hash of the whole key.
+    pub hash: u64,
+}
+
+impl<'k> Path<'k> {
+    /// Takes `package.section.option` apart; `None` if it is anything else, a selector for example.
+    #[inline(always)]
+    pub fn split(key: &'k [u8], seed: u64) -> Option<Self> {
+        let (first, second) = dots(key)?;
+        let section = key.get(first + 1..second)?;
+        let (package, option) = (key.get(..first)?, key.get(second + 1..)?);
+        if section.first() == Some(&b'@') {
+            return None;
+        }
+        Some(Self {
+            package,
+            section,
+            option,
+            package_hash: hash(Kind::Package, seed, package),
+            hash: hash(Kind::Key, seed, key),
+        })
+    }
+
+    /// Reports whether the parts are names at all.
+    pub fn is_valid(&self) -> bool {
+        name::is_package(self.package) && name::is_name(self.section) && name::is_name(self.option)
+    }
+}
+
+/// Finds the first two dots.
+#[inline(always)]
+fn dots(key: &[u8]) -> Option<(usize, usize)> {
+    let len = key.len();
+    if (16..=32).contains(&len) {
+        let (head, tail) = (key.get(..16)?.try_into().ok()?, key.get(len - 16..)?.try_into().ok()?);
+        let mask = equal_u8(head, b'.') | equal_u8(tail, b'.') << (len - 16);
+        let rest = mask & mask.wrapping_sub(1);
+        return (rest != 0).then(|| (mask.trailing_zeros() as usize, rest.trailing_zeros() as usize));
+    }
+    let first = memchr::memchr(b'.', key)?;
+    let second = memchr::memchr(b'.', &key[first + 1..])?;
+    Some((first, first + 1 + second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dots_are_found_in_keys_of_any_length() {
+        for len in 0..80 {
+            for first in 0..len {
+                for second in first + 1..len {
+                    let mut key = vec![b'x'; len];
+                    key[first] = b'.';
+                    assert_eq!(dots(&key), None);
+                    key[second] = b'.';
+                    assert_eq!(dots(&key), Some((first, second)), "{len}");
+                    key[len - 1] = b'.';
+                    assert_eq!(dots(&key), Some((first, second)), "{len}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The memory of a map: a mapped file, or a piece of the heap. The one place that turns offsets into
+//! references.
+//!
+//! - R1. `base` is valid for reads of `len` bytes, and writes if `writable`, as long as the region lives;
+//!   it is aligned to 8 bytes. A mapped file is never truncated by us (M4), and was found to be as long as
+//!   the mapping, without holes, when it was mapped.
+//! - R2. Words that may change are only ever read and written as 32-bit atomics.
+//! - R3. All other bytes are written before a release store makes their position known, and never after
+//!   (M1); so a reference to them may be formed once their position was read with acquire.
+
+use std::cell::UnsafeCell;
+use std::fs::File;
+use std::io;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::format::{BUCKET, HEADER};
+
+/// The words of a cache line.
+const LINE: usize = BUCKET / 4;
+
+enum Backing {
+    Mapped { _map: memmap2::MmapRaw },
+    Heap { _memory: Box<[UnsafeCell<u64>]> },
+}
+
+/// See the module documentation.
+pub(crate) struct Region {
+    base: NonNull<u8>,
+    len: usize,
+    writable: bool,
+    backing: Backing,
+}
+
+// SAFETY: a region owns its memory, and all access through it is read-only, atomic (R2) or, in
+// `write`, under the caller's promise.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+impl std::fmt::Debug for Region {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Region").field("len", &self.len).field("shared", &self.is_shared()).finish()
+    }
+}
+
+impl Region {
+    /// Makes a region of the heap that starts with `bytes` and is zero behind them.
+    pub fn heap(bytes: &[u8], len: usize) -> Self {
+        let len = len.max(bytes.len()).max(HEADER).next_multiple_of(8);
+        let memory: Box<[UnsafeCell<u64>]> = (0..len / 8).map(|_| UnsafeCell::new(0)).collect();
+        let base = NonNull::new(memory.as_ptr().cast_mut().cast::<u8>()).unwrap_or(NonNull::dangling());
+        let region = Self { base, len, writable: true, backing: Backing::Heap { _memory: memory } };
+        // SAFETY: nobody else knows the region yet.
+        unsafe { region.write(0, bytes) };
+        region
+    }
+
+    /// Maps the first `len` bytes of a file, which has them.
+    pub fn map(file: &File, len: usize, writable: bool) -> io::Result<Self> {
+        let mut options = memmap2::MmapOptions::new();
+        options.len(len);
+        let map = if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
+        let base = NonNull::new(map.as_mut_ptr()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { base, len, writable, backing: Backing::Mapped { _map: map } })
+    }
+
+    /// Returns where the region starts, for `lookup`.
+    #[inline]
+    pub(super) fn base(&self) -> *const u8 {
+        self.base.as_ptr().cast_const()
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Reports whether this is a file that others may have mapped as well.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.backing, Backing::Mapped { .. })
+    }
+
+    /// Returns bytes that are at rest (R3); `None` if they are not all inside.
+    #[inline]
+    pub fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
+        if offset > self.len || len > self.len - offset {
+            return None;
+        }
+        // SAFETY: inside the region, as was just checked.
+        let start = unsafe { self.base.add(offset) };
+        // SAFETY: R1, R3; the bytes live as long as `self`.
+        Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), len) })
+    }
+
+    #[inline]
+    fn word(&self, offset: usize) -> Option<&AtomicU32> {
+        if offset % 4 != 0 || offset > self.len || self.len - offset < 4 {
+            return None;
+        }
+        // SAFETY: inside the region, as was just checked.
+        let word = unsafe { self.base.add(offset) };
+        // SAFETY: R1, R2; aligned, since the base and the offset are.
+        Some(unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) })
+    }
+
+    /// Reads a word that may change; 0 if it is not inside.
+    #[inline]
+    pub fn load(&self, offset: usize, ordering: Ordering) -> u32 {
+        self.word(offset).map_or(0, |word| u32::from_le(word.load(ordering)))
+    }
+
+    /// Writes a word that may change. Does nothing if it is not inside, or the region is not writable.
+    pub fn store(&self, offset: usize, value: u32, ordering: Ordering) {
+        if let Some(word) = self.word(offset).filter(|_| self.writable) {
+            word.store(value.to_le(), ordering);
+        }
+    }
+
+    /// Returns the words of a cache line that may change; `None` if it is not inside.
+    #[inline]
+    pub fn line(&self, offset: usize) -> Option<Line<'_>> {
+        if offset % 4 != 0 || offset > self.len || self.len - offset < LINE * 4 {
+            return None;
+        }
+        // SAFETY: inside the region, as was just checked.
+        let start = unsafe { self.base.add(offset) };
+        // SAFETY: R1, R2; aligned, since the base and the offset are.
+        Some(Line(unsafe { start.cast::<[AtomicU32; LINE]>().as_ref() }))
+    }
+
+    /// Asks the processor to fetch the cache lines from `offset` on.
+    #[inline]
+    pub fn prefetch(&self, offset: usize, lines: usize) {
+        #[cfg(target_arch = "x86_64")]
+        for line in 0..lines {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let address = self.base.as_ptr().wrapping_add(offset).wrapping_add(line * 64);
+            // SAFETY: a prefetch may be given any address; it reads nothing the program can see.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast_const().cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (offset, lines);
+    }
+
+    /// Writes bytes. Does nothing if they are not inside, or the region is not writable.
+    ///
+    /// # Safety
+    ///
+    /// No reference to any of these bytes exists, and nobody else writes to them: their position has not
+    /// been published yet.
+    pub unsafe fn write(&self, offset: usize, bytes: &[u8]) {
+        if !self.writable || offset > self.len || bytes.len() > self.len - offset {
+            return;
+        }
+        // SAFETY: inside the region, as was just checked.
+        let start = unsafe { self.base.add(offset) };
+        // SAFETY: R1; the caller's promise means that no reference is invalidated and that `bytes`, which
+        // is one, does not overlap.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start.as_ptr(), bytes.len()) };
+    }
+}
+
+/// A cache line of words that may change.
+#[derive(Clone, Copy)]
+pub(crate) struct Line<'r>(&'r [AtomicU32; LINE]);
+
+impl Line<'_> {
+    /// Takes the cache line at an address.
+    ///
+    /// # Safety
+    ///
+    /// It is inside a region that lives as long, aligned to 4 bytes, and accessed as atomics only.
+    #[inline(always)]
+    pub(super) unsafe fn at(start: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { &*start.cast::<[AtomicU32; LINE]>() })
+    }
+
+    /// Reads word `index`; 0 if there is none.
+    #[inline(always)]
+    pub fn load(self, index: usize, ordering: Ordering) -> u32 {
+        self.0.get(index).map_or(0, |word| u32::from_le(word.load(ordering)))
+    }
+}

@@ -1,0 +1,85 @@
+//! Which text a map was made from: how a change of the text is noticed by one `stat`.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+use super::block::Block;
+use super::format::{B_BODY, SOURCE, SRC_FIELDS, SRC_SIZE};
+use super::hash::u64_at;
+
+/// A file may be written twice within one tick of the clock its times are taken from. Below this many
+/// nanoseconds of age they do not prove that it is the same.
+const SETTLED_NS: i64 = 50_000_000;
+
+/// The identity of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Source {
+    inode: u64,
+    size: u64,
+    modified_ns: i64,
+    changed_ns: i64,
+    /// When the text was read.
+    seen_ns: i64,
+    /// The hash of the text.
+    pub hash: u64,
+    /// How long the text was.
+    pub len: u64,
+}
+
+impl Source {
+    /// Takes the identity of a file that was just read, or whose text is known.
+    pub fn of(metadata: &Metadata, text: &[u8], hash: u64) -> Self {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        Self {
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+            #[expect(clippy::useless_conversion, reason = "not i64 on every machine")]
+            seen_ns: nanoseconds(now.tv_sec.into(), now.tv_nsec.into()),
+            hash,
+            len: text.len() as u64,
+        }
+    }
+
+    /// Reports whether a file has the identity this was taken from.
+    pub fn is(&self, metadata: &Metadata) -> bool {
+        (self.inode, self.size) == (metadata.ino(), metadata.size())
+            && self.modified_ns == nanoseconds(metadata.mtime(), metadata.mtime_nsec())
+            && self.changed_ns == nanoseconds(metadata.ctime(), metadata.ctime_nsec())
+    }
+
+    /// Reports whether the identity proves that the text is the same. It does not if the file was written
+    /// just before it was read.
+    pub fn is_settled(&self) -> bool {
+        self.seen_ns.saturating_sub(self.changed_ns.max(self.modified_ns)) > SETTLED_NS
+    }
+
+    pub(super) fn read(block: &Block<'_>) -> Option<Self> {
+        if block.kind != SOURCE || block.bytes.len() < SRC_SIZE {
+            return None;
+        }
+        let field = |index: usize| u64_at(block.bytes, SRC_FIELDS + index * 8);
+        Some(Self {
+            inode: field(0),
+            size: field(1),
+            modified_ns: field(2).cast_signed(),
+            changed_ns: field(3).cast_signed(),
+            seen_ns: field(4).cast_signed(),
+            hash: field(5),
+            len: field(6),
+        })
+    }
+
+    /// Returns the body of the block that holds this.
+    pub(super) fn body(&self) -> Vec<u8> {
+        let times = [self.modified_ns, self.changed_ns, self.seen_ns].map(i64::cast_unsigned);
+        let fields = [self.inode, self.size, times[0], times[1], times[2], self.hash, self.len];
+        debug_assert_eq!(fields.len() * 8, SRC_SIZE - B_BODY);
+        fields.iter().flat_map(|field| field.to_le_bytes()).collect()
+    }
+}
+
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}

@@ -1,0 +1,235 @@
+use std::sync::Arc;
+
+use super::build::{Making, build};
+use super::format::Seq;
+use super::hash::{Kind, hash};
+use super::mapping::Map;
+use super::path::Path;
+use super::publish::Outcome;
+use super::region::Region;
+use super::source::Source;
+use super::value::Value;
+use super::view;
+use crate::package::Package;
+use crate::text::{ParseOptions, parse};
+
+fn document(text: &str) -> Package {
+    parse(b"p", Arc::new(text.as_bytes().to_vec()), &ParseOptions::default()).expect("good text").package
+}
+
+fn map_of(package: &Package) -> Map {
+    let file = tempfile::tempfile().expect("a file");
+    let source = Source::of(&file.metadata().expect("metadata"), b"", 0);
+    let making = Making { seed: 7, base: Seq(1), source, slack: 64 };
+    let image = build(b"p", package, &making).expect("a map");
+    Map::new(Region::heap(&image.bytes, image.capacity)).expect("a good one")
+}
+
+fn get<'m>(map: &'m Map, key: &str) -> Option<Value<'m>> {
+    let path = Path::split(key.as_bytes(), map.seed)?;
+    map.get(&path, None)
+}
+
+#[test]
+fn all_that_is_in_the_text_is_found_in_the_map() {
+    let mut text = String::new();
+    for section in 0..300 {
+        text += &format!("config kind{} 's{section}'\n", section % 3);
+        for option in 0..section % 90 {
+            text += &format!("\toption o{option} 'value {section} {option}'\n");
+        }
+        text += "\tlist l 'a'\n\tlist l 'b c'\nconfig anon\n\toption x ''\n";
+    }
+    let package = document(&text);
+    let map = map_of(&package);
+    for section in package.sections() {
+        for option in section.options() {
+            let key = [b"p.", section.name(), b".", option.name()].concat();
+            let path = Path::split(&key, 7).expect("a key");
+            let got = map.get(&path, None).expect("there");
+            assert!(got.items().eq(option.value().items()), "{}", String::from_utf8_lossy(&key));
+        }
+    }
+    let view = view::Package::of(&map, b"p", None);
+    assert_eq!(view.len(), 600);
+    assert!(view.sections().map(|s| s.name()).eq(package.sections().map(|s| s.name())));
+    for section_type in ["kind0", "kind1", "kind2", "anon"] {
+        let expected = package.sections_of_type(section_type.as_bytes()).map(|s| s.name());
+        assert!(view.sections_of_type(section_type.as_bytes()).map(|s| s.name()).eq(expected));
+    }
+    for (mine, its) in view.sections().zip(package.sections()) {
+        assert!(mine.options().map(|(name, _)| name).eq(its.options().map(|o| o.name())));
+        assert_eq!(mine.section_type(), its.section_type());
+    }
+    assert!(get(&map, "p.s5.nothing").is_none());
+    assert!(get(&map, "p.nothing.o1").is_none());
+    let _ = hash(Kind::Package, 0, b"");
+}
+
+#[test]
+#[ignore]
+fn scratch_speed() {
+    use std::time::Instant;
+    let mut text = String::new();
+    let sections: u64 = std::env::var("SECTIONS").map_or(100_000, |n| n.parse().unwrap());
+    for s in 0..sections {
+        text += &format!("config host 's{s:07}'\n");
+        for o in 0..10 {
+            text += &format!("\toption option{o:02} 'value-{s:07}-{o:02}-abcdefgh'\n");
+        }
+    }
+    let t = Instant::now();
+    let package = parse(b"network", Arc::new(text.as_bytes().to_vec()), &ParseOptions::default())
+        .expect("good")
+        .package;
+    println!("text {} parse {:?}", text.len(), t.elapsed());
+    let file = tempfile::tempfile().expect("a file");
+    let source = Source::of(&file.metadata().expect("m"), b"", 0);
+    for _ in 0..3 {
+        let t = Instant::now();
+        let image =
+            build(b"network", &package, &Making { seed: 7, base: Seq(1), source, slack: 64 }).expect("a map");
+        println!(
+            "build {:?} bytes {} ratio {:.3}",
+            t.elapsed(),
+            image.capacity,
+            image.capacity as f64 / text.len() as f64
+        );
+    }
+    let image =
+        build(b"network", &package, &Making { seed: 7, base: Seq(1), source, slack: 64 }).expect("a map");
+    let map = Map::new(Region::heap(&image.bytes, image.capacity)).expect("good");
+    let mut std_map: std::collections::HashMap<String, String, foldhash::fast::FixedState> =
+        Default::default();
+    for s in package.sections() {
+        for o in s.options() {
+            let v: Vec<u8> = o.value().items().next().unwrap().to_vec();
+            std_map.insert(
+                format!(
+                    "network.{}.{}",
+                    String::from_utf8_lossy(s.name()),
+                    String::from_utf8_lossy(o.name())
+                ),
+                String::from_utf8(v).unwrap(),
+            );
+        }
+    }
+    let mut rng = 12345_u64;
+    let mut next = move || {
+        rng ^= rng << 13;
+        rng ^= rng >> 7;
+        rng ^= rng << 17;
+        rng
+    };
+    for (label, n) in [("1", 1), ("200", 200), ("200", 200), ("200", 200), ("uniform", 1_000_000)] {
+        let pick: Vec<u64> = (0..n).map(|_| next() % (sections * 10)).collect();
+        let mut stream = Vec::new();
+        for _ in 0..(1 << 20) {
+            let k = pick[(next() % n as u64) as usize];
+            let mut slot = [0u8; 32];
+            let key = format!("network.s{:07}.option{:02}", k / 10, k % 10);
+            slot[..key.len()].copy_from_slice(key.as_bytes());
+            stream.push((slot, key.len()));
+        }
+        for round in 0..3 {
+            let t = Instant::now();
+            let mut i = 0usize;
+            for j in 0..stream.len() {
+                let (key, len) = &stream[(j + i) & ((1 << 20) - 1)];
+                let path = Path::split(std::hint::black_box(&key[..*len]), map.seed).unwrap();
+                let Some(Value::String(v)) = map.get(&path, Some(Seq(5))) else { panic!() };
+                i = (v[0] == b'#') as usize;
+            }
+            let a = t.elapsed().as_nanos() as f64 / stream.len() as f64;
+            let t = Instant::now();
+            let mut i = 0usize;
+            for j in 0..stream.len() {
+                let (key, len) = &stream[(j + i) & ((1 << 20) - 1)];
+                let key = unsafe { std::str::from_utf8_unchecked(std::hint::black_box(&key[..*len])) };
+                let v = std_map.get(key).unwrap();
+                i = (v.as_bytes()[0] == b'#') as usize;
+            }
+            let b = t.elapsed().as_nanos() as f64 / stream.len() as f64;
+            if round == 2 {
+                println!("{label}: map {a:.1} hashbrown {b:.1} ratio {:.2}", a / b);
+            }
+        }
+    }
+}
+
+fn apply(map: &Map, document: &Package, seq: u32) -> Outcome {
+    map.publish(b"p", document, document.touched(), Seq(seq)).expect("can be held")
+}
+
+/// All that a view shows.
+fn dump(map: &Map, seq: Option<Seq>) -> Vec<String> {
+    let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut out = Vec::new();
+    for section in view::Package::of(map, b"p", seq).sections() {
+        out.push(format!("{}={} {}", show(section.name()), show(section.section_type()), section.is_anonymous()));
+        for (name, value) in section.options() {
+            let items: Vec<String> = value.items().map(show).collect();
+            out.push(format!("  {}={items:?}", show(name)));
+            let key = [b"p.", section.name(), b".", name].concat();
+            let path = Path::split(&key, map.seed).expect("a key");
+            assert_eq!(map.get(&path, seq), Some(value), "{}", show(&key));
+            assert_eq!(section.get(name), Some(value));
+        }
+    }
+    out
+}
+
+fn same_as(map: &Map, document: &Package) {
+    assert_eq!(dump(map, None), dump(&map_of(document), None));
+}
+
+fn change(document: &mut Package, kind: crate::DeltaKind, section: &str, option: Option<&str>, value: Option<&str>) {
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    let delta = crate::Delta { kind, section: bytes(section), option: option.map(bytes), value: value.map(bytes) };
+    document.apply(&delta, crate::text::Dialect::Cms).expect("allowed");
+}
+
+#[test]
+fn publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_old() {
+    use crate::DeltaKind::{Add, Delete, AddList, Rename, Reorder, Set};
+    let mut text = String::new();
+    for section in 0..40 {
+        text += &format!("config kind{} 's{section}'\n\tlist l 'a'\n", section % 3);
+        for option in 0..section * 3 {
+            text += &format!("\toption o{option} 'value {section} {option}'\n");
+        }
+    }
+    let mut document = document(&text);
+    let map = roomy(&document, 1);
+    let mut states = vec![dump(&map, None)];
+    let steps: Vec<Vec<(crate::DeltaKind, &str, Option<&str>, Option<&str>)>> = vec![
+        vec![(Set, "s3", Some("o1"), Some("new"))],
+        vec![(Set, "s30", Some("o77"), Some("new")), (Set, "s30", Some("fresh"), Some("x"))],
+        vec![(Delete, "s30", Some("o77"), None), (Delete, "s3", Some("o1"), None), (AddList, "s1", Some("l"), Some("b"))],
+        vec![(Set, "s30", Some("o77"), Some("again")), (Set, "s3", Some("o1"), Some("again"))],
+        vec![(Delete, "s5", None, None), (Delete, "s35", None, None)],
+        vec![(Set, "s5", None, Some("kind9")), (Set, "s5", Some("back"), Some("1")), (Add, "x", None, Some("kind1"))],
+        vec![(Rename, "s6", None, Some("six")), (Reorder, "s30", None, Some("2"))],
+        vec![(Rename, "s30", Some("o5"), Some("five"))],
+        vec![(Delete, "s0", None, None), (Delete, "s3", None, None), (Delete, "s9", None, None)],
+    ];
+    for (seq, step) in (2..).zip(&steps) {
+        for (kind, section, option, value) in step {
+            change(&mut document, *kind, section, *option, *value);
+        }
+        assert_eq!(apply(&map, &document, seq), Outcome::Done);
+        same_as(&map, &document);
+        states.push(dump(&map, None));
+        for (seq, state) in (1..).zip(&states) {
+            assert_eq!(&dump(&map, Some(Seq(seq))), state, "as of {seq}");
+        }
+    }
+}
+
+fn roomy(document: &Package, divisor: usize) -> Map {
+    let file = tempfile::tempfile().expect("a file");
+    let source = Source::of(&file.metadata().expect("metadata"), b"", 0);
+    let making = Making { seed: 7, base: Seq(1), source, slack: divisor };
+    let image = build(b"p", document, &making).expect("a map");
+    Map::new(Region::heap(&image.bytes, image.capacity)).expect("a good one")
+}

@@ -1,0 +1,64 @@
+//! Values as they lie in a map. Every string and every item is followed by a NUL byte.
+
+/// The value of an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'m> {
+    /// One string.
+    String(&'m [u8]),
+    /// A list of strings.
+    List(List<'m>),
+}
+
+impl<'m> Value<'m> {
+    /// Iterates over the items: the one string, or those of the list.
+    pub fn items(self) -> impl Iterator<Item = &'m [u8]> + Clone {
+        let (one, list) = match self {
+            Self::String(string) => (Some(string), List::new(&[])),
+            Self::List(list) => (None, list),
+        };
+        one.into_iter().chain(list.iter())
+    }
+}
+
+/// The items of a list option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct List<'m>(&'m [u8]);
+
+impl<'m> List<'m> {
+    pub(super) fn new(bytes: &'m [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn bytes(self) -> &'m [u8] {
+        self.0
+    }
+
+    /// Returns the number of items. It takes time in proportion to their bytes.
+    #[must_use]
+    pub fn len(self) -> usize {
+        memchr::memchr_iter(0, self.0).count()
+    }
+
+    /// Reports whether the list has no items.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the item at `index`, counted from 0.
+    #[must_use]
+    pub fn get(self, index: usize) -> Option<&'m [u8]> {
+        self.iter().nth(index)
+    }
+
+    /// Iterates over the items.
+    pub fn iter(self) -> impl Iterator<Item = &'m [u8]> + Clone + use<'m> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let end = memchr::memchr(0, rest)?;
+            let (item, behind) = (&rest[..end], &rest[end + 1..]);
+            rest = behind;
+            Some(item)
+        })
+    }
+}

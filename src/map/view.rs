@@ -1,0 +1,211 @@
+//! A package as a map has it: what programs iterate over.
+
+use super::block::{Block, Order, Record, Records, SectionBlock};
+use super::format::{At, NAME, Seq};
+use super::mapping::Map;
+use super::value::Value;
+
+/// A package at one revision.
+#[derive(Debug, Clone, Copy)]
+pub struct Package<'m> {
+    map: &'m Map,
+    name: &'m [u8],
+    seq: Option<Seq>,
+}
+
+impl<'m> Package<'m> {
+    pub(crate) fn of(map: &'m Map, name: &'m [u8], seq: Option<Seq>) -> Self {
+        Self { map, name, seq }
+    }
+
+    /// Returns the package's name.
+    #[must_use]
+    pub fn name(&self) -> &'m [u8] {
+        self.name
+    }
+
+    /// Returns the number of sections.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.map.order(None, self.seq).map_or(0, |order| order.len())
+    }
+
+    /// Reports whether the package has no sections.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Iterates over the sections in the order of the file.
+    #[must_use]
+    pub fn sections(&self) -> Sections<'m> {
+        self.ordered(self.map.order(None, self.seq))
+    }
+
+    /// Iterates over the sections of a type in the order of the file. An empty type means all.
+    #[must_use]
+    pub fn sections_of_type(&self, section_type: &[u8]) -> Sections<'m> {
+        let wanted = Some(section_type).filter(|name| !name.is_empty());
+        self.ordered(self.map.order(wanted, self.seq))
+    }
+
+    fn ordered(&self, order: Option<Order<'m>>) -> Sections<'m> {
+        Sections {
+            map: self.map,
+            name: self.name,
+            seq: self.seq,
+            order,
+            leaf: At(0),
+            next: 0,
+            in_leaf: 0,
+            leaves_done: 0,
+        }
+    }
+
+    /// Returns the section at `index` of those of a type; an empty type means all. Negative counts from the
+    /// end.
+    #[must_use]
+    pub fn section_of_type(&self, section_type: &[u8], index: i64) -> Option<Section<'m>> {
+        let wanted = Some(section_type).filter(|name| !name.is_empty());
+        let order = self.map.order(wanted, self.seq)?;
+        let index = match usize::try_from(index) {
+            Ok(index) => index,
+            Err(_) => order.len().checked_sub(usize::try_from(index.checked_neg()?).ok()?)?,
+        };
+        let block = self.map.section_in(order.get(index)?, self.seq)?;
+        Some(Section { map: self.map, package: self.name, block, seq: self.seq })
+    }
+
+    /// Returns the section of a name; generated names count.
+    #[must_use]
+    pub fn section(&self, name: &[u8]) -> Option<Section<'m>> {
+        let found = self.map.find_section(self.map.section_hash(self.name, name), name)?;
+        let block = self.map.visible_section(found.at, self.seq)?;
+        Some(Section { map: self.map, package: self.name, block, seq: self.seq })
+    }
+}
+
+/// Iterates over sections; see [`Package::sections`].
+#[derive(Debug, Clone)]
+pub struct Sections<'m> {
+    map: &'m Map,
+    name: &'m [u8],
+    seq: Option<Seq>,
+    order: Option<Order<'m>>,
+    /// The leaf we are in, the position in it and how many there are.
+    leaf: At,
+    next: usize,
+    in_leaf: usize,
+    leaves_done: usize,
+}
+
+impl<'m> Iterator for Sections<'m> {
+    type Item = Section<'m>;
+
+    fn next(&mut self) -> Option<Section<'m>> {
+        let order = self.order?;
+        loop {
+            while self.next >= self.in_leaf {
+                let (leaf, count) = order.leaves().nth(self.leaves_done)?;
+                self.leaves_done += 1;
+                (self.leaf, self.next, self.in_leaf) = (leaf, 0, count);
+            }
+            let slot = Order::leaf(&self.map.region, self.leaf).nth(self.next);
+            self.next += 1;
+            // In a damaged map a section may be missing; the others are still there.
+            if let Some(block) = slot.and_then(|slot| self.map.section_in(slot, self.seq)) {
+                return Some(Section { map: self.map, package: self.name, block, seq: self.seq });
+            }
+        }
+    }
+}
+
+/// A section at one revision.
+#[derive(Debug, Clone, Copy)]
+pub struct Section<'m> {
+    map: &'m Map,
+    package: &'m [u8],
+    block: SectionBlock<'m>,
+    seq: Option<Seq>,
+}
+
+impl<'m> Section<'m> {
+    /// Returns the section's name, given or generated.
+    #[must_use]
+    pub fn name(&self) -> &'m [u8] {
+        self.block.name()
+    }
+
+    /// Returns the section's type.
+    #[must_use]
+    pub fn section_type(&self) -> &'m [u8] {
+        self.map
+            .block(At(self.block.block.type_word()), NAME)
+            .and_then(|block| block.name())
+            .unwrap_or_default()
+    }
+
+    /// Reports whether the section has only a generated name.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.block.is_anonymous()
+    }
+
+    /// Returns the value of an option.
+    #[must_use]
+    pub fn get(&self, option: &[u8]) -> Option<Value<'m>> {
+        self.map.value_in(&self.block, self.package, option, self.seq)
+    }
+
+    /// Iterates over the options in the order of the file.
+    #[must_use]
+    pub fn options(&self) -> Options<'m> {
+        let ranked = match self.block.parts() {
+            Some([parts, ..]) => self.ranked(parts),
+            None => Vec::new(),
+        };
+        Options { map: self.map, records: self.block.records(), ranked: ranked.into_iter() }
+    }
+
+    /// Collects the options of a split section, in their order.
+    fn ranked(&self, parts: u32) -> Vec<Record<'m>> {
+        let hash = self.map.section_hash(self.package, self.name());
+        let mut ranked = Vec::new();
+        // A damaged number of parts is bounded by what the index can hold.
+        for number in 0..parts.min(self.map.index.slots()) {
+            let found = self.map.find_part(hash, self.name(), number);
+            if let Some(part) = found.and_then(|found| self.map.visible_section(found.at, self.seq)) {
+                ranked.extend((0..).zip(part.records()).map(|(index, record)| (part.rank(index), record)));
+            }
+        }
+        ranked.sort_unstable_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, record)| record).collect()
+    }
+}
+
+/// Iterates over the options of a section; see [`Section::options`].
+#[derive(Debug, Clone)]
+pub struct Options<'m> {
+    map: &'m Map,
+    records: Records<'m>,
+    ranked: std::vec::IntoIter<Record<'m>>,
+}
+
+impl<'m> Iterator for Options<'m> {
+    type Item = (&'m [u8], Value<'m>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // Deleted options are passed over, and so is what is damaged.
+        self.records
+            .by_ref()
+            .chain(self.ranked.by_ref())
+            .find_map(|record| Some((self.map.name(record.name)?, record.value?)))
+    }
+}
+
+impl Map {
+    /// Returns the block at a position, for `check`.
+    pub(super) fn any_block(&self, at: At) -> Option<Block<'_>> {
+        Block::at(&self.region, at)
+    }
+}

@@ -1,0 +1,45 @@
+//! What has been changed in a package since it was read, so that a map can be brought up to it without
+//! comparing everything.
+
+use super::{OptionId, Package, SectionId};
+
+/// See the module documentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Touched {
+    /// Only these: a section's name, and an option's; without one, any option of the section.
+    Options(Vec<(Vec<u8>, Option<Vec<u8>>)>),
+    /// Sections were added, deleted, moved, or called otherwise.
+    Everything,
+}
+
+impl Default for Touched {
+    fn default() -> Self {
+        Self::Options(Vec::new())
+    }
+}
+
+impl Package {
+    /// Returns what has been changed.
+    pub(crate) fn touched(&self) -> &Touched {
+        &self.touched
+    }
+
+    pub(super) fn touch_all(&mut self) {
+        if !self.loading {
+            self.touched = Touched::Everything;
+        }
+    }
+
+    /// Notes that an option has been changed; without one, any of the section.
+    pub(super) fn touch(&mut self, section: SectionId, option: Option<OptionId>) {
+        if self.loading || self.touched == Touched::Everything {
+            return;
+        }
+        let data = self.data(section);
+        let option = option.map(|id| self.text.get(data.options[id.0 as usize].name).to_vec());
+        let section = self.text.get(data.name).to_vec();
+        if let Touched::Options(touched) = &mut self.touched {
+            touched.push((section, option));
+        }
+    }
+}
