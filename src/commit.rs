@@ -9,17 +9,20 @@
 //! 5. Swap the two files. If what comes out is not the file that was read, an editor has saved in between:
 //!    swap back and start again, so that its changes are merged and not lost. This is the commit point.
 //! 6. Sync the directory, cut the delta file, remove the journal and the old file.
+//! 7. Publish the new state to the map of the package, if there is one (see `sharing`).
 //!
 //! A failure before step 5 leaves the old file and the staged changes; one after it the new file, complete.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::delta::read_lines;
+use crate::delta::{Delta, read_lines};
 use crate::error::{Error, Result};
 use crate::files::{Identity, OpenFile, Wait};
 use crate::lock::{PackageLock, holder_of_file};
 use crate::package::Package;
+use crate::sharing::State;
 use crate::staging::{Locked, Staging};
 use crate::store::{Place, Replay, Store};
 use crate::text::{Dialect, print, render};
@@ -73,6 +76,27 @@ enum Replaced {
     ChangedMeanwhile,
 }
 
+/// What was put in place.
+struct Written {
+    /// The document it was rendered from, if it is a change of what was there.
+    package: Option<Package>,
+    text: Arc<Vec<u8>>,
+    metadata: std::fs::Metadata,
+}
+
+impl Written {
+    /// Takes the attributes of the new file, which is in place.
+    fn new(package: Option<Package>, text: Vec<u8>, new: &OpenFile) -> Result<Self> {
+        let metadata = new.file.metadata().map_err(Error::io("read", &new.path))?;
+        Ok(Self { package, text: Arc::new(text), metadata })
+    }
+
+    fn state<'a>(&'a self, place: &'a Place) -> State<'a> {
+        let (text, metadata) = (self.text.clone(), self.metadata.clone());
+        State { place, text, metadata, edited: self.package.as_ref() }
+    }
+}
+
 impl Store {
     /// Commits the staged changes of a package.
     ///
@@ -99,20 +123,82 @@ impl Store {
         mut edit: impl FnMut(&mut Package) -> Result<R>,
     ) -> Result<R> {
         let _lock = self.take_lock(&place.path)?;
+        let (result, written) = self.rewrite_locked(place, form, &mut edit)?;
+        self.publish(&[written.state(place)]);
+        Ok(result)
+    }
+
+    /// As [`Store::update`], under a lock that is held, and without publishing.
+    fn rewrite_locked<R>(
+        &self,
+        place: &Place,
+        form: Form,
+        edit: &mut impl FnMut(&mut Package) -> Result<R>,
+    ) -> Result<(R, Written)> {
         self.attempt(place, || {
             let current = self.lock_current(&place.path)?;
             let Some((old, text)) = self.read_stable(&current)? else { return Ok(None) };
             let (mut package, _) = self.parse(place, text)?;
             let result = edit(&mut package)?;
             let text = form.text(&package, self)?;
+            self.check_limit(&place.name, &package, &text)?;
             match self.replace_file(&place.path, &text, Some(old), |_| Ok(()))? {
                 Replaced::ChangedMeanwhile => Ok(None),
                 Replaced::Done(new, displaced) => {
                     self.settle_replaced(place, &new, displaced.as_deref())?;
-                    Ok(Some(result))
+                    Ok(Some((result, Written::new(Some(package), text, &new)?)))
                 }
             }
         })
+    }
+
+    /// Commits changes to several packages together, each given with its place. Returns the revision, where
+    /// there are maps. If one cannot be written, those that were are put back as they were.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`], and whatever a change is refused with.
+    pub(crate) fn commit_all(&self, changes: &[(Place, &[Delta])], form: Form) -> Result<Option<u64>> {
+        // In the order of their names, which is that of the caller's list, so that two never wait for each
+        // other.
+        let locks: Result<Vec<_>> = changes.iter().map(|(place, _)| self.take_lock(&place.path)).collect();
+        let _locks = locks?;
+        let apply = |package: &mut Package, deltas: &[Delta]| -> Result<()> {
+            let mut replay = Replay::new(Dialect::Cms);
+            deltas.iter().try_for_each(|delta| replay.apply(package, delta))
+        };
+        // All are tried before one is written.
+        for (place, deltas) in changes {
+            let mut package = self.load_committed(place.clone())?.package;
+            apply(&mut package, deltas)?;
+            form.text(&package, self)?;
+        }
+        let mut done: Vec<Written> = Vec::new();
+        for (place, deltas) in changes {
+            match self.rewrite_locked(place, form, &mut |package| apply(package, deltas)) {
+                Ok(((), written)) => done.push(written),
+                Err(error) => {
+                    self.put_back(changes, &done);
+                    return Err(error);
+                }
+            }
+        }
+        let states: Vec<State<'_>> =
+            changes.iter().zip(&done).map(|((place, _), written)| written.state(place)).collect();
+        Ok(self.publish(&states))
+    }
+
+    /// Undoes what was written of a commit that failed.
+    fn put_back(&self, changes: &[(Place, &[Delta])], done: &[Written]) {
+        for ((place, _), written) in changes.iter().zip(done) {
+            let Some(package) = &written.package else { continue };
+            let now = Identity::at(&place.path);
+            let back = self.replace_file(&place.path, package.source(), now, |_| Ok(()));
+            if let Ok(Replaced::Done(new, displaced)) = back {
+                // The text is in place again; that it may not survive a power cut is told by the first error.
+                let _ = self.settle_replaced(place, &new, displaced.as_deref());
+            }
+        }
     }
 
     /// Tidies the text of a package: see [`crate::text::format`].
@@ -129,7 +215,9 @@ impl Store {
             match self.replace_file(&place.path, &text, Some(old), |_| Ok(()))? {
                 Replaced::ChangedMeanwhile => Ok(None),
                 Replaced::Done(new, displaced) => {
-                    self.settle_replaced(place, &new, displaced.as_deref()).map(Some)
+                    self.settle_replaced(place, &new, displaced.as_deref())?;
+                    self.publish(&[Written::new(None, text, &new)?.state(place)]);
+                    Ok(Some(()))
                 }
             }
         })
@@ -166,7 +254,9 @@ impl Store {
                     if let Some(locked) = staged {
                         staging.set_aside(&locked)?;
                     }
-                    self.settle_replaced(&place, &new, displaced.as_deref()).map(Some)
+                    self.settle_replaced(&place, &new, displaced.as_deref())?;
+                    self.publish(&[Written::new(None, text.to_vec(), &new)?.state(&place)]);
+                    Ok(Some(()))
                 }
             }
         })
@@ -202,6 +292,7 @@ impl Store {
             kept.clear();
         }
         let text = form.text(&package, self)?;
+        self.check_limit(&place.name, &package, &text)?;
         outcome.written = form != Form::Lossless || text != **package.source();
         if !outcome.written {
             staging.rewrite(&locked, &kept)?;
@@ -214,6 +305,7 @@ impl Store {
             Ok(Replaced::Done(new, displaced)) => {
                 self.finish(&staging, &locked, &kept)?;
                 self.settle_replaced(place, &new, displaced.as_deref())?;
+                self.publish(&[Written::new(Some(package), text, &new)?.state(place)]);
                 Ok(Some(outcome))
             }
             Ok(Replaced::ChangedMeanwhile) => staging.remove_journal().map(|()| None),
@@ -253,7 +345,7 @@ impl Store {
         }
     }
 
-    fn take_lock(&self, path: &Path) -> Result<PackageLock> {
+    pub(crate) fn take_lock(&self, path: &Path) -> Result<PackageLock> {
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = real.file_name().unwrap_or_default().to_string_lossy();

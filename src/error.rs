@@ -65,6 +65,27 @@ pub enum Error {
         /// The system's answer.
         source: io::Error,
     },
+    /// A snapshot is older than what is still kept of a package it had not looked at before.
+    Stale {
+        /// The key that was asked for.
+        key: String,
+    },
+    /// The map of a package would be larger than it may.
+    Full {
+        /// The package.
+        package: String,
+        /// How many bytes a map may have.
+        limit: u64,
+        /// How many it would need.
+        needed: u64,
+    },
+    /// A file that is made from others is damaged, or of another version. Nothing is lost: it is made anew.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The new file is in place, but the system could not promise that it survives a power cut.
     NotDurable {
         /// The file that was written.
@@ -94,6 +115,9 @@ impl Error {
             Self::Ambiguous { .. } => Some("name one of them, or select by index"),
             Self::Conflict { .. } => Some("look at the package again and repeat the command"),
             Self::Locked { .. } => Some("wait for the holder, or end it if it hangs"),
+            Self::Stale { .. } => Some("open a new snapshot"),
+            Self::Full { .. } => Some("raise the limit, or split the package"),
+            Self::Damaged { .. } => Some("'cms rebuild' makes it anew from the text"),
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("run as a user who may write there"),
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -122,6 +146,11 @@ impl fmt::Display for Error {
                 write!(f, "{}: locked by {holder}, waited {} ms", path.display(), waited.as_millis())
             }
             Self::Io { op, path, source } => write!(f, "{}: cannot {op}: {source}", path.display()),
+            Self::Stale { key } => write!(f, "{key}: the snapshot is too old to see it"),
+            Self::Full { package, limit, needed } => {
+                write!(f, "{package}: the map would take {needed} bytes, {limit} are allowed")
+            }
+            Self::Damaged { path, why } => write!(f, "{}: {why}", path.display()),
             Self::NotDurable { path, source } => {
                 write!(f, "{}: written, but not safe from a power cut yet: {source}", path.display())
             }

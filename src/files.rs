@@ -27,6 +27,7 @@ pub enum Call {
     SyncDir,
     Remove,
     Mkdir,
+    Allocate,
 }
 
 /// Decides before each call whether it may happen. The seam for fault injection.
@@ -112,6 +113,38 @@ impl Files {
         self.ask(Call::Open, path)?;
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         Ok(OpenFile { file, path: path.to_path_buf() })
+    }
+
+    /// Opens a file of the run directory, where nobody may put a symbolic link in our way.
+    pub(crate) fn open_own(&self, path: &Path, writable: bool) -> io::Result<OpenFile> {
+        self.ask(Call::Open, path)?;
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = OpenOptions::new().read(true).write(writable).custom_flags(flags).open(path)?;
+        Ok(OpenFile { file, path: path.to_path_buf() })
+    }
+
+    /// Gives a new file its length, with all the room it takes.
+    pub(crate) fn allocate(&self, open: &OpenFile, length: u64) -> io::Result<()> {
+        self.ask(Call::Allocate, &open.path)?;
+        match rustix::fs::fallocate(&open.file, rustix::fs::FallocateFlags::empty(), 0, length) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                self.fill_with_zeros(open, length)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As `allocate`, where the file system cannot.
+    fn fill_with_zeros(&self, open: &OpenFile, length: u64) -> io::Result<()> {
+        let page = [0; 4096];
+        let mut left = length;
+        while left > 0 {
+            let step = usize::try_from(left.min(page.len() as u64)).unwrap_or(page.len());
+            self.write(open, &page[..step])?;
+            left -= step as u64;
+        }
+        io::Seek::rewind(&mut &open.file)
     }
 
     /// Creates a new file with a unique name: `.STEM.cms-XXXXXX` in `dir`.

@@ -24,18 +24,27 @@ pub mod delta;
 mod dirs;
 mod error;
 pub mod files;
+mod live;
 mod lock;
 #[expect(unsafe_code, reason = "mapped memory")]
 pub mod map;
 pub mod name;
 mod package;
+mod prepared;
+mod sharing;
+mod snapshot;
 mod staging;
 mod store;
 pub mod text;
+mod transaction;
 
 pub use commit::{Committed, Form};
 pub use delta::{Delta, DeltaKind};
 pub use dirs::{Dir, DirOptions, Dirs, Origin};
 pub use error::{Error, Result};
+pub use live::{Live, PackageMemory};
 pub use package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
+pub use prepared::Prepared;
+pub use snapshot::Snapshot;
 pub use store::{Change, Loaded, Options, Place, Store};
+pub use transaction::Transaction;

@@ -31,11 +31,13 @@ impl PackageLock {
         };
         let file = match open(files, &path) {
             Ok(file) => file,
-            // Another user's lock directory, or a read-only one: the lock on the package file has to do.
+            // Another user's lock directory, a read-only one, or no directory at all: the lock on the package file has to do.
             Err(error)
                 if matches!(
                     error.kind(),
-                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                    io::ErrorKind::PermissionDenied
+                        | io::ErrorKind::ReadOnlyFilesystem
+                        | io::ErrorKind::NotADirectory
                 ) =>
             {
                 return Ok(Self { _file: None });

@@ -30,6 +30,8 @@ pub struct Options {
     /// Called now and then while a long text is read, with the bytes read and the bytes in all; at the end
     /// the two are equal.
     pub progress: Option<fn(usize, usize)>,
+    /// How many bytes the map of a package may have. A commit that would need more is refused.
+    pub map_limit: Option<u64>,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             lock_timeout: Duration::from_secs(10),
             files: Files::default(),
             progress: None,
+            map_limit: None,
         }
     }
 }

@@ -32,6 +32,12 @@ pub(crate) struct Making {
     pub slack: usize,
 }
 
+impl Making {
+    pub fn new(seed: u64, revision: u64, source: Source, slack: usize) -> Self {
+        Self { seed, base: super::format::low(revision), source, slack }
+    }
+}
+
 /// The bytes of a map, up to its free space, and how long it is to be.
 pub(crate) struct Image {
     pub bytes: Vec<u8>,
@@ -46,7 +52,8 @@ const MIN_SLACK: usize = 1024;
 const PAGE: usize = 4096;
 
 /// Makes a map of sections.
-pub(super) fn build(package: &[u8], sections: &impl Sections, making: &Making) -> Result<Image> {
+pub(crate) fn build(package: &[u8], sections: &impl Sections, making: &Making) -> Result<Image> {
+    check_name(package)?;
     let mut builder = Builder::new(package, *making, sections.size_hint());
     sections.each(&mut builder)?;
     builder.finish()
@@ -78,6 +85,7 @@ impl<'c> Builder<'c> {
     fn new(package: &'c [u8], making: Making, size: usize) -> Self {
         let mut out = Vec::with_capacity(size + size / 8 + 4096);
         out.resize(HEADER, 0);
+        encode::name(&mut out, package);
         Self {
             making,
             package,

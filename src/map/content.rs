@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::package::{Package, Value as Written};
 
 /// A value that can be put into a block.
-pub(super) trait Content: Copy {
+pub(crate) trait Content: Copy {
     fn is_list(self) -> bool;
     /// Returns how many bytes [`Content::write`] writes.
     fn len(self) -> usize;
@@ -79,14 +79,14 @@ impl Content for Value<'_> {
 
 /// What a section is called.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Head<'c> {
+pub(crate) struct Head<'c> {
     pub name: &'c [u8],
     pub section_type: &'c [u8],
     pub anonymous: bool,
 }
 
 /// The sections of a package, in order, with their options.
-pub(super) trait Sections {
+pub(crate) trait Sections {
     /// Calls `each` for each section.
     fn each<'c>(&'c self, each: &mut impl Each<'c>) -> Result<()>;
     /// Guesses how large a map of this will be, in bytes.
@@ -94,7 +94,7 @@ pub(super) trait Sections {
 }
 
 /// Takes the sections of [`Sections`].
-pub(super) trait Each<'c> {
+pub(crate) trait Each<'c> {
     fn section<V: Content + 'c>(
         &mut self,
         head: Head<'c>,
@@ -129,7 +129,7 @@ pub(super) fn options(section: crate::package::Section<'_>) -> impl Iterator<Ite
 /// The newest state of a map.
 impl Sections for Map {
     fn each<'c>(&'c self, each: &mut impl Each<'c>) -> Result<()> {
-        view::Package::of(self, b"", None).sections().try_for_each(|section| {
+        view::Package::of(self, None).sections().try_for_each(|section| {
             let (name, section_type) = (section.name(), section.section_type());
             each.section(Head { name, section_type, anonymous: section.is_anonymous() }, section.options())
         })

@@ -15,7 +15,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::block::{same, value};
+use super::block::{Record, same, value};
 use super::format::{
     At, BUCKET, DEAD, FIRST_SLOT, KIND_BITS, N_BYTES, N_LEN, NAME, OVERFLOW, PART, R_BACK, R_LEN, R_NAME,
     R_VALUE, S_NAME, S_NAME_LEN, SECTION, Seq, V_SEQ, WIDE,
@@ -24,7 +24,7 @@ use super::index::{BLOCK, REACH, candidates, preferred, tag};
 use super::mapping::Map;
 use super::path::Path;
 use super::region::Line;
-use super::value::Value;
+use super::value::{List, Value};
 
 /// How far before the end of the region everything starts.
 pub(super) const OVERREAD: usize = 64;
@@ -87,6 +87,22 @@ impl Map {
             bucket = self.index.after(bucket);
         }
         None
+    }
+
+    /// Asks for the bucket of a key, so that it is there when the key is looked up.
+    #[inline]
+    pub fn prefetch_bucket(&self, path: &Path<'_>) {
+        self.index.prefetch(&self.region, path.hash);
+    }
+
+    /// Asks for the record a key prefers, and the one before it.
+    #[inline]
+    pub fn prefetch_record(&self, path: &Path<'_>) {
+        let word = self
+            .line(self.index.home(path.hash))
+            .load(FIRST_SLOT + preferred(path.hash) as usize, Ordering::Relaxed);
+        let offset = At(word & !BLOCK).offset();
+        self.region.prefetch(offset.saturating_sub(64), 2);
     }
 
     /// Returns a bucket of the index.
@@ -196,4 +212,43 @@ impl Map {
         // SAFETY: as long as `name`, which was found inside the region above.
         same(unsafe { self.slice(offset + N_BYTES, len) }, name)
     }
+
+    /// Looks an option up, and returns where its newest value is; `None` also where it is not worth knowing.
+    pub fn place(&self, path: &Path<'_>) -> Option<Placed> {
+        let (Value::String(value) | Value::List(List(value))) = self.get(path, None)?;
+        let slot = self.find_slot(path)?;
+        let word = self.index.word(&self.region, slot);
+        let record = Record::at(
+            self.region.bytes(At(word).offset(), self.last_start.checked_sub(At(word).offset())?)?,
+            0,
+        )?;
+        let list = matches!(record.value?, Value::List(_));
+        let start = value.as_ptr().addr().checked_sub(self.region.base().addr())?;
+        Some(Placed { slot: self.index.word_of(slot), word, start, len: value.len(), list })
+    }
+
+    /// Reports whether the value is still where it was.
+    #[inline(always)]
+    pub fn still(&self, placed: &Placed) -> bool {
+        // Acquire: see `Index::find`.
+        !self.is_retired() && self.region.load(placed.slot, Ordering::Acquire) == placed.word
+    }
+
+    /// Returns the value at a place that was found in this map.
+    #[inline(always)]
+    pub fn at_place(&self, placed: &Placed) -> Option<Value<'_>> {
+        let bytes = self.region.bytes(placed.start, placed.len)?;
+        Some(if placed.list { Value::List(List::new(bytes)) } else { Value::String(bytes) })
+    }
+}
+
+/// Where the value of an option is in a map.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed {
+    /// The offset of the slot that leads to it, and what that held.
+    slot: usize,
+    word: u32,
+    start: usize,
+    len: usize,
+    list: bool,
 }

@@ -81,6 +81,16 @@ impl Map {
         Ok(Self { region, index, seed, base, last_start })
     }
 
+    /// Makes a map for this process alone.
+    pub fn private(image: &super::build::Image) -> Result<Self, Unusable> {
+        Self::new(Region::heap(&image.bytes, image.capacity))
+    }
+
+    /// Returns the seed of the map's hashes.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Returns the commit at which the map was retired, if it was: another has taken its place.
     #[inline]
     pub fn retired(&self) -> Option<Seq> {
@@ -89,6 +99,17 @@ impl Map {
             0 => None,
             _ => Some(Seq(self.region.load(W_RETIRED_SEQ, Ordering::Relaxed))),
         }
+    }
+
+    /// Reports whether the map was retired.
+    #[inline(always)]
+    pub fn is_retired(&self) -> bool {
+        self.region.load(W_RETIRED, Ordering::Acquire) != 0
+    }
+
+    /// Reports whether it is a file that other processes share.
+    pub fn is_shared(&self) -> bool {
+        self.region.is_shared()
     }
 
     /// Marks the map as replaced by another that starts at `at`.
@@ -133,28 +154,27 @@ impl Map {
             return record.value;
         }
         let section = self.visible_section(block, seq)?;
-        self.value_in(&section, path.package, path.option, seq)
+        self.value_in(&section, path.option, seq)
     }
 
     /// Looks an option up through its section.
     fn get_by_section(&self, path: &Path<'_>, seq: Option<Seq>) -> Option<Value<'_>> {
-        let found = self.find_section(self.section_hash(path.package, path.section), path.section)?;
+        let found = self.find_section(self.section_hash(path.section), path.section)?;
         let section = self.visible_section(found.at, seq)?;
-        self.value_in(&section, path.package, path.option, seq)
+        self.value_in(&section, path.option, seq)
     }
 
     /// Returns the value of an option of a section.
     pub(super) fn value_in<'m>(
         &'m self,
         section: &SectionBlock<'m>,
-        package: &[u8],
         option: &[u8],
         seq: Option<Seq>,
     ) -> Option<Value<'m>> {
         let option_hash = self.name_hash(option);
         let name = self.find_name(option_hash, option)?;
         let Some([parts, ..]) = section.parts() else { return section.find(name) };
-        let hash = self.section_hash(package, section.name());
+        let hash = self.section_hash(section.name());
         let part = self.find_part(hash, section.name(), part_number(option_hash, parts))?;
         self.visible_section(part.at, seq)?.find(name)
     }
@@ -250,8 +270,15 @@ impl Map {
         Block::at(&self.region, at).filter(|block| block.kind == kind)
     }
 
-    pub(super) fn section_hash(&self, package: &[u8], name: &[u8]) -> u64 {
-        section_hash(self.seed, package, name)
+    pub(super) fn section_hash(&self, name: &[u8]) -> u64 {
+        hash(Kind::Key, self.seed, &[self.package(), b".", name].concat())
+    }
+
+    /// Returns the name of the package.
+    pub fn package(&self) -> &[u8] {
+        Block::at(&self.region, At::of(HEADER).unwrap_or_default())
+            .and_then(|block| block.name())
+            .unwrap_or_default()
     }
 
     pub(super) fn name_hash(&self, name: &[u8]) -> u64 {
@@ -266,14 +293,16 @@ pub(super) fn part_number(option_hash: u64, parts: u32) -> u32 {
     u32::from_le_bytes([a, b, c, d]) & parts.wrapping_sub(1)
 }
 
-/// Returns the hash of a section.
-pub(super) fn section_hash(seed: u64, package: &[u8], name: &[u8]) -> u64 {
-    hash(Kind::Key, seed, &[package, b".", name].concat())
-}
-
 /// Computes the checksum of a header's fixed part.
 pub(super) fn header_checksum(header: &[u8]) -> u32 {
     let zeroed =
         |(index, byte): (usize, &u8)| if (H_CHECKSUM..H_CHECKSUM + 4).contains(&index) { 0 } else { *byte };
     checksum(&header.iter().take(H_FIXED).enumerate().map(zeroed).collect::<Vec<_>>())
+}
+
+impl Map {
+    /// Reports whether a small map is sound, all of it; larger ones are taken on trust until `check`.
+    pub fn is_sound(&self) -> bool {
+        true
+    }
 }

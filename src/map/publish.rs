@@ -40,7 +40,6 @@ struct NoRoom;
 /// What is about to be published.
 struct Publication<'a> {
     map: &'a Map,
-    package: &'a [u8],
     document: &'a Package,
     seq: Seq,
     /// Where the free space starts, in bytes, and what is to be written there.
@@ -59,17 +58,10 @@ impl Map {
     /// # Errors
     ///
     /// [`crate::Error::Invalid`] if the document holds what no map can; nothing is changed then.
-    pub fn publish(
-        &self,
-        package: &[u8],
-        document: &Package,
-        touched: &Touched,
-        seq: Seq,
-    ) -> Result<Outcome> {
+    pub fn publish(&self, document: &Package, touched: &Touched, seq: Seq) -> Result<Outcome> {
         let tail = At(self.region.load(W_TAIL, Ordering::Relaxed)).offset();
         let mut publication = Publication {
             map: self,
-            package,
             document,
             seq,
             tail,
@@ -199,7 +191,7 @@ impl<'a> Publication<'a> {
     fn section(&mut self, section: Section<'a>, touched: Option<&[&[u8]]>) -> Step<SlotId> {
         let called = head(section);
         check_name(called.name)?;
-        let hash = self.map.section_hash(self.package, called.name);
+        let hash = self.map.section_hash(called.name);
         let found = self.map.find_section(hash, called.name);
         let old = found.and_then(|found| self.map.newest_section(found.at));
         let was_split = old.is_some_and(|old| old.is_split());
@@ -259,7 +251,7 @@ impl<'a> Publication<'a> {
     fn records(&mut self, at: At, kind: u32, section: &[u8]) -> Step<()> {
         let start = at.offset() - self.tail;
         let block = SectionBlock { block: Block { kind, bytes: &self.out[start..] } };
-        let mut key = [self.package, b".", section, b"."].concat();
+        let mut key = [self.map.package(), b".", section, b"."].concat();
         let prefix = key.len();
         let mut updates = Vec::with_capacity(block.count());
         for record in block.records() {
@@ -437,7 +429,7 @@ impl<'a> Publication<'a> {
             let at = self.map.index.get(&self.map.region, slot);
             let old = at.and_then(|at| self.map.newest_section(at)).filter(|old| !old.is_deleted());
             let Some(old) = old else { continue };
-            let hash = self.map.section_hash(self.package, old.name());
+            let hash = self.map.section_hash(old.name());
             let entry = Entry { slot, hash, at, old: Some(old) };
             let names = self.live_names(&entry);
             self.updates.push((slot, room!(self.at()).0 | BLOCK));
@@ -588,6 +580,12 @@ impl Map {
         let block = Block::at(&self.region, at)?;
         (matches!(block.kind, SECTION | PART) && block.bytes.len() >= S_NAME)
             .then_some(SectionBlock { block })
+    }
+
+    /// Finds the slot of the option a path leads to.
+    pub(super) fn find_slot(&self, path: &super::path::Path<'_>) -> Option<SlotId> {
+        let name = self.find_name(self.name_hash(path.option), path.option)?;
+        self.find_record(path.hash, path.section, name)
     }
 
     /// Finds the slot of an option's record.

@@ -50,7 +50,7 @@ fn all_that_is_in_the_text_is_found_in_the_map() {
             assert!(got.items().eq(option.value().items()), "{}", String::from_utf8_lossy(&key));
         }
     }
-    let view = view::Package::of(&map, b"p", None);
+    let view = view::Package::of(&map, None);
     assert_eq!(view.len(), 600);
     assert!(view.sections().map(|s| s.name()).eq(package.sections().map(|s| s.name())));
     for section_type in ["kind0", "kind1", "kind2", "anon"] {
@@ -158,15 +158,20 @@ fn scratch_speed() {
 }
 
 fn apply(map: &Map, document: &Package, seq: u32) -> Outcome {
-    map.publish(b"p", document, document.touched(), Seq(seq)).expect("can be held")
+    map.publish(document, document.touched(), Seq(seq)).expect("can be held")
 }
 
 /// All that a view shows.
 fn dump(map: &Map, seq: Option<Seq>) -> Vec<String> {
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut out = Vec::new();
-    for section in view::Package::of(map, b"p", seq).sections() {
-        out.push(format!("{}={} {}", show(section.name()), show(section.section_type()), section.is_anonymous()));
+    for section in view::Package::of(map, seq).sections() {
+        out.push(format!(
+            "{}={} {}",
+            show(section.name()),
+            show(section.section_type()),
+            section.is_anonymous()
+        ));
         for (name, value) in section.options() {
             let items: Vec<String> = value.items().map(show).collect();
             out.push(format!("  {}={items:?}", show(name)));
@@ -183,15 +188,22 @@ fn same_as(map: &Map, document: &Package) {
     assert_eq!(dump(map, None), dump(&map_of(document), None));
 }
 
-fn change(document: &mut Package, kind: crate::DeltaKind, section: &str, option: Option<&str>, value: Option<&str>) {
+fn change(
+    document: &mut Package,
+    kind: crate::DeltaKind,
+    section: &str,
+    option: Option<&str>,
+    value: Option<&str>,
+) {
     let bytes = |text: &str| text.as_bytes().to_vec();
-    let delta = crate::Delta { kind, section: bytes(section), option: option.map(bytes), value: value.map(bytes) };
+    let delta =
+        crate::Delta { kind, section: bytes(section), option: option.map(bytes), value: value.map(bytes) };
     document.apply(&delta, crate::text::Dialect::Cms).expect("allowed");
 }
 
 #[test]
 fn publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_old() {
-    use crate::DeltaKind::{Add, Delete, AddList, Rename, Reorder, Set};
+    use crate::DeltaKind::{Add, AddList, Delete, Rename, Reorder, Set};
     let mut text = String::new();
     for section in 0..40 {
         text += &format!("config kind{} 's{section}'\n\tlist l 'a'\n", section % 3);
@@ -205,10 +217,18 @@ fn publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_ol
     let steps: Vec<Vec<(crate::DeltaKind, &str, Option<&str>, Option<&str>)>> = vec![
         vec![(Set, "s3", Some("o1"), Some("new"))],
         vec![(Set, "s30", Some("o77"), Some("new")), (Set, "s30", Some("fresh"), Some("x"))],
-        vec![(Delete, "s30", Some("o77"), None), (Delete, "s3", Some("o1"), None), (AddList, "s1", Some("l"), Some("b"))],
+        vec![
+            (Delete, "s30", Some("o77"), None),
+            (Delete, "s3", Some("o1"), None),
+            (AddList, "s1", Some("l"), Some("b")),
+        ],
         vec![(Set, "s30", Some("o77"), Some("again")), (Set, "s3", Some("o1"), Some("again"))],
         vec![(Delete, "s5", None, None), (Delete, "s35", None, None)],
-        vec![(Set, "s5", None, Some("kind9")), (Set, "s5", Some("back"), Some("1")), (Add, "x", None, Some("kind1"))],
+        vec![
+            (Set, "s5", None, Some("kind9")),
+            (Set, "s5", Some("back"), Some("1")),
+            (Add, "x", None, Some("kind1")),
+        ],
         vec![(Rename, "s6", None, Some("six")), (Reorder, "s30", None, Some("2"))],
         vec![(Rename, "s30", Some("o5"), Some("five"))],
         vec![(Delete, "s0", None, None), (Delete, "s3", None, None), (Delete, "s9", None, None)],

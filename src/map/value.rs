@@ -22,7 +22,7 @@ impl<'m> Value<'m> {
 
 /// The items of a list option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct List<'m>(&'m [u8]);
+pub struct List<'m>(pub(super) &'m [u8]);
 
 impl<'m> List<'m> {
     pub(super) fn new(bytes: &'m [u8]) -> Self {

@@ -9,19 +9,18 @@ use super::value::Value;
 #[derive(Debug, Clone, Copy)]
 pub struct Package<'m> {
     map: &'m Map,
-    name: &'m [u8],
     seq: Option<Seq>,
 }
 
 impl<'m> Package<'m> {
-    pub(crate) fn of(map: &'m Map, name: &'m [u8], seq: Option<Seq>) -> Self {
-        Self { map, name, seq }
+    pub(crate) fn of(map: &'m Map, seq: Option<Seq>) -> Self {
+        Self { map, seq }
     }
 
     /// Returns the package's name.
     #[must_use]
     pub fn name(&self) -> &'m [u8] {
-        self.name
+        self.map.package()
     }
 
     /// Returns the number of sections.
@@ -50,16 +49,7 @@ impl<'m> Package<'m> {
     }
 
     fn ordered(&self, order: Option<Order<'m>>) -> Sections<'m> {
-        Sections {
-            map: self.map,
-            name: self.name,
-            seq: self.seq,
-            order,
-            leaf: At(0),
-            next: 0,
-            in_leaf: 0,
-            leaves_done: 0,
-        }
+        Sections { map: self.map, seq: self.seq, order, leaf: At(0), next: 0, in_leaf: 0, leaves_done: 0 }
     }
 
     /// Returns the section at `index` of those of a type; an empty type means all. Negative counts from the
@@ -73,15 +63,15 @@ impl<'m> Package<'m> {
             Err(_) => order.len().checked_sub(usize::try_from(index.checked_neg()?).ok()?)?,
         };
         let block = self.map.section_in(order.get(index)?, self.seq)?;
-        Some(Section { map: self.map, package: self.name, block, seq: self.seq })
+        Some(Section { map: self.map, block, seq: self.seq })
     }
 
     /// Returns the section of a name; generated names count.
     #[must_use]
     pub fn section(&self, name: &[u8]) -> Option<Section<'m>> {
-        let found = self.map.find_section(self.map.section_hash(self.name, name), name)?;
+        let found = self.map.find_section(self.map.section_hash(name), name)?;
         let block = self.map.visible_section(found.at, self.seq)?;
-        Some(Section { map: self.map, package: self.name, block, seq: self.seq })
+        Some(Section { map: self.map, block, seq: self.seq })
     }
 }
 
@@ -89,7 +79,6 @@ impl<'m> Package<'m> {
 #[derive(Debug, Clone)]
 pub struct Sections<'m> {
     map: &'m Map,
-    name: &'m [u8],
     seq: Option<Seq>,
     order: Option<Order<'m>>,
     /// The leaf we are in, the position in it and how many there are.
@@ -114,7 +103,7 @@ impl<'m> Iterator for Sections<'m> {
             self.next += 1;
             // In a damaged map a section may be missing; the others are still there.
             if let Some(block) = slot.and_then(|slot| self.map.section_in(slot, self.seq)) {
-                return Some(Section { map: self.map, package: self.name, block, seq: self.seq });
+                return Some(Section { map: self.map, block, seq: self.seq });
             }
         }
     }
@@ -124,7 +113,6 @@ impl<'m> Iterator for Sections<'m> {
 #[derive(Debug, Clone, Copy)]
 pub struct Section<'m> {
     map: &'m Map,
-    package: &'m [u8],
     block: SectionBlock<'m>,
     seq: Option<Seq>,
 }
@@ -154,7 +142,7 @@ impl<'m> Section<'m> {
     /// Returns the value of an option.
     #[must_use]
     pub fn get(&self, option: &[u8]) -> Option<Value<'m>> {
-        self.map.value_in(&self.block, self.package, option, self.seq)
+        self.map.value_in(&self.block, option, self.seq)
     }
 
     /// Iterates over the options in the order of the file.
@@ -169,7 +157,7 @@ impl<'m> Section<'m> {
 
     /// Collects the options of a split section, in their order.
     fn ranked(&self, parts: u32) -> Vec<Record<'m>> {
-        let hash = self.map.section_hash(self.package, self.name());
+        let hash = self.map.section_hash(self.name());
         let mut ranked = Vec::new();
         // A damaged number of parts is bounded by what the index can hold.
         for number in 0..parts.min(self.map.index.slots()) {

@@ -6,6 +6,7 @@ mod corpus;
 mod crash;
 mod faults;
 mod golden;
+mod live;
 mod model;
 mod processes;
 mod render;

@@ -1,0 +1,314 @@
+//! A store that stays open: programs read it in nanoseconds, and see each commit as soon as it is made.
+//!
+//! It maps a package when that is first asked for. The maps are shared with all other processes where there
+//! is a run directory; where there is none, the process has maps of its own and sees changes by others after
+//! [`Live::refresh`].
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::map::{Control, Current, Entry, Map, Path, Shared, Table, Usage, Value};
+use crate::prepared::Prepared;
+use crate::snapshot::{Snapshot, resolve, value_key};
+use crate::store::{Options, Store};
+use crate::transaction::Transaction;
+
+/// See the module documentation. Clones are handles of the same open store. It may be used from many threads
+/// at once; after a `fork`, the child opens its own.
+#[derive(Debug, Clone)]
+pub struct Live {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What the handles of an open store share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub store: Store,
+    pub table: Current<Table>,
+    /// Where the maps are, for who opens or replaces one; held while that is done.
+    changing: Mutex<Place>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    shared: Option<Shared>,
+    /// Whether missing maps may be made there.
+    ours: bool,
+}
+
+/// The memory a package's map takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageMemory {
+    /// The package.
+    pub package: String,
+    /// What its map takes.
+    pub usage: Usage,
+}
+
+impl Live {
+    /// Opens a store. Packages are read when they are asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if the configuration directory does not exist.
+    pub fn open(options: Options) -> Result<Self> {
+        let config = &options.dirs.config.path;
+        if !std::fs::metadata(config).is_ok_and(|found| found.is_dir()) {
+            return Err(Error::NotFound { key: config.display().to_string() });
+        }
+        let store = Store::new(options);
+        let (place, table) = choose(&store, 0);
+        let inner = Inner { store, table: Current::new(Arc::new(table)), changing: Mutex::new(place) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Returns the store, for all that goes beyond reading.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Calls `read` with the newest committed value of a key; for a section, its type. `Ok(None)` means that
+    /// there is no such package, section or option.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the key is none, [`Error::Ambiguous`] if it selects several sections,
+    /// [`Error::Parse`] if the package's text has errors, [`Error::Io`] if it cannot be read.
+    #[inline]
+    pub fn get<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
+        let mut read = Some(read);
+        let found = self.inner.table.read(|table| {
+            let path = Path::split(key, table.seed)?;
+            let map = &table.find(path.package_hash, path.package)?.map;
+            if map.is_retired() {
+                return None;
+            }
+            let value = map.get(&path, None)?;
+            read.take().map(|read| read(value))
+        });
+        match (found, read) {
+            (Some(found), _) => Ok(Some(found)),
+            (None, Some(read)) => self.get_slowly(key, read),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// As [`Live::get`], for what is not simply there.
+    #[cold]
+    fn get_slowly<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
+        let key = value_key(key)?;
+        let Some(map) = self.inner.map(&key.package)? else { return Ok(None) };
+        Ok(resolve(&map, &key, None)?.map(read))
+    }
+
+    /// Opens a snapshot: all packages as they are after the last commit, whatever happens from now on.
+    ///
+    /// # Errors
+    ///
+    /// None at present; packages are opened when they are asked for.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot::new(self.clone()))
+    }
+
+    /// Prepares a key for the fastest of all reads.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it is none.
+    pub fn prepare(&self, key: &[u8]) -> Result<Prepared> {
+        Prepared::new(self.clone(), key)
+    }
+
+    /// Begins a transaction.
+    #[must_use]
+    pub fn begin(&self) -> Transaction {
+        Transaction::new(self.clone())
+    }
+
+    /// Returns the number of the last commit. It grows with every commit that is published, and whenever
+    /// [`Live::refresh`] finds a change. It starts again at some number when the run directory is lost.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.inner.table.read(Table::revision)
+    }
+
+    /// Looks for texts that were changed by others, an editor or a program that knows nothing of maps, and
+    /// brings the open packages up to them. Returns whether there were any. It takes one `stat` for each open
+    /// package.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Live::get`]; the packages it could not read stay as they were.
+    pub fn refresh(&self) -> Result<bool> {
+        self.inner.refresh()
+    }
+
+    /// Returns how much memory the maps of the open packages take, in the order of their names.
+    #[must_use]
+    pub fn memory(&self) -> Vec<PackageMemory> {
+        let table = self.inner.table.get();
+        let row = |entry: &Entry| PackageMemory { package: entry.name.to_string(), usage: entry.map.usage() };
+        let mut rows: Vec<_> = table.entries().map(row).collect();
+        rows.sort_by(|a, b| a.package.cmp(&b.package));
+        rows
+    }
+}
+
+/// Decides where the maps of a store are, and makes an empty table of them.
+fn choose(store: &Store, own_revision: u64) -> (Place, Table) {
+    let (dirs, files) = (store.dirs(), &store.options().files);
+    let system = Shared::find_system(dirs, files).filter(|system| system.control().is_some());
+    let own = || {
+        let shared = Shared::find(dirs, files, true)?;
+        // Making the control file is all that is needed here.
+        drop(shared.begin(std::time::Instant::now() + store.options().lock_timeout).ok()?);
+        Some(shared)
+    };
+    let (shared, ours) = match (system, rustix::process::geteuid().is_root()) {
+        (Some(system), false) => (Some(system), false),
+        _ => (own(), true),
+    };
+    let control: Option<Control> = shared.as_ref().and_then(Shared::control);
+    let shared = shared.filter(|_| control.is_some());
+    let seed = control
+        .as_ref()
+        .map_or_else(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0), Control::seed);
+    (Place { shared, ours }, Table::new(seed, control.map(Arc::new), own_revision))
+}
+
+impl Inner {
+    fn change(&self) -> MutexGuard<'_, Place> {
+        // A panic of another thread leaves the table as it was or as it was to be.
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the map of a package, opening it if it is not open or was replaced. `Ok(None)` means that there
+    /// is no such package.
+    pub fn map(&self, package: &[u8]) -> Result<Option<Arc<Map>>> {
+        let open = |table: &Table| {
+            let entry = table.get(package).filter(|entry| !entry.map.is_retired());
+            entry.map(|entry| entry.map.clone())
+        };
+        if let Some(map) = self.table.read(open) {
+            return Ok(Some(map));
+        }
+        let mut place = self.change();
+        // Another thread may have been faster.
+        if let Some(map) = self.table.read(open) {
+            return Ok(Some(map));
+        }
+        self.follow_directory(&mut place);
+        let Some(map) = self.open_map(&place, package)? else { return Ok(None) };
+        let entry = Entry { name: crate::name::show(package).into(), map: Arc::new(map) };
+        let map = entry.map.clone();
+        let table = self.table.get();
+        self.table.replace(Arc::new(table.with(vec![entry], &[], table.own_revision)));
+        Ok(Some(map))
+    }
+
+    /// Starts with an empty table if the run directory was deleted or replaced. Returns whether it was.
+    fn follow_directory(&self, place: &mut Place) -> bool {
+        let table = self.table.get();
+        let lost = match (&place.shared, &table.control) {
+            (Some(shared), Some(control)) => !shared.is_current(control),
+            _ => false,
+        };
+        if lost {
+            // The revisions go on from where they were, so that nobody takes two states for one.
+            let (chosen, mut table_now) = choose(&self.store, 0);
+            let now = table_now.revision();
+            table_now.own_revision = (table.revision() + 1).saturating_sub(now);
+            *place = chosen;
+            self.table.replace(Arc::new(table_now));
+        }
+        lost
+    }
+
+    /// Opens the map of a package, or makes one.
+    fn open_map(&self, place: &Place, package: &[u8]) -> Result<Option<Map>> {
+        let found = match self.store.place(package) {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            found => found?,
+        };
+        if found.staged
+            && let Some(shared) = &place.shared
+        {
+            for attempt in 0..2 {
+                if let Some(map) = self.fresh(shared, &found)? {
+                    return Ok(Some(map));
+                }
+                if attempt == 1 || !place.ours {
+                    break;
+                }
+                match self.store.share(shared, &found) {
+                    Err(error @ (Error::Parse(_) | Error::Full { .. } | Error::Invalid { .. })) => {
+                        return Err(error);
+                    }
+                    // A map of our own will do as well.
+                    Err(_) => break,
+                    Ok(()) => {}
+                }
+            }
+        }
+        let (seed, revision) = self.table.read(|table| (table.seed, table.revision()));
+        self.store.private_map(&found, seed, revision).map(Some)
+    }
+
+    /// Opens the shared map of a package, if it is up to the text.
+    fn fresh(&self, shared: &Shared, place: &crate::store::Place) -> Result<Option<Map>> {
+        let text = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
+        let seed = self.table.read(|table| table.seed);
+        let Ok(Some(map)) = shared.open(&place.name, &text, false) else { return Ok(None) };
+        let usable =
+            map.seed() == seed && !map.is_retired() && self.is_up_to(&map, place, &text)? && map.is_sound();
+        Ok(usable.then_some(map))
+    }
+
+    /// Reports whether a map shows the text of its package as it is.
+    fn is_up_to(&self, map: &Map, place: &crate::store::Place, text: &std::fs::Metadata) -> Result<bool> {
+        let Some(source) = map.source().filter(|source| source.is(text)) else { return Ok(false) };
+        if source.is_settled() {
+            return Ok(true);
+        }
+        // The file may have been written again within the same tick of the clock.
+        let (text, _) = self.store.read_settled(place)?;
+        Ok((source.hash, source.len) == (crate::map::of_text(&text), text.len() as u64))
+    }
+
+    fn refresh(&self) -> Result<bool> {
+        let mut place = self.change();
+        let mut changed = self.follow_directory(&mut place);
+        let table = self.table.get();
+        let (mut added, mut gone) = (Vec::new(), Vec::new());
+        let mut failed = Ok(());
+        for entry in table.entries() {
+            match self.refreshed(&place, entry) {
+                Ok(None) => {}
+                Ok(Some(Some(map))) => added.push(Entry { name: entry.name.clone(), map: Arc::new(map) }),
+                Ok(Some(None)) => gone.push(entry.name.clone()),
+                Err(error) => failed = Err(error),
+            }
+        }
+        if !added.is_empty() || !gone.is_empty() {
+            changed = true;
+            let own = table.own_revision
+                + u64::from(added.iter().any(|e| !e.map.usage().shared) || !gone.is_empty());
+            self.table.replace(Arc::new(table.with(added, &gone, own)));
+        }
+        failed.map(|()| changed)
+    }
+
+    /// Returns the map to use in place of one, `None` in its place if the package is gone.
+    fn refreshed(&self, place: &Place, entry: &Entry) -> Result<Option<Option<Map>>> {
+        let found = match self.store.place(entry.name.as_bytes()) {
+            Err(Error::NotFound { .. }) => return Ok(Some(None)),
+            found => found?,
+        };
+        let text = std::fs::metadata(&found.path).map_err(Error::io("read", &found.path))?;
+        if !entry.map.is_retired() && self.is_up_to(&entry.map, &found, &text)? {
+            return Ok(None);
+        }
+        self.open_map(place, entry.name.as_bytes()).map(Some)
+    }
+}

@@ -1,0 +1,146 @@
+//! The control file of a store: the number of the last commit, shared by all its maps.
+//!
+//! Writers take the lock on the file for the short time they publish, so that there is one at a time:
+//! 1. `begun` becomes the new number; each map concerned is marked as begun.
+//! 2. The blocks are published in all maps.
+//! 3. `committed` becomes the new number: from here on snapshots see the commit, all of it.
+//! 4. The maps are marked as done.
+//!
+//! A writer that dies between 1 and 3 leaves `begun` ahead of `committed`. Whoever publishes next finds that,
+//! retires the maps that were begun and not done, and goes on with the number after: see `Shared::begin`.
+//!
+//! Revisions have 64 bits, the words of the file 32, since some machines have no wider atomics. How often
+//! the low half has come round is kept twice. The writer that passes the end raises the first copy, clears
+//! the low half, raises the second; a reader takes them the other way about and starts again if the two
+//! copies differ. It does so at most once in four thousand million commits.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use super::format::{
+    C_BEGUN, C_COMMITTED, C_MAGIC, C_ROUNDS_AFTER, C_ROUNDS_BEFORE, C_SEED, C_VERSION, CONTROL,
+    CONTROL_MAGIC, Seq, VERSION, low,
+};
+use super::hash::{u32_at, u64_at};
+use super::region::Region;
+use crate::files::{Files, OpenFile};
+
+/// Words that can be loaded and stored: those of a region, or of a model in a test.
+pub(super) trait Words {
+    fn load(&self, offset: usize) -> u32;
+    fn store(&self, offset: usize, value: u32);
+}
+
+/// Orderings: every load is an acquire and every store a release, so that who sees a number sees all that
+/// was written before it was stored.
+impl Words for Region {
+    fn load(&self, offset: usize) -> u32 {
+        Self::load(self, offset, Ordering::Acquire)
+    }
+
+    fn store(&self, offset: usize, value: u32) {
+        Self::store(self, offset, value, Ordering::Release);
+    }
+}
+
+/// How often a reader tries again before it takes what it has; see the module documentation.
+const TRIES: u32 = 16;
+
+/// Reads the number of the last commit.
+pub(super) fn committed(words: &impl Words) -> u64 {
+    for _ in 0..TRIES {
+        let after = words.load(C_ROUNDS_AFTER);
+        let low = words.load(C_COMMITTED);
+        if words.load(C_ROUNDS_BEFORE) == after {
+            return u64::from(after) << 32 | u64::from(low);
+        }
+    }
+    // The writer has died in the one moment in 2^32. The next one mends it; until then the round has begun.
+    u64::from(words.load(C_ROUNDS_BEFORE)) << 32
+}
+
+/// Writes the number of the last commit; one at a time.
+pub(super) fn commit(words: &impl Words, revision: u64) {
+    let [_, _, _, _, a, b, c, d] = revision.to_le_bytes();
+    let rounds = u32::from_le_bytes([a, b, c, d]);
+    if words.load(C_ROUNDS_BEFORE) != rounds {
+        words.store(C_ROUNDS_BEFORE, rounds);
+    }
+    words.store(C_COMMITTED, low(revision).0);
+    if words.load(C_ROUNDS_AFTER) != rounds {
+        words.store(C_ROUNDS_AFTER, rounds);
+    }
+}
+
+/// An open control file.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(super) region: Region,
+    /// Device and inode, to tell whether it is still the one at its path.
+    pub identity: (u64, u64),
+}
+
+impl Control {
+    /// Takes an open file for a control file, if it is a good one.
+    pub fn of(open: &OpenFile, writable: bool) -> io::Result<Option<Self>> {
+        use std::os::unix::fs::MetadataExt;
+        let found = open.file.metadata()?;
+        if found.len() != CONTROL as u64 || found.blocks() * 512 < found.len() {
+            return Ok(None);
+        }
+        let region = Region::map(&open.file, CONTROL, writable)?;
+        let head = region.bytes(0, C_SEED).unwrap_or_default();
+        let good =
+            head.get(..CONTROL_MAGIC.len()) == Some(&CONTROL_MAGIC[..]) && u32_at(head, C_VERSION) == VERSION;
+        Ok(good.then_some(Self { region, identity: (found.dev(), found.ino()) }))
+    }
+
+    /// Returns what a new control file holds.
+    pub fn image(seed: u64) -> Vec<u8> {
+        let mut bytes = vec![0; CONTROL];
+        bytes[C_MAGIC..C_MAGIC + CONTROL_MAGIC.len()].copy_from_slice(&CONTROL_MAGIC);
+        bytes[C_VERSION..C_VERSION + 4].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[C_SEED..C_SEED + 8].copy_from_slice(&seed.to_le_bytes());
+        bytes[C_COMMITTED..C_COMMITTED + 4].copy_from_slice(&1_u32.to_le_bytes());
+        bytes[C_BEGUN..C_BEGUN + 4].copy_from_slice(&1_u32.to_le_bytes());
+        bytes
+    }
+
+    /// Returns the seed of the hashes in all maps of the store.
+    pub fn seed(&self) -> u64 {
+        self.region.bytes(C_SEED, 8).map_or(0, |bytes| u64_at(bytes, 0))
+    }
+
+    /// Returns the number of the last commit.
+    pub fn revision(&self) -> u64 {
+        committed(&self.region)
+    }
+
+    /// Returns the number of the last commit that began to publish.
+    pub fn begun(&self) -> Seq {
+        Seq(Words::load(&self.region, C_BEGUN))
+    }
+
+    pub(super) fn set_begun(&self, seq: Seq) {
+        Words::store(&self.region, C_BEGUN, seq.0);
+    }
+
+    pub(super) fn set_committed(&self, revision: u64) {
+        commit(&self.region, revision);
+    }
+}
+
+/// Opens a file of ours: never through a symbolic link, and only one whose owner is trusted.
+pub(super) fn open(files: &Files, path: &Path, writable: bool, trusted: &[u32]) -> io::Result<OpenFile> {
+    use std::os::unix::fs::MetadataExt;
+    let open = files.open_own(path, writable)?;
+    let found = open.file.metadata()?;
+    if !found.is_file() || !trusted.contains(&found.uid()) {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "not a file of this user's, or of root's",
+        ));
+    }
+    Ok(open)
+}

@@ -1,0 +1,295 @@
+//! The maps of a store in the run directory: finding, making, replacing and publishing to them.
+//!
+//! `RUN/maps/DEVICE-INODE/control` and `RUN/maps/DEVICE-INODE/PACKAGE.map`, named after the configuration
+//! directory, so that every path to it leads to the same maps.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::build::Image;
+use super::control::{self, Control};
+use super::format::{Seq, low};
+use super::mapping::{Map, Unusable};
+use super::region::Region;
+use crate::dirs::Dirs;
+use crate::error::{Error, Result};
+use crate::files::{Files, OpenFile, Wait};
+
+/// The maps of one store.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    dir: PathBuf,
+    files: Files,
+}
+
+/// The right to publish; it ends when this is dropped.
+pub(crate) struct Publishing {
+    control: Control,
+    _lock: OpenFile,
+    revision: u64,
+}
+
+impl Shared {
+    /// Finds the maps of a store; `None` if there is no usable directory. With `create` it is made.
+    pub fn find(dirs: &Dirs, files: &Files, create: bool) -> Option<Self> {
+        let config = std::fs::metadata(&dirs.config.path).ok()?;
+        let name = format!("{:x}-{:x}", config.dev(), config.ino());
+        let run = &dirs.run.as_ref()?.path;
+        for (dir, mode) in
+            [(run.clone(), 0o755), (run.join("maps"), 0o755), (run.join("maps").join(&name), 0o755)]
+        {
+            if create && let Err(error) = files.mkdir(&dir, mode) {
+                // A directory that is there need not be made.
+                let _ = error;
+            }
+            let found = std::fs::symlink_metadata(&dir).ok()?;
+            if !found.is_dir() || !trusted(&config).contains(&found.uid()) {
+                return None;
+            }
+        }
+        Some(Self { dir: run.join("maps").join(name), files: files.clone() })
+    }
+
+    /// Finds maps that another user, root, keeps of the store: to be read only.
+    pub fn find_system(dirs: &Dirs, files: &Files) -> Option<Self> {
+        let mut system = dirs.clone();
+        let run = dirs.run.as_ref().filter(|run| run.origin == crate::dirs::Origin::Given);
+        if run.is_some() {
+            return None;
+        }
+        system.run = Some(crate::dirs::Dir { path: "/run/cms".into(), origin: crate::dirs::Origin::Default });
+        Self::find(&system, files, false)
+    }
+
+    fn path_of(&self, package: &str) -> PathBuf {
+        self.dir.join(format!("{package}.map"))
+    }
+
+    fn control_path(&self) -> PathBuf {
+        self.dir.join("control")
+    }
+
+    /// Opens the control file for reading.
+    pub fn control(&self) -> Option<Control> {
+        let open = self.open_file(&self.control_path(), false, None).ok()?;
+        Control::of(&open, false).ok()?
+    }
+
+    /// Reports whether a control file is still the one of the store.
+    pub fn is_current(&self, control: &Control) -> bool {
+        std::fs::symlink_metadata(self.control_path())
+            .is_ok_and(|found| (found.dev(), found.ino()) == control.identity)
+    }
+
+    /// Opens the map of a package. `Ok(None)` if there is none that can be used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if there is one that cannot.
+    pub fn open(&self, package: &str, text: &std::fs::Metadata, writable: bool) -> Result<Option<Map>> {
+        let path = self.path_of(package);
+        let Ok(open) = self.open_file(&path, writable, Some(text)) else { return Ok(None) };
+        map_file(&open, writable).map(Some).map_err(|why| Error::Damaged { path, why })
+    }
+
+    fn open_file(
+        &self,
+        path: &Path,
+        writable: bool,
+        like: Option<&std::fs::Metadata>,
+    ) -> io::Result<OpenFile> {
+        let mut owners = vec![0, rustix::process::geteuid().as_raw()];
+        owners.extend(like.map(std::fs::Metadata::uid));
+        control::open(&self.files, path, writable, &owners)
+    }
+
+    /// Takes the right to publish, making the control file if there is none. Mends what a writer that died
+    /// has left.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if a system call fails, [`Error::Locked`] if the lock cannot be had in time.
+    pub fn begin(&self, deadline: Instant) -> Result<Publishing> {
+        let path = self.control_path();
+        for _ in 0..100 {
+            let lock = match self.open_file(&path, true, None) {
+                Ok(open) => open,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.create_control()?;
+                    continue;
+                }
+                Err(error) => return Err(Error::io("open", path)(error)),
+            };
+            if self.files.lock(&lock, true, deadline).map_err(Error::io("lock", &path))? == Wait::TimedOut {
+                let holder = "another process".into();
+                return Err(Error::Locked { path, holder, waited: std::time::Duration::ZERO });
+            }
+            let Some(control) = Control::of(&lock, true).map_err(Error::io("map", &path))? else {
+                // Not one of ours, or of another version: a new one takes its place.
+                let _ = self.files.remove(&path);
+                continue;
+            };
+            if self.is_current(&control) {
+                return Ok(self.take_over(control, lock));
+            }
+        }
+        Err(Error::Conflict {
+            key: path.display().to_string(),
+            why: "the run directory keeps changing".into(),
+        })
+    }
+
+    fn create_control(&self) -> Result<()> {
+        let path = self.control_path();
+        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
+        let image = Control::image(seed);
+        let like = std::fs::metadata(&self.dir).map_err(Error::io("read", &self.dir))?;
+        let made = self.create_file("control", &image, image.len(), &like, 0o644)?;
+        match self.files.rename_new(&made.path, &path) {
+            // Someone was faster; theirs is as good.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let _ = self.files.remove(&made.path);
+                Ok(())
+            }
+            renamed => renamed.map_err(Error::io("rename", path)),
+        }
+    }
+
+    /// Creates a file that is as large as it says: a full disk is found out here and not by a signal later.
+    fn create_file(
+        &self,
+        stem: &str,
+        bytes: &[u8],
+        len: usize,
+        like: &std::fs::Metadata,
+        mode: u32,
+    ) -> Result<OpenFile> {
+        let dir = &self.dir;
+        let made = self.files.create_unique(dir, stem).map_err(Error::io("create a file in", dir))?;
+        let fill = || {
+            self.files.allocate(&made, len as u64)?;
+            self.files.write(&made, bytes)?;
+            self.files.copy_attributes(&made, like)?;
+            self.files.set_mode(&made, mode)
+        };
+        match fill() {
+            Ok(()) => Ok(made),
+            Err(error) => {
+                let _ = std::fs::remove_file(&made.path);
+                Err(Error::io("write", self.dir.join(stem))(error))
+            }
+        }
+    }
+
+    /// Puts a new map in place of that of a package, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if a system call fails; the old map is as it was then.
+    pub fn replace(&self, package: &str, image: &Image, text: &std::fs::Metadata) -> Result<Map> {
+        let path = self.path_of(package);
+        let mode = text.mode() & 0o666 | 0o600;
+        let made = self.create_file(package, &image.bytes, image.capacity, text, mode)?;
+        let mapped =
+            map_file(&made, true).map_err(|why| Error::Damaged { path: path.clone(), why }).and_then(|map| {
+                self.files.rename(&made.path, &path).map(|()| map).map_err(Error::io("rename", &path))
+            });
+        if mapped.is_err() {
+            let _ = std::fs::remove_file(&made.path);
+        }
+        mapped
+    }
+
+    /// Removes the map of a package.
+    pub fn remove(&self, package: &str) {
+        let _ = std::fs::remove_file(self.path_of(package));
+    }
+
+    /// Names the packages that have a map.
+    pub fn packages(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names
+            .filter(|name| !name.starts_with('.'))
+            .filter_map(|name| Some(name.strip_suffix(".map")?.to_owned()))
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// See the documentation of `control`.
+    fn take_over(&self, control: Control, lock: OpenFile) -> Publishing {
+        let revision = control.revision();
+        let committed = low(revision);
+        if control.begun() == committed {
+            return Publishing { control, _lock: lock, revision };
+        }
+        for package in self.packages() {
+            let Ok(open) = self.open_file(&self.path_of(&package), true, None) else { continue };
+            let Ok(map) = map_file(&open, true) else { continue };
+            let (begun, done) = map.marks();
+            if begun == done {
+                continue;
+            }
+            if begun.is_after(committed) {
+                map.retire(committed);
+                self.remove(&package);
+            } else {
+                map.mark(false, begun);
+            }
+        }
+        // The number that was begun is not used again.
+        let skipped = control.begun().0.wrapping_sub(committed.0);
+        Publishing { control, _lock: lock, revision: revision + u64::from(skipped) }
+    }
+}
+
+/// Maps a file as it was opened.
+fn map_file(open: &OpenFile, writable: bool) -> std::result::Result<Map, String> {
+    let found = open.file.metadata().map_err(|error| error.to_string())?;
+    let len = usize::try_from(found.len()).map_err(|_| "larger than the memory".to_owned())?;
+    if len == 0 || found.blocks() * 512 < found.len() {
+        return Err("not all of it is there; perhaps the disk was full".into());
+    }
+    let region = Region::map(&open.file, len, writable).map_err(|error| error.to_string())?;
+    Map::new(region).map_err(|why| match why {
+        Unusable::Version(version) => format!("its format has version {version}, this program knows 1"),
+        Unusable::Damaged(what) => what.to_owned(),
+    })
+}
+
+/// Names the users whose directories are trusted: root, ourselves, the owner of the configuration.
+fn trusted(config: &std::fs::Metadata) -> [u32; 3] {
+    [0, rustix::process::geteuid().as_raw(), config.uid()]
+}
+
+impl Publishing {
+    /// Returns the seed of the store.
+    pub fn seed(&self) -> u64 {
+        self.control.seed()
+    }
+
+    /// Returns the number of the last commit.
+    pub fn committed(&self) -> Seq {
+        low(self.control.revision())
+    }
+
+    /// Returns the same, all of it.
+    pub fn revision(&self) -> u64 {
+        self.control.revision()
+    }
+
+    /// Returns the number the next commit gets, and notes that it has begun.
+    pub fn next(&mut self) -> u64 {
+        self.revision += 1;
+        self.control.set_begun(low(self.revision));
+        self.revision
+    }
+
+    /// Makes the commit that was begun visible to new snapshots.
+    pub fn commit(&self) {
+        self.control.set_committed(self.revision);
+    }
+}

@@ -1,0 +1,88 @@
+//! The maps a process has open, found by the package's name.
+
+use std::sync::Arc;
+
+use super::control::Control;
+use super::hash::{Kind, hash};
+use super::mapping::Map;
+
+/// A package that is open.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub name: Arc<str>,
+    pub map: Arc<Map>,
+}
+
+/// The open maps at one moment; it never changes.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// The seed of the hashes in all maps.
+    pub seed: u64,
+    /// The control file they belong to, if they are shared.
+    pub control: Option<Arc<Control>>,
+    /// How often maps that are not shared have been made anew.
+    pub own_revision: u64,
+    /// Open addressing; the length is a power of two and at least twice the number of entries.
+    slots: Box<[Option<Entry>]>,
+}
+
+impl Table {
+    pub fn new(seed: u64, control: Option<Arc<Control>>, own_revision: u64) -> Self {
+        Self { seed, control, own_revision, slots: vec![None; 4].into() }
+    }
+
+    /// Returns the number of the last commit.
+    pub fn revision(&self) -> u64 {
+        self.control.as_ref().map_or(0, |control| control.revision()) + self.own_revision
+    }
+
+    /// Finds a package by name and its hash.
+    #[inline(always)]
+    pub fn find(&self, name_hash: u64, name: &[u8]) -> Option<&Entry> {
+        let mask = self.slots.len() - 1;
+        let [a, b, c, d, ..] = name_hash.to_le_bytes();
+        let mut index = u32::from_le_bytes([a, b, c, d]) as usize & mask;
+        loop {
+            let entry = self.slots.get(index)?.as_ref()?;
+            if super::block::same(entry.name.as_bytes(), name) {
+                return Some(entry);
+            }
+            index = (index + 1) & mask;
+        }
+    }
+
+    pub fn get(&self, name: &[u8]) -> Option<&Entry> {
+        self.find(hash(Kind::Package, self.seed, name), name)
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.slots.iter().flatten()
+    }
+
+    /// Returns a table with these entries put in place of those of the same names, and without `gone`.
+    pub fn with(&self, added: Vec<Entry>, gone: &[Arc<str>], own_revision: u64) -> Self {
+        let kept = self.entries().filter(|entry| {
+            !gone.contains(&entry.name) && !added.iter().any(|added| added.name == entry.name)
+        });
+        let all: Vec<Entry> = kept.cloned().chain(added.iter().cloned()).collect();
+        let len = (all.len() * 2 + 2).next_power_of_two();
+        let mut table = Self {
+            seed: self.seed,
+            control: self.control.clone(),
+            own_revision,
+            slots: vec![None; len].into(),
+        };
+        all.into_iter().for_each(|entry| table.insert(entry));
+        table
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        let mask = self.slots.len() - 1;
+        let [a, b, c, d, ..] = hash(Kind::Package, self.seed, entry.name.as_bytes()).to_le_bytes();
+        let mut index = u32::from_le_bytes([a, b, c, d]) as usize & mask;
+        while self.slots[index].is_some() {
+            index = (index + 1) & mask;
+        }
+        self.slots[index] = Some(entry);
+    }
+}

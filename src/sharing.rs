@@ -1,0 +1,211 @@
+//! Keeps the maps of a store up to its texts.
+//!
+//! Only who holds the lock of a package makes or changes its map. A text that was changed by others is found
+//! by its identity, or by its hash; what of the map differs from it is then published as one commit.
+
+use std::fs::Metadata;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::map::{Image, Making, Map, Outcome, Publishing, Shared, Source, build, of_text};
+use crate::package::{Package, Touched};
+use crate::store::{Place, Store};
+use crate::text::{Dialect, ParseOptions, parse};
+
+/// The state of a package to be published.
+pub(crate) struct State<'a> {
+    pub place: &'a Place,
+    /// The text that is in place, and the attributes of its file.
+    pub text: Arc<Vec<u8>>,
+    pub metadata: Metadata,
+    /// The document that was read from the text before and changed to what it is now.
+    pub edited: Option<&'a Package>,
+}
+
+/// The free part of a map that is made because there was none, and of one that has grown.
+const SLACK_NEW: usize = 64;
+const SLACK_GROWN: usize = 4;
+
+impl Store {
+    /// Reads a text as the maps show it: in the intended dialect.
+    fn parse_for_map(&self, name: &str, text: Arc<Vec<u8>>) -> Result<Package> {
+        let progress = self.options().progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
+        let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress };
+        Ok(parse(name.as_bytes(), text, &options)?.package)
+    }
+
+    /// Reads the text of a package and the attributes it had all the while.
+    pub(crate) fn read_settled(&self, place: &Place) -> Result<(Arc<Vec<u8>>, Metadata)> {
+        let files = &self.options().files;
+        for _ in 0..100 {
+            let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
+            let before = open.file.metadata().map_err(Error::io("read", &place.path))?;
+            let text = files.read(&open).map_err(Error::io("read", &place.path))?;
+            let after = open.file.metadata().map_err(Error::io("read", &place.path))?;
+            if crate::files::Identity::of(&before) == crate::files::Identity::of(&after) {
+                return Ok((Arc::new(text), after));
+            }
+        }
+        let why = "the file kept changing while it was being read".to_owned();
+        Err(Error::Conflict { key: place.name.clone(), why })
+    }
+
+    /// Makes a map of a package for this process alone.
+    pub(crate) fn private_map(&self, place: &Place, seed: u64, revision: u64) -> Result<Map> {
+        let (text, metadata) = self.read_settled(place)?;
+        let source = Source::of(&metadata, &text, of_text(&text));
+        let package = self.parse_for_map(&place.name, text).map_err(|error| in_file(error, place))?;
+        let image = self.image(&place.name, &package, seed, revision, source, SLACK_NEW)?;
+        Map::private(&image)
+            .map_err(|why| Error::Damaged { path: place.path.clone(), why: format!("{why:?}") })
+    }
+
+    fn image(
+        &self,
+        name: &str,
+        package: &Package,
+        seed: u64,
+        revision: u64,
+        source: Source,
+        slack: usize,
+    ) -> Result<Image> {
+        let image = build(name.as_bytes(), package, &Making::new(seed, revision, source, slack))?;
+        match self.options().map_limit {
+            Some(limit) if image.capacity as u64 > limit => {
+                Err(Error::Full { package: name.to_owned(), limit, needed: image.capacity as u64 })
+            }
+            _ => Ok(image),
+        }
+    }
+
+    /// Refuses a text whose map would be larger than allowed.
+    pub(crate) fn check_limit(&self, name: &str, package: &Package, text: &[u8]) -> Result<()> {
+        // A map is never four times as large as its text, but for tiny ones.
+        let near = |limit: &u64| text.len() as u64 > limit / 8;
+        if self.options().map_limit.filter(near).is_none() {
+            return Ok(());
+        }
+        let Ok(metadata) = std::fs::metadata("/") else { return Ok(()) };
+        let source = Source::of(&metadata, b"", 0);
+        self.image(name, package, 0, 0, source, SLACK_NEW).map(|_| ())
+    }
+
+    /// Brings the shared map of a package up to its text, making it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parse`] if the text has errors, [`Error::Full`] if the map would be too large, [`Error::Io`]
+    /// if it cannot be made, [`Error::Locked`] if a writer does not finish in time.
+    pub(crate) fn share(&self, shared: &Shared, place: &Place) -> Result<()> {
+        let _lock = self.take_lock(&place.path)?;
+        let (text, metadata) = self.read_settled(place)?;
+        let state = State { place, text, metadata, edited: None };
+        self.publish_to(shared, &[state], true).map(|_| ()).map_err(|error| in_file(error, place))
+    }
+
+    /// Publishes what was just committed, to the maps there are. The texts are in place: whatever fails here
+    /// only means that readers have to look at them again. Returns the revision, if there is one.
+    pub(crate) fn publish(&self, states: &[State<'_>]) -> Option<u64> {
+        let options = self.options();
+        // A package named by its path, or one of an overriding directory, has no map.
+        let named = |state: &State<'_>| state.place.staged && options.dirs.overriding.is_none();
+        if !states.iter().all(named) {
+            return None;
+        }
+        let shared = Shared::find(&options.dirs, &options.files, false)?;
+        shared.control()?;
+        self.publish_to(&shared, states, false).ok()
+    }
+
+    fn publish_to(&self, shared: &Shared, states: &[State<'_>], create: bool) -> Result<u64> {
+        let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
+        let committed = publishing.committed();
+        let mut found = Vec::new();
+        for state in states {
+            let usable = |map: &Map| map.seed() == publishing.seed() && map.retired().is_none();
+            match shared.open(&state.place.name, &state.metadata, true) {
+                Ok(None) if !create => {}
+                Ok(map) => found.push((state, map.filter(usable))),
+                // A file that is no map is replaced by one.
+                Err(_) => found.push((state, None)),
+            }
+        }
+        // To make the first map of a package is no commit: nothing has changed.
+        let is_commit = !create || found.iter().any(|(_, old)| old.is_some());
+        let revision = if is_commit { publishing.next() } else { publishing.revision() };
+        let mut concerned = Vec::new();
+        let mut failed = Ok(());
+        for (state, old) in found {
+            match self.publish_one(shared, state, old.as_ref(), &publishing, revision) {
+                Ok(made) => concerned.extend(made.or(old)),
+                Err(error) => {
+                    // Readers are not to go on with what was there before.
+                    old.iter().for_each(|map| map.retire(committed));
+                    shared.remove(&state.place.name);
+                    failed = Err(error);
+                }
+            }
+        }
+        if is_commit {
+            publishing.commit();
+        }
+        concerned.iter().for_each(|map| map.mark(false, crate::map::low(revision)));
+        failed.map(|()| revision)
+    }
+
+    /// Publishes one state to a map, or makes a new one. Returns that.
+    fn publish_one(
+        &self,
+        shared: &Shared,
+        state: &State<'_>,
+        old: Option<&Map>,
+        publishing: &Publishing,
+        revision: u64,
+    ) -> Result<Option<Map>> {
+        let hash = of_text(&state.text);
+        let source = Source::of(&state.metadata, &state.text, hash);
+        let seq = crate::map::low(revision);
+        let mut fresh = None;
+        if let Some(map) = old {
+            map.mark(true, seq);
+            let shown = map.source().map(|source| (source.hash, source.len));
+            if shown == Some((hash, source.len)) && map.set_source(&source) {
+                return Ok(None);
+            }
+            let follows = |edited: &&Package| {
+                let before = edited.source();
+                shown == Some((of_text(before), before.len() as u64))
+                    && matches!(edited.touched(), Touched::Options(_))
+            };
+            let outcome = match state.edited.filter(follows) {
+                Some(edited) => map.publish(edited, edited.touched(), seq)?,
+                None => {
+                    let document = fresh.insert(self.parse_for_map(&state.place.name, state.text.clone())?);
+                    map.publish(document, &Touched::Everything, seq)?
+                }
+            };
+            if outcome == Outcome::Done && map.set_source(&source) {
+                return Ok(None);
+            }
+        }
+        let document = match fresh {
+            Some(document) => document,
+            None => self.parse_for_map(&state.place.name, state.text.clone())?,
+        };
+        let slack = if old.is_some() { SLACK_GROWN } else { SLACK_NEW };
+        let image = self.image(&state.place.name, &document, publishing.seed(), revision, source, slack)?;
+        let made = shared.replace(&state.place.name, &image, &state.metadata)?;
+        if let Some(old) = old {
+            old.retire(publishing.committed());
+        }
+        Ok(Some(made))
+    }
+}
+
+fn in_file(error: Error, place: &Place) -> Error {
+    match error {
+        Error::Parse(error) => error.in_file(&place.path).into(),
+        error => error,
+    }
+}

@@ -1,0 +1,286 @@
+//! A store that stays open: reads from the maps, snapshots, prepared keys, transactions, and what happens when
+//! texts, maps and the run directory change under it.
+
+use std::path::PathBuf;
+
+use cms::map::Value;
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Error, Form, Live, Options, Store};
+
+pub struct Fixture {
+    pub dir: tempfile::TempDir,
+}
+
+impl Fixture {
+    pub fn new(packages: &[(&str, &str)]) -> Self {
+        let fixture = Self { dir: tempfile::tempdir().expect("a directory") };
+        std::fs::create_dir(fixture.path("config")).expect("made");
+        for (name, text) in packages {
+            fixture.write(name, text);
+        }
+        fixture
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, package: &str, text: &str) {
+        std::fs::write(self.path("config").join(package), text).expect("written");
+    }
+
+    pub fn options(&self) -> Options {
+        let path = |name: &str| Some(self.path(name));
+        let wanted =
+            DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
+        Options { dirs: Dirs::choose(wanted), ..Options::default() }
+    }
+
+    pub fn live(&self) -> Live {
+        Live::open(self.options()).expect("opens")
+    }
+
+    pub fn maps(&self) -> Vec<PathBuf> {
+        let stores = std::fs::read_dir(self.path("run").join("maps")).into_iter().flatten().flatten();
+        let files = stores.flat_map(|store| std::fs::read_dir(store.path()).expect("readable")).flatten();
+        files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "map")).collect()
+    }
+}
+
+pub fn get(live: &Live, key: &str) -> Option<String> {
+    live.get(key.as_bytes(), show).expect("readable")
+}
+
+pub fn show(value: Value<'_>) -> String {
+    let items: Vec<_> = value.items().map(String::from_utf8_lossy).collect();
+    items.join(" ")
+}
+
+const NETWORK: &str = "config interface 'lan'\n\toption proto 'static'\n\toption ipaddr '10.0.0.1'\n\
+    config rule\n\toption name 'a'\n\tlist port '1'\n\tlist port '2'\nconfig rule\n\toption name 'b'\n";
+
+#[test]
+fn every_kind_of_key_is_answered() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    let live = fixture.live();
+    assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
+    assert_eq!(get(&live, "network.lan").as_deref(), Some("interface"));
+    assert_eq!(get(&live, "network.@rule[0].port").as_deref(), Some("1 2"));
+    assert_eq!(get(&live, "network.@rule[-1].name").as_deref(), Some("b"));
+    assert_eq!(get(&live, "network.@rule[name=a].port").as_deref(), Some("1 2"));
+    for missing in ["network.lan.none", "network.none.proto", "none.lan.proto", "network.@rule[9].name"] {
+        assert_eq!(get(&live, missing), None, "{missing}");
+    }
+    for bad in ["network", "", "a.b.c.d", "network.lan.a-b", "network.@rule[", "network.lan.\0"] {
+        assert!(matches!(live.get(bad.as_bytes(), |_| ()), Err(Error::Invalid { .. })), "{bad}");
+    }
+    assert!(matches!(live.get(b"network.@rule[port=1].name", show), Ok(Some(_))));
+    assert_eq!(fixture.maps().len(), 1);
+}
+
+#[test]
+fn a_commit_by_another_store_is_seen_at_once_and_a_snapshot_keeps_the_state_it_was_opened_at() {
+    let fixture = Fixture::new(&[("network", NETWORK), ("system", "config system 's'\n\toption a '1'\n")]);
+    let live = fixture.live();
+    assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
+    let before = live.snapshot().expect("opens");
+    let mut key = live.prepare(b"network.lan.ipaddr").expect("a key");
+    assert_eq!(key.get().expect("readable").map(show).as_deref(), Some("10.0.0.1"));
+    let revision = live.revision();
+
+    let store = Store::new(fixture.options());
+    let place = store.place(b"network").expect("there");
+    let set = |value: &[u8]| Delta::new(DeltaKind::Set, b"lan", Some(b"ipaddr"), Some(value));
+    store.stage(&place, &[set(b"10.0.0.2")]).expect("staged");
+    store.commit(&place, Form::Lossless).expect("committed");
+
+    assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.2"));
+    assert_eq!(key.get().expect("readable").map(show).as_deref(), Some("10.0.0.2"));
+    assert_eq!(live.revision(), revision + 1);
+    assert_eq!(before.get(b"network.lan.ipaddr").expect("readable").map(show).as_deref(), Some("10.0.0.1"));
+    let after = live.snapshot().expect("opens");
+    assert_eq!(after.get(b"network.lan.ipaddr").expect("readable").map(show).as_deref(), Some("10.0.0.2"));
+    assert!(!live.refresh().expect("refreshed"), "the map is up to the text already");
+    // A package that is first looked at now, through an old snapshot, has not changed since.
+    assert!(matches!(before.get(b"system.s.a"), Ok(Some(_)) | Err(Error::Stale { .. })));
+}
+
+#[test]
+fn many_keys_are_answered_as_one_by_one() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    let snapshot = fixture.live().snapshot().expect("opens");
+    let keys: Vec<&[u8]> = [
+        &b"network.lan.ipaddr"[..],
+        b"network.lan.none",
+        b"network.lan",
+        b"none.a.b",
+        b"network.@rule[0].port",
+    ]
+    .into_iter()
+    .cycle()
+    .take(50)
+    .collect();
+    let mut values = vec![None; keys.len()];
+    snapshot.get_many(&keys, &mut values).expect("readable");
+    for (key, value) in keys.iter().zip(&values) {
+        assert_eq!(value.map(show), snapshot.get(key).expect("readable").map(show));
+    }
+    let keys: &[&[u8]] = &[b"network.lan.ipaddr", b"bad"];
+    assert!(matches!(snapshot.get_many(keys, &mut [None, None]), Err(Error::Invalid { .. })));
+}
+
+#[test]
+fn an_edit_with_an_editor_is_seen_after_refresh_even_within_a_tick_of_the_clock() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    let live = fixture.live();
+    for round in 0..30 {
+        let text = NETWORK.replace("10.0.0.1", &format!("10.0.1.{}", 10 + round % 2));
+        fixture.write("network", &text);
+        assert!(live.refresh().is_ok());
+        assert_eq!(get(&live, "network.lan.ipaddr"), Some(format!("10.0.1.{}", 10 + round % 2)));
+    }
+    let other = fixture.live();
+    assert_eq!(get(&other, "network.lan.ipaddr").as_deref(), Some("10.0.1.11"));
+    std::fs::remove_file(fixture.path("config").join("network")).expect("removed");
+    assert!(live.refresh().expect("refreshed"));
+    assert_eq!(get(&live, "network.lan.ipaddr"), None);
+}
+
+#[test]
+fn a_text_with_errors_leaves_what_was_read_before() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    let live = fixture.live();
+    assert_eq!(get(&live, "network.lan.proto").as_deref(), Some("static"));
+    fixture.write("network", "config interface 'lan\n");
+    assert!(matches!(live.refresh(), Err(Error::Parse(_))));
+    assert!(matches!(fixture.live().get(b"network.lan.proto", show), Err(Error::Parse(_))));
+    fixture.write("network", NETWORK);
+    live.refresh().expect("readable again");
+    assert_eq!(get(&live, "network.lan.proto").as_deref(), Some("static"));
+}
+
+#[test]
+fn a_transaction_over_packages_sees_itself_and_is_seen_whole() {
+    let fixture = Fixture::new(&[("network", NETWORK), ("system", "config system 's'\n\toption a '1'\n")]);
+    let live = fixture.live();
+    assert_eq!(get(&live, "system.s.a").as_deref(), Some("1"));
+    assert_eq!(get(&live, "network.lan.proto").as_deref(), Some("static"));
+    let before = live.snapshot().expect("opens");
+    let mut transaction = live.begin();
+    transaction.set(b"system.s.a", b"2").expect("set");
+    transaction.set(b"network.wan", b"interface").expect("made");
+    transaction.set(b"network.wan.proto", b"dhcp").expect("set");
+    transaction.add_list(b"network.@rule[0].port", b"3").expect("added");
+    transaction.delete(b"network.@rule[1]").expect("deleted");
+    let name = transaction.add_section(b"network", b"rule").expect("added");
+    transaction.set(format!("network.{name}.name").as_bytes(), b"c").expect("set");
+    transaction.reorder(b"network.wan", 0).expect("moved");
+    assert_eq!(transaction.get(b"network.wan.proto").expect("readable"), Some(vec![b"dhcp".to_vec()]));
+    assert_eq!(get(&live, "network.wan.proto"), None);
+    let revision = transaction.commit().expect("committed");
+    assert_eq!(live.revision(), revision);
+    assert_eq!(get(&live, "system.s.a").as_deref(), Some("2"));
+    assert_eq!(get(&live, "network.@rule[0].port").as_deref(), Some("1 2 3"));
+    assert_eq!(get(&live, "network.@rule[1].name").as_deref(), Some("c"));
+    assert_eq!(before.get(b"system.s.a").expect("readable").map(show).as_deref(), Some("1"));
+    assert!(before.get(b"network.wan.proto").expect("readable").is_none());
+    let after = live.snapshot().expect("opens");
+    let package = after.package(b"network").expect("there");
+    let names: Vec<_> =
+        package.sections().map(|s| String::from_utf8_lossy(s.section_type()).into_owned()).collect();
+    assert_eq!(names, ["interface", "interface", "rule", "rule"]);
+    assert_eq!(package.sections().next().map(|s| s.name()), Some(&b"wan"[..]));
+    let text = std::fs::read_to_string(fixture.path("config/network")).expect("readable");
+    assert!(text.starts_with("config interface 'wan'"), "{text}");
+}
+
+#[test]
+fn a_transaction_that_cannot_be_committed_changes_nothing() {
+    let fixture = Fixture::new(&[("network", NETWORK), ("system", "config system 's'\n\toption a '1'\n")]);
+    let live = fixture.live();
+    let mut transaction = live.begin();
+    transaction.set(b"network.lan.proto", b"none").expect("set");
+    transaction.set(b"system.s.a", b"2").expect("set");
+    fixture.write("system", "config other 'o'\n");
+    assert!(matches!(transaction.commit(), Err(Error::NotFound { .. })));
+    assert_eq!(std::fs::read_to_string(fixture.path("config/network")).expect("readable"), NETWORK);
+    let mut transaction = live.begin();
+    assert!(matches!(transaction.set(b"network.none.a", b"1"), Err(Error::NotFound { .. })));
+    assert!(matches!(transaction.set(b"network.lan.a", b"\x01"), Err(Error::Invalid { .. })));
+    assert!(matches!(transaction.rename(b"network.lan.proto", b"ipaddr"), Err(Error::Exists { .. })));
+    drop(transaction);
+    assert_eq!(get(&live, "network.lan.proto").as_deref(), Some("static"));
+}
+
+#[test]
+fn the_run_directory_may_be_deleted_at_any_time() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    let live = fixture.live();
+    let mut revision = live.revision();
+    for round in 0..5 {
+        assert!(get(&live, "network.lan.ipaddr").is_some());
+        std::fs::remove_dir_all(fixture.path("run")).expect("removed");
+        assert!(get(&live, "network.lan.ipaddr").is_some());
+        let other = fixture.live();
+        let mut transaction = other.begin();
+        transaction.set(b"network.lan.ipaddr", format!("10.0.2.{round}").as_bytes()).expect("set");
+        transaction.commit().expect("committed");
+        live.refresh().expect("refreshed");
+        assert_eq!(get(&live, "network.lan.ipaddr"), Some(format!("10.0.2.{round}")));
+        assert!(live.revision() > revision, "a poller sees that something has changed");
+        revision = live.revision();
+    }
+}
+
+#[test]
+fn without_a_run_directory_everything_works_in_private() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    // A file stands where the directory would be.
+    std::fs::write(fixture.path("run"), "").expect("written");
+    let live = fixture.live();
+    assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
+    let before = live.snapshot().expect("opens");
+    let revision = live.revision();
+    let mut transaction = live.begin();
+    transaction.set(b"network.lan.ipaddr", b"10.0.0.9").expect("set");
+    assert!(transaction.commit().expect("committed") > revision);
+    assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.9"));
+    assert_eq!(before.get(b"network.lan.ipaddr").expect("readable").map(show).as_deref(), Some("10.0.0.1"));
+    assert!(live.memory().iter().all(|row| !row.usage.shared));
+}
+
+#[test]
+fn maps_grow_and_are_compacted_while_snapshots_keep_what_they_see() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    let live = fixture.live();
+    let first = live.snapshot().expect("opens");
+    assert!(first.get(b"network.lan.ipaddr").expect("readable").is_some());
+    let mut snapshots = Vec::new();
+    for round in 0..300 {
+        let mut transaction = live.begin();
+        transaction.set(b"network.lan.ipaddr", format!("10.1.0.{round}").as_bytes()).expect("set");
+        transaction.set(b"network.lan.other", "x".repeat(200).as_bytes()).expect("set");
+        transaction.commit().expect("committed");
+        assert_eq!(get(&live, "network.lan.ipaddr"), Some(format!("10.1.0.{round}")));
+        snapshots.push(live.snapshot().expect("opens"));
+    }
+    assert_eq!(first.get(b"network.lan.ipaddr").expect("readable").map(show).as_deref(), Some("10.0.0.1"));
+    for (round, snapshot) in snapshots.iter().enumerate() {
+        let value = snapshot.get(b"network.lan.ipaddr").expect("readable").map(show);
+        assert_eq!(value, Some(format!("10.1.0.{round}")));
+    }
+    let memory = live.memory();
+    assert!(memory.iter().all(|row| row.usage.capacity < 100_000 && row.usage.shared), "{memory:?}");
+}
+
+#[test]
+fn a_commit_that_needs_a_larger_map_than_allowed_is_refused() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    let live = Live::open(Options { map_limit: Some(8192), ..fixture.options() }).expect("opens");
+    assert!(get(&live, "network.lan.ipaddr").is_some());
+    let mut transaction = live.begin();
+    transaction.set(b"network.lan.big", "x".repeat(9000).as_bytes()).expect("set");
+    let Err(Error::Full { limit: 8192, needed, .. }) = transaction.commit() else { panic!("not refused") };
+    assert!(needed > 8192);
+    assert_eq!(std::fs::read_to_string(fixture.path("config/network")).expect("readable"), NETWORK);
+    assert!(get(&live, "network.lan.ipaddr").is_some());
+}
