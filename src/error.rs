@@ -95,7 +95,89 @@ pub enum Error {
     },
 }
 
+/// What kind of failure an [`Error`] is: one for each that a caller may act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "they are those of `Error`, and what the system says to a call that failed")]
+pub enum Code {
+    NotFound,
+    Invalid,
+    Exists,
+    Ambiguous,
+    Parse,
+    Conflict,
+    Locked,
+    Permission,
+    NoSpace,
+    Io,
+    Full,
+    Stale,
+    Damaged,
+    NotDurable,
+}
+
+/// What an [`Error`] is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// Line and column in the file, in bytes, counted from 1; 0 is none.
+    pub line: u32,
+    /// See `line`.
+    pub column: u32,
+    /// The key, name or value.
+    pub key: Option<String>,
+}
+
 impl Error {
+    /// Returns what kind of failure this is.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match self {
+            Self::NotFound { .. } => Code::NotFound,
+            Self::Invalid { .. } => Code::Invalid,
+            Self::Exists { .. } => Code::Exists,
+            Self::Ambiguous { .. } => Code::Ambiguous,
+            Self::Parse(_) => Code::Parse,
+            Self::Conflict { .. } => Code::Conflict,
+            Self::Locked { .. } => Code::Locked,
+            Self::Stale { .. } => Code::Stale,
+            Self::Full { .. } => Code::Full,
+            Self::Damaged { .. } => Code::Damaged,
+            Self::NotDurable { .. } => Code::NotDurable,
+            Self::Io { source, .. } => match source.kind() {
+                PermissionDenied => Code::Permission,
+                StorageFull | QuotaExceeded | ReadOnlyFilesystem => Code::NoSpace,
+                _ => Code::Io,
+            },
+        }
+    }
+
+    /// Returns the file, the place in it and the key that the error is about, as far as there are such.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let file = |file: &PathBuf| Place { file: Some(file.clone()), ..Place::default() };
+        let key = |key: &String| Place { key: Some(key.clone()), ..Place::default() };
+        match self {
+            Self::NotFound { key: name }
+            | Self::Exists { key: name }
+            | Self::Ambiguous { key: name, .. }
+            | Self::Conflict { key: name, .. }
+            | Self::Stale { key: name }
+            | Self::Invalid { what: name, .. }
+            | Self::Full { package: name, .. } => key(name),
+            Self::Locked { path, .. }
+            | Self::Io { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::NotDurable { path, .. } => file(path),
+            Self::Parse(error) => {
+                let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+                let (line, column) = (number(error.line), number(error.column));
+                Place { file: error.file.clone(), line, column, key: None }
+            }
+        }
+    }
+
     /// Makes an [`Error::Invalid`].
     pub(crate) fn invalid(what: &[u8], why: &'static str) -> Self {
         Self::Invalid { what: crate::name::show(what), why }

@@ -37,11 +37,12 @@ mod staging;
 mod store;
 pub mod text;
 mod transaction;
+pub mod typed;
 
 pub use commit::{Committed, Form};
 pub use delta::{Delta, DeltaKind};
 pub use dirs::{Dir, DirOptions, Dirs, Origin};
-pub use error::{Error, Result};
+pub use error::{Code, Error, Result};
 pub use live::{Live, PackageMemory};
 pub use package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
 pub use prepared::Prepared;

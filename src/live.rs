@@ -158,7 +158,8 @@ impl Live {
 /// Decides where the maps of a store are, and makes an empty table of them.
 fn choose(store: &Store, own_revision: u64) -> (Place, Table) {
     let (dirs, files) = (store.dirs(), &store.options().files);
-    let system = Shared::find_system(dirs, files).filter(|system| system.control().is_some());
+    let sharing = !store.options().private_maps;
+    let system = Shared::find_system(dirs, files).filter(|system| sharing && system.control().is_some());
     let own = || {
         let shared = Shared::find(dirs, files, true)?;
         // Making the control file is all that is needed here.
@@ -167,7 +168,7 @@ fn choose(store: &Store, own_revision: u64) -> (Place, Table) {
     };
     let (shared, ours) = match (system, rustix::process::geteuid().is_root()) {
         (Some(system), false) => (Some(system), false),
-        _ => (own(), true),
+        _ => (sharing.then(own).flatten(), true),
     };
     let control: Option<Control> = shared.as_ref().and_then(Shared::control);
     let shared = shared.filter(|_| control.is_some());
@@ -203,7 +204,7 @@ impl Inner {
         let entry = Entry { name: crate::name::show(package).into(), map: Arc::new(map) };
         let map = entry.map.clone();
         let table = self.table.get();
-        self.table.replace(Arc::new(table.with(vec![entry], &[], table.own_revision)));
+        self.table.replace(Arc::new(table.with(&[entry], &[], table.own_revision)));
         Ok(Some(map))
     }
 
@@ -294,7 +295,7 @@ impl Inner {
             changed = true;
             let own = table.own_revision
                 + u64::from(added.iter().any(|e| !e.map.usage().shared) || !gone.is_empty());
-            self.table.replace(Arc::new(table.with(added, &gone, own)));
+            self.table.replace(Arc::new(table.with(&added, &gone, own)));
         }
         failed.map(|()| changed)
     }

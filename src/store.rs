@@ -32,6 +32,8 @@ pub struct Options {
     pub progress: Option<fn(usize, usize)>,
     /// How many bytes the map of a package may have. A commit that would need more is refused.
     pub map_limit: Option<u64>,
+    /// Keep maps private to this process.
+    pub private_maps: bool,
 }
 
 impl Default for Options {
@@ -44,6 +46,7 @@ impl Default for Options {
             files: Files::default(),
             progress: None,
             map_limit: None,
+            private_maps: false,
         }
     }
 }

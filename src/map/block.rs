@@ -184,7 +184,7 @@ impl<'m> SectionBlock<'m> {
     }
 
     /// Iterates over the records, those of deleted options included.
-    pub fn records(&self) -> Records<'m> {
+    pub(super) fn records(&self) -> Records<'m> {
         let ranks = if self.block.kind == PART { self.count() * 4 } else { 0 };
         Records { block: self.block.bytes, next: behind_name(self.name_len()) + ranks, left: self.count() }
     }

@@ -58,7 +58,7 @@ impl Content for Value<'_> {
     fn len(self) -> usize {
         match self {
             Self::String(string) => string.len() + 1,
-            Self::List(list) => list.bytes().len(),
+            Self::List(list) => list.as_bytes().len(),
         }
     }
 
@@ -68,7 +68,7 @@ impl Content for Value<'_> {
                 out.extend_from_slice(string);
                 out.push(0);
             }
-            Self::List(list) => out.extend_from_slice(list.bytes()),
+            Self::List(list) => out.extend_from_slice(list.as_bytes()),
         }
     }
 

@@ -174,10 +174,6 @@ impl Seq {
     pub fn is_after(self, other: Self) -> bool {
         self.0.wrapping_sub(other.0).cast_signed() > 0
     }
-
-    pub fn next(self) -> Self {
-        Self(self.0.wrapping_add(1))
-    }
 }
 
 /// The low 32 bits of a revision.

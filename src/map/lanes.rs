@@ -24,7 +24,7 @@ pub(super) fn equal_tags(words: [u32; 3], wanted: u8) -> u32 {
 #[cfg(any(test, not(target_arch = "x86_64")))]
 fn equal_in_word(word: u32, wanted: u8) -> u32 {
     const LOW: u32 = 0x7f7f_7f7f;
-    let differs = word ^ u32::from(wanted) * 0x0101_0101;
+    let differs = word ^ (u32::from(wanted) * 0x0101_0101);
     let equal = !(((differs & LOW) + LOW) | differs | LOW);
     // The bits 7, 15, 23 and 31 are moved together.
     (equal >> 7).wrapping_mul(0x0020_4081 << 3) >> 24 & 0xf

@@ -17,8 +17,8 @@ use std::sync::atomic::Ordering;
 
 use super::block::{Record, same, value};
 use super::format::{
-    At, BUCKET, DEAD, FIRST_SLOT, KIND_BITS, N_BYTES, N_LEN, NAME, OVERFLOW, PART, R_BACK, R_LEN, R_NAME,
-    R_VALUE, S_NAME, S_NAME_LEN, SECTION, Seq, V_SEQ, WIDE,
+    At, BUCKET, DEAD, FIRST_SLOT, KIND_BITS, N_BYTES, N_LEN, NAME, OVERFLOW, PART, R_NAME, R_VALUE, S_NAME,
+    S_NAME_LEN, SECTION, Seq, V_SEQ, WIDE,
 };
 use super::index::{BLOCK, REACH, candidates, preferred, tag};
 use super::mapping::Map;
@@ -115,28 +115,17 @@ impl Map {
         unsafe { Line::at(start) }
     }
 
-    /// Reads a little-endian number at an offset.
+    /// Reads `N` bytes at an offset, at most `OVERREAD`.
     ///
     /// # Safety
     ///
-    /// `offset` is not above `self.last_start`, or the bytes were otherwise found inside the region.
+    /// `offset` is not above `self.last_start`.
     #[inline(always)]
-    unsafe fn u16(&self, offset: usize) -> usize {
+    unsafe fn read<const N: usize>(&self, offset: usize) -> [u8; N] {
         // SAFETY: L2 and the caller's promise.
-        let bytes = unsafe { self.region.base().add(offset).cast::<[u8; 2]>().read() };
-        usize::from(u16::from_le_bytes(bytes))
-    }
-
-    /// As [`Map::u16`].
-    ///
-    /// # Safety
-    ///
-    /// As for [`Map::u16`].
-    #[inline(always)]
-    unsafe fn u32(&self, offset: usize) -> u32 {
-        // SAFETY: L2 and the caller's promise.
-        let bytes = unsafe { self.region.base().add(offset).cast::<[u8; 4]>().read() };
-        u32::from_le_bytes(bytes)
+        let start = unsafe { self.region.base().add(offset) };
+        // SAFETY: the same; they are at rest, since their position was published (R3).
+        unsafe { start.cast::<[u8; N]>().read() }
     }
 
     /// Returns bytes.
@@ -159,28 +148,27 @@ impl Map {
         if record > self.last_start {
             return Hit::Other;
         }
-        // SAFETY: L2, as was just checked; the same for the next two.
-        let name = unsafe { self.u16(record + R_NAME) };
-        // SAFETY: see above.
-        let back = unsafe { self.u16(record + R_BACK) } * 2;
-        // SAFETY: see above.
-        let word = unsafe { self.u16(record + R_LEN) };
-        if name == usize::from(WIDE) {
+        // SAFETY: L2, as was just checked. The three numbers, and two bytes of the value.
+        let [a, b, c, d, e, f, ..] = unsafe { self.read::<8>(record + R_NAME) };
+        let name = u16::from_le_bytes([a, b]);
+        let back = usize::from(u16::from_le_bytes([c, d])) * 2;
+        let word = u16::from_le_bytes([e, f]);
+        if name == WIDE {
             return Hit::Wide;
         }
         let Some(section) = record.checked_sub(back) else { return Hit::Other };
-        // SAFETY: L2: before the record. The same for the next two.
-        let head = unsafe { self.u32(section) };
+        // SAFETY: L2: it is before the record. The same for the next two.
+        let head = u32::from_le_bytes(unsafe { self.read(section) });
         let (size, kind) = ((head >> KIND_BITS) as usize, head & ((1 << KIND_BITS) - 1));
         // SAFETY: see above.
-        let name_len = unsafe { self.u16(section + S_NAME_LEN) };
+        let name_len = usize::from(u16::from_le_bytes(unsafe { self.read(section + S_NAME_LEN) }));
         // SAFETY: see above.
-        let made = Seq(unsafe { self.u32(section + V_SEQ) });
-        let len = word & 0x7fff;
-        let dead = word == usize::from(DEAD);
+        let made = Seq(u32::from_le_bytes(unsafe { self.read(section + V_SEQ) }));
+        let len = usize::from(word & 0x7fff);
+        let dead = word == DEAD;
         let end = back + R_VALUE + if dead { 0 } else { len };
         let fits = end <= size && size <= self.region.len() - section && S_NAME + name_len <= back;
-        if !fits || (kind != SECTION && kind != PART) || !self.is_named(At(name as u32), path.option) {
+        if !fits || (kind != SECTION && kind != PART) || !self.is_named(At(u32::from(name)), path.option) {
             return Hit::Other;
         }
         // SAFETY: the name is before the record, as was just checked.
@@ -203,9 +191,9 @@ impl Map {
             return false;
         }
         // SAFETY: L2, as was just checked; the same for the next.
-        let head = unsafe { self.u32(offset) };
+        let head = u32::from_le_bytes(unsafe { self.read(offset) });
         // SAFETY: see above.
-        let len = unsafe { self.u16(offset + N_LEN) };
+        let len = usize::from(u16::from_le_bytes(unsafe { self.read(offset + N_LEN) }));
         if head & ((1 << KIND_BITS) - 1) != NAME || len != name.len() {
             return false;
         }

@@ -70,7 +70,7 @@ impl Map {
         let index_end =
             (index.buckets as usize).checked_mul(64).and_then(|size| size.checked_add(index.start));
         if index.start < HEADER
-            || index.start % BUCKET != 0
+            || !index.start.is_multiple_of(BUCKET)
             || index.buckets == 0
             || index_end.is_none_or(|end| end > region.len())
         {

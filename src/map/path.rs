@@ -2,7 +2,6 @@
 
 use super::hash::{Kind, hash};
 use super::lanes::equal_u8;
-use crate::name;
 
 /// A key of three plain parts, hashed.
 #[derive(Debug, Clone, Copy)]
@@ -32,11 +31,6 @@ impl<'k> Path<'k> {
             package_hash: hash(Kind::Package, seed, package),
             hash: hash(Kind::Key, seed, key),
         })
-    }
-
-    /// Reports whether the parts are names at all.
-    pub fn is_valid(&self) -> bool {
-        name::is_package(self.package) && name::is_name(self.section) && name::is_name(self.option)
     }
 }
 

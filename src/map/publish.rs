@@ -11,8 +11,8 @@ use super::block::{Block, Order, Record, SectionBlock};
 use super::content::{Content, Head, check, check_name, head, options};
 use super::encode::{self, Version, parts_for};
 use super::format::{
-    At, LEAF_MAX, ORDER, PART, PART_OPTIONS, S_NAME, SECTION, SPLIT_ABOVE, Seq, W_BEGUN, W_DEAD, W_DONE,
-    W_SOURCE, W_TAIL,
+    At, LEAF_MAX, PART, PART_OPTIONS, S_NAME, SECTION, SPLIT_ABOVE, Seq, W_BEGUN, W_DEAD, W_DONE, W_SOURCE,
+    W_TAIL,
 };
 use super::hash::{Kind, hash, of_part};
 use super::index::{BLOCK, Found, SlotId};
@@ -116,6 +116,10 @@ impl Map {
     }
 }
 
+/// An option to be written and its rank in its section.
+type Ranked<'a> = (encode::Written<Value<'a>>, u32);
+
+/// A step that may fail, or find no room.
 type Step<T> = Result<std::result::Result<T, NoRoom>>;
 
 /// Passes on that there is no room.
@@ -288,7 +292,7 @@ impl<'a> Publication<'a> {
         }
         let old_parts = entry.old.and_then(|old| old.parts()).map(|[parts, ..]| parts);
         let parts = parts_for(all.len()).max(old_parts.unwrap_or(1));
-        let mut groups: Vec<Vec<((At, Option<Value<'a>>), u32)>> = vec![Vec::new(); parts as usize];
+        let mut groups: Vec<Vec<Ranked<'a>>> = vec![Vec::new(); parts as usize];
         let mut known = HashSet::with_capacity(all.len());
         for (rank, (hash, name, value)) in (0..).zip(&all) {
             known.insert(name.0);
@@ -333,7 +337,7 @@ impl<'a> Publication<'a> {
         section_hash: u64,
         number: u32,
         prev: Option<At>,
-        group: &[((At, Option<Value<'a>>), u32)],
+        group: &[Ranked<'a>],
     ) -> Step<()> {
         let found = self.map.find_part(section_hash, section, number);
         let old = found.and_then(|found| self.map.newest_section(found.at));
@@ -380,7 +384,7 @@ impl<'a> Publication<'a> {
                 let records = (0..).zip(old.records()).filter(|(_, record)| record.value.is_some());
                 records.map(|(index, record)| (record.name, old.rank(index))).collect::<Vec<_>>()
             });
-            let mut written: Vec<((At, Option<Value<'a>>), u32)> = Vec::new();
+            let mut written: Vec<Ranked<'a>> = Vec::new();
             for (name, rank) in live {
                 let option = section.option(self.map.name(name).unwrap_or_default());
                 // One that was deleted and added again has moved to the end.
@@ -563,7 +567,7 @@ fn bytes_of(value: impl Content) -> (bool, Vec<u8>) {
 }
 
 /// Reports whether a part holds just these options.
-fn same_part(old: &SectionBlock<'_>, group: &[((At, Option<Value<'_>>), u32)]) -> bool {
+fn same_part(old: &SectionBlock<'_>, group: &[Ranked<'_>]) -> bool {
     let live = |value: &Option<Value<'_>>| value.is_some();
     let mine = group.iter().filter(|((_, value), _)| live(value));
     let records = (0..).zip(old.records()).filter(|(_, record)| record.value.is_some());
@@ -596,10 +600,5 @@ impl Map {
             let block = record.and_then(|record| At::of(at.offset().checked_sub(record.back)?));
             block.and_then(|block| self.newest_section(block)).is_some_and(|block| block.name() == section)
         })
-    }
-
-    /// Returns the kind of the block a slot leads to, for `check`.
-    pub(super) fn is_order(&self, at: At) -> bool {
-        self.block(at, ORDER).is_some()
     }
 }

@@ -94,7 +94,7 @@ impl Region {
 
     #[inline]
     fn word(&self, offset: usize) -> Option<&AtomicU32> {
-        if offset % 4 != 0 || offset > self.len || self.len - offset < 4 {
+        if !offset.is_multiple_of(4) || offset > self.len || self.len - offset < 4 {
             return None;
         }
         // SAFETY: inside the region, as was just checked.
@@ -119,7 +119,7 @@ impl Region {
     /// Returns the words of a cache line that may change; `None` if it is not inside.
     #[inline]
     pub fn line(&self, offset: usize) -> Option<Line<'_>> {
-        if offset % 4 != 0 || offset > self.len || self.len - offset < LINE * 4 {
+        if !offset.is_multiple_of(4) || offset > self.len || self.len - offset < LINE * 4 {
             return None;
         }
         // SAFETY: inside the region, as was just checked.

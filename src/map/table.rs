@@ -60,7 +60,7 @@ impl Table {
     }
 
     /// Returns a table with these entries put in place of those of the same names, and without `gone`.
-    pub fn with(&self, added: Vec<Entry>, gone: &[Arc<str>], own_revision: u64) -> Self {
+    pub fn with(&self, added: &[Entry], gone: &[Arc<str>], own_revision: u64) -> Self {
         let kept = self.entries().filter(|entry| {
             !gone.contains(&entry.name) && !added.iter().any(|added| added.name == entry.name)
         });

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use super::build::{Making, build};
 use super::format::Seq;
-use super::hash::{Kind, hash};
 use super::mapping::Map;
 use super::path::Path;
 use super::publish::Outcome;
@@ -63,98 +62,6 @@ fn all_that_is_in_the_text_is_found_in_the_map() {
     }
     assert!(get(&map, "p.s5.nothing").is_none());
     assert!(get(&map, "p.nothing.o1").is_none());
-    let _ = hash(Kind::Package, 0, b"");
-}
-
-#[test]
-#[ignore]
-fn scratch_speed() {
-    use std::time::Instant;
-    let mut text = String::new();
-    let sections: u64 = std::env::var("SECTIONS").map_or(100_000, |n| n.parse().unwrap());
-    for s in 0..sections {
-        text += &format!("config host 's{s:07}'\n");
-        for o in 0..10 {
-            text += &format!("\toption option{o:02} 'value-{s:07}-{o:02}-abcdefgh'\n");
-        }
-    }
-    let t = Instant::now();
-    let package = parse(b"network", Arc::new(text.as_bytes().to_vec()), &ParseOptions::default())
-        .expect("good")
-        .package;
-    println!("text {} parse {:?}", text.len(), t.elapsed());
-    let file = tempfile::tempfile().expect("a file");
-    let source = Source::of(&file.metadata().expect("m"), b"", 0);
-    for _ in 0..3 {
-        let t = Instant::now();
-        let image =
-            build(b"network", &package, &Making { seed: 7, base: Seq(1), source, slack: 64 }).expect("a map");
-        println!(
-            "build {:?} bytes {} ratio {:.3}",
-            t.elapsed(),
-            image.capacity,
-            image.capacity as f64 / text.len() as f64
-        );
-    }
-    let image =
-        build(b"network", &package, &Making { seed: 7, base: Seq(1), source, slack: 64 }).expect("a map");
-    let map = Map::new(Region::heap(&image.bytes, image.capacity)).expect("good");
-    let mut std_map: std::collections::HashMap<String, String, foldhash::fast::FixedState> =
-        Default::default();
-    for s in package.sections() {
-        for o in s.options() {
-            let v: Vec<u8> = o.value().items().next().unwrap().to_vec();
-            std_map.insert(
-                format!(
-                    "network.{}.{}",
-                    String::from_utf8_lossy(s.name()),
-                    String::from_utf8_lossy(o.name())
-                ),
-                String::from_utf8(v).unwrap(),
-            );
-        }
-    }
-    let mut rng = 12345_u64;
-    let mut next = move || {
-        rng ^= rng << 13;
-        rng ^= rng >> 7;
-        rng ^= rng << 17;
-        rng
-    };
-    for (label, n) in [("1", 1), ("200", 200), ("200", 200), ("200", 200), ("uniform", 1_000_000)] {
-        let pick: Vec<u64> = (0..n).map(|_| next() % (sections * 10)).collect();
-        let mut stream = Vec::new();
-        for _ in 0..(1 << 20) {
-            let k = pick[(next() % n as u64) as usize];
-            let mut slot = [0u8; 32];
-            let key = format!("network.s{:07}.option{:02}", k / 10, k % 10);
-            slot[..key.len()].copy_from_slice(key.as_bytes());
-            stream.push((slot, key.len()));
-        }
-        for round in 0..3 {
-            let t = Instant::now();
-            let mut i = 0usize;
-            for j in 0..stream.len() {
-                let (key, len) = &stream[(j + i) & ((1 << 20) - 1)];
-                let path = Path::split(std::hint::black_box(&key[..*len]), map.seed).unwrap();
-                let Some(Value::String(v)) = map.get(&path, Some(Seq(5))) else { panic!() };
-                i = (v[0] == b'#') as usize;
-            }
-            let a = t.elapsed().as_nanos() as f64 / stream.len() as f64;
-            let t = Instant::now();
-            let mut i = 0usize;
-            for j in 0..stream.len() {
-                let (key, len) = &stream[(j + i) & ((1 << 20) - 1)];
-                let key = unsafe { std::str::from_utf8_unchecked(std::hint::black_box(&key[..*len])) };
-                let v = std_map.get(key).unwrap();
-                i = (v.as_bytes()[0] == b'#') as usize;
-            }
-            let b = t.elapsed().as_nanos() as f64 / stream.len() as f64;
-            if round == 2 {
-                println!("{label}: map {a:.1} hashbrown {b:.1} ratio {:.2}", a / b);
-            }
-        }
-    }
 }
 
 fn apply(map: &Map, document: &Package, seq: u32) -> Outcome {
@@ -214,7 +121,8 @@ fn publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_ol
     let mut document = document(&text);
     let map = roomy(&document, 1);
     let mut states = vec![dump(&map, None)];
-    let steps: Vec<Vec<(crate::DeltaKind, &str, Option<&str>, Option<&str>)>> = vec![
+    type Step = (crate::DeltaKind, &'static str, Option<&'static str>, Option<&'static str>);
+    let steps: Vec<Vec<Step>> = vec![
         vec![(Set, "s3", Some("o1"), Some("new"))],
         vec![(Set, "s30", Some("o77"), Some("new")), (Set, "s30", Some("fresh"), Some("x"))],
         vec![

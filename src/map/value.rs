@@ -29,7 +29,9 @@ impl<'m> List<'m> {
         Self(bytes)
     }
 
-    pub(super) fn bytes(self) -> &'m [u8] {
+    /// Returns all items, a NUL byte behind each.
+    #[must_use]
+    pub fn as_bytes(self) -> &'m [u8] {
         self.0
     }
 

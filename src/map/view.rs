@@ -1,6 +1,6 @@
 //! A package as a map has it: what programs iterate over.
 
-use super::block::{Block, Order, Record, Records, SectionBlock};
+use super::block::{Order, Record, Records, SectionBlock};
 use super::format::{At, NAME, Seq};
 use super::mapping::Map;
 use super::value::Value;
@@ -188,12 +188,5 @@ impl<'m> Iterator for Options<'m> {
             .by_ref()
             .chain(self.ranked.by_ref())
             .find_map(|record| Some((self.map.name(record.name)?, record.value?)))
-    }
-}
-
-impl Map {
-    /// Returns the block at a position, for `check`.
-    pub(super) fn any_block(&self, at: At) -> Option<Block<'_>> {
-        Block::at(&self.region, at)
     }
 }

@@ -1,0 +1,150 @@
+//! Pointers from C: the one place where they become references.
+
+use std::ffi::{CStr, c_char};
+
+use crate::status::Failure;
+
+/// A piece of memory of the library: `len` bytes at `data`. A NUL byte follows them that does not count, so
+/// that a value can be used as a C string: values never hold one. How long it stays valid is told where it is
+/// handed out; it is never to be freed or changed.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cms_bytes {
+    pub data: *const c_char,
+    /// In bytes.
+    pub len: usize,
+}
+
+impl cms_bytes {
+    pub const NONE: Self = Self { data: std::ptr::null(), len: 0 };
+
+    #[inline(always)]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { data: bytes.as_ptr().cast(), len: bytes.len() }
+    }
+}
+
+/// No key is longer, in bytes.
+const MAX_KEY: usize = 65_536;
+
+/// Borrows a handle.
+///
+/// # Safety
+///
+/// It is NULL or one that the library gave out and has not taken back.
+#[inline(always)]
+pub unsafe fn handle<'h, T>(handle: *const T, what: &'static str) -> Result<&'h T, Failure> {
+    // SAFETY: the caller's promise.
+    unsafe { handle.as_ref() }.ok_or(Failure::Null(what))
+}
+
+/// Borrows a handle that nobody else uses at the time.
+///
+/// # Safety
+///
+/// As for [`handle`], and C keeps the rule that such a handle is used by one thread at a time.
+#[inline(always)]
+pub unsafe fn handle_mut<'h, T>(handle: *mut T, what: &'static str) -> Result<&'h mut T, Failure> {
+    // SAFETY: the caller's promise.
+    unsafe { handle.as_mut() }.ok_or(Failure::Null(what))
+}
+
+/// Reads a string.
+///
+/// # Safety
+///
+/// It is NULL or ends with a NUL byte.
+#[inline(always)]
+pub unsafe fn bytes<'s>(string: *const c_char) -> Result<&'s [u8], Failure> {
+    if string.is_null() {
+        return Err(Failure::Null("a string"));
+    }
+    // SAFETY: not NULL, and the caller's promise.
+    Ok(unsafe { CStr::from_ptr(string) }.to_bytes())
+}
+
+/// As [`bytes`], for a string that may be missing.
+///
+/// # Safety
+///
+/// As for [`bytes`].
+pub unsafe fn optional<'s>(string: *const c_char) -> Result<Option<&'s [u8]>, Failure> {
+    if string.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { bytes(string) }.map(Some)
+}
+
+/// Refuses text that is not UTF-8 or longer than any key. Only what was not found, or is to be written, needs
+/// to be looked at.
+pub fn check(text: &[u8]) -> Result<(), Failure> {
+    if text.len() > MAX_KEY {
+        return Err(Failure::Invalid("a key", "longer than 65536 bytes"));
+    }
+    match std::str::from_utf8(text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::Invalid("a string", "not UTF-8")),
+    }
+}
+
+/// Writes a result, if the caller wants it.
+///
+/// # Safety
+///
+/// `place` is NULL or may be written to.
+#[inline(always)]
+pub unsafe fn give<T>(place: *mut T, value: T) {
+    if !place.is_null() {
+        // SAFETY: not NULL, and the caller's promise.
+        unsafe { place.write(value) };
+    }
+}
+
+/// Reports whether a result has a place.
+#[inline(always)]
+pub fn wanted<T>(place: *mut T, what: &'static str) -> Result<*mut T, Failure> {
+    if place.is_null() { Err(Failure::Null(what)) } else { Ok(place) }
+}
+
+/// Copies text to a buffer as snprintf does.
+///
+/// # Safety
+///
+/// `buffer` is NULL or has `size` bytes.
+#[inline(always)]
+pub unsafe fn put(text: &[u8], buffer: *mut c_char, size: usize) {
+    if buffer.is_null() || size == 0 {
+        return;
+    }
+    let len = text.len().min(size - 1);
+    // SAFETY: `len` is below `size`; the text is memory of ours and does not overlap.
+    unsafe { std::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, len) };
+    // SAFETY: the same.
+    let end = unsafe { buffer.add(len) };
+    // SAFETY: the same.
+    unsafe { end.write(0) };
+}
+
+/// Gives out a handle.
+///
+/// # Safety
+///
+/// `place` may be written to.
+pub unsafe fn give_handle<T>(place: *mut *mut T, value: T) {
+    // SAFETY: the caller's promise.
+    unsafe { place.write(Box::into_raw(Box::new(value))) };
+}
+
+/// Takes a handle back. NULL is none.
+///
+/// # Safety
+///
+/// It came from [`give_handle`] and is not used again.
+pub unsafe fn take_back<T>(handle: *mut T) -> Option<Box<T>> {
+    if handle.is_null() {
+        return None;
+    }
+    // SAFETY: not NULL, and the caller's promise.
+    Some(unsafe { Box::from_raw(handle) })
+}

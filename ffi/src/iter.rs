@@ -1,0 +1,212 @@
+//! Iterating over a snapshot: packages, sections, options, in the order of the files.
+
+use std::ffi::{CString, c_char};
+
+use cms_core::map::{Options, Section, Sections, Value};
+use cms_core::{Error, Snapshot};
+
+use crate::handle::{bytes, check, cms_bytes, give_handle, handle, handle_mut, optional, take_back, wanted};
+use crate::snapshot::{cms_snapshot, items_of};
+use crate::status::{Failure, cms_status, guard, guard_void};
+
+/// Iterates over packages. One thread uses one at a time.
+pub struct cms_package_iter(std::vec::IntoIter<CString>, CString);
+
+/// Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
+pub struct cms_section_iter {
+    /// Borrows from `_snapshot`, which goes after it.
+    sections: Sections<'static>,
+    _snapshot: Snapshot,
+}
+
+/// Iterates over options. One thread uses one at a time. It keeps its snapshot alive.
+pub struct cms_option_iter {
+    /// Borrows from `_snapshot`, which goes after it.
+    options: Options<'static>,
+    _snapshot: Snapshot,
+}
+
+/// A section. The strings are valid as long as the iterator or the snapshot.
+#[repr(C)]
+pub struct cms_section {
+    /// The name, given or generated.
+    pub name: cms_bytes,
+    pub type_: cms_bytes,
+    /// 1 if the name is only generated, else 0.
+    pub anonymous: i32,
+}
+
+/// An option. The strings are valid as long as the iterator or the snapshot.
+#[repr(C)]
+pub struct cms_option {
+    pub name: cms_bytes,
+    /// The value, or the first item of a list ("" if it has none).
+    pub value: cms_bytes,
+    /// All items, for cms_bytes_next; just one for a string.
+    pub items: cms_bytes,
+    /// CMS_TYPE_STRING or CMS_TYPE_LIST.
+    pub kind: i32,
+}
+
+/// An option that holds one string.
+pub const CMS_TYPE_STRING: i32 = 1;
+/// An option that holds a list of strings.
+pub const CMS_TYPE_LIST: i32 = 2;
+
+/// Iterates over the names of all packages, in byte order.
+///
+/// CMS_ERR_IO: the configuration directory cannot be read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_snapshot_packages(
+    snapshot: *const cms_snapshot,
+    iter: *mut *mut cms_package_iter,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(iter, "iter")?;
+        // SAFETY: C keeps the conventions.
+        let names = unsafe { handle(snapshot, "snapshot") }?.0.packages()?;
+        let names: Vec<CString> = names.into_iter().filter_map(|name| CString::new(name).ok()).collect();
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_package_iter(names.into_iter(), CString::default())) };
+        Ok(())
+    })
+}
+
+/// Finds the next package. The name is valid until the next call with the same iterator.
+///
+/// CMS_ERR_END: there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_package_next(iter: *mut cms_package_iter, name: *mut cms_bytes) -> cms_status {
+    guard(|| {
+        let place = wanted(name, "name")?;
+        // SAFETY: C keeps the conventions.
+        let iter = unsafe { handle_mut(iter, "iter") }?;
+        iter.1 = iter.0.next().ok_or(Failure::End)?;
+        // SAFETY: not NULL.
+        unsafe { place.write(cms_bytes::of(iter.1.as_bytes())) };
+        Ok(())
+    })
+}
+
+/// Frees an iterator. NULL is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_package_iter_free(iter: *mut cms_package_iter) {
+    // SAFETY: C promises that the handle is one, and not used again.
+    guard_void(|| drop(unsafe { take_back(iter) }));
+}
+
+/// Iterates over the sections of a package, in the order of the file: all of them if `type` is NULL or "", else
+/// those of the type.
+///
+/// CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_snapshot_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_snapshot_sections(
+    snapshot: *const cms_snapshot,
+    package: *const c_char,
+    type_: *const c_char,
+    iter: *mut *mut cms_section_iter,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(iter, "iter")?;
+        // SAFETY: C keeps the conventions.
+        let (handle, package) = unsafe { (handle(snapshot, "snapshot")?, bytes(package)?) };
+        // SAFETY: the same.
+        let section_type = unsafe { optional(type_) }?.unwrap_or_default();
+        check(package)?;
+        let snapshot = handle.0.clone();
+        let sections = snapshot.package(package)?.sections_of_type(section_type);
+        // SAFETY: what it borrows from is kept by the clone, which moves into the iterator with it and does
+        // not move what it counts.
+        let sections = unsafe { std::mem::transmute::<Sections<'_>, Sections<'static>>(sections) };
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_section_iter { sections, _snapshot: snapshot }) };
+        Ok(())
+    })
+}
+
+/// Finds the next section.
+///
+/// CMS_ERR_END: there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_section_next(
+    iter: *mut cms_section_iter,
+    section: *mut cms_section,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(section, "section")?;
+        // SAFETY: C keeps the conventions.
+        let iter = unsafe { handle_mut(iter, "iter") }?;
+        let found: Section<'_> = iter.sections.next().ok_or(Failure::End)?;
+        let (name, type_) = (cms_bytes::of(found.name()), cms_bytes::of(found.section_type()));
+        // SAFETY: not NULL.
+        unsafe { place.write(cms_section { name, type_, anonymous: i32::from(found.is_anonymous()) }) };
+        Ok(())
+    })
+}
+
+/// Frees an iterator. NULL is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_section_iter_free(iter: *mut cms_section_iter) {
+    // SAFETY: C promises that the handle is one, and not used again.
+    guard_void(|| drop(unsafe { take_back(iter) }));
+}
+
+/// Iterates over the options of a section, in the order of the file. `section` is its name.
+///
+/// CMS_ERR_NOT_FOUND: there is no such package or section. Otherwise as cms_snapshot_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_snapshot_options(
+    snapshot: *const cms_snapshot,
+    package: *const c_char,
+    section: *const c_char,
+    iter: *mut *mut cms_option_iter,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(iter, "iter")?;
+        // SAFETY: C keeps the conventions.
+        let (handle, package) = unsafe { (handle(snapshot, "snapshot")?, bytes(package)?) };
+        // SAFETY: the same.
+        let name = unsafe { bytes(section) }?;
+        check(package)?;
+        check(name)?;
+        let snapshot = handle.0.clone();
+        let section = snapshot.package(package)?.section(name);
+        let missing =
+            || Error::NotFound { key: String::from_utf8_lossy(&[package, b".", name].concat()).into() };
+        let options = section.ok_or_else(missing)?.options();
+        // SAFETY: as in `cms_snapshot_sections`.
+        let options = unsafe { std::mem::transmute::<Options<'_>, Options<'static>>(options) };
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_option_iter { options, _snapshot: snapshot }) };
+        Ok(())
+    })
+}
+
+/// Finds the next option.
+///
+/// CMS_ERR_END: there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mut cms_option) -> cms_status {
+    guard(|| {
+        let place = wanted(option, "option")?;
+        // SAFETY: C keeps the conventions.
+        let iter = unsafe { handle_mut(iter, "iter") }?;
+        let (name, found) = iter.options.next().ok_or(Failure::End)?;
+        let (value, kind) = match found {
+            Value::String(string) => (string, CMS_TYPE_STRING),
+            Value::List(list) => (list.get(0).unwrap_or_default(), CMS_TYPE_LIST),
+        };
+        let empty = cms_bytes { data: c"".as_ptr(), len: 0 };
+        let value = if value.is_empty() { empty } else { cms_bytes::of(value) };
+        // SAFETY: not NULL.
+        unsafe { place.write(cms_option { name: cms_bytes::of(name), value, items: items_of(found), kind }) };
+        Ok(())
+    })
+}
+
+/// Frees an iterator. NULL is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_option_iter_free(iter: *mut cms_option_iter) {
+    // SAFETY: C promises that the handle is one, and not used again.
+    guard_void(|| drop(unsafe { take_back(iter) }));
+}

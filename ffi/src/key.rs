@@ -1,0 +1,68 @@
+//! Prepared keys.
+
+use std::ffi::c_char;
+
+use cms_core::Prepared;
+use cms_core::map::Value;
+
+use crate::handle::{bytes, check, cms_bytes, give_handle, handle, handle_mut, take_back, wanted};
+use crate::open::cms_store;
+use crate::status::{cms_status, guard, guard_void};
+use crate::store::explain;
+
+/// A key that is read again and again: it remembers where its value is. One thread uses one at a time. It may
+/// outlive its store.
+pub struct cms_key(Prepared);
+
+/// Prepares a key. It need not exist yet.
+///
+/// CMS_ERR_INVALID: it is no key of a section or an option.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_key_new(
+    store: *const cms_store,
+    text: *const c_char,
+    key: *mut *mut cms_key,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(key, "key")?;
+        // SAFETY: C keeps the conventions.
+        let (store, text) = unsafe { (handle(store, "store")?, bytes(text)?) };
+        check(text)?;
+        let prepared = store.0.prepare(text)?;
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_key(prepared)) };
+        Ok(())
+    })
+}
+
+/// Finds the newest committed value of a prepared key, without copying it. It is valid until the next
+/// cms_key_get of the same key, or cms_key_free. As long as nobody commits to its section, this is the fastest
+/// of all reads.
+///
+/// As cms_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_key_get(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {
+    guard(|| {
+        let place = wanted(value, "value")?;
+        // SAFETY: C keeps the conventions.
+        let key = &mut unsafe { handle_mut(key, "key") }?.0;
+        match key.get() {
+            Ok(Some(Value::String(string))) => {
+                // SAFETY: not NULL.
+                unsafe { place.write(cms_bytes::of(string)) };
+                return Ok(());
+            }
+            Ok(Some(Value::List(_))) => {}
+            Ok(None) => return Err(crate::status::Failure::Missing(key.key().to_vec())),
+            Err(error) => return Err(error.into()),
+        }
+        Err(explain(key.key(), Ok(Some(()))))
+    })
+}
+
+/// Frees a prepared key. NULL is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_key_free(key: *mut cms_key) {
+    // SAFETY: C promises that the handle is one, and not used again.
+    guard_void(|| drop(unsafe { take_back(key) }));
+}

@@ -1,0 +1,18 @@
+//! The C library: the functions of `cms.h`, which is made from the comments here and is its documentation.
+//!
+//! Functions are short: they check pointers, call the crate `cms`, and turn what comes back into a status.
+//! Types and functions are spelt as in C.
+
+#![allow(non_camel_case_types, reason = "names are the same in C and Rust")]
+#![allow(unsafe_code, reason = "C calls with raw pointers")]
+#![allow(clippy::missing_safety_doc, reason = "the rules are stated once, at the top of the header")]
+
+mod handle;
+mod iter;
+mod key;
+mod list;
+mod open;
+mod snapshot;
+mod status;
+mod store;
+mod txn;

@@ -1,0 +1,123 @@
+//! Opening and closing a store.
+
+use std::ffi::{OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use cms_core::{DirOptions, Dirs, Live, Options};
+
+use crate::handle::{give_handle, optional, take_back, wanted};
+use crate::status::{Failure, cms_status, guard, guard_void};
+
+/// A store that is open. Any number of threads may use one at the same time, with every function that takes a
+/// const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and transactions may outlive
+/// it.
+pub struct cms_store(pub(crate) Live);
+
+/// How a store is opened. Set everything to zero, then `size` to sizeof(cms_options), then what you want to be
+/// different. Strings are copied.
+#[repr(C)]
+pub struct cms_options {
+    /// sizeof(cms_options): tells which members there are.
+    pub size: usize,
+    /// Where packages are. NULL: the variable CMS_CONFIG_DIR, else /etc/config.
+    pub config_dir: *const c_char,
+    /// Where changes are staged. NULL: CMS_SAVE_DIR, else /tmp/.uci.
+    pub save_dir: *const c_char,
+    /// Where locks and maps are. NULL: CMS_RUN_DIR, else /run/cms, else a directory of the user's own.
+    pub run_dir: *const c_char,
+    /// Where the log is. NULL: CMS_STATE_DIR, else /var/lib/cms.
+    pub state_dir: *const c_char,
+    /// 0, or some of CMS_OPEN_*, added.
+    pub flags: u32,
+    /// How many bytes the map of a package may have; 0 for any number. A commit that needs more is refused.
+    pub map_limit: u64,
+}
+
+/// Keep maps private to this process, even where they could be shared.
+pub const CMS_OPEN_PRIVATE: u32 = 1;
+
+/// Opens a store; `options` may be NULL for the defaults. Packages are read when they are asked for.
+///
+/// CMS_ERR_NOT_FOUND: there is no configuration directory. CMS_ERR_INVALID: `store` is NULL; an option is not
+/// known to this version of the library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_open(options: *const cms_options, store: *mut *mut cms_store) -> cms_status {
+    guard(|| {
+        let store = wanted(store, "store")?;
+        // SAFETY: C promises that the options are NULL or as long as they say.
+        let options = unsafe { read(options) }?;
+        let live = Live::open(options)?;
+        // SAFETY: not NULL.
+        unsafe { give_handle(store, cms_store(live)) };
+        Ok(())
+    })
+}
+
+/// Closes a store. NULL is ignored. What was handed out by snapshots and keys stays valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
+    // SAFETY: C promises that the handle is one, and not used again.
+    guard_void(|| drop(unsafe { take_back(store) }));
+}
+
+/// Reads options of any version: those that are missing are taken as zero, and those we do not know have to
+/// be zero.
+///
+/// # Safety
+///
+/// The pointer is NULL, or leads to as many bytes as `size` says.
+unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
+    if options.is_null() {
+        return Ok(Options::default());
+    }
+    // SAFETY: the first member is always there.
+    let size = unsafe { (*options).size };
+    let known = size_of::<cms_options>();
+    if size < size_of::<usize>() || size > 4096 {
+        return Err(Failure::Invalid("options.size", "set it to sizeof(cms_options)"));
+    }
+    // SAFETY: the caller's promise.
+    let given = unsafe { std::slice::from_raw_parts(options.cast::<u8>(), size) };
+    if given.iter().skip(known).any(|byte| *byte != 0) {
+        return Err(Failure::Invalid(
+            "options",
+            "something is set that this version of the library does not know",
+        ));
+    }
+    let mut all = [0_u8; size_of::<cms_options>()];
+    let len = size.min(known);
+    all[..len].copy_from_slice(&given[..len]);
+    // SAFETY: any bytes make these members; the pointers were made by C.
+    let all = unsafe { std::ptr::read_unaligned(all.as_ptr().cast::<cms_options>()) };
+    // SAFETY: C promises that strings end.
+    let path = |string| unsafe { optional(string) }.map(|p| p.map(|p| PathBuf::from(OsStr::from_bytes(p))));
+    if all.flags & !CMS_OPEN_PRIVATE != 0 {
+        return Err(Failure::Invalid("options.flags", "not known to this version of the library"));
+    }
+    let dirs = DirOptions {
+        config: path(all.config_dir)?,
+        save: path(all.save_dir)?,
+        run: path(all.run_dir)?,
+        state: path(all.state_dir)?,
+    };
+    let map_limit = Some(all.map_limit).filter(|limit| *limit != 0);
+    let private_maps = all.flags & CMS_OPEN_PRIVATE != 0;
+    Ok(Options { dirs: Dirs::choose(dirs), map_limit, private_maps, ..Options::default() })
+}
+
+/// Returns the version of the library, "0.1.0" for example. The string is part of the library.
+#[unsafe(no_mangle)]
+pub extern "C" fn cms_version() -> *const c_char {
+    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+    VERSION.as_ptr().cast()
+}
+
+/// Returns the version of the library as CMS_VERSION_NUMBER has it.
+#[unsafe(no_mangle)]
+pub extern "C" fn cms_version_number() -> u32 {
+    let part = |text: &str| text.parse::<u32>().unwrap_or(0);
+    part(env!("CARGO_PKG_VERSION_MAJOR")) << 16
+        | part(env!("CARGO_PKG_VERSION_MINOR")) << 8
+        | part(env!("CARGO_PKG_VERSION_PATCH"))
+}

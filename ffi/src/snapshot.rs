@@ -1,0 +1,190 @@
+//! Snapshots: many reads of one state, without copying.
+
+use std::ffi::{CStr, c_char};
+
+use cms_core::Snapshot;
+use cms_core::map::Value;
+
+use crate::handle::{bytes, cms_bytes, give, give_handle, handle, take_back, wanted};
+use crate::open::cms_store;
+use crate::status::{Failure, cms_status, guard, guard_void};
+use crate::store::explain;
+
+/// All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one at the
+/// same time. It keeps the memory it has looked at, so close it when you have read what you need; it may
+/// outlive its store. What it hands out is valid until it is closed.
+pub struct cms_snapshot(pub(crate) Snapshot);
+
+/// Opens a snapshot of the last commit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_snapshot_open(
+    store: *const cms_store,
+    snapshot: *mut *mut cms_snapshot,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(snapshot, "snapshot")?;
+        // SAFETY: C keeps the conventions.
+        let opened = unsafe { handle(store, "store") }?.0.snapshot()?;
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_snapshot(opened)) };
+        Ok(())
+    })
+}
+
+/// Closes a snapshot. NULL is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_snapshot_close(snapshot: *mut cms_snapshot) {
+    // SAFETY: C promises that the handle is one, and not used again.
+    guard_void(|| drop(unsafe { take_back(snapshot) }));
+}
+
+/// Tells the number of the last commit that the snapshot shows.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_snapshot_revision(
+    snapshot: *const cms_snapshot,
+    revision: *mut u64,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(revision, "revision")?;
+        // SAFETY: C keeps the conventions.
+        let revision = unsafe { handle(snapshot, "snapshot") }?.0.revision();
+        // SAFETY: not NULL.
+        unsafe { give(place, revision) };
+        Ok(())
+    })
+}
+
+/// Finds the value of a key, without copying it; for the key of a section, its type.
+///
+/// As cms_get, and CMS_ERR_STALE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_snapshot_get(
+    snapshot: *const cms_snapshot,
+    key: *const c_char,
+    value: *mut cms_bytes,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(value, "value")?;
+        // SAFETY: C keeps the conventions.
+        let (snapshot, text) = unsafe { (handle(snapshot, "snapshot")?, bytes(key)?) };
+        match snapshot.0.get(text) {
+            Ok(Some(Value::String(string))) => {
+                // SAFETY: not NULL.
+                unsafe { place.write(cms_bytes::of(string)) };
+                Ok(())
+            }
+            other => Err(explain(text, other)),
+        }
+    })
+}
+
+/// Finds the items of a list, without copying them: each is followed by a NUL byte, and `items` covers them
+/// all with those. cms_bytes_next takes them one by one. A string is a list of one.
+///
+/// As cms_snapshot_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_snapshot_get_list(
+    snapshot: *const cms_snapshot,
+    key: *const c_char,
+    items: *mut cms_bytes,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(items, "items")?;
+        // SAFETY: C keeps the conventions.
+        let (snapshot, text) = unsafe { (handle(snapshot, "snapshot")?, bytes(key)?) };
+        match snapshot.0.get(text) {
+            Ok(Some(value)) => {
+                // SAFETY: not NULL.
+                unsafe { place.write(items_of(value)) };
+                Ok(())
+            }
+            other => Err(explain(text, other)),
+        }
+    })
+}
+
+/// Returns the items of a value with the NUL bytes behind them.
+pub fn items_of(value: Value<'_>) -> cms_bytes {
+    match value {
+        // A NUL byte follows every string.
+        Value::String(string) => cms_bytes { len: string.len() + 1, ..cms_bytes::of(string) },
+        Value::List(list) => cms_bytes::of(list.as_bytes()),
+    }
+}
+
+/// Takes the first item off the list `items`, as cms_snapshot_get_list and cms_option_next hand it out. `items`
+/// is changed: it is the rest then.
+///
+/// CMS_ERR_END: there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_bytes_next(items: *mut cms_bytes, item: *mut cms_bytes) -> cms_status {
+    guard(|| {
+        let (items, item) = (wanted(items, "items")?, wanted(item, "item")?);
+        // SAFETY: not NULL.
+        let left = unsafe { *items };
+        if left.data.is_null() || left.len == 0 {
+            return Err(Failure::End);
+        }
+        // SAFETY: it came from us, and ends with a NUL byte.
+        let first = unsafe { CStr::from_ptr(left.data) }.to_bytes();
+        let step = first.len() + 1;
+        // SAFETY: the NUL byte is inside the list.
+        let data = unsafe { left.data.add(step) };
+        // SAFETY: not NULL; the same for the next.
+        unsafe { item.write(cms_bytes::of(first)) };
+        // SAFETY: see above.
+        unsafe { items.write(cms_bytes { data, len: left.len.saturating_sub(step) }) };
+        Ok(())
+    })
+}
+
+/// How many keys are passed on at once.
+const BATCH: usize = 16;
+
+/// Finds the values of `count` keys at once: `values[i]` is that of `keys[i]`, with `data` NULL where there is
+/// no such key or it is a list. With many keys that are not in the processor's cache this takes a fraction of
+/// the time, since the memory is waited for once and not for each.
+///
+/// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS, CMS_ERR_PARSE, CMS_ERR_IO, CMS_ERR_STALE as cms_snapshot_get, for the
+/// first key that has it; `values` is not to be used then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_snapshot_get_many(
+    snapshot: *const cms_snapshot,
+    keys: *const *const c_char,
+    count: usize,
+    values: *mut cms_bytes,
+) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let snapshot = unsafe { handle(snapshot, "snapshot") }?;
+        if count > 0 && (keys.is_null() || values.is_null()) {
+            return Err(Failure::Null("keys or values"));
+        }
+        for start in (0..count).step_by(BATCH) {
+            let len = BATCH.min(count - start);
+            let mut texts: [&[u8]; BATCH] = [b""; BATCH];
+            for (index, text) in texts.iter_mut().take(len).enumerate() {
+                // SAFETY: C promises that there are `count` keys.
+                let key = unsafe { keys.add(start + index).read() };
+                // SAFETY: C promises that they end.
+                *text = unsafe { bytes(key) }?;
+            }
+            let mut found = [None; BATCH];
+            if let Err(error) = snapshot.0.get_many(&texts[..len], &mut found[..len]) {
+                texts[..len].iter().try_for_each(|text| crate::handle::check(text))?;
+                return Err(error.into());
+            }
+            for (index, found) in found.iter().take(len).enumerate() {
+                let value = match found {
+                    Some(Value::String(string)) => cms_bytes::of(string),
+                    _ => cms_bytes::NONE,
+                };
+                // SAFETY: C promises that there is room for `count` values.
+                let place = unsafe { values.add(start + index) };
+                // SAFETY: the same.
+                unsafe { place.write(value) };
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,282 @@
+//! Statuses, the last error, and the guard around every function.
+
+use std::cell::RefCell;
+use std::ffi::c_char;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use cms_core::{Code, Error};
+
+use crate::handle::{bytes, put};
+
+/// What a call came to. Numbers are never used again for something else.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum cms_status {
+    /// All is well.
+    CMS_OK = 0,
+    /// There is no such package, section or option; or no configuration directory.
+    CMS_ERR_NOT_FOUND = 1,
+    /// A required pointer is NULL; or a key, name, type or value is not allowed, too long or not UTF-8.
+    CMS_ERR_INVALID = 2,
+    /// The value is a list where one string was asked for, or its text is not of the type asked for.
+    CMS_ERR_TYPE = 3,
+    /// The text of a package has errors; cms_last_error tells file, line and column.
+    CMS_ERR_PARSE = 4,
+    /// Someone else kept changing the same package.
+    CMS_ERR_CONFLICT = 5,
+    /// The new name is in use.
+    CMS_ERR_EXISTS = 6,
+    /// A key selects several sections.
+    CMS_ERR_AMBIGUOUS = 7,
+    /// Another writer did not finish in time.
+    CMS_ERR_LOCKED = 8,
+    /// The system does not permit it to this user.
+    CMS_ERR_PERMISSION = 9,
+    /// A system call failed.
+    CMS_ERR_IO = 10,
+    /// The disk or the quota is full, or the file system is read-only.
+    CMS_ERR_NO_SPACE = 11,
+    /// The map of a package would be larger than `map_limit`.
+    CMS_ERR_FULL = 12,
+    /// The snapshot is older than what is still kept of a package that it had not looked at before.
+    CMS_ERR_STALE = 13,
+    /// A file that is made from others is damaged; it is made anew when it is next opened.
+    CMS_ERR_DAMAGED = 14,
+    /// The change is in place, but may not survive a power cut: the system could not promise that.
+    CMS_ERR_NOT_DURABLE = 15,
+    /// There is nothing more to iterate over.
+    CMS_ERR_END = 16,
+    /// A fault of this library. The handle should be closed.
+    CMS_ERR_INTERNAL = 17,
+}
+
+use cms_status::{
+    CMS_ERR_AMBIGUOUS, CMS_ERR_CONFLICT, CMS_ERR_DAMAGED, CMS_ERR_END, CMS_ERR_EXISTS, CMS_ERR_FULL,
+    CMS_ERR_INTERNAL, CMS_ERR_INVALID, CMS_ERR_IO, CMS_ERR_LOCKED, CMS_ERR_NO_SPACE, CMS_ERR_NOT_DURABLE,
+    CMS_ERR_NOT_FOUND, CMS_ERR_PARSE, CMS_ERR_PERMISSION, CMS_ERR_STALE, CMS_ERR_TYPE, CMS_OK,
+};
+
+/// What is known about the last call of this thread that failed. The strings end with a NUL byte, are never
+/// NULL, and are valid until the next call of the thread that fails.
+#[repr(C)]
+pub struct cms_error {
+    /// What the call answered.
+    pub status: cms_status,
+    /// What happened, for people: English, one line.
+    pub message: *const c_char,
+    /// The file concerned, or "".
+    pub file: *const c_char,
+    /// The key, name or value concerned, or "".
+    pub key: *const c_char,
+    /// Line and column in the file, in bytes, counted from 1; 0 where there is none.
+    pub line: u32,
+    pub column: u32,
+}
+
+/// Why a call fails.
+pub enum Failure {
+    /// A required pointer is NULL: which.
+    Null(&'static str),
+    /// An argument is not allowed: which, and why.
+    Invalid(&'static str, &'static str),
+    /// There is no such key.
+    Missing(Vec<u8>),
+    /// The value of the key is not of the type asked for: why.
+    Type(Vec<u8>, &'static str),
+    /// Nothing more to iterate over.
+    End,
+    /// Whatever the core says.
+    Core(Box<Error>),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Core(Box::new(error))
+    }
+}
+
+struct Last {
+    status: cms_status,
+    message: Vec<u8>,
+    file: Vec<u8>,
+    key: Vec<u8>,
+    line: u32,
+    column: u32,
+}
+
+thread_local! {
+    static LAST: RefCell<Last> = const {
+        RefCell::new(Last {
+            status: CMS_OK, message: Vec::new(), file: Vec::new(), key: Vec::new(), line: 0, column: 0,
+        })
+    };
+}
+
+impl Failure {
+    fn status(&self) -> cms_status {
+        match self {
+            Self::Null(_) | Self::Invalid(..) => CMS_ERR_INVALID,
+            Self::Missing(_) => CMS_ERR_NOT_FOUND,
+            Self::Type(..) => CMS_ERR_TYPE,
+            Self::End => CMS_ERR_END,
+            Self::Core(error) => of_code(error.code()),
+        }
+    }
+
+    fn describe(&self) -> (String, Vec<u8>, Vec<u8>, u32, u32) {
+        let none = Vec::new;
+        match self {
+            Self::Null(what) => (format!("{what}: NULL is not allowed here"), none(), none(), 0, 0),
+            Self::Invalid(what, why) => (format!("{what}: {why}"), none(), none(), 0, 0),
+            Self::Missing(key) => {
+                (format!("{}: not found", String::from_utf8_lossy(key)), none(), key.clone(), 0, 0)
+            }
+            Self::Type(key, why) => {
+                (format!("{}: {why}", String::from_utf8_lossy(key)), none(), key.clone(), 0, 0)
+            }
+            Self::End => ("there is nothing more".to_owned(), none(), none(), 0, 0),
+            Self::Core(error) => {
+                let place = error.place();
+                let file = place.file.map(|file| file.to_string_lossy().into_owned().into_bytes());
+                let key = place.key.unwrap_or_default().into_bytes();
+                (error.to_string(), file.unwrap_or_default(), key, place.line, place.column)
+            }
+        }
+    }
+
+    /// Keeps the failure for `cms_last_error`. The end of an iteration is none to look into.
+    fn keep(&self) -> cms_status {
+        let status = self.status();
+        if matches!(self, Self::End) {
+            return status;
+        }
+        let (message, file, key, line, column) = self.describe();
+        LAST.with_borrow_mut(|last| {
+            let text = |mut bytes: Vec<u8>| {
+                bytes.retain(|byte| *byte != 0);
+                bytes.push(0);
+                bytes
+            };
+            let (message, file, key) = (text(message.into_bytes()), text(file), text(key));
+            *last = Last { status, message, file, key, line, column };
+        });
+        status
+    }
+}
+
+fn of_code(code: Code) -> cms_status {
+    match code {
+        Code::NotFound => CMS_ERR_NOT_FOUND,
+        Code::Invalid => CMS_ERR_INVALID,
+        Code::Exists => CMS_ERR_EXISTS,
+        Code::Ambiguous => CMS_ERR_AMBIGUOUS,
+        Code::Parse => CMS_ERR_PARSE,
+        Code::Conflict => CMS_ERR_CONFLICT,
+        Code::Locked => CMS_ERR_LOCKED,
+        Code::Permission => CMS_ERR_PERMISSION,
+        Code::NoSpace => CMS_ERR_NO_SPACE,
+        Code::Io => CMS_ERR_IO,
+        Code::Full => CMS_ERR_FULL,
+        Code::Stale => CMS_ERR_STALE,
+        Code::Damaged => CMS_ERR_DAMAGED,
+        Code::NotDurable => CMS_ERR_NOT_DURABLE,
+    }
+}
+
+/// Runs the body of a function: keeps what it fails with, and stops a panic from reaching C.
+#[inline(always)]
+pub fn guard(body: impl FnOnce() -> Result<(), Failure>) -> cms_status {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => CMS_OK,
+        Ok(Err(failure)) => failure.keep(),
+        Err(_) => panicked(),
+    }
+}
+
+#[cold]
+fn panicked() -> cms_status {
+    let what = Failure::Invalid("cms", "a fault of the library itself; please report it");
+    let _ = what.keep();
+    LAST.with_borrow_mut(|last| last.status = CMS_ERR_INTERNAL);
+    CMS_ERR_INTERNAL
+}
+
+/// As `guard`, for functions that return nothing.
+pub fn guard_void(body: impl FnOnce()) {
+    // What it frees is given up; there is nobody to tell.
+    let _ = catch_unwind(AssertUnwindSafe(body));
+}
+
+/// Returns the name of a status, "CMS_OK" for example; "CMS_ERR_UNKNOWN" for a number that is none. The string
+/// is part of the library.
+#[unsafe(no_mangle)]
+pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
+    const NAMES: [&std::ffi::CStr; 18] = [
+        c"CMS_OK",
+        c"CMS_ERR_NOT_FOUND",
+        c"CMS_ERR_INVALID",
+        c"CMS_ERR_TYPE",
+        c"CMS_ERR_PARSE",
+        c"CMS_ERR_CONFLICT",
+        c"CMS_ERR_EXISTS",
+        c"CMS_ERR_AMBIGUOUS",
+        c"CMS_ERR_LOCKED",
+        c"CMS_ERR_PERMISSION",
+        c"CMS_ERR_IO",
+        c"CMS_ERR_NO_SPACE",
+        c"CMS_ERR_FULL",
+        c"CMS_ERR_STALE",
+        c"CMS_ERR_DAMAGED",
+        c"CMS_ERR_NOT_DURABLE",
+        c"CMS_ERR_END",
+        c"CMS_ERR_INTERNAL",
+    ];
+    let index = usize::try_from(status).unwrap_or(usize::MAX);
+    NAMES.get(index).map_or(c"CMS_ERR_UNKNOWN".as_ptr(), |name| name.as_ptr())
+}
+
+/// Tells about the last call of this thread that failed. CMS_ERR_NOT_FOUND if none has.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
+    // Not `guard`: it would overwrite what is asked for.
+    let told = catch_unwind(|| {
+        LAST.with_borrow(|last| {
+            if error.is_null() {
+                return CMS_ERR_INVALID;
+            }
+            if last.status == CMS_OK {
+                return CMS_ERR_NOT_FOUND;
+            }
+            let text = |bytes: &Vec<u8>| bytes.as_ptr().cast();
+            let (message, file, key) = (text(&last.message), text(&last.file), text(&last.key));
+            let told =
+                cms_error { status: last.status, message, file, key, line: last.line, column: last.column };
+            // SAFETY: the caller's pointer, which is not NULL.
+            unsafe { error.write(told) };
+            CMS_OK
+        })
+    });
+    told.unwrap_or(CMS_ERR_INTERNAL)
+}
+
+/// Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most
+/// `size` bytes with the NUL byte. Returns the length of the whole message in bytes; 0 if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> usize {
+    let written = catch_unwind(|| {
+        LAST.with_borrow(|last| {
+            let message = last.message.strip_suffix(&[0]).unwrap_or_default();
+            // SAFETY: the caller's buffer has `size` bytes.
+            unsafe { put(message, buffer, size) };
+            message.len()
+        })
+    });
+    written.unwrap_or(0)
+}
+
+/// Returns the bytes of a key for a failure.
+pub fn named(key: *const c_char) -> Vec<u8> {
+    // SAFETY: the caller has checked it for NULL, and C promises that it ends.
+    unsafe { bytes(key) }.map(<[u8]>::to_vec).unwrap_or_default()
+}

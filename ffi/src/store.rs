@@ -1,0 +1,190 @@
+//! Reading the newest values.
+
+use std::ffi::c_char;
+
+use cms_core::map::Value;
+use cms_core::typed::{self, NotA};
+
+use crate::handle::{bytes, check, give, handle, put, wanted};
+use crate::open::cms_store;
+use crate::status::{Failure, cms_status, guard, named};
+
+/// Reads the newest committed value of a key into `buffer`, as snprintf would: at most `size` bytes are written,
+/// a NUL byte is always the last of them, and `len` gets the length of the whole value, without the NUL byte.
+/// If that is not below `size`, the value was cut off. `buffer` may be NULL if `size` is 0, and `len` may be
+/// NULL. For the key of a section the value is its type.
+///
+/// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is a list; see cms_list_open.
+/// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS: the key. CMS_ERR_PARSE, CMS_ERR_IO: the package cannot be read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_get(
+    store: *const cms_store,
+    key: *const c_char,
+    buffer: *mut c_char,
+    size: usize,
+    len: *mut usize,
+) -> cms_status {
+    guard(|| {
+        // SAFETY: C promises that the buffer has `size` bytes, and that `len` is NULL or has a place.
+        let copy = |value: &[u8]| unsafe {
+            put(value, buffer, size);
+            give(len, value.len());
+        };
+        // SAFETY: C promises that the handle is one and the key ends.
+        unsafe { read(store, key, copy) }
+    })
+}
+
+/// Calls `take` with the string a key has.
+///
+/// # Safety
+///
+/// The handle is NULL or one, the key is NULL or ends.
+#[inline(always)]
+unsafe fn read(store: *const cms_store, key: *const c_char, take: impl FnOnce(&[u8])) -> Result<(), Failure> {
+    // SAFETY: the caller's promise.
+    let (store, text) = unsafe { (handle(store, "store")?, bytes(key)?) };
+    let found = store.0.get(text, |value| match value {
+        Value::String(string) => {
+            take(string);
+            true
+        }
+        Value::List(_) => false,
+    });
+    match found {
+        Ok(Some(true)) => Ok(()),
+        other => Err(explain(text, other)),
+    }
+}
+
+/// Tells why a value was not to be had.
+#[cold]
+pub fn explain<T>(key: &[u8], found: Result<Option<T>, cms_core::Error>) -> Failure {
+    if let Err(failure) = check(key) {
+        return failure;
+    }
+    match found {
+        Ok(Some(_)) => Failure::Type(key.to_vec(), "is a list"),
+        Ok(None) => Failure::Missing(key.to_vec()),
+        Err(error) => error.into(),
+    }
+}
+
+/// The four typed reads differ in the type only.
+///
+/// # Safety
+///
+/// As for [`read`], and `value` is NULL or has a place.
+unsafe fn typed<T: Copy>(
+    store: *const cms_store,
+    key: *const c_char,
+    fallback: T,
+    value: *mut T,
+    convert: impl Fn(&[u8]) -> Result<T, NotA>,
+) -> cms_status {
+    guard(|| {
+        let value = wanted(value, "value")?;
+        // SAFETY: not NULL. What is written in any case is the one exception to the rule.
+        unsafe { give(value, fallback) };
+        let mut converted = Ok(fallback);
+        // SAFETY: the caller's promise.
+        unsafe { read(store, key, |text| converted = convert(text)) }?;
+        match converted {
+            // SAFETY: not NULL.
+            Ok(converted) => unsafe { give(value, converted) },
+            Err(why) => return Err(Failure::Type(named(key), why.0)),
+        }
+        Ok(())
+    })
+}
+
+/// Reads a whole number: decimal, or hexadecimal behind 0x. Unlike elsewhere, `value` is written in any case:
+/// `fallback` where there is no number.
+///
+/// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is no number, does not fit, or is a list.
+/// Otherwise as cms_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_get_int(
+    store: *const cms_store,
+    key: *const c_char,
+    fallback: i64,
+    value: *mut i64,
+) -> cms_status {
+    // Guarded by `guard` in `typed`. SAFETY: C keeps the conventions.
+    unsafe { typed(store, key, fallback, value, typed::integer) }
+}
+
+/// Reads a truth value: 1, on, true, yes, enabled; or 0, off, false, no, disabled. `value` becomes 1 or 0, or
+/// `fallback` as in cms_get_int.
+///
+/// As cms_get_int.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_get_bool(
+    store: *const cms_store,
+    key: *const c_char,
+    fallback: i32,
+    value: *mut i32,
+) -> cms_status {
+    // Guarded by `guard` in `typed`. SAFETY: C keeps the conventions.
+    unsafe { typed(store, key, fallback, value, |text| typed::boolean(text).map(i32::from)) }
+}
+
+/// Reads a decimal number, whatever the locale. `fallback` as in cms_get_int.
+///
+/// As cms_get_int.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_get_double(
+    store: *const cms_store,
+    key: *const c_char,
+    fallback: f64,
+    value: *mut f64,
+) -> cms_status {
+    // Guarded by `guard` in `typed`. SAFETY: C keeps the conventions.
+    unsafe { typed(store, key, fallback, value, typed::number) }
+}
+
+/// Reads a number of bytes: digits, perhaps with k, M, G or T behind them for powers of 1024, and B or iB behind
+/// those. `fallback` as in cms_get_int.
+///
+/// As cms_get_int.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_get_size(
+    store: *const cms_store,
+    key: *const c_char,
+    fallback: u64,
+    value: *mut u64,
+) -> cms_status {
+    // Guarded by `guard` in `typed`. SAFETY: C keeps the conventions.
+    unsafe { typed(store, key, fallback, value, typed::size) }
+}
+
+/// Looks for packages that others have changed without this library, with an editor for example, and brings
+/// the store up to them. `changed` becomes 1 if there were any, else 0; it may be NULL. It takes one stat for
+/// each package that was read so far.
+///
+/// CMS_ERR_PARSE, CMS_ERR_IO: a package cannot be read; it stays as it was.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_refresh(store: *const cms_store, changed: *mut i32) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let found = unsafe { handle(store, "store") }?.0.refresh()?;
+        // SAFETY: the same.
+        unsafe { give(changed, i32::from(found)) };
+        Ok(())
+    })
+}
+
+/// Tells the number of the last commit. It grows with every commit that anyone makes through this library or
+/// the command, and when cms_refresh finds a change; it is one load from memory, so that a program can look
+/// often.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_revision(store: *const cms_store, revision: *mut u64) -> cms_status {
+    guard(|| {
+        let revision = wanted(revision, "revision")?;
+        // SAFETY: C keeps the conventions.
+        let now = unsafe { handle(store, "store") }?.0.revision();
+        // SAFETY: not NULL.
+        unsafe { give(revision, now) };
+        Ok(())
+    })
+}
