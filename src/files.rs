@@ -153,8 +153,9 @@ impl Files {
         loop {
             // The counter only has to differ between threads; no other memory depends on it.
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-            let path = dir.join(format!(".{stem}.cms-{:x}-{:x}-{count:x}", std::process::id(), now.tv_nsec));
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let path =
+                dir.join(format!(".{stem}.cms-{:x}-{:x}-{count:x}", std::process::id(), now.subsec_nanos()));
             self.ask(Call::Open, &path)?;
             let flags = OFlags::NOFOLLOW.bits().cast_signed();
             let created = OpenOptions::new()

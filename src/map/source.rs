@@ -29,14 +29,13 @@ pub(crate) struct Source {
 impl Source {
     /// Takes the identity of a file that was just read, or whose text is known.
     pub fn of(metadata: &Metadata, text: &[u8], hash: u64) -> Self {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self {
             inode: metadata.ino(),
             size: metadata.size(),
             modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
             changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-            #[expect(clippy::useless_conversion, reason = "not i64 on every machine")]
-            seen_ns: nanoseconds(now.tv_sec.into(), now.tv_nsec.into()),
+            seen_ns: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
             hash,
             len: text.len() as u64,
         }

@@ -1,0 +1,100 @@
+#!/bin/sh
+# Builds every example as strictly as the compilers can, with AddressSanitizer, and runs it on a configuration of
+# its own. Usage: run.sh LIBRARY-DIRECTORY
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+lib=$(cd "$1" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+strict="-Wall -Wextra -Wpedantic -Werror -I$here/../include"
+cc=${CC:-cc}
+cxx=${CXX:-c++}
+export CMS_CONFIG_DIR="$work/config" CMS_SAVE_DIR="$work/save" CMS_RUN_DIR="$work/run" CMS_STATE_DIR="$work/state"
+export LD_LIBRARY_PATH="$lib"
+
+fresh() {
+    rm -rf "$work/config" "$work/run" && mkdir -p "$work/config"
+    printf '%s\n' "config interface 'lan'" "	option ipaddr '10.0.0.1'" "	option netmask '255.0.0.0'" \
+        "	option mtu '1400'" "	option weight 'much'" "	option buffer '2M'" "	list dns '1.1.1.1'" \
+        "	list dns '8.8.8.8'" "config route" "	option target '0.0.0.0/0'" > "$work/config/network"
+    printf '%s\n' "config system" "	option hostname 'one'" > "$work/config/system"
+}
+smoke_store() {
+    rm -rf "$work/config" "$work/run" && mkdir -p "$work/config"
+    printf '%s\n' "config thing 's'" "	option name 'value'" "	option number '-42'" "	option truth 'on'" \
+        "	option real '30.5'" "	option size '2k'" "	list list 'a'" "	list list 'b c'" "config other 'o'" \
+        > "$work/config/t"
+}
+build() { # NAME SOURCE FLAGS
+    name=$1; source=$2; shift 2
+    case $source in
+        *.cc) $cxx -std=c++11 $strict -fsanitize=address -g "$@" "$here/$source" -o "$work/$name" -L"$lib" -lcms ;;
+        *) $cc -std=c99 -Wc++-compat $strict -fsanitize=address -g "$@" "$here/$source" -o "$work/$name" -L"$lib" -lcms ;;
+    esac
+    # AddressSanitizer is really in.
+    nm "$work/$name" | grep -q __asan_init || { echo "$name: built without AddressSanitizer"; exit 1; }
+}
+expect() { # NAME EXPECTED ACTUAL
+    [ "$2" = "$3" ] && echo "$1: ok" && return
+    printf '%s: expected\n%s\ngot\n%s\n' "$1" "$2" "$3"
+    exit 1
+}
+
+for source in read watch transaction iterate typed_struct daemon smoke; do build $source $source.c; done
+build smoke_cc smoke.cc
+build stress stress.c -std=c11 -Wno-c++-compat -pthread
+
+fresh
+expect read "address 10.0.0.1
+mtu 1400
+force_link 0
+dns 1.1.1.1
+dns 8.8.8.8" "$("$work/read")"
+expect typed_struct "mtu 1400 metric 0 force_link 0 weight 1.0 buffer 2097152
+malformed 1" "$("$work/typed_struct" 2>/dev/null)"
+expect iterate "network
+ interface lan
+  lan.ipaddr '10.0.0.1'
+  lan.netmask '255.0.0.0'
+  lan.mtu '1400'
+  lan.weight 'much'
+  lan.buffer '2M'
+  lan.dns '1.1.1.1' '8.8.8.8' (list)
+ route cfg02c8b4 (anonymous)
+  cfg02c8b4.target '0.0.0.0/0'
+system
+ system cfg01e48a (anonymous)
+  cfg01e48a.hostname 'one'" "$("$work/iterate")"
+"$work/watch" 1 > "$work/watched" & watcher=$!
+"$work/daemon" 2 > "$work/served" & daemon=$!
+sleep 0.5
+expect transaction "committed
+refused" "$("$work/transaction")"
+wait $watcher $daemon
+expect watch "10.0.0.1
+192.168.7.1" "$(cat "$work/watched")"
+expect daemon "serving 10.0.0.1/255.0.0.0
+serving 192.168.7.1/255.0.0.0" "$(cat "$work/served")"
+smoke_store && expect smoke "all good" "$("$work/smoke")"
+smoke_store && expect "smoke (C++)" "all good" "$("$work/smoke_cc")"
+mkdir -p "$work/config" && rm -rf "$work/run" "$work"/config/*
+printf '%s\n' "config x 's'" "	option a '0'" "config x 'u'" "	option b '0'" > "$work/config/t"
+expect "stress (threads, fork, leaks)" "all good" "$("$work/stress")"
+
+if command -v valgrind >/dev/null; then
+    $cc -std=c99 $strict -g "$here/smoke.c" -o "$work/smoke_plain" -L"$lib" -lcms
+    smoke_store
+    expect "smoke (valgrind)" "all good" \
+        "$(valgrind -q --error-exitcode=9 --leak-check=full "$work/smoke_plain" 2>"$work/valgrind" || cat "$work/valgrind")"
+else
+    echo "smoke (valgrind): skipped, valgrind is not installed"
+fi
+if echo '#include <openssl/cms.h>' | $cc -E - >/dev/null 2>&1; then
+    for order in "" -DOPENSSL_FIRST; do
+        $cc -std=c99 $strict $order "$here/with_openssl.c" -o "$work/with_openssl" -L"$lib" -lcms -lcrypto
+        expect "with_openssl $order" "$(sed -n 's/^#define CMS_VERSION "\(.*\)"/\1/p' "$here/../include/cms.h")" \
+            "$("$work/with_openssl")"
+    done
+else
+    echo "with_openssl: skipped, OpenSSL's headers are not installed"
+fi

@@ -1,0 +1,227 @@
+/* Calls every function of the library, with what it expects and with what it has to refuse. Built as C and as
+   C++; run under AddressSanitizer and valgrind. */
+#define _POSIX_C_SOURCE 200112L
+#include <cms.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(what) check((what) != 0, #what, __LINE__)
+
+static void check(int good, const char *what, int line)
+{
+    if (!good) {
+        char message[256];
+        cms_last_message(message, sizeof message);
+        fprintf(stderr, "line %d: %s (last error: %s)\n", line, what, message);
+        exit(1);
+    }
+}
+
+static int is(cms_bytes bytes, const char *text)
+{
+    return bytes.len == strlen(text) && memcmp(bytes.data, text, bytes.len + 1) == 0;
+}
+
+static void reads(cms_store *store)
+{
+    char buffer[8];
+    size_t len = 99;
+    int64_t number;
+    int32_t truth;
+    double real;
+    uint64_t size;
+
+    CHECK(cms_get(store, "t.s.name", buffer, sizeof buffer, &len) == CMS_OK && len == 5);
+    CHECK(strcmp(buffer, "value") == 0);
+    CHECK(cms_get(store, "t.s.name", buffer, 3, &len) == CMS_OK && len == 5 && strcmp(buffer, "va") == 0);
+    CHECK(cms_get(store, "t.s.name", NULL, 0, &len) == CMS_OK && len == 5);
+    CHECK(cms_get(store, "t.s.name", buffer, sizeof buffer, NULL) == CMS_OK);
+    CHECK(cms_get(store, "t.s", buffer, sizeof buffer, NULL) == CMS_OK && strcmp(buffer, "thing") == 0);
+    CHECK(cms_get(store, "t.s.none", buffer, sizeof buffer, NULL) == CMS_ERR_NOT_FOUND);
+    CHECK(cms_get(store, "t.s.list", buffer, sizeof buffer, NULL) == CMS_ERR_TYPE);
+    CHECK(cms_get(store, NULL, buffer, sizeof buffer, NULL) == CMS_ERR_INVALID);
+    CHECK(cms_get(NULL, "t.s.name", buffer, sizeof buffer, NULL) == CMS_ERR_INVALID);
+    CHECK(cms_get(store, "t", buffer, sizeof buffer, NULL) == CMS_ERR_INVALID);
+    CHECK(cms_get(store, "t.s.\xff\xfe", buffer, sizeof buffer, NULL) == CMS_ERR_INVALID);
+    CHECK(cms_get_int(store, "t.s.number", 7, &number) == CMS_OK && number == -42);
+    CHECK(cms_get_int(store, "t.s.none", 7, &number) == CMS_ERR_NOT_FOUND && number == 7);
+    CHECK(cms_get_int(store, "t.s.name", 7, &number) == CMS_ERR_TYPE && number == 7);
+    CHECK(cms_get_int(store, "t.s.number", 7, NULL) == CMS_ERR_INVALID);
+    CHECK(cms_get_bool(store, "t.s.truth", 0, &truth) == CMS_OK && truth == 1);
+    CHECK(cms_get_double(store, "t.s.real", 0, &real) == CMS_OK && real > 30.4 && real < 30.6);
+    CHECK(cms_get_size(store, "t.s.size", 0, &size) == CMS_OK && size == 2048);
+    CHECK(cms_get_bool(store, "t.s.size", 1, &truth) == CMS_ERR_TYPE && truth == 1);
+}
+
+static void over_long(cms_store *store)
+{
+    size_t length = 200000;
+    char *key = (char *)malloc(length + 1);
+    cms_error error;
+
+    CHECK(key);
+    memset(key, 'a', length);
+    memcpy(key, "t.s.", 4);
+    key[length] = 0;
+    CHECK(cms_get(store, key, NULL, 0, NULL) == CMS_ERR_INVALID);
+    CHECK(cms_last_error(&error) == CMS_OK && error.status == CMS_ERR_INVALID && strlen(error.message) > 0);
+    CHECK(cms_last_error(NULL) == CMS_ERR_INVALID);
+    free(key);
+}
+
+static void lists(cms_store *store)
+{
+    cms_list *list;
+    cms_bytes item;
+    size_t len;
+
+    CHECK(cms_list_open(store, "t.s.list", &list) == CMS_OK);
+    CHECK(cms_list_len(list, &len) == CMS_OK && len == 2);
+    CHECK(cms_list_item(list, 1, &item) == CMS_OK && is(item, "b c"));
+    CHECK(cms_list_item(list, 2, &item) == CMS_ERR_END);
+    CHECK(cms_list_item(NULL, 0, &item) == CMS_ERR_INVALID && cms_list_len(list, NULL) == CMS_ERR_INVALID);
+    cms_list_close(list);
+    cms_list_close(NULL);
+    CHECK(cms_list_open(store, "t.s.none", &list) == CMS_ERR_NOT_FOUND);
+}
+
+static void snapshots(cms_store *store)
+{
+    const char *keys[] = { "t.s.name", "t.s.none", "t.s.list", "t.s.number" };
+    cms_snapshot *snapshot;
+    cms_bytes value, items, values[4];
+    uint64_t revision, now;
+
+    CHECK(cms_snapshot_open(store, &snapshot) == CMS_OK);
+    CHECK(cms_snapshot_get(snapshot, "t.s.name", &value) == CMS_OK && is(value, "value"));
+    CHECK(cms_snapshot_get(snapshot, "t.s.list", &value) == CMS_ERR_TYPE);
+    CHECK(cms_snapshot_get(snapshot, "t.s.name", NULL) == CMS_ERR_INVALID);
+    CHECK(cms_snapshot_get_list(snapshot, "t.s.list", &items) == CMS_OK);
+    CHECK(cms_bytes_next(&items, &value) == CMS_OK && is(value, "a"));
+    CHECK(cms_bytes_next(&items, &value) == CMS_OK && is(value, "b c"));
+    CHECK(cms_bytes_next(&items, &value) == CMS_ERR_END);
+    CHECK(cms_snapshot_get_list(snapshot, "t.s.name", &items) == CMS_OK);
+    CHECK(cms_bytes_next(&items, &value) == CMS_OK && is(value, "value"));
+    CHECK(cms_bytes_next(&items, &value) == CMS_ERR_END);
+    CHECK(cms_snapshot_get_many(snapshot, keys, 4, values) == CMS_OK);
+    CHECK(is(values[0], "value") && !values[1].data && !values[2].data && is(values[3], "-42"));
+    CHECK(cms_snapshot_get_many(snapshot, NULL, 4, values) == CMS_ERR_INVALID);
+    CHECK(cms_snapshot_get_many(snapshot, NULL, 0, NULL) == CMS_OK);
+    CHECK(cms_snapshot_revision(snapshot, &revision) == CMS_OK && cms_revision(store, &now) == CMS_OK);
+    CHECK(revision == now);
+    cms_snapshot_close(snapshot);
+    cms_snapshot_close(NULL);
+}
+
+static void iterators(cms_store *store)
+{
+    cms_snapshot *snapshot;
+    cms_package_iter *packages;
+    cms_section_iter *sections;
+    cms_option_iter *options;
+    cms_section section;
+    cms_option option;
+    cms_bytes name;
+    int count = 0;
+
+    CHECK(cms_snapshot_open(store, &snapshot) == CMS_OK);
+    CHECK(cms_snapshot_packages(snapshot, &packages) == CMS_OK);
+    CHECK(cms_package_next(packages, &name) == CMS_OK && is(name, "t"));
+    CHECK(cms_package_next(packages, &name) == CMS_ERR_END);
+    cms_package_iter_free(packages);
+    CHECK(cms_snapshot_sections(snapshot, "t", "thing", &sections) == CMS_OK);
+    CHECK(cms_section_next(sections, &section) == CMS_OK && is(section.name, "s") && is(section.type_, "thing"));
+    CHECK(cms_section_next(sections, &section) == CMS_ERR_END);
+    cms_section_iter_free(sections);
+    CHECK(cms_snapshot_sections(snapshot, "t", NULL, &sections) == CMS_OK);
+    CHECK(cms_snapshot_options(snapshot, "t", "s", &options) == CMS_OK);
+    /* What an iterator hands out outlives the snapshot's handle. */
+    cms_snapshot_close(snapshot);
+    while (cms_section_next(sections, &section) == CMS_OK)
+        count++;
+    CHECK(count == 2);
+    for (count = 0; cms_option_next(options, &option) == CMS_OK; count++)
+        CHECK((option.kind == CMS_TYPE_LIST) == is(option.name, "list"));
+    CHECK(count == 6);
+    cms_section_iter_free(sections);
+    cms_option_iter_free(options);
+    cms_package_iter_free(NULL);
+    cms_section_iter_free(NULL);
+    cms_option_iter_free(NULL);
+}
+
+static void transactions(cms_store *store)
+{
+    cms_txn *txn;
+    cms_key *key;
+    cms_bytes value;
+    char name[32];
+    size_t len;
+    uint64_t revision;
+    int32_t changed;
+
+    CHECK(cms_key_new(store, "t.s.name", &key) == CMS_OK);
+    CHECK(cms_key_get(key, &value) == CMS_OK && is(value, "value"));
+    CHECK(cms_begin(store, &txn) == CMS_OK);
+    CHECK(cms_txn_set(txn, "t.s.name", "other") == CMS_OK);
+    CHECK(cms_txn_set(txn, "t.s.name", "\xff") == CMS_ERR_INVALID);
+    CHECK(cms_txn_add_section(txn, "t", "extra", name, sizeof name, &len) == CMS_OK && len == strlen(name));
+    CHECK(cms_txn_add_list(txn, "t.s.list", "d") == CMS_OK);
+    CHECK(cms_txn_del_list(txn, "t.s.list", "a") == CMS_OK);
+    CHECK(cms_txn_rename(txn, "t.s.number", "count") == CMS_OK);
+    CHECK(cms_txn_rename(txn, "t.s.count", "name") == CMS_ERR_EXISTS);
+    CHECK(cms_txn_delete(txn, "t.s.truth") == CMS_OK && cms_txn_delete(txn, "t.s.truth") == CMS_ERR_NOT_FOUND);
+    CHECK(cms_txn_reorder(txn, "t.@extra[0]", 0) == CMS_OK);
+    CHECK(cms_txn_commit(txn, &revision) == CMS_OK && revision > 0);
+    CHECK(cms_key_get(key, &value) == CMS_OK && is(value, "other"));
+    cms_key_free(key);
+    CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_set(txn, "t.s.name", "never") == CMS_OK);
+    cms_txn_rollback(txn);
+    CHECK(cms_refresh(store, &changed) == CMS_OK && changed == 0);
+    CHECK(cms_get(store, "t.s.name", name, sizeof name, NULL) == CMS_OK && strcmp(name, "other") == 0);
+    CHECK(cms_key_new(store, "t.s.list", &key) == CMS_OK && cms_key_get(key, &value) == CMS_ERR_TYPE);
+    cms_key_free(key);
+    CHECK(cms_key_new(store, "no key", &key) == CMS_ERR_INVALID);
+    cms_key_free(NULL);
+    cms_txn_rollback(NULL);
+    CHECK(cms_txn_commit(NULL, NULL) == CMS_ERR_INVALID);
+}
+
+int main(void)
+{
+    cms_options options;
+    cms_store *store;
+    cms_error error;
+
+    CHECK(cms_last_error(&error) == CMS_ERR_NOT_FOUND);
+    CHECK(cms_version_number() == CMS_VERSION_NUMBER && strcmp(cms_version(), CMS_VERSION) == 0);
+    CHECK(strcmp(cms_status_name(CMS_ERR_STALE), "CMS_ERR_STALE") == 0);
+    CHECK(strcmp(cms_status_name(CMS_ERR_INTERNAL), "CMS_ERR_INTERNAL") == 0);
+    CHECK(strcmp(cms_status_name(-1), "CMS_ERR_UNKNOWN") == 0 && strcmp(cms_status_name(18), "CMS_ERR_UNKNOWN") == 0);
+    memset(&options, 0, sizeof options);
+    CHECK(cms_open(&options, &store) == CMS_ERR_INVALID);
+    options.size = sizeof options;
+    options.flags = 1u << 31;
+    CHECK(cms_open(&options, &store) == CMS_ERR_INVALID && cms_open(NULL, NULL) == CMS_ERR_INVALID);
+    options.flags = 0;
+    options.config_dir = "/nowhere";
+    CHECK(cms_open(&options, &store) == CMS_ERR_NOT_FOUND);
+    options.config_dir = getenv("CMS_CONFIG_DIR");
+    options.size = offsetof(cms_options, flags);
+    CHECK(cms_open(&options, &store) == CMS_OK);
+    reads(store);
+    over_long(store);
+    lists(store);
+    snapshots(store);
+    iterators(store);
+    transactions(store);
+    cms_close(store);
+    options.size = sizeof options;
+    options.flags = CMS_OPEN_PRIVATE;
+    CHECK(cms_open(&options, &store) == CMS_OK);
+    cms_close(store);
+    cms_close(NULL);
+    puts("all good");
+    return 0;
+}

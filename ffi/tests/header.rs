@@ -1,0 +1,76 @@
+//! The header and the list of symbols are those of the sources. `CMS_UPDATE_HEADER=1` writes them anew.
+
+use std::path::Path;
+
+/// The sources, in the order in which a newcomer meets what they define.
+const SOURCES: [&str; 8] = ["status", "handle", "open", "store", "list", "snapshot", "key", "iter"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn source(name: &str) -> String {
+    std::fs::read_to_string(root().join("src").join(format!("{name}.rs"))).expect("a source")
+}
+
+fn compare(path: &Path, made: &str) {
+    if std::env::var_os("CMS_UPDATE_HEADER").is_some() {
+        std::fs::write(path, made).expect("written");
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(there == made, "{} is not up to date: CMS_UPDATE_HEADER=1 cargo test -p cms-ffi", path.display());
+}
+
+#[test]
+fn the_header_is_up_to_date() {
+    let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("a configuration");
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for name in SOURCES.iter().chain(&["txn"]) {
+        builder = builder.with_src(root().join("src").join(format!("{name}.rs")));
+    }
+    let mut made = Vec::new();
+    builder.generate().expect("a header").write(&mut made);
+    compare(&root().join("../include/cms.h"), &String::from_utf8(made).expect("text"));
+}
+
+#[test]
+fn the_version_in_the_header_is_that_of_the_package() {
+    let header = std::fs::read_to_string(root().join("../include/cms.h")).expect("the header");
+    assert!(header.contains(&format!("#define CMS_VERSION \"{}\"", env!("CARGO_PKG_VERSION"))));
+    for (part, value) in [
+        ("MAJOR", env!("CARGO_PKG_VERSION_MAJOR")),
+        ("MINOR", env!("CARGO_PKG_VERSION_MINOR")),
+        ("PATCH", env!("CARGO_PKG_VERSION_PATCH")),
+    ] {
+        assert!(header.contains(&format!("#define CMS_VERSION_{part} {value}\n")), "{part}");
+    }
+}
+
+/// Returns each exported function with its body.
+fn functions() -> Vec<(String, String)> {
+    let all: String = SOURCES.iter().chain(&["txn"]).map(|name| source(name)).collect();
+    let mut functions = Vec::new();
+    for piece in all.split("#[unsafe(no_mangle)]").skip(1) {
+        let name = piece.split("fn ").nth(1).and_then(|rest| rest.split('(').next()).expect("a name");
+        let end = piece.find("\n}").expect("an end");
+        functions.push((name.to_owned(), piece[..end].to_owned()));
+    }
+    functions
+}
+
+#[test]
+fn no_panic_can_leave_a_function() {
+    // These only look something up in a constant.
+    const PLAIN: [&str; 3] = ["cms_status_name", "cms_version", "cms_version_number"];
+    for (name, body) in functions() {
+        let guarded = ["guard(|", "guard_void(|", "catch_unwind(|", "{ typed(", "{ change("];
+        assert!(PLAIN.contains(&&*name) || guarded.iter().any(|guard| body.contains(guard)), "{name}");
+    }
+}
+
+#[test]
+fn the_list_of_symbols_is_up_to_date() {
+    let mut names: Vec<String> = functions().into_iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    compare(&root().join("symbols.txt"), &(names.join("\n") + "\n"));
+}

@@ -1,0 +1,448 @@
+/*
+ * cms: configuration that people edit as text and programs read in nanoseconds.
+ *
+ * Link with -lcms. Start with cms_open and cms_get.
+ *
+ * Keys      PACKAGE.SECTION.OPTION or PACKAGE.SECTION, where the section is a name, @TYPE[INDEX] (a negative
+ *           index counts from the end) or @TYPE[OPTION=VALUE].
+ * Results   Every call that can fail returns a cms_status; CMS_OK is 0. Arguments come in the order: object,
+ *           inputs, outputs. Outputs are written only on CMS_OK, unless a function says otherwise. Every
+ *           function may also answer CMS_ERR_INTERNAL, and those that open packages CMS_ERR_IO,
+ *           CMS_ERR_PERMISSION and CMS_ERR_PARSE. cms_last_error tells the details, for each thread.
+ * Pointers  NULL for a required pointer is CMS_ERR_INVALID. Strings passed in end with a NUL byte, are UTF-8
+ *           and are copied. Memory handed out belongs to the library; each function says how long it is valid.
+ * Handles   open and close, new and free, begin and commit or rollback go together. A handle is released once;
+ *           NULL is ignored. A function that takes a const handle does not change it, and any number of
+ *           threads may call it at the same time; others need the handle to themselves.
+ * fork      A child may go on reading with the handles it has inherited if no other thread was using them at
+ *           the time of the fork; for all else it opens its own. Handles are closed on exec.
+ * Limits    Keys, names and types have up to 65534 bytes, values up to 4 MiB, packages up to 2 GiB of text.
+ * Manners   The library prints nothing, exits never, starts no thread, installs no handler, and changes neither
+ *           errno's meaning nor the locale.
+ */
+
+
+#ifndef CMS_CONFIG_H_
+#define CMS_CONFIG_H_
+
+/* Made from the Rust sources by cbindgen (see ffi/tests/header.rs): do not edit. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CMS_VERSION_MAJOR 0
+#define CMS_VERSION_MINOR 1
+#define CMS_VERSION_PATCH 0
+#define CMS_VERSION "0.1.0"
+/* Major, minor and patch in one number, to compare. */
+#define CMS_VERSION_NUMBER ((CMS_VERSION_MAJOR << 16) | (CMS_VERSION_MINOR << 8) | CMS_VERSION_PATCH)
+
+
+// Keep maps private to this process, even where they could be shared.
+#define CMS_OPEN_PRIVATE 1
+
+// An option that holds one string.
+#define CMS_TYPE_STRING 1
+
+// An option that holds a list of strings.
+#define CMS_TYPE_LIST 2
+
+// What a call came to. Numbers are never used again for something else.
+typedef enum {
+    // All is well.
+    CMS_OK = 0,
+    // There is no such package, section or option; or no configuration directory.
+    CMS_ERR_NOT_FOUND = 1,
+    // A required pointer is NULL; or a key, name, type or value is not allowed, too long or not UTF-8.
+    CMS_ERR_INVALID = 2,
+    // The value is a list where one string was asked for, or its text is not of the type asked for.
+    CMS_ERR_TYPE = 3,
+    // The text of a package has errors; cms_last_error tells file, line and column.
+    CMS_ERR_PARSE = 4,
+    // Someone else kept changing the same package.
+    CMS_ERR_CONFLICT = 5,
+    // The new name is in use.
+    CMS_ERR_EXISTS = 6,
+    // A key selects several sections.
+    CMS_ERR_AMBIGUOUS = 7,
+    // Another writer did not finish in time.
+    CMS_ERR_LOCKED = 8,
+    // The system does not permit it to this user.
+    CMS_ERR_PERMISSION = 9,
+    // A system call failed.
+    CMS_ERR_IO = 10,
+    // The disk or the quota is full, or the file system is read-only.
+    CMS_ERR_NO_SPACE = 11,
+    // The map of a package would be larger than `map_limit`.
+    CMS_ERR_FULL = 12,
+    // The snapshot is older than what is still kept of a package that it had not looked at before.
+    CMS_ERR_STALE = 13,
+    // A file that is made from others is damaged; it is made anew when it is next opened.
+    CMS_ERR_DAMAGED = 14,
+    // The change is in place, but may not survive a power cut: the system could not promise that.
+    CMS_ERR_NOT_DURABLE = 15,
+    // There is nothing more to iterate over.
+    CMS_ERR_END = 16,
+    // A fault of this library. The handle should be closed.
+    CMS_ERR_INTERNAL = 17,
+} cms_status;
+
+// A key that is read again and again: it remembers where its value is. One thread uses one at a time. It may
+// outlive its store.
+typedef struct cms_key cms_key;
+
+// A copy of the items of a list. Any number of threads may use one at the same time. It may outlive its store.
+typedef struct cms_list cms_list;
+
+// Iterates over options. One thread uses one at a time. It keeps its snapshot alive.
+typedef struct cms_option_iter cms_option_iter;
+
+// Iterates over packages. One thread uses one at a time.
+typedef struct cms_package_iter cms_package_iter;
+
+// Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
+typedef struct cms_section_iter cms_section_iter;
+
+// All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one at the
+// same time. It keeps the memory it has looked at, so close it when you have read what you need; it may
+// outlive its store. What it hands out is valid until it is closed.
+typedef struct cms_snapshot cms_snapshot;
+
+// A store that is open. Any number of threads may use one at the same time, with every function that takes a
+// const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and transactions may outlive
+// it.
+typedef struct cms_store cms_store;
+
+// Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees
+// them before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that
+// there is no such package, section or option; CMS_ERR_INVALID that a key, name, type or value is not allowed;
+// CMS_ERR_PARSE and CMS_ERR_IO that a package cannot be read. The transaction goes on without the change then.
+typedef struct cms_txn cms_txn;
+
+// What is known about the last call of this thread that failed. The strings end with a NUL byte, are never
+// NULL, and are valid until the next call of the thread that fails.
+typedef struct {
+    // What the call answered.
+    cms_status status;
+    // What happened, for people: English, one line.
+    const char *message;
+    // The file concerned, or "".
+    const char *file;
+    // The key, name or value concerned, or "".
+    const char *key;
+    // Line and column in the file, in bytes, counted from 1; 0 where there is none.
+    uint32_t line;
+    uint32_t column;
+} cms_error;
+
+// How a store is opened. Set everything to zero, then `size` to sizeof(cms_options), then what you want to be
+// different. Strings are copied.
+typedef struct {
+    // sizeof(cms_options): tells which members there are.
+    size_t size;
+    // Where packages are. NULL: the variable CMS_CONFIG_DIR, else /etc/config.
+    const char *config_dir;
+    // Where changes are staged. NULL: CMS_SAVE_DIR, else /tmp/.uci.
+    const char *save_dir;
+    // Where locks and maps are. NULL: CMS_RUN_DIR, else /run/cms, else a directory of the user's own.
+    const char *run_dir;
+    // Where the log is. NULL: CMS_STATE_DIR, else /var/lib/cms.
+    const char *state_dir;
+    // 0, or some of CMS_OPEN_*, added.
+    uint32_t flags;
+    // How many bytes the map of a package may have; 0 for any number. A commit that needs more is refused.
+    uint64_t map_limit;
+} cms_options;
+
+// A piece of memory of the library: `len` bytes at `data`. A NUL byte follows them that does not count, so
+// that a value can be used as a C string: values never hold one. How long it stays valid is told where it is
+// handed out; it is never to be freed or changed.
+typedef struct {
+    const char *data;
+    // In bytes.
+    size_t len;
+} cms_bytes;
+
+// A section. The strings are valid as long as the iterator or the snapshot.
+typedef struct {
+    // The name, given or generated.
+    cms_bytes name;
+    cms_bytes type_;
+    // 1 if the name is only generated, else 0.
+    int32_t anonymous;
+} cms_section;
+
+// An option. The strings are valid as long as the iterator or the snapshot.
+typedef struct {
+    cms_bytes name;
+    // The value, or the first item of a list ("" if it has none).
+    cms_bytes value;
+    // All items, for cms_bytes_next; just one for a string.
+    cms_bytes items;
+    // CMS_TYPE_STRING or CMS_TYPE_LIST.
+    int32_t kind;
+} cms_option;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// Returns the name of a status, "CMS_OK" for example; "CMS_ERR_UNKNOWN" for a number that is none. The string
+// is part of the library.
+const char *cms_status_name(int32_t status);
+
+// Tells about the last call of this thread that failed. CMS_ERR_NOT_FOUND if none has.
+cms_status cms_last_error(cms_error *error);
+
+// Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most
+// `size` bytes with the NUL byte. Returns the length of the whole message in bytes; 0 if there is none.
+size_t cms_last_message(char *buffer,
+                        size_t size);
+
+// Opens a store; `options` may be NULL for the defaults. Packages are read when they are asked for.
+//
+// CMS_ERR_NOT_FOUND: there is no configuration directory. CMS_ERR_INVALID: `store` is NULL; an option is not
+// known to this version of the library.
+cms_status cms_open(const cms_options *options,
+                    cms_store **store);
+
+// Closes a store. NULL is ignored. What was handed out by snapshots and keys stays valid.
+void cms_close(cms_store *store);
+
+// Returns the version of the library, "0.1.0" for example. The string is part of the library.
+const char *cms_version(void);
+
+// Returns the version of the library as CMS_VERSION_NUMBER has it.
+uint32_t cms_version_number(void);
+
+// Reads the newest committed value of a key into `buffer`, as snprintf would: at most `size` bytes are written,
+// a NUL byte is always the last of them, and `len` gets the length of the whole value, without the NUL byte.
+// If that is not below `size`, the value was cut off. `buffer` may be NULL if `size` is 0, and `len` may be
+// NULL. For the key of a section the value is its type.
+//
+// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is a list; see cms_list_open.
+// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS: the key. CMS_ERR_PARSE, CMS_ERR_IO: the package cannot be read.
+cms_status cms_get(const cms_store *store,
+                   const char *key,
+                   char *buffer,
+                   size_t size,
+                   size_t *len);
+
+// Reads a whole number: decimal, or hexadecimal behind 0x. Unlike elsewhere, `value` is written in any case:
+// `fallback` where there is no number.
+//
+// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is no number, does not fit, or is a list.
+// Otherwise as cms_get.
+cms_status cms_get_int(const cms_store *store,
+                       const char *key,
+                       int64_t fallback,
+                       int64_t *value);
+
+// Reads a truth value: 1, on, true, yes, enabled; or 0, off, false, no, disabled. `value` becomes 1 or 0, or
+// `fallback` as in cms_get_int.
+//
+// As cms_get_int.
+cms_status cms_get_bool(const cms_store *store,
+                        const char *key,
+                        int32_t fallback,
+                        int32_t *value);
+
+// Reads a decimal number, whatever the locale. `fallback` as in cms_get_int.
+//
+// As cms_get_int.
+cms_status cms_get_double(const cms_store *store, const char *key, double fallback, double *value);
+
+// Reads a number of bytes: digits, perhaps with k, M, G or T behind them for powers of 1024, and B or iB behind
+// those. `fallback` as in cms_get_int.
+//
+// As cms_get_int.
+cms_status cms_get_size(const cms_store *store,
+                        const char *key,
+                        uint64_t fallback,
+                        uint64_t *value);
+
+// Looks for packages that others have changed without this library, with an editor for example, and brings
+// the store up to them. `changed` becomes 1 if there were any, else 0; it may be NULL. It takes one stat for
+// each package that was read so far.
+//
+// CMS_ERR_PARSE, CMS_ERR_IO: a package cannot be read; it stays as it was.
+cms_status cms_refresh(const cms_store *store,
+                       int32_t *changed);
+
+// Tells the number of the last commit. It grows with every commit that anyone makes through this library or
+// the command, and when cms_refresh finds a change; it is one load from memory, so that a program can look
+// often.
+cms_status cms_revision(const cms_store *store,
+                        uint64_t *revision);
+
+// Reads the newest committed items of a list. A string is a list of one.
+//
+// As cms_get.
+cms_status cms_list_open(const cms_store *store, const char *key, cms_list **list);
+
+// Tells the number of items.
+cms_status cms_list_len(const cms_list *list, size_t *len);
+
+// Finds item `index`, counted from 0. It is valid until the list is closed.
+//
+// CMS_ERR_END: there are not so many.
+cms_status cms_list_item(const cms_list *list, size_t index, cms_bytes *item);
+
+// Closes a list. NULL is ignored.
+void cms_list_close(cms_list *list);
+
+// Opens a snapshot of the last commit.
+cms_status cms_snapshot_open(const cms_store *store, cms_snapshot **snapshot);
+
+// Closes a snapshot. NULL is ignored.
+void cms_snapshot_close(cms_snapshot *snapshot);
+
+// Tells the number of the last commit that the snapshot shows.
+cms_status cms_snapshot_revision(const cms_snapshot *snapshot, uint64_t *revision);
+
+// Finds the value of a key, without copying it; for the key of a section, its type.
+//
+// As cms_get, and CMS_ERR_STALE.
+cms_status cms_snapshot_get(const cms_snapshot *snapshot, const char *key, cms_bytes *value);
+
+// Finds the items of a list, without copying them: each is followed by a NUL byte, and `items` covers them
+// all with those. cms_bytes_next takes them one by one. A string is a list of one.
+//
+// As cms_snapshot_get.
+cms_status cms_snapshot_get_list(const cms_snapshot *snapshot,
+                                 const char *key,
+                                 cms_bytes *items);
+
+// Takes the first item off the list `items`, as cms_snapshot_get_list and cms_option_next hand it out. `items`
+// is changed: it is the rest then.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_bytes_next(cms_bytes *items,
+                          cms_bytes *item);
+
+// Finds the values of `count` keys at once: `values[i]` is that of `keys[i]`, with `data` NULL where there is
+// no such key or it is a list. With many keys that are not in the processor's cache this takes a fraction of
+// the time, since the memory is waited for once and not for each.
+//
+// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS, CMS_ERR_PARSE, CMS_ERR_IO, CMS_ERR_STALE as cms_snapshot_get, for the
+// first key that has it; `values` is not to be used then.
+cms_status cms_snapshot_get_many(const cms_snapshot *snapshot,
+                                 const char *const *keys,
+                                 size_t count,
+                                 cms_bytes *values);
+
+// Prepares a key. It need not exist yet.
+//
+// CMS_ERR_INVALID: it is no key of a section or an option.
+cms_status cms_key_new(const cms_store *store, const char *text, cms_key **key);
+
+// Finds the newest committed value of a prepared key, without copying it. It is valid until the next
+// cms_key_get of the same key, or cms_key_free. As long as nobody commits to its section, this is the fastest
+// of all reads.
+//
+// As cms_get.
+cms_status cms_key_get(cms_key *key,
+                       cms_bytes *value);
+
+// Frees a prepared key. NULL is ignored.
+void cms_key_free(cms_key *key);
+
+// Iterates over the names of all packages, in byte order.
+//
+// CMS_ERR_IO: the configuration directory cannot be read.
+cms_status cms_snapshot_packages(const cms_snapshot *snapshot, cms_package_iter **iter);
+
+// Finds the next package. The name is valid until the next call with the same iterator.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_package_next(cms_package_iter *iter, cms_bytes *name);
+
+// Frees an iterator. NULL is ignored.
+void cms_package_iter_free(cms_package_iter *iter);
+
+// Iterates over the sections of a package, in the order of the file: all of them if `type` is NULL or "", else
+// those of the type.
+//
+// CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_snapshot_get.
+cms_status cms_snapshot_sections(const cms_snapshot *snapshot,
+                                 const char *package,
+                                 const char *type_,
+                                 cms_section_iter **iter);
+
+// Finds the next section.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_section_next(cms_section_iter *iter, cms_section *section);
+
+// Frees an iterator. NULL is ignored.
+void cms_section_iter_free(cms_section_iter *iter);
+
+// Iterates over the options of a section, in the order of the file. `section` is its name.
+//
+// CMS_ERR_NOT_FOUND: there is no such package or section. Otherwise as cms_snapshot_get.
+cms_status cms_snapshot_options(const cms_snapshot *snapshot,
+                                const char *package,
+                                const char *section,
+                                cms_option_iter **iter);
+
+// Finds the next option.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_option_next(cms_option_iter *iter, cms_option *option);
+
+// Frees an iterator. NULL is ignored.
+void cms_option_iter_free(cms_option_iter *iter);
+
+// Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
+cms_status cms_begin(const cms_store *store, cms_txn **txn);
+
+// Sets an option to a string, whatever it was; an empty one deletes it, as in all of UCI. For the key of a
+// section, `value` is its type, and the section is made if it is not there.
+cms_status cms_txn_set(cms_txn *txn,
+                       const char *key,
+                       const char *value);
+
+// Adds an anonymous section at the end of a package. Its generated name is written to `buffer`, as in cms_get.
+cms_status cms_txn_add_section(cms_txn *txn,
+                               const char *package,
+                               const char *type_,
+                               char *buffer,
+                               size_t size,
+                               size_t *len);
+
+// Appends an item to a list, which is made if it is not there; a string becomes the first item.
+cms_status cms_txn_add_list(cms_txn *txn, const char *key, const char *value);
+
+// Removes all items of a list that equal `value`.
+cms_status cms_txn_del_list(cms_txn *txn, const char *key, const char *value);
+
+// Deletes an option, or a section with all its options.
+cms_status cms_txn_delete(cms_txn *txn, const char *key);
+
+// Gives an option or a section another name.
+//
+// CMS_ERR_EXISTS: the name is in use.
+cms_status cms_txn_rename(cms_txn *txn, const char *key, const char *name);
+
+// Moves a section to a position among those of its package, counted from 0; beyond the end means last.
+cms_status cms_txn_reorder(cms_txn *txn,
+                           const char *key,
+                           size_t position);
+
+// Commits all changes, durably, and frees the transaction, whatever the outcome. `revision` gets the number of
+// the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed.
+//
+// CMS_ERR_LOCKED, CMS_ERR_CONFLICT: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what others
+// have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file
+// cannot be written. CMS_ERR_FULL: see `map_limit`.
+cms_status cms_txn_commit(cms_txn *txn,
+                          uint64_t *revision);
+
+// Gives up all changes and frees the transaction. NULL is ignored.
+void cms_txn_rollback(cms_txn *txn);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* CMS_CONFIG_H_ */
