@@ -78,20 +78,26 @@ impl Live {
     #[inline]
     pub fn get<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
         let mut read = Some(read);
-        let found = self.inner.table.read(|table| {
-            let path = Path::split(key, table.seed)?;
-            let map = &table.find(path.package_hash, path.package)?.map;
-            if map.is_retired() {
-                return None;
-            }
-            let value = map.get(&path, None)?;
-            read.take().map(|read| read(value))
-        });
+        let found = self.peek(key, |value| read.take().map(|read| read(value)));
         match (found, read) {
-            (Some(found), _) => Ok(Some(found)),
+            (Some(found), _) => Ok(found),
             (None, Some(read)) => self.get_slowly(key, read),
             (None, None) => Ok(None),
         }
+    }
+
+    /// As [`Live::get`], if the answer is at hand: the key has three plain parts, the package is open and the
+    /// option is there. Otherwise `None`, which says nothing.
+    #[inline(always)]
+    pub fn peek<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Option<R> {
+        self.inner.table.read(|table| {
+            let path = Path::split(key, table.seed)?;
+            let map = table.find_path(&path)?;
+            if map.is_retired() {
+                return None;
+            }
+            map.get(&path, None).map(read)
+        })
     }
 
     /// As [`Live::get`], for what is not simply there.

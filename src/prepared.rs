@@ -38,12 +38,18 @@ impl Prepared {
     /// As for [`Live::get`].
     #[inline]
     pub fn get(&mut self) -> Result<Option<Value<'_>>> {
-        if let Some((map, placed)) = &self.found
-            && map.still(placed)
-        {
-            return Ok(self.found.as_ref().and_then(|(map, placed)| map.at_place(placed)));
+        if self.peek().is_some() {
+            return Ok(self.peek());
         }
         self.find()
+    }
+
+    /// As [`Prepared::get`], if the value is where it was. Otherwise `None`, which says nothing.
+    #[inline(always)]
+    #[must_use]
+    pub fn peek(&self) -> Option<Value<'_>> {
+        let (map, placed) = self.found.as_ref()?;
+        if map.still(placed) { map.at_place(placed) } else { None }
     }
 
     #[cold]

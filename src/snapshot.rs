@@ -39,6 +39,54 @@ struct Node {
     next: Opened,
 }
 
+impl Inner {
+    /// Returns the map of a package that is open already.
+    #[inline(always)]
+    fn find(&self, path: &Path<'_>) -> Option<&Map> {
+        match self.table.find_path(path) {
+            Some(map) if self.is_complete(map) => Some(map),
+            _ => self.find_opened(path),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_opened(&self, path: &Path<'_>) -> Option<&Map> {
+        self.opened.find(path.package)?.map.as_deref()
+    }
+
+    /// Reports whether a map shows every commit up to the snapshot's. One that was retired shows those up to
+    /// then.
+    #[inline(always)]
+    fn is_complete(&self, map: &Map) -> bool {
+        !map.is_retired() || map.retired().is_none_or(|at| !self.seq.is_after(at))
+    }
+}
+
+impl Opened {
+    fn find(&self, name: &[u8]) -> Option<&Node> {
+        let mut place = self;
+        while let Some(node) = place.0.get() {
+            if &*node.name == name {
+                return Some(node);
+            }
+            place = &node.next;
+        }
+        None
+    }
+
+    /// Appends a node. Another thread may append one meanwhile, perhaps of the same name; then this one goes
+    /// behind it.
+    fn push(&self, mut node: Box<Node>) {
+        let mut place = self;
+        while let Err(back) = place.0.set(node) {
+            node = back;
+            let Some(taken) = place.0.get() else { return };
+            place = &taken.next;
+        }
+    }
+}
+
 impl Snapshot {
     pub(crate) fn new(live: Live) -> Self {
         // The table first: a map that replaces one of it starts no later than the sequence read after it.
@@ -61,15 +109,20 @@ impl Snapshot {
     /// As for [`Live::get`], and [`Error::Stale`].
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Value<'_>>> {
-        let inner = &*self.inner;
-        if let Some(path) = Path::split(key, inner.table.seed)
-            && let Some(entry) = inner.table.find(path.package_hash, path.package)
-            && !entry.map.is_retired()
-            && let Some(value) = entry.map.get(&path, Some(inner.seq))
-        {
-            return Ok(Some(value));
+        match self.peek(key) {
+            Some(value) => Ok(Some(value)),
+            None => self.get_slowly(key),
         }
-        self.get_slowly(key)
+    }
+
+    /// As [`Snapshot::get`], if the answer is at hand: the key has three plain parts, the package is open and
+    /// the option is there. Otherwise `None`, which says nothing.
+    #[inline(always)]
+    #[must_use]
+    pub fn peek(&self, key: &[u8]) -> Option<Value<'_>> {
+        let inner = &*self.inner;
+        let path = Path::split(key, inner.table.seed)?;
+        inner.find(&path)?.get(&path, Some(inner.seq))
     }
 
     #[cold]
@@ -92,9 +145,9 @@ impl Snapshot {
             let mut found: [Option<(&Map, Path<'_>)>; BATCH] = [const { None }; BATCH];
             for (key, found) in keys.iter().zip(&mut found) {
                 *found = Path::split(key, inner.table.seed).and_then(|path| {
-                    let map = &inner.table.find(path.package_hash, path.package)?.map;
+                    let map = inner.find(&path)?;
                     map.prefetch_bucket(&path);
-                    (!map.is_retired()).then_some((&**map, path))
+                    Some((map, path))
                 });
             }
             for (map, path) in found.iter().flatten() {
@@ -134,17 +187,11 @@ impl Snapshot {
     /// Returns the map of a package, opening it if need be.
     fn map(&self, name: &[u8]) -> Result<Option<&Map>> {
         let inner = &*self.inner;
-        // A map that was retired still shows every commit up to then.
-        let complete = |map: &Map| map.retired().is_none_or(|at| !inner.seq.is_after(at));
-        if let Some(entry) = inner.table.get(name).filter(|entry| complete(&entry.map)) {
+        if let Some(entry) = inner.table.get(name).filter(|entry| inner.is_complete(&entry.map)) {
             return Ok(Some(&entry.map));
         }
-        let mut place = &inner.opened;
-        while let Some(node) = place.0.get() {
-            if &*node.name == name {
-                return Ok(node.map.as_deref());
-            }
-            place = &node.next;
+        if let Some(node) = inner.opened.find(name) {
+            return Ok(node.map.as_deref());
         }
         let map = inner.live.inner.map(name)?;
         if let Some(map) = &map
@@ -153,18 +200,7 @@ impl Snapshot {
         {
             return Err(Error::Stale { key: crate::name::show(name) });
         }
-        let node = Node { name: name.into(), map, next: Opened::default() };
-        // Another thread may have added one meanwhile, perhaps the same; then ours goes behind it.
-        let mut node = Box::new(node);
-        loop {
-            match place.0.set(node) {
-                Ok(()) => break,
-                Err(back) => {
-                    node = back;
-                    place = &place.0.get().ok_or(Error::Stale { key: crate::name::show(name) })?.next;
-                }
-            }
-        }
+        inner.opened.push(Box::new(Node { name: name.into(), map, next: Opened::default() }));
         self.map(name)
     }
 }

@@ -1,6 +1,6 @@
 //! Reading the newest values.
 
-use std::ffi::c_char;
+use std::ffi::{CStr, c_char};
 
 use cms_core::map::Value;
 use cms_core::typed::{self, NotA};
@@ -18,6 +18,38 @@ use crate::status::{Failure, cms_status, guard, named};
 /// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS: the key. CMS_ERR_PARSE, CMS_ERR_IO: the package cannot be read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get(
+    store: *const cms_store,
+    key: *const c_char,
+    buffer: *mut c_char,
+    size: usize,
+    len: *mut usize,
+) -> cms_status {
+    // What is at hand cannot fail, so it needs no guard.
+    if !store.is_null() && !key.is_null() {
+        // SAFETY: not NULL, and C keeps the conventions.
+        let (open, text) = unsafe { (&*store, CStr::from_ptr(key).to_bytes()) };
+        let copied = open.0.peek(text, |value| match value {
+            Value::String(string) => {
+                // SAFETY: C promises that the buffer has `size` bytes; `len` is NULL or has a place.
+                unsafe { put(string, buffer, size) };
+                // SAFETY: the same.
+                unsafe { give(len, string.len()) };
+                true
+            }
+            Value::List(_) => false,
+        });
+        if copied == Some(true) {
+            return cms_status::CMS_OK;
+        }
+    }
+    // SAFETY: C keeps the conventions.
+    unsafe { get_guarded(store, key, buffer, size, len) }
+}
+
+/// As `cms_get`, whatever comes. Apart, so that the fast way needs no room on the stack.
+#[cold]
+#[inline(never)]
+unsafe fn get_guarded(
     store: *const cms_store,
     key: *const c_char,
     buffer: *mut c_char,

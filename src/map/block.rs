@@ -126,8 +126,7 @@ impl<'m> Record<'m> {
 }
 
 /// Makes a value of the bytes of one.
-#[inline]
-pub(super) fn value(bytes: &[u8], list: bool) -> Option<Value<'_>> {
+fn value(bytes: &[u8], list: bool) -> Option<Value<'_>> {
     match (list, bytes.split_last()) {
         (true, _) => Some(Value::List(List::new(bytes))),
         (false, Some((0, string))) => Some(Value::String(string)),

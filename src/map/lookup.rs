@@ -15,10 +15,10 @@
 
 use std::sync::atomic::Ordering;
 
-use super::block::{Record, same, value};
+use super::block::{Record, same};
 use super::format::{
-    At, BUCKET, DEAD, FIRST_SLOT, KIND_BITS, N_BYTES, N_LEN, NAME, OVERFLOW, PART, R_NAME, R_VALUE, S_NAME,
-    S_NAME_LEN, SECTION, Seq, V_SEQ, WIDE,
+    At, BUCKET, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ,
+    WIDE,
 };
 use super::index::{BLOCK, REACH, candidates, preferred, tag};
 use super::mapping::Map;
@@ -31,12 +31,12 @@ pub(super) const OVERREAD: usize = 64;
 
 /// What a record leads to.
 enum Hit<'m> {
-    /// The option's newest value, or none if it was deleted, made by the commit `Seq`.
-    Value(Option<Value<'m>>, Seq),
+    /// The option's newest value, a string, made by the commit `Seq`.
+    Value(Value<'m>, Seq),
     /// It is not a record of this key.
     Other,
-    /// A record that the slow path has to read.
-    Wide,
+    /// It is one that the slow path has to read: wide, of a list, or of a deleted option.
+    Special,
 }
 
 impl Map {
@@ -51,12 +51,10 @@ impl Map {
         if tags >> (slot % 4 * 8) & 0xff == u32::from(tag(path.hash)) {
             // Acquire: see `Index::find`.
             let at = line.load(FIRST_SLOT + slot as usize, Ordering::Acquire);
-            if at & BLOCK == 0
-                && at != 0
-                && let Hit::Value(value, made) = self.hit(At(at), path)
+            if let Hit::Value(value, made) = self.hit(At(at), path)
                 && seq.is_none_or(|seq| !made.is_after(seq))
             {
-                return value;
+                return Some(value);
             }
         }
         self.get_probing(path, seq)
@@ -74,8 +72,10 @@ impl Map {
                 let at = line.load(FIRST_SLOT + bits.trailing_zeros() as usize, Ordering::Acquire);
                 if at & BLOCK == 0 && at != 0 {
                     match self.hit(At(at), path) {
-                        Hit::Value(value, made) if seq.is_none_or(|seq| !made.is_after(seq)) => return value,
-                        Hit::Value(..) | Hit::Wide => return self.get_slowly(path, At(at), seq),
+                        Hit::Value(value, made) if seq.is_none_or(|seq| !made.is_after(seq)) => {
+                            return Some(value);
+                        }
+                        Hit::Value(..) | Hit::Special => return self.get_slowly(path, At(at), seq),
                         Hit::Other => {}
                     }
                 }
@@ -141,64 +141,58 @@ impl Map {
         unsafe { std::slice::from_raw_parts(start, len) }
     }
 
-    /// Reads the record at `at`, if it is one of the key.
+    /// Reads the record at `at`, if it is one of the key. What kinds of blocks it leads to is not looked at:
+    /// in a sound map they are right, and in another one no more than a wrong answer comes of it.
     #[inline(always)]
     fn hit(&self, at: At, path: &Path<'_>) -> Hit<'_> {
         let record = at.offset();
         if record > self.last_start {
+            // Not in the file, or a block.
             return Hit::Other;
         }
         // SAFETY: L2, as was just checked. The three numbers, and two bytes of the value.
         let [a, b, c, d, e, f, ..] = unsafe { self.read::<8>(record + R_NAME) };
-        let name = u16::from_le_bytes([a, b]);
+        let (name, word) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([e, f]));
         let back = usize::from(u16::from_le_bytes([c, d])) * 2;
-        let word = u16::from_le_bytes([e, f]);
-        if name == WIDE {
-            return Hit::Wide;
+        if name == WIDE || word >= DEAD {
+            return Hit::Special;
         }
-        let Some(section) = record.checked_sub(back) else { return Hit::Other };
-        // SAFETY: L2: it is before the record. The same for the next two.
-        let head = u32::from_le_bytes(unsafe { self.read(section) });
-        let (size, kind) = ((head >> KIND_BITS) as usize, head & ((1 << KIND_BITS) - 1));
+        let (len, value) = (usize::from(word), record + R_VALUE);
+        if back > record || len == 0 || len > self.region.len() - value {
+            return Hit::Other;
+        }
+        let section = record - back;
+        // SAFETY: L2: it is before the record; the same for the next.
+        let made = Seq(u32::from_le_bytes(unsafe { self.read(section + V_SEQ) }));
         // SAFETY: see above.
         let name_len = usize::from(u16::from_le_bytes(unsafe { self.read(section + S_NAME_LEN) }));
-        // SAFETY: see above.
-        let made = Seq(u32::from_le_bytes(unsafe { self.read(section + V_SEQ) }));
-        let len = usize::from(word & 0x7fff);
-        let dead = word == DEAD;
-        let end = back + R_VALUE + if dead { 0 } else { len };
-        let fits = end <= size && size <= self.region.len() - section && S_NAME + name_len <= back;
-        if !fits || (kind != SECTION && kind != PART) || !self.is_named(At(u32::from(name)), path.option) {
+        if name_len != path.section.len() || S_NAME + name_len > back {
             return Hit::Other;
         }
-        // SAFETY: the name is before the record, as was just checked.
-        if !same(unsafe { self.slice(section + S_NAME, name_len) }, path.section) {
+        // SAFETY: the section's name is before the record, as was just checked.
+        let section_name = unsafe { self.slice(section + S_NAME, name_len) };
+        if !same(section_name, path.section) || !self.is_named(At(u32::from(name)), path.option) {
             return Hit::Other;
         }
-        if dead {
-            return Hit::Value(None, made);
+        // SAFETY: the value ends inside the region, as was checked above.
+        let bytes = unsafe { self.slice(value, len) };
+        match bytes.split_last() {
+            Some((0, string)) => Hit::Value(Value::String(string), made),
+            _ => Hit::Other,
         }
-        // SAFETY: the record ends inside the block, and that inside the region, as was just checked.
-        let bytes = unsafe { self.slice(record + R_VALUE, len) };
-        Hit::Value(value(bytes, word >> 15 != 0), made)
     }
 
     /// Reports whether the name at `at` is `name`.
     #[inline(always)]
     fn is_named(&self, at: At, name: &[u8]) -> bool {
         let offset = at.offset();
-        if offset > self.last_start || name.len() > self.last_start - offset {
+        if offset + name.len() > self.last_start {
             return false;
         }
-        // SAFETY: L2, as was just checked; the same for the next.
-        let head = u32::from_le_bytes(unsafe { self.read(offset) });
-        // SAFETY: see above.
+        // SAFETY: L2, as was just checked.
         let len = usize::from(u16::from_le_bytes(unsafe { self.read(offset + N_LEN) }));
-        if head & ((1 << KIND_BITS) - 1) != NAME || len != name.len() {
-            return false;
-        }
-        // SAFETY: as long as `name`, which was found inside the region above.
-        same(unsafe { self.slice(offset + N_BYTES, len) }, name)
+        // SAFETY: it is as long as `name`, which was found inside the region above.
+        len == name.len() && same(unsafe { self.slice(offset + N_BYTES, len) }, name)
     }
 
     /// Looks an option up, and returns where its newest value is; `None` also where it is not worth knowing.

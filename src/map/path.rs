@@ -1,7 +1,8 @@
 //! Takes a key apart for a lookup, and hashes the parts: the start of every read.
 
-use super::hash::{Kind, hash};
+use super::hash::{Kind, hash, u64_at};
 use super::lanes::equal_u8;
+use super::table::ShortName;
 
 /// A key of three plain parts, hashed.
 #[derive(Debug, Clone, Copy)]
@@ -9,7 +10,8 @@ pub(crate) struct Path<'k> {
     pub package: &'k [u8],
     pub section: &'k [u8],
     pub option: &'k [u8],
-    pub package_hash: u64,
+    /// The package's name once more, if it is short.
+    pub short: Option<ShortName>,
     /// The hash of the whole key.
     pub hash: u64,
 }
@@ -28,7 +30,8 @@ impl<'k> Path<'k> {
             package,
             section,
             option,
-            package_hash: hash(Kind::Package, seed, package),
+            // A short key has no eight bytes to take it from.
+            short: if key.len() < 8 { None } else { ShortName::of(u64_at(key, 0), first) },
             hash: hash(Kind::Key, seed, key),
         })
     }
@@ -45,7 +48,7 @@ fn dots(key: &[u8]) -> Option<(usize, usize)> {
         return (rest != 0).then(|| (mask.trailing_zeros() as usize, rest.trailing_zeros() as usize));
     }
     let first = memchr::memchr(b'.', key)?;
-    let second = memchr::memchr(b'.', &key[first + 1..])?;
+    let second = memchr::memchr(b'.', key.get(first + 1..)?)?;
     Some((first, first + 1 + second))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::control::Control;
 use super::hash::{Kind, hash};
 use super::mapping::Map;
+use super::path::Path;
 
 /// A package that is open.
 #[derive(Debug, Clone)]
@@ -24,11 +25,35 @@ pub(crate) struct Table {
     pub own_revision: u64,
     /// Open addressing; the length is a power of two and at least twice the number of entries.
     slots: Box<[Option<Entry>]>,
+    /// The packages of short names once more, to be found in a few steps; as long as `slots`.
+    short: Box<[(u64, Option<Arc<Map>>)]>,
+}
+
+/// A name of up to eight bytes as a number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ShortName(u64);
+
+impl ShortName {
+    /// Takes the first `len` bytes of the eight that start with the name; `None` if it is longer, or empty.
+    #[inline(always)]
+    pub fn of(start: u64, len: usize) -> Option<Self> {
+        match len {
+            1..=8 => Some(Self(start & (u64::MAX >> (64 - 8 * len)))),
+            _ => None,
+        }
+    }
+
+    /// Returns where to look for the name in a table whose length is `mask` more than nothing.
+    #[inline(always)]
+    fn index(self, mask: usize) -> usize {
+        let [.., a, b, c, d] = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+        u32::from_le_bytes([a, b, c, d]) as usize & mask
+    }
 }
 
 impl Table {
     pub fn new(seed: u64, control: Option<Arc<Control>>, own_revision: u64) -> Self {
-        Self { seed, control, own_revision, slots: vec![None; 4].into() }
+        Self { seed, control, own_revision, slots: vec![None; 4].into(), short: vec![(0, None); 4].into() }
     }
 
     /// Returns the number of the last commit.
@@ -37,8 +62,7 @@ impl Table {
     }
 
     /// Finds a package by name and its hash.
-    #[inline(always)]
-    pub fn find(&self, name_hash: u64, name: &[u8]) -> Option<&Entry> {
+    fn find(&self, name_hash: u64, name: &[u8]) -> Option<&Entry> {
         let mask = self.slots.len() - 1;
         let [a, b, c, d, ..] = name_hash.to_le_bytes();
         let mut index = u32::from_le_bytes([a, b, c, d]) as usize & mask;
@@ -49,6 +73,35 @@ impl Table {
             }
             index = (index + 1) & mask;
         }
+    }
+
+    /// Finds a package of a short name.
+    #[inline(always)]
+    pub fn find_short(&self, name: ShortName) -> Option<&Map> {
+        let mask = self.short.len() - 1;
+        let mut index = name.index(mask);
+        loop {
+            let (found, map) = self.short.get(index)?;
+            let map = map.as_deref()?;
+            if *found == name.0 {
+                return Some(map);
+            }
+            index = (index + 1) & mask;
+        }
+    }
+
+    /// Finds the package of a path.
+    #[inline(always)]
+    pub fn find_path(&self, path: &Path<'_>) -> Option<&Map> {
+        match path.short {
+            Some(short) => self.find_short(short),
+            None => self.find_long(path.package),
+        }
+    }
+
+    #[inline(never)]
+    fn find_long(&self, name: &[u8]) -> Option<&Map> {
+        self.get(name).map(|entry| &*entry.map)
     }
 
     pub fn get(&self, name: &[u8]) -> Option<&Entry> {
@@ -71,6 +124,7 @@ impl Table {
             control: self.control.clone(),
             own_revision,
             slots: vec![None; len].into(),
+            short: vec![(0, None); len].into(),
         };
         all.into_iter().for_each(|entry| table.insert(entry));
         table
@@ -78,6 +132,16 @@ impl Table {
 
     fn insert(&mut self, entry: Entry) {
         let mask = self.slots.len() - 1;
+        let name = entry.name.as_bytes();
+        let mut start = [0; 8];
+        start[..name.len().min(8)].copy_from_slice(&name[..name.len().min(8)]);
+        if let Some(short) = ShortName::of(u64::from_le_bytes(start), name.len()) {
+            let mut index = short.index(mask);
+            while self.short[index].1.is_some() {
+                index = (index + 1) & mask;
+            }
+            self.short[index] = (short.0, Some(entry.map.clone()));
+        }
         let [a, b, c, d, ..] = hash(Kind::Package, self.seed, entry.name.as_bytes()).to_le_bytes();
         let mut index = u32::from_le_bytes([a, b, c, d]) as usize & mask;
         while self.slots[index].is_some() {
