@@ -28,6 +28,7 @@ mod live;
 mod lock;
 #[expect(unsafe_code, reason = "mapped memory")]
 pub mod map;
+mod maps;
 pub mod name;
 mod package;
 mod prepared;
@@ -44,6 +45,7 @@ pub use delta::{Delta, DeltaKind};
 pub use dirs::{Dir, DirOptions, Dirs, Origin};
 pub use error::{Code, Error, Result};
 pub use live::{Live, PackageMemory};
+pub use maps::MapReport;
 pub use package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
 pub use prepared::Prepared;
 pub use snapshot::Snapshot;

@@ -104,6 +104,27 @@ impl Store {
         self.publish_to(shared, &[state], true).map(|_| ()).map_err(|error| in_file(error, place))
     }
 
+    /// Makes the map of a package anew.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::share`].
+    pub(crate) fn remake(&self, shared: &Shared, place: &Place) -> Result<()> {
+        let _lock = self.take_lock(&place.path)?;
+        let (text, metadata) = self.read_settled(place)?;
+        let state = State { place, text, metadata, edited: None };
+        let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
+        let old = shared.open(&place.name, &state.metadata, true).ok().flatten();
+        let committed = publishing.committed();
+        let revision = publishing.next();
+        let made = self.publish_one(shared, &state, None, &publishing, revision);
+        if made.is_ok() {
+            old.iter().for_each(|old| old.retire(committed));
+        }
+        publishing.commit();
+        made.map(|_| ()).map_err(|error| in_file(error, place))
+    }
+
     /// Publishes what was just committed, to the maps there are. The texts are in place: whatever fails here
     /// only means that readers have to look at them again. Returns the revision, if there is one.
     pub(crate) fn publish(&self, states: &[State<'_>]) -> Option<u64> {

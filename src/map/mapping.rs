@@ -299,10 +299,3 @@ pub(super) fn header_checksum(header: &[u8]) -> u32 {
         |(index, byte): (usize, &u8)| if (H_CHECKSUM..H_CHECKSUM + 4).contains(&index) { 0 } else { *byte };
     checksum(&header.iter().take(H_FIXED).enumerate().map(zeroed).collect::<Vec<_>>())
 }
-
-impl Map {
-    /// Reports whether a small map is sound, all of it; larger ones are taken on trust until `check`.
-    pub fn is_sound(&self) -> bool {
-        true
-    }
-}

@@ -1,6 +1,7 @@
 //! The map.
 mod block;
 mod build;
+mod check;
 mod content;
 mod control;
 mod current;
@@ -21,6 +22,7 @@ mod value;
 mod view;
 
 pub(crate) use build::{Image, Making, build};
+pub use check::Damage;
 pub(crate) use control::Control;
 pub(crate) use current::Current;
 pub(crate) use format::{Seq, low};

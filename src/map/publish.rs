@@ -593,7 +593,7 @@ impl Map {
     }
 
     /// Finds the slot of an option's record.
-    fn find_record(&self, hash: u64, section: &[u8], name: At) -> Option<SlotId> {
+    pub(super) fn find_record(&self, hash: u64, section: &[u8], name: At) -> Option<SlotId> {
         self.index.find_record(&self.region, hash, |at| {
             let bytes = self.region.bytes(at.offset(), self.last_start.saturating_sub(at.offset()));
             let record = bytes.and_then(|bytes| Record::at(bytes, 0)).filter(|record| record.name == name);

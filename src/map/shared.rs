@@ -63,7 +63,8 @@ impl Shared {
         Self::find(&system, files, false)
     }
 
-    fn path_of(&self, package: &str) -> PathBuf {
+    /// Returns where the map of a package is, or would be.
+    pub fn path_of(&self, package: &str) -> PathBuf {
         self.dir.join(format!("{package}.map"))
     }
 

@@ -161,3 +161,125 @@ fn roomy(document: &Package, divisor: usize) -> Map {
     let image = build(b"p", document, &making).expect("a map");
     Map::new(Region::heap(&image.bytes, image.capacity)).expect("a good one")
 }
+
+/// A small map with every kind of block: lists, a split section, anonymous and deleted ones, several versions.
+fn rich() -> Map {
+    let mut text =
+        "config a 'one'\n\toption x '1'\n\tlist l 'a'\n\tlist l 'b'\nconfig b\n\toption y '2'\n".to_owned();
+    text += "config a 'big'\n";
+    for option in 0..70 {
+        text += &format!("\toption o{option} '{option}'\n");
+    }
+    let mut package = document(&text);
+    let map = roomy(&package, 2);
+    change(&mut package, crate::DeltaKind::Set, "one", Some("x"), Some("3"));
+    assert_eq!(apply(&map, &package, 2), Outcome::Done);
+    change(&mut package, crate::DeltaKind::Delete, "one", None, None);
+    change(&mut package, crate::DeltaKind::Delete, "big", Some("o7"), None);
+    assert_eq!(apply(&map, &package, 3), Outcome::Done);
+    map
+}
+
+/// Reads everything there is in a map, at several commits, in every way.
+fn read_all(map: &Map) -> usize {
+    let mut seen = 0;
+    for seq in [None, Some(Seq(0)), Some(Seq(1)), Some(Seq(2)), Some(Seq(3))] {
+        let package = view::Package::of(map, seq);
+        for section in package.sections().take(1000) {
+            seen += section.section_type().len();
+            for (name, value) in section.options().take(1000) {
+                let key = [b"p.", section.name(), b".", name].concat();
+                let path = Path::split(&key, map.seed);
+                seen += path.and_then(|path| map.get(&path, seq)).map_or(0, |value| value.items().count());
+                seen += value.items().map(<[u8]>::len).sum::<usize>();
+            }
+        }
+        for key in ["p.one.x", "p.one.l", "p.big.o7", "p.big.o69", "p.cfg024b7f.y"] {
+            let path = Path::split(key.as_bytes(), map.seed).expect("a key");
+            seen += map.get(&path, seq).map_or(0, |value| value.items().count());
+        }
+        seen += package.sections_of_type(b"a").take(1000).count();
+        seen += usize::from(package.section_of_type(b"a", -1).is_some());
+    }
+    seen
+}
+
+fn bytes_of(map: &Map) -> Vec<u8> {
+    map.region.bytes(0, map.region.len()).expect("all of it").to_vec()
+}
+
+#[test]
+fn a_sound_map_is_found_sound() {
+    let map = rich();
+    assert_eq!(map.check(), Ok(()));
+    assert!(read_all(&map) > 0);
+}
+
+#[test]
+fn no_flipped_bit_harms_a_reader_and_those_that_matter_are_found() {
+    let good = rich();
+    let bytes = bytes_of(&good);
+    let expected = read_all(&good);
+    // All of them take minutes: CMS_EXHAUSTIVE=1, as `make soak` does. The others are spread over all bits of
+    // a byte.
+    let all = std::env::var_os("CMS_EXHAUSTIVE").is_some();
+    let step = if cfg!(miri) {
+        4099
+    } else if all {
+        1
+    } else {
+        25
+    };
+    let threads = if cfg!(miri) { 1 } else { 4 };
+    let flip = |first: usize| {
+        let mut unnoticed = 0;
+        for bit in (first..bytes.len() * 8).step_by(step * threads) {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let Ok(map) = Map::new(Region::heap(&flipped, flipped.len())) else { continue };
+            let seen = read_all(&map);
+            if map.check().is_ok() {
+                assert_eq!(seen, expected, "bit {bit} changes what is read, and is not found");
+                unnoticed += 1;
+            }
+        }
+        unnoticed
+    };
+    let unnoticed: usize = std::thread::scope(|scope| {
+        let flip = &flip;
+        let running: Vec<_> = (0..threads).map(|first| scope.spawn(move || flip(first))).collect();
+        running.into_iter().map(|thread| thread.join().expect("no reader is harmed")).sum()
+    });
+    // They are those of counters, of free slots' tags and of marks that only cost time.
+    assert!(unnoticed < bytes.len(), "{unnoticed} of {} bits go unnoticed", bytes.len() * 8);
+}
+
+#[test]
+fn no_truncation_harms_a_reader() {
+    let bytes = bytes_of(&rich());
+    for len in (0..bytes.len()).step_by(if cfg!(miri) { 1021 } else { 8 }) {
+        // A file that is shorter than its header says is refused; zeros in its place are found.
+        assert!(Map::new(Region::heap(&bytes[..len], len)).is_err());
+        let Ok(map) = Map::new(Region::heap(&bytes[..len], bytes.len())) else { continue };
+        read_all(&map);
+        // Zeros at the end of the last block are not missed.
+        assert!(map.check().is_err() || bytes[len..].iter().all(|byte| *byte == 0), "cut at {len}");
+    }
+}
+
+#[test]
+fn other_versions_other_machines_and_other_files_are_refused() {
+    let bytes = bytes_of(&rich());
+    let refused = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = bytes.clone();
+        change(&mut bytes);
+        let len = bytes.len();
+        Map::new(Region::heap(&bytes, len)).err()
+    };
+    assert_eq!(refused(&|b| b[8] = 2), Some(super::mapping::Unusable::Version(2)));
+    assert!(refused(&|b| b[0] ^= 0xff).is_some());
+    assert!(refused(&|b| b.chunks_exact_mut(4).for_each(<[u8]>::reverse)).is_some());
+    assert!(refused(&|b| b.fill(0)).is_some());
+    assert!(refused(&|b| b.fill(0xff)).is_some());
+    assert!(refused(&|b| b.extend_from_slice(&[0; 8])).is_some());
+}

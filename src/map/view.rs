@@ -97,7 +97,9 @@ impl<'m> Iterator for Sections<'m> {
             while self.next >= self.in_leaf {
                 let (leaf, count) = order.leaves().nth(self.leaves_done)?;
                 self.leaves_done += 1;
-                (self.leaf, self.next, self.in_leaf) = (leaf, 0, count);
+                // A damaged count may be any; the leaf itself is inside the file.
+                let there = Order::leaf(&self.map.region, leaf).len();
+                (self.leaf, self.next, self.in_leaf) = (leaf, 0, count.min(there));
             }
             let slot = Order::leaf(&self.map.region, self.leaf).nth(self.next);
             self.next += 1;

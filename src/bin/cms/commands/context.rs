@@ -9,12 +9,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::{DirOptions, Dirs, Error, Key, Loaded, OptionView, Options, Package, Section, Store};
+use cms::{DirOptions, Dirs, Error, Key, Live, Loaded, OptionView, Options, Package, Section, Store};
 
 use serde_json::{Map, Value as Json, json};
 
 use super::failure::{Exit, Failure, tell};
 use super::line::Line;
+
+/// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
+const LARGE: u64 = 48 * 1024;
 
 /// See the module documentation.
 pub struct Context {
@@ -136,6 +139,23 @@ impl Context {
         let loaded = self.store.load(package)?;
         self.loaded.push((package.to_vec(), loaded));
         Ok(&self.loaded[self.loaded.len() - 1].1)
+    }
+
+    /// Reads the value of a key of a large package from its map: that takes no time, parsing it would. `None`
+    /// if the package is small, has staged changes, or has no map and cannot get one.
+    pub fn from_map(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
+        let place = self.store.place(&key.package).ok().filter(|place| place.staged)?;
+        let size = std::fs::metadata(&place.path).ok()?.len();
+        if size < LARGE || key.section.is_none() || self.store.may_be_staged(&place) {
+            return None;
+        }
+        let live = Live::open(self.store.options().clone()).ok()?;
+        let items = |value: cms::map::Value<'_>| value.items().map(<[u8]>::to_vec).collect();
+        match live.get(key.text().as_bytes(), items) {
+            Ok(Some(items)) => Some(Ok(items)),
+            Ok(None) => Some(Err(Error::NotFound { key: key.text() })),
+            Err(_) => None,
+        }
     }
 
     /// Forgets what was loaded, because it may have changed.

@@ -7,6 +7,7 @@ mod docs;
 mod failure;
 mod json;
 mod line;
+mod maps;
 mod meta;
 mod read;
 mod stage;

@@ -41,8 +41,25 @@ pub fn get(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 
 fn get_one(context: &mut Context, argument: &[u8], default: Option<&[u8]>) -> Result<Got, Failure> {
     let key = Key::parse(argument)?;
-    let found = match context.load(&key.package) {
-        Ok(loaded) => match find(&loaded.package, &key) {
+    let mapped = match context.from_map(&key) {
+        Some(Ok(mut items)) if items.len() == 1 => Some(Ok(Got::One(items.remove(0)))),
+        Some(Ok(items)) => Some(Ok(Got::Many(items))),
+        Some(Err(error)) => Some(Err(error.into())),
+        None => None,
+    };
+    let found = match mapped {
+        Some(found) => found,
+        None => get_loaded(context, &key),
+    };
+    match (found, default) {
+        (Err(failure), Some(default)) if failure.exit() == Exit::NotFound => Ok(Got::One(default.to_vec())),
+        (found, _) => found,
+    }
+}
+
+fn get_loaded(context: &mut Context, key: &Key) -> Result<Got, Failure> {
+    match context.load(&key.package) {
+        Ok(loaded) => match find(&loaded.package, key) {
             Ok(Found::Option(_, option)) => match option.value() {
                 Value::String(value) => Ok(Got::One(value.to_vec())),
                 Value::List(list) => Ok(Got::Many(list.iter().map(<[u8]>::to_vec).collect())),
@@ -54,10 +71,6 @@ fn get_one(context: &mut Context, argument: &[u8], default: Option<&[u8]>) -> Re
             Err(error) => Err(error.into()),
         },
         Err(failure) => Err(failure),
-    };
-    match (found, default) {
-        (Err(failure), Some(default)) if failure.exit() == Exit::NotFound => Ok(Got::One(default.to_vec())),
-        (found, _) => found,
     }
 }
 

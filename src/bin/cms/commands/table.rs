@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::line::Line;
-use super::{batch, check, docs, meta, read, stage, transfer, write};
+use super::{batch, check, docs, maps, meta, read, stage, transfer, write};
 
 /// An option of a command, or of all.
 pub struct Flag {
@@ -42,7 +42,7 @@ const fn valued(long: &'static str, short: Option<char>, value: &'static str, he
 pub const GLOBAL: &[Flag] = &[
     valued("config-dir", Some('c'), "DIR", "where packages are (CMS_CONFIG_DIR, default /etc/config)"),
     valued("save-dir", Some('t'), "DIR", "where changes are staged (CMS_SAVE_DIR, default /tmp/.uci)"),
-    valued("run-dir", None, "DIR", "where locks are (CMS_RUN_DIR, default /run/cms)"),
+    valued("run-dir", None, "DIR", "where locks and maps are (CMS_RUN_DIR, default /run/cms)"),
     valued("state-dir", None, "DIR", "where the log is to be (CMS_STATE_DIR, default /var/lib/cms)"),
     valued("lock-timeout", None, "SECONDS", "how long to wait for another writer (default 10)"),
     flag("json", "output and errors as JSON"),
@@ -283,6 +283,33 @@ pub const COMMANDS: &[Command] = &[
         flags: &[],
         writes: false,
         run: batch::shell,
+    },
+    Command {
+        name: "memory",
+        aliases: &[],
+        arguments: "[PACKAGE...]",
+        summary: "show how much memory the maps take that programs read from",
+        flags: &[],
+        writes: false,
+        run: maps::memory,
+    },
+    Command {
+        name: "check-map",
+        aliases: &[],
+        arguments: "[PACKAGE...]",
+        summary: "verify every byte of the maps; exit status 3 if one is damaged",
+        flags: &[],
+        writes: false,
+        run: maps::check_map,
+    },
+    Command {
+        name: "rebuild",
+        aliases: &[],
+        arguments: "[PACKAGE...]",
+        summary: "make the maps anew from the text: all, or those named",
+        flags: &[],
+        writes: true,
+        run: maps::rebuild,
     },
     Command {
         name: "paths",
