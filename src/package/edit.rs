@@ -83,8 +83,7 @@ impl Package {
     /// Enters a section into the name table.
     fn enter(&mut self, id: SectionId) {
         let Self { by_name, sections, text, duplicates, .. } = self;
-        let name_of = |index: u32| text.get(sections[index as usize].name);
-        if !by_name.insert(name_of(id.0), id.0, name_of) {
+        if !by_name.insert(text.get(sections[id.0 as usize].name), id.0) {
             *duplicates = true;
         }
     }
@@ -168,15 +167,14 @@ impl Package {
         let SectionData { options, by_name, .. } = &mut sections[section.0 as usize];
         let index = u32::try_from(options.len()).expect("fewer options than bytes");
         options.push(OptionData { name, value, origin: if *loading { index } else { NEW }, alive: true });
-        let name_of = |index: u32| text.get(options[index as usize].name);
         if let Some(table) = by_name {
-            if !table.insert(name_of(index), index, name_of) {
+            if !table.insert(text.get(name), index) {
                 self.duplicates = true;
             }
         } else if options.len() > TABLE_ABOVE {
             let mut table = NameTable::default();
             for (index, option) in (0_u32..).zip(options.iter()).filter(|(_, option)| option.alive) {
-                table.insert(text.get(option.name), index, name_of);
+                table.insert(text.get(option.name), index);
             }
             *by_name = Some(Box::new(table));
         }
@@ -244,12 +242,11 @@ impl Package {
         let Some(table) = by_name else { return };
         let name = text.get(options[option.0 as usize].name);
         if table.remove(name, option.0) && *duplicates {
-            let name_of = |index: u32| text.get(options[index as usize].name);
             let other = (0_u32..)
                 .zip(options.iter())
                 .find(|(index, other)| *index != option.0 && other.alive && text.get(other.name) == name);
             if let Some((index, _)) = other {
-                table.insert(name, index, name_of);
+                table.insert(name, index);
             }
         }
     }
@@ -259,13 +256,10 @@ impl Package {
         let span = self.text.add(name)?;
         self.leave_option(section, option);
         self.option_mut(section, option).name = span;
-        let Self { sections, text, duplicates, .. } = self;
-        let SectionData { options, by_name, .. } = &mut sections[section.0 as usize];
-        if let Some(table) = by_name {
-            let name_of = |index: u32| text.get(options[index as usize].name);
-            if !table.insert(name, option.0, name_of) {
-                *duplicates = true;
-            }
+        if let Some(table) = &mut self.sections[section.0 as usize].by_name
+            && !table.insert(name, option.0)
+        {
+            self.duplicates = true;
         }
         Ok(())
     }

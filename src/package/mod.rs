@@ -196,7 +196,7 @@ impl Package {
             let named = |index: &&u32| self.text.get(self.sections[**index as usize].name) == name;
             return self.order.iter().find(named).map(|index| SectionId(*index));
         }
-        self.by_name.find(name, |index| self.text.get(self.sections[index as usize].name)).map(SectionId)
+        self.by_name.find(name).map(SectionId)
     }
 
     fn data(&self, id: SectionId) -> &SectionData {
@@ -205,9 +205,8 @@ impl Package {
 
     fn option_id(&self, section: SectionId, name: &[u8]) -> Option<OptionId> {
         let data = self.data(section);
-        let name_of = |index: u32| self.text.get(data.options[index as usize].name);
         if let Some(table) = data.by_name.as_ref().filter(|_| !self.duplicates || self.loading) {
-            return table.find(name, name_of).map(OptionId);
+            return table.find(name).map(OptionId);
         }
         let index = data.options.iter().position(|o| o.alive && self.text.get(o.name) == name)?;
         u32::try_from(index).ok().map(OptionId)
