@@ -40,6 +40,8 @@
 
 #define MIN_LOG2_BUCKETS 5U
 #define MAX_LOG2_BUCKETS 28U
+// Four times the buckets at a time: measured faster than twice, as every node is touched.
+#define GROWTH 2U
 
 // lib.rs knows these numbers too.
 #define CMS_HASH_NONE (-1)
@@ -210,11 +212,48 @@ static void give_back(struct cms_hash *table, struct node *node, uint32_t len)
     table->unused[class] = node;
 }
 
+// Moves a table that is not empty to 2^log2 buckets. uthash would go from bucket to bucket, here it is from node
+// to node in order, which is how they lie in memory: with many keys that takes half the time.
+static bool grow(struct cms_hash *table, unsigned log2)
+{
+    UT_hash_table *hash = table->head->hh.tbl;
+    unsigned noexpand = hash->noexpand;
+    int failed = 0;
+    UT_hash_bucket *buckets = allocate(table, sizeof(*buckets) << log2);
+    if (!buckets) {
+        return false;
+    }
+    // Growing in the middle of growing would lose nodes.
+    hash->noexpand = 1;
+    for (struct node *node = table->head; node; node = node->hh.next) {
+        unsigned at;
+        HASH_TO_BKT(node->hh.hashv, 1U << log2, at);
+        HASH_ADD_TO_BKT(buckets[at], hh, &node->hh, failed);
+    }
+    hash->noexpand = noexpand;
+    release(table, hash->buckets, sizeof(*buckets) << hash->log2_num_buckets);
+    hash->buckets = buckets;
+    hash->num_buckets = 1U << log2;
+    hash->log2_num_buckets = log2;
+    return true;
+}
+
+// Sees to it that there are as many buckets as keys; uthash waits until one bucket has ten.
+static bool make_room(struct cms_hash *table)
+{
+    const UT_hash_table *hash = table->head ? table->head->hh.tbl : NULL;
+    if (!hash || hash->num_items < hash->num_buckets || hash->log2_num_buckets >= MAX_LOG2_BUCKETS) {
+        return true;
+    }
+    unsigned log2 = hash->log2_num_buckets + GROWTH;
+    return grow(table, log2 < MAX_LOG2_BUCKETS ? log2 : MAX_LOG2_BUCKETS);
+}
+
 // Adds a key that the table has not.
 static int64_t add(struct cms_hash *table, const unsigned char *key, uint32_t len, unsigned hash, uint32_t value)
 {
     int64_t status = CMS_HASH_NONE;
-    struct node *node = take_node(table, len);
+    struct node *node = make_room(table) ? take_node(table, len) : NULL;
     if (!node) {
         return CMS_HASH_NO_MEMORY;
     }
@@ -304,7 +343,6 @@ int64_t cms_hash_remove(struct cms_hash *table, const unsigned char *key, uint32
 
 int64_t cms_hash_reserve(struct cms_hash *table, uint32_t more)
 {
-    int failed = 0;
     uint64_t wanted = (uint64_t)cms_hash_len(table) + more;
     unsigned log2 = table->first_log2_buckets;
     while (log2 < MAX_LOG2_BUCKETS && (uint64_t)1 << log2 < wanted) {
@@ -314,10 +352,8 @@ int64_t cms_hash_reserve(struct cms_hash *table, uint32_t more)
         table->first_log2_buckets = log2;
         return CMS_HASH_NONE;
     }
-    while (!failed && table->head->hh.tbl->log2_num_buckets < log2) {
-        HASH_EXPAND_BUCKETS(hh, table->head->hh.tbl, failed);
-    }
-    return failed ? CMS_HASH_NO_MEMORY : CMS_HASH_NONE;
+    bool enough = table->head->hh.tbl->log2_num_buckets >= log2;
+    return enough || grow(table, log2) ? CMS_HASH_NONE : CMS_HASH_NO_MEMORY;
 }
 
 struct cms_hash *cms_hash_clone(const struct cms_hash *source)
