@@ -1,6 +1,7 @@
 //! Finds `uthash.h` and compiles the shim over it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, process};
 
 /// Names the directory of `uthash.h`, where it is not one of [`USUAL`].
@@ -27,7 +28,18 @@ fn main() {
     if env::var_os("CARGO_FEATURE_JENKINS").is_some() {
         build.define("CMS_HASH_JENKINS", None);
     }
+    if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "musl") && !answers(&build) {
+        // The shim takes from the C library only what all of them have, so the host's compiler will do; but its
+        // headers must not replace calls with hardened ones that musl has not.
+        println!("cargo::warning=no compiler for musl found, trying cc");
+        build.compiler("cc").flag("-U_FORTIFY_SOURCE");
+    }
     build.compile("cms_hash");
+}
+
+/// Reports whether the compiler chosen for the target is there.
+fn answers(build: &cc::Build) -> bool {
+    build.try_get_compiler().is_ok_and(|tool| Command::new(tool.path()).arg("--version").output().is_ok())
 }
 
 /// Returns where `uthash.h` is.
