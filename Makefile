@@ -1,11 +1,12 @@
 # The one entry point for people and CI. `make help` lists the targets.
 # Knobs: PREFIX, DESTDIR (install), TARGET (Rust target of the shipped binary), FEATURES (for a smaller one:
-# FEATURES= builds without shell, regex and text diff), FUZZ_SECONDS.
+# FEATURES= builds without shell, regex and text diff), FUZZ_SECONDS, ASAN_TOOLCHAIN (with ASAN_TOOLCHAIN=none: valgrind).
 
 PREFIX ?= /usr/local
 FEATURES ?= shell,regex,diff
 FUZZ_SECONDS ?= 600
 CARGO ?= cargo
+ASAN_TOOLCHAIN ?= nightly
 MUSL := $(shell uname -m)-unknown-linux-musl
 # A statically linked musl binary starts in a quarter of the time; without that target the host's has to do.
 TARGET ?= $(shell rustup target list --installed 2>/dev/null | grep -x $(MUSL) || rustc -vV | sed -n 's/^host: //p')
@@ -18,11 +19,12 @@ export RUSTDOCFLAGS = -D warnings
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: ## install what build and tests need: python3, strace, cc, a musl target
-	@missing=; for tool in python3 strace cc man; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+setup: ## install what build and tests need: python3, strace, cc, valgrind, uthash, a musl target
+	@missing=; for tool in python3 strace cc man musl-gcc valgrind; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	[ -e "$${UTHASH_INCLUDE_DIR:-/usr/include}/uthash.h" ] || missing="$$missing uthash.h"; \
 	if [ -n "$$missing" ]; then echo "setup: installing$$missing (apt)"; \
 	  sudo=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && sudo=; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3 strace gcc libc6-dev man-db || \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3 strace gcc libc6-dev man-db musl-tools valgrind uthash-dev || \
 	  echo "setup: could not install$$missing; tests that need them are skipped or fail"; fi
 	@rustup target list --installed 2>/dev/null | grep -qx $(MUSL) || { echo "setup: adding the Rust target $(MUSL)"; \
 	  rustup target add $(MUSL) 2>/dev/null || echo "setup: $(MUSL) is not to be had; building for the host instead"; }
@@ -41,7 +43,7 @@ demo: build ## build, then walk through the main job on a copy of a router's con
 
 test: setup check ## install what is needed and run everything
 
-check: fmt clippy docs unit fuzz-replay build ## all quality gates
+check: fmt clippy docs unit uthash-asan fuzz-replay build ## all quality gates
 	@docs/demo.sh target/bin/cms >/dev/null && echo "demo: ok"
 
 fmt:
@@ -56,6 +58,20 @@ docs: ## build the API documentation
 
 unit:
 	$(CARGO) test --locked
+
+UTHASH_TESTS = test --locked -p uthash-sys --lib
+UTHASH_BINARY = $$(ls -t $$dir/debug/deps/uthash_sys-* | grep -v '\.' | head -1)
+
+.PHONY: uthash-asan
+uthash-asan: ## test the C of vendor/uthash-sys under AddressSanitizer, or valgrind without a nightly toolchain
+	@if $(CARGO) +$(ASAN_TOOLCHAIN) --version >/dev/null 2>&1; then \
+	  host=$$(rustc -vV | sed -n 's/^host: //p'); dir=target/asan/$$host; \
+	  RUSTFLAGS=-Zsanitizer=address CFLAGS="-fsanitize=address -fno-omit-frame-pointer" \
+	  $(CARGO) +$(ASAN_TOOLCHAIN) $(UTHASH_TESTS) --target-dir target/asan --target $$host && \
+	  nm $(UTHASH_BINARY) | grep -q __asan_report_load && echo "uthash-asan: ok, under AddressSanitizer"; \
+	else dir=target/valgrind; $(CARGO) $(UTHASH_TESTS) --target-dir $$dir --no-run && \
+	  PROPTEST_CASES=32 valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
+	  $(UTHASH_BINARY) --test-threads=1 && echo "uthash-asan: ok, under valgrind"; fi
 
 fuzz-replay:
 	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml
