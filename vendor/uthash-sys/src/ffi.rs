@@ -41,6 +41,9 @@ unsafe extern "C" {
     pub fn cms_hash_clear(table: *mut Table);
     pub fn cms_hash_len(table: *const Table) -> u32;
     pub fn cms_hash_used(table: *const Table) -> usize;
+    /// Returns the hash of a key.
+    #[cfg(test)]
+    pub fn cms_hash_of(key: *const u8, len: u32) -> u32;
     pub fn cms_hash_find(table: *const Table, key: *const u8, len: u32) -> i64;
     /// Returns the value that is there already, [`NONE`] for a new key, [`NO_MEMORY`] or [`FULL`].
     pub fn cms_hash_insert(table: *mut Table, key: *const u8, len: u32, value: u32) -> i64;

@@ -310,6 +310,14 @@ size_t cms_hash_used(const struct cms_hash *table)
     return table->used;
 }
 
+// Tests choose keys by it.
+uint32_t cms_hash_of(const unsigned char *key, uint32_t len)
+{
+    unsigned hash;
+    HASH_VALUE(key, len, hash);
+    return hash;
+}
+
 int64_t cms_hash_find(const struct cms_hash *table, const unsigned char *key, uint32_t len)
 {
     const struct node *node;

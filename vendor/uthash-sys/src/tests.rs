@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use crate::{Error, MAX_KEY, OrderedMap};
+use crate::{Error, MAX_KEY, OrderedMap, ffi};
 
 /// A vector that keeps the order, beside a map that finds.
 #[derive(Default)]
@@ -142,6 +142,35 @@ fn running_out_of_memory_at_any_point_changes_nothing() {
         assert_eq!(map.insert(&first, 1), Ok(model.insert(&first, 1)), "its own room is free again");
         model.check(&map);
     }
+}
+
+#[test]
+fn keys_that_all_share_a_bucket_are_kept_apart_with_and_without_memory_for_more_buckets() {
+    let shared = |key: &[u8; 4]| {
+        // SAFETY: the function reads the four bytes.
+        let hash = unsafe { ffi::cms_hash_of(key.as_ptr(), 4) };
+        hash % 4096 == 0
+    };
+    let keys: Vec<_> = (0..u32::MAX).map(u32::to_le_bytes).filter(shared).take(60).collect();
+    let mut refused = 0;
+    for limit in (2000..12_000).step_by(99) {
+        let (mut map, mut model) = (OrderedMap::with_limit(limit), Model::default());
+        for key in &keys {
+            match map.insert(key, 7) {
+                Ok(old) => assert_eq!(old, model.insert(key, 7)),
+                Err(error) => {
+                    assert_eq!(error, Error::OutOfMemory);
+                    refused += 1;
+                }
+            }
+            model.check(&map);
+        }
+        for key in keys.iter().step_by(2) {
+            assert_eq!(map.remove(key), model.remove(key));
+        }
+        model.check(&map);
+    }
+    assert!(refused > 0);
 }
 
 #[test]
