@@ -14,23 +14,23 @@ SMALL = --profile ship --locked --target $(TARGET) --no-default-features --targe
 SHIPPED = target/$(TARGET)/ship/cms
 export RUSTDOCFLAGS = -D warnings
 
-.PHONY: help setup build demo test check fmt clippy docs unit fuzz-replay sizes bench fuzz msrv install uninstall clean
+.PHONY: help setup build demo test check fmt clippy docs unit fuzz-replay sizes bench stress soak fuzz msrv install uninstall clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install what build and tests need: python3, strace, cc, valgrind, uthash, a musl target
-	@missing=; for tool in python3 strace cc man musl-gcc valgrind; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=; for tool in python3 strace cc c++ man musl-gcc valgrind; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	[ -e "$${UTHASH_INCLUDE_DIR:-/usr/include}/uthash.h" ] || missing="$$missing uthash.h"; \
 	if [ -n "$$missing" ]; then echo "setup: installing$$missing (apt)"; \
 	  sudo=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && sudo=; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3 strace gcc libc6-dev man-db musl-tools valgrind uthash-dev || \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3 strace gcc g++ libc6-dev man-db musl-tools valgrind uthash-dev libssl-dev || \
 	  echo "setup: could not install$$missing; tests that need them are skipped or fail"; fi
 	@rustup target list --installed 2>/dev/null | grep -qx $(MUSL) || { echo "setup: adding the Rust target $(MUSL)"; \
 	  rustup target add $(MUSL) 2>/dev/null || echo "setup: $(MUSL) is not to be had; building for the host instead"; }
 
-build: setup ## build the command as it is shipped (static where possible): target/bin/cms and uci
-	@$(MAKE) --no-print-directory target/bin/cms
+build: setup ## build the command and the library as they are shipped: target/bin, target/lib
+	@$(MAKE) --no-print-directory target/bin/cms lib
 
 .PHONY: target/bin/cms
 target/bin/cms:
@@ -38,26 +38,46 @@ target/bin/cms:
 	@mkdir -p target/bin && cp $(SHIPPED) target/bin/cms && ln -sf cms target/bin/uci
 	@echo "built target/bin/cms for $(TARGET): $$(stat -c %s target/bin/cms) bytes"
 
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+LIB = -p cms-ffi --profile ship-lib --locked --target $(HOST) --target-dir target/small
+
+.PHONY: lib header examples
+lib: ## build the C library: target/lib/libcms.so and libcms.a
+	@if rustup component add rust-src 2>/dev/null; then \
+	  echo "library: with a standard library built for size"; \
+	  RUSTC_BOOTSTRAP=1 $(CARGO) build $(LIB) -Z build-std=std,panic_unwind -Z build-std-features=optimize_for_size,panic-unwind; \
+	else echo "library: rust-src is not to be had, so with the standard library as it comes"; $(CARGO) build $(LIB); fi
+	@mkdir -p target/lib && cp target/small/$(HOST)/ship-lib/libcms.so target/lib/libcms.so.0
+	@cp target/small/$(HOST)/ship-lib/libcms.a target/lib/ && ln -sf libcms.so.0 target/lib/libcms.so
+	@nm -D --defined-only target/lib/libcms.so | sed 's/.* //' | LC_ALL=C sort | diff ffi/symbols.txt - || { echo "lib: exports other symbols than ffi/symbols.txt"; exit 1; }
+	@echo "built target/lib/libcms.so: $$(stat -c %s target/lib/libcms.so.0) bytes"
+
+header: ## write include/cms.h and ffi/symbols.txt anew
+	CMS_UPDATE_HEADER=1 $(CARGO) test --locked -p cms-ffi --test header
+
+examples: ## build the C examples strictly, with AddressSanitizer, and run them
+	@c-examples/run.sh target/lib
+
 demo: build ## build, then walk through the main job on a copy of a router's configuration
 	@docs/demo.sh target/bin/cms
 
 test: setup check ## install what is needed and run everything
 
-check: fmt clippy docs unit uthash-asan fuzz-replay build ## all quality gates
+check: fmt clippy docs unit uthash-asan fuzz-replay build examples ## all quality gates
 	@docs/demo.sh target/bin/cms >/dev/null && echo "demo: ok"
 
 fmt:
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 
 clippy:
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features -- -D warnings
 
 docs: ## build the API documentation
 	$(CARGO) doc --locked --no-deps --document-private-items --lib
 
 unit:
-	$(CARGO) test --locked
+	$(CARGO) test --locked --workspace
 
 UTHASH_TESTS = test --locked -p uthash-sys --lib
 UTHASH_BINARY = $$(ls -t $$dir/debug/deps/uthash_sys-* | grep -v '\.' | head -1)
@@ -76,6 +96,12 @@ uthash-asan: ## test the C of vendor/uthash-sys under AddressSanitizer, or valgr
 fuzz-replay:
 	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml
 
+stress: ## readers, writers that are killed, editors, a run directory that vanishes: for CMS_STRESS_SECONDS (60)
+	CMS_STRESS_SECONDS=$${CMS_STRESS_SECONDS:-60} $(CARGO) test --locked --release --test it stress:: -- --nocapture
+
+soak: stress ## what takes minutes: the stress test, and every bit of a small map flipped
+	CMS_EXHAUSTIVE=1 $(CARGO) test --locked --release --lib map::tests
+
 fuzz: ## fuzz each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz)
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
 	for target in $$(cd fuzz && $(CARGO) +nightly fuzz list); do \
@@ -87,7 +113,7 @@ bench: build ## measure, with peers in the same run; rows also go to target/benc
 	  $(CARGO) run --release --locked --manifest-path benches/Cargo.toml -- $(BENCH)
 
 sizes: build target/bin/cms-small ## print the sizes of the shipped binaries
-	@stat -c '%s %n' target/bin/cms target/bin/cms-small
+	@stat -L -c '%s %n' target/bin/cms target/bin/cms-small target/lib/libcms.so
 
 .PHONY: target/bin/cms-small
 target/bin/cms-small:
@@ -102,9 +128,9 @@ target/bin/cms-small:
 msrv: ## check with the oldest supported Rust, where it is installed
 	$(CARGO) +$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check --locked
 
-install: ## install into $(DESTDIR)$(PREFIX): cms, uci if there is none, man pages, completions
-	PREFIX="$(DESTDIR)$(PREFIX)" docs/install.sh target/bin/cms
+install: ## install into $(DESTDIR)$(PREFIX): cms, uci if there is none, library, header, man pages, completions
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" docs/install.sh target/bin/cms target/lib
 uninstall: ## remove what install installed
-	PREFIX="$(DESTDIR)$(PREFIX)" docs/install.sh --remove
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" docs/install.sh --remove
 clean: ## remove what was built
 	rm -rf target fuzz/target benches/target

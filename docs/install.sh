@@ -1,12 +1,21 @@
 #!/bin/sh
-# Installs into $PREFIX, or removes what was installed: docs/install.sh BINARY | --remove
+# Installs into $PREFIX below $DESTDIR, or removes what was installed:
+# docs/install.sh BINARY LIBRARY-DIRECTORY | --remove
 set -eu
+final=$PREFIX
+PREFIX=${DESTDIR:-}$PREFIX
+here=$(cd "$(dirname "$0")/.." && pwd)
+version=$(sed -n 's/^#define CMS_VERSION "\(.*\)"/\1/p' "$here/include/cms.h")
+major=${version%%.*}
+lib=$PREFIX/lib include=$PREFIX/include man3=$PREFIX/share/man/man3
 bin=$PREFIX/bin man=$PREFIX/share/man/man1
 bash=$PREFIX/share/bash-completion/completions zsh=$PREFIX/share/zsh/site-functions
 fish=$PREFIX/share/fish/vendor_completions.d
 if [ "$1" = --remove ]; then
     rm -f "$bin/cms" "$man"/cms.1 "$man"/cms-*.1 "$bash/cms" "$zsh/_cms" "$fish/cms.fish"
-    [ "$(readlink "$bin/uci" 2>/dev/null)" = cms ] && rm -f "$bin/uci"
+    if [ "$(readlink "$bin/uci" 2>/dev/null)" = cms ]; then rm -f "$bin/uci"; fi
+    rm -f "$lib"/libcms.so "$lib"/libcms.so.* "$lib/libcms.a" "$include/cms.h" "$man3/libcms.3" "$lib/pkgconfig/cms.pc"
+    rm -rf "$lib/cmake/cms"
     exit 0
 fi
 [ -x "$1" ] || { echo "install: $1 is not there; run 'make build' first" >&2; exit 1; }
@@ -19,4 +28,16 @@ chmod 755 "$bin/cms"
 "$1" completion bash > "$bash/cms"
 "$1" completion zsh > "$zsh/_cms"
 "$1" completion fish > "$fish/cms.fish"
+
+mkdir -p "$lib/pkgconfig" "$lib/cmake/cms" "$include" "$man3"
+cp "$2/libcms.so.$major" "$lib/libcms.so.$version"
+ln -sf "libcms.so.$version" "$lib/libcms.so.$major"
+ln -sf "libcms.so.$major" "$lib/libcms.so"
+cp "$2/libcms.a" "$lib/libcms.a"
+cp "$here/include/cms.h" "$include/cms.h"
+cp "$here/ffi/package/libcms.3" "$man3/libcms.3"
+fill() { sed -e "s|@PREFIX@|$final|" -e "s|@VERSION@|$version|" -e "s|@MAJOR@|$major|" "$here/ffi/package/$1" > "$2"; }
+fill cms.pc.in "$lib/pkgconfig/cms.pc"
+fill cms-config.cmake.in "$lib/cmake/cms/cms-config.cmake"
+fill cms-config-version.cmake.in "$lib/cmake/cms/cms-config-version.cmake"
 echo "installed into $PREFIX"

@@ -4,6 +4,7 @@
 //! is a run directory; where there is none, the process has maps of its own and sees changes by others after
 //! [`Live::refresh`].
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
@@ -25,6 +26,9 @@ pub struct Live {
 pub(crate) struct Inner {
     pub store: Store,
     pub table: Current<Table>,
+    /// Twice how often maps were given up that may not know it: their file is gone, or they were private. Odd
+    /// while it happens.
+    pub generation: AtomicU32,
     /// Where the maps are, for who opens or replaces one; held while that is done.
     changing: Mutex<Place>,
 }
@@ -58,7 +62,12 @@ impl Live {
         }
         let store = Store::new(options);
         let (place, table) = choose(&store, 0);
-        let inner = Inner { store, table: Current::new(Arc::new(table)), changing: Mutex::new(place) };
+        let inner = Inner {
+            store,
+            table: Current::new(Arc::new(table)),
+            generation: AtomicU32::new(0),
+            changing: Mutex::new(place),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -227,9 +236,18 @@ impl Inner {
             let now = table_now.revision();
             table_now.own_revision = (table.revision() + 1).saturating_sub(now);
             *place = chosen;
-            self.table.replace(Arc::new(table_now));
+            self.replace_maps(table_now);
         }
         lost
+    }
+
+    /// Puts a table in place that does not go on from the one before.
+    fn replace_maps(&self, table: Table) {
+        // Odd as long as nobody can tell which of the two a map was found in. Both are part of one order with
+        // the table: who has read from the new one does not take the number for that of the old.
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.table.replace(Arc::new(table));
+        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Opens the map of a package, or makes one.
@@ -258,8 +276,8 @@ impl Inner {
                 }
             }
         }
-        let (seed, revision) = self.table.read(|table| (table.seed, table.revision()));
-        self.store.private_map(&found, seed, revision).map(Some)
+        let (seed, base) = self.table.read(|table| (table.seed, table.seq()));
+        self.store.private_map(&found, seed, base).map(Some)
     }
 
     /// Opens the shared map of a package, if it is up to the text.
@@ -267,9 +285,26 @@ impl Inner {
         let text = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
         let seed = self.table.read(|table| table.seed);
         let Ok(Some(map)) = shared.open(&place.name, &text, false) else { return Ok(None) };
-        let usable =
-            map.seed() == seed && !map.is_retired() && self.is_up_to(&map, place, &text)? && map.is_sound();
-        Ok(usable.then_some(map))
+        let revision = self.table.read(Table::seq);
+        if map.seed() == seed && map.base().is_after(revision) {
+            // Its commit is not done yet, or whoever made it has died: then this mends it.
+            let _ = shared.begin(self.deadline());
+        }
+        let usable = map.seed() == seed && !map.is_retired() && self.is_up_to(&map, place, &text)?;
+        Ok((usable && self.is_sound(shared, &map)).then_some(map))
+    }
+
+    fn deadline(&self) -> std::time::Instant {
+        std::time::Instant::now() + self.store.options().lock_timeout
+    }
+
+    /// Reports whether a map is sound, as far as it is looked at. One that a writer is just publishing to may
+    /// not look so; then it is looked at once more while nobody publishes.
+    fn is_sound(&self, shared: &Shared, map: &Map) -> bool {
+        map.is_sound() || {
+            let quiet = shared.begin(self.deadline());
+            quiet.is_err() || map.is_sound()
+        }
     }
 
     /// Reports whether a map shows the text of its package as it is.
@@ -301,7 +336,7 @@ impl Inner {
             changed = true;
             let own = table.own_revision
                 + u64::from(added.iter().any(|e| !e.map.usage().shared) || !gone.is_empty());
-            self.table.replace(Arc::new(table.with(&added, &gone, own)));
+            self.replace_maps(table.with(&added, &gone, own));
         }
         failed.map(|()| changed)
     }

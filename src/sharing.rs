@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::map::{Image, Making, Map, Outcome, Publishing, Shared, Source, build, of_text};
+use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Source, build, of_text};
 use crate::package::{Package, Touched};
 use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
@@ -52,11 +52,11 @@ impl Store {
     }
 
     /// Makes a map of a package for this process alone.
-    pub(crate) fn private_map(&self, place: &Place, seed: u64, revision: u64) -> Result<Map> {
+    pub(crate) fn private_map(&self, place: &Place, seed: u64, base: Seq) -> Result<Map> {
         let (text, metadata) = self.read_settled(place)?;
         let source = Source::of(&metadata, &text, of_text(&text));
         let package = self.parse_for_map(&place.name, text).map_err(|error| in_file(error, place))?;
-        let image = self.image(&place.name, &package, seed, revision, source, SLACK_NEW)?;
+        let image = self.image(&place.name, &package, seed, base, source, SLACK_NEW)?;
         Map::private(&image)
             .map_err(|why| Error::Damaged { path: place.path.clone(), why: format!("{why:?}") })
     }
@@ -66,11 +66,11 @@ impl Store {
         name: &str,
         package: &Package,
         seed: u64,
-        revision: u64,
+        base: Seq,
         source: Source,
         slack: usize,
     ) -> Result<Image> {
-        let image = build(name.as_bytes(), package, &Making::new(seed, revision, source, slack))?;
+        let image = build(name.as_bytes(), package, &Making { seed, base, source, slack })?;
         match self.options().map_limit {
             Some(limit) if image.capacity as u64 > limit => {
                 Err(Error::Full { package: name.to_owned(), limit, needed: image.capacity as u64 })
@@ -88,7 +88,7 @@ impl Store {
         }
         let Ok(metadata) = std::fs::metadata("/") else { return Ok(()) };
         let source = Source::of(&metadata, b"", 0);
-        self.image(name, package, 0, 0, source, SLACK_NEW).map(|_| ())
+        self.image(name, package, 0, Seq::default(), source, SLACK_NEW).map(|_| ())
     }
 
     /// Brings the shared map of a package up to its text, making it if there is none.
@@ -215,12 +215,11 @@ impl Store {
             None => self.parse_for_map(&state.place.name, state.text.clone())?,
         };
         let slack = if old.is_some() { SLACK_GROWN } else { SLACK_NEW };
-        let image = self.image(&state.place.name, &document, publishing.seed(), revision, source, slack)?;
-        let made = shared.replace(&state.place.name, &image, &state.metadata)?;
-        if let Some(old) = old {
-            old.retire(publishing.committed());
-        }
-        Ok(Some(made))
+        let image = self.image(&state.place.name, &document, publishing.seed(), seq, source, slack)?;
+        // The old one is retired before the new one shows: whoever dies in between leaves readers that look
+        // for a new one, and not some that go on with the old one for good.
+        old.iter().for_each(|old| old.retire(publishing.committed()));
+        shared.replace(&state.place.name, &image, &state.metadata).map(Some)
     }
 }
 

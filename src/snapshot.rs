@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::live::Live;
-use crate::map::{Map, Package, Path, Seq, Table, Value, low};
+use crate::map::{Map, Package, Path, Seq, Table, Value};
 use crate::package::{Key, Selector};
 
 /// A view of all packages as one commit left them, whatever happens meanwhile. It holds the maps it has looked
@@ -55,10 +55,13 @@ impl Inner {
         self.opened.find(path.package)?.map.as_deref()
     }
 
-    /// Reports whether a map shows every commit up to the snapshot's. One that was retired shows those up to
-    /// then.
+    /// Reports whether a map shows what the snapshot is to: it was not made later, and shows every commit up
+    /// to the snapshot's. One that was retired shows those up to then.
     #[inline(always)]
     fn is_complete(&self, map: &Map) -> bool {
+        if map.base().is_after(self.seq) {
+            return false;
+        }
         !map.is_retired() || map.retired().is_none_or(|at| !self.seq.is_after(at))
     }
 }
@@ -91,8 +94,7 @@ impl Snapshot {
     pub(crate) fn new(live: Live) -> Self {
         // The table first: a map that replaces one of it starts no later than the sequence read after it.
         let table = live.inner.table.get();
-        let revision = table.revision();
-        let seq = low(table.control.as_ref().map_or(revision, |control| control.revision()));
+        let (seq, revision) = (table.seq(), table.revision());
         Self { inner: Arc::new(Inner { live, table, revision, seq, opened: Opened::default() }) }
     }
 
@@ -194,10 +196,9 @@ impl Snapshot {
             return Ok(node.map.as_deref());
         }
         let map = inner.live.inner.map(name)?;
-        if let Some(map) = &map
-            && map.base().is_after(inner.seq)
-            && map.is_shared() == inner.table.control.is_some()
-        {
+        // Maps of another run directory count their commits anew.
+        let too_new = |map: &Arc<Map>| map.seed() != inner.table.seed || map.base().is_after(inner.seq);
+        if map.as_ref().is_some_and(too_new) {
             return Err(Error::Stale { key: crate::name::show(name) });
         }
         inner.opened.push(Box::new(Node { name: name.into(), map, next: Opened::default() }));

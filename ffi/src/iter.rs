@@ -109,7 +109,9 @@ pub unsafe extern "C" fn cms_snapshot_sections(
     guard(|| {
         let place = wanted(iter, "iter")?;
         // SAFETY: C keeps the conventions.
-        let (handle, package) = unsafe { (handle(snapshot, "snapshot")?, bytes(package)?) };
+        let handle = unsafe { handle(snapshot, "snapshot") }?;
+        // SAFETY: the same.
+        let package = unsafe { bytes(package) }?;
         // SAFETY: the same.
         let section_type = unsafe { optional(type_) }?.unwrap_or_default();
         check(package)?;
@@ -164,7 +166,9 @@ pub unsafe extern "C" fn cms_snapshot_options(
     guard(|| {
         let place = wanted(iter, "iter")?;
         // SAFETY: C keeps the conventions.
-        let (handle, package) = unsafe { (handle(snapshot, "snapshot")?, bytes(package)?) };
+        let handle = unsafe { handle(snapshot, "snapshot") }?;
+        // SAFETY: the same.
+        let package = unsafe { bytes(package) }?;
         // SAFETY: the same.
         let name = unsafe { bytes(section) }?;
         check(package)?;

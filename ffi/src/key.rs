@@ -26,7 +26,9 @@ pub unsafe extern "C" fn cms_key_new(
     guard(|| {
         let place = wanted(key, "key")?;
         // SAFETY: C keeps the conventions.
-        let (store, text) = unsafe { (handle(store, "store")?, bytes(text)?) };
+        let store = unsafe { handle(store, "store") }?;
+        // SAFETY: the same.
+        let text = unsafe { bytes(text) }?;
         check(text)?;
         let prepared = store.0.prepare(text)?;
         // SAFETY: not NULL.

@@ -22,7 +22,9 @@ pub unsafe extern "C" fn cms_list_open(
     guard(|| {
         let place = wanted(list, "list")?;
         // SAFETY: C keeps the conventions.
-        let (store, text) = unsafe { (handle(store, "store")?, bytes(key)?) };
+        let store = unsafe { handle(store, "store") }?;
+        // SAFETY: the same.
+        let text = unsafe { bytes(key) }?;
         let copy = |item: &[u8]| CString::new(item).unwrap_or_default();
         match store.0.get(text, |value| value.items().map(copy).collect()) {
             Ok(Some(items)) => {

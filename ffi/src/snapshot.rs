@@ -66,7 +66,9 @@ pub unsafe extern "C" fn cms_snapshot_get(
     // What is at hand cannot fail, so it needs no guard.
     if !snapshot.is_null() && !key.is_null() && !value.is_null() {
         // SAFETY: not NULL, and C keeps the conventions.
-        let (open, text) = unsafe { (&*snapshot, CStr::from_ptr(key).to_bytes()) };
+        let open = unsafe { &*snapshot };
+        // SAFETY: the same.
+        let text = unsafe { CStr::from_ptr(key).to_bytes() };
         if let Some(Value::String(string)) = open.0.peek(text) {
             // SAFETY: not NULL.
             unsafe { value.write(cms_bytes::of(string)) };
@@ -88,7 +90,9 @@ unsafe fn get_guarded(
     guard(|| {
         let place = wanted(value, "value")?;
         // SAFETY: C keeps the conventions.
-        let (snapshot, text) = unsafe { (handle(snapshot, "snapshot")?, bytes(key)?) };
+        let snapshot = unsafe { handle(snapshot, "snapshot") }?;
+        // SAFETY: the same.
+        let text = unsafe { bytes(key) }?;
         match snapshot.0.get(text) {
             Ok(Some(Value::String(string))) => {
                 // SAFETY: not NULL.
@@ -113,7 +117,9 @@ pub unsafe extern "C" fn cms_snapshot_get_list(
     guard(|| {
         let place = wanted(items, "items")?;
         // SAFETY: C keeps the conventions.
-        let (snapshot, text) = unsafe { (handle(snapshot, "snapshot")?, bytes(key)?) };
+        let snapshot = unsafe { handle(snapshot, "snapshot") }?;
+        // SAFETY: the same.
+        let text = unsafe { bytes(key) }?;
         match snapshot.0.get(text) {
             Ok(Some(value)) => {
                 // SAFETY: not NULL.
@@ -187,7 +193,9 @@ pub unsafe extern "C" fn cms_snapshot_get_many(
             let mut texts: [&[u8]; BATCH] = [b""; BATCH];
             for (index, text) in texts.iter_mut().take(len).enumerate() {
                 // SAFETY: C promises that there are `count` keys.
-                let key = unsafe { keys.add(start + index).read() };
+                let key = unsafe { keys.add(start + index) };
+                // SAFETY: the same.
+                let key = unsafe { key.read() };
                 // SAFETY: C promises that they end.
                 *text = unsafe { bytes(key) }?;
             }

@@ -27,7 +27,9 @@ pub unsafe extern "C" fn cms_get(
     // What is at hand cannot fail, so it needs no guard.
     if !store.is_null() && !key.is_null() {
         // SAFETY: not NULL, and C keeps the conventions.
-        let (open, text) = unsafe { (&*store, CStr::from_ptr(key).to_bytes()) };
+        let open = unsafe { &*store };
+        // SAFETY: the same.
+        let text = unsafe { CStr::from_ptr(key).to_bytes() };
         let copied = open.0.peek(text, |value| match value {
             Value::String(string) => {
                 // SAFETY: C promises that the buffer has `size` bytes; `len` is NULL or has a place.
@@ -57,10 +59,11 @@ unsafe fn get_guarded(
     len: *mut usize,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C promises that the buffer has `size` bytes, and that `len` is NULL or has a place.
-        let copy = |value: &[u8]| unsafe {
-            put(value, buffer, size);
-            give(len, value.len());
+        let copy = |value: &[u8]| {
+            // SAFETY: C promises that the buffer has `size` bytes.
+            unsafe { put(value, buffer, size) };
+            // SAFETY: C promises that `len` is NULL or has a place.
+            unsafe { give(len, value.len()) };
         };
         // SAFETY: C promises that the handle is one and the key ends.
         unsafe { read(store, key, copy) }
@@ -75,7 +78,9 @@ unsafe fn get_guarded(
 #[inline(always)]
 unsafe fn read(store: *const cms_store, key: *const c_char, take: impl FnOnce(&[u8])) -> Result<(), Failure> {
     // SAFETY: the caller's promise.
-    let (store, text) = unsafe { (handle(store, "store")?, bytes(key)?) };
+    let store = unsafe { handle(store, "store") }?;
+    // SAFETY: the same.
+    let text = unsafe { bytes(key) }?;
     let found = store.0.get(text, |value| match value {
         Value::String(string) => {
             take(string);

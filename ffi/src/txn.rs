@@ -40,7 +40,9 @@ unsafe fn change(
 ) -> cms_status {
     guard(|| {
         // SAFETY: the caller's promise.
-        let (txn, key) = unsafe { (handle_mut(txn, "txn")?, bytes(key)?) };
+        let txn = unsafe { handle_mut(txn, "txn") }?;
+        // SAFETY: the same.
+        let key = unsafe { bytes(key) }?;
         // SAFETY: the same.
         let text = unsafe { bytes(text) }?;
         check(key)?;
@@ -73,7 +75,9 @@ pub unsafe extern "C" fn cms_txn_add_section(
 ) -> cms_status {
     guard(|| {
         // SAFETY: C keeps the conventions.
-        let (txn, package) = unsafe { (handle_mut(txn, "txn")?, bytes(package)?) };
+        let txn = unsafe { handle_mut(txn, "txn") }?;
+        // SAFETY: the same.
+        let package = unsafe { bytes(package) }?;
         // SAFETY: the same.
         let section_type = unsafe { bytes(type_) }?;
         check(package)?;

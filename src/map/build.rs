@@ -32,12 +32,6 @@ pub(crate) struct Making {
     pub slack: usize,
 }
 
-impl Making {
-    pub fn new(seed: u64, revision: u64, source: Source, slack: usize) -> Self {
-        Self { seed, base: super::format::low(revision), source, slack }
-    }
-}
-
 /// The bytes of a map, up to its free space, and how long it is to be.
 pub(crate) struct Image {
     pub bytes: Vec<u8>,

@@ -196,17 +196,19 @@ impl Map {
     }
 
     /// Looks an option up, and returns where its newest value is; `None` also where it is not worth knowing.
+    /// The value is that of the slot's word as it was read, whatever has been published meanwhile.
     pub fn place(&self, path: &Path<'_>) -> Option<Placed> {
-        let (Value::String(value) | Value::List(List(value))) = self.get(path, None)?;
         let slot = self.find_slot(path)?;
         let word = self.index.word(&self.region, slot);
-        let record = Record::at(
-            self.region.bytes(At(word).offset(), self.last_start.checked_sub(At(word).offset())?)?,
-            0,
-        )?;
-        let list = matches!(record.value?, Value::List(_));
-        let start = value.as_ptr().addr().checked_sub(self.region.base().addr())?;
-        Some(Placed { slot: self.index.word_of(slot), word, start, len: value.len(), list })
+        let record = At(word).offset();
+        let bytes = self.region.bytes(record, self.last_start.checked_sub(record)?)?;
+        let value = Record::at(bytes, 0)?.value?;
+        let (bytes, list) = match value {
+            Value::String(string) => (string, false),
+            Value::List(list) => (list.as_bytes(), true),
+        };
+        let start = bytes.as_ptr().addr().checked_sub(self.region.base().addr())?;
+        Some(Placed { slot: self.index.word_of(slot), word, start, len: bytes.len(), list })
     }
 
     /// Reports whether the value is still where it was.

@@ -107,11 +107,6 @@ impl Map {
         self.region.load(W_RETIRED, Ordering::Acquire) != 0
     }
 
-    /// Reports whether it is a file that other processes share.
-    pub fn is_shared(&self) -> bool {
-        self.region.is_shared()
-    }
-
     /// Marks the map as replaced by another that starts at `at`.
     pub fn retire(&self, at: Seq) {
         self.region.store(W_RETIRED_SEQ, at.0, Ordering::Relaxed);

@@ -241,9 +241,11 @@ impl Shared {
                 map.mark(false, begun);
             }
         }
-        // The number that was begun is not used again.
+        // The number that was begun is not used again. What was published of it is complete, or retired.
         let skipped = control.begun().0.wrapping_sub(committed.0);
-        Publishing { control, _lock: lock, revision: revision + u64::from(skipped) }
+        let revision = revision + u64::from(skipped);
+        control.set_committed(revision);
+        Publishing { control, _lock: lock, revision }
     }
 }
 

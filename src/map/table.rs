@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::control::Control;
+use super::format::{Seq, low};
 use super::hash::{Kind, hash};
 use super::mapping::Map;
 use super::path::Path;
@@ -59,6 +60,11 @@ impl Table {
     /// Returns the number of the last commit.
     pub fn revision(&self) -> u64 {
         self.control.as_ref().map_or(0, |control| control.revision()) + self.own_revision
+    }
+
+    /// Returns the sequence by which the maps tell old from new.
+    pub fn seq(&self) -> Seq {
+        low(self.control.as_ref().map_or(self.own_revision, |control| control.revision()))
     }
 
     /// Finds a package by name and its hash.

@@ -10,3 +10,4 @@ mod live;
 mod model;
 mod processes;
 mod render;
+mod stress;

@@ -143,7 +143,7 @@ impl Context {
 
     /// Reads the value of a key of a large package from its map: that takes no time, parsing it would. `None`
     /// if the package is small, has staged changes, or has no map and cannot get one.
-    pub fn from_map(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
+    pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
         let place = self.store.place(&key.package).ok().filter(|place| place.staged)?;
         let size = std::fs::metadata(&place.path).ok()?.len();
         if size < LARGE || key.section.is_none() || self.store.may_be_staged(&place) {

@@ -41,7 +41,7 @@ pub fn get(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 
 fn get_one(context: &mut Context, argument: &[u8], default: Option<&[u8]>) -> Result<Got, Failure> {
     let key = Key::parse(argument)?;
-    let mapped = match context.from_map(&key) {
+    let mapped = match context.read_mapped(&key) {
         Some(Ok(mut items)) if items.len() == 1 => Some(Ok(Got::One(items.remove(0)))),
         Some(Ok(items)) => Some(Ok(Got::Many(items))),
         Some(Err(error)) => Some(Err(error.into())),

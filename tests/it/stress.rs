@@ -1,0 +1,240 @@
+//! Readers in several processes check what belongs together, while writers commit and are killed, an editor
+//! saves, maps grow and are compacted, and the run directory is deleted under all of them.
+//!
+//! The test runs itself in other processes: a test that is told by a variable which part it plays.
+//!
+//! In `pair`, every commit gives four options in two sections the same value, of varying length: a snapshot
+//! shows four equal values. Its writer is killed all the time. In `one` and `two`, every commit of one writer,
+//! that lives, gives both packages the same number. `file` is only ever saved by an editor.
+//!
+//! The run directory is deleted in a second round. Packages that are opened one after the other may then come
+//! from texts between which a commit was made that nobody could number: what belongs together in one package
+//! still does, and commits over two are not looked at in that round.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use cms::{DirOptions, Dirs, Error, Live, Options, Snapshot};
+
+const ROLE: &str = "CMS_STRESS_ROLE";
+const DIR: &str = "CMS_STRESS_DIR";
+const DELETING: &str = "CMS_STRESS_DELETING";
+
+fn options() -> Options {
+    let dir = std::path::PathBuf::from(std::env::var_os(DIR).expect("a directory"));
+    let path = |name: &str| Some(dir.join(name));
+    let wanted =
+        DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
+    Options { dirs: Dirs::choose(wanted), ..Options::default() }
+}
+
+/// How long a round takes.
+fn seconds() -> u64 {
+    std::env::var("CMS_STRESS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6) / 2
+}
+
+/// Whether this is the round in which the run directory is deleted.
+fn deleting() -> bool {
+    std::env::var_os(DELETING).is_some()
+}
+
+/// A value that tells whether it is whole: a number, and as many letters as its last digits say.
+fn value(number: u64) -> String {
+    format!("{number}:{}", "x".repeat(usize::try_from(number % 300).expect("small")))
+}
+
+fn check(value: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(value).into_owned();
+    let (number, rest) = text.split_once(':').unwrap_or((&text, ""));
+    let number: u64 = number.parse().unwrap_or_else(|_| panic!("torn: {text}"));
+    assert_eq!(rest.len() as u64, number % 300, "torn: {text}");
+    number
+}
+
+fn read(snapshot: &Snapshot, key: &str) -> Result<u64, Error> {
+    let found = snapshot.get(key.as_bytes())?.unwrap_or_else(|| panic!("{key} is gone"));
+    Ok(check(found.items().next().expect("a value")))
+}
+
+/// Looks at one snapshot. An old one may be answered with `stale`.
+fn look(live: &Live, last: &mut [u64; 2]) -> Result<(), Error> {
+    let snapshot = live.snapshot()?;
+    let pair: Vec<u64> = ["pair.a.v", "pair.a.w", "pair.b.v", "pair.b.w"]
+        .iter()
+        .map(|key| read(&snapshot, key))
+        .collect::<Result<_, _>>()?;
+    assert!(pair.iter().all(|number| *number == pair[0]), "half of a commit: {pair:?}");
+    let both = [read(&snapshot, "one.s.v")?, read(&snapshot, "two.s.v")?];
+    assert!(both[0] == both[1] || deleting(), "half of a commit over two packages: {both:?}");
+    assert!(pair[0] >= last[0] && both[0] >= last[1], "back in time: {pair:?} {both:?} after {last:?}");
+    *last = [pair[0], both[0]];
+    let package = snapshot.package(b"pair")?;
+    let names: Vec<_> = package.sections().map(|section| section.name().to_vec()).collect();
+    assert_eq!(names, [b"a".to_vec(), b"b".to_vec()]);
+    let edited = snapshot.package(b"file")?;
+    let values: Vec<u64> = edited
+        .sections()
+        .filter_map(|s| s.get(b"v"))
+        .map(|v| check(v.items().next().expect("one")))
+        .collect();
+    assert!(
+        values.len() == 3 && values.iter().all(|number| *number == values[0]),
+        "half an edit: {values:?}"
+    );
+    Ok(())
+}
+
+fn reader() {
+    let end = Instant::now() + Duration::from_secs(seconds());
+    let live = Live::open(options()).expect("opens");
+    let (looks, stale) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let (live, looks, stale) = (&live, &looks, &stale);
+            scope.spawn(move || {
+                let mut last = [0; 2];
+                let mut key = live.prepare(b"pair.a.v").expect("a key");
+                while Instant::now() < end {
+                    match look(live, &mut last) {
+                        Ok(()) => looks.fetch_add(1, Ordering::Relaxed),
+                        Err(Error::Stale { .. }) => stale.fetch_add(1, Ordering::Relaxed),
+                        Err(error) => panic!("{error}"),
+                    };
+                    let direct =
+                        live.get(b"pair.a.v", |v| check(v.items().next().expect("one"))).expect("read");
+                    assert!(direct.is_some_and(|number| number >= last[0]));
+                    let kept = key.get().expect("read").map(|v| check(v.items().next().expect("one")));
+                    assert!(
+                        kept.is_some_and(|number| number >= last[0]),
+                        "kept {kept:?}, {last:?}, {direct:?}"
+                    );
+                    if thread == 0 {
+                        live.refresh().expect("refreshed");
+                    }
+                }
+            });
+        }
+    });
+    let (looks, stale) = (looks.into_inner(), stale.into_inner());
+    assert!(looks > stale, "{looks} looks, {stale} stale");
+    println!("reader: {looks} snapshots, {stale} stale");
+}
+
+/// Commits to `pair` until it is killed.
+fn pair_writer() {
+    let live = Live::open(options()).expect("opens");
+    loop {
+        live.refresh().expect("refreshed");
+        let now =
+            live.get(b"pair.a.v", |v| check(v.items().next().expect("one"))).expect("read").expect("there");
+        let mut transaction = live.begin();
+        for key in ["pair.a.v", "pair.a.w", "pair.b.v", "pair.b.w"] {
+            transaction.set(key.as_bytes(), value(now + 1).as_bytes()).expect("set");
+        }
+        match transaction.commit() {
+            Ok(_) | Err(Error::Conflict { .. } | Error::Locked { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Commits to `one` and `two` together.
+fn both_writer() {
+    let end = Instant::now() + Duration::from_secs(seconds());
+    let live = Live::open(options()).expect("opens");
+    let mut number = 1;
+    while Instant::now() < end {
+        number += 1;
+        let mut transaction = live.begin();
+        for key in ["one.s.v", "two.s.v"] {
+            transaction.set(key.as_bytes(), value(number).as_bytes()).expect("set");
+        }
+        transaction.commit().expect("committed");
+    }
+    println!("both: {number} commits");
+}
+
+fn edited(number: u64) -> String {
+    ["c", "d", "e"].map(|name| format!("config s '{name}'\n\toption v '{}'\n", value(number))).concat()
+}
+
+/// Saves a text as editors do: a new file, renamed.
+fn editor() {
+    let dir = options().dirs.config.path;
+    let end = Instant::now() + Duration::from_secs(seconds());
+    let mut number = 1;
+    while Instant::now() < end {
+        number += 1;
+        std::fs::write(dir.join(".file.new"), edited(number)).expect("written");
+        std::fs::rename(dir.join(".file.new"), dir.join("file")).expect("renamed");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+fn play(role: &str, dir: &std::path::Path, deleting: bool) -> Child {
+    let mut command = Command::new(std::env::current_exe().expect("this test"));
+    command.args(["--exact", "stress::what_belongs_together_stays_together", "--nocapture"]);
+    if deleting {
+        command.env(DELETING, "1");
+    }
+    command.env(ROLE, role).env(DIR, dir).stdout(Stdio::piped()).spawn().expect("runs")
+}
+
+#[test]
+fn what_belongs_together_stays_together() {
+    match std::env::var(ROLE).as_deref() {
+        Ok("reader") => return reader(),
+        Ok("pair") => return pair_writer(),
+        Ok("both") => return both_writer(),
+        Ok("editor") => return editor(),
+        _ => {}
+    }
+    for deleting in [false, true] {
+        round(deleting);
+    }
+}
+
+fn round(deleting: bool) {
+    let shm = std::path::Path::new("/dev/shm");
+    let dir =
+        if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.expect("a directory");
+    let dir = dir.path();
+    std::fs::create_dir(dir.join("config")).expect("made");
+    let section = |name: &str| format!("config s '{name}'\n\toption v '{0}'\n\toption w '{0}'\n", value(1));
+    let write =
+        |name: &str, text: String| std::fs::write(dir.join("config").join(name), text).expect("written");
+    write("pair", section("a") + &section("b"));
+    write("one", section("s"));
+    write("two", section("s"));
+    write("file", edited(1));
+    let watched: Vec<(&str, Child)> =
+        ["reader", "reader", "both", "editor"].map(|role| (role, play(role, dir, deleting))).into();
+    let end = Instant::now() + Duration::from_secs(seconds());
+    let mut deleted = Instant::now();
+    let mut kills = 0;
+    while Instant::now() < end {
+        // One at a time: two would overwrite each other's numbers, and those could go back.
+        let mut writer = play("pair", dir, deleting);
+        std::thread::sleep(Duration::from_millis(10 + kills % 37));
+        writer.kill().expect("killed");
+        writer.wait().expect("ended");
+        kills += 1;
+        if deleting && deleted.elapsed() > Duration::from_millis(300) {
+            // Some of it may be gone already, or come back at once.
+            let _ = std::fs::remove_dir_all(dir.join("run").join("maps"));
+            deleted = Instant::now();
+        }
+    }
+    for (role, child) in watched {
+        let output = child.wait_with_output().expect("ended");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{role}: {said}");
+        let told = |line: &&str| line.contains("snapshots") || line.contains("commits");
+        said.lines().filter(told).for_each(|line| println!("{line}"));
+    }
+    println!(
+        "{kills} writers killed{}",
+        if deleting { ", the run directory deleted now and then" } else { "" }
+    );
+}
