@@ -259,21 +259,17 @@ impl Inner {
         if found.staged
             && let Some(shared) = &place.shared
         {
-            for attempt in 0..2 {
-                if let Some(map) = self.fresh(shared, &found)? {
-                    return Ok(Some(map));
+            if let Some(map) = self.fresh(shared, &found)? {
+                return Ok(Some(map));
+            }
+            let seed = self.table.read(|table| table.seed);
+            match place.ours.then(|| self.store.share(shared, &found)) {
+                Some(Ok(Some(map))) if map.seed() == seed => return Ok(Some(map)),
+                Some(Err(error @ (Error::Parse(_) | Error::Full { .. } | Error::Invalid { .. }))) => {
+                    return Err(error);
                 }
-                if attempt == 1 || !place.ours {
-                    break;
-                }
-                match self.store.share(shared, &found) {
-                    Err(error @ (Error::Parse(_) | Error::Full { .. } | Error::Invalid { .. })) => {
-                        return Err(error);
-                    }
-                    // A map of our own will do as well.
-                    Err(_) => break,
-                    Ok(()) => {}
-                }
+                // A map of our own will do as well.
+                _ => {}
             }
         }
         let (seed, base) = self.table.read(|table| (table.seed, table.seq()));

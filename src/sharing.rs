@@ -91,17 +91,21 @@ impl Store {
         self.image(name, package, 0, Seq::default(), source, SLACK_NEW).map(|_| ())
     }
 
-    /// Brings the shared map of a package up to its text, making it if there is none.
+    /// Brings the shared map of a package up to its text, making it if there is none, and opens it for reading.
+    /// `None` if somebody has replaced the run directory meanwhile.
     ///
     /// # Errors
     ///
     /// [`Error::Parse`] if the text has errors, [`Error::Full`] if the map would be too large, [`Error::Io`]
     /// if it cannot be made, [`Error::Locked`] if a writer does not finish in time.
-    pub(crate) fn share(&self, shared: &Shared, place: &Place) -> Result<()> {
+    pub(crate) fn share(&self, shared: &Shared, place: &Place) -> Result<Option<Map>> {
         let _lock = self.take_lock(&place.path)?;
         let (text, metadata) = self.read_settled(place)?;
+        let like = metadata.clone();
         let state = State { place, text, metadata, edited: None };
-        self.publish_to(shared, &[state], true).map(|_| ()).map_err(|error| in_file(error, place))
+        self.publish_to(shared, &[state], true).map_err(|error| in_file(error, place))?;
+        // Still under the lock, so that it cannot be behind the text again.
+        shared.open(&place.name, &like, false)
     }
 
     /// Makes the map of a package anew.

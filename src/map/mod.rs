@@ -1,4 +1,60 @@
-//! The map.
+//! The map of a package: what every process reads from, in nanoseconds, from memory that all share.
+//!
+//! One file a package, in the run directory; where there is none, a piece of the heap that looks the same. It is
+//! made from the text and of no worth of its own: whoever finds it missing or damaged makes it anew.
+//!
+//! # Readers
+//!
+//! The hash of `package.section.option` leads to a slot of the index, the slot to the option's record, and the
+//! value stands in it: two cache lines. The record leads back to its section's block and to its name, which are
+//! compared with the key. Sections, names and the order of sections are blocks that are found in the same index.
+//!
+//! # Writer
+//!
+//! There is one at a time: it holds the package's lock. It appends what has changed behind the tail, the new
+//! block of each changed section with all its options, and then stores the new positions in the slots. Each
+//! block knows the commit that made it and the version before, so that a snapshot finds its own.
+//!
+//! # A writer dies
+//!
+//! Before the slots are stored nobody sees anything of it. In between some options are new and others old, as
+//! `Live::get` may see them at any time; snapshots see none of it, since its number was never committed. The next
+//! writer retires the map, see `control`.
+//!
+//! # What a stale read costs
+//!
+//! A slot that is read just before a commit leads to the value from before, which stays where it is as long as
+//! the file is mapped. Nothing that was published is ever overwritten.
+//!
+//! # Invariants
+//!
+//! - M1. A published byte never changes. What does: the slots and tags of the index and its overflow marks, the
+//!   header's words behind its fixed part, the control file's words. (`publish`, `index`; tested by
+//!   `publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_old`.)
+//! - M2. A reader takes no lock, waits for nothing, allocates nothing on the way to a plain value, and writes to no
+//!   shared file. Whoever is killed, the others go on. (`lookup`; tested by `tests/it/stress.rs`.)
+//! - M3. Every offset read from a map is checked before it is used. A damaged map leads to wrong answers or
+//!   none, not out of the file. (`region`, `lookup`; tested by `no_flipped_bit_harms_a_reader_...` and
+//!   `no_truncation_harms_a_reader`.)
+//! - M4. Growing and compacting make a new file, renamed over the old one, which is marked as retired. No mapped
+//!   file is truncated; the room a file takes is allocated before it is mapped. (`shared`; tested by
+//!   `maps_grow_and_are_compacted_while_snapshots_keep_what_they_see`, `a_full_run_directory_...`.)
+//! - M5. In a process the open maps are one pointer; a read pins an epoch, loads it and looks whether the map is
+//!   retired. A snapshot counts a reference instead. (`current`, `table`; tested by `c-examples/stress.c`.)
+//! - M6. A snapshot sees just the commits up to its sequence, in every package. (`mapping`; tested as M1, and by
+//!   `tests/it/stress.rs`.)
+//! - M7. A package that was made anew after a snapshot was opened, and was not open before, is answered with
+//!   `stale`, never with a newer value. (`snapshot`; tested by `tests/it/stress.rs`.)
+//! - M8. A commit over several packages publishes to all of them and raises the store's number last. (`control`;
+//!   tested by `a_transaction_over_packages_sees_itself_and_is_seen_whole` and `tests/it/stress.rs`.)
+//!
+//! # Orderings
+//!
+//! A slot is stored with release after its block was written, and loaded with acquire before the block is read.
+//! The number of a commit is stored with release after all its slots, and loaded with acquire by a snapshot before
+//! it looks at any. Tags and overflow marks ride on those two. `retired` is stored with release behind its
+//! sequence. Nothing else is shared.
+
 mod block;
 mod build;
 mod check;
