@@ -112,6 +112,9 @@ bench: build ## measure, with peers in the same run; rows also go to target/benc
 	CMS_BIN=$(CURDIR)/target/bin/cms CMS_BIN_SMALL=$(CURDIR)/target/bin/cms-small \
 	  $(CARGO) run --release --locked --manifest-path benches/Cargo.toml -- $(BENCH)
 
+bench-lookup: lib ## measure reads through the C library beside uthash and hashbrown, and what maps take
+	@benches/lookup.sh target/lib $(BENCH)
+
 sizes: build target/bin/cms-small ## print the sizes of the shipped binaries
 	@stat -L -c '%s %n' target/bin/cms target/bin/cms-small target/lib/libcms.so
 
