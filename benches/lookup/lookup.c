@@ -157,7 +157,8 @@ static double median_ratio(double (*times)[MAX_REPEATS], int a, int b, int count
 
 static void write_key(char *key, size_t entry)
 {
-    snprintf(key, SLOT, "network.s%07zu.option%02zu", entry / 10, entry % 10);
+    unsigned section = (unsigned)(entry / 10) % 10000000u, option = (unsigned)(entry % 10);
+    snprintf(key, SLOT, "network.s%07u.option%02u", section, option);
 }
 
 /* Fills the stream with keys: uniform among `distinct`, or by Zipf's law with exponent 0.99, scrambled. */
