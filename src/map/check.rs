@@ -1,19 +1,35 @@
 //! Verifies a whole map. Lookups check only what they rely on; this finds damage they would not notice.
+//!
+//! It walks through the arena from the header to the tail. Each block is looked at by itself and then looked
+//! up as a reader would; the slot that leads to it is noted. A slot that is left over leads nowhere. Then the
+//! orders are compared with the sections. It takes time in proportion to the size of the map, and memory for
+//! 8 bytes a block and some bits a slot.
+//!
+//! A map is not in order while a commit is being published to it. [`Map::check`] waits for that to pass.
 
-use std::collections::{HashMap, HashSet};
+mod blocks;
+mod orders;
+mod sections;
+
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::block::{Block, Record, SectionBlock};
+use super::block::Block;
 use super::format::{
-    At, BUCKET, F_ANONYMOUS, F_DELETED, F_SPLIT, H_FIXED, HEADER, INDEX, LEAF, NAME, ORDER, PART, S_FLAGS,
-    SECTION, SOURCE, W_DEAD, W_RETIRED, W_TAIL,
+    At, B_BODY, B_SIZE, BUCKET, H_FIXED, HEADER, INDEX, KIND_BITS, NAME, W_BEGUN, W_DEAD, W_DONE, W_RETIRED,
+    W_RETIRED_SEQ, W_SOURCE, W_TAIL,
 };
-use super::hash::{Kind, hash, u16_at};
-use super::index::{BLOCK, SlotId, tag};
+use super::hash::u32_at;
+use super::index::SlotId;
+use super::lookup::OVERREAD;
 use super::mapping::Map;
 
 /// Maps up to this size are verified when they are opened: it takes less time than to read the text.
 const CHECKED_AT_OPEN: usize = 1 << 16;
+
+/// How often, and after which pause, a map is looked at again that seems to be changing.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// What is wrong with a map, and where, in bytes from its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +48,8 @@ impl std::fmt::Display for Damage {
 
 type Checked<T> = Result<T, Damage>;
 
-fn damage<T>(what: &'static str, offset: usize) -> Checked<T> {
-    Err(Damage { what, offset })
+fn ensure(holds: bool, what: &'static str, offset: usize) -> Checked<()> {
+    if holds { Ok(()) } else { Err(Damage { what, offset }) }
 }
 
 impl Map {
@@ -48,214 +64,146 @@ impl Map {
     ///
     /// The first damage that was found.
     pub fn check(&self) -> Checked<()> {
-        let blocks = self.check_blocks()?;
-        let slots = self.check_slots(&blocks)?;
-        self.check_found(&blocks, &slots)?;
-        self.check_orders(&blocks)?;
-        if self.source().is_none() {
-            return damage("no text is recorded", 0);
+        let mut tries = 1;
+        loop {
+            let before = self.moment();
+            let found = Checker::new(self).run();
+            let [begun, done, _] = before;
+            // A commit may be on its way, or a writer may have died; only time tells.
+            if found.is_ok() || (begun == done && before == self.moment()) || tries == TRIES {
+                return found;
+            }
+            std::thread::sleep(PAUSE);
+            tries += 1;
+        }
+    }
+
+    /// Returns what changes whenever something is published.
+    fn moment(&self) -> [u32; 3] {
+        [W_BEGUN, W_DONE, W_TAIL].map(|word| self.region.load(word, Ordering::Acquire))
+    }
+}
+
+/// One look at a map.
+struct Checker<'m> {
+    map: &'m Map,
+    /// Where the free space starts, in bytes.
+    tail: usize,
+    /// The blocks in the order of their positions, and what they are.
+    blocks: Vec<(At, u32)>,
+    /// For each slot whether what it leads to was found through it.
+    led: Vec<bool>,
+    /// How many sections there are now.
+    live: usize,
+    /// A key that is being put together.
+    key: Vec<u8>,
+}
+
+impl<'m> Checker<'m> {
+    fn new(map: &'m Map) -> Self {
+        // Acquire: blocks before the tail are at rest.
+        let tail = At(map.region.load(W_TAIL, Ordering::Acquire)).offset();
+        Self { map, tail, blocks: Vec::new(), led: Vec::new(), live: 0, key: Vec::new() }
+    }
+
+    fn run(mut self) -> Checked<()> {
+        self.header()?;
+        self.walk()?;
+        self.free_space()?;
+        self.led = vec![false; self.map.index.slots() as usize];
+        for index in 0..self.blocks.len() {
+            let (at, kind) = self.blocks[index];
+            self.block(at, kind)?;
+        }
+        self.slots()?;
+        self.orders()
+    }
+
+    fn header(&self) -> Checked<()> {
+        let region = &self.map.region;
+        // Acquire: as everywhere; nothing depends on it here.
+        let word = |offset| region.load(offset, Ordering::Acquire);
+        let in_file = self.tail > HEADER && self.tail <= region.len().saturating_sub(OVERREAD);
+        ensure(in_file, "the end of what is in use is wrong", W_TAIL)?;
+        ensure(
+            At(word(W_DEAD)).offset() <= self.tail,
+            "the number of bytes no longer in use is wrong",
+            W_DEAD,
+        )?;
+        ensure(word(W_RETIRED) <= 1, "the mark of a map that was replaced is wrong", W_RETIRED)?;
+        for (start, end) in [(H_FIXED, W_RETIRED), (W_RETIRED_SEQ + 4, W_BEGUN), (W_SOURCE + 4, HEADER)] {
+            let unused = region.bytes(start, end - start).unwrap_or_default();
+            ensure(unused.iter().all(|byte| *byte == 0), "the header holds what it should not", start)?;
         }
         Ok(())
     }
 
-    /// Walks through the arena. Returns what block is where.
-    fn check_blocks(&self) -> Checked<HashMap<usize, u32>> {
-        let tail = At(self.region.load(W_TAIL, Ordering::Acquire)).offset();
-        let dead = At(self.region.load(W_DEAD, Ordering::Acquire)).offset();
-        if tail > self.region.len() || dead > tail {
-            return damage("the numbers of bytes in use are wrong", W_TAIL);
-        }
-        if self.region.load(W_RETIRED, Ordering::Acquire) > 1 {
-            return damage("the mark of a map that was replaced is wrong", W_RETIRED);
-        }
-        let rest = self.region.bytes(H_FIXED, W_RETIRED - H_FIXED).unwrap_or_default();
-        if rest.iter().any(|byte| *byte != 0) {
-            return damage("the header holds what it should not", H_FIXED);
-        }
-        let mut blocks = HashMap::new();
+    /// Walks through the arena and collects the blocks. That each is inside of it makes the walk end.
+    fn walk(&mut self) -> Checked<()> {
+        let region = &self.map.region;
         let mut offset = HEADER;
-        while offset < tail {
-            let Some(block) = At::of(offset).and_then(|at| Block::at(&self.region, at)) else {
-                return damage("a block is not inside the file", offset);
-            };
-            if !(NAME..=INDEX).contains(&block.kind) || block.bytes.len() < 8 {
-                return damage("a block is of no known kind", offset);
+        let mut indexes = 0;
+        while offset < self.tail {
+            let head = region.bytes(offset, B_BODY).unwrap_or_default();
+            let (size, kind) = ((u32_at(head, B_SIZE) >> KIND_BITS) as usize, u32_at(head, B_SIZE) & 7);
+            let fits = size >= B_BODY && size.is_multiple_of(2) && size <= self.tail - offset;
+            ensure(fits, "a block is not inside the part in use", offset)?;
+            ensure((NAME..=INDEX).contains(&kind), "a block is of no known kind", offset)?;
+            let Some(at) = At::of(offset) else { return ensure(false, "a block is too far behind", offset) };
+            if kind == INDEX {
+                // Its slots change; no reference to them is made.
+                let start = (offset + B_BODY).next_multiple_of(BUCKET);
+                let end = start + self.map.index.buckets as usize * BUCKET;
+                let fits = start == self.map.index.start && end == offset + size;
+                ensure(fits, "the index is not where the header says", offset)?;
+                indexes += 1;
+            } else {
+                let intact = Block::at(region, at).is_some_and(|block| block.is_intact());
+                ensure(intact, "a block's checksum is wrong", offset)?;
             }
-            if block.kind != INDEX && !block.is_intact() {
-                return damage("a block's checksum is wrong", offset);
-            }
-            let start = (offset + 8).next_multiple_of(BUCKET);
-            let end = start + self.index.buckets as usize * BUCKET;
-            if block.kind == INDEX && (start != self.index.start || end != offset + block.bytes.len()) {
-                return damage("the index is not where the header says", offset);
-            }
-            blocks.insert(offset, block.kind);
-            offset += block.bytes.len();
+            self.blocks.push((at, kind));
+            offset += size;
         }
-        let free = self.region.bytes(tail, self.region.len() - tail).unwrap_or_default();
-        match free.iter().position(|byte| *byte != 0) {
-            _ if offset != tail => damage("the last block is cut off", offset),
-            Some(at) => damage("the free space is not empty", tail + at),
-            None => Ok(blocks),
-        }
+        ensure(indexes == 1, "there is no index", HEADER)
     }
 
-    /// Checks that every slot leads somewhere. Returns them by where they lead.
-    fn check_slots(&self, blocks: &HashMap<usize, u32>) -> Checked<HashMap<u32, SlotId>> {
-        let mut slots = HashMap::new();
-        let mut records = HashSet::new();
-        for (offset, kind) in blocks.iter().filter(|(_, kind)| matches!(**kind, SECTION | PART)) {
-            let Some(block) = self.at_block(*offset, *kind) else {
-                return damage("a block is gone", *offset);
-            };
-            let flags = u16_at(block.bytes, S_FLAGS);
-            if flags & !(F_ANONYMOUS | F_SPLIT | F_DELETED) != 0 {
-                return damage("a section's flags are wrong", *offset);
-            }
-            let section = SectionBlock { block };
-            let mut count = 0;
-            for record in section.records() {
-                records.insert(offset + record.start);
-                count += 1;
-            }
-            if count != section.count() {
-                return damage("a section's options are cut off", *offset);
-            }
-        }
-        for number in 0..self.index.slots() {
+    /// Checks that nothing is behind the tail. A writer may be at work there, so it is read in words that may
+    /// change; what comes of it counts only if the tail has not moved.
+    fn free_space(&self) -> Checked<()> {
+        let region = &self.map.region;
+        let used = (self.tail.next_multiple_of(4)..region.len())
+            .step_by(4)
+            .find(|offset| region.load(*offset, Ordering::Relaxed) != 0);
+        ensure(used.is_none(), "the free space is not empty", used.unwrap_or_default())
+    }
+
+    /// Checks that each slot leads to what is found through it.
+    fn slots(&self) -> Checked<()> {
+        for (number, led) in (0..self.map.index.slots()).zip(&self.led) {
             let slot = SlotId(number);
-            let (at, tag) = (self.index.word_of(slot), self.index.tag_of(&self.region, slot));
-            let word = self.index.word(&self.region, slot);
-            let offset = At(word & !BLOCK).offset();
-            let known = match word & BLOCK {
-                0 => records.contains(&offset),
-                _ => blocks.contains_key(&offset),
-            };
-            if word != 0 && (!known || tag == 0 || slots.insert(word, slot).is_some()) {
-                return damage("a slot of the index leads nowhere", at);
-            }
-        }
-        Ok(slots)
-    }
-
-    fn at_block(&self, offset: usize, kind: u32) -> Option<Block<'_>> {
-        Block::at(&self.region, At::of(offset)?).filter(|block| block.kind == kind)
-    }
-
-    /// Checks that everything is found by its hash, and that what a slot leads to is found in that slot.
-    fn check_found(&self, blocks: &HashMap<usize, u32>, slots: &HashMap<u32, SlotId>) -> Checked<()> {
-        for (word, slot) in slots {
-            let offset = At(word & !BLOCK).offset();
-            let found = match word & BLOCK {
-                0 => self.is_record_found(offset, *slot),
-                _ => self.is_found(offset, blocks, *slot),
-            };
-            if !found {
-                return damage("a block or option is not found by its name", offset);
-            }
-        }
-        for (offset, kind) in blocks {
-            let Some(block) = self.at_block(*offset, *kind) else {
-                return damage("a block is gone", *offset);
-            };
-            let section = SectionBlock { block };
-            let known = match *kind {
-                NAME if *offset != HEADER => block.name().is_some_and(|name| self.knows_name(name)),
-                SECTION => self.find_section(self.section_hash(section.name()), section.name()).is_some(),
-                ORDER => {
-                    let name = self.name(At(block.type_word())).filter(|_| block.type_word() != 0);
-                    self.find_order(name).is_some()
-                }
-                _ => true,
-            };
-            let of_section = matches!(*kind, SECTION | PART);
-            let options = |record: Record<'_>| {
-                let name = self.name(record.name).unwrap_or_default();
-                self.find_record(self.key_hash(section.name(), name), section.name(), record.name).is_some()
-            };
-            if !known || (of_section && !section.records().all(options)) {
-                return damage("a block or one of its options cannot be found", *offset);
-            }
+            // A slot that was claimed by a commit for which there was no room stays empty.
+            let empty = self.map.index.word(&self.map.region, slot) == 0;
+            ensure(empty || *led, "a slot of the index leads nowhere", self.map.index.word_of(slot))?;
         }
         Ok(())
     }
 
-    fn knows_name(&self, name: &[u8]) -> bool {
-        self.find_name(self.name_hash(name), name).is_some()
+    /// Reports whether there is a block of a kind at a position.
+    fn is_block(&self, at: At, kind: u32) -> bool {
+        let found = self.blocks.binary_search_by_key(&at.0, |(at, _)| at.0);
+        found.is_ok_and(|index| self.blocks.get(index).is_some_and(|(_, found)| *found == kind))
     }
 
-    fn key_hash(&self, section: &[u8], option: &[u8]) -> u64 {
-        hash(Kind::Key, self.seed, &[self.package(), b".", section, b".", option].concat())
+    /// Returns the name at a position, of a known name block.
+    fn name(&self, at: At, from: usize) -> Checked<&'m [u8]> {
+        let name = self.map.name(at).filter(|_| self.is_block(at, NAME));
+        name.ok_or(Damage { what: "a name is gone", offset: from })
     }
 
-    fn is_record_found(&self, offset: usize, slot: SlotId) -> bool {
-        let found = || {
-            let bytes = self.region.bytes(offset, self.region.len().checked_sub(offset)?)?;
-            let record = Record::at(bytes, 0)?;
-            let section = self.newest_section(At::of(offset.checked_sub(record.back)?)?)?;
-            let hash = self.key_hash(section.name(), self.name(record.name)?);
-            let tagged = tag(hash) == self.index.tag_of(&self.region, slot);
-            Some(tagged && self.find_record(hash, section.name(), record.name) == Some(slot))
-        };
-        found() == Some(true)
-    }
-
-    fn is_found(&self, offset: usize, blocks: &HashMap<usize, u32>, slot: SlotId) -> bool {
-        let kind = blocks.get(&offset).copied().unwrap_or(0);
-        let Some(block) = self.at_block(offset, kind) else { return false };
-        let tagged = |hash| tag(hash) == self.index.tag_of(&self.region, slot);
-        match kind {
-            NAME => block.name().is_some_and(|name| {
-                let hash = self.name_hash(name);
-                tagged(hash) && self.find_name(hash, name) == At::of(offset)
-            }),
-            SECTION => {
-                let name = SectionBlock { block }.name();
-                let hash = self.section_hash(name);
-                tagged(hash) && self.find_section(hash, name).is_some_and(|found| found.slot == slot)
-            }
-            PART => {
-                let name = SectionBlock { block }.name();
-                let found = self.find_part(self.section_hash(name), name, block.type_word());
-                found.is_some_and(|found| found.slot == slot)
-            }
-            ORDER => {
-                let name = self.name(At(block.type_word())).filter(|_| block.type_word() != 0);
-                self.find_order(name).is_some_and(|found| found.slot == slot)
-            }
-            _ => false,
+    /// Notes that what `slot` leads to was found through it.
+    fn lead(&mut self, slot: SlotId) {
+        if let Some(led) = self.led.get_mut(slot.0 as usize) {
+            *led = true;
         }
-    }
-
-    /// Checks that each section is in the order of all and in that of its type, once.
-    fn check_orders(&self, blocks: &HashMap<usize, u32>) -> Checked<()> {
-        let Some(all) = self.order(None, None) else { return damage("there is no order of sections", 0) };
-        for (at, count) in all.leaves() {
-            if blocks.get(&at.offset()) != Some(&LEAF) || count == 0 {
-                return damage("a leaf of the order is gone", at.offset());
-            }
-        }
-        let slots: Vec<SlotId> = all.slots().collect();
-        let unique: HashSet<SlotId> = slots.iter().copied().collect();
-        if slots.len() != all.len() || unique.len() != slots.len() {
-            return damage("the order of sections is wrong", 0);
-        }
-        let mut of_type: HashMap<u32, Vec<SlotId>> = HashMap::new();
-        for slot in &slots {
-            let Some(section) = self.section_in(*slot, None) else {
-                return damage("a section of the order is gone", self.index.word_of(*slot));
-            };
-            of_type.entry(section.block.type_word()).or_default().push(*slot);
-        }
-        for (section_type, slots) in of_type {
-            let Some(name) = self.name(At(section_type)) else {
-                return damage("a section's type is gone", At(section_type).offset());
-            };
-            if !self.order(Some(name), None).is_some_and(|order| order.slots().eq(slots)) {
-                return damage("the order of a type's sections is wrong", 0);
-            }
-        }
-        let sources = blocks.values().filter(|kind| **kind == SOURCE).count();
-        if sources == 0 { damage("no text is recorded", 0) } else { Ok(()) }
     }
 }

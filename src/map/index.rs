@@ -189,13 +189,6 @@ impl Index {
         SlotId(bucket * 12 + slot)
     }
 
-    /// Returns the tag of a slot; 0 if it is free.
-    pub fn tag_of(self, region: &Region, slot: SlotId) -> u8 {
-        let (bucket, slot) = (slot.0 / 12, slot.0 as usize % SLOTS);
-        let word = self.start + bucket as usize * BUCKET + slot / 4 * 4;
-        region.load(word, Ordering::Relaxed).to_le_bytes()[slot % 4]
-    }
-
     /// Returns the number of slots.
     pub fn slots(self) -> u32 {
         self.buckets.saturating_mul(12)

@@ -65,7 +65,10 @@ fn all_that_is_in_the_text_is_found_in_the_map() {
 }
 
 fn apply(map: &Map, document: &Package, seq: u32) -> Outcome {
-    map.publish(document, document.touched(), Seq(seq)).expect("can be held")
+    map.mark(true, Seq(seq));
+    let outcome = map.publish(document, document.touched(), Seq(seq)).expect("can be held");
+    map.mark(false, Seq(seq));
+    outcome
 }
 
 /// All that a view shows.
@@ -146,6 +149,7 @@ fn publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_ol
             change(&mut document, *kind, section, *option, *value);
         }
         assert_eq!(apply(&map, &document, seq), Outcome::Done);
+        assert_eq!(map.check(), Ok(()));
         same_as(&map, &document);
         states.push(dump(&map, None));
         for (seq, state) in (1..).zip(&states) {

@@ -1,0 +1,117 @@
+//! Sections and parts: their options, and whether each is found by its key.
+
+use super::super::block::{Block, Record, SectionBlock};
+use super::super::format::{
+    At, F_ANONYMOUS, F_DELETED, F_SPLIT, NAME, P_NEXT_RANK, PART, S_COUNT, S_FLAGS, S_NAME, behind_name,
+};
+use super::super::hash::{Kind, hash, u16_at};
+use super::super::index::BLOCK;
+use super::super::mapping::Map;
+use super::super::value::Value;
+use super::{Checked, Checker, ensure};
+
+/// What a split section has behind its name, in bytes.
+const SPLIT: usize = P_NEXT_RANK + 4;
+
+impl Checker<'_> {
+    pub(super) fn section(&mut self, at: At, block: Block<'_>) -> Checked<()> {
+        let offset = at.offset();
+        let section = SectionBlock { block };
+        let (name, behind) = (section.name(), behind_name(section.name_len()));
+        let named = behind <= block.bytes.len() && block.bytes.get(S_NAME + name.len()) == Some(&0);
+        ensure(named, "a section's name is not inside its block", offset)?;
+        let flags = u16_at(block.bytes, S_FLAGS);
+        let known = match block.kind {
+            PART => flags == 0,
+            _ if section.is_deleted() => flags == F_DELETED && block.type_word() == 0,
+            _ => flags & !(F_ANONYMOUS | F_SPLIT) == 0 && self.is_block(At(block.type_word()), NAME),
+        };
+        ensure(known, "a section's head is wrong", offset)?;
+        if section.is_split() {
+            let fits = block.bytes.len() == behind + SPLIT && u16_at(block.bytes, S_COUNT) == 0;
+            ensure(fits, "a section is not as long as its block", offset)?;
+        } else {
+            self.records(at, &section)?;
+        }
+        let hash = self.map.section_hash(name);
+        if block.kind == PART {
+            let found = self.map.find_part(hash, name, block.type_word());
+            return self.newest(at, found, false).map(|_| ());
+        }
+        let found = self.map.find_section(hash, name);
+        // A deleted section with very many options takes several blocks; the slot leads to the first.
+        let first = |found: &SectionBlock<'_>| found.is_deleted() && found.block.seq() == block.seq();
+        let heir = section.is_deleted()
+            && found.and_then(|found| self.map.newest_section(found.at)).as_ref().is_some_and(first);
+        let newest = self.newest(at, found, heir)?;
+        if newest && !section.is_deleted() {
+            self.live += 1;
+            return self.parts(offset, &section, hash);
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, at: At, section: &SectionBlock<'_>) -> Checked<()> {
+        let (offset, bytes) = (at.offset(), section.block.bytes);
+        let ranks = if section.block.kind == PART { section.count() * 4 } else { 0 };
+        let mut end = behind_name(section.name_len()) + ranks;
+        let mut count = 0;
+        self.start_key(section.name());
+        let prefix = self.key.len();
+        for record in section.records() {
+            let place = offset + record.start;
+            let ended = match record.value {
+                Some(Value::List(list)) => list.as_bytes().last() == Some(&0),
+                Some(Value::String(string)) => !string.contains(&0),
+                None => section.block.kind == PART || !section.is_split(),
+            };
+            ensure(record.back == record.start && ended, "an option is damaged", place)?;
+            self.key.truncate(prefix);
+            self.key.extend_from_slice(self.name(record.name, place)?);
+            self.record(place, section, &record)?;
+            (end, count) = (record.end, count + 1);
+        }
+        ensure(count == section.count() && end == bytes.len(), "a section's options are cut off", offset)
+    }
+
+    fn start_key(&mut self, section: &[u8]) {
+        self.key.clear();
+        for part in [self.map.package(), b".", section, b"."] {
+            self.key.extend_from_slice(part);
+        }
+    }
+
+    /// Checks that the record, whose key has been put together, or a newer one, is found by the key.
+    fn record(&mut self, place: usize, section: &SectionBlock<'_>, record: &Record<'_>) -> Checked<()> {
+        let hash = hash(Kind::Key, self.map.seed, &self.key);
+        let slot = self.map.find_record(hash, section.name(), record.name);
+        let word = slot.map_or(0, |slot| self.map.index.word(&self.map.region, slot));
+        let at = At::of(place).unwrap_or_default();
+        ensure(word >= at.0 && word & BLOCK == 0, "an option is not found by its key", place)?;
+        if word == at.0 {
+            slot.into_iter().for_each(|slot| self.lead(slot));
+        }
+        Ok(())
+    }
+
+    /// Checks that the parts of a split section are there.
+    fn parts(&self, offset: usize, section: &SectionBlock<'_>, hash: u64) -> Checked<()> {
+        let Some([parts, options, next_rank]) = section.parts() else { return Ok(()) };
+        let likely = parts.is_power_of_two() && parts <= self.map.index.slots();
+        ensure(likely, "a section's parts are wrong", offset)?;
+        let mut count = 0_usize;
+        for number in 0..parts {
+            let part = part(self.map, section, hash, number);
+            let Some(part) = part else { return ensure(false, "a part of a section is gone", offset) };
+            for (index, _) in part.records().enumerate().filter(|(_, record)| record.value.is_some()) {
+                ensure(part.rank(index) < next_rank, "an option's place is wrong", offset)?;
+                count += 1;
+            }
+        }
+        ensure(count == options as usize, "a section has another number of options", offset)
+    }
+}
+
+fn part<'m>(map: &'m Map, of: &SectionBlock<'_>, hash: u64, number: u32) -> Option<SectionBlock<'m>> {
+    map.visible_section(map.find_part(hash, of.name(), number)?.at, None)
+}
