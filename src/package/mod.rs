@@ -12,6 +12,8 @@
 mod apply;
 mod edit;
 mod selector;
+#[cfg(miri)]
+mod stand_in;
 mod table;
 mod touched;
 mod view;

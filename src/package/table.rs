@@ -2,6 +2,9 @@
 
 use std::alloc::{Layout, handle_alloc_error};
 
+#[cfg(miri)]
+use super::stand_in::{Error, OrderedMap};
+#[cfg(not(miri))]
 use uthash_sys::{Error, OrderedMap};
 
 /// See the module documentation. Without memory the process ends, as with vectors.
