@@ -1,6 +1,6 @@
 //! Makes a whole map: in one pass over the sections, then the index, then the orders.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
@@ -12,7 +12,7 @@ use super::format::{
     INDEX, KIND_BITS, LEAF_MAX, MAGIC, PART, SECTION, SPLIT_ABOVE, Seq, VERSION, W_BEGUN, W_DONE, W_SOURCE,
     W_TAIL,
 };
-use super::hash::{Kind, hash, of_part};
+use super::hash::{Kind, hash, of_part, of_twin};
 use super::index::{BLOCK, Index, SlotId};
 use super::mapping::{header_checksum, part_number};
 use super::region::Region;
@@ -42,6 +42,8 @@ pub(crate) struct Image {
 const FILL: (usize, usize) = (8, 12);
 /// The least free space, in bytes.
 const MIN_SLACK: usize = 1024;
+/// How generated names start.
+const GENERATED: &[u8] = b"cfg";
 /// Files take whole pages.
 const PAGE: usize = 4096;
 
@@ -69,6 +71,8 @@ struct Builder<'c> {
     /// For each section its entry and its type.
     sections: Vec<(usize, At)>,
     type_before: Option<(&'c [u8], At)>,
+    /// Given names that may be generated for another section further on.
+    like_generated: HashSet<&'c [u8], FixedState>,
 }
 
 fn too_large() -> Error {
@@ -91,6 +95,7 @@ impl<'c> Builder<'c> {
             entries: Vec::new(),
             sections: Vec::new(),
             type_before: None,
+            like_generated: HashSet::default(),
         }
     }
 
@@ -184,6 +189,36 @@ impl<'c> Builder<'c> {
         let at = self.at()?;
         encode::split_section(&mut self.out, self.version, head, section_type, [parts, total, total]);
         self.enter_section(section, at, section_type);
+        Ok(())
+    }
+
+    /// Reports whether a section has a generated name that another one before it was given.
+    fn is_twin(&mut self, head: &Head<'c>) -> bool {
+        if head.anonymous {
+            return self.like_generated.contains(head.name);
+        }
+        if head.name.starts_with(GENERATED) {
+            self.like_generated.insert(head.name);
+        }
+        false
+    }
+
+    /// Writes a section that is found by its place only. Its name leads to another one.
+    fn twin<V: Content>(
+        &mut self,
+        head: &Head<'c>,
+        section_type: At,
+        options: &[(&[u8], At, V)],
+    ) -> Result<()> {
+        if options.len() > SPLIT_ABOVE {
+            let why = "two sections have this name, given and generated, and the second has too many options";
+            return Err(Error::invalid(head.name, why));
+        }
+        let options: Vec<_> = options.iter().map(|(_, id, value)| (*id, Some(*value))).collect();
+        let at = self.at()?;
+        encode::section(&mut self.out, self.version, head, section_type, &options);
+        let hash = of_twin(self.start_key(head.name));
+        self.enter_section(hash, at, section_type);
         Ok(())
     }
 
@@ -307,6 +342,9 @@ impl<'c> Each<'c> for Builder<'c> {
             check(name, value)?;
             let id = self.option_name(index, name)?;
             entered.push((name, id, value));
+        }
+        if self.is_twin(&head) {
+            return self.twin(&head, section_type, &entered);
         }
         if entered.len() > SPLIT_ABOVE {
             return self.split(&head, section_type, &entered);

@@ -149,6 +149,10 @@ impl<'a> Publication<'a> {
         }
         let mut slots = Vec::with_capacity(self.document.len());
         for section in self.document.sections() {
+            if is_twin(self.document, section) {
+                // Its name leads to another one; only a new map has a place for both.
+                return Ok(Err(NoRoom));
+            }
             slots.push(room!(self.section(section, None)?));
         }
         room!(self.delete_others(&slots)?);
@@ -434,6 +438,10 @@ impl<'a> Publication<'a> {
             let old = at.and_then(|at| self.map.newest_section(at)).filter(|old| !old.is_deleted());
             let Some(old) = old else { continue };
             let hash = self.map.section_hash(old.name());
+            if self.map.find_section(hash, old.name()).is_none_or(|found| found.slot != slot) {
+                // A twin: what its name leads to is not to be deleted.
+                return Ok(Err(NoRoom));
+            }
             let entry = Entry { slot, hash, at, old: Some(old) };
             let names = self.live_names(&entry);
             self.updates.push((slot, room!(self.at()).0 | BLOCK));
@@ -557,6 +565,11 @@ struct Entry<'a> {
     /// Where the newest version is, perhaps of a deleted section.
     at: Option<At>,
     old: Option<SectionBlock<'a>>,
+}
+
+/// Reports whether a section has a generated name that another one before it was given.
+fn is_twin(document: &Package, section: Section<'_>) -> bool {
+    section.is_anonymous() && document.section(section.name()).is_some_and(|first| !first.is_anonymous())
 }
 
 /// Returns the bytes of a value as a block holds them, and whether it is a list.

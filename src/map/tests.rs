@@ -287,3 +287,5 @@ fn other_versions_other_machines_and_other_files_are_refused() {
     assert!(refused(&|b| b.fill(0xff)).is_some());
     assert!(refused(&|b| b.extend_from_slice(&[0; 8])).is_some());
 }
+
+mod damage;

@@ -4,7 +4,7 @@ use super::super::block::{Block, Record, SectionBlock};
 use super::super::format::{
     At, F_ANONYMOUS, F_DELETED, F_SPLIT, NAME, P_NEXT_RANK, PART, S_COUNT, S_FLAGS, S_NAME, behind_name,
 };
-use super::super::hash::{Kind, hash, u16_at};
+use super::super::hash::{Kind, hash, of_twin, u16_at};
 use super::super::index::BLOCK;
 use super::super::mapping::Map;
 use super::super::value::Value;
@@ -27,13 +27,18 @@ impl Checker<'_> {
             _ => flags & !(F_ANONYMOUS | F_SPLIT) == 0 && self.is_block(At(block.type_word()), NAME),
         };
         ensure(known, "a section's head is wrong", offset)?;
+        let hash = self.map.section_hash(name);
+        let is_twin = section.is_anonymous() && self.twin(at, hash);
         if section.is_split() {
             let fits = block.bytes.len() == behind + SPLIT && u16_at(block.bytes, S_COUNT) == 0;
             ensure(fits, "a section is not as long as its block", offset)?;
         } else {
-            self.records(at, &section)?;
+            self.records(at, &section, is_twin)?;
         }
-        let hash = self.map.section_hash(name);
+        if is_twin {
+            self.live += 1;
+            return Ok(());
+        }
         if block.kind == PART {
             let found = self.map.find_part(hash, name, block.type_word());
             return self.newest(at, found, false).map(|_| ());
@@ -51,7 +56,13 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn records(&mut self, at: At, section: &SectionBlock<'_>) -> Checked<()> {
+    /// Reports whether a section is one that is not found by its name, since another one has that as well.
+    fn twin(&mut self, at: At, hash: u64) -> bool {
+        let found = self.map.index.find(&self.map.region, of_twin(hash), |found| found == at);
+        found.inspect(|found| self.lead(found.slot)).is_some()
+    }
+
+    fn records(&mut self, at: At, section: &SectionBlock<'_>, is_twin: bool) -> Checked<()> {
         let (offset, bytes) = (at.offset(), section.block.bytes);
         let ranks = if section.block.kind == PART { section.count() * 4 } else { 0 };
         let mut end = behind_name(section.name_len()) + ranks;
@@ -68,7 +79,9 @@ impl Checker<'_> {
             ensure(record.back == record.start && ended, "an option is damaged", place)?;
             self.key.truncate(prefix);
             self.key.extend_from_slice(self.name(record.name, place)?);
-            self.record(place, section, &record)?;
+            if !is_twin {
+                self.record(place, section, &record)?;
+            }
             (end, count) = (record.end, count + 1);
         }
         ensure(count == section.count() && end == bytes.len(), "a section's options are cut off", offset)
