@@ -282,7 +282,8 @@ impl<'a> Publication<'a> {
         match at.offset().checked_sub(self.tail) {
             None => self.map.name(at).unwrap_or_default(),
             Some(start) => {
-                Block { kind: super::format::NAME, bytes: &self.out[start..] }.name().unwrap_or_default()
+                let bytes = self.out.get(start..).unwrap_or_default();
+                Block { kind: super::format::NAME, bytes }.name().unwrap_or_default()
             }
         }
     }
@@ -295,6 +296,9 @@ impl<'a> Publication<'a> {
             all.push((self.map.name_hash(name), room!(self.name(name)?), value));
         }
         let old_parts = entry.old.and_then(|old| old.parts()).map(|[parts, ..]| parts);
+        if old_parts.is_some_and(|parts| !self.is_likely(parts)) {
+            return Ok(Err(NoRoom));
+        }
         let parts = parts_for(all.len()).max(old_parts.unwrap_or(1));
         let mut groups: Vec<Vec<Ranked<'a>>> = vec![Vec::new(); parts as usize];
         let mut known = HashSet::with_capacity(all.len());
@@ -372,7 +376,7 @@ impl<'a> Publication<'a> {
         let (Some(touched), Some([parts, total, mut next_rank])) = (touched, numbers) else {
             return self.all_parts(section, called, entry);
         };
-        if total as usize > parts as usize * PART_OPTIONS * 4 {
+        if !self.is_likely(parts) || u64::from(total) > u64::from(parts) * (PART_OPTIONS * 4) as u64 {
             return self.all_parts(section, called, entry);
         }
         let mut total = i64::from(total);
@@ -415,13 +419,18 @@ impl<'a> Publication<'a> {
         self.split_head(called, entry, [parts, u32::try_from(total).unwrap_or(0), next_rank])
     }
 
+    /// Reports whether a section may have so many parts; if not, the map is damaged and to be made anew.
+    fn is_likely(&self, parts: u32) -> bool {
+        parts.is_power_of_two() && parts <= self.map.index.slots()
+    }
+
     /// Returns the names of the options a section has in the map.
     fn live_names(&self, entry: &Entry<'_>) -> Vec<At> {
         let Some(old) = entry.old else { return Vec::new() };
         let live = |record: &Record<'_>| record.value.is_some();
         match old.parts() {
             None => old.records().filter(live).map(|record| record.name).collect(),
-            Some([parts, ..]) => (0..parts)
+            Some([parts, ..]) => (0..parts.min(self.map.index.slots()))
                 .filter_map(|number| self.map.find_part(entry.hash, old.name(), number))
                 .filter_map(|found| self.map.newest_section(found.at))
                 .flat_map(|part| part.records().filter(live).map(|record| record.name))
