@@ -148,7 +148,8 @@ impl Store {
         let committed = publishing.committed();
         let mut found = Vec::new();
         for state in states {
-            let usable = |map: &Map| map.seed() == publishing.seed() && map.retired().is_none();
+            let ours = |map: &Map| map.seed() == publishing.seed() && map.retired().is_none();
+            let usable = |map: &Map| ours(map) && map.is_ready();
             match shared.open(&state.place.name, &state.metadata, true) {
                 Ok(None) if !create => {}
                 Ok(map) => found.push((state, map.filter(usable))),
@@ -221,8 +222,15 @@ impl Store {
         let slack = if old.is_some() { SLACK_GROWN } else { SLACK_NEW };
         let image = self.image(&state.place.name, &document, publishing.seed(), seq, source, slack)?;
         // The old one is retired before the new one shows: whoever dies in between leaves readers that look
-        // for a new one, and not some that go on with the old one for good.
-        old.iter().for_each(|old| old.retire(publishing.committed()));
+        // for a new one, and not some that go on with the old one for good. Of what cannot be published to,
+        // perhaps since it is damaged, some program may still read.
+        match old {
+            Some(old) => old.retire(publishing.committed()),
+            None => shared
+                .file(&state.place.name, &state.metadata)
+                .iter()
+                .for_each(|file| file.retire(publishing.committed())),
+        }
         shared.replace(&state.place.name, &image, &state.metadata).map(Some)
     }
 }

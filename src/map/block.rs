@@ -4,9 +4,9 @@
 
 use super::format::{
     At, B_BODY, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, L_COUNT, L_SLOTS, LEAF,
-    N_BYTES, N_LEN, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, O_TOTAL, P_NEXT_RANK, P_OPTIONS, P_PARTS, PART,
-    R_BACK, R_LEN, R_NAME, R_VALUE, S_COUNT, S_FLAGS, S_NAME, S_NAME_LEN, Seq, V_PREV, V_SEQ, V_TYPE, W_BACK,
-    W_LEN, W_NAME, W_VALUE, WIDE, WIDE_DEAD, behind_name, even,
+    LEAF_MAX, N_BYTES, N_LEN, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, O_TOTAL, P_NEXT_RANK, P_OPTIONS, P_PARTS,
+    PART, R_BACK, R_LEN, R_NAME, R_VALUE, S_COUNT, S_FLAGS, S_NAME, S_NAME_LEN, Seq, V_PREV, V_SEQ, V_TYPE,
+    W_BACK, W_LEN, W_NAME, W_VALUE, WIDE, WIDE_DEAD, behind_name, even,
 };
 use super::hash::{checksum, u16_at, u32_at, u64_at};
 use super::index::SlotId;
@@ -245,9 +245,10 @@ impl<'m> Order<'m> {
     ) -> impl DoubleEndedIterator<Item = SlotId> + ExactSizeIterator + use<'m> {
         let bytes =
             Block::at(region, at).filter(|block| block.kind == LEAF).map_or(&[][..], |block| block.bytes);
-        let count = u32_at(bytes, L_COUNT) as usize;
+        // Every order may have the same leaf many times, if the map is damaged: a small one at least.
+        let count = (u32_at(bytes, L_COUNT) as usize).min(LEAF_MAX);
         let slots = bytes.get(L_SLOTS..).unwrap_or_default();
-        let slots = slots.get(..count.saturating_mul(4)).unwrap_or_default();
+        let slots = slots.get(..count * 4).unwrap_or_default();
         slots.chunks_exact(4).map(|slot| SlotId(u32_at(slot, 0)))
     }
 

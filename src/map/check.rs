@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use super::block::Block;
 use super::format::{
-    At, B_BODY, B_SIZE, BUCKET, H_FIXED, HEADER, INDEX, KIND_BITS, NAME, W_BEGUN, W_DEAD, W_DONE, W_RETIRED,
-    W_RETIRED_SEQ, W_SOURCE, W_TAIL,
+    At, B_BODY, B_SIZE, BUCKET, H_FIXED, HEADER, INDEX, KIND_BITS, NAME, SRC_SIZE, W_BEGUN, W_DEAD, W_DONE,
+    W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL,
 };
 use super::hash::u32_at;
 use super::index::SlotId;
@@ -56,6 +56,13 @@ impl Map {
     /// Reports whether a small map is sound, all of it; larger ones are taken on trust until they are checked.
     pub fn is_sound(&self) -> bool {
         self.region.len() > CHECKED_AT_OPEN || self.check().is_ok()
+    }
+
+    /// Reports whether a writer can go on where the one before has stopped: behind the text it recorded last.
+    pub fn is_ready(&self) -> bool {
+        // Relaxed: who asks holds the lock that keeps other writers out.
+        let end = |word| At(self.region.load(word, Ordering::Relaxed)).offset();
+        end(W_TAIL) == end(W_SOURCE) + SRC_SIZE && self.source().is_some() && self.is_sound()
     }
 
     /// Verifies the whole map.

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::build::Image;
 use super::control::{self, Control};
-use super::format::{Seq, low};
+use super::format::{HEADER, Seq, W_RETIRED, W_RETIRED_SEQ, low};
 use super::mapping::{Map, Unusable};
 use super::region::Region;
 use crate::dirs::Dirs;
@@ -93,6 +93,11 @@ impl Shared {
         let path = self.path_of(package);
         let Ok(open) = self.open_file(&path, writable, Some(text)) else { return Ok(None) };
         map_file(&open, writable).map(Some).map_err(|why| Error::Damaged { path, why })
+    }
+
+    /// Opens what is in the place of the map of a package, if it is a file of ours.
+    pub fn file(&self, package: &str, text: &std::fs::Metadata) -> Option<MapFile> {
+        self.open_file(&self.path_of(package), true, Some(text)).ok().map(MapFile)
     }
 
     fn open_file(
@@ -246,6 +251,23 @@ impl Shared {
         let revision = revision + u64::from(skipped);
         control.set_committed(revision);
         Publishing { control, _lock: lock, revision }
+    }
+}
+
+/// A file in the place of a map, whatever it holds.
+pub(crate) struct MapFile(OpenFile);
+
+impl MapFile {
+    /// As [`Map::retire`], for who has mapped it while it was in order. It is written to, and not mapped: part
+    /// of it may not be there.
+    pub fn retire(&self, at: Seq) {
+        use std::os::unix::fs::FileExt;
+        let file = &self.0.file;
+        if file.metadata().is_ok_and(|found| found.len() >= HEADER as u64) {
+            // Who reads the file will notice later if this fails, when it is refreshed.
+            let _ = file.write_all_at(&at.0.to_le_bytes(), W_RETIRED_SEQ as u64);
+            let _ = file.write_all_at(&1_u32.to_le_bytes(), W_RETIRED as u64);
+        }
     }
 }
 
