@@ -41,6 +41,12 @@ impl Source {
         }
     }
 
+    /// Makes one that is always the same.
+    #[cfg(test)]
+    pub fn fixed() -> Self {
+        Self { inode: 1, size: 2, modified_ns: 3, changed_ns: 4, seen_ns: 5, hash: 6, len: 7 }
+    }
+
     /// Reports whether a file has the identity this was taken from.
     pub fn is(&self, metadata: &Metadata) -> bool {
         (self.inode, self.size) == (metadata.ino(), metadata.size())

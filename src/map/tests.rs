@@ -289,3 +289,21 @@ fn other_versions_other_machines_and_other_files_are_refused() {
 }
 
 mod damage;
+
+/// The layout is the same on every machine, and in every version that calls itself 1.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn the_layout_is_pinned() {
+    let text = "config a 'one'\n\toption x '1'\n\tlist l 'a'\n\tlist l 'b'\nconfig b\n\toption y '2'\n";
+    let making = Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: 64 };
+    let made = build(b"p", &document(text), &making).expect("a map");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/map-v1.map");
+    if std::env::var_os("CMS_UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &made.bytes).expect("written");
+    }
+    let golden = std::fs::read(&path).expect("the golden file");
+    assert!(golden == made.bytes, "the layout has changed: give it another version");
+    let map = Map::new(Region::heap(&golden, made.capacity)).expect("a good one");
+    assert_eq!(dump(&map, None), dump(&map_of(&document(text)), None));
+    assert_eq!(map.check(), Ok(()));
+}
