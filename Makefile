@@ -115,6 +115,9 @@ bench: build ## measure, with peers in the same run; rows also go to target/benc
 bench-lookup: lib ## measure reads through the C library beside uthash and hashbrown, and what maps take
 	@benches/lookup.sh target/lib $(BENCH)
 
+bench-publish: ## measure what the map's part of a commit takes, by the size of the package
+	$(CARGO) test --release --locked --lib -- --ignored --nocapture how_long_publishing_takes
+
 sizes: build target/bin/cms-small ## print the sizes of the shipped binaries
 	@stat -L -c '%s %n' target/bin/cms target/bin/cms-small target/lib/libcms.so
 

@@ -307,3 +307,32 @@ fn the_layout_is_pinned() {
     assert_eq!(dump(&map, None), dump(&map_of(&document(text)), None));
     assert_eq!(map.check(), Ok(()));
 }
+
+/// `make bench-publish`: what the map's part of a commit of one option takes, by the size of the package.
+#[test]
+#[ignore = "a benchmark"]
+fn how_long_publishing_takes() {
+    for sections in [100, 10_000, 100_000] {
+        let mut text = String::new();
+        for section in 0..sections {
+            text += &format!("config host 's{section:07}'\n");
+            (0..10).for_each(|option| text += &format!("\toption option{option:02} 'value-{section:07}'\n"));
+        }
+        let mut package = document(&text);
+        let map = roomy(&package, 1);
+        let mut times = Vec::new();
+        for commit in 0..80_u32 {
+            let section = format!("s{:07}", (commit * 7919) % sections);
+            let value = format!("new {commit}");
+            // Each commit begins with a document of its own; only what it touched is published.
+            change(&mut package, crate::DeltaKind::Set, &section, Some("option03"), Some(&value));
+            let one =
+                crate::package::Touched::Options(vec![(section.into_bytes(), Some(b"option03".to_vec()))]);
+            let start = std::time::Instant::now();
+            assert_eq!(map.publish(&package, &one, Seq(commit + 2)).expect("can be held"), Outcome::Done);
+            times.push(start.elapsed());
+        }
+        times.sort_unstable();
+        println!("{} options: {:?} at the median, {:?} at p99", sections * 10, times[40], times[78]);
+    }
+}
