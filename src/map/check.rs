@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use super::block::Block;
 use super::format::{
-    At, B_BODY, B_SIZE, BUCKET, H_FIXED, HEADER, INDEX, KIND_BITS, NAME, SRC_SIZE, W_BEGUN, W_DEAD, W_DONE,
-    W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL,
+    At, B_BODY, B_CHECKSUM, B_SIZE, BUCKET, H_FIXED, HEADER, INDEX, KIND_BITS, NAME, SRC_SIZE, W_BEGUN,
+    W_DEAD, W_DONE, W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL,
 };
 use super::hash::u32_at;
 use super::index::SlotId;
@@ -163,6 +163,9 @@ impl<'m> Checker<'m> {
                 let end = start + self.map.index.buckets as usize * BUCKET;
                 let fits = start == self.map.index.start && end == offset + size;
                 ensure(fits, "the index is not where the header says", offset)?;
+                let unused = region.bytes(offset + B_CHECKSUM, start - offset - B_CHECKSUM);
+                let empty = unused.is_some_and(|unused| unused.iter().all(|byte| *byte == 0));
+                ensure(empty, "the head of the index holds what it should not", offset)?;
                 indexes += 1;
             } else {
                 let intact = Block::at(region, at).is_some_and(|block| block.is_intact());

@@ -1,7 +1,270 @@
 //! Maps that are damaged, in every way there is, and maps that are odd but sound.
 
-use super::*;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
+use std::sync::atomic::Ordering;
 
+use super::super::block::Block;
+use super::super::format::{
+    At, BUCKET, FIRST_SLOT, H_INDEX, HEADER, OVERFLOW, SLOTS, W_BEGUN, W_DEAD, W_DONE, W_RETIRED,
+    W_RETIRED_SEQ, W_TAIL,
+};
+use super::super::hash::u32_at;
+use super::super::index::SlotId;
+use super::super::mapping::Unusable;
+use super::*;
+use crate::DeltaKind::{Add, Delete, Set};
+use crate::package::Touched;
+
+/// A small map with every kind of block: lists, a split section, anonymous and deleted ones, several versions.
+pub fn rich() -> Map {
+    let mut text =
+        "config a 'one'\n\toption x '1'\n\tlist l 'a'\n\tlist l 'b'\nconfig b\n\toption y '2'\n".to_owned();
+    text += "config a 'big'\n";
+    for option in 0..66 {
+        text += &format!("\toption o{option} '{option}'\n");
+    }
+    let mut package = document(&text);
+    let map = roomy(&package, 4);
+    change(&mut package, Set, "one", Some("x"), Some("3"));
+    assert_eq!(apply(&map, &package, 2), Outcome::Done);
+    change(&mut package, Delete, "one", None, None);
+    change(&mut package, Delete, "big", Some("o7"), None);
+    assert_eq!(apply(&map, &package, 3), Outcome::Done);
+    map
+}
+
+/// Reads everything there is in a map, at several commits, in every way. Returns a hash of what was read.
+fn read_all(map: &Map) -> u64 {
+    let mut seen = DefaultHasher::new();
+    for seq in [None, Some(Seq(0)), Some(Seq(1)), Some(Seq(3))] {
+        let package = view::Package::of(map, seq);
+        (package.name(), package.len()).hash(&mut seen);
+        for section in package.sections().take(1000) {
+            (section.name(), section.section_type(), section.is_anonymous()).hash(&mut seen);
+            for (name, value) in section.options().take(1000) {
+                name.hash(&mut seen);
+                value.items().for_each(|item| item.hash(&mut seen));
+            }
+            section.get(b"o7").map(|value| value.items().count()).hash(&mut seen);
+        }
+        let given = ["one.x", "one.l", "one.none", "big.o69", "cfg024b7f.y", "none.x"].map(str::to_owned);
+        let few = if seq.is_none() { 1 } else { 9 };
+        for key in (0..66).step_by(few).map(|option| format!("big.o{option}")).chain(given) {
+            let key = format!("p.{key}");
+            let path = Path::split(key.as_bytes(), map.seed).expect("a key");
+            let value = map.get(&path, seq);
+            value.iter().flat_map(|value| value.items()).for_each(|item| item.hash(&mut seen));
+            value.is_some().hash(&mut seen);
+            if seq.is_none() && (key.contains("o6") || key.contains("one")) {
+                let placed = map.place(&path);
+                let again = placed.as_ref().and_then(|placed| map.at_place(placed));
+                (placed.is_some(), again.map(|value| value.items().count())).hash(&mut seen);
+            }
+        }
+        for section_type in [&b"a"[..], b"b", b"none", b""] {
+            let names = package.sections_of_type(section_type).take(1000).map(|section| section.name());
+            names.collect::<Vec<_>>().hash(&mut seen);
+            package.section_of_type(section_type, -1).map(|section| section.name()).hash(&mut seen);
+        }
+        package.section(b"one").is_some().hash(&mut seen);
+    }
+    seen.finish()
+}
+
+pub fn bytes_of(map: &Map) -> Vec<u8> {
+    map.region.bytes(0, map.region.len()).expect("all of it").to_vec()
+}
+
+fn word(map: &Map, offset: usize) -> u32 {
+    map.region.load(offset, Ordering::Relaxed)
+}
+
+/// Names the bytes that may be damaged without anything being found, and why that does no harm.
+fn unimportant(map: &Map) -> Vec<(Range<usize>, &'static str)> {
+    let tail = At(word(map, W_TAIL)).offset();
+    let mut known = vec![
+        (W_RETIRED..W_RETIRED + 1, "readers look for another map, and find the same or make one"),
+        (W_RETIRED_SEQ..W_RETIRED_SEQ + 4, "is looked at in a retired map only"),
+        (W_BEGUN..W_BEGUN + 4, "is looked at when a writer has died"),
+        (W_DONE..W_DONE + 4, "the same"),
+        (W_DEAD..W_DEAD + 4, "only says when it is worth while to make the map anew"),
+        (tail..tail.next_multiple_of(4), "half a word of the free space, which the next commit writes over"),
+    ];
+    for bucket in 0..map.index.buckets as usize {
+        let start = map.index.start + bucket * BUCKET;
+        known.push((start + OVERFLOW * 4..start + OVERFLOW * 4 + 4, "readers look into one more bucket"));
+        for slot in (0..SLOTS).filter(|slot| word(map, start + (FIRST_SLOT + slot) * 4) == 0) {
+            known.push((start + slot..start + slot + 1, "the slot is not used by commits to come"));
+        }
+    }
+    known
+}
+
+#[test]
+fn a_sound_map_is_found_sound() {
+    let map = rich();
+    assert_eq!(map.check(), Ok(()));
+    assert_eq!(read_all(&map), read_all(&rich()));
+}
+
+#[test]
+fn no_flipped_bit_harms_a_reader_and_those_that_matter_are_found() {
+    let good = rich();
+    let (bytes, expected, unimportant) = (bytes_of(&good), read_all(&good), unimportant(&good));
+    let tail = At(word(&good, W_TAIL)).offset();
+    let flip = |bit: usize| {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let Ok(map) = Map::new(Region::heap(&flipped, flipped.len())) else { return };
+        let sound = map.check().is_ok();
+        if bit / 8 >= tail {
+            // Nothing that is in use leads there, so there is nothing to read.
+            assert!(!sound || bit / 8 < tail.next_multiple_of(4), "bit {bit} of the free space is not found");
+            return;
+        }
+        let seen = read_all(&map);
+        if sound {
+            assert_eq!(seen, expected, "bit {bit} changes what is read, and is not found");
+            let known = unimportant.iter().any(|(range, _)| range.contains(&(bit / 8)));
+            assert!(known, "bit {bit} of byte {} is not found", bit / 8);
+        }
+    };
+    in_threads(bytes.len() * 8, step(13, 2039), flip);
+}
+
+/// Returns how many cases to go on by: of all that there are with CMS_EXHAUSTIVE=1, as `make soak` has it, none
+/// is passed over. The numbers are odd, so that all bits of a byte have their turn.
+fn step(usual: usize, under_miri: usize) -> usize {
+    match (cfg!(miri), std::env::var_os("CMS_EXHAUSTIVE")) {
+        (true, _) => under_miri,
+        (false, Some(_)) => 1,
+        (false, None) => usual,
+    }
+}
+
+/// Calls `each` with the numbers below `end`, or with one of `step`, from several threads.
+fn in_threads(end: usize, step: usize, each: impl Fn(usize) + Sync) {
+    let threads = if cfg!(miri) { 1 } else { 4 };
+    std::thread::scope(|scope| {
+        let each = &each;
+        let run = |first| move || (first..end).step_by(step * threads).for_each(each);
+        let running: Vec<_> = (0..threads).map(|first| scope.spawn(run(first * step))).collect();
+        running.into_iter().for_each(|thread| thread.join().expect("nothing panics"));
+    });
+}
+
+#[test]
+fn no_flipped_bit_harms_a_writer() {
+    let bytes = bytes_of(&rich());
+    let mut few = document("config a 'one'\n\toption x '1'\n");
+    change(&mut few, Set, "one", Some("x"), Some("9"));
+    let lines: String = (0..90).map(|option| format!("\toption o{option} '{option}'\n")).collect();
+    let mut many = document(&format!("config a 'big'\n{lines}"));
+    change(&mut many, Set, "big", Some("q"), Some("1"));
+    let mut added = document("config b\n");
+    change(&mut added, Add, "new", None, Some("a"));
+    in_threads(bytes.len() * 8, step(31, 9973), |bit| {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        for document in [&few, &many, &added] {
+            for touched in [document.touched(), &Touched::Everything] {
+                let Ok(map) = Map::new(Region::heap(&flipped, flipped.len())) else { continue };
+                let _ = map.publish(document, touched, Seq(4));
+                // Whatever was written, it can be read.
+                read_some(&map);
+            }
+        }
+    });
+}
+
+fn read_some(map: &Map) {
+    let package = view::Package::of(map, None);
+    let options = |section: view::Section<'_>| section.options().take(100).count();
+    assert!(package.sections().take(10).map(options).sum::<usize>() < 10_000);
+}
+
+/// Returns where each block of a map starts.
+fn block_starts(map: &Map) -> Vec<usize> {
+    let tail = At(word(map, W_TAIL)).offset();
+    let mut starts = vec![HEADER];
+    while let Some(start) = starts.last().copied().filter(|start| *start < tail) {
+        let block = Block::at(&map.region, At::of(start).expect("near")).expect("a block");
+        starts.push(start + block.bytes.len());
+    }
+    starts
+}
+
+#[test]
+fn no_truncation_harms_a_reader() {
+    let good = rich();
+    let bytes = bytes_of(&good);
+    let mut lengths: Vec<usize> = (0..bytes.len()).step_by(64).collect();
+    lengths.extend(block_starts(&good));
+    for len in lengths.into_iter().step_by(step(1, 29)) {
+        // A file that is shorter than its header says is refused; zeros in its place are found.
+        assert!(Map::new(Region::heap(&bytes[..len], len)).is_err());
+        let Ok(map) = Map::new(Region::heap(&bytes[..len], bytes.len())) else { continue };
+        read_all(&map);
+        // Zeros at the end of the last block are not missed.
+        assert!(map.check().is_err() || bytes[len..].iter().all(|byte| *byte == 0), "cut at {len}");
+    }
+}
+
+#[test]
+fn other_versions_other_machines_and_other_files_are_refused() {
+    let bytes = bytes_of(&rich());
+    let refused = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = bytes.clone();
+        change(&mut bytes);
+        let len = bytes.len();
+        Map::new(Region::heap(&bytes, len)).err()
+    };
+    assert_eq!(refused(&|b| b[8] = 2), Some(Unusable::Version(2)));
+    assert!(refused(&|b| b[0] ^= 0xff).is_some());
+    // A text editor has changed the ends of lines.
+    assert!(refused(&|b| b.splice(7..8, *b"\r\n").for_each(drop)).is_some());
+    for size in [2, 4, 8] {
+        assert!(refused(&|b| b.chunks_exact_mut(size).for_each(<[u8]>::reverse)).is_some());
+        // The same, from a program that wrote the numbers but not the magic the wrong way about.
+        assert!(refused(&|b| b[8..].chunks_exact_mut(size).for_each(<[u8]>::reverse)).is_some());
+    }
+    assert!(refused(&|b| b.fill(0)).is_some());
+    assert!(refused(&|b| b.fill(0xff)).is_some());
+    assert!(refused(&|b| b.clear()).is_some());
+    assert!(refused(&|b| b.extend_from_slice(&[0; 8])).is_some());
+}
+
+#[test]
+fn a_slot_that_leads_to_another_place_is_found() {
+    let good = rich();
+    let bytes = bytes_of(&good);
+    let words: Vec<u32> =
+        (0..good.index.slots()).map(|slot| good.index.word(&good.region, SlotId(slot))).collect();
+    let mut other: Vec<u32> = words.iter().copied().filter(|word| *word != 0).collect();
+    // Old versions as well: where any block starts.
+    other.extend(block_starts(&good).into_iter().filter_map(|start| Some(At::of(start)?.0 | 1 << 31)));
+    in_threads(words.len() * other.len(), step(37, 9973), |pair| {
+        let (slot, word) = (pair / other.len(), other[pair % other.len()]);
+        if words[slot] == word {
+            return;
+        }
+        let mut changed = bytes.clone();
+        let at = good.index.word_of(SlotId(u32::try_from(slot).expect("few")));
+        changed[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        let map = Map::new(Region::heap(&changed, changed.len())).expect("the header is good");
+        read_all(&map);
+        assert!(map.check().is_err(), "slot {slot} leads to {word:x}");
+    });
+}
+
+#[test]
+fn the_index_is_where_the_header_says() {
+    let map = rich();
+    let header = map.region.bytes(0, HEADER).expect("there");
+    assert_eq!(At(u32_at(header, H_INDEX)).offset(), map.index.start);
+    assert!(block_starts(&map).iter().any(|start| (start + 8).next_multiple_of(BUCKET) == map.index.start));
+}
 #[test]
 fn a_generated_name_that_another_section_was_given_leads_to_that_one_and_both_are_shown() {
     let text =
@@ -19,12 +282,12 @@ fn a_generated_name_that_another_section_was_given_leads_to_that_one_and_both_ar
     assert_eq!(second.get(b"x"), Some(Value::String(b"2")));
     assert!(second.is_anonymous() && second.options().count() == 2);
     // The first may change; if more does, the map is made anew, since names cannot tell the two apart.
-    change(&mut package, crate::DeltaKind::Set, "cfg02b606", Some("x"), Some("4"));
+    change(&mut package, Set, "cfg02b606", Some("x"), Some("4"));
     assert_eq!(apply(&map, &package, 2), Outcome::Done);
     assert_eq!((get(&map, "p.cfg02b606.x"), map.check()), (Some(Value::String(b"4")), Ok(())));
-    change(&mut package, crate::DeltaKind::Delete, "c", None, None);
+    change(&mut package, Delete, "c", None, None);
     assert_eq!(apply(&map, &package, 3), Outcome::Full);
-    change(&mut package, crate::DeltaKind::Delete, "cfg02b606", None, None);
+    change(&mut package, Delete, "cfg02b606", None, None);
     assert_eq!(apply(&map, &package, 3), Outcome::Full);
     assert_eq!(map_of(&package).check(), Ok(()));
 }
