@@ -223,6 +223,11 @@ impl Inner {
         Ok(Some(map))
     }
 
+    /// Reports whether a package is open, and its map is not one that commits are published to.
+    pub fn is_private(&self, package: &[u8]) -> bool {
+        self.table.read(|table| table.get(package).is_some_and(|entry| !entry.map.usage().shared))
+    }
+
     /// Starts with an empty table if the run directory was deleted or replaced. Returns whether it was.
     fn follow_directory(&self, place: &mut Place) -> bool {
         let table = self.table.get();

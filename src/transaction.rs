@@ -146,8 +146,9 @@ impl Transaction {
             }
         }
         let revision = store.commit_all(&changes, Form::Lossless)?;
-        if revision.is_none() {
-            self.live.refresh()?;
+        if revision.is_none() || self.packages.keys().any(|name| self.live.inner.is_private(name)) {
+            // The commit is made, whatever comes of this: it may be another package that cannot be read.
+            let _ = self.live.refresh();
         }
         Ok(revision.unwrap_or_else(|| self.live.revision()))
     }
