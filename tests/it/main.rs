@@ -3,6 +3,7 @@
 mod cli;
 mod cli_edges;
 mod corpus;
+mod corruption;
 mod crash;
 mod faults;
 mod golden;
