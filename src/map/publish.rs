@@ -296,6 +296,10 @@ impl<'a> Publication<'a> {
             all.push((self.map.name_hash(name), room!(self.name(name)?), value));
         }
         let old_parts = entry.old.and_then(|old| old.parts()).map(|[parts, ..]| parts);
+        // It was split before, and then deleted: the versions of its parts would lead past that. A new map has none.
+        if old_parts.is_none() && self.map.find_part(entry.hash, called.name, 0).is_some() {
+            return Ok(Err(NoRoom));
+        }
         if old_parts.is_some_and(|parts| !self.is_likely(parts)) {
             return Ok(Err(NoRoom));
         }

@@ -167,6 +167,7 @@ fn roomy(document: &Package, divisor: usize) -> Map {
 }
 
 mod damage;
+mod histories;
 mod random;
 
 /// The layout is the same on every machine, and in every version that calls itself 1.

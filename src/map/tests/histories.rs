@@ -1,0 +1,144 @@
+//! Random histories of a package: after each commit the map shows what a new one of the same text would, and
+//! every commit before as it was.
+
+use super::*;
+use crate::DeltaKind;
+use crate::package::Touched;
+
+const SECTIONS: usize = 4;
+const OPTIONS: usize = 140;
+
+/// One commit.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Somebody saves another text: for each section name, type, how many options and what is in them.
+    Edit(Vec<(usize, usize, usize, usize)>),
+    /// A transaction.
+    Change(Vec<(DeltaKind, usize, Option<usize>, usize)>),
+}
+
+fn text_of(sections: &[(usize, usize, usize, usize)]) -> String {
+    let mut text = String::new();
+    let mut named = Vec::new();
+    for (name, section_type, options, salt) in sections {
+        if named.contains(name) {
+            continue;
+        }
+        named.push(*name);
+        text += &format!("config t{section_type} 's{name}'\n");
+        for option in 0..*options {
+            // Few differ from one text to the next, so that most parts of a section are as they were.
+            let value = if option % 50 == 3 { *salt } else { 0 };
+            text += &format!("\toption o{option} '{value}'\n");
+        }
+    }
+    text
+}
+
+/// Makes the change as far as it is one.
+fn apply_change(document: &mut Package, change: &(DeltaKind, usize, Option<usize>, usize)) {
+    let (kind, section, option, value) = change;
+    if *kind == DeltaKind::Add {
+        document.add_section(format!("t{value}").as_bytes()).expect("added");
+        return;
+    }
+    let section = format!("s{section}");
+    let option = option.map(|option| format!("o{option}"));
+    let value = match (kind, &option) {
+        (DeltaKind::Rename, Some(_)) => format!("o{}", value * 40),
+        (DeltaKind::Rename, None) => format!("s{value}"),
+        (DeltaKind::Set, None) => format!("t{value}"),
+        _ => value.to_string(),
+    };
+    let option = option.filter(|_| *kind != DeltaKind::Reorder);
+    if *kind == DeltaKind::AddList && option.is_none() {
+        return;
+    }
+    let delta = crate::Delta::new(
+        *kind,
+        section.as_bytes(),
+        option.as_deref().map(str::as_bytes),
+        Some(value.as_bytes()),
+    );
+    // What does not apply changes nothing.
+    let _ = document.apply(&delta, crate::text::Dialect::Cms);
+}
+
+/// All that is shown, and by each key that could be there whether it is.
+fn everything(map: &Map, seq: Option<Seq>) -> Vec<String> {
+    let mut out = dump(map, seq);
+    for section in 0..SECTIONS {
+        for option in 0..OPTIONS {
+            let key = format!("p.s{section}.o{option}");
+            let path = Path::split(key.as_bytes(), map.seed).expect("a key");
+            if let Some(value) = map.get(&path, seq) {
+                out.push(format!("{key}={:?}", value.items().map(<[u8]>::to_vec).collect::<Vec<_>>()));
+            }
+        }
+    }
+    let view = view::Package::of(map, seq);
+    for section_type in ["t0", "t1", "t2", "t3"] {
+        for section in view.sections_of_type(section_type.as_bytes()) {
+            out.push(format!("{section_type}: {}", String::from_utf8_lossy(section.name())));
+        }
+    }
+    out
+}
+
+fn print(document: &Package) -> String {
+    String::from_utf8(crate::text::print(document, false)).expect("text")
+}
+
+fn same(got: &[String], expected: &[String], when: &str) {
+    let missing: Vec<_> = expected.iter().filter(|line| !got.contains(line)).take(5).collect();
+    let added: Vec<_> = got.iter().filter(|line| !expected.contains(line)).take(5).collect();
+    assert!(got == expected, "{when}: missing {missing:?}, added {added:?}");
+}
+
+fn check_history(steps: &[Step]) {
+    let mut text = text_of(&[(0, 0, 100, 0), (1, 1, 3, 0)]);
+    let mut map = roomy(&document(&text), 1);
+    let mut states = vec![(1, everything(&map, None))];
+    for (seq, step) in (2..).zip(steps) {
+        let mut now = document(&text);
+        map.mark(true, Seq(seq));
+        let outcome = match step {
+            Step::Edit(sections) => {
+                now = document(&text_of(sections));
+                map.publish(&now, &Touched::Everything, Seq(seq)).expect("can be held")
+            }
+            Step::Change(changes) => {
+                changes.iter().for_each(|change| apply_change(&mut now, change));
+                if *now.touched() == Touched::Everything {
+                    // As a commit does: the generated names are those of the new text.
+                    now = document(&print(&now));
+                    map.publish(&now, &Touched::Everything, Seq(seq)).expect("can be held")
+                } else {
+                    apply(&map, &now, seq)
+                }
+            }
+        };
+        map.mark(false, Seq(seq));
+        if outcome == Outcome::Full {
+            map = roomy(&now, 1);
+            states.clear();
+        }
+        let expected = everything(&roomy(&now, 1), None);
+        same(&everything(&map, None), &expected, &format!("after {step:?}"));
+        states.push((if outcome == Outcome::Full { 1 } else { seq }, expected));
+        for (seq, state) in &states {
+            same(&everything(&map, Some(Seq(*seq))), state, &format!("as of {seq}"));
+        }
+        assert_eq!(map.check(), Ok(()));
+        text = print(&now);
+    }
+}
+
+#[test]
+fn a_large_section_that_comes_back_as_it_was_is_found() {
+    let large = Step::Edit(vec![(2, 0, 100, 0)]);
+    let gone = Step::Edit(vec![(1, 0, 3, 0)]);
+    let small = Step::Edit(vec![(2, 0, 3, 1)]);
+    check_history(&[large.clone(), gone, large.clone()]);
+    check_history(&[large.clone(), small, large]);
+}
