@@ -377,13 +377,18 @@ impl<'a> Publication<'a> {
         touched: Option<&[&[u8]]>,
     ) -> Step<()> {
         let numbers = entry.old.and_then(|old| old.parts());
-        let (Some(touched), Some([parts, total, mut next_rank])) = (touched, numbers) else {
+        let (Some(touched), Some([parts, total, next_rank])) = (touched, numbers) else {
             return self.all_parts(section, called, entry);
         };
-        if !self.is_likely(parts) || u64::from(total) > u64::from(parts) * (PART_OPTIONS * 4) as u64 {
+        let most = u64::from(parts) * (PART_OPTIONS * 4) as u64;
+        if !self.is_likely(parts) || u64::from(total) > most || next_rank > u32::MAX / 2 {
             return self.all_parts(section, called, entry);
         }
         let mut total = i64::from(total);
+        // Those that were added, in their order, whatever part they are in.
+        let added = section.options().filter(|option| option.origin().is_none());
+        let fresh: HashMap<&[u8], u32> = added.map(|option| option.name()).zip(next_rank..).collect();
+        let next_rank = fresh.values().fold(next_rank, |next, rank| next.max(rank.saturating_add(1)));
         let mut touched: Vec<(u32, &[u8])> =
             touched.iter().map(|name| (part_number(self.map.name_hash(name), parts), *name)).collect();
         touched.sort_by_key(|(number, _)| *number);
@@ -400,10 +405,7 @@ impl<'a> Publication<'a> {
             for (name, rank) in live {
                 let option = section.option(self.map.name(name).unwrap_or_default());
                 // One that was deleted and added again has moved to the end.
-                let moved = |touched: &(u32, &[u8])| self.map.name(name) == Some(touched.1);
-                let again = option.is_some_and(|option| option.origin().is_none()) && group.iter().any(moved);
-                let rank = if again { next_rank } else { rank };
-                next_rank += u32::from(again);
+                let rank = fresh.get(self.map.name(name).unwrap_or_default()).copied().unwrap_or(rank);
                 let value = option.map(|option| option.value());
                 total -= i64::from(value.is_none());
                 written.push(((name, value), rank));
@@ -413,8 +415,8 @@ impl<'a> Publication<'a> {
                 check(option.name(), option.value())?;
                 let at = room!(self.name(option.name())?);
                 if !written.iter().any(|((known, _), _)| *known == at) {
-                    written.push(((at, Some(option.value())), next_rank));
-                    next_rank += 1;
+                    let rank = fresh.get(name).copied().unwrap_or(next_rank);
+                    written.push(((at, Some(option.value())), rank));
                     total += 1;
                 }
             }

@@ -1,6 +1,8 @@
 //! Random histories of a package: after each commit the map shows what a new one of the same text would, and
 //! every commit before as it was.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::DeltaKind;
 use crate::package::Touched;
@@ -33,6 +35,22 @@ fn text_of(sections: &[(usize, usize, usize, usize)]) -> String {
         }
     }
     text
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    use DeltaKind::{Add, AddList, Delete, Rename, Reorder, Set};
+    let size = prop_oneof![Just(0_usize), Just(3), Just(63), Just(65), Just(100), Just(139)];
+    let section = (0..SECTIONS, 0..2_usize, size, 0..3_usize);
+    let kind = prop_oneof![
+        4 => Just(Set), 1 => Just(Add), 2 => Just(AddList), 3 => Just(Delete), 1 => Just(Rename), 1 => Just(Reorder)
+    ];
+    let change =
+        (kind, 0..SECTIONS, prop_oneof![1 => Just(None), 3 => (0..OPTIONS).prop_map(Some)], 0..4_usize);
+    let step = prop_oneof![
+        prop::collection::vec(section, 0..4).prop_map(Step::Edit),
+        prop::collection::vec(change, 1..5).prop_map(Step::Change),
+    ];
+    prop::collection::vec(step, 1..10)
 }
 
 /// Makes the change as far as it is one.
@@ -134,6 +152,25 @@ fn check_history(steps: &[Step]) {
     }
 }
 
+/// `make soak` takes more of them.
+fn cases() -> u32 {
+    match std::env::var_os("CMS_EXHAUSTIVE") {
+        _ if cfg!(miri) => 1,
+        Some(_) => 20_000,
+        None => 30,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: cases(), failure_persistence: None, ..ProptestConfig::default()
+    })]
+    #[test]
+    fn random_histories_lead_to_the_maps_of_their_texts(steps in steps()) {
+        check_history(&steps);
+    }
+}
+
 #[test]
 fn a_large_section_that_comes_back_as_it_was_is_found() {
     let large = Step::Edit(vec![(2, 0, 100, 0)]);
@@ -141,4 +178,13 @@ fn a_large_section_that_comes_back_as_it_was_is_found() {
     let small = Step::Edit(vec![(2, 0, 3, 1)]);
     check_history(&[large.clone(), gone, large.clone()]);
     check_history(&[large.clone(), small, large]);
+}
+
+#[test]
+fn options_added_to_a_large_section_stand_in_their_order_whatever_part_they_are_in() {
+    use DeltaKind::{AddList, Delete, Set};
+    let large = Step::Edit(vec![(0, 0, 100, 0)]);
+    let added = [110, 101, 105, 139, 120].map(|option| (Set, 0, Some(option), 1));
+    let again = [(Delete, 0, Some(7), 0), (AddList, 0, Some(130), 0), (Set, 0, Some(7), 0)];
+    check_history(&[large, Step::Change(added.into()), Step::Change(again.into())]);
 }
