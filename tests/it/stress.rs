@@ -5,12 +5,16 @@
 //!
 //! In `pair`, every commit gives four options in two sections the same value, of varying length: a snapshot
 //! shows four equal values. Its writer is killed all the time. In `one` and `two`, every commit of one writer,
-//! that lives, gives both packages the same number. `file` is only ever saved by an editor.
+//! that lives, gives both packages the same number. In `many`, sections come and go, and one of them is so
+//! large that it is kept in parts; its writer is killed as well. `file` is only ever saved by an editor.
+//!
+//! Two snapshots of one revision show the same, in every package that only commits change.
 //!
 //! The run directory is deleted in a second round. Packages that are opened one after the other may then come
 //! from texts between which a commit was made that nobody could number: what belongs together in one package
 //! still does, and commits over two are not looked at in that round.
 
+use std::collections::HashMap;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -57,8 +61,53 @@ fn read(snapshot: &Snapshot, key: &str) -> Result<u64, Error> {
     Ok(check(found.items().next().expect("a value")))
 }
 
+/// How many options the large section of `many` has.
+const LARGE: usize = 100;
+
+/// The sections of `many` after commit `number`: a few small ones, and now and then not the large one.
+fn small_sections(number: u64) -> usize {
+    usize::try_from(number % 5).expect("small")
+}
+
+fn has_large(number: u64) -> bool {
+    !number.is_multiple_of(7)
+}
+
+/// Looks at `many`: each section that is there, and no other, has the number of the commit.
+fn look_at_many(snapshot: &Snapshot) -> Result<u64, Error> {
+    let package = snapshot.package(b"many")?;
+    let number = read(snapshot, "many.first.v")?;
+    let mut names = vec!["first".to_owned()];
+    names.extend((0..small_sections(number)).map(|index| format!("x{index}")));
+    names.extend(has_large(number).then(|| "large".to_owned()));
+    names.sort();
+    let mut seen: Vec<_> =
+        package.sections().map(|s| String::from_utf8_lossy(s.name()).into_owned()).collect();
+    seen.sort();
+    assert_eq!(seen, names, "sections of another commit than {number}");
+    for section in package.sections() {
+        for (name, value) in section.options() {
+            let it = check(value.items().next().expect("a value"));
+            let (section, name) = (String::from_utf8_lossy(section.name()), String::from_utf8_lossy(name));
+            let is_old = section == "large" && !matches!(&*name, "o3" | "o50" | "v");
+            assert!(it == number || is_old && it < number, "{section}.{name} is of {it}, not {number}");
+            let by_key = read(snapshot, &format!("many.{section}.{name}"))?;
+            assert_eq!(by_key, it, "many.{section}.{name} in {number}");
+        }
+        assert!(section.name() != b"large" || section.options().count() == LARGE + 1);
+    }
+    Ok(number)
+}
+
+/// What a thread has seen so far.
+#[derive(Default)]
+struct Seen {
+    last: [u64; 3],
+    by_revision: HashMap<u64, [u64; 3]>,
+}
+
 /// Looks at one snapshot. An old one may be answered with `stale`.
-fn look(live: &Live, last: &mut [u64; 2]) -> Result<(), Error> {
+fn look(live: &Live, seen: &mut Seen) -> Result<(), Error> {
     let snapshot = live.snapshot()?;
     let pair: Vec<u64> = ["pair.a.v", "pair.a.w", "pair.b.v", "pair.b.w"]
         .iter()
@@ -67,8 +116,17 @@ fn look(live: &Live, last: &mut [u64; 2]) -> Result<(), Error> {
     assert!(pair.iter().all(|number| *number == pair[0]), "half of a commit: {pair:?}");
     let both = [read(&snapshot, "one.s.v")?, read(&snapshot, "two.s.v")?];
     assert!(both[0] == both[1] || deleting(), "half of a commit over two packages: {both:?}");
-    assert!(pair[0] >= last[0] && both[0] >= last[1], "back in time: {pair:?} {both:?} after {last:?}");
-    *last = [pair[0], both[0]];
+    let now = [pair[0], both[0], look_at_many(&snapshot)?];
+    let last = std::mem::replace(&mut seen.last, now);
+    assert!(now.iter().zip(&last).all(|(now, last)| now >= last), "back in time: {now:?} after {last:?}");
+    let revision = snapshot.revision();
+    let known = *seen.by_revision.entry(revision).or_insert(now);
+    assert!(known == now || deleting(), "revision {revision} shows {known:?}, and {now:?}");
+    let keys: [&[u8]; 2] = [b"pair.a.v", b"one.s.v"];
+    let mut values = [None; 2];
+    snapshot.get_many(&keys, &mut values)?;
+    let many = values.map(|value| check(value.expect("there").items().next().expect("one")));
+    assert_eq!(many, [now[0], now[1]]);
     let package = snapshot.package(b"pair")?;
     let names: Vec<_> = package.sections().map(|section| section.name().to_vec()).collect();
     assert_eq!(names, [b"a".to_vec(), b"b".to_vec()]);
@@ -93,14 +151,15 @@ fn reader() {
         for thread in 0..3 {
             let (live, looks, stale) = (&live, &looks, &stale);
             scope.spawn(move || {
-                let mut last = [0; 2];
+                let mut seen = Seen::default();
                 let mut key = live.prepare(b"pair.a.v").expect("a key");
                 while Instant::now() < end {
-                    match look(live, &mut last) {
+                    match look(live, &mut seen) {
                         Ok(()) => looks.fetch_add(1, Ordering::Relaxed),
                         Err(Error::Stale { .. }) => stale.fetch_add(1, Ordering::Relaxed),
                         Err(error) => panic!("{error}"),
                     };
+                    let last = seen.last;
                     let direct =
                         live.get(b"pair.a.v", |v| check(v.items().next().expect("one"))).expect("read");
                     assert!(direct.is_some_and(|number| number >= last[0]));
@@ -118,7 +177,8 @@ fn reader() {
     });
     let (looks, stale) = (looks.into_inner(), stale.into_inner());
     assert!(looks > stale, "{looks} looks, {stale} stale");
-    println!("reader: {looks} snapshots, {stale} stale");
+    let many = live.get(b"many.first.v", |v| check(v.items().next().expect("one"))).expect("read");
+    println!("reader: {looks} snapshots, {stale} stale; many is at {}", many.unwrap_or_default());
 }
 
 /// Commits to `pair` until it is killed.
@@ -137,6 +197,52 @@ fn pair_writer() {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// Commits to `many` until it is killed.
+fn many_writer() {
+    let live = Live::open(options()).expect("opens");
+    loop {
+        live.refresh().expect("refreshed");
+        let now = live
+            .get(b"many.first.v", |v| check(v.items().next().expect("one")))
+            .expect("read")
+            .expect("there");
+        match commit_many(&live, now, now + 1) {
+            Ok(_) | Err(Error::Conflict { .. } | Error::Locked { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Brings `many` from what one commit left to what the next leaves.
+fn commit_many(live: &Live, before: u64, number: u64) -> Result<u64, Error> {
+    let mut transaction = live.begin();
+    let mut set = |key: String| transaction.set(key.as_bytes(), value(number).as_bytes());
+    set("many.first.v".into())?;
+    if has_large(before) && has_large(number) {
+        ["v", "o3", "o50"].into_iter().try_for_each(|name| set(format!("many.large.{name}")))?;
+        set(format!("many.large.o{}", number % LARGE as u64))?;
+    }
+    let (were, are) = (small_sections(before), small_sections(number));
+    (0..were.min(are)).try_for_each(|index| set(format!("many.x{index}.v")))?;
+    for index in are..were {
+        transaction.delete(format!("many.x{index}").as_bytes())?;
+    }
+    for index in were..are {
+        transaction.set(format!("many.x{index}").as_bytes(), b"s")?;
+        transaction.set(format!("many.x{index}.v").as_bytes(), value(number).as_bytes())?;
+    }
+    if has_large(before) && !has_large(number) {
+        transaction.delete(b"many.large")?;
+    }
+    if !has_large(before) && has_large(number) {
+        transaction.set(b"many.large", b"s")?;
+        for name in (0..LARGE).map(|index| format!("o{index}")).chain(["v".to_owned()]) {
+            transaction.set(format!("many.large.{name}").as_bytes(), value(number).as_bytes())?;
+        }
+    }
+    transaction.commit()
 }
 
 /// Commits to `one` and `two` together.
@@ -186,6 +292,7 @@ fn what_belongs_together_stays_together() {
     match std::env::var(ROLE).as_deref() {
         Ok("reader") => return reader(),
         Ok("pair") => return pair_writer(),
+        Ok("many") => return many_writer(),
         Ok("both") => return both_writer(),
         Ok("editor") => return editor(),
         _ => {}
@@ -207,6 +314,8 @@ fn round(deleting: bool) {
     write("pair", section("a") + &section("b"));
     write("one", section("s"));
     write("two", section("s"));
+    // Number 0 has no large section and no small ones.
+    write("many", format!("config s 'first'\n\toption v '{}'\n", value(0)));
     write("file", edited(1));
     let watched: Vec<(&str, Child)> =
         ["reader", "reader", "both", "editor"].map(|role| (role, play(role, dir, deleting))).into();
@@ -214,12 +323,14 @@ fn round(deleting: bool) {
     let mut deleted = Instant::now();
     let mut kills = 0;
     while Instant::now() < end {
-        // One at a time: two would overwrite each other's numbers, and those could go back.
-        let mut writer = play("pair", dir, deleting);
-        std::thread::sleep(Duration::from_millis(10 + kills % 37));
-        writer.kill().expect("killed");
-        writer.wait().expect("ended");
-        kills += 1;
+        // One at a time of a kind: two would overwrite each other's numbers, and those could go back.
+        let mut writers = ["pair", "many"].map(|role| play(role, dir, deleting));
+        for writer in &mut writers {
+            std::thread::sleep(Duration::from_millis(10 + kills % 37));
+            writer.kill().expect("killed");
+            writer.wait().expect("ended");
+            kills += 1;
+        }
         if deleting && deleted.elapsed() > Duration::from_millis(300) {
             // Some of it may be gone already, or come back at once.
             let _ = std::fs::remove_dir_all(dir.join("run").join("maps"));
