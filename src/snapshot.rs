@@ -94,7 +94,7 @@ impl Snapshot {
     pub(crate) fn new(live: Live) -> Self {
         // The table first: a map that replaces one of it starts no later than the sequence read after it.
         let table = live.inner.table.get();
-        let (seq, revision) = (table.seq(), table.revision());
+        let (revision, seq) = table.now();
         Self { inner: Arc::new(Inner { live, table, revision, seq, opened: Opened::default() }) }
     }
 

@@ -57,14 +57,26 @@ impl Table {
         Self { seed, control, own_revision, slots: vec![None; 4].into(), short: vec![(0, None); 4].into() }
     }
 
+    /// Returns the number of the last commit, and the sequence by which the maps tell old from new. Both come
+    /// from one look: a commit in between would make a number of what cannot be seen.
+    pub fn now(&self) -> (u64, Seq) {
+        match &self.control {
+            Some(control) => {
+                let committed = control.revision();
+                (committed + self.own_revision, low(committed))
+            }
+            None => (self.own_revision, low(self.own_revision)),
+        }
+    }
+
     /// Returns the number of the last commit.
     pub fn revision(&self) -> u64 {
-        self.control.as_ref().map_or(0, |control| control.revision()) + self.own_revision
+        self.now().0
     }
 
     /// Returns the sequence by which the maps tell old from new.
     pub fn seq(&self) -> Seq {
-        low(self.control.as_ref().map_or(self.own_revision, |control| control.revision()))
+        self.now().1
     }
 
     /// Finds a package by name and its hash.
