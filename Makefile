@@ -45,7 +45,7 @@ LIB = -p cms-ffi --profile ship-lib --locked --target $(HOST) --target-dir targe
 lib: ## build the C library: target/lib/libcms.so and libcms.a
 	@if rustup component add rust-src 2>/dev/null; then \
 	  echo "library: with a standard library built for size"; \
-	  RUSTC_BOOTSTRAP=1 $(CARGO) build $(LIB) -Z build-std=std,panic_unwind -Z build-std-features=optimize_for_size,panic-unwind; \
+	  RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(RUSTFLAGS) --cfg cms_speed" $(CARGO) build $(LIB) -Z build-std=std,panic_unwind -Z build-std-features=optimize_for_size,panic-unwind; \
 	else echo "library: rust-src is not to be had, so with the standard library as it comes"; $(CARGO) build $(LIB); fi
 	@mkdir -p target/lib && cp target/small/$(HOST)/ship-lib/libcms.so target/lib/libcms.so.0
 	@cp target/small/$(HOST)/ship-lib/libcms.a target/lib/ && ln -sf libcms.so.0 target/lib/libcms.so

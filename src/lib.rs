@@ -19,6 +19,9 @@
 //!
 //! The library prints nothing, starts no thread and keeps no global state.
 
+// As in the crate `cms-ffi`: what is to be fast where everything else is built for size.
+#![cfg_attr(cms_speed, feature(optimize_attribute))]
+
 mod commit;
 pub mod delta;
 mod dirs;

@@ -42,6 +42,7 @@ pub unsafe extern "C" fn cms_key_new(
 /// of all reads.
 ///
 /// As cms_get.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_key_get(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {
     // What is at hand cannot fail, so it needs no guard.

@@ -2,7 +2,11 @@
 //!
 //! Functions are short: they check pointers, call the crate `cms`, and turn what comes back into a status.
 //! Types and functions are spelt as in C.
+//!
+//! The library is built for size. The few functions that are to be fast are marked so with an attribute that the
+//! compiler still calls unstable; `make lib` turns it on with `cfg(cms_speed)` where it can.
 
+#![cfg_attr(cms_speed, feature(optimize_attribute))]
 #![allow(non_camel_case_types, reason = "names are the same in C and Rust")]
 #![allow(unsafe_code, reason = "C calls with raw pointers")]
 #![allow(clippy::missing_safety_doc, reason = "the rules are stated once, at the top of the header")]

@@ -57,6 +57,7 @@ pub unsafe extern "C" fn cms_snapshot_revision(
 /// Finds the value of a key, without copying it; for the key of a section, its type.
 ///
 /// As cms_get, and CMS_ERR_STALE.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_get(
     snapshot: *const cms_snapshot,
@@ -175,6 +176,7 @@ const BATCH: usize = 16;
 ///
 /// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS, CMS_ERR_PARSE, CMS_ERR_IO, CMS_ERR_STALE as cms_snapshot_get, for the
 /// first key that has it; `values` is not to be used then.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_get_many(
     snapshot: *const cms_snapshot,

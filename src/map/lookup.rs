@@ -61,6 +61,7 @@ impl Map {
     }
 
     /// As [`Map::get`], wherever the entry is.
+    #[cfg_attr(cms_speed, optimize(speed))]
     #[inline(never)]
     fn get_probing(&self, path: &Path<'_>, seq: Option<Seq>) -> Option<Value<'_>> {
         let mut bucket = self.index.home(path.hash);
