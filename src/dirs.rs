@@ -47,7 +47,7 @@ pub struct DirOptions {
     pub save: Option<PathBuf>,
     /// Where locks and maps are: `CMS_RUN_DIR`, default `/run/cms`, else one of the user's own.
     pub run: Option<PathBuf>,
-    /// Where the log is: `CMS_STATE_DIR`, default `/var/lib/cms`.
+    /// Where the log is: `CMS_STATE_DIR`, default `/var/lib/cms`, else one of the user's own.
     pub state: Option<PathBuf>,
 }
 
@@ -64,8 +64,8 @@ pub struct Dirs {
     pub overlays: Vec<PathBuf>,
     /// Locks and maps; `None` means none is writable.
     pub run: Option<Dir>,
-    /// The transaction log.
-    pub state: Dir,
+    /// The transaction log; `None` means none is writable: nothing is logged.
+    pub state: Option<Dir>,
 }
 
 impl Dirs {
@@ -78,7 +78,7 @@ impl Dirs {
             save: Dir::choose(options.save, "CMS_SAVE_DIR", "/tmp/.uci"),
             overlays: Vec::new(),
             run: run_dir(options.run),
-            state: Dir::choose(options.state, "CMS_STATE_DIR", "/var/lib/cms"),
+            state: state_dir(options.state),
         }
     }
 }
@@ -101,6 +101,33 @@ fn run_dir(given: Option<PathBuf>) -> Option<Dir> {
     }
     let own = PathBuf::from(format!("/tmp/cms-{user}"));
     may_use(&own, user).then(|| default(own))
+}
+
+/// Picks the state directory: as told, else `/var/lib/cms`, else `$XDG_STATE_HOME/cms`, else
+/// `~/.local/state/cms`.
+fn state_dir(given: Option<PathBuf>) -> Option<Dir> {
+    if given.is_some() || from_environment("CMS_STATE_DIR").is_some() {
+        return Some(Dir::choose(given, "CMS_STATE_DIR", ""));
+    }
+    let user = rustix::process::geteuid().as_raw();
+    let system = PathBuf::from("/var/lib/cms");
+    if may_use(&system, user) {
+        return Some(Dir { path: system, origin: Origin::Default });
+    }
+    let state = from_environment("XDG_STATE_HOME").map(|path| (path, Origin::Environment("XDG_STATE_HOME")));
+    let home = || {
+        from_environment("HOME").map(|path| (path.join(".local/state"), Origin::Environment("HOME")))
+    };
+    let (path, origin) = state.or_else(home)?;
+    // It may have to be made, with all above it.
+    let nearest = path.ancestors().find(|path| path.exists())?;
+    let writable = rustix::fs::access(nearest, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+    writable.is_ok().then(|| Dir { path: path.join("cms"), origin })
+}
+
+/// Makes a file name of a path or a package's name: `/` becomes `%`, and `%` is doubled.
+pub(crate) fn escape(name: &str) -> String {
+    name.replace('%', "%%").replace('/', "%")
 }
 
 /// Reports whether a directory is, or could be made, the user's own. A symbolic link never is.

@@ -135,9 +135,9 @@ impl Files {
         }
     }
 
-    /// As `allocate`, where the file system cannot.
-    fn fill_with_zeros(&self, open: &OpenFile, length: u64) -> io::Result<()> {
-        let page = [0; 4096];
+    /// Writes zeros from the file's position on, and goes back to its start.
+    pub(crate) fn fill_with_zeros(&self, open: &OpenFile, length: u64) -> io::Result<()> {
+        let page = [0; 1 << 15];
         let mut left = length;
         while left > 0 {
             let step = usize::try_from(left.min(page.len() as u64)).unwrap_or(page.len());
@@ -190,6 +190,45 @@ impl Files {
             return Err(io::ErrorKind::StorageFull.into());
         }
         (&open.file).write_all(bytes)
+    }
+
+    /// Writes all of `bytes` at an offset.
+    pub(crate) fn write_at(&self, open: &OpenFile, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let allowed = self.ask(Call::Write, &open.path)?;
+        if allowed < bytes.len() {
+            std::os::unix::fs::FileExt::write_all_at(&open.file, &bytes[..allowed], offset)?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        std::os::unix::fs::FileExt::write_all_at(&open.file, bytes, offset)
+    }
+
+    /// Reads up to `len` bytes at an offset; fewer at the end of the file.
+    pub(crate) fn read_at(&self, open: &OpenFile, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.ask(Call::Read, &open.path)?;
+        let mut bytes = vec![0; len];
+        let mut done = 0;
+        while done < len {
+            match std::os::unix::fs::FileExt::read_at(&open.file, &mut bytes[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bytes.truncate(done);
+        Ok(bytes)
+    }
+
+    /// Makes what was written to a file durable, without its times.
+    pub(crate) fn sync_data(&self, open: &OpenFile) -> io::Result<()> {
+        self.ask(Call::Sync, &open.path)?;
+        open.file.sync_data()
+    }
+
+    /// Gives up the lock of a file that stays open.
+    pub(crate) fn unlock(&self, open: &OpenFile) {
+        // What is not locked cannot fail to be unlocked; the lock goes with the file at the latest.
+        let _ = flock(&open.file, FlockOperation::Unlock);
     }
 
     pub(crate) fn truncate(&self, open: &OpenFile, length: u64) -> io::Result<()> {

@@ -29,6 +29,7 @@ mod error;
 pub mod files;
 mod live;
 mod lock;
+pub mod log;
 #[expect(unsafe_code, reason = "mapped memory")]
 pub mod map;
 mod maps;

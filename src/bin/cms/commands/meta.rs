@@ -30,7 +30,7 @@ pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
         ("config", Some(&dirs.config), "packages are read from and committed to"),
         ("save", Some(&dirs.save), "changes are staged in"),
         ("run", dirs.run.as_ref(), "locks are kept in"),
-        ("state", Some(&dirs.state), "the transaction log will be kept in (not used yet)"),
+        ("state", dirs.state.as_ref(), "the transaction log is kept in"),
     ];
     let mut object = Map::new();
     for (name, dir, purpose) in rows {

@@ -1,0 +1,321 @@
+//! What changed in a package, key by key.
+
+use std::collections::{HashMap, HashSet};
+
+use super::wire::{Reader, put_bytes, put_number};
+use crate::package::{Package, Section, Value};
+
+/// The value of an option, or the type of a section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A string, or a section's type.
+    String(Vec<u8>),
+    /// The items of a list.
+    List(Vec<Vec<u8>>),
+}
+
+impl Content {
+    pub(crate) fn of(value: Value<'_>) -> Self {
+        match value {
+            Value::String(string) => Self::String(string.to_vec()),
+            Value::List(list) => Self::List(list.iter().map(<[u8]>::to_vec).collect()),
+        }
+    }
+
+    /// Returns the items: the one string, or those of the list.
+    #[must_use]
+    pub fn items(&self) -> &[Vec<u8>] {
+        match self {
+            Self::String(string) => std::slice::from_ref(string),
+            Self::List(items) => items,
+        }
+    }
+}
+
+/// A change of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The section's name; generated for an anonymous one.
+    pub section: Vec<u8>,
+    /// The option's name; `None` for the section itself.
+    pub option: Option<Vec<u8>>,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened to a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The option or section came to be.
+    Added(Content),
+    /// The option or section went.
+    Deleted(Content),
+    /// The option's value, or the section's type, is another.
+    Changed {
+        /// What it was.
+        old: Content,
+        /// What it is.
+        new: Content,
+    },
+    /// The section stands at another position among those that were there before and after.
+    Moved {
+        /// Where it stood, counted from 0.
+        old: usize,
+        /// Where it stands.
+        new: usize,
+    },
+}
+
+impl KeyChange {
+    /// Returns what the key held before, and what it holds now; `None` where it was not, or is not, there, and
+    /// both for a section that was moved.
+    #[must_use]
+    pub fn values(&self) -> (Option<&Content>, Option<&Content>) {
+        match &self.what {
+            What::Added(new) => (None, Some(new)),
+            What::Deleted(old) => (Some(old), None),
+            What::Changed { old, new } => (Some(old), Some(new)),
+            What::Moved { .. } => (None, None),
+        }
+    }
+
+    /// Returns `PACKAGE.SECTION[.OPTION]`.
+    #[must_use]
+    pub fn key(&self, package: &str) -> Vec<u8> {
+        let mut key = [package.as_bytes(), b".", &self.section].concat();
+        if let Some(option) = &self.option {
+            key.push(b'.');
+            key.extend_from_slice(option);
+        }
+        key
+    }
+
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        let kind = match (&self.what, &self.option) {
+            (What::Added(_), None) => 0,
+            (What::Added(_), Some(_)) => 1,
+            (What::Deleted(_), None) => 2,
+            (What::Deleted(_), Some(_)) => 3,
+            (What::Changed { .. }, None) => 4,
+            (What::Changed { .. }, Some(_)) => 5,
+            (What::Moved { .. }, _) => 6,
+        };
+        out.push(kind);
+        put_bytes(out, &self.section);
+        if let (Some(option), true) = (&self.option, kind != 6) {
+            put_bytes(out, option);
+        }
+        match &self.what {
+            What::Added(content) | What::Deleted(content) => put_content(out, content),
+            What::Changed { old, new } => {
+                put_content(out, old);
+                put_content(out, new);
+            }
+            What::Moved { old, new } => {
+                put_number(out, *old as u64);
+                put_number(out, *new as u64);
+            }
+        }
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let kind = reader.byte()?;
+        let section = reader.bytes()?.to_vec();
+        let option = if matches!(kind, 1 | 3 | 5) { Some(reader.bytes()?.to_vec()) } else { None };
+        let what = match kind {
+            0 | 1 => What::Added(read_content(reader)?),
+            2 | 3 => What::Deleted(read_content(reader)?),
+            4 | 5 => What::Changed { old: read_content(reader)?, new: read_content(reader)? },
+            6 => What::Moved { old: reader.len()?, new: reader.len()? },
+            _ => return None,
+        };
+        Some(Self { section, option, what })
+    }
+}
+
+/// A string is 0 and the string, a list the number of its items and one more, and those.
+fn put_content(out: &mut Vec<u8>, content: &Content) {
+    match content {
+        Content::String(string) => {
+            put_number(out, 0);
+            put_bytes(out, string);
+        }
+        Content::List(items) => {
+            put_number(out, items.len() as u64 + 1);
+            items.iter().for_each(|item| put_bytes(out, item));
+        }
+    }
+}
+
+fn read_content(reader: &mut Reader<'_>) -> Option<Content> {
+    let Some(count) = reader.len()?.checked_sub(1) else {
+        return Some(Content::String(reader.bytes()?.to_vec()));
+    };
+    let items: Option<Vec<_>> = (0..count).map(|_| reader.bytes().map(<[u8]>::to_vec)).collect();
+    items.map(Content::List)
+}
+
+/// Compares two states of a package: first what went, then, in the order of the new state, what came or changed.
+pub(crate) fn compare(old: &Package, new: &Package) -> Vec<KeyChange> {
+    let (was, is) = (named(old), named(new));
+    let mut changes = Vec::new();
+    for section in old.sections().filter(|section| !is.contains_key(section.name())) {
+        for option in section.options() {
+            let what = What::Deleted(Content::of(option.value()));
+            changes.push(of_option(section, option.name(), what));
+        }
+        changes.push(of_section(section, What::Deleted(type_of(section))));
+    }
+    let mut seen = HashSet::new();
+    for section in new.sections().filter(|section| seen.insert(section.name())) {
+        match was.get(section.name()) {
+            None => {
+                changes.push(of_section(section, What::Added(type_of(section))));
+                for option in section.options() {
+                    let what = What::Added(Content::of(option.value()));
+                    changes.push(of_option(section, option.name(), what));
+                }
+            }
+            Some(before) => compare_sections(*before, section, &mut changes),
+        }
+    }
+    moved(&was, &is, old, new, &mut changes);
+    changes
+}
+
+/// The sections by name, the first of each.
+fn named(package: &Package) -> HashMap<&[u8], Section<'_>> {
+    let mut sections = HashMap::with_capacity(package.len());
+    for section in package.sections() {
+        sections.entry(section.name()).or_insert(section);
+    }
+    sections
+}
+
+fn type_of(section: Section<'_>) -> Content {
+    Content::String(section.section_type().to_vec())
+}
+
+fn of_section(section: Section<'_>, what: What) -> KeyChange {
+    KeyChange { section: section.name().to_vec(), option: None, what }
+}
+
+fn of_option(section: Section<'_>, option: &[u8], what: What) -> KeyChange {
+    KeyChange { section: section.name().to_vec(), option: Some(option.to_vec()), what }
+}
+
+fn compare_sections(old: Section<'_>, new: Section<'_>, changes: &mut Vec<KeyChange>) {
+    if old.section_type() != new.section_type() {
+        changes.push(of_section(new, What::Changed { old: type_of(old), new: type_of(new) }));
+    }
+    for option in old.options().filter(|option| new.get(option.name()).is_none()) {
+        changes.push(of_option(new, option.name(), What::Deleted(Content::of(option.value()))));
+    }
+    for option in new.options() {
+        let what = match old.get(option.name()) {
+            None => What::Added(Content::of(option.value())),
+            Some(before) if before != option.value() => {
+                What::Changed { old: Content::of(before), new: Content::of(option.value()) }
+            }
+            Some(_) => continue,
+        };
+        changes.push(of_option(new, option.name(), what));
+    }
+}
+
+/// Finds the sections that were moved: the fewest whose going elsewhere explains the new order.
+fn moved(
+    was: &HashMap<&[u8], Section<'_>>,
+    is: &HashMap<&[u8], Section<'_>>,
+    old: &Package,
+    new: &Package,
+    changes: &mut Vec<KeyChange>,
+) {
+    let unique = |package: &Package, other: &HashMap<&[u8], Section<'_>>| -> Vec<Vec<u8>> {
+        let mut seen = HashSet::new();
+        let both = package.sections().map(|section| section.name());
+        both.filter(|name| other.contains_key(name) && seen.insert(*name)).map(<[u8]>::to_vec).collect()
+    };
+    let (before, after) = (unique(old, is), unique(new, was));
+    if before == after {
+        return;
+    }
+    let place: HashMap<&[u8], usize> =
+        before.iter().enumerate().map(|(index, name)| (name.as_slice(), index)).collect();
+    let order: Vec<usize> = after.iter().map(|name| place[name.as_slice()]).collect();
+    let stays = longest_rising(&order);
+    for (index, (name, old)) in after.into_iter().zip(&order).enumerate() {
+        if !stays.contains(&index) {
+            changes.push(KeyChange {
+                section: name,
+                option: None,
+                what: What::Moved { old: *old, new: index },
+            });
+        }
+    }
+}
+
+/// Returns the indices of a longest rising subsequence: patience sorting.
+fn longest_rising(numbers: &[usize]) -> HashSet<usize> {
+    // For each length, the index of the smallest number that ends such a sequence; and what comes before each.
+    let (mut ends, mut before) = (Vec::<usize>::new(), vec![None; numbers.len()]);
+    for (index, number) in numbers.iter().enumerate() {
+        let at = ends.partition_point(|end| numbers[*end] < *number);
+        before[index] = at.checked_sub(1).map(|at| ends[at]);
+        if at == ends.len() { ends.push(index) } else { ends[at] = index }
+    }
+    std::iter::successors(ends.last().copied(), |index| before[*index]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::text::{ParseOptions, parse};
+
+    fn package(text: &str) -> Package {
+        parse(b"p", Arc::new(text.into()), &ParseOptions::default()).expect("the text is right").package
+    }
+
+    fn told(old: &str, new: &str) -> Vec<String> {
+        let changes = compare(&package(old), &package(new));
+        let mut bytes = Vec::new();
+        changes.iter().for_each(|change| change.put(&mut bytes));
+        let mut reader = Reader(&bytes);
+        for change in &changes {
+            assert_eq!(KeyChange::read(&mut reader).as_ref(), Some(change));
+        }
+        let show = |content: &Content| {
+            content.items().iter().map(|item| String::from_utf8_lossy(item)).collect::<Vec<_>>().join(",")
+        };
+        let tell = |change: &KeyChange| {
+            let key = String::from_utf8(change.key("p")).expect("text");
+            match &change.what {
+                What::Added(new) => format!("+{key}={}", show(new)),
+                What::Deleted(old) => format!("-{key}={}", show(old)),
+                What::Changed { old, new } => format!("{key}={}>{}", show(old), show(new)),
+                What::Moved { old, new } => format!("^{key}={old}>{new}"),
+            }
+        };
+        changes.iter().map(tell).collect()
+    }
+
+    #[test]
+    fn each_kind_of_change_is_told() {
+        let old = "config a 'x'\n\toption p '1'\n\tlist l 'a'\n\toption gone '1'\nconfig a 'y'\n\toption q '2'\n";
+        let new = "config b 'x'\n\toption p '2'\n\tlist l 'a'\n\tlist l 'b'\nconfig c 'z'\n\toption r '3'\n";
+        assert_eq!(told(old, new), [
+            "-p.y.q=2", "-p.y=a", "p.x=a>b", "-p.x.gone=1", "p.x.p=1>2", "p.x.l=a>a,b", "+p.z=c", "+p.z.r=3"
+        ]);
+        assert_eq!(told(old, old), [""; 0]);
+    }
+
+    #[test]
+    fn the_fewest_sections_are_said_to_have_moved() {
+        let text = |names: &str| names.chars().map(|name| format!("config s '{name}'\n")).collect::<String>();
+        assert_eq!(told(&text("abcde"), &text("acdeb")), ["^p.b=1>4"]);
+        assert_eq!(told(&text("abcde"), &text("ebcda")).len(), 2);
+        assert_eq!(told(&text("abc"), &text("bc")), ["-p.a=s"]);
+    }
+}

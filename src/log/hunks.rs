@@ -1,0 +1,179 @@
+//! What changed in a text, byte for byte: the pieces that were taken out and put in.
+//!
+//! Lines that are the same at both ends are left out. What is between is compared line by line; of a line that
+//! occurs more than once the next occurrence is taken, which is not always the shortest way to say it, and always
+//! a right one.
+
+use std::collections::HashMap;
+
+use super::wire::{Reader, put_bytes, put_number};
+
+/// One place in a text: where it was in the text before, what stood there, and what stands there now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hunk {
+    /// The offset in the text before, in bytes.
+    pub at: usize,
+    /// What stood there.
+    pub removed: Vec<u8>,
+    /// What stands there now.
+    pub inserted: Vec<u8>,
+}
+
+/// Returns what leads from one text to the other, in the order of the text.
+pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
+    let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    // To the start of its line, so that hunks are made of lines.
+    let head = old[..head].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let (old_rest, new_rest) = (&old[head..], &new[head..]);
+    let tail = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(a, b)| a == b).count();
+    let same = &old_rest[old_rest.len() - tail..];
+    // Only from the start of a line on.
+    let tail = memchr::memchr(b'\n', same).map_or(0, |at| tail - at - 1);
+    let (old_middle, new_middle) =
+        (&old_rest[..old_rest.len() - tail], &new_rest[..new_rest.len() - tail]);
+    between(old_middle, new_middle, head)
+}
+
+/// Compares line by line. `base` is where the texts start.
+fn between(old: &[u8], new: &[u8], base: usize) -> Vec<Hunk> {
+    let old_lines = lines(old);
+    let mut places: HashMap<&[u8], Vec<usize>> = HashMap::new();
+    for (index, range) in old_lines.iter().enumerate() {
+        places.entry(&old[range.clone()]).or_default().push(index);
+    }
+    let mut hunks = Vec::new();
+    // Up to where both texts are dealt with, and the line of the old one that comes next.
+    let (mut old_at, mut new_at, mut next) = (0, 0, 0);
+    let mut push = |at: usize, removed: &[u8], inserted: &[u8]| {
+        if !removed.is_empty() || !inserted.is_empty() {
+            hunks.push(Hunk { at: base + at, removed: removed.to_vec(), inserted: inserted.to_vec() });
+        }
+    };
+    for range in lines(new) {
+        let Some(found) = places.get(&new[range.clone()]) else { continue };
+        let first = found.partition_point(|index| *index < next);
+        // One line in common far away is less than what is skipped for it.
+        let Some(index) = found.get(first).filter(|index| **index - next < 64) else { continue };
+        let line = &old_lines[*index];
+        push(old_at, &old[old_at..line.start], &new[new_at..range.start]);
+        (old_at, new_at, next) = (line.end, range.end, index + 1);
+    }
+    push(old_at, &old[old_at..], &new[new_at..]);
+    hunks
+}
+
+/// Returns where the lines are, each with its newline.
+fn lines(text: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut start = 0;
+    let mut lines: Vec<_> =
+        memchr::memchr_iter(b'\n', text).map(|at| std::mem::replace(&mut start, at + 1)..at + 1).collect();
+    if start < text.len() {
+        lines.push(start..text.len());
+    }
+    lines
+}
+
+/// Returns the text after the hunks; `None` if they are not of this text.
+pub(crate) fn apply(old: &[u8], hunks: &[Hunk]) -> Option<Vec<u8>> {
+    let mut new = Vec::with_capacity(old.len());
+    let mut done = 0;
+    for hunk in hunks {
+        new.extend_from_slice(old.get(done..hunk.at)?);
+        done = hunk.at.checked_add(hunk.removed.len())?;
+        if old.get(hunk.at..done)? != hunk.removed {
+            return None;
+        }
+        new.extend_from_slice(&hunk.inserted);
+    }
+    new.extend_from_slice(old.get(done..)?);
+    Some(new)
+}
+
+/// Returns the text before the hunks; `None` if this is not the text after them.
+pub(crate) fn revert(new: &[u8], hunks: &[Hunk]) -> Option<Vec<u8>> {
+    let mut old = Vec::with_capacity(new.len());
+    let mut done = 0;
+    for hunk in hunks {
+        let unchanged = hunk.at.checked_sub(old.len())?;
+        let end = done + unchanged;
+        old.extend_from_slice(new.get(done..end)?);
+        done = end.checked_add(hunk.inserted.len())?;
+        if new.get(end..done)? != hunk.inserted {
+            return None;
+        }
+        old.extend_from_slice(&hunk.removed);
+    }
+    old.extend_from_slice(new.get(done..)?);
+    Some(old)
+}
+
+pub(super) fn put(out: &mut Vec<u8>, hunks: &[Hunk]) {
+    put_number(out, hunks.len() as u64);
+    for hunk in hunks {
+        put_number(out, hunk.at as u64);
+        put_bytes(out, &hunk.removed);
+        put_bytes(out, &hunk.inserted);
+    }
+}
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Vec<Hunk>> {
+    reader.many(|reader| {
+        Some(Hunk {
+            at: reader.len()?,
+            removed: reader.bytes()?.to_vec(),
+            inserted: reader.bytes()?.to_vec(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(old: &[u8], new: &[u8]) -> Vec<Hunk> {
+        let hunks = compare(old, new);
+        assert_eq!(apply(old, &hunks).as_deref(), Some(new));
+        assert_eq!(revert(new, &hunks).as_deref(), Some(old));
+        let mut bytes = Vec::new();
+        put(&mut bytes, &hunks);
+        assert_eq!(read(&mut Reader(&bytes)).as_ref(), Some(&hunks));
+        hunks
+    }
+
+    #[test]
+    fn only_the_lines_that_changed_are_kept() {
+        let old = b"config a 'x'\n\toption p '1'\n\toption q '2'\n\nconfig a 'y'\n\toption p '1'\n\toption q '2'\n";
+        let new = b"config a 'x'\n\toption p '9'\n\toption q '2'\n\nconfig a 'y'\n\toption p '1'\n\toption q '8'\n";
+        let hunks = check(old, new);
+        assert_eq!(hunks.len(), 2);
+        assert_eq!((hunks[0].removed.as_slice(), hunks[0].inserted.as_slice()), (
+            &b"\toption p '1'\n"[..],
+            &b"\toption p '9'\n"[..]
+        ));
+        assert_eq!(check(old, old), []);
+        assert_eq!(check(b"", new).len(), 1);
+        assert_eq!(check(new, b"").len(), 1);
+        assert_eq!(check(b"a\nb", b"a\nb\n").len(), 1);
+    }
+
+    #[test]
+    fn a_text_that_is_another_is_refused() {
+        let hunks = compare(b"a\nb\nc\n", b"a\nB\nc\n");
+        assert_eq!(apply(b"a\nx\nc\n", &hunks), None);
+        assert_eq!(revert(b"a\nx\nc\n", &hunks), None);
+        assert_eq!(apply(b"", &hunks), None);
+        assert_eq!(revert(b"", &hunks), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_leads_from_one_text_to_another_leads_back(
+            old in prop::collection::vec(prop::sample::select(vec!["a\n", "b\n", "c", "\n", "dd\n"]), 0..20),
+            new in prop::collection::vec(prop::sample::select(vec!["a\n", "b\n", "c", "\n", "dd\n"]), 0..20),
+        ) {
+            check(old.concat().as_bytes(), new.concat().as_bytes());
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! A segment: one file of the log, of fixed length, written from the start.
+//!
+//! ```text
+//! segment = head record*                                    the rest is of no meaning
+//! head    = "CMSLOG" version:u16 first:u64 chain hint:u32 0:u32 created:u64 0:u64       56 bytes
+//! record  = length:u32 state:u32 chain body                 at a multiple of 8
+//! chain   = the first 16 bytes of SHA-256 over the chain before, the length and the body
+//! ```
+//!
+//! Numbers are little-endian. `first` is the sequence of the first record, the head's chain that of the record
+//! before it. A record counts if its chain is right; the first that is not ends the segment. So a record that
+//! was written in part is none, and neither is what a file that is used again still holds.
+//!
+//! Two fields may change later, and no chain covers them: `state`, which becomes 1 once the texts are as the
+//! record says, and `hint`, where the last record was when it was last written down.
+
+use sha2::{Digest as _, Sha256};
+
+use super::record::Record;
+
+pub(super) const HEAD: usize = 56;
+const MAGIC: &[u8; 6] = b"CMSLOG";
+const VERSION: u16 = 1;
+const HINT: usize = 32;
+
+/// The bytes of a record before its body.
+pub(super) const RECORD_HEAD: usize = 24;
+const STATE: usize = 4;
+/// A record whose texts are in place.
+const APPLIED: u32 = 1;
+
+pub(super) type Chain = [u8; 16];
+
+/// The first chain of a log.
+pub(super) const ORIGIN: Chain = [0; 16];
+
+/// The start of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The sequence of the first record.
+    pub first: u64,
+    /// The chain of the record before it.
+    pub chain: Chain,
+    /// When the segment was begun: microseconds since 1970.
+    pub created: u64,
+    /// Where the last record was when that was last written down.
+    pub hint: u32,
+}
+
+impl Head {
+    pub fn encode(&self) -> [u8; HEAD] {
+        let mut bytes = [0; HEAD];
+        bytes[..6].copy_from_slice(MAGIC);
+        bytes[6..8].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.first.to_le_bytes());
+        bytes[16..32].copy_from_slice(&self.chain);
+        bytes[32..36].copy_from_slice(&self.hint.to_le_bytes());
+        bytes[40..48].copy_from_slice(&self.created.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the start of a segment; the error says what is wrong with it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
+        let damaged = "it is no segment of a log";
+        let head = bytes.get(..HEAD).filter(|head| head.starts_with(MAGIC)).ok_or(damaged)?;
+        if u16_at(head, 6) != VERSION {
+            return Err("it is by a later version of cms");
+        }
+        let mut chain = ORIGIN;
+        chain.copy_from_slice(&head[16..32]);
+        Ok(Self { first: u64_at(head, 8), chain, created: u64_at(head, 40), hint: u32_at(head, HINT) })
+    }
+}
+
+/// Where the hint is written.
+pub(super) fn hint_offset() -> u64 {
+    HINT as u64
+}
+
+/// Where the state of a record is written, and what, once its texts are in place.
+pub(super) fn applied(record: usize) -> (u64, [u8; 4]) {
+    ((record + STATE) as u64, APPLIED.to_le_bytes())
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    bytes.get(at..at + 2).and_then(|b| b.try_into().ok()).map_or(0, u16::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+fn chain(before: &Chain, body: &[u8]) -> Chain {
+    let mut hash = Sha256::new();
+    hash.update(before);
+    hash.update((body.len() as u64).to_le_bytes());
+    hash.update(body);
+    let mut chain = ORIGIN;
+    chain.copy_from_slice(&hash.finalize()[..16]);
+    chain
+}
+
+/// Appends a record to what is to be written; returns its chain. `None` if it is too large for any segment.
+pub(super) fn encode(record: &Record, before: &Chain, out: &mut Vec<u8>) -> Option<Chain> {
+    let body = record.encode();
+    let len = u32::try_from(body.len()).ok()?;
+    let chain = chain(before, &body);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&chain);
+    out.extend_from_slice(&body);
+    out.resize(out.len().next_multiple_of(8), 0);
+    Some(chain)
+}
+
+/// A record where it lies in its segment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame<'s> {
+    pub offset: usize,
+    pub body: &'s [u8],
+    pub chain: Chain,
+    pub applied: bool,
+    /// Where the next one starts.
+    pub end: usize,
+}
+
+/// Reads the frame at an offset, without looking at its chain. `None` if there is none.
+pub(super) fn frame(segment: &[u8], offset: usize) -> Option<Frame<'_>> {
+    let head = segment.get(offset..offset.checked_add(RECORD_HEAD)?)?;
+    let len = u32_at(head, 0) as usize;
+    let start = offset + RECORD_HEAD;
+    let body = segment.get(start..start.checked_add(len)?).filter(|body| !body.is_empty())?;
+    let mut chain = ORIGIN;
+    chain.copy_from_slice(&head[8..24]);
+    let applied = u32_at(head, STATE) == APPLIED;
+    Some(Frame { offset, body, chain, applied, end: (start + len).next_multiple_of(8) })
+}
+
+/// Iterates over the records from an offset on that count; `before` is the chain of the one before.
+pub(super) fn frames(segment: &[u8], offset: usize, before: Chain) -> impl Iterator<Item = Frame<'_>> {
+    let (mut offset, mut before) = (offset, before);
+    std::iter::from_fn(move || {
+        let found = frame(segment, offset).filter(|found| found.chain == chain(&before, found.body))?;
+        (offset, before) = (found.end, found.chain);
+        Some(found)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::record::Kind;
+
+    fn record(sequence: u64, message: &str) -> Record {
+        Record {
+            sequence,
+            time: sequence,
+            uid: 0,
+            pid: 1,
+            kind: Kind::Commit,
+            refers: 0,
+            source: "test".into(),
+            message: message.into(),
+            guard: None,
+            packages: Vec::new(),
+        }
+    }
+
+    fn segment(messages: &[&str]) -> Vec<u8> {
+        let mut bytes = Head { first: 1, chain: ORIGIN, created: 0, hint: 0 }.encode().to_vec();
+        let mut before = ORIGIN;
+        for (sequence, message) in (1..).zip(messages) {
+            before = encode(&record(sequence, message), &before, &mut bytes).expect("small");
+        }
+        bytes
+    }
+
+    fn messages(bytes: &[u8]) -> Vec<String> {
+        let read = |frame: Frame<'_>| Record::decode(frame.body).expect("it counts").message;
+        frames(bytes, HEAD, ORIGIN).map(read).collect()
+    }
+
+    #[test]
+    fn records_are_read_back_up_to_the_first_that_was_not_wholly_written() {
+        let whole = segment(&["one", "two", "three"]);
+        assert_eq!(messages(&whole), ["one", "two", "three"]);
+        for len in HEAD..whole.len() {
+            let read = messages(&whole[..len]);
+            assert!(["one", "two", "three"].starts_with(&read.iter().map(String::as_str).collect::<Vec<_>>()));
+            assert!(read.len() < 3 || len > whole.len() - 8, "{len}");
+        }
+        let mut padded = whole.clone();
+        padded.resize(whole.len() + 100, 0);
+        assert_eq!(messages(&padded), ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn what_a_file_held_before_is_not_taken_for_records() {
+        let old = segment(&["first", "second", "third"]);
+        let mut new = segment(&["other"]);
+        // The old ones are of the same length, so that they lie where the next ones would.
+        new.extend_from_slice(&old[new.len()..]);
+        assert_eq!(messages(&new), ["other"]);
+    }
+
+    #[test]
+    fn a_byte_that_is_not_what_it_was_is_found() {
+        let whole = segment(&["one", "two"]);
+        for at in HEAD..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            let first = frame(&whole, HEAD).expect("it is there");
+            let state = |record: usize| record + STATE..record + STATE + 4;
+            let padding = |record: Frame<'_>| record.offset + RECORD_HEAD + record.body.len()..record.end;
+            let second = frame(&whole, first.end).expect("it is there");
+            let free = [state(HEAD), state(first.end), padding(first), padding(second)];
+            if free.iter().any(|free| free.contains(&at)) {
+                assert_eq!(messages(&bytes).len(), 2);
+            } else {
+                assert!(messages(&bytes).len() < 2, "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_of_another_version_is_refused() {
+        let mut bytes = segment(&[]);
+        assert_eq!(Head::decode(&bytes).map(|head| head.first), Ok(1));
+        bytes[6] = 9;
+        assert_eq!(Head::decode(&bytes), Err("it is by a later version of cms"));
+        bytes[0] = 0;
+        assert_eq!(Head::decode(&bytes), Err("it is no segment of a log"));
+        assert!(Head::decode(&bytes[..20]).is_err());
+    }
+}

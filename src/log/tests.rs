@@ -1,0 +1,227 @@
+//! Tests of the log as a whole.
+
+use super::*;
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    fn log(&self) -> Log {
+        self.limited(Limits::default())
+    }
+
+    fn limited(&self, limits: Limits) -> Log {
+        Log::new(self.dir.path().join("log"), Files::default(), limits)
+    }
+}
+
+fn write(log: &Log) -> Writer<'_> {
+    let timeout = Duration::from_secs(5);
+    log.write(Instant::now() + timeout, timeout).expect("the lock is free")
+}
+
+fn record(package: &str, old: &str, new: &str) -> Record {
+    Record {
+        sequence: 0,
+        time: 0,
+        uid: 0,
+        pid: 1,
+        kind: Kind::Commit,
+        refers: 0,
+        source: "test".into(),
+        message: String::new(),
+        guard: None,
+        packages: vec![PackageChange {
+            package: package.into(),
+            before: Some(Digest::of(old.as_bytes())),
+            after: Digest::of(new.as_bytes()),
+            unknown: false,
+            hunks: compare_texts(old.as_bytes(), new.as_bytes()),
+            changes: Vec::new(),
+        }],
+    }
+}
+
+fn sequences(log: &Log) -> Vec<u64> {
+    let mut found = Vec::new();
+    let end: Option<()> = log
+        .each_back(|record| {
+            found.push(record.sequence);
+            Ok(ControlFlow::Continue(()))
+        })
+        .expect("it can be read");
+    assert_eq!(end, None);
+    found.reverse();
+    found
+}
+
+#[test]
+fn what_one_handle_appends_another_goes_on_from() {
+    let place = Place::new();
+    let (one, other) = (place.log(), place.log());
+    assert!(!one.is_open_ended());
+    let mut writer = write(&one);
+    writer.append(vec![record("a", "", "1\n")], true).expect("there is room");
+    assert_eq!(writer.open_ended().expect("it can be read").len(), 1);
+    drop(writer);
+    assert!(other.is_open_ended());
+    let mut writer = write(&other);
+    assert_eq!(writer.newest("a").map(|newest| newest.digest), Some(Digest::of(b"1\n")));
+    assert_eq!(writer.open_ended().expect("it can be read").len(), 1);
+    writer.mark_applied();
+    let last = writer.append(vec![record("b", "", "x\n"), record("a", "1\n", "2\n")], true);
+    drop(writer);
+    let writer = write(&one);
+    assert_eq!(writer.sequence(), last.expect("there is room"));
+    assert_eq!(writer.newest("a").map(|newest| newest.digest), Some(Digest::of(b"2\n")));
+    assert_eq!(writer.open_ended().expect("it can be read").len(), 2);
+    drop(writer);
+    // The first is the state of the packages, of which there were none.
+    assert_eq!(sequences(&one), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_record_that_was_torn_off_is_written_over() {
+    let place = Place::new();
+    let log = place.log();
+    write(&log).append(vec![record("a", "", "1\n")], true).expect("there is room");
+    write(&log).append(vec![record("a", "1\n", "22\n")], true).expect("there is room");
+    let path = log.path(1);
+    let whole = std::fs::read(&path).expect("it is there");
+    let (head, _) = log.read(1).expect("it can be read").expect("it is there");
+    let last = segment::frames(&whole, HEAD, head.chain).last().expect("there are three");
+    for cut in [last.end - 9, last.offset + 30, last.offset + 25, last.offset + 3] {
+        let mut torn = whole.clone();
+        torn[cut..].fill(0);
+        std::fs::write(&path, torn).expect("it can be written");
+        let log = place.log();
+        assert_eq!(sequences(&log), [1, 2], "{cut}");
+        let mut writer = write(&log);
+        assert_eq!(writer.newest("a").map(|newest| newest.digest), Some(Digest::of(b"1\n")));
+        writer.append(vec![record("a", "1\n", "3\n")], true).expect("there is room");
+        drop(writer);
+        assert_eq!(sequences(&place.log()), [1, 2, 3], "{cut}");
+        std::fs::write(&path, &whole).expect("it can be written");
+    }
+}
+
+#[test]
+fn the_log_stays_within_its_bounds_and_knows_each_package_still() {
+    let place = Place::new();
+    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
+    let log = place.limited(limits);
+    let rare = "the text of a package that is changed once\n";
+    log.keep_text("rare", rare.as_bytes()).expect("there is room");
+    log.keep_text("often", b"").expect("there is room");
+    let first = vec![record("rare", "", rare), record("often", "", "")];
+    write(&log).append(first, true).expect("there is room");
+    let mut text = String::new();
+    for round in 0..4000 {
+        let new = format!("the text of round {round}\n").repeat(1 + round % 5);
+        let mut writer = write(&log);
+        writer.append(vec![record("often", &text, &new)], false).expect("there is room");
+        // The marks of some are missing when a segment ends.
+        if round % 100 < 90 {
+            writer.mark_applied();
+        }
+        text = new;
+    }
+    let segments = log.segments().expect("it can be read");
+    assert!(segments[0] > 1, "{segments:?}");
+    let size = |first: &u64| std::fs::metadata(log.path(*first)).expect("it is there").len();
+    let total: u64 = segments.iter().map(size).sum();
+    assert!(total <= limits.bytes + 2 * (64 << 10), "{total}");
+    let fresh = place.limited(limits);
+    let writer = write(&fresh);
+    for (package, text) in [("rare", rare), ("often", text.as_str())] {
+        let newest = writer.newest(package).expect("it is known").digest;
+        assert_eq!(newest, Digest::of(text.as_bytes()));
+        let found = fresh.newest_text(package, newest).expect("it can be read");
+        assert_eq!(found.as_deref(), Some(text.as_bytes()), "{package}");
+    }
+    let kept = sequences(&fresh);
+    assert!(kept.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+    assert_eq!(kept.last().copied(), Some(writer.sequence()));
+}
+
+#[test]
+fn marks_that_are_missing_are_found_over_the_end_of_a_segment() {
+    let place = Place::new();
+    let log = place.limited(Limits { bytes: 256 << 10, ..Limits::default() });
+    let mut writer = write(&log);
+    let mut text = String::new();
+    for round in 0..3000 {
+        let new = format!("round {round}, and something to make it longer\n");
+        writer.append(vec![record("p", &text, &new)], false).expect("there is room");
+        if round < 400 {
+            writer.mark_applied();
+        }
+        text = new;
+    }
+    let expected: Vec<u64> = writer.open_ended().expect("it can be read").iter().map(|r| r.sequence).collect();
+    drop(writer);
+    let fresh = place.limited(Limits { bytes: 256 << 10, ..Limits::default() });
+    let mut writer = write(&fresh);
+    let found: Vec<u64> = writer.open_ended().expect("it can be read").iter().map(|r| r.sequence).collect();
+    assert_eq!(found.last(), Some(&writer.sequence()));
+    assert_eq!(found, expected);
+    writer.mark_applied();
+    drop(writer);
+    assert!(!fresh.is_open_ended());
+    assert!(write(&place.log()).open_ended().expect("it can be read").is_empty());
+}
+
+#[test]
+fn times_do_not_go_back_and_sequences_have_no_gaps() {
+    let place = Place::new();
+    let log = place.log();
+    for _ in 0..50 {
+        write(&log).append(vec![record("p", "", ""), record("q", "", "")], false).expect("there is room");
+    }
+    let mut times = Vec::new();
+    let end: Option<()> = log
+        .each_back(|record| {
+            times.push((record.sequence, record.time));
+            Ok(ControlFlow::Continue(()))
+        })
+        .expect("it can be read");
+    assert_eq!(end, None);
+    assert!(times.windows(2).all(|pair| pair[0].0 == pair[1].0 + 1 && pair[0].1 >= pair[1].1));
+}
+
+/// Fails the call of a number.
+struct Fails {
+    left: std::sync::atomic::AtomicUsize,
+    call: crate::files::Call,
+}
+
+impl crate::files::Probe for Fails {
+    fn before(&self, call: crate::files::Call, _: &Path) -> std::io::Result<usize> {
+        if call != self.call {
+            return Ok(usize::MAX);
+        }
+        match self.left.fetch_sub(1, Ordering::Relaxed) {
+            0 => Err(std::io::Error::from_raw_os_error(5)),
+            _ => Ok(usize::MAX),
+        }
+    }
+}
+
+#[test]
+fn after_a_sync_has_failed_nothing_is_appended_any_more() {
+    let place = Place::new();
+    write(&place.log()).append(vec![record("a", "", "1\n")], true).expect("there is room");
+    let probe = Fails { left: 0.into(), call: crate::files::Call::Sync };
+    let files = Files::probed(std::sync::Arc::new(probe));
+    let log = Log::new(place.dir.path().join("log"), files, Limits::default());
+    let failed = write(&log).append(vec![record("a", "1\n", "2\n")], true);
+    assert!(matches!(failed, Err(Error::Io { op: "sync", .. })), "{failed:?}");
+    let again = log.write(Instant::now(), Duration::ZERO);
+    assert!(matches!(again, Err(Error::Damaged { .. })), "{again:?}");
+    assert_eq!(sequences(&place.log()), [1, 2]);
+}
