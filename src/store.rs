@@ -2,13 +2,15 @@
 
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::delta::{Delta, DeltaKind};
 use crate::dirs::{DirOptions, Dirs};
 use crate::error::{Error, Result};
 use crate::files::Files;
+use crate::ledger::Durability;
+use crate::log::{Limits, Log};
 use crate::name;
 use crate::package::Package;
 use crate::staging::Staging;
@@ -34,6 +36,14 @@ pub struct Options {
     pub map_limit: Option<u64>,
     /// Keep maps private to this process.
     pub private_maps: bool,
+    /// How much of the log is kept.
+    pub log: Limits,
+    /// What a commit survives.
+    pub durability: Durability,
+    /// What changes are made through, for the log.
+    pub source: String,
+    /// What the author of changes has to say, for the log.
+    pub message: String,
 }
 
 impl Default for Options {
@@ -47,6 +57,10 @@ impl Default for Options {
             progress: None,
             map_limit: None,
             private_maps: false,
+            log: Limits::default(),
+            durability: Durability::default(),
+            source: format!("rust-pid-{}", std::process::id()),
+            message: String::new(),
         }
     }
 }
@@ -87,17 +101,19 @@ pub struct Loaded {
     pub errors: Vec<ParseError>,
 }
 
-/// A store. It holds no files open; each call sees what is there at the time.
+/// A store. Each call sees what is there at the time; of the files of the log, some stay open.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
     pub(crate) options: Options,
+    /// The log, once it was asked for; see [`Store::log`].
+    pub(crate) log: Arc<OnceLock<Option<Log>>>,
 }
 
 impl Store {
     /// Makes a store. Nothing is read or created yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options }
+        Self { options, log: Arc::default() }
     }
 
     /// Returns the options the store was made with.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::commit::Form;
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
+use crate::ledger::Why;
 use crate::live::Live;
 use crate::package::{Key, Package, Value};
 use crate::text::Dialect;
@@ -145,7 +146,7 @@ impl Transaction {
                 changes.push((store.place(name)?, working.deltas.as_slice()));
             }
         }
-        let revision = store.commit_all(&changes, Form::Lossless)?;
+        let revision = store.commit_all(&changes, Form::Lossless, &Why::COMMIT)?;
         if revision.is_none() || self.packages.keys().any(|name| self.live.inner.is_private(name)) {
             // The commit is made, whatever comes of this: it may be another package that cannot be read.
             let _ = self.live.refresh();

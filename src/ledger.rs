@@ -1,0 +1,375 @@
+//! What a commit and the log have to do with each other.
+//!
+//! Everything that writes packages the log knows takes the log's lock first, then those of the packages. So there
+//! is one order of all transactions, and no more than the last of them may be waiting for its texts to be put in
+//! place. Whoever takes the lock finishes what another has left ([`Store::ledger`]), and notes what was changed
+//! by hand since ([`Ledger::look`]).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::{Code, Error, Result};
+use crate::log::{self, Digest, Guard, Kind, Log, PackageChange, Record, Writer};
+use crate::package::Package;
+use crate::sharing::State;
+use crate::store::{Place, Store};
+use crate::text::{Dialect, ParseOptions, parse};
+
+/// What a commit survives once it has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A power cut: the record in the log and the text of the package are synced.
+    #[default]
+    Full,
+    /// The end of the process, in any way. After a power cut, the last transactions may be gone.
+    None,
+}
+
+/// How a transaction is told of in the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Why {
+    pub kind: Kind,
+    pub refers: u64,
+    pub message: Option<String>,
+    pub guard: Option<Guard>,
+}
+
+impl Why {
+    pub const COMMIT: Self = Self { kind: Kind::Commit, refers: 0, message: None, guard: None };
+
+    pub fn new(kind: Kind, refers: u64) -> Self {
+        Self { kind, refers, ..Self::COMMIT }
+    }
+}
+
+/// What is to be written of one package.
+pub(crate) struct Entry<'a> {
+    pub place: &'a Place,
+    pub before: Option<&'a Arc<Vec<u8>>>,
+    pub after: &'a [u8],
+    /// The document the new text was made from, if it is a change of the old one.
+    pub edited: Option<&'a Package>,
+}
+
+/// The log, to be written to. Without a log there is nothing to it.
+pub(crate) struct Ledger<'s> {
+    store: &'s Store,
+    writer: Option<Writer<'s>>,
+    /// What goes before the next record: packages seen for the first time, and changes by hand.
+    waiting: Vec<Record>,
+}
+
+impl Store {
+    /// Returns the log; `None` where there is no place for one.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        let make = || {
+            let state = self.dirs().state.as_ref()?;
+            let config = &self.dirs().config.path;
+            let real = std::fs::canonicalize(config).ok()?;
+            // Each configuration directory has a log of its own.
+            let dir = state.path.join(crate::dirs::escape(&real.to_string_lossy()));
+            Some(Log::new(dir, self.options.files.clone(), self.options.log))
+        };
+        self.log.get_or_init(make).as_ref()
+    }
+
+    /// Reports whether the log has to do with a package: not with one named by its path, or of an overriding
+    /// directory.
+    fn is_logged(&self, place: &Place) -> bool {
+        place.staged && self.dirs().overriding.is_none()
+    }
+
+    /// Takes the log's lock, and finishes what a crash has left. Where the log cannot be written, for want of
+    /// rights for example, commits are not logged.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] if another writer does not finish in time, [`Error::Damaged`] if the log is by a later
+    /// version, [`Error::Io`]: there is no room for the log, for example.
+    pub(crate) fn ledger(&self) -> Result<Ledger<'_>> {
+        let mut ledger = Ledger { store: self, writer: None, waiting: Vec::new() };
+        let Some(log) = self.log() else { return Ok(ledger) };
+        let timeout = self.options.lock_timeout;
+        ledger.writer = match log.write(Instant::now() + timeout, timeout) {
+            Ok(writer) => Some(writer),
+            Err(error) if cannot_be_written(&error) => return Ok(ledger),
+            Err(error) => return Err(error),
+        };
+        ledger.recover()?;
+        Ok(ledger)
+    }
+
+    /// Finishes the commit that a crash has interrupted, if there is one. It costs next to nothing if not.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`].
+    pub fn recover(&self) -> Result<()> {
+        let Some(log) = self.log().filter(|log| log.is_open_ended()) else { return Ok(()) };
+        // While another works there is nothing to recover from; without rights there is nothing to be done.
+        match log.write(Instant::now(), std::time::Duration::ZERO) {
+            Ok(writer) => {
+                Ledger { store: self, writer: Some(writer), waiting: Vec::new() }.recover().map(|_| ())
+            }
+            Err(Error::Locked { .. }) => Ok(()),
+            Err(error) if cannot_be_written(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes in the log what was changed by hand since the last transaction.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`].
+    pub fn note_edits(&self) -> Result<()> {
+        let mut ledger = self.ledger()?;
+        if ledger.writer.is_none() {
+            return Ok(());
+        }
+        for name in self.packages()? {
+            let place = self.place(name.as_bytes())?;
+            let (text, _) = self.read_settled(&place)?;
+            ledger.look(&place, &text)?;
+        }
+        ledger.write_down(Vec::new()).map(|_| ())
+    }
+
+    /// Reads a text for the log, which has to do with texts that have errors as well.
+    fn parse_leniently(&self, name: &str, text: &Arc<Vec<u8>>) -> Option<Package> {
+        let options = ParseOptions { dialect: Dialect::Cms, strict: false, progress: None };
+        parse(name.as_bytes(), text.clone(), &options).ok().map(|parsed| parsed.package)
+    }
+}
+
+fn cannot_be_written(error: &Error) -> bool {
+    let read_only = matches!(error, Error::Io { source, .. }
+        if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem);
+    error.code() == Code::Permission || read_only
+}
+
+impl Ledger<'_> {
+    /// Compares the text of a package with what the log knows of it, and notes a difference.
+    pub fn look(&mut self, place: &Place, text: &[u8]) -> Result<()> {
+        if !self.store.is_logged(place) {
+            return Ok(());
+        }
+        let (Some(writer), Some(log)) = (&self.writer, self.store.log()) else { return Ok(()) };
+        let digest = Digest::of(text);
+        let newest = match self.waiting.iter().rev().find_map(|record| record.package(&place.name)) {
+            Some(noted) => Some(noted.after),
+            None => writer.newest(&place.name).map(|newest| newest.digest),
+        };
+        if newest == Some(digest) {
+            return Ok(());
+        }
+        let mut record = self.store.record(&Why::new(Kind::FileEdit, 0));
+        record.pid = 0;
+        record.uid = owner(&place.path);
+        record.source = "file-edit".into();
+        let mut change = PackageChange {
+            package: place.name.clone(),
+            before: newest,
+            after: digest,
+            unknown: false,
+            hunks: Vec::new(),
+            changes: Vec::new(),
+        };
+        let Some(newest) = newest else {
+            log.keep_text(&place.name, text)?;
+            (record.kind, record.source) = (Kind::Baseline, "cms".into());
+            record.packages.push(change);
+            self.waiting.push(record);
+            return Ok(());
+        };
+        match log.newest_text(&place.name, newest)? {
+            Some(old) => {
+                change.hunks = log::compare_texts(&old, text);
+                let parse = |text: &[u8]| {
+                    self.store.parse_leniently(&place.name, &Arc::new(text.to_vec()))
+                };
+                if let (Some(old), Some(new)) = (parse(&old), parse(text)) {
+                    change.changes = log::compare_packages(&old, &new);
+                }
+            }
+            None => {
+                change.unknown = true;
+                log.keep_text(&place.name, text)?;
+            }
+        }
+        record.packages.push(change);
+        self.waiting.push(record);
+        Ok(())
+    }
+
+    /// Logs a transaction. This is what makes it one: from here on it happens, if need be by recovery. Returns
+    /// its sequence; `None` if it is not logged.
+    pub fn commit(&mut self, entries: &[Entry<'_>], why: &Why) -> Result<Option<u64>> {
+        let mut record = self.store.record(why);
+        for entry in entries.iter().filter(|entry| self.store.is_logged(entry.place)) {
+            let empty = Arc::default();
+            let before = entry.before.unwrap_or(&empty);
+            let old = self.store.parse_leniently(&entry.place.name, before);
+            let parsed;
+            let new = match entry.edited {
+                Some(edited) => Some(edited),
+                None => {
+                    parsed = self.store.parse_leniently(&entry.place.name, &Arc::new(entry.after.to_vec()));
+                    parsed.as_ref()
+                }
+            };
+            record.packages.push(PackageChange {
+                package: entry.place.name.clone(),
+                before: entry.before.map(|before| Digest::of(before)),
+                after: Digest::of(entry.after),
+                unknown: false,
+                hunks: log::compare_texts(before, entry.after),
+                changes: old.zip(new).map(|(old, new)| log::compare_packages(&old, new)).unwrap_or_default(),
+            });
+            if entry.before.is_none()
+                && let (Some(log), Some(_)) = (self.store.log(), &self.writer)
+            {
+                log.keep_text(&entry.place.name, before)?;
+            }
+        }
+        if record.packages.is_empty() && record.kind == Kind::Commit {
+            return Ok(None);
+        }
+        self.write_down(vec![record])
+    }
+
+    /// Appends what waits, and these.
+    fn write_down(&mut self, records: Vec<Record>) -> Result<Option<u64>> {
+        let Some(writer) = &mut self.writer else { return Ok(None) };
+        let mut all = std::mem::take(&mut self.waiting);
+        let noted = !all.is_empty() && records.is_empty();
+        all.extend(records);
+        if all.is_empty() {
+            return Ok(None);
+        }
+        let sequence = writer.append(all, self.store.options.durability != Durability::None)?;
+        if noted {
+            // The texts are in place: that is how they were noticed.
+            writer.mark_applied();
+        }
+        Ok(Some(sequence))
+    }
+
+    /// Notes that the texts of all transactions are in place.
+    pub fn applied(&mut self) {
+        if let Some(writer) = &mut self.writer {
+            writer.mark_applied();
+        }
+    }
+
+    /// Logs that a transaction was taken back because its texts could not be put in place: they are as before.
+    pub fn take_back(&mut self, sequence: Option<u64>, entries: &[Entry<'_>]) -> Result<()> {
+        let Some(sequence) = sequence else { return Ok(()) };
+        let mut record = self.store.record(&Why::new(Kind::Undo, sequence));
+        record.message = "it could not be finished".into();
+        for entry in entries.iter().filter(|entry| self.store.is_logged(entry.place)) {
+            let empty = Arc::default();
+            let before = entry.before.unwrap_or(&empty);
+            let old = self.store.parse_leniently(&entry.place.name, before);
+            let new = self.store.parse_leniently(&entry.place.name, &Arc::new(entry.after.to_vec()));
+            record.packages.push(PackageChange {
+                package: entry.place.name.clone(),
+                before: Some(Digest::of(entry.after)),
+                after: Digest::of(before),
+                unknown: false,
+                hunks: log::compare_texts(entry.after, before),
+                changes: old.zip(new).map(|(old, new)| log::compare_packages(&new, &old)).unwrap_or_default(),
+            });
+        }
+        self.write_down(vec![record])?;
+        self.applied();
+        Ok(())
+    }
+
+    /// Puts the texts of logged transactions in place that are not. Returns whether there were any.
+    fn recover(&mut self) -> Result<bool> {
+        let Some(writer) = &mut self.writer else { return Ok(false) };
+        let records = writer.open_ended()?;
+        if records.is_empty() {
+            return Ok(false);
+        }
+        let mut names: Vec<&str> =
+            records.iter().flat_map(|record| &record.packages).map(|c| c.package.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut recovered = false;
+        for name in names {
+            let steps: Vec<&PackageChange> = records.iter().filter_map(|record| record.package(name)).collect();
+            recovered |= self.store.finish(name, &steps)?;
+        }
+        writer.mark_applied();
+        Ok(recovered)
+    }
+}
+
+/// Returns the owner of a file: who changed it, as far as can be told.
+fn owner(path: &Path) -> u32 {
+    std::fs::metadata(path).map_or(0, |found| std::os::unix::fs::MetadataExt::uid(&found))
+}
+
+impl Store {
+    /// Brings the text of a package from one of the states that transactions went through to the last of them.
+    /// A text that is none of them was changed by hand since, and stays. Returns whether it was changed.
+    fn finish(&self, name: &str, steps: &[&PackageChange]) -> Result<bool> {
+        let place = Place { path: self.dirs().config.path.join(name), name: name.to_owned(), staged: true };
+        let _lock = self.take_lock(&place.path)?;
+        for _ in 0..crate::commit::ATTEMPTS {
+            let reading = match self.read_current(&place.path) {
+                Ok(None) => continue,
+                Ok(reading) => reading,
+                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+            let present = reading.as_ref().map(|reading| Digest::of(&reading.text));
+            // How many of the steps are done: the latest state that fits.
+            let done = (0..=steps.len()).rev().find(|done| {
+                done.checked_sub(1).and_then(|last| steps.get(last)).map(|step| Some(step.after))
+                    == Some(present)
+                    || steps.get(*done).is_some_and(|step| step.before == present && !step.unknown)
+            });
+            let Some(left) = done.map(|done| &steps[done..]).filter(|left| !left.is_empty()) else {
+                return Ok(false);
+            };
+            let (old, before) = match reading.as_ref() {
+                Some(reading) => (Some(reading.identity), reading.text.clone()),
+                None => (None, Vec::new()),
+            };
+            let text = left.iter().try_fold(before, |text, step| log::apply(&text, &step.hunks));
+            let Some(text) = text else { return Ok(false) };
+            let is_right = |found: &[u8]| found == text;
+            let mut draft = match self.find_draft(&place.path, old, is_right) {
+                Some(draft) => draft,
+                None => self.draft(&place.path, &text, old)?,
+            };
+            if self.put(&mut draft)? {
+                let metadata = self.settle(&place.path, &draft)?;
+                self.publish(&[State { place: &place, text: Arc::new(text), metadata, edited: None }]);
+                return Ok(true);
+            }
+        }
+        let why = "the file kept changing while it was being written".to_owned();
+        Err(Error::Conflict { key: name.to_owned(), why })
+    }
+
+    /// Begins a record.
+    fn record(&self, why: &Why) -> Record {
+        Record {
+            sequence: 0,
+            time: 0,
+            uid: rustix::process::getuid().as_raw(),
+            pid: std::process::id(),
+            kind: why.kind,
+            refers: why.refers,
+            source: self.options.source.clone(),
+            message: why.message.clone().unwrap_or_else(|| self.options.message.clone()),
+            guard: why.guard,
+            packages: Vec::new(),
+        }
+    }
+}

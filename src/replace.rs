@@ -1,0 +1,205 @@
+//! The file part of a commit: reading a package file under its locks, and putting another in its place.
+//!
+//! The new text is written to a temporary file beside the old one, with its owner, group and mode, and synced.
+//! Then the two are swapped. If what comes out is not the file that was read, an editor has saved in between: they
+//! are swapped back, so that what it has written is not lost.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::files::{Identity, OpenFile, Wait};
+use crate::lock::{PackageLock, holder_of_file};
+use crate::store::Store;
+
+/// A package file that is locked, and was read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    _locked: OpenFile,
+    pub identity: Identity,
+    pub text: Vec<u8>,
+}
+
+/// A temporary file, to be put in place of another. It goes when it is dropped before that.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub new: OpenFile,
+    /// The file whose place it is to take, symbolic links followed.
+    real: PathBuf,
+    /// What is expected there; `None`: nothing.
+    old: Option<Identity>,
+    placed: bool,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Once in place, the path is that of the file it displaced.
+        if !self.placed {
+            let _ = std::fs::remove_file(&self.new.path);
+        }
+    }
+}
+
+impl Store {
+    pub(crate) fn take_lock(&self, path: &Path) -> Result<PackageLock> {
+        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = real.file_name().unwrap_or_default().to_string_lossy();
+        let run = self.dirs().run.as_ref().map(|run| run.path.as_path());
+        PackageLock::take(&self.options.files, run, dir, &name, self.options.lock_timeout)
+    }
+
+    /// Opens, locks and reads the file at `path`; `None` if someone was writing to it.
+    pub(crate) fn read_current(&self, path: &Path) -> Result<Option<Reading>> {
+        let open = self.lock_current(path)?;
+        let identity =
+            || open.file.metadata().map(|found| Identity::of(&found)).map_err(Error::io("read", path));
+        let before = identity()?;
+        let text = self.options.files.read(&open).map_err(Error::io("read", path))?;
+        let same = identity()? == before;
+        Ok(same.then_some(Reading { _locked: open, identity: before, text }))
+    }
+
+    /// Opens and locks the file that stands at `path` once the lock is held.
+    fn lock_current(&self, path: &Path) -> Result<OpenFile> {
+        let files = &self.options.files;
+        let deadline = Instant::now() + self.options.lock_timeout;
+        loop {
+            let open = files.open_existing(path).map_err(Error::io("open", path))?;
+            let wait = files.lock(&open, true, deadline).map_err(Error::io("lock", path))?;
+            if wait == Wait::TimedOut {
+                let holder = holder_of_file(&open);
+                return Err(Error::Locked { path: path.into(), holder, waited: self.options.lock_timeout });
+            }
+            let held = open.file.metadata().map_err(Error::io("read", path))?;
+            if std::fs::metadata(path)
+                .is_ok_and(|found| Identity::of(&found).inode == Identity::of(&held).inode)
+            {
+                return Ok(open);
+            }
+        }
+    }
+
+    /// Writes what is to take the place of the file at `path`, whose identity was `old` when it was read.
+    pub(crate) fn draft(&self, path: &Path, text: &[u8], old: Option<Identity>) -> Result<Draft> {
+        let files = &self.options.files;
+        let real = match old {
+            Some(_) => std::fs::canonicalize(path).map_err(Error::io("find", path))?,
+            None => path.to_path_buf(),
+        };
+        let dir = real.parent().unwrap_or(Path::new("."));
+        let stem = real.file_name().unwrap_or_default().to_string_lossy();
+        let new = files.create_unique(dir, &stem).map_err(Error::io("create a file beside", &real))?;
+        let draft = Draft { new, real, old, placed: false };
+        self.fill(&draft, text)?;
+        Ok(draft)
+    }
+
+    /// Takes a temporary file that a crash has left, and that holds the right text, for what is to take the place
+    /// of the file at `path`: the journal of staged changes knows it.
+    pub(crate) fn find_draft(
+        &self,
+        path: &Path,
+        old: Option<Identity>,
+        is_right: impl Fn(&[u8]) -> bool,
+    ) -> Option<Draft> {
+        let files = &self.options.files;
+        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        for path in leftovers(&real) {
+            let Ok(new) = files.open_existing(&path) else { continue };
+            let ours = matches!(files.lock(&new, true, Instant::now()), Ok(Wait::Held));
+            if ours && files.read(&new).is_ok_and(|text| is_right(&text)) {
+                return Some(Draft { new, real, old, placed: false });
+            }
+        }
+        None
+    }
+
+    /// Writes a temporary file and makes it durable. It is locked before it can be seen in place.
+    fn fill(&self, draft: &Draft, text: &[u8]) -> Result<()> {
+        let (files, new) = (&self.options.files, &draft.new);
+        files.lock(new, true, Instant::now()).map_err(Error::io("lock", &new.path))?;
+        files.write(new, text).map_err(Error::io("write", &new.path))?;
+        if draft.old.is_some() {
+            let like = std::fs::metadata(&draft.real);
+            let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
+            files.copy_attributes(new, &like).map_err(Error::io("set the attributes of", &new.path))?;
+        }
+        if self.options.durability == crate::ledger::Durability::None {
+            return Ok(());
+        }
+        files.sync(new).map_err(Error::io("sync", &new.path))
+    }
+
+    /// Puts a temporary file in place; `false` if the file there is not the one expected.
+    pub(crate) fn put(&self, draft: &mut Draft) -> Result<bool> {
+        draft.placed = self.swap(&draft.new, &draft.real, draft.old)?;
+        Ok(draft.placed)
+    }
+
+    fn swap(&self, new: &OpenFile, real: &Path, old: Option<Identity>) -> Result<bool> {
+        let files = &self.options.files;
+        let Some(old) = old else {
+            return match files.rename_new(&new.path, real) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+                Err(error) => Err(Error::io("rename", real)(error)),
+            };
+        };
+        if Identity::at(real) != Some(old) {
+            return Ok(false);
+        }
+        if !files.exchange(&new.path, real).map_err(Error::io("rename", real))? {
+            files.rename(&new.path, real).map_err(Error::io("rename", real))?;
+            return Ok(true);
+        }
+        if Identity::at(&new.path) == Some(old) {
+            return Ok(true);
+        }
+        // Someone saved the file at the very last moment: what we displaced goes back.
+        let mine = new.file.metadata().map_err(Error::io("read", &new.path))?;
+        loop {
+            files.exchange(&new.path, real).map_err(Error::io("rename", real))?;
+            if Identity::at(&new.path).is_none_or(|found| found.inode == Identity::of(&mine).inode) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Makes a replacement durable, removes the old file, and returns the attributes of the new one.
+    pub(crate) fn settle(&self, path: &Path, draft: &Draft) -> Result<Metadata> {
+        let files = &self.options.files;
+        let dir = draft.real.parent().unwrap_or(Path::new("."));
+        let synced = match self.options.durability {
+            crate::ledger::Durability::None => Ok(()),
+            _ => files.sync_dir(dir),
+        };
+        if draft.old.is_some() && draft.new.path.exists() {
+            // Left behind, it is removed by the next commit.
+            let _ = files.remove(&draft.new.path);
+        }
+        synced.map_err(|source| Error::NotDurable { path: path.into(), source })?;
+        draft.new.file.metadata().map_err(Error::io("read", path))
+    }
+
+    /// Removes temporary files of this package that a crash has left. One that is locked is in use.
+    pub(crate) fn remove_leftovers(&self, path: &Path) {
+        let Ok(real) = std::fs::canonicalize(path) else { return };
+        for path in leftovers(&real) {
+            let Ok(open) = self.options.files.open(&path, None) else { continue };
+            if matches!(self.options.files.lock(&open, true, Instant::now()), Ok(Wait::Held)) {
+                let _ = self.options.files.remove(&open.path);
+            }
+        }
+    }
+}
+
+/// Lists the temporary files beside a package file.
+fn leftovers(real: &Path) -> Vec<PathBuf> {
+    let (Some(dir), Some(name)) = (real.parent(), real.file_name()) else { return Vec::new() };
+    let prefix = format!(".{}.cms-", name.to_string_lossy());
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let ours = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
+    ours.map(|entry| entry.path()).collect()
+}
