@@ -107,13 +107,15 @@ fuzz: ## fuzz each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-
 	for target in $$(cd fuzz && $(CARGO) +nightly fuzz list); do \
 	  $(CARGO) +nightly fuzz run $$target -- -max_len=4096 -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
-bench: build ## measure, with peers in the same run; rows also go to target/bench.jsonl
-	$(MAKE) --no-print-directory target/bin/cms-small
-	CMS_BIN=$(CURDIR)/target/bin/cms CMS_BIN_SMALL=$(CURDIR)/target/bin/cms-small \
-	  $(CARGO) run --release --locked --manifest-path benches/Cargo.toml -- $(BENCH)
+BENCHES = CMS_LIB=$(CURDIR)/target/lib/libcms.so $(CARGO) run --release --locked --manifest-path benches/Cargo.toml --
 
-bench-lookup: lib ## measure reads through the C library beside uthash and hashbrown, and what maps take
-	@benches/lookup.sh target/lib $(BENCH)
+bench: build ## measure everything, with peers in the same run; rows also go to target/bench.jsonl
+	$(MAKE) --no-print-directory target/bin/cms-small
+	CMS_BIN=$(CURDIR)/target/bin/cms CMS_BIN_SMALL=$(CURDIR)/target/bin/cms-small $(BENCHES) $(BENCH)
+
+bench-lookup: lib ## measure only the C library, beside uthash, hashbrown, LMDB, gvdb and libuci
+	$(BENCHES) --jsonl target/bench-lookup.jsonl lookup scaling instructions mapsize publish $(BENCH)
+	$(MAKE) --no-print-directory bench-publish
 
 bench-publish: ## measure what the map's part of a commit takes, by the size of the package
 	$(CARGO) test --release --locked --lib -- --ignored --nocapture how_long_publishing_takes

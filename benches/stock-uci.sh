@@ -1,5 +1,6 @@
 #!/bin/sh
-# Compiles stock uci (2021) with plain `cc -O2` to OUTDIR/uci, as the peer to measure against.
+# Compiles stock uci (2021) with plain `cc -O2` to OUTDIR/uci, and libuci with c/uci_peer.c to
+# OUTDIR/libuci-peer.so, as peers to measure against.
 # An installed one, named by CMS_STOCK_UCI, is linked to instead. The sources come from the crates.io
 # package libuci-sys, pinned in Cargo.lock; none of them is kept here.
 # Exit codes: 0 there, 1 failed, 2 usage, 3 skipped because the sources or a C compiler cannot be had.
@@ -39,3 +40,7 @@ for unit in avl avl-cmp blob blobmsg utils md5 vlist kvlist; do units="$units li
 # shellcheck disable=SC2086
 "${CC:-cc}" -O2 -w -D_GNU_SOURCE -Iuci -I. -DUCI_PREFIX='"/usr"' $units -o "$out/uci" ||
     skip "the sources do not compile here"
+# libuci as a peer of the read path; without it that peer is left out.
+# shellcheck disable=SC2086
+"${CC:-cc}" -O2 -w -fPIC -shared -D_GNU_SOURCE -Iuci -I. -DUCI_PREFIX='"/usr"' ${units# uci/cli.c} "$here/c/uci_peer.c" \
+    -o "$out/libuci-peer.so" || echo "stock-uci: libuci does not compile as a library" >&2

@@ -30,22 +30,22 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// How the times of a contender are spread, in seconds.
+/// How what was measured repeatedly is spread.
 #[derive(Debug, Clone, Copy)]
 pub struct Spread {
-    /// The best.
+    /// The least.
     pub min: f64,
     /// The median.
     pub median: f64,
-    /// The time that 90 % keep within.
+    /// What 90 % keep within.
     pub p90: f64,
     /// How many there are.
     pub count: usize,
 }
 
 impl Spread {
-    /// Sums up times, of which there must be some.
-    fn of(times: &mut [f64]) -> Self {
+    /// Sums up figures, of which there must be some.
+    pub fn of(times: &mut [f64]) -> Self {
         times.sort_by(f64::total_cmp);
         let last = times.len() - 1;
         Self {

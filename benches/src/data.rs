@@ -100,8 +100,8 @@ fn put(out: &mut Vec<u8>, text: Arguments<'_>) {
     out.write_fmt(text).expect("memory takes every byte");
 }
 
-/// `SplitMix64` from a fixed seed.
-struct Random(u64);
+/// `SplitMix64`.
+pub struct Random(u64);
 
 impl Default for Random {
     fn default() -> Self {
@@ -110,6 +110,22 @@ impl Default for Random {
 }
 
 impl Random {
+    /// Starts from a seed; different seeds give different numbers.
+    pub fn seeded(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0xd134_2543_de82_ef95))
+    }
+
+    /// Draws a number below `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
+        let drawn = u128::from(self.next()) * limit as u128;
+        usize::try_from(drawn >> 64).expect("it is below the limit")
+    }
+
+    /// Draws a number from 0 to 1.
+    pub fn fraction(&mut self) -> f64 {
+        f64::from(u32::try_from(self.next() >> 32).expect("32 bits are left")) / f64::from(u32::MAX)
+    }
+
     /// Draws a number.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

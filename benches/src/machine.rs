@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::place;
+
 /// Prints processor, cores, kernel, compilers, the file system of `dir` and how busy the machine is.
 pub fn print(dir: &Path) {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
@@ -14,6 +16,9 @@ pub fn print(dir: &Path) {
         first_line(Command::new("rustc").arg("-V")),
         first_line(Command::new("cc").arg("--version"))
     );
+    if let Some(library) = place::library_path().and_then(|path| fs::metadata(path).ok()) {
+        println!("library   libcms.so of {} bytes", library.len());
+    }
     println!("method    contenders of a case take turns; the median counts, best and p90 show the spread;");
     println!("          ratio is to the best of the case, 1.00 or more");
 }

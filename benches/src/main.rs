@@ -5,14 +5,26 @@
 
 mod contender;
 mod data;
+mod dataset;
+#[allow(unsafe_code, reason = "C is called: the library under test, and most peers")]
+mod ffi;
+mod field;
+mod instructions;
+mod lookup;
 mod machine;
+mod mapsize;
 mod memory;
 mod parse;
+mod place;
 mod process;
+mod publish;
 mod report;
 mod rivals;
+mod scaling;
 mod size;
 mod stage;
+mod trial;
+mod writer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,14 +39,16 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const HELP: &str = "\
 usage: cms-bench [--quick] [--jsonl FILE] [GROUP...]
 
-GROUP is parse, process, memory or size; without any, all of them run.
+GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish or instructions; without any, all of
+them run.
 
-  --quick       few repetitions, no file above 100 000 options: a smoke run
+  --quick       few repetitions, nothing above 100 000 options: a smoke run
   --jsonl FILE  where the rows go as JSON objects (default: target/bench.jsonl of the repository)
 
 environment:
   CMS_BIN         the cms binary to measure; without it the groups process, memory and size leave cms out
   CMS_BIN_SMALL   a second, smaller one
+  CMS_LIB         the libcms.so to measure; without it the groups from lookup on are left out
   CMS_STOCK_UCI   an installed stock uci; without it one is compiled by stock-uci.sh
   CMS_BENCH_SLOW  set to 1 to run stock uci on the file of 1M options too (minutes per run)
   TMPDIR          where the data is written; commit times are those of this file system
@@ -44,8 +58,17 @@ environment:
 type Group = fn(&Stage, &mut Report) -> Result<()>;
 
 /// All groups, in the order they run.
-const GROUPS: [(&str, Group); 4] =
-    [("parse", parse::run), ("process", process::run), ("memory", memory::run), ("size", size::run)];
+const GROUPS: [(&str, Group); 9] = [
+    ("parse", parse::run),
+    ("process", process::run),
+    ("memory", memory::run),
+    ("size", size::run),
+    ("lookup", lookup::run),
+    ("mapsize", mapsize::run),
+    ("scaling", scaling::run),
+    ("publish", publish::run),
+    ("instructions", instructions::run),
+];
 
 /// What the command line asks for.
 struct Arguments {
@@ -58,7 +81,14 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match arguments().and_then(|arguments| arguments.map_or(Ok(()), run)) {
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let done = match words.split_first() {
+        Some((word, rest)) if word == instructions::INTERNAL => instructions::read(rest),
+        Some((word, rest)) if word == writer::INTERNAL => writer::write(rest),
+        _ => arguments().and_then(|arguments| arguments.map_or(Ok(()), run)),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cms-bench: {error}");

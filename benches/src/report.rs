@@ -16,6 +16,14 @@ pub enum Unit {
     MicrosecondsPerOption,
     /// Time; less is better.
     Milliseconds,
+    /// Time; less is better.
+    Microseconds,
+    /// Time; less is better.
+    Nanoseconds,
+    /// Throughput, 10^6 per second; more is better.
+    MillionsPerSecond,
+    /// What the processor executes; less is better.
+    Instructions,
     /// Memory; less is better.
     Kibibytes,
     /// Size; less is better.
@@ -31,6 +39,10 @@ impl Unit {
             Self::MegabytesPerSecond => "MB/s",
             Self::MicrosecondsPerOption => "us/option",
             Self::Milliseconds => "ms",
+            Self::Microseconds => "us",
+            Self::Nanoseconds => "ns",
+            Self::MillionsPerSecond => "M/s",
+            Self::Instructions => "instr",
             Self::Kibibytes => "KiB",
             Self::Bytes => "bytes",
             Self::Times => "x",
@@ -39,7 +51,7 @@ impl Unit {
 
     /// What is less the better a figure is.
     fn cost(self, value: f64) -> f64 {
-        if self == Self::MegabytesPerSecond { 1.0 / value } else { value }
+        if matches!(self, Self::MegabytesPerSecond | Self::MillionsPerSecond) { 1.0 / value } else { value }
     }
 }
 
@@ -51,18 +63,54 @@ pub struct Figure {
     pub value: f64,
     /// The best and the 90 % worst repetition, and how many there were.
     spread: Option<(f64, f64, usize)>,
+    /// Ratios to others, by name.
+    beside: Vec<(String, Spread)>,
+}
+
+/// What a figure ought to be.
+#[derive(Debug, Clone, Copy)]
+pub enum Bound {
+    /// No more than this.
+    AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
+}
+
+impl Bound {
+    /// Reports whether a figure is within, and in which way the bound is one.
+    fn judge(self, value: f64) -> (bool, &'static str, f64) {
+        match self {
+            Self::AtMost(bound) => (value <= bound, "<=", bound),
+            Self::AtLeast(bound) => (value >= bound, ">=", bound),
+        }
+    }
 }
 
 impl Figure {
     /// Makes a figure that was not measured repeatedly.
     pub fn exact(name: &str, value: f64) -> Self {
-        Self { name: name.to_owned(), value, spread: None }
+        Self { name: name.to_owned(), value, spread: None, beside: Vec::new() }
     }
 
     /// Makes a figure of repeated times; `scale` turns seconds into the unit.
     pub fn of(name: &str, spread: &Spread, scale: impl Fn(f64) -> f64) -> Self {
         let range = (scale(spread.min), scale(spread.p90), spread.count);
-        Self { name: name.to_owned(), value: scale(spread.median), spread: Some(range) }
+        Self { name: name.to_owned(), value: scale(spread.median), spread: Some(range), beside: Vec::new() }
+    }
+
+    /// Adds ratios, taken round by round.
+    pub fn beside(mut self, ratios: impl IntoIterator<Item = (String, Spread)>) -> Self {
+        self.beside.extend(ratios);
+        self
+    }
+
+    /// The ratios as an object.
+    fn ratios(&self) -> serde_json::Value {
+        let entry = |(name, ratio): &(String, Spread)| {
+            let (min, median, p90) = (rounded(ratio.min), rounded(ratio.median), rounded(ratio.p90));
+            (name.clone(), serde_json::json!({ "min": min, "median": median, "p90": p90 }))
+        };
+        serde_json::Value::Object(self.beside.iter().map(entry).collect())
     }
 }
 
@@ -99,14 +147,29 @@ impl Report {
         for figure in figures {
             let ratio = unit.cost(figure.value) / best;
             print_row(case, unit, figure, ratio);
-            let row = serde_json::json!({
+            let mut row = serde_json::json!({
                 "group": self.group, "case": case, "impl": figure.name,
                 "value": rounded(figure.value), "unit": unit.name(), "ratio_to_best": rounded(ratio),
             });
+            if !figure.beside.is_empty() {
+                row["ratios"] = figure.ratios();
+            }
             writeln!(self.file, "{row}")?;
         }
         self.file.flush()?;
         Ok(())
+    }
+
+    /// Says whether a figure is what it ought to be; it fails nothing.
+    pub fn goal(&mut self, goal: &str, value: f64, bound: Bound) -> Result<()> {
+        let (is_met, sign, limit) = bound.judge(value);
+        let verdict = if is_met { "met" } else { "MISSED" };
+        println!("  goal: {goal:<76} {:>9} {sign} {limit} {verdict}", shown(value));
+        let row = serde_json::json!({
+            "group": self.group, "goal": goal, "value": rounded(value), "sign": sign, "limit": limit, "met": is_met,
+        });
+        writeln!(self.file, "{row}")?;
+        Ok(self.file.flush()?)
     }
 
     /// Says what was left out, and why.
@@ -121,11 +184,13 @@ fn print_row(case: &str, unit: Unit, figure: &Figure, ratio: f64) {
         Some((best, p90, count)) => (shown(best), shown(p90), count.to_string()),
         None => <_>::default(),
     };
+    let beside = |(name, ratio): &(String, Spread)| format!("  {name} {:.2}", ratio.median);
     println!(
-        "  {case:<40} {:<23} {:>11} {best:>11} {p90:>11} {:9} {ratio:>8.2} {count:>4}",
+        "  {case:<42} {:<21} {:>11} {best:>11} {p90:>11} {:9} {ratio:>8.2} {count:>4}{}",
         figure.name,
         shown(figure.value),
-        unit.name()
+        unit.name(),
+        figure.beside.iter().map(beside).collect::<String>()
     );
 }
 

@@ -11,6 +11,10 @@ pub struct Rivals {
     pub stock: Option<PathBuf>,
     /// C programs that do nothing, with the names they go by.
     pub empty: Vec<(&'static str, PathBuf)>,
+    /// Stock libuci with the functions of `c/uci_peer.c`, as a library.
+    pub libuci: Option<PathBuf>,
+    /// Opens a store through the C library and reads one option.
+    pub open: Option<PathBuf>,
     /// Runs a command and prints its peak memory.
     pub peak: Option<PathBuf>,
 }
@@ -22,7 +26,10 @@ impl Rivals {
         for (name, flag) in [("empty C, dynamic", None), ("empty C, static", Some("-static"))] {
             empty.extend(compile("empty", flag, dir).map(|path| (name, path)));
         }
-        Ok(Self { stock: stock(dir)?, empty, peak: compile("peak", Some("-static"), dir) })
+        let stock = stock(dir)?;
+        let libuci = Some(dir.join("libuci-peer.so")).filter(|path| path.is_file());
+        let (open, peak) = (compile("open", None, dir), compile("peak", Some("-static"), dir));
+        Ok(Self { stock, libuci, empty, open, peak })
     }
 }
 

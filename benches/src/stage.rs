@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::Result;
+use crate::dataset::Dataset;
 use crate::rivals::Rivals;
 
 /// See the module documentation. The directory goes when it is dropped.
@@ -46,6 +47,16 @@ impl Stage {
     /// How often a case is repeated: `count` times, or three in a smoke run.
     pub fn repetitions(&self, count: usize) -> usize {
         if self.quick { 3 } else { count }
+    }
+
+    /// The large data set of the read path.
+    pub fn large(&self) -> Dataset {
+        Dataset::Large { entries: if self.quick { 100_000 } else { 1_000_000 }, per_section: 10 }
+    }
+
+    /// How many reads a repetition takes: `count`, or fewer in a smoke run.
+    pub fn reads(&self, count: usize) -> usize {
+        if self.quick { 1 << 16 } else { count }
     }
 
     /// The numbers of options measured, smallest first.

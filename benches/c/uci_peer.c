@@ -1,0 +1,33 @@
+/* Stock libuci as a peer: uci_lookup_ptr with all packages loaded. It writes into the key, so that is copied. */
+#include <string.h>
+#include <uci.h>
+
+struct uci_context *uci_peer_open(const char *config_dir)
+{
+	struct uci_context *context = uci_alloc_context();
+	char **name, **names = NULL;
+
+	if (!context || uci_set_confdir(context, config_dir) || uci_list_configs(context, &names))
+		return NULL;
+	for (name = names; *name; name++) {
+		struct uci_package *package;
+		if (uci_load(context, *name, &package))
+			return NULL;
+	}
+	return context;
+}
+
+const char *uci_peer_get(void *context, const char *key, char *scratch)
+{
+	struct uci_ptr found;
+
+	strcpy(scratch, key);
+	if (uci_lookup_ptr(context, &found, scratch, false) || !(found.flags & UCI_LOOKUP_COMPLETE) || !found.o)
+		return NULL;
+	return found.o->v.string;
+}
+
+void uci_peer_close(struct uci_context *context)
+{
+	uci_free_context(context);
+}

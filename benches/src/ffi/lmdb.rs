@@ -1,0 +1,111 @@
+//! LMDB as a peer: `mdb_get` in a read transaction that is open already.
+
+use std::ffi::{CString, c_char, c_int, c_uint, c_void};
+use std::path::Path;
+
+use lmdb_master_sys as sys;
+
+use super::{Get, Peer};
+use crate::Result;
+
+/// The largest a database may become; only what is used takes space.
+const MAP_SIZE: usize = 1 << 30;
+
+/// An environment with one database.
+pub struct Lmdb {
+    /// The environment.
+    env: *mut sys::MDB_env,
+    /// The open transaction and the database.
+    reading: Reading,
+}
+
+/// What a get needs.
+struct Reading {
+    /// A read transaction.
+    txn: *mut sys::MDB_txn,
+    /// The unnamed database.
+    dbi: sys::MDB_dbi,
+}
+
+impl Lmdb {
+    /// Makes a database in a directory of its own.
+    pub fn create(dir: &Path, entries: impl Iterator<Item = (String, String)>) -> Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let path = CString::new(dir.as_os_str().as_encoded_bytes())?;
+        let mut env = std::ptr::null_mut();
+        // SAFETY: `env` gets a new environment.
+        checked(unsafe { sys::mdb_env_create(&raw mut env) })?;
+        let reading = Reading { txn: std::ptr::null_mut(), dbi: 0 };
+        let mut database = Self { env, reading };
+        // SAFETY: F1; the environment is not open yet.
+        checked(unsafe { sys::mdb_env_set_mapsize(env, MAP_SIZE) })?;
+        // SAFETY: F1; the path lives through the call.
+        checked(unsafe { sys::mdb_env_open(env, path.as_ptr(), sys::MDB_NOSYNC, 0o600) })?;
+        database.fill(entries)?;
+        database.begin(sys::MDB_RDONLY)?;
+        Ok(database)
+    }
+
+    /// Begins the transaction that is kept.
+    fn begin(&mut self, flags: c_uint) -> Result<()> {
+        let txn = &raw mut self.reading.txn;
+        // SAFETY: F1; there is no other transaction.
+        checked(unsafe { sys::mdb_txn_begin(self.env, std::ptr::null_mut(), flags, txn) })
+    }
+
+    /// Writes all entries in one transaction.
+    fn fill(&mut self, entries: impl Iterator<Item = (String, String)>) -> Result<()> {
+        self.begin(0)?;
+        let Reading { txn, dbi } = &mut self.reading;
+        // SAFETY: F1; the transaction was just begun.
+        checked(unsafe { sys::mdb_dbi_open(*txn, std::ptr::null(), 0, dbi) })?;
+        for (key, value) in entries {
+            let (mut key, mut value) = (val(key.as_bytes()), val(value.as_bytes()));
+            // SAFETY: F1; both are copied.
+            checked(unsafe { sys::mdb_put(*txn, *dbi, &raw mut key, &raw mut value, 0) })?;
+        }
+        // SAFETY: F1; committing releases the transaction.
+        let status = unsafe { sys::mdb_txn_commit(std::mem::replace(txn, std::ptr::null_mut())) };
+        checked(status)
+    }
+}
+
+impl Peer for Lmdb {
+    fn get(&self) -> Get<'_> {
+        Get::new(lmdb_get, &raw const self.reading)
+    }
+}
+
+impl Drop for Lmdb {
+    fn drop(&mut self) {
+        if !self.reading.txn.is_null() {
+            // SAFETY: F1.
+            unsafe { sys::mdb_txn_abort(self.reading.txn) };
+        }
+        // SAFETY: F1; there is no transaction any more.
+        unsafe { sys::mdb_env_close(self.env) };
+    }
+}
+
+/// Finds a value in the database.
+unsafe extern "C" fn lmdb_get(context: *mut c_void, key: *const c_char, _: *mut c_char) -> *const c_char {
+    // SAFETY: F2, and F3 for the key.
+    let (reading, length) = unsafe { (&*context.cast::<Reading>(), libc::strlen(key)) };
+    let mut key = sys::MDB_val { mv_size: length, mv_data: key.cast_mut().cast() };
+    let mut value = sys::MDB_val { mv_size: 0, mv_data: std::ptr::null_mut() };
+    // SAFETY: F1; a read transaction writes nothing through the key.
+    if unsafe { sys::mdb_get(reading.txn, reading.dbi, &raw mut key, &raw mut value) } != 0 {
+        return std::ptr::null();
+    }
+    value.mv_data.cast_const().cast()
+}
+
+/// Bytes as LMDB takes them.
+fn val(bytes: &[u8]) -> sys::MDB_val {
+    sys::MDB_val { mv_size: bytes.len(), mv_data: bytes.as_ptr().cast_mut().cast() }
+}
+
+/// Turns a status into an error.
+fn checked(status: c_int) -> Result<()> {
+    if status == 0 { Ok(()) } else { Err(format!("LMDB: status {status}").into()) }
+}

@@ -1,0 +1,116 @@
+//! All that calls C: the timed loops, the C library under test, the peers, and a few system calls.
+//!
+//! What the `SAFETY` comments refer to:
+//!
+//! - F1. A handle comes from its own library, is kept beside that library's functions, and is released once, when
+//!   its owner is dropped.
+//! - F2. A [`Get`] borrows the owner of its context, so the context outlives every call through it.
+//! - F3. [`Reads`] borrow their keys: each is a string of ASCII with its NUL byte or, for `cms_key_get` and nothing
+//!   else, a prepared key. The loops in `c/harness.c` are told how many there are.
+//! - F4. A scratch buffer has [`SCRATCH`] bytes, more than any key or value here.
+
+mod gvdb;
+mod harness;
+mod hashbrown;
+mod keys;
+mod library;
+mod libuci;
+mod lmdb;
+pub mod system;
+mod uthash;
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::marker::PhantomData;
+
+pub use gvdb::Gvdb;
+pub use harness::{Mode, Work, batches, run_until, time};
+pub use hashbrown::Hashbrown;
+pub use keys::Keys;
+pub use library::{Directories, Library, Prepared, Snapshot, Store};
+pub use libuci::Libuci;
+pub use lmdb::Lmdb;
+pub use uthash::Uthash;
+
+/// How many bytes a contender may use for its answer.
+const SCRATCH: usize = 256;
+
+/// The function all contenders are called through.
+type GetFunction = unsafe extern "C" fn(*mut c_void, *const c_char, *mut c_char) -> *const c_char;
+
+/// A contender as the loops see it.
+#[derive(Clone, Copy)]
+pub struct Get<'a> {
+    /// What is called.
+    function: GetFunction,
+    /// Its first argument.
+    context: *mut c_void,
+    /// The context belongs to someone.
+    owner: PhantomData<&'a ()>,
+}
+
+impl<'a> Get<'a> {
+    /// Makes one of a context that the caller ties to its owner's lifetime.
+    fn new<T>(function: GetFunction, context: *const T) -> Self {
+        Self { function, context: context.cast_mut().cast(), owner: PhantomData }
+    }
+
+    /// Makes one that finds its key, whatever it is.
+    pub fn nothing() -> Self {
+        Self::new(harness::bench_no_get, std::ptr::null::<()>())
+    }
+
+    /// Gives it keys to read.
+    pub fn over(self, keys: &'a Keys) -> Reads<'a> {
+        Reads { get: self, keys: keys.list() }
+    }
+
+    /// Reports whether `key` has this value.
+    pub fn answers(self, key: &str, value: &str) -> bool {
+        let Ok(key) = CString::new(key) else { return false };
+        let mut scratch: [c_char; SCRATCH] = [0; SCRATCH];
+        // SAFETY: F2 and F4.
+        let found = unsafe { (self.function)(self.context, key.as_ptr(), scratch.as_mut_ptr()) };
+        if found.is_null() {
+            return false;
+        }
+        // SAFETY: what contenders find has at least the bytes they were given as the value.
+        let bytes = unsafe { std::slice::from_raw_parts(found.cast::<u8>(), value.len()) };
+        bytes == value.as_bytes()
+    }
+}
+
+/// A contender, and the keys it is to read, in order.
+#[derive(Clone, Copy)]
+pub struct Reads<'a> {
+    /// The contender.
+    get: Get<'a>,
+    /// The keys.
+    keys: &'a [*const c_char],
+}
+
+/// Reads that any number of threads may do at the same time.
+#[derive(Clone, Copy)]
+pub struct Shared<'a>(Reads<'a>);
+
+// SAFETY: only made of contexts that are read without a lock and never written: see the methods `shared`.
+unsafe impl Send for Shared<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Shared<'_> {}
+
+/// Something that finds values by keys.
+pub trait Peer {
+    /// The contender.
+    fn get(&self) -> Get<'_>;
+}
+
+/// The string at `key`, as the Rust peers need it.
+///
+/// # Safety
+///
+/// `key` is a string with its NUL byte, of ASCII, that outlives the result.
+unsafe fn text<'a>(key: *const c_char) -> &'a str {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { CStr::from_ptr(key) }.to_bytes();
+    // SAFETY: ASCII is UTF-8. A Rust program would have its keys as `str` already.
+    unsafe { std::str::from_utf8_unchecked(bytes) }
+}

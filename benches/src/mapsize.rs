@@ -1,0 +1,81 @@
+//! Group `mapsize`: the bytes of a loaded map beside the text it came from and what is in it; and the peers'.
+
+use crate::Result;
+use crate::contender::Spread;
+use crate::dataset::Dataset;
+use crate::ffi::{self, Gvdb, Hashbrown, Library, Lmdb, Uthash};
+use crate::field::{HASHBROWN, UTHASH};
+use crate::parse::float;
+use crate::place::{self, Place, bytes_under};
+use crate::report::{Bound, Figure, Report, Unit};
+use crate::stage::{Stage, human};
+
+/// Runs the group.
+pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
+    let Some(library) = place::library(report)? else { return Ok(()) };
+    let entries = stage.large().len();
+    map(report, library, Dataset::Router, "200 options of a router")?;
+    for per_section in [1, 3, 10, 100, entries] {
+        let case = format!("{} in sections of {}", human(entries), human(per_section));
+        let ratio = map(report, library, Dataset::Large { entries, per_section }, &case)?;
+        if per_section == 10 {
+            report.goal(&format!("{case}: map to text"), ratio, Bound::AtMost(1.05))?;
+        }
+    }
+    peers(stage, report)
+}
+
+/// Measures the map of one shape; returns what it is divided by the text.
+fn map(report: &mut Report, library: Library, dataset: Dataset, case: &str) -> Result<f64> {
+    let place = Place::plant(dataset)?;
+    let store = place.open(library)?;
+    // The first entry of every package of the router.
+    for index in (0..5).map(|part| part * dataset.len() / 5) {
+        if !store.get().answers(&dataset.key(index), &dataset.value(index)) {
+            return Err(format!("not the value of {}", dataset.key(index)).into());
+        }
+    }
+    let (map, text) = (float(place.map_bytes()?), float(place.text_bytes()?));
+    report.case(case, Unit::Bytes, &[sized("map", map, text, dataset)])?;
+    Ok(map / text)
+}
+
+/// A number of bytes, and what it is to the text and to the keys and values in it.
+fn sized(name: &str, bytes: f64, text: f64, dataset: Dataset) -> Figure {
+    let ratio = |to: &str, whole: f64| (format!("to {to}"), Spread::of(&mut [bytes / whole]));
+    let raw = ratio("keys and values", float(dataset.raw_bytes()));
+    Figure::exact(name, bytes).beside([ratio("text", text), raw])
+}
+
+/// Measures what the peers take for the same entries.
+fn peers(stage: &Stage, report: &mut Report) -> Result<()> {
+    let dataset = stage.large();
+    let mut sizes = Vec::new();
+    match ffi::system::heap() {
+        Some(_) => {
+            sizes.push((HASHBROWN, grown(|| Ok(Hashbrown::of(dataset.entries())))?));
+            sizes.push((UTHASH, grown(|| Uthash::of(dataset.entries()))?));
+        }
+        None => report.note("heaps left out: this C library does not tell"),
+    }
+    let path = stage.dir().join("lmdb");
+    drop(Lmdb::create(&path, dataset.entries())?);
+    sizes.push(("LMDB, its file", bytes_under(&path)?));
+    match Gvdb::of(dataset.entries()) {
+        Ok(gvdb) => sizes.push(("gvdb, its file", gvdb.bytes())),
+        Err(error) => report.note(&format!("gvdb left out: {error}")),
+    }
+    let text = dataset.packages().iter().map(|(_, text)| text.len()).sum();
+    let figure = |(name, bytes): &(&str, usize)| sized(name, float(*bytes), float(text), dataset);
+    let figures: Vec<Figure> = sizes.iter().map(figure).collect();
+    report.case(&format!("peers, {} in sections of 10", human(dataset.len())), Unit::Bytes, &figures)
+}
+
+/// Measures how much the heap grows by a value.
+fn grown<T>(make: impl FnOnce() -> Result<T>) -> Result<usize> {
+    let before = ffi::system::heap();
+    let value = make()?;
+    let after = ffi::system::heap();
+    drop(value);
+    Ok(after.zip(before).map_or(0, |(after, before)| after.saturating_sub(before)))
+}

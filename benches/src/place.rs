@@ -1,0 +1,108 @@
+//! A configuration for the C library, on tmpfs where there is one, so that no disk is measured.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Result;
+use crate::dataset::Dataset;
+use crate::ffi::{Directories, Library, Store};
+use crate::report::Report;
+
+/// The four directories of a store. Removed when dropped.
+pub struct Place {
+    /// What holds the four.
+    dir: tempfile::TempDir,
+}
+
+/// Loads the library named by `CMS_LIB`, or says that it is missing.
+pub fn library(report: &Report) -> Result<Option<Library>> {
+    match library_path() {
+        Some(path) => Library::load(&path).map(Some),
+        None => {
+            report.note("left out: CMS_LIB does not name a libcms.so");
+            Ok(None)
+        }
+    }
+}
+
+/// Where the library is, if it is there.
+pub fn library_path() -> Option<PathBuf> {
+    std::env::var_os("CMS_LIB").map(PathBuf::from).filter(|path| path.is_file())
+}
+
+impl Place {
+    /// Writes the packages of a data set.
+    pub fn plant(dataset: Dataset) -> Result<Self> {
+        let shm = Path::new("/dev/shm");
+        let under = if shm.is_dir() { shm.to_path_buf() } else { std::env::temp_dir() };
+        let dir = tempfile::Builder::new().prefix("cms-bench-").tempdir_in(under)?;
+        let place = Self { dir };
+        for name in ["config", "save", "run", "state"] {
+            fs::create_dir(place.path(name))?;
+        }
+        for (name, text) in dataset.packages() {
+            place.add(name, &text)?;
+        }
+        Ok(place)
+    }
+
+    /// Adds a package.
+    pub fn add(&self, name: &str, text: &str) -> Result<()> {
+        Ok(fs::write(self.path("config").join(name), text)?)
+    }
+
+    /// A directory or file in this place.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Opens a store on it.
+    pub fn open(&self, library: Library) -> Result<Store> {
+        library.open(&Directories {
+            config: &self.path("config"),
+            save: &self.path("save"),
+            run: &self.path("run"),
+            state: &self.path("state"),
+        })
+    }
+
+    /// The environment that makes a program find the place.
+    pub fn environment(&self) -> [(&'static str, PathBuf); 4] {
+        [
+            ("CMS_CONFIG_DIR", self.path("config")),
+            ("CMS_SAVE_DIR", self.path("save")),
+            ("CMS_RUN_DIR", self.path("run")),
+            ("CMS_STATE_DIR", self.path("state")),
+        ]
+    }
+
+    /// Deletes all maps.
+    pub fn forget_maps(&self) -> Result<()> {
+        fs::remove_dir_all(self.path("run"))?;
+        Ok(fs::create_dir(self.path("run"))?)
+    }
+
+    /// The bytes of the texts.
+    pub fn text_bytes(&self) -> Result<usize> {
+        bytes_under(&self.path("config"))
+    }
+
+    /// The bytes of all files in the run directory: the maps, and the little that goes with them.
+    pub fn map_bytes(&self) -> Result<usize> {
+        bytes_under(&self.path("run"))
+    }
+}
+
+/// Adds up the files in a directory and all below.
+pub fn bytes_under(dir: &Path) -> Result<usize> {
+    let mut sum = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        sum += match metadata.is_dir() {
+            true => bytes_under(&entry.path())?,
+            false => usize::try_from(metadata.len())?,
+        };
+    }
+    Ok(sum)
+}
