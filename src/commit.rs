@@ -131,7 +131,9 @@ impl Store {
         let mut ledger = self.ledger()?;
         let _lock = self.take_lock(&place.path)?;
         attempt(place, || {
-            let Some((part, result)) = self.edited(&mut ledger, place, form, &mut edit)? else { return Ok(None) };
+            let Some((part, result)) = self.edited(&mut ledger, place, form, &mut edit)? else {
+                return Ok(None);
+            };
             let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
             Ok(matches!(outcome, Outcome::Done(_)).then_some(result))
         })
@@ -219,14 +221,19 @@ impl Store {
                 Err(error) => {
                     self.put_back(&parts[..index]);
                     let entries: Vec<Entry<'_>> = parts.iter().map(Part::entry).collect();
-                    // If not even this can be written, recovery finishes what was logged.
-                    let _ = ledger.take_back(sequence, &entries);
-                    return Err(error);
+                    if ledger.take_back(sequence, &entries).is_ok() {
+                        return Err(error);
+                    }
+                    // Not even this can be written: recovery finishes what was logged.
+                    let path = parts[index].place.path.clone();
+                    parts.iter_mut().skip(index).for_each(|part| Self::leave(&mut part.draft));
+                    return Err(Error::Unfinished { path, source: Box::new(error) });
                 }
             }
         }
         let mut states = Vec::with_capacity(parts.len());
-        for part in parts.iter().enumerate().filter(|(index, _)| !again.contains(index)).map(|(_, part)| part) {
+        for part in parts.iter().enumerate().filter(|(index, _)| !again.contains(index)).map(|(_, part)| part)
+        {
             let metadata = self.settle(&part.place.path, &part.draft)?;
             let (place, text, edited) = (part.place, part.text.clone(), part.package.as_ref());
             states.push(State { place, text, metadata, edited });
@@ -358,6 +365,8 @@ impl Store {
                 Ok(Some(outcome))
             }
             Ok(Outcome::Again(_)) => staging.remove_journal().map(|()| None),
+            // The journal leads whoever recovers from this.
+            Err(error @ Error::Unfinished { .. }) => Err(error),
             Err(error @ Error::NotDurable { .. }) => {
                 let _ = self.finish_staged(&staging, &locked, &kept);
                 Err(error)
@@ -386,7 +395,6 @@ impl Store {
             let _ = self.options.files.write(&open, lines);
         }
     }
-
 }
 
 /// Tries until it works, or the file has been changed by others too often.

@@ -115,9 +115,8 @@ fn state_dir(given: Option<PathBuf>) -> Option<Dir> {
         return Some(Dir { path: system, origin: Origin::Default });
     }
     let state = from_environment("XDG_STATE_HOME").map(|path| (path, Origin::Environment("XDG_STATE_HOME")));
-    let home = || {
-        from_environment("HOME").map(|path| (path.join(".local/state"), Origin::Environment("HOME")))
-    };
+    let home =
+        || from_environment("HOME").map(|path| (path.join(".local/state"), Origin::Environment("HOME")));
     let (path, origin) = state.or_else(home)?;
     // It may have to be made, with all above it.
     let nearest = path.ancestors().find(|path| path.exists())?;

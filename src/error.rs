@@ -86,6 +86,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The change is in the log, and so it is made; but its file could not be put in place. Whoever opens the
+    /// store next does it.
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// Why it could not.
+        source: Box<Error>,
+    },
     /// The new file is in place, but the system could not promise that it survives a power cut.
     NotDurable {
         /// The file that was written.
@@ -144,7 +152,7 @@ impl Error {
             Self::Stale { .. } => Code::Stale,
             Self::Full { .. } => Code::Full,
             Self::Damaged { .. } => Code::Damaged,
-            Self::NotDurable { .. } => Code::NotDurable,
+            Self::NotDurable { .. } | Self::Unfinished { .. } => Code::NotDurable,
             Self::Io { source, .. } => match source.kind() {
                 PermissionDenied => Code::Permission,
                 StorageFull | QuotaExceeded | ReadOnlyFilesystem => Code::NoSpace,
@@ -169,7 +177,8 @@ impl Error {
             Self::Locked { path, .. }
             | Self::Io { path, .. }
             | Self::Damaged { path, .. }
-            | Self::NotDurable { path, .. } => file(path),
+            | Self::NotDurable { path, .. }
+            | Self::Unfinished { path, .. } => file(path),
             Self::Parse(error) => {
                 let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
                 let (line, column) = (number(error.line), number(error.column));
@@ -199,6 +208,7 @@ impl Error {
             Self::Locked { .. } => Some("wait for the holder, or end it if it hangs"),
             Self::Stale { .. } => Some("open a new snapshot"),
             Self::Full { .. } => Some("raise the limit, or split the package"),
+            Self::Unfinished { .. } => Some("the next command finishes it; do not repeat the change"),
             Self::Damaged { .. } => Some("'cms rebuild' makes it anew from the text"),
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("run as a user who may write there"),
@@ -233,6 +243,9 @@ impl fmt::Display for Error {
                 write!(f, "{package}: the map would take {needed} bytes, {limit} are allowed")
             }
             Self::Damaged { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Unfinished { path, source } => {
+                write!(f, "{}: committed, but not in the file yet: {source}", path.display())
+            }
             Self::NotDurable { path, source } => {
                 write!(f, "{}: written, but not safe from a power cut yet: {source}", path.display())
             }
@@ -245,6 +258,7 @@ impl std::error::Error for Error {
         match self {
             Self::Io { source, .. } | Self::NotDurable { source, .. } => Some(source),
             Self::Parse(error) => Some(error),
+            Self::Unfinished { source, .. } => Some(source),
             _ => None,
         }
     }

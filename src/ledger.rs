@@ -186,9 +186,7 @@ impl Ledger<'_> {
         match log.newest_text(&place.name, newest)? {
             Some(old) => {
                 change.hunks = log::compare_texts(&old, text);
-                let parse = |text: &[u8]| {
-                    self.store.parse_leniently(&place.name, &Arc::new(text.to_vec()))
-                };
+                let parse = |text: &[u8]| self.store.parse_leniently(&place.name, &Arc::new(text.to_vec()));
                 if let (Some(old), Some(new)) = (parse(&old), parse(text)) {
                     change.changes = log::compare_packages(&old, &new);
                 }
@@ -300,7 +298,8 @@ impl Ledger<'_> {
         names.dedup();
         let mut recovered = false;
         for name in names {
-            let steps: Vec<&PackageChange> = records.iter().filter_map(|record| record.package(name)).collect();
+            let steps: Vec<&PackageChange> =
+                records.iter().filter_map(|record| record.package(name)).collect();
             recovered |= self.store.finish(name, &steps)?;
         }
         writer.mark_applied();

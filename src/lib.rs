@@ -7,7 +7,7 @@
 //! # std::fs::create_dir(&config)?;
 //! # std::fs::write(config.join("network"), "config interface 'lan'\n\toption ipaddr '10.0.0.1' # office\n")?;
 //! # let dirs = Dirs::choose(DirOptions { config: Some(config.clone()), save: Some(dir.path().join("save")),
-//! #     run: Some(dir.path().join("run")), ..DirOptions::default() });
+//! #     run: Some(dir.path().join("run")), state: Some(dir.path().join("state")) });
 //! let store = Store::new(Options { dirs, ..Options::default() });
 //! let place = store.place(b"network")?;
 //! store.stage(&place, &[Delta::new(DeltaKind::Set, b"lan", Some(b"ipaddr"), Some(b"10.0.0.2"))])?;

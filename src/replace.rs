@@ -167,6 +167,11 @@ impl Store {
         }
     }
 
+    /// Leaves a draft where it is, for recovery to find.
+    pub(crate) fn leave(draft: &mut Draft) {
+        draft.placed = true;
+    }
+
     /// Makes a replacement durable, removes the old file, and returns the attributes of the new one.
     pub(crate) fn settle(&self, path: &Path, draft: &Draft) -> Result<Metadata> {
         let files = &self.options.files;

@@ -303,11 +303,22 @@ mod tests {
 
     #[test]
     fn each_kind_of_change_is_told() {
-        let old = "config a 'x'\n\toption p '1'\n\tlist l 'a'\n\toption gone '1'\nconfig a 'y'\n\toption q '2'\n";
+        let old =
+            "config a 'x'\n\toption p '1'\n\tlist l 'a'\n\toption gone '1'\nconfig a 'y'\n\toption q '2'\n";
         let new = "config b 'x'\n\toption p '2'\n\tlist l 'a'\n\tlist l 'b'\nconfig c 'z'\n\toption r '3'\n";
-        assert_eq!(told(old, new), [
-            "-p.y.q=2", "-p.y=a", "p.x=a>b", "-p.x.gone=1", "p.x.p=1>2", "p.x.l=a>a,b", "+p.z=c", "+p.z.r=3"
-        ]);
+        assert_eq!(
+            told(old, new),
+            [
+                "-p.y.q=2",
+                "-p.y=a",
+                "p.x=a>b",
+                "-p.x.gone=1",
+                "p.x.p=1>2",
+                "p.x.l=a>a,b",
+                "+p.z=c",
+                "+p.z.r=3"
+            ]
+        );
         assert_eq!(told(old, old), [""; 0]);
     }
 

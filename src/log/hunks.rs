@@ -29,8 +29,7 @@ pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
     let same = &old_rest[old_rest.len() - tail..];
     // Only from the start of a line on.
     let tail = memchr::memchr(b'\n', same).map_or(0, |at| tail - at - 1);
-    let (old_middle, new_middle) =
-        (&old_rest[..old_rest.len() - tail], &new_rest[..new_rest.len() - tail]);
+    let (old_middle, new_middle) = (&old_rest[..old_rest.len() - tail], &new_rest[..new_rest.len() - tail]);
     between(old_middle, new_middle, head)
 }
 
@@ -144,14 +143,16 @@ mod tests {
 
     #[test]
     fn only_the_lines_that_changed_are_kept() {
-        let old = b"config a 'x'\n\toption p '1'\n\toption q '2'\n\nconfig a 'y'\n\toption p '1'\n\toption q '2'\n";
-        let new = b"config a 'x'\n\toption p '9'\n\toption q '2'\n\nconfig a 'y'\n\toption p '1'\n\toption q '8'\n";
+        let old =
+            b"config a 'x'\n\toption p '1'\n\toption q '2'\n\nconfig a 'y'\n\toption p '1'\n\toption q '2'\n";
+        let new =
+            b"config a 'x'\n\toption p '9'\n\toption q '2'\n\nconfig a 'y'\n\toption p '1'\n\toption q '8'\n";
         let hunks = check(old, new);
         assert_eq!(hunks.len(), 2);
-        assert_eq!((hunks[0].removed.as_slice(), hunks[0].inserted.as_slice()), (
-            &b"\toption p '1'\n"[..],
-            &b"\toption p '9'\n"[..]
-        ));
+        assert_eq!(
+            (hunks[0].removed.as_slice(), hunks[0].inserted.as_slice()),
+            (&b"\toption p '1'\n"[..], &b"\toption p '9'\n"[..])
+        );
         assert_eq!(check(old, old), []);
         assert_eq!(check(b"", new).len(), 1);
         assert_eq!(check(new, b"").len(), 1);

@@ -28,8 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use change::{Content, KeyChange, What};
 pub(crate) use change::compare as compare_packages;
+pub use change::{Content, KeyChange, What};
 pub use hunks::Hunk;
 pub(crate) use hunks::{apply, compare as compare_texts, revert};
 pub(crate) use record::Digest;
@@ -186,10 +186,7 @@ impl Log {
     }
 
     /// Calls `look` with each record, the newest first, until it breaks off or there are no more.
-    pub fn each_back<B>(
-        &self,
-        mut look: impl FnMut(Record) -> Result<ControlFlow<B>>,
-    ) -> Result<Option<B>> {
+    pub fn each_back<B>(&self, mut look: impl FnMut(Record) -> Result<ControlFlow<B>>) -> Result<Option<B>> {
         for first in self.segments()?.into_iter().rev() {
             let Some((head, bytes)) = self.read(first)? else { continue };
             let frames: Vec<Frame<'_>> = segment::frames(&bytes, HEAD, head.chain).collect();
@@ -635,9 +632,8 @@ impl Writer<'_> {
             let (first, next) = (pair[0], pair[1]);
             // The age of its last record, which is not older than the start of the next segment.
             let until = log.read(next)?.map_or(0, |(head, _)| head.created);
-            let too_old = limits.age.is_some_and(|age| {
-                Duration::from_micros(now().saturating_sub(until)) > age
-            });
+            let too_old =
+                limits.age.is_some_and(|age| Duration::from_micros(now().saturating_sub(until)) > age);
             let too_many = limits.records.is_some_and(|records| newest.saturating_sub(next) > records);
             if total <= limits.bytes && !too_old && !too_many {
                 break;

@@ -33,15 +33,8 @@ pub enum Kind {
     Heads,
 }
 
-const KINDS: [Kind; 7] = [
-    Kind::Commit,
-    Kind::FileEdit,
-    Kind::Baseline,
-    Kind::Undo,
-    Kind::Rollback,
-    Kind::Confirm,
-    Kind::Heads,
-];
+const KINDS: [Kind; 7] =
+    [Kind::Commit, Kind::FileEdit, Kind::Baseline, Kind::Undo, Kind::Rollback, Kind::Confirm, Kind::Heads];
 
 impl Kind {
     /// Returns the kind in words, as it is shown.
@@ -223,11 +216,8 @@ mod tests {
 
     fn sample() -> Record {
         let text = |text: &str| Content::String(text.into());
-        let change = |option: &str, what| KeyChange {
-            section: b"lan".to_vec(),
-            option: Some(option.into()),
-            what,
-        };
+        let change =
+            |option: &str, what| KeyChange { section: b"lan".to_vec(), option: Some(option.into()), what };
         Record {
             sequence: 300,
             time: 1_700_000_000_000_000,

@@ -190,7 +190,9 @@ mod tests {
         assert_eq!(messages(&whole), ["one", "two", "three"]);
         for len in HEAD..whole.len() {
             let read = messages(&whole[..len]);
-            assert!(["one", "two", "three"].starts_with(&read.iter().map(String::as_str).collect::<Vec<_>>()));
+            assert!(
+                ["one", "two", "three"].starts_with(&read.iter().map(String::as_str).collect::<Vec<_>>())
+            );
             assert!(read.len() < 3 || len > whole.len() - 8, "{len}");
         }
         let mut padded = whole.clone();

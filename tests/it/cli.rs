@@ -39,6 +39,7 @@ impl Sandbox {
             .env("CMS_CONFIG_DIR", self.path("config"))
             .env("CMS_SAVE_DIR", self.path("save"))
             .env("CMS_RUN_DIR", self.path("run"))
+            .env("CMS_STATE_DIR", self.path("state"))
             .env("HOME", self.0.path())
             .stdin(Stdio::null());
         command

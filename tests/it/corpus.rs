@@ -74,7 +74,7 @@ fn one_set_and_commit_changes_or_adds_exactly_one_line() {
         config: path(""),
         save: path("save"),
         run: path("run"),
-        ..DirOptions::default()
+        state: path("state"),
     });
     let store = Store::new(Options { dirs, ..Options::default() });
     for file in files(&corpus) {

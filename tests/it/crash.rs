@@ -19,6 +19,7 @@ fn set_up<'c>(command: &'c mut Command, root: &Path) -> &'c mut Command {
         .env("CMS_CONFIG_DIR", root.join("config"))
         .env("CMS_SAVE_DIR", root.join("save"))
         .env("CMS_RUN_DIR", root.join("run"))
+        .env("CMS_STATE_DIR", root.join("state"))
 }
 
 fn must(command: &mut Command) {
@@ -136,14 +137,14 @@ fn a_commit_with_a_failing_system_call_says_so_and_loses_nothing() {
     assert!(failures > 5, "only {failures} failures happened");
 }
 
-/// A file system of 64 kB, unmounted at the end.
+/// A file system of 512 kB, unmounted at the end.
 struct Tiny(TempDir);
 
 impl Tiny {
     fn mount() -> Option<Self> {
         let dir = TempDir::new().expect("a directory");
         let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(dir.path()).output();
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"]).arg(dir.path()).output();
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(dir));
         }
@@ -164,7 +165,7 @@ fn a_full_disk_is_an_error_and_nothing_is_lost() {
     let root = tiny.0.path();
     prepare(root);
     let ballast = root.join("ballast");
-    let mut size = 60_000;
+    let mut size = 500_000;
     while std::fs::write(&ballast, vec![b'x'; size]).is_err() {
         size -= 1000;
     }

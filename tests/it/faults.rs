@@ -69,7 +69,7 @@ impl Bench {
             config: Some(self.path("config")),
             save: Some(self.path("save")),
             run: Some(self.path("run")),
-            state: None,
+            state: Some(self.path("state")),
         });
         Store::new(Options { dirs, files, lock_timeout: Duration::from_millis(300), ..Options::default() })
     }

@@ -4,10 +4,12 @@ use std::process::Command;
 
 fn run(cases: &str) {
     let root = env!("CARGO_MANIFEST_DIR");
+    let state = tempfile::tempdir().expect("a directory");
     let output = Command::new("python3")
         .arg(format!("{root}/tests/golden/run_golden.py"))
         .args(["--bin", &format!("{} uci", env!("CARGO_BIN_EXE_cms")), "--stderr", "relaxed", "--quiet"])
         .args(["--cases", &format!("{root}/tests/golden/{cases}")])
+        .env("CMS_STATE_DIR", state.path())
         .env_remove("CMS_CONFIG_DIR")
         .env_remove("CMS_SAVE_DIR")
         .output()

@@ -29,6 +29,7 @@ fn writer(root: &Path, index: usize, save: &str) -> Child {
         .env("CMS_CONFIG_DIR", root.join("config"))
         .env("CMS_SAVE_DIR", root.join(save))
         .env("CMS_RUN_DIR", root.join("run"))
+        .env("CMS_STATE_DIR", root.join("state"))
         .stdin(Stdio::null())
         .spawn()
         .expect("sh runs")
@@ -81,7 +82,8 @@ fn writers_without_a_common_run_directory_lose_nothing() {
                 .env("CMS", env!("CARGO_BIN_EXE_cms"))
                 .env("CMS_CONFIG_DIR", root.path().join("config"))
                 .env("CMS_SAVE_DIR", root.path().join("save"))
-                .env("CMS_RUN_DIR", root.path().join(format!("run{index}")));
+                .env("CMS_RUN_DIR", root.path().join(format!("run{index}")))
+                .env("CMS_STATE_DIR", root.path().join(format!("state{index}")));
             child.spawn().expect("sh runs")
         })
         .collect();

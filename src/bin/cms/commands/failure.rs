@@ -79,7 +79,7 @@ impl Failure {
                 Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                     Exit::Permission
                 }
-                Error::Io { .. } | Error::NotDurable { .. } => Exit::Io,
+                Error::Io { .. } | Error::NotDurable { .. } | Error::Unfinished { .. } => Exit::Io,
                 _ => Exit::Invalid,
             },
         }
@@ -140,7 +140,10 @@ impl Failure {
                 object["column"] = json!(error.column);
             }
             Self::Store(
-                Error::Io { path, .. } | Error::Locked { path, .. } | Error::NotDurable { path, .. },
+                Error::Io { path, .. }
+                | Error::Locked { path, .. }
+                | Error::NotDurable { path, .. }
+                | Error::Unfinished { path, .. },
             ) => {
                 object["file"] = json!(path.display().to_string());
             }

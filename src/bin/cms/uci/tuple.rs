@@ -56,9 +56,11 @@ impl From<Error> for Failure {
             Error::NotFound { .. } => Self::NotFound,
             Error::Parse(error) => Self::Parse(error),
             Error::Exists { .. } => Self::Duplicate,
-            Error::Io { .. } | Error::NotDurable { .. } | Error::Locked { .. } | Error::Conflict { .. } => {
-                Self::Io
-            }
+            Error::Io { .. }
+            | Error::NotDurable { .. }
+            | Error::Unfinished { .. }
+            | Error::Locked { .. }
+            | Error::Conflict { .. } => Self::Io,
             _ => Self::Invalid,
         }
     }
