@@ -19,6 +19,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::delta::{Delta, read_lines};
 use crate::error::{Error, Result};
@@ -93,10 +94,19 @@ impl Part<'_> {
     }
 }
 
+/// The numbers of a commit.
+#[derive(Debug, Clone, Copy)]
+struct Numbers {
+    /// The revision that readers see it at, where there is a log or there are maps.
+    revision: Option<u64>,
+    /// Its sequence in the log, if it was logged.
+    sequence: Option<u64>,
+}
+
 /// What became of an attempt to put parts in place.
 enum Outcome<'p> {
-    /// All are in place. The number of the transaction, if it was logged.
-    Done(Option<u64>),
+    /// All are in place.
+    Done(Numbers),
     /// Someone has saved these files since they were read, and they are as that left them; the others are in
     /// place.
     Again(Vec<&'p Place>),
@@ -110,11 +120,39 @@ impl Store {
     /// [`Error::Parse`] if the package's text has errors; [`Error::Locked`] if another writer does not
     /// finish in time; [`Error::Conflict`] if the file keeps changing; [`Error::Io`] if a system call
     /// fails. The file and the staged changes are as before then. [`Error::NotDurable`] if the new file is
-    /// in place but could not be synced.
+    /// in place but could not be synced; [`Error::Unfinished`] if the change is made, but not in the file yet.
     pub fn commit(&self, place: &Place, form: Form) -> Result<Committed> {
+        let outcomes = self.commit_together(std::slice::from_ref(place), form, None)?;
+        Ok(outcomes.first().copied().unwrap_or_default())
+    }
+
+    /// Commits the staged changes of several packages as one transaction. With `confirm` it is taken back unless
+    /// it is confirmed within that time: see [`Store::confirm`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`], for the first package that fails; none is changed then.
+    pub fn commit_together(
+        &self,
+        places: &[Place],
+        form: Form,
+        confirm: Option<Duration>,
+    ) -> Result<Vec<Committed>> {
+        let why = Why { confirm, ..Why::COMMIT };
         let mut ledger = self.ledger()?;
-        let _lock = self.take_lock(&place.path)?;
-        attempt(place, || self.try_commit(&mut ledger, place, form, &Why::COMMIT))
+        // In the order of their paths, so that two who commit never wait for each other.
+        let mut order: Vec<&Place> = places.iter().collect();
+        order.sort_by(|a, b| a.path.cmp(&b.path));
+        order.dedup_by(|a, b| a.path == b.path);
+        let locks: Result<Vec<_>> = order.iter().map(|place| self.take_lock(&place.path)).collect();
+        let _locks = locks?;
+        let Some(first) = order.first() else { return Ok(Vec::new()) };
+        let done = attempt(first, || self.try_commit(&mut ledger, &order, form, &why))?;
+        let outcome = |place: &Place| {
+            let found = order.iter().zip(&done).find(|(done, _)| done.path == place.path);
+            found.map(|(_, outcome)| *outcome).unwrap_or_default()
+        };
+        Ok(places.iter().map(outcome).collect())
     }
 
     /// Reads a package, changes it and writes it back under one lock, without staging.
@@ -175,7 +213,7 @@ impl Store {
                 continue;
             }
             match self.put_in_place(&mut ledger, parts, why)? {
-                Outcome::Done(revision) => return Ok(revision),
+                Outcome::Done(numbers) => return Ok(numbers.revision),
                 Outcome::Again(places) => {
                     left.retain(|(place, _)| places.iter().any(|again| again.path == place.path));
                 }
@@ -241,11 +279,43 @@ impl Store {
         if again.is_empty() {
             ledger.applied();
         }
-        let revision = self.publish(&states);
+        let revision = self.publish(&states, sequence);
         if again.is_empty() {
-            return Ok(Outcome::Done(revision.or(sequence)));
+            return Ok(Outcome::Done(Numbers { revision: revision.or(sequence), sequence }));
         }
         Ok(Outcome::Again(again.into_iter().map(|index| parts[index].place).collect()))
+    }
+
+    /// Puts whole texts in place, as one transaction. Each comes with the text that is expected to be there; a
+    /// package that is to be made anew has none. `None` if a file is not as expected: it was changed meanwhile.
+    pub(crate) fn put_texts(
+        &self,
+        ledger: &mut Ledger<'_>,
+        texts: &[(&Place, Option<&Vec<u8>>, Arc<Vec<u8>>)],
+        why: &Why,
+    ) -> Result<Option<u64>> {
+        let mut parts = Vec::with_capacity(texts.len());
+        for (place, expected, text) in texts {
+            let reading = match self.read_current(&place.path) {
+                Ok(None) => return Ok(None),
+                Ok(reading) => reading,
+                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+            if let Some(reading) = &reading {
+                ledger.look(place, &reading.text)?;
+                if expected.is_some_and(|expected| *expected != reading.text) {
+                    return Err(keeps_changing(&place.name));
+                }
+            }
+            let draft = self.draft(&place.path, text, reading.as_ref().map(|reading| reading.identity))?;
+            let before = reading.map(|reading| Arc::new(reading.text));
+            parts.push(Part { place, before, package: None, text: text.clone(), draft });
+        }
+        match self.put_in_place(ledger, parts, why)? {
+            Outcome::Done(numbers) => Ok(Some(numbers.sequence.unwrap_or(0))),
+            Outcome::Again(_) => Ok(None),
+        }
     }
 
     /// Undoes what was put in place of a commit that failed.
@@ -327,22 +397,91 @@ impl Store {
     fn try_commit(
         &self,
         ledger: &mut Ledger<'_>,
-        place: &Place,
+        places: &[&Place],
         form: Form,
         why: &Why,
-    ) -> Result<Option<Committed>> {
+    ) -> Result<Option<Vec<Committed>>> {
+        let (mut outcomes, mut parts, mut staged) = (Vec::new(), Vec::new(), Vec::new());
+        for place in places {
+            let Some((outcome, part)) = self.staged_part(ledger, place, form)? else { return Ok(None) };
+            outcomes.push(outcome);
+            if let Some((part, locked, kept)) = part {
+                parts.push(part);
+                staged.push((*place, locked, kept));
+            }
+        }
+        if parts.is_empty() {
+            return Ok(Some(outcomes));
+        }
+        for (part, (place, locked, kept)) in parts.iter().zip(&staged) {
+            let Some(old) = part.draft.old() else { continue };
+            let written = self.save_staging(place).write_journal(locked, &part.draft.new, old, kept);
+            if let Err(error) = written {
+                let _ = self.remove_journals(&staged);
+                return Err(error);
+            }
+        }
+        match self.put_in_place(ledger, parts, why) {
+            Ok(Outcome::Done(_)) => {
+                for (place, locked, kept) in &staged {
+                    self.finish_staged(&self.save_staging(place), locked, kept)?;
+                }
+                Ok(Some(outcomes))
+            }
+            // Those that are in place know it by their journals; see `Staging::lock`.
+            Ok(Outcome::Again(again)) => {
+                for (place, locked, kept) in &staged {
+                    if again.iter().any(|again| again.path == place.path) {
+                        self.save_staging(place).remove_journal()?;
+                    } else {
+                        self.finish_staged(&self.save_staging(place), locked, kept)?;
+                    }
+                }
+                Ok(None)
+            }
+            // The journals lead whoever recovers from this.
+            Err(error @ Error::Unfinished { .. }) => Err(error),
+            Err(error @ Error::NotDurable { .. }) => {
+                for (place, locked, kept) in &staged {
+                    let _ = self.finish_staged(&self.save_staging(place), locked, kept);
+                }
+                Err(error)
+            }
+            Err(error) => {
+                let _ = self.remove_journals(&staged);
+                Err(error)
+            }
+        }
+    }
+
+    fn save_staging<'s>(&'s self, place: &'s Place) -> Staging<'s> {
+        self.staging(place, &self.dirs().save.path)
+    }
+
+    fn remove_journals(&self, staged: &[(&Place, Locked, Vec<u8>)]) -> Result<()> {
+        staged.iter().try_for_each(|(place, ..)| self.save_staging(place).remove_journal())
+    }
+
+    /// Applies what is staged for a package. Returns what comes of it, and its part of a commit with the delta
+    /// file and what stays in that; `None` if someone was writing to the package.
+    fn staged_part<'p>(
+        &self,
+        ledger: &mut Ledger<'_>,
+        place: &'p Place,
+        form: Form,
+    ) -> Result<Option<(Committed, Option<(Part<'p>, Locked, Vec<u8>)>)>> {
         let Some(reading) = self.read_current(&place.path)? else { return Ok(None) };
         ledger.look(place, &reading.text)?;
-        let staging = self.staging(place, &self.dirs().save.path);
+        let staging = self.save_staging(place);
         let Some(locked) = staging.lock()? else {
             // Nothing is staged, but a package that cannot be read is an error all the same.
-            return self.parse(place, reading.text).map(|_| Some(Committed::default()));
+            return self.parse(place, reading.text).map(|_| Some((Committed::default(), None)));
         };
         self.remove_leftovers(&place.path);
         let (mut package, _) = self.parse(place, reading.text)?;
         let (mut outcome, mut kept) = apply_lines(&locked, place, &mut package, self.options.dialect);
         if outcome.applied == 0 {
-            return Ok(Some(outcome));
+            return Ok(Some((outcome, None)));
         }
         if self.options.dialect == Dialect::Uci && !kept.is_empty() {
             self.keep_rejected(place, &kept);
@@ -353,29 +492,12 @@ impl Store {
         outcome.written = form != Form::Lossless || text != **package.source();
         if !outcome.written {
             staging.rewrite(&locked, &kept)?;
-            return Ok(Some(outcome));
+            return Ok(Some((outcome, None)));
         }
         let draft = self.draft(&place.path, &text, Some(reading.identity))?;
-        staging.write_journal(&locked, &draft.new, reading.identity, &kept)?;
         let before = Some(package.source().clone());
         let part = Part { place, before, package: Some(package), text: Arc::new(text), draft };
-        match self.put_in_place(ledger, vec![part], why) {
-            Ok(Outcome::Done(_)) => {
-                self.finish_staged(&staging, &locked, &kept)?;
-                Ok(Some(outcome))
-            }
-            Ok(Outcome::Again(_)) => staging.remove_journal().map(|()| None),
-            // The journal leads whoever recovers from this.
-            Err(error @ Error::Unfinished { .. }) => Err(error),
-            Err(error @ Error::NotDurable { .. }) => {
-                let _ = self.finish_staged(&staging, &locked, &kept);
-                Err(error)
-            }
-            Err(error) => {
-                let _ = staging.remove_journal();
-                Err(error)
-            }
-        }
+        Ok(Some((outcome, Some((part, locked, kept)))))
     }
 
     /// Takes the changes that are in the package file now out of the delta file. If that fails, the journal
@@ -398,7 +520,7 @@ impl Store {
 }
 
 /// Tries until it works, or the file has been changed by others too often.
-fn attempt<R>(place: &Place, mut once: impl FnMut() -> Result<Option<R>>) -> Result<R> {
+pub(crate) fn attempt<R>(place: &Place, mut once: impl FnMut() -> Result<Option<R>>) -> Result<R> {
     for _ in 0..ATTEMPTS {
         if let Some(result) = once()? {
             return Ok(result);

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Code, Error, Result};
 use crate::log::{self, Digest, Guard, Kind, Log, PackageChange, Record, Writer};
@@ -32,11 +32,12 @@ pub(crate) struct Why {
     pub kind: Kind,
     pub refers: u64,
     pub message: Option<String>,
-    pub guard: Option<Guard>,
+    /// How long there is to confirm it.
+    pub confirm: Option<Duration>,
 }
 
 impl Why {
-    pub const COMMIT: Self = Self { kind: Kind::Commit, refers: 0, message: None, guard: None };
+    pub const COMMIT: Self = Self { kind: Kind::Commit, refers: 0, message: None, confirm: None };
 
     pub fn new(kind: Kind, refers: u64) -> Self {
         Self { kind, refers, ..Self::COMMIT }
@@ -97,18 +98,33 @@ impl Store {
             Err(error) => return Err(error),
         };
         ledger.recover()?;
+        if ledger.sequence() == 0 {
+            // A log begins with what there is, so that changes by hand can be told from the start.
+            for name in self.packages()? {
+                let place = self.place(name.as_bytes())?;
+                let (text, _) = self.read_settled(&place)?;
+                ledger.look(&place, &text)?;
+            }
+            ledger.note()?;
+        }
         Ok(ledger)
     }
 
-    /// Finishes the commit that a crash has interrupted, if there is one. It costs next to nothing if not.
+    /// Finishes the commit that a crash has interrupted, and takes back the one that was not confirmed in time, if
+    /// there are such. It costs next to nothing if not.
     ///
     /// # Errors
     ///
     /// As for [`Store::commit`].
     pub fn recover(&self) -> Result<()> {
+        self.finish_last()?;
+        self.enforce()
+    }
+
+    fn finish_last(&self) -> Result<()> {
         let Some(log) = self.log().filter(|log| log.is_open_ended()) else { return Ok(()) };
         // While another works there is nothing to recover from; without rights there is nothing to be done.
-        match log.write(Instant::now(), std::time::Duration::ZERO) {
+        match log.write(Instant::now(), Duration::ZERO) {
             Ok(writer) => {
                 Ledger { store: self, writer: Some(writer), waiting: Vec::new() }.recover().map(|_| ())
             }
@@ -133,7 +149,7 @@ impl Store {
             let (text, _) = self.read_settled(&place)?;
             ledger.look(&place, &text)?;
         }
-        ledger.write_down(Vec::new()).map(|_| ())
+        ledger.note()
     }
 
     /// Reads a text for the log, which has to do with texts that have errors as well.
@@ -165,9 +181,8 @@ impl Ledger<'_> {
             return Ok(());
         }
         let mut record = self.store.record(&Why::new(Kind::FileEdit, 0));
-        record.pid = 0;
-        record.uid = owner(&place.path);
-        record.source = "file-edit".into();
+        (record.pid, record.uid) = (0, owner(&place.path));
+        (record.source, record.message) = ("file-edit".into(), String::new());
         let mut change = PackageChange {
             package: place.name.clone(),
             before: newest,
@@ -178,7 +193,11 @@ impl Ledger<'_> {
         };
         let Some(newest) = newest else {
             log.keep_text(&place.name, text)?;
-            (record.kind, record.source) = (Kind::Baseline, "cms".into());
+            if let Some(first) = self.waiting.last_mut().filter(|last| last.kind == Kind::Baseline) {
+                first.packages.push(change);
+                return Ok(());
+            }
+            (record.kind, record.uid, record.source) = (Kind::Baseline, 0, "cms".into());
             record.packages.push(change);
             self.waiting.push(record);
             return Ok(());
@@ -234,7 +253,31 @@ impl Ledger<'_> {
         if record.packages.is_empty() && record.kind == Kind::Commit {
             return Ok(None);
         }
+        if let Some(time) = why.confirm {
+            let now = (self.store.options.uptime)();
+            // What is gone back to stays what it was, however often more is changed before.
+            let before = self.sequence() + self.waiting.len() as u64;
+            let baseline = self.pending().map_or(before, |(_, guard)| guard.baseline);
+            let guard = Guard::new(time, now, baseline);
+            self.store.note_pending(&guard)?;
+            record.guard = Some(guard);
+        }
         self.write_down(vec![record])
+    }
+
+    /// Notes what was changed by hand, if anything was.
+    pub fn note(&mut self) -> Result<()> {
+        self.write_down(Vec::new()).map(|_| ())
+    }
+
+    /// Returns the number of the last transaction; 0 without a log.
+    pub fn sequence(&self) -> u64 {
+        self.writer.as_ref().map_or(0, Writer::sequence)
+    }
+
+    /// Returns the commit that waits to be confirmed, and its number.
+    pub fn pending(&self) -> Option<(u64, Guard)> {
+        self.writer.as_ref().and_then(Writer::pending)
     }
 
     /// Appends what waits, and these.
@@ -348,7 +391,8 @@ impl Store {
             };
             if self.put(&mut draft)? {
                 let metadata = self.settle(&place.path, &draft)?;
-                self.publish(&[State { place: &place, text: Arc::new(text), metadata, edited: None }]);
+                let state = State { place: &place, text: Arc::new(text), metadata, edited: None };
+                self.publish(&[state], None);
                 return Ok(true);
             }
         }
@@ -367,7 +411,7 @@ impl Store {
             refers: why.refers,
             source: self.options.source.clone(),
             message: why.message.clone().unwrap_or_else(|| self.options.message.clone()),
-            guard: why.guard,
+            guard: None,
             packages: Vec::new(),
         }
     }

@@ -22,11 +22,16 @@
 // As in the crate `cms-ffi`: what is to be fast where everything else is built for size.
 #![cfg_attr(cms_speed, feature(optimize_attribute))]
 
+mod archive;
+mod audit;
+pub mod clock;
 mod commit;
+mod confirm;
 pub mod delta;
 mod dirs;
 mod error;
 pub mod files;
+mod history;
 mod ledger;
 mod live;
 mod lock;
@@ -45,11 +50,16 @@ mod store;
 pub mod text;
 mod transaction;
 pub mod typed;
+mod undo;
 
+pub use archive::{Archive, ArchiveInfo};
+pub use audit::{Repaired, Verified};
 pub use commit::{Committed, Form};
+pub use confirm::Pending;
 pub use delta::{Delta, DeltaKind};
 pub use dirs::{Dir, DirOptions, Dirs, Origin};
 pub use error::{Code, Error, Result};
+pub use history::BlameLine;
 pub use ledger::Durability;
 pub use live::{Live, PackageMemory};
 pub use maps::MapReport;

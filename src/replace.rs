@@ -32,6 +32,13 @@ pub(crate) struct Draft {
     placed: bool,
 }
 
+impl Draft {
+    /// Returns the identity of the file whose place it is to take.
+    pub fn old(&self) -> Option<Identity> {
+        self.old
+    }
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         // Once in place, the path is that of the file it displaced.

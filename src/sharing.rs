@@ -103,7 +103,7 @@ impl Store {
         let (text, metadata) = self.read_settled(place)?;
         let like = metadata.clone();
         let state = State { place, text, metadata, edited: None };
-        self.publish_to(shared, &[state], true).map_err(|error| in_file(error, place))?;
+        self.publish_to(shared, &[state], true, None).map_err(|error| in_file(error, place))?;
         // Still under the lock, so that it cannot be behind the text again.
         shared.open(&place.name, &like, false)
     }
@@ -120,7 +120,7 @@ impl Store {
         let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
         let old = shared.open(&place.name, &state.metadata, true).ok().flatten();
         let committed = publishing.committed();
-        let revision = publishing.next();
+        let revision = publishing.next(None);
         let made = self.publish_one(shared, &state, None, &publishing, revision);
         if made.is_ok() {
             old.iter().for_each(|old| old.retire(committed));
@@ -131,7 +131,7 @@ impl Store {
 
     /// Publishes what was just committed, to the maps there are. The texts are in place: whatever fails here
     /// only means that readers have to look at them again. Returns the revision, if there is one.
-    pub(crate) fn publish(&self, states: &[State<'_>]) -> Option<u64> {
+    pub(crate) fn publish(&self, states: &[State<'_>], sequence: Option<u64>) -> Option<u64> {
         let options = self.options();
         // A package named by its path, or one of an overriding directory, has no map.
         let named = |state: &State<'_>| state.place.staged && options.dirs.overriding.is_none();
@@ -140,10 +140,16 @@ impl Store {
         }
         let shared = Shared::find(&options.dirs, &options.files, false)?;
         shared.control()?;
-        self.publish_to(&shared, states, false).ok()
+        self.publish_to(&shared, states, false, sequence).ok()
     }
 
-    fn publish_to(&self, shared: &Shared, states: &[State<'_>], create: bool) -> Result<u64> {
+    fn publish_to(
+        &self,
+        shared: &Shared,
+        states: &[State<'_>],
+        create: bool,
+        sequence: Option<u64>,
+    ) -> Result<u64> {
         let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
         let committed = publishing.committed();
         let mut found = Vec::new();
@@ -159,7 +165,7 @@ impl Store {
         }
         // To make the first map of a package is no commit: nothing has changed.
         let is_commit = !create || found.iter().any(|(_, old)| old.is_some());
-        let revision = if is_commit { publishing.next() } else { publishing.revision() };
+        let revision = if is_commit { publishing.next(sequence) } else { publishing.revision() };
         let mut concerned = Vec::new();
         let mut failed = Ok(());
         for (state, old) in found {

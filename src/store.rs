@@ -40,6 +40,8 @@ pub struct Options {
     pub log: Limits,
     /// What a commit survives.
     pub durability: Durability,
+    /// How long the system has been running; a test can tell otherwise.
+    pub uptime: fn() -> crate::clock::Uptime,
     /// What changes are made through, for the log.
     pub source: String,
     /// What the author of changes has to say, for the log.
@@ -59,6 +61,7 @@ impl Default for Options {
             private_maps: false,
             log: Limits::default(),
             durability: Durability::default(),
+            uptime: crate::clock::uptime,
             source: format!("rust-pid-{}", std::process::id()),
             message: String::new(),
         }

@@ -9,7 +9,7 @@
 //! - G1. A record counts from the moment its last byte is durable; before that it does not, whatever of it is on
 //!   the disk, and in whatever order that came there (`segment`).
 //! - G2. Sequences have no gaps, times do not go back.
-//! - G3. A segment starts with the newest digest of each package, so that one segment is enough to go on from.
+//! - G3. A segment starts with the newest digest of each package, and with the commit that waits to be confirmed, so that one segment is enough to go on from.
 //! - G4. Only records at the end are without the mark that their texts are in place.
 //! - G5. What is dropped is whole segments, the oldest first, and never the two newest. Before, the text of each
 //!   package that needs a record of them is written anew.
@@ -112,6 +112,8 @@ struct End {
     time: u64,
     chain: Chain,
     packages: BTreeMap<String, Newest>,
+    /// The commit that waits to be confirmed.
+    pending: Option<(u64, Guard)>,
 }
 
 /// The newest state of a package the log knows of.
@@ -137,7 +139,7 @@ impl Drop for Writer<'_> {
     }
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
 }
@@ -265,7 +267,7 @@ impl Log {
         make_private_dir(&self.dir)?;
         let path = self.dir.join("lock");
         let lock = self.files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
-        let end = End { sequence: 0, time: 0, chain: ORIGIN, packages: BTreeMap::new() };
+        let end = End { sequence: 0, time: 0, chain: ORIGIN, packages: BTreeMap::new(), pending: None };
         Ok(Tail { process, lock, segment: None, end, open_ends: Vec::new() })
     }
 
@@ -336,8 +338,94 @@ impl Log {
     }
 }
 
+/// What a check of the log has found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verified {
+    /// The oldest and the newest record there is; 0 if there is none.
+    pub first: u64,
+    /// See `first`.
+    pub last: u64,
+    /// The chain of the newest record, in hexadecimal digits.
+    pub chain: String,
+    /// What is wrong, each with its file.
+    pub problems: Vec<String>,
+}
+
+impl Log {
+    /// Checks all records; see [`Verified`].
+    pub fn verify(&self) -> Result<Verified> {
+        let mut found = Verified::default();
+        let mut before: Option<(u64, Chain)> = None;
+        for first in self.segments()? {
+            let path = self.path(first);
+            let (head, bytes) = match self.read(first) {
+                Ok(Some(read)) => read,
+                Ok(None) => {
+                    found.problems.push(format!("{}: it is not the segment its name says", path.display()));
+                    continue;
+                }
+                Err(Error::Damaged { path, why }) => {
+                    found.problems.push(format!("{}: {why}", path.display()));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let fits = before.is_none_or(|(last, chain)| last + 1 == first && chain == head.chain);
+            if !fits {
+                let (last, _) = before.unwrap_or_default();
+                found.problems.push(format!(
+                    "{}: it does not follow on record {last}: records are missing, or were changed",
+                    path.display()
+                ));
+            }
+            let (mut sequence, mut chain, mut end) = (first - 1, head.chain, HEAD);
+            for frame in segment::frames(&bytes, HEAD, head.chain) {
+                match Record::decode(frame.body) {
+                    Some(record) if record.sequence == sequence + 1 => sequence += 1,
+                    _ => {
+                        found.problems.push(format!(
+                            "{}: record {}: it cannot be read",
+                            path.display(),
+                            sequence + 1
+                        ));
+                        break;
+                    }
+                }
+                (chain, end) = (frame.chain, frame.end);
+            }
+            // Whoever appended noted where the last record starts: if that is not reached, one is not right.
+            if (head.hint as usize) >= end {
+                found.problems.push(format!(
+                    "{}: record {} is damaged, or was changed",
+                    path.display(),
+                    sequence + 1
+                ));
+            }
+            if found.first == 0 {
+                found.first = first;
+            }
+            found.last = sequence;
+            before = Some((sequence, chain));
+        }
+        if let Some((_, chain)) = before {
+            found.chain = chain.iter().map(|byte| format!("{byte:02x}")).collect();
+        }
+        Ok(found)
+    }
+
+    /// Sets the segments of a damaged log aside, for someone to look at: `.log` becomes `.damaged`.
+    pub fn set_aside(&self) -> Result<()> {
+        for first in self.segments()? {
+            let path = self.path(first);
+            let aside = path.with_extension("damaged");
+            self.files.rename(&path, &aside).map_err(Error::io("rename", path))?;
+        }
+        self.files.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))
+    }
+}
+
 /// Makes a directory that only its owner may read: values may be secrets.
-fn make_private_dir(dir: &Path) -> Result<()> {
+pub(crate) fn make_private_dir(dir: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir) {
         Err(error) if !dir.is_dir() => Err(Error::io("create the directory", dir)(error)),
@@ -364,9 +452,9 @@ impl Writer<'_> {
         self.known().packages.get(package).copied()
     }
 
-    /// Lists the packages the log knows of.
-    pub fn packages(&self) -> Vec<String> {
-        self.known().packages.keys().cloned().collect()
+    /// Returns the commit that waits to be confirmed, and its number.
+    pub fn pending(&self) -> Option<(u64, Guard)> {
+        self.known().pending
     }
 
     /// Finds the end of the log, from where it was when this handle last looked.
@@ -574,10 +662,10 @@ impl Writer<'_> {
             uid: 0,
             pid: 0,
             kind: Kind::Heads,
-            refers: 0,
+            refers: end.pending.map_or(0, |(sequence, _)| sequence),
             source: String::new(),
             message: String::new(),
-            guard: None,
+            guard: end.pending.map(|(_, guard)| guard),
             packages: end.packages.iter().map(heads).collect(),
         };
         let created = now();
@@ -680,6 +768,17 @@ impl End {
         self.sequence = record.sequence;
         self.time = self.time.max(record.time + 1);
         self.chain = chain;
+        let ended = |(sequence, guard): (u64, Guard)| match record.kind {
+            Kind::Confirm => true,
+            Kind::Rollback => record.refers == guard.baseline,
+            Kind::Undo => record.refers == sequence,
+            _ => false,
+        };
+        self.pending = match (record.kind, record.guard) {
+            (Kind::Heads, guard) => guard.map(|guard| (record.refers, guard)),
+            (_, Some(guard)) => Some((record.sequence, guard)),
+            (_, None) => self.pending.filter(|pending| !ended(*pending)),
+        };
         for change in &record.packages {
             let newest = Newest { sequence: record.sequence, digest: change.after };
             // The first record of a segment only repeats what was.

@@ -306,9 +306,10 @@ impl Publishing {
         self.control.revision()
     }
 
-    /// Returns the number the next commit gets, and notes that it has begun.
-    pub fn next(&mut self) -> u64 {
-        self.revision += 1;
+    /// Returns the number the next commit gets, and notes that it has begun: that of its transaction in the log, if
+    /// it can be.
+    pub fn next(&mut self, sequence: Option<u64>) -> u64 {
+        self.revision = (self.revision + 1).max(sequence.unwrap_or(0));
         self.control.set_begun(low(self.revision));
         self.revision
     }

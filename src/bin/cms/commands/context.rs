@@ -30,6 +30,8 @@ pub struct Context {
     pub verbose: bool,
     pub dry_run: bool,
     color: bool,
+    /// The revision that packages are read at, instead of as they are.
+    pub at: Option<u64>,
     /// The worst of what was reported and passed over.
     pub worst: Exit,
     loaded: Vec<(Vec<u8>, Loaded)>,
@@ -47,13 +49,25 @@ impl Context {
         });
         let show = !line.has("quiet") && io::stderr().is_terminal();
         let mut options = Options { dirs, progress: show.then_some(progress), ..Options::default() };
+        options.source = line.text("source").unwrap_or_else(|| "cms".into());
+        options.message = line.text("message").unwrap_or_default();
+        if let Some(size) = std::env::var_os("CMS_LOG_SIZE").filter(|size| !size.is_empty()) {
+            let bytes = cms::typed::size(size.as_bytes());
+            let wrong = || Failure::Usage(format!("CMS_LOG_SIZE: '{}' is no size", size.display()));
+            options.log.bytes = bytes.map_err(|_| wrong())?;
+        }
         if let Some(seconds) = line.text("lock-timeout") {
             let parsed = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             let wrong = || Failure::Usage(format!("'{seconds}' is not a number of seconds"));
             options.lock_timeout = parsed.ok_or_else(wrong)?;
         }
+        let store = Store::new(options);
+        // What a crash has left is finished, and what was not confirmed in time taken back, before anything is read.
+        if let Err(error) = store.recover() {
+            tell(&format!("cms: warning: what was interrupted cannot be finished: {error}"));
+        }
         Ok(Self {
-            store: Store::new(options),
+            store,
             out: BufWriter::with_capacity(1 << 16, io::stdout()),
             json: line.has("json") || line.has("json-lines"),
             color: wants_color(line.text("color").as_deref())?,
@@ -61,6 +75,7 @@ impl Context {
             quiet: line.has("quiet"),
             verbose: line.has("verbose"),
             dry_run: line.has("dry-run"),
+            at: None,
             worst: Exit::Ok,
             loaded: Vec::new(),
         })
@@ -136,9 +151,29 @@ impl Context {
         if let Some(index) = self.loaded.iter().position(|(name, _)| name == package) {
             return Ok(&self.loaded[index].1);
         }
-        let loaded = self.store.load(package)?;
+        let loaded = match self.at {
+            Some(revision) => self.load_at(package, revision)?,
+            None => self.store.load(package)?,
+        };
         self.loaded.push((package.to_vec(), loaded));
         Ok(&self.loaded[self.loaded.len() - 1].1)
+    }
+
+    /// Loads a package as it was at a revision.
+    fn load_at(&self, package: &[u8], revision: u64) -> Result<Loaded, Failure> {
+        let missing = || Error::NotFound { key: format!("{} at revision {revision}", show(package)) };
+        let name = std::str::from_utf8(package).map_err(|_| missing())?;
+        let package = self.store.package_at(name, revision)?.ok_or_else(missing)?;
+        let place = self.store.place(name.as_bytes())?;
+        Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() })
+    }
+
+    /// Takes the revision that `--at` names.
+    pub fn go_back(&mut self, line: &Line) -> Result<(), Failure> {
+        if let Some(spec) = line.text("at") {
+            self.at = Some(self.store.find_revision(&spec)?);
+        }
+        Ok(())
     }
 
     /// Reads the value of a key of a large package from its map: that takes no time, parsing it would. `None`
@@ -146,7 +181,7 @@ impl Context {
     pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
         let place = self.store.place(&key.package).ok().filter(|place| place.staged)?;
         let size = std::fs::metadata(&place.path).ok()?.len();
-        if size < LARGE || key.section.is_none() || self.store.may_be_staged(&place) {
+        if self.at.is_some() || size < LARGE || key.section.is_none() || self.store.may_be_staged(&place) {
             return None;
         }
         let live = Live::open(self.store.options().clone()).ok()?;

@@ -5,6 +5,7 @@ mod check;
 mod context;
 mod docs;
 mod failure;
+mod history;
 mod json;
 mod line;
 mod maps;

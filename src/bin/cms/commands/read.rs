@@ -19,6 +19,7 @@ enum Got {
 
 pub fn get(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let keys = line.expect(1, usize::MAX)?;
+    context.go_back(line)?;
     let mut object = Map::new();
     for argument in keys {
         match get_one(context, argument, line.value("default")) {
@@ -102,6 +103,7 @@ fn print_value(context: &mut Context, line: &Line, key: &[u8], got: Got) -> Resu
 }
 
 pub fn show(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    context.go_back(line)?;
     let keys = match line.arguments.is_empty() {
         true => context.packages(&[])?,
         false => line.arguments.clone(),

@@ -77,6 +77,10 @@ pub fn changes(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 /// Commits the staged changes of one package and says what there is to say.
 pub fn commit_one(context: &mut Context, place: &Place, form: Form) -> Result<(), Failure> {
     let outcome = context.store.commit(place, form)?;
+    tell_outcome(context, place, outcome)
+}
+
+fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committed) -> Result<(), Failure> {
     context.forget();
     if outcome.written {
         context.verbose(&format!("{}: {} changes committed", place.name, outcome.applied));
@@ -94,29 +98,46 @@ pub fn commit_one(context: &mut Context, place: &Place, form: Form) -> Result<()
 pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let named = !line.arguments.is_empty();
     let form = if line.has("canonical") { Form::Canonical } else { Form::Lossless };
+    let confirm = match line.text("confirm") {
+        Some(time) => Some(cms::clock::parse_span(&time).ok_or_else(|| {
+            Failure::Usage(format!("'{time}' is no time: a number and s, min, h or days, for example 5min"))
+        })?),
+        None => None,
+    };
+    let mut places = Vec::new();
     for package in context.packages(&line.arguments)? {
-        let result = commit_package(context, &package, form, (named, line.has("check")));
-        if let Err(failure) = result {
-            context.report(&failure)?;
+        let place = context.store.place(&package)?;
+        // A package that was not named and has nothing staged is left alone.
+        if !named && !context.store.may_be_staged(&place) {
+            continue;
         }
+        if line.has("check") || context.dry_run {
+            if let Err(failure) = check_commit(context, &package) {
+                context.report(&failure)?;
+            }
+            continue;
+        }
+        places.push(place);
+    }
+    if places.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    let outcomes = context.store.commit_together(&places, form, confirm)?;
+    for (place, outcome) in places.iter().zip(outcomes) {
+        tell_outcome(context, place, outcome)?;
+    }
+    if let Some(pending) = confirm.and_then(|_| context.store.pending().transpose()).transpose()? {
+        context.note(&format!(
+            "transaction {} is taken back in {} s unless it is confirmed: cms confirm",
+            pending.sequence,
+            pending.left.as_secs_f64().ceil()
+        ));
     }
     Ok(Exit::Ok)
 }
 
-/// A package that was not named and has nothing staged is left alone.
-fn commit_package(
-    context: &mut Context,
-    package: &[u8],
-    form: Form,
-    (named, check): (bool, bool),
-) -> Result<(), Failure> {
-    let place = context.store.place(package)?;
-    if !named && !context.store.may_be_staged(&place) {
-        return Ok(());
-    }
-    if !check && !context.dry_run {
-        return commit_one(context, &place, form);
-    }
+/// Says what would stand in the way of a commit, or with `--dry-run` what it would change.
+fn check_commit(context: &mut Context, package: &[u8]) -> Result<(), Failure> {
     let loaded = context.store.load(package)?;
     for change in &loaded.changes {
         if let Some(why) = &change.failure {
@@ -180,7 +201,7 @@ fn printable(bytes: &[u8]) -> String {
 }
 
 #[cfg(feature = "diff")]
-fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String {
+pub fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String {
     if old == new {
         return String::new();
     }
@@ -190,7 +211,7 @@ fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String {
 
 /// Without the differencing library: the lines that only one side has, in order.
 #[cfg(not(feature = "diff"))]
-fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String {
+pub fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String {
     let lines = |text: &[u8]| -> Vec<String> { printable(text).lines().map(str::to_owned).collect() };
     let (old, new) = (lines(old), lines(new));
     let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("-{line}\n"));
@@ -205,6 +226,9 @@ pub fn diff(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     };
     let by_key = line.has("keys") || context.json;
     let mut all = Difference::default();
+    if let Some((old, new)) = super::history::two_revisions(context, line)? {
+        return super::history::diff(context, line, old, new);
+    }
     if let [a, b] = line.arguments.as_slice()
         && is_file(a)
         && is_file(b)

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::line::Line;
-use super::{batch, check, docs, maps, meta, read, stage, transfer, write};
+use super::{batch, check, docs, history, maps, meta, read, stage, transfer, write};
 
 /// An option of a command, or of all.
 pub struct Flag {
@@ -44,6 +44,8 @@ pub const GLOBAL: &[Flag] = &[
     valued("save-dir", Some('t'), "DIR", "where changes are staged (CMS_SAVE_DIR, default /tmp/.uci)"),
     valued("run-dir", None, "DIR", "where locks and maps are (CMS_RUN_DIR, default /run/cms)"),
     valued("state-dir", None, "DIR", "where the log is to be (CMS_STATE_DIR, default /var/lib/cms)"),
+    valued("message", Some('m'), "TEXT", "why, for the history of changes"),
+    valued("source", None, "NAME", "what changes are made through, for the history (default cms)"),
     valued("lock-timeout", None, "SECONDS", "how long to wait for another writer (default 10)"),
     flag("json", "output and errors as JSON"),
     flag("json-lines", "output as one JSON object a line"),
@@ -56,6 +58,7 @@ pub const GLOBAL: &[Flag] = &[
 ];
 
 const COMMIT: Flag = flag("commit", "commit at once");
+const AT: Flag = valued("at", None, "REVISION", "as it was: a number, -N, a label, or @{10 min ago}");
 
 /// All commands, in the order a newcomer meets them.
 pub const COMMANDS: &[Command] = &[
@@ -69,6 +72,7 @@ pub const COMMANDS: &[Command] = &[
             flag("sh", "print NAME='value' lines that are safe to eval"),
             short("null", '0', "end each value with a NUL byte"),
             valued("delimiter", Some('d'), "TEXT", "what to put between list items (default: a space)"),
+            AT,
         ],
         writes: false,
         run: read::get,
@@ -165,8 +169,8 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "diff",
         aliases: &[],
-        arguments: "[PACKAGE...] | FILE FILE",
-        summary: "compare staged with committed, or two files; exits 1 if they differ",
+        arguments: "[PACKAGE...] | FILE FILE | REVISION REVISION [PACKAGE...]",
+        summary: "compare staged with committed, two files or two revisions; exits 1 if they differ",
         flags: &[flag("keys", "compare keys and values, not lines")],
         writes: false,
         run: stage::diff,
@@ -177,7 +181,7 @@ pub const COMMANDS: &[Command] = &[
         arguments: "[PACKAGE...]",
         summary: "write staged changes into the files, comments kept",
         flags: &[
-            valued("message", Some('m'), "TEXT", "why (recorded once there is a transaction log)"),
+            valued("confirm", None, "TIME", "take it back unless it is confirmed in time, for example 5min"),
             flag("check", "only check that the changes can be committed"),
             flag("canonical", "rewrite the file in canonical form; comments are lost"),
         ],
@@ -198,7 +202,7 @@ pub const COMMANDS: &[Command] = &[
         aliases: &[],
         arguments: "[KEY...]",
         summary: "print packages, sections or options as KEY='value'",
-        flags: &[short("real-names", 'X', "print generated names instead of @type[index]")],
+        flags: &[short("real-names", 'X', "print generated names instead of @type[index]"), AT],
         writes: false,
         run: read::show,
     },
@@ -283,6 +287,129 @@ pub const COMMANDS: &[Command] = &[
         flags: &[],
         writes: false,
         run: batch::shell,
+    },
+    Command {
+        name: "history",
+        aliases: &["log"],
+        arguments: "[KEY]",
+        summary: "list the transactions that changed the store, a package, a section or an option",
+        flags: &[valued("number", None, "N", "no more than so many, the newest")],
+        writes: false,
+        run: history::history,
+    },
+    Command {
+        name: "blame",
+        aliases: &[],
+        arguments: "PACKAGE",
+        summary: "print a package, each line with the last transaction that wrote it",
+        flags: &[],
+        writes: false,
+        run: history::blame,
+    },
+    Command {
+        name: "undo",
+        aliases: &[],
+        arguments: "[REVISION]",
+        summary: "take a transaction back, the last one if none is named; later changes stay",
+        flags: &[],
+        writes: true,
+        run: history::undo,
+    },
+    Command {
+        name: "rollback",
+        aliases: &[],
+        arguments: "REVISION|LABEL|FILE [PACKAGE...]",
+        summary: "bring packages exactly to what they were",
+        flags: &[],
+        writes: true,
+        run: history::rollback,
+    },
+    Command {
+        name: "bisect",
+        aliases: &[],
+        arguments: "-- COMMAND [ARGUMENT...]",
+        summary: "find the transaction after which a command fails",
+        flags: &[
+            valued("good", None, "REVISION", "where it works (default: the oldest)"),
+            valued("bad", None, "REVISION", "where it fails (default: the newest)"),
+        ],
+        writes: false,
+        run: history::bisect,
+    },
+    Command {
+        name: "snapshot",
+        aliases: &[],
+        arguments: "[LABEL]",
+        summary: "keep the committed state of all packages under a label",
+        flags: &[flag("delete", "delete the snapshots of these labels")],
+        writes: true,
+        run: history::snapshot,
+    },
+    Command {
+        name: "snapshots",
+        aliases: &["list-snapshots"],
+        arguments: "",
+        summary: "list snapshots: time, revision, size, source, label",
+        flags: &[],
+        writes: false,
+        run: history::snapshots,
+    },
+    Command {
+        name: "backup",
+        aliases: &[],
+        arguments: "FILE",
+        summary: "write the committed state of all packages into a file",
+        flags: &[],
+        writes: true,
+        run: history::backup,
+    },
+    Command {
+        name: "restore",
+        aliases: &[],
+        arguments: "FILE",
+        summary: "bring all packages to what a backup or snapshot file holds",
+        flags: &[],
+        writes: true,
+        run: history::restore,
+    },
+    Command {
+        name: "confirm",
+        aliases: &[],
+        arguments: "[REVISION]",
+        summary: "confirm a commit made with --confirm",
+        flags: &[
+            flag("wait", "stand guard until it is confirmed or taken back; exits 1 if it was taken back"),
+            flag("enforce", "only take back what was not confirmed in time; for boot scripts"),
+        ],
+        writes: true,
+        run: history::confirm,
+    },
+    Command {
+        name: "pending",
+        aliases: &[],
+        arguments: "",
+        summary: "show the commit that waits to be confirmed; exits 1 if there is none",
+        flags: &[],
+        writes: false,
+        run: history::pending,
+    },
+    Command {
+        name: "audit",
+        aliases: &[],
+        arguments: "verify",
+        summary: "check that no record of the log was changed, taken out or put in",
+        flags: &[],
+        writes: false,
+        run: history::audit,
+    },
+    Command {
+        name: "repair",
+        aliases: &[],
+        arguments: "",
+        summary: "mend a damaged log, and bring packages with errors back to their newest text without",
+        flags: &[],
+        writes: true,
+        run: history::repair,
     },
     Command {
         name: "memory",

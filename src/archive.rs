@@ -1,0 +1,358 @@
+//! Snapshots with a label, and backups: the texts of all packages in one file that people can read.
+//!
+//! ```text
+//! cms-snapshot 1
+//! label before-upgrade
+//! time 2026-11-21T08:02:22.123456Z
+//! revision 42
+//! source cms
+//! sha256 (64 hexadecimal digits: of all that follows the empty line)
+//!
+//! package network 1234
+//! (1234 bytes)
+//! package system 99
+//! (99 bytes)
+//! ```
+//!
+//! A newline follows the bytes of each package. Snapshots are kept beside the log, in `snapshots/LABEL.cms`, until
+//! someone deletes them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::clock;
+use crate::commit::attempt;
+use crate::error::{Error, Result};
+use crate::ledger::{Ledger, Why};
+use crate::log::{self, Kind};
+use crate::store::{Place, Store};
+
+/// What an archive says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveInfo {
+    /// Its label.
+    pub label: String,
+    /// When it was made: microseconds since 1970.
+    pub time: u64,
+    /// The transaction whose state it holds; 0 where there was no log.
+    pub revision: u64,
+    /// What made it.
+    pub source: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// An archive that was read, and found to be as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// What it says of itself.
+    pub info: ArchiveInfo,
+    /// The texts of the packages by name.
+    pub packages: BTreeMap<String, Vec<u8>>,
+}
+
+const HEAD: &str = "cms-snapshot 1\n";
+
+impl Archive {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if it cannot be read; [`Error::Damaged`] if it is no archive, is of a later version, or is
+    /// not as it was written.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => Error::NotFound { key: path.display().to_string() },
+            _ => Error::io("read", path)(source),
+        })?;
+        Self::decode(path, &bytes).map_err(|why| Error::Damaged { path: path.into(), why: why.into() })
+    }
+
+    fn decode(path: &Path, bytes: &[u8]) -> std::result::Result<Self, &'static str> {
+        let no_archive = "it is no snapshot of cms, or of a later version";
+        let (info, body, sum) = head(path, bytes).ok_or(no_archive)?;
+        if hex(&Sha256::digest(body)) != sum {
+            return Err("it is not as it was written: the checksum is wrong");
+        }
+        let mut packages = BTreeMap::new();
+        let mut rest = body;
+        while !rest.is_empty() {
+            let (name, text, behind) = package(rest).ok_or("it is cut off, or was changed")?;
+            packages.insert(name, text.to_vec());
+            rest = behind;
+        }
+        Ok(Self { info, packages })
+    }
+
+    fn encode(label: &str, revision: u64, source: &str, texts: &BTreeMap<String, Arc<Vec<u8>>>) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (name, text) in texts {
+            body.extend_from_slice(format!("package {name} {}\n", text.len()).as_bytes());
+            body.extend_from_slice(text);
+            body.push(b'\n');
+        }
+        let (time, sum) = (clock::show(log::now()), hex(&Sha256::digest(&body)));
+        let head = format!(
+            "{HEAD}label {label}\ntime {time}\nrevision {revision}\nsource {source}\nsha256 {sum}\n\n"
+        );
+        [head.as_bytes(), &body].concat()
+    }
+}
+
+/// Reads the head of an archive: returns what it says, what follows, and the checksum of that.
+fn head<'b>(path: &Path, bytes: &'b [u8]) -> Option<(ArchiveInfo, &'b [u8], &'b str)> {
+    let end = memchr::memmem::find(bytes, b"\n\n")?;
+    let text = std::str::from_utf8(bytes.get(..end)?).ok()?.strip_prefix(HEAD)?;
+    let mut lines = text.lines();
+    let mut field = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
+    let info = ArchiveInfo {
+        label: field("label")?.to_owned(),
+        time: clock::parse(field("time")?, 0)?,
+        revision: field("revision")?.parse().ok()?,
+        source: field("source")?.to_owned(),
+        path: path.into(),
+        size: bytes.len() as u64,
+    };
+    Some((info, &bytes[end + 2..], field("sha256")?))
+}
+
+/// Takes the first package off the body of an archive.
+fn package(body: &[u8]) -> Option<(String, &[u8], &[u8])> {
+    let end = memchr::memchr(b'\n', body)?;
+    let line = std::str::from_utf8(&body[..end]).ok()?.strip_prefix("package ")?;
+    let (name, len) = line.rsplit_once(' ')?;
+    let (start, len) = (end + 1, len.parse::<usize>().ok()?);
+    let text = body.get(start..start.checked_add(len)?)?;
+    (body.get(start + len) == Some(&b'\n')).then(|| (name.to_owned(), text, &body[start + len + 1..]))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl Store {
+    fn snapshot_dir(&self) -> Result<PathBuf> {
+        Ok(self.the_log()?.dir().join("snapshots"))
+    }
+
+    fn snapshot_path(&self, label: &str) -> Result<PathBuf> {
+        let usable = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '+');
+        if label.is_empty() || label.starts_with('.') || !label.chars().all(usable) || label.len() > 200 {
+            return Err(Error::invalid(
+                label.as_bytes(),
+                "a label consists of letters, digits, '_', '-', '+', ':' and '.', which is not first",
+            ));
+        }
+        Ok(self.snapshot_dir()?.join(format!("{label}.cms")))
+    }
+
+    /// Keeps the committed state of all packages under a label, until someone deletes the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`] if there is one of that label; [`Error::Invalid`] if it cannot be one;
+    /// [`Error::NotFound`] if there is no state directory; [`Error::Io`].
+    pub fn label(&self, label: &str) -> Result<ArchiveInfo> {
+        let path = self.snapshot_path(label)?;
+        if path.exists() {
+            return Err(Error::Exists { key: format!("snapshot {label}") });
+        }
+        let mut ledger = self.ledger()?;
+        log::make_private_dir(&self.snapshot_dir()?)?;
+        self.archive(&mut ledger, label, &path)
+    }
+
+    /// Lists the snapshots with a label, the oldest first. Files that are none are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no state directory; [`Error::Io`].
+    pub fn labels(&self) -> Result<Vec<ArchiveInfo>> {
+        let dir = self.snapshot_dir()?;
+        let entries = match std::fs::read_dir(&dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(Error::io("read", &dir))?,
+        };
+        let read = |entry: std::io::Result<std::fs::DirEntry>| {
+            let path = entry.ok()?.path();
+            let bytes =
+                path.extension().is_some_and(|extension| extension == "cms").then(|| std::fs::read(&path));
+            head(&path, &bytes?.ok()?).map(|(info, ..)| info)
+        };
+        let mut found: Vec<ArchiveInfo> = entries.filter_map(read).collect();
+        found.sort_by(|a, b| (a.time, &a.label).cmp(&(b.time, &b.label)));
+        Ok(found)
+    }
+
+    /// Reads the snapshot with a label.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Archive::read`].
+    pub fn labelled(&self, label: &str) -> Result<Archive> {
+        Archive::read(&self.snapshot_path(label)?).map_err(|error| match error {
+            Error::NotFound { .. } => Error::NotFound { key: format!("snapshot {label}") },
+            error => error,
+        })
+    }
+
+    /// Deletes the snapshot with a label.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is none, [`Error::Io`].
+    pub fn delete_label(&self, label: &str) -> Result<()> {
+        self.labelled(label)?;
+        let path = self.snapshot_path(label)?;
+        self.options.files.remove(&path).map_err(Error::io("remove", path))
+    }
+
+    /// Writes the committed state of all packages into a file, which is replaced if it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]: the file is as before then.
+    pub fn backup(&self, path: &Path) -> Result<ArchiveInfo> {
+        let mut ledger = self.ledger()?;
+        self.archive(&mut ledger, "backup", path)
+    }
+
+    /// Writes an archive. While the log is locked nobody commits, so it shows one state.
+    fn archive(&self, ledger: &mut Ledger<'_>, label: &str, path: &Path) -> Result<ArchiveInfo> {
+        let mut texts = BTreeMap::new();
+        for name in self.packages()? {
+            let place = self.place(name.as_bytes())?;
+            let (text, _) = self.read_settled(&place)?;
+            ledger.look(&place, &text)?;
+            texts.insert(name, text);
+        }
+        ledger.note()?;
+        let bytes = Archive::encode(label, ledger.sequence(), &self.options.source, &texts);
+        let (files, dir) = (&self.options.files, path.parent().filter(|dir| !dir.as_os_str().is_empty()));
+        let dir = dir.unwrap_or(Path::new("."));
+        let new = files.create_unique(dir, "snapshot").map_err(Error::io("create a file in", dir))?;
+        let written = files
+            .write(&new, &bytes)
+            .and_then(|()| files.sync(&new))
+            .and_then(|()| files.rename(&new.path, path))
+            .and_then(|()| files.sync_dir(dir));
+        if let Err(error) = written {
+            let _ = std::fs::remove_file(&new.path);
+            return Err(Error::io("write", path)(error));
+        }
+        head(path, &bytes)
+            .map(|(info, ..)| info)
+            .ok_or_else(|| Error::Damaged { path: path.into(), why: "it cannot be read back".into() })
+    }
+
+    /// Brings all packages to what an archive holds, as one transaction. Packages that are not in it become
+    /// empty. Returns the number of the transaction; `None` if nothing has to change.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`]; nothing is changed then.
+    pub fn restore(&self, archive: &Archive, message: Option<&str>) -> Result<Option<u64>> {
+        let why =
+            Why { message: message.map(str::to_owned), ..Why::new(Kind::Rollback, archive.info.revision) };
+        let mut wanted = archive.packages.clone();
+        for name in self.packages()? {
+            wanted.entry(name).or_default();
+        }
+        let mut ledger = self.ledger()?;
+        let mut parts = Vec::new();
+        for (name, text) in wanted {
+            let outside = name.split('/').any(|part| matches!(part, "" | "." | ".."));
+            if outside || !crate::name::is_package(name.as_bytes()) {
+                return Err(Error::invalid(name.as_bytes(), "not a package name"));
+            }
+            let path = self.dirs().config.path.join(&name);
+            if std::fs::read(&path).is_ok_and(|present| present == text) {
+                continue;
+            }
+            parts.push((Place { path, name, staged: true }, Arc::new(text)));
+        }
+        let Some((first, _)) = parts.first() else { return Ok(None) };
+        let locks: Result<Vec<_>> = parts.iter().map(|(place, _)| self.take_lock(&place.path)).collect();
+        let _locks = locks?;
+        attempt(first, || {
+            let whole: Vec<_> = parts.iter().map(|(place, text)| (place, None, text.clone())).collect();
+            self.put_texts(&mut ledger, &whole, &why)
+        })
+        .map(Some)
+    }
+
+    /// Finds a revision: a number, `-3` (three transactions before the last), `now`, a time in braces such as
+    /// `@{10 min ago}` (see [`clock::parse`]), or the label of a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is none, or it is older than what is kept; [`Error::Invalid`] if the time is none.
+    pub fn find_revision(&self, spec: &str) -> Result<u64> {
+        let missing = || Error::NotFound { key: format!("revision {spec}") };
+        let last = self.revision()?;
+        if spec == "now" || spec == "HEAD" {
+            return Ok(last);
+        }
+        if let Some(back) = spec.strip_prefix("HEAD~").or_else(|| spec.strip_prefix('-')) {
+            let back: usize = back.parse().map_err(|_| missing())?;
+            let found = self.history(None, back + 1)?;
+            return found.get(back).map(|record| record.sequence).ok_or_else(missing);
+        }
+        if let Some(time) = spec.strip_prefix("@{").and_then(|spec| spec.strip_suffix('}')) {
+            let time = clock::parse(time, log::now()).ok_or(Error::Invalid {
+                what: spec.to_owned(),
+                why: "no time: '10 min ago', '2026-11-21 08:02' (UTC) or 'now' are",
+            })?;
+            let found = self.each_transaction(|record| {
+                let found = record.time <= time;
+                Ok(if found {
+                    std::ops::ControlFlow::Break(record.sequence)
+                } else {
+                    std::ops::ControlFlow::Continue(())
+                })
+            })?;
+            return found.ok_or_else(missing);
+        }
+        if !spec.is_empty() && spec.bytes().all(|byte| byte.is_ascii_digit()) {
+            return spec.parse().ok().filter(|revision| *revision <= last).ok_or_else(missing);
+        }
+        self.labelled(spec).map(|archive| archive.info.revision)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_was_changed_in_any_byte_is_refused() {
+        let texts = BTreeMap::from([
+            ("a".to_owned(), Arc::new(b"config x 'y'\n".to_vec())),
+            ("b c".to_owned(), Arc::new(b"no newline at the end".to_vec())),
+            ("empty".to_owned(), Arc::default()),
+        ]);
+        let bytes = Archive::encode("one", 7, "test", &texts);
+        let path = Path::new("file");
+        let archive = Archive::decode(path, &bytes).expect("it is as it was written");
+        assert_eq!((archive.info.label.as_str(), archive.info.revision), ("one", 7));
+        assert!(
+            archive.packages.iter().map(|(name, text)| (name, text)).eq(texts.iter().map(|(n, t)| (n, &**t)))
+        );
+        let body = memchr::memmem::find(&bytes, b"\n\n").expect("there is a head") + 2;
+        for at in body..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert!(Archive::decode(path, &changed).is_err(), "byte {at}");
+            assert!(Archive::decode(path, &bytes[..at]).is_err(), "cut at {at}");
+        }
+    }
+}
