@@ -14,7 +14,7 @@
 enum { THREADS = 8, COMMITS = 200 };
 
 static cms_store *store;
-static atomic_int stop;
+static atomic_int stop, ended;
 
 static void die(const char *what)
 {
@@ -89,9 +89,40 @@ static int mappings(void)
     return found;
 }
 
+/* Runs when a thread ends, after the library has given up its memory for the thread: all still works, but for
+   the details of errors. */
+static void at_the_end(void *unused)
+{
+    char buffer[64];
+    cms_error error;
+
+    (void)unused;
+    check_pair();
+    if (cms_get(store, "t.s.a", buffer, sizeof buffer, NULL) != CMS_OK
+        || cms_get(store, "t.s.none", buffer, sizeof buffer, NULL) != CMS_ERR_NOT_FOUND)
+        die("get at the end of a thread");
+    if (cms_last_error(&error) == CMS_OK && (error.status != CMS_ERR_NOT_FOUND || !*error.message))
+        die("the last error at the end of a thread");
+    strcpy(buffer, "x");
+    if (cms_last_message(buffer, sizeof buffer) != strlen(buffer))
+        die("the last message at the end of a thread");
+    ended++;
+}
+
+static void *ends(void *key)
+{
+    char buffer[64];
+
+    if (cms_get(store, "t.s.none", buffer, sizeof buffer, NULL) != CMS_ERR_NOT_FOUND)
+        die("get");
+    pthread_setspecific(*(pthread_key_t *)key, key);
+    return NULL;
+}
+
 int main(void)
 {
     pthread_t threads[THREADS];
+    pthread_key_t key;
     char buffer[256];
     int i, status, fds;
     pid_t child;
@@ -118,6 +149,11 @@ int main(void)
     atomic_store(&stop, 1);
     for (i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
+    pthread_key_create(&key, at_the_end);
+    pthread_create(&threads[0], NULL, ends, &key);
+    pthread_join(threads[0], NULL);
+    if (ended != 1)
+        die("the destructor was not called");
     cms_close(store);
 
     fds = count("/proc/self/fd");

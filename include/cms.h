@@ -191,7 +191,8 @@ extern "C" {
 // is part of the library.
 const char *cms_status_name(int32_t status);
 
-// Tells about the last call of this thread that failed. CMS_ERR_NOT_FOUND if none has.
+// Tells about the last call of this thread that failed. CMS_ERR_NOT_FOUND if none has, or if the thread is
+// ending and has no memory of its own any more.
 cms_status cms_last_error(cms_error *error);
 
 // Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most

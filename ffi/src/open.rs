@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use cms_core::{DirOptions, Dirs, Live, Options};
 
 use crate::handle::{give_handle, optional, take_back, wanted};
-use crate::status::{Failure, cms_status, guard, guard_void};
+use crate::status::{Failure, cms_status, guard, guard_void, tell_panics};
 
 /// A store that is open. Any number of threads may use one at the same time, with every function that takes a
 /// const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and transactions may outlive
@@ -43,6 +43,7 @@ pub const CMS_OPEN_PRIVATE: u32 = 1;
 /// known to this version of the library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_open(options: *const cms_options, store: *mut *mut cms_store) -> cms_status {
+    tell_panics();
     guard(|| {
         let store = wanted(store, "store")?;
         // SAFETY: C promises that the options are NULL or as long as they say.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use cms_core::{Code, Error};
 
@@ -105,12 +106,11 @@ struct Last {
     column: u32,
 }
 
+const NONE: Last =
+    Last { status: CMS_OK, message: Vec::new(), file: Vec::new(), key: Vec::new(), line: 0, column: 0 };
+
 thread_local! {
-    static LAST: RefCell<Last> = const {
-        RefCell::new(Last {
-            status: CMS_OK, message: Vec::new(), file: Vec::new(), key: Vec::new(), line: 0, column: 0,
-        })
-    };
+    static LAST: RefCell<Last> = const { RefCell::new(NONE) };
 }
 
 impl Failure {
@@ -152,17 +152,20 @@ impl Failure {
             return status;
         }
         let (message, file, key, line, column) = self.describe();
-        LAST.with_borrow_mut(|last| {
-            let text = |mut bytes: Vec<u8>| {
-                bytes.retain(|byte| *byte != 0);
-                bytes.push(0);
-                bytes
-            };
-            let (message, file, key) = (text(message.into_bytes()), text(file), text(key));
-            *last = Last { status, message, file, key, line, column };
-        });
+        let text = |mut bytes: Vec<u8>| {
+            bytes.retain(|byte| *byte != 0);
+            bytes.push(0);
+            bytes
+        };
+        let (message, file, key) = (text(message.into_bytes()), text(file), text(key));
+        set_last(Last { status, message, file, key, line, column });
         status
     }
+}
+
+/// A thread that ends calls destructors of C after ours: then there is no place to keep anything any more.
+fn set_last(last: Last) {
+    let _ = LAST.try_with(|place| place.replace(last));
 }
 
 fn of_code(code: Code) -> cms_status {
@@ -190,16 +193,22 @@ pub fn guard(body: impl FnOnce() -> Result<(), Failure>) -> cms_status {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => CMS_OK,
         Ok(Err(failure)) => failure.keep(),
-        Err(_) => panicked(),
+        Err(_) => CMS_ERR_INTERNAL,
     }
 }
 
-#[cold]
-fn panicked() -> cms_status {
-    let what = Failure::Invalid("cms", "a fault of the library itself; please report it");
-    let _ = what.keep();
-    LAST.with_borrow_mut(|last| last.status = CMS_ERR_INTERNAL);
-    CMS_ERR_INTERNAL
+/// Has panics told by `cms_last_error`, and not on the standard error output of a program that is not ours.
+/// The hook is that of the Rust library inside this one; nobody else's.
+pub fn tell_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|info| {
+            let what = info.to_string().replace(['\n', '\0'], " ");
+            let message = format!("a fault of the library itself, please report it: {what}\0").into_bytes();
+            let (status, file, key) = (CMS_ERR_INTERNAL, vec![0], vec![0]);
+            set_last(Last { status, message, file, key, line: 0, column: 0 });
+        }));
+    });
 }
 
 /// As `guard`, for functions that return nothing.
@@ -236,26 +245,26 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
     NAMES.get(index).map_or(c"CMS_ERR_UNKNOWN".as_ptr(), |name| name.as_ptr())
 }
 
-/// Tells about the last call of this thread that failed. CMS_ERR_NOT_FOUND if none has.
+/// Tells about the last call of this thread that failed. CMS_ERR_NOT_FOUND if none has, or if the thread is
+/// ending and has no memory of its own any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
     // Not `guard`: it would overwrite what is asked for.
     let told = catch_unwind(|| {
-        LAST.with_borrow(|last| {
-            if error.is_null() {
-                return CMS_ERR_INVALID;
-            }
-            if last.status == CMS_OK {
-                return CMS_ERR_NOT_FOUND;
-            }
+        if error.is_null() {
+            return CMS_ERR_INVALID;
+        }
+        let told = LAST.try_with(|last| {
+            let last = last.borrow();
             let text = |bytes: &Vec<u8>| bytes.as_ptr().cast();
             let (message, file, key) = (text(&last.message), text(&last.file), text(&last.key));
-            let told =
-                cms_error { status: last.status, message, file, key, line: last.line, column: last.column };
-            // SAFETY: the caller's pointer, which is not NULL.
-            unsafe { error.write(told) };
-            CMS_OK
-        })
+            let (status, line, column) = (last.status, last.line, last.column);
+            (status != CMS_OK).then_some(cms_error { status, message, file, key, line, column })
+        });
+        let Ok(Some(told)) = told else { return CMS_ERR_NOT_FOUND };
+        // SAFETY: the caller's pointer, which is not NULL.
+        unsafe { error.write(told) };
+        CMS_OK
     });
     told.unwrap_or(CMS_ERR_INTERNAL)
 }
@@ -264,13 +273,14 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
 /// `size` bytes with the NUL byte. Returns the length of the whole message in bytes; 0 if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> usize {
+    let write = |message: &[u8]| {
+        // SAFETY: the caller's buffer has `size` bytes.
+        unsafe { put(message, buffer, size) };
+        message.len()
+    };
     let written = catch_unwind(|| {
-        LAST.with_borrow(|last| {
-            let message = last.message.strip_suffix(&[0]).unwrap_or_default();
-            // SAFETY: the caller's buffer has `size` bytes.
-            unsafe { put(message, buffer, size) };
-            message.len()
-        })
+        LAST.try_with(|last| write(last.borrow().message.strip_suffix(&[0]).unwrap_or_default()))
+            .unwrap_or_else(|_| write(b""))
     });
     written.unwrap_or(0)
 }
@@ -279,4 +289,21 @@ pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> u
 pub fn named(key: *const c_char) -> Vec<u8> {
     // SAFETY: the caller has checked it for NULL, and C promises that it ends.
     unsafe { bytes(key) }.map(<[u8]>::to_vec).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_status_and_a_message_and_is_not_printed() {
+        tell_panics();
+        let status = guard(|| panic!("two\nlines"));
+        let _ = std::panic::take_hook();
+        assert_eq!(status, CMS_ERR_INTERNAL);
+        let last = LAST.replace(NONE);
+        assert_eq!((last.status, last.file, last.key), (CMS_ERR_INTERNAL, vec![0], vec![0]));
+        let message = String::from_utf8(last.message).expect("text");
+        assert!(message.contains("ffi/src/status.rs") && message.ends_with("two lines\0"), "{message:?}");
+    }
 }
