@@ -136,7 +136,7 @@ typedef struct {
 } cms_error;
 
 // How a store is opened. Set everything to zero, then `size` to sizeof(cms_options), then what you want to be
-// different. Strings are copied.
+// different. Strings are copied; an empty one is as good as NULL.
 typedef struct {
     // sizeof(cms_options): tells which members there are.
     size_t size;

@@ -25,7 +25,7 @@ impl cms_bytes {
 }
 
 /// No key is longer, in bytes.
-const MAX_KEY: usize = 65_536;
+const MAX_KEY: usize = 65_534;
 
 /// Borrows a handle.
 ///
@@ -55,9 +55,9 @@ pub unsafe fn handle_mut<'h, T>(handle: *mut T, what: &'static str) -> Result<&'
 ///
 /// It is NULL or ends with a NUL byte.
 #[inline(always)]
-pub unsafe fn bytes<'s>(string: *const c_char) -> Result<&'s [u8], Failure> {
+pub unsafe fn bytes<'s>(string: *const c_char, what: &'static str) -> Result<&'s [u8], Failure> {
     if string.is_null() {
-        return Err(Failure::Null("a string"));
+        return Err(Failure::Null(what));
     }
     // SAFETY: not NULL, and the caller's promise.
     Ok(unsafe { CStr::from_ptr(string) }.to_bytes())
@@ -68,23 +68,25 @@ pub unsafe fn bytes<'s>(string: *const c_char) -> Result<&'s [u8], Failure> {
 /// # Safety
 ///
 /// As for [`bytes`].
-pub unsafe fn optional<'s>(string: *const c_char) -> Result<Option<&'s [u8]>, Failure> {
-    if string.is_null() {
-        return Ok(None);
-    }
+pub unsafe fn optional<'s>(string: *const c_char) -> Option<&'s [u8]> {
     // SAFETY: the caller's promise.
-    unsafe { bytes(string) }.map(Some)
+    unsafe { bytes(string, "") }.ok()
 }
 
 /// Refuses text that is not UTF-8 or longer than any key. Only what was not found, or is to be written, needs
 /// to be looked at.
-pub fn check(text: &[u8]) -> Result<(), Failure> {
+pub fn check(text: &[u8], what: &'static str) -> Result<(), Failure> {
     if text.len() > MAX_KEY {
-        return Err(Failure::Invalid("a key", "longer than 65536 bytes"));
+        return Err(Failure::Invalid(what, "longer than 65534 bytes"));
     }
+    check_text(text, what)
+}
+
+/// Refuses text that is not UTF-8.
+pub fn check_text(text: &[u8], what: &'static str) -> Result<(), Failure> {
     match std::str::from_utf8(text) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Failure::Invalid("a string", "not UTF-8")),
+        Err(_) => Err(Failure::Invalid(what, "not UTF-8")),
     }
 }
 
@@ -105,6 +107,17 @@ pub unsafe fn give<T>(place: *mut T, value: T) {
 #[inline(always)]
 pub fn wanted<T>(place: *mut T, what: &'static str) -> Result<*mut T, Failure> {
     if place.is_null() { Err(Failure::Null(what)) } else { Ok(place) }
+}
+
+/// Reports whether a buffer can be written to: NULL is one of no bytes.
+#[inline(always)]
+pub fn is_buffer(buffer: *const c_char, size: usize) -> bool {
+    !buffer.is_null() || size == 0
+}
+
+/// As [`is_buffer`], for a failure.
+pub fn check_buffer(buffer: *const c_char, size: usize) -> Result<(), Failure> {
+    if is_buffer(buffer, size) { Ok(()) } else { Err(Failure::Null("buffer")) }
 }
 
 /// Copies text to a buffer as snprintf does.

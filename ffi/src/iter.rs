@@ -111,10 +111,11 @@ pub unsafe extern "C" fn cms_snapshot_sections(
         // SAFETY: C keeps the conventions.
         let handle = unsafe { handle(snapshot, "snapshot") }?;
         // SAFETY: the same.
-        let package = unsafe { bytes(package) }?;
+        let package = unsafe { bytes(package, "package") }?;
         // SAFETY: the same.
-        let section_type = unsafe { optional(type_) }?.unwrap_or_default();
-        check(package)?;
+        let section_type = unsafe { optional(type_) }.unwrap_or_default();
+        check(package, "package")?;
+        check(section_type, "type")?;
         let snapshot = handle.0.clone();
         let sections = snapshot.package(package)?.sections_of_type(section_type);
         // SAFETY: what it borrows from is kept by the clone, which moves into the iterator with it and does
@@ -168,11 +169,11 @@ pub unsafe extern "C" fn cms_snapshot_options(
         // SAFETY: C keeps the conventions.
         let handle = unsafe { handle(snapshot, "snapshot") }?;
         // SAFETY: the same.
-        let package = unsafe { bytes(package) }?;
+        let package = unsafe { bytes(package, "package") }?;
         // SAFETY: the same.
-        let name = unsafe { bytes(section) }?;
-        check(package)?;
-        check(name)?;
+        let name = unsafe { bytes(section, "section") }?;
+        check(package, "package")?;
+        check(name, "section")?;
         let snapshot = handle.0.clone();
         let section = snapshot.package(package)?.section(name);
         let missing =

@@ -28,8 +28,8 @@ pub unsafe extern "C" fn cms_key_new(
         // SAFETY: C keeps the conventions.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: the same.
-        let text = unsafe { bytes(text) }?;
-        check(text)?;
+        let text = unsafe { bytes(text, "text") }?;
+        check(text, "text")?;
         let prepared = store.0.prepare(text)?;
         // SAFETY: not NULL.
         unsafe { give_handle(place, cms_key(prepared)) };

@@ -24,7 +24,7 @@ pub unsafe extern "C" fn cms_list_open(
         // SAFETY: C keeps the conventions.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: the same.
-        let text = unsafe { bytes(key) }?;
+        let text = unsafe { bytes(key, "key") }?;
         let copy = |item: &[u8]| CString::new(item).unwrap_or_default();
         match store.0.get(text, |value| value.items().map(copy).collect()) {
             Ok(Some(items)) => {

@@ -1,6 +1,7 @@
 //! Opening and closing a store.
 
 use std::ffi::{OsStr, c_char};
+use std::mem::offset_of;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ use crate::status::{Failure, cms_status, guard, guard_void, tell_panics};
 pub struct cms_store(pub(crate) Live);
 
 /// How a store is opened. Set everything to zero, then `size` to sizeof(cms_options), then what you want to be
-/// different. Strings are copied.
+/// different. Strings are copied; an empty one is as good as NULL.
 #[repr(C)]
 pub struct cms_options {
     /// sizeof(cms_options): tells which members there are.
@@ -62,6 +63,16 @@ pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
     guard_void(|| drop(unsafe { take_back(store) }));
 }
 
+/// Where the options of an older version may end: between two members, never in the middle of one.
+const ENDS: [usize; 6] = [
+    offset_of!(cms_options, config_dir),
+    offset_of!(cms_options, save_dir),
+    offset_of!(cms_options, run_dir),
+    offset_of!(cms_options, state_dir),
+    offset_of!(cms_options, flags),
+    offset_of!(cms_options, map_limit),
+];
+
 /// Reads options of any version: those that are missing are taken as zero, and those we do not know have to
 /// be zero.
 ///
@@ -75,7 +86,7 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     // SAFETY: the first member is always there.
     let size = unsafe { (*options).size };
     let known = size_of::<cms_options>();
-    if size < size_of::<usize>() || size > 4096 {
+    if !ENDS.contains(&size) && (size < known || size > 4096) {
         return Err(Failure::Invalid("options.size", "set it to sizeof(cms_options)"));
     }
     // SAFETY: the caller's promise.
@@ -92,15 +103,16 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     // SAFETY: any bytes make these members; the pointers were made by C.
     let all = unsafe { std::ptr::read_unaligned(all.as_ptr().cast::<cms_options>()) };
     // SAFETY: C promises that strings end.
-    let path = |string| unsafe { optional(string) }.map(|p| p.map(|p| PathBuf::from(OsStr::from_bytes(p))));
+    let text = |string| unsafe { optional(string) }.filter(|text| !text.is_empty());
+    let path = |string| text(string).map(|text| PathBuf::from(OsStr::from_bytes(text)));
     if all.flags & !CMS_OPEN_PRIVATE != 0 {
         return Err(Failure::Invalid("options.flags", "not known to this version of the library"));
     }
     let dirs = DirOptions {
-        config: path(all.config_dir)?,
-        save: path(all.save_dir)?,
-        run: path(all.run_dir)?,
-        state: path(all.state_dir)?,
+        config: path(all.config_dir),
+        save: path(all.save_dir),
+        run: path(all.run_dir),
+        state: path(all.state_dir),
     };
     let map_limit = Some(all.map_limit).filter(|limit| *limit != 0);
     let private_maps = all.flags & CMS_OPEN_PRIVATE != 0;

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char};
 use cms_core::Snapshot;
 use cms_core::map::Value;
 
-use crate::handle::{bytes, cms_bytes, give, give_handle, handle, take_back, wanted};
+use crate::handle::{bytes, check, cms_bytes, give, give_handle, handle, take_back, wanted};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
 use crate::store::explain;
@@ -93,7 +93,7 @@ unsafe fn get_guarded(
         // SAFETY: C keeps the conventions.
         let snapshot = unsafe { handle(snapshot, "snapshot") }?;
         // SAFETY: the same.
-        let text = unsafe { bytes(key) }?;
+        let text = unsafe { bytes(key, "key") }?;
         match snapshot.0.get(text) {
             Ok(Some(Value::String(string))) => {
                 // SAFETY: not NULL.
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn cms_snapshot_get_list(
         // SAFETY: C keeps the conventions.
         let snapshot = unsafe { handle(snapshot, "snapshot") }?;
         // SAFETY: the same.
-        let text = unsafe { bytes(key) }?;
+        let text = unsafe { bytes(key, "key") }?;
         match snapshot.0.get(text) {
             Ok(Some(value)) => {
                 // SAFETY: not NULL.
@@ -187,8 +187,9 @@ pub unsafe extern "C" fn cms_snapshot_get_many(
     guard(|| {
         // SAFETY: C keeps the conventions.
         let snapshot = unsafe { handle(snapshot, "snapshot") }?;
-        if count > 0 && (keys.is_null() || values.is_null()) {
-            return Err(Failure::Null("keys or values"));
+        if count > 0 {
+            wanted(keys.cast_mut(), "keys")?;
+            wanted(values, "values")?;
         }
         for start in (0..count).step_by(BATCH) {
             let len = BATCH.min(count - start);
@@ -199,11 +200,11 @@ pub unsafe extern "C" fn cms_snapshot_get_many(
                 // SAFETY: the same.
                 let key = unsafe { key.read() };
                 // SAFETY: C promises that they end.
-                *text = unsafe { bytes(key) }?;
+                *text = unsafe { bytes(key, "one of keys") }?;
             }
             let mut found = [None; BATCH];
             if let Err(error) = snapshot.0.get_many(&texts[..len], &mut found[..len]) {
-                texts[..len].iter().try_for_each(|text| crate::handle::check(text))?;
+                texts[..len].iter().try_for_each(|text| check(text, "one of keys"))?;
                 return Err(error.into());
             }
             for (index, found) in found.iter().take(len).enumerate() {

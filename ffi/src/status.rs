@@ -288,7 +288,7 @@ pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> u
 /// Returns the bytes of a key for a failure.
 pub fn named(key: *const c_char) -> Vec<u8> {
     // SAFETY: the caller has checked it for NULL, and C promises that it ends.
-    unsafe { bytes(key) }.map(<[u8]>::to_vec).unwrap_or_default()
+    unsafe { bytes(key, "key") }.map(<[u8]>::to_vec).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char};
 use cms_core::map::Value;
 use cms_core::typed::{self, NotA};
 
-use crate::handle::{bytes, check, give, handle, put, wanted};
+use crate::handle::{bytes, check, check_buffer, give, handle, is_buffer, put, wanted};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, named};
 
@@ -26,7 +26,7 @@ pub unsafe extern "C" fn cms_get(
     len: *mut usize,
 ) -> cms_status {
     // What is at hand cannot fail, so it needs no guard.
-    if !store.is_null() && !key.is_null() {
+    if !store.is_null() && !key.is_null() && is_buffer(buffer, size) {
         // SAFETY: not NULL, and C keeps the conventions.
         let open = unsafe { &*store };
         // SAFETY: the same.
@@ -60,6 +60,7 @@ unsafe fn get_guarded(
     len: *mut usize,
 ) -> cms_status {
     guard(|| {
+        check_buffer(buffer, size)?;
         let copy = |value: &[u8]| {
             // SAFETY: C promises that the buffer has `size` bytes.
             unsafe { put(value, buffer, size) };
@@ -81,7 +82,7 @@ unsafe fn read(store: *const cms_store, key: *const c_char, take: impl FnOnce(&[
     // SAFETY: the caller's promise.
     let store = unsafe { handle(store, "store") }?;
     // SAFETY: the same.
-    let text = unsafe { bytes(key) }?;
+    let text = unsafe { bytes(key, "key") }?;
     let found = store.0.get(text, |value| match value {
         Value::String(string) => {
             take(string);
@@ -98,7 +99,7 @@ unsafe fn read(store: *const cms_store, key: *const c_char, take: impl FnOnce(&[
 /// Tells why a value was not to be had.
 #[cold]
 pub fn explain<T>(key: &[u8], found: Result<Option<T>, cms_core::Error>) -> Failure {
-    if let Err(failure) = check(key) {
+    if let Err(failure) = check(key, "key") {
         return failure;
     }
     match found {

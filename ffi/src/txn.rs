@@ -4,7 +4,9 @@ use std::ffi::c_char;
 
 use cms_core::Transaction;
 
-use crate::handle::{bytes, check, give, give_handle, handle, handle_mut, put, take_back, wanted};
+use crate::handle::{
+    bytes, check, check_buffer, check_text, give, give_handle, handle, handle_mut, put, take_back, wanted,
+};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
 
@@ -27,7 +29,7 @@ pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_t
     })
 }
 
-/// Calls `change` with the transaction and two strings.
+/// Calls `change` with the transaction and two strings, of which the second is called `what`.
 ///
 /// # Safety
 ///
@@ -35,18 +37,18 @@ pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_t
 unsafe fn change(
     txn: *mut cms_txn,
     key: *const c_char,
-    text: *const c_char,
+    (text, what): (*const c_char, &'static str),
     change: impl FnOnce(&mut Transaction, &[u8], &[u8]) -> cms_core::Result<()>,
 ) -> cms_status {
     guard(|| {
         // SAFETY: the caller's promise.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         // SAFETY: the same.
-        let key = unsafe { bytes(key) }?;
+        let key = unsafe { bytes(key, "key") }?;
         // SAFETY: the same.
-        let text = unsafe { bytes(text) }?;
-        check(key)?;
-        std::str::from_utf8(text).map_err(|_| Failure::Invalid("a value", "not UTF-8"))?;
+        let text = unsafe { bytes(text, what) }?;
+        check(key, "key")?;
+        check_text(text, what)?;
         Ok(change(&mut txn.0, key, text)?)
     })
 }
@@ -60,7 +62,7 @@ pub unsafe extern "C" fn cms_txn_set(
     value: *const c_char,
 ) -> cms_status {
     // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
-    unsafe { change(txn, key, value, Transaction::set) }
+    unsafe { change(txn, key, (value, "value"), Transaction::set) }
 }
 
 /// Adds an anonymous section at the end of a package. Its generated name is written to `buffer`, as in cms_get.
@@ -77,10 +79,12 @@ pub unsafe extern "C" fn cms_txn_add_section(
         // SAFETY: C keeps the conventions.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         // SAFETY: the same.
-        let package = unsafe { bytes(package) }?;
+        let package = unsafe { bytes(package, "package") }?;
         // SAFETY: the same.
-        let section_type = unsafe { bytes(type_) }?;
-        check(package)?;
+        let section_type = unsafe { bytes(type_, "type") }?;
+        check(package, "package")?;
+        check(section_type, "type")?;
+        check_buffer(buffer, size)?;
         let name = txn.0.add_section(package, section_type)?;
         // SAFETY: the same.
         unsafe { put(name.as_bytes(), buffer, size) };
@@ -98,7 +102,7 @@ pub unsafe extern "C" fn cms_txn_add_list(
     value: *const c_char,
 ) -> cms_status {
     // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
-    unsafe { change(txn, key, value, Transaction::add_list) }
+    unsafe { change(txn, key, (value, "value"), Transaction::add_list) }
 }
 
 /// Removes all items of a list that equal `value`.
@@ -109,14 +113,14 @@ pub unsafe extern "C" fn cms_txn_del_list(
     value: *const c_char,
 ) -> cms_status {
     // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
-    unsafe { change(txn, key, value, Transaction::del_list) }
+    unsafe { change(txn, key, (value, "value"), Transaction::del_list) }
 }
 
 /// Deletes an option, or a section with all its options.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_delete(txn: *mut cms_txn, key: *const c_char) -> cms_status {
     // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
-    unsafe { change(txn, key, c"".as_ptr(), |txn, key, _| txn.delete(key)) }
+    unsafe { change(txn, key, (c"".as_ptr(), ""), |txn, key, _| txn.delete(key)) }
 }
 
 /// Gives an option or a section another name.
@@ -129,7 +133,7 @@ pub unsafe extern "C" fn cms_txn_rename(
     name: *const c_char,
 ) -> cms_status {
     // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
-    unsafe { change(txn, key, name, Transaction::rename) }
+    unsafe { change(txn, key, (name, "name"), Transaction::rename) }
 }
 
 /// Moves a section to a position among those of its package, counted from 0; beyond the end means last.
@@ -140,7 +144,7 @@ pub unsafe extern "C" fn cms_txn_reorder(
     position: usize,
 ) -> cms_status {
     // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
-    unsafe { change(txn, key, c"".as_ptr(), |txn, key, _| txn.reorder(key, position)) }
+    unsafe { change(txn, key, (c"".as_ptr(), ""), |txn, key, _| txn.reorder(key, position)) }
 }
 
 /// Commits all changes, durably, and frees the transaction, whatever the outcome. `revision` gets the number of
