@@ -17,14 +17,16 @@
 //! A failure before the commit point leaves the old file and the staged changes; one after it the new file,
 //! complete. Should the files not be to be swapped, the transaction is taken back, in the log as well.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::delta::{Delta, read_lines};
+use crate::delta::{Delta, DeltaKind, read_lines};
 use crate::error::{Error, Result};
 use crate::files::Identity;
 use crate::ledger::{Entry, Ledger, Why};
+use crate::map::check_option;
 use crate::package::Package;
 use crate::replace::Draft;
 use crate::sharing::State;
@@ -202,7 +204,8 @@ impl Store {
             for (place, deltas) in &left {
                 let mut edit = |package: &mut Package| {
                     let mut replay = Replay::new(Dialect::Cms);
-                    deltas.iter().try_for_each(|delta| replay.apply(package, delta))
+                    deltas.iter().try_for_each(|delta| replay.apply(package, delta))?;
+                    check_lists(package, deltas)
                 };
                 match self.edited(&mut ledger, place, form, &mut edit)? {
                     Some((part, ())) => parts.push(part),
@@ -541,6 +544,14 @@ fn follow(mut path: PathBuf) -> PathBuf {
         path = path.parent().unwrap_or(Path::new(".")).join(target);
     }
     path
+}
+
+/// Refuses lists that have grown beyond what programs can read.
+fn check_lists(package: &Package, deltas: &[Delta]) -> Result<()> {
+    let grown = deltas.iter().filter(|delta| delta.kind == DeltaKind::AddList);
+    let lists: BTreeSet<_> =
+        grown.filter_map(|delta| Some((&delta.section, delta.option.as_ref()?))).collect();
+    lists.into_iter().try_for_each(|(section, option)| check_option(package, section, option))
 }
 
 /// Applies the staged lines to a package, and returns those that are to stay staged: the lines that cannot

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, Result};
 use crate::map::{Control, Current, Entry, Map, Path, Shared, Table, Usage, Value};
 use crate::prepared::Prepared;
-use crate::snapshot::{Snapshot, resolve, value_key};
+use crate::snapshot::{Snapshot, check_package, resolve, value_key};
 use crate::store::{Options, Store};
 use crate::transaction::Transaction;
 
@@ -209,6 +209,7 @@ impl Inner {
         if let Some(map) = self.table.read(open) {
             return Ok(Some(map));
         }
+        check_package(package)?;
         let mut place = self.change();
         // Another thread may have been faster.
         if let Some(map) = self.table.read(open) {

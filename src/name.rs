@@ -2,6 +2,12 @@
 //!
 //! Nothing here looks names up; that is [`crate::Package`]'s business.
 
+/// No name, type or key that programs read from a map is longer, in bytes.
+pub const MAX_NAME: usize = 65_534;
+
+/// No value that programs read from a map is longer, in bytes, one more counted for each string of it.
+pub const MAX_VALUE: usize = (4 << 20) - 1;
+
 /// Reports whether `name` may name a section or an option: letters, digits and `_`, at least one.
 ///
 /// ```
@@ -29,6 +35,13 @@ pub fn is_type(name: &[u8]) -> bool {
 #[must_use]
 pub fn is_package(name: &[u8]) -> bool {
     is_type(name)
+}
+
+/// Reports whether `name` names a package of the configuration directory to a program: never a path, since
+/// what a program reads is not to depend on where its files are.
+#[must_use]
+pub fn is_plain_package(name: &[u8]) -> bool {
+    is_package(name) && !name.iter().any(|byte| matches!(byte, b'.' | b'/'))
 }
 
 /// Reports whether `value` may be set by a command or a delta line: any bytes but control characters,

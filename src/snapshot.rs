@@ -210,9 +210,20 @@ impl Snapshot {
 /// Parses a key that is to have a value.
 pub(crate) fn value_key(key: &[u8]) -> Result<Key> {
     let key = Key::parse(key)?;
+    check_package(&key.package)?;
     match key.section {
         Some(_) => Ok(key),
         None => Err(Error::invalid(&key.package, "a package has no value; name a section or an option")),
+    }
+}
+
+/// Refuses what does not name a package of the configuration directory, a path for example.
+pub(crate) fn check_package(name: &[u8]) -> Result<()> {
+    match crate::name::is_plain_package(name) {
+        true => Ok(()),
+        false => {
+            Err(Error::invalid(name, "a package is named, with printable ASCII characters but '.' and '/'"))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Why;
 use crate::live::Live;
 use crate::package::{Key, Package, Value};
+use crate::snapshot::check_package;
 use crate::text::Dialect;
 
 /// A transaction. It sees its own changes; nobody else does before it is committed. Dropping it gives it up.
@@ -70,6 +71,10 @@ impl Transaction {
     ///
     /// As for [`Transaction::set`].
     pub fn add_section(&mut self, package: &[u8], section_type: &[u8]) -> Result<String> {
+        if section_type.is_empty() {
+            // To set a type to nothing deletes a section.
+            return Err(Error::invalid(section_type, "a section has a type"));
+        }
         let working = self.working(package)?;
         let name = working.package.add_section(section_type)?;
         working.deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)));
@@ -129,6 +134,10 @@ impl Transaction {
     ///
     /// As for [`Transaction::delete`].
     pub fn reorder(&mut self, key: &[u8], position: usize) -> Result<()> {
+        if Key::parse(key)?.option.is_some() {
+            return Err(Error::invalid(key, "only sections are moved, not options"));
+        }
+        let position = i32::try_from(position).unwrap_or(i32::MAX);
         self.change(DeltaKind::Reorder, key, Some(position.to_string().as_bytes()))
     }
 
@@ -156,6 +165,7 @@ impl Transaction {
 
     fn working(&mut self, package: &[u8]) -> Result<&mut Working> {
         if !self.packages.contains_key(package) {
+            check_package(package)?;
             let store = self.live.store();
             let loaded = store.load_committed(store.place(package)?)?;
             let working = Working { package: loaded.package, deltas: Vec::new() };

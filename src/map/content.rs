@@ -5,6 +5,7 @@ use super::mapping::Map;
 use super::value::Value;
 use super::view;
 use crate::error::{Error, Result};
+use crate::name::{MAX_NAME, MAX_VALUE};
 use crate::package::{Package, Value as Written};
 
 /// A value that can be put into a block.
@@ -140,21 +141,30 @@ impl Sections for Map {
     }
 }
 
+// Their lengths are kept in 16 bits, and as many values as a section may have unsplit fit in a block.
+const _: () = assert!(MAX_NAME < u16::MAX as usize && MAX_VALUE <= MAX_BLOCK / (2 * SPLIT_ABOVE));
+
 /// Refuses what no block can hold.
 pub(super) fn check<V: Content>(name: &[u8], value: V) -> Result<()> {
     check_name(name)?;
     if value.holds_nul() {
         return Err(Error::invalid(name, "the value of this option holds a NUL byte"));
     }
-    if value.len() > MAX_BLOCK / (2 * SPLIT_ABOVE) {
-        return Err(Error::invalid(name, "the value of this option has more than 4 MiB"));
+    if value.len() > MAX_VALUE {
+        return Err(Error::invalid(name, "the value of this option has 4 MiB or more"));
     }
     Ok(())
 }
 
+/// Refuses a list that has grown beyond what a block can hold.
+pub(crate) fn check_option(package: &Package, section: &[u8], option: &[u8]) -> Result<()> {
+    let found = package.section(section).and_then(|section| section.get(option));
+    found.map_or(Ok(()), |value| check(option, value))
+}
+
 /// Refuses a name that no block can hold.
 pub(super) fn check_name(name: &[u8]) -> Result<()> {
-    if name.len() >= usize::from(u16::MAX) {
+    if name.len() > MAX_NAME {
         return Err(Error::invalid(&name[..32], "names may have up to 65534 bytes"));
     }
     Ok(())

@@ -79,6 +79,7 @@ mod view;
 
 pub(crate) use build::{Image, Making, build};
 pub use check::Damage;
+pub(crate) use content::check_option;
 pub(crate) use control::Control;
 pub(crate) use current::Current;
 pub(crate) use format::{Seq, low};

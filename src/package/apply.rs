@@ -22,6 +22,9 @@ impl Package {
         if let Some(value) = delta.value.as_deref().filter(refused) {
             return Err(Error::invalid(value, "control characters cannot be set"));
         }
+        if dialect == Dialect::Cms {
+            check_lengths(delta)?;
+        }
         match delta.kind {
             DeltaKind::Set | DeltaKind::Add => self.apply_set(delta, dialect),
             DeltaKind::Delete => self.apply_delete(delta, dialect),
@@ -243,6 +246,24 @@ impl Package {
         };
         self.key_of(&renamed)
     }
+}
+
+/// Refuses what programs could not read from a map afterwards.
+fn check_lengths(delta: &Delta) -> Result<()> {
+    let value = delta.value.as_deref().unwrap_or_default();
+    let is_value = delta.option.is_some() && delta.kind != DeltaKind::Rename;
+    let name = if is_value { &[][..] } else { value };
+    let names = [&delta.section, delta.option.as_deref().unwrap_or_default(), name];
+    if let Some(name) = names.into_iter().find(|name| name.len() > name::MAX_NAME) {
+        return Err(Error::invalid(&name[..32], "names and types may have up to 65534 bytes"));
+    }
+    if value.len() >= name::MAX_VALUE {
+        return Err(Error::invalid(
+            delta.option.as_deref().unwrap_or_default(),
+            "values have less than 4 MiB",
+        ));
+    }
+    Ok(())
 }
 
 fn required(delta: &Delta) -> Result<&[u8]> {

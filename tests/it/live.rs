@@ -284,3 +284,82 @@ fn a_commit_that_needs_a_larger_map_than_allowed_is_refused() {
     assert_eq!(std::fs::read_to_string(fixture.path("config/network")).expect("readable"), NETWORK);
     assert!(get(&live, "network.lan.ipaddr").is_some());
 }
+
+fn len_of(value: Value<'_>) -> usize {
+    value.items().map(<[u8]>::len).sum()
+}
+
+#[test]
+fn what_no_map_can_hold_is_refused_and_the_package_stays_readable() {
+    // A value of 5 MiB was committed, and no program could read the package any more.
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    let live = fixture.live();
+    let refused =
+        |result: cms::Result<()>| assert!(matches!(result, Err(Error::Invalid { .. })), "{result:?}");
+    let long = vec![b'a'; (4 << 20) - 1];
+    let mut transaction = live.begin();
+    refused(transaction.set(b"network.lan.proto", &long));
+    transaction.set(b"network.lan.proto", &long[1..]).expect("as long as a value may be");
+    refused(transaction.add_list(b"network.lan.new", &long));
+    let name = &long[..65_535];
+    refused(transaction.set(&[b"network.lan.", name].concat(), b"x"));
+    refused(transaction.set(&[b"network.", name].concat(), b"x"));
+    refused(transaction.set(b"network.new", name));
+    refused(transaction.rename(b"network.lan.proto", name));
+    refused(transaction.rename(b"network.lan", name));
+    refused(transaction.add_section(b"network", name).map(|_| ()));
+    transaction.set(&[b"network.lan.", &name[1..]].concat(), b"x").expect("as long as a name may be");
+    transaction.commit().expect("committed");
+    let len: usize = live.get(b"network.lan.proto", len_of).expect("readable").expect("there");
+    assert_eq!(len, long.len() - 1);
+    // Each item is short enough, the list is not.
+    let mut transaction = live.begin();
+    for _ in 0..5 {
+        transaction.add_list(b"network.lan.list", &long[..1 << 20]).expect("added");
+    }
+    let before = std::fs::read(fixture.path("config/network")).expect("readable");
+    refused(transaction.commit().map(|_| ()));
+    assert!(std::fs::read(fixture.path("config/network")).expect("readable") == before);
+}
+
+#[test]
+fn packages_are_named_and_not_reached_by_paths() {
+    let fixture = Fixture::new(&[("network", NETWORK), ("network.bak", NETWORK)]);
+    std::fs::write(fixture.path("outside"), NETWORK).expect("written");
+    let outside = fixture.path("outside").display().to_string();
+    let live = fixture.live();
+    let snapshot = live.snapshot().expect("opens");
+    let mut transaction = live.begin();
+    for package in [&*outside, "config/../../outside", "./network", "network.bak", "..", "", "a b"] {
+        let refused = |result: cms::Result<()>| {
+            assert!(matches!(result, Err(Error::Invalid { .. })), "{package}: {result:?}");
+        };
+        refused(snapshot.package(package.as_bytes()).map(|_| ()));
+        refused(transaction.add_section(package.as_bytes(), b"x").map(|_| ()));
+        if package == "network.bak" {
+            // In a key this is a section.
+            continue;
+        }
+        refused(transaction.set(format!("{package}.lan").as_bytes(), b"x"));
+        refused(live.get(format!("{package}.lan.ipaddr").as_bytes(), |_| ()).map(|_| ()));
+        refused(snapshot.get(format!("{package}.lan.ipaddr").as_bytes()).map(|_| ()));
+        refused(live.prepare(format!("{package}.@interface[0].ipaddr").as_bytes()).map(|_| ()));
+    }
+}
+
+#[test]
+fn what_a_transaction_cannot_do_it_says() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    let live = fixture.live();
+    let mut transaction = live.begin();
+    // A name came back, of a section that there was not.
+    assert!(matches!(transaction.add_section(b"network", b""), Err(Error::Invalid { .. })));
+    // The section was moved.
+    assert!(matches!(transaction.reorder(b"network.lan.ipaddr", 1), Err(Error::Invalid { .. })));
+    // It was "a position is a number counted from 0".
+    transaction.reorder(b"network.lan", usize::MAX).expect("to the end");
+    transaction.commit().expect("committed");
+    let snapshot = live.snapshot().expect("opens");
+    let package = snapshot.package(b"network").expect("there");
+    assert_eq!(package.sections().last().map(|section| section.name()), Some(&b"lan"[..]));
+}
