@@ -273,18 +273,22 @@ impl Store {
             }
         }
         let mut states = Vec::with_capacity(parts.len());
+        let mut durable = Ok(());
         for part in parts.iter().enumerate().filter(|(index, _)| !again.contains(index)).map(|(_, part)| part)
         {
-            let metadata = self.settle(&part.place.path, &part.draft)?;
+            durable = durable.and(self.settle(&part.place.path, &part.draft));
+            let metadata = part.draft.new.file.metadata().map_err(Error::io("read", &part.place.path))?;
             let (place, text, edited) = (part.place, part.text.clone(), part.package.as_ref());
             states.push(State { place, text, metadata, edited });
         }
-        if again.is_empty() {
+        if again.is_empty() && durable.is_ok() {
             ledger.applied();
         }
         let revision = self.publish(&states, sequence);
         if again.is_empty() {
-            return Ok(Outcome::Done(Numbers { revision: revision.or(sequence), sequence }));
+            // In place it is in any case, and seen.
+            let numbers = Numbers { revision: revision.or(sequence), sequence };
+            return durable.map(|()| Outcome::Done(numbers));
         }
         Ok(Outcome::Again(again.into_iter().map(|index| parts[index].place).collect()))
     }

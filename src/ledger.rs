@@ -390,7 +390,8 @@ impl Store {
                 None => self.draft(&place.path, &text, old)?,
             };
             if self.put(&mut draft)? {
-                let metadata = self.settle(&place.path, &draft)?;
+                self.settle(&place.path, &draft)?;
+                let metadata = draft.new.file.metadata().map_err(Error::io("read", &place.path))?;
                 let state = State { place: &place, text: Arc::new(text), metadata, edited: None };
                 self.publish(&[state], None);
                 return Ok(true);

@@ -4,7 +4,6 @@
 //! Then the two are swapped. If what comes out is not the file that was read, an editor has saved in between: they
 //! are swapped back, so that what it has written is not lost.
 
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -179,8 +178,8 @@ impl Store {
         draft.placed = true;
     }
 
-    /// Makes a replacement durable, removes the old file, and returns the attributes of the new one.
-    pub(crate) fn settle(&self, path: &Path, draft: &Draft) -> Result<Metadata> {
+    /// Makes a replacement durable, and removes the old file. The new one is in place whatever comes of it.
+    pub(crate) fn settle(&self, path: &Path, draft: &Draft) -> Result<()> {
         let files = &self.options.files;
         let dir = draft.real.parent().unwrap_or(Path::new("."));
         let synced = match self.options.durability {
@@ -191,8 +190,7 @@ impl Store {
             // Left behind, it is removed by the next commit.
             let _ = files.remove(&draft.new.path);
         }
-        synced.map_err(|source| Error::NotDurable { path: path.into(), source })?;
-        draft.new.file.metadata().map_err(Error::io("read", path))
+        synced.map_err(|source| Error::NotDurable { path: path.into(), source })
     }
 
     /// Removes temporary files of this package that a crash has left. One that is locked is in use.

@@ -141,7 +141,8 @@ impl Transaction {
         self.change(DeltaKind::Reorder, key, Some(position.to_string().as_bytes()))
     }
 
-    /// Commits all changes, durably, and returns the new revision. Nothing has changed if it fails.
+    /// Commits all changes, durably, and returns the new revision. Nothing has changed if it fails, but for
+    /// [`Error::NotDurable`].
     ///
     /// # Errors
     ///
@@ -155,12 +156,16 @@ impl Transaction {
                 changes.push((store.place(name)?, working.deltas.as_slice()));
             }
         }
-        let revision = store.commit_all(&changes, Form::Lossless, &Why::COMMIT)?;
+        let committed = store.commit_all(&changes, Form::Lossless, &Why::COMMIT);
+        if !matches!(committed, Ok(_) | Err(Error::NotDurable { .. })) {
+            return committed.map(|_| 0);
+        }
+        let revision = committed.as_ref().ok().copied().flatten();
         if revision.is_none() || self.packages.keys().any(|name| self.live.inner.is_private(name)) {
             // The commit is made, whatever comes of this: it may be another package that cannot be read.
             let _ = self.live.refresh();
         }
-        Ok(revision.unwrap_or_else(|| self.live.revision()))
+        committed.map(|_| revision.unwrap_or_else(|| self.live.revision()))
     }
 
     fn working(&mut self, package: &[u8]) -> Result<&mut Working> {

@@ -1,8 +1,11 @@
 //! A store that stays open: reads from the maps, snapshots, prepared keys, transactions, and what happens when
 //! texts, maps and the run directory change under it.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use cms::files::{Call, Files, Probe};
 use cms::map::Value;
 use cms::{Delta, DeltaKind, DirOptions, Dirs, Error, Form, Live, Options, Store};
 
@@ -362,4 +365,61 @@ fn what_a_transaction_cannot_do_it_says() {
     let snapshot = live.snapshot().expect("opens");
     let package = snapshot.package(b"network").expect("there");
     assert_eq!(package.sections().last().map(|section| section.name()), Some(&b"lan"[..]));
+}
+
+/// Lets the configuration directory not be synced.
+struct NoSync;
+
+impl Probe for NoSync {
+    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
+        if call == Call::SyncDir && path.ends_with("config") {
+            Err(io::ErrorKind::Other.into())
+        } else {
+            Ok(usize::MAX)
+        }
+    }
+}
+
+#[test]
+fn a_commit_that_may_not_survive_a_power_cut_is_in_place_as_a_whole_and_seen() {
+    // Of several packages the first was changed and the rest was not, and programs went on to read the old one.
+    for private_maps in [false, true] {
+        let system = "config system 's'\n\toption a '1'\n";
+        let fixture = Fixture::new(&[("network", NETWORK), ("system", system)]);
+        let options = Options { files: Files::probed(Arc::new(NoSync)), private_maps, ..fixture.options() };
+        let live = Live::open(options).expect("opens");
+        assert_eq!(get(&live, "network.lan.proto").as_deref(), Some("static"));
+        assert_eq!(get(&live, "system.s.a").as_deref(), Some("1"));
+        let mut transaction = live.begin();
+        transaction.set(b"network.lan.proto", b"none").expect("set");
+        transaction.set(b"system.s.a", b"2").expect("set");
+        let outcome = transaction.commit();
+        assert!(matches!(outcome, Err(Error::NotDurable { .. })), "{outcome:?}");
+        for live in [&live, &fixture.live()] {
+            assert_eq!(get(live, "network.lan.proto").as_deref(), Some("none"));
+            assert_eq!(get(live, "system.s.a").as_deref(), Some("2"));
+        }
+    }
+}
+
+#[test]
+fn a_limit_below_what_any_map_takes_refuses_commits_and_loses_nothing() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    for map_limit in [1, 1000, 4096, 8192, 20_000] {
+        let live = Live::open(Options { map_limit: Some(map_limit), ..fixture.options() }).expect("opens");
+        let before = live.get(b"network.lan.ipaddr", show);
+        for value in ["1", &"2".repeat(300), &"3".repeat(3000), &"4".repeat(30_000)] {
+            let mut transaction = live.begin();
+            transaction.set(b"network.lan.ipaddr", value.as_bytes()).expect("set");
+            let outcome = transaction.commit();
+            let what = format!("limit {map_limit}, {} bytes: {outcome:?}", value.len());
+            let after = live.get(b"network.lan.ipaddr", show);
+            match outcome {
+                Ok(_) => assert_eq!(after.expect(&what).as_deref(), Some(value), "{what}"),
+                Err(Error::Full { .. }) => assert_eq!(after.is_ok(), before.is_ok(), "{what}: {after:?}"),
+                Err(_) => panic!("{what}"),
+            }
+        }
+        fixture.write("network", NETWORK);
+    }
 }
