@@ -24,6 +24,7 @@ smoke_store() {
     printf '%s\n' "config thing 's'" "	option name 'value'" "	option number '-42'" "	option truth 'on'" \
         "	option real '30.5'" "	option size '2k'" "	list list 'a'" "	list list 'b c'" "config other 'o'" \
         > "$work/config/t"
+    printf '%s\n' "config thing 's'" "	option 'open" > "$work/config/bad"
 }
 build() { # NAME SOURCE FLAGS
     name=$1; source=$2; shift 2

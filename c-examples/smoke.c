@@ -183,6 +183,29 @@ static void over_long(cms_store *store)
     free(key);
 }
 
+/* What is told about an error is for people, and for programs that show it to people. */
+static void messages(cms_store *store)
+{
+    cms_txn *txn;
+    cms_error error;
+    char message[8];
+    size_t len;
+
+    CHECK(cms_get(store, "bad.s.a", NULL, 0, NULL) == CMS_ERR_PARSE && cms_last_error(&error) == CMS_OK);
+    CHECK(error.status == CMS_ERR_PARSE && error.line == 2 && error.column == 9);
+    CHECK(strstr(error.file, "/bad") && strstr(error.message, "/bad:2:9: ") && strlen(error.hint) > 0);
+    len = strlen(error.message);
+    CHECK(cms_last_message(message, sizeof message) == len && strlen(message) == sizeof message - 1);
+    CHECK(cms_last_message(NULL, 0) == len && cms_last_message(message, 1) == len && !*message);
+    CHECK(cms_get(store, "t.@thing[x].a", NULL, 0, NULL) == CMS_ERR_INVALID && cms_last_error(&error) == CMS_OK);
+    CHECK(strcmp(error.key, "x") == 0 && strcmp(error.file, "") == 0 && error.line == 0);
+    CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_set(txn, "t.s.name", "a\nb\001") == CMS_ERR_INVALID);
+    CHECK(cms_last_error(&error) == CMS_OK && strcmp(error.key, "a\nb\001") == 0);
+    /* One line, whatever it quotes. */
+    CHECK(strstr(error.message, "'a b '") && !strpbrk(error.message, "\n\001"));
+    cms_txn_rollback(txn);
+}
+
 static void lists(cms_store *store)
 {
     cms_list *list;
@@ -240,6 +263,7 @@ static void iterators(cms_store *store)
 
     CHECK(cms_snapshot_open(store, &snapshot) == CMS_OK);
     CHECK(cms_snapshot_packages(snapshot, &packages) == CMS_OK);
+    CHECK(cms_package_next(packages, &name) == CMS_OK && is(name, "bad"));
     CHECK(cms_package_next(packages, &name) == CMS_OK && is(name, "t"));
     CHECK(cms_package_next(packages, &name) == CMS_ERR_END);
     cms_package_iter_free(packages);
@@ -319,12 +343,15 @@ int main(void)
     options.flags = 0;
     options.config_dir = "/nowhere";
     CHECK(cms_open(&options, &store) == CMS_ERR_NOT_FOUND);
+    options.config_dir = "/dev/null";
+    CHECK(cms_open(&options, &store) == CMS_ERR_IO);
     options.config_dir = getenv("CMS_CONFIG_DIR");
     options.size = offsetof(cms_options, flags);
     CHECK(cms_open(&options, &store) == CMS_OK);
     reads(store);
     over_long(store);
     nulls(store);
+    messages(store);
     lists(store);
     snapshots(store);
     iterators(store);

@@ -130,6 +130,8 @@ typedef struct {
     const char *file;
     // The key, name or value concerned, or "".
     const char *key;
+    // What a person may do about it, or "".
+    const char *hint;
     // Line and column in the file, in bytes, counted from 1; 0 where there is none.
     uint32_t line;
     uint32_t column;
@@ -202,8 +204,8 @@ size_t cms_last_message(char *buffer,
 
 // Opens a store; `options` may be NULL for the defaults. Packages are read when they are asked for.
 //
-// CMS_ERR_NOT_FOUND: there is no configuration directory. CMS_ERR_INVALID: `store` is NULL; an option is not
-// known to this version of the library.
+// CMS_ERR_NOT_FOUND: there is no configuration directory. CMS_ERR_IO, CMS_ERR_PERMISSION: it is no directory,
+// or cannot be reached. CMS_ERR_INVALID: an option is not known to this version of the library.
 cms_status cms_open(const cms_options *options,
                     cms_store **store);
 

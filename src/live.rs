@@ -54,11 +54,17 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if the configuration directory does not exist.
+    /// [`Error::NotFound`] if the configuration directory does not exist, [`Error::Io`] if it is none or
+    /// cannot be reached.
     pub fn open(options: Options) -> Result<Self> {
         let config = &options.dirs.config.path;
-        if !std::fs::metadata(config).is_ok_and(|found| found.is_dir()) {
-            return Err(Error::NotFound { key: config.display().to_string() });
+        match std::fs::metadata(config) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(Error::io("use it", config)(std::io::ErrorKind::NotADirectory.into())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::NotFound { key: config.display().to_string() });
+            }
+            Err(error) => return Err(Error::io("use it", config)(error)),
         }
         let store = Store::new(options);
         let (place, table) = choose(&store, 0);

@@ -40,8 +40,8 @@ pub const CMS_OPEN_PRIVATE: u32 = 1;
 
 /// Opens a store; `options` may be NULL for the defaults. Packages are read when they are asked for.
 ///
-/// CMS_ERR_NOT_FOUND: there is no configuration directory. CMS_ERR_INVALID: `store` is NULL; an option is not
-/// known to this version of the library.
+/// CMS_ERR_NOT_FOUND: there is no configuration directory. CMS_ERR_IO, CMS_ERR_PERMISSION: it is no directory,
+/// or cannot be reached. CMS_ERR_INVALID: an option is not known to this version of the library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_open(options: *const cms_options, store: *mut *mut cms_store) -> cms_status {
     tell_panics();

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::c_char;
+use std::os::unix::ffi::OsStringExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
@@ -70,6 +71,8 @@ pub struct cms_error {
     pub file: *const c_char,
     /// The key, name or value concerned, or "".
     pub key: *const c_char,
+    /// What a person may do about it, or "".
+    pub hint: *const c_char,
     /// Line and column in the file, in bytes, counted from 1; 0 where there is none.
     pub line: u32,
     pub column: u32,
@@ -97,17 +100,26 @@ impl From<Error> for Failure {
     }
 }
 
+/// What [`cms_error`] tells; the strings without the NUL byte until they are kept.
 struct Last {
     status: cms_status,
     message: Vec<u8>,
     file: Vec<u8>,
     key: Vec<u8>,
+    hint: Vec<u8>,
     line: u32,
     column: u32,
 }
 
-const NONE: Last =
-    Last { status: CMS_OK, message: Vec::new(), file: Vec::new(), key: Vec::new(), line: 0, column: 0 };
+const NONE: Last = Last {
+    status: CMS_OK,
+    message: Vec::new(),
+    file: Vec::new(),
+    key: Vec::new(),
+    hint: Vec::new(),
+    line: 0,
+    column: 0,
+};
 
 thread_local! {
     static LAST: RefCell<Last> = const { RefCell::new(NONE) };
@@ -124,48 +136,55 @@ impl Failure {
         }
     }
 
-    fn describe(&self) -> (String, Vec<u8>, Vec<u8>, u32, u32) {
-        let none = Vec::new;
+    fn describe(&self) -> Last {
+        let status = self.status();
+        let of_key = |key: &[u8], why: &str| {
+            let message = format!("{}: {why}", String::from_utf8_lossy(key)).into_bytes();
+            Last { status, message, key: key.to_vec(), ..NONE }
+        };
+        let plain = |message: String| Last { status, message: message.into_bytes(), ..NONE };
         match self {
-            Self::Null(what) => (format!("{what}: NULL is not allowed here"), none(), none(), 0, 0),
-            Self::Invalid(what, why) => (format!("{what}: {why}"), none(), none(), 0, 0),
-            Self::Missing(key) => {
-                (format!("{}: not found", String::from_utf8_lossy(key)), none(), key.clone(), 0, 0)
-            }
-            Self::Type(key, why) => {
-                (format!("{}: {why}", String::from_utf8_lossy(key)), none(), key.clone(), 0, 0)
-            }
-            Self::End => ("there is nothing more".to_owned(), none(), none(), 0, 0),
+            Self::Null(what) => plain(format!("{what}: NULL is not allowed here")),
+            Self::Invalid(what, why) => plain(format!("{what}: {why}")),
+            Self::Missing(key) => of_key(key, "not found"),
+            Self::Type(key, why) => of_key(key, why),
+            Self::End => plain("there is nothing more".to_owned()),
             Self::Core(error) => {
                 let place = error.place();
-                let file = place.file.map(|file| file.to_string_lossy().into_owned().into_bytes());
-                let key = place.key.unwrap_or_default().into_bytes();
-                (error.to_string(), file.unwrap_or_default(), key, place.line, place.column)
+                Last {
+                    file: place.file.map_or_else(Vec::new, |file| file.into_os_string().into_vec()),
+                    key: place.key.unwrap_or_default().into_bytes(),
+                    hint: error.hint().unwrap_or_default().as_bytes().to_vec(),
+                    line: place.line,
+                    column: place.column,
+                    ..plain(error.to_string())
+                }
             }
         }
     }
 
     /// Keeps the failure for `cms_last_error`. The end of an iteration is none to look into.
     fn keep(&self) -> cms_status {
-        let status = self.status();
-        if matches!(self, Self::End) {
-            return status;
+        if !matches!(self, Self::End) {
+            self.describe().keep();
         }
-        let (message, file, key, line, column) = self.describe();
-        let text = |mut bytes: Vec<u8>| {
-            bytes.retain(|byte| *byte != 0);
-            bytes.push(0);
-            bytes
-        };
-        let (message, file, key) = (text(message.into_bytes()), text(file), text(key));
-        set_last(Last { status, message, file, key, line, column });
-        status
+        self.status()
     }
 }
 
-/// A thread that ends calls destructors of C after ours: then there is no place to keep anything any more.
-fn set_last(last: Last) {
-    let _ = LAST.try_with(|place| place.replace(last));
+impl Last {
+    /// Makes this the last error of the thread. One that ends calls destructors of C after ours: then there is
+    /// no place for it any more.
+    fn keep(mut self) {
+        for text in [&mut self.message, &mut self.file, &mut self.key, &mut self.hint] {
+            text.retain(|byte| *byte != 0);
+            text.push(0);
+        }
+        // One line, whatever was quoted. The last byte is the NUL byte.
+        let control = self.message.iter_mut().rev().skip(1).filter(|byte| byte.is_ascii_control());
+        control.for_each(|byte| *byte = b' ');
+        let _ = LAST.try_with(|place| place.replace(self));
+    }
 }
 
 fn of_code(code: Code) -> cms_status {
@@ -203,10 +222,8 @@ pub fn tell_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|info| {
-            let what = info.to_string().replace(['\n', '\0'], " ");
-            let message = format!("a fault of the library itself, please report it: {what}\0").into_bytes();
-            let (status, file, key) = (CMS_ERR_INTERNAL, vec![0], vec![0]);
-            set_last(Last { status, message, file, key, line: 0, column: 0 });
+            let message = format!("a fault of the library itself, please report it: {info}").into_bytes();
+            Last { status: CMS_ERR_INTERNAL, message, ..NONE }.keep();
         }));
     });
 }
@@ -257,9 +274,10 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
         let told = LAST.try_with(|last| {
             let last = last.borrow();
             let text = |bytes: &Vec<u8>| bytes.as_ptr().cast();
-            let (message, file, key) = (text(&last.message), text(&last.file), text(&last.key));
+            let (message, file) = (text(&last.message), text(&last.file));
+            let (key, hint) = (text(&last.key), text(&last.hint));
             let (status, line, column) = (last.status, last.line, last.column);
-            (status != CMS_OK).then_some(cms_error { status, message, file, key, line, column })
+            (status != CMS_OK).then_some(cms_error { status, message, file, key, hint, line, column })
         });
         let Ok(Some(told)) = told else { return CMS_ERR_NOT_FOUND };
         // SAFETY: the caller's pointer, which is not NULL.
