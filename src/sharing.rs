@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Source, build, of_text};
+use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, of_text};
 use crate::package::{Package, Touched};
 use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
@@ -22,10 +22,6 @@ pub(crate) struct State<'a> {
     /// The document that was read from the text before and changed to what it is now.
     pub edited: Option<&'a Package>,
 }
-
-/// The free part of a map that is made because there was none, and of one that has grown.
-const SLACK_NEW: usize = 64;
-const SLACK_GROWN: usize = 4;
 
 impl Store {
     /// Reads a text as the maps show it: in the intended dialect.
@@ -56,7 +52,7 @@ impl Store {
         let (text, metadata) = self.read_settled(place)?;
         let source = Source::of(&metadata, &text, of_text(&text));
         let package = self.parse_for_map(&place.name, text).map_err(|error| in_file(error, place))?;
-        let image = self.image(&place.name, &package, seed, base, source, SLACK_NEW)?;
+        let image = self.image(&place.name, &package, seed, base, source, Slack::NEW)?;
         Map::private(&image)
             .map_err(|why| Error::Damaged { path: place.path.clone(), why: format!("{why:?}") })
     }
@@ -68,7 +64,7 @@ impl Store {
         seed: u64,
         base: Seq,
         source: Source,
-        slack: usize,
+        slack: Slack,
     ) -> Result<Image> {
         let image = build(name.as_bytes(), package, &Making { seed, base, source, slack })?;
         match self.options().map_limit {
@@ -88,7 +84,7 @@ impl Store {
         }
         let Ok(metadata) = std::fs::metadata("/") else { return Ok(()) };
         let source = Source::of(&metadata, b"", 0);
-        self.image(name, package, 0, Seq::default(), source, SLACK_NEW).map(|_| ())
+        self.image(name, package, 0, Seq::default(), source, Slack::NEW).map(|_| ())
     }
 
     /// Brings the shared map of a package up to its text, making it if there is none, and opens it for reading.
@@ -225,8 +221,13 @@ impl Store {
             Some(document) => document,
             None => self.parse_for_map(&state.place.name, state.text.clone())?,
         };
-        let slack = if old.is_some() { SLACK_GROWN } else { SLACK_NEW };
-        let image = self.image(&state.place.name, &document, publishing.seed(), seq, source, slack)?;
+        let image = |slack| self.image(&state.place.name, &document, publishing.seed(), seq, source, slack);
+        let image = match old.map(|_| image(Slack::GROWN)) {
+            Some(Ok(grown)) => grown,
+            // So much room may be above the limit, and less not.
+            Some(Err(Error::Full { .. })) | None => image(Slack::NEW)?,
+            Some(Err(error)) => return Err(error),
+        };
         // The old one is retired before the new one shows: whoever dies in between leaves readers that look
         // for a new one, and not some that go on with the old one for good. Of what cannot be published to,
         // perhaps since it is damaged, some program may still read.

@@ -28,8 +28,8 @@ pub(crate) struct Making {
     pub base: Seq,
     /// The text it is made from.
     pub source: Source,
-    /// The share of the map that is to be free, as a divisor: 64 leaves a 64th.
-    pub slack: usize,
+    /// How much of the map is to be free.
+    pub slack: Slack,
 }
 
 /// The bytes of a map, up to its free space, and how long it is to be.
@@ -40,8 +40,21 @@ pub(crate) struct Image {
 
 /// How full the index of a new map is: eight slots of twelve.
 const FILL: (usize, usize) = (8, 12);
-/// The least free space, in bytes.
-const MIN_SLACK: usize = 1024;
+
+/// How much of a map is to be free: a share of what is used, as a divisor, and so many bytes at least.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slack {
+    pub share: usize,
+    pub least: usize,
+}
+
+impl Slack {
+    /// Of a map that is made because there was none: most packages are never changed.
+    pub const NEW: Self = Self { share: 64, least: 1024 };
+    /// Of one that has grown. Those that are changed are changed again: room for a hundred small commits spares
+    /// them a new map every few, and programs a snapshot that is too old for it.
+    pub const GROWN: Self = Self { share: 4, least: 32 * 1024 };
+}
 /// How generated names start.
 const GENERATED: &[u8] = b"cfg";
 /// Files take whole pages.
@@ -309,7 +322,8 @@ impl<'c> Builder<'c> {
 
     fn head(mut self, index: At, buckets: u32, source: At) -> Result<Image> {
         let used = self.out.len();
-        let capacity = (used + used / self.making.slack.max(1) + MIN_SLACK).next_multiple_of(PAGE);
+        let Slack { share, least } = self.making.slack;
+        let capacity = (used + used / share + least).next_multiple_of(PAGE);
         let mut put =
             |offset: usize, word: u32| self.out[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
         put(H_VERSION, VERSION);

@@ -77,7 +77,7 @@ mod table;
 mod value;
 mod view;
 
-pub(crate) use build::{Image, Making, build};
+pub(crate) use build::{Image, Making, Slack, build};
 pub use check::Damage;
 pub(crate) use content::check_option;
 pub(crate) use control::Control;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::build::{Making, build};
+use super::build::{Making, Slack, build};
 use super::format::Seq;
 use super::mapping::Map;
 use super::path::Path;
@@ -19,7 +19,7 @@ fn document(text: &str) -> Package {
 fn map_of(package: &Package) -> Map {
     let file = tempfile::tempfile().expect("a file");
     let source = Source::of(&file.metadata().expect("metadata"), b"", 0);
-    let making = Making { seed: 7, base: Seq(1), source, slack: 64 };
+    let making = Making { seed: 7, base: Seq(1), source, slack: Slack::NEW };
     let image = build(b"p", package, &making).expect("a map");
     Map::new(Region::heap(&image.bytes, image.capacity)).expect("a good one")
 }
@@ -161,7 +161,7 @@ fn publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_ol
 fn roomy(document: &Package, divisor: usize) -> Map {
     let file = tempfile::tempfile().expect("a file");
     let source = Source::of(&file.metadata().expect("metadata"), b"", 0);
-    let making = Making { seed: 7, base: Seq(1), source, slack: divisor };
+    let making = Making { seed: 7, base: Seq(1), source, slack: Slack { share: divisor, least: 1024 } };
     let image = build(b"p", document, &making).expect("a map");
     Map::new(Region::heap(&image.bytes, image.capacity)).expect("a good one")
 }
@@ -175,7 +175,7 @@ mod random;
 #[cfg_attr(miri, ignore)]
 fn the_layout_is_pinned() {
     let text = "config a 'one'\n\toption x '1'\n\tlist l 'a'\n\tlist l 'b'\nconfig b\n\toption y '2'\n";
-    let making = Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: 64 };
+    let making = Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: Slack::NEW };
     let made = build(b"p", &document(text), &making).expect("a map");
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/map-v1.map");
     if std::env::var_os("CMS_UPDATE_GOLDEN").is_some() {
