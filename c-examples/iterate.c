@@ -21,7 +21,7 @@ static cms_status print_section(const cms_snapshot *snapshot, const char *packag
 
     if (status != CMS_OK)
         return status;
-    printf(" %s %s%s\n", section->type_.data, section->name.data, section->anonymous ? " (anonymous)" : "");
+    printf(" %s %s%s\n", section->type.data, section->name.data, section->anonymous ? " (anonymous)" : "");
     while ((status = cms_option_next(options, &option)) == CMS_OK)
         print_option(section, &option);
     cms_option_iter_free(options);

@@ -268,7 +268,7 @@ static void iterators(cms_store *store)
     CHECK(cms_package_next(packages, &name) == CMS_ERR_END);
     cms_package_iter_free(packages);
     CHECK(cms_snapshot_sections(snapshot, "t", "thing", &sections) == CMS_OK);
-    CHECK(cms_section_next(sections, &section) == CMS_OK && is(section.name, "s") && is(section.type_, "thing"));
+    CHECK(cms_section_next(sections, &section) == CMS_OK && is(section.name, "s") && is(section.type, "thing"));
     CHECK(cms_section_next(sections, &section) == CMS_ERR_END);
     cms_section_iter_free(sections);
     CHECK(cms_snapshot_sections(snapshot, "t", NULL, &sections) == CMS_OK);

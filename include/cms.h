@@ -169,7 +169,7 @@ typedef struct {
 typedef struct {
     // The name, given or generated.
     cms_bytes name;
-    cms_bytes type_;
+    cms_bytes type;
     // 1 if the name is only generated, else 0.
     int32_t anonymous;
 } cms_section;
@@ -369,7 +369,7 @@ void cms_package_iter_free(cms_package_iter *iter);
 // CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_snapshot_get.
 cms_status cms_snapshot_sections(const cms_snapshot *snapshot,
                                  const char *package,
-                                 const char *type_,
+                                 const char *type,
                                  cms_section_iter **iter);
 
 // Finds the next section.
@@ -408,7 +408,7 @@ cms_status cms_txn_set(cms_txn *txn,
 // Adds an anonymous section at the end of a package. Its generated name is written to `buffer`, as in cms_get.
 cms_status cms_txn_add_section(cms_txn *txn,
                                const char *package,
-                               const char *type_,
+                               const char *type,
                                char *buffer,
                                size_t size,
                                size_t *len);

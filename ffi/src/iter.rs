@@ -31,7 +31,7 @@ pub struct cms_option_iter {
 pub struct cms_section {
     /// The name, given or generated.
     pub name: cms_bytes,
-    pub type_: cms_bytes,
+    pub r#type: cms_bytes,
     /// 1 if the name is only generated, else 0.
     pub anonymous: i32,
 }
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn cms_package_iter_free(iter: *mut cms_package_iter) {
 pub unsafe extern "C" fn cms_snapshot_sections(
     snapshot: *const cms_snapshot,
     package: *const c_char,
-    type_: *const c_char,
+    r#type: *const c_char,
     iter: *mut *mut cms_section_iter,
 ) -> cms_status {
     guard(|| {
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn cms_snapshot_sections(
         // SAFETY: the same.
         let package = unsafe { bytes(package, "package") }?;
         // SAFETY: the same.
-        let section_type = unsafe { optional(type_) }.unwrap_or_default();
+        let section_type = unsafe { optional(r#type) }.unwrap_or_default();
         check(package, "package")?;
         check(section_type, "type")?;
         let snapshot = handle.0.clone();
@@ -140,9 +140,9 @@ pub unsafe extern "C" fn cms_section_next(
         // SAFETY: C keeps the conventions.
         let iter = unsafe { handle_mut(iter, "iter") }?;
         let found: Section<'_> = iter.sections.next().ok_or(Failure::End)?;
-        let (name, type_) = (cms_bytes::of(found.name()), cms_bytes::of(found.section_type()));
+        let (name, r#type) = (cms_bytes::of(found.name()), cms_bytes::of(found.section_type()));
         // SAFETY: not NULL.
-        unsafe { place.write(cms_section { name, type_, anonymous: i32::from(found.is_anonymous()) }) };
+        unsafe { place.write(cms_section { name, r#type, anonymous: i32::from(found.is_anonymous()) }) };
         Ok(())
     })
 }

@@ -70,7 +70,7 @@ pub unsafe extern "C" fn cms_txn_set(
 pub unsafe extern "C" fn cms_txn_add_section(
     txn: *mut cms_txn,
     package: *const c_char,
-    type_: *const c_char,
+    r#type: *const c_char,
     buffer: *mut c_char,
     size: usize,
     len: *mut usize,
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn cms_txn_add_section(
         // SAFETY: the same.
         let package = unsafe { bytes(package, "package") }?;
         // SAFETY: the same.
-        let section_type = unsafe { bytes(type_, "type") }?;
+        let section_type = unsafe { bytes(r#type, "type") }?;
         check(package, "package")?;
         check(section_type, "type")?;
         check_buffer(buffer, size)?;
