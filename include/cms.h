@@ -1,24 +1,44 @@
 /*
  * cms: configuration that people edit as text and programs read in nanoseconds.
  *
- * Link with -lcms. Start with cms_open and cms_get.
+ * C99 or C++11; link with -lcms. A program opens a store, reads, and closes it:
+ *
+ *     cms_store *store;
+ *     char address[64];
+ *
+ *     if (cms_open(NULL, &store) != CMS_OK)
+ *         return 1;
+ *     if (cms_get(store, "network.lan.ipaddr", address, sizeof address, NULL) == CMS_OK)
+ *         puts(address);
+ *     cms_close(store);
+ *
+ * Where to go on: cms_get_int and its like convert, with a default. cms_snapshot_open is for many values of one
+ * state, without copying, and for iterating. cms_key_new is for one value again and again. cms_begin is for
+ * changes. cms_revision and cms_refresh tell that something has changed.
  *
  * Keys      PACKAGE.SECTION.OPTION or PACKAGE.SECTION, where the section is a name, @TYPE[INDEX] (a negative
- *           index counts from the end) or @TYPE[OPTION=VALUE].
+ *           index counts from the end) or @TYPE[OPTION=VALUE]. A package is a file in the configuration
+ *           directory, and never named by a path.
  * Results   Every call that can fail returns a cms_status; CMS_OK is 0. Arguments come in the order: object,
  *           inputs, outputs. Outputs are written only on CMS_OK, unless a function says otherwise. Every
- *           function may also answer CMS_ERR_INTERNAL, and those that open packages CMS_ERR_IO,
- *           CMS_ERR_PERMISSION and CMS_ERR_PARSE. cms_last_error tells the details, for each thread.
+ *           function may also answer CMS_ERR_INVALID and CMS_ERR_INTERNAL, and those that open packages
+ *           CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_PARSE, CMS_ERR_CONFLICT and, with a limit, CMS_ERR_FULL.
+ *           cms_last_error tells the details, for each thread. errno may be changed by any call and tells
+ *           nothing.
  * Pointers  NULL for a required pointer is CMS_ERR_INVALID. Strings passed in end with a NUL byte, are UTF-8
  *           and are copied. Memory handed out belongs to the library; each function says how long it is valid.
- * Handles   open and close, new and free, begin and commit or rollback go together. A handle is released once;
- *           NULL is ignored. A function that takes a const handle does not change it, and any number of
- *           threads may call it at the same time; others need the handle to themselves.
+ *           Values are handed out as they are in the file, which need not be UTF-8.
+ * Handles   open and close, new and free, begin and commit or rollback go together. A handle is released once,
+ *           in any order with others; NULL is ignored. One that could not be opened is not to be released.
+ * Threads   A function that takes a const handle does not change it, and any number of threads may call it at
+ *           the same time; others need the handle to themselves. No function may be called by a signal
+ *           handler. All work in the destructors of a thread that ends, but for cms_last_error.
  * fork      A child may go on reading with the handles it has inherited if no other thread was using them at
  *           the time of the fork; for all else it opens its own. Handles are closed on exec.
- * Limits    Keys, names and types have up to 65534 bytes, values up to 4 MiB, packages up to 2 GiB of text.
- * Manners   The library prints nothing, exits never, starts no thread, installs no handler, and changes neither
- *           errno's meaning nor the locale.
+ * Limits    Keys, names and types have up to 65534 bytes, values less than 4 MiB, packages up to 2 GiB of text.
+ *           A package with more in its text, from an editor for example, is CMS_ERR_INVALID to read.
+ * Manners   The library prints nothing, exits never, starts no thread, and changes neither signal handlers nor
+ *           the locale. Only where memory runs out it says so on the standard error output and aborts.
  */
 
 
@@ -38,7 +58,8 @@
 #define CMS_VERSION_NUMBER ((CMS_VERSION_MAJOR << 16) | (CMS_VERSION_MINOR << 8) | CMS_VERSION_PATCH)
 
 
-// Keep maps private to this process, even where they could be shared.
+// Keep maps private to this process, even where they could be shared. Commits of others are then seen after
+// cms_refresh, as they are where no run directory can be used.
 #define CMS_OPEN_PRIVATE 1
 
 // An option that holds one string.
@@ -53,7 +74,8 @@ typedef enum {
     CMS_OK = 0,
     // There is no such package, section or option; or no configuration directory.
     CMS_ERR_NOT_FOUND = 1,
-    // A required pointer is NULL; or a key, name, type or value is not allowed, too long or not UTF-8.
+    // A required pointer is NULL; or a key, name, type or value is not allowed, too long or not UTF-8; or a
+    // package holds what is beyond the limits.
     CMS_ERR_INVALID = 2,
     // The value is a list where one string was asked for, or its text is not of the type asked for.
     CMS_ERR_TYPE = 3,
@@ -75,7 +97,8 @@ typedef enum {
     CMS_ERR_NO_SPACE = 11,
     // The map of a package would be larger than `map_limit`.
     CMS_ERR_FULL = 12,
-    // The snapshot is older than what is still kept of a package that it had not looked at before.
+    // The snapshot is older than what is still kept of a package that it had not looked at before. A new one
+    // will do.
     CMS_ERR_STALE = 13,
     // A file that is made from others is damaged; it is made anew when it is next opened.
     CMS_ERR_DAMAGED = 14,
@@ -105,22 +128,27 @@ typedef struct cms_section_iter cms_section_iter;
 
 // All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one at the
 // same time. It keeps the memory it has looked at, so close it when you have read what you need; it may
-// outlive its store. What it hands out is valid until it is closed.
+// outlive its store. What it hands out is valid until it is closed. A package is looked for when it is first
+// asked for: if others have committed to it a hundred times since the snapshot was opened, that may be
+// CMS_ERR_STALE. Close the snapshot and open another then.
 typedef struct cms_snapshot cms_snapshot;
 
-// A store that is open. Any number of threads may use one at the same time, with every function that takes a
-// const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and transactions may outlive
-// it.
+// A store that is open. Reading sees each commit as soon as it is made, by whatever process; what an editor
+// has changed is seen after cms_refresh. Any number of threads may use one at the same time, with every
+// function that takes a const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and
+// transactions may outlive it. A program needs one, as long as it runs.
 typedef struct cms_store cms_store;
 
 // Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees
 // them before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that
 // there is no such package, section or option; CMS_ERR_INVALID that a key, name, type or value is not allowed;
 // CMS_ERR_PARSE and CMS_ERR_IO that a package cannot be read. The transaction goes on without the change then.
+// What changes nothing is CMS_OK.
 typedef struct cms_txn cms_txn;
 
-// What is known about the last call of this thread that failed. The strings end with a NUL byte, are never
-// NULL, and are valid until the next call of the thread that fails.
+// What is known about the last call of this thread that failed; CMS_ERR_END is no failure here. The strings
+// end with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need
+// not be freed.
 typedef struct {
     // What the call answered.
     cms_status status;
@@ -137,10 +165,10 @@ typedef struct {
     uint32_t column;
 } cms_error;
 
-// How a store is opened. Set everything to zero, then `size` to sizeof(cms_options), then what you want to be
-// different. Strings are copied; an empty one is as good as NULL.
+// How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
+// sizeof(cms_options), then what you want to be different. Strings are copied; an empty one is as good as NULL.
 typedef struct {
-    // sizeof(cms_options): tells which members there are.
+    // sizeof(cms_options): tells which members there are, to a library of any version.
     size_t size;
     // Where packages are. NULL: the variable CMS_CONFIG_DIR, else /etc/config.
     const char *config_dir;
@@ -157,15 +185,15 @@ typedef struct {
 } cms_options;
 
 // A piece of memory of the library: `len` bytes at `data`. A NUL byte follows them that does not count, so
-// that a value can be used as a C string: values never hold one. How long it stays valid is told where it is
-// handed out; it is never to be freed or changed.
+// that a name or a value can be used as a C string: they never hold one. How long it stays valid is told where
+// it is handed out; it is never to be freed or changed.
 typedef struct {
     const char *data;
     // In bytes.
     size_t len;
 } cms_bytes;
 
-// A section. The strings are valid as long as the iterator or the snapshot.
+// A section. The strings are valid until both the iterator is freed and the snapshot closed.
 typedef struct {
     // The name, given or generated.
     cms_bytes name;
@@ -174,7 +202,7 @@ typedef struct {
     int32_t anonymous;
 } cms_section;
 
-// An option. The strings are valid as long as the iterator or the snapshot.
+// An option. The strings are valid until both the iterator is freed and the snapshot closed.
 typedef struct {
     cms_bytes name;
     // The value, or the first item of a list ("" if it has none).
@@ -198,7 +226,8 @@ const char *cms_status_name(int32_t status);
 cms_status cms_last_error(cms_error *error);
 
 // Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most
-// `size` bytes with the NUL byte. Returns the length of the whole message in bytes; 0 if there is none.
+// `size` bytes with the NUL byte. Returns the length of the whole message in bytes, without it; 0 if there is
+// none.
 size_t cms_last_message(char *buffer,
                         size_t size);
 
@@ -220,8 +249,9 @@ uint32_t cms_version_number(void);
 
 // Reads the newest committed value of a key into `buffer`, as snprintf would: at most `size` bytes are written,
 // a NUL byte is always the last of them, and `len` gets the length of the whole value, without the NUL byte.
-// If that is not below `size`, the value was cut off. `buffer` may be NULL if `size` is 0, and `len` may be
-// NULL. For the key of a section the value is its type.
+// If that is not below `size`, the value was cut off, perhaps inside a character, and the status is CMS_OK all
+// the same. `buffer` may be NULL if `size` is 0, and `len` may be NULL. For the key of a section the value is
+// its type.
 //
 // CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is a list; see cms_list_open.
 // CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS: the key. CMS_ERR_PARSE, CMS_ERR_IO: the package cannot be read.
@@ -266,7 +296,7 @@ cms_status cms_get_size(const cms_store *store,
 
 // Looks for packages that others have changed without this library, with an editor for example, and brings
 // the store up to them. `changed` becomes 1 if there were any, else 0; it may be NULL. It takes one stat for
-// each package that was read so far.
+// each package that was read so far. Snapshots stay as they are.
 //
 // CMS_ERR_PARSE, CMS_ERR_IO: a package cannot be read; it stays as it was.
 cms_status cms_refresh(const cms_store *store,
@@ -350,10 +380,12 @@ cms_status cms_key_get(cms_key *key,
 // Frees a prepared key. NULL is ignored.
 void cms_key_free(cms_key *key);
 
-// Iterates over the names of all packages, in byte order.
+// Iterates over the names of all packages, in byte order: those that there are now, also if some have come
+// since the snapshot was opened.
 //
-// CMS_ERR_IO: the configuration directory cannot be read.
-cms_status cms_snapshot_packages(const cms_snapshot *snapshot, cms_package_iter **iter);
+// CMS_ERR_NOT_FOUND, CMS_ERR_IO: the configuration directory cannot be read.
+cms_status cms_snapshot_packages(const cms_snapshot *snapshot,
+                                 cms_package_iter **iter);
 
 // Finds the next package. The name is valid until the next call with the same iterator.
 //
@@ -364,7 +396,7 @@ cms_status cms_package_next(cms_package_iter *iter, cms_bytes *name);
 void cms_package_iter_free(cms_package_iter *iter);
 
 // Iterates over the sections of a package, in the order of the file: all of them if `type` is NULL or "", else
-// those of the type.
+// those of the type, of which there may be none.
 //
 // CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_snapshot_get.
 cms_status cms_snapshot_sections(const cms_snapshot *snapshot,
@@ -399,13 +431,14 @@ void cms_option_iter_free(cms_option_iter *iter);
 // Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
 cms_status cms_begin(const cms_store *store, cms_txn **txn);
 
-// Sets an option to a string, whatever it was; an empty one deletes it, as in all of UCI. For the key of a
-// section, `value` is its type, and the section is made if it is not there.
+// Sets an option to a string, whatever it was. For the key of a section, `value` is its type, and the section
+// is made if it is not there. An empty value deletes the option or the section, as in all of UCI.
 cms_status cms_txn_set(cms_txn *txn,
                        const char *key,
                        const char *value);
 
-// Adds an anonymous section at the end of a package. Its generated name is written to `buffer`, as in cms_get.
+// Adds an anonymous section at the end of a package. Its generated name is written to `buffer`, as in cms_get;
+// 32 bytes are enough.
 cms_status cms_txn_add_section(cms_txn *txn,
                                const char *package,
                                const char *type,
@@ -413,16 +446,19 @@ cms_status cms_txn_add_section(cms_txn *txn,
                                size_t size,
                                size_t *len);
 
-// Appends an item to a list, which is made if it is not there; a string becomes the first item.
-cms_status cms_txn_add_list(cms_txn *txn, const char *key, const char *value);
+// Appends an item to a list, which is made if it is not there; a string becomes the first item. That all items
+// together have less than 4 MiB is checked by cms_txn_commit.
+cms_status cms_txn_add_list(cms_txn *txn,
+                            const char *key,
+                            const char *value);
 
-// Removes all items of a list that equal `value`.
+// Removes all items of a list that equal `value`; of a string, nothing.
 cms_status cms_txn_del_list(cms_txn *txn, const char *key, const char *value);
 
 // Deletes an option, or a section with all its options.
 cms_status cms_txn_delete(cms_txn *txn, const char *key);
 
-// Gives an option or a section another name.
+// Gives an option or a section another name; `name` is that alone, not a key.
 //
 // CMS_ERR_EXISTS: the name is in use.
 cms_status cms_txn_rename(cms_txn *txn, const char *key, const char *name);
@@ -433,7 +469,8 @@ cms_status cms_txn_reorder(cms_txn *txn,
                            size_t position);
 
 // Commits all changes, durably, and frees the transaction, whatever the outcome. `revision` gets the number of
-// the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed.
+// the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin
+// another transaction to try again.
 //
 // CMS_ERR_LOCKED, CMS_ERR_CONFLICT: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what others
 // have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file

@@ -5,8 +5,8 @@ use std::ffi::{CStr, c_char};
 use crate::status::Failure;
 
 /// A piece of memory of the library: `len` bytes at `data`. A NUL byte follows them that does not count, so
-/// that a value can be used as a C string: values never hold one. How long it stays valid is told where it is
-/// handed out; it is never to be freed or changed.
+/// that a name or a value can be used as a C string: they never hold one. How long it stays valid is told where
+/// it is handed out; it is never to be freed or changed.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct cms_bytes {

@@ -26,7 +26,7 @@ pub struct cms_option_iter {
     _snapshot: Snapshot,
 }
 
-/// A section. The strings are valid as long as the iterator or the snapshot.
+/// A section. The strings are valid until both the iterator is freed and the snapshot closed.
 #[repr(C)]
 pub struct cms_section {
     /// The name, given or generated.
@@ -36,7 +36,7 @@ pub struct cms_section {
     pub anonymous: i32,
 }
 
-/// An option. The strings are valid as long as the iterator or the snapshot.
+/// An option. The strings are valid until both the iterator is freed and the snapshot closed.
 #[repr(C)]
 pub struct cms_option {
     pub name: cms_bytes,
@@ -53,9 +53,10 @@ pub const CMS_TYPE_STRING: i32 = 1;
 /// An option that holds a list of strings.
 pub const CMS_TYPE_LIST: i32 = 2;
 
-/// Iterates over the names of all packages, in byte order.
+/// Iterates over the names of all packages, in byte order: those that there are now, also if some have come
+/// since the snapshot was opened.
 ///
-/// CMS_ERR_IO: the configuration directory cannot be read.
+/// CMS_ERR_NOT_FOUND, CMS_ERR_IO: the configuration directory cannot be read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_packages(
     snapshot: *const cms_snapshot,
@@ -96,7 +97,7 @@ pub unsafe extern "C" fn cms_package_iter_free(iter: *mut cms_package_iter) {
 }
 
 /// Iterates over the sections of a package, in the order of the file: all of them if `type` is NULL or "", else
-/// those of the type.
+/// those of the type, of which there may be none.
 ///
 /// CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_snapshot_get.
 #[unsafe(no_mangle)]

@@ -10,16 +10,17 @@ use cms_core::{DirOptions, Dirs, Live, Options};
 use crate::handle::{give_handle, optional, take_back, wanted};
 use crate::status::{Failure, cms_status, guard, guard_void, tell_panics};
 
-/// A store that is open. Any number of threads may use one at the same time, with every function that takes a
-/// const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and transactions may outlive
-/// it.
+/// A store that is open. Reading sees each commit as soon as it is made, by whatever process; what an editor
+/// has changed is seen after cms_refresh. Any number of threads may use one at the same time, with every
+/// function that takes a const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and
+/// transactions may outlive it. A program needs one, as long as it runs.
 pub struct cms_store(pub(crate) Live);
 
-/// How a store is opened. Set everything to zero, then `size` to sizeof(cms_options), then what you want to be
-/// different. Strings are copied; an empty one is as good as NULL.
+/// How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
+/// sizeof(cms_options), then what you want to be different. Strings are copied; an empty one is as good as NULL.
 #[repr(C)]
 pub struct cms_options {
-    /// sizeof(cms_options): tells which members there are.
+    /// sizeof(cms_options): tells which members there are, to a library of any version.
     pub size: usize,
     /// Where packages are. NULL: the variable CMS_CONFIG_DIR, else /etc/config.
     pub config_dir: *const c_char,
@@ -35,7 +36,8 @@ pub struct cms_options {
     pub map_limit: u64,
 }
 
-/// Keep maps private to this process, even where they could be shared.
+/// Keep maps private to this process, even where they could be shared. Commits of others are then seen after
+/// cms_refresh, as they are where no run directory can be used.
 pub const CMS_OPEN_PRIVATE: u32 = 1;
 
 /// Opens a store; `options` may be NULL for the defaults. Packages are read when they are asked for.

@@ -12,7 +12,9 @@ use crate::store::explain;
 
 /// All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one at the
 /// same time. It keeps the memory it has looked at, so close it when you have read what you need; it may
-/// outlive its store. What it hands out is valid until it is closed.
+/// outlive its store. What it hands out is valid until it is closed. A package is looked for when it is first
+/// asked for: if others have committed to it a hundred times since the snapshot was opened, that may be
+/// CMS_ERR_STALE. Close the snapshot and open another then.
 pub struct cms_snapshot(pub(crate) Snapshot);
 
 /// Opens a snapshot of the last commit.

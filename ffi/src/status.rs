@@ -19,7 +19,8 @@ pub enum cms_status {
     CMS_OK = 0,
     /// There is no such package, section or option; or no configuration directory.
     CMS_ERR_NOT_FOUND = 1,
-    /// A required pointer is NULL; or a key, name, type or value is not allowed, too long or not UTF-8.
+    /// A required pointer is NULL; or a key, name, type or value is not allowed, too long or not UTF-8; or a
+    /// package holds what is beyond the limits.
     CMS_ERR_INVALID = 2,
     /// The value is a list where one string was asked for, or its text is not of the type asked for.
     CMS_ERR_TYPE = 3,
@@ -41,7 +42,8 @@ pub enum cms_status {
     CMS_ERR_NO_SPACE = 11,
     /// The map of a package would be larger than `map_limit`.
     CMS_ERR_FULL = 12,
-    /// The snapshot is older than what is still kept of a package that it had not looked at before.
+    /// The snapshot is older than what is still kept of a package that it had not looked at before. A new one
+    /// will do.
     CMS_ERR_STALE = 13,
     /// A file that is made from others is damaged; it is made anew when it is next opened.
     CMS_ERR_DAMAGED = 14,
@@ -59,8 +61,9 @@ use cms_status::{
     CMS_ERR_NOT_FOUND, CMS_ERR_PARSE, CMS_ERR_PERMISSION, CMS_ERR_STALE, CMS_ERR_TYPE, CMS_OK,
 };
 
-/// What is known about the last call of this thread that failed. The strings end with a NUL byte, are never
-/// NULL, and are valid until the next call of the thread that fails.
+/// What is known about the last call of this thread that failed; CMS_ERR_END is no failure here. The strings
+/// end with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need
+/// not be freed.
 #[repr(C)]
 pub struct cms_error {
     /// What the call answered.
@@ -288,7 +291,8 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
 }
 
 /// Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most
-/// `size` bytes with the NUL byte. Returns the length of the whole message in bytes; 0 if there is none.
+/// `size` bytes with the NUL byte. Returns the length of the whole message in bytes, without it; 0 if there is
+/// none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> usize {
     let write = |message: &[u8]| {

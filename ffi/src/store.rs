@@ -11,8 +11,9 @@ use crate::status::{Failure, cms_status, guard, named};
 
 /// Reads the newest committed value of a key into `buffer`, as snprintf would: at most `size` bytes are written,
 /// a NUL byte is always the last of them, and `len` gets the length of the whole value, without the NUL byte.
-/// If that is not below `size`, the value was cut off. `buffer` may be NULL if `size` is 0, and `len` may be
-/// NULL. For the key of a section the value is its type.
+/// If that is not below `size`, the value was cut off, perhaps inside a character, and the status is CMS_OK all
+/// the same. `buffer` may be NULL if `size` is 0, and `len` may be NULL. For the key of a section the value is
+/// its type.
 ///
 /// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is a list; see cms_list_open.
 /// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS: the key. CMS_ERR_PARSE, CMS_ERR_IO: the package cannot be read.
@@ -199,7 +200,7 @@ pub unsafe extern "C" fn cms_get_size(
 
 /// Looks for packages that others have changed without this library, with an editor for example, and brings
 /// the store up to them. `changed` becomes 1 if there were any, else 0; it may be NULL. It takes one stat for
-/// each package that was read so far.
+/// each package that was read so far. Snapshots stay as they are.
 ///
 /// CMS_ERR_PARSE, CMS_ERR_IO: a package cannot be read; it stays as it was.
 #[unsafe(no_mangle)]

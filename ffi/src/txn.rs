@@ -14,6 +14,7 @@ use crate::status::{Failure, cms_status, guard, guard_void};
 /// them before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that
 /// there is no such package, section or option; CMS_ERR_INVALID that a key, name, type or value is not allowed;
 /// CMS_ERR_PARSE and CMS_ERR_IO that a package cannot be read. The transaction goes on without the change then.
+/// What changes nothing is CMS_OK.
 pub struct cms_txn(Transaction);
 
 /// Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
@@ -53,8 +54,8 @@ unsafe fn change(
     })
 }
 
-/// Sets an option to a string, whatever it was; an empty one deletes it, as in all of UCI. For the key of a
-/// section, `value` is its type, and the section is made if it is not there.
+/// Sets an option to a string, whatever it was. For the key of a section, `value` is its type, and the section
+/// is made if it is not there. An empty value deletes the option or the section, as in all of UCI.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set(
     txn: *mut cms_txn,
@@ -65,7 +66,8 @@ pub unsafe extern "C" fn cms_txn_set(
     unsafe { change(txn, key, (value, "value"), Transaction::set) }
 }
 
-/// Adds an anonymous section at the end of a package. Its generated name is written to `buffer`, as in cms_get.
+/// Adds an anonymous section at the end of a package. Its generated name is written to `buffer`, as in cms_get;
+/// 32 bytes are enough.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_add_section(
     txn: *mut cms_txn,
@@ -94,7 +96,8 @@ pub unsafe extern "C" fn cms_txn_add_section(
     })
 }
 
-/// Appends an item to a list, which is made if it is not there; a string becomes the first item.
+/// Appends an item to a list, which is made if it is not there; a string becomes the first item. That all items
+/// together have less than 4 MiB is checked by cms_txn_commit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_add_list(
     txn: *mut cms_txn,
@@ -105,7 +108,7 @@ pub unsafe extern "C" fn cms_txn_add_list(
     unsafe { change(txn, key, (value, "value"), Transaction::add_list) }
 }
 
-/// Removes all items of a list that equal `value`.
+/// Removes all items of a list that equal `value`; of a string, nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_del_list(
     txn: *mut cms_txn,
@@ -123,7 +126,7 @@ pub unsafe extern "C" fn cms_txn_delete(txn: *mut cms_txn, key: *const c_char) -
     unsafe { change(txn, key, (c"".as_ptr(), ""), |txn, key, _| txn.delete(key)) }
 }
 
-/// Gives an option or a section another name.
+/// Gives an option or a section another name; `name` is that alone, not a key.
 ///
 /// CMS_ERR_EXISTS: the name is in use.
 #[unsafe(no_mangle)]
@@ -148,7 +151,8 @@ pub unsafe extern "C" fn cms_txn_reorder(
 }
 
 /// Commits all changes, durably, and frees the transaction, whatever the outcome. `revision` gets the number of
-/// the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed.
+/// the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin
+/// another transaction to try again.
 ///
 /// CMS_ERR_LOCKED, CMS_ERR_CONFLICT: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what others
 /// have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file
