@@ -25,7 +25,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::clock;
-use crate::commit::attempt;
+use crate::commit::{Whole, attempt};
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Why};
 use crate::log::{self, Kind};
@@ -278,16 +278,13 @@ impl Store {
             if std::fs::read(&path).is_ok_and(|present| present == text) {
                 continue;
             }
-            parts.push((Place { path, name, staged: true }, Arc::new(text)));
+            let place = Place { path, name, staged: true };
+            parts.push(Whole { place, expected: None, text: Arc::new(text) });
         }
-        let Some((first, _)) = parts.first() else { return Ok(None) };
-        let locks: Result<Vec<_>> = parts.iter().map(|(place, _)| self.take_lock(&place.path)).collect();
+        let Some(first) = parts.first() else { return Ok(None) };
+        let locks: Result<Vec<_>> = parts.iter().map(|part| self.take_lock(&part.place.path)).collect();
         let _locks = locks?;
-        attempt(first, || {
-            let whole: Vec<_> = parts.iter().map(|(place, text)| (place, None, text.clone())).collect();
-            self.put_texts(&mut ledger, &whole, &why)
-        })
-        .map(Some)
+        attempt(&first.place, || self.put_texts(&mut ledger, &parts, &why)).map(Some)
     }
 
     /// Finds a revision: a number, `-3` (three transactions before the last), `now`, a time in braces such as
@@ -344,9 +341,7 @@ mod tests {
         let path = Path::new("file");
         let archive = Archive::decode(path, &bytes).expect("it is as it was written");
         assert_eq!((archive.info.label.as_str(), archive.info.revision), ("one", 7));
-        assert!(
-            archive.packages.iter().map(|(name, text)| (name, text)).eq(texts.iter().map(|(n, t)| (n, &**t)))
-        );
+        assert!(archive.packages.iter().eq(texts.iter().map(|(n, t)| (n, &**t))));
         let body = memchr::memmem::find(&bytes, b"\n\n").expect("there is a head") + 2;
         for at in body..bytes.len() {
             let mut changed = bytes.clone();

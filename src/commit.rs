@@ -96,6 +96,21 @@ impl Part<'_> {
     }
 }
 
+/// A part that is made of staged changes: the delta file, and what stays in it.
+struct Staged<'p> {
+    part: Part<'p>,
+    locked: Locked,
+    kept: Vec<u8>,
+}
+
+/// A whole text that is to be put in place.
+pub(crate) struct Whole {
+    pub place: Place,
+    /// What is expected to be there; without it, anything.
+    pub expected: Option<Vec<u8>>,
+    pub text: Arc<Vec<u8>>,
+}
+
 /// The numbers of a commit.
 #[derive(Debug, Clone, Copy)]
 struct Numbers {
@@ -222,7 +237,7 @@ impl Store {
                 }
             }
         }
-        Err(keeps_changing(&left.first().map_or("", |(place, _)| &place.name)))
+        Err(keeps_changing(left.first().map_or("", |(place, _)| &place.name)))
     }
 
     /// Reads a package, changes it, and makes its part of a commit. `None` if someone was writing to it.
@@ -293,16 +308,15 @@ impl Store {
         Ok(Outcome::Again(again.into_iter().map(|index| parts[index].place).collect()))
     }
 
-    /// Puts whole texts in place, as one transaction. Each comes with the text that is expected to be there; a
-    /// package that is to be made anew has none. `None` if a file is not as expected: it was changed meanwhile.
+    /// Puts whole texts in place, as one transaction. `None` if a file is being written by someone else.
     pub(crate) fn put_texts(
         &self,
         ledger: &mut Ledger<'_>,
-        texts: &[(&Place, Option<&Vec<u8>>, Arc<Vec<u8>>)],
+        texts: &[Whole],
         why: &Why,
     ) -> Result<Option<u64>> {
         let mut parts = Vec::with_capacity(texts.len());
-        for (place, expected, text) in texts {
+        for Whole { place, expected, text } in texts {
             let reading = match self.read_current(&place.path) {
                 Ok(None) => return Ok(None),
                 Ok(reading) => reading,
@@ -311,7 +325,7 @@ impl Store {
             };
             if let Some(reading) = &reading {
                 ledger.look(place, &reading.text)?;
-                if expected.is_some_and(|expected| *expected != reading.text) {
+                if expected.as_ref().is_some_and(|expected| *expected != reading.text) {
                     return Err(keeps_changing(&place.name));
                 }
             }
@@ -412,7 +426,7 @@ impl Store {
         for place in places {
             let Some((outcome, part)) = self.staged_part(ledger, place, form)? else { return Ok(None) };
             outcomes.push(outcome);
-            if let Some((part, locked, kept)) = part {
+            if let Some(Staged { part, locked, kept }) = part {
                 parts.push(part);
                 staged.push((*place, locked, kept));
             }
@@ -476,7 +490,7 @@ impl Store {
         ledger: &mut Ledger<'_>,
         place: &'p Place,
         form: Form,
-    ) -> Result<Option<(Committed, Option<(Part<'p>, Locked, Vec<u8>)>)>> {
+    ) -> Result<Option<(Committed, Option<Staged<'p>>)>> {
         let Some(reading) = self.read_current(&place.path)? else { return Ok(None) };
         ledger.look(place, &reading.text)?;
         let staging = self.save_staging(place);
@@ -504,7 +518,7 @@ impl Store {
         let draft = self.draft(&place.path, &text, Some(reading.identity))?;
         let before = Some(package.source().clone());
         let part = Part { place, before, package: Some(package), text: Arc::new(text), draft };
-        Ok(Some((outcome, Some((part, locked, kept)))))
+        Ok(Some((outcome, Some(Staged { part, locked, kept }))))
     }
 
     /// Takes the changes that are in the package file now out of the delta file. If that fails, the journal

@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::commit::attempt;
+use crate::commit::{Whole, attempt};
 use crate::error::{Error, Result};
 use crate::ledger::Why;
 use crate::log::{self, Content, Hunk, KeyChange, Kind, Record, What};
@@ -88,23 +88,16 @@ impl Store {
 
     /// Puts whole texts in place of packages, as one transaction; each comes with the text it was made for.
     fn write_texts(&self, texts: Vec<(String, Vec<u8>, Vec<u8>)>, why: &Why) -> Result<u64> {
-        let parts: Vec<(Place, Vec<u8>, Arc<Vec<u8>>)> = texts
-            .into_iter()
-            .map(|(name, now, then)| {
-                let path = self.dirs().config.path.join(&name);
-                (Place { path, name, staged: true }, now, Arc::new(then))
-            })
-            .collect();
-        let first = parts.first().map(|(place, ..)| place.clone());
-        let Some(first) = first else { return self.revision() };
+        let whole = |(name, now, then): (String, Vec<u8>, Vec<u8>)| {
+            let place = Place { path: self.dirs().config.path.join(&name), name, staged: true };
+            Whole { place, expected: Some(now), text: Arc::new(then) }
+        };
+        let texts: Vec<Whole> = texts.into_iter().map(whole).collect();
+        let Some(first) = texts.first() else { return self.revision() };
         let mut ledger = self.ledger()?;
-        let locks: Result<Vec<_>> = parts.iter().map(|(place, ..)| self.take_lock(&place.path)).collect();
+        let locks: Result<Vec<_>> = texts.iter().map(|text| self.take_lock(&text.place.path)).collect();
         let _locks = locks?;
-        attempt(&first, || {
-            let whole: Vec<_> =
-                parts.iter().map(|(place, now, then)| (place, Some(now), then.clone())).collect();
-            self.put_texts(&mut ledger, &whole, why)
-        })
+        attempt(&first.place, || self.put_texts(&mut ledger, &texts, why))
     }
 
     /// Returns the text without what a transaction did to it, if nothing since has touched the same lines.

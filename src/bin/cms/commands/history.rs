@@ -189,8 +189,9 @@ pub fn blame(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 /// Returns the two revisions that `diff` was given; `None` if its arguments are packages or files.
 pub fn two_revisions(context: &Context, line: &Line) -> Result<Option<(u64, u64)>, Failure> {
     let [a, b, ..] = line.arguments.as_slice() else { return Ok(None) };
-    let is_other = |argument: &[u8]| context.store.place(argument).is_ok() || path(argument).is_file();
-    if is_other(a) && is_other(b) {
+    let is_file = |argument: &[u8]| argument.contains(&b'/') || path(argument).is_file();
+    let is_package = |argument: &[u8]| context.store.place(argument).is_ok();
+    if is_file(a) || is_file(b) || (is_package(a) && is_package(b)) {
         return Ok(None);
     }
     bring_up_to_date(context);
