@@ -7,6 +7,7 @@ mod corruption;
 mod crash;
 mod faults;
 mod golden;
+mod history;
 mod live;
 mod model;
 mod processes;
