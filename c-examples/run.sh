@@ -13,7 +13,7 @@ export CMS_CONFIG_DIR="$work/config" CMS_SAVE_DIR="$work/save" CMS_RUN_DIR="$wor
 export LD_LIBRARY_PATH="$lib"
 
 fresh() {
-    rm -rf "$work/config" "$work/run" && mkdir -p "$work/config"
+    rm -rf "$work/config" "$work/run" "$work/state" && mkdir -p "$work/config"
     printf '%s\n' "config interface 'lan'" "	option ipaddr '10.0.0.1'" "	option netmask '255.0.0.0'" \
         "	option mtu '1400'" "	option weight 'much'" "	option buffer '2M'" "	list dns '1.1.1.1'" \
         "	list dns '8.8.8.8'" "config route" "	option target '0.0.0.0/0'" > "$work/config/network"
@@ -41,7 +41,7 @@ expect() { # NAME EXPECTED ACTUAL
     exit 1
 }
 
-for source in read watch transaction iterate typed_struct daemon smoke; do build $source $source.c; done
+for source in read watch transaction history iterate typed_struct daemon smoke; do build $source $source.c; done
 build smoke_cc smoke.cc
 build stress stress.c -std=c11 -Wno-c++-compat -pthread
 
@@ -76,6 +76,15 @@ expect watch "10.0.0.1
 192.168.7.1" "$(cat "$work/watched")"
 expect daemon "serving 10.0.0.1/255.0.0.0
 serving 192.168.7.1/255.0.0.0" "$(cat "$work/served")"
+fresh
+expect history "4 through history-example: it was only an example
+    network.lan.ipaddr: '10.1.2.3' -> '10.0.0.1'
+    network.lan.dns: '1.1.1.1' '8.8.8.8' '9.9.9.9' -> '1.1.1.1' '8.8.8.8'
+3 through history-example: 
+    network.lan.ipaddr: '10.0.0.1' -> '10.1.2.3'
+    network.lan.dns: '1.1.1.1' '8.8.8.8' -> '1.1.1.1' '8.8.8.8' '9.9.9.9'
+at revision 3 it was 10.1.2.3
+now it is 10.0.0.1" "$("$work/history")"
 smoke_store && expect smoke "all good" "$("$work/smoke")"
 smoke_store && expect "smoke (C++)" "all good" "$("$work/smoke_cc")"
 mkdir -p "$work/config" && rm -rf "$work/run" "$work"/config/*

@@ -28,9 +28,16 @@ run 0 cms set network.lan.ipaddr=192.168.7.1 network.lan.dns=192.168.7.1
 run 0 cms add_list network.lan.dns=9.9.9.9
 run 0 cms changes
 run 1 cms diff network
-run 0 cms commit -v network
+run 0 cms commit -v -m "the printer moved" network
 echo; echo "# Comments and layout of the file are as they were:"
 run 0 sed -n 1,16p "$work/config/network"
+echo; echo "# Every change is in the log, those made with an editor too; it can be told of, and taken back."
+sed -i "s/192.168.7.1'/192.168.8.1'/" "$work/config/network"
+run 0 cms history network.lan
+run 0 cms undo -q
+run 0 cms get network.lan.ipaddr
+run 0 cms get --at -1 network.lan.ipaddr
+run 0 cms snapshot known-good
 echo; echo "# A mistake in an editor is found, with its place. Other packages go on working, and the file is left alone."
 printf "config dnsmasq\n\toption domain 'lan\n" > "$work/config/dhcp"
 run 3 cms validate

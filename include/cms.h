@@ -68,6 +68,36 @@
 // An option that holds a list of strings.
 #define CMS_TYPE_LIST 2
 
+// Made by a commit.
+#define CMS_BY_COMMIT 1
+
+// Made with an editor, or a program that does not use this library.
+#define CMS_BY_EDIT 2
+
+// Noted when a package was seen first. It changes nothing.
+#define CMS_BY_BASELINE 3
+
+// Made by taking another transaction back.
+#define CMS_BY_UNDO 4
+
+// Made by going back to an earlier state.
+#define CMS_BY_ROLLBACK 5
+
+// Confirms a commit. It changes nothing.
+#define CMS_BY_CONFIRM 6
+
+// The option or section came to be.
+#define CMS_CHANGE_ADDED 1
+
+// The option or section went.
+#define CMS_CHANGE_DELETED 2
+
+// The value of the option, or the type of the section, is another.
+#define CMS_CHANGE_SET 3
+
+// The section stands elsewhere.
+#define CMS_CHANGE_MOVED 4
+
 // What a call came to. Numbers are never used again for something else.
 typedef enum {
     // All is well.
@@ -109,6 +139,9 @@ typedef enum {
     // A fault of this library. The handle should be closed.
     CMS_ERR_INTERNAL = 17,
 } cms_status;
+
+// The transactions that changed something, the newest first. One thread uses one at a time.
+typedef struct cms_history cms_history;
 
 // A key that is read again and again: it remembers where its value is. One thread uses one at a time. It may
 // outlive its store.
@@ -182,6 +215,10 @@ typedef struct {
     uint32_t flags;
     // How many bytes the map of a package may have; 0 for any number. A commit that needs more is refused.
     uint64_t map_limit;
+    // What changes are made through, for the history. NULL: "c-pid-" and the number of the process.
+    const char *source;
+    // How many bytes of the log are kept; 0: 4 MiB.
+    uint64_t log_limit;
 } cms_options;
 
 // A piece of memory of the library: `len` bytes at `data`. A NUL byte follows them that does not count, so
@@ -212,6 +249,43 @@ typedef struct {
     // CMS_TYPE_STRING or CMS_TYPE_LIST.
     int32_t kind;
 } cms_option;
+
+// A transaction. The strings are valid until the next cms_history_next of the same history, or its end.
+typedef struct {
+    // Its number: the revision of the store after it.
+    uint64_t revision;
+    // When: microseconds since 1970, UTC. It never goes back, whatever the clock does.
+    uint64_t time;
+    // The transaction that was taken back or confirmed, or the revision that was gone back to; else 0.
+    uint64_t refers;
+    // Who: the number of the user, and of the process; 0 if it is not known.
+    uint32_t uid;
+    uint32_t pid;
+    // One of CMS_BY_COMMIT and so on.
+    int32_t kind;
+    // Through what: the name a program gave itself.
+    cms_bytes source;
+    // What the author had to say.
+    cms_bytes message;
+} cms_transaction;
+
+// A change of one key. The strings are valid until the next cms_history_change of the same history, or its end.
+typedef struct {
+    // PACKAGE.SECTION or PACKAGE.SECTION.OPTION.
+    cms_bytes key;
+    // One of CMS_CHANGE_ADDED and so on.
+    int32_t kind;
+    // 1 if a value is a list, else 0.
+    int32_t list;
+    // What it was: the items, for cms_bytes_next, of which a string is one; a section's type. Without data if it
+    // was not there, or the section was moved.
+    cms_bytes old_items;
+    // What it is, in the same way.
+    cms_bytes new_items;
+    // For a section that was moved: where it stood, and where it stands, counted from 0; else -1.
+    int64_t old_position;
+    int64_t new_position;
+} cms_change;
 
 #ifdef __cplusplus
 extern "C" {
@@ -480,6 +554,102 @@ cms_status cms_txn_commit(cms_txn *txn,
 
 // Gives up all changes and frees the transaction. NULL is ignored.
 void cms_txn_rollback(cms_txn *txn);
+
+// Looks for the transactions that changed a package, a section or an option, at most `most` of them, or all if
+// that is 0; with NULL for `key`, for all transactions. Changes made with an editor are noted first.
+//
+// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written; or no such section.
+// CMS_ERR_DAMAGED: the log is.
+cms_status cms_history_open(const cms_store *store,
+                            const char *key,
+                            size_t most,
+                            cms_history **history);
+
+// Finds the next transaction.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_history_next(cms_history *history, cms_transaction *transaction);
+
+// Finds the next change of the transaction that cms_history_next found last.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_history_change(cms_history *history, cms_change *change);
+
+// Frees a history. NULL is ignored.
+void cms_history_free(cms_history *history);
+
+// Finds a revision: a number, "-3" (three transactions before the last), "now", a time in braces ("@{10 min ago}",
+// "@{2026-11-21 08:02}", in UTC), or the label of a snapshot.
+//
+// CMS_ERR_NOT_FOUND: there is none, or it is older than what is kept.
+cms_status cms_find_revision(const cms_store *store,
+                             const char *name,
+                             uint64_t *revision);
+
+// Reads the value a key had at a revision, as cms_get reads the newest; of a list, the items with blanks between.
+//
+// CMS_ERR_NOT_FOUND: there was no such key, or the log does not go back that far.
+cms_status cms_get_at(const cms_store *store,
+                      const char *key,
+                      uint64_t revision,
+                      char *buffer,
+                      size_t size,
+                      size_t *len);
+
+// Takes a transaction back, and leaves what was changed since. `message` may be NULL. `revision` gets the number
+// of the transaction that does it, and may be NULL.
+//
+// CMS_ERR_CONFLICT: what it changed was changed again since. CMS_ERR_NOT_FOUND: it is not kept any more.
+// Otherwise as cms_txn_commit; nothing is changed then.
+cms_status cms_undo(const cms_store *store,
+                    uint64_t transaction,
+                    const char *message,
+                    uint64_t *revision);
+
+// Brings all packages exactly to what they were at a revision. `message` may be NULL. `done` gets the number of
+// the transaction that does it, or 0 if nothing had to change; it may be NULL.
+//
+// CMS_ERR_NOT_FOUND: the log does not go back that far. Otherwise as cms_txn_commit; nothing is changed then.
+cms_status cms_rollback(const cms_store *store,
+                        uint64_t revision,
+                        const char *message,
+                        uint64_t *done);
+
+// Keeps the committed state of all packages under a label, until its file is deleted. `revision` gets the number
+// of the last transaction in it, and may be NULL.
+//
+// CMS_ERR_EXISTS: there is one of that label. CMS_ERR_INVALID: it cannot be one. CMS_ERR_NOT_FOUND: there is no
+// directory for it. CMS_ERR_IO, CMS_ERR_NO_SPACE: it could not be written.
+cms_status cms_label(const cms_store *store,
+                     const char *label,
+                     uint64_t *revision);
+
+// Writes the committed state of all packages into a file, which is replaced if it is there.
+//
+// CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE: the file is as before.
+cms_status cms_backup(const cms_store *store, const char *path);
+
+// Brings all packages to what a backup file or, for a name without a '/', the snapshot of that label holds, as
+// one transaction. Packages that are not in it become empty. `done` as in cms_rollback.
+//
+// CMS_ERR_NOT_FOUND: there is no such file or snapshot. CMS_ERR_DAMAGED: it is not as it was written. Otherwise
+// as cms_txn_commit; nothing is changed then.
+cms_status cms_restore(const cms_store *store,
+                       const char *name,
+                       uint64_t *done);
+
+// Tells of the commit that waits to be confirmed: its number, and how much time is left, in milliseconds. Either
+// may be NULL. One whose time is up is taken back first.
+//
+// CMS_ERR_NOT_FOUND: none waits.
+cms_status cms_pending(const cms_store *store,
+                       uint64_t *transaction,
+                       uint64_t *milliseconds);
+
+// Confirms the commit that waits for it. `transaction` is its number, or 0 for whichever it is.
+//
+// CMS_ERR_NOT_FOUND: none waits, or another one. Otherwise as cms_txn_commit.
+cms_status cms_confirm(const cms_store *store, uint64_t transaction);
 
 #ifdef __cplusplus
 }  // extern "C"

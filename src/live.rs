@@ -67,6 +67,9 @@ impl Live {
             Err(error) => return Err(Error::io("use it", config)(error)),
         }
         let store = Store::new(options);
+        // What a crash has left is finished before anything is read. Where that fails, a commit will tell; what
+        // there is can be read all the same.
+        let _ = store.recover();
         let (place, table) = choose(&store, 0);
         let inner = Inner {
             store,

@@ -12,6 +12,7 @@
 #![allow(clippy::missing_safety_doc, reason = "the rules are stated once, at the top of the header")]
 
 mod handle;
+mod history;
 mod iter;
 mod key;
 mod list;

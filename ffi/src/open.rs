@@ -34,6 +34,10 @@ pub struct cms_options {
     pub flags: u32,
     /// How many bytes the map of a package may have; 0 for any number. A commit that needs more is refused.
     pub map_limit: u64,
+    /// What changes are made through, for the history. NULL: "c-pid-" and the number of the process.
+    pub source: *const c_char,
+    /// How many bytes of the log are kept; 0: 4 MiB.
+    pub log_limit: u64,
 }
 
 /// Keep maps private to this process, even where they could be shared. Commits of others are then seen after
@@ -66,13 +70,15 @@ pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
 }
 
 /// Where the options of an older version may end: between two members, never in the middle of one.
-const ENDS: [usize; 6] = [
+const ENDS: [usize; 8] = [
     offset_of!(cms_options, config_dir),
     offset_of!(cms_options, save_dir),
     offset_of!(cms_options, run_dir),
     offset_of!(cms_options, state_dir),
     offset_of!(cms_options, flags),
     offset_of!(cms_options, map_limit),
+    offset_of!(cms_options, source),
+    offset_of!(cms_options, log_limit),
 ];
 
 /// Reads options of any version: those that are missing are taken as zero, and those we do not know have to
@@ -116,9 +122,17 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
         run: path(all.run_dir),
         state: path(all.state_dir),
     };
+    let mut log = cms_core::log::Limits::default();
+    if all.log_limit != 0 {
+        log.bytes = all.log_limit;
+    }
+    let source = text(all.source).map_or_else(
+        || format!("c-pid-{}", std::process::id()),
+        |source| String::from_utf8_lossy(source).into_owned(),
+    );
     let map_limit = Some(all.map_limit).filter(|limit| *limit != 0);
     let private_maps = all.flags & CMS_OPEN_PRIVATE != 0;
-    Ok(Options { dirs: Dirs::choose(dirs), map_limit, private_maps, ..Options::default() })
+    Ok(Options { dirs: Dirs::choose(dirs), map_limit, private_maps, log, source, ..Options::default() })
 }
 
 /// Returns the version of the library, "0.1.0" for example. The string is part of the library.

@@ -1,0 +1,91 @@
+/* Changes an option, tells who changed it and when, takes the change back, and looks at what was. */
+#include <cms.h>
+#include <stdio.h>
+#include <string.h>
+
+static int fail(const char *what)
+{
+    cms_error error;
+
+    cms_last_error(&error);
+    fprintf(stderr, "%s: %s\n", what, error.message);
+    return 1;
+}
+
+static void print_items(cms_bytes items)
+{
+    cms_bytes item;
+
+    if (!items.data)
+        fputs(" (none)", stdout);
+    while (items.data && cms_bytes_next(&items, &item) == CMS_OK)
+        printf(" '%s'", item.data);
+}
+
+static int print_history(const cms_store *store, const char *key)
+{
+    cms_history *history;
+    cms_transaction transaction;
+    cms_change change;
+
+    if (cms_history_open(store, key, 10, &history) != CMS_OK)
+        return fail("cms_history_open");
+    while (cms_history_next(history, &transaction) == CMS_OK) {
+        printf("%llu through %s: %s\n", (unsigned long long)transaction.revision, transaction.source.data,
+               transaction.message.data);
+        while (cms_history_change(history, &change) == CMS_OK) {
+            printf("    %s:", change.key.data);
+            print_items(change.old_items);
+            fputs(" ->", stdout);
+            print_items(change.new_items);
+            putchar('\n');
+        }
+    }
+    cms_history_free(history);
+    return 0;
+}
+
+int main(void)
+{
+    cms_options options;
+    cms_store *store;
+    cms_txn *txn;
+    char value[64];
+    uint64_t changed, undone;
+
+    memset(&options, 0, sizeof options);
+    options.size = sizeof options;
+    options.source = "history-example";
+    if (cms_open(&options, &store) != CMS_OK)
+        return fail("cms_open");
+    if (cms_label(store, "before", NULL) != CMS_OK)
+        return fail("cms_label");
+    if (cms_begin(store, &txn) != CMS_OK
+        || cms_txn_set(txn, "network.lan.ipaddr", "10.1.2.3") != CMS_OK
+        || cms_txn_add_list(txn, "network.lan.dns", "9.9.9.9") != CMS_OK)
+        return fail("change");
+    if (cms_txn_commit(txn, &changed) != CMS_OK)
+        return fail("cms_txn_commit");
+    if (cms_find_revision(store, "now", &changed) != CMS_OK)
+        return fail("cms_find_revision");
+    if (cms_undo(store, changed, "it was only an example", &undone) != CMS_OK)
+        return fail("cms_undo");
+    if (print_history(store, "network.lan") != 0)
+        return 1;
+    if (cms_get_at(store, "network.lan.ipaddr", changed, value, sizeof value, NULL) != CMS_OK)
+        return fail("cms_get_at");
+    printf("at revision %llu it was %s\n", (unsigned long long)changed, value);
+    if (cms_get(store, "network.lan.ipaddr", value, sizeof value, NULL) != CMS_OK)
+        return fail("cms_get");
+    printf("now it is %s\n", value);
+    if (cms_undo(store, changed, NULL, NULL) != CMS_ERR_CONFLICT)
+        return fail("it was taken back already");
+    if (cms_rollback(store, changed, NULL, &undone) != CMS_OK || cms_restore(store, "before", NULL) != CMS_OK)
+        return fail("going back");
+    if (cms_pending(store, NULL, NULL) != CMS_ERR_NOT_FOUND || cms_confirm(store, 0) != CMS_ERR_NOT_FOUND)
+        return fail("nothing waits to be confirmed");
+    if (cms_backup(store, "/nowhere/at/all") == CMS_OK)
+        return 1;
+    cms_close(store);
+    return 0;
+}
