@@ -15,7 +15,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::block::{Record, same};
+use super::block::same;
 use super::format::{
     At, BUCKET, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ,
     WIDE,
@@ -151,8 +151,9 @@ impl Map {
             // Not in the file, or a block.
             return Hit::Other;
         }
-        // SAFETY: L2, as was just checked. The three numbers, and two bytes of the value.
-        let [a, b, c, d, e, f, ..] = unsafe { self.read::<8>(record + R_NAME) };
+        // SAFETY: L2, as was just checked. No more than the three numbers: behind those of a deleted option the
+        // writer may be at work.
+        let [a, b, c, d, e, f] = unsafe { self.read(record + R_NAME) };
         let (name, word) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([e, f]));
         let back = usize::from(u16::from_le_bytes([c, d])) * 2;
         if name == WIDE || word >= DEAD {
@@ -201,9 +202,7 @@ impl Map {
     pub fn place(&self, path: &Path<'_>) -> Option<Placed> {
         let slot = self.find_slot(path)?;
         let word = self.index.word(&self.region, slot);
-        let record = At(word).offset();
-        let bytes = self.region.bytes(record, self.last_start.checked_sub(record)?)?;
-        let value = Record::at(bytes, 0)?.value?;
+        let value = self.record(At(word))?.1.value?;
         let (bytes, list) = match value {
             Value::String(string) => (string, false),
             Value::List(list) => (list.as_bytes(), true),

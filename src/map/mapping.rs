@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use super::block::{Block, Order, Record, SectionBlock, same};
 use super::format::{
     At, BUCKET, H_BASE, H_BUCKETS, H_CAPACITY, H_CHECKSUM, H_FIXED, H_INDEX, H_MAGIC, H_SEED, H_VERSION,
-    HEADER, MAGIC, NAME, ORDER, PART, SECTION, Seq, VERSION, W_DEAD, W_RETIRED, W_RETIRED_SEQ, W_SOURCE,
-    W_TAIL,
+    HEADER, MAGIC, NAME, ORDER, PART, R_BACK, R_NAME, R_VALUE, SECTION, Seq, VERSION, W_BACK, W_DEAD,
+    W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL, W_VALUE, WIDE,
 };
-use super::hash::{Kind, checksum, hash, of_part, u32_at, u64_at};
+use super::hash::{Kind, checksum, hash, of_part, u16_at, u32_at, u64_at};
 use super::index::{Found, Index, SlotId};
 use super::lookup::OVERREAD;
 use super::path::Path;
@@ -135,21 +135,33 @@ impl Map {
     /// As [`Map::get`], where the newest record of an option, at `at`, is wide or too new.
     #[cold]
     pub(super) fn get_slowly(&self, path: &Path<'_>, at: At, seq: Option<Seq>) -> Option<Value<'_>> {
-        let bytes = self.region.bytes(at.offset(), self.last_start.checked_sub(at.offset())?)?;
-        let record = Record::at(bytes, 0)?;
-        let block = At::of(at.offset().checked_sub(record.back)?)?;
-        let newest = SectionBlock { block: Block::at(&self.region, block)? };
-        let is_section = matches!(newest.block.kind, SECTION | PART);
-        let named = same(newest.name(), path.section) && same(self.name(record.name)?, path.option);
-        if !is_section || !named {
+        let is_it = |(newest, record): &(SectionBlock<'_>, Record<'_>)| {
+            let named = |name| same(name, path.option);
+            same(newest.name(), path.section) && self.name(record.name).is_some_and(named)
+        };
+        let Some((newest, record)) = self.record(at).filter(is_it) else {
             // Another option of the same tag was in the way.
             return self.get_by_section(path, seq);
-        }
+        };
         if seq.is_none_or(|seq| !newest.block.seq().is_after(seq)) {
             return record.value;
         }
-        let section = self.visible_section(block, seq)?;
+        let section = self.visible_section(At::of(at.offset().checked_sub(record.back)?)?, seq)?;
         self.value_in(&section, path.option, seq)
+    }
+
+    /// Reads the record at a position and the section, or part of one, that it leads back to. Only what is inside
+    /// of that is known to be at rest: behind it the writer may be at work.
+    pub(super) fn record(&self, at: At) -> Option<(SectionBlock<'_>, Record<'_>)> {
+        let start = at.offset();
+        let narrow = self.region.bytes(start, R_VALUE)?;
+        let back = match u16_at(narrow, R_NAME) {
+            WIDE => u32_at(self.region.bytes(start, W_VALUE)?, W_BACK),
+            _ => u32::from(u16_at(narrow, R_BACK)),
+        };
+        let back = At(back).offset();
+        let section = self.newest_section(At::of(start.checked_sub(back)?)?)?;
+        Some((section, Record::at(section.block.bytes, back)?))
     }
 
     /// Looks an option up through its section.

@@ -623,10 +623,7 @@ impl Map {
     /// Finds the slot of an option's record.
     pub(super) fn find_record(&self, hash: u64, section: &[u8], name: At) -> Option<SlotId> {
         self.index.find_record(&self.region, hash, |at| {
-            let bytes = self.region.bytes(at.offset(), self.last_start.saturating_sub(at.offset()));
-            let record = bytes.and_then(|bytes| Record::at(bytes, 0)).filter(|record| record.name == name);
-            let block = record.and_then(|record| At::of(at.offset().checked_sub(record.back)?));
-            block.and_then(|block| self.newest_section(block)).is_some_and(|block| block.name() == section)
+            self.record(at).is_some_and(|(block, record)| record.name == name && block.name() == section)
         })
     }
 }

@@ -20,8 +20,13 @@ use super::format::{BUCKET, HEADER};
 const LINE: usize = BUCKET / 4;
 
 enum Backing {
-    Mapped { _map: memmap2::MmapRaw },
-    Heap { _memory: Box<[UnsafeCell<u64>]> },
+    Mapped {
+        _map: memmap2::MmapRaw,
+    },
+    /// A vector and no box: that would claim, whenever it is moved, that nothing else leads to its memory.
+    Heap {
+        _memory: Vec<UnsafeCell<u64>>,
+    },
 }
 
 /// See the module documentation.
@@ -48,7 +53,7 @@ impl Region {
     /// Makes a region of the heap that starts with `bytes` and is zero behind them.
     pub fn heap(bytes: &[u8], len: usize) -> Self {
         let len = len.max(bytes.len()).max(HEADER).next_multiple_of(8);
-        let memory: Box<[UnsafeCell<u64>]> = (0..len / 8).map(|_| UnsafeCell::new(0)).collect();
+        let memory: Vec<UnsafeCell<u64>> = (0..len / 8).map(|_| UnsafeCell::new(0)).collect();
         let base = NonNull::new(memory.as_ptr().cast_mut().cast::<u8>()).unwrap_or(NonNull::dangling());
         let region = Self { base, len, writable: true, backing: Backing::Heap { _memory: memory } };
         // SAFETY: nobody else knows the region yet.
