@@ -102,6 +102,13 @@ stress: ## readers, writers that are killed, editors, a run directory that vanis
 soak: stress ## what takes minutes: the stress test, and every bit of a small map flipped
 	CMS_EXHAUSTIVE=1 $(CARGO) test --locked --release --lib map::tests
 
+.PHONY: miri cross
+miri: ## run the tests of maps under Miri, which finds undefined behaviour (some minutes)
+	@tests/miri.sh
+
+cross: ## run the unit tests under qemu on machines of 32 bits and on a big-endian one (some minutes)
+	@tests/cross.sh
+
 fuzz: ## fuzz each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz)
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
 	for target in $$(cd fuzz && $(CARGO) +nightly fuzz list); do \

@@ -130,7 +130,7 @@ fn no_flipped_bit_harms_a_reader_and_those_that_matter_are_found() {
             assert!(known, "bit {bit} of byte {} is not found", bit / 8);
         }
     };
-    in_threads(bytes.len() * 8, step(13, 2039), flip);
+    in_threads(bytes.len() * 8, step(13, 16_381), flip);
 }
 
 /// Returns how many cases to go on by: of all that there are with CMS_EXHAUSTIVE=1, as `make soak` has it, none
@@ -164,7 +164,7 @@ fn no_flipped_bit_harms_a_writer() {
     change(&mut many, Set, "big", Some("q"), Some("1"));
     let mut added = document("config b\n");
     change(&mut added, Add, "new", None, Some("a"));
-    in_threads(bytes.len() * 8, step(31, 9973), |bit| {
+    in_threads(bytes.len() * 8, step(31, 40_009), |bit| {
         let mut flipped = bytes.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         for document in [&few, &many, &added] {
@@ -201,7 +201,7 @@ fn no_truncation_harms_a_reader() {
     let bytes = bytes_of(&good);
     let mut lengths: Vec<usize> = (0..bytes.len()).step_by(64).collect();
     lengths.extend(block_starts(&good));
-    for len in lengths.into_iter().step_by(step(1, 29)) {
+    for len in lengths.into_iter().step_by(step(1, 151)) {
         // A file that is shorter than its header says is refused; zeros in its place are found.
         assert!(Map::new(Region::heap(&bytes[..len], len)).is_err());
         let Ok(map) = Map::new(Region::heap(&bytes[..len], bytes.len())) else { continue };
@@ -244,7 +244,7 @@ fn a_slot_that_leads_to_another_place_is_found() {
     let mut other: Vec<u32> = words.iter().copied().filter(|word| *word != 0).collect();
     // Old versions as well: where any block starts.
     other.extend(block_starts(&good).into_iter().filter_map(|start| Some(At::of(start)?.0 | 1 << 31)));
-    in_threads(words.len() * other.len(), step(37, 9973), |pair| {
+    in_threads(words.len() * other.len(), step(37, 60_013), |pair| {
         let (slot, word) = (pair / other.len(), other[pair % other.len()]);
         if words[slot] == word {
             return;
