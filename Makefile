@@ -63,7 +63,7 @@ demo: build ## build, then walk through the main job on a copy of a router's con
 
 test: setup check ## install what is needed and run everything
 
-check: fmt clippy docs unit uthash-asan fuzz-replay build examples ## all quality gates
+check: fmt clippy docs unit loom uthash-asan fuzz-replay build examples ## all quality gates
 	@docs/demo.sh target/bin/cms >/dev/null && echo "demo: ok"
 
 fmt:
@@ -102,7 +102,11 @@ stress: ## readers, writers that are killed, editors, a run directory that vanis
 soak: stress ## what takes minutes: the stress test, and every bit of a small map flipped
 	CMS_EXHAUSTIVE=1 $(CARGO) test --locked --release --lib map::tests
 
-.PHONY: miri cross
+.PHONY: loom miri cross
+loom: ## check the models of what writers and readers share, in every order of their steps (src/map/model.rs)
+	RUSTFLAGS="--cfg loom --cfg crossbeam_loom" CARGO_PROFILE_DEV_OPT_LEVEL=1 \
+	  $(CARGO) test --locked -p cms --lib --target-dir target/loom map::model
+
 miri: ## run the tests of maps under Miri, which finds undefined behaviour (some minutes)
 	@tests/miri.sh
 

@@ -7,10 +7,7 @@
 //! Orderings: the pointer is stored with release and loaded with acquire, so that who sees it sees the value
 //! behind it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
-
-use crossbeam_epoch as epoch;
+use super::sync::{Arc, AtomicPtr, Ordering, epoch};
 
 /// See the module documentation.
 #[derive(Debug)]

@@ -111,35 +111,7 @@ impl Map {
     fn line(&self, bucket: u32) -> Line<'_> {
         let offset = self.index.start + bucket as usize * BUCKET;
         // SAFETY: L1; the bucket is one of the index.
-        let start = unsafe { self.region.base().add(offset) };
-        // SAFETY: aligned, and the words of the index are only ever accessed as atomics.
-        unsafe { Line::at(start) }
-    }
-
-    /// Reads `N` bytes at an offset, at most `OVERREAD`.
-    ///
-    /// # Safety
-    ///
-    /// `offset` is not above `self.last_start`.
-    #[inline(always)]
-    unsafe fn read<const N: usize>(&self, offset: usize) -> [u8; N] {
-        // SAFETY: L2 and the caller's promise.
-        let start = unsafe { self.region.base().add(offset) };
-        // SAFETY: the same; they are at rest, since their position was published (R3).
-        unsafe { start.cast::<[u8; N]>().read() }
-    }
-
-    /// Returns bytes.
-    ///
-    /// # Safety
-    ///
-    /// They are all inside the region.
-    #[inline(always)]
-    unsafe fn slice(&self, offset: usize, len: usize) -> &[u8] {
-        // SAFETY: the caller's promise.
-        let start = unsafe { self.region.base().add(offset) };
-        // SAFETY: the same; they are at rest, since their position was published (R3).
-        unsafe { std::slice::from_raw_parts(start, len) }
+        unsafe { self.region.line_unchecked(offset) }
     }
 
     /// Reads the record at `at`, if it is one of the key. What kinds of blocks it leads to is not looked at:
@@ -153,7 +125,7 @@ impl Map {
         }
         // SAFETY: L2, as was just checked. No more than the three numbers: behind those of a deleted option the
         // writer may be at work.
-        let [a, b, c, d, e, f] = unsafe { self.read(record + R_NAME) };
+        let [a, b, c, d, e, f] = unsafe { self.region.read(record + R_NAME) };
         let (name, word) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([e, f]));
         let back = usize::from(u16::from_le_bytes([c, d])) * 2;
         if name == WIDE || word >= DEAD {
@@ -165,19 +137,19 @@ impl Map {
         }
         let section = record - back;
         // SAFETY: L2: it is before the record; the same for the next.
-        let made = Seq(u32::from_le_bytes(unsafe { self.read(section + V_SEQ) }));
+        let made = Seq(u32::from_le_bytes(unsafe { self.region.read(section + V_SEQ) }));
         // SAFETY: see above.
-        let name_len = usize::from(u16::from_le_bytes(unsafe { self.read(section + S_NAME_LEN) }));
+        let name_len = usize::from(u16::from_le_bytes(unsafe { self.region.read(section + S_NAME_LEN) }));
         if name_len != path.section.len() || S_NAME + name_len > back {
             return Hit::Other;
         }
         // SAFETY: the section's name is before the record, as was just checked.
-        let section_name = unsafe { self.slice(section + S_NAME, name_len) };
+        let section_name = unsafe { self.region.bytes_unchecked(section + S_NAME, name_len) };
         if !same(section_name, path.section) || !self.is_named(At(u32::from(name)), path.option) {
             return Hit::Other;
         }
         // SAFETY: the value ends inside the region, as was checked above.
-        let bytes = unsafe { self.slice(value, len) };
+        let bytes = unsafe { self.region.bytes_unchecked(value, len) };
         match bytes.split_last() {
             Some((0, string)) => Hit::Value(Value::String(string), made),
             _ => Hit::Other,
@@ -192,9 +164,9 @@ impl Map {
             return false;
         }
         // SAFETY: L2, as was just checked.
-        let len = usize::from(u16::from_le_bytes(unsafe { self.read(offset + N_LEN) }));
+        let len = usize::from(u16::from_le_bytes(unsafe { self.region.read(offset + N_LEN) }));
         // SAFETY: it is as long as `name`, which was found inside the region above.
-        len == name.len() && same(unsafe { self.slice(offset + N_BYTES, len) }, name)
+        len == name.len() && same(unsafe { self.region.bytes_unchecked(offset + N_BYTES, len) }, name)
     }
 
     /// Looks an option up, and returns where its newest value is; `None` also where it is not worth knowing.
@@ -207,7 +179,7 @@ impl Map {
             Value::String(string) => (string, false),
             Value::List(list) => (list.as_bytes(), true),
         };
-        let start = bytes.as_ptr().addr().checked_sub(self.region.base().addr())?;
+        let start = self.region.offset_of(bytes)?;
         Some(Placed { slot: self.index.word_of(slot), word, start, len: bytes.len(), list })
     }
 

@@ -54,6 +54,9 @@
 //! The number of a commit is stored with release after all its slots, and loaded with acquire by a snapshot before
 //! it looks at any. Tags and overflow marks ride on those two. `retired` is stored with release behind its
 //! sequence. Nothing else is shared.
+//!
+//! `model` runs this code under loom, with each of these orderings as it is and weaker; `make loom`. Under Miri,
+//! `readers_beside_a_writer_...` shows that a reader looks at nothing that a writer has not published; `make miri`.
 
 mod block;
 mod build;
@@ -70,6 +73,10 @@ mod lookup;
 mod mapping;
 mod path;
 mod publish;
+#[cfg(not(all(test, loom)))]
+mod region;
+#[cfg(all(test, loom))]
+#[path = "model/region.rs"]
 mod region;
 mod shared;
 mod source;
@@ -95,5 +102,14 @@ pub(crate) use table::{Entry, Table};
 pub use value::{List, Value};
 pub use view::{Options, Package, Section, Sections};
 
+/// What `current` is made of; the models give it another one of the same names.
+mod sync {
+    pub(super) use crossbeam_epoch as epoch;
+    pub(super) use std::sync::Arc;
+    pub(super) use std::sync::atomic::{AtomicPtr, Ordering};
+}
+
+#[cfg(all(test, loom))]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -70,10 +70,9 @@ impl Region {
         Ok(Self { base, len, writable, backing: Backing::Mapped { _map: map } })
     }
 
-    /// Returns where the region starts, for `lookup`.
-    #[inline]
-    pub(super) fn base(&self) -> *const u8 {
-        self.base.as_ptr().cast_const()
+    /// Returns the offset of bytes that are inside the region.
+    pub fn offset_of(&self, bytes: &[u8]) -> Option<usize> {
+        bytes.as_ptr().addr().checked_sub(self.base.addr().get())
     }
 
     pub fn len(&self) -> usize {
@@ -147,6 +146,45 @@ impl Region {
         let _ = (offset, lines);
     }
 
+    /// Reads `N` bytes that are at rest (R3).
+    ///
+    /// # Safety
+    ///
+    /// They are all inside the region.
+    #[inline(always)]
+    pub unsafe fn read<const N: usize>(&self, offset: usize) -> [u8; N] {
+        // SAFETY: the caller's promise.
+        let start = unsafe { self.base.add(offset) };
+        // SAFETY: the same, and R1.
+        unsafe { start.cast::<[u8; N]>().read() }
+    }
+
+    /// As [`Region::bytes`], without a look at the region's size.
+    ///
+    /// # Safety
+    ///
+    /// They are all inside the region.
+    #[inline(always)]
+    pub unsafe fn bytes_unchecked(&self, offset: usize, len: usize) -> &[u8] {
+        // SAFETY: the caller's promise.
+        let start = unsafe { self.base.add(offset) };
+        // SAFETY: the same, R1 and R3.
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), len) }
+    }
+
+    /// As [`Region::line`], without a look at the region's size.
+    ///
+    /// # Safety
+    ///
+    /// It is inside the region, aligned to 4 bytes, and one of words that may change.
+    #[inline(always)]
+    pub unsafe fn line_unchecked(&self, offset: usize) -> Line<'_> {
+        // SAFETY: the caller's promise.
+        let start = unsafe { self.base.add(offset) };
+        // SAFETY: R1, R2 and the caller's promise.
+        Line(unsafe { start.cast::<[AtomicU32; LINE]>().as_ref() })
+    }
+
     /// Writes bytes. Does nothing if they are not inside, or the region is not writable.
     ///
     /// # Safety
@@ -170,17 +208,6 @@ impl Region {
 pub(crate) struct Line<'r>(&'r [AtomicU32; LINE]);
 
 impl Line<'_> {
-    /// Takes the cache line at an address.
-    ///
-    /// # Safety
-    ///
-    /// It is inside a region that lives as long, aligned to 4 bytes, and accessed as atomics only.
-    #[inline(always)]
-    pub(super) unsafe fn at(start: *const u8) -> Self {
-        // SAFETY: the caller's promise.
-        Self(unsafe { &*start.cast::<[AtomicU32; LINE]>() })
-    }
-
     /// Reads word `index`; 0 if there is none.
     #[inline(always)]
     pub fn load(self, index: usize, ordering: Ordering) -> u32 {
