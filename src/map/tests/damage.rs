@@ -37,7 +37,9 @@ pub fn rich() -> Map {
 /// Reads everything there is in a map, at several commits, in every way. Returns a hash of what was read.
 fn read_all(map: &Map) -> u64 {
     let mut seen = DefaultHasher::new();
-    for seq in [None, Some(Seq(0)), Some(Seq(1)), Some(Seq(3))] {
+    // Under Miri less is read, so that more maps can be.
+    let all = [None, Some(Seq(1)), Some(Seq(0)), Some(Seq(3))];
+    for seq in all.into_iter().take(if cfg!(miri) { 2 } else { 4 }) {
         let package = view::Package::of(map, seq);
         (package.name(), package.len()).hash(&mut seen);
         for section in package.sections().take(1000) {
@@ -49,7 +51,7 @@ fn read_all(map: &Map) -> u64 {
             section.get(b"o7").map(|value| value.items().count()).hash(&mut seen);
         }
         let given = ["one.x", "one.l", "one.none", "big.o69", "cfg024b7f.y", "none.x"].map(str::to_owned);
-        let few = if seq.is_none() { 1 } else { 9 };
+        let few = if seq.is_none() && !cfg!(miri) { 1 } else { 9 };
         for key in (0..66).step_by(few).map(|option| format!("big.o{option}")).chain(given) {
             let key = format!("p.{key}");
             let path = Path::split(key.as_bytes(), map.seed).expect("a key");

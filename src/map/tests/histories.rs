@@ -155,7 +155,6 @@ fn check_history(steps: &[Step]) {
 /// `make soak` takes more of them.
 fn cases() -> u32 {
     match std::env::var_os("CMS_EXHAUSTIVE") {
-        _ if cfg!(miri) => 1,
         Some(_) => 20_000,
         None => 30,
     }
@@ -166,12 +165,14 @@ proptest! {
         cases: cases(), failure_persistence: None, ..ProptestConfig::default()
     })]
     #[test]
+    #[cfg_attr(miri, ignore = "takes too long; `random` and `damage` do the same with less")]
     fn random_histories_lead_to_the_maps_of_their_texts(steps in steps()) {
         check_history(&steps);
     }
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes too long; `random` and `damage` do the same with less")]
 fn a_large_section_that_comes_back_as_it_was_is_found() {
     let large = Step::Edit(vec![(2, 0, 100, 0)]);
     let gone = Step::Edit(vec![(1, 0, 3, 0)]);
@@ -181,6 +182,7 @@ fn a_large_section_that_comes_back_as_it_was_is_found() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes too long; `random` and `damage` do the same with less")]
 fn options_added_to_a_large_section_stand_in_their_order_whatever_part_they_are_in() {
     use DeltaKind::{AddList, Delete, Set};
     let large = Step::Edit(vec![(0, 0, 100, 0)]);
