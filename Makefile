@@ -116,7 +116,7 @@ cross: ## run the unit tests under qemu on machines of 32 bits and on a big-endi
 fuzz: ## fuzz each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz)
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
 	for target in $$(cd fuzz && $(CARGO) +nightly fuzz list); do \
-	  $(CARGO) +nightly fuzz run $$target -- -max_len=4096 -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+	  $(CARGO) +nightly fuzz run --features libfuzzer $$target -- -max_len=4096 -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 BENCHES = CMS_LIB=$(CURDIR)/target/lib/libcms.so $(CARGO) run --release --locked --manifest-path benches/Cargo.toml --
 

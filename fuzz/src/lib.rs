@@ -11,6 +11,7 @@ mod comments;
 mod delta;
 mod edit;
 mod key;
+mod map;
 mod parse;
 
 use std::sync::Arc;
@@ -21,11 +22,15 @@ use cms::{Error, Package};
 pub use delta::delta;
 pub use edit::edit;
 pub use key::key;
+pub use map::map;
 pub use parse::parse;
 
+/// What takes any bytes.
+pub type Target = fn(&[u8]);
+
 /// The targets by name, which is also the name of their directories.
-pub const TARGETS: [(&str, fn(&[u8])); 4] =
-    [("parse", parse), ("edit", edit), ("delta", delta), ("key", key)];
+pub const TARGETS: [(&str, Target); 5] =
+    [("parse", parse), ("edit", edit), ("delta", delta), ("key", key), ("map", map)];
 
 const DIALECTS: [Dialect; 2] = [Dialect::Cms, Dialect::Uci];
 

@@ -47,3 +47,8 @@ fn delta() {
 fn key() {
     replay("key", 10);
 }
+
+#[test]
+fn map() {
+    replay("map", 30);
+}

@@ -66,6 +66,9 @@ mod control;
 mod current;
 mod encode;
 mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 mod index;
 mod lanes;

@@ -42,7 +42,7 @@ impl Source {
     }
 
     /// Makes one that is always the same.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn fixed() -> Self {
         Self { inode: 1, size: 2, modified_ns: 3, changed_ns: 4, seen_ns: 5, hash: 6, len: 7 }
     }
