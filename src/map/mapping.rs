@@ -126,10 +126,12 @@ impl Map {
 
     /// Returns how much memory the map takes.
     pub fn usage(&self) -> Usage {
-        let bytes = |word| u64::from(self.region.load(word, Ordering::Relaxed)) * 2;
+        let capacity = self.region.len() as u64;
+        // No more than there is, whatever a damaged map says: a new one is made as large as what is live.
+        let bytes = |word| (u64::from(self.region.load(word, Ordering::Relaxed)) * 2).min(capacity);
         let (used, dead) = (bytes(W_TAIL), bytes(W_DEAD));
         let shared = self.region.is_shared();
-        Usage { capacity: self.region.len() as u64, live: used.saturating_sub(dead), dead, shared }
+        Usage { capacity, live: used.saturating_sub(dead), dead, shared }
     }
 
     /// As [`Map::get`], where the newest record of an option, at `at`, is wide or too new.

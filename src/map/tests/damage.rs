@@ -197,6 +197,17 @@ fn block_starts(map: &Map) -> Vec<usize> {
     starts
 }
 
+/// Compacting made room for as many bytes as the header said were in use: an abort for want of memory.
+#[test]
+fn no_more_is_in_use_than_there_is_whatever_the_header_says() {
+    let map = rich();
+    for word in [W_TAIL, W_DEAD] {
+        map.region.store(word, u32::MAX, Ordering::Relaxed);
+        let usage = map.usage();
+        assert!(usage.live.max(usage.dead) <= usage.capacity, "{usage:?}");
+    }
+}
+
 #[test]
 fn no_truncation_harms_a_reader() {
     let good = rich();
