@@ -229,7 +229,9 @@ impl Inner {
         let entry = Entry { name: crate::name::show(package).into(), map: Arc::new(map) };
         let map = entry.map.clone();
         let table = self.table.get();
-        self.table.replace(Arc::new(table.with(&[entry], &[], table.own_revision)));
+        if let Err(entry) = table.add(entry) {
+            self.table.replace(Arc::new(table.with(&[entry], &[], table.own_revision)));
+        }
         Ok(Some(map))
     }
 

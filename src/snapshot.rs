@@ -1,5 +1,6 @@
 //! A view of a whole store at one revision.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
@@ -25,9 +26,12 @@ struct Inner {
     seq: Seq,
     /// What was opened since.
     opened: Opened,
+    /// Whether a package was asked for that was not there. It stays so, also when it is opened later.
+    missing: AtomicBool,
 }
 
-/// A list that only grows, so that what was found in it stays where it is.
+/// A tree that only grows, so that what was found in it stays where it is: by two bits of the name's hash after the
+/// other, since there may be many.
 #[derive(Debug, Default)]
 struct Opened(OnceLock<Box<Node>>);
 
@@ -36,7 +40,22 @@ struct Node {
     name: Box<[u8]>,
     /// `None`: there is no such package.
     map: Option<Arc<Map>>,
-    next: Opened,
+    next: [Opened; 4],
+}
+
+impl Node {
+    /// Returns where to look further for a name, and takes the two bits of its hash that tell.
+    fn next(&self, hash: &mut u64) -> &Opened {
+        let [a, b, c, d] = &self.next;
+        let next = match *hash & 3 {
+            0 => a,
+            1 => b,
+            2 => c,
+            _ => d,
+        };
+        *hash = hash.rotate_right(2);
+        next
+    }
 }
 
 impl Inner {
@@ -44,15 +63,21 @@ impl Inner {
     #[inline(always)]
     fn find(&self, path: &Path<'_>) -> Option<&Map> {
         match self.table.find_path(path) {
-            Some(map) if self.is_complete(map) => Some(map),
-            _ => self.find_opened(path),
+            // Relaxed: who was told that a package is missing has set it.
+            Some(map) if self.is_complete(map) && !self.missing.load(Ordering::Relaxed) => Some(map),
+            _ => self.find_slowly(path.package)?,
         }
     }
 
+    /// As [`Inner::find`], what was found to be missing too: `Some(None)`.
     #[cold]
     #[inline(never)]
-    fn find_opened(&self, path: &Path<'_>) -> Option<&Map> {
-        self.opened.find(path.package)?.map.as_deref()
+    fn find_slowly(&self, name: &[u8]) -> Option<Option<&Map>> {
+        if let Some(node) = self.opened.find(name, self.table.hash(name)) {
+            return Some(node.map.as_deref());
+        }
+        let entry = self.table.get(name).filter(|entry| self.is_complete(&entry.map))?;
+        Some(Some(&entry.map))
     }
 
     /// Reports whether a map shows what the snapshot is to: it was not made later, and shows every commit up
@@ -67,25 +92,24 @@ impl Inner {
 }
 
 impl Opened {
-    fn find(&self, name: &[u8]) -> Option<&Node> {
+    fn find(&self, name: &[u8], mut hash: u64) -> Option<&Node> {
         let mut place = self;
         while let Some(node) = place.0.get() {
             if &*node.name == name {
                 return Some(node);
             }
-            place = &node.next;
+            place = node.next(&mut hash);
         }
         None
     }
 
-    /// Appends a node. Another thread may append one meanwhile, perhaps of the same name; then this one goes
-    /// behind it.
-    fn push(&self, mut node: Box<Node>) {
+    /// Adds a node. Another thread may add one meanwhile, perhaps of the same name; then this one goes behind it.
+    fn push(&self, mut node: Box<Node>, mut hash: u64) {
         let mut place = self;
         while let Err(back) = place.0.set(node) {
             node = back;
             let Some(taken) = place.0.get() else { return };
-            place = &taken.next;
+            place = taken.next(&mut hash);
         }
     }
 }
@@ -95,7 +119,16 @@ impl Snapshot {
         // The table first: a map that replaces one of it starts no later than the sequence read after it.
         let table = live.inner.table.get();
         let (revision, seq) = table.now();
-        Self { inner: Arc::new(Inner { live, table, revision, seq, opened: Opened::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                live,
+                table,
+                revision,
+                seq,
+                opened: Opened::default(),
+                missing: AtomicBool::new(false),
+            }),
+        }
     }
 
     /// Returns the revision: the number of the last commit that can be seen.
@@ -190,11 +223,8 @@ impl Snapshot {
     /// Returns the map of a package, opening it if need be.
     fn map(&self, name: &[u8]) -> Result<Option<&Map>> {
         let inner = &*self.inner;
-        if let Some(entry) = inner.table.get(name).filter(|entry| inner.is_complete(&entry.map)) {
-            return Ok(Some(&entry.map));
-        }
-        if let Some(node) = inner.opened.find(name) {
-            return Ok(node.map.as_deref());
+        if let Some(found) = inner.find_slowly(name) {
+            return Ok(found);
         }
         let map = inner.live.inner.map(name)?;
         // Maps of another run directory count their commits anew.
@@ -202,7 +232,14 @@ impl Snapshot {
         if map.as_ref().is_some_and(too_new) {
             return Err(Error::Stale { key: crate::name::show(name) });
         }
-        inner.opened.push(Box::new(Node { name: name.into(), map, next: Opened::default() }));
+        if map.is_none() {
+            inner.missing.store(true, Ordering::Relaxed);
+        }
+        // It may have gone into the table of the snapshot as well.
+        if inner.find_slowly(name).is_none() {
+            let node = Node { name: name.into(), map, next: Default::default() };
+            inner.opened.push(Box::new(node), inner.table.hash(name));
+        }
         self.map(name)
     }
 }

@@ -1,6 +1,12 @@
 //! The maps a process has open, found by the package's name.
+//!
+//! A package that is opened goes into a free slot of the table there is, as long as half of the slots are free.
+//! A slot is set once: who finds it set sees all of the entry. All else, another map of a package or one that is gone,
+//! makes a new table.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::control::Control;
 use super::format::{Seq, low};
@@ -15,7 +21,7 @@ pub(crate) struct Entry {
     pub map: Arc<Map>,
 }
 
-/// The open maps at one moment; it never changes.
+/// The open maps; what it has stays as it is.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// The seed of the hashes in all maps.
@@ -25,10 +31,15 @@ pub(crate) struct Table {
     /// How often maps that are not shared have been made anew.
     pub own_revision: u64,
     /// Open addressing; the length is a power of two and at least twice the number of entries.
-    slots: Box<[Option<Entry>]>,
+    slots: Box<[OnceLock<Entry>]>,
     /// The packages of short names once more, to be found in a few steps; as long as `slots`.
-    short: Box<[(u64, Option<Arc<Map>>)]>,
+    short: Box<[OnceLock<Short>]>,
+    /// The number of entries, for who adds one.
+    len: AtomicUsize,
 }
+
+/// A package of a short name.
+type Short = (u64, Arc<Map>);
 
 /// A name of up to eight bytes as a number.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +65,18 @@ impl ShortName {
 
 impl Table {
     pub fn new(seed: u64, control: Option<Arc<Control>>, own_revision: u64) -> Self {
-        Self { seed, control, own_revision, slots: vec![None; 4].into(), short: vec![(0, None); 4].into() }
+        Self::with_slots(4, seed, control, own_revision)
+    }
+
+    fn with_slots(slots: usize, seed: u64, control: Option<Arc<Control>>, own_revision: u64) -> Self {
+        Self {
+            seed,
+            control,
+            own_revision,
+            slots: (0..slots).map(|_| OnceLock::new()).collect(),
+            short: (0..slots).map(|_| OnceLock::new()).collect(),
+            len: AtomicUsize::new(0),
+        }
     }
 
     /// Returns the number of the last commit, and the sequence by which the maps tell old from new. Both come
@@ -85,7 +107,7 @@ impl Table {
         let [a, b, c, d, ..] = name_hash.to_le_bytes();
         let mut index = u32::from_le_bytes([a, b, c, d]) as usize & mask;
         loop {
-            let entry = self.slots.get(index)?.as_ref()?;
+            let entry = self.slots.get(index)?.get()?;
             if super::block::same(entry.name.as_bytes(), name) {
                 return Some(entry);
             }
@@ -99,8 +121,7 @@ impl Table {
         let mask = self.short.len() - 1;
         let mut index = name.index(mask);
         loop {
-            let (found, map) = self.short.get(index)?;
-            let map = map.as_deref()?;
+            let (found, map) = self.short.get(index)?.get()?;
             if *found == name.0 {
                 return Some(map);
             }
@@ -122,49 +143,64 @@ impl Table {
         self.get(name).map(|entry| &*entry.map)
     }
 
+    /// Returns the hash of a package's name.
+    pub fn hash(&self, name: &[u8]) -> u64 {
+        hash(Kind::Package, self.seed, name)
+    }
+
     pub fn get(&self, name: &[u8]) -> Option<&Entry> {
-        self.find(hash(Kind::Package, self.seed, name), name)
+        self.find(self.hash(name), name)
     }
 
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.slots.iter().flatten()
+        self.slots.iter().filter_map(OnceLock::get)
+    }
+
+    /// Adds an entry to this very table, if it has none of that name, and room; otherwise it is given back. One at a
+    /// time.
+    pub fn add(&self, entry: Entry) -> Result<(), Entry> {
+        // Relaxed: whoever adds holds a lock.
+        let len = self.len.load(Ordering::Relaxed) + 1;
+        if len * 2 > self.slots.len() || self.get(entry.name.as_bytes()).is_some() {
+            return Err(entry);
+        }
+        self.len.store(len, Ordering::Relaxed);
+        self.insert(entry);
+        Ok(())
     }
 
     /// Returns a table with these entries put in place of those of the same names, and without `gone`.
     pub fn with(&self, added: &[Entry], gone: &[Arc<str>], own_revision: u64) -> Self {
-        let kept = self.entries().filter(|entry| {
-            !gone.contains(&entry.name) && !added.iter().any(|added| added.name == entry.name)
-        });
+        let other: HashSet<&Arc<str>> = gone.iter().chain(added.iter().map(|entry| &entry.name)).collect();
+        let kept = self.entries().filter(|entry| !other.contains(&entry.name));
         let all: Vec<Entry> = kept.cloned().chain(added.iter().cloned()).collect();
-        let len = (all.len() * 2 + 2).next_power_of_two();
-        let mut table = Self {
-            seed: self.seed,
-            control: self.control.clone(),
-            own_revision,
-            slots: vec![None; len].into(),
-            short: vec![(0, None); len].into(),
-        };
+        let slots = (all.len() * 2 + 2).next_power_of_two();
+        let table = Self::with_slots(slots, self.seed, self.control.clone(), own_revision);
+        table.len.store(all.len(), Ordering::Relaxed);
         all.into_iter().for_each(|entry| table.insert(entry));
         table
     }
 
-    fn insert(&mut self, entry: Entry) {
+    fn insert(&self, entry: Entry) {
         let mask = self.slots.len() - 1;
         let name = entry.name.as_bytes();
         let mut start = [0; 8];
         start[..name.len().min(8)].copy_from_slice(&name[..name.len().min(8)]);
         if let Some(short) = ShortName::of(u64::from_le_bytes(start), name.len()) {
-            let mut index = short.index(mask);
-            while self.short[index].1.is_some() {
-                index = (index + 1) & mask;
-            }
-            self.short[index] = (short.0, Some(entry.map.clone()));
+            set_free(&self.short, short.index(mask), (short.0, entry.map.clone()));
         }
-        let [a, b, c, d, ..] = hash(Kind::Package, self.seed, entry.name.as_bytes()).to_le_bytes();
-        let mut index = u32::from_le_bytes([a, b, c, d]) as usize & mask;
-        while self.slots[index].is_some() {
-            index = (index + 1) & mask;
+        let [a, b, c, d, ..] = self.hash(name).to_le_bytes();
+        set_free(&self.slots, u32::from_le_bytes([a, b, c, d]) as usize & mask, entry);
+    }
+}
+
+/// Sets the first free slot from `index` on; there is one.
+fn set_free<T>(slots: &[OnceLock<T>], index: usize, mut value: T) {
+    let (before, from) = slots.split_at(index);
+    for slot in from.iter().chain(before) {
+        match slot.set(value) {
+            Ok(()) => return,
+            Err(back) => value = back,
         }
-        self.slots[index] = Some(entry);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cms::files::{Call, Files, Probe};
 use cms::map::Value;
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Error, Form, Live, Options, Store};
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Error, Form, Live, Options, Snapshot, Store};
 
 pub struct Fixture {
     pub dir: tempfile::TempDir,
@@ -250,6 +250,25 @@ fn without_a_run_directory_everything_works_in_private() {
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.9"));
     assert_eq!(before.get(b"network.lan.ipaddr").expect("readable").map(show).as_deref(), Some("10.0.0.1"));
     assert!(live.memory().iter().all(|row| !row.usage.shared));
+}
+
+#[test]
+fn a_package_that_a_snapshot_has_missed_stays_missing_in_it() {
+    for private_maps in [false, true] {
+        let fixture = Fixture::new(&[("network", NETWORK)]);
+        let live = Live::open(Options { private_maps, ..fixture.options() }).expect("opens");
+        let snapshot = live.snapshot().expect("opens");
+        let late = |snapshot: &Snapshot| snapshot.get(b"late.s.a").expect("readable").map(show);
+        assert_eq!(late(&snapshot), None);
+        fixture.write("late", "config t 's'\n\toption a '1'\n");
+        assert_eq!(get(&live, "late.s.a").as_deref(), Some("1"));
+        assert_eq!(late(&snapshot), None);
+        assert!(matches!(snapshot.package(b"late"), Err(Error::NotFound { .. })));
+        let many = &mut [None];
+        snapshot.get_many(&[b"late.s.a"], many).expect("readable");
+        assert_eq!(many[0], None);
+        assert_eq!(late(&live.snapshot().expect("opens")).as_deref(), Some("1"));
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod faults;
 mod golden;
 mod history;
 mod live;
+mod many;
 mod model;
 mod processes;
 mod render;

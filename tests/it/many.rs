@@ -1,0 +1,91 @@
+//! Ten thousand packages: each costs as much as the one before, and closing the store gives everything back.
+
+use std::time::{Duration, Instant};
+
+use cms::{DirOptions, Dirs, Live, Options};
+
+use crate::live::{get, show};
+
+/// Runs a test of this file in a process of its own, where nobody else opens files or maps memory.
+fn alone(name: &str) -> bool {
+    if std::env::var_os("CMS_ALONE").is_some() {
+        return true;
+    }
+    let test = std::env::current_exe().expect("the test itself");
+    let name = format!("many::{name}");
+    let mut command = std::process::Command::new(test);
+    command.args(["--exact", &name, "--nocapture"]).env("CMS_ALONE", "1");
+    assert!(command.status().expect("run").success(), "{name}");
+    false
+}
+
+/// Returns how many files are open and how many maps are mapped.
+fn held() -> (usize, usize) {
+    let files = std::fs::read_dir("/proc/self/fd").expect("readable").count();
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("readable");
+    (files, maps.lines().filter(|line| line.contains("/maps/")).count())
+}
+
+fn options(dir: &std::path::Path) -> Options {
+    let path = |name: &str| Some(dir.join(name));
+    let wanted =
+        DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
+    Options { dirs: Dirs::choose(wanted), ..Options::default() }
+}
+
+/// Gives back what was put off until nobody reads any more.
+fn settle() {
+    (0..1000).for_each(|_| crossbeam_epoch::pin().flush());
+}
+
+/// Calls `each` with the numbers of all packages, and returns how long it took for each tenth of them.
+fn tenths(packages: usize, mut each: impl FnMut(usize)) -> Vec<Duration> {
+    let tenth = |start: usize| {
+        let begun = Instant::now();
+        (start..start + packages / 10).for_each(&mut each);
+        begun.elapsed()
+    };
+    (0..packages).step_by(packages / 10).map(tenth).collect()
+}
+
+#[test]
+fn ten_thousand_packages_cost_as_much_each_as_ten_and_leave_nothing_behind() {
+    const PACKAGES: usize = 10_000;
+    if !alone("ten_thousand_packages_cost_as_much_each_as_ten_and_leave_nothing_behind") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("config")).expect("made");
+    for number in 0..PACKAGES {
+        let text = format!("config a 's'\n\toption x '{number}'\n");
+        std::fs::write(dir.path().join("config").join(format!("p{number}")), text).expect("written");
+    }
+    let key = |number: usize| format!("p{number}.s.x");
+    for round in ["made", "opened", "opened by a snapshot"] {
+        let before = held();
+        let live = Live::open(options(dir.path())).expect("opens");
+        let snapshot = live.snapshot().expect("opens");
+        let read = |number: usize| {
+            let value = if round == "opened by a snapshot" {
+                snapshot.get(key(number).as_bytes()).expect("readable").map(show)
+            } else {
+                get(&live, &key(number))
+            };
+            assert_eq!(value, Some(number.to_string()));
+        };
+        let (first, second) = (tenths(PACKAGES, read), tenths(PACKAGES, read));
+        let sum = |tenths: &[Duration]| tenths.iter().sum::<Duration>();
+        println!("{round}: {:?}, then {:?}; by tenths {first:?} {second:?}", sum(&first), sum(&second));
+        for tenths in [&first, &second] {
+            // If each had to pass by all before it, the last two would take four times as long as the first three.
+            let (first, last) = (sum(&tenths[..3]), sum(&tenths[8..]));
+            assert!(last < first * 2 + Duration::from_millis(200), "{round}: {tenths:?}");
+        }
+        assert_eq!(held().1, before.1 + PACKAGES + 1, "{round}");
+        assert_eq!(held().0, before.0, "{round}: maps need no open file");
+        drop(snapshot);
+        drop(live);
+        settle();
+        assert_eq!(held(), before, "{round}");
+    }
+}
