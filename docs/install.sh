@@ -10,12 +10,13 @@ major=${version%%.*}
 lib=$PREFIX/lib include=$PREFIX/include man3=$PREFIX/share/man/man3
 bin=$PREFIX/bin man=$PREFIX/share/man/man1
 bash=$PREFIX/share/bash-completion/completions zsh=$PREFIX/share/zsh/site-functions
-fish=$PREFIX/share/fish/vendor_completions.d
+fish=$PREFIX/share/fish/vendor_completions.d units=$PREFIX/lib/systemd/system
 if [ "$1" = --remove ]; then
     rm -f "$bin/cms" "$man"/cms.1 "$man"/cms-*.1 "$bash/cms" "$zsh/_cms" "$fish/cms.fish"
     if [ "$(readlink "$bin/uci" 2>/dev/null)" = cms ]; then rm -f "$bin/uci"; fi
     rm -f "$lib"/libcms.so "$lib"/libcms.so.* "$lib/libcms.a" "$include/cms.h" "$man3/libcms.3" "$lib/pkgconfig/cms.pc"
-    rm -rf "$lib/cmake/cms"
+    rm -rf "$lib/cmake/cms" "$PREFIX/share/cms"
+    rm -f "$units"/cms-recover.service "$units"/cms-confirm.service "$units"/cms-confirm.path
     exit 0
 fi
 [ -x "$1" ] || { echo "install: $1 is not there; run 'make build' first" >&2; exit 1; }
@@ -40,4 +41,10 @@ fill() { sed -e "s|@PREFIX@|$final|" -e "s|@VERSION@|$version|" -e "s|@MAJOR@|$m
 fill cms.pc.in "$lib/pkgconfig/cms.pc"
 fill cms-config.cmake.in "$lib/cmake/cms/cms-config.cmake"
 fill cms-config-version.cmake.in "$lib/cmake/cms/cms-config-version.cmake"
+mkdir -p "$units" "$PREFIX/share/cms"
+for unit in cms-recover.service cms-confirm.service; do
+    sed "s|@PREFIX@|$final|" "$here/docs/boot/$unit.in" > "$units/$unit"
+done
+cp "$here/docs/boot/cms-confirm.path" "$units/"
+cp "$here/docs/boot/cms.init" "$PREFIX/share/cms/"
 echo "installed into $PREFIX"

@@ -124,8 +124,28 @@ const NONE: Last = Last {
     column: 0,
 };
 
+/// What a thread remembers. A failure is put into words when someone asks: most who look for a key that may not be
+/// there do not.
+enum Kept {
+    Failure(Failure),
+    Told(Last),
+}
+
+impl Kept {
+    fn told(&mut self) -> &Last {
+        static NOTHING: Last = NONE;
+        if let Self::Failure(failure) = self {
+            *self = Self::Told(failure.describe().ended());
+        }
+        match self {
+            Self::Told(last) => last,
+            Self::Failure(_) => &NOTHING,
+        }
+    }
+}
+
 thread_local! {
-    static LAST: RefCell<Last> = const { RefCell::new(NONE) };
+    static LAST: RefCell<Kept> = const { RefCell::new(Kept::Told(NONE)) };
 }
 
 impl Failure {
@@ -167,18 +187,18 @@ impl Failure {
     }
 
     /// Keeps the failure for `cms_last_error`. The end of an iteration is none to look into.
-    fn keep(&self) -> cms_status {
+    fn keep(self) -> cms_status {
+        let status = self.status();
         if !matches!(self, Self::End) {
-            self.describe().keep();
+            keep(Kept::Failure(self));
         }
-        self.status()
+        status
     }
 }
 
 impl Last {
-    /// Makes this the last error of the thread. One that ends calls destructors of C after ours: then there is
-    /// no place for it any more.
-    fn keep(mut self) {
+    /// Gives the texts the NUL bytes that C wants.
+    fn ended(mut self) -> Self {
         for text in [&mut self.message, &mut self.file, &mut self.key, &mut self.hint] {
             text.retain(|byte| *byte != 0);
             text.push(0);
@@ -186,8 +206,14 @@ impl Last {
         // One line, whatever was quoted. The last byte is the NUL byte.
         let control = self.message.iter_mut().rev().skip(1).filter(|byte| byte.is_ascii_control());
         control.for_each(|byte| *byte = b' ');
-        let _ = LAST.try_with(|place| place.replace(self));
+        self
     }
+}
+
+/// Makes this the last error of the thread. One that ends calls destructors of C after ours: then there is no
+/// place for it any more.
+fn keep(kept: Kept) {
+    let _ = LAST.try_with(|place| place.replace(kept));
 }
 
 fn of_code(code: Code) -> cms_status {
@@ -226,7 +252,7 @@ pub fn tell_panics() {
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|info| {
             let message = format!("a fault of the library itself, please report it: {info}").into_bytes();
-            Last { status: CMS_ERR_INTERNAL, message, ..NONE }.keep();
+            keep(Kept::Told(Last { status: CMS_ERR_INTERNAL, message, ..NONE }.ended()));
         }));
     });
 }
@@ -275,7 +301,8 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
             return CMS_ERR_INVALID;
         }
         let told = LAST.try_with(|last| {
-            let last = last.borrow();
+            let mut last = last.borrow_mut();
+            let last = last.told();
             let text = |bytes: &Vec<u8>| bytes.as_ptr().cast();
             let (message, file) = (text(&last.message), text(&last.file));
             let (key, hint) = (text(&last.key), text(&last.hint));
@@ -301,7 +328,7 @@ pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> u
         message.len()
     };
     let written = catch_unwind(|| {
-        LAST.try_with(|last| write(last.borrow().message.strip_suffix(&[0]).unwrap_or_default()))
+        LAST.try_with(|last| write(last.borrow_mut().told().message.strip_suffix(&[0]).unwrap_or_default()))
             .unwrap_or_else(|_| write(b""))
     });
     written.unwrap_or(0)
@@ -323,7 +350,7 @@ mod tests {
         let status = guard(|| panic!("two\nlines"));
         let _ = std::panic::take_hook();
         assert_eq!(status, CMS_ERR_INTERNAL);
-        let last = LAST.replace(NONE);
+        let Kept::Told(last) = LAST.replace(Kept::Told(NONE)) else { panic!("it is told already") };
         assert_eq!((last.status, last.file, last.key), (CMS_ERR_INTERNAL, vec![0], vec![0]));
         let message = String::from_utf8(last.message).expect("text");
         assert!(message.contains("ffi/src/status.rs") && message.ends_with("two lines\0"), "{message:?}");

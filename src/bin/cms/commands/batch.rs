@@ -62,7 +62,7 @@ pub fn batch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 }
 
 /// Reads the words of one logical line, as many physical ones as its quotes want. `None` at the end.
-fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<Vec<u8>>>, Failure> {
+pub fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<Vec<u8>>>, Failure> {
     let mut text = Vec::new();
     loop {
         let read = input

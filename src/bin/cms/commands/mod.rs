@@ -14,6 +14,7 @@ mod read;
 mod stage;
 mod table;
 mod transfer;
+mod txn;
 mod write;
 
 use std::ffi::OsString;

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::line::Line;
-use super::{batch, check, docs, history, maps, meta, read, stage, transfer, write};
+use super::{batch, check, docs, history, maps, meta, read, stage, transfer, txn, write};
 
 /// An option of a command, or of all.
 pub struct Flag {
@@ -278,6 +278,15 @@ pub const COMMANDS: &[Command] = &[
         flags: &[flag("keep-going", "report failures and go on")],
         writes: false,
         run: batch::batch,
+    },
+    Command {
+        name: "txn",
+        aliases: &["transaction"],
+        arguments: "[FILE]",
+        summary: "make the changes of a file or standard input as one transaction: all of them, or none",
+        flags: &[],
+        writes: true,
+        run: txn::txn,
     },
     Command {
         name: "shell",
