@@ -64,6 +64,9 @@ impl Limits {
     }
 }
 
+/// How the names of segments start that are not whole yet; see [`Files::create_unique`].
+const UNFINISHED: &str = ".segment.cms-";
+
 /// The log of a store. It may be used from many threads.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -264,11 +267,36 @@ impl Log {
     }
 
     fn open(&self, process: u32) -> Result<Tail> {
-        make_private_dir(&self.dir)?;
+        self.make_dir()?;
         let path = self.dir.join("lock");
         let lock = self.files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
         let end = End { sequence: 0, time: 0, chain: ORIGIN, packages: BTreeMap::new(), pending: None };
         Ok(Tail { process, lock, segment: None, end, open_ends: Vec::new() })
+    }
+
+    /// Makes the directory, so that a power cut does not take it with all that is in it.
+    fn make_dir(&self) -> Result<()> {
+        let missing: Vec<&Path> = self.dir.ancestors().take_while(|dir| !dir.is_dir()).collect();
+        for dir in missing.into_iter().rev() {
+            match self.files.mkdir(dir, 0o700) {
+                Err(error) if !dir.is_dir() => return Err(Error::io("create the directory", dir)(error)),
+                _ => {}
+            }
+            let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = parent.unwrap_or(Path::new("."));
+            self.files.sync_dir(parent).map_err(Error::io("sync", parent))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a crash has left of a segment that was being made. For who holds the lock.
+    fn sweep(&self) {
+        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                // It takes room, and no more.
+                let _ = self.files.remove(&entry.path());
+            }
+        }
     }
 
     /// Finds the records without a mark at the end of what comes before a segment. There are some only if the
@@ -469,6 +497,7 @@ impl Writer<'_> {
                 _ => true,
             };
             if gone {
+                log.sweep();
                 let Some(first) = log.segments()?.last().copied() else { return Ok(()) };
                 self.enter(first)?;
                 self.tail().open_ends = log.open_ends_before(first)?;
