@@ -435,8 +435,7 @@ impl Store {
             return Ok(Some(outcomes));
         }
         for (part, (place, locked, kept)) in parts.iter().zip(&staged) {
-            let Some(old) = part.draft.old() else { continue };
-            let written = self.save_staging(place).write_journal(locked, &part.draft.new, old, kept);
+            let written = self.save_staging(place).write_journal(locked, &part.draft, &part.text, kept);
             if let Err(error) = written {
                 let _ = self.remove_journals(&staged);
                 return Err(error);

@@ -14,6 +14,8 @@ use crate::delta::{Delta, DeltaLine, read_lines};
 use crate::error::{Error, Result};
 use crate::files::{Files, Identity, OpenFile, Wait};
 use crate::lock::holder_of_file;
+use crate::map::of_text;
+use crate::replace::Draft;
 
 /// The delta file of one package in one directory.
 #[derive(Debug)]
@@ -95,6 +97,11 @@ impl Staging<'_> {
     /// Reports whether there may be staged lines, without reading them.
     pub fn may_hold_lines(&self) -> bool {
         std::fs::metadata(self.path()).is_ok_and(|found| found.len() > 0) || self.journal_path().exists()
+    }
+
+    /// Reports whether a crash has interrupted a commit of these changes.
+    pub fn has_journal(&self) -> bool {
+        self.journal_path().exists()
     }
 
     fn wait_for(&self, open: &OpenFile) -> Result<()> {
@@ -179,10 +186,11 @@ impl Staging<'_> {
         let open = &locked.open;
         self.files.truncate(open, 0).map_err(Error::io("empty", &open.path))?;
         io::Seek::rewind(&mut &open.file).map_err(Error::io("empty", &open.path))?;
-        if kept.is_empty() {
-            return Ok(());
+        if !kept.is_empty() {
+            self.files.write(open, kept).map_err(Error::io("rewrite", &open.path))?;
         }
-        self.files.write(open, kept).map_err(Error::io("rewrite", &open.path))
+        // The journal goes after this, and must not go before it.
+        self.files.sync(open).map_err(Error::io("sync", &open.path))
     }
 
     /// Moves the staged lines into `.PACKAGE.replaced`, behind those set aside before.
@@ -194,21 +202,22 @@ impl Staging<'_> {
         self.rewrite(locked, &[])
     }
 
-    /// Writes down that `new`, once it stands in place of `old`, holds all of the locked delta file but
-    /// `kept`. From here on a crash can be recovered from.
-    pub fn write_journal(&self, locked: &Locked, new: &OpenFile, old: Identity, kept: &[u8]) -> Result<()> {
+    /// Writes down that `draft`, once it stands in place of what it is to replace, holds all of the locked delta
+    /// file but `kept`; its text is `text`. From here on a crash can be recovered from.
+    pub fn write_journal(&self, locked: &Locked, draft: &Draft, text: &[u8], kept: &[u8]) -> Result<()> {
         let path = self.journal_path();
+        let Some(old) = draft.old() else { return Ok(()) };
         let write = || -> io::Result<()> {
-            let identity = Identity::of(&new.file.metadata()?);
-            let name = new.path.file_name().unwrap_or_default().to_string_lossy();
-            let mut text =
-                format!("cms-commit 1 {} {} {} {name}\n", words(identity), words(old), locked.text.len())
-                    .into_bytes();
-            text.extend_from_slice(kept);
+            let new = Identity::of(&draft.new.file.metadata()?);
+            let name = draft.new.path.file_name().unwrap_or_default().to_string_lossy();
+            let (consumed, taken) = (locked.text.len(), of_text(&locked.text));
+            let (new, old, text) = (words(new), words(old), of_text(text));
+            let head = format!("cms-commit 2 {new} {old} {text:x} {taken:x} {consumed} {name}\n");
             let journal = self.files.open(&path, Some(0o600))?;
             self.files.truncate(&journal, 0)?;
-            self.files.write(&journal, &text)?;
-            self.files.sync(&journal)
+            self.files.write(&journal, &[head.as_bytes(), kept].concat())?;
+            self.files.sync(&journal)?;
+            self.files.sync_dir(self.dir)
         };
         write().map_err(|error| {
             let _ = std::fs::remove_file(&path);
@@ -254,13 +263,17 @@ impl Staging<'_> {
         let end = memchr::memchr(b'\n', &text).unwrap_or(text.len());
         let head = std::str::from_utf8(&text[..end]).ok()?;
         let fields: Vec<&str> = head.split(' ').collect();
-        let undone = Journal { committed: false, consumed: 0, kept: Vec::new() };
-        let (["cms-commit", "1"], [rest @ .., consumed, name]) = (fields.get(..2)?, fields.get(2..)?) else {
+        let undone = Journal { committed: false, consumed: 0, taken: 0, kept: Vec::new() };
+        let (["cms-commit", "2"], [rest @ .., hash, taken, consumed, name]) =
+            (fields.get(..2)?, fields.get(2..)?)
+        else {
             return Some(undone);
         };
-        let (Some(new), Some(old), Ok(consumed)) = (
+        let (Some(new), Some(old), Ok(hash), Ok(taken), Ok(consumed)) = (
             identity(rest.get(..3).unwrap_or_default()),
             identity(rest.get(3..).unwrap_or_default()),
+            u64::from_str_radix(hash, 16),
+            u64::from_str_radix(taken, 16),
             consumed.parse(),
         ) else {
             return Some(undone);
@@ -269,22 +282,31 @@ impl Staging<'_> {
         let present = Identity::at(&real);
         let temporary = real.parent().and_then(|dir| Identity::at(&dir.join(name)));
         // Changed since by someone else: then the commit came to pass if what it displaced is still there.
-        let displaced = temporary.is_some_and(|temporary| temporary.inode == old.inode);
-        let committed = present == Some(new) || (present != Some(old) && displaced);
-        Some(Journal { committed, consumed, kept: text[(end + 1).min(text.len())..].to_vec() })
+        let displaced = || temporary.is_some_and(|temporary| temporary.inode == old.inode);
+        // Recovery may have had to write the text once more.
+        let is_new = || std::fs::read(&real).is_ok_and(|text| of_text(&text) == hash);
+        let committed = present == Some(new) || (present != Some(old) && (displaced() || is_new()));
+        Some(Journal { committed, consumed, taken, kept: text[(end + 1).min(text.len())..].to_vec() })
     }
 }
 
 struct Journal {
     committed: bool,
+    /// How much of the delta file went into the commit, and the hash of that.
     consumed: usize,
+    taken: u64,
     kept: Vec<u8>,
 }
 
 impl Journal {
     /// What is still staged: what the commit kept, and what came after it.
     fn rest(&self, text: &[u8]) -> Vec<u8> {
-        [&self.kept, text.get(self.consumed..).unwrap_or_default()].concat()
+        match text.split_at_checked(self.consumed) {
+            Some((taken, after)) if of_text(taken) == self.taken => [&self.kept, after].concat(),
+            // It is cut already, and perhaps what was kept is not written yet.
+            _ if self.kept.starts_with(text) => self.kept.clone(),
+            _ => text.to_vec(),
+        }
     }
 }
 
