@@ -185,6 +185,7 @@ impl Store {
     ) -> Result<R> {
         let mut ledger = self.ledger()?;
         let _lock = self.take_lock(&place.path)?;
+        self.tidy_up([place])?;
         attempt(place, || {
             let Some((part, result)) = self.edited(&mut ledger, place, form, &mut edit)? else {
                 return Ok(None);
@@ -211,6 +212,7 @@ impl Store {
         // other.
         let locks: Result<Vec<_>> = changes.iter().map(|(place, _)| self.take_lock(&place.path)).collect();
         let _locks = locks?;
+        self.tidy_up(changes.iter().map(|(place, _)| place))?;
         let mut left: Vec<&(Place, &[Delta])> = changes.iter().collect();
         for _ in 0..ATTEMPTS {
             let mut parts = Vec::with_capacity(left.len());
@@ -275,9 +277,12 @@ impl Store {
                 Ok(true) => {}
                 Ok(false) => again.push(index),
                 Err(error) => {
-                    self.put_back(&parts[..index]);
+                    let is_back = self.put_back(&parts[..index]);
                     let entries: Vec<Entry<'_>> = parts.iter().map(Part::entry).collect();
                     if ledger.take_back(sequence, &entries).is_ok() {
+                        if is_back {
+                            ledger.applied();
+                        }
                         return Err(error);
                     }
                     // Not even this can be written: recovery finishes what was logged.
@@ -292,9 +297,10 @@ impl Store {
         for part in parts.iter().enumerate().filter(|(index, _)| !again.contains(index)).map(|(_, part)| part)
         {
             durable = durable.and(self.settle(&part.place.path, &part.draft));
-            let metadata = part.draft.new.file.metadata().map_err(Error::io("read", &part.place.path))?;
-            let (place, text, edited) = (part.place, part.text.clone(), part.package.as_ref());
-            states.push(State { place, text, metadata, edited });
+            if let Ok(metadata) = part.draft.metadata() {
+                let (place, text, edited) = (part.place, part.text.clone(), part.package.as_ref());
+                states.push(State { place, text, metadata, edited });
+            }
         }
         if again.is_empty() && durable.is_ok() {
             ledger.applied();
@@ -339,19 +345,23 @@ impl Store {
         }
     }
 
-    /// Undoes what was put in place of a commit that failed.
-    fn put_back(&self, parts: &[Part<'_>]) {
-        for part in parts.iter().filter_map(|part| Some((part, part.before.as_ref()?))) {
-            let (part, before) = part;
-            let back = self.draft(&part.place.path, before, Identity::at(&part.place.path));
-            if let Ok(mut draft) = back
-                && matches!(self.put(&mut draft), Ok(true))
-            {
-                // The text is in place again; that it may not survive a power cut is told by the first error.
-                let _ = self.settle(&part.place.path, &draft);
-            }
+    /// Undoes what was put in place of a commit that failed. Returns whether all is as it was, durably.
+    fn put_back(&self, parts: &[Part<'_>]) -> bool {
+        let mut is_back = true;
+        for part in parts.iter().filter(|part| part.draft.is_placed()) {
+            let path = &part.place.path;
+            is_back &= match &part.before {
+                Some(before) => part
+                    .draft
+                    .metadata()
+                    .and_then(|placed| self.draft(path, before, Some(Identity::of(&placed))))
+                    .and_then(|mut draft| Ok((self.put(&mut draft)?, draft)))
+                    .is_ok_and(|(put, draft)| put && self.settle(path, &draft).is_ok()),
+                None => self.options.files.remove(path).is_ok() && self.settle(path, &part.draft).is_ok(),
+            };
             let _ = self.options.files.remove(&part.draft.new.path);
         }
+        is_back
     }
 
     /// Tidies the text of a package: see [`crate::text::format`].
@@ -389,6 +399,7 @@ impl Store {
         let place = Place { path: follow(self.dirs().config.path.join(&name)), name, staged: true };
         let mut ledger = self.ledger()?;
         let _lock = self.take_lock(&place.path)?;
+        self.tidy_up([&place])?;
         attempt(&place, || {
             let reading = match self.read_current(&place.path) {
                 Ok(None) => return Ok(None),
@@ -497,7 +508,7 @@ impl Store {
             // Nothing is staged, but a package that cannot be read is an error all the same.
             return self.parse(place, reading.text).map(|_| Some((Committed::default(), None)));
         };
-        self.remove_leftovers(&place.path);
+        self.remove_leftovers([place.path.as_path()]);
         let (mut package, _) = self.parse(place, reading.text)?;
         let (mut outcome, mut kept) = apply_lines(&locked, place, &mut package, self.options.dialect);
         if outcome.applied == 0 {

@@ -13,7 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::log::{self, Digest, Guard, Kind, Log, PackageChange, Record, Writer};
 use crate::package::Package;
 use crate::sharing::State;
-use crate::store::{Place, Store};
+use crate::store::{Options, Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
 
 /// What a commit survives once it has returned.
@@ -304,7 +304,8 @@ impl Ledger<'_> {
         }
     }
 
-    /// Logs that a transaction was taken back because its texts could not be put in place: they are as before.
+    /// Logs that a transaction was taken back because its texts could not be put in place. Recovery sees to it
+    /// that they are as before, unless [`Ledger::applied`] says that they are.
     pub fn take_back(&mut self, sequence: Option<u64>, entries: &[Entry<'_>]) -> Result<()> {
         let Some(sequence) = sequence else { return Ok(()) };
         let mut record = self.store.record(&Why::new(Kind::Undo, sequence));
@@ -323,9 +324,7 @@ impl Ledger<'_> {
                 changes: old.zip(new).map(|(old, new)| log::compare_packages(&new, &old)).unwrap_or_default(),
             });
         }
-        self.write_down(vec![record])?;
-        self.applied();
-        Ok(())
+        self.write_down(vec![record]).map(|_| ())
     }
 
     /// Puts the texts of logged transactions in place that are not. Returns whether there were any.
@@ -339,11 +338,14 @@ impl Ledger<'_> {
             records.iter().flat_map(|record| &record.packages).map(|c| c.package.as_str()).collect();
         names.sort_unstable();
         names.dedup();
+        // What is to be finished may be the work of one who was promised more than this store promises.
+        let options = Options { durability: Durability::Full, ..self.store.options.clone() };
+        let store = Store { options, log: self.store.log.clone() };
         let mut recovered = false;
         for name in names {
             let steps: Vec<&PackageChange> =
                 records.iter().filter_map(|record| record.package(name)).collect();
-            recovered |= self.store.finish(name, &steps)?;
+            recovered |= store.finish(name, &steps)?;
         }
         writer.mark_applied();
         Ok(recovered)
@@ -376,7 +378,8 @@ impl Store {
                     || steps.get(*done).is_some_and(|step| step.before == present && !step.unknown)
             });
             let Some(left) = done.map(|done| &steps[done..]).filter(|left| !left.is_empty()) else {
-                return Ok(false);
+                // It is in place, but whoever has put it there may have died before that was durable.
+                return self.settle_for_another(&place).map(|()| false);
             };
             let (old, before) = match reading.as_ref() {
                 Some(reading) => (Some(reading.identity), reading.text.clone()),
@@ -385,13 +388,14 @@ impl Store {
             let text = left.iter().try_fold(before, |text, step| log::apply(&text, &step.hunks));
             let Some(text) = text else { return Ok(false) };
             let is_right = |found: &[u8]| found == text;
-            let mut draft = match self.find_draft(&place.path, old, is_right) {
+            let mut draft = match self.find_draft(&place.path, old, is_right)? {
                 Some(draft) => draft,
                 None => self.draft(&place.path, &text, old)?,
             };
             if self.put(&mut draft)? {
                 self.settle(&place.path, &draft)?;
-                let metadata = draft.new.file.metadata().map_err(Error::io("read", &place.path))?;
+                self.tidy_up([&place])?;
+                let metadata = draft.metadata()?;
                 let state = State { place: &place, text: Arc::new(text), metadata, edited: None };
                 self.publish(&[state], None);
                 return Ok(true);

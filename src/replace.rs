@@ -4,13 +4,17 @@
 //! Then the two are swapped. If what comes out is not the file that was read, an editor has saved in between: they
 //! are swapped back, so that what it has written is not lost.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::files::{Identity, OpenFile, Wait};
 use crate::lock::{PackageLock, holder_of_file};
-use crate::store::Store;
+use crate::store::{Place, Store};
 
 /// A package file that is locked, and was read.
 #[derive(Debug)]
@@ -35,6 +39,16 @@ impl Draft {
     /// Returns the identity of the file whose place it is to take.
     pub fn old(&self) -> Option<Identity> {
         self.old
+    }
+
+    /// Reports whether it stands where it is to stand.
+    pub fn is_placed(&self) -> bool {
+        self.placed
+    }
+
+    /// Returns the attributes of the new file.
+    pub fn metadata(&self) -> Result<Metadata> {
+        self.new.file.metadata().map_err(Error::io("read", &self.real))
     }
 }
 
@@ -109,17 +123,20 @@ impl Store {
         path: &Path,
         old: Option<Identity>,
         is_right: impl Fn(&[u8]) -> bool,
-    ) -> Option<Draft> {
+    ) -> Result<Option<Draft>> {
         let files = &self.options.files;
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        for path in leftovers(&real) {
+        for path in leftovers([real.as_path()]) {
             let Ok(new) = files.open_existing(&path) else { continue };
             let ours = matches!(files.lock(&new, true, Instant::now()), Ok(Wait::Held));
             if ours && files.read(&new).is_ok_and(|text| is_right(&text)) {
-                return Some(Draft { new, real, old, placed: false });
+                // Whoever wrote it may have died before it had its attributes, or was durable.
+                let draft = Draft { new, real, old, placed: false };
+                self.finish_draft(&draft)?;
+                return Ok(Some(draft));
             }
         }
-        None
+        Ok(None)
     }
 
     /// Writes a temporary file and makes it durable. It is locked before it can be seen in place.
@@ -127,6 +144,12 @@ impl Store {
         let (files, new) = (&self.options.files, &draft.new);
         files.lock(new, true, Instant::now()).map_err(Error::io("lock", &new.path))?;
         files.write(new, text).map_err(Error::io("write", &new.path))?;
+        self.finish_draft(draft)
+    }
+
+    /// Gives a temporary file the attributes of the file it is to replace, and makes it durable.
+    fn finish_draft(&self, draft: &Draft) -> Result<()> {
+        let (files, new) = (&self.options.files, &draft.new);
         if draft.old.is_some() {
             let like = std::fs::metadata(&draft.real);
             let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
@@ -193,10 +216,32 @@ impl Store {
         synced.map_err(|source| Error::NotDurable { path: path.into(), source })
     }
 
-    /// Removes temporary files of this package that a crash has left. One that is locked is in use.
-    pub(crate) fn remove_leftovers(&self, path: &Path) {
-        let Ok(real) = std::fs::canonicalize(path) else { return };
-        for path in leftovers(&real) {
+    /// Makes durable what another has put in place of a package file before it died.
+    pub(crate) fn settle_for_another(&self, place: &Place) -> Result<()> {
+        let real = std::fs::canonicalize(&place.path).unwrap_or_else(|_| place.path.clone());
+        let dir = real.parent().unwrap_or(Path::new("."));
+        self.options.files.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        self.tidy_up([place])
+    }
+
+    /// Puts things in order after a crash, under the locks of these packages: delta files whose changes are in the
+    /// text, and temporary files. In this order, as the temporary files tell what became of a commit.
+    pub(crate) fn tidy_up<'p>(&self, places: impl IntoIterator<Item = &'p Place>) -> Result<()> {
+        let mut paths = Vec::new();
+        for place in places {
+            let staging = self.staging(place, &self.dirs().save.path);
+            if place.staged && staging.has_journal() {
+                staging.lock()?;
+            }
+            paths.push(place.path.as_path());
+        }
+        self.remove_leftovers(paths);
+        Ok(())
+    }
+
+    /// Removes temporary files of these packages that a crash has left. One that is locked is in use.
+    pub(crate) fn remove_leftovers<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) {
+        for path in leftovers(paths) {
             let Ok(open) = self.options.files.open(&path, None) else { continue };
             if matches!(self.options.files.lock(&open, true, Instant::now()), Ok(Wait::Held)) {
                 let _ = self.options.files.remove(&open.path);
@@ -205,11 +250,28 @@ impl Store {
     }
 }
 
-/// Lists the temporary files beside a package file.
-fn leftovers(real: &Path) -> Vec<PathBuf> {
-    let (Some(dir), Some(name)) = (real.parent(), real.file_name()) else { return Vec::new() };
-    let prefix = format!(".{}.cms-", name.to_string_lossy());
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let ours = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
-    ours.map(|entry| entry.path()).collect()
+/// Lists the temporary files beside package files. Each directory is read once.
+fn leftovers<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Vec<PathBuf> {
+    let mut stems: BTreeMap<PathBuf, BTreeSet<OsString>> = BTreeMap::new();
+    for path in paths {
+        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        if let (Some(dir), Some(name)) = (real.parent(), real.file_name()) {
+            stems.entry(dir.to_path_buf()).or_default().insert(name.to_owned());
+        }
+    }
+    let mut found = Vec::new();
+    for (dir, stems) in stems {
+        let Ok(entries) = std::fs::read_dir(dir) else { continue };
+        found.extend(
+            entries.flatten().filter(|entry| is_leftover(&entry.file_name(), &stems)).map(|e| e.path()),
+        );
+    }
+    found
+}
+
+/// Reports whether a file is named as [`crate::files::Files::create_unique`] names those of one of the stems.
+fn is_leftover(name: &OsStr, stems: &BTreeSet<OsString>) -> bool {
+    let name = name.as_bytes();
+    let end = memchr::memmem::rfind(name, b".cms-").filter(|_| name.starts_with(b"."));
+    end.is_some_and(|end| end > 1 && stems.contains(OsStr::from_bytes(&name[1..end])))
 }
