@@ -31,3 +31,20 @@ void uci_peer_close(struct uci_context *context)
 {
 	uci_free_context(context);
 }
+
+/* Changes one option durably, as a program does: `change` is "package.section.option=value". */
+int uci_peer_commit(const char *config_dir, const char *save_dir, char *change)
+{
+	struct uci_context *context = uci_alloc_context();
+	struct uci_ptr found;
+	int failed = 1;
+
+	if (!context)
+		return 1;
+	if (!uci_set_confdir(context, config_dir) && !uci_set_savedir(context, save_dir) &&
+	    !uci_lookup_ptr(context, &found, change, false) && !uci_set(context, &found) &&
+	    !uci_save(context, found.p) && !uci_commit(context, &found.p, false))
+		failed = 0;
+	uci_free_context(context);
+	return failed;
+}

@@ -3,6 +3,7 @@
 //! It is a harness of its own: contenders of one case take turns, and the median of their times counts.
 //! Each group is a module; `report` prints tables and writes one JSON object per row.
 
+mod commit;
 mod contender;
 mod data;
 mod dataset;
@@ -39,8 +40,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const HELP: &str = "\
 usage: cms-bench [--quick] [--jsonl FILE] [GROUP...]
 
-GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish or instructions; without any, all of
-them run.
+GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, instructions or commit; without any,
+all of them run.
 
   --quick       few repetitions, nothing above 100 000 options: a smoke run
   --jsonl FILE  where the rows go as JSON objects (default: target/bench.jsonl of the repository)
@@ -58,7 +59,7 @@ environment:
 type Group = fn(&Stage, &mut Report) -> Result<()>;
 
 /// All groups, in the order they run.
-const GROUPS: [(&str, Group); 9] = [
+const GROUPS: [(&str, Group); 10] = [
     ("parse", parse::run),
     ("process", process::run),
     ("memory", memory::run),
@@ -68,6 +69,7 @@ const GROUPS: [(&str, Group); 9] = [
     ("scaling", scaling::run),
     ("publish", publish::run),
     ("instructions", instructions::run),
+    ("commit", commit::run),
 ];
 
 /// What the command line asks for.
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
     let done = match words.split_first() {
         Some((word, rest)) if word == instructions::INTERNAL => instructions::read(rest),
         Some((word, rest)) if word == writer::INTERNAL => writer::write(rest),
+        Some((word, rest)) if word == commit::INTERNAL => commit::crash(rest),
         _ => arguments().and_then(|arguments| arguments.map_or(Ok(()), run)),
     };
     match done {

@@ -22,6 +22,8 @@ pub enum Unit {
     Nanoseconds,
     /// Throughput, 10^6 per second; more is better.
     MillionsPerSecond,
+    /// Throughput; more is better.
+    PerSecond,
     /// What the processor executes; less is better.
     Instructions,
     /// Memory; less is better.
@@ -42,6 +44,7 @@ impl Unit {
             Self::Microseconds => "us",
             Self::Nanoseconds => "ns",
             Self::MillionsPerSecond => "M/s",
+            Self::PerSecond => "/s",
             Self::Instructions => "instr",
             Self::Kibibytes => "KiB",
             Self::Bytes => "bytes",
@@ -51,7 +54,11 @@ impl Unit {
 
     /// What is less the better a figure is.
     fn cost(self, value: f64) -> f64 {
-        if matches!(self, Self::MegabytesPerSecond | Self::MillionsPerSecond) { 1.0 / value } else { value }
+        if matches!(self, Self::MegabytesPerSecond | Self::MillionsPerSecond | Self::PerSecond) {
+            1.0 / value
+        } else {
+            value
+        }
     }
 }
 

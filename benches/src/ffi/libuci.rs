@@ -1,6 +1,6 @@
 //! Stock libuci as a peer, from a library that `stock-uci.sh` compiles.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::Path;
 
 use super::{Get, GetFunction, Peer};
@@ -50,5 +50,39 @@ impl Drop for Libuci {
     fn drop(&mut self) {
         // SAFETY: F1.
         unsafe { (self.close)(self.handle) };
+    }
+}
+
+/// The function of libuci's side that changes a file.
+type CommitFunction = unsafe extern "C" fn(*const c_char, *const c_char, *mut c_char) -> c_int;
+
+/// Stock libuci as a writer. Each call has a context of its own.
+pub struct UciCommit {
+    /// Changes one option.
+    commit: CommitFunction,
+    /// Keeps the function where it is.
+    _library: libloading::Library,
+}
+
+impl UciCommit {
+    /// Loads the library.
+    pub fn open(library: &Path) -> Result<Self> {
+        // SAFETY: it was compiled of c/uci_peer.c, whose function has this type.
+        let (library, commit) = unsafe {
+            let library = libloading::Library::new(library)?;
+            let commit = *library.get::<CommitFunction>("uci_peer_commit")?;
+            (library, commit)
+        };
+        Ok(Self { commit, _library: library })
+    }
+
+    /// Makes a change, `PACKAGE.SECTION.OPTION=VALUE`, and commits it.
+    pub fn commit(&self, config: &Path, save: &Path, change: &str) -> Result<()> {
+        let string = |path: &Path| CString::new(path.as_os_str().as_encoded_bytes());
+        let (config, save) = (string(config)?, string(save)?);
+        let mut change = CString::new(change)?.into_bytes_with_nul();
+        // SAFETY: the strings live through the call; the last one is ours to be written to.
+        let status = unsafe { (self.commit)(config.as_ptr(), save.as_ptr(), change.as_mut_ptr().cast()) };
+        if status == 0 { Ok(()) } else { Err("libuci cannot commit".into()) }
     }
 }

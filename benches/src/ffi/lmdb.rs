@@ -70,6 +70,67 @@ impl Lmdb {
     }
 }
 
+/// A database to be written to, each transaction synced.
+pub struct LmdbWriter {
+    /// The environment.
+    env: *mut sys::MDB_env,
+    /// The unnamed database.
+    dbi: sys::MDB_dbi,
+}
+
+// SAFETY: an environment may be used by all threads; a write transaction stays with the thread that began it.
+unsafe impl Send for LmdbWriter {}
+// SAFETY: as above.
+unsafe impl Sync for LmdbWriter {}
+
+impl LmdbWriter {
+    /// Makes a database in a directory of its own.
+    pub fn create(dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let path = CString::new(dir.as_os_str().as_encoded_bytes())?;
+        let mut writer = Self { env: std::ptr::null_mut(), dbi: 0 };
+        // SAFETY: `env` gets a new environment.
+        checked(unsafe { sys::mdb_env_create(&raw mut writer.env) })?;
+        // SAFETY: F1; the environment is not open yet.
+        checked(unsafe { sys::mdb_env_set_mapsize(writer.env, MAP_SIZE) })?;
+        // SAFETY: F1; the path lives through the call.
+        checked(unsafe { sys::mdb_env_open(writer.env, path.as_ptr(), 0, 0o600) })?;
+        let txn = writer.begin()?;
+        // SAFETY: F1; the transaction was just begun.
+        checked(unsafe { sys::mdb_dbi_open(txn, std::ptr::null(), 0, &raw mut writer.dbi) })?;
+        // SAFETY: F1; committing releases the transaction.
+        checked(unsafe { sys::mdb_txn_commit(txn) })?;
+        Ok(writer)
+    }
+
+    /// Begins a transaction, waiting for that of another thread.
+    fn begin(&self) -> Result<*mut sys::MDB_txn> {
+        let mut txn = std::ptr::null_mut();
+        // SAFETY: F1; each thread has at most one.
+        checked(unsafe { sys::mdb_txn_begin(self.env, std::ptr::null_mut(), 0, &raw mut txn) })?;
+        Ok(txn)
+    }
+
+    /// Writes entries in one transaction.
+    pub fn commit(&self, entries: impl Iterator<Item = (String, String)>) -> Result<()> {
+        let txn = self.begin()?;
+        for (key, value) in entries {
+            let (mut key, mut value) = (val(key.as_bytes()), val(value.as_bytes()));
+            // SAFETY: F1; both are copied.
+            checked(unsafe { sys::mdb_put(txn, self.dbi, &raw mut key, &raw mut value, 0) })?;
+        }
+        // SAFETY: F1; committing releases the transaction.
+        checked(unsafe { sys::mdb_txn_commit(txn) })
+    }
+}
+
+impl Drop for LmdbWriter {
+    fn drop(&mut self) {
+        // SAFETY: F1; each transaction ended within its call.
+        unsafe { sys::mdb_env_close(self.env) };
+    }
+}
+
 impl Peer for Lmdb {
     fn get(&self) -> Get<'_> {
         Get::new(lmdb_get, &raw const self.reading)

@@ -27,8 +27,8 @@ pub use harness::{Mode, Work, batches, run_until, time};
 pub use hashbrown::Hashbrown;
 pub use keys::Keys;
 pub use library::{Directories, Library, Prepared, Snapshot, Store};
-pub use libuci::Libuci;
-pub use lmdb::Lmdb;
+pub use libuci::{Libuci, UciCommit};
+pub use lmdb::{Lmdb, LmdbWriter};
 pub use uthash::Uthash;
 
 /// How many bytes a contender may use for its answer.

@@ -1,0 +1,208 @@
+//! The large cases: bulk loads, `cms commit`, recovery, and what is written for what is committed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
+
+use cms::files::{Call, Files, Probe};
+use cms::{DirOptions, Dirs, Durability, Live, Options, Store};
+
+use super::engines::{Cms, Engine, Sqlite};
+use super::home::Home;
+use super::{FULL, options, package};
+use crate::Result;
+use crate::contender::{Contender, Spread, race};
+use crate::ffi::LmdbWriter;
+use crate::parse::float;
+use crate::report::{Bound, Figure, Report, Unit};
+use crate::stage::Stage;
+
+/// The first argument that makes the benchmark a program that is killed while it commits.
+pub const INTERNAL: &str = "internal-crash";
+
+/// Runs the cases.
+pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
+    load(stage, report, "change", 100_000, 100_000.0)?;
+    load(stage, report, "load into an empty store", stage.large().len(), 1e6)?;
+    process(stage, report)?;
+    recovery(stage, report)?;
+    wear(report, stage.dir(), 10)?;
+    wear(report, stage.dir(), 1000)
+}
+
+/// Times transactions of many options; `goal` is how many a second are wanted.
+fn load(stage: &Stage, report: &mut Report, what: &str, count: usize, goal: f64) -> Result<()> {
+    let dir = tempfile::Builder::new().prefix("bulk-").tempdir_in(stage.dir())?;
+    let (keys, rounds) = (package(count), if stage.quick { 1 } else { 3 });
+    let mut turn = 0;
+    let mut engine = |name: &str| -> Result<Box<dyn Engine>> {
+        turn += 1;
+        let path = dir.path().join(turn.to_string());
+        Ok(match name {
+            "cms" => {
+                let there = package(if what == "change" { count } else { 0 });
+                Box::new(Cms::create(dir.path(), there, Durability::Full)?)
+            }
+            FULL => Box::new(Sqlite::create(&path, "FULL", 1)?),
+            "LMDB" => Box::new(LmdbWriter::create(&path)?),
+            _ => Box::new(redb::Database::create(&path)?),
+        })
+    };
+    let names = ["cms", FULL, "LMDB", "redb"];
+    let mut times = vec![Vec::new(); names.len()];
+    for _ in 0..rounds {
+        for (name, times) in names.iter().zip(&mut times) {
+            let engine = engine(name)?;
+            if what == "change" && *name != "cms" {
+                engine.put_all(&mut keys.entries())?;
+            }
+            let mut new =
+                keys.entries().map(|(key, value)| (key, value + "-new")).collect::<Vec<_>>().into_iter();
+            let start = Instant::now();
+            engine.put_all(&mut new)?;
+            times.push(start.elapsed().as_secs_f64());
+        }
+    }
+    let spreads: Vec<Spread> = times.iter_mut().map(|times| Spread::of(times)).collect();
+    let rate = |seconds: f64| float(count) / seconds;
+    let figures: Vec<Figure> =
+        names.iter().zip(&spreads).map(|(name, spread)| Figure::of(name, spread, rate)).collect();
+    let case = format!("{}, one transaction", options(what, count));
+    report.case(&case, Unit::PerSecond, &figures)?;
+    report.goal(&format!("{case}: options a second"), rate(spreads[0].median), Bound::AtLeast(goal))
+}
+
+/// Times `cms commit` of a text of 1 MB with one change.
+fn process(stage: &Stage, report: &mut Report) -> Result<()> {
+    let Some((_, program)) = stage.cms.first() else {
+        report.note("CMS_BIN is not set: cms commit is left out");
+        return Ok(());
+    };
+    let dataset = package(25_000);
+    let home = Home::plant(stage.dir(), dataset)?;
+    let bytes = fs::metadata(home.path("config").join("network"))?.len();
+    let mut turn = 0;
+    let call = |words: &[&str]| -> Result<()> {
+        let status =
+            Command::new(program).args(words).envs(home.environment()).stdout(Stdio::null()).status()?;
+        if status.success() { Ok(()) } else { Err(format!("cms {}: {status}", words[0]).into()) }
+    };
+    let commit = || {
+        turn += 1;
+        call(&["set", &format!("{}=committed-value-{turn:06}", dataset.key(turn * 37))])?;
+        let start = Instant::now();
+        call(&["commit", "network"])?;
+        Ok(start.elapsed())
+    };
+    let spread = race(&mut [Contender::timed("cms commit", commit)], stage.repetitions(31))?[0];
+    let case = format!("cms commit, process, {bytes} bytes");
+    report.case(&case, Unit::Milliseconds, &[Figure::of("cms commit", &spread, |time| time * 1e3)])?;
+    report.goal(&format!("{case}: ms"), spread.median * 1e3, Bound::AtMost(100.0))
+}
+
+/// Ends the process when a text is to be put in place: the record is in the log then.
+struct Kill;
+
+impl Probe for Kill {
+    fn before(&self, call: Call, path: &Path) -> std::io::Result<usize> {
+        if call == Call::Rename && path.ends_with("config/network") {
+            std::process::abort();
+        }
+        Ok(usize::MAX)
+    }
+}
+
+/// What the program that is killed does: `INTERNAL KEY`. It fills the log, then commits the key.
+pub fn crash(words: &[String]) -> Result<()> {
+    let [key] = words else { return Err("usage: internal-crash KEY".into()) };
+    let dirs = || Dirs::choose(DirOptions::default());
+    let fill = Live::open(Options { dirs: dirs(), durability: Durability::None, ..Options::default() })?;
+    for round in 0..100_u8 {
+        let mut transaction = fill.begin();
+        transaction.set(b"filler.a.value", &vec![b'a' + round % 26; 64 << 10])?;
+        transaction.commit()?;
+    }
+    let live =
+        Live::open(Options { dirs: dirs(), files: Files::probed(Arc::new(Kill)), ..Options::default() })?;
+    let mut transaction = live.begin();
+    transaction.set(key.as_bytes(), b"committed-before-the-crash")?;
+    transaction.commit()?;
+    Err("it was not killed".into())
+}
+
+/// Times opening a store whose last writer was killed between log and text, and whose log is full.
+fn recovery(stage: &Stage, report: &mut Report) -> Result<()> {
+    let dataset = stage.large();
+    let mut times = Vec::new();
+    let mut logged = 0;
+    for _ in 0..stage.repetitions(3) {
+        let home = Home::plant(stage.dir(), dataset)?;
+        fs::write(home.path("config").join("filler"), "config filler 'a'\n\toption value 'a'\n")?;
+        let (key, mut command) = (dataset.key(dataset.len() / 2), Command::new(std::env::current_exe()?));
+        let killed =
+            command.args([INTERNAL, &key]).envs(home.environment()).stderr(Stdio::null()).status()?;
+        if killed.code().is_some() {
+            return Err(format!("the writer was to be killed: {killed}").into());
+        }
+        logged = crate::place::bytes_under(&home.path("state"))?;
+        let store = Store::new(home.options(Durability::Full));
+        let start = Instant::now();
+        store.recover()?;
+        times.push(start.elapsed().as_secs_f64());
+        let live = Live::open(home.options(Durability::Full))?;
+        let found = live
+            .get(key.as_bytes(), |value| value.items().any(|item| item == b"committed-before-the-crash"))?;
+        if found != Some(true) {
+            return Err("recovery has not brought the commit back".into());
+        }
+    }
+    let spread = Spread::of(&mut times);
+    let case = format!("{}, log of {logged} bytes", options("recover", dataset.len()));
+    report.case(&case, Unit::Milliseconds, &[Figure::of("cms", &spread, |time| time * 1e3)])?;
+    report.goal(&format!("{case}: s"), spread.median, Bound::AtMost(5.0))
+}
+
+/// What this process has passed to write calls, and what the system counts as written to disks, in bytes.
+fn written() -> Result<(usize, usize)> {
+    let text = fs::read_to_string("/proc/self/io")?;
+    let number = |name: &str| -> Result<usize> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        Ok(line.ok_or("/proc/self/io is not as expected")?.trim().parse()?)
+    };
+    Ok((number("wchar:")?, number("write_bytes:")?))
+}
+
+/// States what is written for one key, the rotation of the log included.
+fn wear(report: &mut Report, dir: &Path, count: usize) -> Result<()> {
+    const COMMITS: usize = 2000;
+    let keys = package(count);
+    let cms = Cms::create(dir, keys, Durability::Full)?;
+    let value = |number: usize| format!("committed-value-{number:06}");
+    // From here on the length of the text stays as it is.
+    cms.put_all(&mut (0..count).map(|number| (keys.key(number), value(number))))?;
+    let text = usize::try_from(fs::metadata(cms.home.path("config").join("network"))?.len())?;
+    let before = written()?;
+    for number in 0..COMMITS {
+        cms.put(0, &keys.key(number * 37 % count), &value(number))?;
+    }
+    let after = written()?;
+    let committed = keys.key(0).len() + value(0).len();
+    let calls = float(after.0 - before.0) / float(COMMITS);
+    let figures = [
+        Figure::exact("key and value", float(committed)),
+        Figure::exact("text", float(text)),
+        Figure::exact("log, locks, map", calls - float(text)),
+        Figure::exact("pages to the disk", float(after.1 - before.1) / float(COMMITS)),
+    ];
+    let case = options("written for a commit,", count);
+    report.case(&case, Unit::Bytes, &figures)?;
+    let per_byte = |bytes: f64| bytes / float(committed);
+    let figures = [
+        Figure::exact("text", per_byte(float(text))),
+        Figure::exact("log, locks, map", per_byte(calls - float(text))),
+        Figure::exact("pages to the disk", per_byte(figures[3].value)),
+    ];
+    report.case(&options("written per committed byte,", count), Unit::Times, &figures)
+}

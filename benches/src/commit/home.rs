@@ -1,0 +1,68 @@
+//! A store for the Rust library whose files are on a disk, with the run directory on tmpfs as on a real machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cms::{DirOptions, Dirs, Durability, Options};
+
+use crate::Result;
+use crate::dataset::Dataset;
+
+/// The directories of a store. Removed when dropped.
+pub struct Home {
+    /// Configuration, save and state directory.
+    disk: tempfile::TempDir,
+    /// The run directory.
+    run: tempfile::TempDir,
+}
+
+impl Home {
+    /// Writes the packages of a data set into directories below `under`.
+    pub fn plant(under: &Path, dataset: Dataset) -> Result<Self> {
+        let disk = tempfile::Builder::new().prefix("home-").tempdir_in(under)?;
+        let run =
+            tempfile::Builder::new().prefix("cms-bench-").tempdir_in(tmpfs().as_deref().unwrap_or(under))?;
+        let home = Self { disk, run };
+        for name in ["config", "save", "state"] {
+            fs::create_dir(home.path(name))?;
+        }
+        // Without entries there are no packages either.
+        fs::write(home.path("config").join("network"), "")?;
+        for (name, text) in dataset.packages() {
+            fs::write(home.path("config").join(name), text)?;
+        }
+        Ok(home)
+    }
+
+    /// A directory or file of it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.disk.path().join(name)
+    }
+
+    /// The options that open it.
+    pub fn options(&self, durability: Durability) -> Options {
+        let path = |name: &str| Some(self.path(name));
+        let wanted = DirOptions {
+            config: path("config"),
+            save: path("save"),
+            state: path("state"),
+            run: Some(self.run.path().to_path_buf()),
+        };
+        Options { dirs: Dirs::choose(wanted), durability, ..Options::default() }
+    }
+
+    /// The environment that makes a program find it.
+    pub fn environment(&self) -> [(&'static str, PathBuf); 4] {
+        [
+            ("CMS_CONFIG_DIR", self.path("config")),
+            ("CMS_SAVE_DIR", self.path("save")),
+            ("CMS_STATE_DIR", self.path("state")),
+            ("CMS_RUN_DIR", self.run.path().to_path_buf()),
+        ]
+    }
+}
+
+/// Where tmpfs is, if there is one.
+pub fn tmpfs() -> Option<PathBuf> {
+    Some(PathBuf::from("/dev/shm")).filter(|path| path.is_dir())
+}
