@@ -12,9 +12,9 @@ mod cases;
 
 pub use cases::run;
 
-/// A configuration directory with the package `bench`, a save and a run directory. Removed when dropped.
+/// A configuration directory with the package `bench`, a save, a state and a run directory. Removed when dropped.
 pub struct Tree {
-    /// What holds the three.
+    /// What holds the four.
     dir: tempfile::TempDir,
 }
 
@@ -22,7 +22,7 @@ impl Tree {
     /// Writes `text` as the package.
     pub fn plant(under: &Path, text: &[u8]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("tree-").tempdir_in(under)?;
-        for name in ["config", "save", "run"] {
+        for name in ["config", "save", "state", "run"] {
             fs::create_dir(dir.path().join(name))?;
         }
         let tree = Self { dir };
@@ -41,7 +41,7 @@ impl Tree {
         let dirs = ["-c".to_owned(), path("config"), "-t".to_owned(), path("save")];
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let arguments = [owned(before), dirs.to_vec(), owned(after)].concat();
-        Line { program: program.to_path_buf(), arguments, run_dir: path("run") }
+        Line { program: program.to_path_buf(), arguments, run_dir: path("run"), state_dir: path("state") }
     }
 }
 
@@ -53,13 +53,16 @@ pub struct Line {
     pub arguments: Vec<String>,
     /// Where cms keeps its locks.
     run_dir: String,
+    /// Where cms keeps its log.
+    state_dir: String,
 }
 
 impl Line {
     /// Makes the command, without its files.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).env_clear().env("CMS_RUN_DIR", &self.run_dir).stdin(Stdio::null());
+        command.args(&self.arguments).env_clear().stdin(Stdio::null());
+        command.env("CMS_RUN_DIR", &self.run_dir).env("CMS_STATE_DIR", &self.state_dir);
         command
     }
 
