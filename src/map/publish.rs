@@ -135,14 +135,21 @@ macro_rules! room {
 impl<'a> Publication<'a> {
     fn collect(&mut self, touched: &Touched) -> Step<()> {
         if let Touched::Options(touched) = touched {
-            let mut done = HashSet::new();
-            for (name, _) in touched {
-                if !done.insert(name) {
-                    continue;
+            // Each section once, in the order in which they were touched.
+            let mut places = HashMap::new();
+            let mut sections: Vec<(&[u8], Option<Vec<&[u8]>>)> = Vec::new();
+            for (name, option) in touched {
+                let place = *places.entry(name.as_slice()).or_insert(sections.len());
+                if place == sections.len() {
+                    sections.push((name, Some(Vec::new())));
                 }
+                match (&mut sections[place].1, option) {
+                    (Some(options), Some(option)) => options.push(option),
+                    (options, _) => *options = None,
+                }
+            }
+            for (name, options) in sections {
                 let Some(section) = self.document.section(name) else { continue };
-                let mine = touched.iter().filter(|(of, _)| of == name);
-                let options: Option<Vec<&[u8]>> = mine.map(|(_, option)| option.as_deref()).collect();
                 room!(self.section(section, options.as_deref())?);
             }
             return Ok(Ok(()));
