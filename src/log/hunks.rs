@@ -21,16 +21,39 @@ pub struct Hunk {
 
 /// Returns what leads from one text to the other, in the order of the text.
 pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
-    let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    let head = alike(old.chunks(CHUNK), new.chunks(CHUNK), |a, b| {
+        a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    });
     // To the start of its line, so that hunks are made of lines.
     let head = old[..head].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let (old_rest, new_rest) = (&old[head..], &new[head..]);
-    let tail = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(a, b)| a == b).count();
+    let tail = alike(old_rest.rchunks(CHUNK), new_rest.rchunks(CHUNK), |a, b| {
+        a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
+    });
     let same = &old_rest[old_rest.len() - tail..];
     // Only from the start of a line on.
     let tail = memchr::memchr(b'\n', same).map_or(0, |at| tail - at - 1);
     let (old_middle, new_middle) = (&old_rest[..old_rest.len() - tail], &new_rest[..new_rest.len() - tail]);
     between(old_middle, new_middle, head)
+}
+
+/// As much is compared at once as long as there is no difference.
+const CHUNK: usize = 256;
+
+/// Counts the bytes that are the same in two texts, given in pieces; `count` does so in the first that differ.
+fn alike<'t>(
+    old: impl Iterator<Item = &'t [u8]>,
+    new: impl Iterator<Item = &'t [u8]>,
+    count: impl Fn(&[u8], &[u8]) -> usize,
+) -> usize {
+    let mut same = 0;
+    for (a, b) in old.zip(new) {
+        if a != b {
+            return same + count(a, b);
+        }
+        same += a.len();
+    }
+    same
 }
 
 /// Compares line by line. `base` is where the texts start.
