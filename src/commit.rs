@@ -17,20 +17,19 @@
 //! A failure before the commit point leaves the old file and the staged changes; one after it the new file,
 //! complete. Should the files not be to be swapped, the transaction is taken back, in the log as well.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::delta::{Delta, DeltaKind, read_lines};
+use crate::delta::read_lines;
 use crate::error::{Error, Result};
 use crate::files::Identity;
 use crate::ledger::{Entry, Ledger, Why};
-use crate::map::check_option;
 use crate::package::Package;
-use crate::replace::Draft;
-use crate::sharing::State;
+use crate::replace::{Draft, Reading};
+use crate::sharing::{Edit, State};
 use crate::staging::{Locked, Staging};
+use crate::step::{Change, Known, Step};
 use crate::store::{Place, Replay, Store};
 use crate::text::{Dialect, print, render};
 
@@ -79,20 +78,15 @@ pub struct Committed {
 struct Part<'p> {
     place: &'p Place,
     before: Option<Arc<Vec<u8>>>,
-    /// The document the text was rendered from, if it is a change of what was there.
-    package: Option<Package>,
+    /// What leads from the one to the other, if it is known.
+    step: Option<Step>,
     text: Arc<Vec<u8>>,
     draft: Draft,
 }
 
 impl Part<'_> {
     fn entry(&self) -> Entry<'_> {
-        Entry {
-            place: self.place,
-            before: self.before.as_ref(),
-            after: &self.text,
-            edited: self.package.as_ref(),
-        }
+        Entry { place: self.place, before: self.before.as_ref(), after: &self.text, step: self.step.as_ref() }
     }
 }
 
@@ -201,45 +195,26 @@ impl Store {
     /// # Errors
     ///
     /// As for [`Store::commit`], and whatever a change is refused with.
-    pub(crate) fn commit_all(
-        &self,
-        changes: &[(Place, &[Delta])],
-        form: Form,
-        why: &Why,
-    ) -> Result<Option<u64>> {
+    pub(crate) fn commit_all(&self, changes: &[Change], why: &Why) -> Result<Option<u64>> {
         let mut ledger = self.ledger()?;
         // In the order of their names, which is that of the caller's list, so that two never wait for each
         // other.
-        let locks: Result<Vec<_>> = changes.iter().map(|(place, _)| self.take_lock(&place.path)).collect();
+        let locks: Result<Vec<_>> = changes.iter().map(|change| self.take_lock(&change.place.path)).collect();
         let _locks = locks?;
-        self.tidy_up(changes.iter().map(|(place, _)| place))?;
-        let mut left: Vec<&(Place, &[Delta])> = changes.iter().collect();
+        self.tidy_up(changes.iter().map(|change| &change.place))?;
+        let mut left: Vec<&Change> = changes.iter().collect();
         for _ in 0..ATTEMPTS {
-            let mut parts = Vec::with_capacity(left.len());
-            let mut unread = false;
             // All are ready before one is written.
-            for (place, deltas) in &left {
-                let mut edit = |package: &mut Package| {
-                    let mut replay = Replay::new(Dialect::Cms);
-                    deltas.iter().try_for_each(|delta| replay.apply(package, delta))?;
-                    check_lists(package, deltas)
-                };
-                match self.edited(&mut ledger, place, form, &mut edit)? {
-                    Some((part, ())) => parts.push(part),
-                    None => unread = true,
-                }
-            }
-            if unread {
-                continue;
-            }
+            let parts: Result<Vec<_>> = left.iter().map(|change| self.changed(&mut ledger, change)).collect();
+            let Some(parts) = parts?.into_iter().collect() else { continue };
             match self.put_in_place(&mut ledger, parts, why)? {
                 Outcome::Done(numbers) => return Ok(numbers.revision),
                 Outcome::Again(places) => {
-                    left.retain(|(place, _)| places.iter().any(|again| again.path == place.path));
+                    left.retain(|change| places.iter().any(|again| again.path == change.place.path));
                 }
             }
         }
-        Err(keeps_changing(left.first().map_or("", |(place, _)| &place.name)))
+        Err(keeps_changing(left.first().map_or("", |change| &change.place.name)))
     }
 
     /// Reads a package, changes it, and makes its part of a commit. `None` if someone was writing to it.
@@ -250,16 +225,51 @@ impl Store {
         form: Form,
         edit: &mut impl FnMut(&mut Package) -> Result<R>,
     ) -> Result<Option<(Part<'p>, R)>> {
-        let Some(reading) = self.read_current(&place.path)? else { return Ok(None) };
-        ledger.look(place, &reading.text)?;
-        let (mut package, _) = self.parse(place, reading.text)?;
-        let before = Some(package.source().clone());
+        let Some(Reading { identity, text, locked: _lock }) = self.read_current(&place.path)? else {
+            return Ok(None);
+        };
+        let old = self.look(ledger, place, text)?;
+        let mut package = old.package.clone();
         let result = edit(&mut package)?;
-        let text = form.text(&package, self)?;
+        let (text, step) = self.write(form, &old, &package)?;
         self.check_limit(&place.name, &package, &text)?;
-        let draft = self.draft(&place.path, &text, Some(reading.identity))?;
-        let part = Part { place, before, package: Some(package), text: Arc::new(text), draft };
-        Ok(Some((part, result)))
+        let draft = self.draft(&place.path, &text, Some(identity))?;
+        Ok(Some((Part { place, before: Some(old.text().clone()), step, text, draft }, result)))
+    }
+
+    /// Has the log look at a text that was read, and returns what it says.
+    fn look(&self, ledger: &mut Ledger<'_>, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
+        if let Some(known) = self.find_known(place, &text) {
+            ledger.look_at(place, &text, known.digest)?;
+            return Ok(known);
+        }
+        ledger.look(place, &text)?;
+        self.learn(place, text)
+    }
+
+    /// Writes an edited package as a text, and tells what leads there if it can be told.
+    fn write(&self, form: Form, old: &Arc<Known>, edited: &Package) -> Result<(Arc<Vec<u8>>, Option<Step>)> {
+        if form == Form::Lossless {
+            let step = self.step_to(old, edited)?;
+            return Ok((step.new.text().clone(), Some(step)));
+        }
+        let text = form.text(edited, self)?;
+        let step = self.step_to_text(old, edited, text.clone());
+        Ok((Arc::new(text), step))
+    }
+
+    /// Makes a part of a commit of changes. `None` if someone was writing to the package.
+    fn changed<'p>(&self, ledger: &mut Ledger<'_>, change: &'p Change) -> Result<Option<Part<'p>>> {
+        let place = &change.place;
+        let Some(Reading { identity, text, locked: _lock }) = self.read_current(&place.path)? else {
+            return Ok(None);
+        };
+        let old = self.look(ledger, place, text)?;
+        let step = self.step(&old, change)?;
+        let text = step.new.text().clone();
+        self.check_limit(&place.name, &step.new.package, &text)?;
+        let draft = self.draft(&place.path, &text, Some(identity))?;
+        Ok(Some(Part { place, before: Some(old.text().clone()), step: Some(step), text, draft }))
     }
 
     /// Logs a transaction, puts its parts in place, and publishes them.
@@ -298,8 +308,9 @@ impl Store {
         {
             durable = durable.and(self.settle(&part.place.path, &part.draft));
             if let Ok(metadata) = part.draft.metadata() {
-                let (place, text, edited) = (part.place, part.text.clone(), part.package.as_ref());
-                states.push(State { place, text, metadata, edited });
+                let (place, text, step) = (part.place, part.text.clone(), part.step.as_ref().map(Edit::from));
+                states.push(State { place, text, metadata, step });
+                part.step.iter().for_each(|step| self.now_known(place, &step.new));
             }
         }
         if again.is_empty() && durable.is_ok() {
@@ -337,7 +348,7 @@ impl Store {
             }
             let draft = self.draft(&place.path, text, reading.as_ref().map(|reading| reading.identity))?;
             let before = reading.map(|reading| Arc::new(reading.text));
-            parts.push(Part { place, before, package: None, text: text.clone(), draft });
+            parts.push(Part { place, before, step: None, text: text.clone(), draft });
         }
         match self.put_in_place(ledger, parts, why)? {
             Outcome::Done(numbers) => Ok(Some(numbers.sequence.unwrap_or(0))),
@@ -378,7 +389,7 @@ impl Store {
             let before = Arc::new(reading.text);
             let text = Arc::new(crate::text::format(&before)?);
             let draft = self.draft(&place.path, &text, Some(reading.identity))?;
-            let part = Part { place, before: Some(before), package: None, text, draft };
+            let part = Part { place, before: Some(before), step: None, text, draft };
             let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
             Ok(matches!(outcome, Outcome::Done(_)).then_some(()))
         })
@@ -414,7 +425,7 @@ impl Store {
             let locked = staging.lock()?;
             let draft = self.draft(&place.path, text, reading.as_ref().map(|reading| reading.identity))?;
             let before = reading.map(|reading| Arc::new(reading.text));
-            let part = Part { place: &place, before, package: None, text: Arc::new(text.to_vec()), draft };
+            let part = Part { place: &place, before, step: None, text: Arc::new(text.to_vec()), draft };
             let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
             if !matches!(outcome, Outcome::Done(_)) {
                 return Ok(None);
@@ -501,15 +512,15 @@ impl Store {
         place: &'p Place,
         form: Form,
     ) -> Result<Option<(Committed, Option<Staged<'p>>)>> {
-        let Some(reading) = self.read_current(&place.path)? else { return Ok(None) };
-        ledger.look(place, &reading.text)?;
-        let staging = self.save_staging(place);
-        let Some(locked) = staging.lock()? else {
-            // Nothing is staged, but a package that cannot be read is an error all the same.
-            return self.parse(place, reading.text).map(|_| Some((Committed::default(), None)));
+        let Some(Reading { identity, text, locked: _lock }) = self.read_current(&place.path)? else {
+            return Ok(None);
         };
+        let staging = self.save_staging(place);
+        // Where nothing is staged, a package that cannot be read is an error all the same.
+        let old = self.look(ledger, place, text)?;
+        let Some(locked) = staging.lock()? else { return Ok(Some((Committed::default(), None))) };
         self.remove_leftovers([place.path.as_path()]);
-        let (mut package, _) = self.parse(place, reading.text)?;
+        let mut package = old.package.clone();
         let (mut outcome, mut kept) = apply_lines(&locked, place, &mut package, self.options.dialect);
         if outcome.applied == 0 {
             return Ok(Some((outcome, None)));
@@ -518,16 +529,15 @@ impl Store {
             self.keep_rejected(place, &kept);
             kept.clear();
         }
-        let text = form.text(&package, self)?;
+        let (text, step) = self.write(form, &old, &package)?;
         self.check_limit(&place.name, &package, &text)?;
-        outcome.written = form != Form::Lossless || text != **package.source();
+        outcome.written = form != Form::Lossless || text != *old.text();
         if !outcome.written {
             staging.rewrite(&locked, &kept)?;
             return Ok(Some((outcome, None)));
         }
-        let draft = self.draft(&place.path, &text, Some(reading.identity))?;
-        let before = Some(package.source().clone());
-        let part = Part { place, before, package: Some(package), text: Arc::new(text), draft };
+        let draft = self.draft(&place.path, &text, Some(identity))?;
+        let part = Part { place, before: Some(old.text().clone()), step, text, draft };
         Ok(Some((outcome, Some(Staged { part, locked, kept }))))
     }
 
@@ -572,14 +582,6 @@ fn follow(mut path: PathBuf) -> PathBuf {
         path = path.parent().unwrap_or(Path::new(".")).join(target);
     }
     path
-}
-
-/// Refuses lists that have grown beyond what programs can read.
-fn check_lists(package: &Package, deltas: &[Delta]) -> Result<()> {
-    let grown = deltas.iter().filter(|delta| delta.kind == DeltaKind::AddList);
-    let lists: BTreeSet<_> =
-        grown.filter_map(|delta| Some((&delta.section, delta.option.as_ref()?))).collect();
-    lists.into_iter().try_for_each(|(section, option)| check_option(package, section, option))
 }
 
 /// Applies the staged lines to a package, and returns those that are to stay staged: the lines that cannot

@@ -13,6 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::log::{self, Digest, Guard, Kind, Log, PackageChange, Record, Writer};
 use crate::package::Package;
 use crate::sharing::State;
+use crate::step::Step;
 use crate::store::{Options, Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
 
@@ -49,8 +50,8 @@ pub(crate) struct Entry<'a> {
     pub place: &'a Place,
     pub before: Option<&'a Arc<Vec<u8>>>,
     pub after: &'a [u8],
-    /// The document the new text was made from, if it is a change of the old one.
-    pub edited: Option<&'a Package>,
+    /// What leads from the one to the other, if that is known.
+    pub step: Option<&'a Step>,
 }
 
 /// The log, to be written to. Without a log there is nothing to it.
@@ -168,11 +169,15 @@ fn cannot_be_written(error: &Error) -> bool {
 impl Ledger<'_> {
     /// Compares the text of a package with what the log knows of it, and notes a difference.
     pub fn look(&mut self, place: &Place, text: &[u8]) -> Result<()> {
+        self.look_at(place, text, Digest::of(text))
+    }
+
+    /// As [`Ledger::look`], for who has the digest of the text.
+    pub fn look_at(&mut self, place: &Place, text: &[u8], digest: Digest) -> Result<()> {
         if !self.store.is_logged(place) {
             return Ok(());
         }
         let (Some(writer), Some(log)) = (&self.writer, self.store.log()) else { return Ok(()) };
-        let digest = Digest::of(text);
         let newest = match self.waiting.iter().rev().find_map(|record| record.package(&place.name)) {
             Some(noted) => Some(noted.after),
             None => writer.newest(&place.name).map(|newest| newest.digest),
@@ -225,29 +230,11 @@ impl Ledger<'_> {
     pub fn commit(&mut self, entries: &[Entry<'_>], why: &Why) -> Result<Option<u64>> {
         let mut record = self.store.record(why);
         for entry in entries.iter().filter(|entry| self.store.is_logged(entry.place)) {
-            let empty = Arc::default();
-            let before = entry.before.unwrap_or(&empty);
-            let old = self.store.parse_leniently(&entry.place.name, before);
-            let parsed;
-            let new = match entry.edited {
-                Some(edited) => Some(edited),
-                None => {
-                    parsed = self.store.parse_leniently(&entry.place.name, &Arc::new(entry.after.to_vec()));
-                    parsed.as_ref()
-                }
-            };
-            record.packages.push(PackageChange {
-                package: entry.place.name.clone(),
-                before: entry.before.map(|before| Digest::of(before)),
-                after: Digest::of(entry.after),
-                unknown: false,
-                hunks: log::compare_texts(before, entry.after),
-                changes: old.zip(new).map(|(old, new)| log::compare_packages(&old, new)).unwrap_or_default(),
-            });
+            record.packages.push(self.change(entry));
             if entry.before.is_none()
                 && let (Some(log), Some(_)) = (self.store.log(), &self.writer)
             {
-                log.keep_text(&entry.place.name, before)?;
+                log.keep_text(&entry.place.name, b"")?;
             }
         }
         if record.packages.is_empty() && record.kind == Kind::Commit {
@@ -263,6 +250,28 @@ impl Ledger<'_> {
             record.guard = Some(guard);
         }
         self.write_down(vec![record])
+    }
+
+    /// Tells what a transaction changed in a package.
+    fn change(&self, entry: &Entry<'_>) -> PackageChange {
+        let package = entry.place.name.clone();
+        if let Some(step) = entry.step {
+            let (before, after) = (Some(step.old.digest), step.new.digest);
+            let (hunks, changes) = (step.hunks.clone(), step.changes.clone());
+            return PackageChange { package, before, after, unknown: false, hunks, changes };
+        }
+        let empty = Arc::default();
+        let before = entry.before.unwrap_or(&empty);
+        let old = self.store.parse_leniently(&package, before);
+        let new = self.store.parse_leniently(&package, &Arc::new(entry.after.to_vec()));
+        PackageChange {
+            package,
+            before: entry.before.map(|before| Digest::of(before)),
+            after: Digest::of(entry.after),
+            unknown: false,
+            hunks: log::compare_texts(before, entry.after),
+            changes: old.zip(new).map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default(),
+        }
     }
 
     /// Notes what was changed by hand, if anything was.
@@ -340,7 +349,7 @@ impl Ledger<'_> {
         names.dedup();
         // What is to be finished may be the work of one who was promised more than this store promises.
         let options = Options { durability: Durability::Full, ..self.store.options.clone() };
-        let store = Store { options, log: self.store.log.clone() };
+        let store = Store { options, ..self.store.clone() };
         let mut recovered = false;
         for name in names {
             let steps: Vec<&PackageChange> =
@@ -396,7 +405,7 @@ impl Store {
                 self.settle(&place.path, &draft)?;
                 self.tidy_up([&place])?;
                 let metadata = draft.metadata()?;
-                let state = State { place: &place, text: Arc::new(text), metadata, edited: None };
+                let state = State { place: &place, text: Arc::new(text), metadata, step: None };
                 self.publish(&[state], None);
                 return Ok(true);
             }

@@ -46,6 +46,7 @@ mod replace;
 mod sharing;
 mod snapshot;
 mod staging;
+mod step;
 mod store;
 pub mod text;
 mod transaction;

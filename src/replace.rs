@@ -19,7 +19,7 @@ use crate::store::{Place, Store};
 /// A package file that is locked, and was read.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    _locked: OpenFile,
+    pub locked: OpenFile,
     pub identity: Identity,
     pub text: Vec<u8>,
 }
@@ -78,7 +78,7 @@ impl Store {
         let before = identity()?;
         let text = self.options.files.read(&open).map_err(Error::io("read", path))?;
         let same = identity()? == before;
-        Ok(same.then_some(Reading { _locked: open, identity: before, text }))
+        Ok(same.then_some(Reading { locked: open, identity: before, text }))
     }
 
     /// Opens and locks the file that stands at `path` once the lock is held.

@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, of_text};
 use crate::package::{Package, Touched};
+use crate::step::{Known, Step};
 use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
 
@@ -19,8 +20,22 @@ pub(crate) struct State<'a> {
     /// The text that is in place, and the attributes of its file.
     pub text: Arc<Vec<u8>>,
     pub metadata: Metadata,
-    /// The document that was read from the text before and changed to what it is now.
-    pub edited: Option<&'a Package>,
+    /// What has led to it from another text, if that is known.
+    pub step: Option<Edit<'a>>,
+}
+
+/// How a text came about.
+#[derive(Clone, Copy)]
+pub(crate) struct Edit<'a> {
+    pub old: &'a Known,
+    pub new: &'a Known,
+    pub touched: &'a Touched,
+}
+
+impl<'a> From<&'a Step> for Edit<'a> {
+    fn from(step: &'a Step) -> Self {
+        Self { old: &step.old, new: &step.new, touched: &step.touched }
+    }
 }
 
 impl Store {
@@ -98,7 +113,7 @@ impl Store {
         let _lock = self.take_lock(&place.path)?;
         let (text, metadata) = self.read_settled(place)?;
         let like = metadata.clone();
-        let state = State { place, text, metadata, edited: None };
+        let state = State { place, text, metadata, step: None };
         self.publish_to(shared, &[state], true, None).map_err(|error| in_file(error, place))?;
         // Still under the lock, so that it cannot be behind the text again.
         shared.open(&place.name, &like, false)
@@ -112,7 +127,7 @@ impl Store {
     pub(crate) fn remake(&self, shared: &Shared, place: &Place) -> Result<()> {
         let _lock = self.take_lock(&place.path)?;
         let (text, metadata) = self.read_settled(place)?;
-        let state = State { place, text, metadata, edited: None };
+        let state = State { place, text, metadata, step: None };
         let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
         let old = shared.open(&place.name, &state.metadata, true).ok().flatten();
         let committed = publishing.committed();
@@ -191,25 +206,28 @@ impl Store {
         publishing: &Publishing,
         revision: u64,
     ) -> Result<Option<Map>> {
-        let hash = of_text(&state.text);
+        let hash = state.step.map_or_else(|| of_text(&state.text), |step| step.new.digest.hash);
         let source = Source::of(&state.metadata, &state.text, hash);
         let seq = crate::map::low(revision);
-        let mut fresh = None;
+        // What the text says was read already, if it was read as maps show it.
+        let as_shown = self.options().dialect == Dialect::Cms && self.options().strict;
+        let read = state.step.filter(|_| as_shown).map(|step| &step.new.package);
+        let mut parsed = None;
         if let Some(map) = old {
             map.mark(true, seq);
             let shown = map.source().map(|source| (source.hash, source.len));
             if shown == Some((hash, source.len)) && map.set_source(&source) {
                 return Ok(None);
             }
-            let follows = |edited: &&Package| {
-                let before = edited.source();
-                shown == Some((of_text(before), before.len() as u64))
-                    && matches!(edited.touched(), Touched::Options(_))
+            let follows = |step: &Edit<'_>| {
+                shown == Some((step.old.digest.hash, step.old.digest.len))
+                    && matches!(step.touched, Touched::Options(_))
             };
-            let outcome = match state.edited.filter(follows) {
-                Some(edited) => map.publish(edited, edited.touched(), seq)?,
-                None => {
-                    let document = fresh.insert(self.parse_for_map(&state.place.name, state.text.clone())?);
+            let outcome = match (state.step.filter(follows), read) {
+                (Some(step), _) => map.publish(&step.new.package, step.touched, seq)?,
+                (None, Some(document)) => map.publish(document, &Touched::Everything, seq)?,
+                (None, None) => {
+                    let document = parsed.insert(self.parse_for_map(&state.place.name, state.text.clone())?);
                     map.publish(document, &Touched::Everything, seq)?
                 }
             };
@@ -217,11 +235,12 @@ impl Store {
                 return Ok(None);
             }
         }
-        let document = match fresh {
-            Some(document) => document,
-            None => self.parse_for_map(&state.place.name, state.text.clone())?,
+        let document = match (read, &mut parsed) {
+            (Some(read), _) => read,
+            (None, Some(parsed)) => parsed,
+            (None, none) => none.insert(self.parse_for_map(&state.place.name, state.text.clone())?),
         };
-        let image = |slack| self.image(&state.place.name, &document, publishing.seed(), seq, source, slack);
+        let image = |slack| self.image(&state.place.name, document, publishing.seed(), seq, source, slack);
         let image = match old.map(|_| image(Slack::GROWN)) {
             Some(Ok(grown)) => grown,
             // So much room may be above the limit, and less not.

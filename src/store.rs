@@ -14,6 +14,7 @@ use crate::log::{Limits, Log};
 use crate::name;
 use crate::package::Package;
 use crate::staging::Staging;
+use crate::step::KnownStates;
 use crate::text::{Dialect, ParseError, ParseOptions, parse};
 
 /// How a store behaves. The default is the intended dialect, strict, and ten seconds for a lock.
@@ -110,13 +111,15 @@ pub struct Store {
     pub(crate) options: Options,
     /// The log, once it was asked for; see [`Store::log`].
     pub(crate) log: Arc<OnceLock<Option<Log>>>,
+    /// What is known of packages.
+    pub(crate) states: Arc<KnownStates>,
 }
 
 impl Store {
     /// Makes a store. Nothing is read or created yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, log: Arc::default() }
+        Self { options, log: Arc::default(), states: Arc::default() }
     }
 
     /// Returns the options the store was made with.

@@ -1,14 +1,16 @@
 //! Changes to any number of packages, committed together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::commit::Form;
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
 use crate::ledger::Why;
 use crate::live::Live;
 use crate::package::{Key, Package, Value};
 use crate::snapshot::check_package;
+use crate::step::{Change, Known};
+use crate::store::Place;
 use crate::text::Dialect;
 
 /// A transaction. It sees its own changes; nobody else does before it is committed. Dropping it gives it up.
@@ -24,8 +26,21 @@ pub struct Transaction {
 /// A package a transaction works on.
 #[derive(Debug)]
 struct Working {
-    package: Package,
+    place: Place,
+    known: Arc<Known>,
+    /// The package with the changes; none as long as there are none.
+    edited: Option<Package>,
     deltas: Vec<Delta>,
+}
+
+impl Working {
+    fn package(&self) -> &Package {
+        self.edited.as_ref().unwrap_or(&self.known.package)
+    }
+
+    fn edit(&mut self) -> &mut Package {
+        self.edited.get_or_insert_with(|| self.known.package.clone())
+    }
 }
 
 impl Transaction {
@@ -46,7 +61,7 @@ impl Transaction {
             working => working?,
         };
         let Some(selector) = &key.section else { return Err(no_section(&key)) };
-        let Some(section) = working.package.select(selector)? else { return Ok(None) };
+        let Some(section) = working.package().select(selector)? else { return Ok(None) };
         Ok(match &key.option {
             None => Some(vec![section.section_type().to_vec()]),
             Some(option) => {
@@ -76,7 +91,7 @@ impl Transaction {
             return Err(Error::invalid(section_type, "a section has a type"));
         }
         let working = self.working(package)?;
-        let name = working.package.add_section(section_type)?;
+        let name = working.edit().add_section(section_type)?;
         working.deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)));
         Ok(name)
     }
@@ -118,9 +133,9 @@ impl Transaction {
         let working = self.working(&parsed.package)?;
         let taken = match (&parsed.section, &parsed.option) {
             (Some(selector), Some(_)) => {
-                working.package.select(selector)?.is_some_and(|section| section.option(name).is_some())
+                working.package().select(selector)?.is_some_and(|section| section.option(name).is_some())
             }
-            _ => working.package.section(name).is_some(),
+            _ => working.package().section(name).is_some(),
         };
         if taken {
             return Err(Error::Exists { key: crate::name::show(name) });
@@ -149,19 +164,16 @@ impl Transaction {
     /// As for [`crate::Store::commit`]; as for [`Transaction::set`] if a change is no longer possible because
     /// of what others have committed; [`Error::Full`] if a map would be larger than allowed.
     pub fn commit(self) -> Result<u64> {
-        let store = self.live.store();
-        let mut changes = Vec::new();
-        for (name, working) in &self.packages {
-            if !working.deltas.is_empty() {
-                changes.push((store.place(name)?, working.deltas.as_slice()));
-            }
-        }
-        let committed = store.commit_all(&changes, Form::Lossless, &Why::COMMIT);
+        let names: Vec<Vec<u8>> = self.packages.keys().cloned().collect();
+        let changed = self.packages.into_values().filter(|working| !working.deltas.is_empty());
+        let change = |Working { place, known, edited, deltas }| Change { place, deltas, known, edited };
+        let changes: Vec<Change> = changed.map(change).collect();
+        let committed = self.live.store().commit_all(&changes, &Why::COMMIT);
         if !matches!(committed, Ok(_) | Err(Error::NotDurable { .. })) {
             return committed.map(|_| 0);
         }
         let revision = committed.as_ref().ok().copied().flatten();
-        if revision.is_none() || self.packages.keys().any(|name| self.live.inner.is_private(name)) {
+        if revision.is_none() || names.iter().any(|name| self.live.inner.is_private(name)) {
             // The commit is made, whatever comes of this: it may be another package that cannot be read.
             let _ = self.live.refresh();
         }
@@ -172,8 +184,9 @@ impl Transaction {
         if !self.packages.contains_key(package) {
             check_package(package)?;
             let store = self.live.store();
-            let loaded = store.load_committed(store.place(package)?)?;
-            let working = Working { package: loaded.package, deltas: Vec::new() };
+            let place = store.place(package)?;
+            let known = store.load_known(&place)?;
+            let working = Working { place, known, edited: None, deltas: Vec::new() };
             self.packages.insert(package.to_vec(), working);
         }
         self.packages.get_mut(package).ok_or_else(|| Error::NotFound { key: crate::name::show(package) })
@@ -184,7 +197,7 @@ impl Transaction {
         let working = self.working(&parsed.package)?;
         let selector = parsed.section.as_ref().ok_or_else(|| no_section(&parsed))?;
         let missing = || Error::NotFound { key: parsed.text() };
-        let section = match (working.package.select(selector)?, selector) {
+        let section = match (working.package().select(selector)?, selector) {
             (Some(section), _) => section.name().to_vec(),
             // A section of a given name can be made.
             (None, crate::Selector::Name(name)) if kind == DeltaKind::Set && parsed.option.is_none() => {
@@ -193,7 +206,7 @@ impl Transaction {
             (None, _) => return Err(missing()),
         };
         let delta = Delta::new(kind, &section, parsed.option.as_deref(), value);
-        if working.package.apply(&delta, Dialect::Cms)?.is_some() {
+        if working.edit().apply(&delta, Dialect::Cms)?.is_some() {
             working.deltas.push(delta);
         }
         Ok(())

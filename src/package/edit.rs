@@ -1,6 +1,8 @@
 //! The mechanics of editing: each call changes one thing and keeps the invariants. Rules of what may be
 //! set to what are in `apply`.
 
+use std::sync::Arc;
+
 use super::table::NameTable;
 use super::{ADDED, NEW, OptionData, OptionId, Package, SectionData, SectionId, Slot, Span, Text};
 use crate::error::Result;
@@ -66,7 +68,7 @@ impl Package {
         let more = more.min(all / 8) / 16 * 17;
         self.sections.reserve(more);
         self.order.reserve(more);
-        self.by_name.reserve(more);
+        Arc::make_mut(&mut self.by_name).reserve(more);
     }
 
     /// Returns the name the next anonymous section of this type gets. Names in use are passed over.
@@ -83,7 +85,7 @@ impl Package {
     /// Enters a section into the name table.
     fn enter(&mut self, id: SectionId) {
         let Self { by_name, sections, text, duplicates, .. } = self;
-        if !by_name.insert(text.get(sections[id.0 as usize].name), id.0) {
+        if !Arc::make_mut(by_name).insert(text.get(sections[id.0 as usize].name), id.0) {
             *duplicates = true;
         }
     }
@@ -91,7 +93,7 @@ impl Package {
     /// Takes a section out of the name table; another one of the same name takes its place.
     fn leave(&mut self, id: SectionId) {
         let name = self.data(id).name;
-        if self.by_name.remove(self.text.get(name), id.0) && self.duplicates {
+        if Arc::make_mut(&mut self.by_name).remove(self.text.get(name), id.0) && self.duplicates {
             let same = |other: &&u32| {
                 **other != id.0 && self.text.get(self.data(SectionId(**other)).name) == self.text.get(name)
             };
@@ -157,7 +159,7 @@ impl Package {
         self.push_slot(section, name, slot);
     }
 
-    fn new_list(&mut self, items: Vec<Span>) -> Slot {
+    pub(super) fn new_list(&mut self, items: Vec<Span>) -> Slot {
         self.lists.push(items);
         Slot::List(u32::try_from(self.lists.len() - 1).expect("fewer lists than bytes"))
     }

@@ -11,6 +11,7 @@
 
 mod apply;
 mod edit;
+mod piece;
 mod selector;
 #[cfg(miri)]
 mod stand_in;
@@ -107,7 +108,8 @@ pub struct Package {
     text: Text,
     sections: Vec<SectionData>,
     order: Vec<u32>,
-    by_name: NameTable,
+    /// Shared with clones: it is large, and most changes leave it alone.
+    by_name: Arc<NameTable>,
     /// Set when two sections, or two options of a section, have ever had one name.
     duplicates: bool,
     lists: Vec<Vec<Span>>,

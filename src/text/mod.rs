@@ -32,6 +32,7 @@ pub use load::{ParseOptions, Parsed, check, import, parse};
 pub(crate) use print::push_escaped;
 pub use print::{print, print_section, quoted};
 pub use render::render;
+pub(crate) use render::rewrite;
 pub use words::{Words, words};
 
 /// Which reading of the corner cases applies.

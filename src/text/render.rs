@@ -19,7 +19,7 @@ use super::print::{print_option, print_section_lines, push_quoted, push_type};
 use super::statement::Command;
 use crate::error::{Error, Result};
 use crate::name::is_blank;
-use crate::package::{OptionView, Package, Section, Value};
+use crate::package::{OptionView, Package, Section, Touched, Value};
 
 /// Writes `package`, which was read with `options` and perhaps edited since, into its text.
 ///
@@ -29,16 +29,27 @@ use crate::package::{OptionView, Package, Section, Value};
 /// name cannot; [`Error::Parse`] if the text it was read from does not parse with `options`.
 pub fn render(package: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> {
     let original = parse(package.name(), Arc::clone(package.source()), options)?.package;
-    let source = if original == *package {
-        return Ok(package.source().to_vec());
-    } else {
-        edit_sections(&original, package, options)?
+    let source = Arc::clone(rewrite(&original, package, options)?.source());
+    Ok(Arc::unwrap_or_clone(source))
+}
+
+/// As [`render`], for who has `original`, which is what was read; returns what is read from the text then.
+///
+/// # Errors
+///
+/// As for [`render`].
+pub(crate) fn rewrite(original: &Package, package: &Package, options: &ParseOptions<'_>) -> Result<Package> {
+    if original == package {
+        return Ok(original.clone());
+    }
+    let source = edit_sections(original, package, options)?;
+    let source = match package.touched() {
+        Touched::Options(_) => source,
+        Touched::Everything => place_sections(source, package, options)?,
     };
-    let source = place_sections(source, package, options)?;
-    let source = Arc::new(source);
-    let written = parse(package.name(), Arc::clone(&source), options)?.package;
+    let written = parse(package.name(), Arc::new(source), options)?.package;
     if written == *package {
-        return Ok(Arc::unwrap_or_clone(source));
+        return Ok(written);
     }
     Err(unwritable(package))
 }

@@ -1,0 +1,146 @@
+//! The piece of a text that one section stands in, to be read and changed without the rest.
+//!
+//! It is a shortcut: whatever is not as simple as can be has no piece, and the whole text is read instead.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{ADDED, MAX_TEXT, OptionData, Package, SectionData, SectionId, Slot, Span};
+
+impl Package {
+    /// Returns where a section of a package that was just read stands in its text: from the line of its header to
+    /// that of the next section's.
+    pub(crate) fn piece(&self, section: &[u8]) -> Option<Range<usize>> {
+        let id = self.section_id(section).filter(|_| !self.duplicates && self.is_as_read())?;
+        let line_of = |data: &SectionData| {
+            let at = Some(data.kind.start).filter(|start| start & ADDED == 0)? as usize;
+            let start = memchr::memrchr(b'\n', &self.text.source[..at]).map_or(0, |newline| newline + 1);
+            // A line that goes on from the one before has no start of its own.
+            let before = &self.text.source[..start.saturating_sub(1)];
+            let goes_on = before.strip_suffix(b"\r").unwrap_or(before).ends_with(b"\\");
+            (!goes_on).then_some(start)
+        };
+        let start = line_of(self.data(id)).filter(|_| !self.data(id).anonymous)?;
+        let end = match self.sections.get(id.0 as usize + 1) {
+            Some(next) => line_of(next)?,
+            None => self.text.source.len(),
+        };
+        (start < end).then_some(start..end)
+    }
+
+    /// Reports whether no section was added, deleted or moved since the package was read.
+    fn is_as_read(&self) -> bool {
+        let in_order = self.order.iter().zip(0..).all(|(id, index)| *id == index);
+        in_order && self.order.len() == self.sections.len()
+    }
+
+    /// Reports whether `piece`, read from the text at `start` alone, holds the whole section and nothing else: each
+    /// word was found where it was found in the whole text.
+    pub(crate) fn holds(&self, section: &[u8], start: usize, piece: &Self) -> bool {
+        let (Some(id), [other]) = (self.section_id(section), piece.sections.as_slice()) else { return false };
+        let data = self.data(id);
+        let same = |a: Span, b: Span| {
+            let moved = b.start as usize + if b.start & ADDED == 0 { start } else { 0 };
+            let in_place = (a.start | b.start) & ADDED != 0 || a.start as usize == moved;
+            in_place && (a.start ^ b.start) & ADDED == 0 && self.text.get(a) == piece.text.get(b)
+        };
+        let same_option = |(a, b): (&OptionData, &OptionData)| {
+            let value = match (a.value, b.value) {
+                (Slot::String(a), Slot::String(b)) => same(a, b),
+                (Slot::List(a), Slot::List(b)) => {
+                    let (a, b) = (&self.lists[a as usize], &piece.lists[b as usize]);
+                    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(*a, *b))
+                }
+                _ => false,
+            };
+            a.alive && b.alive && value && same(a.name, b.name)
+        };
+        !piece.duplicates
+            && data.anonymous == other.anonymous
+            && same(data.kind, other.kind)
+            && same(data.name, other.name)
+            && data.options.len() == other.options.len()
+            && data.options.iter().zip(&other.options).all(same_option)
+    }
+
+    /// Returns the package that is read from the text in which another piece, of the same section, stands in the
+    /// place of this one. `None` where that is not worth it.
+    pub(crate) fn with_piece(&self, section: &[u8], place: Range<usize>, piece: &Self) -> Option<Self> {
+        let id = self.section_id(section)?;
+        let [new] = piece.sections.as_slice() else { return None };
+        let len = self.text.source.len() - place.len() + piece.text.source.len();
+        // What was added for sections that have been replaced since is never given back.
+        let added = self.text.added.len() + piece.text.added.len();
+        if len > MAX_TEXT || (!piece.text.added.is_empty() && added > len / 2) {
+            return None;
+        }
+        let mut source = Vec::with_capacity(len);
+        source.extend_from_slice(&self.text.source[..place.start]);
+        source.extend_from_slice(&piece.text.source);
+        source.extend_from_slice(&self.text.source[place.end..]);
+        let longer = i64::try_from(len).ok()? - i64::try_from(self.text.source.len()).ok()?;
+        let mut package = self.clone();
+        package.text.source = Arc::new(source);
+        package.text.added.extend_from_slice(&piece.text.added);
+        let behind = u32::try_from(place.end).ok()?;
+        let moved = |span: &mut Span| {
+            if span.start & ADDED == 0 && span.start >= behind {
+                // It fits: the text is no longer than MAX_TEXT.
+                span.start = u32::try_from(i64::from(span.start) + longer).unwrap_or(ADDED - 1);
+            }
+        };
+        for data in &mut package.sections {
+            moved(&mut data.kind);
+            moved(&mut data.name);
+            data.options.iter_mut().for_each(|option| {
+                moved(&mut option.name);
+                if let Slot::String(span) = &mut option.value {
+                    moved(span);
+                }
+            });
+        }
+        package.lists.iter_mut().flatten().for_each(moved);
+        let (start, before) = (u32::try_from(place.start).ok()?, u32::try_from(self.text.added.len()).ok()?);
+        let taken = |span: Span| Span {
+            start: span.start + if span.start & ADDED == 0 { start } else { before },
+            ..span
+        };
+        package.put_section(id, new, &piece.lists, taken);
+        Some(package)
+    }
+
+    /// Replaces a section by one of another package; `taken` leads from spans there to those here.
+    fn put_section(
+        &mut self,
+        id: SectionId,
+        new: &SectionData,
+        lists: &[Vec<Span>],
+        taken: impl Fn(Span) -> Span,
+    ) {
+        let old = std::mem::take(&mut self.sections[id.0 as usize].options);
+        let mut free = old.into_iter().filter_map(|option| match option.value {
+            Slot::List(list) => Some(list),
+            Slot::String(_) => None,
+        });
+        let mut options = Vec::with_capacity(new.options.len());
+        for option in &new.options {
+            let value = match option.value {
+                Slot::String(span) => Slot::String(taken(span)),
+                Slot::List(list) => {
+                    let items = lists[list as usize].iter().map(|span| taken(*span)).collect();
+                    match free.next() {
+                        Some(slot) => {
+                            self.lists[slot as usize] = items;
+                            Slot::List(slot)
+                        }
+                        None => self.new_list(items),
+                    }
+                }
+            };
+            options.push(OptionData { name: taken(option.name), value, ..*option });
+        }
+        let origin = self.data(id).origin;
+        let (kind, name) = (taken(new.kind), taken(new.name));
+        self.sections[id.0 as usize] = SectionData { kind, name, origin, options, ..new.clone() };
+    }
+}

@@ -1,0 +1,200 @@
+//! What a transaction does to one package: from the state it finds to the state it leaves.
+//!
+//! States are kept with what was read from them, so that a store that stays open reads a text once, however many
+//! transactions work on it. Whether a text is the one that is known is found out by comparing the two.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::delta::{Delta, DeltaKind};
+use crate::error::{Error, Result};
+use crate::log::{self, Digest, Hunk, KeyChange};
+use crate::map::check_option;
+use crate::package::{Package, Touched};
+use crate::store::{Place, Replay, Store};
+use crate::text::{Dialect, ParseOptions, parse, rewrite};
+
+/// A text, what was read from it, and its digest.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// As it was read; the text is its source.
+    pub package: Package,
+    pub digest: Digest,
+}
+
+impl Known {
+    fn of(package: Package) -> Arc<Self> {
+        let digest = Digest::of(package.source());
+        Arc::new(Self { package, digest })
+    }
+
+    pub fn text(&self) -> &Arc<Vec<u8>> {
+        self.package.source()
+    }
+}
+
+/// The states of packages that were last read or written, by their paths.
+#[derive(Debug, Default)]
+pub(crate) struct KnownStates(Mutex<HashMap<PathBuf, Arc<Known>>>);
+
+/// See the module documentation.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub old: Arc<Known>,
+    pub new: Arc<Known>,
+    pub hunks: Vec<Hunk>,
+    pub changes: Vec<KeyChange>,
+    pub touched: Touched,
+}
+
+impl Step {
+    fn between(old: &Arc<Known>, new: Arc<Known>, edited: &Package) -> Self {
+        Self {
+            hunks: log::compare_texts(old.text(), new.text()),
+            changes: log::compare_packages(&old.package, edited),
+            touched: edited.touched().clone(),
+            old: old.clone(),
+            new,
+        }
+    }
+}
+
+impl Store {
+    /// Returns the state of a package whose text this is, if it is known.
+    pub(crate) fn find_known(&self, place: &Place, text: &[u8]) -> Option<Arc<Known>> {
+        // What a panic of another thread has left is a state like any other.
+        let states = self.states.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = states.get(&place.path).cloned();
+        drop(states);
+        found.filter(|found| **found.text() == text)
+    }
+
+    /// Reads a text that is not known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parse`] if it has errors and the store is strict.
+    pub(crate) fn learn(&self, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
+        let (package, errors) = self.parse(place, text)?;
+        let known = Known::of(package);
+        if errors.is_empty() {
+            self.now_known(place, &known);
+        }
+        Ok(known)
+    }
+
+    /// Reads the text of a package, and what it says unless that is known.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::load_committed`].
+    pub(crate) fn load_known(&self, place: &Place) -> Result<Arc<Known>> {
+        let files = &self.options.files;
+        let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
+        let text = files.read(&open).map_err(Error::io("read", &place.path))?;
+        match self.find_known(place, &text) {
+            Some(known) => Ok(known),
+            None => self.learn(place, text),
+        }
+    }
+
+    /// Notes the state that a package is in now.
+    pub(crate) fn now_known(&self, place: &Place, state: &Arc<Known>) {
+        let mut states = self.states.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.insert(place.path.clone(), state.clone());
+    }
+
+    /// Makes the step that changes lead to.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a change is refused with.
+    pub(crate) fn step(&self, old: &Arc<Known>, change: &Change) -> Result<Step> {
+        if let Some(step) = self.small_step(old, &change.deltas)? {
+            return Ok(step);
+        }
+        if let Some(edited) = change.edited.as_ref().filter(|_| Arc::ptr_eq(old, &change.known)) {
+            check_lists(edited, &change.deltas)?;
+            return self.step_to(old, edited);
+        }
+        let mut package = old.package.clone();
+        replay(&mut package, &change.deltas)?;
+        self.step_to(old, &package)
+    }
+
+    /// Makes the step to an edited package.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::text::render`].
+    pub(crate) fn step_to(&self, old: &Arc<Known>, edited: &Package) -> Result<Step> {
+        let new = Known::of(rewrite(&old.package, edited, &self.parse_options())?);
+        Ok(Step::between(old, new, edited))
+    }
+
+    /// Makes the step to a text that an edited package was written as; `None` if that cannot be read.
+    pub(crate) fn step_to_text(&self, old: &Arc<Known>, edited: &Package, text: Vec<u8>) -> Option<Step> {
+        let read = parse(edited.name(), Arc::new(text), &self.parse_options()).ok()?;
+        read.errors.is_empty().then(|| Step::between(old, Known::of(read.package), edited))
+    }
+
+    /// Makes the step of changes to the options of one section, looking at the piece of text it stands in only.
+    /// `None` if it is not as simple.
+    fn small_step(&self, old: &Arc<Known>, deltas: &[Delta]) -> Result<Option<Step>> {
+        let Some(first) = deltas.first() else { return Ok(None) };
+        let simple = |delta: &Delta| {
+            let of_option = delta.option.is_some() && delta.section == first.section;
+            of_option && !matches!(delta.kind, DeltaKind::Add | DeltaKind::Rename | DeltaKind::Reorder)
+        };
+        let options = ParseOptions { progress: None, ..self.parse_options() };
+        if options.dialect != Dialect::Cms || !options.strict || !deltas.iter().all(simple) {
+            return Ok(None);
+        }
+        let package = &old.package;
+        let Some(place) = package.piece(&first.section) else { return Ok(None) };
+        let text = Arc::new(old.text()[place.clone()].to_vec());
+        let Ok(read) = parse(package.name(), text.clone(), &options) else { return Ok(None) };
+        let before = read.package;
+        if !package.holds(&first.section, place.start, &before) {
+            return Ok(None);
+        }
+        let mut edited = before.clone();
+        replay(&mut edited, deltas)?;
+        let after = rewrite(&before, &edited, &options)?;
+        let mut hunks = log::compare_texts(&text, after.source());
+        hunks.iter_mut().for_each(|hunk| hunk.at += place.start);
+        let changes = log::compare_packages(&before, &edited);
+        let Some(new) = package.with_piece(&first.section, place, &after) else { return Ok(None) };
+        let touched = edited.touched().clone();
+        Ok(Some(Step { old: old.clone(), new: Known::of(new), hunks, changes, touched }))
+    }
+}
+
+/// What a transaction is to do to a package.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub place: Place,
+    pub deltas: Vec<Delta>,
+    /// The state it was begun with, and the package with the changes made to that.
+    pub known: Arc<Known>,
+    pub edited: Option<Package>,
+}
+
+/// Applies changes in order.
+fn replay(package: &mut Package, deltas: &[Delta]) -> Result<()> {
+    let mut replay = Replay::new(Dialect::Cms);
+    deltas.iter().try_for_each(|delta| replay.apply(package, delta))?;
+    check_lists(package, deltas)
+}
+
+/// Refuses lists that have grown beyond what programs can read.
+fn check_lists(package: &Package, deltas: &[Delta]) -> Result<()> {
+    let grown = deltas.iter().filter(|delta| delta.kind == DeltaKind::AddList);
+    let lists: BTreeSet<_> =
+        grown.filter_map(|delta| Some((&delta.section, delta.option.as_ref()?))).collect();
+    lists.into_iter().try_for_each(|(section, option)| check_option(package, section, option))
+}
+
+#[cfg(test)]
+mod tests;
