@@ -69,8 +69,12 @@ impl Store {
             None => Ok(None),
         };
         let section = key.map(name).transpose()?.flatten();
+        let wanted = key.map(|key| log::Wanted::of(key, section.as_deref()));
         let mut found = Vec::new();
-        self.each_transaction(|mut record| {
+        self.the_log()?.each_back_of(wanted.as_ref(), |mut record| {
+            if record.kind == Kind::Heads {
+                return Ok(ControlFlow::Continue(()));
+            }
             if let Some(key) = key {
                 record.packages.retain(|change| change.package.as_bytes() == key.package);
                 for change in &mut record.packages {

@@ -17,6 +17,7 @@
 
 mod change;
 mod hunks;
+mod keys;
 mod record;
 mod segment;
 mod wire;
@@ -32,6 +33,7 @@ pub(crate) use change::compare as compare_packages;
 pub use change::{Content, KeyChange, What};
 pub use hunks::Hunk;
 pub(crate) use hunks::{apply, compare as compare_texts, revert};
+pub(crate) use keys::Wanted;
 pub(crate) use record::Digest;
 pub use record::{Guard, Kind, PackageChange, Record};
 use segment::{Chain, Frame, HEAD, Head, ORIGIN, RECORD_HEAD};
@@ -160,6 +162,10 @@ impl Log {
         self.dir.join(format!("{first:020}.log"))
     }
 
+    fn keys_path(&self, first: u64) -> PathBuf {
+        self.path(first).with_extension("keys")
+    }
+
     /// Lists the segments: the sequence of the first record of each, in order.
     fn segments(&self) -> Result<Vec<u64>> {
         let entries = match std::fs::read_dir(&self.dir) {
@@ -191,8 +197,20 @@ impl Log {
     }
 
     /// Calls `look` with each record, the newest first, until it breaks off or there are no more.
-    pub fn each_back<B>(&self, mut look: impl FnMut(Record) -> Result<ControlFlow<B>>) -> Result<Option<B>> {
+    pub fn each_back<B>(&self, look: impl FnMut(Record) -> Result<ControlFlow<B>>) -> Result<Option<B>> {
+        self.each_back_of(None, look)
+    }
+
+    /// As [`Log::each_back`], but segments that have nothing to do with what is wanted are left out.
+    pub fn each_back_of<B>(
+        &self,
+        wanted: Option<&Wanted>,
+        mut look: impl FnMut(Record) -> Result<ControlFlow<B>>,
+    ) -> Result<Option<B>> {
         for first in self.segments()?.into_iter().rev() {
+            if wanted.is_some_and(|wanted| !wanted.may_be_in(&self.keys_path(first))) {
+                continue;
+            }
             let Some((head, bytes)) = self.read(first)? else { continue };
             let frames: Vec<Frame<'_>> = segment::frames(&bytes, HEAD, head.chain).collect();
             for frame in frames.into_iter().rev() {
@@ -711,6 +729,9 @@ impl Writer<'_> {
         }
         let length = (bytes.len() * 2 + needed).max(self.log.limits.segment()).next_multiple_of(4096);
         let open = self.make_segment(first, &bytes, length)?;
+        if let Some(full) = self.tail().segment.as_ref().map(|full| full.first) {
+            keys::write(&self.log.files, &self.log.path(full), &self.log.keys_path(full));
+        }
         let tail = self.tail();
         tail.segment = Some(Segment { open, first, length, end: bytes.len() });
         tail.end.take(&record, chain);
@@ -759,6 +780,8 @@ impl Writer<'_> {
             total -= size(&first);
             let path = log.path(first);
             log.files.remove(&path).map_err(Error::io("remove", path))?;
+            // Where there is no list, there is nothing to remove.
+            let _ = log.files.remove(&log.keys_path(first));
         }
         Ok(())
     }

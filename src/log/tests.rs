@@ -178,6 +178,62 @@ fn marks_that_are_missing_are_found_over_the_end_of_a_segment() {
 }
 
 #[test]
+fn the_history_of_a_key_reads_only_segments_that_have_to_do_with_it() {
+    let place = Place::new();
+    let log = place.limited(Limits { bytes: 4 << 20, ..Limits::default() });
+    let changed = |section: &str, option: Option<&str>, round: u32| {
+        let mut record = record("p", "", "");
+        record.packages[0].changes = vec![KeyChange {
+            section: section.into(),
+            option: option.map(Into::into),
+            what: What::Added(Content::String(format!("value {round}").into_bytes())),
+        }];
+        record
+    };
+    for round in 0..6000 {
+        let one = match round {
+            100 => changed("rare", Some("o"), round),
+            3000 => changed("rare", None, round),
+            _ => changed(&format!("s{}", round % 10), Some("o"), round),
+        };
+        write(&log).append(vec![one], false).expect("there is room");
+    }
+    let all = log.segments().expect("it can be read").len();
+    let read = |wanted: Wanted| {
+        let mut records = 0;
+        let end: Option<()> = log
+            .each_back_of(Some(&wanted), |record| {
+                let hit = record.packages.iter().flat_map(|package| &package.changes);
+                records += hit.filter(|change| change.section == b"rare").count();
+                Ok(ControlFlow::Continue(()))
+            })
+            .expect("it can be read");
+        assert_eq!(end, None);
+        (
+            records,
+            log.segments()
+                .expect("it can be read")
+                .iter()
+                .filter(|first| wanted.may_be_in(&log.keys_path(**first)))
+                .count(),
+        )
+    };
+    assert!(all > 4, "{all}");
+    // The newest segment has no list yet.
+    assert_eq!(read(Wanted::new(b"p", Some(b"rare"), Some(b"o"))), (2, 3));
+    assert_eq!(read(Wanted::new(b"p", Some(b"rare"), None)), (2, 3));
+    assert_eq!(read(Wanted::new(b"p", Some(b"rare"), Some(b"other"))), (1, 2), "the section is part of it");
+    assert_eq!(read(Wanted::new(b"q", None, None)), (0, 1));
+    assert_eq!(read(Wanted::new(b"p", None, None)).1, all);
+    let list = log.keys_path(1);
+    let bytes = std::fs::read(&list).expect("there is one");
+    for cut in [0, 1, 4, bytes.len() - 4, bytes.len() - 1] {
+        std::fs::write(&list, &bytes[..cut]).expect("it can be written");
+        assert!(Wanted::new(b"q", None, None).may_be_in(&list), "what is damaged is read: {cut}");
+    }
+}
+
+#[test]
 fn times_do_not_go_back_and_sequences_have_no_gaps() {
     let place = Place::new();
     let log = place.log();

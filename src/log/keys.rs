@@ -1,0 +1,88 @@
+//! What keys a segment that is full has to do with, so that the history of one need not read them all.
+//!
+//! Beside the segment, as `00000000000000000001.keys`, lies a sorted list of 32-bit hashes, little-endian: of each
+//! package, each section and each option that its records changed, and of each section for its options. Where the
+//! list is missing or damaged, the segment is read.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::record::Record;
+use super::segment::{self, HEAD, Head};
+use crate::files::Files;
+use crate::package::Key;
+
+/// What is looked for in a list: any of these.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted(Vec<u32>);
+
+impl Wanted {
+    /// The changes of a package, of a section and its options, or of an option and its section.
+    pub fn new(package: &[u8], section: Option<&[u8]>, option: Option<&[u8]>) -> Self {
+        Self(match (section, option) {
+            (None, _) => vec![hash(&[package])],
+            (Some(section), None) => {
+                vec![hash(&[package, section]), hash(&[package, section, b"*"])]
+            }
+            (Some(section), Some(option)) => {
+                vec![hash(&[package, section]), hash(&[package, section, option])]
+            }
+        })
+    }
+
+    /// As [`Wanted::new`], of a key whose section is `section`.
+    pub fn of(key: &Key, section: Option<&[u8]>) -> Self {
+        Self::new(&key.package, section, key.option.as_deref())
+    }
+
+    /// Reports whether the segment that the list at `path` is of may have something to do with it.
+    pub(super) fn may_be_in(&self, path: &Path) -> bool {
+        let Ok(bytes) = std::fs::read(path) else { return true };
+        let (hashes, rest) = bytes.as_chunks::<4>();
+        if !rest.is_empty()
+            || hashes.first().is_none_or(|count| u32::from_le_bytes(*count) as usize != hashes.len())
+        {
+            return true;
+        }
+        let hashes = &hashes[1..];
+        self.0
+            .iter()
+            .any(|wanted| hashes.binary_search_by_key(wanted, |hash| u32::from_le_bytes(*hash)).is_ok())
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> u32 {
+    let [low @ .., _, _, _, _] = crate::map::of_text(&parts.join(&0)).to_le_bytes();
+    u32::from_le_bytes(low)
+}
+
+/// Writes the list of a segment that is full. It is only a help: whatever fails is as if there were none.
+pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
+    let Ok(bytes) = std::fs::read(segment) else { return };
+    let Ok(head) = Head::decode(&bytes) else { return };
+    let mut hashes = BTreeSet::new();
+    for frame in segment::frames(&bytes, HEAD, head.chain) {
+        let Some(record) = Record::decode(frame.body) else { return };
+        for package in &record.packages {
+            let name = package.package.as_bytes();
+            hashes.insert(hash(&[name]));
+            for change in &package.changes {
+                let section = change.section.as_slice();
+                match &change.option {
+                    None => drop(hashes.insert(hash(&[name, section]))),
+                    Some(option) => {
+                        hashes.extend([hash(&[name, section, option]), hash(&[name, section, b"*"])])
+                    }
+                }
+            }
+        }
+    }
+    let Ok(count) = u32::try_from(hashes.len() + 1) else { return };
+    let list: Vec<u8> = std::iter::once(count).chain(hashes).flat_map(u32::to_le_bytes).collect();
+    // Not synced: a list that is cut off is told by its length, which comes first.
+    if let Ok(open) = files.open(path, Some(0o600))
+        && files.truncate(&open, 0).and_then(|()| files.write(&open, &list)).is_err()
+    {
+        let _ = std::fs::remove_file(path);
+    }
+}
