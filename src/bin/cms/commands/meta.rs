@@ -39,9 +39,11 @@ pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
                 object.insert(name.into(), serde_json::Value::Null);
                 continue;
             }
-            context.say(&format!(
-                "{name:7} none: no directory is writable; writers exclude each other by the files alone"
-            ))?;
+            let instead = match name {
+                "run" => "writers exclude each other by the files alone",
+                _ => "there is no history, and nothing is taken back unless it is confirmed",
+            };
+            context.say(&format!("{name:7} none: no directory is writable; {instead}"))?;
             continue;
         };
         if context.json {

@@ -177,7 +177,10 @@ pub fn read(program: &OsStr, words: &[OsString]) -> Result<Settings, ExitCode> {
     let mut dirs = Dirs::choose(DirOptions { config, save, ..DirOptions::default() });
     dirs.overlays = search.0;
     dirs.overriding = overriding;
-    settings.store = Store::new(Options { dirs, dialect: Dialect::Uci, strict, ..Options::default() });
+    let (dialect, source) = (Dialect::Uci, "uci".to_owned());
+    settings.store = Store::new(Options { dirs, dialect, strict, source, ..Options::default() });
+    // What a crash has left is finished before anything is read. Stock uci has no words for a failure of that.
+    let _ = settings.store.recover();
     Ok(settings)
 }
 
