@@ -71,7 +71,7 @@ pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
                 match &change.option {
                     None => drop(hashes.insert(hash(&[name, section]))),
                     Some(option) => {
-                        hashes.extend([hash(&[name, section, option]), hash(&[name, section, b"*"])])
+                        hashes.extend([hash(&[name, section, option]), hash(&[name, section, b"*"])]);
                     }
                 }
             }

@@ -2,7 +2,7 @@
 //!
 //! A directory holds segments named by the sequence of their first record, `00000000000000000001.log`; the lock
 //! of who appends; and in `texts` a text of each package, from which its newest one can be made with the records
-//! (see [`Log::newest_text`]). Who holds the lock may append, and may write the texts of packages the log knows.
+//! (see `Log::newest_text`). Who holds the lock may append, and may write the texts of packages the log knows.
 //!
 //! Invariants, each with a test:
 //!

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::build::{Making, build};
+use super::build::{Making, Slack, build};
 use super::format::{At, B_CHECKSUM, H_CHECKSUM, H_FIXED, HEADER, INDEX, KIND_BITS, Seq, W_RETIRED, W_TAIL};
 use super::hash::u32_at;
 use super::mapping::{Map, header_checksum};
@@ -22,7 +22,7 @@ fn document(text: &[u8]) -> Package {
 }
 
 fn making() -> Making {
-    Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: 4 }
+    Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: Slack { share: 4, least: 1024 } }
 }
 
 fn open(bytes: &[u8]) -> Option<Map> {

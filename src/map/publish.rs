@@ -137,7 +137,9 @@ impl<'a> Publication<'a> {
         if let Touched::Options(touched) = touched {
             // Each section once, in the order in which they were touched.
             let mut places = HashMap::new();
-            let mut sections: Vec<(&[u8], Option<Vec<&[u8]>>)> = Vec::new();
+            // A section's options; `None` for all of them.
+            type Options<'t> = Option<Vec<&'t [u8]>>;
+            let mut sections: Vec<(&[u8], Options<'_>)> = Vec::new();
             for (name, option) in touched {
                 let place = *places.entry(name.as_slice()).or_insert(sections.len());
                 if place == sections.len() {

@@ -232,7 +232,7 @@ fn a_snapshot_brings_back_exactly_what_was_and_refuses_what_was_changed() {
     assert_eq!(texts(&fixture), after);
 
     std::fs::write(info.path.parent().expect("a directory").join("notes.txt"), "mine").expect("written");
-    assert_eq!(store.labels().expect("readable"), [info.clone()]);
+    assert_eq!(store.labels().expect("readable"), std::slice::from_ref(&info));
     let mut bytes = std::fs::read(&info.path).expect("readable");
     let last = bytes.len() - 3;
     bytes[last] ^= 1;

@@ -23,6 +23,8 @@ pub fn run(program: &OsStr, words: &[OsString]) -> ExitCode {
         Ok(settings) => settings,
         Err(exit) => return exit,
     };
+    // What a crash has left is finished before anything is read. Stock uci has no words for a failure of that.
+    let _ = settings.store.recover();
     let words = std::mem::take(&mut settings.words);
     let Some((command, arguments)) = words.split_first() else {
         options::usage(&settings.program);

@@ -179,8 +179,6 @@ pub fn read(program: &OsStr, words: &[OsString]) -> Result<Settings, ExitCode> {
     dirs.overriding = overriding;
     let (dialect, source) = (Dialect::Uci, "uci".to_owned());
     settings.store = Store::new(Options { dirs, dialect, strict, source, ..Options::default() });
-    // What a crash has left is finished before anything is read. Stock uci has no words for a failure of that.
-    let _ = settings.store.recover();
     Ok(settings)
 }
 
