@@ -36,6 +36,7 @@ pub(super) fn place_sections(
         layout = scan(&source, &survivors, options, &none)?;
     }
     let mut patch = Patch::new(&source);
+    let (before, after) = neighbours(&order, &stable);
     for (index, section) in edited.sections().enumerate().filter(|(index, _)| !stable[*index]) {
         let text = match order[index] {
             Some(ordinal) => cut_section(&layout.sections[ordinal], &mut patch),
@@ -45,12 +46,24 @@ pub(super) fn place_sections(
                 text
             }
         };
-        let ordinals = |range: std::ops::Range<usize>| range.filter(|i| stable[*i]).map(|i| order[i]);
-        let before = ordinals(0..index).next_back().flatten();
-        let after = ordinals(index + 1..order.len()).next().flatten();
-        insert_section(text, before, after, &layout, &mut patch);
+        insert_section(text, before[index], after[index], &layout, &mut patch);
     }
     Ok(patch.apply())
+}
+
+/// Lists, for each section, which of those that stay comes before it, and which after.
+fn neighbours(order: &[Option<usize>], stable: &[bool]) -> (Vec<Option<usize>>, Vec<Option<usize>>) {
+    let step = |last: &mut Option<usize>, index: usize| {
+        let found = *last;
+        if stable[index] {
+            *last = order[index];
+        }
+        Some(found)
+    };
+    let before = (0..order.len()).scan(None, step).collect();
+    let mut after: Vec<_> = (0..order.len()).rev().scan(None, step).collect();
+    after.reverse();
+    (before, after)
 }
 
 /// Lists, for each section of the edited package, its position in the text: `None` for a new one.
@@ -132,7 +145,9 @@ fn insert_section(
         (_, None) => {
             let end = patch.source.len();
             let separate = !patch.source.is_empty() && !patch.source.ends_with(b"\n\n");
-            let first = !patch.edits.iter().any(|(range, text)| *range == (end..end) && !text.is_empty());
+            // Most likely the last edit was here as well.
+            let first =
+                !patch.edits.iter().rev().any(|(range, text)| *range == (end..end) && !text.is_empty());
             let mut lines = if separate || !first { patch.line_end.to_vec() } else { Vec::new() };
             lines.extend_from_slice(&text);
             if first { patch.insert_lines(end, lines) } else { patch.replace(end..end, lines) }
