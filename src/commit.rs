@@ -75,13 +75,13 @@ pub struct Committed {
 }
 
 /// One package's part in a commit: what was there, and what is to take its place.
-struct Part<'p> {
-    place: &'p Place,
-    before: Option<Arc<Vec<u8>>>,
+pub(crate) struct Part<'p> {
+    pub place: &'p Place,
+    pub before: Option<Arc<Vec<u8>>>,
     /// What leads from the one to the other, if it is known.
-    step: Option<Step>,
-    text: Arc<Vec<u8>>,
-    draft: Draft,
+    pub step: Option<Step>,
+    pub text: Arc<Vec<u8>>,
+    pub draft: Draft,
 }
 
 impl Part<'_> {
@@ -107,15 +107,15 @@ pub(crate) struct Whole {
 
 /// The numbers of a commit.
 #[derive(Debug, Clone, Copy)]
-struct Numbers {
+pub(crate) struct Numbers {
     /// The revision that readers see it at, where there is a log or there are maps.
-    revision: Option<u64>,
+    pub revision: Option<u64>,
     /// Its sequence in the log, if it was logged.
     sequence: Option<u64>,
 }
 
 /// What became of an attempt to put parts in place.
-enum Outcome<'p> {
+pub(crate) enum Outcome<'p> {
     /// All are in place.
     Done(Numbers),
     /// Someone has saved these files since they were read, and they are as that left them; the others are in
@@ -195,19 +195,23 @@ impl Store {
     /// # Errors
     ///
     /// As for [`Store::commit`], and whatever a change is refused with.
-    pub(crate) fn commit_all(&self, changes: &[Change], why: &Why) -> Result<Option<u64>> {
-        let mut ledger = self.ledger()?;
+    pub(crate) fn commit_all(
+        &self,
+        ledger: &mut Ledger<'_>,
+        changes: &[&Change],
+        why: &Why,
+    ) -> Result<Option<u64>> {
         // In the order of their names, which is that of the caller's list, so that two never wait for each
         // other.
         let locks: Result<Vec<_>> = changes.iter().map(|change| self.take_lock(&change.place.path)).collect();
         let _locks = locks?;
         self.tidy_up(changes.iter().map(|change| &change.place))?;
-        let mut left: Vec<&Change> = changes.iter().collect();
+        let mut left = changes.to_vec();
         for _ in 0..ATTEMPTS {
             // All are ready before one is written.
-            let parts: Result<Vec<_>> = left.iter().map(|change| self.changed(&mut ledger, change)).collect();
+            let parts: Result<Vec<_>> = left.iter().map(|change| self.changed(ledger, change)).collect();
             let Some(parts) = parts?.into_iter().collect() else { continue };
-            match self.put_in_place(&mut ledger, parts, why)? {
+            match self.put_in_place(ledger, parts, why)? {
                 Outcome::Done(numbers) => return Ok(numbers.revision),
                 Outcome::Again(places) => {
                     left.retain(|change| places.iter().any(|again| again.path == change.place.path));
@@ -238,7 +242,7 @@ impl Store {
     }
 
     /// Has the log look at a text that was read, and returns what it says.
-    fn look(&self, ledger: &mut Ledger<'_>, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
+    pub(crate) fn look(&self, ledger: &mut Ledger<'_>, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
         if let Some(known) = self.find_known(place, &text) {
             ledger.look_at(place, &text, known.digest)?;
             return Ok(known);
@@ -276,11 +280,26 @@ impl Store {
     fn put_in_place<'p>(
         &self,
         ledger: &mut Ledger<'_>,
-        mut parts: Vec<Part<'p>>,
+        parts: Vec<Part<'p>>,
         why: &Why,
     ) -> Result<Outcome<'p>> {
         let entries: Vec<Entry<'_>> = parts.iter().map(Part::entry).collect();
         let sequence = ledger.commit(&entries, why)?;
+        self.put_logged(ledger, parts, sequence, |ledger, parts| {
+            let entries: Vec<Entry<'_>> = parts.iter().map(Part::entry).collect();
+            ledger.take_back(sequence, &entries)
+        })
+    }
+
+    /// Puts parts in place that are in the log, up to `sequence`, and publishes them. If they cannot be put in
+    /// place, `take_back` is to log that they are as before.
+    pub(crate) fn put_logged<'p>(
+        &self,
+        ledger: &mut Ledger<'_>,
+        mut parts: Vec<Part<'p>>,
+        sequence: Option<u64>,
+        take_back: impl FnOnce(&mut Ledger<'_>, &[Part<'_>]) -> Result<()>,
+    ) -> Result<Outcome<'p>> {
         let mut again = Vec::new();
         for index in 0..parts.len() {
             match self.put(&mut parts[index].draft) {
@@ -288,8 +307,7 @@ impl Store {
                 Ok(false) => again.push(index),
                 Err(error) => {
                     let is_back = self.put_back(&parts[..index]);
-                    let entries: Vec<Entry<'_>> = parts.iter().map(Part::entry).collect();
-                    if ledger.take_back(sequence, &entries).is_ok() {
+                    if take_back(ledger, &parts).is_ok() {
                         if is_back {
                             ledger.applied();
                         }

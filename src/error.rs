@@ -253,6 +253,31 @@ impl fmt::Display for Error {
     }
 }
 
+impl Error {
+    /// Makes the same error once more, for another whom it concerns as well.
+    pub(crate) fn again(&self) -> Self {
+        let system = |error: &io::Error| match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(error.kind(), error.to_string()),
+        };
+        match self {
+            Self::Io { op, path, source } => Self::Io { op, path: path.clone(), source: system(source) },
+            Self::NotDurable { path, source } => {
+                Self::NotDurable { path: path.clone(), source: system(source) }
+            }
+            Self::Unfinished { path, source } => {
+                Self::Unfinished { path: path.clone(), source: Box::new(source.again()) }
+            }
+            Self::Locked { path, holder, waited } => {
+                Self::Locked { path: path.clone(), holder: holder.clone(), waited: *waited }
+            }
+            Self::Damaged { path, why } => Self::Damaged { path: path.clone(), why: why.clone() },
+            // All others are about one transaction.
+            other => Self::Conflict { key: String::new(), why: other.to_string() },
+        }
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

@@ -54,6 +54,12 @@ pub(crate) struct Entry<'a> {
     pub step: Option<&'a Step>,
 }
 
+impl<'a> Entry<'a> {
+    pub fn of(place: &'a Place, step: &'a Step) -> Self {
+        Self { place, before: Some(step.old.text()), after: step.new.text(), step: Some(step) }
+    }
+}
+
 /// The log, to be written to. Without a log there is nothing to it.
 pub(crate) struct Ledger<'s> {
     store: &'s Store,
@@ -228,6 +234,30 @@ impl Ledger<'_> {
     /// Logs a transaction. This is what makes it one: from here on it happens, if need be by recovery. Returns
     /// its sequence; `None` if it is not logged.
     pub fn commit(&mut self, entries: &[Entry<'_>], why: &Why) -> Result<Option<u64>> {
+        let record = self.tell(entries, why)?;
+        self.write_down(record.into_iter().collect())
+    }
+
+    /// Logs transactions that follow each other, with one sync for all. Returns the sequence of each.
+    pub fn commit_each(&mut self, transactions: &[Vec<Entry<'_>>], why: &Why) -> Result<Vec<Option<u64>>> {
+        let records: Result<Vec<_>> = transactions.iter().map(|entries| self.tell(entries, why)).collect();
+        let records = records?;
+        let mut logged: Vec<bool> = records.iter().map(Option::is_some).collect();
+        let last = self.write_down(records.into_iter().flatten().collect())?;
+        let mut next = last;
+        let mut sequences: Vec<_> = std::iter::from_fn(|| {
+            let is_logged = logged.pop()?;
+            let sequence = next.filter(|_| is_logged);
+            next = next.map(|next| next - u64::from(is_logged));
+            Some(sequence)
+        })
+        .collect();
+        sequences.reverse();
+        Ok(sequences)
+    }
+
+    /// Makes the record of a transaction; none if there is nothing to tell.
+    fn tell(&self, entries: &[Entry<'_>], why: &Why) -> Result<Option<Record>> {
         let mut record = self.store.record(why);
         for entry in entries.iter().filter(|entry| self.store.is_logged(entry.place)) {
             record.packages.push(self.change(entry));
@@ -249,7 +279,7 @@ impl Ledger<'_> {
             self.store.note_pending(&guard)?;
             record.guard = Some(guard);
         }
-        self.write_down(vec![record])
+        Ok(Some(record))
     }
 
     /// Tells what a transaction changed in a package.

@@ -31,6 +31,7 @@ pub mod delta;
 mod dirs;
 mod error;
 pub mod files;
+mod group;
 mod history;
 mod ledger;
 mod live;

@@ -9,6 +9,7 @@ use crate::delta::{Delta, DeltaKind};
 use crate::dirs::{DirOptions, Dirs};
 use crate::error::{Error, Result};
 use crate::files::Files;
+use crate::group::Queue;
 use crate::ledger::Durability;
 use crate::log::{Limits, Log};
 use crate::name;
@@ -111,6 +112,8 @@ pub struct Store {
     pub(crate) options: Options,
     /// The log, once it was asked for; see [`Store::log`].
     pub(crate) log: Arc<OnceLock<Option<Log>>>,
+    /// The transactions that are to be committed.
+    pub(crate) queue: Arc<Queue>,
     /// What is known of packages.
     pub(crate) states: Arc<KnownStates>,
 }
@@ -119,7 +122,7 @@ impl Store {
     /// Makes a store. Nothing is read or created yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, log: Arc::default(), states: Arc::default() }
+        Self { options, log: Arc::default(), queue: Arc::default(), states: Arc::default() }
     }
 
     /// Returns the options the store was made with.

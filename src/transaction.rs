@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
-use crate::ledger::Why;
 use crate::live::Live;
 use crate::package::{Key, Package, Value};
 use crate::snapshot::check_package;
@@ -168,7 +167,7 @@ impl Transaction {
         let changed = self.packages.into_values().filter(|working| !working.deltas.is_empty());
         let change = |Working { place, known, edited, deltas }| Change { place, deltas, known, edited };
         let changes: Vec<Change> = changed.map(change).collect();
-        let committed = self.live.store().commit_all(&changes, &Why::COMMIT);
+        let committed = self.live.store().commit_changes(changes);
         if !matches!(committed, Ok(_) | Err(Error::NotDurable { .. })) {
             return committed.map(|_| 0);
         }

@@ -18,6 +18,16 @@ impl Default for Touched {
     }
 }
 
+impl Touched {
+    /// Adds what was changed after that.
+    pub fn join(&mut self, later: &Self) {
+        match (&mut *self, later) {
+            (Self::Options(all), Self::Options(more)) => all.extend(more.iter().cloned()),
+            _ => *self = Self::Everything,
+        }
+    }
+}
+
 impl Package {
     /// Returns what has been changed.
     pub(crate) fn touched(&self) -> &Touched {

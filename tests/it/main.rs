@@ -7,6 +7,7 @@ mod corruption;
 mod crash;
 mod faults;
 mod golden;
+mod group;
 mod history;
 mod live;
 mod many;

@@ -1,0 +1,287 @@
+//! Transactions that threads commit at the same time are committed together.
+//!
+//! The first of them leads: it takes the log's lock, and then all that have come by then, its own among them. It
+//! applies one after the other, each to what the one before has left; each is a record of its own, and one that
+//! is refused concerns only who has asked for it. But they are made durable with one sync, each text is written
+//! once, and published once. Whoever comes meanwhile waits, and one of those leads the next group.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::commit::{Outcome, Part};
+use crate::error::{Error, Result};
+use crate::files::{Identity, OpenFile};
+use crate::ledger::{Entry, Ledger, Why};
+use crate::package::Touched;
+use crate::replace::Reading;
+use crate::step::{Change, Known, Step};
+use crate::store::{Place, Store};
+
+/// What was asked for: the revision, where there is a log or there are maps.
+type Answer = Result<Option<u64>>;
+
+/// A transaction to be committed.
+#[derive(Debug)]
+struct Request {
+    changes: Vec<Change>,
+    state: Mutex<State>,
+}
+
+/// What has become of a request.
+#[derive(Debug)]
+enum State {
+    Waiting,
+    Answered(Answer),
+    /// Who asked has taken the answer.
+    Done,
+}
+
+impl Request {
+    fn new(changes: Vec<Change>) -> Arc<Self> {
+        Arc::new(Self { changes, state: Mutex::new(State::Waiting) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, answer: Answer) {
+        *self.state() = State::Answered(answer);
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(*self.state(), State::Waiting)
+    }
+
+    fn take_answer(&self) -> Option<Answer> {
+        let mut state = self.state();
+        if matches!(*state, State::Waiting) {
+            return None;
+        }
+        match std::mem::replace(&mut *state, State::Done) {
+            State::Answered(answer) => Some(answer),
+            State::Waiting | State::Done => None,
+        }
+    }
+}
+
+/// The transactions that wait, and whether a group is being committed.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    waiting: Mutex<(Vec<Arc<Request>>, bool)>,
+    led: Condvar,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, (Vec<Arc<Request>>, bool)> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the request is answered, or the caller is to lead.
+    fn wait(&self, request: &Arc<Request>) -> Option<Answer> {
+        let mut waiting = self.lock();
+        waiting.0.push(request.clone());
+        while waiting.1 {
+            waiting = self.led.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            if let Some(answer) = request.take_answer() {
+                return Some(answer);
+            }
+        }
+        waiting.1 = true;
+        None
+    }
+}
+
+/// The duty to lead. Dropped, also by a panic, it passes to someone else.
+struct Lead<'q>(&'q Queue, Vec<Arc<Request>>);
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.lock();
+        waiting.0.extend(self.1.drain(..).filter(|request| request.is_waiting()));
+        waiting.1 = false;
+        self.0.led.notify_all();
+    }
+}
+
+/// A package that a group works on.
+struct Joint<'g> {
+    place: &'g Place,
+    identity: Identity,
+    _locked: OpenFile,
+    old: Arc<Known>,
+    now: Arc<Known>,
+    touched: Touched,
+}
+
+/// What is left to be done alone.
+type Left<'g> = Vec<(&'g Request, Vec<&'g Change>)>;
+
+impl Store {
+    /// Commits changes to several packages, each given once and in the order of their names, together. Returns the
+    /// revision, where there is a log or there are maps. If one cannot be written, all are as they were.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`], and whatever a change is refused with.
+    pub(crate) fn commit_changes(&self, changes: Vec<Change>) -> Answer {
+        let request = Request::new(changes);
+        if let Some(answer) = self.queue.wait(&request) {
+            return answer;
+        }
+        let mut lead = Lead(&self.queue, Vec::new());
+        // Whoever comes while the lock is waited for is one of the group.
+        let ledger = self.ledger();
+        lead.1 = std::mem::take(&mut self.queue.lock().0);
+        match ledger.and_then(|mut ledger| self.lead(&mut ledger, &lead.1)) {
+            Ok(()) => {}
+            Err(error) => {
+                let unanswered = lead.1.iter().filter(|other| other.is_waiting());
+                unanswered.for_each(|other| other.answer(Err(error.again())));
+            }
+        }
+        let answer = request.take_answer();
+        // What is waited for now waits for nobody.
+        lead.1.retain(|other| !Arc::ptr_eq(other, &request));
+        drop(lead);
+        answer.unwrap_or(Err(Error::Conflict { key: String::new(), why: "it was not committed".into() }))
+    }
+
+    /// Commits a group.
+    fn lead(&self, ledger: &mut Ledger<'_>, requests: &[Arc<Request>]) -> Result<()> {
+        let left = match requests {
+            [one] => alone(requests.iter().map(|_| &**one)),
+            _ => self.commit_group(ledger, requests)?,
+        };
+        for (request, changes) in left {
+            request.answer(self.commit_all(ledger, &changes, &Why::COMMIT));
+        }
+        Ok(())
+    }
+
+    /// Commits the transactions of a group, but for those it returns.
+    fn commit_group<'g>(&self, ledger: &mut Ledger<'_>, requests: &'g [Arc<Request>]) -> Result<Left<'g>> {
+        let everyone = || alone(requests.iter().map(|request| &**request));
+        let all = requests.iter().flat_map(|request| &request.changes);
+        let places: BTreeMap<&Path, &Place> =
+            all.map(|change| (&*change.place.path, &change.place)).collect();
+        // In the order of their paths, so that two who commit never wait for each other.
+        let locks: Result<Vec<_>> = places.keys().map(|path| self.take_lock(path)).collect();
+        let _locks = locks?;
+        self.tidy_up(places.values().copied())?;
+        let mut joints = BTreeMap::new();
+        for (path, place) in places {
+            match self.joint(ledger, place) {
+                Ok(Some(joint)) => drop(joints.insert(path, joint)),
+                Err(error @ Error::Locked { .. }) => return Err(error),
+                // It concerns only those who work on this package.
+                Ok(None) | Err(_) => return Ok(everyone()),
+            }
+        }
+        let mut accepted = Vec::with_capacity(requests.len());
+        for request in requests {
+            match self.steps(&joints, &request.changes) {
+                Ok(steps) => {
+                    for (change, step) in request.changes.iter().zip(&steps) {
+                        let Some(joint) = joints.get_mut(&*change.place.path) else { continue };
+                        joint.now = step.new.clone();
+                        joint.touched.join(&step.touched);
+                    }
+                    accepted.push((&**request, steps));
+                }
+                Err(error) => request.answer(Err(error)),
+            }
+        }
+        let mut parts = Vec::with_capacity(joints.len());
+        for joint in joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)) {
+            parts.push(self.joint_part(joint)?);
+        }
+        self.put_group(ledger, &accepted, parts)
+    }
+
+    fn joint<'g>(&self, ledger: &mut Ledger<'_>, place: &'g Place) -> Result<Option<Joint<'g>>> {
+        let Some(Reading { identity, text, locked }) = self.read_current(&place.path)? else {
+            return Ok(None);
+        };
+        let old = self.look(ledger, place, text)?;
+        let (now, touched) = (old.clone(), Touched::default());
+        Ok(Some(Joint { place, identity, _locked: locked, old, now, touched }))
+    }
+
+    /// Makes the steps of a transaction from where the group has got to.
+    fn steps(&self, joints: &BTreeMap<&Path, Joint<'_>>, changes: &[Change]) -> Result<Vec<Step>> {
+        let step = |change: &Change| {
+            let missing = || Error::NotFound { key: change.place.name.clone() };
+            let joint = joints.get(&*change.place.path).ok_or_else(missing)?;
+            let step = self.step(&joint.now, change)?;
+            self.check_limit(&change.place.name, &step.new.package, step.new.text())?;
+            Ok(step)
+        };
+        changes.iter().map(step).collect()
+    }
+
+    fn joint_part<'g>(&self, joint: Joint<'g>) -> Result<Part<'g>> {
+        let Joint { place, identity, old, now, touched, .. } = joint;
+        let draft = self.draft(&place.path, now.text(), Some(identity))?;
+        let (before, text) = (Some(old.text().clone()), now.text().clone());
+        // Each transaction has its own hunks and changes.
+        let step = Step { old, new: now, hunks: Vec::new(), changes: Vec::new(), touched };
+        Ok(Part { place, before, step: Some(step), text, draft })
+    }
+
+    /// Logs the transactions of a group, and puts what they lead to in place.
+    fn put_group<'g>(
+        &self,
+        ledger: &mut Ledger<'_>,
+        accepted: &[(&'g Request, Vec<Step>)],
+        parts: Vec<Part<'_>>,
+    ) -> Result<Left<'g>> {
+        let transactions: Vec<Vec<Entry<'_>>> = accepted
+            .iter()
+            .map(|(request, steps)| {
+                let both = request.changes.iter().zip(steps);
+                both.map(|(change, step)| Entry::of(&change.place, step)).collect()
+            })
+            .collect();
+        let sequences = ledger.commit_each(&transactions, &Why::COMMIT)?;
+        let last = sequences.iter().flatten().last().copied();
+        let outcome = self.put_logged(ledger, parts, last, |ledger, _| {
+            let mut back = sequences.iter().zip(&transactions).rev();
+            back.try_for_each(|(sequence, entries)| ledger.take_back(*sequence, entries))
+        });
+        let again = match outcome {
+            Ok(Outcome::Done(numbers)) => {
+                for ((request, _), sequence) in accepted.iter().zip(&sequences) {
+                    // All show at once, at the last one's revision, if it is that.
+                    let own = sequence.filter(|_| numbers.revision == last);
+                    request.answer(Ok(own.or(numbers.revision)));
+                }
+                return Ok(Vec::new());
+            }
+            Ok(Outcome::Again(again)) => again,
+            Err(error @ (Error::NotDurable { .. } | Error::Unfinished { .. })) => {
+                accepted.iter().for_each(|(request, _)| request.answer(Err(error.again())));
+                return Ok(Vec::new());
+            }
+            // It was taken back, so each may try alone.
+            Err(_) => return Ok(alone(accepted.iter().map(|(request, _)| *request))),
+        };
+        let mut left = Vec::new();
+        for ((request, _), sequence) in accepted.iter().zip(&sequences) {
+            let concerned = |change: &&Change| again.iter().any(|place| place.path == change.place.path);
+            let changes: Vec<&Change> = request.changes.iter().filter(concerned).collect();
+            if changes.is_empty() {
+                request.answer(Ok(*sequence));
+            } else {
+                left.push((*request, changes));
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// Has each transaction committed for itself.
+fn alone<'g>(requests: impl Iterator<Item = &'g Request>) -> Left<'g> {
+    requests.map(|request| (request, request.changes.iter().collect())).collect()
+}

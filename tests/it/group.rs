@@ -1,0 +1,172 @@
+//! Threads that commit at the same time: what they share, and what stays each one's own.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cms::files::{Call, Files, Probe};
+use cms::{Error, Live, Options};
+
+use crate::live::{Fixture, get};
+
+/// Counts the syncs of the log, slows them down so that groups come about, and has renames of a package fail.
+#[derive(Default)]
+struct Disk {
+    syncs: AtomicUsize,
+    no_renames: AtomicBool,
+}
+
+impl Probe for Disk {
+    fn before(&self, call: Call, path: &Path) -> std::io::Result<usize> {
+        if call == Call::Sync && path.extension().is_some_and(|extension| extension == "log") {
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        if call == Call::Rename && path.ends_with("config/broken") && self.no_renames.load(Ordering::Relaxed)
+        {
+            return Err(std::io::Error::from_raw_os_error(5));
+        }
+        Ok(usize::MAX)
+    }
+}
+
+const THREADS: usize = 12;
+const COMMITS: usize = 10;
+
+fn open(fixture: &Fixture) -> (Live, Arc<Disk>) {
+    let disk = Arc::new(Disk::default());
+    let options = Options { files: Files::probed(disk.clone()), ..fixture.options() };
+    (Live::open(options).expect("opens"), disk)
+}
+
+fn text(sections: usize) -> String {
+    (0..sections).map(|n| format!("config t 's{n}'\n\toption o 'none yet'\n\toption once 'x'\n")).collect()
+}
+
+fn commit(live: &Live, key: &str, value: &str) -> Result<u64, Error> {
+    let mut transaction = live.begin();
+    transaction.set(key.as_bytes(), value.as_bytes())?;
+    transaction.commit()
+}
+
+#[test]
+fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
+    let fixture = Fixture::new(&[("a", &text(THREADS)), ("b", &text(THREADS))]);
+    let (live, disk) = open(&fixture);
+    commit(&live, "a.s0.o", "first").expect("committed");
+    let (before, first) = (disk.syncs.load(Ordering::Relaxed), live.store().revision().expect("a log"));
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let live = &live;
+            scope.spawn(move || {
+                let mut last = 0;
+                for count in 0..COMMITS {
+                    let package = if (thread + count) % 2 == 0 { "a" } else { "b" };
+                    let revision = commit(live, &format!("{package}.s{thread}.o"), &count.to_string());
+                    let revision = revision.expect("committed");
+                    assert!(revision > last, "{revision} after {last}");
+                    last = revision;
+                }
+            });
+        }
+    });
+    let all = THREADS * COMMITS;
+    let syncs = disk.syncs.load(Ordering::Relaxed) - before;
+    assert!(syncs < all / 2, "{syncs} syncs for {all} transactions");
+    for thread in 0..THREADS {
+        let mut found: Vec<_> =
+            ["a", "b"].iter().filter_map(|package| get(&live, &format!("{package}.s{thread}.o"))).collect();
+        found.sort();
+        assert_eq!(found, [(COMMITS - 2).to_string(), (COMMITS - 1).to_string()]);
+    }
+    let records = live.store().history(None, 10_000).expect("readable");
+    let mine: Vec<_> = records.iter().filter(|record| record.sequence > first).collect();
+    let others: Vec<_> = mine.iter().filter(|record| record.kind != cms::log::Kind::Commit).collect();
+    assert!(mine.len() == all && others.is_empty(), "{} {others:?}", mine.len());
+    for record in &mine {
+        assert_eq!((record.packages.len(), record.packages[0].changes.len()), (1, 1));
+    }
+    // Each state there was can be had, so the records follow on each other.
+    for record in mine {
+        let package = &record.packages[0];
+        let change = &package.changes[0];
+        let then =
+            live.store().package_at(&package.package, record.sequence).expect("readable").expect("there");
+        let (_, new) = change.values();
+        let option = change.option.as_deref().expect("an option");
+        let value = then.get(&change.section, option).expect("it is there");
+        let value = value.items().next().map(<[u8]>::to_vec);
+        assert_eq!(value.map(cms::log::Content::String).as_ref(), new);
+    }
+}
+
+#[test]
+fn a_transaction_that_is_refused_in_a_group_concerns_only_who_asked_for_it() {
+    let fixture = Fixture::new(&[("a", &text(THREADS))]);
+    let (live, _) = open(&fixture);
+    // All have seen the option; one can delete it.
+    let deleting: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let mut transaction = live.begin();
+            transaction.delete(b"a.s0.once").expect("it is there");
+            transaction
+        })
+        .collect();
+    let deleted = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for (thread, transaction) in deleting.into_iter().enumerate() {
+            let (live, deleted) = (&live, &deleted);
+            scope.spawn(move || match transaction.commit() {
+                Ok(_) => drop(deleted.fetch_add(1, Ordering::Relaxed)),
+                Err(error) => assert!(matches!(error, Error::NotFound { .. }), "{error}"),
+            });
+            scope.spawn(move || {
+                for count in 0..COMMITS {
+                    commit(live, &format!("a.s{thread}.o"), &count.to_string()).expect("committed");
+                }
+            });
+        }
+    });
+    assert_eq!(deleted.load(Ordering::Relaxed), 1);
+    for thread in 0..THREADS {
+        assert_eq!(get(&live, &format!("a.s{thread}.o")), Some((COMMITS - 1).to_string()));
+    }
+    assert_eq!(get(&live, "a.s0.once"), None);
+}
+
+#[test]
+fn a_group_whose_texts_cannot_be_put_in_place_is_taken_back_and_each_is_told_so() {
+    let fixture = Fixture::new(&[("a", &text(THREADS)), ("broken", &text(1))]);
+    let (live, disk) = open(&fixture);
+    commit(&live, "a.s0.o", "first").expect("committed");
+    disk.no_renames.store(true, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let live = &live;
+            scope.spawn(move || {
+                for count in 0..COMMITS {
+                    let mut transaction = live.begin();
+                    let value = format!("{count}");
+                    transaction.set(format!("a.s{thread}.o").as_bytes(), value.as_bytes()).expect("staged");
+                    let fails = (thread + count) % 3 == 0;
+                    if fails {
+                        transaction.set(b"broken.s0.o", b"never").expect("staged");
+                        transaction.set(format!("a.s{thread}.once").as_bytes(), b"never").expect("staged");
+                    }
+                    let committed = transaction.commit();
+                    assert_eq!(committed.is_err(), fails, "{committed:?}");
+                }
+            });
+        }
+    });
+    let config = std::fs::read_to_string(fixture.path("config").join("a")).expect("readable");
+    assert!(!config.contains("never"), "{config}");
+    assert_eq!(std::fs::read_to_string(fixture.path("config").join("broken")).expect("readable"), text(1));
+    for thread in 0..THREADS {
+        let last = (0..COMMITS).rev().find(|count| (thread + count) % 3 != 0).expect("some succeed");
+        assert_eq!(get(&live, &format!("a.s{thread}.o")), Some(last.to_string()));
+    }
+    let verified = live.store().verify_log().expect("readable");
+    assert_eq!(verified.problems, [""; 0]);
+}
