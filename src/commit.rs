@@ -210,7 +210,11 @@ impl Store {
         for _ in 0..ATTEMPTS {
             // All are ready before one is written.
             let parts: Result<Vec<_>> = left.iter().map(|change| self.changed(ledger, change)).collect();
-            let Some(parts) = parts?.into_iter().collect() else { continue };
+            let Some(parts) = parts?.into_iter().collect::<Option<Vec<_>>>() else { continue };
+            let parts: Vec<Part<'_>> = parts.into_iter().flatten().collect();
+            if parts.is_empty() {
+                return Ok(None);
+            }
             match self.put_in_place(ledger, parts, why)? {
                 Outcome::Done(numbers) => return Ok(numbers.revision),
                 Outcome::Again(places) => {
@@ -262,18 +266,23 @@ impl Store {
         Ok((Arc::new(text), step))
     }
 
-    /// Makes a part of a commit of changes. `None` if someone was writing to the package.
-    fn changed<'p>(&self, ledger: &mut Ledger<'_>, change: &'p Change) -> Result<Option<Part<'p>>> {
+    /// Makes a part of a commit of changes, or none if the package was only read. `None` if someone was writing to
+    /// the package.
+    fn changed<'p>(&self, ledger: &mut Ledger<'_>, change: &'p Change) -> Result<Option<Option<Part<'p>>>> {
         let place = &change.place;
         let Some(Reading { identity, text, locked: _lock }) = self.read_current(&place.path)? else {
             return Ok(None);
         };
         let old = self.look(ledger, place, text)?;
         let step = self.step(&old, change)?;
+        if step.is_none() {
+            return Ok(Some(None));
+        }
         let text = step.new.text().clone();
         self.check_limit(&place.name, &step.new.package, &text)?;
         let draft = self.draft(&place.path, &text, Some(identity))?;
-        Ok(Some(Part { place, before: Some(old.text().clone()), step: Some(step), text, draft }))
+        let before = Some(old.text().clone());
+        Ok(Some(Some(Part { place, before, step: Some(step), text, draft })))
     }
 
     /// Logs a transaction, puts its parts in place, and publishes them.

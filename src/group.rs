@@ -25,6 +25,7 @@ type Answer = Result<Option<u64>>;
 #[derive(Debug)]
 struct Request {
     changes: Vec<Change>,
+    why: Why,
     state: Mutex<State>,
 }
 
@@ -38,8 +39,8 @@ enum State {
 }
 
 impl Request {
-    fn new(changes: Vec<Change>) -> Arc<Self> {
-        Arc::new(Self { changes, state: Mutex::new(State::Waiting) })
+    fn new(changes: Vec<Change>, why: Why) -> Arc<Self> {
+        Arc::new(Self { changes, why, state: Mutex::new(State::Waiting) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -125,8 +126,8 @@ impl Store {
     /// # Errors
     ///
     /// As for [`Store::commit`], and whatever a change is refused with.
-    pub(crate) fn commit_changes(&self, changes: Vec<Change>) -> Answer {
-        let request = Request::new(changes);
+    pub(crate) fn commit_changes(&self, changes: Vec<Change>, why: Why) -> Answer {
+        let request = Request::new(changes, why);
         if let Some(answer) = self.queue.wait(&request) {
             return answer;
         }
@@ -151,11 +152,15 @@ impl Store {
     /// Commits a group.
     fn lead(&self, ledger: &mut Ledger<'_>, requests: &[Arc<Request>]) -> Result<()> {
         let left = match requests {
-            [one] => alone(requests.iter().map(|_| &**one)),
+            [_] => alone(requests.iter().map(|request| &**request)),
+            // One that is to be confirmed says what is gone back to, which the others would change.
+            _ if requests.iter().any(|request| request.why.confirm.is_some()) => {
+                alone(requests.iter().map(|request| &**request))
+            }
             _ => self.commit_group(ledger, requests)?,
         };
         for (request, changes) in left {
-            request.answer(self.commit_all(ledger, &changes, &Why::COMMIT));
+            request.answer(self.commit_all(ledger, &changes, &request.why));
         }
         Ok(())
     }
@@ -237,18 +242,18 @@ impl Store {
         accepted: &[(&'g Request, Vec<Step>)],
         parts: Vec<Part<'_>>,
     ) -> Result<Left<'g>> {
-        let transactions: Vec<Vec<Entry<'_>>> = accepted
+        let transactions: Vec<(Vec<Entry<'_>>, &Why)> = accepted
             .iter()
             .map(|(request, steps)| {
-                let both = request.changes.iter().zip(steps);
-                both.map(|(change, step)| Entry::of(&change.place, step)).collect()
+                let both = request.changes.iter().zip(steps).filter(|(_, step)| !step.is_none());
+                (both.map(|(change, step)| Entry::of(&change.place, step)).collect(), &request.why)
             })
             .collect();
-        let sequences = ledger.commit_each(&transactions, &Why::COMMIT)?;
+        let sequences = ledger.commit_each(&transactions)?;
         let last = sequences.iter().flatten().last().copied();
         let outcome = self.put_logged(ledger, parts, last, |ledger, _| {
             let mut back = sequences.iter().zip(&transactions).rev();
-            back.try_for_each(|(sequence, entries)| ledger.take_back(*sequence, entries))
+            back.try_for_each(|(sequence, (entries, _))| ledger.take_back(*sequence, entries))
         });
         let again = match outcome {
             Ok(Outcome::Done(numbers)) => {

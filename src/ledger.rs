@@ -239,8 +239,9 @@ impl Ledger<'_> {
     }
 
     /// Logs transactions that follow each other, with one sync for all. Returns the sequence of each.
-    pub fn commit_each(&mut self, transactions: &[Vec<Entry<'_>>], why: &Why) -> Result<Vec<Option<u64>>> {
-        let records: Result<Vec<_>> = transactions.iter().map(|entries| self.tell(entries, why)).collect();
+    pub fn commit_each(&mut self, transactions: &[(Vec<Entry<'_>>, &Why)]) -> Result<Vec<Option<u64>>> {
+        let records: Result<Vec<_>> =
+            transactions.iter().map(|(entries, why)| self.tell(entries, why)).collect();
         let records = records?;
         let mut logged: Vec<bool> = records.iter().map(Option::is_some).collect();
         let last = self.write_down(records.into_iter().flatten().collect())?;

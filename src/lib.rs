@@ -27,6 +27,7 @@ mod audit;
 pub mod clock;
 mod commit;
 mod confirm;
+mod conflict;
 pub mod delta;
 mod dirs;
 mod error;
@@ -69,4 +70,4 @@ pub use package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, V
 pub use prepared::Prepared;
 pub use snapshot::Snapshot;
 pub use store::{Change, Loaded, Options, Place, Store};
-pub use transaction::Transaction;
+pub use transaction::{MAX_OPEN, Savepoint, Transaction};

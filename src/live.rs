@@ -4,7 +4,7 @@
 //! is a run directory; where there is none, the process has maps of its own and sees changes by others after
 //! [`Live::refresh`].
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     /// Twice how often maps were given up that may not know it: their file is gone, or they were private. Odd
     /// while it happens.
     pub generation: AtomicU32,
+    /// How many transactions there are that are neither committed nor given up.
+    pub open_transactions: Arc<AtomicUsize>,
     /// Where the maps are, for who opens or replaces one; held while that is done.
     changing: Mutex<Place>,
 }
@@ -75,6 +77,7 @@ impl Live {
             store,
             table: Current::new(Arc::new(table)),
             generation: AtomicU32::new(0),
+            open_transactions: Arc::default(),
             changing: Mutex::new(place),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -145,8 +148,11 @@ impl Live {
     }
 
     /// Begins a transaction.
-    #[must_use]
-    pub fn begin(&self) -> Transaction {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if [`crate::MAX_OPEN`] are open already.
+    pub fn begin(&self) -> Result<Transaction> {
         Transaction::new(self.clone())
     }
 

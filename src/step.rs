@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::conflict;
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
 use crate::log::{self, Digest, Hunk, KeyChange};
@@ -49,6 +50,11 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// Reports whether it is none: the package was only read.
+    pub fn is_none(&self) -> bool {
+        Arc::ptr_eq(&self.old, &self.new)
+    }
+
     fn between(old: &Arc<Known>, new: Arc<Known>, edited: &Package) -> Self {
         Self {
             hunks: log::compare_texts(old.text(), new.text()),
@@ -109,8 +115,13 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Whatever a change is refused with.
+    /// Whatever a change is refused with; [`Error::Conflict`] if another transaction was faster.
     pub(crate) fn step(&self, old: &Arc<Known>, change: &Change) -> Result<Step> {
+        self.check_conflicts(old, change)?;
+        if change.deltas.is_empty() {
+            let (old, new, touched) = (old.clone(), old.clone(), Touched::default());
+            return Ok(Step { old, new, hunks: Vec::new(), changes: Vec::new(), touched });
+        }
         if let Some(step) = self.small_step(old, &change.deltas)? {
             return Ok(step);
         }
@@ -179,6 +190,10 @@ pub(crate) struct Change {
     /// The state it was begun with, and the package with the changes made to that.
     pub known: Arc<Known>,
     pub edited: Option<Package>,
+    /// What was read of it, besides.
+    pub reads: BTreeSet<conflict::Place>,
+    /// Whether it is made whatever others have changed.
+    pub force: bool,
 }
 
 /// Applies changes in order.

@@ -1,10 +1,14 @@
 //! Changes to any number of packages, committed together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
+use crate::conflict;
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
+use crate::ledger::Why;
 use crate::live::Live;
 use crate::package::{Key, Package, Value};
 use crate::snapshot::check_package;
@@ -12,15 +16,50 @@ use crate::step::{Change, Known};
 use crate::store::Place;
 use crate::text::Dialect;
 
+/// How many transactions a store may have open at once.
+pub const MAX_OPEN: usize = 1000;
+
 /// A transaction. It sees its own changes; nobody else does before it is committed. Dropping it gives it up.
 ///
 /// Changes are checked when they are made, against the packages as the transaction first saw them, and applied
-/// to the packages as they are at the commit: changes by others to other options stay.
+/// to the packages as they are at the commit. If another transaction has changed a key that this one has read or
+/// written, that is a conflict, and it is refused; changes of others to other keys stay.
 #[derive(Debug)]
 pub struct Transaction {
     live: Live,
     packages: BTreeMap<Vec<u8>, Working>,
+    id: u64,
+    started: SystemTime,
+    why: Why,
+    force: bool,
+    auto_commit: bool,
+    _open: Open,
 }
+
+/// One of the transactions that are open.
+#[derive(Debug)]
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Result<Self> {
+        // The count is all there is to it; no other memory depends on it.
+        let taken = count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < MAX_OPEN).then_some(open + 1));
+        let why = "1000 transactions are open already: commit or drop some, they may have been forgotten";
+        taken.map_err(|_| Error::Invalid { what: "transaction".into(), why })?;
+        Ok(Self(count.clone()))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A point in a transaction to go back to: how many changes there were to each package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Savepoint(BTreeMap<Vec<u8>, usize>);
 
 /// A package a transaction works on.
 #[derive(Debug)]
@@ -30,6 +69,7 @@ struct Working {
     /// The package with the changes; none as long as there are none.
     edited: Option<Package>,
     deltas: Vec<Delta>,
+    reads: BTreeSet<conflict::Place>,
 }
 
 impl Working {
@@ -43,8 +83,104 @@ impl Working {
 }
 
 impl Transaction {
-    pub(crate) fn new(live: Live) -> Self {
-        Self { live, packages: BTreeMap::new() }
+    pub(crate) fn new(live: Live) -> Result<Self> {
+        // Only a number; no other memory depends on it.
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let open = Open::new(&live.inner.open_transactions)?;
+        Ok(Self {
+            live,
+            packages: BTreeMap::new(),
+            id: LAST.fetch_add(1, Ordering::Relaxed) + 1,
+            started: SystemTime::now(),
+            why: Why::COMMIT,
+            force: false,
+            auto_commit: false,
+            _open: open,
+        })
+    }
+
+    /// Returns its number, which no other transaction of this process has. The number it gets in the log is
+    /// another one, and known once it is committed.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns when it was begun.
+    #[must_use]
+    pub fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// Iterates over its changes so far, with the packages they are of: package by package, in order.
+    pub fn changes(&self) -> impl Iterator<Item = (&[u8], &Delta)> {
+        self.packages
+            .iter()
+            .flat_map(|(name, working)| working.deltas.iter().map(move |delta| (name.as_slice(), delta)))
+    }
+
+    /// Returns the number of changes so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.packages.values().map(|working| working.deltas.len()).sum()
+    }
+
+    /// Says why, for the history.
+    pub fn set_message(&mut self, message: &str) {
+        self.why.message = Some(message.to_owned());
+    }
+
+    /// Has the transaction taken back unless it is confirmed within this time: see [`crate::Store::confirm`].
+    pub fn set_confirm(&mut self, time: Duration) {
+        self.why.confirm = Some(time);
+    }
+
+    /// Makes the changes whatever others have changed meanwhile: the last one counts.
+    pub fn set_force(&mut self, force: bool) {
+        self.force = force;
+    }
+
+    /// Commits each change at once, as a transaction of its own. What was changed before stays to be committed.
+    pub fn set_auto_commit(&mut self, auto_commit: bool) {
+        self.auto_commit = auto_commit;
+    }
+
+    /// Marks the point that has been reached.
+    #[must_use]
+    pub fn savepoint(&self) -> Savepoint {
+        Savepoint(self.packages.iter().map(|(name, working)| (name.clone(), working.deltas.len())).collect())
+    }
+
+    /// Takes back the changes since a point; those before stay. What was read since counts as read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the point was taken back already, or is of another transaction.
+    pub fn rollback_to(&mut self, point: &Savepoint) -> Result<()> {
+        let len = |name: &Vec<u8>| point.0.get(name).copied().unwrap_or(0);
+        let fits = point
+            .0
+            .iter()
+            .all(|(name, len)| self.packages.get(name).is_some_and(|working| *len <= working.deltas.len()));
+        if !fits {
+            return Err(Error::Invalid {
+                what: "savepoint".into(),
+                why: "it is none of what the transaction has gone through",
+            });
+        }
+        for (name, working) in &mut self.packages {
+            let len = len(name);
+            if len == working.deltas.len() {
+                continue;
+            }
+            working.deltas.truncate(len);
+            let mut package = working.known.package.clone();
+            for delta in &working.deltas {
+                package.apply(delta, Dialect::Cms)?;
+            }
+            working.edited = (len > 0).then_some(package);
+        }
+        Ok(())
     }
 
     /// Returns the value of a key as the transaction sees it: the items of a list, one for a string, the type
@@ -61,12 +197,15 @@ impl Transaction {
         };
         let Some(selector) = &key.section else { return Err(no_section(&key)) };
         let Some(section) = working.package().select(selector)? else { return Ok(None) };
-        Ok(match &key.option {
+        let found = match &key.option {
             None => Some(vec![section.section_type().to_vec()]),
             Some(option) => {
                 section.get(option).map(|value: Value<'_>| value.items().map(<[u8]>::to_vec).collect())
             }
-        })
+        };
+        let read = (section.name().to_vec(), key.option);
+        working.reads.insert(read);
+        Ok(found)
     }
 
     /// Sets an option to a string, or creates a section: then the value is its type.
@@ -92,6 +231,7 @@ impl Transaction {
         let working = self.working(package)?;
         let name = working.edit().add_section(section_type)?;
         working.deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)));
+        self.made()?;
         Ok(name)
     }
 
@@ -160,14 +300,34 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// As for [`crate::Store::commit`]; as for [`Transaction::set`] if a change is no longer possible because
+    /// As for [`crate::Store::commit`]; [`Error::Conflict`] if a key that was read or written is not as the
+    /// transaction saw it, which says what it was, what it is and by whom; as for [`Transaction::set`] if a change is no longer possible because
     /// of what others have committed; [`Error::Full`] if a map would be larger than allowed.
-    pub fn commit(self) -> Result<u64> {
-        let names: Vec<Vec<u8>> = self.packages.keys().cloned().collect();
-        let changed = self.packages.into_values().filter(|working| !working.deltas.is_empty());
-        let change = |Working { place, known, edited, deltas }| Change { place, deltas, known, edited };
-        let changes: Vec<Change> = changed.map(change).collect();
-        let committed = self.live.store().commit_changes(changes);
+    pub fn commit(mut self) -> Result<u64> {
+        self.flush()
+    }
+
+    /// Commits what was changed, and begins anew.
+    fn flush(&mut self) -> Result<u64> {
+        let packages = std::mem::take(&mut self.packages);
+        let names: Vec<Vec<u8>> = packages.keys().cloned().collect();
+        let concerned =
+            packages.into_values().filter(|working| !working.deltas.is_empty() || !working.reads.is_empty());
+        let force = self.force;
+        let change = |Working { place, known, edited, deltas, reads }| Change {
+            place,
+            deltas,
+            known,
+            edited,
+            reads,
+            force,
+        };
+        let mut changes: Vec<Change> = concerned.map(change).collect();
+        // Who only reads cannot be in anyone's way.
+        if changes.iter().all(|change| change.deltas.is_empty()) {
+            changes.clear();
+        }
+        let committed = self.live.store().commit_changes(changes, self.why.clone());
         if !matches!(committed, Ok(_) | Err(Error::NotDurable { .. })) {
             return committed.map(|_| 0);
         }
@@ -179,13 +339,18 @@ impl Transaction {
         committed.map(|_| revision.unwrap_or_else(|| self.live.revision()))
     }
 
+    /// Commits a change that was made just now, if each is to be committed at once.
+    fn made(&mut self) -> Result<()> {
+        if self.auto_commit { self.flush().map(|_| ()) } else { Ok(()) }
+    }
+
     fn working(&mut self, package: &[u8]) -> Result<&mut Working> {
         if !self.packages.contains_key(package) {
             check_package(package)?;
             let store = self.live.store();
             let place = store.place(package)?;
             let known = store.load_known(&place)?;
-            let working = Working { place, known, edited: None, deltas: Vec::new() };
+            let working = Working { place, known, edited: None, deltas: Vec::new(), reads: BTreeSet::new() };
             self.packages.insert(package.to_vec(), working);
         }
         self.packages.get_mut(package).ok_or_else(|| Error::NotFound { key: crate::name::show(package) })
@@ -208,7 +373,7 @@ impl Transaction {
         if working.edit().apply(&delta, Dialect::Cms)?.is_some() {
             working.deltas.push(delta);
         }
-        Ok(())
+        self.made()
     }
 }
 

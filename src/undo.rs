@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::commit::{Whole, attempt};
+use crate::conflict::content;
 use crate::error::{Error, Result};
 use crate::ledger::Why;
-use crate::log::{self, Content, Hunk, KeyChange, Kind, Record, What};
-use crate::package::Package;
+use crate::log::{self, Hunk, KeyChange, Kind, Record, What};
 use crate::store::{Place, Store};
 
 impl Store {
@@ -162,9 +162,12 @@ impl Store {
         let changes = record.package(package).map_or(&[][..], |change| &change.changes);
         for change in changes {
             let (_, left) = change.values();
-            if !matches!(change.what, What::Moved { .. }) && content(&current, change).as_ref() != left {
+            if !matches!(change.what, What::Moved { .. })
+                && content(&current, &(change.section.clone(), change.option.clone())).as_ref() != left
+            {
                 let key = crate::name::show(&change.key(package));
-                let by = self.last_change(record.sequence, package, change)?;
+                let by =
+                    self.last_change(record.sequence, package, &change.section, change.option.as_deref())?;
                 let by = by.map_or_else(String::new, |by| {
                     format!(", by transaction {} of {} through {}", by.sequence, by.uid, by.source)
                 });
@@ -174,33 +177,33 @@ impl Store {
         Ok((package.to_owned(), "the same lines were changed since".to_owned()))
     }
 
-    fn last_change(&self, after: u64, package: &str, key: &KeyChange) -> Result<Option<Record>> {
-        self.each_transaction(|record| {
-            let concerns = |change: &KeyChange| change.section == key.section && change.option == key.option;
+    /// Finds the last transaction after a revision that changed a key.
+    pub(crate) fn last_change(
+        &self,
+        after: u64,
+        package: &str,
+        section: &[u8],
+        option: Option<&[u8]>,
+    ) -> Result<Option<Record>> {
+        let wanted = log::Wanted::new(package.as_bytes(), Some(section), option);
+        let found = self.the_log()?.each_back_of(Some(&wanted), |record| {
+            let concerns =
+                |change: &KeyChange| change.section == section && change.option.as_deref() == option;
             let hit = record.package(package).is_some_and(|found| found.changes.iter().any(concerns));
             Ok(match () {
                 () if record.sequence <= after => ControlFlow::Break(None),
                 () if hit => ControlFlow::Break(Some(record)),
                 () => ControlFlow::Continue(()),
             })
-        })
-        .map(Option::flatten)
-    }
-}
-
-/// Returns what a package has under the key of a change.
-fn content(package: &Package, key: &KeyChange) -> Option<Content> {
-    let section = package.section(&key.section)?;
-    match &key.option {
-        None => Some(Content::String(section.section_type().to_vec())),
-        Some(option) => section.get(option).map(Content::of),
+        })?;
+        Ok(found.flatten())
     }
 }
 
 impl Store {
     /// Compares two states of a package, key by key.
     #[must_use]
-    pub fn compare(old: &Package, new: &Package) -> Vec<KeyChange> {
+    pub fn compare(old: &crate::Package, new: &crate::Package) -> Vec<KeyChange> {
         log::compare_packages(old, new)
     }
 }

@@ -23,7 +23,7 @@ pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_t
     guard(|| {
         let place = wanted(txn, "txn")?;
         // SAFETY: C keeps the conventions.
-        let transaction = unsafe { handle(store, "store") }?.0.begin();
+        let transaction = unsafe { handle(store, "store") }?.0.begin()?;
         // SAFETY: not NULL.
         unsafe { give_handle(place, cms_txn(transaction)) };
         Ok(())

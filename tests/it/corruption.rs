@@ -152,7 +152,7 @@ fn links_directories_and_pipes_in_the_place_of_a_map_are_not_followed() {
 
 /// As [`commits`], where the store has a map of its own.
 fn commits_in_private(fixture: &Fixture, live: &Live) {
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     transaction.set(b"p.lan.proto", b"dhcp").expect("set");
     transaction.commit().expect("committed");
     assert_eq!(get(live, "p.lan.proto").as_deref(), Some("dhcp"));
@@ -223,7 +223,7 @@ fn a_call_that_fails_in_the_run_directory_costs_no_answer() {
             let live = Live::open(failing.clone()).expect("opens");
             let what = format!("{call:?} {error}");
             assert_answers(&live, &what);
-            let mut transaction = live.begin();
+            let mut transaction = live.begin().expect("few are open");
             transaction.set(b"p.lan.proto", b"dhcp").expect("set");
             // Without the lock, which is in the run directory, nothing can be committed.
             let committed = transaction.commit().is_ok();
@@ -281,7 +281,7 @@ fn a_full_run_directory_costs_no_answer_and_no_signal() {
     for round in 0..20 {
         assert_eq!(get(&live, "q.b.c").as_deref(), Some("d"));
         assert_eq!(get(&live, "r.b.c").as_deref(), Some(&filler[..]));
-        let mut transaction = live.begin();
+        let mut transaction = live.begin().expect("few are open");
         let value = format!("{round}{filler}");
         transaction.set(b"p.lan.proto", value.as_bytes()).expect("set");
         transaction.set(b"q.b.e", value.as_bytes()).expect("set");

@@ -169,7 +169,7 @@ fn a_transaction_over_packages_sees_itself_and_is_seen_whole() {
     assert_eq!(get(&live, "system.s.a").as_deref(), Some("1"));
     assert_eq!(get(&live, "network.lan.proto").as_deref(), Some("static"));
     let before = live.snapshot().expect("opens");
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     transaction.set(b"system.s.a", b"2").expect("set");
     transaction.set(b"network.wan", b"interface").expect("made");
     transaction.set(b"network.wan.proto", b"dhcp").expect("set");
@@ -201,13 +201,13 @@ fn a_transaction_over_packages_sees_itself_and_is_seen_whole() {
 fn a_transaction_that_cannot_be_committed_changes_nothing() {
     let fixture = Fixture::new(&[("network", NETWORK), ("system", "config system 's'\n\toption a '1'\n")]);
     let live = fixture.live();
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     transaction.set(b"network.lan.proto", b"none").expect("set");
     transaction.set(b"system.s.a", b"2").expect("set");
     fixture.write("system", "config other 'o'\n");
-    assert!(matches!(transaction.commit(), Err(Error::NotFound { .. })));
+    assert!(matches!(transaction.commit(), Err(Error::Conflict { .. })));
     assert_eq!(std::fs::read_to_string(fixture.path("config/network")).expect("readable"), NETWORK);
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     assert!(matches!(transaction.set(b"network.none.a", b"1"), Err(Error::NotFound { .. })));
     assert!(matches!(transaction.set(b"network.lan.a", b"\x01"), Err(Error::Invalid { .. })));
     assert!(matches!(transaction.rename(b"network.lan.proto", b"ipaddr"), Err(Error::Exists { .. })));
@@ -225,7 +225,7 @@ fn the_run_directory_may_be_deleted_at_any_time() {
         std::fs::remove_dir_all(fixture.path("run")).expect("removed");
         assert!(get(&live, "network.lan.ipaddr").is_some());
         let other = fixture.live();
-        let mut transaction = other.begin();
+        let mut transaction = other.begin().expect("few are open");
         transaction.set(b"network.lan.ipaddr", format!("10.0.2.{round}").as_bytes()).expect("set");
         transaction.commit().expect("committed");
         live.refresh().expect("refreshed");
@@ -244,7 +244,7 @@ fn without_a_run_directory_everything_works_in_private() {
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
     let before = live.snapshot().expect("opens");
     let revision = live.revision();
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     transaction.set(b"network.lan.ipaddr", b"10.0.0.9").expect("set");
     assert!(transaction.commit().expect("committed") > revision);
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.9"));
@@ -279,7 +279,7 @@ fn maps_grow_and_are_compacted_while_snapshots_keep_what_they_see() {
     assert!(first.get(b"network.lan.ipaddr").expect("readable").is_some());
     let mut snapshots = Vec::new();
     for round in 0..300 {
-        let mut transaction = live.begin();
+        let mut transaction = live.begin().expect("few are open");
         transaction.set(b"network.lan.ipaddr", format!("10.1.0.{round}").as_bytes()).expect("set");
         transaction.set(b"network.lan.other", "x".repeat(200).as_bytes()).expect("set");
         transaction.commit().expect("committed");
@@ -300,7 +300,7 @@ fn a_commit_that_needs_a_larger_map_than_allowed_is_refused() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
     let live = Live::open(Options { map_limit: Some(8192), ..fixture.options() }).expect("opens");
     assert!(get(&live, "network.lan.ipaddr").is_some());
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     transaction.set(b"network.lan.big", "x".repeat(9000).as_bytes()).expect("set");
     let Err(Error::Full { limit: 8192, needed, .. }) = transaction.commit() else { panic!("not refused") };
     assert!(needed > 8192);
@@ -320,7 +320,7 @@ fn what_no_map_can_hold_is_refused_and_the_package_stays_readable() {
     let refused =
         |result: cms::Result<()>| assert!(matches!(result, Err(Error::Invalid { .. })), "{result:?}");
     let long = vec![b'a'; (4 << 20) - 1];
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     refused(transaction.set(b"network.lan.proto", &long));
     transaction.set(b"network.lan.proto", &long[1..]).expect("as long as a value may be");
     refused(transaction.add_list(b"network.lan.new", &long));
@@ -336,7 +336,7 @@ fn what_no_map_can_hold_is_refused_and_the_package_stays_readable() {
     let len: usize = live.get(b"network.lan.proto", len_of).expect("readable").expect("there");
     assert_eq!(len, long.len() - 1);
     // Each item is short enough, the list is not.
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     for _ in 0..5 {
         transaction.add_list(b"network.lan.list", &long[..1 << 20]).expect("added");
     }
@@ -352,7 +352,7 @@ fn packages_are_named_and_not_reached_by_paths() {
     let outside = fixture.path("outside").display().to_string();
     let live = fixture.live();
     let snapshot = live.snapshot().expect("opens");
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     for package in [&*outside, "config/../../outside", "./network", "network.bak", "..", "", "a b"] {
         let refused = |result: cms::Result<()>| {
             assert!(matches!(result, Err(Error::Invalid { .. })), "{package}: {result:?}");
@@ -374,7 +374,7 @@ fn packages_are_named_and_not_reached_by_paths() {
 fn what_a_transaction_cannot_do_it_says() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
     let live = fixture.live();
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     // A name came back, of a section that there was not.
     assert!(matches!(transaction.add_section(b"network", b""), Err(Error::Invalid { .. })));
     // The section was moved.
@@ -410,7 +410,7 @@ fn a_commit_that_may_not_survive_a_power_cut_is_in_place_as_a_whole_and_seen() {
         let live = Live::open(options).expect("opens");
         assert_eq!(get(&live, "network.lan.proto").as_deref(), Some("static"));
         assert_eq!(get(&live, "system.s.a").as_deref(), Some("1"));
-        let mut transaction = live.begin();
+        let mut transaction = live.begin().expect("few are open");
         transaction.set(b"network.lan.proto", b"none").expect("set");
         transaction.set(b"system.s.a", b"2").expect("set");
         let outcome = transaction.commit();
@@ -429,7 +429,7 @@ fn a_limit_below_what_any_map_takes_refuses_commits_and_loses_nothing() {
         let live = Live::open(Options { map_limit: Some(map_limit), ..fixture.options() }).expect("opens");
         let before = live.get(b"network.lan.ipaddr", show);
         for value in ["1", &"2".repeat(300), &"3".repeat(3000), &"4".repeat(30_000)] {
-            let mut transaction = live.begin();
+            let mut transaction = live.begin().expect("few are open");
             transaction.set(b"network.lan.ipaddr", value.as_bytes()).expect("set");
             let outcome = transaction.commit();
             let what = format!("limit {map_limit}, {} bytes: {outcome:?}", value.len());

@@ -15,3 +15,4 @@ mod model;
 mod processes;
 mod render;
 mod stress;
+mod transactions;

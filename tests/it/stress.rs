@@ -188,7 +188,7 @@ fn pair_writer() {
         live.refresh().expect("refreshed");
         let now =
             live.get(b"pair.a.v", |v| check(v.items().next().expect("one"))).expect("read").expect("there");
-        let mut transaction = live.begin();
+        let mut transaction = live.begin().expect("few are open");
         for key in ["pair.a.v", "pair.a.w", "pair.b.v", "pair.b.w"] {
             transaction.set(key.as_bytes(), value(now + 1).as_bytes()).expect("set");
         }
@@ -217,7 +217,7 @@ fn many_writer() {
 
 /// Brings `many` from what one commit left to what the next leaves.
 fn commit_many(live: &Live, before: u64, number: u64) -> Result<u64, Error> {
-    let mut transaction = live.begin();
+    let mut transaction = live.begin().expect("few are open");
     let mut set = |key: String| transaction.set(key.as_bytes(), value(number).as_bytes());
     set("many.first.v".into())?;
     if has_large(before) && has_large(number) {
@@ -252,7 +252,7 @@ fn both_writer() {
     let mut number = 1;
     while Instant::now() < end {
         number += 1;
-        let mut transaction = live.begin();
+        let mut transaction = live.begin().expect("few are open");
         for key in ["one.s.v", "two.s.v"] {
             transaction.set(key.as_bytes(), value(number).as_bytes()).expect("set");
         }

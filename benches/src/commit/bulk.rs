@@ -120,13 +120,13 @@ pub fn crash(words: &[String]) -> Result<()> {
     let dirs = || Dirs::choose(DirOptions::default());
     let fill = Live::open(Options { dirs: dirs(), durability: Durability::None, ..Options::default() })?;
     for round in 0..100_u8 {
-        let mut transaction = fill.begin();
+        let mut transaction = fill.begin()?;
         transaction.set(b"filler.a.value", &vec![b'a' + round % 26; 64 << 10])?;
         transaction.commit()?;
     }
     let live =
         Live::open(Options { dirs: dirs(), files: Files::probed(Arc::new(Kill)), ..Options::default() })?;
-    let mut transaction = live.begin();
+    let mut transaction = live.begin()?;
     transaction.set(key.as_bytes(), b"committed-before-the-crash")?;
     transaction.commit()?;
     Err("it was not killed".into())

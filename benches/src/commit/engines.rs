@@ -159,14 +159,14 @@ impl Cms {
 
 impl Engine for Cms {
     fn put(&self, _: usize, key: &str, value: &str) -> Result<()> {
-        let mut transaction = self.live.begin();
+        let mut transaction = self.live.begin()?;
         transaction.set(key.as_bytes(), value.as_bytes())?;
         transaction.commit()?;
         Ok(())
     }
 
     fn put_all(&self, entries: &mut dyn Iterator<Item = (String, String)>) -> Result<()> {
-        let mut transaction = self.live.begin();
+        let mut transaction = self.live.begin()?;
         let mut last = String::new();
         for (key, value) in entries {
             let section = key.rsplit_once('.').map_or(key.as_str(), |(section, _)| section);

@@ -21,7 +21,7 @@ pub fn txn(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         _ => ("standard input".into(), Box::new(io::stdin())),
     };
     let live = Live::open(context.store.options().clone())?;
-    let mut transaction = live.begin();
+    let mut transaction = live.begin()?;
     let mut input = BufReader::new(input);
     let mut number = 0;
     loop {
