@@ -74,6 +74,15 @@ pub(crate) enum Wait {
     TimedOut,
 }
 
+/// How long who waits for a lock sleeps between two looks: at first, and in the end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pauses {
+    pub first: Duration,
+    pub last: Duration,
+}
+
+const PAUSES: Pauses = Pauses { first: Duration::from_micros(100), last: Duration::from_millis(10) };
+
 /// The file operations, perhaps with a probe in between.
 #[derive(Clone, Default)]
 pub struct Files {
@@ -313,12 +322,27 @@ impl Files {
 
     /// Locks a whole file, waiting until `deadline` at the longest. The lock goes with the file.
     pub(crate) fn lock(&self, open: &OpenFile, exclusive: bool, deadline: Instant) -> io::Result<Wait> {
-        self.ask(Call::Lock, &open.path)?;
         let operation = match exclusive {
             true => FlockOperation::NonBlockingLockExclusive,
             false => FlockOperation::NonBlockingLockShared,
         };
-        let mut pause = Duration::from_micros(100);
+        self.wait_for_lock(open, operation, deadline, PAUSES)
+    }
+
+    /// As [`Files::lock`], exclusive, with other pauses.
+    pub(crate) fn lock_paced(&self, open: &OpenFile, deadline: Instant, pauses: Pauses) -> io::Result<Wait> {
+        self.wait_for_lock(open, FlockOperation::NonBlockingLockExclusive, deadline, pauses)
+    }
+
+    fn wait_for_lock(
+        &self,
+        open: &OpenFile,
+        operation: FlockOperation,
+        deadline: Instant,
+        pauses: Pauses,
+    ) -> io::Result<Wait> {
+        self.ask(Call::Lock, &open.path)?;
+        let mut pause = pauses.first;
         loop {
             match flock(&open.file, operation).map_err(io::Error::from) {
                 Ok(()) => return Ok(Wait::Held),
@@ -328,7 +352,10 @@ impl Files {
                         return Ok(Wait::TimedOut);
                     }
                     std::thread::sleep(pause);
-                    pause = (pause * 2).min(Duration::from_millis(10));
+                    pause = match pauses.first < pauses.last {
+                        true => (pause * 2).min(pauses.last),
+                        false => (pause * 3 / 4).max(pauses.last),
+                    };
                 }
                 Err(error) => return Err(error),
             }

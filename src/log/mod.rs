@@ -20,6 +20,7 @@ mod hunks;
 mod keys;
 mod record;
 mod segment;
+mod turn;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -37,9 +38,10 @@ pub(crate) use keys::Wanted;
 pub(crate) use record::Digest;
 pub use record::{Guard, Kind, PackageChange, Record};
 use segment::{Chain, Frame, HEAD, Head, ORIGIN, RECORD_HEAD};
+use turn::{Turn, Turns};
 
 use crate::error::{Error, Result};
-use crate::files::{Files, OpenFile, Wait};
+use crate::files::{Files, OpenFile, Pauses, Wait};
 
 /// How much of the log is kept. The oldest segments go when one of the bounds is passed; see G5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +71,12 @@ impl Limits {
 /// How the names of segments start that are not whole yet; see [`Files::create_unique`].
 const UNFINISHED: &str = ".segment.cms-";
 
+/// How who comes next waits for the lock. There is one who waits like this, so that it may look often.
+const NEXT: Pauses = Pauses { first: Duration::from_micros(100), last: Duration::from_micros(500) };
+
+/// How those behind wait to come next: who has waited for long looks more often, so that nobody waits forever.
+const QUEUED: Pauses = Pauses { first: Duration::from_millis(3), last: Duration::from_micros(500) };
+
 /// The log of a store. It may be used from many threads.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -77,6 +85,8 @@ pub(crate) struct Log {
     limits: Limits,
     /// Where the log ends, as far as this handle knows; held while it is appended to.
     tail: Mutex<Option<Tail>>,
+    /// Who comes to the tail next.
+    turns: Turns,
     /// See G6.
     broken: AtomicBool,
 }
@@ -86,6 +96,8 @@ struct Tail {
     /// The process that opened the files: after a fork the child must not share the lock.
     process: u32,
     lock: OpenFile,
+    /// Locked by who comes next, so that who has just let go of the lock does not get it again before others.
+    queue: OpenFile,
     /// `None` in a log that is empty.
     segment: Option<Segment>,
     end: End,
@@ -133,7 +145,9 @@ pub(crate) struct Newest {
 #[derive(Debug)]
 pub(crate) struct Writer<'l> {
     log: &'l Log,
+    // Before the turn: it is the next thread's once it ends.
     tail: MutexGuard<'l, Option<Tail>>,
+    _turn: Turn<'l>,
 }
 
 impl Drop for Writer<'_> {
@@ -151,7 +165,14 @@ pub(crate) fn now() -> u64 {
 
 impl Log {
     pub fn new(dir: PathBuf, files: Files, limits: Limits) -> Self {
-        Self { dir, files, limits, tail: Mutex::new(None), broken: AtomicBool::new(false) }
+        Self {
+            dir,
+            files,
+            limits,
+            tail: Mutex::new(None),
+            turns: Turns::default(),
+            broken: AtomicBool::new(false),
+        }
     }
 
     pub fn dir(&self) -> &Path {
@@ -265,6 +286,11 @@ impl Log {
             let why = "a sync has failed, so it is not known what is durable: open the store anew".to_owned();
             return Err(Error::Damaged { path: self.dir.clone(), why });
         }
+        let locked =
+            |path: &Path, holder: String| Error::Locked { path: path.into(), holder, waited: timeout };
+        let Some(turn) = self.turns.take(deadline) else {
+            return Err(locked(&self.dir, "another thread of this process".into()));
+        };
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let process = std::process::id();
         let known = match tail.take().filter(|tail| tail.process == process) {
@@ -272,14 +298,16 @@ impl Log {
             None => self.open(process)?,
         };
         let known = tail.insert(known);
-        match self.files.lock(&known.lock, true, deadline).map_err(Error::io("lock", &known.lock.path))? {
-            Wait::Held => {}
-            Wait::TimedOut => {
-                let holder = crate::lock::holder_of_file(&known.lock);
-                return Err(Error::Locked { path: known.lock.path.clone(), holder, waited: timeout });
-            }
-        }
-        let mut writer = Writer { log: self, tail };
+        let wait = |open: &OpenFile, pauses| match self.files.lock_paced(open, deadline, pauses) {
+            Ok(Wait::Held) => Ok(()),
+            Ok(Wait::TimedOut) => Err(locked(&open.path, crate::lock::holder_of_file(&known.lock))),
+            Err(error) => Err(Error::io("lock", &open.path)(error)),
+        };
+        wait(&known.queue, QUEUED)?;
+        let held = wait(&known.lock, NEXT);
+        self.files.unlock(&known.queue);
+        held?;
+        let mut writer = Writer { log: self, tail, _turn: turn };
         writer.follow()?;
         Ok(writer)
     }
@@ -288,8 +316,10 @@ impl Log {
         self.make_dir()?;
         let path = self.dir.join("lock");
         let lock = self.files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
+        let path = self.dir.join("queue");
+        let queue = self.files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
         let end = End { sequence: 0, time: 0, chain: ORIGIN, packages: BTreeMap::new(), pending: None };
-        Ok(Tail { process, lock, segment: None, end, open_ends: Vec::new() })
+        Ok(Tail { process, lock, queue, segment: None, end, open_ends: Vec::new() })
     }
 
     /// Makes the directory, so that a power cut does not take it with all that is in it.

@@ -1,0 +1,100 @@
+//! Turns: the threads of a process come to the log in the order in which they asked for it.
+//!
+//! A mutex alone would not do: who has just let go of it mostly gets it again, and others wait without end.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// See the module documentation.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    line: Mutex<Line>,
+    moved: Condvar,
+}
+
+/// Who has asked, the longest ago first: whose turn it is, and those who wait.
+#[derive(Debug, Default)]
+struct Line {
+    last: u64,
+    numbers: VecDeque<u64>,
+}
+
+/// A thread's turn; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Turn<'t> {
+    turns: &'t Turns,
+    number: u64,
+}
+
+impl Turns {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        // The line is in order whenever the lock is let go of.
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the caller's turn, until `deadline` at the longest; `None` if it has not come by then.
+    pub fn take(&self, deadline: Instant) -> Option<Turn<'_>> {
+        let mut line = self.line();
+        line.last += 1;
+        let number = line.last;
+        line.numbers.push_back(number);
+        let turn = Turn { turns: self, number };
+        while line.numbers.front() != Some(&number) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                drop(line);
+                return None;
+            }
+            line = self.moved.wait_timeout(line, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Some(turn)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut line = self.turns.line();
+        line.numbers.retain(|number| *number != self.number);
+        drop(line);
+        self.turns.moved.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn threads_come_in_the_order_in_which_they_asked() {
+        let turns = Turns::default();
+        let later = Instant::now() + Duration::from_secs(60);
+        let order = Mutex::new(Vec::new());
+        let first = turns.take(later).expect("nobody is there");
+        std::thread::scope(|scope| {
+            for index in 0..8 {
+                let (turns, order) = (&turns, &order);
+                scope.spawn(move || {
+                    let _turn = turns.take(later).expect("there is time");
+                    order.lock().expect("no panic").push(index);
+                });
+                while turns.line().numbers.len() < index + 2 {
+                    std::thread::yield_now();
+                }
+            }
+            drop(first);
+        });
+        assert_eq!(order.into_inner().expect("no panic"), (0..8).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_has_waited_long_enough_leaves_the_line() {
+        let turns = Turns::default();
+        let first = turns.take(Instant::now()).expect("nobody is there");
+        assert!(turns.take(Instant::now() + Duration::from_millis(5)).is_none());
+        drop(first);
+        assert!(turns.take(Instant::now()).is_some());
+    }
+}
