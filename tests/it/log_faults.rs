@@ -1,0 +1,221 @@
+//! Every system call of transactions over several packages is made to fail: of commits, of new segments, of
+//! recovery, of noting what was changed by hand. Afterwards a store that is opened anew is as before or after
+//! the transaction in all packages, and log, texts and maps agree (see `oracle`).
+
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cms::files::{Call, Files, Probe};
+use cms::log::Limits;
+use cms::{Error, Live};
+
+use crate::oracle::{Triple, is_exhaustive};
+
+/// What happens at the call that is picked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// It fails with this error; later calls work.
+    Error(i32),
+    /// It fails with this error, and so do all later ones of its kind in the same directory.
+    Stays(i32),
+    /// A write stops half way with a full disk.
+    ShortWrite,
+    /// The process dies: this call and all later ones fail.
+    Death,
+}
+
+const FAULTS: [Fault; 8] = [
+    Fault::Error(5),   // EIO
+    Fault::Error(28),  // ENOSPC
+    Fault::Error(122), // EDQUOT
+    Fault::Error(30),  // EROFS
+    Fault::Stays(5),
+    Fault::Stays(30),
+    Fault::ShortWrite,
+    Fault::Death,
+];
+
+/// Lets calls through until the picked one.
+struct FaultAt {
+    at: usize,
+    fault: Fault,
+    count: AtomicUsize,
+    hit: std::sync::Mutex<Option<(Call, std::path::PathBuf)>>,
+}
+
+impl FaultAt {
+    fn new(at: usize, fault: Fault) -> Arc<Self> {
+        Arc::new(Self { at, fault, count: AtomicUsize::new(0), hit: std::sync::Mutex::default() })
+    }
+
+    fn files(self: &Arc<Self>) -> Files {
+        Files::probed(Arc::clone(self) as Arc<dyn Probe>)
+    }
+
+    fn was_reached(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > self.at
+    }
+
+    fn hit(&self) -> Option<(Call, std::path::PathBuf)> {
+        self.hit.lock().expect("no panic").clone()
+    }
+}
+
+impl Probe for FaultAt {
+    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let mut hit = self.hit.lock().expect("no panic");
+        if count == self.at {
+            *hit = Some((call, path.to_path_buf()));
+        }
+        let alike = || hit.as_ref().is_some_and(|(c, p)| *c == call && p.parent() == path.parent());
+        match self.fault {
+            Fault::Error(code) if count == self.at => Err(io::Error::from_raw_os_error(code)),
+            Fault::Stays(code) if alike() => Err(io::Error::from_raw_os_error(code)),
+            Fault::ShortWrite if count == self.at && call == Call::Write => Ok(3),
+            Fault::Death if count >= self.at => Err(io::Error::from_raw_os_error(5)),
+            _ => Ok(usize::MAX),
+        }
+    }
+}
+
+/// What may be there after a commit of `number` has come out like this, and `number - 1` was there before.
+fn allowed<T>(outcome: &Result<T, Error>, number: u64, fault: Fault) -> RangeInclusive<u64> {
+    match outcome {
+        Ok(_) => number..=number,
+        // The transaction is made, or nobody can tell.
+        Err(Error::NotDurable { .. } | Error::Unfinished { .. }) => number - 1..=number,
+        Err(_) if fault == Fault::Death => number - 1..=number,
+        Err(_) => number - 1..=number - 1,
+    }
+}
+
+/// Runs `act` on copies of a store, with a fault at the first call, the second, and so on until there are no
+/// more. It returns what may be there afterwards.
+fn at_every_call(prepared: &Triple, act: impl Fn(&Triple, &Live, Fault) -> (String, RangeInclusive<u64>)) {
+    let all = is_exhaustive() || prepared.limits == Limits::default();
+    // Those that are told apart by nothing but their numbers take their time with a large log.
+    for fault in FAULTS.into_iter().filter(|fault| all || !matches!(fault, Fault::Error(28 | 122))) {
+        for at in 0.. {
+            assert!(at < 400, "the number of calls is bounded");
+            let triple = prepared.copy();
+            let probe = FaultAt::new(at, fault);
+            let live = triple.live(probe.files());
+            let (outcome, allowed) = act(&triple, &live, fault);
+            drop(live);
+            if !probe.was_reached() {
+                assert!(at > 10, "the fault was reached");
+                break;
+            }
+            let what = format!("{fault:?} at call {at}, {:?}: {outcome}", probe.hit());
+            // A log on a read-only disk is done without.
+            let logged = !matches!(fault, Fault::Error(30) | Fault::Stays(30));
+            triple.check_log(&allowed, logged, &what);
+        }
+    }
+}
+
+fn committed(padding: usize, limits: Limits, times: u64) -> Triple {
+    let triple = Triple::new(padding, limits);
+    let live = triple.live(Files::default());
+    for number in 1..=times {
+        triple.commit(&live, number).expect("committed");
+    }
+    triple
+}
+
+/// Commits 2, and then 3 with the same handle, which may refuse that if a sync has failed.
+fn commit_twice(triple: &Triple, live: &Live, fault: Fault, number: u64) -> (String, RangeInclusive<u64>) {
+    let first = triple.commit(live, number);
+    let may = allowed(&first, number, fault);
+    if fault == Fault::Death {
+        return (format!("{first:?}"), may);
+    }
+    let second = triple.commit(live, number + 1);
+    let what = format!("{first:?}, then {second:?}");
+    match second {
+        Ok(_) => (what, number + 1..=number + 1),
+        Err(_) => {
+            let refused = matches!(second, Err(Error::Damaged { .. }));
+            assert!(refused || matches!(fault, Fault::Stays(_)) || first.is_ok(), "{what}");
+            let again = allowed(&second, number + 1, fault);
+            // If the first was made, the second may be as well; else what the first has left.
+            (what, *may.start()..=if *again.end() > number { number + 1 } else { *may.end() })
+        }
+    }
+}
+
+#[test]
+fn a_commit_over_three_packages_with_any_call_failing_is_before_or_after_in_all_of_them() {
+    at_every_call(&committed(20, Limits::default(), 1), |triple, live, fault| {
+        let outcome = triple.commit(live, 2);
+        (format!("{outcome:?}"), allowed(&outcome, 2, fault))
+    });
+}
+
+#[test]
+fn after_a_call_has_failed_the_same_handle_goes_on_or_says_that_it_cannot() {
+    at_every_call(&committed(20, Limits::default(), 1), |triple, live, fault| {
+        commit_twice(triple, live, fault, 2)
+    });
+}
+
+#[test]
+fn the_first_commit_of_all_with_any_call_failing_is_before_or_after_in_all_packages() {
+    at_every_call(&committed(20, Limits::default(), 0), |triple, live, fault| {
+        let outcome = triple.commit(live, 1);
+        (format!("{outcome:?}"), allowed(&outcome, 1, fault))
+    });
+}
+
+#[test]
+fn a_commit_that_begins_a_segment_and_drops_others_with_any_call_failing_is_before_or_after() {
+    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
+    at_every_call(&committed(2800, limits, 7), |triple, live, fault| commit_twice(triple, live, fault, 8));
+}
+
+/// Dies at the rename of a number, after the transaction was logged.
+struct DiesAt {
+    renames: AtomicUsize,
+}
+
+impl Probe for DiesAt {
+    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
+        let renames = self.renames.load(Ordering::Relaxed);
+        let config = path.parent().is_some_and(|dir| dir.ends_with("config"));
+        if renames == 0 || call == Call::Rename && config && self.renames.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        Ok(usize::MAX)
+    }
+}
+
+#[test]
+fn recovery_with_any_call_failing_is_finished_by_the_next() {
+    for renames in 1..=3 {
+        let triple = committed(20, Limits::default(), 1);
+        let dies = Arc::new(DiesAt { renames: renames.into() });
+        let outcome = triple.commit(&triple.live(Files::probed(dies)), 2);
+        assert!(matches!(outcome, Err(Error::Unfinished { .. })), "{outcome:?}");
+        at_every_call(&triple, |_, live, _| (format!("{:?}", live.store().recover()), 2..=2));
+    }
+}
+
+#[test]
+fn noting_edits_with_any_call_failing_changes_no_text() {
+    let triple = committed(20, Limits::default(), 1);
+    let edited = triple.text("beta", 1) + "# by hand\n";
+    std::fs::write(triple.path("config/beta"), edited).expect("written");
+    at_every_call(&triple, |triple, live, fault| {
+        let outcome = live.store().note_edits();
+        if outcome.is_err() || matches!(fault, Fault::Error(30) | Fault::Stays(30)) {
+            // It was not noted, or not wholly; now it is.
+            triple.live(Files::default()).store().note_edits().expect("noted");
+        }
+        (format!("{outcome:?}"), 1..=1)
+    });
+}
