@@ -1,0 +1,422 @@
+//! A disk whose power can be cut: what was written and what is durable are kept apart.
+//!
+//! It is a [`Probe`]: at each system call of a run it looks at all files below a directory. What has changed since
+//! the call before was written. What a file held when it was synced is durable, and so is what a directory listed
+//! when it was. All else may be there or not after a power cut: of a file any mixture of sectors of what was
+//! written since, of a directory any of the changes.
+//!
+//! Files keep their inodes and times in the images that are made of them, as journals tell files by these.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{File, Permissions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use cms::files::{Call, Files, Probe};
+
+const SECTOR: usize = 512;
+
+/// What a file held at some time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Content {
+    bytes: Vec<u8>,
+    mode: u32,
+    modified: SystemTime,
+}
+
+#[derive(Debug, Clone)]
+struct Inode {
+    durable: Arc<Content>,
+    /// What was written since, the newest last.
+    pending: Vec<Arc<Content>>,
+}
+
+impl Inode {
+    fn newest(&self) -> &Arc<Content> {
+        self.pending.last().unwrap_or(&self.durable)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Node {
+    File(u64),
+    Dir,
+}
+
+type Listing = BTreeMap<OsString, Node>;
+
+#[derive(Debug, Clone, Default)]
+struct Directory {
+    durable: Listing,
+    /// The changes since; each comes about as a whole.
+    pending: Vec<BTreeMap<OsString, Option<Node>>>,
+}
+
+impl Directory {
+    fn newest(&self) -> Listing {
+        let mut listing = self.durable.clone();
+        self.pending.iter().for_each(|change| apply(&mut listing, change));
+        listing
+    }
+}
+
+fn apply(listing: &mut Listing, change: &BTreeMap<OsString, Option<Node>>) {
+    for (name, node) in change {
+        match node {
+            Some(node) => drop(listing.insert(name.clone(), *node)),
+            None => drop(listing.remove(name)),
+        }
+    }
+}
+
+/// The state of the disk at one moment.
+#[derive(Debug, Clone, Default)]
+struct State {
+    inodes: BTreeMap<u64, Inode>,
+    /// By their paths below the root; "" is that.
+    dirs: BTreeMap<PathBuf, Directory>,
+}
+
+/// A moment at which the power may be cut.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    state: State,
+    pub what: String,
+    /// The transactions that were acknowledged by then, and that were begun.
+    pub acknowledged: u64,
+    pub begun: u64,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    state: State,
+    /// What the call that is being made makes durable.
+    syncing: Option<Synced>,
+    moments: Vec<Moment>,
+    acknowledged: u64,
+    begun: u64,
+}
+
+#[derive(Debug)]
+enum Synced {
+    File(u64, Arc<Content>),
+    Dir(PathBuf, Listing),
+}
+
+/// See the module documentation.
+#[derive(Debug)]
+pub struct Disk {
+    root: PathBuf,
+    /// Holds a link to every file there was, so that its inode stays.
+    vault: PathBuf,
+    record: Mutex<Record>,
+}
+
+/// What of a disk is neither of one file system with the rest nor survives anything.
+const VOLATILE: &str = "run";
+
+impl Disk {
+    /// Takes what is below `root` as durable. `vault` is a directory beside it.
+    pub fn new(root: &Path, vault: &Path) -> Arc<Self> {
+        let disk = Self { root: root.into(), vault: vault.into(), record: Mutex::default() };
+        disk.settle();
+        Arc::new(disk)
+    }
+
+    pub fn files(self: &Arc<Self>) -> Files {
+        Files::probed(Arc::clone(self) as Arc<dyn Probe>)
+    }
+
+    /// Makes all there is durable.
+    pub fn settle(&self) {
+        let mut record = self.record.lock().expect("no panic");
+        self.look(&mut record.state);
+        let state = &mut record.state;
+        for inode in state.inodes.values_mut() {
+            *inode = Inode { durable: Arc::clone(inode.newest()), pending: Vec::new() };
+        }
+        for dir in state.dirs.values_mut() {
+            *dir = Directory { durable: dir.newest(), pending: Vec::new() };
+        }
+    }
+
+    /// Notes that a transaction begins.
+    pub fn begin(&self, number: u64) {
+        self.record.lock().expect("no panic").begun = number;
+    }
+
+    /// Notes that a transaction was acknowledged.
+    pub fn acknowledge(&self, number: u64) {
+        let mut record = self.record.lock().expect("no panic");
+        record.acknowledged = number;
+        self.moment(&mut record, format!("after {number} was acknowledged"));
+    }
+
+    /// Ends the recording. Each moment is there once, if nothing has changed between two.
+    pub fn moments(&self, what: &str) -> Vec<Moment> {
+        let mut record = self.record.lock().expect("no panic");
+        self.moment(&mut record, what.into());
+        std::mem::take(&mut record.moments)
+    }
+
+    fn moment(&self, record: &mut Record, what: String) {
+        self.look(&mut record.state);
+        match record.syncing.take() {
+            Some(Synced::File(number, content)) => {
+                let inode = record.state.inodes.get_mut(&number).expect("it was seen");
+                if let Some(at) = inode.pending.iter().position(|pending| Arc::ptr_eq(pending, &content)) {
+                    inode.pending.drain(..=at);
+                }
+                inode.durable = content;
+            }
+            Some(Synced::Dir(path, listing)) => {
+                // What has changed while it was synced is done by one who is not recorded; there is none.
+                record.state.dirs.insert(path, Directory { durable: listing, pending: Vec::new() });
+            }
+            None => {}
+        }
+        let (state, acknowledged, begun) = (record.state.clone(), record.acknowledged, record.begun);
+        record.moments.push(Moment { state, what, acknowledged, begun });
+    }
+
+    /// Looks at all files, and notes what was written and renamed.
+    fn look(&self, state: &mut State) {
+        self.look_at(state, Path::new(""));
+        // A directory that is gone is not looked at again.
+    }
+
+    fn look_at(&self, state: &mut State, dir: &Path) {
+        let mut now = Listing::new();
+        let mut below = Vec::new();
+        for entry in std::fs::read_dir(self.root.join(dir)).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if dir.as_os_str().is_empty() && name == VOLATILE {
+                continue;
+            }
+            let found = entry.metadata().expect("it is there");
+            if found.is_dir() {
+                below.push(dir.join(&name));
+                now.insert(name, Node::Dir);
+            } else {
+                self.look_at_file(state, &entry.path(), &found);
+                now.insert(name, Node::File(found.ino()));
+            }
+        }
+        let known = state.dirs.entry(dir.into()).or_default();
+        let before = known.newest();
+        let mut change = BTreeMap::new();
+        for (name, node) in &now {
+            if before.get(name) != Some(node) {
+                change.insert(name.clone(), Some(*node));
+            }
+        }
+        for name in before.keys().filter(|name| !now.contains_key(*name)) {
+            change.insert(name.clone(), None);
+        }
+        if !change.is_empty() {
+            known.pending.push(change);
+        }
+        below.iter().for_each(|dir| self.look_at(state, dir));
+    }
+
+    fn look_at_file(&self, state: &mut State, path: &Path, found: &std::fs::Metadata) {
+        let bytes = std::fs::read(path).expect("it can be read");
+        let modified = found.modified().expect("known");
+        let content = Content { bytes, mode: found.mode() & 0o7777, modified };
+        let number = found.ino();
+        let inode = state.inodes.entry(number).or_insert_with(|| {
+            let _ = std::fs::hard_link(path, self.vault.join(number.to_string()));
+            let empty = Content { bytes: Vec::new(), mode: 0o600, modified };
+            Inode { durable: Arc::new(empty), pending: Vec::new() }
+        });
+        if **inode.newest() != content {
+            inode.pending.push(Arc::new(content));
+        }
+    }
+}
+
+impl Probe for Disk {
+    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
+        let mut record = self.record.lock().expect("no panic");
+        let what = format!("before {call:?} {}", path.display());
+        self.moment(&mut record, what);
+        let Ok(inside) = path.strip_prefix(&self.root) else { return Ok(usize::MAX) };
+        if inside.starts_with(VOLATILE) {
+            return Ok(usize::MAX);
+        }
+        record.syncing = match call {
+            Call::Sync => {
+                let number = std::fs::metadata(path)?.ino();
+                record.state.inodes.get(&number).map(|it| Synced::File(number, Arc::clone(it.newest())))
+            }
+            Call::SyncDir => record.state.dirs.get(inside).map(|it| Synced::Dir(inside.into(), it.newest())),
+            _ => None,
+        };
+        Ok(usize::MAX)
+    }
+}
+
+/// Numbers that look random, the same in each run.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self, sides: usize) -> usize {
+        // Xorshift; good enough to pick by.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 11).expect("64 bits") % sides
+    }
+}
+
+/// What may be on the disk after a power cut.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Image {
+    dirs: BTreeMap<PathBuf, Listing>,
+    files: BTreeMap<u64, Content>,
+}
+
+impl Image {
+    pub fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        Hash::hash(self, &mut hasher);
+        hasher.finish()
+    }
+}
+
+impl Moment {
+    /// Reports whether a package ends like this for good.
+    pub fn is_settled(&self, package: &str, ending: &[u8]) -> bool {
+        let listing = self.state.dirs.get(Path::new("config"));
+        match listing.and_then(|dir| dir.durable.get(std::ffi::OsStr::new(package))) {
+            Some(Node::File(number)) => self.state.inodes[number].durable.bytes.ends_with(ending),
+            _ => false,
+        }
+    }
+
+    /// Makes the image in which nothing that was not synced is there, and that in which all of it is.
+    pub fn extremes(&self) -> [Image; 2] {
+        let nothing = self.image(|inode| (*inode.durable).clone(), |_| Vec::new());
+        [nothing, self.image(|inode| (**inode.newest()).clone(), |dir| dir.pending.iter().collect())]
+    }
+
+    /// Makes the image in which of what was not synced one thing is there, or one is not: `index` counts the files
+    /// and directories concerned. `None` if there are not so many.
+    pub fn single(&self, index: usize, is_there: bool) -> Option<Image> {
+        let files = self.state.inodes.iter().filter(|(_, inode)| !inode.pending.is_empty()).map(|(n, _)| *n);
+        let dirs = self.state.dirs.iter().filter(|(_, dir)| !dir.pending.is_empty()).map(|(path, _)| path);
+        let things: Vec<_> = files.map(Ok).chain(dirs.map(Err)).collect();
+        let thing = things.get(index).filter(|_| things.len() > 1)?;
+        let file = |number: u64| (*thing == Ok(number)) == is_there;
+        let dir = |path: &PathBuf| (*thing == Err(path)) == is_there;
+        Some(self.image_of(
+            |number, inode| if file(number) { (**inode.newest()).clone() } else { (*inode.durable).clone() },
+            |path, it| if dir(path) { it.pending.iter().collect() } else { Vec::new() },
+        ))
+    }
+
+    /// Makes some image: of each file and directory nothing, all, or some of what was not synced.
+    pub fn random(&self, dice: &mut Dice) -> Image {
+        let dice = std::cell::RefCell::new(dice);
+        self.image(
+            |inode| mixture(inode, &mut dice.borrow_mut()),
+            |dir| {
+                let mut dice = dice.borrow_mut();
+                match dice.roll(4) {
+                    0 => Vec::new(),
+                    1 => dir.pending.iter().collect(),
+                    2 => dir.pending.iter().take(dice.roll(dir.pending.len() + 1)).collect(),
+                    _ => dir.pending.iter().filter(|_| dice.roll(2) == 0).collect(),
+                }
+            },
+        )
+    }
+
+    fn image<'s>(
+        &'s self,
+        file: impl Fn(&Inode) -> Content,
+        dir: impl Fn(&'s Directory) -> Vec<&'s BTreeMap<OsString, Option<Node>>>,
+    ) -> Image {
+        self.image_of(|_, inode| file(inode), |_, it| dir(it))
+    }
+
+    fn image_of<'s>(
+        &'s self,
+        file: impl Fn(u64, &Inode) -> Content,
+        dir: impl Fn(&'s PathBuf, &'s Directory) -> Vec<&'s BTreeMap<OsString, Option<Node>>>,
+    ) -> Image {
+        let mut image = Image { dirs: BTreeMap::new(), files: BTreeMap::new() };
+        let mut left = vec![PathBuf::new()];
+        while let Some(path) = left.pop() {
+            let Some((path, known)) = self.state.dirs.get_key_value(&path) else { continue };
+            let mut listing = known.durable.clone();
+            dir(path, known).into_iter().for_each(|change| apply(&mut listing, change));
+            for (name, node) in &listing {
+                match node {
+                    Node::Dir => left.push(path.join(name)),
+                    Node::File(number) => {
+                        let content = || file(*number, &self.state.inodes[number]);
+                        image.files.entry(*number).or_insert_with(content);
+                    }
+                }
+            }
+            image.dirs.insert(path.clone(), listing);
+        }
+        image
+    }
+}
+
+/// Mixes what a file may hold, sector by sector.
+fn mixture(inode: &Inode, dice: &mut Dice) -> Content {
+    let all: Vec<&Arc<Content>> = [&inode.durable].into_iter().chain(&inode.pending).collect();
+    match dice.roll(4) {
+        0 => return (*inode.durable).clone(),
+        1 => return (**inode.newest()).clone(),
+        _ => {}
+    }
+    let frame = all[dice.roll(all.len())];
+    let mut content = (**frame).clone();
+    for (index, sector) in content.bytes.chunks_mut(SECTOR).enumerate() {
+        let from = all[dice.roll(all.len())].bytes.get(index * SECTOR..).unwrap_or_default();
+        let len = from.len().min(sector.len());
+        sector[..len].copy_from_slice(&from[..len]);
+        sector[len..].fill(0);
+    }
+    content
+}
+
+impl Disk {
+    /// Makes the disk what an image says.
+    pub fn restore(&self, image: &Image) {
+        for entry in std::fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            std::fs::remove_dir_all(entry.path()).expect("removed");
+        }
+        for (dir, listing) in &image.dirs {
+            std::fs::create_dir_all(self.root.join(dir)).expect("made");
+            for (name, node) in listing {
+                if let Node::File(number) = node {
+                    let to = self.root.join(dir).join(name);
+                    std::fs::hard_link(self.vault.join(number.to_string()), to).expect("linked");
+                }
+            }
+        }
+        for (number, content) in &image.files {
+            let path = self.vault.join(number.to_string());
+            std::fs::write(&path, &content.bytes).expect("written");
+            let file = File::options().write(true).open(&path).expect("opened");
+            file.set_permissions(Permissions::from_mode(content.mode)).expect("set");
+            file.set_modified(content.modified).expect("set");
+        }
+    }
+
+    /// Forgets what was recorded, and takes what there is now as durable.
+    pub fn restart(&self, acknowledged: u64, begun: u64) {
+        *self.record.lock().expect("no panic") = Record { acknowledged, begun, ..Record::default() };
+        self.settle();
+    }
+}
