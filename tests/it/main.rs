@@ -10,6 +10,7 @@ mod faults;
 mod golden;
 mod group;
 mod history;
+mod kills;
 mod live;
 mod log_faults;
 mod many;

@@ -1,0 +1,320 @@
+//! Writers in several processes are killed at random moments, over and over: what was acknowledged is there, and
+//! no transaction is there in part. And writers that live: each of their commits is there, or a conflict was told.
+//!
+//! The test runs itself in other processes: a test that is told by a variable which part it plays.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cms::files::Files;
+use cms::log::Limits;
+use cms::{Error, Live, Options};
+
+use crate::disk::Dice;
+use crate::oracle::{Chain, litter, options, scratch};
+
+const ROLE: &str = "CMS_KILLS_ROLE";
+const DIR: &str = "CMS_KILLS_DIR";
+const WRITER: &str = "CMS_KILLS_WRITER";
+
+const PACKAGES: [&str; 3] = ["one", "three", "two"];
+const WRITERS: usize = 4;
+
+fn number(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+fn told(name: &str) -> PathBuf {
+    std::env::var_os(name).expect("it is told").into()
+}
+
+/// Small, so that segments are begun and dropped all the time.
+fn patient(dir: &Path) -> Options {
+    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
+    Options { lock_timeout: Duration::from_secs(60), ..options(dir, Files::default(), limits) }
+}
+
+fn open(dir: &Path) -> Live {
+    Live::open(patient(dir)).expect("opens")
+}
+
+fn play(test: &str, role: &str, dir: &Path, writer: usize) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this test"));
+    command.args(["--exact", test, "--nocapture"]).stdout(Stdio::piped());
+    command.env(ROLE, role).env(DIR, dir).env(WRITER, writer.to_string());
+    command
+}
+
+/// A process that is killed when it is no longer wanted.
+struct Mortal(Child);
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn get(live: &Live, key: &str) -> u64 {
+    let read = |value: cms::map::Value<'_>| {
+        let text = String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned();
+        text.split(':').next().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{key}: {text}"))
+    };
+    live.get(key.as_bytes(), read).expect("read").unwrap_or_else(|| panic!("{key} is gone"))
+}
+
+/// Gives its section of all packages the next number, and says so, until it is killed.
+fn mortal_writer() {
+    let (dir, writer) = (told(DIR), number(WRITER, 0));
+    let live = open(&dir);
+    let mut next = get(&live, &format!("one.w{writer}.v")) + 1;
+    let mut out = std::io::stdout();
+    loop {
+        let mut transaction = live.begin();
+        for package in PACKAGES {
+            let value = format!("{next}:{}", "x".repeat(usize::try_from(next % 700).expect("small")));
+            transaction.set(format!("{package}.w{writer}.v").as_bytes(), value.as_bytes()).expect("set");
+        }
+        match transaction.commit() {
+            Ok(_) => {
+                writeln!(out, "done {next}").and_then(|()| out.flush()).expect("said");
+                next += 1;
+            }
+            Err(Error::Conflict { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A writer, and what it has said so far.
+struct Watched {
+    process: Mortal,
+    said: std::sync::mpsc::Receiver<u64>,
+}
+
+fn start(dir: &Path, writer: usize) -> Watched {
+    let test = "kills::writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged";
+    let mut process = Mortal(play(test, "mortal", dir, writer).spawn().expect("runs"));
+    let out = BufReader::new(process.0.stdout.take().expect("piped"));
+    let (tell, said) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in out.lines().map_while(Result::ok) {
+            // What was cut off by the kill was not said.
+            if let Some(number) = line.strip_prefix("done ").and_then(|number| number.parse().ok()) {
+                let _ = tell.send(number);
+            }
+        }
+    });
+    Watched { process, said }
+}
+
+impl Watched {
+    /// Kills it, and returns the last number it acknowledged.
+    fn kill(mut self) -> u64 {
+        self.process.0.kill().expect("killed");
+        let status = self.process.0.wait().expect("ended");
+        assert_eq!(status.code(), None, "a writer has ended by itself");
+        self.said.iter().last().unwrap_or(0)
+    }
+}
+
+fn sandbox(packages: &[&str], sections: usize) -> tempfile::TempDir {
+    let root = scratch();
+    std::fs::create_dir(root.path().join("config")).expect("made");
+    let text: String = (0..sections).map(|index| format!("config s 'w{index}'\n\toption v '0'\n")).collect();
+    for package in packages {
+        std::fs::write(root.path().join("config").join(package), &text).expect("written");
+    }
+    root
+}
+
+#[test]
+fn writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged() {
+    if std::env::var(ROLE).as_deref() == Ok("mortal") {
+        return mortal_writer();
+    }
+    let kills = number("CMS_KILLS", 100);
+    let root = sandbox(&PACKAGES, WRITERS);
+    let dir = root.path();
+    open(dir).store().note_edits().expect("noted");
+    let mut dice = Dice(number("CMS_SEED", 4711) as u64);
+    let mut acknowledged = [0; WRITERS];
+    let mut writers: Vec<Option<Watched>> = (0..WRITERS).map(|writer| Some(start(dir, writer))).collect();
+    let mut done = 0;
+    while done < kills {
+        std::thread::sleep(Duration::from_micros(10_000 + 100 * dice.roll(600) as u64));
+        // Now and then all at once, so that nobody is left to finish anything but who comes next.
+        let victims: Vec<usize> =
+            if dice.roll(4) == 0 { (0..WRITERS).collect() } else { vec![dice.roll(WRITERS)] };
+        for victim in &victims {
+            let last = writers[*victim].take().expect("running").kill();
+            acknowledged[*victim] = acknowledged[*victim].max(last);
+            done += 1;
+        }
+        look(dir, &acknowledged, &victims, done);
+        victims.into_iter().for_each(|victim| writers[victim] = Some(start(dir, victim)));
+    }
+    for (writer, watched) in writers.into_iter().enumerate() {
+        acknowledged[writer] = acknowledged[writer].max(watched.expect("running").kill());
+    }
+    look(dir, &acknowledged, &[0, 1, 2, 3], done);
+    println!("{done} kills, {} acknowledged commits", acknowledged.iter().sum::<u64>());
+}
+
+/// Opens the store anew and looks at what the dead have left, and the living do not change.
+fn look(dir: &Path, acknowledged: &[u64; WRITERS], dead: &[usize], done: usize) {
+    let live = open(dir);
+    live.store().recover().unwrap_or_else(|error| panic!("after {done} kills: {error}"));
+    // Recovery does nothing while another works, who does it then.
+    let recovered = live.store().note_edits();
+    recovered.unwrap_or_else(|error| panic!("after {done} kills: {error}"));
+    for writer in dead {
+        let numbers = PACKAGES.map(|package| in_text(dir, package, *writer));
+        let what = format!("after {done} kills, writer {writer}: {numbers:?}");
+        assert!(numbers.iter().all(|number| *number == numbers[0]), "half of a commit {what}");
+        let last = acknowledged[*writer];
+        assert!(numbers[0] == last || numbers[0] == last + 1, "{last} was acknowledged {what}");
+        let maps = PACKAGES.map(|package| get(&live, &format!("{package}.w{writer}.v")));
+        assert_eq!(maps, numbers, "maps and texts differ {what}");
+    }
+    if dead.len() == WRITERS {
+        let log = Chain::read(&dir.join("state"), "at rest");
+        assert!(log.last_is_applied && !log.kinds.contains(&Chain::FILE_EDIT), "{:?}", log.kinds);
+    }
+}
+
+fn in_text(dir: &Path, package: &str, writer: usize) -> u64 {
+    let text = std::fs::read_to_string(dir.join("config").join(package)).expect("there");
+    let found = text.split_once(&format!("config s 'w{writer}'\n\toption v '")).map(|(_, rest)| rest);
+    let number = found.and_then(|rest| rest.split([':', '\'']).next()).and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("{package}: {text}"))
+}
+
+/// How many packages the writers that live write to, at the most.
+const MANY: usize = 20;
+
+/// What became of the commits of some writers.
+#[derive(Debug, Default)]
+struct Tally {
+    conflicts: usize,
+    /// The longest time from the start of a commit to its end.
+    longest: Duration,
+}
+
+/// Commits `commits` times, each over some packages, and retries after a conflict that it was told of.
+fn living_writer(live: &Live, writer: usize, commits: usize) -> Tally {
+    let mut dice = Dice(0x2545_f491_4f6c_dd1d ^ ((writer as u64 + 1) << 20));
+    let mut tally = Tally::default();
+    for number in 1..=commits {
+        let (first, count) = (dice.roll(MANY), 1 + dice.roll(MANY));
+        let begun = Instant::now();
+        loop {
+            let mut transaction = live.begin();
+            for index in (first..first + count).map(|index| index % MANY) {
+                let key = format!("p{index:02}.w{writer}.o{number}");
+                transaction.set(key.as_bytes(), number.to_string().as_bytes()).expect("set");
+                // All add to one list as well, so that it is not options of one's own alone.
+                let list = format!("p{index:02}.all.l");
+                transaction
+                    .add_list(list.as_bytes(), format!("{writer}-{number}").as_bytes())
+                    .expect("added");
+            }
+            match transaction.commit() {
+                Ok(_) => break,
+                Err(Error::Conflict { .. }) => tally.conflicts += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        tally.longest = tally.longest.max(begun.elapsed());
+    }
+    tally
+}
+
+const PROCESSES: usize = 8;
+const THREADS: usize = 4;
+
+fn living_process() {
+    let (dir, process) = (told(DIR), number(WRITER, 0));
+    let live = open(&dir);
+    let commits = number("CMS_COMMITS", 5);
+    let tallies = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let live = live.clone();
+                scope.spawn(move || living_writer(&live, process * THREADS + thread, commits))
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Vec<_>>()
+    });
+    for tally in tallies {
+        println!("tally {} {}", tally.conflicts, tally.longest.as_micros());
+    }
+}
+
+#[test]
+fn thirty_two_writers_over_many_packages_lose_no_update() {
+    if std::env::var(ROLE).as_deref() == Ok("living") {
+        return living_process();
+    }
+    let commits = number("CMS_COMMITS", 5);
+    let names: Vec<String> = (0..MANY).map(|index| format!("p{index:02}")).collect();
+    let root = sandbox(&names.iter().map(String::as_str).collect::<Vec<_>>(), PROCESSES * THREADS);
+    for name in &names {
+        let path = root.path().join("config").join(name);
+        let text = std::fs::read_to_string(&path).expect("there") + "config s 'all'\n";
+        std::fs::write(path, text).expect("written");
+    }
+    let begun = Instant::now();
+    let test = "kills::thirty_two_writers_over_many_packages_lose_no_update";
+    let processes: Vec<Child> = (0..PROCESSES)
+        .map(|process| play(test, "living", root.path(), process).spawn().expect("runs"))
+        .collect();
+    let (mut conflicts, mut longest) = (0, Duration::ZERO);
+    for process in processes {
+        let output = process.wait_with_output().expect("ended");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}");
+        for tally in said.lines().filter_map(|line| line.strip_prefix("tally ")) {
+            let (count, micros) = tally.split_once(' ').expect("two");
+            conflicts += count.parse::<usize>().expect("a number");
+            longest = longest.max(Duration::from_micros(micros.parse().expect("a number")));
+        }
+    }
+    let took = begun.elapsed();
+    check_updates(root.path(), commits);
+    let all = PROCESSES * THREADS * commits;
+    println!(
+        "{all} commits of {} writers in {took:?}: {conflicts} conflicts told, longest wait {longest:?}",
+        PROCESSES * THREADS
+    );
+}
+
+/// Every update of every writer is there, once, and in the order of its writer.
+fn check_updates(root: &Path, commits: usize) {
+    let mut texts = BTreeMap::new();
+    for index in 0..MANY {
+        let text = std::fs::read_to_string(root.join("config").join(format!("p{index:02}"))).expect("there");
+        texts.insert(index, text);
+    }
+    for writer in 0..PROCESSES * THREADS {
+        let mut dice = Dice(0x2545_f491_4f6c_dd1d ^ ((writer as u64 + 1) << 20));
+        for number in 1..=commits {
+            let (first, count) = (dice.roll(MANY), 1 + dice.roll(MANY));
+            for index in (first..first + count).map(|index| index % MANY) {
+                let text = &texts[&index];
+                let section = text.split_once(&format!("config s 'w{writer}'\n")).expect("there").1;
+                let section = section.split("config s ").next().unwrap_or_default();
+                let option = format!("\toption o{number} '{number}'\n");
+                assert_eq!(section.matches(&option).count(), 1, "p{index:02}: update {number} of {writer}");
+                let item = format!("\tlist l '{writer}-{number}'\n");
+                assert_eq!(text.matches(&item).count(), 1, "p{index:02}: item {number} of {writer}");
+            }
+        }
+    }
+    let log = Chain::read(&root.join("state"), "at the end");
+    assert!(log.last_is_applied && !log.kinds.contains(&Chain::FILE_EDIT), "{:?}", log.kinds);
+    assert!(litter(root).is_empty(), "{:?}", litter(root));
+}
