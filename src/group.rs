@@ -160,6 +160,10 @@ impl Store {
             _ => self.commit_group(ledger, requests)?,
         };
         for (request, changes) in left {
+            if requests.len() > 1 {
+                // What one before could not put back must not be taken for a change by hand.
+                ledger.recover()?;
+            }
             request.answer(self.commit_all(ledger, &changes, &request.why));
         }
         Ok(())

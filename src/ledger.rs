@@ -368,7 +368,7 @@ impl Ledger<'_> {
     }
 
     /// Puts the texts of logged transactions in place that are not. Returns whether there were any.
-    fn recover(&mut self) -> Result<bool> {
+    pub fn recover(&mut self) -> Result<bool> {
         let Some(writer) = &mut self.writer else { return Ok(false) };
         let records = writer.open_ended()?;
         if records.is_empty() {
