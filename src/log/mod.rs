@@ -646,15 +646,13 @@ impl Writer<'_> {
     ///
     /// [`Error::Io`]: nothing was appended. After an error of the sync the log takes no more, see G6.
     pub fn append(&mut self, mut records: Vec<Record>, durable: bool) -> Result<u64> {
-        let wanted = self.encode(&mut records)?;
         let room = self.tail().segment.as_ref().map_or(0, |segment| segment.length - segment.end);
-        let (bytes, chains) = if wanted.0.len() > room {
-            self.rotate(wanted.0.len())?;
-            // The first record of the new segment came before them.
-            self.encode(&mut records)?
-        } else {
-            wanted
-        };
+        // The first record of a new segment comes before them, so their chains are made after that.
+        let wanted = records.iter().map(segment::size).sum::<usize>();
+        if wanted > room {
+            self.rotate(wanted)?;
+        }
+        let (bytes, chains) = self.encode(&mut records)?;
         let files = self.log.files.clone();
         let log = self.log;
         let tail = self.tail();

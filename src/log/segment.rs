@@ -104,6 +104,11 @@ fn chain(before: &Chain, body: &[u8]) -> Chain {
     chain
 }
 
+/// How many bytes a record takes at most; its number and time, which it is given later, may take some.
+pub(super) fn size(record: &Record) -> usize {
+    (RECORD_HEAD + record.encode().len() + 20).next_multiple_of(8)
+}
+
 /// Appends a record to what is to be written; returns its chain. `None` if it is too large for any segment.
 pub(super) fn encode(record: &Record, before: &Chain, out: &mut Vec<u8>) -> Option<Chain> {
     let body = record.encode();
