@@ -73,7 +73,7 @@ fn mortal_writer() {
     let mut next = get(&live, &format!("one.w{writer}.v")) + 1;
     let mut out = std::io::stdout();
     loop {
-        let mut transaction = live.begin();
+        let mut transaction = live.begin().expect("few are open");
         for package in PACKAGES {
             let value = format!("{next}:{}", "x".repeat(usize::try_from(next % 700).expect("small")));
             transaction.set(format!("{package}.w{writer}.v").as_bytes(), value.as_bytes()).expect("set");
@@ -212,7 +212,7 @@ fn living_writer(live: &Live, writer: usize, commits: usize) -> Tally {
         let (first, count) = (dice.roll(MANY), 1 + dice.roll(MANY));
         let begun = Instant::now();
         loop {
-            let mut transaction = live.begin();
+            let mut transaction = live.begin().expect("few are open");
             for index in (first..first + count).map(|index| index % MANY) {
                 let key = format!("p{index:02}.w{writer}.o{number}");
                 transaction.set(key.as_bytes(), number.to_string().as_bytes()).expect("set");
