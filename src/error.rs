@@ -70,6 +70,21 @@ pub enum Error {
         /// The key that was asked for.
         key: String,
     },
+    /// The log does not tell what has happened since a transaction: it does not go back that far, or was begun
+    /// anew. What has changed has to be found out by reading.
+    TooOld {
+        /// The transaction.
+        since: u64,
+        /// The last one there is, to go on from: whoever reads now sees its changes at least.
+        revision: u64,
+    },
+    /// There are as many as there may be.
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
     /// The map of a package would be larger than it may.
     Full {
         /// The package.
@@ -149,8 +164,8 @@ impl Error {
             Self::Parse(_) => Code::Parse,
             Self::Conflict { .. } => Code::Conflict,
             Self::Locked { .. } => Code::Locked,
-            Self::Stale { .. } => Code::Stale,
-            Self::Full { .. } => Code::Full,
+            Self::Stale { .. } | Self::TooOld { .. } => Code::Stale,
+            Self::Full { .. } | Self::TooMany { .. } => Code::Full,
             Self::Damaged { .. } => Code::Damaged,
             Self::NotDurable { .. } | Self::Unfinished { .. } => Code::NotDurable,
             Self::Io { source, .. } => match source.kind() {
@@ -174,6 +189,7 @@ impl Error {
             | Self::Stale { key: name }
             | Self::Invalid { what: name, .. }
             | Self::Full { package: name, .. } => key(name),
+            Self::TooOld { .. } | Self::TooMany { .. } => Place::default(),
             Self::Locked { path, .. }
             | Self::Io { path, .. }
             | Self::Damaged { path, .. }
@@ -207,6 +223,8 @@ impl Error {
             Self::Conflict { .. } => Some("look at the package again and repeat the command"),
             Self::Locked { .. } => Some("wait for the holder, or end it if it hangs"),
             Self::Stale { .. } => Some("open a new snapshot"),
+            Self::TooOld { .. } => Some("read what you need anew, and go on from the revision told"),
+            Self::TooMany { .. } => Some("let one serve several, or end some"),
             Self::Full { .. } => Some("raise the limit, or split the package"),
             Self::Unfinished { .. } => Some("the next command finishes it; do not repeat the change"),
             Self::Damaged { .. } => Some("'cms rebuild' makes it anew from the text"),
@@ -239,6 +257,12 @@ impl fmt::Display for Error {
             }
             Self::Io { op, path, source } => write!(f, "{}: cannot {op}: {source}", path.display()),
             Self::Stale { key } => write!(f, "{key}: the snapshot is too old to see it"),
+            Self::TooOld { since, revision } => {
+                write!(f, "the log does not tell what has changed since {since}; it is at {revision} now")
+            }
+            Self::TooMany { what, limit } => {
+                write!(f, "there are {limit} {what} already, and may be no more")
+            }
             Self::Full { package, limit, needed } => {
                 write!(f, "{package}: the map would take {needed} bytes, {limit} are allowed")
             }

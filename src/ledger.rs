@@ -128,7 +128,7 @@ impl Store {
         self.enforce()
     }
 
-    fn finish_last(&self) -> Result<()> {
+    pub(crate) fn finish_last(&self) -> Result<()> {
         let Some(log) = self.log().filter(|log| log.is_open_ended()) else { return Ok(()) };
         // While another works there is nothing to recover from; without rights there is nothing to be done.
         match log.write(Instant::now(), Duration::ZERO) {
@@ -147,16 +147,52 @@ impl Store {
     ///
     /// As for [`Store::commit`].
     pub fn note_edits(&self) -> Result<()> {
+        self.note_edits_of(&self.packages()?).map(|_| ())
+    }
+
+    /// As [`Store::note_edits`], of some packages; those there are not are passed over. What is noted is also
+    /// published, so that whoever is told of it can read it. Returns whether the log can be written to.
+    pub(crate) fn note_edits_of(&self, names: &[String]) -> Result<bool> {
         let mut ledger = self.ledger()?;
         if ledger.writer.is_none() {
-            return Ok(());
+            return Ok(false);
         }
-        for name in self.packages()? {
-            let place = self.place(name.as_bytes())?;
+        let mut edited = Vec::new();
+        for name in names {
+            let place = match self.place(name.as_bytes()) {
+                Err(Error::NotFound { .. }) => continue,
+                place => place?,
+            };
             let (text, _) = self.read_settled(&place)?;
-            ledger.look(&place, &text)?;
+            if ledger.look(&place, &text)? {
+                edited.push((place, text));
+            }
         }
-        ledger.note()
+        ledger.note()?;
+        if !edited.is_empty() {
+            self.publish_edited(&edited, ledger.sequence());
+        }
+        Ok(true)
+    }
+
+    /// Publishes texts that were changed by hand. One that has errors is not: what its map shows stays.
+    fn publish_edited(&self, edited: &[(Place, Arc<Vec<u8>>)], sequence: u64) {
+        let mut order: Vec<_> = edited.iter().collect();
+        order.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+        let (mut locks, mut states) = (Vec::new(), Vec::new());
+        let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
+        for (place, text) in order {
+            let is_good = parse(place.name.as_bytes(), text.clone(), &options).is_ok();
+            let Some(lock) = self.take_lock(&place.path).ok().filter(|_| is_good) else { continue };
+            // One that was changed again since is looked at again.
+            if let Ok((now, metadata)) = self.read_settled(place)
+                && now == *text
+            {
+                locks.push(lock);
+                states.push(State { place, text: now, metadata, step: None });
+            }
+        }
+        self.publish(&states, Some(sequence));
     }
 
     /// Reads a text for the log, which has to do with texts that have errors as well.
@@ -173,23 +209,24 @@ fn cannot_be_written(error: &Error) -> bool {
 }
 
 impl Ledger<'_> {
-    /// Compares the text of a package with what the log knows of it, and notes a difference.
-    pub fn look(&mut self, place: &Place, text: &[u8]) -> Result<()> {
+    /// Compares the text of a package with what the log knows of it, and notes a difference. Returns whether there
+    /// is one.
+    pub fn look(&mut self, place: &Place, text: &[u8]) -> Result<bool> {
         self.look_at(place, text, Digest::of(text))
     }
 
     /// As [`Ledger::look`], for who has the digest of the text.
-    pub fn look_at(&mut self, place: &Place, text: &[u8], digest: Digest) -> Result<()> {
+    pub fn look_at(&mut self, place: &Place, text: &[u8], digest: Digest) -> Result<bool> {
         if !self.store.is_logged(place) {
-            return Ok(());
+            return Ok(false);
         }
-        let (Some(writer), Some(log)) = (&self.writer, self.store.log()) else { return Ok(()) };
+        let (Some(writer), Some(log)) = (&self.writer, self.store.log()) else { return Ok(false) };
         let newest = match self.waiting.iter().rev().find_map(|record| record.package(&place.name)) {
             Some(noted) => Some(noted.after),
             None => writer.newest(&place.name).map(|newest| newest.digest),
         };
         if newest == Some(digest) {
-            return Ok(());
+            return Ok(false);
         }
         let mut record = self.store.record(&Why::new(Kind::FileEdit, 0));
         (record.pid, record.uid) = (0, owner(&place.path));
@@ -206,12 +243,12 @@ impl Ledger<'_> {
             log.keep_text(&place.name, text)?;
             if let Some(first) = self.waiting.last_mut().filter(|last| last.kind == Kind::Baseline) {
                 first.packages.push(change);
-                return Ok(());
+                return Ok(true);
             }
             (record.kind, record.uid, record.source) = (Kind::Baseline, 0, "cms".into());
             record.packages.push(change);
             self.waiting.push(record);
-            return Ok(());
+            return Ok(true);
         };
         match log.newest_text(&place.name, newest)? {
             Some(old) => {
@@ -228,7 +265,7 @@ impl Ledger<'_> {
         }
         record.packages.push(change);
         self.waiting.push(record);
-        Ok(())
+        Ok(true)
     }
 
     /// Logs a transaction. This is what makes it one: from here on it happens, if need be by recovery. Returns
@@ -349,7 +386,7 @@ impl Ledger<'_> {
     pub fn take_back(&mut self, sequence: Option<u64>, entries: &[Entry<'_>]) -> Result<()> {
         let Some(sequence) = sequence else { return Ok(()) };
         let mut record = self.store.record(&Why::new(Kind::Undo, sequence));
-        record.message = "it could not be finished".into();
+        record.message = log::TAKEN_BACK.into();
         for entry in entries.iter().filter(|entry| self.store.is_logged(entry.place)) {
             let empty = Arc::default();
             let before = entry.before.unwrap_or(&empty);
@@ -388,6 +425,7 @@ impl Ledger<'_> {
             recovered |= store.finish(name, &steps)?;
         }
         writer.mark_applied();
+        self.store.announce(writer.sequence());
         Ok(recovered)
     }
 }

@@ -17,7 +17,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The library prints nothing, starts no thread and keeps no global state.
+//! The library prints nothing, starts no thread unless asked for one ([`Live::subscribe`]) and keeps no global state.
 
 // As in the crate `cms-ffi`: what is to be fast where everything else is built for size.
 #![cfg_attr(cms_speed, feature(optimize_attribute))]
@@ -54,6 +54,7 @@ pub mod text;
 mod transaction;
 pub mod typed;
 mod undo;
+mod watch;
 
 pub use archive::{Archive, ArchiveInfo};
 pub use audit::{Repaired, Verified};
@@ -71,3 +72,4 @@ pub use prepared::Prepared;
 pub use snapshot::Snapshot;
 pub use store::{Change, Loaded, Options, Place, Store};
 pub use transaction::{MAX_OPEN, Savepoint, Transaction};
+pub use watch::{Changed, Event, MAX_WATCHES, Pattern, Subscription, Watch};

@@ -5,7 +5,7 @@
 //! [`Live::refresh`].
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::error::{Error, Result};
 use crate::map::{Control, Current, Entry, Map, Path, Shared, Table, Usage, Value};
@@ -13,6 +13,7 @@ use crate::prepared::Prepared;
 use crate::snapshot::{Snapshot, check_package, resolve, value_key};
 use crate::store::{Options, Store};
 use crate::transaction::Transaction;
+use crate::watch::{Desk, Feed};
 
 /// See the module documentation. Clones are handles of the same open store. It may be used from many threads
 /// at once; after a `fork`, the child opens its own.
@@ -33,6 +34,10 @@ pub(crate) struct Inner {
     pub open_transactions: Arc<AtomicUsize>,
     /// Where the maps are, for who opens or replaces one; held while that is done.
     changing: Mutex<Place>,
+    /// What watches share, as long as there are some.
+    feed: Mutex<Weak<Feed>>,
+    /// The subscriptions.
+    pub desk: Arc<Desk>,
 }
 
 #[derive(Debug, Clone)]
@@ -79,6 +84,8 @@ impl Live {
             generation: AtomicU32::new(0),
             open_transactions: Arc::default(),
             changing: Mutex::new(place),
+            feed: Mutex::default(),
+            desk: Arc::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -212,6 +219,22 @@ impl Inner {
     fn change(&self) -> MutexGuard<'_, Place> {
         // A panic of another thread leaves the table as it was or as it was to be.
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what the watches of the store share.
+    pub fn feed(&self, live: &Live) -> Result<Arc<Feed>> {
+        let mut known = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(feed) = known.upgrade() {
+            return Ok(feed);
+        }
+        let feed = Arc::new(Feed::new(live)?);
+        *known = Arc::downgrade(&feed);
+        Ok(feed)
+    }
+
+    /// Returns where the shared maps are, if there are such.
+    pub fn shared(&self) -> Option<Shared> {
+        self.change().shared.clone()
     }
 
     /// Returns the map of a package, opening it if it is not open or was replaced. `Ok(None)` means that there

@@ -154,6 +154,17 @@ impl Store {
         self.publish_to(&shared, states, false, sequence).ok()
     }
 
+    /// Tells those who wait that the maps show everything up to a transaction.
+    pub(crate) fn announce(&self, sequence: u64) {
+        let options = self.options();
+        if let Some(shared) =
+            Shared::find(&options.dirs, &options.files, false).filter(|s| s.control().is_some())
+            && let Ok(publishing) = shared.begin(Instant::now() + options.lock_timeout)
+        {
+            publishing.announce(sequence);
+        }
+    }
+
     fn publish_to(
         &self,
         shared: &Shared,
@@ -194,6 +205,8 @@ impl Store {
             publishing.commit();
         }
         concerned.iter().for_each(|map| map.mark(false, crate::map::low(revision)));
+        // Of what could not be published there is no map any more, and so nothing older to be seen.
+        sequence.iter().for_each(|sequence| publishing.announce(*sequence));
         failed.map(|()| revision)
     }
 

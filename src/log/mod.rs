@@ -18,6 +18,7 @@
 mod change;
 mod hunks;
 mod keys;
+mod reader;
 mod record;
 mod segment;
 mod turn;
@@ -35,6 +36,7 @@ pub use change::{Content, KeyChange, What};
 pub use hunks::Hunk;
 pub(crate) use hunks::{apply, compare as compare_texts, revert};
 pub(crate) use keys::Wanted;
+pub(crate) use reader::{Batch, Reader, TAKEN_BACK};
 pub(crate) use record::Digest;
 pub use record::{Guard, Kind, PackageChange, Record};
 use segment::{Chain, Frame, HEAD, Head, ORIGIN, RECORD_HEAD};
@@ -701,11 +703,12 @@ impl Writer<'_> {
         Ok((bytes, chains))
     }
 
-    /// Marks all records: their texts are in place.
+    /// Marks all records: their texts are in place. The last comes first: who sees the mark of one sees those
+    /// behind it, and so what takes it back.
     pub fn mark_applied(&mut self) {
         let log = self.log;
         let tail = self.tail();
-        for spot in std::mem::take(&mut tail.open_ends) {
+        for spot in std::mem::take(&mut tail.open_ends).into_iter().rev() {
             let (offset, bytes) = segment::applied(spot.offset);
             // Without the mark whoever comes next finds out by looking at the texts.
             let _ = match &tail.segment {

@@ -14,13 +14,20 @@
 //! the low half, raises the second; a reader takes them the other way about and starts again if the two
 //! copies differ. It does so at most once in four thousand million commits.
 
+//!
+//! Watches wait for `logged`. A process that is going to wait sets a bit of `waiting`, looks once more whether there
+//! is something new, and waits; a writer stores `logged`, takes the bits and wakes those who wait. One of the two
+//! sees what the other has stored, since both are sequentially consistent. A process that dies while it waits
+//! leaves at most a bit that costs the next writer one system call. Who only reads never writes to the file.
+
 use std::io;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
+use std::time::Duration;
 
 use super::format::{
-    C_BEGUN, C_COMMITTED, C_MAGIC, C_ROUNDS_AFTER, C_ROUNDS_BEFORE, C_SEED, C_VERSION, CONTROL,
-    CONTROL_MAGIC, Seq, VERSION, low,
+    C_BEGUN, C_COMMITTED, C_LOGGED, C_MAGIC, C_ROUNDS_AFTER, C_ROUNDS_BEFORE, C_SEED, C_VERSION, C_WAITING,
+    CONTROL, CONTROL_MAGIC, Seq, VERSION, low,
 };
 use super::hash::{u32_at, u64_at};
 use super::region::Region;
@@ -128,6 +135,65 @@ impl Control {
 
     pub(super) fn set_committed(&self, revision: u64) {
         commit(&self.region, revision);
+    }
+}
+
+/// How a process waits: for the word `logged` itself, or for a change of the file's times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Word,
+    Times,
+}
+
+impl Waiting {
+    fn bit(self) -> u32 {
+        match self {
+            Self::Word => 1,
+            Self::Times => 2,
+        }
+    }
+}
+
+impl Control {
+    /// Returns the low half of the sequence of the log up to which the maps show everything, if that is known.
+    pub fn logged(&self) -> Option<Seq> {
+        Some(Seq(Words::load(&self.region, C_LOGGED))).filter(|seq| *seq != Seq::default())
+    }
+
+    /// Tells writers that somebody waits, and returns what to compare with when waiting.
+    pub fn announce_waiting(&self, how: Waiting) -> u32 {
+        let value = Words::load(&self.region, C_LOGGED);
+        if self.region.load(C_WAITING, Ordering::Relaxed) & how.bit() == 0 {
+            self.region.set_bits(C_WAITING, how.bit(), Ordering::SeqCst);
+        }
+        // Before the caller looks for something new; it pairs with the one in `set_logged`.
+        fence(Ordering::SeqCst);
+        value
+    }
+
+    /// Waits until `logged` is no longer `value`, but not longer than that.
+    pub fn wait(&self, value: u32, timeout: Duration) {
+        self.region.wait(C_LOGGED, value, timeout);
+    }
+
+    /// Notes up to where the maps show everything, and wakes those who wait for it. `file` is the control file.
+    pub(super) fn set_logged(&self, seq: Seq, file: &std::fs::File) {
+        Words::store(&self.region, C_LOGGED, seq.0);
+        // Before it is looked at who waits, see the module documentation.
+        fence(Ordering::SeqCst);
+        if self.region.load(C_WAITING, Ordering::Relaxed) == 0 {
+            return;
+        }
+        let waiting = self.region.take(C_WAITING, Ordering::SeqCst);
+        if waiting & Waiting::Word.bit() != 0 {
+            self.region.wake(C_LOGGED);
+        }
+        if waiting & Waiting::Times.bit() != 0 {
+            let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+            let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
+            // Those who wait look again after a while in any case.
+            let _ = rustix::fs::futimens(file, &times);
+        }
     }
 }
 

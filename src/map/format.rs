@@ -144,6 +144,10 @@ pub(super) const C_ROUNDS_BEFORE: usize = C_COMMITTED + 4;
 pub(super) const C_ROUNDS_AFTER: usize = C_ROUNDS_BEFORE + 4;
 /// The sequence of the last commit that began to publish.
 pub(super) const C_BEGUN: usize = 128;
+/// The low half of the sequence of the log up to which the maps show everything; 0 if that is not known.
+pub(super) const C_LOGGED: usize = 192;
+/// Who waits for that to change: see `control`.
+pub(super) const C_WAITING: usize = C_LOGGED + 4;
 pub(super) const CONTROL: usize = 4096;
 
 /// The position of a block in units of 2 bytes from the start of the file; 0 is none.

@@ -91,7 +91,7 @@ mod view;
 pub(crate) use build::{Image, Making, Slack, build};
 pub use check::Damage;
 pub(crate) use content::check_option;
-pub(crate) use control::Control;
+pub(crate) use control::{Control, Waiting};
 pub(crate) use current::Current;
 pub(crate) use format::{Seq, low};
 pub(crate) use hash::of_text;

@@ -120,6 +120,36 @@ impl Region {
         }
     }
 
+    /// Sets bits of a word that may change, and returns what it was. Does nothing if it is not inside, or the
+    /// region is not writable.
+    pub fn set_bits(&self, offset: usize, bits: u32, ordering: Ordering) -> u32 {
+        let word = self.word(offset).filter(|_| self.writable);
+        word.map_or(0, |word| u32::from_le(word.fetch_or(bits.to_le(), ordering)))
+    }
+
+    /// Clears a word that may change, and returns what it was; as [`Region::set_bits`].
+    pub fn take(&self, offset: usize, ordering: Ordering) -> u32 {
+        let word = self.word(offset).filter(|_| self.writable);
+        word.map_or(0, |word| u32::from_le(word.swap(0, ordering)))
+    }
+
+    /// Waits until a word is woken, if it still holds `value`, but not longer than that.
+    pub fn wait(&self, offset: usize, value: u32, timeout: std::time::Duration) {
+        use rustix::thread::futex::{Flags, Timespec, wait};
+        let Some(word) = self.word(offset) else { return };
+        let timeout = Timespec::try_from(timeout).ok();
+        // Whatever ends it, the caller looks again.
+        let _ = wait(word, Flags::empty(), value.to_le(), timeout.as_ref());
+    }
+
+    /// Wakes all who wait for a word.
+    pub fn wake(&self, offset: usize) {
+        use rustix::thread::futex::{Flags, wake};
+        if let Some(word) = self.word(offset) {
+            let _ = wake(word, Flags::empty(), i32::MAX.cast_unsigned());
+        }
+    }
+
     /// Returns the words of a cache line that may change; `None` if it is not inside.
     #[inline]
     pub fn line(&self, offset: usize) -> Option<Line<'_>> {

@@ -27,7 +27,7 @@ pub(crate) struct Shared {
 /// The right to publish; it ends when this is dropped.
 pub(crate) struct Publishing {
     control: Control,
-    _lock: OpenFile,
+    lock: OpenFile,
     revision: u64,
 }
 
@@ -68,7 +68,7 @@ impl Shared {
         self.dir.join(format!("{package}.map"))
     }
 
-    fn control_path(&self) -> PathBuf {
+    pub fn control_path(&self) -> PathBuf {
         self.dir.join("control")
     }
 
@@ -76,6 +76,12 @@ impl Shared {
     pub fn control(&self) -> Option<Control> {
         let open = self.open_file(&self.control_path(), false, None).ok()?;
         Control::of(&open, false).ok()?
+    }
+
+    /// Opens the control file to wait for commits, which takes the right to write to it.
+    pub fn control_to_wait(&self) -> Option<Control> {
+        let open = self.open_file(&self.control_path(), true, None).ok()?;
+        Control::of(&open, true).ok()?
     }
 
     /// Reports whether a control file is still the one of the store.
@@ -230,7 +236,7 @@ impl Shared {
         let revision = control.revision();
         let committed = low(revision);
         if control.begun() == committed {
-            return Publishing { control, _lock: lock, revision };
+            return Publishing { control, lock, revision };
         }
         for package in self.packages() {
             let Ok(open) = self.open_file(&self.path_of(&package), true, None) else { continue };
@@ -250,7 +256,7 @@ impl Shared {
         let skipped = control.begun().0.wrapping_sub(committed.0);
         let revision = revision + u64::from(skipped);
         control.set_committed(revision);
-        Publishing { control, _lock: lock, revision }
+        Publishing { control, lock, revision }
     }
 }
 
@@ -317,5 +323,9 @@ impl Publishing {
     /// Makes the commit that was begun visible to new snapshots.
     pub fn commit(&self) {
         self.control.set_committed(self.revision);
+    }
+    /// Notes that the maps show everything up to a transaction of the log, and wakes those who wait for it.
+    pub fn announce(&self, sequence: u64) {
+        self.control.set_logged(low(sequence), &self.lock.file);
     }
 }

@@ -6,6 +6,7 @@ mod corpus;
 mod corruption;
 mod crash;
 mod disk;
+mod events;
 mod faults;
 mod golden;
 mod group;

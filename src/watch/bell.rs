@@ -1,0 +1,189 @@
+//! What wakes those who wait by a descriptor: one inotify descriptor and one timer for all watches of an open
+//! store, and for each that waits this way a bell of its own, which whoever reads the others rings.
+//!
+//! Writers touch the control file once the maps show a transaction, if somebody waits for that: so a watch is woken
+//! once a commit, and when there is something to be read. Where there is no control file, it is woken by what is
+//! written to the log. The configuration directory is looked at for edits by others.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
+
+/// See the module documentation.
+#[derive(Debug)]
+pub(super) struct Bell {
+    inotify: OwnedFd,
+    timer: OwnedFd,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The watch descriptors of inotify.
+    control: Option<i32>,
+    log: Option<i32>,
+    config: Option<i32>,
+    /// When the timer is to go off.
+    due: Option<Instant>,
+    ears: Vec<Weak<OwnedFd>>,
+}
+
+/// Where the files are.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub config: PathBuf,
+    pub log: Option<PathBuf>,
+    pub control: Option<PathBuf>,
+}
+
+/// What was heard.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// The files of the configuration directory that were written.
+    pub edited: BTreeSet<String>,
+    /// Whether there was anything.
+    pub any: bool,
+    /// Whether a file or directory is gone or was replaced.
+    pub moved: bool,
+}
+
+/// What one watch waits with: readable as long as there may be something for it.
+#[derive(Debug)]
+pub(super) struct Ear {
+    own: Arc<OwnedFd>,
+    both: OwnedFd,
+    bell: Arc<Bell>,
+}
+
+impl Bell {
+    pub fn new(places: &Places) -> io::Result<Self> {
+        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        let timer = rustix::time::timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+        )?;
+        let bell = Self { inotify, timer, state: Mutex::default() };
+        bell.attend(places);
+        Ok(bell)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What a panic leaves half done is at most one ear too many.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the files as they are now.
+    pub fn attend(&self, places: &Places) {
+        let state = &mut *self.state();
+        let add = |path: &Path, flags| inotify::add_watch(&self.inotify, path, flags).ok();
+        let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
+        let written = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::DELETE;
+        state.config = add(&places.config, written | gone | WatchFlags::ONLYDIR);
+        state.control = places.control.as_ref().and_then(|path| add(path, WatchFlags::ATTRIB | gone));
+        let appended = match state.control {
+            Some(_) => WatchFlags::empty(),
+            None => WatchFlags::MODIFY,
+        };
+        let rotated = WatchFlags::MOVED_TO | WatchFlags::CREATE | WatchFlags::ONLYDIR;
+        state.log = places.log.as_ref().and_then(|path| add(path, rotated | appended | gone));
+    }
+
+    /// Makes a descriptor for one watch.
+    pub fn listen(self: &Arc<Self>) -> io::Result<Ear> {
+        let own = Arc::new(eventfd(1, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
+        let both = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        for source in [own.as_fd(), self.inotify.as_fd(), self.timer.as_fd()] {
+            epoll::add(&both, source, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+        }
+        let ears = &mut self.state().ears;
+        ears.retain(|ear| ear.strong_count() > 0);
+        ears.push(Arc::downgrade(&own));
+        Ok(Ear { own, both, bell: self.clone() })
+    }
+
+    /// Takes what has been heard, and tells all who listen that there was something.
+    pub fn hear(&self) -> Heard {
+        let mut heard = Heard::default();
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
+        let state = &mut *self.state();
+        while let Ok(event) = reader.next() {
+            heard.any = true;
+            let flags = event.events();
+            let gone = ReadFlags::DELETE_SELF
+                | ReadFlags::MOVE_SELF
+                | ReadFlags::IGNORED
+                | ReadFlags::QUEUE_OVERFLOW;
+            heard.moved |= flags.intersects(gone);
+            if state.config == Some(event.wd()) {
+                let name = event.file_name().and_then(|name| name.to_str().ok());
+                heard.edited.extend(name.filter(|name| !name.contains('.')).map(str::to_owned));
+            }
+        }
+        let mut count = [0; 8];
+        if rustix::io::read(&self.timer, &mut count).is_ok() {
+            heard.any = true;
+            state.due = None;
+        }
+        if heard.any {
+            state.ears.retain(|ear| ear.upgrade().is_some_and(|ear| ring(&ear)));
+        }
+        heard
+    }
+
+    /// Tells all who listen that there is something.
+    pub fn ring(&self) {
+        self.state().ears.retain(|ear| ear.upgrade().is_some_and(|ear| ring(&ear)));
+    }
+
+    /// Has all who listen woken at a time, if not before.
+    pub fn wake_at(&self, due: Instant) {
+        let state = &mut *self.state();
+        if state.ears.is_empty() || state.due.is_some_and(|set| set <= due) {
+            return;
+        }
+        let left = due.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
+        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let spec = Itimerspec { it_interval: none, it_value: Timespec::try_from(left).unwrap_or(none) };
+        // Without the timer whoever waits is woken by the next commit.
+        let _ = rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec);
+        state.due = Some(due);
+    }
+}
+
+fn ring(ear: &OwnedFd) -> bool {
+    // It cannot be full: it is emptied before it is rung again four thousand million times.
+    let _ = rustix::io::write(ear, &1_u64.to_ne_bytes());
+    true
+}
+
+impl Ear {
+    /// Makes it readable.
+    pub fn ring(&self) {
+        ring(&self.own);
+    }
+
+    /// Makes it unreadable until something happens.
+    pub fn clear(&self) {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&*self.own, &mut count);
+    }
+
+    pub fn bell(&self) -> &Arc<Bell> {
+        &self.bell
+    }
+}
+
+impl AsFd for Ear {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.both.as_fd()
+    }
+}

@@ -1,0 +1,198 @@
+//! What a watch tells: a transaction, and what of it was asked for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::pattern::Pattern;
+use crate::log::{Content, Digest, KeyChange, Kind, PackageChange, Record, What};
+
+/// A transaction, and the changes of it that the watch is about: all of them, in order.
+#[derive(Debug, Clone)]
+pub struct Event {
+    record: Arc<Record>,
+    /// Of a merged event, the first transaction that is in it.
+    first: u64,
+    /// Which changes: the package's place in the record, and that of the change in the package.
+    picked: Vec<(usize, usize)>,
+    /// The packages of which it is not known what was changed.
+    unknown: Vec<usize>,
+}
+
+/// A change of one key.
+#[derive(Debug, Clone, Copy)]
+pub struct Changed<'e> {
+    /// The package.
+    pub package: &'e str,
+    /// The section, the option, and what happened.
+    pub change: &'e KeyChange,
+}
+
+impl Event {
+    /// Takes from a transaction what a watch is about; `None` if that is nothing.
+    pub(super) fn of(record: Arc<Record>, pattern: &Pattern) -> Option<Self> {
+        if matches!(record.kind, Kind::Baseline | Kind::Heads) {
+            return None;
+        }
+        let (mut picked, mut unknown) = (Vec::new(), Vec::new());
+        for (package, change) in record.packages.iter().enumerate() {
+            if !pattern.selects_package(&change.package) {
+                continue;
+            }
+            if change.unknown {
+                unknown.push(package);
+            }
+            let selected = |(_, key): &(usize, &KeyChange)| pattern.selects(&change.package, key);
+            let found = change.changes.iter().enumerate().filter(selected);
+            picked.extend(found.map(|(index, _)| (package, index)));
+        }
+        let told = !picked.is_empty() || !unknown.is_empty();
+        told.then(|| Self { first: record.sequence, record, picked, unknown })
+    }
+
+    /// Returns the number of the transaction: a watch that is opened since it continues behind it.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.record.sequence
+    }
+
+    /// Returns the number of the first transaction in it: another one only if events are merged.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// Returns the transaction: when, by whom, why, and all it changed. Of a merged event, the last one.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Returns the changes.
+    pub fn changes(&self) -> impl ExactSizeIterator<Item = Changed<'_>> {
+        self.picked.iter().map(|(package, index)| {
+            let package = &self.record.packages[*package];
+            Changed { package: &package.package, change: &package.changes[*index] }
+        })
+    }
+
+    /// Returns a change by its place.
+    #[must_use]
+    pub fn change(&self, index: usize) -> Option<Changed<'_>> {
+        self.changes().nth(index)
+    }
+
+    /// Returns the packages that were changed by hand in a way that cannot be told, since their text before is not
+    /// known.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.unknown.iter().map(|package| self.record.packages[*package].package.as_str())
+    }
+
+    /// Makes one event of two, of which `next` is the later: each key has one change, from what it was before both
+    /// to what it is after. One that is as it was has none.
+    #[must_use]
+    pub(super) fn merge(&self, next: &Self) -> Self {
+        let mut order: Vec<(&str, KeyChange)> = Vec::new();
+        let mut places: HashMap<_, usize> = HashMap::new();
+        for Changed { package, change } in self.changes().chain(next.changes()) {
+            let moved = matches!(change.what, What::Moved { .. });
+            let key = (package, change.section.as_slice(), change.option.as_deref(), moved);
+            match places.get(&key) {
+                Some(place) => {
+                    let what = then(&order[*place].1.what, &change.what);
+                    order[*place].1.what = what;
+                }
+                None => {
+                    places.insert(key, order.len());
+                    order.push((package, change.clone()));
+                }
+            }
+        }
+        let mut packages: Vec<PackageChange> = Vec::new();
+        let unknown = |package: &str| self.unknown().chain(next.unknown()).any(|name| name == package);
+        let names = order.iter().map(|(package, _)| *package).chain(self.unknown()).chain(next.unknown());
+        for name in names {
+            if !packages.iter().any(|package| package.package == name) {
+                packages.push(PackageChange {
+                    package: name.to_owned(),
+                    before: None,
+                    after: Digest { len: 0, hash: 0 },
+                    unknown: unknown(name),
+                    hunks: Vec::new(),
+                    changes: Vec::new(),
+                });
+            }
+        }
+        for (name, change) in &order {
+            let nothing = match &change.what {
+                What::Changed { old, new } => old == new,
+                What::Moved { old, new } => old == new,
+                What::Added(_) | What::Deleted(_) => false,
+            };
+            let package = packages.iter_mut().find(|package| package.package == *name);
+            package.filter(|_| !nothing).into_iter().for_each(|package| package.changes.push(change.clone()));
+        }
+        let all =
+            |package: usize, change: &PackageChange| (0..change.changes.len()).map(move |i| (package, i));
+        let picked = packages.iter().enumerate().flat_map(|(place, change)| all(place, change)).collect();
+        let of_unknown = |(place, change): (usize, &PackageChange)| change.unknown.then_some(place);
+        let unknown = packages.iter().enumerate().filter_map(of_unknown).collect();
+        let record = Record { packages, ..Record::clone(&next.record) };
+        Self { record: Arc::new(record), first: self.first, picked, unknown }
+    }
+
+    /// Reports whether there is nothing left in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.picked.is_empty() && self.unknown.is_empty()
+    }
+}
+
+/// Makes one change of two of the same key. What came and went again becomes a change of nothing.
+fn then(first: &What, next: &What) -> What {
+    let old = match first {
+        What::Deleted(old) | What::Changed { old, .. } => Some(old),
+        _ => None,
+    };
+    let new = match next {
+        What::Added(new) | What::Changed { new, .. } => Some(new),
+        _ => None,
+    };
+    match (first, next, old.cloned(), new.cloned()) {
+        (What::Moved { old, .. }, What::Moved { new, .. }, ..) => What::Moved { old: *old, new: *new },
+        (.., Some(old), Some(new)) => What::Changed { old, new },
+        (.., Some(old), None) => What::Deleted(old),
+        (.., None, Some(new)) => What::Added(new),
+        (.., None, None) => What::Changed { old: Content::List(Vec::new()), new: Content::List(Vec::new()) },
+    }
+}
+
+impl Changed<'_> {
+    /// Returns `PACKAGE.SECTION[.OPTION]`.
+    #[must_use]
+    pub fn key(&self) -> Vec<u8> {
+        self.change.key(self.package)
+    }
+
+    /// Returns what happened in a word: `add`, `set`, `delete` or `reorder`. Another name is told as a deletion and
+    /// an addition.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.change.what {
+            What::Added(_) => "add",
+            What::Changed { .. } => "set",
+            What::Deleted(_) => "delete",
+            What::Moved { .. } => "reorder",
+        }
+    }
+
+    /// Returns what the key held before; `None` if it was not there, and if a section was moved.
+    #[must_use]
+    pub fn before(&self) -> Option<&Content> {
+        self.change.values().0
+    }
+
+    /// Returns what the key holds now; `None` if it is not there, and if a section was moved.
+    #[must_use]
+    pub fn after(&self) -> Option<&Content> {
+        self.change.values().1
+    }
+}

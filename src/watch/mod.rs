@@ -1,0 +1,292 @@
+//! Watches: whoever asks is told of each transaction that changed what it asked for, in order, none twice and none
+//! left out.
+//!
+//! Events come from the log, by the number of the transaction. A watch remembers how far it has come; its backlog is
+//! the log itself, and so it costs writers nothing how slow it is. What the log does not keep any more is told as
+//! [`Error::TooOld`]. An event is told once its data can be read (see `feed`), and if the transaction was not taken
+//! back. Only what comments say, or how a value is written, is no event.
+//!
+//! To follow a state: open a watch, then read all you need; the watch tells what has come since. What was committed
+//! in between is seen by both, and setting a value to what it is does no harm.
+
+mod bell;
+mod event;
+mod feed;
+mod pattern;
+mod subscription;
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use event::{Changed, Event};
+pub(crate) use feed::Feed;
+pub use feed::MAX_WATCHES;
+use feed::Next;
+pub use pattern::Pattern;
+pub(crate) use subscription::Desk;
+pub use subscription::Subscription;
+
+use crate::error::{Error, Result};
+use crate::live::Live;
+use crate::log::{Reader, Record};
+use crate::map::Waiting;
+
+/// How often a watch that waits in [`Watch::next`] looks whether there is something that nobody woke it for: an
+/// edit, or a commit by a program that uses another run directory.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Tells of transactions, one after the other: see the module documentation.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # std::fs::create_dir(dir.path().join("config"))?;
+/// # std::fs::write(dir.path().join("config/network"), "config interface 'lan'\n\toption ipaddr '10.0.0.1'\n")?;
+/// # let path = |name: &str| Some(dir.path().join(name));
+/// # let dirs = cms::Dirs::choose(cms::DirOptions { config: path("config"), save: path("save"), run: path("run"),
+/// #     state: path("state") });
+/// # let options = cms::Options { dirs, ..cms::Options::default() };
+/// let live = cms::Live::open(options)?;
+/// let mut watch = live.watch("network.*.ipaddr", None)?;
+/// let mut transaction = live.begin()?;
+/// transaction.set(b"network.lan.ipaddr", b"10.0.0.2")?;
+/// let revision = transaction.commit()?;
+/// let event = watch.next(None)?.expect("without a timeout it waits");
+/// assert_eq!(event.sequence(), revision);
+/// assert_eq!(event.change(0).expect("one").key(), b"network.lan.ipaddr");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Watch {
+    live: Live,
+    feed: Arc<Feed>,
+    pattern: Pattern,
+    /// The last transaction that was told, or passed over.
+    position: u64,
+    /// What is read from the log as long as the watch is further back than the feed.
+    own: Option<(Reader, VecDeque<Record>)>,
+    ear: Option<bell::Ear>,
+    interval: Duration,
+    merging: bool,
+    /// What was read while events were merged, and is to be told later.
+    failed: Option<Error>,
+}
+
+impl Live {
+    /// Opens a watch of what a [`Pattern`] selects. Events start with the transaction after `since`, or with the
+    /// next one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the pattern is none; [`Error::TooOld`] if the log does not go back to `since`;
+    /// [`Error::TooMany`] beyond [`MAX_WATCHES`]; [`Error::NotFound`] if there is no log, [`Error::Io`] if it
+    /// cannot be read.
+    pub fn watch(&self, pattern: &str, since: Option<u64>) -> Result<Watch> {
+        let pattern = Pattern::parse(pattern)?;
+        let feed = self.inner.feed(self)?;
+        feed.enter()?;
+        let mut watch = Watch {
+            live: self.clone(),
+            feed,
+            pattern,
+            position: since.unwrap_or(0),
+            own: None,
+            ear: None,
+            interval: INTERVAL,
+            merging: false,
+            failed: None,
+        };
+        watch.feed.tend(self);
+        match since {
+            None => watch.position = watch.feed.now(self)?,
+            Some(_) => watch.check()?,
+        }
+        Ok(watch)
+    }
+}
+
+impl Watch {
+    /// Finds out whether the log goes back far enough.
+    fn check(&mut self) -> Result<()> {
+        if let Next::Before(_) = self.feed.after(&self.live, self.position)? {
+            let reader = self.live.store().the_log()?.reader(Some(self.position))?;
+            self.own = Some((reader, VecDeque::new()));
+        }
+        Ok(())
+    }
+
+    /// Returns the next event. It waits for one at most that long, without a timeout until there is one; `None`
+    /// means that there was none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooOld`] if what comes next is not kept any more: the watch goes on behind the revision that the
+    /// error tells. [`Error::Io`], [`Error::Damaged`] if the log cannot be read.
+    pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Event>> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        loop {
+            self.feed.tend(&self.live);
+            if let Some(event) = self.take()? {
+                return Ok(Some(event));
+            }
+            if timeout == Some(Duration::ZERO) && self.ear.is_none() {
+                return Ok(None);
+            }
+            let waiting = self.arm();
+            if let Some(event) = self.take()? {
+                return Ok(Some(event));
+            }
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Ok(None);
+            }
+            let due = [deadline, self.feed.due(), Some(now + self.interval)];
+            let left = due
+                .into_iter()
+                .flatten()
+                .min()
+                .map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
+            match waiting {
+                Some((control, value)) => control.wait(value, left),
+                None => std::thread::sleep(left),
+            }
+        }
+    }
+
+    /// Says that this watch is going to wait, in the way it does.
+    fn arm(&mut self) -> Option<(Arc<crate::map::Control>, u32)> {
+        if let Some(ear) = &self.ear {
+            ear.clear();
+            // What is heard now was heard before the caller looks.
+            self.feed.tend(&self.live);
+            self.feed.announce_waiting(&self.live, Waiting::Times);
+            if let Some(due) = self.feed.due() {
+                ear.bell().wake_at(due);
+            }
+        }
+        self.feed.announce_waiting(&self.live, Waiting::Word)
+    }
+
+    /// Returns the next event there is already, and leaves the descriptor readable if it takes one.
+    fn take(&mut self) -> Result<Option<Event>> {
+        if let Some(error) = self.failed.take() {
+            return self.tell(Err(error));
+        }
+        let mut taken = self.take_one();
+        while self.merging
+            && let Ok(Some(event)) = &taken
+        {
+            match self.take_one() {
+                Ok(Some(next)) => taken = Ok(Some(event.merge(&next))),
+                Ok(None) if event.is_empty() => return Ok(None),
+                Ok(None) => break,
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        self.tell(taken)
+    }
+
+    fn tell(&mut self, taken: Result<Option<Event>>) -> Result<Option<Event>> {
+        if let (Some(ear), Ok(Some(_)) | Err(_)) = (&self.ear, &taken) {
+            ear.ring();
+        }
+        if let Err(Error::TooOld { revision, .. }) = &taken {
+            (self.position, self.own) = (*revision, None);
+        }
+        taken
+    }
+
+    fn take_one(&mut self) -> Result<Option<Event>> {
+        loop {
+            let record = match self.feed.after(&self.live, self.position)? {
+                Next::Nothing => return Ok(None),
+                Next::Record(record) => record,
+                Next::Before(start) => match self.catch_up(start)? {
+                    Some(record) => Arc::new(record),
+                    None => continue,
+                },
+            };
+            self.position = record.sequence;
+            if let Some(event) = Event::of(record, &self.pattern) {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// Reads what comes next from the log, up to where the feed starts.
+    fn catch_up(&mut self, start: u64) -> Result<Option<Record>> {
+        let log = self.live.store().the_log()?;
+        let (mut reader, mut queue) = match self.own.take() {
+            Some(own) => own,
+            None => (log.reader(Some(self.position))?, VecDeque::new()),
+        };
+        let mut more = true;
+        while queue.is_empty() && more {
+            let batch = reader.read(log)?;
+            more = batch.more;
+            queue.extend(batch.records);
+        }
+        match queue.pop_front() {
+            Some(record) if record.sequence <= start => {
+                self.own = Some((reader, queue));
+                Ok(Some(record))
+            }
+            // There is nothing in between, or nothing to be told.
+            _ => {
+                self.position = start;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Returns a descriptor that is readable when there may be an event, for `poll` and its like. When it is, call
+    /// [`Watch::next`] with a timeout of zero until it returns `None`; there may be none at once. It is readable at
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the system has no descriptor left, or no instance of inotify.
+    pub fn fd(&mut self) -> Result<BorrowedFd<'_>> {
+        if self.ear.is_none() {
+            let failed = |error| Error::io("wait for changes of", self.place())(error);
+            let bell = self.feed.bell(&self.live);
+            let bell = bell.ok_or_else(|| failed(std::io::Error::from_raw_os_error(24)))?;
+            self.ear = Some(bell.listen().map_err(failed)?);
+        }
+        let missing = || Error::io("wait for changes of", self.place())(std::io::ErrorKind::NotFound.into());
+        self.ear.as_ref().map(AsFd::as_fd).ok_or_else(missing)
+    }
+
+    fn place(&self) -> PathBuf {
+        self.live.store().dirs().config.path.clone()
+    }
+
+    /// Returns the last transaction that the watch has come to: to go on from, also in another process.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.position
+    }
+
+    /// Sets how often [`Watch::next`] looks by itself while it waits: for edits, and where there is no run
+    /// directory for commits as well. 250 ms if it is not set. The descriptor needs no such looking.
+    pub fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval.max(Duration::from_millis(1));
+    }
+
+    /// Sets whether all that is there already is told as one event: the changes of each key as one, those that
+    /// cancel each other not at all.
+    pub fn set_merging(&mut self, merging: bool) {
+        self.merging = merging;
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.feed.leave();
+    }
+}

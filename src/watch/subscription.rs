@@ -1,0 +1,188 @@
+//! Subscriptions: callbacks on a thread of the library, one for all those of an open store.
+//!
+//! The thread holds no lock of ours while it calls back, so that a callback may read, write, subscribe and end
+//! subscriptions, its own included. It starts with the first subscription and ends with the last.
+
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, ThreadId};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::bell::Ear;
+use super::{Event, Watch};
+use crate::error::{Error, Result};
+use crate::live::Live;
+
+/// How many events one subscriber gets before it is the turn of the next.
+const TURN: usize = 64;
+
+type Callback = Box<dyn FnMut(Result<Event>) + Send>;
+
+/// A subscription; it ends when this is dropped. Then its callback is not running and is not called again, unless
+/// it is dropped in the callback itself. A callback that panics is not called again.
+#[derive(Debug)]
+pub struct Subscription {
+    subscriber: Arc<Subscriber>,
+    desk: Arc<Desk>,
+}
+
+struct Subscriber {
+    /// Taken by the thread while it serves this one.
+    work: Mutex<Option<(Watch, Callback)>>,
+    ended: AtomicBool,
+}
+
+impl std::fmt::Debug for Subscriber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscriber").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+/// The subscribers of an open store, and the thread that serves them.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    subscribers: Vec<Arc<Subscriber>>,
+    thread: Option<JoinHandle<()>>,
+    serving: Option<ThreadId>,
+    ear: Option<Arc<Ear>>,
+}
+
+impl Live {
+    /// Calls `callback` with each event, in order, on a thread of the library; otherwise as [`Live::watch`]. It may
+    /// read and write the store. An error is told as well: after [`Error::TooOld`] events go on, after any other
+    /// the subscription is over.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Live::watch`]; [`Error::Io`] if there can be no thread, or no descriptor to wait with.
+    pub fn subscribe(
+        &self,
+        pattern: &str,
+        since: Option<u64>,
+        callback: impl FnMut(Result<Event>) + Send + 'static,
+    ) -> Result<Subscription> {
+        let watch = self.watch(pattern, since)?;
+        let desk = self.inner.desk.clone();
+        let work = Mutex::new(Some((watch, Box::new(callback) as Callback)));
+        let subscriber = Arc::new(Subscriber { work, ended: AtomicBool::new(false) });
+        desk.admit(self, &subscriber)?;
+        Ok(Subscription { subscriber, desk })
+    }
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admit(self: &Arc<Self>, live: &Live, subscriber: &Arc<Subscriber>) -> Result<()> {
+        let mut state = self.state();
+        let failed = |error| Error::io("wait for changes of", &live.store().dirs().config.path)(error);
+        if state.thread.is_none() {
+            let feed = live.inner.feed(live)?;
+            let out = || failed(std::io::Error::from_raw_os_error(24));
+            let ear = Arc::new(feed.bell(live).ok_or_else(out)?.listen().map_err(failed)?);
+            let (desk, served, live) = (self.clone(), ear.clone(), live.clone());
+            let run = move || desk.serve(&live, &served);
+            let thread = std::thread::Builder::new().name("cms-events".into()).spawn(run).map_err(failed)?;
+            state.serving = Some(thread.thread().id());
+            (state.thread, state.ear) = (Some(thread), Some(ear));
+        }
+        state.subscribers.push(subscriber.clone());
+        state.ear.iter().for_each(|ear| ear.ring());
+        Ok(())
+    }
+
+    /// What the thread does.
+    fn serve(&self, live: &Live, ear: &Ear) {
+        let Ok(feed) = live.inner.feed(live) else { return };
+        loop {
+            ear.clear();
+            feed.tend(live);
+            feed.announce_waiting(live, crate::map::Waiting::Times);
+            let subscribers = {
+                let state = self.state();
+                // Once the last one has ended there is no more to do; one that comes then starts another thread.
+                if state.subscribers.is_empty() || state.serving != Some(std::thread::current().id()) {
+                    return;
+                }
+                state.subscribers.clone()
+            };
+            let mut more = false;
+            for subscriber in &subscribers {
+                more |= subscriber.serve();
+            }
+            if more {
+                continue;
+            }
+            if let Some(due) = feed.due() {
+                ear.bell().wake_at(due);
+            }
+            // Whatever ends it, one looks.
+            let _ = poll(&mut [PollFd::new(&ear.as_fd(), PollFlags::IN)], None);
+        }
+    }
+}
+
+impl Subscriber {
+    /// Calls back with what there is, up to a bound. Returns whether there may be more.
+    fn serve(&self) -> bool {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..TURN {
+            if self.ended.load(Ordering::Acquire) {
+                *work = None;
+                return false;
+            }
+            let Some((watch, callback)) = &mut *work else { return false };
+            let told = match watch.take() {
+                Ok(None) => return false,
+                Ok(Some(event)) => Ok(event),
+                Err(error) => Err(error),
+            };
+            let over = matches!(&told, Err(error) if !matches!(error, Error::TooOld { .. }));
+            // Where panics unwind, the others go on; it was told already.
+            let called = catch_unwind(AssertUnwindSafe(|| callback(told)));
+            if over || called.is_err() {
+                *work = None;
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // The thread looks before each call.
+        self.subscriber.ended.store(true, Ordering::Release);
+        let mut state = self.desk.state();
+        state.subscribers.retain(|subscriber| !Arc::ptr_eq(subscriber, &self.subscriber));
+        let inside = state.serving == Some(std::thread::current().id());
+        let (mut thread, mut ear) = (None, None);
+        if state.subscribers.is_empty() {
+            (thread, ear) = (state.thread.take(), state.ear.take());
+            state.serving = None;
+        }
+        drop(state);
+        if let Some(ear) = ear {
+            ear.ring();
+        }
+        if inside {
+            return;
+        }
+        // Waits for a call that is running.
+        *self.subscriber.work.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Some(thread) = thread {
+            // It ends without a result.
+            let _ = thread.join();
+        }
+    }
+}
