@@ -43,6 +43,7 @@ expect() { # NAME EXPECTED ACTUAL
 
 for source in read watch transaction history iterate typed_struct daemon smoke; do build $source $source.c; done
 build smoke_cc smoke.cc
+build subscribe subscribe.c -pthread
 build stress stress.c -std=c11 -Wno-c++-compat -pthread
 
 fresh
@@ -73,7 +74,8 @@ expect transaction "committed
 refused" "$("$work/transaction")"
 wait $watcher $daemon
 expect watch "10.0.0.1
-192.168.7.1" "$(cat "$work/watched")"
+network.lan.ipaddr: 10.0.0.1 -> 192.168.7.1 (committed)" "$(cat "$work/watched")"
+expect subscribe 9000 "$("$work/subscribe")"
 expect daemon "serving 10.0.0.1/255.0.0.0
 serving 192.168.7.1/255.0.0.0" "$(cat "$work/served")"
 fresh

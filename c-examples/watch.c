@@ -1,40 +1,60 @@
-/* Watches an option: looks at the revision now and then, and at the option when that has grown.
-   Ends after as many changes as its argument says. */
+/* Watches an option with poll(2), beside whatever else a program waits for: each change is told once, in order,
+   as soon as its data can be read. Ends after as many changes as its argument says. */
 #define _POSIX_C_SOURCE 200112L
 #include <cms.h>
-#include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+
+static const char *or_nothing(cms_bytes items)
+{
+    return items.data ? items.data : "(nothing)";
+}
+
+static int show(cms_event *event)
+{
+    cms_transaction transaction;
+    cms_change change;
+    int shown = 0;
+
+    if (cms_event_transaction(event, &transaction) != CMS_OK)
+        return 0;
+    while (cms_event_change(event, &change) == CMS_OK) {
+        printf("%s: %s -> %s (%s)\n", change.key.data, or_nothing(change.old_items),
+            or_nothing(change.new_items), transaction.kind == CMS_BY_EDIT ? "edited" : "committed");
+        shown++;
+    }
+    fflush(stdout);
+    return shown;
+}
 
 int main(int argc, char **argv)
 {
-    const struct timespec pause = { 0, 20 * 1000 * 1000 };
     int changes = argc > 1 ? atoi(argv[1]) : 1;
-    uint64_t seen = 0;
+    char address[64];
+    struct pollfd wait = { -1, POLLIN, 0 };
     cms_store *store;
-    cms_key *key;
+    cms_watch *watch;
+    cms_event *event;
 
-    if (cms_open(NULL, &store) != CMS_OK || cms_key_new(store, "network.lan.ipaddr", &key) != CMS_OK)
+    if (cms_open(NULL, &store) != CMS_OK
+        || cms_watch_open(store, "network.lan.ipaddr", CMS_SINCE_NOW, &watch) != CMS_OK
+        || cms_watch_fd(watch, &wait.fd) != CMS_OK)
         return 1;
-    while (changes >= 0) {
-        uint64_t now;
-        cms_bytes value;
-
-        /* Texts that were edited by hand are found by looking; commits are known at once. */
-        if (cms_refresh(store, NULL) != CMS_OK || cms_revision(store, &now) != CMS_OK)
-            return 1;
-        if (now != seen) {
-            if (cms_key_get(key, &value) != CMS_OK)
-                return 1;
-            printf("%s\n", value.data);
-            fflush(stdout);
-            seen = now;
-            changes--;
-        }
-        nanosleep(&pause, NULL);
+    /* The watch comes first: so nothing is missed in between. */
+    if (cms_get(store, "network.lan.ipaddr", address, sizeof address, NULL) == CMS_OK) {
+        printf("%s\n", address);
+        fflush(stdout);
     }
-    cms_key_free(key);
+    while (changes > 0 && poll(&wait, 1, -1) >= 0) {
+        cms_status status;
+
+        while ((status = cms_watch_next(watch, 0, &event)) == CMS_OK)
+            changes -= show(event);
+        if (status != CMS_ERR_END && status != CMS_ERR_STALE)
+            return 1;
+    }
+    cms_watch_close(watch);
     cms_close(store);
     return 0;
 }

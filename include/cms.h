@@ -14,7 +14,7 @@
  *
  * Where to go on: cms_get_int and its like convert, with a default. cms_snapshot_open is for many values of one
  * state, without copying, and for iterating. cms_key_new is for one value again and again. cms_begin is for
- * changes. cms_revision and cms_refresh tell that something has changed.
+ * changes. cms_watch_open tells what has changed, to programs with an event loop; cms_subscribe calls back.
  *
  * Keys      PACKAGE.SECTION.OPTION or PACKAGE.SECTION, where the section is a name, @TYPE[INDEX] (a negative
  *           index counts from the end) or @TYPE[OPTION=VALUE]. A package is a file in the configuration
@@ -37,8 +37,8 @@
  *           the time of the fork; for all else it opens its own. Handles are closed on exec.
  * Limits    Keys, names and types have up to 65534 bytes, values less than 4 MiB, packages up to 2 GiB of text.
  *           A package with more in its text, from an editor for example, is CMS_ERR_INVALID to read.
- * Manners   The library prints nothing, exits never, starts no thread, and changes neither signal handlers nor
- *           the locale. Only where memory runs out it says so on the standard error output and aborts.
+ * Manners   The library prints nothing, exits never, starts no thread but for cms_subscribe, and changes
+ *           neither signal handlers nor the locale. Only where memory runs out it says so on the standard error output and aborts.
  */
 
 
@@ -98,6 +98,12 @@
 // The section stands elsewhere.
 #define CMS_CHANGE_MOVED 4
 
+// For `since`: only what is committed from now on.
+#define CMS_SINCE_NOW UINT64_MAX
+
+// Wait without end.
+#define CMS_FOREVER -1
+
 // What a call came to. Numbers are never used again for something else.
 typedef enum {
     // All is well.
@@ -125,10 +131,10 @@ typedef enum {
     CMS_ERR_IO = 10,
     // The disk or the quota is full, or the file system is read-only.
     CMS_ERR_NO_SPACE = 11,
-    // The map of a package would be larger than `map_limit`.
+    // The map of a package would be larger than `map_limit`; or there are as many watches as there may be.
     CMS_ERR_FULL = 12,
-    // The snapshot is older than what is still kept of a package that it had not looked at before. A new one
-    // will do.
+    // The snapshot is older than what is still kept of a package that it had not looked at before, and a new one
+    // will do; or the log does not tell any more what has changed since a transaction.
     CMS_ERR_STALE = 13,
     // A file that is made from others is damaged; it is made anew when it is next opened.
     CMS_ERR_DAMAGED = 14,
@@ -139,6 +145,10 @@ typedef enum {
     // A fault of this library. The handle should be closed.
     CMS_ERR_INTERNAL = 17,
 } cms_status;
+
+// A transaction, with those of its changes that were asked for. It is valid until the next cms_watch_next of the
+// same watch, or its end; in a callback, until that returns.
+typedef struct cms_event cms_event;
 
 // The transactions that changed something, the newest first. One thread uses one at a time.
 typedef struct cms_history cms_history;
@@ -172,12 +182,20 @@ typedef struct cms_snapshot cms_snapshot;
 // transactions may outlive it. A program needs one, as long as it runs.
 typedef struct cms_store cms_store;
 
+// A subscription: see cms_subscribe. Any thread may end it.
+typedef struct cms_subscription cms_subscription;
+
 // Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees
 // them before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that
 // there is no such package, section or option; CMS_ERR_INVALID that a key, name, type or value is not allowed;
 // CMS_ERR_PARSE and CMS_ERR_IO that a package cannot be read. The transaction goes on without the change then.
 // What changes nothing is CMS_OK.
 typedef struct cms_txn cms_txn;
+
+// Tells of transactions that changed what it was asked to watch: each once, in order, when its data can be read.
+// What a program has not taken yet stays in the log, and costs writers nothing. One thread uses one at a time. It
+// keeps its store open.
+typedef struct cms_watch cms_watch;
 
 // What is known about the last call of this thread that failed; CMS_ERR_END is no failure here. The strings
 // end with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need
@@ -250,7 +268,8 @@ typedef struct {
     int32_t kind;
 } cms_option;
 
-// A transaction. The strings are valid until the next cms_history_next of the same history, or its end.
+// A transaction. The strings are valid until the next cms_history_next of the same history, or its end; those of
+// an event as long as that.
 typedef struct {
     // Its number: the revision of the store after it.
     uint64_t revision;
@@ -269,7 +288,8 @@ typedef struct {
     cms_bytes message;
 } cms_transaction;
 
-// A change of one key. The strings are valid until the next cms_history_change of the same history, or its end.
+// A change of one key. The strings are valid until the next cms_history_change of the same history, or
+// cms_event_change of the same event, or its end.
 typedef struct {
     // PACKAGE.SECTION or PACKAGE.SECTION.OPTION.
     cms_bytes key;
@@ -286,6 +306,11 @@ typedef struct {
     int64_t old_position;
     int64_t new_position;
 } cms_change;
+
+// Called for each event with what was given to cms_subscribe. `event` is NULL if something went wrong: `status`
+// and cms_last_error tell what. After CMS_ERR_STALE events go on behind what is known then, so that everything
+// has to be read anew; after anything else there are none any more.
+typedef void (*cms_event_callback)(cms_event *event, cms_status status, void *data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -650,6 +675,77 @@ cms_status cms_pending(const cms_store *store,
 //
 // CMS_ERR_NOT_FOUND: none waits, or another one. Otherwise as cms_txn_commit.
 cms_status cms_confirm(const cms_store *store, uint64_t transaction);
+
+// Opens a watch. `pattern` is one or more of PACKAGE, PACKAGE.SECTION and PACKAGE.SECTION.OPTION with blanks
+// between them, by name; *, ? and [a-z] stand for what they do in file names: "network.*", "*.lan.ipaddr",
+// "network system". Events start with the transaction after `since`, or, with CMS_SINCE_NOW, with the next one.
+// To follow a state: open the watch, then read.
+//
+// Edits of the texts by others are noted, once a file is at rest, and told as transactions; those of comments
+// only are not told.
+//
+// CMS_ERR_INVALID: the pattern. CMS_ERR_STALE: the log does not go back that far. CMS_ERR_FULL: the store has
+// 1000 watches and subscriptions already. CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be
+// written.
+cms_status cms_watch_open(const cms_store *store,
+                          const char *pattern,
+                          uint64_t since,
+                          cms_watch **watch);
+
+// Finds the next event, and waits for it at most `timeout` milliseconds: 0 for not at all, CMS_FOREVER without
+// end.
+//
+// CMS_ERR_END: there is none. CMS_ERR_STALE: what comes next is not in the log any more; read everything anew, the
+// watch goes on from what is there now.
+cms_status cms_watch_next(cms_watch *watch,
+                          int32_t timeout,
+                          cms_event **event);
+
+// Gets a descriptor that is readable when there may be an event, for poll, epoll, select and event loops. Then call
+// cms_watch_next with a timeout of 0 until it answers CMS_ERR_END; there may be no event at once. At first it is
+// readable. It belongs to the watch: do not read from it, and do not close it.
+//
+// CMS_ERR_IO: the system has no descriptor left, or no instance of inotify.
+cms_status cms_watch_fd(cms_watch *watch,
+                        int32_t *fd);
+
+// Has all that is there already told as one event, with one change for each key, if `merge` is not 0.
+cms_status cms_watch_merge(cms_watch *watch,
+                           int32_t merge);
+
+// Tells the last transaction that the watch has come to: what to open another one since, to continue after a
+// restart.
+cms_status cms_watch_revision(const cms_watch *watch,
+                              uint64_t *revision);
+
+// Closes a watch. NULL is ignored.
+void cms_watch_close(cms_watch *watch);
+
+// Tells the transaction of an event. The strings are valid as long as the event is.
+cms_status cms_event_transaction(const cms_event *event, cms_transaction *transaction);
+
+// Finds the next change of an event, in the order of the transaction. The strings are valid until the next call
+// for the same event, or its end.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_event_change(cms_event *event,
+                            cms_change *change);
+
+// Calls `callback` with each event, in order, on a thread of the library: one for all subscriptions of the store,
+// which ends with the last of them. The callback may read and write the store, and subscribe and end
+// subscriptions; it must not close the store. `pattern` and `since` as in cms_watch_open.
+//
+// As cms_watch_open; CMS_ERR_IO: the system has no thread or descriptor left.
+cms_status cms_subscribe(const cms_store *store,
+                         const char *pattern,
+                         uint64_t since,
+                         cms_event_callback callback,
+                         void *data,
+                         cms_subscription **subscription);
+
+// Ends a subscription. NULL is ignored. Once it returns, the callback is not running and is not called again; but if
+// it is the callback itself that calls this, it is the last call.
+void cms_unsubscribe(cms_subscription *subscription);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use cms_core::log::{Content, Record, What};
+use cms_core::log::{Content, KeyChange, Record, What};
 use cms_core::{Archive, Error, Key};
 
 use crate::handle::{
@@ -25,7 +25,7 @@ pub struct cms_history {
 }
 
 /// A change as C gets to see it: old and new beside each other.
-struct Shown {
+pub(crate) struct Shown {
     key: CString,
     kind: i32,
     list: bool,
@@ -33,7 +33,8 @@ struct Shown {
     positions: [i64; 2],
 }
 
-/// A transaction. The strings are valid until the next cms_history_next of the same history, or its end.
+/// A transaction. The strings are valid until the next cms_history_next of the same history, or its end; those of
+/// an event as long as that.
 #[repr(C)]
 pub struct cms_transaction {
     /// Its number: the revision of the store after it.
@@ -66,7 +67,8 @@ pub const CMS_BY_ROLLBACK: i32 = 5;
 /// Confirms a commit. It changes nothing.
 pub const CMS_BY_CONFIRM: i32 = 6;
 
-/// A change of one key. The strings are valid until the next cms_history_change of the same history, or its end.
+/// A change of one key. The strings are valid until the next cms_history_change of the same history, or
+/// cms_event_change of the same event, or its end.
 #[repr(C)]
 pub struct cms_change {
     /// PACKAGE.SECTION or PACKAGE.SECTION.OPTION.
@@ -138,7 +140,6 @@ pub unsafe extern "C" fn cms_history_next(
     history: *mut cms_history,
     transaction: *mut cms_transaction,
 ) -> cms_status {
-    use cms_core::log::Kind;
     guard(|| {
         let place = wanted(transaction, "transaction")?;
         // SAFETY: C keeps the conventions.
@@ -147,24 +148,9 @@ pub unsafe extern "C" fn cms_history_next(
         history.source = text(record.source.as_bytes());
         history.message = text(record.message.as_bytes());
         history.changes = record.packages.iter().flat_map(changes).collect::<Vec<_>>().into_iter();
-        let kind = match record.kind {
-            Kind::Commit => CMS_BY_COMMIT,
-            Kind::FileEdit => CMS_BY_EDIT,
-            Kind::Baseline | Kind::Heads => CMS_BY_BASELINE,
-            Kind::Undo => CMS_BY_UNDO,
-            Kind::Rollback => CMS_BY_ROLLBACK,
-            Kind::Confirm => CMS_BY_CONFIRM,
-        };
-        let found = cms_transaction {
-            revision: record.sequence,
-            time: record.time,
-            refers: record.refers,
-            uid: record.uid,
-            pid: record.pid,
-            kind,
-            source: cms_bytes::of(history.source.as_bytes()),
-            message: cms_bytes::of(history.message.as_bytes()),
-        };
+        let (source, message) =
+            (cms_bytes::of(history.source.as_bytes()), cms_bytes::of(history.message.as_bytes()));
+        let found = told(&record, source, message);
         // SAFETY: not NULL.
         unsafe { place.write(found) };
         Ok(())
@@ -184,19 +170,8 @@ pub unsafe extern "C" fn cms_history_change(
         // SAFETY: C keeps the conventions.
         let history = unsafe { handle_mut(history, "history") }?;
         let shown = history.change.insert(history.changes.next().ok_or(Failure::End)?);
-        let of = |value: &Option<Vec<u8>>| value.as_deref().map_or(cms_bytes::NONE, cms_bytes::of);
-        let [old_items, new_items] = shown.values.each_ref().map(of);
-        let found = cms_change {
-            key: cms_bytes::of(shown.key.as_bytes()),
-            kind: shown.kind,
-            list: i32::from(shown.list),
-            old_items,
-            new_items,
-            old_position: shown.positions[0],
-            new_position: shown.positions[1],
-        };
         // SAFETY: not NULL.
-        unsafe { place.write(found) };
+        unsafe { give_change(place, shown) };
         Ok(())
     })
 }
@@ -212,22 +187,69 @@ fn text(bytes: &[u8]) -> CString {
     CString::new(bytes).unwrap_or_default()
 }
 
+/// Tells a transaction as C gets to see it.
+pub(crate) fn told(record: &Record, source: cms_bytes, message: cms_bytes) -> cms_transaction {
+    use cms_core::log::Kind;
+    let kind = match record.kind {
+        Kind::Commit => CMS_BY_COMMIT,
+        Kind::FileEdit => CMS_BY_EDIT,
+        Kind::Baseline | Kind::Heads => CMS_BY_BASELINE,
+        Kind::Undo => CMS_BY_UNDO,
+        Kind::Rollback => CMS_BY_ROLLBACK,
+        Kind::Confirm => CMS_BY_CONFIRM,
+    };
+    cms_transaction {
+        revision: record.sequence,
+        time: record.time,
+        refers: record.refers,
+        uid: record.uid,
+        pid: record.pid,
+        kind,
+        source,
+        message,
+    }
+}
+
 /// Takes the changes of a package apart into what C gets to see.
 fn changes(package: &cms_core::log::PackageChange) -> impl Iterator<Item = Shown> {
-    package.changes.iter().map(|change| {
-        let (old, new) = change.values();
-        let list = [old, new].into_iter().flatten().any(|value| matches!(value, Content::List(_)));
-        let (kind, positions) = match change.what {
-            What::Added(_) => (CMS_CHANGE_ADDED, [-1, -1]),
-            What::Deleted(_) => (CMS_CHANGE_DELETED, [-1, -1]),
-            What::Changed { .. } => (CMS_CHANGE_SET, [-1, -1]),
-            What::Moved { old, new } => {
-                (CMS_CHANGE_MOVED, [old, new].map(|place| i64::try_from(place).unwrap_or(i64::MAX)))
-            }
-        };
-        let values = [old, new].map(|value| value.map(items));
-        Shown { key: text(&change.key(&package.package)), kind, list, values, positions }
-    })
+    package.changes.iter().map(|change| shown(&package.package, change))
+}
+
+/// Takes a change apart into what C gets to see.
+pub(crate) fn shown(package: &str, change: &KeyChange) -> Shown {
+    let (old, new) = change.values();
+    let list = [old, new].into_iter().flatten().any(|value| matches!(value, Content::List(_)));
+    let (kind, positions) = match change.what {
+        What::Added(_) => (CMS_CHANGE_ADDED, [-1, -1]),
+        What::Deleted(_) => (CMS_CHANGE_DELETED, [-1, -1]),
+        What::Changed { .. } => (CMS_CHANGE_SET, [-1, -1]),
+        What::Moved { old, new } => {
+            (CMS_CHANGE_MOVED, [old, new].map(|place| i64::try_from(place).unwrap_or(i64::MAX)))
+        }
+    };
+    let values = [old, new].map(|value| value.map(items));
+    Shown { key: text(&change.key(package)), kind, list, values, positions }
+}
+
+/// Tells a change; what C gets borrows from `shown`.
+///
+/// # Safety
+///
+/// `place` may be written to.
+pub(crate) unsafe fn give_change(place: *mut cms_change, shown: &Shown) {
+    let of = |value: &Option<Vec<u8>>| value.as_deref().map_or(cms_bytes::NONE, cms_bytes::of);
+    let [old_items, new_items] = shown.values.each_ref().map(of);
+    let found = cms_change {
+        key: cms_bytes::of(shown.key.as_bytes()),
+        kind: shown.kind,
+        list: i32::from(shown.list),
+        old_items,
+        new_items,
+        old_position: shown.positions[0],
+        new_position: shown.positions[1],
+    };
+    // SAFETY: the caller's promise.
+    unsafe { place.write(found) };
 }
 
 /// Joins items, a NUL byte behind each.

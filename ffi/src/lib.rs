@@ -21,3 +21,4 @@ mod snapshot;
 mod status;
 mod store;
 mod txn;
+mod watch;

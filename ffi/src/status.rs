@@ -40,10 +40,10 @@ pub enum cms_status {
     CMS_ERR_IO = 10,
     /// The disk or the quota is full, or the file system is read-only.
     CMS_ERR_NO_SPACE = 11,
-    /// The map of a package would be larger than `map_limit`.
+    /// The map of a package would be larger than `map_limit`; or there are as many watches as there may be.
     CMS_ERR_FULL = 12,
-    /// The snapshot is older than what is still kept of a package that it had not looked at before. A new one
-    /// will do.
+    /// The snapshot is older than what is still kept of a package that it had not looked at before, and a new one
+    /// will do; or the log does not tell any more what has changed since a transaction.
     CMS_ERR_STALE = 13,
     /// A file that is made from others is damaged; it is made anew when it is next opened.
     CMS_ERR_DAMAGED = 14,
@@ -233,6 +233,11 @@ fn of_code(code: Code) -> cms_status {
         Code::Damaged => CMS_ERR_DAMAGED,
         Code::NotDurable => CMS_ERR_NOT_DURABLE,
     }
+}
+
+/// Keeps an error for `cms_last_error`, for a callback that is told of it.
+pub fn status_of(error: Error) -> cms_status {
+    Failure::from(error).keep()
 }
 
 /// Runs the body of a function: keeps what it fails with, and stops a panic from reaching C.

@@ -1,0 +1,270 @@
+//! Being told of changes.
+
+use std::ffi::{CString, c_char, c_void};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use cms_core::{Error, Event, Subscription, Watch};
+
+use crate::handle::{bytes, check_text, cms_bytes, give_handle, handle, handle_mut, take_back, wanted};
+use crate::history::{Shown, cms_change, cms_transaction, give_change, shown, told};
+use crate::open::cms_store;
+use crate::status::{Failure, cms_status, guard, guard_void, status_of};
+
+/// Tells of transactions that changed what it was asked to watch: each once, in order, when its data can be read.
+/// What a program has not taken yet stays in the log, and costs writers nothing. One thread uses one at a time. It
+/// keeps its store open.
+pub struct cms_watch {
+    watch: Watch,
+    event: Option<cms_event>,
+}
+
+/// A transaction, with those of its changes that were asked for. It is valid until the next cms_watch_next of the
+/// same watch, or its end; in a callback, until that returns.
+pub struct cms_event {
+    event: Event,
+    source: CString,
+    message: CString,
+    /// Which change comes next.
+    next: usize,
+    change: Option<Shown>,
+}
+
+/// A subscription: see cms_subscribe. Any thread may end it.
+pub struct cms_subscription(Subscription);
+
+/// Called for each event with what was given to cms_subscribe. `event` is NULL if something went wrong: `status`
+/// and cms_last_error tell what. After CMS_ERR_STALE events go on behind what is known then, so that everything
+/// has to be read anew; after anything else there are none any more.
+pub type cms_event_callback =
+    Option<unsafe extern "C" fn(event: *mut cms_event, status: cms_status, data: *mut c_void)>;
+
+/// For `since`: only what is committed from now on.
+pub const CMS_SINCE_NOW: u64 = u64::MAX;
+
+/// Wait without end.
+pub const CMS_FOREVER: i32 = -1;
+
+impl cms_event {
+    fn of(event: Event) -> Self {
+        let text = |text: &str| CString::new(text).unwrap_or_default();
+        let (source, message) = (text(&event.record().source), text(&event.record().message));
+        Self { event, source, message, next: 0, change: None }
+    }
+}
+
+/// Opens a watch. `pattern` is one or more of PACKAGE, PACKAGE.SECTION and PACKAGE.SECTION.OPTION with blanks
+/// between them, by name; *, ? and [a-z] stand for what they do in file names: "network.*", "*.lan.ipaddr",
+/// "network system". Events start with the transaction after `since`, or, with CMS_SINCE_NOW, with the next one.
+/// To follow a state: open the watch, then read.
+///
+/// Edits of the texts by others are noted, once a file is at rest, and told as transactions; those of comments
+/// only are not told.
+///
+/// CMS_ERR_INVALID: the pattern. CMS_ERR_STALE: the log does not go back that far. CMS_ERR_FULL: the store has
+/// 1000 watches and subscriptions already. CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be
+/// written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_watch_open(
+    store: *const cms_store,
+    pattern: *const c_char,
+    since: u64,
+    watch: *mut *mut cms_watch,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(watch, "watch")?;
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?;
+        // SAFETY: the same.
+        let pattern = unsafe { text(pattern) }?;
+        let watch = store.0.watch(pattern, known(since))?;
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_watch { watch, event: None }) };
+        Ok(())
+    })
+}
+
+fn known(since: u64) -> Option<u64> {
+    Some(since).filter(|since| *since != CMS_SINCE_NOW)
+}
+
+/// # Safety
+///
+/// The pattern is NULL or ends.
+unsafe fn text<'p>(pattern: *const c_char) -> Result<&'p str, Failure> {
+    // SAFETY: the caller's promise.
+    let pattern = unsafe { bytes(pattern, "pattern") }?;
+    check_text(pattern, "pattern")?;
+    std::str::from_utf8(pattern).map_err(|_| Failure::Invalid("pattern", "not UTF-8"))
+}
+
+/// Finds the next event, and waits for it at most `timeout` milliseconds: 0 for not at all, CMS_FOREVER without
+/// end.
+///
+/// CMS_ERR_END: there is none. CMS_ERR_STALE: what comes next is not in the log any more; read everything anew, the
+/// watch goes on from what is there now.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_watch_next(
+    watch: *mut cms_watch,
+    timeout: i32,
+    event: *mut *mut cms_event,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(event, "event")?;
+        // SAFETY: C keeps the conventions.
+        let watch = unsafe { handle_mut(watch, "watch") }?;
+        watch.event = None;
+        let timeout = match (timeout, u64::try_from(timeout)) {
+            (CMS_FOREVER, _) => None,
+            (_, Ok(timeout)) => Some(Duration::from_millis(timeout)),
+            (_, Err(_)) => return Err(Failure::Invalid("timeout", "milliseconds, or CMS_FOREVER")),
+        };
+        let found = watch.watch.next(timeout)?.ok_or(Failure::End)?;
+        let found: *mut cms_event = watch.event.insert(cms_event::of(found));
+        // SAFETY: not NULL.
+        unsafe { place.write(found) };
+        Ok(())
+    })
+}
+
+/// Gets a descriptor that is readable when there may be an event, for poll, epoll, select and event loops. Then call
+/// cms_watch_next with a timeout of 0 until it answers CMS_ERR_END; there may be no event at once. At first it is
+/// readable. It belongs to the watch: do not read from it, and do not close it.
+///
+/// CMS_ERR_IO: the system has no descriptor left, or no instance of inotify.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_watch_fd(watch: *mut cms_watch, fd: *mut i32) -> cms_status {
+    guard(|| {
+        let place = wanted(fd, "fd")?;
+        // SAFETY: C keeps the conventions.
+        let watch = unsafe { handle_mut(watch, "watch") }?;
+        let fd = watch.watch.fd()?.as_raw_fd();
+        // SAFETY: not NULL.
+        unsafe { place.write(fd) };
+        Ok(())
+    })
+}
+
+/// Has all that is there already told as one event, with one change for each key, if `merge` is not 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_watch_merge(watch: *mut cms_watch, merge: i32) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        unsafe { handle_mut(watch, "watch") }?.watch.set_merging(merge != 0);
+        Ok(())
+    })
+}
+
+/// Tells the last transaction that the watch has come to: what to open another one since, to continue after a
+/// restart.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_watch_revision(watch: *const cms_watch, revision: *mut u64) -> cms_status {
+    guard(|| {
+        let place = wanted(revision, "revision")?;
+        // SAFETY: C keeps the conventions.
+        let at = unsafe { handle(watch, "watch") }?.watch.sequence();
+        // SAFETY: not NULL.
+        unsafe { place.write(at) };
+        Ok(())
+    })
+}
+
+/// Closes a watch. NULL is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_watch_close(watch: *mut cms_watch) {
+    // SAFETY: C promises that the handle is one, and not used again.
+    guard_void(|| drop(unsafe { take_back(watch) }));
+}
+
+/// Tells the transaction of an event. The strings are valid as long as the event is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_event_transaction(
+    event: *const cms_event,
+    transaction: *mut cms_transaction,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(transaction, "transaction")?;
+        // SAFETY: C keeps the conventions.
+        let event = unsafe { handle(event, "event") }?;
+        let (source, message) =
+            (cms_bytes::of(event.source.as_bytes()), cms_bytes::of(event.message.as_bytes()));
+        // SAFETY: not NULL.
+        unsafe { place.write(told(event.event.record(), source, message)) };
+        Ok(())
+    })
+}
+
+/// Finds the next change of an event, in the order of the transaction. The strings are valid until the next call
+/// for the same event, or its end.
+///
+/// CMS_ERR_END: there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_event_change(event: *mut cms_event, change: *mut cms_change) -> cms_status {
+    guard(|| {
+        let place = wanted(change, "change")?;
+        // SAFETY: C keeps the conventions.
+        let event = unsafe { handle_mut(event, "event") }?;
+        let changed = event.event.change(event.next).ok_or(Failure::End)?;
+        event.next += 1;
+        let shown = event.change.insert(shown(changed.package, changed.change));
+        // SAFETY: not NULL.
+        unsafe { give_change(place, shown) };
+        Ok(())
+    })
+}
+
+/// What C gave to be called with. That it may be used on another thread is C's promise.
+struct Data(*mut c_void);
+
+// SAFETY: see above.
+unsafe impl Send for Data {}
+
+/// Calls `callback` with each event, in order, on a thread of the library: one for all subscriptions of the store,
+/// which ends with the last of them. The callback may read and write the store, and subscribe and end
+/// subscriptions; it must not close the store. `pattern` and `since` as in cms_watch_open.
+///
+/// As cms_watch_open; CMS_ERR_IO: the system has no thread or descriptor left.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_subscribe(
+    store: *const cms_store,
+    pattern: *const c_char,
+    since: u64,
+    callback: cms_event_callback,
+    data: *mut c_void,
+    subscription: *mut *mut cms_subscription,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(subscription, "subscription")?;
+        let callback = callback.ok_or(Failure::Null("callback"))?;
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?;
+        // SAFETY: the same.
+        let pattern = unsafe { text(pattern) }?;
+        let data = Data(data);
+        let call = move |told: Result<Event, Error>| {
+            // All of it, and not only the pointer in it.
+            let data = &data;
+            match told {
+                Ok(event) => {
+                    let mut event = cms_event::of(event);
+                    // SAFETY: C promises that it can be called so.
+                    unsafe { callback(&raw mut event, cms_status::CMS_OK, data.0) };
+                }
+                // SAFETY: the same.
+                Err(error) => unsafe { callback(std::ptr::null_mut(), status_of(error), data.0) },
+            }
+        };
+        let subscribed = store.0.subscribe(pattern, known(since), call)?;
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_subscription(subscribed)) };
+        Ok(())
+    })
+}
+
+/// Ends a subscription. NULL is ignored. Once it returns, the callback is not running and is not called again; but if
+/// it is the callback itself that calls this, it is the last call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_unsubscribe(subscription: *mut cms_subscription) {
+    // SAFETY: C promises that the handle is one, and not used again.
+    guard_void(|| drop(unsafe { take_back(subscription) }.map(|ended| ended.0)));
+}
