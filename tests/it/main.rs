@@ -7,6 +7,7 @@ mod corruption;
 mod crash;
 mod disk;
 mod events;
+mod events_cli;
 mod faults;
 mod golden;
 mod group;

@@ -15,10 +15,10 @@ use super::stage::unified;
 
 /// The names of users, as far as the system knows them.
 #[derive(Default)]
-struct Users(HashMap<u32, String>);
+pub struct Users(HashMap<u32, String>);
 
 impl Users {
-    fn name(&mut self, uid: u32) -> &str {
+    pub fn name(&mut self, uid: u32) -> &str {
         self.0.entry(uid).or_insert_with(|| {
             let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
             let name = known.lines().find_map(|line| {
@@ -61,7 +61,7 @@ fn content_json(content: Option<&Content>) -> Json {
 }
 
 /// Writes a change as a line: `+KEY='new'`, `-KEY='old'`, `KEY: 'old' -> 'new'`, or `^KEY: 3 -> 0`.
-fn change_line(package: &str, change: &KeyChange) -> Vec<u8> {
+pub fn change_line(package: &str, change: &KeyChange) -> Vec<u8> {
     let key = change.key(package);
     match &change.what {
         What::Added(new) => [b"+", &key[..], b"=", &content(new)].concat(),
@@ -71,7 +71,7 @@ fn change_line(package: &str, change: &KeyChange) -> Vec<u8> {
     }
 }
 
-fn change_json(package: &str, change: &KeyChange) -> Json {
+pub fn change_json(package: &str, change: &KeyChange) -> Json {
     let (old, new) = change.values();
     let mut row = json!({"key": show(&change.key(package)), "change": match change.what {
         What::Added(_) => "added",
@@ -85,7 +85,7 @@ fn change_json(package: &str, change: &KeyChange) -> Json {
     row
 }
 
-fn record_json(record: &Record, users: &mut Users) -> Json {
+pub fn record_json(record: &Record, users: &mut Users) -> Json {
     let packages: Vec<&str> = record.packages.iter().map(|change| change.package.as_str()).collect();
     let changes: Vec<Json> = record
         .packages
@@ -101,7 +101,7 @@ fn record_json(record: &Record, users: &mut Users) -> Json {
     })
 }
 
-fn record_title(record: &Record, users: &mut Users) -> String {
+pub fn record_title(record: &Record, users: &mut Users) -> String {
     let time = clock::show(record.time);
     let mut title = format!("{} {}Z {}", record.sequence, &time[..19], users.name(record.uid));
     if record.source != record.kind.name() {

@@ -77,6 +77,11 @@ impl Line {
         self.flags.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_slice())
     }
 
+    /// Returns all values of an option that may be given several times.
+    pub fn values(&self, long: &str) -> impl Iterator<Item = &[u8]> {
+        self.flags.iter().filter(move |(name, _)| *name == long).map(|(_, value)| value.as_slice())
+    }
+
     /// Returns the value of an option as text.
     pub fn text(&self, long: &str) -> Option<String> {
         self.value(long).map(|value| String::from_utf8_lossy(value).into_owned())

@@ -15,6 +15,7 @@ mod stage;
 mod table;
 mod transfer;
 mod txn;
+mod watch;
 mod write;
 
 use std::ffi::OsString;
@@ -29,6 +30,9 @@ use line::Line;
 pub fn run(words: &[OsString]) -> ExitCode {
     if words.first().is_some_and(|word| word == "__complete") {
         return batch::complete_line(&words[1..]).into();
+    }
+    if words.first().is_some_and(|word| word == watch::TETHERED) {
+        return watch::tethered(&words[1..]);
     }
     let line = Line::parse(words);
     let json = match &line {

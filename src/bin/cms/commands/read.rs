@@ -75,14 +75,19 @@ fn get_loaded(context: &mut Context, key: &Key) -> Result<Got, Failure> {
     }
 }
 
+/// Returns the name of a variable of the shell for a key.
+pub fn variable(key: &str) -> String {
+    let mut name: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    // The shell would take `4g_x=1` for a command.
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    name
+}
+
 fn print_value(context: &mut Context, line: &Line, key: &[u8], got: Got) -> Result<(), Failure> {
     if line.has("sh") {
-        let mut name: String =
-            text(key).chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        // The shell would take `4g_x=1` for a command.
-        if name.starts_with(|c: char| c.is_ascii_digit()) {
-            name.insert(0, '_');
-        }
+        let name = variable(&text(key));
         let value = match got {
             Got::One(value) => value,
             Got::Many(items) => items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(&b' '),

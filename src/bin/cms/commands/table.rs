@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::line::Line;
-use super::{batch, check, docs, history, maps, meta, read, stage, transfer, txn, write};
+use super::{batch, check, docs, history, maps, meta, read, stage, transfer, txn, watch, write};
 
 /// An option of a command, or of all.
 pub struct Flag {
@@ -305,6 +305,39 @@ pub const COMMANDS: &[Command] = &[
         flags: &[valued("number", None, "N", "no more than so many, the newest")],
         writes: false,
         run: history::history,
+    },
+    Command {
+        name: "watch",
+        aliases: &[],
+        arguments: "[PATTERN...]",
+        summary: "tell of changes as they are committed: of network, network.lan, *.lan.ipaddr",
+        flags: &[
+            valued("since", None, "REVISION", "begin behind this revision, and miss nothing"),
+            valued("exec", None, "COMMAND", "run it for each change, told by CMS_KEY, CMS_OLD, CMS_NEW, ..."),
+            valued("count", None, "N", "end after so many transactions"),
+            valued("timeout", None, "SECONDS", "end once nothing has happened for so long, with exit code 8"),
+        ],
+        writes: false,
+        run: watch::watch,
+    },
+    Command {
+        name: "run",
+        aliases: &[],
+        arguments: "-- PROGRAM [WORD...]",
+        summary: "run a program, and send it a signal or restart it when something has changed",
+        flags: &[
+            valued(
+                "watch",
+                None,
+                "PATTERN",
+                "what it is to be told of (default: everything); again for more",
+            ),
+            valued("signal", None, "NAME", "the signal that tells it (default HUP)"),
+            flag("restart", "end it and start it anew instead"),
+            valued("env", None, "PATTERN", "values to put in its environment, as 'get --sh' names them"),
+        ],
+        writes: false,
+        run: watch::run,
     },
     Command {
         name: "blame",
