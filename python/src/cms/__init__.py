@@ -1,0 +1,52 @@
+"""Configuration that people edit as text and programs read in nanoseconds.
+
+    import cms
+
+    with cms.open() as store:
+        store["network.lan.ipaddr"]                       # "192.168.1.1"
+        store.get("network.lan.mtu", 1500, type=int)      # 1500
+        for section in store["firewall"].sections("rule"):
+            print(section.name, section.get("target"))
+        with store.transaction() as txn:                  # commits, or rolls back on an exception
+            txn["network.lan.ipaddr"] = "192.168.7.1"
+
+Importing it loads no library and starts no thread.
+"""
+
+from __future__ import annotations
+
+from ._convert import size as size
+from ._default import get as get
+from ._errors import (
+    Ambiguous as Ambiguous,
+    Conflict as Conflict,
+    Damaged as Damaged,
+    End as End,
+    Error as Error,
+    Exists as Exists,
+    Full as Full,
+    Internal as Internal,
+    Invalid as Invalid,
+    IoError as IoError,
+    Locked as Locked,
+    NoSpace as NoSpace,
+    NotDurable as NotDurable,
+    NotFound as NotFound,
+    ParseError as ParseError,
+    PermissionDenied as PermissionDenied,
+    Stale as Stale,
+    WrongType as WrongType,
+)
+from ._ffi import VERSION as __version__
+from ._ffi import Status as Status
+from ._key import Key as Key
+from ._reader import Value as Value
+from ._section import Package as Package
+from ._section import Section as Section
+from ._snapshot import Snapshot as Snapshot
+from ._store import Store as Store
+from ._store import open as open
+from ._txn import Transaction as Transaction
+
+__all__ = ["Error", "Key", "Package", "Section", "Snapshot", "Status", "Store", "Transaction", "Value", "size"]
+__all__ += [kind.__name__ for kind in Error.__subclasses__()]

@@ -1,0 +1,103 @@
+"""Text as numbers, truth values and sizes, exactly as cms_get_int and its like read it (tests compare the two)."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Callable, Dict
+
+from ._errors import WrongType
+
+_INTEGER = re.compile(r"[+-]?(?:[0-9]+|0[xX][0-9a-fA-F]+)", re.ASCII)
+_SIZE = re.compile(r"([0-9]+)(?:([kKmMgGtT])(?:i?B)?|B)?", re.ASCII)
+_TRUTH = {word: True for word in ("1", "on", "true", "yes", "enabled")}
+_TRUTH.update({word: False for word in ("0", "off", "false", "no", "disabled")})
+
+
+def integer(text: str) -> int:
+    """Reads a whole number of 64 bits: decimal, or hexadecimal behind 0x.
+
+    >>> integer("0x1F"), integer("-7")
+    (31, -7)
+    """
+    if not _INTEGER.fullmatch(text):
+        raise ValueError("not a whole number")
+    number = int(text, 16 if "x" in text or "X" in text else 10)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError("not a whole number of 64 bits")
+    return number
+
+
+def boolean(text: str) -> bool:
+    """Reads a truth value, in the words that OpenWrt's programs take.
+
+    >>> boolean("on"), boolean("disabled")
+    (True, False)
+    """
+    try:
+        return _TRUTH[text]
+    except KeyError:
+        raise ValueError(f"not one of {', '.join(_TRUTH)}") from None
+
+
+def number(text: str) -> float:
+    """Reads a finite decimal number.
+
+    >>> number("30.5")
+    30.5
+    """
+    if text.strip("0123456789.eE+-"):
+        raise ValueError("not a finite decimal number")
+    try:
+        real = float(text)
+    except ValueError:
+        real = math.inf
+    if not math.isfinite(real):
+        raise ValueError("not a finite decimal number")
+    return real
+
+
+def size(text: str) -> int:
+    """Reads a number of bytes, for ``get(key, type=cms.size)``.
+
+    >>> size("512"), size("2k"), size("1MiB")
+    (512, 2048, 1048576)
+    """
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError("not a number of bytes, perhaps with one of k, M, G or T")
+    number = int(match[1]) << 10 * " kmgt".index((match[2] or " ").lower())
+    if number >= 1 << 64:
+        raise ValueError("not a number of bytes that fits")
+    return number
+
+
+_READERS: Dict[Any, Callable[[str], Any]] = {int: integer, bool: boolean, float: number}
+
+
+def convert(value: Any, type: Any, key: str) -> Any:
+    """Makes of a value what was asked for."""
+    if type is list:
+        return [value] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        what = "a list" if isinstance(value, list) else "no option"
+        raise WrongType(f"{key}: is {what}", key=key, hint="type=list reads lists")
+    try:
+        return _READERS.get(type, type)(value)
+    except ValueError as error:
+        raise WrongType(f"{key}: {error}", key=key) from error
+
+
+def to_text(value: Any) -> str:
+    """Returns what a value is as text: truth values are "1" and "0"."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return float.__repr__(value)
+    if value is None or isinstance(value, (bytes, dict, list, tuple, set)):
+        raise TypeError(f"a value is text, a number or a truth value, not {type(value).__name__}")
+    return str(value)

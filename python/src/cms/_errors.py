@@ -1,0 +1,173 @@
+"""The exceptions: one for each status, which are also what Python programs catch where they use a dict or a file."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Dict, NoReturn, Tuple, Type
+
+from . import _ffi
+from ._ffi import Status
+
+
+class Error(Exception):
+    """A call of the library that failed; the base of all others.
+
+    ``file``, ``key`` and ``hint`` are "" and ``line`` and ``column`` 0 where there is none. Line and column count
+    from 1, the column in bytes.
+    """
+
+    status: ClassVar[Status] = Status.INTERNAL
+
+    def __init__(
+        self, message: str = "", *, file: str = "", line: int = 0, column: int = 0, key: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = file
+        self.line = line
+        self.column = column
+        self.key = key
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, dict(self.__dict__))
+
+
+def _rebuild(kind: Type[Error], message: str, details: Dict[str, Any]) -> Error:
+    error = kind(message)
+    error.__dict__.update(details)
+    return error
+
+
+class NotFound(Error, KeyError):
+    """There is no such package, section or option; or no configuration directory."""
+
+    status = Status.NOT_FOUND
+
+
+class Invalid(Error, ValueError):
+    """A key, name, type or value is not allowed, too long or not UTF-8."""
+
+    status = Status.INVALID
+
+
+class WrongType(Error, TypeError, ValueError):
+    """The value is a list where one string was asked for, or its text is not of the type asked for."""
+
+    status = Status.TYPE
+
+
+class ParseError(Error, ValueError):
+    """The text of a package has errors: see ``file``, ``line`` and ``column``."""
+
+    status = Status.PARSE
+
+
+class Conflict(Error):
+    """Someone else kept changing the same package."""
+
+    status = Status.CONFLICT
+
+
+class Exists(Error, ValueError):
+    """The new name is in use."""
+
+    status = Status.EXISTS
+
+
+class Ambiguous(Error, LookupError):
+    """A key selects several sections."""
+
+    status = Status.AMBIGUOUS
+
+
+class Locked(Error, TimeoutError):
+    """Another writer did not finish in time."""
+
+    status = Status.LOCKED
+
+
+class PermissionDenied(Error, PermissionError):
+    """The system does not permit it to this user."""
+
+    status = Status.PERMISSION
+
+
+class IoError(Error, OSError):
+    """A system call failed."""
+
+    status = Status.IO
+
+
+class NoSpace(Error, OSError):
+    """The disk or the quota is full, or the file system is read-only."""
+
+    status = Status.NO_SPACE
+
+
+class Full(Error):
+    """The map of a package would be larger than ``map_limit``."""
+
+    status = Status.FULL
+
+
+class Stale(Error):
+    """The snapshot is older than what is still kept of a package it had not looked at before: open a new one."""
+
+    status = Status.STALE
+
+
+class Damaged(Error):
+    """A file that is made from others is damaged; it is made anew when it is next opened."""
+
+    status = Status.DAMAGED
+
+
+class NotDurable(Error):
+    """The change is in place, but may not survive a power cut."""
+
+    status = Status.NOT_DURABLE
+
+
+class End(Error, IndexError):
+    """There is nothing more."""
+
+    status = Status.END
+
+
+class Internal(Error, RuntimeError):
+    """A fault of the library. The store should be closed."""
+
+    status = Status.INTERNAL
+
+
+BY_STATUS: Dict[int, Type[Error]] = {kind.status: kind for kind in Error.__subclasses__()}
+
+
+def text(data: bytes) -> str:
+    """Decodes what need not be UTF-8, so that it can be encoded again."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def fail(status: int, key: str = "") -> NoReturn:
+    """Raises the exception for what the last call answered."""
+    kind = BY_STATUS.get(status, Internal)
+    told = _ffi.cms_error()
+    if _ffi.library().cms_last_error(told) or told.status != status:
+        raise kind(f"{key}: {kind.__doc__}" if key else str(kind.__doc__), key=key)
+    raise kind(
+        text(told.message),
+        file=text(told.file),
+        line=told.line,
+        column=told.column,
+        key=text(told.key) or key,
+        hint=text(told.hint),
+    )
+
+
+def check(status: int, key: str = "") -> None:
+    """Raises an exception unless all is well."""
+    if status:
+        fail(status, key)

@@ -1,0 +1,363 @@
+"""libcms.so as ctypes sees it: its types and functions, spelt as in cms.h, and where it is found.
+
+Nothing is loaded before it is needed: the library with the first store, a function with its first call. A new
+function of cms.h is one line in SIGNATURES; tests/test_header.py compares all of this with the header.
+"""
+
+from __future__ import annotations
+
+import os
+from ctypes import (
+    CDLL,
+    POINTER,
+    Structure,
+    addressof,
+    byref,
+    c_char,
+    c_char_p,
+    c_double,
+    c_int,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+    create_string_buffer,
+    sizeof,
+    string_at,
+)
+from enum import IntEnum
+from typing import Any, Callable, Dict, List, Sequence, Tuple, Type
+
+# What others take from here: nothing else imports ctypes.
+__all__ = ["byref", "c_char_p", "c_int32", "c_size_t", "c_uint64", "create_string_buffer", "sizeof"]
+
+VERSION = "0.1.0"
+
+CMS_OPEN_PRIVATE = 1
+CMS_TYPE_STRING = 1
+CMS_TYPE_LIST = 2
+
+
+class Status(IntEnum):
+    """What a call came to: cms_status without its prefixes."""
+
+    OK = 0
+    NOT_FOUND = 1
+    INVALID = 2
+    TYPE = 3
+    PARSE = 4
+    CONFLICT = 5
+    EXISTS = 6
+    AMBIGUOUS = 7
+    LOCKED = 8
+    PERMISSION = 9
+    IO = 10
+    NO_SPACE = 11
+    FULL = 12
+    STALE = 13
+    DAMAGED = 14
+    NOT_DURABLE = 15
+    END = 16
+    INTERNAL = 17
+
+
+class _Opaque(Structure):
+    """A handle: only its address is ours."""
+
+    _fields_ = ()
+
+
+class cms_store(_Opaque): ...
+
+
+class cms_key(_Opaque): ...
+
+
+class cms_list(_Opaque): ...
+
+
+class cms_snapshot(_Opaque): ...
+
+
+class cms_txn(_Opaque): ...
+
+
+class cms_package_iter(_Opaque): ...
+
+
+class cms_section_iter(_Opaque): ...
+
+
+class cms_option_iter(_Opaque): ...
+
+
+class cms_error(Structure):
+    _fields_ = (
+        ("status", c_int),
+        ("message", c_char_p),
+        ("file", c_char_p),
+        ("key", c_char_p),
+        ("hint", c_char_p),
+        ("line", c_uint32),
+        ("column", c_uint32),
+    )
+
+
+class cms_options(Structure):
+    _fields_ = (
+        ("size", c_size_t),
+        ("config_dir", c_char_p),
+        ("save_dir", c_char_p),
+        ("run_dir", c_char_p),
+        ("state_dir", c_char_p),
+        ("flags", c_uint32),
+        ("map_limit", c_uint64),
+    )
+
+
+class cms_bytes(Structure):
+    """`data` reads as Python bytes up to the NUL byte, which is all of a name or a value."""
+
+    _fields_ = (("data", c_char_p), ("len", c_size_t))
+
+
+class cms_section(Structure):
+    _fields_ = (("name", cms_bytes), ("type", cms_bytes), ("anonymous", c_int32))
+
+
+class cms_option(Structure):
+    _fields_ = (("name", cms_bytes), ("value", cms_bytes), ("items", cms_bytes), ("kind", c_int32))
+
+
+P: Any = POINTER
+cms_status = c_int
+
+# The result of each function and its arguments. `char *`, which is written to, is P(c_char).
+SIGNATURES: Dict[str, Tuple[Any, ...]] = {
+    "cms_status_name": (c_char_p, c_int32),
+    "cms_last_error": (cms_status, P(cms_error)),
+    "cms_last_message": (c_size_t, P(c_char), c_size_t),
+    "cms_open": (cms_status, P(cms_options), P(P(cms_store))),
+    "cms_close": (None, P(cms_store)),
+    "cms_version": (c_char_p,),
+    "cms_version_number": (c_uint32,),
+    "cms_get": (cms_status, P(cms_store), c_char_p, P(c_char), c_size_t, P(c_size_t)),
+    "cms_get_int": (cms_status, P(cms_store), c_char_p, c_int64, P(c_int64)),
+    "cms_get_bool": (cms_status, P(cms_store), c_char_p, c_int32, P(c_int32)),
+    "cms_get_double": (cms_status, P(cms_store), c_char_p, c_double, P(c_double)),
+    "cms_get_size": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_uint64)),
+    "cms_refresh": (cms_status, P(cms_store), P(c_int32)),
+    "cms_revision": (cms_status, P(cms_store), P(c_uint64)),
+    "cms_list_open": (cms_status, P(cms_store), c_char_p, P(P(cms_list))),
+    "cms_list_len": (cms_status, P(cms_list), P(c_size_t)),
+    "cms_list_item": (cms_status, P(cms_list), c_size_t, P(cms_bytes)),
+    "cms_list_close": (None, P(cms_list)),
+    "cms_snapshot_open": (cms_status, P(cms_store), P(P(cms_snapshot))),
+    "cms_snapshot_close": (None, P(cms_snapshot)),
+    "cms_snapshot_revision": (cms_status, P(cms_snapshot), P(c_uint64)),
+    "cms_snapshot_get": (cms_status, P(cms_snapshot), c_char_p, P(cms_bytes)),
+    "cms_snapshot_get_list": (cms_status, P(cms_snapshot), c_char_p, P(cms_bytes)),
+    "cms_bytes_next": (cms_status, P(cms_bytes), P(cms_bytes)),
+    "cms_snapshot_get_many": (cms_status, P(cms_snapshot), P(c_char_p), c_size_t, P(cms_bytes)),
+    "cms_key_new": (cms_status, P(cms_store), c_char_p, P(P(cms_key))),
+    "cms_key_get": (cms_status, P(cms_key), P(cms_bytes)),
+    "cms_key_free": (None, P(cms_key)),
+    "cms_snapshot_packages": (cms_status, P(cms_snapshot), P(P(cms_package_iter))),
+    "cms_package_next": (cms_status, P(cms_package_iter), P(cms_bytes)),
+    "cms_package_iter_free": (None, P(cms_package_iter)),
+    "cms_snapshot_sections": (cms_status, P(cms_snapshot), c_char_p, c_char_p, P(P(cms_section_iter))),
+    "cms_section_next": (cms_status, P(cms_section_iter), P(cms_section)),
+    "cms_section_iter_free": (None, P(cms_section_iter)),
+    "cms_snapshot_options": (cms_status, P(cms_snapshot), c_char_p, c_char_p, P(P(cms_option_iter))),
+    "cms_option_next": (cms_status, P(cms_option_iter), P(cms_option)),
+    "cms_option_iter_free": (None, P(cms_option_iter)),
+    "cms_begin": (cms_status, P(cms_store), P(P(cms_txn))),
+    "cms_txn_set": (cms_status, P(cms_txn), c_char_p, c_char_p),
+    "cms_txn_add_section": (cms_status, P(cms_txn), c_char_p, c_char_p, P(c_char), c_size_t, P(c_size_t)),
+    "cms_txn_add_list": (cms_status, P(cms_txn), c_char_p, c_char_p),
+    "cms_txn_del_list": (cms_status, P(cms_txn), c_char_p, c_char_p),
+    "cms_txn_delete": (cms_status, P(cms_txn), c_char_p),
+    "cms_txn_rename": (cms_status, P(cms_txn), c_char_p, c_char_p),
+    "cms_txn_reorder": (cms_status, P(cms_txn), c_char_p, c_size_t),
+    "cms_txn_commit": (cms_status, P(cms_txn), P(c_uint64)),
+    "cms_txn_rollback": (None, P(cms_txn)),
+}
+
+# What gives a handle back.
+RELEASES = {
+    cms_store: "cms_close",
+    cms_key: "cms_key_free",
+    cms_list: "cms_list_close",
+    cms_snapshot: "cms_snapshot_close",
+    cms_txn: "cms_txn_rollback",
+    cms_package_iter: "cms_package_iter_free",
+    cms_section_iter: "cms_section_iter_free",
+    cms_option_iter: "cms_option_iter_free",
+}
+
+
+class Library:
+    """The functions of libcms.so, each bound once, when it is first used."""
+
+    def __init__(self, found: CDLL, path: str) -> None:
+        self._found = found
+        self.path = path
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in SIGNATURES:
+            raise AttributeError(name)
+        function = self._symbol(name)
+        function.restype, *function.argtypes = SIGNATURES[name]
+        if function.restype is cms_status:
+            # Not errcheck, which would be a second call for each: what a status means differs by function.
+            function.restype = c_int
+        setattr(self, name, function)
+        return function
+
+    def _symbol(self, name: str) -> Any:
+        try:
+            return self._found[name]
+        except AttributeError:
+            raise NotImplementedError(f"{self.path} is too old: it has no {name}") from None
+
+
+def untyped(name: str) -> Any:
+    """Returns a function that converts nothing, which takes half the time.
+
+    It is to be called with nothing but None, bytes, byref(...) and what is made with `size_of`.
+    """
+    function = library()._symbol(name)
+    function.restype = c_int
+    return function
+
+
+def size(number: int) -> Any:
+    """Makes a size_t for `untyped` functions."""
+    return c_void_p.from_param(number)
+
+
+def _candidates() -> List[str]:
+    """Where the library may be, the first one first."""
+    named = os.environ.get("CMS_LIBRARY")
+    if named:
+        return [named]
+    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libcms.so.0")
+    return [beside, "libcms.so.0", "libcms.so"]
+
+
+def _load() -> Library:
+    tried = []
+    for path in _candidates():
+        try:
+            found = CDLL(path)
+            number = found.cms_version_number
+        except (OSError, AttributeError) as error:
+            tried.append(f"  {path}: {error}")
+            continue
+        number.restype = c_uint32
+        _check_version(path, number())
+        return Library(found, path)
+    raise ImportError(
+        "libcms.so cannot be loaded. It was looked for as\n" + "\n".join(tried) + "\n"
+        "Install a wheel that has it inside, or libcms itself (make install), or set CMS_LIBRARY to its path.",
+        name="cms",
+    )
+
+
+def _check_version(path: str, number: int) -> None:
+    """Refuses a library whose functions may be others: before 1.0 those of any other minor version."""
+    major, minor, patch = number >> 16, number >> 8 & 255, number & 255
+    ours = [int(part) for part in VERSION.split(".")]
+    if major != ours[0] or (major == 0 and minor != ours[1]):
+        raise ImportError(
+            f"{path} is libcms {major}.{minor}.{patch}; this package is made for {VERSION}", name="cms", path=path
+        )
+
+
+_library: List[Library] = []
+
+
+def library() -> Library:
+    """Returns the library, and loads it when it is first asked for."""
+    if not _library:
+        # Two threads may both load it, which is loading it once.
+        _library.append(_load())
+        _at_fork()
+    return _library[0]
+
+
+# Handles, and what happens to them in a child process.
+
+_process = os.getpid()
+_told: Any = None
+
+
+def _in_child() -> None:
+    """Another thread may have been inside the library, so a child leaves alone what it has inherited."""
+    global _process
+    _process = os.getpid()
+    for handle in list(_told):
+        handle._forked()
+
+
+def _at_fork() -> None:
+    global _told, _process
+    if _told is None:
+        import weakref
+
+        _told = weakref.WeakSet()
+        _process = os.getpid()
+        os.register_at_fork(after_in_child=_in_child)
+
+
+def tell_of_forks(handle: Any) -> None:
+    """Has `handle._forked()` called in a child process."""
+    _told.add(handle)
+
+
+_owned: Dict[Type[_Opaque], Type[_Opaque]] = {}
+
+
+def _owned_type(kind: Type[_Opaque]) -> Type[_Opaque]:
+    release = getattr(library(), RELEASES[kind])
+
+    def give_back(self: Any, release: Any = release, getpid: Any = os.getpid, byref: Any = byref) -> None:
+        if self.process == getpid() and self.wanted:
+            release(byref(self))
+
+    return type(kind.__name__, (kind,), {"__del__": give_back, "wanted": True})
+
+
+def own(kind: Type[_Opaque], make: Callable[..., int], *arguments: object) -> Tuple[int, Any]:
+    """Makes a handle; returns the status, and a reference to it to pass to functions.
+
+    The handle is given back with the last reference, and a call that is under way holds one: so a handle can be
+    closed while other threads use it.
+    """
+    pointer = POINTER(kind)()
+    status = make(*arguments, byref(pointer))
+    if status:
+        return status, None
+    if kind not in _owned:
+        _owned[kind] = _owned_type(kind)
+    handle = _owned[kind].from_address(addressof(pointer.contents))
+    handle.process = _process
+    return status, byref(handle)
+
+
+def disown(reference: Any) -> None:
+    """Notes that a function has given the handle back itself."""
+    reference._obj.wanted = False
+
+
+def address_of(place: Structure, member: str = "data") -> c_void_p:
+    """Returns a view of a pointer in a struct, whose value is the address as a number."""
+    return c_void_p.from_buffer(place, getattr(type(place), member).offset)
+
+
+def items(place: cms_bytes, address: c_void_p) -> Sequence[bytes]:
+    """Splits the items of a list, each of which ends with a NUL byte."""
+    return string_at(address.value or 0, place.len).split(b"\0")[:-1] if place.len else []
+

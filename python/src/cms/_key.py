@@ -1,0 +1,92 @@
+"""Prepared keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Type, TypeVar, Union, cast, overload
+
+from . import _ffi, _keys
+from ._convert import convert
+from ._errors import NotFound, check, fail
+from ._errors import text as decode
+from ._ffi import Status, byref
+from ._reader import Value
+
+if TYPE_CHECKING:
+    from ._store import Store
+
+_T = TypeVar("_T")
+_D = TypeVar("_D")
+
+
+class Key:
+    """A key that is read again and again, the fastest way to the newest value. Any number of threads may use one."""
+
+    __slots__ = ("__weakref__", "_idle", "_read", "_store", "text")
+
+    def __init__(self, store: Store, text: str) -> None:
+        self._store = store
+        self.text = text
+        # A handle is for one thread at a time, so each read takes one that no other read has.
+        self._idle: List[Tuple[Any, Any, Any]] = []
+        self._read = _ffi.untyped("cms_key_get")
+        self._idle.append(self._another())
+        _ffi.tell_of_forks(self)
+
+    def __repr__(self) -> str:
+        return f"<cms.Key {self.text}>"
+
+    def _forked(self) -> None:
+        self._idle = []
+
+    def _another(self) -> Tuple[Any, Any, Any]:
+        lib = _ffi.library()
+        status, ref = _ffi.own(_ffi.cms_key, lib.cms_key_new, self._store._use(), _keys.encode(self.text))
+        check(status, self.text)
+        place = _ffi.cms_bytes()
+        return ref, byref(place), place
+
+    @property
+    def value(self) -> Value:
+        """The newest value. Raises NotFound if there is none."""
+        try:
+            handle = self._idle.pop()
+        except IndexError:
+            handle = self._another()
+        ref, place, out = handle
+        status = self._read(ref, place)
+        value = out.data
+        self._idle.append(handle)
+        if status:
+            return self._explain(status)
+        try:
+            return cast(str, value.decode())
+        except UnicodeDecodeError:
+            return decode(value)
+
+    def _explain(self, status: int) -> Any:
+        # A list is not read through a handle, and an error without details is told at once.
+        if status == Status.TYPE:
+            return self._store[self.text]
+        if status == Status.NOT_FOUND:
+            raise NotFound(f"{self.text}: not found", key=self.text)
+        return fail(status, self.text)
+
+    @overload
+    def get(self) -> Optional[Value]: ...
+    @overload
+    def get(self, default: _D) -> Union[Value, _D]: ...
+    @overload
+    def get(self, *, type: Type[List[Any]]) -> Optional[List[str]]: ...
+    @overload
+    def get(self, default: _D, *, type: Type[List[Any]]) -> Union[List[str], _D]: ...
+    @overload
+    def get(self, *, type: Callable[[str], _T]) -> Optional[_T]: ...
+    @overload
+    def get(self, default: _D, *, type: Callable[[str], _T]) -> Union[_T, _D]: ...
+    def get(self, default: Any = None, *, type: Any = None) -> Any:
+        """Reads the newest value as `Store.get` does."""
+        try:
+            value = self.value
+        except NotFound:
+            return default
+        return value if type is None else convert(value, type, self.text)

@@ -1,0 +1,102 @@
+"""What all that can be read have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Type, TypeVar, Union, cast, overload
+
+from . import _keys
+from ._convert import convert
+from ._errors import NotFound, WrongType
+
+if TYPE_CHECKING:
+    from ._section import Package, Section
+
+# The value of an option is a str, or a list[str] if it is a list. Which one it is only the file knows, so a type
+# checker lets it pass as either; `get(key, type=...)` has an exact type.
+Value = Union[str, Any]
+
+_T = TypeVar("_T")
+_D = TypeVar("_D")
+
+MISSING: Any = object()
+
+
+class Reader(Mapping[str, Any]):
+    """A mapping of keys to values, with typed reads."""
+
+    __slots__ = ()
+
+    # What is read changes, so two that can be read are the same only if they are one.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def _find(self, key: str) -> Any:
+        """Returns the value of a key, or MISSING."""
+        raise NotImplementedError
+
+    def _no_such(self, key: str) -> NotFound:
+        return NotFound(f"{key}: not found", key=key)
+
+    def __getitem__(self, key: str) -> Value:
+        value = self._find(key)
+        if value is MISSING:
+            raise self._no_such(key)
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._find(key) is not MISSING
+
+    @overload
+    def get(self, key: str) -> Optional[Value]: ...
+    @overload
+    def get(self, key: str, default: _D) -> Union[Value, _D]: ...
+    @overload
+    def get(self, key: str, *, type: Type[List[Any]]) -> Optional[List[str]]: ...
+    @overload
+    def get(self, key: str, default: _D, *, type: Type[List[Any]]) -> Union[List[str], _D]: ...
+    @overload
+    def get(self, key: str, *, type: Callable[[str], _T]) -> Optional[_T]: ...
+    @overload
+    def get(self, key: str, default: _D, *, type: Callable[[str], _T]) -> Union[_T, _D]: ...
+    def get(self, key: str, default: Any = None, *, type: Any = None) -> Any:
+        """Reads a value, or returns `default` where there is none.
+
+        `type` is str, int, bool, float or list, `cms.size`, or anything that makes something of a text and
+        raises ValueError if it cannot, `ipaddress.ip_address` for example. int and bool read what the C library
+        reads. A string is a list of one. Raises WrongType where the value is not of the type.
+        """
+        value = self._find(key)
+        if value is MISSING:
+            return default
+        return value if type is None else convert(value, type, key)
+
+
+class Root(Reader):
+    """What is read with whole keys: a store, and a snapshot of it.
+
+    As a mapping it holds the packages by name; a key with a section in it leads to the section, and one with an
+    option to its value. Iterating yields the names of packages.
+    """
+
+    __slots__ = ()
+
+    def package(self, name: str) -> Package:
+        """Returns a package, as one commit left it."""
+        raise NotImplementedError
+
+    def section(self, key: str) -> Section:
+        """Returns a section: PACKAGE.NAME, PACKAGE.@TYPE[INDEX] or PACKAGE.@TYPE[OPTION=VALUE]."""
+        found = self[key]
+        if _keys.parts(key) != 2:
+            raise WrongType(f"{key}: is not the key of a section", key=key)
+        return cast("Section", found)
+
+    def packages(self) -> Iterator[Package]:
+        """Iterates over all packages, in byte order."""
+        return (self.package(name) for name in self)
+
+    def list(self, key: str) -> List[str]:
+        """Returns the items of a list; a string is a list of one."""
+        items: List[str] = convert(self[key], list, key)
+        return items

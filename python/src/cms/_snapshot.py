@@ -1,0 +1,180 @@
+"""All packages as one commit left them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from . import _errors, _ffi, _keys
+from ._errors import check, fail, text
+from ._ffi import CMS_TYPE_LIST, Status, byref
+from ._reader import MISSING, Root
+from ._section import Package, Section
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Type
+
+
+class Snapshot(Root):
+    """All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one.
+
+    It keeps memory until it is closed, which leaving its `with` block and its last reference do too. What it hands
+    out are copies, but packages and sections read through it. A package is looked for when it is first asked for:
+    that raises Stale if a hundred commits were made to it since the snapshot was opened.
+    """
+
+    __slots__ = ("__weakref__", "_get", "_lib", "_ref", "_values")
+
+    def __init__(self, store_ref: Any) -> None:
+        self._lib = lib = _ffi.library()
+        self._ref: Any = None
+        status, self._ref = _ffi.own(_ffi.cms_snapshot, lib.cms_snapshot_open, store_ref)
+        check(status)
+        self._get = _ffi.untyped("cms_snapshot_get")
+        # Strings never change here, so what was read once need not be asked for again.
+        self._values: Dict[str, str] = {}
+
+    def __enter__(self) -> Snapshot:
+        self._use()
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the memory back. Closing twice is closing once."""
+        self._ref = None
+        self._values = {}
+
+    def _use(self) -> Any:
+        ref = self._ref
+        if ref is None:
+            raise ValueError("the snapshot is closed")
+        return ref
+
+    @property
+    def revision(self) -> int:
+        """The number of the last commit that it shows."""
+        number = _ffi.c_uint64()
+        check(self._lib.cms_snapshot_revision(self._use(), number))
+        return number.value
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return self._values[key]
+        except KeyError:
+            pass
+        return super().__getitem__(key)
+
+    def _find(self, key: str) -> Any:
+        value = self._values.get(key, MISSING)
+        if value is not MISSING:
+            return value
+        count = _keys.parts(key)
+        if count != 3:
+            return self._of(key, count)
+        value = self._read(key)
+        if isinstance(value, str):
+            if len(self._values) >= _keys.REMEMBERED:
+                self._values.clear()
+            self._values[key] = value
+        return value
+
+    def _read(self, key: str) -> Any:
+        ref, raw, place = self._use(), _keys.encode(key), _ffi.cms_bytes()
+        status = self._get(ref, raw, byref(place))
+        if not status:
+            return text(place.data)
+        if status == Status.NOT_FOUND:
+            return MISSING
+        if status == Status.TYPE:
+            check(self._lib.cms_snapshot_get_list(ref, raw, place), key)
+            return [text(item) for item in _ffi.items(place, _ffi.address_of(place))]
+        return fail(status, key)
+
+    def _of(self, key: str, count: int) -> Any:
+        """Returns a package or a section."""
+        if count == 1:
+            return Package(self, key) if self._has_package(key) else MISSING
+        kind = self._read(key)
+        if kind is MISSING:
+            return MISSING
+        package, _, selector = key.partition(".")
+        if selector[:1] != "@":
+            return Section(self, package, selector, kind)
+        return self._select(package, selector)
+
+    def _select(self, package: str, selector: str) -> Section:
+        """Finds the section that a selector means, which is known to be there and the only one."""
+        kind, _, inside = selector[1:-1].partition("[")
+        option, assigned, value = inside.partition("=")
+        sections = self._sections(package, kind)
+        if not assigned:
+            return list(sections)[int(inside or 0)]
+        return next(found for found in sections if value in found.get(option, [], type=list))
+
+    def _has_package(self, name: str) -> bool:
+        ref = self._use()
+        status, _ = _ffi.own(
+            _ffi.cms_section_iter, self._lib.cms_snapshot_sections, ref, _keys.encode(name, "package"), None
+        )
+        if status not in (Status.OK, Status.NOT_FOUND):
+            fail(status, name)
+        return not status
+
+    def package(self, name: str) -> Package:
+        if _keys.parts(name) != 1 or not self._has_package(name):
+            raise _errors.NotFound(f"{name}: not found", key=name)
+        return Package(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        lib, place = self._lib, _ffi.cms_bytes()
+        status, ref = _ffi.own(_ffi.cms_package_iter, lib.cms_snapshot_packages, self._use())
+        check(status)
+        while not lib.cms_package_next(ref, place):
+            yield text(place.data)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def get_many(self, keys: Sequence[str]) -> List[Optional[str]]:
+        """Reads many strings at once; None where there is no such key, or it is a list."""
+        raw = (_ffi.c_char_p * len(keys))(*map(_keys.encode, keys))
+        places = (_ffi.cms_bytes * len(keys))()
+        check(self._lib.cms_snapshot_get_many(self._use(), raw, len(keys), places))
+        return [None if place.data is None else text(place.data) for place in places]
+
+    def _sections(self, package: str, kind: str = "") -> Iterator[Section]:
+        lib, place, ref = self._lib, _ffi.cms_section(), self._use()
+        raw = _keys.encode(package, "package"), _keys.encode(kind, "type") or None
+        status, ref = _ffi.own(_ffi.cms_section_iter, lib.cms_snapshot_sections, ref, *raw)
+        check(status, package)
+        while True:
+            status = lib.cms_section_next(ref, place)
+            if status:
+                break
+            yield Section(self, package, text(place.name.data), text(place.type.data), bool(place.anonymous))
+        if status != Status.END:
+            fail(status, package)
+
+    def _options(self, package: str, section: str) -> Iterator[Tuple[str, Any]]:
+        lib, place, ref = self._lib, _ffi.cms_option(), self._use()
+        raw = _keys.encode(package, "package"), _keys.encode(section, "section")
+        status, ref = _ffi.own(_ffi.cms_option_iter, lib.cms_snapshot_options, ref, *raw)
+        check(status, f"{package}.{section}")
+        inside, address = place.items, _ffi.address_of(place, "items")
+        while True:
+            status = lib.cms_option_next(ref, place)
+            if status:
+                break
+            if place.kind == CMS_TYPE_LIST:
+                yield text(place.name.data), [text(item) for item in _ffi.items(inside, address)]
+            else:
+                yield text(place.name.data), text(place.value.data)
+        if status != Status.END:
+            fail(status, f"{package}.{section}")

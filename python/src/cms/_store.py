@@ -1,0 +1,238 @@
+"""A store that is open: reading the newest values, and what else begins with it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Tuple, Union, cast
+
+from . import _ffi
+from ._errors import check, fail, text
+from ._ffi import CMS_OPEN_PRIVATE, Status, byref
+from ._key import Key
+from ._keys import OPTIONS, option, parts
+from ._reader import MISSING, Root, Value
+from ._snapshot import Snapshot
+from ._txn import Transaction
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Type
+
+    from ._section import Package
+
+    Path = Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]
+
+# Buffers that no read uses just now, each with what `untyped` functions take for it. Not one for each thread: a
+# signal handler or a finalizer may read in the middle of another read, and this is faster than threading.local.
+_ROOM = 512
+_IDLE: List[Tuple[Any, Any]] = []
+
+
+def open(
+    config_dir: Optional[Path] = None,
+    *,
+    save_dir: Optional[Path] = None,
+    run_dir: Optional[Path] = None,
+    state_dir: Optional[Path] = None,
+    private: bool = False,
+    map_limit: int = 0,
+) -> Store:
+    """Opens a store.
+
+    A directory that is not given is that of the variable CMS_CONFIG_DIR, CMS_SAVE_DIR, CMS_RUN_DIR or
+    CMS_STATE_DIR, else that of the system. `private` keeps maps to this process; commits of others are then seen
+    after `refresh`. `map_limit` is how many bytes the map of a package may have, 0 for any number.
+    """
+    paths = (config_dir, save_dir, run_dir, state_dir)
+    raw = [None if path is None else os.fsencode(path) for path in paths]
+    flags = CMS_OPEN_PRIVATE if private else 0
+    return Store(_ffi.cms_options(_ffi.sizeof(_ffi.cms_options), *raw, flags, map_limit))
+
+
+class Store(Root):
+    """A store that is open. Any number of threads may use one, and a program needs one.
+
+    Reading sees each commit as soon as it is made, by whatever process; what an editor has changed is seen after
+    `refresh`. In a child process made by fork it opens itself anew when it is next used.
+    """
+
+    __slots__ = ("__weakref__", "_closed", "_get", "_lib", "_options", "_ref", "_size")
+
+    def __init__(self, options: _ffi.cms_options) -> None:
+        self._options = options
+        self._closed = False
+        self._ref: Any = None
+        self._lib = _ffi.library()
+        self._get = _ffi.untyped("cms_get")
+        self._size = _ffi.size(_ROOM)
+        self._open()
+        _ffi.tell_of_forks(self)
+
+    def _open(self) -> Any:
+        status, ref = _ffi.own(_ffi.cms_store, self._lib.cms_open, self._options)
+        check(status)
+        self._ref = ref
+        return ref
+
+    def _forked(self) -> None:
+        self._ref = None
+
+    def _use(self) -> Any:
+        """Returns the handle, for a call."""
+        ref = self._ref
+        if ref is not None:
+            return ref
+        if self._closed:
+            raise ValueError("the store is closed")
+        return self._open()
+
+    def __enter__(self) -> Store:
+        self._use()
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the store. What was read with it stays; snapshots and transactions go on. Twice is once."""
+        self._closed = True
+        self._ref = None
+
+    def __repr__(self) -> str:
+        config = self._options.config_dir
+        where = repr(os.fsdecode(config)) if config else "of the environment"
+        return f"<cms.Store {where}{', closed' if self._closed else ''}>"
+
+    # Reading.
+
+    def __getitem__(self, key: str) -> Value:
+        # Reader.__getitem__, without calls between: that is a tenth of the time.
+        try:
+            raw = OPTIONS[key]
+            room = _IDLE.pop()
+        except LookupError:
+            return Root.__getitem__(self, key)
+        status = self._get(self._ref, raw, room[1], self._size, None)
+        value = room[0].value
+        _IDLE.append(room)
+        if status or len(value) == _ROOM - 1:
+            return Root.__getitem__(self, key)
+        try:
+            return cast(str, value.decode())
+        except UnicodeDecodeError:
+            return text(value)
+
+    def _find(self, key: str) -> Any:
+        try:
+            raw = OPTIONS[key]
+            room = _IDLE.pop()
+        except LookupError:
+            return self._find_anew(key)
+        status = self._get(self._ref, raw, room[1], self._size, None)
+        value = room[0].value
+        _IDLE.append(room)
+        if status:
+            return self._explain(key, raw, status)
+        return text(value if len(value) < _ROOM - 1 else self._long(key, raw))
+
+    def _find_anew(self, key: str) -> Any:
+        """Finds what a key means that was not read before; or other threads have all the buffers."""
+        if parts(key) != 3:
+            # What is handed out reads through a snapshot of its own.
+            return self.snapshot()._find(key)
+        if key not in OPTIONS:
+            option(key)
+        if not _IDLE:
+            buffer = _ffi.create_string_buffer(_ROOM)
+            _IDLE.append((buffer, byref(buffer)))
+        return self._find(key)
+
+    def _explain(self, key: str, raw: bytes, status: int) -> Any:
+        """Makes the best of a read that failed."""
+        if status == Status.NOT_FOUND:
+            return MISSING
+        if status == Status.TYPE:
+            return self._items(key, raw)
+        if self._ref is None:
+            self._use()
+            return self._find(key)
+        return fail(status, key)
+
+    def _long(self, key: str, raw: bytes) -> bytes:
+        """Reads a value that does not fit into a buffer for all."""
+        size = _ffi.c_size_t(_ROOM)
+        while True:
+            buffer = _ffi.create_string_buffer(size.value + 1)
+            check(self._lib.cms_get(self._use(), raw, buffer, len(buffer), size), key)
+            if size.value < len(buffer):
+                return buffer.value
+
+    def _items(self, key: str, raw: bytes) -> Any:
+        status, ref = _ffi.own(_ffi.cms_list, self._lib.cms_list_open, self._use(), raw)
+        if status == Status.NOT_FOUND:
+            return MISSING
+        check(status, key)
+        count, place = _ffi.c_size_t(), _ffi.cms_bytes()
+        check(self._lib.cms_list_len(ref, count), key)
+        items = []
+        for index in range(count.value):
+            check(self._lib.cms_list_item(ref, index, place), key)
+            items.append(text(place.data))
+        return items
+
+    def package(self, name: str) -> Package:
+        return self.snapshot().package(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.snapshot())
+
+    def __len__(self) -> int:
+        return len(self.snapshot())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def key(self, text: str) -> Key:
+        """Prepares a key that is read again and again. It need not exist yet."""
+        return Key(self, text)
+
+    def snapshot(self) -> Snapshot:
+        """Opens a snapshot of the last commit, for many values of one state."""
+        return Snapshot(self._use())
+
+    # Changes of others.
+
+    @property
+    def revision(self) -> int:
+        """The number of the last commit. It grows with every commit that anyone makes."""
+        number = _ffi.c_uint64()
+        check(self._lib.cms_revision(self._use(), number))
+        return number.value
+
+    def refresh(self) -> bool:
+        """Takes up what editors have changed, and tells whether there was anything."""
+        changed = _ffi.c_int32()
+        check(self._lib.cms_refresh(self._use(), changed))
+        return bool(changed.value)
+
+    # Changes.
+
+    def transaction(self) -> Transaction:
+        """Begins a transaction: `with store.transaction() as txn:` commits, unless an exception leaves the block."""
+        return Transaction(self._use())
+
+    begin = transaction
+
+    def set(self, key: str, value: Any) -> int:
+        """Sets one option, in a transaction of its own; returns its revision."""
+        with self.transaction() as txn:
+            txn.set(key, value)
+        return txn.revision
+
+    def delete(self, key: str) -> int:
+        """Deletes one option or section, in a transaction of its own; returns its revision."""
+        with self.transaction() as txn:
+            txn.delete(key)
+        return txn.revision

@@ -1,0 +1,142 @@
+"""Transactions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from . import _ffi
+from ._convert import to_text
+from ._errors import check, fail, text
+from ._ffi import Status
+from ._keys import encode
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Type
+
+
+class Transaction:
+    """Changes to any number of packages that are committed together. One thread uses one at a time.
+
+    Nobody sees them before the commit, which leaving the `with` block does; an exception gives them all up. A
+    change that cannot be made raises, and the transaction goes on without it if that is caught.
+    """
+
+    __slots__ = ("__weakref__", "_lib", "_ref", "_revision", "_why")
+
+    def __init__(self, store_ref: Any) -> None:
+        self._lib = lib = _ffi.library()
+        self._revision: Optional[int] = None
+        self._why = ""
+        status, self._ref = _ffi.own(_ffi.cms_txn, lib.cms_begin, store_ref)
+        check(status)
+        _ffi.tell_of_forks(self)
+
+    def _forked(self) -> None:
+        if self._ref is not None:
+            self._ref, self._why = None, "belongs to the process that began it"
+
+    def _use(self) -> Any:
+        ref = self._ref
+        if ref is None:
+            raise ValueError(f"the transaction {self._why}")
+        return ref
+
+    def _end(self, why: str) -> Any:
+        ref = self._use()
+        self._ref, self._why = None, why
+        return ref
+
+    def __enter__(self) -> Transaction:
+        self._use()
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        if self._ref is None:
+            return
+        if kind is None:
+            self.commit()
+        else:
+            self.rollback()
+
+    def commit(self) -> int:
+        """Commits all changes, durably; returns the revision. On any exception but NotDurable nothing was changed."""
+        ref = self._end("is committed")
+        revision = _ffi.c_uint64()
+        _ffi.disown(ref)
+        status = self._lib.cms_txn_commit(ref, revision)
+        if status in (Status.OK, Status.NOT_DURABLE):
+            self._revision = revision.value
+        else:
+            self._why = "could not be committed"
+        check(status)
+        return revision.value
+
+    def rollback(self) -> None:
+        """Gives up all changes."""
+        # The last reference does it.
+        self._end("is rolled back")
+
+    @property
+    def revision(self) -> int:
+        """The number of the commit, once it is made."""
+        if self._revision is None:
+            raise ValueError("the transaction is not committed")
+        return self._revision
+
+    def set(self, key: str, value: Any) -> None:
+        """Sets an option to a string, a number, a truth value ("1" or "0"), or a list of those.
+
+        For the key of a section, the value is its type, and the section is made if it is not there. "" and []
+        delete, as in all of UCI.
+        """
+        if isinstance(value, (list, tuple)):
+            items = [encode(to_text(item), "value") for item in value]
+            self._discard(key)
+            for item in items:
+                check(self._lib.cms_txn_add_list(self._use(), encode(key), item), key)
+            return
+        check(self._lib.cms_txn_set(self._use(), encode(key), encode(to_text(value), "value")), key)
+
+    __setitem__ = set
+
+    def add(self, package: str, type: str, options: Optional[Dict[str, Any]] = None) -> str:
+        """Adds an anonymous section at the end of a package, perhaps with options; returns its generated name."""
+        buffer, size = _ffi.create_string_buffer(64), _ffi.c_size_t()
+        raw = encode(package, "package"), encode(type, "type")
+        check(self._lib.cms_txn_add_section(self._use(), *raw, buffer, len(buffer), size), package)
+        name = text(buffer.value)
+        for option, value in (options or {}).items():
+            self.set(f"{package}.{name}.{option}", value)
+        return name
+
+    def append(self, key: str, item: Any) -> None:
+        """Appends an item to a list, which is made if it is not there; a string becomes the first item."""
+        check(self._lib.cms_txn_add_list(self._use(), encode(key), encode(to_text(item), "value")), key)
+
+    def remove(self, key: str, item: Any) -> None:
+        """Removes all items of a list that equal `item`; of a string, nothing."""
+        check(self._lib.cms_txn_del_list(self._use(), encode(key), encode(to_text(item), "value")), key)
+
+    def delete(self, key: str) -> None:
+        """Deletes an option, or a section with all its options."""
+        check(self._lib.cms_txn_delete(self._use(), encode(key)), key)
+
+    __delitem__ = delete
+
+    def _discard(self, key: str) -> None:
+        status = self._lib.cms_txn_delete(self._use(), encode(key))
+        if status not in (Status.OK, Status.NOT_FOUND):
+            fail(status, key)
+
+    def rename(self, key: str, name: str) -> None:
+        """Gives an option or a section another name; `name` is that alone, not a key."""
+        check(self._lib.cms_txn_rename(self._use(), encode(key), encode(name, "name")), key)
+
+    def reorder(self, key: str, position: int) -> None:
+        """Moves a section to a position among those of its package, from 0; beyond the end means last."""
+        if position < 0:
+            raise ValueError("positions count from 0")
+        check(self._lib.cms_txn_reorder(self._use(), encode(key), position), key)
