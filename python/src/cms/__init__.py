@@ -37,16 +37,17 @@ from ._errors import (
     Stale as Stale,
     WrongType as WrongType,
 )
-from ._ffi import VERSION as __version__
-from ._ffi import Status as Status
+from ._ffi import VERSION as VERSION, Status as Status
+from ._history import By as By, Change as Change, ChangeKind as ChangeKind, Entry as Entry, Pending as Pending
 from ._key import Key as Key
 from ._reader import Value as Value
-from ._section import Package as Package
-from ._section import Section as Section
+from ._section import Package as Package, Section as Section
 from ._snapshot import Snapshot as Snapshot
-from ._store import Store as Store
-from ._store import open as open
+from ._store import Store as Store, open as open
 from ._txn import Transaction as Transaction
 
-__all__ = ["Error", "Key", "Package", "Section", "Snapshot", "Status", "Store", "Transaction", "Value", "size"]
+__all__ = ["By", "Change", "ChangeKind", "Entry", "Error", "Key", "Package", "Pending", "Section", "Snapshot"]
+__all__ += ["Status", "Store", "Transaction", "Value", "size"]
 __all__ += [kind.__name__ for kind in Error.__subclasses__()]
+
+__version__ = VERSION

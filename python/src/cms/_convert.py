@@ -10,8 +10,8 @@ from ._errors import WrongType
 
 _INTEGER = re.compile(r"[+-]?(?:[0-9]+|0[xX][0-9a-fA-F]+)", re.ASCII)
 _SIZE = re.compile(r"([0-9]+)(?:([kKmMgGtT])(?:i?B)?|B)?", re.ASCII)
-_TRUTH = {word: True for word in ("1", "on", "true", "yes", "enabled")}
-_TRUTH.update({word: False for word in ("0", "off", "false", "no", "disabled")})
+_TRUTH = dict.fromkeys(("1", "on", "true", "yes", "enabled"), True)
+_TRUTH.update(dict.fromkeys(("0", "off", "false", "no", "disabled"), False))
 
 
 def integer(text: str) -> int:

@@ -6,8 +6,7 @@ import os
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar, Union, overload
 
 from ._reader import Value
-from ._store import Store
-from ._store import open as open_store
+from ._store import Store, open as open_store
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")

@@ -38,6 +38,16 @@ VERSION = "0.1.0"
 CMS_OPEN_PRIVATE = 1
 CMS_TYPE_STRING = 1
 CMS_TYPE_LIST = 2
+CMS_BY_COMMIT = 1
+CMS_BY_EDIT = 2
+CMS_BY_BASELINE = 3
+CMS_BY_UNDO = 4
+CMS_BY_ROLLBACK = 5
+CMS_BY_CONFIRM = 6
+CMS_CHANGE_ADDED = 1
+CMS_CHANGE_DELETED = 2
+CMS_CHANGE_SET = 3
+CMS_CHANGE_MOVED = 4
 
 
 class Status(IntEnum):
@@ -93,6 +103,9 @@ class cms_section_iter(_Opaque): ...
 class cms_option_iter(_Opaque): ...
 
 
+class cms_history(_Opaque): ...
+
+
 class cms_error(Structure):
     _fields_ = (
         ("status", c_int),
@@ -114,6 +127,8 @@ class cms_options(Structure):
         ("state_dir", c_char_p),
         ("flags", c_uint32),
         ("map_limit", c_uint64),
+        ("source", c_char_p),
+        ("log_limit", c_uint64),
     )
 
 
@@ -129,6 +144,31 @@ class cms_section(Structure):
 
 class cms_option(Structure):
     _fields_ = (("name", cms_bytes), ("value", cms_bytes), ("items", cms_bytes), ("kind", c_int32))
+
+
+class cms_transaction(Structure):
+    _fields_ = (
+        ("revision", c_uint64),
+        ("time", c_uint64),
+        ("refers", c_uint64),
+        ("uid", c_uint32),
+        ("pid", c_uint32),
+        ("kind", c_int32),
+        ("source", cms_bytes),
+        ("message", cms_bytes),
+    )
+
+
+class cms_change(Structure):
+    _fields_ = (
+        ("key", cms_bytes),
+        ("kind", c_int32),
+        ("list", c_int32),
+        ("old_items", cms_bytes),
+        ("new_items", cms_bytes),
+        ("old_position", c_int64),
+        ("new_position", c_int64),
+    )
 
 
 P: Any = POINTER
@@ -183,6 +223,19 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_txn_reorder": (cms_status, P(cms_txn), c_char_p, c_size_t),
     "cms_txn_commit": (cms_status, P(cms_txn), P(c_uint64)),
     "cms_txn_rollback": (None, P(cms_txn)),
+    "cms_history_open": (cms_status, P(cms_store), c_char_p, c_size_t, P(P(cms_history))),
+    "cms_history_next": (cms_status, P(cms_history), P(cms_transaction)),
+    "cms_history_change": (cms_status, P(cms_history), P(cms_change)),
+    "cms_history_free": (None, P(cms_history)),
+    "cms_find_revision": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
+    "cms_get_at": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_char), c_size_t, P(c_size_t)),
+    "cms_undo": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
+    "cms_rollback": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
+    "cms_label": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
+    "cms_backup": (cms_status, P(cms_store), c_char_p),
+    "cms_restore": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
+    "cms_pending": (cms_status, P(cms_store), P(c_uint64), P(c_uint64)),
+    "cms_confirm": (cms_status, P(cms_store), c_uint64),
 }
 
 # What gives a handle back.
@@ -195,6 +248,7 @@ RELEASES = {
     cms_package_iter: "cms_package_iter_free",
     cms_section_iter: "cms_section_iter_free",
     cms_option_iter: "cms_option_iter_free",
+    cms_history: "cms_history_free",
 }
 
 
@@ -360,4 +414,3 @@ def address_of(place: Structure, member: str = "data") -> c_void_p:
 def items(place: cms_bytes, address: c_void_p) -> Sequence[bytes]:
     """Splits the items of a list, each of which ends with a NUL byte."""
     return string_at(address.value or 0, place.len).split(b"\0")[:-1] if place.len else []
-

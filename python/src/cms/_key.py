@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Type, Ty
 
 from . import _ffi, _keys
 from ._convert import convert
-from ._errors import NotFound, check, fail
-from ._errors import text as decode
+from ._errors import NotFound, check, fail, text as decode
 from ._ffi import Status, byref
 from ._reader import Value
 

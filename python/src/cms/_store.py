@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Tuple, Union, c
 from . import _ffi
 from ._errors import check, fail, text
 from ._ffi import CMS_OPEN_PRIVATE, Status, byref
+from ._history import Log
 from ._key import Key
-from ._keys import OPTIONS, option, parts
+from ._keys import OPTIONS, encode, option, parts
 from ._reader import MISSING, Root, Value
 from ._snapshot import Snapshot
 from ._txn import Transaction
@@ -36,20 +37,25 @@ def open(
     state_dir: Optional[Path] = None,
     private: bool = False,
     map_limit: int = 0,
+    source: Optional[str] = None,
+    log_limit: int = 0,
 ) -> Store:
     """Opens a store.
 
     A directory that is not given is that of the variable CMS_CONFIG_DIR, CMS_SAVE_DIR, CMS_RUN_DIR or
     CMS_STATE_DIR, else that of the system. `private` keeps maps to this process; commits of others are then seen
-    after `refresh`. `map_limit` is how many bytes the map of a package may have, 0 for any number.
+    after `refresh`. `map_limit` is how many bytes the map of a package may have, 0 for any number. `source` is what
+    the history shows changes were made through. `log_limit` is how many bytes of the log are kept, 0 for 4 MiB.
     """
     paths = (config_dir, save_dir, run_dir, state_dir)
     raw = [None if path is None else os.fsencode(path) for path in paths]
     flags = CMS_OPEN_PRIVATE if private else 0
-    return Store(_ffi.cms_options(_ffi.sizeof(_ffi.cms_options), *raw, flags, map_limit))
+    name = None if source is None else encode(source, "source")
+    size = _ffi.sizeof(_ffi.cms_options)
+    return Store(_ffi.cms_options(size, *raw, flags, map_limit, name, log_limit))
 
 
-class Store(Root):
+class Store(Root, Log):
     """A store that is open. Any number of threads may use one, and a program needs one.
 
     Reading sees each commit as soon as it is made, by whatever process; what an editor has changed is seen after
