@@ -59,7 +59,7 @@ def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dict[str, Path]:
 
 @pytest.fixture
 def store(where: Dict[str, Path]) -> Iterator[cms.Store]:
-    with cms.open(**where, source="tests") as store:
+    with cms.open(where["config_dir"], source="tests") as store:
         yield store
 
 

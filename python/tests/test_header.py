@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from cms import _errors, _ffi
+from cms import Status, _errors, _ffi
 
 HEADER = Path(os.environ.get("CMS_HEADER") or Path(__file__).parents[2] / "include" / "cms.h")
 SCALARS = {
@@ -74,6 +74,12 @@ def structs(text: str) -> Dict[str, List[Tuple[str, Any]]]:
     return found
 
 
+def statuses(text: str) -> Dict[str, int]:
+    body = re.search(r"typedef enum \{(.*?)\} cms_status;", text, re.DOTALL)
+    assert body
+    return {name: int(number) for name, number in re.findall(r"CMS_(\w+) = (\d+)", body[1])}
+
+
 def test_every_function_has_the_result_and_the_arguments_of_the_header(header: str) -> None:
     there = functions(header)
     assert len(there) > 40
@@ -104,10 +110,8 @@ def test_every_handle_of_the_header_is_known_and_given_back(header: str) -> None
 
 
 def test_every_status_has_its_number_and_an_exception(header: str) -> None:
-    body = re.search(r"typedef enum \{(.*?)\} cms_status;", header, re.DOTALL)
-    assert body
-    there = {name: int(number) for name, number in re.findall(r"CMS_(\w+) = (\d+)", body[1])}
-    ours = {("OK" if one is _ffi.Status.OK else f"ERR_{one.name}"): one.value for one in _ffi.Status}
+    there = statuses(header)
+    ours = {("OK" if one is Status.OK else f"ERR_{one.name}"): one.value for one in Status}
     assert ours == there
     assert sorted([0, *_errors.BY_STATUS]) == sorted(there.values())
     for name, number in there.items():
@@ -118,5 +122,6 @@ def test_every_constant_has_its_value(header: str) -> None:
     there = {name: int(number) for name, number in re.findall(r"#define (CMS_\w+) (\d+)\n", header)}
     version = [str(there.pop(f"CMS_VERSION_{part}")) for part in ("MAJOR", "MINOR", "PATCH")]
     assert ".".join(version) == _ffi.VERSION
+    there.update({f"CMS_{name}": number for name, number in statuses(header).items()})
     ours = {name: value for name, value in vars(_ffi).items() if name.startswith("CMS_")}
     assert ours == there

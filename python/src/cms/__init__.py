@@ -37,17 +37,37 @@ from ._errors import (
     Stale as Stale,
     WrongType as WrongType,
 )
-from ._ffi import VERSION as VERSION, Status as Status
-from ._history import By as By, Change as Change, ChangeKind as ChangeKind, Entry as Entry, Pending as Pending
+from ._ffi import VERSION as VERSION
 from ._key import Key as Key
-from ._reader import Value as Value
 from ._section import Package as Package, Section as Section
 from ._snapshot import Snapshot as Snapshot
 from ._store import Store as Store, open as open
 from ._txn import Transaction as Transaction
 
-__all__ = ["By", "Change", "ChangeKind", "Entry", "Error", "Key", "Package", "Pending", "Section", "Snapshot"]
-__all__ += ["Status", "Store", "Transaction", "Value", "size"]
-__all__ += [kind.__name__ for kind in Error.__subclasses__()]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._history import By as By, Change as Change, ChangeKind as ChangeKind, Entry as Entry, Pending as Pending
+    from ._status import Status as Status
 
 __version__ = VERSION
+
+# What takes long to load, for what few programs need: typing and enum.
+_LATER = dict.fromkeys(("By", "Change", "ChangeKind", "Entry", "Pending"), "_history")
+_LATER["Status"] = "_status"
+
+__all__ = [*_LATER, "Error", "Key", "Package", "Section", "Snapshot", "Store", "Transaction", "size"]
+__all__ += [kind.__name__ for kind in Error.__subclasses__()]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module 'cms' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"cms.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import re
-from typing import Any, Callable, Dict
-
 from ._errors import WrongType
 
-_INTEGER = re.compile(r"[+-]?(?:[0-9]+|0[xX][0-9a-fA-F]+)", re.ASCII)
-_SIZE = re.compile(r"([0-9]+)(?:([kKmMgGtT])(?:i?B)?|B)?", re.ASCII)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict
+
 _TRUTH = dict.fromkeys(("1", "on", "true", "yes", "enabled"), True)
 _TRUTH.update(dict.fromkeys(("0", "off", "false", "no", "disabled"), False))
+_DIGITS = "0123456789"
+_UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
 def integer(text: str) -> int:
@@ -20,9 +20,15 @@ def integer(text: str) -> int:
     >>> integer("0x1F"), integer("-7")
     (31, -7)
     """
-    if not _INTEGER.fullmatch(text):
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    base, allowed = 10, _DIGITS
+    if digits[:2] in ("0x", "0X"):
+        digits, base, allowed = digits[2:], 16, _DIGITS + "abcdefABCDEF"
+    if not digits or digits.strip(allowed):
         raise ValueError("not a whole number")
-    number = int(text, 16 if "x" in text or "X" in text else 10)
+    number = int(digits, base)
+    if text[0] == "-":
+        number = -number
     if not -(1 << 63) <= number < 1 << 63:
         raise ValueError("not a whole number of 64 bits")
     return number
@@ -51,8 +57,8 @@ def number(text: str) -> float:
     try:
         real = float(text)
     except ValueError:
-        real = math.inf
-    if not math.isfinite(real):
+        real = float("inf")
+    if real - real != 0:
         raise ValueError("not a finite decimal number")
     return real
 
@@ -63,10 +69,16 @@ def size(text: str) -> int:
     >>> size("512"), size("2k"), size("1MiB")
     (512, 2048, 1048576)
     """
-    match = _SIZE.fullmatch(text)
-    if not match:
+    unit = text.lstrip(_DIGITS)
+    digits = text[: len(text) - len(unit)]
+    if unit.endswith("iB") and unit != "iB":
+        unit = unit[:-2]
+    elif unit.endswith("B"):
+        unit = unit[:-1]
+    shift = _UNITS.get(unit.lower())
+    if not digits or shift is None:
         raise ValueError("not a number of bytes, perhaps with one of k, M, G or T")
-    number = int(match[1]) << 10 * " kmgt".index((match[2] or " ").lower())
+    number = int(digits) << shift
     if number >= 1 << 64:
         raise ValueError("not a number of bytes that fits")
     return number

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar, Union, overload
 
-from ._reader import Value
 from ._store import Store, open as open_store
+from ._typing import overload
 
-_T = TypeVar("_T")
-_D = TypeVar("_D")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar, Union
+
+    _T = TypeVar("_T")
+    _D = TypeVar("_D")
+
 
 _VARIABLES = ("CMS_CONFIG_DIR", "CMS_SAVE_DIR", "CMS_RUN_DIR", "CMS_STATE_DIR")
 _stores: Dict[Tuple[Optional[str], ...], Store] = {}
@@ -25,9 +29,9 @@ def default_store() -> Store:
 
 
 @overload
-def get(key: str) -> Optional[Value]: ...
+def get(key: str) -> Any: ...
 @overload
-def get(key: str, default: _D) -> Union[Value, _D]: ...
+def get(key: str, default: _D) -> Any: ...
 @overload
 def get(key: str, *, type: Type[List[Any]]) -> Optional[List[str]]: ...
 @overload

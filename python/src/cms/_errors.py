@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Dict, NoReturn, Tuple, Type
-
 from . import _ffi
-from ._ffi import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, Dict, NoReturn, Tuple, Type
 
 
 class Error(Exception):
     """A call of the library that failed; the base of all others.
 
     ``file``, ``key`` and ``hint`` are "" and ``line`` and ``column`` 0 where there is none. Line and column count
-    from 1, the column in bytes.
+    from 1, the column in bytes. ``status`` is one of ``cms.Status``.
     """
 
-    status: ClassVar[Status] = Status.INTERNAL
+    status: ClassVar[int] = _ffi.CMS_ERR_INTERNAL
 
     def __init__(
         self, message: str = "", *, file: str = "", line: int = 0, column: int = 0, key: str = "", hint: str = ""
@@ -44,103 +45,103 @@ def _rebuild(kind: Type[Error], message: str, details: Dict[str, Any]) -> Error:
 class NotFound(Error, KeyError):
     """There is no such package, section or option; or no configuration directory."""
 
-    status = Status.NOT_FOUND
+    status = _ffi.CMS_ERR_NOT_FOUND
 
 
 class Invalid(Error, ValueError):
     """A key, name, type or value is not allowed, too long or not UTF-8."""
 
-    status = Status.INVALID
+    status = _ffi.CMS_ERR_INVALID
 
 
 class WrongType(Error, TypeError, ValueError):
     """The value is a list where one string was asked for, or its text is not of the type asked for."""
 
-    status = Status.TYPE
+    status = _ffi.CMS_ERR_TYPE
 
 
 class ParseError(Error, ValueError):
     """The text of a package has errors: see ``file``, ``line`` and ``column``."""
 
-    status = Status.PARSE
+    status = _ffi.CMS_ERR_PARSE
 
 
 class Conflict(Error):
     """Someone else kept changing the same package."""
 
-    status = Status.CONFLICT
+    status = _ffi.CMS_ERR_CONFLICT
 
 
 class Exists(Error, ValueError):
     """The new name is in use."""
 
-    status = Status.EXISTS
+    status = _ffi.CMS_ERR_EXISTS
 
 
 class Ambiguous(Error, LookupError):
     """A key selects several sections."""
 
-    status = Status.AMBIGUOUS
+    status = _ffi.CMS_ERR_AMBIGUOUS
 
 
 class Locked(Error, TimeoutError):
     """Another writer did not finish in time."""
 
-    status = Status.LOCKED
+    status = _ffi.CMS_ERR_LOCKED
 
 
 class PermissionDenied(Error, PermissionError):
     """The system does not permit it to this user."""
 
-    status = Status.PERMISSION
+    status = _ffi.CMS_ERR_PERMISSION
 
 
 class IoError(Error, OSError):
     """A system call failed."""
 
-    status = Status.IO
+    status = _ffi.CMS_ERR_IO
 
 
 class NoSpace(Error, OSError):
     """The disk or the quota is full, or the file system is read-only."""
 
-    status = Status.NO_SPACE
+    status = _ffi.CMS_ERR_NO_SPACE
 
 
 class Full(Error):
     """The map of a package would be larger than ``map_limit``."""
 
-    status = Status.FULL
+    status = _ffi.CMS_ERR_FULL
 
 
 class Stale(Error):
     """The snapshot is older than what is still kept of a package it had not looked at before: open a new one."""
 
-    status = Status.STALE
+    status = _ffi.CMS_ERR_STALE
 
 
 class Damaged(Error):
     """A file that is made from others is damaged; it is made anew when it is next opened."""
 
-    status = Status.DAMAGED
+    status = _ffi.CMS_ERR_DAMAGED
 
 
 class NotDurable(Error):
     """The change is in place, but may not survive a power cut."""
 
-    status = Status.NOT_DURABLE
+    status = _ffi.CMS_ERR_NOT_DURABLE
 
 
 class End(Error, IndexError):
     """There is nothing more."""
 
-    status = Status.END
+    status = _ffi.CMS_ERR_END
 
 
 class Internal(Error, RuntimeError):
     """A fault of the library. The store should be closed."""
 
-    status = Status.INTERNAL
+    status = _ffi.CMS_ERR_INTERNAL
 
 
 BY_STATUS: Dict[int, Type[Error]] = {kind.status: kind for kind in Error.__subclasses__()}

@@ -27,13 +27,34 @@ from ctypes import (
     sizeof,
     string_at,
 )
-from enum import IntEnum
-from typing import Any, Callable, Dict, List, Sequence, Tuple, Type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Sequence, Tuple, Type
 
 # What others take from here: nothing else imports ctypes.
 __all__ = ["byref", "c_char_p", "c_int32", "c_size_t", "c_uint64", "create_string_buffer", "sizeof"]
 
 VERSION = "0.1.0"
+
+CMS_OK = 0
+CMS_ERR_NOT_FOUND = 1
+CMS_ERR_INVALID = 2
+CMS_ERR_TYPE = 3
+CMS_ERR_PARSE = 4
+CMS_ERR_CONFLICT = 5
+CMS_ERR_EXISTS = 6
+CMS_ERR_AMBIGUOUS = 7
+CMS_ERR_LOCKED = 8
+CMS_ERR_PERMISSION = 9
+CMS_ERR_IO = 10
+CMS_ERR_NO_SPACE = 11
+CMS_ERR_FULL = 12
+CMS_ERR_STALE = 13
+CMS_ERR_DAMAGED = 14
+CMS_ERR_NOT_DURABLE = 15
+CMS_ERR_END = 16
+CMS_ERR_INTERNAL = 17
 
 CMS_OPEN_PRIVATE = 1
 CMS_TYPE_STRING = 1
@@ -48,29 +69,6 @@ CMS_CHANGE_ADDED = 1
 CMS_CHANGE_DELETED = 2
 CMS_CHANGE_SET = 3
 CMS_CHANGE_MOVED = 4
-
-
-class Status(IntEnum):
-    """What a call came to: cms_status without its prefixes."""
-
-    OK = 0
-    NOT_FOUND = 1
-    INVALID = 2
-    TYPE = 3
-    PARSE = 4
-    CONFLICT = 5
-    EXISTS = 6
-    AMBIGUOUS = 7
-    LOCKED = 8
-    PERMISSION = 9
-    IO = 10
-    NO_SPACE = 11
-    FULL = 12
-    STALE = 13
-    DAMAGED = 14
-    NOT_DURABLE = 15
-    END = 16
-    INTERNAL = 17
 
 
 class _Opaque(Structure):

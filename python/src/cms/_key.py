@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Type, TypeVar, Union, cast, overload
-
 from . import _ffi, _keys
 from ._convert import convert
 from ._errors import NotFound, check, fail, text as decode
-from ._ffi import Status, byref
-from ._reader import Value
+from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, byref
+from ._typing import overload
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Callable, List, Optional, Tuple, Type, TypeVar, Union
+
     from ._store import Store
 
-_T = TypeVar("_T")
-_D = TypeVar("_D")
+    _T = TypeVar("_T")
+    _D = TypeVar("_D")
 
 
 class Key:
@@ -45,7 +46,7 @@ class Key:
         return ref, byref(place), place
 
     @property
-    def value(self) -> Value:
+    def value(self) -> Any:
         """The newest value. Raises NotFound if there is none."""
         try:
             handle = self._idle.pop()
@@ -58,22 +59,22 @@ class Key:
         if status:
             return self._explain(status)
         try:
-            return cast(str, value.decode())
+            return value.decode()
         except UnicodeDecodeError:
             return decode(value)
 
     def _explain(self, status: int) -> Any:
         # A list is not read through a handle, and an error without details is told at once.
-        if status == Status.TYPE:
+        if status == CMS_ERR_TYPE:
             return self._store[self.text]
-        if status == Status.NOT_FOUND:
+        if status == CMS_ERR_NOT_FOUND:
             raise NotFound(f"{self.text}: not found", key=self.text)
         return fail(status, self.text)
 
     @overload
-    def get(self) -> Optional[Value]: ...
+    def get(self) -> Any: ...
     @overload
-    def get(self, default: _D) -> Union[Value, _D]: ...
+    def get(self, default: _D) -> Any: ...
     @overload
     def get(self, *, type: Type[List[Any]]) -> Optional[List[str]]: ...
     @overload

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Dict
-
 from ._errors import Invalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict
 
 # How many keys and values are remembered at most, in each place that remembers any.
 REMEMBERED = 8192

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Type, TypeVar, Union, cast, overload
-
 from . import _keys
 from ._convert import convert
 from ._errors import NotFound, WrongType
+from ._typing import Base, overload
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Callable, Iterator, List, Optional, Type, TypeVar, Union
+
     from ._section import Package, Section
 
-# The value of an option is a str, or a list[str] if it is a list. Which one it is only the file knows, so a type
-# checker lets it pass as either; `get(key, type=...)` has an exact type.
-Value = Union[str, Any]
+    _T = TypeVar("_T")
+    _D = TypeVar("_D")
 
-_T = TypeVar("_T")
-_D = TypeVar("_D")
 
 MISSING: Any = object()
 
 
-class Reader(Mapping[str, Any]):
+class Reader(Base):
     """A mapping of keys to values, with typed reads."""
 
     __slots__ = ()
@@ -38,7 +36,7 @@ class Reader(Mapping[str, Any]):
     def _no_such(self, key: str) -> NotFound:
         return NotFound(f"{key}: not found", key=key)
 
-    def __getitem__(self, key: str) -> Value:
+    def __getitem__(self, key: str) -> Any:
         value = self._find(key)
         if value is MISSING:
             raise self._no_such(key)
@@ -48,9 +46,9 @@ class Reader(Mapping[str, Any]):
         return isinstance(key, str) and self._find(key) is not MISSING
 
     @overload
-    def get(self, key: str) -> Optional[Value]: ...
+    def get(self, key: str) -> Any: ...
     @overload
-    def get(self, key: str, default: _D) -> Union[Value, _D]: ...
+    def get(self, key: str, default: _D) -> Any: ...
     @overload
     def get(self, key: str, *, type: Type[List[Any]]) -> Optional[List[str]]: ...
     @overload
@@ -87,10 +85,10 @@ class Root(Reader):
 
     def section(self, key: str) -> Section:
         """Returns a section: PACKAGE.NAME, PACKAGE.@TYPE[INDEX] or PACKAGE.@TYPE[OPTION=VALUE]."""
-        found = self[key]
+        found: Section = self[key]
         if _keys.parts(key) != 2:
             raise WrongType(f"{key}: is not the key of a section", key=key)
-        return cast("Section", found)
+        return found
 
     def packages(self) -> Iterator[Package]:
         """Iterates over all packages, in byte order."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
-
 from ._convert import convert
 from ._errors import NotFound
 from ._reader import MISSING, Reader
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Optional, Tuple
+
     from ._snapshot import Snapshot
 
 

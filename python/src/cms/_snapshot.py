@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
-
 from . import _errors, _ffi, _keys
 from ._errors import check, fail, text
-from ._ffi import CMS_TYPE_LIST, Status, byref
+from ._ffi import CMS_ERR_END, CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OK, CMS_TYPE_LIST, byref
 from ._reader import MISSING, Root
 from ._section import Package, Section
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Type
+    from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Type
 
 
 class Snapshot(Root):
@@ -72,24 +71,26 @@ class Snapshot(Root):
         value = self._values.get(key, MISSING)
         if value is not MISSING:
             return value
-        count = _keys.parts(key)
+        count = 3 if key in _keys.OPTIONS else _keys.parts(key)
         if count != 3:
             return self._of(key, count)
-        value = self._read(key)
+        value = self._read(key, _keys.OPTIONS.get(key) or _keys.option(key))
         if isinstance(value, str):
             if len(self._values) >= _keys.REMEMBERED:
                 self._values.clear()
             self._values[key] = value
         return value
 
-    def _read(self, key: str) -> Any:
-        ref, raw, place = self._use(), _keys.encode(key), _ffi.cms_bytes()
-        status = self._get(ref, raw, byref(place))
+    def _read(self, key: str, raw: bytes) -> Any:
+        """Returns the string or the list that a key has; for the key of a section, its type."""
+        place = _ffi.cms_bytes()
+        status = self._get(self._ref, raw, byref(place))
         if not status:
             return text(place.data)
-        if status == Status.NOT_FOUND:
+        if status == CMS_ERR_NOT_FOUND:
             return MISSING
-        if status == Status.TYPE:
+        ref = self._use()
+        if status == CMS_ERR_TYPE:
             check(self._lib.cms_snapshot_get_list(ref, raw, place), key)
             return [text(item) for item in _ffi.items(place, _ffi.address_of(place))]
         return fail(status, key)
@@ -98,7 +99,7 @@ class Snapshot(Root):
         """Returns a package or a section."""
         if count == 1:
             return Package(self, key) if self._has_package(key) else MISSING
-        kind = self._read(key)
+        kind = self._read(key, _keys.encode(key))
         if kind is MISSING:
             return MISSING
         package, _, selector = key.partition(".")
@@ -120,7 +121,7 @@ class Snapshot(Root):
         status, _ = _ffi.own(
             _ffi.cms_section_iter, self._lib.cms_snapshot_sections, ref, _keys.encode(name, "package"), None
         )
-        if status not in (Status.OK, Status.NOT_FOUND):
+        if status not in (CMS_OK, CMS_ERR_NOT_FOUND):
             fail(status, name)
         return not status
 
@@ -159,7 +160,7 @@ class Snapshot(Root):
             if status:
                 break
             yield Section(self, package, text(place.name.data), text(place.type.data), bool(place.anonymous))
-        if status != Status.END:
+        if status != CMS_ERR_END:
             fail(status, package)
 
     def _options(self, package: str, section: str) -> Iterator[Tuple[str, Any]]:
@@ -176,5 +177,5 @@ class Snapshot(Root):
                 yield text(place.name.data), [text(item) for item in _ffi.items(inside, address)]
             else:
                 yield text(place.name.data), text(place.value.data)
-        if status != Status.END:
+        if status != CMS_ERR_END:
             fail(status, f"{package}.{section}")

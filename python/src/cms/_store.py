@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Tuple, Union, cast
 
 from . import _ffi
 from ._errors import check, fail, text
-from ._ffi import CMS_OPEN_PRIVATE, Status, byref
-from ._history import Log
+from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OPEN_PRIVATE, byref
 from ._key import Key
 from ._keys import OPTIONS, encode, option, parts
-from ._reader import MISSING, Root, Value
+from ._log import Log
+from ._reader import MISSING, Root
 from ._snapshot import Snapshot
 from ._txn import Transaction
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Type
+    from typing import Any, Iterator, List, Optional, Tuple, Type, Union
 
     from ._section import Package
 
@@ -113,7 +113,7 @@ class Store(Root, Log):
 
     # Reading.
 
-    def __getitem__(self, key: str) -> Value:
+    def __getitem__(self, key: str) -> Any:
         # Reader.__getitem__, without calls between: that is a tenth of the time.
         try:
             raw = OPTIONS[key]
@@ -126,7 +126,7 @@ class Store(Root, Log):
         if status or len(value) == _ROOM - 1:
             return Root.__getitem__(self, key)
         try:
-            return cast(str, value.decode())
+            return value.decode()
         except UnicodeDecodeError:
             return text(value)
 
@@ -157,9 +157,9 @@ class Store(Root, Log):
 
     def _explain(self, key: str, raw: bytes, status: int) -> Any:
         """Makes the best of a read that failed."""
-        if status == Status.NOT_FOUND:
+        if status == CMS_ERR_NOT_FOUND:
             return MISSING
-        if status == Status.TYPE:
+        if status == CMS_ERR_TYPE:
             return self._items(key, raw)
         if self._ref is None:
             self._use()
@@ -177,7 +177,7 @@ class Store(Root, Log):
 
     def _items(self, key: str, raw: bytes) -> Any:
         status, ref = _ffi.own(_ffi.cms_list, self._lib.cms_list_open, self._use(), raw)
-        if status == Status.NOT_FOUND:
+        if status == CMS_ERR_NOT_FOUND:
             return MISSING
         check(status, key)
         count, place = _ffi.c_size_t(), _ffi.cms_bytes()

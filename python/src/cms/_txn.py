@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
-
 from . import _ffi
 from ._convert import to_text
 from ._errors import check, fail, text
-from ._ffi import Status
+from ._ffi import CMS_ERR_NOT_DURABLE, CMS_ERR_NOT_FOUND, CMS_OK
 from ._keys import encode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Type
+    from typing import Any, Dict, Optional, Type
 
 
 class Transaction:
@@ -67,7 +66,7 @@ class Transaction:
         revision = _ffi.c_uint64()
         _ffi.disown(ref)
         status = self._lib.cms_txn_commit(ref, revision)
-        if status in (Status.OK, Status.NOT_DURABLE):
+        if status in (CMS_OK, CMS_ERR_NOT_DURABLE):
             self._revision = revision.value
         else:
             self._why = "could not be committed"
@@ -128,7 +127,7 @@ class Transaction:
 
     def _discard(self, key: str) -> None:
         status = self._lib.cms_txn_delete(self._use(), encode(key))
-        if status not in (Status.OK, Status.NOT_FOUND):
+        if status not in (CMS_OK, CMS_ERR_NOT_FOUND):
             fail(status, key)
 
     def rename(self, key: str, name: str) -> None:

@@ -1,0 +1,219 @@
+"""Changes: transactions, history, undo, errors."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Callable, Dict
+
+import pytest
+
+import cms
+
+
+def text(where: Dict[str, Path], package: str) -> str:
+    return (where["config_dir"] / package).read_text()
+
+
+def test_a_block_commits_and_comments_stay(store: cms.Store, where: Dict[str, Path]) -> None:
+    before = store.revision
+    with store.transaction() as txn:
+        txn["network.lan.ipaddr"] = "10.0.0.1"
+        txn.set("system.@system[0].hostname", "two")
+        assert store["network.lan.ipaddr"] == "192.168.1.1"
+    assert store["network.lan.ipaddr"] == "10.0.0.1"
+    assert store["system.@system[0].hostname"] == "two"
+    assert txn.revision == store.revision > before
+    assert "# What a person wrote stays." in text(where, "network")
+    assert "'10.0.0.1'\t# the printer knows this one" in text(where, "network")
+
+
+def test_an_exception_rolls_back(store: cms.Store, where: Dict[str, Path]) -> None:
+    before = text(where, "network")
+    with pytest.raises(ZeroDivisionError), store.transaction() as txn:
+        txn["network.lan.ipaddr"] = "10.0.0.1"
+        raise ZeroDivisionError
+    assert text(where, "network") == before
+    assert store["network.lan.ipaddr"] == "192.168.1.1"
+    with pytest.raises(ValueError, match="rolled back"):
+        txn["network.lan.ipaddr"] = "10.0.0.2"
+    with pytest.raises(ValueError, match="not committed"):
+        txn.revision  # noqa: B018
+
+
+def test_a_change_that_cannot_be_made_leaves_the_others(store: cms.Store) -> None:
+    with store.transaction() as txn:
+        txn["network.lan.ipaddr"] = "10.0.0.1"
+        with pytest.raises(cms.NotFound):
+            txn["network.nowhere.proto"] = "static"
+        with pytest.raises(cms.Invalid):
+            txn["network.lan.bad name"] = "x"
+    assert store["network.lan.ipaddr"] == "10.0.0.1"
+
+
+def test_all_kinds_of_changes(store: cms.Store) -> None:
+    with store.transaction() as txn:
+        txn.add("network", "route", {"target": "10.9.0.0/16", "metric": 7, "on": True, "via": ["a", "b"]})
+        txn.append("network.lan.dns", "9.9.9.9")
+        txn.remove("network.lan.dns", "8.8.8.8")
+        txn["network.guest"] = "interface"
+        txn["network.guest.mtu"] = 1400
+        txn.rename("network.wan", "uplink")
+        txn.rename("network.lan.netmask", "mask")
+        del txn["network.lan.device"]
+        txn.reorder("network.guest", 0)
+        txn.delete("firewall.@rule[0]")
+    # Generated names shift when sections move.
+    route = store.section("network.@route[metric=7]")
+    assert route.to_dict() == {"target": "10.9.0.0/16", "metric": "7", "on": "1", "via": ["a", "b"]}
+    assert store["network.lan"].to_dict() == {
+        "proto": "static", "ipaddr": "192.168.1.1", "mask": "255.255.255.0", "dns": ["1.1.1.1", "9.9.9.9"],
+    }  # fmt: skip
+    assert list(store["network"])[:3] == ["guest", "lan", "uplink"]
+    assert store["network.guest.mtu"] == "1400"
+    assert len(store["firewall"]) == 1
+
+
+def test_a_section_that_was_added_has_the_name_it_was_given(store: cms.Store) -> None:
+    with store.transaction() as txn:
+        name = txn.add("network", "route", {"target": "10.9.0.0/16"})
+        txn[f"network.{name}.metric"] = 7
+    assert store[f"network.{name}"].to_dict() == {"target": "10.9.0.0/16", "metric": "7"}
+    assert store.section(f"network.{name}").anonymous
+
+
+def test_a_list_takes_the_place_of_what_was_there(store: cms.Store) -> None:
+    store.set("network.lan.dns", ["a"])
+    assert store["network.lan.dns"] == ["a"]
+    store.set("network.lan.ipaddr", ("b", 7))
+    assert store["network.lan.ipaddr"] == ["b", "7"]
+    store.set("network.lan.dns", [])
+    assert "network.lan.dns" not in store
+    store.set("network.lan.ipaddr", "")
+    assert "network.lan.ipaddr" not in store
+
+
+def test_what_is_no_value_is_refused(store: cms.Store) -> None:
+    for value in (None, b"bytes", {"a": 1}, [None], [["a"]]):
+        with pytest.raises(TypeError):
+            store.set("network.lan.x", value)
+    with pytest.raises(cms.Invalid):
+        store.set("network.lan.x", "a\0b")
+    with pytest.raises(ValueError, match="positions"), store.transaction() as txn:
+        txn.reorder("network.lan", -1)
+
+
+def test_a_transaction_ends_once(store: cms.Store) -> None:
+    txn = store.begin()
+    txn["network.lan.mtu"] = 1
+    assert txn.commit() == store.revision
+    for end in (txn.commit, txn.rollback):
+        with pytest.raises(ValueError, match="committed"):
+            end()
+    with store.transaction() as txn:
+        txn["network.lan.mtu"] = 2
+        txn.rollback()
+    assert store["network.lan.mtu"] == "1"
+
+
+def test_a_name_in_use_is_exists(store: cms.Store) -> None:
+    with pytest.raises(cms.Exists), store.transaction() as txn:
+        txn.rename("network.lan", "wan")
+
+
+def test_an_error_in_a_file_has_its_place(store: cms.Store, edit: Callable[[str, str], None]) -> None:
+    edit("bad", "config a 'b'\n\toption c 'open\n")
+    with pytest.raises(cms.ParseError) as caught:
+        store["bad.b.c"]
+    error = caught.value
+    assert error.file.endswith("/config/bad")
+    assert error.line == 2
+    assert error.column > 0
+    assert error.hint
+    assert error.status == cms.Status.PARSE
+    assert f"{error.file}:2" in str(error) or error.file in str(error)
+    assert store["network.lan.ipaddr"] == "192.168.1.1"
+
+
+def test_where_there_is_no_configuration_open_says_so(tmp_path: Path) -> None:
+    with pytest.raises(cms.NotFound, match="nowhere"):
+        cms.open(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(cms.IoError) as caught:
+        cms.open(tmp_path / "file")
+    assert isinstance(caught.value, OSError)
+
+
+def test_a_map_that_would_be_too_large_is_full(where: Dict[str, Path]) -> None:
+    with cms.open(private=True, map_limit=5000) as store, pytest.raises(cms.Full):
+        store.set("network.lan.long", "x" * 100_000)
+
+
+def test_every_exception_survives_pickling_and_copying() -> None:
+    kinds = [kind for _, kind in inspect.getmembers(cms, inspect.isclass) if issubclass(kind, cms.Error)]
+    assert len(kinds) == 18
+    for kind in kinds:
+        error = kind("why", file="/etc/config/a", line=3, column=7, key="a.b.c", hint="do that")
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+            assert type(again) is kind
+            assert str(again) == str(error) == "why (do that)"
+            assert (again.file, again.line, again.column, again.key) == ("/etc/config/a", 3, 7, "a.b.c")
+
+
+def test_the_history_tells_who_changed_what(store: cms.Store, edit: Callable[[str, str], None]) -> None:
+    store["network.lan.ipaddr"]
+    first = store.set("network.lan.ipaddr", "10.0.0.1")
+    second = store.set("network.lan.dns", ["9.9.9.9"])
+    entries = list(store.history("network.lan"))
+    assert [entry.revision for entry in entries if entry.by is cms.By.COMMIT] == [second, first]
+    entry = next(store.history("network.lan.ipaddr", limit=1))
+    assert (entry.revision, entry.source) == (first, "tests")
+    assert entry.changes[0] == ("network.lan.ipaddr", cms.ChangeKind.SET, "192.168.1.1", "10.0.0.1", -1, -1)
+    assert abs(entry.time - datetime.now(timezone.utc)) < timedelta(minutes=1)
+    dns = next(store.history("network.lan.dns"))
+    assert [(change.old, change.new) for change in dns.changes if change.key == "network.lan.dns"] == [
+        (["1.1.1.1", "8.8.8.8"], ["9.9.9.9"])
+    ]
+    edit("system", "config system\n\toption hostname 'two'\n")
+    assert next(store.history("system")).by is cms.By.EDIT
+
+
+def test_undo_takes_one_back_and_rollback_all(store: cms.Store) -> None:
+    start = store.set("network.lan.ipaddr", "10.0.0.1")
+    changed = store.set("network.lan.proto", "dhcp")
+    store.set("network.lan.mtu", 1400)
+    undone = store.undo(changed, "not that")
+    assert store["network.lan.proto"] == "static"
+    assert store["network.lan.mtu"] == "1400"
+    entry = next(store.history())
+    assert (entry.revision, entry.by, entry.refers, entry.message) == (undone, cms.By.UNDO, changed, "not that")
+    with pytest.raises(cms.Conflict):
+        store.undo(changed)
+    store.set("network.lan.mtu", 1300)
+    store.undo()
+    assert store["network.lan.mtu"] == "1400"
+    assert store.get_at("network.lan.proto", changed) == "dhcp"
+    assert store.get_at("network.lan.dns", "-1") == "1.1.1.1 8.8.8.8"
+    assert store.rollback(start) == store.revision
+    assert "network.lan.mtu" not in store
+    assert store.rollback(start) == 0
+    with pytest.raises(cms.NotFound):
+        store.rollback("nosuchlabel")
+
+
+def test_labels_and_backups_bring_back_what_was(store: cms.Store, tmp_path: Path) -> None:
+    store.label("good")
+    with pytest.raises(cms.Exists):
+        store.label("good")
+    store.backup(tmp_path / "backup")
+    for name in ("good", tmp_path / "backup"):
+        store.set("network.lan.ipaddr", "10.0.0.1")
+        assert store.restore(name) == store.revision
+        assert store["network.lan.ipaddr"] == "192.168.1.1"
+    assert store.find_revision("good") <= store.revision
+    assert store.pending() is None
+    with pytest.raises(cms.NotFound):
+        store.confirm()
