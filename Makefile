@@ -19,12 +19,13 @@ export RUSTDOCFLAGS = -D warnings
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: ## install what build and tests need: python3, strace, cc, valgrind, uthash, a musl target
+setup: ## install what build and tests need: python3 with venv, strace, cc, valgrind, uthash, a musl target
 	@missing=; for tool in python3 strace cc c++ man musl-gcc valgrind; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	[ -e "$${UTHASH_INCLUDE_DIR:-/usr/include}/uthash.h" ] || missing="$$missing uthash.h"; \
+	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	if [ -n "$$missing" ]; then echo "setup: installing$$missing (apt)"; \
 	  sudo=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && sudo=; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3 strace gcc g++ libc6-dev man-db musl-tools valgrind uthash-dev libssl-dev || \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3 python3-venv strace gcc g++ libc6-dev man-db musl-tools valgrind uthash-dev libssl-dev || \
 	  echo "setup: could not install$$missing; tests that need them are skipped or fail"; fi
 	@rustup target list --installed 2>/dev/null | grep -qx $(MUSL) || { echo "setup: adding the Rust target $(MUSL)"; \
 	  rustup target add $(MUSL) 2>/dev/null || echo "setup: $(MUSL) is not to be had; building for the host instead"; }
@@ -58,12 +59,19 @@ header: ## write include/cms.h and ffi/symbols.txt anew
 examples: ## build the C examples strictly, with AddressSanitizer, and run them
 	@c-examples/run.sh target/lib
 
+.PHONY: wheel python-test
+wheel: setup lib ## build the Python wheel, with the library inside, and the sdist: target/python/dist
+	@python/check.sh wheel target/lib target/python
+
+python-test: setup lib ## test the Python wheel in a clean virtual environment, and its types
+	@python/check.sh test target/lib target/python
+
 demo: build ## build, then walk through the main job on a copy of a router's configuration
 	@docs/demo.sh target/bin/cms
 
 test: setup check ## install what is needed and run everything
 
-check: fmt clippy docs unit loom uthash-asan fuzz-replay build examples ## all quality gates
+check: fmt clippy docs unit loom uthash-asan fuzz-replay build examples python-test ## all quality gates
 	@docs/demo.sh target/bin/cms >/dev/null && echo "demo: ok"
 
 fmt:

@@ -62,7 +62,7 @@ class Store(Root, Log):
     `refresh`. In a child process made by fork it opens itself anew when it is next used.
     """
 
-    __slots__ = ("__weakref__", "_closed", "_get", "_lib", "_options", "_ref", "_size")
+    __slots__ = ("__weakref__", "_closed", "_get", "_lib", "_look", "_options", "_ref", "_size")
 
     def __init__(self, options: _ffi.cms_options) -> None:
         self._options = options
@@ -70,6 +70,7 @@ class Store(Root, Log):
         self._ref: Any = None
         self._lib = _ffi.library()
         self._get = _ffi.untyped("cms_get")
+        self._look = _ffi.untyped("cms_revision")
         self._size = _ffi.size(_ROOM)
         self._open()
         _ffi.tell_of_forks(self)
@@ -214,7 +215,8 @@ class Store(Root, Log):
     def revision(self) -> int:
         """The number of the last commit. It grows with every commit that anyone makes."""
         number = _ffi.c_uint64()
-        check(self._lib.cms_revision(self._use(), number))
+        if self._look(self._ref, byref(number)):
+            check(self._lib.cms_revision(self._use(), number))
         return number.value
 
     def refresh(self) -> bool:
