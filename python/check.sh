@@ -43,6 +43,8 @@ test_installed() {
     rm -rf "$work/unpacked" && mkdir "$work/unpacked"
     tar -xzf "$dist"/*.tar.gz -C "$work/unpacked" --strip-components=1
     rm -rf "$work/unpacked/src"
+    command=$lib/../bin/cms
+    if [ -x "$command" ]; then export CMS_BIN="$command"; fi
     (cd "$work/unpacked" && CMS_HEADER=$here/../include/cms.h "$clean/bin/python" -m pytest tests README.md --doctest-glob=README.md \
         && "$clean/bin/python" -m pytest -p conftest --doctest-modules --pyargs cms --ignore-glob='*/cms/pydantic.py' \
         && "$clean/bin/python" benchmarks/reads.py 1 >/dev/null)
@@ -50,7 +52,7 @@ test_installed() {
 
 check_sources() {
     cd "$here"
-    "$tools/bin/ruff" check --quiet . && "$tools/bin/ruff" format --quiet --check .
+    "$tools/bin/ruff" check --no-cache --quiet . && "$tools/bin/ruff" format --no-cache --quiet --check .
     "$tools/bin/mypy" --cache-dir "$work/mypy"
 }
 

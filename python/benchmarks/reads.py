@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
 import cms
+from cms import _ffi
 
 PACKAGES, SECTIONS, OPTIONS = 5, 8, 5
 READS = 2000
@@ -38,7 +39,7 @@ def configure(directory: Path) -> Dict[str, str]:
         with (directory / f"package{package}").open("a") as file:
             file.write(f"config section 'section{section}'\n")
             for option in range(OPTIONS):
-                value = f"value of package {package}, {section}.{option}"
+                value = f"value of package {package}, {section}.{option}" if option else str(section * 1000)
                 values[f"package{package}.section{section}.option{option}"] = value
                 file.write(f"\toption option{option} '{value}'\n")
     return values
@@ -68,6 +69,12 @@ def prepared(keys: List[Any]) -> None:
 def nothing(keys: List[Any]) -> None:
     for _ in keys:
         pass
+
+
+def empty(keys: List[Any]) -> None:
+    call = _ffi.untyped("cms_version_number")
+    for _ in keys:
+        call()
 
 
 def sqlite(values: Dict[str, str], path: Path) -> Callable[[str], str]:
@@ -101,16 +108,18 @@ def cases(directory: Path, store: cms.Store, values: Dict[str, str]) -> List[Cas
     pairs = [tuple(key.rsplit(".", 1)) for key in keys]
     handles = {key: store.key(key) for key in values}
     uncached = store.snapshot()
+    numbers = [key for key in keys if key.endswith("0")]
     missing = [key + "_" for key in keys]
     raw, basic = (config_parser(values, kind) for kind in (None, configparser.BasicInterpolation()))
     return [
         ("(the loop)", nothing, keys),
         ("dict[key]", by_item(values), keys),
         ("snapshot[key], read before", by_item(store.snapshot()), keys),
+        ("an empty call through ctypes", empty, keys),
         ("prepared key.value", prepared, [handles[key] for key in keys]),
         ("snapshot[key], first time", by_call(lambda key: uncached._read(key, key.encode())), keys),
         ("store[key]", by_item(store), keys),
-        ("store.get(key, type=int)", by_call(lambda key: store.get(key, 0, type=len)), keys),
+        ("store.get(key, type=int)", by_call(lambda key: store.get(key, 0, type=int)), numbers),
         ("store.get(key) of none", by_call(store.get), missing),
         ("store.revision", by_call(lambda _: store.revision), keys),
         ("configparser, raw", by_call(raw), pairs),
