@@ -68,7 +68,7 @@ def test_typed_reads_have_types_and_defaults(root: Root) -> None:
 
 
 def test_what_is_not_of_the_type_is_refused_and_named(root: Root) -> None:
-    for key, kind in (("network.lan.ipaddr", int), ("network.lan.dns", str), ("network.lan", int), ("network", str)):
+    for key, kind in (("network.lan.ipaddr", int), ("network.lan.dns", str), ("network.lan", int), ("network", list)):
         with pytest.raises(cms.WrongType) as caught:
             root.get(key, 1, type=kind)
         assert caught.value.key == key

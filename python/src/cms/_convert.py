@@ -20,6 +20,8 @@ def integer(text: str) -> int:
     >>> integer("0x1F"), integer("-7")
     (31, -7)
     """
+    if len(text) < 19 and text.isdecimal() and text.isascii():
+        return int(text)
     digits = text[1:] if text[:1] in ("+", "-") else text
     base, allowed = 10, _DIGITS
     if digits[:2] in ("0x", "0X"):
@@ -89,11 +91,11 @@ _READERS: Dict[Any, Callable[[str], Any]] = {int: integer, bool: boolean, float:
 
 def convert(value: Any, type: Any, key: str) -> Any:
     """Makes of a value what was asked for."""
-    if type is list:
+    if type is list and isinstance(value, (str, list)):
         return [value] if isinstance(value, str) else value
-    if not isinstance(value, str):
-        what = "a list" if isinstance(value, list) else "no option"
-        raise WrongType(f"{key}: is {what}", key=key, hint="type=list reads lists")
+    if type is list or not isinstance(value, str):
+        what, hint = ("a list", "type=list reads it") if isinstance(value, list) else ("no option", "")
+        raise WrongType(f"{key}: is {what}", key=key, hint=hint)
     try:
         return _READERS.get(type, type)(value)
     except ValueError as error:
