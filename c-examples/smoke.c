@@ -132,6 +132,11 @@ static void nulls_of_the_rest(cms_store *store, const cms_snapshot *snapshot)
     REFUSED(cms_txn_add_section(txn, "t", NULL, name, sizeof name, NULL), "type");
     REFUSED(cms_txn_add_section(txn, "t", "x", NULL, 1, NULL), "buffer");
     REFUSED(cms_txn_delete(txn, NULL), "key");
+    REFUSED(cms_txn_get(txn, NULL, name, sizeof name, NULL), "key");
+    REFUSED(cms_txn_get(txn, "t.s.name", NULL, 1, NULL), "buffer");
+    REFUSED(cms_txn_info(NULL, NULL, NULL, NULL), "txn");
+    REFUSED(cms_txn_savepoint(txn, NULL), "savepoint");
+    REFUSED(cms_txn_rollback_to(txn, 7), "savepoint");
     cms_txn_rollback(txn);
 }
 
@@ -325,6 +330,38 @@ static void transactions(cms_store *store)
     CHECK(cms_txn_commit(NULL, NULL) == CMS_ERR_INVALID);
 }
 
+static void transactions_beside_each_other(cms_store *store)
+{
+    cms_txn *txn, *other;
+    cms_error error;
+    char text[64];
+    size_t len, count;
+    uint64_t id, other_id, started, pending;
+    uint32_t point, second;
+
+    CHECK(cms_begin(store, &txn) == CMS_OK && cms_begin(store, &other) == CMS_OK);
+    CHECK(cms_txn_set(txn, "t.o.one", "1") == CMS_OK && cms_txn_savepoint(txn, &point) == CMS_OK);
+    CHECK(cms_txn_set(txn, "t.o.one", "2") == CMS_OK && cms_txn_savepoint(txn, &second) == CMS_OK);
+    CHECK(cms_txn_get(txn, "t.o.one", text, sizeof text, &len) == CMS_OK && strcmp(text, "2") == 0 && len == 1);
+    CHECK(cms_txn_get(txn, "t.o.none", text, sizeof text, NULL) == CMS_ERR_NOT_FOUND);
+    CHECK(cms_txn_get(txn, "t.s.list", text, sizeof text, NULL) == CMS_OK && strchr(text, ' '));
+    CHECK(cms_txn_rollback_to(txn, point) == CMS_OK && cms_txn_rollback_to(txn, second) == CMS_ERR_INVALID);
+    CHECK(cms_txn_info(txn, &id, &started, &count) == CMS_OK && count == 1 && started > 0);
+    CHECK(cms_txn_info(other, &other_id, NULL, NULL) == CMS_OK && other_id != id);
+    CHECK(cms_txn_set_message(txn, "why") == CMS_OK && cms_txn_set_message(txn, "\xff") == CMS_ERR_INVALID);
+    CHECK(cms_txn_set(other, "t.o.one", "3") == CMS_OK);
+    CHECK(cms_txn_commit(txn, NULL) == CMS_OK);
+    CHECK(cms_txn_commit(other, NULL) == CMS_ERR_CONFLICT && cms_last_error(&error) == CMS_OK);
+    CHECK(strcmp(error.key, "t.o.one") == 0 && strstr(error.message, "is '1' now"));
+    CHECK(cms_begin(store, &txn) == CMS_OK && cms_begin(store, &other) == CMS_OK);
+    CHECK(cms_txn_set(txn, "t.o.one", "4") == CMS_OK && cms_txn_set_confirm(txn, 3600000) == CMS_OK);
+    CHECK(cms_txn_set(other, "t.o.one", "5") == CMS_OK && cms_txn_set_force(other, 1) == CMS_OK);
+    CHECK(cms_txn_commit(txn, NULL) == CMS_OK && cms_pending(store, &pending, &started) == CMS_OK);
+    CHECK(started <= 3600000 && cms_confirm(store, pending) == CMS_OK);
+    CHECK(cms_txn_commit(other, NULL) == CMS_OK);
+    CHECK(cms_get(store, "t.o.one", text, sizeof text, NULL) == CMS_OK && strcmp(text, "5") == 0);
+}
+
 int main(void)
 {
     cms_options options;
@@ -357,6 +394,7 @@ int main(void)
     snapshots(store);
     iterators(store);
     transactions(store);
+    transactions_beside_each_other(store);
     cms_close(store);
     sizes_of_options();
     options.size = sizeof options;

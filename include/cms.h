@@ -528,6 +528,8 @@ cms_status cms_option_next(cms_option_iter *iter, cms_option *option);
 void cms_option_iter_free(cms_option_iter *iter);
 
 // Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
+//
+// CMS_ERR_INVALID: 1000 of the store are open already.
 cms_status cms_begin(const cms_store *store, cms_txn **txn);
 
 // Sets an option to a string, whatever it was. For the key of a section, `value` is its type, and the section
@@ -567,11 +569,51 @@ cms_status cms_txn_reorder(cms_txn *txn,
                            const char *key,
                            size_t position);
 
+// Reads the value of a key as the transaction sees it, its own changes included, as cms_get does; of a list, the
+// items with blanks between. What was read counts at the commit: if another transaction has changed it, that is a
+// conflict.
+//
+// CMS_ERR_NOT_FOUND: there is no such key.
+cms_status cms_txn_get(cms_txn *txn,
+                       const char *key,
+                       char *buffer,
+                       size_t size,
+                       size_t *len);
+
+// Tells what is known of a transaction; each may be NULL. `id` is a number no other transaction of the process
+// has; the one it gets in the history is another. `started` is when it was begun, in microseconds since 1970.
+// `changes` is the number of changes so far. A transaction that there is, is active: cms_txn_commit and
+// cms_txn_rollback end it.
+cms_status cms_txn_info(const cms_txn *txn,
+                        uint64_t *id,
+                        uint64_t *started,
+                        size_t *changes);
+
+// Says why, for the history.
+cms_status cms_txn_set_message(cms_txn *txn, const char *message);
+
+// Has the transaction taken back unless cms_confirm is called, by anyone, within so many milliseconds after the
+// commit.
+cms_status cms_txn_set_confirm(cms_txn *txn,
+                               uint64_t milliseconds);
+
+// With `force` other than 0, makes the changes whatever others have changed meanwhile.
+cms_status cms_txn_set_force(cms_txn *txn, int32_t force);
+
+// Marks the point that has been reached; `savepoint` gets its number.
+cms_status cms_txn_savepoint(cms_txn *txn, uint32_t *savepoint);
+
+// Takes back all changes since a point that was marked. The points marked since are gone.
+//
+// CMS_ERR_INVALID: there is no such point.
+cms_status cms_txn_rollback_to(cms_txn *txn, uint32_t savepoint);
+
 // Commits all changes, durably, and frees the transaction, whatever the outcome. `revision` gets the number of
 // the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin
 // another transaction to try again.
 //
-// CMS_ERR_LOCKED, CMS_ERR_CONFLICT: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what others
+// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what
+// it was, what it is and by whom. CMS_ERR_LOCKED: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what others
 // have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file
 // cannot be written. CMS_ERR_FULL: see `map_limit`.
 cms_status cms_txn_commit(cms_txn *txn,

@@ -1,6 +1,6 @@
 //! Times: as people write them, and how long the system has been running.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long the system has been running, and in which run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,19 +11,20 @@ pub struct Uptime {
     pub running: Duration,
 }
 
-/// Asks the system.
+/// Asks the system: `/proc`, to hundredths of a second. Where that is not mounted, the clock has to do.
 #[must_use]
 pub fn uptime() -> Uptime {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    let nanos = u32::try_from(now.tv_nsec).unwrap_or(0);
+    let told = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let running = told.split(' ').next().and_then(|seconds| seconds.parse().ok());
+    let running = running.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let since_1970 = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let mut boot = [0; 16];
     let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
     for (byte, pair) in boot.iter_mut().zip(digits.chunks_exact(2)) {
         *byte = u8::try_from(pair[0] * 16 + pair[1]).unwrap_or(0);
     }
-    Uptime { boot, running: Duration::new(seconds, nanos) }
+    Uptime { boot, running: running.unwrap_or_else(since_1970) }
 }
 
 const DAY: u64 = 86_400;

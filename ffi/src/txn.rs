@@ -1,12 +1,14 @@
 //! Transactions.
 
 use std::ffi::c_char;
+use std::time::Duration;
 
-use cms_core::Transaction;
+use cms_core::{Savepoint, Transaction};
 
 use crate::handle::{
     bytes, check, check_buffer, check_text, give, give_handle, handle, handle_mut, put, take_back, wanted,
 };
+use crate::history::message_of;
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
 
@@ -15,9 +17,11 @@ use crate::status::{Failure, cms_status, guard, guard_void};
 /// there is no such package, section or option; CMS_ERR_INVALID that a key, name, type or value is not allowed;
 /// CMS_ERR_PARSE and CMS_ERR_IO that a package cannot be read. The transaction goes on without the change then.
 /// What changes nothing is CMS_OK.
-pub struct cms_txn(Transaction);
+pub struct cms_txn(Transaction, Vec<Savepoint>);
 
 /// Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
+///
+/// CMS_ERR_INVALID: 1000 of the store are open already.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_txn) -> cms_status {
     guard(|| {
@@ -25,7 +29,7 @@ pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_t
         // SAFETY: C keeps the conventions.
         let transaction = unsafe { handle(store, "store") }?.0.begin()?;
         // SAFETY: not NULL.
-        unsafe { give_handle(place, cms_txn(transaction)) };
+        unsafe { give_handle(place, cms_txn(transaction, Vec::new())) };
         Ok(())
     })
 }
@@ -150,11 +154,133 @@ pub unsafe extern "C" fn cms_txn_reorder(
     unsafe { change(txn, key, (c"".as_ptr(), ""), |txn, key, _| txn.reorder(key, position)) }
 }
 
+/// Reads the value of a key as the transaction sees it, its own changes included, as cms_get does; of a list, the
+/// items with blanks between. What was read counts at the commit: if another transaction has changed it, that is a
+/// conflict.
+///
+/// CMS_ERR_NOT_FOUND: there is no such key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_get(
+    txn: *mut cms_txn,
+    key: *const c_char,
+    buffer: *mut c_char,
+    size: usize,
+    len: *mut usize,
+) -> cms_status {
+    guard(|| {
+        check_buffer(buffer, size)?;
+        // SAFETY: C keeps the conventions.
+        let txn = unsafe { handle_mut(txn, "txn") }?;
+        // SAFETY: the same.
+        let key = unsafe { bytes(key, "key") }?;
+        check(key, "key")?;
+        let items = txn.0.get(key)?.ok_or_else(|| Failure::Missing(key.to_vec()))?;
+        let value = items.join(&b' ');
+        // SAFETY: the buffer has `size` bytes, and the value does not overlap with it.
+        unsafe { put(&value, buffer, size) };
+        // SAFETY: C keeps the conventions.
+        unsafe { give(len, value.len()) };
+        Ok(())
+    })
+}
+
+/// Tells what is known of a transaction; each may be NULL. `id` is a number no other transaction of the process
+/// has; the one it gets in the history is another. `started` is when it was begun, in microseconds since 1970.
+/// `changes` is the number of changes so far. A transaction that there is, is active: cms_txn_commit and
+/// cms_txn_rollback end it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_info(
+    txn: *const cms_txn,
+    id: *mut u64,
+    started: *mut u64,
+    changes: *mut usize,
+) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let txn = &unsafe { handle(txn, "txn") }?.0;
+        let begun = txn.started().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        // SAFETY: the same.
+        unsafe { give(id, txn.id()) };
+        // SAFETY: the same.
+        unsafe { give(started, u64::try_from(begun.as_micros()).unwrap_or(u64::MAX)) };
+        // SAFETY: the same.
+        unsafe { give(changes, txn.count()) };
+        Ok(())
+    })
+}
+
+/// Says why, for the history.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_set_message(txn: *mut cms_txn, message: *const c_char) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let txn = unsafe { handle_mut(txn, "txn") }?;
+        // SAFETY: the same.
+        let message = unsafe { message_of(message) }?;
+        txn.0.set_message(message.unwrap_or_default());
+        Ok(())
+    })
+}
+
+/// Has the transaction taken back unless cms_confirm is called, by anyone, within so many milliseconds after the
+/// commit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_set_confirm(txn: *mut cms_txn, milliseconds: u64) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        unsafe { handle_mut(txn, "txn") }?.0.set_confirm(Duration::from_millis(milliseconds));
+        Ok(())
+    })
+}
+
+/// With `force` other than 0, makes the changes whatever others have changed meanwhile.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_set_force(txn: *mut cms_txn, force: i32) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        unsafe { handle_mut(txn, "txn") }?.0.set_force(force != 0);
+        Ok(())
+    })
+}
+
+/// Marks the point that has been reached; `savepoint` gets its number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_savepoint(txn: *mut cms_txn, savepoint: *mut u32) -> cms_status {
+    guard(|| {
+        let place = wanted(savepoint, "savepoint")?;
+        // SAFETY: C keeps the conventions.
+        let txn = unsafe { handle_mut(txn, "txn") }?;
+        let number =
+            u32::try_from(txn.1.len()).map_err(|_| Failure::Invalid("savepoint", "there are too many"))?;
+        txn.1.push(txn.0.savepoint());
+        // SAFETY: not NULL.
+        unsafe { give(place, number) };
+        Ok(())
+    })
+}
+
+/// Takes back all changes since a point that was marked. The points marked since are gone.
+///
+/// CMS_ERR_INVALID: there is no such point.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_rollback_to(txn: *mut cms_txn, savepoint: u32) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let txn = unsafe { handle_mut(txn, "txn") }?;
+        let index = usize::try_from(savepoint).unwrap_or(usize::MAX);
+        let point = txn.1.get(index).ok_or(Failure::Invalid("savepoint", "there is none of this number"))?;
+        txn.0.rollback_to(point)?;
+        txn.1.truncate(index + 1);
+        Ok(())
+    })
+}
+
 /// Commits all changes, durably, and frees the transaction, whatever the outcome. `revision` gets the number of
 /// the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin
 /// another transaction to try again.
 ///
-/// CMS_ERR_LOCKED, CMS_ERR_CONFLICT: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what others
+/// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what
+/// it was, what it is and by whom. CMS_ERR_LOCKED: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what others
 /// have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file
 /// cannot be written. CMS_ERR_FULL: see `map_limit`.
 #[unsafe(no_mangle)]

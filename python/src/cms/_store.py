@@ -227,9 +227,17 @@ class Store(Root, Log):
 
     # Changes.
 
-    def transaction(self) -> Transaction:
-        """Begins a transaction: `with store.transaction() as txn:` commits, unless an exception leaves the block."""
-        return Transaction(self._use())
+    def transaction(
+        self, message: Optional[str] = None, *, confirm: Optional[float] = None, force: bool = False
+    ) -> Transaction:
+        """Begins a transaction: `with store.transaction() as txn:` commits, unless an exception leaves the block.
+
+        `message` says why, for the history. With `confirm` it is taken back unless it is confirmed within so many
+        seconds. With `force` it is made whatever others have changed meanwhile.
+        """
+        txn = Transaction(self._use())
+        txn.prepare(message, confirm, force)
+        return txn
 
     begin = transaction
 

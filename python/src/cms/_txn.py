@@ -60,6 +60,49 @@ class Transaction:
         else:
             self.rollback()
 
+    def prepare(self, message: Optional[str], confirm: Optional[float], force: bool) -> None:
+        """Sets what `Store.transaction` was given."""
+        if message is not None:
+            check(self._lib.cms_txn_set_message(self._use(), encode(message, "message")))
+        if confirm is not None:
+            check(self._lib.cms_txn_set_confirm(self._use(), int(confirm * 1000)))
+        if force:
+            check(self._lib.cms_txn_set_force(self._use(), 1))
+
+    def get(self, key: str) -> str:
+        """Reads a value as the transaction sees it, its own changes included; of a list, the items with blanks between.
+
+        If another transaction has changed what was read, the commit is a Conflict.
+        """
+        raw, size = encode(key), _ffi.c_size_t(255)
+        while True:
+            buffer = _ffi.create_string_buffer(size.value + 1)
+            check(self._lib.cms_txn_get(self._use(), raw, buffer, len(buffer), size), key)
+            if size.value < len(buffer):
+                return text(buffer.value)
+
+    __getitem__ = get
+
+    def __len__(self) -> int:
+        """The number of changes so far."""
+        count = _ffi.c_size_t()
+        check(self._lib.cms_txn_info(self._use(), None, None, count))
+        return count.value
+
+    def __bool__(self) -> bool:
+        """A transaction is true, whether or not it has changes."""
+        return True
+
+    def savepoint(self) -> int:
+        """Marks the point that has been reached, for `rollback_to`."""
+        point = _ffi.c_uint32()
+        check(self._lib.cms_txn_savepoint(self._use(), point))
+        return point.value
+
+    def rollback_to(self, point: int) -> None:
+        """Takes back all changes since a point that was marked."""
+        check(self._lib.cms_txn_rollback_to(self._use(), point))
+
     def commit(self) -> int:
         """Commits all changes, durably; returns the revision. On any exception but NotDurable nothing was changed."""
         ref = self._end("is committed")
