@@ -411,6 +411,8 @@ impl Ledger<'_> {
         if records.is_empty() {
             return Ok(false);
         }
+        // They may be there without being durable: then a power cut would leave texts that nobody has committed.
+        writer.sync()?;
         let mut names: Vec<&str> =
             records.iter().flat_map(|record| &record.packages).map(|c| c.package.as_str()).collect();
         names.sort_unstable();

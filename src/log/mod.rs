@@ -723,8 +723,25 @@ impl Writer<'_> {
         }
     }
 
+    /// Makes durable what the last segment holds: who has appended it may have died before it was, or have had no
+    /// need of that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; the log takes no more then, see G6.
+    pub fn sync(&mut self) -> Result<()> {
+        let (log, files) = (self.log, self.log.files.clone());
+        let Some(segment) = &self.tail().segment else { return Ok(()) };
+        files.sync_data(&segment.open).map_err(|error| {
+            log.broken.store(true, Ordering::Relaxed);
+            Error::io("sync", &segment.open.path)(error)
+        })
+    }
+
     /// Begins a new segment with room for `needed` bytes of records.
     fn rotate(&mut self, needed: usize) -> Result<()> {
+        // What goes on from a record must not be there without it.
+        self.sync()?;
         let end = self.known().clone();
         let heads = |(package, newest): (&String, &Newest)| PackageChange {
             package: package.clone(),

@@ -414,6 +414,16 @@ impl Disk {
         }
     }
 
+    /// Goes on from a moment at which the process died, but the power stayed: all that was written is there, and what
+    /// was not synced may still be lost.
+    pub fn resume(&self, moment: &Moment) {
+        let [_, all] = moment.extremes();
+        self.restore(&all);
+        let (state, acknowledged, begun) = (moment.state.clone(), moment.acknowledged, moment.begun);
+        let record = Record { state, acknowledged, begun, ..Record::default() };
+        *self.record.lock().expect("no panic") = record;
+    }
+
     /// Forgets what was recorded, and takes what there is now as durable.
     pub fn restart(&self, acknowledged: u64, begun: u64) {
         *self.record.lock().expect("no panic") = Record { acknowledged, begun, ..Record::default() };

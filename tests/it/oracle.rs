@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 pub const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
+
+/// The mode of the packages, which is not that of a new file.
+const MODE: u32 = 0o664;
 
 /// Three packages that every commit gives the same number.
 pub struct Triple {
@@ -58,7 +62,9 @@ impl Triple {
         let triple = Self { root: scratch(), limits, padding };
         std::fs::create_dir(triple.path("config")).expect("made");
         for name in NAMES {
-            std::fs::write(triple.path("config").join(name), triple.text(name, 0)).expect("written");
+            let path = triple.path("config").join(name);
+            std::fs::write(&path, triple.text(name, 0)).expect("written");
+            std::fs::set_permissions(path, PermissionsExt::from_mode(MODE)).expect("set");
         }
         triple
     }
@@ -103,11 +109,13 @@ impl Triple {
     }
 
     /// Tells which number the packages have: one for all.
-    fn number(&self, what: &str) -> u64 {
+    pub fn number(&self, what: &str) -> u64 {
         let mut numbers = BTreeMap::new();
         for name in NAMES {
             let text = std::fs::read_to_string(self.path("config").join(name))
                 .unwrap_or_else(|error| panic!("{what}: {name}: {error}"));
+            let found = std::fs::metadata(self.path("config").join(name)).expect("there");
+            assert_eq!(found.mode() & 0o7777, MODE, "{what}: {name} has another mode");
             let number = text.split_once("option v '").and_then(|(_, rest)| rest.split_once(':'));
             let number: u64 = number
                 .and_then(|(number, _)| number.parse().ok())

@@ -16,7 +16,7 @@ use crate::oracle::{Triple, is_exhaustive, options, scratch};
 
 /// How many random images are made of each moment.
 fn samples() -> usize {
-    if is_exhaustive() { 400 } else { 6 }
+    if is_exhaustive() { 400 } else { 12 }
 }
 
 /// Is given a moment, an image of it that is on the disk, the numbers that may be there, and words for it.
@@ -150,28 +150,39 @@ fn recovery_survives_a_power_cut_at_any_moment() {
     println!("recovery: {recoveries} recoveries of {} images, {images} crash images", outer.seen.len());
 }
 
+/// Recovers after a death at a moment, and returns the moments of that.
+fn recover_after(run: &Run, moment: &Moment, what: &str) -> Vec<Moment> {
+    run.disk.resume(moment);
+    let store = Store::new(options(run.triple.root.path(), run.disk.files(), run.triple.limits));
+    store.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
+    // Someone may have seen it by now.
+    let number = run.triple.number(what);
+    run.disk.begin(number);
+    run.disk.acknowledge(number);
+    run.disk.moments("after recovery")
+}
+
 #[test]
 fn what_recovery_has_finished_stays_so_after_a_power_cut() {
     let (run, moments) = record(600, Limits::default(), 1, |run, live| commit(run, live, 2));
-    let mut outer = Cuts::new(0);
-    let mut images = 0;
-    outer.each(&run.disk, &moments, &mut |moment, image, allowed, what| {
-        let number = run.triple.check(allowed, what);
-        run.disk.restore(image);
-        run.disk.restart(moment.acknowledged, moment.begun);
-        let store = Store::new(options(run.triple.root.path(), run.disk.files(), run.triple.limits));
-        store.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
-        // Someone may have seen it by now.
-        run.disk.begin(number);
-        run.disk.acknowledge(number);
-        let last = run.disk.moments("after recovery").pop().expect("one");
-        let mut inner = Cuts::new(samples() * 2);
-        inner.each(&run.disk, &[last], &mut |_, _, allowed, inner| {
-            run.triple.check(allowed, &format!("{what}: {inner}"));
+    let mut cuts = Cuts::new(samples());
+    let mut recoveries = 0;
+    for (index, moment) in moments.iter().enumerate() {
+        let what = format!("death at moment {index}, {}", moment.what);
+        let first = recover_after(&run, moment, &what);
+        let mut ends = vec![first.last().expect("one").clone()];
+        // The one who recovers dies as well.
+        let deaths = first.iter().enumerate().filter(|(index, _)| is_exhaustive() || index % 9 == 4);
+        for (inner, moment) in deaths.filter(|_| first.len() > 20) {
+            let what = format!("{what}; then at moment {inner}, {}", moment.what);
+            ends.extend(recover_after(&run, moment, &what).pop());
+        }
+        recoveries += ends.len();
+        cuts.each(&run.disk, &ends, &mut |_, _, allowed, inner| {
+            run.triple.check(allowed, &format!("{what}; {inner}"));
         });
-        images += inner.seen.len();
-    });
-    println!("after recovery: {images} crash images");
+    }
+    println!("after recovery: {recoveries} recoveries, {} crash images", cuts.seen.len());
 }
 
 #[test]
