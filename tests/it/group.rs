@@ -170,3 +170,86 @@ fn a_group_whose_texts_cannot_be_put_in_place_is_taken_back_and_each_is_told_so(
     let verified = live.store().verify_log().expect("readable");
     assert_eq!(verified.problems, [""; 0]);
 }
+
+/// Lets commits into the log, and then dies: no call works any more once a text is to be put in place.
+#[derive(Default)]
+struct Death {
+    is_armed: AtomicBool,
+    has_come: AtomicBool,
+}
+
+impl Probe for Death {
+    fn before(&self, call: Call, path: &Path) -> std::io::Result<usize> {
+        if call == Call::Sync && path.extension().is_some_and(|extension| extension == "log") {
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        if call == Call::Rename && path.ends_with("config/b") && self.is_armed.load(Ordering::Relaxed) {
+            self.has_come.store(true, Ordering::Relaxed);
+        }
+        match self.has_come.load(Ordering::Relaxed) {
+            true => Err(std::io::Error::from_raw_os_error(5)),
+            false => Ok(usize::MAX),
+        }
+    }
+}
+
+#[test]
+fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
+    let fixture = Fixture::new(&[("a", &text(THREADS)), ("b", &text(THREADS))]);
+    let death = Arc::new(Death::default());
+    let options = Options { files: Files::probed(death.clone()), ..fixture.options() };
+    let live = Live::open(options).expect("opens");
+    commit(&live, "a.s0.o", "first").expect("committed");
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (live, death) = (&live, &death);
+            scope.spawn(move || {
+                for count in 0..COMMITS {
+                    if count == 3 {
+                        death.is_armed.store(true, Ordering::Relaxed);
+                    }
+                    let mut transaction = live.begin().expect("few are open");
+                    for package in ["a", "b"] {
+                        let key = format!("{package}.s{thread}.o");
+                        if transaction.set(key.as_bytes(), count.to_string().as_bytes()).is_err() {
+                            return;
+                        }
+                    }
+                    if let Err(error) = transaction.commit() {
+                        // It may be made or not; it is not known to be.
+                        assert!(death.has_come.load(Ordering::Relaxed), "{error}");
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    assert!(death.has_come.load(Ordering::Relaxed));
+    drop(live);
+    let live = fixture.live();
+    live.store().recover().expect("recovered");
+    let last = live.store().revision().expect("a log");
+    for package in ["a", "b"] {
+        let file = std::fs::read(fixture.path("config").join(package)).expect("readable");
+        let logged = live.store().text_at(package, last).expect("readable");
+        assert_eq!(logged.as_deref(), Some(file.as_slice()), "{package}");
+    }
+    let records = live.store().history(None, 10_000).expect("readable");
+    for thread in 0..THREADS {
+        let (a, b) = (get(&live, &format!("a.s{thread}.o")), get(&live, &format!("b.s{thread}.o")));
+        assert!(a == b || a.as_deref() == Some("first"), "{a:?} {b:?}");
+        let section = format!("s{thread}").into_bytes();
+        let mine = |record: &&cms::log::Record| {
+            record.kind == cms::log::Kind::Commit
+                && record
+                    .package("b")
+                    .is_some_and(|change| change.changes.iter().any(|c| c.section == section))
+        };
+        let newest = records.iter().find(mine).and_then(|record| record.package("b"));
+        let newest = newest.and_then(|change| change.changes[0].values().1.cloned());
+        let expected =
+            newest.map_or("none yet".into(), |new| String::from_utf8_lossy(&new.items()[0]).into_owned());
+        assert_eq!(b, Some(expected));
+    }
+    assert_eq!(live.store().verify_log().expect("readable").problems, [""; 0]);
+}
