@@ -14,6 +14,7 @@ use super::home::Home;
 use super::{FULL, options, package};
 use crate::Result;
 use crate::contender::{Contender, Spread, race};
+use crate::dataset::Dataset;
 use crate::ffi::LmdbWriter;
 use crate::parse::float;
 use crate::report::{Bound, Figure, Report, Unit};
@@ -28,6 +29,7 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     load(stage, report, "load into an empty store", stage.large().len(), 1e6)?;
     process(stage, report)?;
     recovery(stage, report)?;
+    history(stage, report)?;
     wear(report, stage.dir(), 10)?;
     wear(report, stage.dir(), 1000)
 }
@@ -164,14 +166,57 @@ fn recovery(stage: &Stage, report: &mut Report) -> Result<()> {
     report.goal(&format!("{case}: s"), spread.median, Bound::AtMost(5.0))
 }
 
+/// Times the history of a key that was changed twice, at both ends of a long log.
+fn history(stage: &Stage, report: &mut Report) -> Result<()> {
+    let dataset = Dataset::Large { entries: 1000, per_section: 50 };
+    let records = if stage.quick { 1000 } else { 20_000 };
+    let home = Home::plant(stage.dir(), dataset)?;
+    let options = home.options(Durability::None);
+    let log = cms::log::Limits { bytes: 1 << 30, ..options.log };
+    let live = Live::open(Options { log, ..options })?;
+    let commit = |section: usize, value: &str| -> Result<()> {
+        let mut transaction = live.begin()?;
+        for option in 0..50 {
+            transaction.set(dataset.key(section * 50 + option).as_bytes(), value.as_bytes())?;
+        }
+        transaction.commit()?;
+        Ok(())
+    };
+    commit(0, "first")?;
+    for record in 0..records {
+        commit(1 + record % 19, &format!("value-{record}"))?;
+    }
+    commit(0, "last")?;
+    let key = cms::Key::parse(dataset.key(7).as_bytes())?;
+    let (bytes, mut read) = (crate::place::bytes_under(&home.path("state"))?, 0);
+    let turn = || {
+        let (before, start) = (counted("rchar:")?, Instant::now());
+        let found = live.store().history(Some(&key), usize::MAX)?.len();
+        let time = start.elapsed();
+        read = counted("rchar:")? - before;
+        // With or without the baseline.
+        if (2..=3).contains(&found) { Ok(time) } else { Err(format!("{found} records of a key").into()) }
+    };
+    let spread = race(&mut [Contender::timed("history of a key", turn)], stage.repetitions(15))?[0];
+    let case = format!("history of a key, {} changes, {records} records", crate::stage::human(records * 50));
+    report.case(&case, Unit::Milliseconds, &[Figure::of("cms", &spread, |time| time * 1e3)])?;
+    report.case(
+        &case,
+        Unit::Bytes,
+        &[Figure::exact("read", float(read)), Figure::exact("the log", float(bytes))],
+    )
+}
+
+/// One of the counts the system keeps of what this process reads and writes, in bytes.
+fn counted(name: &str) -> Result<usize> {
+    let text = fs::read_to_string("/proc/self/io")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    Ok(line.ok_or("/proc/self/io is not as expected")?.trim().parse()?)
+}
+
 /// What this process has passed to write calls, and what the system counts as written to disks, in bytes.
 fn written() -> Result<(usize, usize)> {
-    let text = fs::read_to_string("/proc/self/io")?;
-    let number = |name: &str| -> Result<usize> {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        Ok(line.ok_or("/proc/self/io is not as expected")?.trim().parse()?)
-    };
-    Ok((number("wchar:")?, number("write_bytes:")?))
+    Ok((counted("wchar:")?, counted("write_bytes:")?))
 }
 
 /// States what is written for one key, the rotation of the log included.
