@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::build::{Image, Making, build};
+use super::build::{Image, Making, Slack, build};
 use super::control::{Control, commit, committed};
 use super::format::{
     At, BUCKET, C_BEGUN, C_COMMITTED, C_ROUNDS_AFTER, C_ROUNDS_BEFORE, CONTROL, H_BUCKETS, H_INDEX, Seq,
@@ -110,7 +110,7 @@ fn document() -> Package {
 }
 
 fn image() -> Image {
-    let making = Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: 64 };
+    let making = Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: Slack { share: 64, least: 1024 } };
     build(b"p", &document(), &making).expect("a map")
 }
 

@@ -140,6 +140,25 @@ impl Region {
         word.store(value, (watched.weaken)(true, offset, ordering));
     }
 
+    fn watched_word(&self, offset: usize) -> Option<&AtomicU32> {
+        self.watched.as_ref()?.words.get(&offset)
+    }
+
+    pub fn set_bits(&self, offset: usize, bits: u32, ordering: Ordering) -> u32 {
+        self.watched_word(offset).map_or(0, |word| word.fetch_or(bits, ordering))
+    }
+
+    pub fn take(&self, offset: usize, ordering: Ordering) -> u32 {
+        self.watched_word(offset).map_or(0, |word| word.swap(0, ordering))
+    }
+
+    /// Who waits may be woken for no reason, and looks again: the models need no more than that.
+    pub fn wait(&self, _: usize, _: u32, _: std::time::Duration) {
+        thread::yield_now();
+    }
+
+    pub fn wake(&self, _: usize) {}
+
     pub fn line(&self, offset: usize) -> Option<Line<'_>> {
         (offset < self.len && self.len - offset >= 64).then_some(Line { region: self, offset })
     }
