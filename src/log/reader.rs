@@ -274,6 +274,10 @@ impl Reader {
                 // Nothing is written any more to a segment that was dropped, and all of it has been read.
                 _ if gone && fresh == 0 => return Ok(Some(Rest { found, more: false, lost: true })),
                 _ if gone => {}
+                // If the segment is gone, it shows when there is nothing more in it.
+                _ if fresh > 0 && found.last().is_some_and(|last| last.applied) => {
+                    return Ok(Some(Rest { found, more: false, lost: false }));
+                }
                 _ => {
                     gone = !is_at(&at.open, &log.path(at.first));
                     if !gone {

@@ -304,8 +304,15 @@ impl Feed {
     /// Reports whether the text of a package is not what the log says it is.
     fn differs(&self, live: &Live, name: &str) -> bool {
         let Ok(place) = live.store().place(name.as_bytes()) else { return false };
+        // A commit may be made while the text is read.
+        let before = lock(&self.tail).reader.newest(name);
         let Ok((text, _)) = live.store().read_settled(&place) else { return false };
-        lock(&self.tail).reader.newest(name) != Some(Digest::of(&text))
+        let text = Some(Digest::of(&text));
+        let mut tail = lock(&self.tail);
+        if before != text {
+            let _ = tail.read_on(live);
+        }
+        before != text && tail.reader.newest(name) != text
     }
 }
 

@@ -127,12 +127,13 @@ impl Watch {
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Event>> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         loop {
-            self.feed.tend(&self.live);
+            // What there is comes first: it is what was waited for.
             if let Some(event) = self.take()? {
                 return Ok(Some(event));
             }
+            self.feed.tend(&self.live);
             if timeout == Some(Duration::ZERO) && self.ear.is_none() {
-                return Ok(None);
+                return self.take();
             }
             let waiting = self.arm();
             if let Some(event) = self.take()? {

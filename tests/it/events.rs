@@ -505,7 +505,8 @@ fn role_options() -> Options {
         DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
     Options {
         dirs: Dirs::choose(wanted),
-        log: Limits { bytes: 256 << 10, age: None, records: None },
+        // About a third of what the writers write.
+        log: Limits { bytes: (rounds() * WRITERS * 100).max(256 << 10) as u64, age: None, records: None },
         durability: Durability::None,
         lock_timeout: Duration::from_secs(60),
         ..Options::default()
@@ -623,7 +624,7 @@ fn nothing_is_lost_or_told_twice_while_writers_write_and_watchers_are_killed() {
         std::thread::sleep(Duration::from_millis(300));
     }
     writers.iter_mut().for_each(|writer| assert!(writer.wait().expect("ends").success()));
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     let complete = |number| seen(dir, number).len() >= WRITERS * rounds();
     while !(complete(0) && complete(1)) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
