@@ -8,6 +8,7 @@ mod crash;
 mod disk;
 mod events;
 mod events_cli;
+mod events_speed;
 mod faults;
 mod golden;
 mod group;
