@@ -50,6 +50,14 @@ def test_importing_loads_no_library_and_starts_no_thread() -> None:
     assert printed == ""
 
 
+def test_what_is_exported_is_there_and_no_exception_is_missing() -> None:
+    assert {kind.__name__ for kind in cms.Error.__subclasses__()} <= set(cms.__all__) <= set(dir(cms))
+    for name in cms.__all__:
+        assert getattr(cms, name)
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        cms.nothing_of_the_kind  # type: ignore[attr-defined]  # noqa: B018
+
+
 def test_a_library_that_cannot_be_found_is_told_with_where_it_was_looked_for() -> None:
     done = python("import cms; cms.open()", CMS_LIBRARY="/nowhere/libcms.so")
     assert done.returncode == 1

@@ -52,21 +52,61 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 # What takes long to load, for what few programs need: typing and enum.
-_LATER = dict.fromkeys(("By", "Change", "ChangeKind", "Entry", "Pending"), "_history")
-_LATER["Status"] = "_status"
+_LATER = {
+    "By": "_history",
+    "Change": "_history",
+    "ChangeKind": "_history",
+    "Entry": "_history",
+    "Pending": "_history",
+    "Status": "_status",
+}
 
-__all__ = [*_LATER, "Error", "Key", "Package", "Section", "Snapshot", "Store", "Transaction", "size"]
-__all__ += [kind.__name__ for kind in Error.__subclasses__()]
+# Without open and get, which are names of Python's own or too short to be taken unasked.
+__all__ = [
+    "Ambiguous",
+    "By",
+    "Change",
+    "ChangeKind",
+    "Conflict",
+    "Damaged",
+    "End",
+    "Entry",
+    "Error",
+    "Exists",
+    "Full",
+    "Internal",
+    "Invalid",
+    "IoError",
+    "Key",
+    "Locked",
+    "NoSpace",
+    "NotDurable",
+    "NotFound",
+    "Package",
+    "ParseError",
+    "Pending",
+    "PermissionDenied",
+    "Section",
+    "Snapshot",
+    "Stale",
+    "Status",
+    "Store",
+    "Transaction",
+    "WrongType",
+    "size",
+]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module 'cms' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # else any name would be one
 
-    value = getattr(import_module(f"cms.{_LATER[name]}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module 'cms' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"cms.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

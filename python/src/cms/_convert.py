@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict
 
-_TRUTH = dict.fromkeys(("1", "on", "true", "yes", "enabled"), True)
+_TRUTH: Dict[str, bool] = dict.fromkeys(("1", "on", "true", "yes", "enabled"), True)
 _TRUTH.update(dict.fromkeys(("0", "off", "false", "no", "disabled"), False))
 _DIGITS = "0123456789"
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}

@@ -27,7 +27,9 @@ class Reader(Base):
 
     # What is read changes, so two that can be read are the same only if they are one.
     __eq__ = object.__eq__
-    __hash__ = object.__hash__
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
     def _find(self, key: str) -> Any:
         """Returns the value of a key, or MISSING."""
@@ -48,7 +50,7 @@ class Reader(Base):
     @overload
     def get(self, key: str) -> Any: ...
     @overload
-    def get(self, key: str, default: _D) -> Any: ...
+    def get(self, key: str, default: object) -> Any: ...
     @overload
     def get(self, key: str, *, type: Type[List[Any]]) -> Optional[List[str]]: ...
     @overload
