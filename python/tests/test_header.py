@@ -40,6 +40,8 @@ def python_type(declared: str) -> Any:
         return ctypes.c_char_p
     if declared == "const char *const *":
         return ctypes.POINTER(ctypes.c_char_p)
+    if declared == "void *":
+        return ctypes.c_void_p
     if declared == "char *":
         return ctypes.POINTER(ctypes.c_char)
     plain = declared.replace("const", "").replace(" ", "")
@@ -88,6 +90,15 @@ def test_every_function_has_the_result_and_the_arguments_of_the_header(header: s
         assert signature == _ffi.SIGNATURES[name], name
 
 
+def test_the_callback_has_the_arguments_of_the_header(header: str) -> None:
+    match = re.search(r"typedef void \(\*(cms_\w+)\)\((.*?)\);", header, re.DOTALL)
+    assert match
+    assert match[1] == "cms_event_callback"
+    arguments: Any = tuple(python_type(declared(one)[0]) for one in match[2].split(","))
+    assert _ffi.cms_event_callback._argtypes_ == arguments
+    assert _ffi.cms_event_callback._restype_ is None
+
+
 def test_every_function_is_exported_by_the_library() -> None:
     for name in _ffi.SIGNATURES:
         assert getattr(_ffi.library(), name)
@@ -104,7 +115,8 @@ def test_every_struct_has_the_members_of_the_header(header: str) -> None:
 
 def test_every_handle_of_the_header_is_known_and_given_back(header: str) -> None:
     there = re.findall(r"typedef struct (cms_\w+) \1;", header)
-    assert sorted(there) == sorted(kind.__name__ for kind in _ffi.RELEASES)
+    # An event is its watch's.
+    assert sorted(there) == sorted(["cms_event", *(kind.__name__ for kind in _ffi.RELEASES)])
     for kind, release in _ffi.RELEASES.items():
         assert _ffi.SIGNATURES[release] == (None, ctypes.POINTER(kind))
 
@@ -119,7 +131,9 @@ def test_every_status_has_its_number_and_an_exception(header: str) -> None:
 
 
 def test_every_constant_has_its_value(header: str) -> None:
-    there = {name: int(number) for name, number in re.findall(r"#define (CMS_\w+) (\d+)\n", header)}
+    there = {name: int(number) for name, number in re.findall(r"#define (CMS_\w+) (-?\d+)\n", header)}
+    there["CMS_SINCE_NOW"] = 2**64 - 1
+    assert "#define CMS_SINCE_NOW UINT64_MAX\n" in header
     version = [str(there.pop(f"CMS_VERSION_{part}")) for part in ("MAJOR", "MINOR", "PATCH")]
     assert ".".join(version) == _ffi.VERSION
     there.update({f"CMS_{name}": number for name, number in statuses(header).items()})

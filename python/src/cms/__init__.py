@@ -48,6 +48,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._history import By as By, Change as Change, ChangeKind as ChangeKind, Entry as Entry, Pending as Pending
     from ._status import Status as Status
+    from ._watch import Subscription as Subscription, Watch as Watch
 
 __version__ = VERSION
 
@@ -59,6 +60,8 @@ _LATER = {
     "Entry": "_history",
     "Pending": "_history",
     "Status": "_status",
+    "Subscription": "_watch",
+    "Watch": "_watch",
 }
 
 # Without open and get, which are names of Python's own or too short to be taken unasked.
@@ -91,7 +94,9 @@ __all__ = [
     "Stale",
     "Status",
     "Store",
+    "Subscription",
     "Transaction",
+    "Watch",
     "WrongType",
     "size",
 ]

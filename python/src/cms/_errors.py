@@ -152,13 +152,13 @@ def text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def fail(status: int, key: str = "") -> NoReturn:
-    """Raises the exception for what the last call answered."""
+def exception(status: int, key: str = "") -> Error:
+    """Returns the exception for what the last call answered."""
     kind = BY_STATUS.get(status, Internal)
     told = _ffi.cms_error()
     if _ffi.library().cms_last_error(told) or told.status != status:
-        raise kind(f"{key}: {kind.__doc__}" if key else str(kind.__doc__), key=key)
-    raise kind(
+        return kind(f"{key}: {kind.__doc__}" if key else str(kind.__doc__), key=key)
+    return kind(
         text(told.message),
         file=text(told.file),
         line=told.line,
@@ -166,6 +166,11 @@ def fail(status: int, key: str = "") -> NoReturn:
         key=text(told.key) or key,
         hint=text(told.hint),
     )
+
+
+def fail(status: int, key: str = "") -> NoReturn:
+    """Raises the exception for what the last call answered."""
+    raise exception(status, key)
 
 
 def check(status: int, key: str = "") -> None:

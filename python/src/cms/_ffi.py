@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from ctypes import (
     CDLL,
+    CFUNCTYPE,
     POINTER,
     Structure,
     addressof,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Sequence, Tuple, Type
 
 # What others take from here: nothing else imports ctypes.
-__all__ = ["byref", "c_char_p", "c_int32", "c_size_t", "c_uint64", "create_string_buffer", "sizeof"]
+__all__ = ["POINTER", "byref", "c_char_p", "c_int32", "c_size_t", "c_uint64", "create_string_buffer", "sizeof"]
 
 VERSION = "0.1.0"
 
@@ -69,6 +70,8 @@ CMS_CHANGE_ADDED = 1
 CMS_CHANGE_DELETED = 2
 CMS_CHANGE_SET = 3
 CMS_CHANGE_MOVED = 4
+CMS_SINCE_NOW = 2**64 - 1
+CMS_FOREVER = -1
 
 
 class _Opaque(Structure):
@@ -102,6 +105,15 @@ class cms_option_iter(_Opaque): ...
 
 
 class cms_history(_Opaque): ...
+
+
+class cms_watch(_Opaque): ...
+
+
+class cms_event(_Opaque): ...
+
+
+class cms_subscription(_Opaque): ...
 
 
 class cms_error(Structure):
@@ -171,6 +183,7 @@ class cms_change(Structure):
 
 P: Any = POINTER
 cms_status = c_int
+cms_event_callback = CFUNCTYPE(None, P(cms_event), cms_status, c_void_p)
 
 # The result of each function and its arguments. `char *`, which is written to, is P(c_char).
 SIGNATURES: Dict[str, Tuple[Any, ...]] = {
@@ -241,6 +254,24 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_restore": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
     "cms_pending": (cms_status, P(cms_store), P(c_uint64), P(c_uint64)),
     "cms_confirm": (cms_status, P(cms_store), c_uint64),
+    "cms_watch_open": (cms_status, P(cms_store), c_char_p, c_uint64, P(P(cms_watch))),
+    "cms_watch_next": (cms_status, P(cms_watch), c_int32, P(P(cms_event))),
+    "cms_watch_fd": (cms_status, P(cms_watch), P(c_int32)),
+    "cms_watch_merge": (cms_status, P(cms_watch), c_int32),
+    "cms_watch_revision": (cms_status, P(cms_watch), P(c_uint64)),
+    "cms_watch_close": (None, P(cms_watch)),
+    "cms_event_transaction": (cms_status, P(cms_event), P(cms_transaction)),
+    "cms_event_change": (cms_status, P(cms_event), P(cms_change)),
+    "cms_subscribe": (
+        cms_status,
+        P(cms_store),
+        c_char_p,
+        c_uint64,
+        cms_event_callback,
+        c_void_p,
+        P(P(cms_subscription)),
+    ),
+    "cms_unsubscribe": (None, P(cms_subscription)),
 }
 
 # What gives a handle back.
@@ -254,6 +285,8 @@ RELEASES = {
     cms_section_iter: "cms_section_iter_free",
     cms_option_iter: "cms_option_iter_free",
     cms_history: "cms_history_free",
+    cms_watch: "cms_watch_close",
+    cms_subscription: "cms_unsubscribe",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Iterator, List, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, Union
 
 from . import _ffi
 from ._errors import check, fail, text
@@ -47,7 +47,7 @@ class Change(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A transaction in the history."""
+    """A transaction in the history, or as it happens, with those of its changes that were asked for."""
 
     revision: int
     # Microseconds since 1970, UTC. It never goes back, whatever the clock does.
@@ -86,16 +86,22 @@ def _value(place: Any, member: str, is_list: bool) -> Optional[Union[str, List[s
     return items if is_list else "".join(items)
 
 
-def _changes(lib: Any, ref: Any) -> Iterator[Change]:
+def _changes(next_change: Callable[[Any, Any], int], ref: Any) -> Iterator[Change]:
     place = _ffi.cms_change()
     while True:
-        status = lib.cms_history_change(ref, place)
+        status = next_change(ref, place)
         if status == CMS_ERR_END:
             return
         check(status)
         old, new = (_value(place, member, bool(place.list)) for member in ("old_items", "new_items"))
         where = place.old_position, place.new_position
         yield Change(text(place.key.data), ChangeKind(place.kind), old, new, *where)
+
+
+def _entry(place: Any, changes: Iterator[Change]) -> Entry:
+    said = text(place.source.data), text(place.message.data)
+    made = place.revision, place.time, By(place.kind), place.uid, place.pid
+    return Entry(*made, *said, place.refers, list(changes))
 
 
 def entries(lib: Any, store_ref: Any, key: Optional[str], limit: int) -> Iterator[Entry]:
@@ -109,9 +115,14 @@ def entries(lib: Any, store_ref: Any, key: Optional[str], limit: int) -> Iterato
         if status == CMS_ERR_END:
             return
         check(status, key or "")
-        said = text(place.source.data), text(place.message.data)
-        made = place.revision, place.time, By(place.kind), place.uid, place.pid
-        yield Entry(*made, *said, place.refers, list(_changes(lib, ref)))
+        yield _entry(place, _changes(lib.cms_history_change, ref))
+
+
+def event(lib: Any, ref: Any) -> Entry:
+    """Copies an event, which is not ours to keep."""
+    place = _ffi.cms_transaction()
+    check(lib.cms_event_transaction(ref, place))
+    return _entry(place, _changes(lib.cms_event_change, ref))
 
 
 def pending(lib: Any, store_ref: Any) -> Optional[Pending]:

@@ -17,9 +17,12 @@ from ._txn import Transaction
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Iterator, List, Optional, Tuple, Type, Union
+    from typing import Any, Callable, Iterator, List, Optional, Tuple, Type, Union
 
+    from ._errors import Error
+    from ._history import Entry
     from ._section import Package
+    from ._watch import Subscription, Watch
 
     Path = Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]
 
@@ -224,6 +227,34 @@ class Store(Root, Log):
         changed = _ffi.c_int32()
         check(self._lib.cms_refresh(self._use(), changed))
         return bool(changed.value)
+
+    def watch(self, pattern: str = "*", *, since: Optional[int] = None, merge: bool = False) -> Watch:
+        """Watches packages, sections or options: "network.lan.*", "*.lan.ipaddr", or several with blanks between.
+
+        Events start with the transaction after `since`, the number of one, else with the next one; Stale tells that
+        the log does not go back that far. With `merge`, what is already there is told as one, with one change for
+        each key. To follow a state, open the watch, then read.
+        """
+        from ._watch import Watch
+
+        return Watch(self, pattern, since, merge)
+
+    def subscribe(
+        self,
+        pattern: str,
+        callback: Callable[[Entry], object],
+        *,
+        since: Optional[int] = None,
+        on_error: Optional[Callable[[Error], object]] = None,
+    ) -> Subscription:
+        """Has `callback` called with each transaction, on a thread of the library, until the result is closed.
+
+        The callback may read and write the store, and close the subscription. What it raises goes to
+        `sys.unraisablehook`, as do errors of the subscription without `on_error`.
+        """
+        from ._watch import Subscription
+
+        return Subscription(self, pattern, callback, since, on_error)
 
     # Changes.
 

@@ -1,0 +1,226 @@
+"""Changes as they happen. It is not loaded before it is asked for."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import TYPE_CHECKING, Any, Callable, List, Optional
+
+from . import _ffi
+from ._errors import Error, check, exception
+from ._ffi import CMS_ERR_END, CMS_SINCE_NOW
+from ._history import Entry, event
+from ._keys import encode
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Type
+
+    from ._store import Store
+
+
+class _Handle:
+    """What watches and subscriptions have in common: they end."""
+
+    _ref: Any
+    _why = "is closed"
+
+    def _use(self) -> Any:
+        ref = self._ref
+        if ref is None:
+            raise ValueError(f"the {type(self).__name__.lower()} {self._why}")
+        return ref
+
+    def _forked(self) -> None:
+        self._ref, self._why = None, "belongs to the process that opened it"
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+
+class Watch(_Handle):
+    """Transactions that change what is watched: each once, in order, when its data can be read.
+
+    Iterating waits for the next one, with `for` as with `async for`, until the watch is closed, by whichever thread or
+    task. One thread or task iterates at a time. What was not taken yet stays in the log and costs writers nothing;
+    Stale tells that some of it is not there any more: read everything anew, the watch goes on from there.
+    """
+
+    def __init__(self, store: Store, pattern: str, since: Optional[int], merge: bool) -> None:
+        self._lib = lib = _ffi.library()
+        raw, first = encode(pattern, "pattern"), CMS_SINCE_NOW if since is None else since
+        status, self._ref = _ffi.own(_ffi.cms_watch, lib.cms_watch_open, store._use(), raw, first)
+        check(status, pattern)
+        check(lib.cms_watch_merge(self._ref, merge))
+        number = _ffi.c_int32()
+        check(lib.cms_watch_fd(self._ref, number))
+        self._fd = number.value
+        # What `close` wakes those with who wait.
+        self._closing = _Pipe()
+        _ffi.tell_of_forks(self)
+
+    def __enter__(self) -> Watch:
+        self._use()
+        return self
+
+    def close(self) -> None:
+        """Ends the watch, and the loops over it."""
+        self._ref = None
+        self._closing.write()
+
+    def fileno(self) -> int:
+        """The descriptor that is readable when there may be an event, for selectors and event loops: see `next`."""
+        self._use()
+        return self._fd
+
+    @property
+    def revision(self) -> int:
+        """The last transaction that the watch has come to: what to watch `since`, after a restart."""
+        number = _ffi.c_uint64()
+        check(self._lib.cms_watch_revision(self._use(), number))
+        return number.value
+
+    def _take(self, ref: Any) -> Optional[Entry]:
+        found = _ffi.POINTER(_ffi.cms_event)()
+        status = self._lib.cms_watch_next(ref, 0, _ffi.byref(found))
+        if status == CMS_ERR_END:
+            return None
+        check(status)
+        return event(self._lib, found)
+
+    def next(self, timeout: Optional[float] = None) -> Optional[Entry]:
+        """Returns the next transaction, or None if there is none within so many seconds, or the watch is closed.
+
+        With 0 it does not wait: so after `fileno` has become readable, until it returns None.
+        """
+        from time import monotonic
+
+        ref, deadline = self._use(), None if timeout is None else monotonic() + timeout
+        waiting = select.poll()
+        waiting.register(self._fd, select.POLLIN)
+        waiting.register(self._closing.fd, select.POLLIN)
+        while self._ref is not None:
+            # Not with the timeout of cms_watch_next, during which Python could not handle signals.
+            found = self._take(ref)
+            left = None if deadline is None else deadline - monotonic()
+            if found is not None or (left is not None and left <= 0):
+                return found
+            waiting.poll(None if left is None else left * 1000 + 1)
+        return None
+
+    def __iter__(self) -> Watch:
+        return self
+
+    def __next__(self) -> Entry:
+        found = self.next() if self._ref is not None else None
+        if found is None:
+            raise StopIteration
+        return found
+
+    def __aiter__(self) -> Watch:
+        return self
+
+    async def __anext__(self) -> Entry:
+        from asyncio import get_running_loop
+
+        loop, ref = get_running_loop(), self._ref
+        while ref is not None and self._ref is not None:
+            found = self._take(ref)
+            if found is not None:
+                return found
+            readable = loop.create_future()
+            for fd in (self._fd, self._closing.fd):
+                loop.add_reader(fd, _wake, readable)
+            try:
+                await readable
+            finally:
+                for fd in (self._fd, self._closing.fd):
+                    loop.remove_reader(fd)
+        raise StopAsyncIteration
+
+
+def _wake(readable: Any) -> None:
+    if not readable.done():
+        readable.set_result(None)
+
+
+class _Pipe:
+    """Something that is readable from when it was written to, and closes with its last reference."""
+
+    def __init__(self) -> None:
+        self.fd, self._other = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def write(self) -> None:
+        os.write(self._other, b".")
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self.fd)
+        close(self._other)
+
+
+_subscriptions: List[Subscription] = []
+
+
+def _at_exit() -> None:
+    """No callback runs in an interpreter that ends."""
+    for subscription in list(_subscriptions):
+        subscription.close()
+
+
+class Subscription(_Handle):
+    """Calls back with each transaction, in order, on a thread of the library, until it is closed."""
+
+    def __init__(
+        self,
+        store: Store,
+        pattern: str,
+        callback: Callable[[Entry], object],
+        since: Optional[int],
+        on_error: Optional[Callable[[Error], object]],
+    ) -> None:
+        lib = _ffi.library()
+
+        def call(found: Any, status: int, _: Any, /) -> None:
+            # If this closes the subscription, nothing else keeps the function alive that is being run.
+            running = function  # noqa: F841
+            if status == 0:
+                callback(event(lib, found))
+            elif on_error:
+                on_error(exception(status))
+            else:
+                # For sys.unraisablehook, as what a callback raises.
+                raise exception(status)
+
+        function = _ffi.cms_event_callback(call)
+        raw, first = encode(pattern, "pattern"), CMS_SINCE_NOW if since is None else since
+        make = lib.cms_subscribe
+        status, self._ref = _ffi.own(_ffi.cms_subscription, make, store._use(), raw, first, function, None)
+        check(status, pattern)
+        # The function lives until the library has promised not to call it again.
+        self._ref._obj.function = function
+        if not _subscriptions:
+            import atexit
+
+            atexit.unregister(_at_exit)
+            atexit.register(_at_exit)
+        _subscriptions.append(self)
+        _ffi.tell_of_forks(self)
+
+    def __enter__(self) -> Subscription:
+        self._use()
+        return self
+
+    def _forked(self) -> None:
+        super()._forked()
+        _subscriptions.clear()
+
+    def close(self) -> None:
+        """Ends it. The callback is not called again; if it does not itself close it, it is not running any more."""
+        self._ref = None
+        if self in _subscriptions:
+            _subscriptions.remove(self)
