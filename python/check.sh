@@ -47,7 +47,8 @@ test_installed() {
     if [ -x "$command" ]; then export CMS_BIN="$command"; fi
     (cd "$work/unpacked" && CMS_HEADER=$here/../include/cms.h "$clean/bin/python" -m pytest tests README.md --doctest-glob=README.md \
         && "$clean/bin/python" -m pytest -p conftest --doctest-modules --pyargs cms --ignore-glob='*/cms/pydantic.py' \
-        && "$clean/bin/python" benchmarks/reads.py 1 >/dev/null)
+        && "$clean/bin/python" benchmarks/reads.py 1 >/dev/null \
+        && "$clean/bin/python" benchmarks/events.py 20 >/dev/null)
 }
 
 check_sources() {
