@@ -1,5 +1,8 @@
 //! Tests of the log as a whole.
 
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
 use super::*;
 
 struct Place {

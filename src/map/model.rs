@@ -110,7 +110,8 @@ fn document() -> Package {
 }
 
 fn image() -> Image {
-    let making = Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: Slack { share: 64, least: 1024 } };
+    let making =
+        Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: Slack { share: 64, least: 1024 } };
     build(b"p", &document(), &making).expect("a map")
 }
 

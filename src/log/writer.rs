@@ -1,0 +1,567 @@
+//! Appending to the log: its lock, its end, new segments, and what is dropped.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::record::{Digest, Guard, Kind, PackageChange, Record};
+use super::segment::{self, Chain, HEAD, Head, ORIGIN};
+use super::turn::Turn;
+use super::{Log, is_at, keys, now};
+use crate::error::{Error, Result};
+use crate::files::{OpenFile, Pauses, Wait};
+
+/// How the names of segments start that are not whole yet; see `Files::create_unique`.
+const UNFINISHED: &str = ".segment.cms-";
+
+/// How who comes next waits for the lock. There is one who waits like this, so that it may look often.
+const NEXT: Pauses = Pauses { first: Duration::from_micros(100), last: Duration::from_micros(500) };
+
+/// How those behind wait to come next: who has waited for long looks more often, so that nobody waits forever.
+const QUEUED: Pauses = Pauses { first: Duration::from_millis(3), last: Duration::from_micros(500) };
+
+/// Where the log ends, as far as a handle knows, and what it takes to append there.
+#[derive(Debug)]
+pub(super) struct Tail {
+    /// The process that opened the files: after a fork the child must not share the lock.
+    process: u32,
+    lock: OpenFile,
+    /// Locked by who comes next, so that who has just let go of the lock does not get it again before others.
+    queue: OpenFile,
+    /// `None` in a log that is empty.
+    segment: Option<Segment>,
+    end: End,
+    /// The records whose texts may not be in place, the oldest first.
+    open_ends: Vec<Spot>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    open: OpenFile,
+    first: u64,
+    length: usize,
+    /// Where the next record goes.
+    end: usize,
+}
+
+/// Where a record is.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    /// The first record of its segment.
+    first: u64,
+    offset: usize,
+}
+
+/// The end of the log.
+#[derive(Debug, Clone)]
+struct End {
+    sequence: u64,
+    time: u64,
+    chain: Chain,
+    packages: BTreeMap<String, Newest>,
+    /// The commit that waits to be confirmed.
+    pending: Option<(u64, Guard)>,
+}
+
+/// The newest state of a package the log knows of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Newest {
+    /// The transaction that made it.
+    pub sequence: u64,
+    pub digest: Digest,
+}
+
+/// The right to append: the lock is held until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Writer<'l> {
+    log: &'l Log,
+    // Before the turn: it is the next thread's once it ends.
+    tail: MutexGuard<'l, Option<Tail>>,
+    _turn: Turn<'l>,
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        if let Some(tail) = &*self.tail {
+            self.log.files.unlock(&tail.lock);
+        }
+    }
+}
+
+impl Log {
+    /// Takes the lock, and finds the end of the log. The directory is made if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] if another writer does not finish in time, [`Error::Io`], and [`Error::Damaged`] if the
+    /// log is by a later version, or an earlier sync has failed.
+    pub fn write(&self, deadline: Instant, timeout: Duration) -> Result<Writer<'_>> {
+        if self.broken.load(Ordering::Relaxed) {
+            let why = "a sync has failed, so it is not known what is durable: open the store anew".to_owned();
+            return Err(Error::Damaged { path: self.dir.clone(), why });
+        }
+        let locked =
+            |path: &Path, holder: String| Error::Locked { path: path.into(), holder, waited: timeout };
+        let Some(turn) = self.turns.take(deadline) else {
+            return Err(locked(&self.dir, "another thread of this process".into()));
+        };
+        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = std::process::id();
+        let known = match tail.take().filter(|tail| tail.process == process) {
+            Some(known) => known,
+            None => self.open(process)?,
+        };
+        let known = tail.insert(known);
+        let wait = |open: &OpenFile, pauses| match self.files.lock_paced(open, deadline, pauses) {
+            Ok(Wait::Held) => Ok(()),
+            Ok(Wait::TimedOut) => Err(locked(&open.path, crate::lock::holder_of_file(&known.lock))),
+            Err(error) => Err(Error::io("lock", &open.path)(error)),
+        };
+        wait(&known.queue, QUEUED)?;
+        let held = wait(&known.lock, NEXT);
+        self.files.unlock(&known.queue);
+        held?;
+        let mut writer = Writer { log: self, tail, _turn: turn };
+        writer.follow()?;
+        Ok(writer)
+    }
+
+    fn open(&self, process: u32) -> Result<Tail> {
+        self.make_dir()?;
+        let path = self.dir.join("lock");
+        let lock = self.files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
+        let path = self.dir.join("queue");
+        let queue = self.files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
+        let end = End { sequence: 0, time: 0, chain: ORIGIN, packages: BTreeMap::new(), pending: None };
+        Ok(Tail { process, lock, queue, segment: None, end, open_ends: Vec::new() })
+    }
+
+    /// Makes the directory, so that a power cut does not take it with all that is in it.
+    fn make_dir(&self) -> Result<()> {
+        let missing: Vec<&Path> = self.dir.ancestors().take_while(|dir| !dir.is_dir()).collect();
+        for dir in missing.into_iter().rev() {
+            match self.files.mkdir(dir, 0o700) {
+                Err(error) if !dir.is_dir() => return Err(Error::io("create the directory", dir)(error)),
+                _ => {}
+            }
+            let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = parent.unwrap_or(Path::new("."));
+            self.files.sync_dir(parent).map_err(Error::io("sync", parent))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a crash has left of a segment that was being made. For who holds the lock.
+    fn sweep(&self) {
+        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                // It takes room, and no more.
+                let _ = self.files.remove(&entry.path());
+            }
+        }
+    }
+
+    /// Finds the records without a mark at the end of what comes before a segment. There are some only if the
+    /// segment's first record has none either.
+    fn open_ends_before(&self, first: u64) -> Result<Vec<Spot>> {
+        let unmarked = |bytes: &[u8]| segment::frame(bytes, HEAD).is_some_and(|frame| !frame.applied);
+        let before = self.segments()?.into_iter().rev().find(|other| *other < first);
+        let (Some((_, bytes)), Some(before)) = (self.read(first)?, before) else { return Ok(Vec::new()) };
+        if !unmarked(&bytes) {
+            return Ok(Vec::new());
+        }
+        let Some((head, bytes)) = self.read(before)? else { return Ok(Vec::new()) };
+        let mut spots = self.open_ends_before(before)?;
+        for frame in segment::frames(&bytes, HEAD, head.chain) {
+            if frame.applied {
+                spots.clear();
+            } else {
+                spots.push(Spot { first: before, offset: frame.offset });
+            }
+        }
+        Ok(spots)
+    }
+}
+
+impl Writer<'_> {
+    fn tail(&mut self) -> &mut Tail {
+        self.tail.as_mut().expect("it is there as long as the lock is held")
+    }
+
+    fn known(&self) -> &End {
+        &self.tail.as_ref().expect("it is there as long as the lock is held").end
+    }
+
+    /// Returns the sequence of the last record.
+    pub fn sequence(&self) -> u64 {
+        self.known().sequence
+    }
+
+    /// Returns the newest state of a package.
+    pub fn newest(&self, package: &str) -> Option<Newest> {
+        self.known().packages.get(package).copied()
+    }
+
+    /// Returns the commit that waits to be confirmed, and its number.
+    pub fn pending(&self) -> Option<(u64, Guard)> {
+        self.known().pending
+    }
+
+    /// Finds the end of the log, from where it was when this handle last looked.
+    fn follow(&mut self) -> Result<()> {
+        let log = self.log;
+        loop {
+            let tail = self.tail();
+            let at = tail.segment.as_ref().map(|segment| log.path(segment.first));
+            // A segment that was dropped, or is used again, is no place to go on from.
+            let gone = match (&tail.segment, at) {
+                (Some(segment), Some(path)) => !is_at(&segment.open, &path),
+                _ => true,
+            };
+            if gone {
+                log.sweep();
+                let Some(first) = log.segments()?.last().copied() else { return Ok(()) };
+                self.enter(first)?;
+                self.tail().open_ends = log.open_ends_before(first)?;
+            }
+            self.forget_marked();
+            self.read_on()?;
+            let next = self.known().sequence + 1;
+            if !log.path(next).exists() || self.tail().segment.as_ref().is_none_or(|s| s.first == next) {
+                return Ok(());
+            }
+            self.enter(next)?;
+        }
+    }
+
+    /// Forgets the records that another process has marked since.
+    fn forget_marked(&mut self) {
+        let files = self.log.files.clone();
+        let tail = self.tail();
+        let Some(segment) = &tail.segment else { return };
+        let is_marked = |spot: &Spot| {
+            let (offset, mark) = segment::applied(spot.offset);
+            // One of an earlier segment is before those of this one; it can stay.
+            spot.first == segment.first
+                && files.read_at(&segment.open, offset, mark.len()).is_ok_and(|found| found == mark)
+        };
+        if let Some(last) = tail.open_ends.iter().rposition(is_marked) {
+            tail.open_ends.drain(..=last);
+        }
+    }
+
+    /// Goes to the start of a segment.
+    fn enter(&mut self, first: u64) -> Result<()> {
+        let path = self.log.path(first);
+        let open = self.log.files.open_existing(&path).map_err(Error::io("open", &path))?;
+        let length = open.file.metadata().map_err(Error::io("read", &path))?.len();
+        let bytes = self.log.files.read_at(&open, 0, HEAD).map_err(Error::io("read", &path))?;
+        let head =
+            Head::decode(&bytes).map_err(|why| Error::Damaged { path: path.clone(), why: why.into() })?;
+        if head.first != first {
+            let why = format!("it starts with record {}, not with {first}", head.first);
+            return Err(Error::Damaged { path, why });
+        }
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let tail = self.tail();
+        tail.end.sequence = first - 1;
+        tail.end.chain = head.chain;
+        tail.segment = Some(Segment { open, first, length, end: HEAD });
+        Ok(())
+    }
+
+    /// Reads the records that were appended since.
+    fn read_on(&mut self) -> Result<()> {
+        let files = self.log.files.clone();
+        let tail = self.tail();
+        let Some(segment) = &mut tail.segment else { return Ok(()) };
+        let io = |error| Error::io("read", &segment.open.path)(error);
+        let next = files.read_at(&segment.open, segment.end as u64, 4).map_err(io)?;
+        if next.iter().all(|byte| *byte == 0) {
+            return Ok(());
+        }
+        let rest = segment.length.saturating_sub(segment.end);
+        let bytes = files.read_at(&segment.open, segment.end as u64, rest).map_err(io)?;
+        let start = segment.end;
+        for frame in segment::frames(&bytes, 0, tail.end.chain) {
+            let Some(record) = Record::decode(frame.body) else {
+                let why = format!("record {} is by a later version of cms", tail.end.sequence + 1);
+                return Err(Error::Damaged { path: segment.open.path.clone(), why });
+            };
+            tail.end.take(&record, frame.chain);
+            segment.end = start + frame.end;
+            if frame.applied {
+                tail.open_ends.clear();
+            } else {
+                tail.open_ends.push(Spot { first: segment.first, offset: start + frame.offset });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the records whose texts may not be in place, the oldest first.
+    pub fn open_ended(&self) -> Result<Vec<Record>> {
+        let spots = self.tail.as_ref().map_or(&[][..], |tail| &tail.open_ends);
+        let mut records = Vec::with_capacity(spots.len());
+        for spots in spots.chunk_by(|a, b| a.first == b.first) {
+            let Some((_, bytes)) = self.log.read(spots[0].first)? else { continue };
+            let frames = spots.iter().filter_map(|spot| segment::frame(&bytes, spot.offset));
+            let found = frames.filter_map(|frame| Record::decode(frame.body));
+            // What starts a segment changes nothing.
+            records.extend(found.filter(|record| record.kind != Kind::Heads));
+        }
+        Ok(records)
+    }
+
+    /// Appends records, all of them or none, and makes them durable if told so. Their sequences and times are
+    /// given to them here. Returns the last sequence.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]: nothing was appended. After an error of the sync the log takes no more, see G6.
+    pub fn append(&mut self, mut records: Vec<Record>, durable: bool) -> Result<u64> {
+        let room = self.tail().segment.as_ref().map_or(0, |segment| segment.length - segment.end);
+        // The first record of a new segment comes before them, so their chains are made after that.
+        let wanted = records.iter().map(segment::size).sum::<usize>();
+        if wanted > room {
+            self.rotate(wanted)?;
+        }
+        let (bytes, chains) = self.encode(&mut records)?;
+        let files = self.log.files.clone();
+        let log = self.log;
+        let tail = self.tail();
+        let Some(segment) = &mut tail.segment else { return Ok(tail.end.sequence) };
+        let start = segment.end;
+        let forget = |segment: &Segment| {
+            // What is there may be a record, or part of one, that nobody is told of.
+            let _ = std::os::unix::fs::FileExt::write_all_at(&segment.open.file, &[0; 8], start as u64);
+        };
+        if let Err(error) = files.write_at(&segment.open, &bytes, start as u64) {
+            forget(segment);
+            return Err(Error::io("append to", &segment.open.path)(error));
+        }
+        if durable && let Err(error) = files.sync_data(&segment.open) {
+            forget(segment);
+            log.broken.store(true, Ordering::Relaxed);
+            return Err(Error::io("sync", &segment.open.path)(error));
+        }
+        let mut offset = start;
+        for (record, chain) in records.iter().zip(chains) {
+            tail.open_ends.push(Spot { first: segment.first, offset });
+            let end = segment::frame(&bytes, offset - start).map_or(bytes.len(), |frame| frame.end);
+            let hint = u32::try_from(offset).unwrap_or(0).to_le_bytes();
+            // Only a hint: without it finding the end takes longer.
+            let _ = files.write_at(&segment.open, &hint, segment::hint_offset());
+            offset = start + end;
+            tail.end.take(record, chain);
+        }
+        segment.end = offset;
+        Ok(tail.end.sequence)
+    }
+
+    /// Numbers records, and writes them into one piece; returns it with their chains.
+    fn encode(&self, records: &mut [Record]) -> Result<(Vec<u8>, Vec<Chain>)> {
+        let end = self.known();
+        let (mut chain, mut sequence, mut time) = (end.chain, end.sequence, end.time.max(now()));
+        let (mut bytes, mut chains) = (Vec::new(), Vec::new());
+        for record in records {
+            sequence += 1;
+            (record.sequence, record.time) = (sequence, time);
+            time += 1;
+            let too_large = || Error::invalid(b"", "a transaction of more than 4 GiB cannot be logged");
+            chain = segment::encode(record, &chain, &mut bytes).ok_or_else(too_large)?;
+            chains.push(chain);
+        }
+        Ok((bytes, chains))
+    }
+
+    /// Marks all records: their texts are in place. The last comes first: who sees the mark of one sees those
+    /// behind it, and so what takes it back.
+    pub fn mark_applied(&mut self) {
+        let log = self.log;
+        let tail = self.tail();
+        for spot in std::mem::take(&mut tail.open_ends).into_iter().rev() {
+            let (offset, bytes) = segment::applied(spot.offset);
+            // Without the mark whoever comes next finds out by looking at the texts.
+            let _ = match &tail.segment {
+                Some(segment) if segment.first == spot.first => {
+                    log.files.write_at(&segment.open, &bytes, offset)
+                }
+                _ => log
+                    .files
+                    .open_existing(&log.path(spot.first))
+                    .and_then(|open| log.files.write_at(&open, &bytes, offset)),
+            };
+        }
+    }
+
+    /// Makes durable what the last segment holds: who has appended it may have died before it was, or have had no
+    /// need of that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; the log takes no more then, see G6.
+    pub fn sync(&mut self) -> Result<()> {
+        let (log, files) = (self.log, self.log.files.clone());
+        let Some(segment) = &self.tail().segment else { return Ok(()) };
+        files.sync_data(&segment.open).map_err(|error| {
+            log.broken.store(true, Ordering::Relaxed);
+            Error::io("sync", &segment.open.path)(error)
+        })
+    }
+
+    /// Begins a new segment with room for `needed` bytes of records.
+    fn rotate(&mut self, needed: usize) -> Result<()> {
+        // What goes on from a record must not be there without it.
+        self.sync()?;
+        let end = self.known().clone();
+        let heads = |(package, newest): (&String, &Newest)| PackageChange {
+            package: package.clone(),
+            before: None,
+            after: newest.digest,
+            unknown: false,
+            hunks: Vec::new(),
+            changes: Vec::new(),
+        };
+        let record = Record {
+            sequence: end.sequence + 1,
+            time: end.time.max(now()),
+            uid: 0,
+            pid: 0,
+            kind: Kind::Heads,
+            refers: end.pending.map_or(0, |(sequence, _)| sequence),
+            source: String::new(),
+            message: String::new(),
+            guard: end.pending.map(|(_, guard)| guard),
+            packages: end.packages.iter().map(heads).collect(),
+        };
+        let created = now();
+        let first = record.sequence;
+        let head = Head { first, chain: end.chain, created, hint: u32::try_from(HEAD).unwrap_or(0) };
+        let mut bytes = head.encode().to_vec();
+        let chain = segment::encode(&record, &end.chain, &mut bytes)
+            .ok_or_else(|| Error::invalid(b"", "there are too many packages for the log"))?;
+        if self.tail().open_ends.is_empty() {
+            // The mark of the last record says whether those before it have theirs.
+            let (at, mark) = segment::applied(HEAD);
+            let at = usize::try_from(at).unwrap_or(0);
+            bytes[at..at + mark.len()].copy_from_slice(&mark);
+        }
+        let length = (bytes.len() * 2 + needed).max(self.log.limits.segment()).next_multiple_of(4096);
+        let open = self.make_segment(first, &bytes, length)?;
+        if let Some(full) = self.tail().segment.as_ref().map(|full| full.first) {
+            keys::write(&self.log.files, &self.log.path(full), &self.log.keys_path(full));
+        }
+        let tail = self.tail();
+        tail.segment = Some(Segment { open, first, length, end: bytes.len() });
+        tail.end.take(&record, chain);
+        self.drop_old()
+    }
+
+    /// Makes the file of a new segment: zeros behind what is given, so that appending to it later changes
+    /// nothing but the bytes written. It shows under its name once it is whole.
+    fn make_segment(&self, first: u64, bytes: &[u8], length: usize) -> Result<OpenFile> {
+        let (log, files) = (self.log, &self.log.files);
+        let path = log.path(first);
+        let mut new =
+            files.create_unique(&log.dir, "segment").map_err(Error::io("create a file in", &log.dir))?;
+        let made = files
+            .write(&new, bytes)
+            .and_then(|()| files.fill_with_zeros(&new, (length - bytes.len()) as u64))
+            .and_then(|()| files.sync(&new))
+            .and_then(|()| files.rename(&new.path, &path))
+            .and_then(|()| files.sync_dir(&log.dir));
+        if let Err(error) = made {
+            let _ = std::fs::remove_file(&new.path);
+            return Err(Error::io("write", &path)(error));
+        }
+        new.path = path;
+        Ok(new)
+    }
+
+    /// Drops the oldest segments, as far as the limits demand it: see G5.
+    fn drop_old(&mut self) -> Result<()> {
+        let (log, limits) = (self.log, self.log.limits);
+        let firsts = log.segments()?;
+        let size = |first: &u64| std::fs::metadata(log.path(*first)).map_or(0, |found| found.len());
+        let mut total: u64 = firsts.iter().map(size).sum();
+        let newest = self.known().sequence;
+        for pair in firsts.windows(2).take(firsts.len().saturating_sub(2)) {
+            let (first, next) = (pair[0], pair[1]);
+            // The age of its last record, which is not older than the start of the next segment.
+            let until = log.read(next)?.map_or(0, |(head, _)| head.created);
+            let too_old =
+                limits.age.is_some_and(|age| Duration::from_micros(now().saturating_sub(until)) > age);
+            let too_many = limits.records.is_some_and(|records| newest.saturating_sub(next) > records);
+            if total <= limits.bytes && !too_old && !too_many {
+                break;
+            }
+            self.keep_texts_before(next)?;
+            total -= size(&first);
+            let path = log.path(first);
+            log.files.remove(&path).map_err(Error::io("remove", path))?;
+            // Where there is no list, there is nothing to remove.
+            let _ = log.files.remove(&log.keys_path(first));
+        }
+        Ok(())
+    }
+
+    /// Writes down anew the texts that need records before `next`.
+    fn keep_texts_before(&self, next: u64) -> Result<()> {
+        let mut needy = BTreeMap::new();
+        for (package, newest) in &self.known().packages {
+            // One that is as it was needs no record; of one that cannot be had nothing can be made.
+            let kept = std::fs::read(self.log.text_path(package)).map(|text| Digest::of(&text));
+            if let Some(kept) = kept.ok().filter(|kept| *kept != newest.digest) {
+                needy.insert(package.as_str(), (kept, newest.digest));
+            }
+        }
+        self.log.each_back(|record| {
+            for change in &record.packages {
+                // The record that made the text is one that stays, and so are those after it.
+                if needy.get(change.package.as_str()).is_some_and(|(kept, _)| *kept == change.after) {
+                    needy.remove(change.package.as_str());
+                }
+            }
+            let done = record.sequence <= next || needy.is_empty();
+            Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        for (package, (_, newest)) in needy {
+            if let Some(text) = self.log.newest_text(package, newest)? {
+                self.log.keep_text(package, &text)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl End {
+    fn take(&mut self, record: &Record, chain: Chain) {
+        self.sequence = record.sequence;
+        self.time = self.time.max(record.time + 1);
+        self.chain = chain;
+        let ended = |(sequence, guard): (u64, Guard)| match record.kind {
+            Kind::Confirm => true,
+            Kind::Rollback => record.refers == guard.baseline,
+            Kind::Undo => record.refers == sequence,
+            _ => false,
+        };
+        self.pending = match (record.kind, record.guard) {
+            (Kind::Heads, guard) => guard.map(|guard| (record.refers, guard)),
+            (_, Some(guard)) => Some((record.sequence, guard)),
+            (_, None) => self.pending.filter(|pending| !ended(*pending)),
+        };
+        for change in &record.packages {
+            let newest = Newest { sequence: record.sequence, digest: change.after };
+            // The first record of a segment only repeats what was.
+            match self.packages.get_mut(&change.package) {
+                Some(known) if record.kind == Kind::Heads && known.digest == change.after => {}
+                Some(known) => *known = newest,
+                None => drop(self.packages.insert(change.package.clone(), newest)),
+            }
+        }
+    }
+}
