@@ -96,16 +96,18 @@ fn holder_of(files: &Files, lock: &OpenFile) -> String {
 
 /// Names whoever holds a lock on the file itself, as far as the system tells.
 pub(crate) fn holder_of_file(file: &OpenFile) -> String {
-    let unknown = || "another process".to_owned();
-    let (Ok(found), Ok(locks)) = (file.file.metadata(), std::fs::read_to_string("/proc/locks")) else {
-        return unknown();
-    };
-    let inode = format!(":{}", found.ino());
-    let pid = locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|fields| {
-        let held = fields.get(1) == Some(&"FLOCK") && fields.get(5).is_some_and(|id| id.ends_with(&inode));
-        held.then(|| fields.get(4).map(|pid| (*pid).to_owned())).flatten()
-    });
-    let Some(pid) = pid else { return unknown() };
+    // The list may leave some out while others take and give back locks, so it is read more than once.
+    let Some(pid) = (0..20).find_map(|_| holder_in_list(file)) else { return "another process".to_owned() };
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     format!("process {pid} ({})", name.trim())
+}
+
+/// Looks the process up that holds a lock on a file.
+fn holder_in_list(file: &OpenFile) -> Option<String> {
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let inode = format!(":{}", file.file.metadata().ok()?.ino());
+    locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|fields| {
+        let held = fields.get(1) == Some(&"FLOCK") && fields.get(5).is_some_and(|id| id.ends_with(&inode));
+        held.then(|| fields.get(4).map(|pid| (*pid).to_owned())).flatten()
+    })
 }
