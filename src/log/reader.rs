@@ -17,6 +17,11 @@ use crate::files::OpenFile;
 /// What a transaction that is taken back since it could not be finished is told with.
 pub(crate) const TAKEN_BACK: &str = "it could not be finished";
 
+/// How many bytes of room a segment has at least, besides twice what was just read, if what
+/// takes that back is in the same segment. It is about as large as what it takes back, and a segment is only followed by
+/// another when something does not fit in.
+const ROOM: usize = 4096;
+
 /// How many bytes are read to see whether there is something new.
 const GLANCE: usize = 4096;
 
@@ -44,6 +49,8 @@ struct Position {
     open: Arc<OpenFile>,
     /// The first record of the segment.
     first: u64,
+    /// How long the segment is.
+    length: usize,
     offset: usize,
     /// The chain of the record before.
     chain: Chain,
@@ -156,15 +163,16 @@ impl Log {
         let bytes = self.files.read_at(&open, 0, HEAD).map_err(Error::io("read", &path))?;
         let head =
             Head::decode(&bytes).map_err(|why| Error::Damaged { path: path.clone(), why: why.into() })?;
-        let at = Position { open: Arc::new(open), first, offset: HEAD, chain: head.chain };
+        let length = open.file.metadata().map_err(Error::io("read", &path))?.len();
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let at = Position { open: Arc::new(open), first, length, offset: HEAD, chain: head.chain };
         Ok((head.first == first).then_some(at))
     }
 
     fn bytes_from(&self, at: &Position, most: usize) -> Result<Vec<u8>> {
         let io = |error| Error::io("read", &at.open.path)(error);
-        let length = usize::try_from(at.open.file.metadata().map_err(io)?.len()).unwrap_or(usize::MAX);
-        let io = |error| Error::io("read", &at.open.path)(error);
-        self.files.read_at(&at.open, at.offset as u64, length.saturating_sub(at.offset).min(most)).map_err(io)
+        let length = at.length.saturating_sub(at.offset).min(most);
+        self.files.read_at(&at.open, at.offset as u64, length).map_err(io)
     }
 
     /// Reads the records of a segment from a place on, which it moves. Returns how many bytes there were.
@@ -262,6 +270,11 @@ impl Reader {
             let telling = found.iter().filter(|found| found.record.kind != Kind::Heads).count();
             if read > ENOUGH && telling > 2 * GROUP || read > 64 * ENOUGH && telling > GROUP {
                 return Ok(Some(Rest { found, more: true, lost: false }));
+            }
+            // Mostly what was read is all there is, and one need not look for another segment.
+            let is_roomy = at.length.saturating_sub(at.offset) > 2 * fresh + ROOM;
+            if is_roomy && fresh > 0 && read == fresh && found.last().is_some_and(|last| last.applied) {
+                return Ok(Some(Rest { found, more: false, lost: false }));
             }
             let next = found.last().map_or(self.sequence, |found| found.record.sequence) + 1;
             match log.start_of(next)? {
