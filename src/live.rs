@@ -128,9 +128,21 @@ impl Live {
         })
     }
 
+    /// Reports whether a key is certainly not there: it has three plain parts, and the package is open. Programs ask
+    /// for many options that are not set, so this is to be known soon.
+    fn lacks(&self, key: &[u8]) -> bool {
+        self.inner.table.read(|table| {
+            let Some(path) = Path::split(key, table.seed).filter(Path::is_valid) else { return false };
+            table.find_path(&path).is_some_and(|map| !map.is_retired() && map.has_none(&path))
+        })
+    }
+
     /// As [`Live::get`], for what is not simply there.
     #[cold]
     fn get_slowly<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
+        if self.lacks(key) {
+            return Ok(None);
+        }
         let key = value_key(key)?;
         let Some(map) = self.inner.map(&key.package)? else { return Ok(None) };
         Ok(resolve(&map, &key, None)?.map(read))

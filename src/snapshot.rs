@@ -162,6 +162,13 @@ impl Snapshot {
 
     #[cold]
     fn get_slowly(&self, key: &[u8]) -> Result<Option<Value<'_>>> {
+        let inner = &*self.inner;
+        // As `Live::lacks`.
+        if let Some(path) = Path::split(key, inner.table.seed).filter(Path::is_valid)
+            && inner.find(&path).is_some_and(|map| map.has_none(&path))
+        {
+            return Ok(None);
+        }
         let key = value_key(key)?;
         let Some(map) = self.map(&key.package)? else { return Ok(None) };
         resolve(map, &key, Some(self.inner.seq))

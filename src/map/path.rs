@@ -3,6 +3,7 @@
 use super::hash::{Kind, hash, u64_at};
 use super::lanes::equal_u8;
 use super::table::ShortName;
+use crate::name::{MAX_NAME, is_name};
 
 /// A key of three plain parts, hashed.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,13 @@ impl<'k> Path<'k> {
             short: if key.len() < 8 { None } else { ShortName::of(u64_at(key, 0), first) },
             hash: hash(Kind::Key, seed, key),
         })
+    }
+}
+
+impl Path<'_> {
+    /// Reports whether the section and the option could have these names.
+    pub fn is_valid(&self) -> bool {
+        is_name(self.section) && is_name(self.option) && self.section.len().max(self.option.len()) <= MAX_NAME
     }
 }
 
