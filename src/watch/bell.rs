@@ -21,6 +21,9 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 #[derive(Debug)]
 pub(super) struct Bell {
     inotify: OwnedFd,
+    /// For the configuration directory: commits write there as well, several times each. So one is woken by the
+    /// first of its events only, and by the timer when it is time to look.
+    edits: OwnedFd,
     timer: OwnedFd,
     state: Mutex<State>,
 }
@@ -30,7 +33,6 @@ struct State {
     /// The watch descriptors of inotify.
     control: Option<i32>,
     log: Option<i32>,
-    config: Option<i32>,
     /// When the timer is to go off.
     due: Option<Instant>,
     ears: Vec<Weak<OwnedFd>>,
@@ -43,6 +45,9 @@ pub(super) struct Places {
     pub log: Option<PathBuf>,
     pub control: Option<PathBuf>,
 }
+
+/// How the look-out for edits wakes: once, until it is asked for again.
+const ONCE: epoll::EventFlags = epoll::EventFlags::IN.union(epoll::EventFlags::ONESHOT);
 
 /// What was heard.
 #[derive(Debug, Default)]
@@ -65,12 +70,13 @@ pub(super) struct Ear {
 
 impl Bell {
     pub fn new(places: &Places) -> io::Result<Self> {
-        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        let [inotify, edits] = [(); 2].map(|()| inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC));
+        let (inotify, edits) = (inotify?, edits?);
         let timer = rustix::time::timerfd_create(
             TimerfdClockId::Monotonic,
             TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
         )?;
-        let bell = Self { inotify, timer, state: Mutex::default() };
+        let bell = Self { inotify, edits, timer, state: Mutex::default() };
         bell.attend(places);
         Ok(bell)
     }
@@ -84,9 +90,11 @@ impl Bell {
     pub fn attend(&self, places: &Places) {
         let state = &mut *self.state();
         let add = |path: &Path, flags| inotify::add_watch(&self.inotify, path, flags).ok();
+        let add_config = |path: &Path, flags| inotify::add_watch(&self.edits, path, flags).is_ok();
         let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
-        let written = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::DELETE;
-        state.config = add(&places.config, written | gone | WatchFlags::ONLYDIR);
+        let written = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO;
+        // Where it fails, edits are noted by the next commit.
+        let _ = add_config(&places.config, written | gone | WatchFlags::ONLYDIR);
         state.control = places.control.as_ref().and_then(|path| add(path, WatchFlags::ATTRIB | gone));
         let appended = match state.control {
             Some(_) => WatchFlags::empty(),
@@ -103,6 +111,7 @@ impl Bell {
         for source in [own.as_fd(), self.inotify.as_fd(), self.timer.as_fd()] {
             epoll::add(&both, source, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
         }
+        epoll::add(&both, &self.edits, epoll::EventData::new_u64(0), ONCE)?;
         let ears = &mut self.state().ears;
         ears.retain(|ear| ear.strong_count() > 0);
         ears.push(Arc::downgrade(&own));
@@ -113,27 +122,27 @@ impl Bell {
     pub fn hear(&self) -> Heard {
         let mut heard = Heard::default();
         let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
         let state = &mut *self.state();
+        let gone =
+            ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED | ReadFlags::QUEUE_OVERFLOW;
+        let mut reader = inotify::Reader::new(&self.edits, &mut buffer);
+        while let Ok(event) = reader.next() {
+            heard.moved |= event.events().intersects(gone);
+            let name = event.file_name().and_then(|name| name.to_str().ok());
+            heard.edited.extend(name.filter(|name| !name.contains('.')).map(str::to_owned));
+        }
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
         while let Ok(event) = reader.next() {
             heard.any = true;
-            let flags = event.events();
-            let gone = ReadFlags::DELETE_SELF
-                | ReadFlags::MOVE_SELF
-                | ReadFlags::IGNORED
-                | ReadFlags::QUEUE_OVERFLOW;
-            heard.moved |= flags.intersects(gone);
-            if state.config == Some(event.wd()) {
-                let name = event.file_name().and_then(|name| name.to_str().ok());
-                heard.edited.extend(name.filter(|name| !name.contains('.')).map(str::to_owned));
-            }
+            heard.moved |= event.events().intersects(gone);
         }
         let mut count = [0; 8];
         if rustix::io::read(&self.timer, &mut count).is_ok() {
             heard.any = true;
             state.due = None;
         }
-        if heard.any {
+        if heard.any || heard.moved || !heard.edited.is_empty() {
             state.ears.retain(|ear| ear.upgrade().is_some_and(|ear| ring(&ear)));
         }
         heard
@@ -175,6 +184,12 @@ impl Ear {
     pub fn clear(&self) {
         let mut count = [0; 8];
         let _ = rustix::io::read(&*self.own, &mut count);
+    }
+
+    /// Asks to be woken by the next edit.
+    pub fn attend_edits(&self) {
+        // The descriptors are there as long as the ear is.
+        let _ = epoll::modify(&self.both, &self.bell.edits, epoll::EventData::new_u64(0), ONCE);
     }
 
     pub fn bell(&self) -> &Arc<Bell> {

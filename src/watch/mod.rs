@@ -159,12 +159,13 @@ impl Watch {
     /// Says that this watch is going to wait, in the way it does.
     fn arm(&mut self) -> Option<(Arc<crate::map::Control>, u32)> {
         if let Some(ear) = &self.ear {
-            ear.clear();
-            // What is heard now was heard before the caller looks.
             self.feed.tend(&self.live);
+            // What rings from here on, the caller has not looked for yet.
+            ear.clear();
             self.feed.announce_waiting(&self.live, Waiting::Times);
-            if let Some(due) = self.feed.due() {
-                ear.bell().wake_at(due);
+            match self.feed.due() {
+                Some(due) => ear.bell().wake_at(due),
+                None => ear.attend_edits(),
             }
         }
         self.feed.announce_waiting(&self.live, Waiting::Word)

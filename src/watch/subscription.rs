@@ -105,8 +105,9 @@ impl Desk {
     fn serve(&self, live: &Live, ear: &Ear) {
         let Ok(feed) = live.inner.feed(live) else { return };
         loop {
-            ear.clear();
             feed.tend(live);
+            // What rings from here on was not looked for yet.
+            ear.clear();
             feed.announce_waiting(live, crate::map::Waiting::Times);
             let subscribers = {
                 let state = self.state();
@@ -123,8 +124,9 @@ impl Desk {
             if more {
                 continue;
             }
-            if let Some(due) = feed.due() {
-                ear.bell().wake_at(due);
+            match feed.due() {
+                Some(due) => ear.bell().wake_at(due),
+                None => ear.attend_edits(),
             }
             // Whatever ends it, one looks.
             let _ = poll(&mut [PollFd::new(&ear.as_fd(), PollFlags::IN)], None);
