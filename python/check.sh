@@ -45,8 +45,8 @@ test_installed() {
     rm -rf "$work/unpacked/src"
     command=$lib/../bin/cms
     if [ -x "$command" ]; then export CMS_BIN="$command"; fi
-    (cd "$work/unpacked" && CMS_HEADER=$here/../include/cms.h "$clean/bin/python" -m pytest tests README.md --doctest-glob=README.md \
-        && "$clean/bin/python" -m pytest -p conftest --doctest-modules --pyargs cms --ignore-glob='*/cms/pydantic.py' \
+    (cd "$work/unpacked" && CMS_HEADER=$here/../include/cms.h timeout -s KILL 600 "$clean/bin/python" -m pytest tests README.md --doctest-glob=README.md \
+        && timeout -s KILL 600 "$clean/bin/python" -m pytest -p conftest --doctest-modules --pyargs cms --ignore-glob='*/cms/pydantic.py' \
         && "$clean/bin/python" benchmarks/reads.py 1 >/dev/null \
         && "$clean/bin/python" benchmarks/events.py 20 >/dev/null)
 }

@@ -249,7 +249,9 @@ class Store(Root, Log):
     ) -> Subscription:
         """Has `callback` called with each transaction, on a thread of the library, until the result is closed.
 
-        The callback may read and write the store, and close the subscription. What it raises goes to
+        The callback may read and write the store, and close the subscription. Closing it elsewhere waits until the
+        callback does not run, so the callback is not to wait for what closes it, a window's loop for example: there
+        a watch is better, whose `fileno` the loop can wait for. What the callback raises goes to
         `sys.unraisablehook`, as do errors of the subscription without `on_error`.
         """
         from ._watch import Subscription
