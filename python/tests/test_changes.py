@@ -217,3 +217,30 @@ def test_labels_and_backups_bring_back_what_was(store: cms.Store, tmp_path: Path
     assert store.pending() is None
     with pytest.raises(cms.NotFound):
         store.confirm()
+
+
+def test_a_transaction_reads_its_own_changes_and_goes_back_to_savepoints(store: cms.Store) -> None:
+    with store.transaction("the office moved") as txn:
+        assert txn["network.lan.ipaddr"] == "192.168.1.1"
+        txn["network.lan.ipaddr"] = "10.0.0.1"
+        assert txn.get("network.lan.ipaddr") == "10.0.0.1"
+        point = txn.savepoint()
+        txn["network.lan.mtu"] = 1400
+        assert len(txn) == 2
+        txn.rollback_to(point)
+        assert (len(txn), bool(txn)) == (1, True)
+        with pytest.raises(cms.NotFound):
+            txn["network.lan.mtu"]
+    assert "network.lan.mtu" not in store
+    assert next(store.history()).message == "the office moved"
+
+
+def test_a_commit_that_is_not_confirmed_is_pending(store: cms.Store) -> None:
+    with store.transaction(confirm=600) as txn:
+        txn["network.lan.ipaddr"] = "10.0.0.1"
+    pending = store.pending()
+    assert pending
+    assert pending.revision == txn.revision
+    assert 500 < pending.seconds_left <= 600
+    store.confirm(pending.revision)
+    assert store.pending() is None

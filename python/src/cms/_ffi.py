@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Sequence, Tuple, Type
 
 # What others take from here: nothing else imports ctypes.
-__all__ = ["POINTER", "byref", "c_char_p", "c_int32", "c_size_t", "c_uint64", "create_string_buffer", "sizeof"]
+__all__ = [
+    "POINTER",
+    "byref",
+    "c_char_p",
+    "c_int32",
+    "c_size_t",
+    "c_uint32",
+    "c_uint64",
+    "create_string_buffer",
+    "sizeof",
+]
 
 VERSION = "0.1.0"
 
