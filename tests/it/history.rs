@@ -545,3 +545,32 @@ fn a_transaction_of_a_script_happens_wholly_or_not_at_all() {
         assert_eq!((sandbox.read("network"), sandbox.read("system"), sandbox.ok(&["history"])), before);
     }
 }
+
+#[test]
+fn a_rollback_that_merges_sets_what_was_and_keeps_what_came() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["snapshot", "before"]);
+    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.5.5.5", "network.lan.new=kept"]);
+    sandbox.ok(&["delete", "--commit", "network.lan.dns", "network.@rule[1]"]);
+    sandbox.ok(&["set", "--commit", "network.@rule[0].name=other"]);
+    assert!(sandbox.ok(&["-n", "rollback", "--merge", "before"]).contains("network.lan.ipaddr"));
+    sandbox.ok(&["rollback", "--merge", "before"]);
+    let read = sandbox.ok(&[
+        "get",
+        "-d",
+        ",",
+        "network.lan.ipaddr",
+        "network.lan.new",
+        "network.lan.dns",
+        "network.@rule[0].name",
+        "network.@rule[1].name",
+    ]);
+    assert_eq!(read, "10.0.0.1\nkept\na,b c\nping\nssh\n");
+    assert!(
+        String::from_utf8_lossy(&sandbox.run(&["rollback", "--merge", "before"]).stderr)
+            .contains("nothing had to")
+    );
+    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.6.6.6"]);
+    sandbox.ok(&["rollback", "--merge", "-1", "network"]);
+    assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.1\n");
+}

@@ -27,9 +27,17 @@ impl Line {
                     continue;
                 }
                 Arg::Long(name) => line.flag(|flag| flag.long == name).ok_or_else(|| line.unknown(name))?,
-                Arg::Short(letter) => line
-                    .flag(|flag| flag.short == Some(letter))
-                    .ok_or_else(|| line.unknown(&letter.to_string()))?,
+                Arg::Short(letter) => match line.flag(|flag| flag.short == Some(letter)) {
+                    Some(flag) => flag,
+                    // A revision: so many transactions back.
+                    None if letter.is_ascii_digit() => {
+                        let mut word = format!("-{letter}").into_bytes();
+                        word.extend(parser.optional_value().map(OsString::into_vec).unwrap_or_default());
+                        line.word(word)?;
+                        continue;
+                    }
+                    None => return Err(line.unknown(&letter.to_string())),
+                },
             };
             let value = match flag.value {
                 Some(_) => parser.value().map_err(|error| usage(&error))?.into_vec(),

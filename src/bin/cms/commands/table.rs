@@ -362,7 +362,7 @@ pub const COMMANDS: &[Command] = &[
         aliases: &[],
         arguments: "REVISION|LABEL|FILE [PACKAGE...]",
         summary: "bring packages exactly to what they were",
-        flags: &[],
+        flags: &[flag("merge", "only set what was set then; what has come since stays")],
         writes: true,
         run: history::rollback,
     },
