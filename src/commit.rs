@@ -361,12 +361,7 @@ impl Store {
     ) -> Result<Option<u64>> {
         let mut parts = Vec::with_capacity(texts.len());
         for Whole { place, expected, text } in texts {
-            let reading = match self.read_current(&place.path) {
-                Ok(None) => return Ok(None),
-                Ok(reading) => reading,
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
-                Err(error) => return Err(error),
-            };
+            let Some(reading) = self.read_if_there(&place.path)? else { return Ok(None) };
             if let Some(reading) = &reading {
                 ledger.look(place, &reading.text)?;
                 if expected.as_ref().is_some_and(|expected| *expected != reading.text) {
@@ -439,12 +434,7 @@ impl Store {
         let _lock = self.take_lock(&place.path)?;
         self.tidy_up([&place])?;
         attempt(&place, || {
-            let reading = match self.read_current(&place.path) {
-                Ok(None) => return Ok(None),
-                Ok(reading) => reading,
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
-                Err(error) => return Err(error),
-            };
+            let Some(reading) = self.read_if_there(&place.path)? else { return Ok(None) };
             if let Some(reading) = &reading {
                 ledger.look(&place, &reading.text)?;
             }

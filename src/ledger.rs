@@ -444,12 +444,7 @@ impl Store {
         let place = Place { path: self.dirs().config.path.join(name), name: name.to_owned(), staged: true };
         let _lock = self.take_lock(&place.path)?;
         for _ in 0..crate::commit::ATTEMPTS {
-            let reading = match self.read_current(&place.path) {
-                Ok(None) => continue,
-                Ok(reading) => reading,
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
-                Err(error) => return Err(error),
-            };
+            let Some(reading) = self.read_if_there(&place.path)? else { continue };
             let present = reading.as_ref().map(|reading| Digest::of(&reading.text));
             // How many of the steps are done: the latest state that fits.
             let done = (0..=steps.len()).rev().find(|done| {

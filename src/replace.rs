@@ -81,6 +81,15 @@ impl Store {
         Ok(same.then_some(Reading { locked: open, identity: before, text }))
     }
 
+    /// As [`Store::read_current`], of a file that need not be there: then what was read is `None`.
+    pub(crate) fn read_if_there(&self, path: &Path) -> Result<Option<Option<Reading>>> {
+        match self.read_current(path) {
+            Ok(reading) => Ok(reading.map(Some)),
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Some(None)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens and locks the file that stands at `path` once the lock is held.
     fn lock_current(&self, path: &Path) -> Result<OpenFile> {
         let files = &self.options.files;

@@ -1,27 +1,20 @@
 //! `batch`, `shell` and completion: command lines that come from elsewhere.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use cms::text::words;
 use cms::{Error, Key};
 use serde_json::json;
 
-use super::context::{Context, Found, find, path, show};
+use super::context::{Context, Found, find, open_input, show};
 use super::failure::{Exit, Failure, tell};
 use super::line::Line;
 use super::table::{COMMANDS, GLOBAL};
 
 pub fn batch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let (name, input): (String, Box<dyn Read>) = match line.expect(0, 1)?.first() {
-        Some(file) if file != b"-" => {
-            let open = std::fs::File::open(path(file));
-            let open = open.map_err(|source| Error::Io { op: "open", path: path(file).into(), source })?;
-            (show(file), Box::new(open))
-        }
-        _ => ("standard input".into(), Box::new(io::stdin())),
-    };
+    let (name, input) = open_input(line.expect(0, 1)?.first())?;
     let mut input = BufReader::new(input);
     let mut number = 0;
     let mut worst = Exit::Ok;

@@ -264,6 +264,16 @@ pub fn path(argument: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(argument))
 }
 
+/// Opens a file, or standard input if there is none or it is `-`, and says what it is called.
+pub fn open_input(file: Option<&Vec<u8>>) -> Result<(String, Box<dyn Read>), Failure> {
+    let Some(file) = file.filter(|file| *file != b"-") else {
+        return Ok(("standard input".into(), Box::new(io::stdin())));
+    };
+    let open = std::fs::File::open(path(file));
+    let open = open.map_err(|source| Error::Io { op: "open", path: path(file).into(), source })?;
+    Ok((show(file), Box::new(open)))
+}
+
 /// Reads a file, or standard input if there is none or it is `-`.
 pub fn read_input(file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
     let (name, read) = match file.filter(|file| *file != b"-") {

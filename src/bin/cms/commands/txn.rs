@@ -1,25 +1,18 @@
 //! `txn`: changes to any number of packages that happen together or not at all.
 
-use std::io::{self, BufReader, Read};
+use std::io::BufReader;
 
 use cms::{Error, Key, Live, Transaction};
 
 use super::batch::next_line;
-use super::context::{Context, path, show};
+use super::context::{Context, open_input, show};
 use super::failure::{Exit, Failure, tell};
 use super::line::Line;
 
 /// Reads changes, one a line, and commits them as one transaction. The first that cannot be made ends it, and
 /// nothing is changed.
 pub fn txn(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let (name, input): (String, Box<dyn Read>) = match line.expect(0, 1)?.first() {
-        Some(file) if file != b"-" => {
-            let open = std::fs::File::open(path(file));
-            let open = open.map_err(|source| Error::Io { op: "open", path: path(file).into(), source })?;
-            (show(file), Box::new(open))
-        }
-        _ => ("standard input".into(), Box::new(io::stdin())),
-    };
+    let (name, input) = open_input(line.expect(0, 1)?.first())?;
     let live = Live::open(context.store.options().clone())?;
     let mut transaction = live.begin()?;
     let mut input = BufReader::new(input);
