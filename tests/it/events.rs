@@ -572,7 +572,10 @@ fn watch_and_note(live: &Live) {
     let path = dir.join(format!("seen{}", number()));
     // Half a line is written anew.
     let lines: String = known.iter().map(|(sequence, rest)| format!("{sequence} {rest}\n")).collect();
-    std::fs::write(&path, lines).expect("written");
+    // It may be killed right now, and must not forget what it has seen.
+    let anew = path.with_extension("anew");
+    std::fs::write(&anew, lines).expect("written");
+    std::fs::rename(&anew, &path).expect("renamed");
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).expect("opens");
     let since = known.last().map_or(SINCE, |(sequence, _)| *sequence);
     let mut watch = live.watch("n.*.v", Some(since)).expect("opens");
