@@ -19,19 +19,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::delta::read_lines;
 use crate::error::{Error, Result};
 use crate::files::Identity;
 use crate::ledger::{Entry, Ledger, Why};
 use crate::package::Package;
 use crate::replace::{Draft, Reading};
 use crate::sharing::{Edit, State};
-use crate::staging::{Locked, Staging};
 use crate::step::{Change, Known, Step};
-use crate::store::{Place, Replay, Store};
-use crate::text::{Dialect, print, render};
+use crate::store::{Place, Store};
+use crate::text::{print, render};
 
 /// How often a commit starts again because someone else saved the file, before it gives up.
 pub(crate) const ATTEMPTS: u32 = 20;
@@ -63,17 +60,6 @@ impl Form {
     }
 }
 
-/// What a commit did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Committed {
-    /// Changes that are in the file now.
-    pub applied: usize,
-    /// Changes that could not be applied and stay staged.
-    pub failed: usize,
-    /// Whether the file was written.
-    pub written: bool,
-}
-
 /// One package's part in a commit: what was there, and what is to take its place.
 pub(crate) struct Part<'p> {
     pub place: &'p Place,
@@ -88,13 +74,6 @@ impl Part<'_> {
     fn entry(&self) -> Entry<'_> {
         Entry { place: self.place, before: self.before.as_ref(), after: &self.text, step: self.step.as_ref() }
     }
-}
-
-/// A part that is made of staged changes: the delta file, and what stays in it.
-struct Staged<'p> {
-    part: Part<'p>,
-    locked: Locked,
-    kept: Vec<u8>,
 }
 
 /// A whole text that is to be put in place.
@@ -124,48 +103,6 @@ pub(crate) enum Outcome<'p> {
 }
 
 impl Store {
-    /// Commits the staged changes of a package.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Parse`] if the package's text has errors; [`Error::Locked`] if another writer does not
-    /// finish in time; [`Error::Conflict`] if the file keeps changing; [`Error::Io`] if a system call
-    /// fails. The file and the staged changes are as before then. [`Error::NotDurable`] if the new file is
-    /// in place but could not be synced; [`Error::Unfinished`] if the change is made, but not in the file yet.
-    pub fn commit(&self, place: &Place, form: Form) -> Result<Committed> {
-        let outcomes = self.commit_together(std::slice::from_ref(place), form, None)?;
-        Ok(outcomes.first().copied().unwrap_or_default())
-    }
-
-    /// Commits the staged changes of several packages as one transaction. With `confirm` it is taken back unless
-    /// it is confirmed within that time: see [`Store::confirm`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`Store::commit`], for the first package that fails; none is changed then.
-    pub fn commit_together(
-        &self,
-        places: &[Place],
-        form: Form,
-        confirm: Option<Duration>,
-    ) -> Result<Vec<Committed>> {
-        let why = Why { confirm, ..Why::COMMIT };
-        let mut ledger = self.ledger()?;
-        // In the order of their paths, so that two who commit never wait for each other.
-        let mut order: Vec<&Place> = places.iter().collect();
-        order.sort_by(|a, b| a.path.cmp(&b.path));
-        order.dedup_by(|a, b| a.path == b.path);
-        let locks: Result<Vec<_>> = order.iter().map(|place| self.take_lock(&place.path)).collect();
-        let _locks = locks?;
-        let Some(first) = order.first() else { return Ok(Vec::new()) };
-        let done = attempt(first, || self.try_commit(&mut ledger, &order, form, &why))?;
-        let outcome = |place: &Place| {
-            let found = order.iter().zip(&done).find(|(done, _)| done.path == place.path);
-            found.map(|(_, outcome)| *outcome).unwrap_or_default()
-        };
-        Ok(places.iter().map(outcome).collect())
-    }
-
     /// Reads a package, changes it and writes it back under one lock, without staging.
     ///
     /// # Errors
@@ -256,7 +193,12 @@ impl Store {
     }
 
     /// Writes an edited package as a text, and tells what leads there if it can be told.
-    fn write(&self, form: Form, old: &Arc<Known>, edited: &Package) -> Result<(Arc<Vec<u8>>, Option<Step>)> {
+    pub(crate) fn write(
+        &self,
+        form: Form,
+        old: &Arc<Known>,
+        edited: &Package,
+    ) -> Result<(Arc<Vec<u8>>, Option<Step>)> {
         if form == Form::Lossless {
             let step = self.step_to(old, edited)?;
             return Ok((step.new.text().clone(), Some(step)));
@@ -286,7 +228,7 @@ impl Store {
     }
 
     /// Logs a transaction, puts its parts in place, and publishes them.
-    fn put_in_place<'p>(
+    pub(crate) fn put_in_place<'p>(
         &self,
         ledger: &mut Ledger<'_>,
         parts: Vec<Part<'p>>,
@@ -453,128 +395,6 @@ impl Store {
             Ok(Some(()))
         })
     }
-
-    fn try_commit(
-        &self,
-        ledger: &mut Ledger<'_>,
-        places: &[&Place],
-        form: Form,
-        why: &Why,
-    ) -> Result<Option<Vec<Committed>>> {
-        let (mut outcomes, mut parts, mut staged) = (Vec::new(), Vec::new(), Vec::new());
-        for place in places {
-            let Some((outcome, part)) = self.staged_part(ledger, place, form)? else { return Ok(None) };
-            outcomes.push(outcome);
-            if let Some(Staged { part, locked, kept }) = part {
-                parts.push(part);
-                staged.push((*place, locked, kept));
-            }
-        }
-        if parts.is_empty() {
-            return Ok(Some(outcomes));
-        }
-        for (part, (place, locked, kept)) in parts.iter().zip(&staged) {
-            let written = self.save_staging(place).write_journal(locked, &part.draft, &part.text, kept);
-            if let Err(error) = written {
-                let _ = self.remove_journals(&staged);
-                return Err(error);
-            }
-        }
-        match self.put_in_place(ledger, parts, why) {
-            Ok(Outcome::Done(_)) => {
-                for (place, locked, kept) in &staged {
-                    self.finish_staged(&self.save_staging(place), locked, kept)?;
-                }
-                Ok(Some(outcomes))
-            }
-            // Those that are in place know it by their journals; see `Staging::lock`.
-            Ok(Outcome::Again(again)) => {
-                for (place, locked, kept) in &staged {
-                    if again.iter().any(|again| again.path == place.path) {
-                        self.save_staging(place).remove_journal()?;
-                    } else {
-                        self.finish_staged(&self.save_staging(place), locked, kept)?;
-                    }
-                }
-                Ok(None)
-            }
-            // The journals lead whoever recovers from this.
-            Err(error @ Error::Unfinished { .. }) => Err(error),
-            Err(error @ Error::NotDurable { .. }) => {
-                for (place, locked, kept) in &staged {
-                    let _ = self.finish_staged(&self.save_staging(place), locked, kept);
-                }
-                Err(error)
-            }
-            Err(error) => {
-                let _ = self.remove_journals(&staged);
-                Err(error)
-            }
-        }
-    }
-
-    fn save_staging<'s>(&'s self, place: &'s Place) -> Staging<'s> {
-        self.staging(place, &self.dirs().save.path)
-    }
-
-    fn remove_journals(&self, staged: &[(&Place, Locked, Vec<u8>)]) -> Result<()> {
-        staged.iter().try_for_each(|(place, ..)| self.save_staging(place).remove_journal())
-    }
-
-    /// Applies what is staged for a package. Returns what comes of it, and its part of a commit with the delta
-    /// file and what stays in that; `None` if someone was writing to the package.
-    fn staged_part<'p>(
-        &self,
-        ledger: &mut Ledger<'_>,
-        place: &'p Place,
-        form: Form,
-    ) -> Result<Option<(Committed, Option<Staged<'p>>)>> {
-        let Some(Reading { identity, text, locked: _lock }) = self.read_current(&place.path)? else {
-            return Ok(None);
-        };
-        let staging = self.save_staging(place);
-        // Where nothing is staged, a package that cannot be read is an error all the same.
-        let old = self.look(ledger, place, text)?;
-        let Some(locked) = staging.lock()? else { return Ok(Some((Committed::default(), None))) };
-        self.remove_leftovers([place.path.as_path()]);
-        let mut package = old.package.clone();
-        let (mut outcome, mut kept) = apply_lines(&locked, place, &mut package, self.options.dialect);
-        if outcome.applied == 0 {
-            return Ok(Some((outcome, None)));
-        }
-        if self.options.dialect == Dialect::Uci && !kept.is_empty() {
-            self.keep_rejected(place, &kept);
-            kept.clear();
-        }
-        let (text, step) = self.write(form, &old, &package)?;
-        self.check_limit(&place.name, &package, &text)?;
-        outcome.written = form != Form::Lossless || text != *old.text();
-        if !outcome.written {
-            staging.rewrite(&locked, &kept)?;
-            return Ok(Some((outcome, None)));
-        }
-        let draft = self.draft(&place.path, &text, Some(identity))?;
-        let part = Part { place, before: Some(old.text().clone()), step, text, draft };
-        Ok(Some((outcome, Some(Staged { part, locked, kept }))))
-    }
-
-    /// Takes the changes that are in the package file now out of the delta file. If that fails, the journal
-    /// stays, and whoever comes next does it.
-    fn finish_staged(&self, staging: &Staging<'_>, locked: &Locked, kept: &[u8]) -> Result<()> {
-        staging.rewrite_committed(locked, kept)?;
-        staging.remove_journal()
-    }
-
-    /// Keeps what stock uci drops, for a person to look at: `rejected/PACKAGE` in the run directory.
-    fn keep_rejected(&self, place: &Place, lines: &[u8]) {
-        let Some(run) = &self.dirs().run else { return };
-        let dir = run.path.join("rejected");
-        let _ = self.options.files.mkdir(&dir, 0o700);
-        if let Ok(open) = self.options.files.open(&dir.join(&place.name), Some(0o600)) {
-            let _ = std::io::Seek::seek(&mut &open.file, std::io::SeekFrom::End(0));
-            let _ = self.options.files.write(&open, lines);
-        }
-    }
 }
 
 /// Tries until it works, or the file has been changed by others too often.
@@ -599,33 +419,4 @@ fn follow(mut path: PathBuf) -> PathBuf {
         path = path.parent().unwrap_or(Path::new(".")).join(target);
     }
     path
-}
-
-/// Applies the staged lines to a package, and returns those that are to stay staged: the lines that cannot
-/// be applied, and those of other packages.
-fn apply_lines(
-    locked: &Locked,
-    place: &Place,
-    package: &mut Package,
-    dialect: Dialect,
-) -> (Committed, Vec<u8>) {
-    let mut replay = Replay::new(dialect);
-    let mut outcome = Committed::default();
-    let mut kept = Vec::new();
-    for line in read_lines(&locked.text) {
-        let stays = match &line.delta {
-            Some((of, delta)) if of == place.name.as_bytes() => {
-                let failed = replay.apply(package, delta).is_err();
-                outcome.failed += usize::from(failed);
-                outcome.applied += usize::from(!failed);
-                failed
-            }
-            Some(_) => true,
-            None => false,
-        };
-        if stays {
-            kept.extend_from_slice(&locked.text[line.range]);
-        }
-    }
-    (outcome, kept)
 }
