@@ -278,7 +278,7 @@ impl Store {
             durable = durable.and(self.settle(&part.place.path, &part.draft));
             if let Ok(metadata) = part.draft.metadata() {
                 let (place, text, step) = (part.place, part.text.clone(), part.step.as_ref().map(Edit::from));
-                states.push(State { place, text, metadata, step });
+                states.push(State { place, text, metadata, in_place: None, step });
                 part.step.iter().for_each(|step| self.now_known(place, &step.new));
             }
         }

@@ -23,9 +23,9 @@ type Answer = Result<Option<u64>>;
 
 /// A transaction to be committed.
 #[derive(Debug)]
-struct Request {
-    changes: Vec<Change>,
-    why: Why,
+pub(crate) struct Request {
+    pub changes: Vec<Change>,
+    pub why: Why,
     state: Mutex<State>,
 }
 
@@ -47,7 +47,7 @@ impl Request {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, answer: Answer) {
+    pub fn answer(&self, answer: Answer) {
         *self.state() = State::Answered(answer);
     }
 
@@ -107,14 +107,26 @@ impl Drop for Lead<'_> {
 }
 
 /// A package that a group works on.
-struct Joint<'g> {
-    place: &'g Place,
-    identity: Identity,
-    _locked: OpenFile,
-    old: Arc<Known>,
-    now: Arc<Known>,
-    touched: Touched,
+pub(crate) struct Joint<'g, F> {
+    pub place: &'g Place,
+    /// What there is to its file.
+    pub file: F,
+    pub old: Arc<Known>,
+    pub now: Arc<Known>,
+    pub touched: Touched,
 }
+
+impl<'g, F> Joint<'g, F> {
+    pub fn new(place: &'g Place, old: Arc<Known>, file: F) -> Self {
+        Self { place, file, now: old.clone(), old, touched: Touched::default() }
+    }
+}
+
+/// A transaction of a group with the steps it takes.
+type Accepted<'g> = (&'g Request, Vec<Step>);
+
+/// A file that is locked, and what it was when it was read.
+type Held = (Identity, OpenFile);
 
 /// What is left to be done alone.
 type Left<'g> = Vec<(&'g Request, Vec<&'g Change>)>;
@@ -133,7 +145,7 @@ impl Store {
         }
         let mut lead = Lead(&self.queue, Vec::new());
         // Whoever comes while the lock is waited for is one of the group.
-        let ledger = self.ledger();
+        let ledger = self.ledger_behind();
         lead.1 = std::mem::take(&mut self.queue.lock().0);
         match ledger.and_then(|mut ledger| self.lead(&mut ledger, &lead.1)) {
             Ok(()) => {}
@@ -151,6 +163,11 @@ impl Store {
 
     /// Commits a group.
     fn lead(&self, ledger: &mut Ledger<'_>, requests: &[Arc<Request>]) -> Result<()> {
+        if self.commit_later(ledger, requests)? {
+            return Ok(());
+        }
+        // From here on texts are gone by.
+        ledger.recover()?;
         let left = match requests {
             [_] => alone(requests.iter().map(|request| &**request)),
             // One that is to be confirmed says what is gone back to, which the others would change.
@@ -188,9 +205,31 @@ impl Store {
                 Ok(None) | Err(_) => return Ok(everyone()),
             }
         }
+        let accepted = self.accept(&mut joints, requests);
+        let mut parts = Vec::with_capacity(joints.len());
+        for joint in joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)) {
+            parts.push(self.joint_part(joint)?);
+        }
+        self.put_group(ledger, &accepted, parts)
+    }
+
+    fn joint<'g>(&self, ledger: &mut Ledger<'_>, place: &'g Place) -> Result<Option<Joint<'g, Held>>> {
+        let Some(Reading { identity, text, locked }) = self.read_current(&place.path)? else {
+            return Ok(None);
+        };
+        let old = self.look(ledger, place, text)?;
+        Ok(Some(Joint::new(place, old, (identity, locked))))
+    }
+
+    /// Applies the transactions one after the other, and answers those that are refused. Returns the others.
+    pub(crate) fn accept<'g, F>(
+        &self,
+        joints: &mut BTreeMap<&Path, Joint<'_, F>>,
+        requests: &'g [Arc<Request>],
+    ) -> Vec<Accepted<'g>> {
         let mut accepted = Vec::with_capacity(requests.len());
         for request in requests {
-            match self.steps(&joints, &request.changes) {
+            match self.steps(joints, &request.changes) {
                 Ok(steps) => {
                     for (change, step) in request.changes.iter().zip(&steps) {
                         let Some(joint) = joints.get_mut(&*change.place.path) else { continue };
@@ -202,24 +241,11 @@ impl Store {
                 Err(error) => request.answer(Err(error)),
             }
         }
-        let mut parts = Vec::with_capacity(joints.len());
-        for joint in joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)) {
-            parts.push(self.joint_part(joint)?);
-        }
-        self.put_group(ledger, &accepted, parts)
-    }
-
-    fn joint<'g>(&self, ledger: &mut Ledger<'_>, place: &'g Place) -> Result<Option<Joint<'g>>> {
-        let Some(Reading { identity, text, locked }) = self.read_current(&place.path)? else {
-            return Ok(None);
-        };
-        let old = self.look(ledger, place, text)?;
-        let (now, touched) = (old.clone(), Touched::default());
-        Ok(Some(Joint { place, identity, _locked: locked, old, now, touched }))
+        accepted
     }
 
     /// Makes the steps of a transaction from where the group has got to.
-    fn steps(&self, joints: &BTreeMap<&Path, Joint<'_>>, changes: &[Change]) -> Result<Vec<Step>> {
+    fn steps<F>(&self, joints: &BTreeMap<&Path, Joint<'_, F>>, changes: &[Change]) -> Result<Vec<Step>> {
         let step = |change: &Change| {
             let missing = || Error::NotFound { key: change.place.name.clone() };
             let joint = joints.get(&*change.place.path).ok_or_else(missing)?;
@@ -230,8 +256,8 @@ impl Store {
         changes.iter().map(step).collect()
     }
 
-    fn joint_part<'g>(&self, joint: Joint<'g>) -> Result<Part<'g>> {
-        let Joint { place, identity, old, now, touched, .. } = joint;
+    fn joint_part<'g>(&self, joint: Joint<'g, Held>) -> Result<Part<'g>> {
+        let Joint { place, file: (identity, _locked), old, now, touched } = joint;
         let draft = self.draft(&place.path, now.text(), Some(identity))?;
         let (before, text) = (Some(old.text().clone()), now.text().clone());
         // Each transaction has its own hunks and changes.
@@ -243,16 +269,10 @@ impl Store {
     fn put_group<'g>(
         &self,
         ledger: &mut Ledger<'_>,
-        accepted: &[(&'g Request, Vec<Step>)],
+        accepted: &[Accepted<'g>],
         parts: Vec<Part<'_>>,
     ) -> Result<Left<'g>> {
-        let transactions: Vec<(Vec<Entry<'_>>, &Why)> = accepted
-            .iter()
-            .map(|(request, steps)| {
-                let both = request.changes.iter().zip(steps).filter(|(_, step)| !step.is_none());
-                (both.map(|(change, step)| Entry::of(&change.place, step)).collect(), &request.why)
-            })
-            .collect();
+        let transactions = transactions(accepted);
         let sequences = ledger.commit_each(&transactions)?;
         let last = sequences.iter().flatten().last().copied();
         let outcome = self.put_logged(ledger, parts, last, |ledger, _| {
@@ -288,6 +308,15 @@ impl Store {
         }
         Ok(left)
     }
+}
+
+/// Returns what the log is to be told of transactions.
+pub(crate) fn transactions<'a>(accepted: &'a [Accepted<'_>]) -> Vec<(Vec<Entry<'a>>, &'a Why)> {
+    let transaction = |(request, steps): &'a Accepted<'_>| {
+        let both = request.changes.iter().zip(steps).filter(|(_, step)| !step.is_none());
+        (both.map(|(change, step)| Entry::of(&change.place, step)).collect(), &request.why)
+    };
+    accepted.iter().map(transaction).collect()
 }
 
 /// Has each transaction committed for itself.

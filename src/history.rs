@@ -185,7 +185,7 @@ impl Store {
         let path = self.dirs().config.path.join(package);
         match std::fs::read(&path) {
             Ok(text) if Digest::of(&text) == digest => Ok(Some(text)),
-            _ => log.newest_text(package, digest),
+            _ => log.text_of(package, digest),
         }
     }
 

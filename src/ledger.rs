@@ -9,23 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::durability::Durability;
 use crate::error::{Code, Error, Result};
-use crate::log::{self, Digest, Guard, Kind, Log, PackageChange, Record, Writer};
+use crate::log::{self, Behind, Digest, Guard, Kind, Log, PackageChange, Record, Writer};
 use crate::package::Package;
 use crate::sharing::State;
 use crate::step::Step;
-use crate::store::{Options, Place, Store};
+use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
-
-/// What a commit survives once it has returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// A power cut: the record in the log and the text of the package are synced.
-    #[default]
-    Full,
-    /// The end of the process, in any way. After a power cut, the last transactions may be gone.
-    None,
-}
 
 /// How a transaction is told of in the log.
 #[derive(Debug, Clone)]
@@ -84,18 +75,25 @@ impl Store {
 
     /// Reports whether the log has to do with a package: not with one named by its path, or of an overriding
     /// directory.
-    fn is_logged(&self, place: &Place) -> bool {
+    pub(crate) fn is_logged(&self, place: &Place) -> bool {
         place.staged && self.dirs().overriding.is_none()
     }
 
-    /// Takes the log's lock, and finishes what a crash has left. Where the log cannot be written, for want of
-    /// rights for example, commits are not logged.
+    /// Takes the log's lock, finishes what a crash has left, and puts texts in place that were to be later. Where
+    /// the log cannot be written, for want of rights for example, commits are not logged.
     ///
     /// # Errors
     ///
     /// [`Error::Locked`] if another writer does not finish in time, [`Error::Damaged`] if the log is by a later
     /// version, [`Error::Io`]: there is no room for the log, for example.
     pub(crate) fn ledger(&self) -> Result<Ledger<'_>> {
+        let mut ledger = self.ledger_behind()?;
+        ledger.recover()?;
+        Ok(ledger)
+    }
+
+    /// As [`Store::ledger`], but texts that this store is to put in place later may not be.
+    pub(crate) fn ledger_behind(&self) -> Result<Ledger<'_>> {
         let mut ledger = Ledger { store: self, writer: None, waiting: Vec::new() };
         let Some(log) = self.log() else { return Ok(ledger) };
         let timeout = self.options.lock_timeout;
@@ -104,7 +102,9 @@ impl Store {
             Err(error) if cannot_be_written(&error) => return Ok(ledger),
             Err(error) => return Err(error),
         };
-        ledger.recover()?;
+        if !ledger.is_behind_as_known() {
+            ledger.recover()?;
+        }
         if ledger.sequence() == 0 {
             // A log begins with what there is, so that changes by hand can be told from the start.
             for name in self.packages()? {
@@ -189,7 +189,7 @@ impl Store {
                 && now == *text
             {
                 locks.push(lock);
-                states.push(State { place, text: now, metadata, step: None });
+                states.push(State { place, text: now, metadata, in_place: None, step: None });
             }
         }
         self.publish(&states, Some(sequence));
@@ -250,7 +250,7 @@ impl Ledger<'_> {
             self.waiting.push(record);
             return Ok(true);
         };
-        match log.newest_text(&place.name, newest)? {
+        match log.text_of(&place.name, newest)? {
             Some(old) => {
                 change.hunks = log::compare_texts(&old, text);
                 let parse = |text: &[u8]| self.store.parse_leniently(&place.name, &Arc::new(text.to_vec()));
@@ -361,12 +361,19 @@ impl Ledger<'_> {
     fn write_down(&mut self, records: Vec<Record>) -> Result<Option<u64>> {
         let Some(writer) = &mut self.writer else { return Ok(None) };
         let mut all = std::mem::take(&mut self.waiting);
-        let noted = !all.is_empty() && records.is_empty();
+        let noted = !all.is_empty() && records.is_empty() && writer.behind() == Behind::None;
         all.extend(records);
         if all.is_empty() {
             return Ok(None);
         }
-        let sequence = writer.append(all, self.store.options.durability != Durability::None)?;
+        let survives =
+            |change: &PackageChange| self.store.options.durability_of(&change.package) != Durability::None;
+        let durable = all.iter().any(|record| {
+            // What is about no package is about the store.
+            record.packages.iter().any(survives)
+                || record.packages.is_empty() && self.store.options.durability != Durability::None
+        });
+        let sequence = writer.append(all, durable)?;
         if noted {
             // The texts are in place: that is how they were noticed.
             writer.mark_applied();
@@ -378,6 +385,31 @@ impl Ledger<'_> {
     pub fn applied(&mut self) {
         if let Some(writer) = &mut self.writer {
             writer.mark_applied();
+        }
+    }
+
+    /// Notes that those texts follow that are not in place.
+    pub fn ahead(&mut self) {
+        if let Some(writer) = &mut self.writer {
+            writer.mark_ahead();
+        }
+    }
+
+    /// Reports whether transactions can be logged.
+    pub fn is_kept(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// Reports whether the texts that are not in place are those that the store knows it has to put there.
+    pub fn is_behind_as_known(&self) -> bool {
+        let Some(writer) = &self.writer else { return true };
+        match writer.behind() {
+            Behind::None => {
+                self.store.deferred.clear();
+                true
+            }
+            Behind::Ours => self.store.deferred.is_up_to(writer.sequence()),
+            Behind::Others => false,
         }
     }
 
@@ -409,6 +441,7 @@ impl Ledger<'_> {
         let Some(writer) = &mut self.writer else { return Ok(false) };
         let records = writer.open_ended()?;
         if records.is_empty() {
+            self.store.deferred.clear();
             return Ok(false);
         }
         // They may be there without being durable: then a power cut would leave texts that nobody has committed.
@@ -418,7 +451,7 @@ impl Ledger<'_> {
         names.sort_unstable();
         names.dedup();
         // What is to be finished may be the work of one who was promised more than this store promises.
-        let options = Options { durability: Durability::Full, ..self.store.options.clone() };
+        let options = self.store.options.fully_durable();
         let store = Store { options, ..self.store.clone() };
         let mut recovered = false;
         for name in names {
@@ -427,6 +460,7 @@ impl Ledger<'_> {
             recovered |= store.finish(name, &steps)?;
         }
         writer.mark_applied();
+        self.store.deferred.clear();
         self.store.announce(writer.sequence());
         Ok(recovered)
     }
@@ -439,7 +473,8 @@ fn owner(path: &Path) -> u32 {
 
 impl Store {
     /// Brings the text of a package from one of the states that transactions went through to the last of them.
-    /// A text that is none of them was changed by hand since, and stays. Returns whether it was changed.
+    /// One that is none of them was changed by hand, and is brought together with that. Returns whether the text was
+    /// changed.
     fn finish(&self, name: &str, steps: &[&PackageChange]) -> Result<bool> {
         let place = Place { path: self.dirs().config.path.join(name), name: name.to_owned(), staged: true };
         let _lock = self.take_lock(&place.path)?;
@@ -452,16 +487,19 @@ impl Store {
                     == Some(present)
                     || steps.get(*done).is_some_and(|step| step.before == present && !step.unknown)
             });
-            let Some(left) = done.map(|done| &steps[done..]).filter(|left| !left.is_empty()) else {
-                // It is in place, but whoever has put it there may have died before that was durable.
-                return self.settle_for_another(&place).map(|()| false);
-            };
             let (old, before) = match reading.as_ref() {
                 Some(reading) => (Some(reading.identity), reading.text.clone()),
                 None => (None, Vec::new()),
             };
-            let text = left.iter().try_fold(before, |text, step| log::apply(&text, &step.hunks));
-            let Some(text) = text else { return Ok(false) };
+            let text = match done {
+                Some(done) => self.after(&place, &steps[done..], before.clone()),
+                None if reading.is_some() => self.reconciled(&place, steps, &before)?,
+                None => None,
+            };
+            let Some(text) = text.filter(|text| *text != before) else {
+                // It is in place, but whoever has put it there may have died before that was durable.
+                return self.settle_for_another(&place).map(|()| false);
+            };
             let is_right = |found: &[u8]| found == text;
             let mut draft = match self.find_draft(&place.path, old, is_right)? {
                 Some(draft) => draft,
@@ -471,13 +509,35 @@ impl Store {
                 self.settle(&place.path, &draft)?;
                 self.tidy_up([&place])?;
                 let metadata = draft.metadata()?;
-                let state = State { place: &place, text: Arc::new(text), metadata, step: None };
+                let state =
+                    State { place: &place, text: Arc::new(text), metadata, in_place: None, step: None };
                 self.publish(&[state], None);
                 return Ok(true);
             }
         }
         let why = "the file kept changing while it was being written".to_owned();
         Err(Error::Conflict { key: name.to_owned(), why })
+    }
+
+    /// Returns the text that steps lead to; `None` if they are not of this text.
+    fn after(&self, place: &Place, steps: &[&PackageChange], before: Vec<u8>) -> Option<Vec<u8>> {
+        match steps.last().and_then(|last| self.find_state(place, last.after)) {
+            Some(known) => Some(known.text().to_vec()),
+            None => steps.iter().try_fold(before, |text, step| log::apply(&text, &step.hunks)),
+        }
+    }
+
+    /// Returns the text that a file is to have which was changed by hand while steps were to be put in place; `None`
+    /// if what was there before is not known any more.
+    fn reconciled(&self, place: &Place, steps: &[&PackageChange], theirs: &[u8]) -> Result<Option<Vec<u8>>> {
+        let (Some(log), Some(first)) = (self.log(), steps.first()) else { return Ok(None) };
+        let base = match first.before {
+            Some(before) => log.text_of(&place.name, before)?,
+            None => Some(Vec::new()),
+        };
+        let ours = base.clone().and_then(|base| self.after(place, steps, base));
+        let both = base.zip(ours);
+        Ok(both.map(|(base, ours)| crate::reconcile::reconcile(&place.name, &base, &ours, theirs)))
     }
 
     /// Begins a record.

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use crate::deferred::Clerk;
 use crate::error::{Error, Result};
 use crate::map::{Control, Current, Entry, Map, Path, Shared, Table, Usage, Value};
 use crate::prepared::Prepared;
@@ -38,6 +39,18 @@ pub(crate) struct Inner {
     feed: Mutex<Weak<Feed>>,
     /// The subscriptions.
     pub desk: Arc<Desk>,
+    /// Who puts texts in place later.
+    clerk: Arc<Clerk>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.clerk.close();
+        if self.store.is_behind() {
+            // If another works on it, it is the one who does this; if it fails, whoever opens the store next.
+            let _ = self.store.finish_last();
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -86,6 +99,7 @@ impl Live {
             changing: Mutex::new(place),
             feed: Mutex::default(),
             desk: Arc::default(),
+            clerk: Arc::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -191,6 +205,22 @@ impl Live {
     /// As for [`Live::get`]; the packages it could not read stay as they were.
     pub fn refresh(&self) -> Result<bool> {
         self.inner.refresh()
+    }
+
+    /// Puts the texts in place that are behind the log, with [`crate::Durability::Log`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::flush`].
+    pub fn flush(&self) -> Result<()> {
+        self.store().flush()
+    }
+
+    /// Sees to it that texts which are behind the log are put in place after a while.
+    pub(crate) fn flush_later(&self) {
+        if self.store().is_behind() {
+            self.inner.clerk.call(&self.inner, self.store().options().text_delay);
+        }
     }
 
     /// Returns how much memory the maps of the open packages take, in the order of their names.
@@ -320,6 +350,8 @@ impl Inner {
             if let Some(map) = self.fresh(shared, &found)? {
                 return Ok(Some(map));
             }
+            // A new one must not show a text that is behind the log.
+            let _ = self.store.finish_last();
             let seed = self.table.read(|table| table.seed);
             match place.ours.then(|| self.store.share(shared, &found)) {
                 Some(Ok(Some(map))) if map.seed() == seed => return Ok(Some(map)),

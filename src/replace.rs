@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::files::{Identity, OpenFile, Wait};
 use crate::lock::{PackageLock, holder_of_file};
@@ -33,6 +34,8 @@ pub(crate) struct Draft {
     /// What is expected there; `None`: nothing.
     old: Option<Identity>,
     placed: bool,
+    /// Whether it is to survive a power cut.
+    durable: bool,
 }
 
 impl Draft {
@@ -120,7 +123,7 @@ impl Store {
         let dir = real.parent().unwrap_or(Path::new("."));
         let stem = real.file_name().unwrap_or_default().to_string_lossy();
         let new = files.create_unique(dir, &stem).map_err(Error::io("create a file beside", &real))?;
-        let draft = Draft { new, real, old, placed: false };
+        let draft = Draft { new, real, old, placed: false, durable: self.is_durable(path) };
         self.fill(&draft, text)?;
         Ok(draft)
     }
@@ -135,17 +138,24 @@ impl Store {
     ) -> Result<Option<Draft>> {
         let files = &self.options.files;
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let durable = self.is_durable(path);
         for path in leftovers([real.as_path()]) {
             let Ok(new) = files.open_existing(&path) else { continue };
             let ours = matches!(files.lock(&new, true, Instant::now()), Ok(Wait::Held));
             if ours && files.read(&new).is_ok_and(|text| is_right(&text)) {
                 // Whoever wrote it may have died before it had its attributes, or was durable.
-                let draft = Draft { new, real, old, placed: false };
+                let draft = Draft { new, real, old, placed: false, durable };
                 self.finish_draft(&draft)?;
                 return Ok(Some(draft));
             }
         }
         Ok(None)
+    }
+
+    /// Reports whether the text of the package at a path is to survive a power cut.
+    fn is_durable(&self, path: &Path) -> bool {
+        let package = path.file_name().unwrap_or_default().to_string_lossy();
+        self.options.durability_of(&package) != Durability::None
     }
 
     /// Writes a temporary file and makes it durable. It is locked before it can be seen in place.
@@ -164,7 +174,7 @@ impl Store {
             let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
             files.copy_attributes(new, &like).map_err(Error::io("set the attributes of", &new.path))?;
         }
-        if self.options.durability == crate::ledger::Durability::None {
+        if !draft.durable {
             return Ok(());
         }
         files.sync(new).map_err(Error::io("sync", &new.path))
@@ -214,10 +224,7 @@ impl Store {
     pub(crate) fn settle(&self, path: &Path, draft: &Draft) -> Result<()> {
         let files = &self.options.files;
         let dir = draft.real.parent().unwrap_or(Path::new("."));
-        let synced = match self.options.durability {
-            crate::ledger::Durability::None => Ok(()),
-            _ => files.sync_dir(dir),
-        };
+        let synced = if draft.durable { files.sync_dir(dir) } else { Ok(()) };
         if draft.old.is_some() && draft.new.path.exists() {
             // Left behind, it is removed by the next commit.
             let _ = files.remove(&draft.new.path);

@@ -17,9 +17,11 @@ use crate::text::{Dialect, ParseOptions, parse};
 /// The state of a package to be published.
 pub(crate) struct State<'a> {
     pub place: &'a Place,
-    /// The text that is in place, and the attributes of its file.
+    /// The text, and the attributes of the file in place.
     pub text: Arc<Vec<u8>>,
     pub metadata: Metadata,
+    /// Which text that file holds, if it is another one: the text is to be put in place later.
+    pub in_place: Option<Source>,
     /// What has led to it from another text, if that is known.
     pub step: Option<Edit<'a>>,
 }
@@ -30,6 +32,13 @@ pub(crate) struct Edit<'a> {
     pub old: &'a Known,
     pub new: &'a Known,
     pub touched: &'a Touched,
+}
+
+impl<'a> Edit<'a> {
+    /// Returns the state it leads to, in a file with these attributes.
+    pub fn state(self, place: &'a Place, metadata: Metadata) -> State<'a> {
+        State { place, text: self.new.text().clone(), metadata, in_place: None, step: Some(self) }
+    }
 }
 
 impl<'a> From<&'a Step> for Edit<'a> {
@@ -113,7 +122,7 @@ impl Store {
         let _lock = self.take_lock(&place.path)?;
         let (text, metadata) = self.read_settled(place)?;
         let like = metadata.clone();
-        let state = State { place, text, metadata, step: None };
+        let state = State { place, text, metadata, in_place: None, step: None };
         self.publish_to(shared, &[state], true, None).map_err(|error| in_file(error, place))?;
         // Still under the lock, so that it cannot be behind the text again.
         shared.open(&place.name, &like, false)
@@ -127,7 +136,7 @@ impl Store {
     pub(crate) fn remake(&self, shared: &Shared, place: &Place) -> Result<()> {
         let _lock = self.take_lock(&place.path)?;
         let (text, metadata) = self.read_settled(place)?;
-        let state = State { place, text, metadata, step: None };
+        let state = State { place, text, metadata, in_place: None, step: None };
         let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
         let old = shared.open(&place.name, &state.metadata, true).ok().flatten();
         let committed = publishing.committed();
@@ -220,7 +229,10 @@ impl Store {
         revision: u64,
     ) -> Result<Option<Map>> {
         let hash = state.step.map_or_else(|| of_text(&state.text), |step| step.new.digest.hash);
-        let source = Source::of(&state.metadata, &state.text, hash);
+        let source = match state.in_place {
+            Some(in_place) => in_place.showing(hash, state.text.len() as u64),
+            None => Source::of(&state.metadata, &state.text, hash),
+        };
         let seq = crate::map::low(revision);
         // What the text says was read already, if it was read as maps show it.
         let as_shown = self.options().dialect == Dialect::Cms && self.options().strict;
@@ -228,8 +240,8 @@ impl Store {
         let mut parsed = None;
         if let Some(map) = old {
             map.mark(true, seq);
-            let shown = map.source().map(|source| (source.hash, source.len));
-            if shown == Some((hash, source.len)) && map.set_source(&source) {
+            let shown = map.source().map(|source| source.shown);
+            if shown == Some(source.shown) && map.set_source(&source) {
                 return Ok(None);
             }
             let follows = |step: &Edit<'_>| {

@@ -76,6 +76,12 @@ impl Store {
         found.filter(|found| **found.text() == text)
     }
 
+    /// Returns the state of a package that has this digest, if it is known.
+    pub(crate) fn find_state(&self, place: &Place, digest: Digest) -> Option<Arc<Known>> {
+        let states = self.states.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.get(&place.path).filter(|state| state.digest == digest).cloned()
+    }
+
     /// Reads a text that is not known.
     ///
     /// # Errors
@@ -96,6 +102,11 @@ impl Store {
     ///
     /// As for [`Store::load_committed`].
     pub(crate) fn load_known(&self, place: &Place) -> Result<Arc<Known>> {
+        if let Some(known) = self.deferred_state(place)? {
+            return Ok(known);
+        }
+        // The text may be behind the log. Where that cannot be mended now, the commit finds out.
+        let _ = self.finish_last();
         let files = &self.options.files;
         let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
         let text = files.read(&open).map_err(Error::io("read", &place.path))?;

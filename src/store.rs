@@ -1,16 +1,18 @@
 //! A store: the packages of a configuration directory and the changes staged for them.
 
+use std::collections::BTreeMap;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::deferred::Deferred;
 use crate::delta::{Delta, DeltaKind};
 use crate::dirs::{DirOptions, Dirs};
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::group::Queue;
-use crate::ledger::Durability;
 use crate::log::{Limits, Log};
 use crate::name;
 use crate::package::Package;
@@ -42,6 +44,11 @@ pub struct Options {
     pub log: Limits,
     /// What a commit survives.
     pub durability: Durability,
+    /// What commits to single packages survive, if not that.
+    pub package_durability: BTreeMap<String, Durability>,
+    /// For how long the text of a package may be older than the log, with [`Durability::Log`]. A store that is open
+    /// puts it in place then, on a thread that starts with the first such commit.
+    pub text_delay: Duration,
     /// How long the system has been running; a test can tell otherwise.
     pub uptime: fn() -> crate::clock::Uptime,
     /// What changes are made through, for the log.
@@ -63,6 +70,8 @@ impl Default for Options {
             private_maps: false,
             log: Limits::default(),
             durability: Durability::default(),
+            package_durability: BTreeMap::new(),
+            text_delay: Duration::from_secs(1),
             uptime: crate::clock::uptime,
             source: format!("rust-pid-{}", std::process::id()),
             message: String::new(),
@@ -116,13 +125,21 @@ pub struct Store {
     pub(crate) queue: Arc<Queue>,
     /// What is known of packages.
     pub(crate) states: Arc<KnownStates>,
+    /// The packages whose texts are to be put in place later.
+    pub(crate) deferred: Arc<Deferred>,
 }
 
 impl Store {
     /// Makes a store. Nothing is read or created yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, log: Arc::default(), queue: Arc::default(), states: Arc::default() }
+        Self {
+            options,
+            log: Arc::default(),
+            queue: Arc::default(),
+            states: Arc::default(),
+            deferred: Arc::default(),
+        }
     }
 
     /// Returns the options the store was made with.

@@ -333,9 +333,12 @@ impl Transaction {
         }
         let revision = committed.as_ref().ok().copied().flatten();
         if revision.is_none() || names.iter().any(|name| self.live.inner.is_private(name)) {
+            // A map of our own shows what the text says.
+            let _ = self.live.flush();
             // The commit is made, whatever comes of this: it may be another package that cannot be read.
             let _ = self.live.refresh();
         }
+        self.live.flush_later();
         committed.map(|_| revision.unwrap_or_else(|| self.live.revision()))
     }
 

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use cms::map::fuzzing;
 
-const GOLDEN: &[u8] = include_bytes!("../../tests/data/map-v1.map");
+const GOLDEN: &[u8] = include_bytes!("../../tests/data/map-v2.map");
 
 /// How long the golden map is with its free space.
 const CAPACITY: usize = 4096;

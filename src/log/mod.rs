@@ -2,7 +2,7 @@
 //!
 //! A directory holds segments named by the sequence of their first record, `00000000000000000001.log`; the lock
 //! of who appends; and in `texts` a text of each package, from which its newest one can be made with the records
-//! (see `Log::newest_text`). Who holds the lock may append, and may write the texts of packages the log knows.
+//! (see `Log::text_of`). Who holds the lock may append, and may write the texts of packages the log knows.
 //!
 //! Invariants, each with a test:
 //!
@@ -44,7 +44,7 @@ use segment::{Frame, HEAD, Head, RECORD_HEAD};
 use turn::Turns;
 pub use verify::Verified;
 use writer::Tail;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Behind, Writer};
 
 use crate::error::{Error, Result};
 use crate::files::{Files, OpenFile};
@@ -209,7 +209,7 @@ impl Log {
         self.dir.join("texts").join(crate::dirs::escape(package))
     }
 
-    /// Writes the text of a package down, for [`Log::newest_text`]. It need not survive: it is looked at before
+    /// Writes the text of a package down, for [`Log::text_of`]. It need not survive: it is looked at before
     /// it is used.
     pub fn keep_text(&self, package: &str, text: &[u8]) -> Result<()> {
         let path = self.text_path(package);
@@ -223,21 +223,22 @@ impl Log {
         })
     }
 
-    /// Returns the newest text of a package that the log knows of: the one written down, and what the records
-    /// since have made of it. `None` if it cannot be had.
-    pub fn newest_text(&self, package: &str, newest: Digest) -> Result<Option<Vec<u8>>> {
+    /// Returns the last text of a package that has this digest: the one written down, and what the records since
+    /// have made of it. `None` if it cannot be had.
+    pub fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
         let Ok(kept) = std::fs::read(self.text_path(package)) else { return Ok(None) };
         let kept_digest = Digest::of(&kept);
-        if kept_digest == newest {
+        if kept_digest == wanted {
             return Ok(Some(kept));
         }
-        let mut since = Vec::new();
+        let (mut since, mut reached) = (Vec::new(), false);
         let found = self.each_back(|record| {
             let change = record.packages.into_iter().find(|change| change.package == package);
             Ok(match change {
                 Some(change) if change.after == kept_digest => ControlFlow::Break(()),
                 Some(change) => {
-                    since.push(change.hunks);
+                    reached |= change.after == wanted;
+                    since.extend(reached.then_some(change.hunks));
                     ControlFlow::Continue(())
                 }
                 None => ControlFlow::Continue(()),
@@ -247,7 +248,7 @@ impl Log {
             return Ok(None);
         }
         let text = since.into_iter().rev().try_fold(kept, |text, hunks| apply(&text, &hunks));
-        Ok(text.filter(|text| Digest::of(text) == newest))
+        Ok(text.filter(|text| Digest::of(text) == wanted))
     }
 }
 

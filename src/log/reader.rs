@@ -1,7 +1,7 @@
 //! Reading the log forwards, from where one was: what watches are made of. It takes no lock and writes nothing.
 //!
-//! A record is handed out once it is *ripe*: the texts it speaks of are in place. That shows by its mark, or by
-//! that of a record behind it (G4). What is written but not marked yet may still be forgotten, since its sync
+//! A record is handed out once it is *ripe*: the texts it speaks of are in place, or are certain to follow. That shows
+//! by its mark, or by that of a record behind it (G4). What is written but not marked yet may still be forgotten, since its sync
 //! fails, or be taken back, since a file cannot be put in place; so it is read again each time until it is ripe. A
 //! transaction that was taken back is not handed out, and neither is what took it back: nobody has ever seen it.
 //! Those of a group are taken back in reverse order, so that each is the last one left when its turn comes.
@@ -69,7 +69,7 @@ pub(crate) struct Batch {
 /// A record that was found.
 struct Found {
     record: Record,
-    applied: bool,
+    ripe: bool,
     after: Position,
 }
 
@@ -131,7 +131,7 @@ impl Log {
                 let Some(at) = self.start_of(first)? else { break };
                 let bytes = self.bytes_from(&at, GLANCE)?;
                 // If it has no mark, records before it may have none.
-                let settled = segment::frame(&bytes, 0).is_none_or(|frame| frame.applied);
+                let settled = segment::frame(&bytes, 0).is_none_or(|frame| frame.applied || frame.ahead);
                 start = Some((first, at));
                 if settled {
                     break;
@@ -191,7 +191,7 @@ impl Log {
                 return Err(Error::Damaged { path: at.open.path.clone(), why });
             };
             (at.offset, at.chain) = (start + frame.end, frame.chain);
-            found.push(Found { record, applied: frame.applied, after: at.clone() });
+            found.push(Found { record, ripe: frame.applied || frame.ahead, after: at.clone() });
         }
         Ok(at.offset - start)
     }
@@ -215,7 +215,7 @@ impl Reader {
     /// [`Error::TooOld`] if what comes next was dropped; [`Error::Io`], [`Error::Damaged`].
     pub fn read(&mut self, log: &Log) -> Result<Batch> {
         let Some(Rest { found, more, lost }) = self.look(log)? else { return Ok(Batch::default()) };
-        let mut ripe = found.iter().rposition(|found| found.applied).map_or(0, |last| last + 1);
+        let mut ripe = found.iter().rposition(|found| found.ripe).map_or(0, |last| last + 1);
         if lost {
             // All that was followed by others is ripe.
             ripe = found.len();
@@ -273,7 +273,7 @@ impl Reader {
             }
             // Mostly what was read is all there is, and one need not look for another segment.
             let is_roomy = at.length.saturating_sub(at.offset) > 2 * fresh + ROOM;
-            if is_roomy && fresh > 0 && read == fresh && found.last().is_some_and(|last| last.applied) {
+            if is_roomy && fresh > 0 && read == fresh && found.last().is_some_and(|last| last.ripe) {
                 return Ok(Some(Rest { found, more: false, lost: false }));
             }
             let next = found.last().map_or(self.sequence, |found| found.record.sequence) + 1;
@@ -288,7 +288,7 @@ impl Reader {
                 _ if gone && fresh == 0 => return Ok(Some(Rest { found, more: false, lost: true })),
                 _ if gone => {}
                 // If the segment is gone, it shows when there is nothing more in it.
-                _ if fresh > 0 && found.last().is_some_and(|last| last.applied) => {
+                _ if fresh > 0 && found.last().is_some_and(|last| last.ripe) => {
                     return Ok(Some(Rest { found, more: false, lost: false }));
                 }
                 _ => {

@@ -12,7 +12,8 @@
 //! was written in part is none, and neither is what a file that is used again still holds.
 //!
 //! Two fields may change later, and no chain covers them: `state`, which becomes 1 once the texts are as the
-//! record says, and `hint`, where the last record was when it was last written down.
+//! record says, or 2 before that if they are to follow later; and `hint`, where the last record was when it was last
+//! written down.
 
 use sha2::{Digest as _, Sha256};
 
@@ -28,6 +29,8 @@ pub(super) const RECORD_HEAD: usize = 24;
 const STATE: usize = 4;
 /// A record whose texts are in place.
 const APPLIED: u32 = 1;
+/// A record that is durable, and whose texts follow.
+const AHEAD: u32 = 2;
 
 pub(super) type Chain = [u8; 16];
 
@@ -82,6 +85,11 @@ pub(super) fn applied(record: usize) -> (u64, [u8; 4]) {
     ((record + STATE) as u64, APPLIED.to_le_bytes())
 }
 
+/// As [`applied`], of a record that is durable and whose texts follow.
+pub(super) fn ahead(record: usize) -> (u64, [u8; 4]) {
+    ((record + STATE) as u64, AHEAD.to_le_bytes())
+}
+
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
     bytes.get(at..at + 2).and_then(|b| b.try_into().ok()).map_or(0, u16::from_le_bytes)
 }
@@ -129,6 +137,8 @@ pub(super) struct Frame<'s> {
     pub body: &'s [u8],
     pub chain: Chain,
     pub applied: bool,
+    /// Whether it will not be taken back, though its texts are not in place yet.
+    pub ahead: bool,
     /// Where the next one starts.
     pub end: usize,
 }
@@ -141,8 +151,8 @@ pub(super) fn frame(segment: &[u8], offset: usize) -> Option<Frame<'_>> {
     let body = segment.get(start..start.checked_add(len)?).filter(|body| !body.is_empty())?;
     let mut chain = ORIGIN;
     chain.copy_from_slice(&head[8..24]);
-    let applied = u32_at(head, STATE) == APPLIED;
-    Some(Frame { offset, body, chain, applied, end: (start + len).next_multiple_of(8) })
+    let (applied, ahead) = (u32_at(head, STATE) == APPLIED, u32_at(head, STATE) == AHEAD);
+    Some(Frame { offset, body, chain, applied, ahead, end: (start + len).next_multiple_of(8) })
 }
 
 /// Iterates over the records from an offset on that count; `before` is the chain of the one before.

@@ -144,7 +144,7 @@ fn the_log_stays_within_its_bounds_and_knows_each_package_still() {
     for (package, text) in [("rare", rare), ("often", text.as_str())] {
         let newest = writer.newest(package).expect("it is known").digest;
         assert_eq!(newest, Digest::of(text.as_bytes()));
-        let found = fresh.newest_text(package, newest).expect("it can be read");
+        let found = fresh.text_of(package, newest).expect("it can be read");
         assert_eq!(found.as_deref(), Some(text.as_bytes()), "{package}");
     }
     let kept = sequences(&fresh);

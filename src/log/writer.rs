@@ -53,6 +53,8 @@ struct Spot {
     /// The first record of its segment.
     first: u64,
     offset: usize,
+    /// Whether this handle has appended it, and is to see to its texts later.
+    ahead: bool,
 }
 
 /// The end of the log.
@@ -72,6 +74,17 @@ pub(crate) struct Newest {
     /// The transaction that made it.
     pub sequence: u64,
     pub digest: Digest,
+}
+
+/// Who sees to texts that are not in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// All are in place.
+    None,
+    /// This handle, later.
+    Ours,
+    /// Whoever comes first.
+    Others,
 }
 
 /// The right to append: the lock is held until this is dropped.
@@ -179,7 +192,7 @@ impl Log {
             if frame.applied {
                 spots.clear();
             } else {
-                spots.push(Spot { first: before, offset: frame.offset });
+                spots.push(Spot { first: before, offset: frame.offset, ahead: false });
             }
         }
         Ok(spots)
@@ -296,7 +309,11 @@ impl Writer<'_> {
             if frame.applied {
                 tail.open_ends.clear();
             } else {
-                tail.open_ends.push(Spot { first: segment.first, offset: start + frame.offset });
+                tail.open_ends.push(Spot {
+                    first: segment.first,
+                    offset: start + frame.offset,
+                    ahead: false,
+                });
             }
         }
         Ok(())
@@ -350,7 +367,7 @@ impl Writer<'_> {
         }
         let mut offset = start;
         for (record, chain) in records.iter().zip(chains) {
-            tail.open_ends.push(Spot { first: segment.first, offset });
+            tail.open_ends.push(Spot { first: segment.first, offset, ahead: false });
             let end = segment::frame(&bytes, offset - start).map_or(bytes.len(), |frame| frame.end);
             let hint = u32::try_from(offset).unwrap_or(0).to_le_bytes();
             // Only a hint: without it finding the end takes longer.
@@ -396,6 +413,28 @@ impl Writer<'_> {
                     .and_then(|open| log.files.write_at(&open, &bytes, offset)),
             };
         }
+    }
+
+    /// Says that the texts of all records follow later, and that this handle sees to it.
+    pub fn mark_ahead(&mut self) {
+        let log = self.log;
+        let tail = self.tail();
+        let Some(segment) = &tail.segment else { return };
+        for spot in tail.open_ends.iter_mut().filter(|spot| !spot.ahead) {
+            spot.ahead = true;
+            let (offset, bytes) = segment::ahead(spot.offset);
+            // Without it watches are told once the texts are in place.
+            let _ = log.files.write_at(&segment.open, &bytes, offset);
+        }
+    }
+
+    /// Reports whether texts are not in place, and whether this handle alone sees to all of them; not if there are
+    /// so many that the next segment but one would be begun.
+    pub fn behind(&self) -> Behind {
+        let Some(tail) = &*self.tail else { return Behind::None };
+        let Some(first) = tail.open_ends.first() else { return Behind::None };
+        let here = tail.segment.as_ref().is_some_and(|segment| segment.first == first.first);
+        if here && tail.open_ends.iter().all(|spot| spot.ahead) { Behind::Ours } else { Behind::Others }
     }
 
     /// Makes durable what the last segment holds: who has appended it may have died before it was, or have had no
@@ -530,7 +569,7 @@ impl Writer<'_> {
             Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         for (package, (_, newest)) in needy {
-            if let Some(text) = self.log.newest_text(package, newest)? {
+            if let Some(text) = self.log.text_of(package, newest)? {
                 self.log.keep_text(package, &text)?;
             }
         }

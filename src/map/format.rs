@@ -12,7 +12,7 @@ pub(super) const MAGIC: [u8; 8] = *b"\xc5cmsmap\n";
 /// What a control file starts with.
 pub(super) const CONTROL_MAGIC: [u8; 8] = *b"\xc5cmsctl\n";
 /// The version of both formats. A reader refuses any other.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 // The header of a map, written once.
 pub(super) const H_MAGIC: usize = 0;
@@ -132,7 +132,7 @@ pub(super) const LEAF_MAX: usize = 512;
 
 // A source: see `Source`.
 pub(super) const SRC_FIELDS: usize = B_BODY;
-pub(super) const SRC_SIZE: usize = SRC_FIELDS + 7 * 8;
+pub(super) const SRC_SIZE: usize = SRC_FIELDS + 9 * 8;
 
 // The control file.
 pub(super) const C_MAGIC: usize = 0;

@@ -24,6 +24,9 @@ pub(crate) struct Source {
     pub hash: u64,
     /// How long the text was.
     pub len: u64,
+    /// The hash and the length of the text that the map shows: another one as long as a commit is in the log, and
+    /// its text is not in place yet.
+    pub shown: (u64, u64),
 }
 
 impl Source {
@@ -38,13 +41,19 @@ impl Source {
             seen_ns: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
             hash,
             len: text.len() as u64,
+            shown: (hash, text.len() as u64),
         }
+    }
+
+    /// Makes that of a map which shows another text than the one that is in place.
+    pub fn showing(self, hash: u64, len: u64) -> Self {
+        Self { shown: (hash, len), ..self }
     }
 
     /// Makes one that is always the same.
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn fixed() -> Self {
-        Self { inode: 1, size: 2, modified_ns: 3, changed_ns: 4, seen_ns: 5, hash: 6, len: 7 }
+        Self { inode: 1, size: 2, modified_ns: 3, changed_ns: 4, seen_ns: 5, hash: 6, len: 7, shown: (6, 7) }
     }
 
     /// Reports whether a file has the identity this was taken from.
@@ -73,13 +82,15 @@ impl Source {
             seen_ns: field(4).cast_signed(),
             hash: field(5),
             len: field(6),
+            shown: (field(7), field(8)),
         })
     }
 
     /// Returns the body of the block that holds this.
     pub(super) fn body(&self) -> Vec<u8> {
         let times = [self.modified_ns, self.changed_ns, self.seen_ns].map(i64::cast_unsigned);
-        let fields = [self.inode, self.size, times[0], times[1], times[2], self.hash, self.len];
+        let of_file = [self.inode, self.size, times[0], times[1], times[2], self.hash, self.len];
+        let fields = [&of_file[..], &[self.shown.0, self.shown.1]].concat();
         debug_assert_eq!(fields.len() * 8, SRC_SIZE - B_BODY);
         fields.iter().flat_map(|field| field.to_le_bytes()).collect()
     }

@@ -400,7 +400,8 @@ impl Tail {
     fn is_shown(&self, live: &Live, sequence: u64) -> bool {
         let table = live.inner.table.get();
         let Some(control) = &table.control else {
-            // The maps are of this process; it has to bring them up to the texts.
+            // The maps are of this process; it has to bring them up to the texts, and those up to the log.
+            let _ = live.store().finish_last();
             let _ = live.refresh();
             return true;
         };
@@ -408,6 +409,7 @@ impl Tail {
             record.packages.iter().any(|change| live.inner.is_private(change.package.as_bytes()))
         };
         if self.held.iter().any(private) {
+            let _ = live.store().finish_last();
             let _ = live.refresh();
         }
         control.logged().is_some_and(|logged| !low(sequence).is_after(logged))

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use cms::files::Files;
 use cms::log::Limits;
-use cms::{Error, Live, Options};
+use cms::{Durability, Error, Live, Options};
 
 use crate::disk::Dice;
 use crate::oracle::{Chain, litter, options, scratch};
@@ -69,7 +69,12 @@ fn get(live: &Live, key: &str) -> u64 {
 /// Gives its section of all packages the next number, and says so, until it is killed.
 fn mortal_writer() {
     let (dir, writer) = (told(DIR), number(WRITER, 0));
-    let live = open(&dir);
+    let mut options = patient(&dir);
+    if writer % 2 == 1 {
+        // Half of them leave their texts for later, sometimes to others.
+        (options.durability, options.text_delay) = (Durability::Log, Duration::from_millis(20));
+    }
+    let live = Live::open(options).expect("opens");
     let mut next = get(&live, &format!("one.w{writer}.v")) + 1;
     let mut out = std::io::stdout();
     loop {

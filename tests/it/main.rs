@@ -5,6 +5,7 @@ mod cli_edges;
 mod corpus;
 mod corruption;
 mod crash;
+mod deferred;
 mod disk;
 mod events;
 mod events_cli;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use cms::files::Files;
 use cms::log::Limits;
-use cms::{Delta, DeltaKind, Form, Live, Store};
+use cms::{Delta, DeltaKind, Durability, Form, Live, Options, Store};
 use tempfile::TempDir;
 
 use crate::disk::{Dice, Disk, Image, Moment};
@@ -71,6 +71,17 @@ struct Run {
 
 /// Makes a store with `times` commits, and records what `act` does to it.
 fn record(padding: usize, limits: Limits, times: u64, act: impl FnOnce(&Run, &Live)) -> (Run, Vec<Moment>) {
+    record_at(Durability::Full, padding, limits, times, act)
+}
+
+/// As [`record`], with another durability.
+fn record_at(
+    durability: Durability,
+    padding: usize,
+    limits: Limits,
+    times: u64,
+    act: impl FnOnce(&Run, &Live),
+) -> (Run, Vec<Moment>) {
     let triple = Triple::new(padding, limits);
     let live = triple.live(Files::default());
     for number in 1..=times {
@@ -81,9 +92,12 @@ fn record(padding: usize, limits: Limits, times: u64, act: impl FnOnce(&Run, &Li
     let disk = Disk::new(triple.root.path(), vault.path());
     let run = Run { triple, disk, _vault: vault };
     run.disk.restart(times, times);
-    let live = run.triple.live(run.disk.files());
+    let text_delay = std::time::Duration::from_secs(100_000);
+    let options = options(run.triple.root.path(), run.disk.files(), run.triple.limits);
+    let live = Live::open(Options { durability, text_delay, ..options }).expect("opens");
     act(&run, &live);
     let moments = run.disk.moments("at the end");
+    drop(live);
     (run, moments)
 }
 
@@ -108,6 +122,44 @@ fn a_commit_over_three_packages_survives_a_power_cut_at_any_moment() {
         commit(run, live, 3);
     });
     check_all("commits", samples(), &run, &moments);
+}
+
+#[test]
+fn a_commit_whose_texts_come_later_survives_a_power_cut_at_any_moment() {
+    let (run, moments) = record_at(Durability::Log, 600, Limits::default(), 1, |run, live| {
+        // With maps, that others could see it by.
+        assert!(live.get(b"alpha.s.v", |_| ()).expect("readable").is_some());
+        for number in 2..5 {
+            commit(run, live, number);
+        }
+        assert_eq!(run.triple.number("before"), 1, "the texts are for later");
+        live.flush().expect("put in place");
+        commit(run, live, 5);
+    });
+    check_all("texts that come later", samples() / 2, &run, &moments);
+}
+
+#[test]
+fn changes_by_hand_of_a_text_that_is_behind_survive_a_power_cut_at_any_moment() {
+    let (run, moments) = record_at(Durability::Log, 600, Limits::default(), 1, |run, live| {
+        assert!(live.get(b"alpha.s.v", |_| ()).expect("readable").is_some());
+        commit(run, live, 2);
+        let edited = run.triple.text("beta", 1) + "# by hand\n";
+        std::fs::write(run.triple.path("config/beta"), edited).expect("written");
+        run.disk.settle();
+        commit(run, live, 3);
+    });
+    check_edited("changes by hand of a text that is behind", &run, &moments);
+}
+
+#[test]
+fn segments_that_are_begun_while_texts_are_to_come_survive_a_power_cut_at_any_moment() {
+    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
+    let (run, moments) = record_at(Durability::Log, 2800, limits, 7, |run, live| {
+        assert!(live.get(b"alpha.s.v", |_| ()).expect("readable").is_some());
+        (8..11).for_each(|number| commit(run, live, number));
+    });
+    check_all("segments, and texts that come later", samples() / 4, &run, &moments);
 }
 
 #[test]
@@ -194,6 +246,11 @@ fn changes_by_hand_that_are_noted_survive_a_power_cut_at_any_moment() {
         live.store().note_edits().expect("noted");
         commit(run, live, 2);
     });
+    check_edited("changes by hand", &run, &moments);
+}
+
+/// Checks the moments from an edit of `beta` on.
+fn check_edited(what: &str, run: &Run, moments: &[Moment]) {
     let mut cuts = Cuts::new(samples());
     let edited = moments.iter().position(|moment| moment.is_settled("beta", b"# by hand\n")).expect("edited");
     cuts.each(&run.disk, &moments[edited..], &mut |_, _, allowed, what| {
@@ -204,7 +261,7 @@ fn changes_by_hand_that_are_noted_survive_a_power_cut_at_any_moment() {
         let text = std::fs::read_to_string(run.triple.path("config/beta")).expect("there");
         assert!(text.ends_with("# by hand\n"), "{what}: {text}");
     });
-    println!("changes by hand: {} moments, {} crash images", moments.len(), cuts.seen.len());
+    println!("{what}: {} moments, {} crash images", moments.len(), cuts.seen.len());
 }
 
 const OLD: &str = "# kept\nconfig a 'x'\n\toption o '1'\n\tlist l 'one'\n";

@@ -1,0 +1,257 @@
+//! Commits whose texts are put in place later: [`Durability::Log`].
+//!
+//! The record in the log is durable, and the maps show it; that makes the commit. The file of the package stays as it
+//! was, and the store keeps what it is to hold. It is put there by recovery, as after a crash (see `ledger`): after
+//! a while by this store, or before that by whoever takes the log's lock for anything else, in any process. So
+//! nobody who goes by the text finds one that is older than the log, but for those who only look at the file.
+//!
+//! Someone may save the file meanwhile, with an editor or with a program that knows nothing of logs. Recovery then
+//! brings both together (see `reconcile`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crate::durability::Durability;
+use crate::error::{Error, Result};
+use crate::group::{Joint, Request, transactions};
+use crate::ledger::Ledger;
+use crate::live::Inner;
+use crate::map::{Source, of_text};
+use crate::replace::Reading;
+use crate::sharing::{Edit, State};
+use crate::step::Known;
+use crate::store::{Place, Store};
+
+/// The packages whose texts are not in place. It changes only while the log's lock is held.
+#[derive(Debug, Default)]
+pub(crate) struct Deferred(Mutex<Packages>);
+
+#[derive(Debug, Default)]
+struct Packages {
+    /// The last transaction that is taken into account.
+    sequence: u64,
+    late: HashMap<PathBuf, Late>,
+}
+
+/// A package whose text is not in place, or was put there just now.
+#[derive(Debug, Clone)]
+pub(crate) struct Late {
+    /// The file that is in place, and the text it holds.
+    file: Metadata,
+    in_place: Source,
+    /// What it is to hold.
+    now: Arc<Known>,
+}
+
+impl Deferred {
+    fn lock(&self) -> MutexGuard<'_, Packages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets all: the texts are in place.
+    pub fn clear(&self) {
+        self.lock().late.clear();
+    }
+
+    /// Reports whether everything up to a transaction is known here.
+    pub fn is_up_to(&self, sequence: u64) -> bool {
+        let packages = self.lock();
+        packages.sequence == sequence && !packages.late.is_empty()
+    }
+
+    fn get(&self, path: &Path) -> Option<Late> {
+        self.lock().late.get(path).cloned()
+    }
+}
+
+impl Store {
+    /// Reports whether there are texts that this store is to put in place later.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.deferred.lock().late.is_empty()
+    }
+
+    /// Puts the texts in place that are behind the log.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`]. The transactions are made nevertheless, and their texts follow later.
+    pub fn flush(&self) -> Result<()> {
+        if self.is_behind() { self.ledger().map(|_| ()) } else { Ok(()) }
+    }
+
+    /// Returns the state of a package whose text is not in place, if nobody has changed that since.
+    pub(crate) fn deferred_state(&self, place: &Place) -> Result<Option<Arc<Known>>> {
+        let late = self.deferred.get(&place.path);
+        Ok(match late {
+            Some(late) => self.still(place, late)?.map(|late| late.now),
+            None => None,
+        })
+    }
+
+    /// Returns what is known of a package if its file is the one that was read.
+    fn still(&self, place: &Place, late: Late) -> Result<Option<Late>> {
+        let found = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
+        if !late.in_place.is(&found) {
+            return Ok(None);
+        }
+        if late.in_place.is_settled() {
+            return Ok(Some(late));
+        }
+        // It may have been written again within the same tick of the clock.
+        let (text, file) = self.read_settled(place)?;
+        let in_place = Source::of(&file, &text, of_text(&text));
+        let same = (in_place.hash, in_place.len) == (late.in_place.hash, late.in_place.len);
+        Ok(same.then_some(Late { file, in_place, ..late }))
+    }
+
+    /// Commits transactions and leaves their texts for later. Returns whether that could be done; if not, nothing has
+    /// happened.
+    pub(crate) fn commit_later(&self, ledger: &mut Ledger<'_>, requests: &[Arc<Request>]) -> Result<bool> {
+        let changes = || requests.iter().flat_map(|request| &request.changes);
+        let can_wait = |place: &Place| {
+            self.is_logged(place) && self.options.durability_of(&place.name) != Durability::Full
+        };
+        let confirmed = requests.iter().any(|request| request.why.confirm.is_some());
+        let some_log =
+            changes().any(|change| self.options.durability_of(&change.place.name) == Durability::Log);
+        if confirmed
+            || !some_log
+            || !changes().all(|change| can_wait(&change.place))
+            || self.options.private_maps
+            || !ledger.is_kept()
+            || !ledger.is_behind_as_known()
+        {
+            return Ok(false);
+        }
+        let places: BTreeMap<&Path, &Place> =
+            changes().map(|change| (&*change.place.path, &change.place)).collect();
+        // In the order of their paths, so that two who commit never wait for each other.
+        let locks: Result<Vec<_>> = places.keys().map(|path| self.take_lock(path)).collect();
+        let locks = locks?;
+        let mut joints = BTreeMap::new();
+        for (path, place) in places {
+            let Some(joint) = self.late(ledger, place)? else { return Ok(false) };
+            joints.insert(path, joint);
+        }
+        let accepted = self.accept(&mut joints, requests);
+        let sequences = ledger.commit_each(&transactions(&accepted))?;
+        ledger.ahead();
+        let joints: Vec<_> =
+            joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)).collect();
+        self.remember(ledger.sequence(), &joints);
+        let mut states: Vec<State<'_>> = Vec::with_capacity(joints.len());
+        for Joint { place, file, old, now, touched } in &joints {
+            let edit = Edit { old, new: now, touched };
+            states.push(State { in_place: Some(file.in_place), ..edit.state(place, file.file.clone()) });
+        }
+        let last = sequences.iter().flatten().last().copied();
+        let shown = self.publish(&states, last);
+        drop(locks);
+        if shown.is_none() {
+            // Nobody can see it but by the texts. If that fails the next one does it: it is made all the same.
+            let _ = ledger.recover();
+        }
+        for ((request, _), sequence) in accepted.iter().zip(&sequences) {
+            request.answer(Ok(sequence.filter(|_| shown == last).or(shown).or(last)));
+        }
+        Ok(true)
+    }
+
+    /// Finds the state of a package that transactions go on from; `None` if the file has to be written first.
+    fn late<'g>(&self, ledger: &mut Ledger<'_>, place: &'g Place) -> Result<Option<Joint<'g, Late>>> {
+        if let Some(late) = self.deferred.get(&place.path) {
+            let late = self.still(place, late)?;
+            return Ok(late.map(|late| Joint::new(place, late.now.clone(), late)));
+        }
+        let Some(Reading { text, locked, .. }) = self.read_current(&place.path)? else { return Ok(None) };
+        let file = locked.file.metadata().map_err(Error::io("read", &place.path))?;
+        let now = self.look(ledger, place, text)?;
+        let in_place = Source::of(&file, now.text(), now.digest.hash);
+        Ok(Some(Joint::new(place, now.clone(), Late { file, in_place, now })))
+    }
+
+    /// Notes what is to be put in place.
+    fn remember(&self, sequence: u64, joints: &[Joint<'_, Late>]) {
+        let mut packages = self.deferred.lock();
+        packages.sequence = sequence;
+        for joint in joints {
+            self.now_known(joint.place, &joint.now);
+            let late = Late { now: joint.now.clone(), ..joint.file.clone() };
+            packages.late.insert(joint.place.path.clone(), late);
+        }
+    }
+}
+
+/// Sees to it that texts do not stay behind: a thread, from the first commit that leaves one on. It ends with the
+/// store.
+#[derive(Debug, Default)]
+pub(crate) struct Clerk {
+    duty: Mutex<Duty>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Duty {
+    /// The process that the thread is of: it does not come along in a fork.
+    process: Option<u32>,
+    due: Option<Instant>,
+    closed: bool,
+}
+
+impl Clerk {
+    fn lock(&self) -> MutexGuard<'_, Duty> {
+        self.duty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has texts put in place after a while, unless that is under way.
+    pub fn call(self: &Arc<Self>, inner: &Arc<Inner>, delay: Duration) {
+        let mut duty = self.lock();
+        let process = std::process::id();
+        if duty.process != Some(process) {
+            let (clerk, inner) = (self.clone(), Arc::downgrade(inner));
+            let run = move || clerk.serve(&inner, delay);
+            // Without a thread the next commit, or the end of the store, sees to it.
+            let thread = std::thread::Builder::new().name("cms-texts".into()).spawn(run);
+            duty.process = thread.is_ok().then_some(process);
+        }
+        if duty.due.is_none() {
+            duty.due = Some(Instant::now() + delay);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Ends the thread.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// What the thread does.
+    fn serve(&self, inner: &Weak<Inner>, delay: Duration) {
+        let mut duty = self.lock();
+        while !duty.closed {
+            let now = Instant::now();
+            match duty.due {
+                None => duty = self.changed.wait(duty).unwrap_or_else(PoisonError::into_inner),
+                Some(due) if due > now => {
+                    let waited = self.changed.wait_timeout(duty, due - now);
+                    duty = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                Some(_) => {
+                    duty.due = None;
+                    drop(duty);
+                    let Some(inner) = inner.upgrade() else { return };
+                    let failed = inner.store.flush().is_err();
+                    drop(inner);
+                    duty = self.lock();
+                    if failed {
+                        duty.due = Some(Instant::now() + delay);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a commit survives, for a store and for single packages.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::store::Options;
+
+/// What a commit survives once it has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A power cut: the record in the log and the text of the package are synced.
+    #[default]
+    Full,
+    /// A power cut as well: the record in the log is synced, and the maps show it. The text is written later, and at
+    /// once if anybody else opens the store or commits to it; see [`Options::text_delay`]. One sync instead of three,
+    /// and commits that follow each other quickly write one text. Staged commits write theirs as with
+    /// [`Durability::Full`], and so does a store without a log or without shared maps.
+    Log,
+    /// The end of the process, in any way. After a power cut, the last transactions may be gone.
+    None,
+}
+
+impl Durability {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "full" => Some(Self::Full),
+            "log" => Some(Self::Log),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+impl Options {
+    /// Returns what commits to a package survive.
+    #[must_use]
+    pub fn durability_of(&self, package: &str) -> Durability {
+        self.package_durability.get(package).copied().unwrap_or(self.durability)
+    }
+
+    /// Takes what commits are to survive from a text: `full`, `log` or `none` for all packages, and
+    /// `PACKAGE=LEVEL` for one, separated by commas.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it is no such text; nothing is changed then.
+    pub fn set_durability(&mut self, levels: &str) -> Result<()> {
+        let wrong = || {
+            let why =
+                "durability is full, log or none, and PACKAGE=LEVEL for single packages, with commas between";
+            Error::invalid(levels.as_bytes(), why)
+        };
+        let (mut general, mut single) = (self.durability, BTreeMap::new());
+        for part in levels.split(',') {
+            match part.split_once('=') {
+                None => general = Durability::parse(part).ok_or_else(wrong)?,
+                Some((package, level)) if crate::name::is_package(package.as_bytes()) => {
+                    single.insert(package.to_owned(), Durability::parse(level).ok_or_else(wrong)?);
+                }
+                Some(_) => return Err(wrong()),
+            }
+        }
+        self.durability = general;
+        self.package_durability.extend(single);
+        Ok(())
+    }
+
+    /// Makes every commit survive as much as there is.
+    pub(crate) fn fully_durable(&self) -> Self {
+        Self { durability: Durability::Full, package_durability: BTreeMap::new(), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_for_all_packages_or_for_one() {
+        let mut options = Options::default();
+        options.set_durability("log,network=full,stats=none").expect("it is right");
+        assert_eq!(options.durability_of("dhcp"), Durability::Log);
+        assert_eq!(options.durability_of("network"), Durability::Full);
+        assert_eq!(options.durability_of("stats"), Durability::None);
+        options.set_durability("stats=log").expect("it is right");
+        assert_eq!((options.durability, options.durability_of("stats")), (Durability::Log, Durability::Log));
+    }
+
+    #[test]
+    fn what_is_no_level_is_refused_and_changes_nothing() {
+        for wrong in ["", "most", "full,", "a b=log", "network=", "=log", "none,network=ful"] {
+            let mut options = Options::default();
+            let error = options.set_durability(wrong).expect_err(wrong);
+            assert!(error.to_string().contains("full, log or none"), "{error}");
+            assert_eq!(
+                (options.durability, options.package_durability.len()),
+                (Durability::Full, 0),
+                "{wrong}"
+            );
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Commits whose texts are put in place later: seen at once by programs, durable, and in the text before anybody
+//! goes by that.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cms::files::Files;
+use cms::log::{Kind, Limits};
+use cms::{Durability, Form, Live, Options, Store};
+
+use crate::live::{Fixture, get};
+use crate::oracle::{Chain, litter};
+
+const TEXT: &str = "# kept\nconfig interface 'lan'\n\toption mtu '1500' # kept\n\toption a '0'\n\nconfig interface 'wan'\n\toption mtu '1400'\n";
+const NEVER: Duration = Duration::from_secs(100_000);
+
+fn fixture() -> Fixture {
+    Fixture::new(&[("network", TEXT), ("system", "config system 's'\n\toption a '0'\n")])
+}
+
+fn later(fixture: &Fixture, text_delay: Duration) -> Options {
+    Options { durability: Durability::Log, text_delay, ..fixture.options() }
+}
+
+fn open(fixture: &Fixture) -> Live {
+    let live = Live::open(later(fixture, NEVER)).expect("opens");
+    // So that there are maps that a commit is published to.
+    assert_eq!(get(&live, "network.wan.mtu").as_deref(), Some("1400"));
+    assert_eq!(get(&live, "system.s.a").as_deref(), Some("0"));
+    live
+}
+
+fn set(live: &Live, key: &str, value: &str) -> u64 {
+    let mut transaction = live.begin().expect("begun");
+    transaction.set(key.as_bytes(), value.as_bytes()).expect("set");
+    transaction.commit().expect("committed")
+}
+
+fn text(fixture: &Fixture, package: &str) -> String {
+    std::fs::read_to_string(fixture.path("config").join(package)).expect("there")
+}
+
+/// The log, once all texts are in place and nothing was taken for a change by hand.
+fn settled(fixture: &Fixture) -> Chain {
+    let log = Chain::read(&fixture.path("state"), "settled");
+    assert!(log.last_is_applied && !log.kinds.contains(&Chain::FILE_EDIT), "{:?}", log.kinds);
+    assert!(litter(fixture.dir.path()).is_empty());
+    log
+}
+
+#[test]
+fn programs_see_it_at_once_and_the_text_follows() {
+    let fixture = fixture();
+    let (live, reader) = (open(&fixture), open(&fixture));
+    let first = set(&live, "network.lan.mtu", "1");
+    let second = set(&live, "network.lan.mtu", "2");
+    assert_eq!(second, first + 1);
+    assert_eq!(text(&fixture, "network"), TEXT, "it is for later");
+    for live in [&live, &reader] {
+        assert_eq!(get(live, "network.lan.mtu").as_deref(), Some("2"));
+        assert_eq!(live.revision(), second);
+        live.refresh().expect("nothing to be found");
+        assert_eq!(get(live, "network.lan.mtu").as_deref(), Some("2"), "the map is not behind");
+    }
+    live.flush().expect("there is room");
+    assert_eq!(text(&fixture, "network"), TEXT.replace("1500", "2"));
+    settled(&fixture);
+    let history = live.store().history(None, 2).expect("readable");
+    assert_eq!(history.iter().map(|record| record.sequence).collect::<Vec<_>>(), [second, first]);
+}
+
+#[test]
+fn the_text_is_in_place_after_the_delay_and_when_the_store_is_closed() {
+    let fixture = fixture();
+    let live = Live::open(later(&fixture, Duration::from_millis(50))).expect("opens");
+    assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1500"));
+    for value in ["1", "2"] {
+        set(&live, "network.lan.mtu", value);
+        let begun = Instant::now();
+        while text(&fixture, "network") != TEXT.replace("1500", value) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "nobody has put it in place");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    drop(live);
+    let live = open(&fixture);
+    set(&live, "network.lan.mtu", "3");
+    drop(live);
+    assert_eq!(text(&fixture, "network"), TEXT.replace("1500", "3"));
+    settled(&fixture);
+}
+
+#[test]
+fn whoever_goes_by_the_text_puts_it_in_place_first() {
+    let fixture = fixture();
+    let live = open(&fixture);
+    let plain = || Store::new(fixture.options());
+    let place = |package: &[u8]| plain().place(package).expect("there");
+    let by_others: [(&str, &dyn Fn()); 6] = [
+        ("recovery, as by each command", &|| plain().recover().expect("recovered")),
+        ("another who opens the store", &|| drop(Live::open(fixture.options()).expect("opens"))),
+        ("a look at changes by hand", &|| plain().note_edits().expect("noted")),
+        ("a commit to another package", &|| {
+            let set = |package: &mut cms::Package| {
+                let delta = cms::Delta::new(cms::DeltaKind::Set, b"s", Some(b"b"), Some(b"1"));
+                package.apply(&delta, cms::text::Dialect::Cms)
+            };
+            plain().update(&place(b"system"), Form::Lossless, set).expect("committed");
+        }),
+        ("a transaction of another", &|| {
+            let mut transaction = live_of(&fixture).begin().expect("begun");
+            transaction.get(b"network.lan.mtu").expect("readable");
+        }),
+        ("a snapshot", &|| drop(plain().label("label").expect("made"))),
+    ];
+    for (number, (who, act)) in by_others.into_iter().enumerate() {
+        let value = number.to_string();
+        set(&live, "network.lan.mtu", &value);
+        act();
+        assert_eq!(text(&fixture, "network"), TEXT.replace("1500", &value), "{who}");
+        assert_eq!(get(&live, "network.lan.mtu"), Some(value), "{who}");
+    }
+    settled(&fixture);
+}
+
+fn live_of(fixture: &Fixture) -> Live {
+    Live::open(fixture.options()).expect("opens")
+}
+
+#[test]
+fn a_transaction_goes_on_from_what_is_committed_and_not_from_the_text() {
+    let fixture = fixture();
+    let (live, other) = (open(&fixture), open(&fixture));
+    set(&live, "network.lan.a", "1");
+    let mut transaction = live.begin().expect("begun");
+    assert_eq!(transaction.get(b"network.lan.a").expect("readable"), Some(vec![b"1".to_vec()]));
+    transaction.add_list(b"network.lan.l", b"x").expect("added");
+    set(&other, "network.wan.mtu", "2");
+    transaction.commit().expect("it is another key");
+    assert_eq!(get(&other, "network.lan.l").as_deref(), Some("x"));
+    let mut late = live.begin().expect("begun");
+    late.set(b"network.lan.a", b"mine").expect("set");
+    set(&live, "network.lan.a", "2");
+    assert!(matches!(late.commit(), Err(cms::Error::Conflict { .. })));
+    drop((live, other));
+    let wanted = TEXT.replace("a '0'", "a '2'\n\tlist l 'x'").replace("1400", "2");
+    assert_eq!(text(&fixture, "network"), wanted);
+    settled(&fixture);
+}
+
+#[test]
+fn what_was_changed_by_hand_meanwhile_holds_beside_it() {
+    let fixture = fixture();
+    let live = open(&fixture);
+    set(&live, "network.wan.mtu", "1");
+    set(&live, "network.lan.a", "1");
+    fixture.write("network", &TEXT.replace("# kept\nconfig", "# by hand\nconfig").replace("1500", "9000"));
+    set(&live, "network.lan.b", "1");
+    drop(live);
+    let wanted = TEXT
+        .replace("# kept\nconfig", "# by hand\nconfig")
+        .replace("1500", "9000")
+        .replace("1400", "1")
+        .replace("a '0'", "a '1'\n\toption b '1'");
+    assert_eq!(text(&fixture, "network"), wanted);
+    let live = live_of(&fixture);
+    live.store().note_edits().expect("noted");
+    let history = live.store().history(None, 3).expect("readable");
+    let kinds: Vec<_> = history.iter().map(|record| record.kind).collect();
+    assert_eq!(kinds, [Kind::Commit, Kind::FileEdit, Kind::Commit]);
+    let edited: Vec<_> = history[1].packages[0].changes.iter().map(|change| change.key("network")).collect();
+    assert_eq!(edited, [b"network.lan.mtu".to_vec()], "the edit is what the editor has done");
+    assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("9000"));
+}
+
+#[test]
+fn of_a_key_that_both_have_changed_the_file_decides_and_the_log_tells() {
+    let fixture = fixture();
+    let live = open(&fixture);
+    let ours = set(&live, "network.lan.mtu", "1");
+    fixture.write("network", &TEXT.replace("1500", "9000"));
+    live.refresh().expect("readable");
+    assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("9000"));
+    live.store().note_edits().expect("noted");
+    let then = live.store().text_at("network", ours).expect("kept").expect("there");
+    assert_eq!(String::from_utf8(then).expect("ASCII"), TEXT.replace("1500", "1"));
+}
+
+#[test]
+fn many_commits_go_through_many_segments_and_write_few_texts() {
+    let fixture = fixture();
+    let options = Options { log: Limits { bytes: 256 << 10, ..Limits::default() }, ..later(&fixture, NEVER) };
+    let live = Live::open(options).expect("opens");
+    assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
+    let inode = || {
+        std::os::unix::fs::MetadataExt::ino(
+            &std::fs::metadata(fixture.path("config/network")).expect("there"),
+        )
+    };
+    let (mut texts, mut last) = (0, inode());
+    for number in 0..1200 {
+        set(&live, "network.lan.a", &number.to_string());
+        texts += usize::from(inode() != last);
+        last = inode();
+    }
+    assert!((1..100).contains(&texts), "{texts} texts were written");
+    drop(live);
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '1199'"));
+    settled(&fixture);
+    assert_eq!(get(&live_of(&fixture), "network.lan.a").as_deref(), Some("1199"));
+}
+
+#[test]
+fn threads_commit_together_and_lose_nothing() {
+    let fixture = fixture();
+    let live = open(&fixture);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let live = live.clone();
+            scope.spawn(move || {
+                (0..50).for_each(|number| {
+                    let mut transaction = live.begin().expect("begun");
+                    transaction
+                        .set(format!("network.lan.t{thread}").as_bytes(), number.to_string().as_bytes())
+                        .expect("set");
+                    transaction
+                        .add_list(b"system.s.all", format!("{thread}-{number}").as_bytes())
+                        .expect("added");
+                    transaction.commit().expect("nobody else changes it");
+                });
+            });
+        }
+    });
+    let all = get(&live, "system.s.all").expect("there");
+    assert_eq!(all.split(' ').count(), 400);
+    drop(live);
+    assert_eq!(text(&fixture, "system").matches("\tlist all ").count(), 400);
+    (0..8).for_each(|thread| assert!(text(&fixture, "network").contains(&format!("option t{thread} '49'"))));
+    settled(&fixture);
+}
+
+#[test]
+fn processes_that_do_so_take_over_from_each_other() {
+    let fixture = fixture();
+    let (one, other) = (open(&fixture), open(&fixture));
+    for number in 0..20 {
+        set(if number % 3 == 0 { &other } else { &one }, "network.lan.a", &number.to_string());
+        for live in [&one, &other] {
+            assert_eq!(get(live, "network.lan.a"), Some(number.to_string()));
+        }
+    }
+    drop((one, other));
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '19'"));
+    settled(&fixture);
+}
+
+#[test]
+fn packages_have_levels_of_their_own() {
+    let fixture = fixture();
+    let mut options = later(&fixture, NEVER);
+    options.set_durability("full,network=log").expect("it is right");
+    let live = Live::open(options).expect("opens");
+    assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
+    set(&live, "network.lan.a", "1");
+    assert_eq!(text(&fixture, "network"), TEXT);
+    set(&live, "system.s.a", "1");
+    assert_eq!(text(&fixture, "system"), "config system 's'\n\toption a '1'\n");
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '1'"), "it comes before what comes later");
+    let mut both = live.begin().expect("begun");
+    both.set(b"network.lan.a", b"2").expect("set");
+    both.set(b"system.s.a", b"2").expect("set");
+    both.commit().expect("committed");
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '2'"));
+    settled(&fixture);
+}
+
+#[test]
+fn without_maps_that_others_can_see_the_text_is_written_at_once() {
+    let fixture = fixture();
+    let live = Live::open(Options { private_maps: true, ..later(&fixture, NEVER) }).expect("opens");
+    assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
+    set(&live, "network.lan.a", "1");
+    assert_eq!(get(&live, "network.lan.a").as_deref(), Some("1"));
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '1'"));
+    drop(live);
+    // The run directory goes while the store is open.
+    let live = open(&fixture);
+    std::fs::remove_dir_all(fixture.path("run")).expect("removed");
+    set(&live, "network.lan.a", "2");
+    live.refresh().expect("readable");
+    assert_eq!(get(&live, "network.lan.a").as_deref(), Some("2"));
+    drop(live);
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '2'"));
+    settled(&fixture);
+}
+
+#[test]
+fn watches_are_told_before_the_text_is_there_and_once() {
+    let fixture = fixture();
+    let (live, other) = (open(&fixture), open(&fixture));
+    let mut watch = other.watch("network", None).expect("opens");
+    // Looking for changes by hand, to begin with, puts texts in place.
+    assert!(watch.next(Some(Duration::from_millis(300))).expect("readable").is_none());
+    let sequences: Vec<u64> = (1..4).map(|number| set(&live, "network.lan.a", &number.to_string())).collect();
+    assert_eq!(text(&fixture, "network"), TEXT);
+    for sequence in &sequences {
+        let event = watch.next(Some(Duration::from_secs(20))).expect("readable").expect("told");
+        assert_eq!(event.sequence(), *sequence);
+    }
+    assert_eq!(text(&fixture, "network"), TEXT, "nobody had to put it in place for that");
+    live.flush().expect("there is room");
+    assert!(watch.next(Some(Duration::from_millis(300))).expect("readable").is_none(), "told twice");
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '3'"));
+}
+
+#[test]
+fn a_commit_to_be_confirmed_has_its_text_at_once_and_the_rest_before_it() {
+    let fixture = fixture();
+    let live = open(&fixture);
+    set(&live, "network.lan.a", "1");
+    let mut transaction = live.begin().expect("begun");
+    transaction.set(b"network.lan.a", b"2").expect("set");
+    transaction.set_confirm(Duration::from_secs(60));
+    transaction.commit().expect("committed");
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '2'"));
+    assert!(live.store().pending().expect("readable").is_some());
+    settled(&fixture);
+}
+
+#[test]
+fn a_full_disk_leaves_the_text_for_later_and_the_commit_made() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    struct Full(AtomicBool, std::path::PathBuf);
+    impl cms::files::Probe for Full {
+        fn before(&self, call: cms::files::Call, path: &Path) -> std::io::Result<usize> {
+            let hit =
+                self.0.load(Ordering::SeqCst) && path.starts_with(&self.1) && call == cms::files::Call::Write;
+            if hit { Err(std::io::Error::from_raw_os_error(28)) } else { Ok(usize::MAX) }
+        }
+    }
+    let fixture = fixture();
+    let probe = Arc::new(Full(AtomicBool::new(false), fixture.path("config")));
+    let options = Options { files: Files::probed(probe.clone()), ..later(&fixture, NEVER) };
+    let live = Live::open(options).expect("opens");
+    assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
+    set(&live, "network.lan.a", "1");
+    probe.0.store(true, Ordering::SeqCst);
+    set(&live, "network.lan.a", "2");
+    let error = live.flush().expect_err("the disk is full");
+    assert!(error.to_string().contains("No space left"), "{error}");
+    assert_eq!(text(&fixture, "network"), TEXT, "as it was");
+    assert_eq!(get(&live, "network.lan.a").as_deref(), Some("2"), "it is made");
+    set(&live, "network.lan.a", "3");
+    probe.0.store(false, Ordering::SeqCst);
+    live.flush().expect("there is room again");
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '3'"));
+    settled(&fixture);
+}
