@@ -85,6 +85,7 @@ static void nulls_of_reads(cms_store *store, const cms_snapshot *snapshot)
     REFUSED(cms_get_double(store, "t.s.real", 0, NULL), "value");
     REFUSED(cms_get_size(store, "t.s.size", 0, NULL), "value");
     REFUSED(cms_refresh(NULL, NULL), "store");
+    REFUSED(cms_flush(NULL), "store");
     REFUSED(cms_revision(store, NULL), "revision");
     REFUSED(cms_list_open(store, NULL, &list), "key");
     REFUSED(cms_list_open(store, "t.s.list", NULL), "list");
@@ -165,11 +166,59 @@ static void sizes_of_options(void)
             || size == offsetof(cms_options, save_dir) || size == offsetof(cms_options, run_dir)
             || size == offsetof(cms_options, state_dir) || size == offsetof(cms_options, flags)
             || size == offsetof(cms_options, map_limit) || size == offsetof(cms_options, source)
-            || size == offsetof(cms_options, log_limit);
+            || size == offsetof(cms_options, log_limit) || size == offsetof(cms_options, durability);
         options.size = size;
         CHECK(cms_open(&options, &store) == (whole ? CMS_OK : CMS_ERR_INVALID));
         if (whole)
             cms_close(store);
+    }
+}
+
+/* Reports whether a package's file holds a string. */
+static int holds(const char *dir, const char *package, const char *wanted)
+{
+    char path[4096], text[8192];
+    FILE *file;
+    size_t len;
+
+    snprintf(path, sizeof path, "%s/%s", dir, package);
+    file = fopen(path, "r");
+    CHECK(file);
+    len = fread(text, 1, sizeof text - 1, file);
+    text[len] = 0;
+    fclose(file);
+    return strstr(text, wanted) != NULL;
+}
+
+static void texts_that_come_later(void)
+{
+    const char *dir = getenv("CMS_CONFIG_DIR");
+    cms_options options;
+    cms_store *store;
+    cms_txn *txn;
+    char text[64];
+    int round;
+
+    memset(&options, 0, sizeof options);
+    options.size = sizeof options;
+    options.config_dir = dir;
+    options.durability = "most";
+    CHECK(cms_open(&options, &store) == CMS_ERR_INVALID);
+    options.durability = "full,t=log";
+    options.text_delay = 3600000;
+    CHECK(cms_open(&options, &store) == CMS_OK);
+    CHECK(cms_get(store, "t.s.name", text, sizeof text, NULL) == CMS_OK);
+    for (round = 0; round < 2; round++) {
+        const char *value = round ? "later-2" : "later-1";
+        CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_set(txn, "t.s.name", value) == CMS_OK);
+        CHECK(cms_txn_commit(txn, NULL) == CMS_OK);
+        CHECK(cms_get(store, "t.s.name", text, sizeof text, NULL) == CMS_OK && strcmp(text, value) == 0);
+        CHECK(!holds(dir, "t", value));
+        if (round)
+            cms_close(store);
+        else
+            CHECK(cms_flush(store) == CMS_OK);
+        CHECK(holds(dir, "t", value));
     }
 }
 
@@ -397,6 +446,7 @@ int main(void)
     transactions_beside_each_other(store);
     cms_close(store);
     sizes_of_options();
+    texts_that_come_later();
     options.size = sizeof options;
     options.flags = CMS_OPEN_PRIVATE;
     CHECK(cms_open(&options, &store) == CMS_OK);

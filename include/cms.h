@@ -237,6 +237,13 @@ typedef struct {
     const char *source;
     // How many bytes of the log are kept; 0: 4 MiB.
     uint64_t log_limit;
+    // What commits survive: "full" (a power cut; NULL means this), "log" (the same, and the texts are written
+    // later: one sync instead of three) or "none" (the end of the process); and "PACKAGE=LEVEL" for one package, with commas
+    // between: "full,leases=log".
+    const char *durability;
+    // For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
+    // with the first such commit, which writes the texts then; so do cms_flush and cms_close.
+    uint64_t text_delay;
 } cms_options;
 
 // A piece of memory of the library: `len` bytes at `data`. A NUL byte follows them that does not count, so
@@ -400,6 +407,11 @@ cms_status cms_get_size(const cms_store *store,
 // CMS_ERR_PARSE, CMS_ERR_IO: a package cannot be read; it stays as it was.
 cms_status cms_refresh(const cms_store *store,
                        int32_t *changed);
+
+// Writes the texts that are older than the log, with durability "log". Nothing is to be done otherwise.
+//
+// As for cms_txn_commit. The commits are made nevertheless, and their texts follow.
+cms_status cms_flush(const cms_store *store);
 
 // Tells the number of the last commit. It grows with every commit that anyone makes through this library or
 // the command, and when cms_refresh finds a change; it is one load from memory, so that a program can look

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, c_char};
 use std::mem::offset_of;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cms_core::{DirOptions, Dirs, Live, Options};
 
@@ -38,6 +39,13 @@ pub struct cms_options {
     pub source: *const c_char,
     /// How many bytes of the log are kept; 0: 4 MiB.
     pub log_limit: u64,
+    /// What commits survive: "full" (a power cut; NULL means this), "log" (the same, and the texts are written
+    /// later: one sync instead of three) or "none" (the end of the process); and "PACKAGE=LEVEL" for one package, with commas
+    /// between: "full,leases=log".
+    pub durability: *const c_char,
+    /// For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
+    /// with the first such commit, which writes the texts then; so do cms_flush and cms_close.
+    pub text_delay: u64,
 }
 
 /// Keep maps private to this process, even where they could be shared. Commits of others are then seen after
@@ -70,7 +78,7 @@ pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
 }
 
 /// Where the options of an older version may end: between two members, never in the middle of one.
-const ENDS: [usize; 8] = [
+const ENDS: [usize; 9] = [
     offset_of!(cms_options, config_dir),
     offset_of!(cms_options, save_dir),
     offset_of!(cms_options, run_dir),
@@ -79,6 +87,7 @@ const ENDS: [usize; 8] = [
     offset_of!(cms_options, map_limit),
     offset_of!(cms_options, source),
     offset_of!(cms_options, log_limit),
+    offset_of!(cms_options, durability),
 ];
 
 /// Reads options of any version: those that are missing are taken as zero, and those we do not know have to
@@ -132,7 +141,15 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     );
     let map_limit = Some(all.map_limit).filter(|limit| *limit != 0);
     let private_maps = all.flags & CMS_OPEN_PRIVATE != 0;
-    Ok(Options { dirs: Dirs::choose(dirs), map_limit, private_maps, log, source, ..Options::default() })
+    let mut options =
+        Options { dirs: Dirs::choose(dirs), map_limit, private_maps, log, source, ..Options::default() };
+    if let Some(levels) = text(all.durability) {
+        options.set_durability(&String::from_utf8_lossy(levels))?;
+    }
+    if all.text_delay != 0 {
+        options.text_delay = Duration::from_millis(all.text_delay);
+    }
+    Ok(options)
 }
 
 /// Returns the version of the library, "0.1.0" for example. The string is part of the library.

@@ -214,6 +214,15 @@ pub unsafe extern "C" fn cms_refresh(store: *const cms_store, changed: *mut i32)
     })
 }
 
+/// Writes the texts that are older than the log, with durability "log". Nothing is to be done otherwise.
+///
+/// As for cms_txn_commit. The commits are made nevertheless, and their texts follow.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_flush(store: *const cms_store) -> cms_status {
+    // SAFETY: C keeps the conventions.
+    guard(|| Ok(unsafe { handle(store, "store") }?.0.flush()?))
+}
+
 /// Tells the number of the last commit. It grows with every commit that anyone makes through this library or
 /// the command, and when cms_refresh finds a change; it is one load from memory, so that a program can look
 /// often.

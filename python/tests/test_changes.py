@@ -31,6 +31,20 @@ def test_a_block_commits_and_comments_stay(store: cms.Store, where: Dict[str, Pa
     assert "'10.0.0.1'\t# the printer knows this one" in text(where, "network")
 
 
+def test_texts_may_come_later(where: Dict[str, Path]) -> None:
+    with pytest.raises(cms.Invalid, match="full, log or none"):
+        cms.open(**where, durability="most")
+    store = cms.open(**where, durability="full,network=log", text_delay=3600)
+    for value, put in ("10.0.0.1", store.flush), ("10.0.0.2", store.close):
+        assert store["network.lan.ipaddr"] != value
+        with store.transaction() as txn:
+            txn["network.lan.ipaddr"] = value
+        assert store["network.lan.ipaddr"] == value
+        assert value not in text(where, "network")
+        put()
+        assert value in text(where, "network")
+
+
 def test_an_exception_rolls_back(store: cms.Store, where: Dict[str, Path]) -> None:
     before = text(where, "network")
     with pytest.raises(ZeroDivisionError), store.transaction() as txn:

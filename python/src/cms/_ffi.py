@@ -149,6 +149,8 @@ class cms_options(Structure):
         ("map_limit", c_uint64),
         ("source", c_char_p),
         ("log_limit", c_uint64),
+        ("durability", c_char_p),
+        ("text_delay", c_uint64),
     )
 
 
@@ -209,6 +211,7 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_get_bool": (cms_status, P(cms_store), c_char_p, c_int32, P(c_int32)),
     "cms_get_double": (cms_status, P(cms_store), c_char_p, c_double, P(c_double)),
     "cms_get_size": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_uint64)),
+    "cms_flush": (cms_status, P(cms_store)),
     "cms_refresh": (cms_status, P(cms_store), P(c_int32)),
     "cms_revision": (cms_status, P(cms_store), P(c_uint64)),
     "cms_list_open": (cms_status, P(cms_store), c_char_p, P(P(cms_list))),

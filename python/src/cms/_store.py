@@ -42,6 +42,8 @@ def open(
     map_limit: int = 0,
     source: Optional[str] = None,
     log_limit: int = 0,
+    durability: Optional[str] = None,
+    text_delay: float = 0,
 ) -> Store:
     """Opens a store.
 
@@ -49,13 +51,20 @@ def open(
     CMS_STATE_DIR, else that of the system. `private` keeps maps to this process; commits of others are then seen
     after `refresh`. `map_limit` is how many bytes the map of a package may have, 0 for any number. `source` is what
     the history shows changes were made through. `log_limit` is how many bytes of the log are kept, 0 for 4 MiB.
+
+    `durability` is what commits survive: "full" (a power cut, and the default), "log" (the same, and the texts are
+    written later: one sync instead of three) or "none" (the end of the process), and "PACKAGE=LEVEL" for one
+    package, with commas between. `text_delay` is for how many seconds a text may be older than the log with "log",
+    0 for 1; a thread of the library writes it then, as `flush` and `close` do.
     """
     paths = (config_dir, save_dir, run_dir, state_dir)
     raw = [None if path is None else os.fsencode(path) for path in paths]
     flags = CMS_OPEN_PRIVATE if private else 0
     name = None if source is None else encode(source, "source")
     size = _ffi.sizeof(_ffi.cms_options)
-    return Store(_ffi.cms_options(size, *raw, flags, map_limit, name, log_limit))
+    levels = None if durability is None else encode(durability, "durability")
+    delay = round(text_delay * 1000)
+    return Store(_ffi.cms_options(size, *raw, flags, map_limit, name, log_limit, levels, delay))
 
 
 class Store(Root, Log):
@@ -227,6 +236,10 @@ class Store(Root, Log):
         changed = _ffi.c_int32()
         check(self._lib.cms_refresh(self._use(), changed))
         return bool(changed.value)
+
+    def flush(self) -> None:
+        """Writes the texts that are older than the log, with durability "log"."""
+        check(self._lib.cms_flush(self._use()))
 
     def watch(self, pattern: str = "*", *, since: Optional[int] = None, merge: bool = False) -> Watch:
         """Watches packages, sections or options: "network.lan.*", "*.lan.ipaddr", or several with blanks between.

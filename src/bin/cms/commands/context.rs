@@ -56,6 +56,10 @@ impl Context {
             let wrong = || Failure::Usage(format!("CMS_LOG_SIZE: '{}' is no size", size.display()));
             options.log.bytes = bytes.map_err(|_| wrong())?;
         }
+        if let Some(levels) = std::env::var_os("CMS_DURABILITY").filter(|levels| !levels.is_empty()) {
+            let set = options.set_durability(&levels.to_string_lossy());
+            set.map_err(|error| Failure::Usage(format!("CMS_DURABILITY: {error}")))?;
+        }
         if let Some(seconds) = line.text("lock-timeout") {
             let parsed = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             let wrong = || Failure::Usage(format!("'{seconds}' is not a number of seconds"));
