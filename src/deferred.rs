@@ -3,7 +3,8 @@
 //! The record in the log is durable, and the maps show it; that makes the commit. The file of the package stays as it
 //! was, and the store keeps what it is to hold. It is put there by recovery, as after a crash (see `ledger`): after
 //! a while by this store, or before that by whoever takes the log's lock for anything else, in any process. So
-//! nobody who goes by the text finds one that is older than the log, but for those who only look at the file.
+//! nobody who goes by the text finds one that is older than the log, but for those who only look at the file. Whoever
+//! commits in the same way goes on from what the log says instead.
 //!
 //! Someone may save the file meanwhile, with an editor or with a program that knows nothing of logs. Recovery then
 //! brings both together (see `reconcile`).
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::group::{Joint, Request, transactions};
 use crate::ledger::Ledger;
 use crate::live::Inner;
+use crate::log::{Behind, Digest};
 use crate::map::{Source, of_text};
 use crate::replace::Reading;
 use crate::sharing::{Edit, State};
@@ -27,14 +29,7 @@ use crate::store::{Place, Store};
 
 /// The packages whose texts are not in place. It changes only while the log's lock is held.
 #[derive(Debug, Default)]
-pub(crate) struct Deferred(Mutex<Packages>);
-
-#[derive(Debug, Default)]
-struct Packages {
-    /// The last transaction that is taken into account.
-    sequence: u64,
-    late: HashMap<PathBuf, Late>,
-}
+pub(crate) struct Deferred(Mutex<HashMap<PathBuf, Late>>);
 
 /// A package whose text is not in place, or was put there just now.
 #[derive(Debug, Clone)]
@@ -47,30 +42,24 @@ pub(crate) struct Late {
 }
 
 impl Deferred {
-    fn lock(&self) -> MutexGuard<'_, Packages> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Late>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets all: the texts are in place.
     pub fn clear(&self) {
-        self.lock().late.clear();
-    }
-
-    /// Reports whether everything up to a transaction is known here.
-    pub fn is_up_to(&self, sequence: u64) -> bool {
-        let packages = self.lock();
-        packages.sequence == sequence && !packages.late.is_empty()
+        self.lock().clear();
     }
 
     fn get(&self, path: &Path) -> Option<Late> {
-        self.lock().late.get(path).cloned()
+        self.lock().get(path).cloned()
     }
 }
 
 impl Store {
     /// Reports whether there are texts that this store is to put in place later.
     pub(crate) fn is_behind(&self) -> bool {
-        !self.deferred.lock().late.is_empty()
+        !self.deferred.lock().is_empty()
     }
 
     /// Puts the texts in place that are behind the log.
@@ -80,15 +69,6 @@ impl Store {
     /// As for [`Store::commit`]. The transactions are made nevertheless, and their texts follow later.
     pub fn flush(&self) -> Result<()> {
         if self.is_behind() { self.ledger().map(|_| ()) } else { Ok(()) }
-    }
-
-    /// Returns the state of a package whose text is not in place, if nobody has changed that since.
-    pub(crate) fn deferred_state(&self, place: &Place) -> Result<Option<Arc<Known>>> {
-        let late = self.deferred.get(&place.path);
-        Ok(match late {
-            Some(late) => self.still(place, late)?.map(|late| late.now),
-            None => None,
-        })
     }
 
     /// Returns what is known of a package if its file is the one that was read.
@@ -122,7 +102,7 @@ impl Store {
             || !changes().all(|change| can_wait(&change.place))
             || self.options.private_maps
             || !ledger.is_kept()
-            || !ledger.is_behind_as_known()
+            || ledger.behind() == Behind::Now
         {
             return Ok(false);
         }
@@ -141,7 +121,7 @@ impl Store {
         ledger.ahead();
         let joints: Vec<_> =
             joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)).collect();
-        self.remember(ledger.sequence(), &joints);
+        self.remember(&joints);
         let mut states: Vec<State<'_>> = Vec::with_capacity(joints.len());
         for Joint { place, file, old, now, touched } in &joints {
             let edit = Edit { old, new: now, touched };
@@ -162,25 +142,44 @@ impl Store {
 
     /// Finds the state of a package that transactions go on from; `None` if the file has to be written first.
     fn late<'g>(&self, ledger: &mut Ledger<'_>, place: &'g Place) -> Result<Option<Joint<'g, Late>>> {
-        if let Some(late) = self.deferred.get(&place.path) {
-            let late = self.still(place, late)?;
-            return Ok(late.map(|late| Joint::new(place, late.now.clone(), late)));
+        let newest = ledger.newest(&place.name);
+        if let Some(late) = self.deferred.get(&place.path)
+            && newest.is_some_and(|(digest, _)| digest == late.now.digest)
+            && let Some(late) = self.still(place, late)?
+        {
+            return Ok(Some(Joint::new(place, late.now.clone(), late)));
         }
         let Some(Reading { text, locked, .. }) = self.read_current(&place.path)? else { return Ok(None) };
         let file = locked.file.metadata().map_err(Error::io("read", &place.path))?;
-        let now = self.look(ledger, place, text)?;
-        let in_place = Source::of(&file, now.text(), now.digest.hash);
+        let in_place = Source::of(&file, &text, of_text(&text));
+        let now = match newest {
+            // Another has left it for later.
+            Some((digest, true)) => match self.follow(place, text, digest)? {
+                Some(known) => known,
+                None => return Ok(None),
+            },
+            _ => self.look(ledger, place, text)?,
+        };
         Ok(Some(Joint::new(place, now.clone(), Late { file, in_place, now })))
     }
 
+    /// Returns the state that the log's records lead to from the text in place; `None` if that is none of theirs.
+    pub(crate) fn follow(&self, place: &Place, text: Vec<u8>, wanted: Digest) -> Result<Option<Arc<Known>>> {
+        let Some(log) = self.log() else { return Ok(None) };
+        let Some(text) = log.text_from(&place.name, text, wanted)? else { return Ok(None) };
+        match self.find_known(place, &text) {
+            Some(known) => Ok(Some(known)),
+            None => self.learn(place, text).map(Some),
+        }
+    }
+
     /// Notes what is to be put in place.
-    fn remember(&self, sequence: u64, joints: &[Joint<'_, Late>]) {
+    fn remember(&self, joints: &[Joint<'_, Late>]) {
         let mut packages = self.deferred.lock();
-        packages.sequence = sequence;
         for joint in joints {
             self.now_known(joint.place, &joint.now);
             let late = Late { now: joint.now.clone(), ..joint.file.clone() };
-            packages.late.insert(joint.place.path.clone(), late);
+            packages.insert(joint.place.path.clone(), late);
         }
     }
 }

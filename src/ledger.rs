@@ -102,7 +102,7 @@ impl Store {
             Err(error) if cannot_be_written(&error) => return Ok(ledger),
             Err(error) => return Err(error),
         };
-        if !ledger.is_behind_as_known() {
+        if ledger.behind() != Behind::Later {
             ledger.recover()?;
         }
         if ledger.sequence() == 0 {
@@ -361,7 +361,7 @@ impl Ledger<'_> {
     fn write_down(&mut self, records: Vec<Record>) -> Result<Option<u64>> {
         let Some(writer) = &mut self.writer else { return Ok(None) };
         let mut all = std::mem::take(&mut self.waiting);
-        let noted = !all.is_empty() && records.is_empty() && writer.behind() == Behind::None;
+        let noted = !all.is_empty() && records.is_empty() && writer.behind() == Behind::Nowhere;
         all.extend(records);
         if all.is_empty() {
             return Ok(None);
@@ -400,17 +400,15 @@ impl Ledger<'_> {
         self.writer.is_some()
     }
 
-    /// Reports whether the texts that are not in place are those that the store knows it has to put there.
-    pub fn is_behind_as_known(&self) -> bool {
-        let Some(writer) = &self.writer else { return true };
-        match writer.behind() {
-            Behind::None => {
-                self.store.deferred.clear();
-                true
-            }
-            Behind::Ours => self.store.deferred.is_up_to(writer.sequence()),
-            Behind::Others => false,
-        }
+    /// Reports whether texts are behind the log.
+    pub fn behind(&self) -> Behind {
+        self.writer.as_ref().map_or(Behind::Nowhere, Writer::behind)
+    }
+
+    /// Returns the newest state of a package, and whether its text is behind that.
+    pub fn newest(&self, package: &str) -> Option<(Digest, bool)> {
+        let writer = self.writer.as_ref()?;
+        writer.newest(package).map(|newest| (newest.digest, writer.is_behind(package)))
     }
 
     /// Logs that a transaction was taken back because its texts could not be put in place. Recovery sees to it

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::deferred::Clerk;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
+use crate::log::Digest;
 use crate::map::{Control, Current, Entry, Map, Path, Shared, Table, Usage, Value};
 use crate::prepared::Prepared;
 use crate::snapshot::{Snapshot, check_package, resolve, value_key};
@@ -304,6 +306,20 @@ impl Inner {
             self.table.replace(Arc::new(table.with(&[entry], &[], table.own_revision)));
         }
         Ok(Some(map))
+    }
+
+    /// Returns the text that the map of a package stands for, if commits are published to that. The package has to be
+    /// open, unless its text may be behind the log.
+    pub fn shown(&self, package: &[u8]) -> Option<Digest> {
+        let name = crate::name::show(package);
+        if self.store.options().durability_of(&name) != Durability::Log
+            && !self.table.read(|table| table.get(package).is_some())
+        {
+            return None;
+        }
+        let map = self.map(package).ok().flatten()?;
+        let (hash, len) = map.source().filter(|_| map.usage().shared && !map.is_retired())?.shown;
+        Some(Digest { hash, len })
     }
 
     /// Reports whether a package is open, and its map is not one that commits are published to.

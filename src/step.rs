@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::conflict;
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
-use crate::log::{self, Digest, Hunk, KeyChange};
+use crate::log::{self, Digest, Hunk, KeyChange, Log};
 use crate::map::check_option;
 use crate::package::{Package, Touched};
 use crate::store::{Place, Replay, Store};
@@ -96,20 +96,31 @@ impl Store {
         Ok(known)
     }
 
-    /// Reads the text of a package, and what it says unless that is known.
+    /// Returns the state of a package that is shown, if it is known, else reads its text.
     ///
     /// # Errors
     ///
     /// As for [`Store::load_committed`].
-    pub(crate) fn load_known(&self, place: &Place) -> Result<Arc<Known>> {
-        if let Some(known) = self.deferred_state(place)? {
+    pub(crate) fn load_known(&self, place: &Place, shown: Option<Digest>) -> Result<Arc<Known>> {
+        if let Some(known) = shown.and_then(|shown| self.find_state(place, shown)) {
             return Ok(known);
         }
-        // The text may be behind the log. Where that cannot be mended now, the commit finds out.
-        let _ = self.finish_last();
         let files = &self.options.files;
-        let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
-        let text = files.read(&open).map_err(Error::io("read", &place.path))?;
+        let read = || {
+            let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
+            files.read(&open).map_err(Error::io("read", &place.path))
+        };
+        let mut text = read()?;
+        if let Some(shown) = shown {
+            if let Some(known) = self.follow(place, text, shown)? {
+                return Ok(known);
+            }
+            text = read()?;
+        } else if self.log().is_some_and(Log::is_open_ended) {
+            // The text may be behind the log. Where that cannot be mended now, the commit finds out.
+            let _ = self.finish_last();
+            text = read()?;
+        }
         match self.find_known(place, &text) {
             Some(known) => Ok(known),
             None => self.learn(place, text),

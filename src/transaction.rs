@@ -352,7 +352,7 @@ impl Transaction {
             check_package(package)?;
             let store = self.live.store();
             let place = store.place(package)?;
-            let known = store.load_known(&place)?;
+            let known = store.load_known(&place, self.live.inner.shown(package))?;
             let working = Working { place, known, edited: None, deltas: Vec::new(), reads: BTreeSet::new() };
             self.packages.insert(package.to_vec(), working);
         }

@@ -33,8 +33,8 @@ def test_a_block_commits_and_comments_stay(store: cms.Store, where: Dict[str, Pa
 
 def test_texts_may_come_later(where: Dict[str, Path]) -> None:
     with pytest.raises(cms.Invalid, match="full, log or none"):
-        cms.open(**where, durability="most")
-    store = cms.open(**where, durability="full,network=log", text_delay=3600)
+        cms.open(durability="most")
+    store = cms.open(durability="full,network=log", text_delay=3600)
     for value, put in ("10.0.0.1", store.flush), ("10.0.0.2", store.close):
         assert store["network.lan.ipaddr"] != value
         with store.transaction() as txn:

@@ -226,16 +226,23 @@ impl Log {
     /// Returns the last text of a package that has this digest: the one written down, and what the records since
     /// have made of it. `None` if it cannot be had.
     pub fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
-        let Ok(kept) = std::fs::read(self.text_path(package)) else { return Ok(None) };
-        let kept_digest = Digest::of(&kept);
-        if kept_digest == wanted {
-            return Ok(Some(kept));
+        match std::fs::read(self.text_path(package)) {
+            Ok(kept) => self.text_from(package, kept, wanted),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Returns what the records have made of a text of a package; `None` if they are not kept, or are of another text.
+    pub fn text_from(&self, package: &str, text: Vec<u8>, wanted: Digest) -> Result<Option<Vec<u8>>> {
+        let start = Digest::of(&text);
+        if start == wanted {
+            return Ok(Some(text));
         }
         let (mut since, mut reached) = (Vec::new(), false);
         let found = self.each_back(|record| {
             let change = record.packages.into_iter().find(|change| change.package == package);
             Ok(match change {
-                Some(change) if change.after == kept_digest => ControlFlow::Break(()),
+                Some(change) if change.after == start => ControlFlow::Break(()),
                 Some(change) => {
                     reached |= change.after == wanted;
                     since.extend(reached.then_some(change.hunks));
@@ -247,7 +254,7 @@ impl Log {
         if found.is_none() {
             return Ok(None);
         }
-        let text = since.into_iter().rev().try_fold(kept, |text, hunks| apply(&text, &hunks));
+        let text = since.into_iter().rev().try_fold(text, |text, hunks| apply(&text, &hunks));
         Ok(text.filter(|text| Digest::of(text) == wanted))
     }
 }

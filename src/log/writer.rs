@@ -53,7 +53,8 @@ struct Spot {
     /// The first record of its segment.
     first: u64,
     offset: usize,
-    /// Whether this handle has appended it, and is to see to its texts later.
+    sequence: u64,
+    /// Whether its texts are to follow later.
     ahead: bool,
 }
 
@@ -76,15 +77,16 @@ pub(crate) struct Newest {
     pub digest: Digest,
 }
 
-/// Who sees to texts that are not in place.
+/// Whether texts are behind the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behind {
     /// All are in place.
-    None,
-    /// This handle, later.
-    Ours,
-    /// Whoever comes first.
-    Others,
+    Nowhere,
+    /// Some are, and may be for now.
+    Later,
+    /// Some are, and have to be put in place before anything else is done: someone has died over it, or the segment
+    /// with their records is not the last.
+    Now,
 }
 
 /// The right to append: the lock is held until this is dropped.
@@ -192,7 +194,8 @@ impl Log {
             if frame.applied {
                 spots.clear();
             } else {
-                spots.push(Spot { first: before, offset: frame.offset, ahead: false });
+                let sequence = Record::decode(frame.body).map_or(0, |record| record.sequence);
+                spots.push(Spot { first: before, offset: frame.offset, sequence, ahead: frame.ahead });
             }
         }
         Ok(spots)
@@ -312,7 +315,8 @@ impl Writer<'_> {
                 tail.open_ends.push(Spot {
                     first: segment.first,
                     offset: start + frame.offset,
-                    ahead: false,
+                    sequence: record.sequence,
+                    ahead: frame.ahead,
                 });
             }
         }
@@ -367,7 +371,12 @@ impl Writer<'_> {
         }
         let mut offset = start;
         for (record, chain) in records.iter().zip(chains) {
-            tail.open_ends.push(Spot { first: segment.first, offset, ahead: false });
+            tail.open_ends.push(Spot {
+                first: segment.first,
+                offset,
+                sequence: record.sequence,
+                ahead: false,
+            });
             let end = segment::frame(&bytes, offset - start).map_or(bytes.len(), |frame| frame.end);
             let hint = u32::try_from(offset).unwrap_or(0).to_le_bytes();
             // Only a hint: without it finding the end takes longer.
@@ -415,7 +424,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Says that the texts of all records follow later, and that this handle sees to it.
+    /// Says that the texts of all records follow later.
     pub fn mark_ahead(&mut self) {
         let log = self.log;
         let tail = self.tail();
@@ -428,13 +437,18 @@ impl Writer<'_> {
         }
     }
 
-    /// Reports whether texts are not in place, and whether this handle alone sees to all of them; not if there are
-    /// so many that the next segment but one would be begun.
+    /// Reports whether texts are behind the log.
     pub fn behind(&self) -> Behind {
-        let Some(tail) = &*self.tail else { return Behind::None };
-        let Some(first) = tail.open_ends.first() else { return Behind::None };
+        let Some(tail) = &*self.tail else { return Behind::Nowhere };
+        let Some(first) = tail.open_ends.first() else { return Behind::Nowhere };
         let here = tail.segment.as_ref().is_some_and(|segment| segment.first == first.first);
-        if here && tail.open_ends.iter().all(|spot| spot.ahead) { Behind::Ours } else { Behind::Others }
+        if here && tail.open_ends.iter().all(|spot| spot.ahead) { Behind::Later } else { Behind::Now }
+    }
+
+    /// Reports whether the text of a package is behind the log.
+    pub fn is_behind(&self, package: &str) -> bool {
+        let first = self.tail.as_ref().and_then(|tail| tail.open_ends.first());
+        first.zip(self.newest(package)).is_some_and(|(first, newest)| newest.sequence >= first.sequence)
     }
 
     /// Makes durable what the last segment holds: who has appended it may have died before it was, or have had no

@@ -240,17 +240,30 @@ fn threads_commit_together_and_lose_nothing() {
 }
 
 #[test]
-fn processes_that_do_so_take_over_from_each_other() {
+fn stores_that_do_so_go_on_from_each_other_without_the_text() {
     let fixture = fixture();
     let (one, other) = (open(&fixture), open(&fixture));
-    for number in 0..20 {
+    for number in 1..20 {
         set(if number % 3 == 0 { &other } else { &one }, "network.lan.a", &number.to_string());
         for live in [&one, &other] {
             assert_eq!(get(live, "network.lan.a"), Some(number.to_string()));
         }
     }
-    drop((one, other));
+    set(&other, "system.s.a", "1");
+    assert_eq!(text(&fixture, "network"), TEXT);
+    // One of them sees to it for both.
+    one.flush().expect("there is room");
     assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '19'"));
+    assert_eq!(text(&fixture, "system"), "config system 's'\n\toption a '1'\n");
+    set(&other, "network.lan.b", "1");
+    set(&one, "network.lan.b", "2");
+    for live in [&one, &other] {
+        assert_eq!(get(live, "network.lan.b").as_deref(), Some("2"));
+    }
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '19'"));
+    drop(other);
+    assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '19'\n\toption b '2'"));
+    drop(one);
     settled(&fixture);
 }
 
