@@ -1,11 +1,10 @@
-//! What the log is for: `history`, `blame`, `undo`, `rollback`, `bisect`, `diff` of revisions, `audit`, `repair`.
+//! What has changed and when: `history`, `blame`, `diff` of revisions, `bisect`.
 
 use std::collections::HashMap;
 use std::process::Command;
-use std::sync::Arc;
 
 use cms::log::{Content, KeyChange, Kind, Record, What};
-use cms::{Archive, Error, Key, Live, Transaction, clock};
+use cms::{Error, Key, clock};
 use serde_json::{Value as Json, json};
 
 use super::context::{Context, path, show};
@@ -33,7 +32,7 @@ impl Users {
 }
 
 /// Notes changes by hand first, as far as that is allowed, so that they show.
-fn bring_up_to_date(context: &Context) {
+pub fn bring_up_to_date(context: &Context) {
     if let Err(error) = context.store.note_edits() {
         context.verbose(&format!("changes by hand are not noted: {error}"));
     }
@@ -235,7 +234,7 @@ pub fn diff(context: &mut Context, line: &Line, old: u64, new: u64) -> Result<Ex
     Ok(if same { Exit::Ok } else { Exit::NotFound })
 }
 
-fn tell_revision(context: &mut Context, what: &str, sequence: Option<u64>) -> Result<Exit, Failure> {
+pub fn tell_revision(context: &mut Context, what: &str, sequence: Option<u64>) -> Result<Exit, Failure> {
     context.forget();
     if context.json {
         context.put_json(&json!({"revision": sequence}))?;
@@ -244,304 +243,6 @@ fn tell_revision(context: &mut Context, what: &str, sequence: Option<u64>) -> Re
     match sequence {
         Some(sequence) => context.note(&format!("{what}, as transaction {sequence}")),
         None => context.note("nothing had to change"),
-    }
-    Ok(Exit::Ok)
-}
-
-pub fn undo(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    bring_up_to_date(context);
-    let sequence = match line.expect(0, 1)?.first() {
-        Some(spec) => context.store.find_revision(&show(spec))?,
-        None => {
-            let last = context.store.history(None, usize::MAX)?.into_iter();
-            let found =
-                last.filter(|r| !matches!(r.kind, Kind::Baseline | Kind::Confirm)).map(|r| r.sequence).next();
-            found.ok_or_else(|| Error::NotFound { key: "a transaction to take back".into() })?
-        }
-    };
-    if context.dry_run {
-        return diff(context, line, sequence, sequence.saturating_sub(1));
-    }
-    let done = context.store.undo(sequence, None)?;
-    tell_revision(context, &format!("transaction {sequence} is taken back"), Some(done))
-}
-
-pub fn rollback(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    bring_up_to_date(context);
-    let Some((spec, packages)) = line.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
-    let packages: Vec<String> = packages.iter().map(|name| show(name)).collect();
-    if spec.contains(&b'/') || path(spec).is_file() {
-        let archive = Archive::read(path(spec))?;
-        return if line.has("merge") {
-            overlay(context, archive.packages.into_iter().collect(), &packages)
-        } else {
-            restore_archive(context, &archive)
-        };
-    }
-    let revision = match context.store.find_revision(&show(spec)) {
-        Err(Error::NotFound { .. }) if context.store.labelled(&show(spec)).is_ok() => 0,
-        found => found?,
-    };
-    // A snapshot has all it takes, however far back it is.
-    let labelled = context.store.labelled(&show(spec)).ok();
-    if line.has("merge") {
-        let texts = match labelled {
-            Some(archive) => archive.packages.into_iter().collect(),
-            None => {
-                let mut texts = Vec::new();
-                for name in context.store.changed_since(revision)? {
-                    let text = context.store.text_at(&name, revision)?;
-                    texts.extend(text.map(|text| (name, text)));
-                }
-                texts
-            }
-        };
-        return overlay(context, texts, &packages);
-    }
-    if let (Some(archive), true) = (labelled, packages.is_empty()) {
-        return restore_archive(context, &archive);
-    }
-    if context.dry_run {
-        let now = context.store.revision()?;
-        return diff(context, line, now, revision);
-    }
-    let done = context.store.rollback(revision, &packages, None)?;
-    tell_revision(context, &format!("back at revision {revision}"), done)
-}
-
-/// Sets all that texts set, as one transaction; what they do not have stays. An anonymous section is taken for the
-/// one at the same place among those of its type.
-fn overlay(
-    context: &mut Context,
-    texts: Vec<(String, Vec<u8>)>,
-    packages: &[String],
-) -> Result<Exit, Failure> {
-    let live = Live::open(context.store.options().clone())?;
-    let mut transaction = live.begin()?;
-    for (name, text) in texts {
-        if !packages.is_empty() && !packages.contains(&name) {
-            continue;
-        }
-        let read = cms::text::parse(name.as_bytes(), Arc::new(text), &context.store.parse_options())?;
-        let mut counts: HashMap<Vec<u8>, usize> = HashMap::new();
-        for section in read.package.sections() {
-            let count = counts.entry(section.section_type().to_vec()).or_default();
-            let place = format!("{name}.@{}[{count}]", show(section.section_type()));
-            *count += 1;
-            let key = if !section.is_anonymous() {
-                let key = format!("{name}.{}", show(section.name()));
-                transaction.set(key.as_bytes(), section.section_type())?;
-                key
-            } else if transaction.get(place.as_bytes())?.is_some() {
-                place
-            } else {
-                let added = transaction.add_section(name.as_bytes(), section.section_type())?;
-                format!("{name}.{added}")
-            };
-            for option in section.options() {
-                overlay_option(&mut transaction, &format!("{key}.{}", show(option.name())), option.value())?;
-            }
-        }
-    }
-    if context.dry_run {
-        for (package, delta) in transaction.changes() {
-            context.put_line(&super::stage::describe(package, delta))?;
-        }
-        return Ok(Exit::Ok);
-    }
-    let count = transaction.count();
-    let revision = transaction.commit()?;
-    tell_revision(context, &format!("{count} changes made"), (count > 0).then_some(revision))
-}
-
-fn overlay_option(transaction: &mut Transaction, key: &str, value: cms::Value<'_>) -> Result<(), Failure> {
-    let wanted: Vec<Vec<u8>> = value.items().map(<[u8]>::to_vec).collect();
-    if transaction.get(key.as_bytes())?.as_ref() == Some(&wanted) {
-        return Ok(());
-    }
-    match value {
-        cms::Value::String(string) => transaction.set(key.as_bytes(), string)?,
-        cms::Value::List(_) => {
-            if transaction.get(key.as_bytes())?.is_some() {
-                transaction.delete(key.as_bytes())?;
-            }
-            wanted.iter().try_for_each(|item| transaction.add_list(key.as_bytes(), item))?;
-        }
-    }
-    Ok(())
-}
-
-fn restore_archive(context: &mut Context, archive: &Archive) -> Result<Exit, Failure> {
-    let what = format!("back at '{}' of {}", archive.info.label, clock::show(archive.info.time));
-    if context.dry_run {
-        context.note(&format!("would go {what}"));
-        return Ok(Exit::Ok);
-    }
-    let done = context.store.restore(archive, None)?;
-    tell_revision(context, &what, done)
-}
-
-pub fn snapshot(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    if line.has("delete") {
-        for label in line.expect(1, usize::MAX)? {
-            if !context.dry_run {
-                context.store.delete_label(&show(label))?;
-            }
-        }
-        return Ok(Exit::Ok);
-    }
-    let label = match line.expect(0, 1)?.first() {
-        Some(label) => show(label),
-        // Times are unique, since no two archives are made in one microsecond under the lock.
-        None => clock::show(clock::parse("now", micros()).unwrap_or(0)).replace(':', "-"),
-    };
-    if context.dry_run {
-        context.note(&format!("would keep the state of all packages as '{label}'"));
-        return Ok(Exit::Ok);
-    }
-    let info = context.store.label(&label)?;
-    if context.json {
-        context.put_json(&archive_json(&info))?;
-    } else {
-        context.say(&info.label)?;
-    }
-    Ok(Exit::Ok)
-}
-
-fn micros() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_micros()).unwrap_or(0)
-}
-
-fn archive_json(info: &cms::ArchiveInfo) -> Json {
-    json!({"label": info.label, "time": clock::show(info.time), "revision": info.revision,
-        "source": info.source, "path": info.path, "size": info.size})
-}
-
-pub fn snapshots(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
-    let all = context.store.labels()?;
-    if context.json {
-        context.put_rows(all.iter().map(archive_json).collect())?;
-        return Ok(Exit::Ok);
-    }
-    for info in all {
-        let time = clock::show(info.time);
-        context.say(&format!(
-            "{}Z {:>8} {:>9} {:10} {}",
-            &time[..19],
-            info.revision,
-            info.size,
-            info.source,
-            info.label
-        ))?;
-    }
-    Ok(Exit::Ok)
-}
-
-pub fn backup(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let [file] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
-    if context.dry_run {
-        context.note(&format!("would write {}", show(file)));
-        return Ok(Exit::Ok);
-    }
-    let info = context.store.backup(path(file))?;
-    context.verbose(&format!("{} bytes written", info.size));
-    if context.json {
-        context.put_json(&archive_json(&info))?;
-    }
-    Ok(Exit::Ok)
-}
-
-pub fn restore(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let [file] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
-    let archive = Archive::read(path(file))?;
-    restore_archive(context, &archive)
-}
-
-pub fn confirm(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    if line.has("wait") {
-        let confirmed = context.store.wait_for_confirmation()?;
-        return Ok(if confirmed { Exit::Ok } else { Exit::NotFound });
-    }
-    if line.has("enforce") {
-        // What is overdue was taken back before this command began.
-        return Ok(Exit::Ok);
-    }
-    let sequence = match line.expect(0, 1)?.first() {
-        Some(id) => Some(
-            show(id).parse().map_err(|_| Failure::Usage(format!("'{}' is not a transaction", show(id))))?,
-        ),
-        None => None,
-    };
-    if context.dry_run {
-        return pending(context, line);
-    }
-    let done = context.store.confirm(sequence, None)?;
-    context.note(&format!("transaction {done} is confirmed"));
-    Ok(Exit::Ok)
-}
-
-pub fn pending(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
-    let pending = context.store.pending()?;
-    if context.json {
-        context.put_json(&pending.map_or(Json::Null, |pending| {
-            json!({"revision": pending.sequence, "baseline": pending.baseline,
-                "seconds_left": pending.left.as_secs_f64()})
-        }))?;
-    } else if let Some(pending) = pending {
-        context.say(&format!(
-            "transaction {} goes back to revision {} in {} s unless it is confirmed",
-            pending.sequence,
-            pending.baseline,
-            pending.left.as_secs_f64().ceil()
-        ))?;
-    }
-    Ok(if pending.is_some() { Exit::Ok } else { Exit::NotFound })
-}
-
-pub fn audit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    match line.expect(1, 1)?.first().map(Vec::as_slice) {
-        Some(b"verify") => {}
-        _ => return Err(Failure::Usage("cms audit verify".into())),
-    }
-    let found = context.store.verify_log()?;
-    if context.json {
-        context.put_json(&json!({"first": found.first, "last": found.last, "chain": found.chain,
-            "problems": found.problems}))?;
-    } else if found.problems.is_empty() {
-        context.say(&format!(
-            "records {} to {} are as they were written; chain {}",
-            found.first, found.last, found.chain
-        ))?;
-    }
-    let good = found.problems.is_empty();
-    for problem in found.problems {
-        if !context.json {
-            context.report(&Failure::Other(Exit::Invalid, problem))?;
-        }
-    }
-    Ok(if good { Exit::Ok } else { Exit::Invalid })
-}
-
-pub fn repair(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
-    if context.dry_run {
-        context.note(
-            "would set a damaged log aside, and bring packages with errors back to their newest text without",
-        );
-        return Ok(Exit::Ok);
-    }
-    let repaired = context.store.repair()?;
-    context.forget();
-    if context.json {
-        let row = |one: &cms::Repaired| json!({"package": one.package, "text_of": one.revision, "revision": one.sequence});
-        context.put_rows(repaired.iter().map(row).collect())?;
-        return Ok(Exit::Ok);
-    }
-    for one in &repaired {
-        context.say(&format!("{}: back at its text of revision {}", one.package, one.revision))?;
-    }
-    if repaired.is_empty() {
-        context.note("nothing had to be mended");
     }
     Ok(Exit::Ok)
 }

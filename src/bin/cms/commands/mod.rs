@@ -1,7 +1,10 @@
 //! The command line of `cms`.
 
+mod archive;
+mod audit;
 mod batch;
 mod check;
+mod confirm;
 mod context;
 mod docs;
 mod failure;
@@ -15,6 +18,7 @@ mod stage;
 mod table;
 mod transfer;
 mod txn;
+mod undo;
 mod watch;
 mod write;
 

@@ -3,7 +3,10 @@
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::line::Line;
-use super::{batch, check, docs, history, maps, meta, read, stage, transfer, txn, watch, write};
+use super::{
+    archive, audit, batch, check, confirm, docs, history, maps, meta, read, stage, transfer, txn, undo,
+    watch, write,
+};
 
 /// An option of a command, or of all.
 pub struct Flag {
@@ -355,7 +358,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "take a transaction back, the last one if none is named; later changes stay",
         flags: &[],
         writes: true,
-        run: history::undo,
+        run: undo::undo,
     },
     Command {
         name: "rollback",
@@ -364,7 +367,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "bring packages exactly to what they were",
         flags: &[flag("merge", "only set what was set then; what has come since stays")],
         writes: true,
-        run: history::rollback,
+        run: undo::rollback,
     },
     Command {
         name: "bisect",
@@ -385,7 +388,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "keep the committed state of all packages under a label",
         flags: &[flag("delete", "delete the snapshots of these labels")],
         writes: true,
-        run: history::snapshot,
+        run: archive::snapshot,
     },
     Command {
         name: "snapshots",
@@ -394,7 +397,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "list snapshots: time, revision, size, source, label",
         flags: &[],
         writes: false,
-        run: history::snapshots,
+        run: archive::snapshots,
     },
     Command {
         name: "backup",
@@ -403,7 +406,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "write the committed state of all packages into a file",
         flags: &[],
         writes: true,
-        run: history::backup,
+        run: archive::backup,
     },
     Command {
         name: "restore",
@@ -412,7 +415,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "bring all packages to what a backup or snapshot file holds",
         flags: &[],
         writes: true,
-        run: history::restore,
+        run: archive::restore,
     },
     Command {
         name: "confirm",
@@ -424,7 +427,7 @@ pub const COMMANDS: &[Command] = &[
             flag("enforce", "only take back what was not confirmed in time; for boot scripts"),
         ],
         writes: true,
-        run: history::confirm,
+        run: confirm::confirm,
     },
     Command {
         name: "pending",
@@ -433,7 +436,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "show the commit that waits to be confirmed; exits 1 if there is none",
         flags: &[],
         writes: false,
-        run: history::pending,
+        run: confirm::pending,
     },
     Command {
         name: "audit",
@@ -442,7 +445,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "check that no record of the log was changed, taken out or put in",
         flags: &[],
         writes: false,
-        run: history::audit,
+        run: audit::audit,
     },
     Command {
         name: "repair",
@@ -451,7 +454,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "mend a damaged log, and bring packages with errors back to their newest text without",
         flags: &[],
         writes: true,
-        run: history::repair,
+        run: audit::repair,
     },
     Command {
         name: "memory",

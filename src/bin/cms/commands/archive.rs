@@ -1,0 +1,96 @@
+//! The state of all packages, kept: `snapshot`, `snapshots`, `backup` and `restore`.
+
+use cms::{Archive, clock};
+use serde_json::{Value as Json, json};
+
+use super::context::{Context, path, show};
+use super::failure::{Exit, Failure};
+use super::history::tell_revision;
+use super::line::Line;
+
+pub fn snapshot(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    if line.has("delete") {
+        for label in line.expect(1, usize::MAX)? {
+            if !context.dry_run {
+                context.store.delete_label(&show(label))?;
+            }
+        }
+        return Ok(Exit::Ok);
+    }
+    let label = match line.expect(0, 1)?.first() {
+        Some(label) => show(label),
+        // Times are unique, since no two archives are made in one microsecond under the lock.
+        None => clock::show(clock::parse("now", micros()).unwrap_or(0)).replace(':', "-"),
+    };
+    if context.dry_run {
+        context.note(&format!("would keep the state of all packages as '{label}'"));
+        return Ok(Exit::Ok);
+    }
+    let info = context.store.label(&label)?;
+    if context.json {
+        context.put_json(&archive_json(&info))?;
+    } else {
+        context.say(&info.label)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn micros() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_micros()).unwrap_or(0)
+}
+
+fn archive_json(info: &cms::ArchiveInfo) -> Json {
+    json!({"label": info.label, "time": clock::show(info.time), "revision": info.revision,
+        "source": info.source, "path": info.path, "size": info.size})
+}
+
+pub fn snapshots(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+    let all = context.store.labels()?;
+    if context.json {
+        context.put_rows(all.iter().map(archive_json).collect())?;
+        return Ok(Exit::Ok);
+    }
+    for info in all {
+        let time = clock::show(info.time);
+        context.say(&format!(
+            "{}Z {:>8} {:>9} {:10} {}",
+            &time[..19],
+            info.revision,
+            info.size,
+            info.source,
+            info.label
+        ))?;
+    }
+    Ok(Exit::Ok)
+}
+
+pub fn backup(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let [file] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
+    if context.dry_run {
+        context.note(&format!("would write {}", show(file)));
+        return Ok(Exit::Ok);
+    }
+    let info = context.store.backup(path(file))?;
+    context.verbose(&format!("{} bytes written", info.size));
+    if context.json {
+        context.put_json(&archive_json(&info))?;
+    }
+    Ok(Exit::Ok)
+}
+
+pub fn restore(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let [file] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
+    let archive = Archive::read(path(file))?;
+    restore_archive(context, &archive)
+}
+
+pub fn restore_archive(context: &mut Context, archive: &Archive) -> Result<Exit, Failure> {
+    let what = format!("back at '{}' of {}", archive.info.label, clock::show(archive.info.time));
+    if context.dry_run {
+        context.note(&format!("would go {what}"));
+        return Ok(Exit::Ok);
+    }
+    let done = context.store.restore(archive, None)?;
+    tell_revision(context, &what, done)
+}

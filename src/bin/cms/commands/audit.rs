@@ -1,0 +1,54 @@
+//! Looking after the log: `audit` and `repair`.
+
+use serde_json::json;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::line::Line;
+
+pub fn audit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    match line.expect(1, 1)?.first().map(Vec::as_slice) {
+        Some(b"verify") => {}
+        _ => return Err(Failure::Usage("cms audit verify".into())),
+    }
+    let found = context.store.verify_log()?;
+    if context.json {
+        context.put_json(&json!({"first": found.first, "last": found.last, "chain": found.chain,
+            "problems": found.problems}))?;
+    } else if found.problems.is_empty() {
+        context.say(&format!(
+            "records {} to {} are as they were written; chain {}",
+            found.first, found.last, found.chain
+        ))?;
+    }
+    let good = found.problems.is_empty();
+    for problem in found.problems {
+        if !context.json {
+            context.report(&Failure::Other(Exit::Invalid, problem))?;
+        }
+    }
+    Ok(if good { Exit::Ok } else { Exit::Invalid })
+}
+
+pub fn repair(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+    if context.dry_run {
+        context.note(
+            "would set a damaged log aside, and bring packages with errors back to their newest text without",
+        );
+        return Ok(Exit::Ok);
+    }
+    let repaired = context.store.repair()?;
+    context.forget();
+    if context.json {
+        let row = |one: &cms::Repaired| json!({"package": one.package, "text_of": one.revision, "revision": one.sequence});
+        context.put_rows(repaired.iter().map(row).collect())?;
+        return Ok(Exit::Ok);
+    }
+    for one in &repaired {
+        context.say(&format!("{}: back at its text of revision {}", one.package, one.revision))?;
+    }
+    if repaired.is_empty() {
+        context.note("nothing had to be mended");
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,136 @@
+//! Going back: `undo` and `rollback`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cms::log::Kind;
+use cms::{Archive, Error, Live, Transaction};
+
+use super::archive::restore_archive;
+use super::context::{Context, path, show};
+use super::failure::{Exit, Failure};
+use super::history::{bring_up_to_date, diff, tell_revision};
+use super::line::Line;
+
+pub fn undo(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    bring_up_to_date(context);
+    let sequence = match line.expect(0, 1)?.first() {
+        Some(spec) => context.store.find_revision(&show(spec))?,
+        None => {
+            let last = context.store.history(None, usize::MAX)?.into_iter();
+            let found =
+                last.filter(|r| !matches!(r.kind, Kind::Baseline | Kind::Confirm)).map(|r| r.sequence).next();
+            found.ok_or_else(|| Error::NotFound { key: "a transaction to take back".into() })?
+        }
+    };
+    if context.dry_run {
+        return diff(context, line, sequence, sequence.saturating_sub(1));
+    }
+    let done = context.store.undo(sequence, None)?;
+    tell_revision(context, &format!("transaction {sequence} is taken back"), Some(done))
+}
+
+pub fn rollback(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    bring_up_to_date(context);
+    let Some((spec, packages)) = line.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
+    let packages: Vec<String> = packages.iter().map(|name| show(name)).collect();
+    if spec.contains(&b'/') || path(spec).is_file() {
+        let archive = Archive::read(path(spec))?;
+        return if line.has("merge") {
+            overlay(context, archive.packages.into_iter().collect(), &packages)
+        } else {
+            restore_archive(context, &archive)
+        };
+    }
+    let revision = match context.store.find_revision(&show(spec)) {
+        Err(Error::NotFound { .. }) if context.store.labelled(&show(spec)).is_ok() => 0,
+        found => found?,
+    };
+    // A snapshot has all it takes, however far back it is.
+    let labelled = context.store.labelled(&show(spec)).ok();
+    if line.has("merge") {
+        let texts = match labelled {
+            Some(archive) => archive.packages.into_iter().collect(),
+            None => {
+                let mut texts = Vec::new();
+                for name in context.store.changed_since(revision)? {
+                    let text = context.store.text_at(&name, revision)?;
+                    texts.extend(text.map(|text| (name, text)));
+                }
+                texts
+            }
+        };
+        return overlay(context, texts, &packages);
+    }
+    if let (Some(archive), true) = (labelled, packages.is_empty()) {
+        return restore_archive(context, &archive);
+    }
+    if context.dry_run {
+        let now = context.store.revision()?;
+        return diff(context, line, now, revision);
+    }
+    let done = context.store.rollback(revision, &packages, None)?;
+    tell_revision(context, &format!("back at revision {revision}"), done)
+}
+
+/// Sets all that texts set, as one transaction; what they do not have stays. An anonymous section is taken for the
+/// one at the same place among those of its type.
+fn overlay(
+    context: &mut Context,
+    texts: Vec<(String, Vec<u8>)>,
+    packages: &[String],
+) -> Result<Exit, Failure> {
+    let live = Live::open(context.store.options().clone())?;
+    let mut transaction = live.begin()?;
+    for (name, text) in texts {
+        if !packages.is_empty() && !packages.contains(&name) {
+            continue;
+        }
+        let read = cms::text::parse(name.as_bytes(), Arc::new(text), &context.store.parse_options())?;
+        let mut counts: HashMap<Vec<u8>, usize> = HashMap::new();
+        for section in read.package.sections() {
+            let count = counts.entry(section.section_type().to_vec()).or_default();
+            let place = format!("{name}.@{}[{count}]", show(section.section_type()));
+            *count += 1;
+            let key = if !section.is_anonymous() {
+                let key = format!("{name}.{}", show(section.name()));
+                transaction.set(key.as_bytes(), section.section_type())?;
+                key
+            } else if transaction.get(place.as_bytes())?.is_some() {
+                place
+            } else {
+                let added = transaction.add_section(name.as_bytes(), section.section_type())?;
+                format!("{name}.{added}")
+            };
+            for option in section.options() {
+                overlay_option(&mut transaction, &format!("{key}.{}", show(option.name())), option.value())?;
+            }
+        }
+    }
+    if context.dry_run {
+        for (package, delta) in transaction.changes() {
+            context.put_line(&super::stage::describe(package, delta))?;
+        }
+        return Ok(Exit::Ok);
+    }
+    let count = transaction.count();
+    let revision = transaction.commit()?;
+    tell_revision(context, &format!("{count} changes made"), (count > 0).then_some(revision))
+}
+
+fn overlay_option(transaction: &mut Transaction, key: &str, value: cms::Value<'_>) -> Result<(), Failure> {
+    let wanted: Vec<Vec<u8>> = value.items().map(<[u8]>::to_vec).collect();
+    if transaction.get(key.as_bytes())?.as_ref() == Some(&wanted) {
+        return Ok(());
+    }
+    match value {
+        cms::Value::String(string) => transaction.set(key.as_bytes(), string)?,
+        cms::Value::List(_) => {
+            if transaction.get(key.as_bytes())?.is_some() {
+                transaction.delete(key.as_bytes())?;
+            }
+            wanted.iter().try_for_each(|item| transaction.add_list(key.as_bytes(), item))?;
+        }
+    }
+    Ok(())
+}
