@@ -26,9 +26,10 @@ use sha2::{Digest, Sha256};
 
 use crate::clock;
 use crate::commit::{Whole, attempt};
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::ledger::{Ledger, Why};
 use crate::log::{self, Kind};
+use crate::missing::Missing;
 use crate::store::{Place, Store};
 
 /// What an archive says of itself.
@@ -68,10 +69,14 @@ impl Archive {
     /// not as it was written.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => Error::NotFound { key: path.display().to_string() },
+            std::io::ErrorKind::NotFound => Missing::File(path.into()).into(),
             _ => Error::io("read", path)(source),
         })?;
-        Self::decode(path, &bytes).map_err(|why| Error::Damaged { path: path.into(), why: why.into() })
+        Self::decode(path, &bytes).map_err(|why| Error::Damaged {
+            what: Damage::Archive,
+            path: path.into(),
+            why: why.into(),
+        })
     }
 
     fn decode(path: &Path, bytes: &[u8]) -> std::result::Result<Self, &'static str> {
@@ -160,7 +165,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Exists`] if there is one of that label; [`Error::Invalid`] if it cannot be one;
-    /// [`Error::NotFound`] if there is no state directory; [`Error::Io`].
+    /// [`Error::Missing`] if there is no state directory; [`Error::Io`].
     pub fn label(&self, label: &str) -> Result<ArchiveInfo> {
         let path = self.snapshot_path(label)?;
         if path.exists() {
@@ -175,7 +180,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is no state directory; [`Error::Io`].
+    /// [`Error::Missing`] if there is no state directory; [`Error::Io`].
     pub fn labels(&self) -> Result<Vec<ArchiveInfo>> {
         let dir = self.snapshot_dir()?;
         let entries = match std::fs::read_dir(&dir) {
@@ -200,7 +205,7 @@ impl Store {
     /// As for [`Archive::read`].
     pub fn labelled(&self, label: &str) -> Result<Archive> {
         Archive::read(&self.snapshot_path(label)?).map_err(|error| match error {
-            Error::NotFound { .. } => Error::NotFound { key: format!("snapshot {label}") },
+            Error::Missing(_) => Missing::Snapshot(label.to_owned()).into(),
             error => error,
         })
     }
@@ -209,7 +214,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is none, [`Error::Io`].
+    /// [`Error::Missing`] if there is none, [`Error::Io`].
     pub fn delete_label(&self, label: &str) -> Result<()> {
         self.labelled(label)?;
         let path = self.snapshot_path(label)?;
@@ -249,9 +254,11 @@ impl Store {
             let _ = std::fs::remove_file(&new.path);
             return Err(Error::io("write", path)(error));
         }
-        head(path, &bytes)
-            .map(|(info, ..)| info)
-            .ok_or_else(|| Error::Damaged { path: path.into(), why: "it cannot be read back".into() })
+        head(path, &bytes).map(|(info, ..)| info).ok_or_else(|| Error::Damaged {
+            what: Damage::Archive,
+            path: path.into(),
+            why: "it cannot be read back".into(),
+        })
     }
 
     /// Brings all packages to what an archive holds, as one transaction. Packages that are not in it become
@@ -292,22 +299,25 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is none, or it is older than what is kept; [`Error::Invalid`] if the time is none.
+    /// [`Error::Missing`] if there is none, or it is older than what is kept; [`Error::Invalid`] if the time is none.
     pub fn find_revision(&self, spec: &str) -> Result<u64> {
-        let missing = || Error::NotFound { key: format!("revision {spec}") };
+        let missing =
+            |why: &str| Error::from(Missing::Revision { spec: spec.to_owned(), why: why.to_owned() });
+        let too_far = || missing("the log does not go back that far");
+        let no_number = || missing("no number of transactions stands behind it");
         let last = self.revision()?;
         if spec == "now" || spec == "HEAD" {
             return Ok(last);
         }
         if let Some(back) = spec.strip_prefix("HEAD~").or_else(|| spec.strip_prefix('-')) {
-            let back: usize = back.parse().map_err(|_| missing())?;
+            let back: usize = back.parse().map_err(|_| no_number())?;
             let found = self.history(None, back + 1)?;
-            return found.get(back).map(|record| record.sequence).ok_or_else(missing);
+            return found.get(back).map(|record| record.sequence).ok_or_else(too_far);
         }
         if let Some(time) = spec.strip_prefix("@{").and_then(|spec| spec.strip_suffix('}')) {
             let time = clock::parse(time, log::now()).ok_or(Error::Invalid {
                 what: spec.to_owned(),
-                why: "no time: '10 min ago', '2026-11-21 08:02' (UTC) or 'now' are",
+                why: "not a time; '10 min ago', '2026-11-21 08:02' (UTC) and 'now' are",
             })?;
             let found = self.each_transaction(|record| {
                 let found = record.time <= time;
@@ -317,12 +327,21 @@ impl Store {
                     std::ops::ControlFlow::Continue(())
                 })
             })?;
-            return found.ok_or_else(missing);
+            return found.ok_or_else(too_far);
         }
         if !spec.is_empty() && spec.bytes().all(|byte| byte.is_ascii_digit()) {
-            return spec.parse().ok().filter(|revision| *revision <= last).ok_or_else(missing);
+            return spec
+                .parse()
+                .ok()
+                .filter(|revision| *revision <= last)
+                .ok_or_else(|| missing(&format!("the last one is {last}")));
         }
-        self.labelled(spec).map(|archive| archive.info.revision)
+        self.labelled(spec).map(|archive| archive.info.revision).map_err(|error| match error {
+            Error::Missing(Missing::Snapshot(_)) | Error::Invalid { .. } => {
+                missing("it is no revision, and no snapshot has that label")
+            }
+            error => error,
+        })
     }
 }
 

@@ -9,12 +9,14 @@
 //! Nobody stands guard: whoever opens the store after the time is up takes the commit back, before anything is
 //! read ([`Store::recover`]). [`Store::wait_for_confirmation`] is for who wants to.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use crate::clock::Uptime;
 use crate::error::{Error, Result};
-use crate::ledger::Why;
+use crate::ledger::{Ledger, Why};
 use crate::log::{Guard, Kind};
+use crate::missing::Missing;
 use crate::store::Store;
 
 /// A commit that waits to be confirmed.
@@ -54,7 +56,7 @@ impl Store {
     /// As for [`Store::commit`]. If its time is up, it is taken back first.
     pub fn pending(&self) -> Result<Option<Pending>> {
         self.recover()?;
-        let ledger = self.ledger()?;
+        let ledger = self.ledger_of_pending()?;
         let pending = |(sequence, guard): (u64, Guard)| {
             let left = guard.left((self.options.uptime)());
             Pending { sequence, baseline: guard.baseline, left }
@@ -66,17 +68,13 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if nothing waits, or if it is another than `sequence`; as for [`Store::commit`].
+    /// [`Error::Missing`] if nothing waits, or if it is another than `sequence`; as for [`Store::commit`].
     pub fn confirm(&self, sequence: Option<u64>, message: Option<&str>) -> Result<u64> {
         self.recover()?;
-        let mut ledger = self.ledger()?;
-        let missing = || Error::NotFound { key: "a commit that waits to be confirmed".into() };
-        let (waiting, _) = ledger.pending().ok_or_else(missing)?;
-        if let Some(sequence) = sequence.filter(|sequence| *sequence != waiting) {
-            return Err(Error::NotFound {
-                key: format!("pending commit {sequence} (it is {waiting} that waits)"),
-            });
-        }
+        let mut ledger = self.ledger_of_pending()?;
+        let pending = ledger.pending().map(|(waiting, _)| waiting);
+        let asked = |waiting: &u64| sequence.is_none_or(|sequence| sequence == *waiting);
+        let waiting = pending.filter(asked).ok_or(Missing::Pending { asked: sequence, waiting: pending })?;
         let why = Why { message: message.map(str::to_owned), ..Why::new(Kind::Confirm, waiting) };
         ledger.commit(&[], &why)?;
         ledger.applied();
@@ -102,6 +100,13 @@ impl Store {
         Ok(!ended.is_some_and(|record| record.kind == Kind::Rollback && record.refers == baseline))
     }
 
+    /// Takes the log's lock. That it cannot be written matters unless it is plain that nothing is pending.
+    fn ledger_of_pending(&self) -> Result<Ledger<'_>> {
+        let noted = self.pending_path().map(|path| path.symlink_metadata());
+        let none = noted.is_none_or(|noted| noted.is_err_and(|error| error.kind() == ErrorKind::NotFound));
+        if none { self.ledger() } else { self.ledger_of_log() }
+    }
+
     fn pending_path(&self) -> Option<std::path::PathBuf> {
         self.log().map(|log| log.dir().join("pending"))
     }
@@ -109,7 +114,7 @@ impl Store {
     /// Notes that something will be pending; see the module documentation.
     pub(crate) fn note_pending(&self, guard: &Guard) -> Result<()> {
         let Some(path) = self.pending_path() else {
-            return Err(Error::NotFound { key: "a state directory, which a commit to confirm needs".into() });
+            return Err(Missing::Log.into());
         };
         let files = &self.options.files;
         let boot: String = guard.boot.iter().map(|byte| format!("{byte:02x}")).collect();

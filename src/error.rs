@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::missing::Missing;
 use crate::text::ParseError;
 
 /// The result of a fallible call of this library.
@@ -19,6 +20,8 @@ pub enum Error {
         /// The key or path that was asked for.
         key: String,
     },
+    /// Something that is no key does not exist: a directory, a revision, a snapshot.
+    Missing(Missing),
     /// A name, type, value, key or argument is not allowed.
     Invalid {
         /// The offending text.
@@ -94,8 +97,10 @@ pub enum Error {
         /// How many it would need.
         needed: u64,
     },
-    /// A file that is made from others is damaged, or of another version. Nothing is lost: it is made anew.
+    /// A file is damaged, or of another version.
     Damaged {
+        /// What the file is for.
+        what: Damage,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -116,6 +121,32 @@ pub enum Error {
         /// The system's answer.
         source: io::Error,
     },
+}
+
+/// What is damaged, and so what can be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// The map of a package. It is made from the text, and so nothing is lost.
+    Map,
+    /// A segment of the log.
+    Log,
+    /// A snapshot or a backup.
+    Archive,
+    /// None of the files: what is durable is not known to this process any more, since a sync has failed.
+    Handle,
+}
+
+impl Damage {
+    fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Map => Some("'cms rebuild' makes it anew from the text"),
+            Self::Log => {
+                Some("'cms audit verify' tells how much, 'cms repair' sets it aside and begins a new log")
+            }
+            Self::Archive => None,
+            Self::Handle => Some("open the store anew"),
+        }
+    }
 }
 
 /// What kind of failure an [`Error`] is: one for each that a caller may act on.
@@ -157,7 +188,7 @@ impl Error {
     pub fn code(&self) -> Code {
         use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         match self {
-            Self::NotFound { .. } => Code::NotFound,
+            Self::NotFound { .. } | Self::Missing(_) => Code::NotFound,
             Self::Invalid { .. } => Code::Invalid,
             Self::Exists { .. } => Code::Exists,
             Self::Ambiguous { .. } => Code::Ambiguous,
@@ -189,7 +220,14 @@ impl Error {
             | Self::Stale { key: name }
             | Self::Invalid { what: name, .. }
             | Self::Full { package: name, .. } => key(name),
-            Self::TooOld { .. } | Self::TooMany { .. } => Place::default(),
+            Self::Missing(Missing::Revision { spec: name, .. } | Missing::Snapshot(name)) => key(name),
+            Self::Missing(
+                Missing::Unlogged { package: name }
+                | Missing::Before { package: name, .. }
+                | Missing::TooOld { package: name, .. },
+            ) => key(name),
+            Self::Missing(Missing::ConfigDir(path) | Missing::File(path)) => file(path),
+            Self::Missing(_) | Self::TooOld { .. } | Self::TooMany { .. } => Place::default(),
             Self::Locked { path, .. }
             | Self::Io { path, .. }
             | Self::Damaged { path, .. }
@@ -227,9 +265,11 @@ impl Error {
             Self::TooMany { .. } => Some("let one serve several, or end some"),
             Self::Full { .. } => Some("raise the limit, or split the package"),
             Self::Unfinished { .. } => Some("the next command finishes it; do not repeat the change"),
-            Self::Damaged { .. } => Some("'cms rebuild' makes it anew from the text"),
+            Self::Damaged { what, .. } => what.hint(),
+            Self::Missing(missing) => missing.hint(),
+            Self::Io { op: "trust", .. } => Some("remove it, or use another directory"),
             Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => Some("run as a user who may write there"),
+                io::ErrorKind::PermissionDenied => Some("run as root, or as the user it belongs to"),
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     Some("free some space and repeat the command; nothing was lost")
                 }
@@ -245,6 +285,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound { key } => write!(f, "{key}: not found"),
+            Self::Missing(missing) => missing.fmt(f),
             Self::Invalid { what, why } => write!(f, "'{what}': {why}"),
             Self::Exists { key } => write!(f, "{key}: the name is in use"),
             Self::Ambiguous { key, matches } => {
@@ -255,7 +296,7 @@ impl fmt::Display for Error {
             Self::Locked { path, holder, waited } => {
                 write!(f, "{}: locked by {holder}, waited {} ms", path.display(), waited.as_millis())
             }
-            Self::Io { op, path, source } => write!(f, "{}: cannot {op}: {source}", path.display()),
+            Self::Io { op, path, source } => write!(f, "cannot {op} {}: {source}", path.display()),
             Self::Stale { key } => write!(f, "{key}: the snapshot is too old to see it"),
             Self::TooOld { since, revision } => {
                 write!(f, "the log does not tell what has changed since {since}; it is at {revision} now")
@@ -266,7 +307,7 @@ impl fmt::Display for Error {
             Self::Full { package, limit, needed } => {
                 write!(f, "{package}: the map would take {needed} bytes, {limit} are allowed")
             }
-            Self::Damaged { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Damaged { path, why, .. } => write!(f, "{}: {why}", path.display()),
             Self::Unfinished { path, source } => {
                 write!(f, "{}: committed, but not in the file yet: {source}", path.display())
             }
@@ -295,7 +336,9 @@ impl Error {
             Self::Locked { path, holder, waited } => {
                 Self::Locked { path: path.clone(), holder: holder.clone(), waited: *waited }
             }
-            Self::Damaged { path, why } => Self::Damaged { path: path.clone(), why: why.clone() },
+            Self::Damaged { what, path, why } => {
+                Self::Damaged { what: *what, path: path.clone(), why: why.clone() }
+            }
             // All others are about one transaction.
             other => Self::Conflict { key: String::new(), why: other.to_string() },
         }

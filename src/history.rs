@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::log::{self, Digest, Kind, Log, Record};
+use crate::missing::Missing;
 use crate::package::{Key, Package, Selector};
 use crate::store::{Place, Store};
 
@@ -20,15 +21,13 @@ pub struct BlameLine {
     pub by: Option<Arc<Record>>,
 }
 
-pub(crate) fn too_old(what: &str, revision: u64) -> Error {
-    Error::NotFound { key: format!("{what} at revision {revision} (the log does not go back that far)") }
+pub(crate) fn too_old(package: &str, revision: u64) -> Error {
+    Missing::TooOld { package: package.to_owned(), revision }.into()
 }
 
 impl Store {
     pub(crate) fn the_log(&self) -> Result<&Log> {
-        self.log().ok_or_else(|| Error::NotFound {
-            key: "the log: there is no state directory that can be written (see 'cms paths')".into(),
-        })
+        self.log().ok_or_else(|| self.config_missing().unwrap_or(Missing::Log).into())
     }
 
     /// Calls `look` with the transactions, the newest first, until it breaks off. Those that only note what
@@ -36,7 +35,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is no log, [`Error::Io`] and [`Error::Damaged`] if it cannot be read; what
+    /// [`Error::Missing`] if there is no log, [`Error::Io`] and [`Error::Damaged`] if it cannot be read; what
     /// `look` returns.
     pub fn each_transaction<B>(
         &self,
@@ -111,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is none of that number, or it is not kept any more.
+    /// [`Error::Missing`] if there is none of that number, or it is not kept any more.
     pub fn transaction(&self, sequence: u64) -> Result<Record> {
         let found = self.each_transaction(|record| {
             Ok(match record.sequence {
@@ -120,7 +119,7 @@ impl Store {
                 _ => ControlFlow::Continue(()),
             })
         })?;
-        found.flatten().ok_or_else(|| Error::NotFound { key: format!("transaction {sequence}") })
+        found.flatten().ok_or_else(|| Missing::Transaction(sequence).into())
     }
 
     /// Returns the text a package had after a transaction; `Ok(None)` if there was no such package. Changes by
@@ -129,7 +128,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if the log does not go back that far; as for [`Store::each_transaction`].
+    /// [`Error::Missing`] if the log does not go back that far; as for [`Store::each_transaction`].
     pub fn text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
         let log = self.the_log()?;
         let mut text: Option<Option<Vec<u8>>> = None;
@@ -176,6 +175,7 @@ impl Store {
             Some(found) => Ok(found),
             // The log ends before: it is the state before the first transaction that is kept.
             None if text.is_some() && revision == 0 => Ok(text.flatten()),
+            None if text.is_none() => Err(Missing::Unlogged { package: package.to_owned() }.into()),
             None => Err(too_old()),
         }
     }

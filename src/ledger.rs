@@ -117,6 +117,22 @@ impl Store {
         Ok(ledger)
     }
 
+    /// As [`Store::ledger`], for what makes no sense without the log.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::ledger`]; and what keeps the log from being written.
+    pub(crate) fn ledger_of_log(&self) -> Result<Ledger<'_>> {
+        let ledger = self.ledger()?;
+        if ledger.writer.is_some() {
+            return Ok(ledger);
+        }
+        // What is in the way is asked once more, to be told.
+        let timeout = self.options.lock_timeout;
+        self.the_log()?.write(Instant::now() + timeout, timeout)?;
+        self.ledger()
+    }
+
     /// Finishes the commit that a crash has interrupted, and takes back the one that was not confirmed in time, if
     /// there are such. It costs next to nothing if not.
     ///
@@ -160,7 +176,7 @@ impl Store {
         let mut edited = Vec::new();
         for name in names {
             let place = match self.place(name.as_bytes()) {
-                Err(Error::NotFound { .. }) => continue,
+                Err(error) if error.code() == Code::NotFound => continue,
                 place => place?,
             };
             let (text, _) = self.read_settled(&place)?;

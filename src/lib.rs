@@ -43,6 +43,7 @@ pub mod log;
 #[expect(unsafe_code, reason = "mapped memory")]
 pub mod map;
 mod maps;
+mod missing;
 pub mod name;
 mod package;
 mod prepared;
@@ -61,16 +62,17 @@ mod undo;
 mod watch;
 
 pub use archive::{Archive, ArchiveInfo};
-pub use audit::{Repaired, Verified};
+pub use audit::{Repair, Repaired, Verified};
 pub use commit::Form;
 pub use confirm::Pending;
 pub use delta::{Delta, DeltaKind};
 pub use dirs::{Dir, DirOptions, Dirs, Origin};
 pub use durability::Durability;
-pub use error::{Code, Error, Result};
+pub use error::{Code, Damage, Error, Result};
 pub use history::BlameLine;
 pub use live::{Live, PackageMemory};
 pub use maps::MapReport;
+pub use missing::Missing;
 pub use package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
 pub use prepared::Prepared;
 pub use snapshot::Snapshot;

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::deferred::Clerk;
 use crate::durability::Durability;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::log::Digest;
 use crate::map::{Control, Current, Entry, Map, Path, Shared, Table, Usage, Value};
+use crate::missing::Missing;
 use crate::prepared::Prepared;
 use crate::snapshot::{Snapshot, check_package, resolve, value_key};
 use crate::store::{Options, Store};
@@ -76,17 +77,19 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if the configuration directory does not exist, [`Error::Io`] if it is none or
+    /// [`Error::Missing`] if the configuration directory does not exist, [`Error::Io`] if it is none or
     /// cannot be reached.
     pub fn open(options: Options) -> Result<Self> {
         let config = &options.dirs.config.path;
         match std::fs::metadata(config) {
             Ok(found) if found.is_dir() => {}
-            Ok(_) => return Err(Error::io("use it", config)(std::io::ErrorKind::NotADirectory.into())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::NotFound { key: config.display().to_string() });
+            Ok(_) => {
+                return Err(Error::io("use the directory", config)(std::io::ErrorKind::NotADirectory.into()));
             }
-            Err(error) => return Err(Error::io("use it", config)(error)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Missing::ConfigDir(config.clone()).into());
+            }
+            Err(error) => return Err(Error::io("use the directory", config)(error)),
         }
         let store = Store::new(options);
         // What a crash has left is finished before anything is read. Where that fails, a commit will tell; what
@@ -357,7 +360,7 @@ impl Inner {
     /// Opens the map of a package, or makes one.
     fn open_map(&self, place: &Place, package: &[u8]) -> Result<Option<Map>> {
         let found = match self.store.place(package) {
-            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) if error.code() == Code::NotFound => return Ok(None),
             found => found?,
         };
         if found.staged
@@ -446,7 +449,7 @@ impl Inner {
     /// Returns the map to use in place of one, `None` in its place if the package is gone.
     fn refreshed(&self, place: &Place, entry: &Entry) -> Result<Option<Option<Map>>> {
         let found = match self.store.place(entry.name.as_bytes()) {
-            Err(Error::NotFound { .. }) => return Ok(Some(None)),
+            Err(error) if error.code() == Code::NotFound => return Ok(Some(None)),
             found => found?,
         };
         let text = std::fs::metadata(&found.path).map_err(Error::io("read", &found.path))?;

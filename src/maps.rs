@@ -64,7 +64,7 @@ impl Store {
     pub fn rebuild(&self, package: &[u8]) -> Result<()> {
         let place = self.place(package)?;
         let run = self.dirs().run.as_ref().map(|run| run.path.clone()).unwrap_or_default();
-        let none = || Error::io("use it", run)(std::io::ErrorKind::NotFound.into());
+        let none = || Error::io("use the run directory", run)(std::io::ErrorKind::NotFound.into());
         let shared = Shared::find(self.dirs(), &self.options().files, true).ok_or_else(none)?;
         self.remake(&shared, &place)
     }

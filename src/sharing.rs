@@ -7,7 +7,7 @@ use std::fs::Metadata;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, of_text};
 use crate::package::{Package, Touched};
 use crate::step::{Known, Step};
@@ -77,8 +77,11 @@ impl Store {
         let source = Source::of(&metadata, &text, of_text(&text));
         let package = self.parse_for_map(&place.name, text).map_err(|error| in_file(error, place))?;
         let image = self.image(&place.name, &package, seed, base, source, Slack::NEW)?;
-        Map::private(&image)
-            .map_err(|why| Error::Damaged { path: place.path.clone(), why: format!("{why:?}") })
+        Map::private(&image).map_err(|why| Error::Damaged {
+            what: Damage::Map,
+            path: place.path.clone(),
+            why: format!("{why:?}"),
+        })
     }
 
     fn image(

@@ -143,7 +143,7 @@ impl Staging<'_> {
         self.files.write(&open, &lines).map_err(|error| {
             // What was written of a line that did not fit must not be taken for a change.
             let _ = open.file.set_len(before.len() as u64);
-            Error::io("stage the change", &path)(error)
+            Error::io("stage the change in", &path)(error)
         })
     }
 
@@ -151,7 +151,7 @@ impl Staging<'_> {
     fn make_dir(&self, config_dir: &Path) -> Result<()> {
         match std::fs::metadata(self.dir) {
             Ok(found) if found.is_dir() => Ok(()),
-            Ok(_) => Err(Error::io("use as a directory", self.dir)(io::ErrorKind::NotADirectory.into())),
+            Ok(_) => Err(Error::io("use the directory", self.dir)(io::ErrorKind::NotADirectory.into())),
             Err(_) => {
                 let mode = std::fs::metadata(config_dir).map_or(0o700, |found| found.mode() & 0o777);
                 match self.files.mkdir(self.dir, mode) {

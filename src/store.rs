@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::group::Queue;
 use crate::log::{Limits, Log};
+use crate::missing::Missing;
 use crate::name;
 use crate::package::Package;
 use crate::staging::Staging;
@@ -159,11 +160,11 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the directory cannot be read, [`Error::NotFound`] if it does not exist.
+    /// [`Error::Io`] if the directory cannot be read, [`Error::Missing`] if it does not exist.
     pub fn packages(&self) -> Result<Vec<String>> {
         let dir = &self.dirs().config.path;
         let entries = std::fs::read_dir(dir).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => Error::NotFound { key: dir.display().to_string() },
+            std::io::ErrorKind::NotFound => Missing::ConfigDir(dir.clone()).into(),
             _ => Error::io("read", dir)(source),
         })?;
         let mut names = Vec::new();
@@ -184,7 +185,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is no such regular file.
+    /// [`Error::NotFound`] if there is no such regular file; [`Error::Missing`] if there is not even the
+    /// configuration directory.
     pub fn place(&self, package: &[u8]) -> Result<Place> {
         let missing = || Error::NotFound { key: name::show(package) };
         let path = Path::new(std::ffi::OsStr::from_bytes(package));
@@ -195,11 +197,20 @@ impl Store {
             false => (self.named_path(path), true),
         };
         if !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
-            return Err(missing());
+            let dir = self.config_missing().filter(|_| staged);
+            return Err(dir.map_or_else(missing, Error::from));
         }
         let file_name = package.rsplit(|byte| *byte == b'/').next().unwrap_or(package);
         let name = if by_path { file_name } else { package };
         Ok(Place { path, name: name::show(name), staged })
+    }
+
+    /// Says so if there is no configuration directory.
+    pub(crate) fn config_missing(&self) -> Option<Missing> {
+        let dir = &self.dirs().config.path;
+        let found = std::fs::metadata(dir);
+        let missing = found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        missing.then(|| Missing::ConfigDir(dir.clone()))
     }
 
     fn named_path(&self, name: &Path) -> PathBuf {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::conflict;
 use crate::delta::{Delta, DeltaKind};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ledger::Why;
 use crate::live::Live;
 use crate::package::{Key, Package, Value};
@@ -192,7 +192,7 @@ impl Transaction {
     pub fn get(&mut self, key: &[u8]) -> Result<Option<Vec<Vec<u8>>>> {
         let key = Key::parse(key)?;
         let working = match self.working(&key.package) {
-            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) if error.code() == Code::NotFound => return Ok(None),
             working => working?,
         };
         let Some(selector) = &key.section else { return Err(no_section(&key)) };

@@ -10,6 +10,7 @@ use crate::conflict::content;
 use crate::error::{Error, Result};
 use crate::ledger::Why;
 use crate::log::{self, Hunk, KeyChange, Kind, Record, What};
+use crate::missing::Missing;
 use crate::store::{Place, Store};
 
 impl Store {
@@ -18,7 +19,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] if what it changed was changed again since; [`Error::NotFound`] if it is not kept any
+    /// [`Error::Conflict`] if what it changed was changed again since; [`Error::Missing`] if it is not kept any
     /// more; as for [`Store::commit`]. Nothing is changed then.
     pub fn undo(&self, sequence: u64, message: Option<&str>) -> Result<u64> {
         self.note_edits()?;
@@ -57,7 +58,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if the log does not go back that far; as for [`Store::commit`]. Nothing is changed then.
+    /// [`Error::Missing`] if the log does not go back that far; as for [`Store::commit`]. Nothing is changed then.
     pub fn rollback(&self, revision: u64, packages: &[String], message: Option<&str>) -> Result<Option<u64>> {
         self.note_edits()?;
         let why = Why { message: message.map(str::to_owned), ..Why::new(Kind::Rollback, revision) };
@@ -70,8 +71,13 @@ impl Store {
         packages: &[String],
         why: &Why,
     ) -> Result<Option<u64>> {
-        if revision > self.revision()? {
-            return Err(Error::NotFound { key: format!("revision {revision}") });
+        let last = self.revision()?;
+        if revision > last {
+            return Err(Missing::Revision {
+                spec: revision.to_string(),
+                why: format!("the last one is {last}"),
+            }
+            .into());
         }
         let wanted = |name: &String| packages.is_empty() || packages.contains(name);
         let mut texts = Vec::new();
@@ -94,7 +100,7 @@ impl Store {
         };
         let texts: Vec<Whole> = texts.into_iter().map(whole).collect();
         let Some(first) = texts.first() else { return self.revision() };
-        let mut ledger = self.ledger()?;
+        let mut ledger = self.ledger_of_log()?;
         let locks: Result<Vec<_>> = texts.iter().map(|text| self.take_lock(&text.place.path)).collect();
         let _locks = locks?;
         attempt(&first.place, || self.put_texts(&mut ledger, &texts, why))

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use cms_core::log::{Content, KeyChange, Record, What};
-use cms_core::{Archive, Error, Key};
+use cms_core::{Archive, Error, Key, Missing};
 
 use crate::handle::{
     bytes, check, check_buffer, cms_bytes, give, give_handle, handle, handle_mut, optional, put, take_back,
@@ -425,8 +425,7 @@ pub unsafe extern "C" fn cms_restore(
         let archive = if name.contains(&b'/') {
             Archive::read(Path::new(OsStr::from_bytes(name)))?
         } else {
-            let missing = || Error::NotFound { key: "a snapshot whose label is not UTF-8".into() };
-            live.store().labelled(std::str::from_utf8(name).map_err(|_| missing())?)?
+            live.store().labelled(&String::from_utf8_lossy(name))?
         };
         let sequence = live.store().restore(&archive, None)?;
         let _ = live.refresh();
@@ -449,8 +448,8 @@ pub unsafe extern "C" fn cms_pending(
     guard(|| {
         // SAFETY: C keeps the conventions.
         let store = unsafe { handle(store, "store") }?.0.store();
-        let none = || Failure::Missing(b"a commit that waits to be confirmed".to_vec());
-        let pending = store.pending()?.ok_or_else(none)?;
+        let none = Missing::Pending { asked: None, waiting: None };
+        let pending = store.pending()?.ok_or(Error::from(none))?;
         // SAFETY: the same.
         unsafe { give(transaction, pending.sequence) };
         let left = u64::try_from(pending.left.as_millis()).unwrap_or(u64::MAX);

@@ -17,7 +17,7 @@ use crate::handle::{bytes, put};
 pub enum cms_status {
     /// All is well.
     CMS_OK = 0,
-    /// There is no such package, section or option; or no configuration directory.
+    /// There is no such package, section or option; or no such transaction, snapshot, directory: the message tells.
     CMS_ERR_NOT_FOUND = 1,
     /// A required pointer is NULL; or a key, name, type or value is not allowed, too long or not UTF-8; or a
     /// package holds what is beyond the limits.
@@ -45,7 +45,8 @@ pub enum cms_status {
     /// The snapshot is older than what is still kept of a package that it had not looked at before, and a new one
     /// will do; or the log does not tell any more what has changed since a transaction.
     CMS_ERR_STALE = 13,
-    /// A file that is made from others is damaged; it is made anew when it is next opened.
+    /// A file is damaged: a map, which is made anew when it is next opened; the log, which 'cms repair' begins anew;
+    /// a snapshot or a backup.
     CMS_ERR_DAMAGED = 14,
     /// The change is in place, but may not survive a power cut: the system could not promise that.
     CMS_ERR_NOT_DURABLE = 15,

@@ -46,7 +46,7 @@ pub use verify::Verified;
 use writer::Tail;
 pub(crate) use writer::{Behind, Writer};
 
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::files::{Files, OpenFile};
 
 /// How much of the log is kept. The oldest segments go when one of the bounds is passed; see G5.
@@ -143,7 +143,11 @@ impl Log {
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
         let bytes = self.files.read(&open).map_err(Error::io("read", &path))?;
-        let head = Head::decode(&bytes).map_err(|why| Error::Damaged { path, why: why.into() })?;
+        let head = Head::decode(&bytes).map_err(|why| Error::Damaged {
+            what: Damage::Log,
+            path,
+            why: why.into(),
+        })?;
         Ok((head.first == first).then_some((head, bytes)))
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::segment::{self, Chain, HEAD, Head};
 use super::{Digest, Kind, Log, Record, is_at};
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::files::OpenFile;
 
 /// What a transaction that is taken back since it could not be finished is told with.
@@ -161,8 +161,11 @@ impl Log {
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
         let bytes = self.files.read_at(&open, 0, HEAD).map_err(Error::io("read", &path))?;
-        let head =
-            Head::decode(&bytes).map_err(|why| Error::Damaged { path: path.clone(), why: why.into() })?;
+        let head = Head::decode(&bytes).map_err(|why| Error::Damaged {
+            what: Damage::Log,
+            path: path.clone(),
+            why: why.into(),
+        })?;
         let length = open.file.metadata().map_err(Error::io("read", &path))?.len();
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let at = Position { open: Arc::new(open), first, length, offset: HEAD, chain: head.chain };
@@ -188,7 +191,7 @@ impl Log {
         for frame in segment::frames(&bytes, 0, before) {
             let Some(record) = Record::decode(frame.body) else {
                 let why = "a record is by a later version of cms".to_owned();
-                return Err(Error::Damaged { path: at.open.path.clone(), why });
+                return Err(Error::Damaged { what: Damage::Log, path: at.open.path.clone(), why });
             };
             (at.offset, at.chain) = (start + frame.end, frame.chain);
             found.push(Found { record, ripe: frame.applied || frame.ahead, after: at.clone() });

@@ -30,7 +30,7 @@ impl Log {
                     found.problems.push(format!("{}: it is not the segment its name says", path.display()));
                     continue;
                 }
-                Err(Error::Damaged { path, why }) => {
+                Err(Error::Damaged { path, why, .. }) => {
                     found.problems.push(format!("{}: {why}", path.display()));
                     continue;
                 }

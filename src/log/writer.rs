@@ -11,7 +11,7 @@ use super::record::{Digest, Guard, Kind, PackageChange, Record};
 use super::segment::{self, Chain, HEAD, Head, ORIGIN};
 use super::turn::Turn;
 use super::{Log, is_at, keys, now};
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::files::{OpenFile, Pauses, Wait};
 
 /// How the names of segments start that are not whole yet; see `Files::create_unique`.
@@ -115,8 +115,8 @@ impl Log {
     /// log is by a later version, or an earlier sync has failed.
     pub fn write(&self, deadline: Instant, timeout: Duration) -> Result<Writer<'_>> {
         if self.broken.load(Ordering::Relaxed) {
-            let why = "a sync has failed, so it is not known what is durable: open the store anew".to_owned();
-            return Err(Error::Damaged { path: self.dir.clone(), why });
+            let why = "a sync has failed, so it is not known what is durable".to_owned();
+            return Err(Error::Damaged { what: Damage::Handle, path: self.dir.clone(), why });
         }
         let locked =
             |path: &Path, holder: String| Error::Locked { path: path.into(), holder, waited: timeout };
@@ -275,11 +275,14 @@ impl Writer<'_> {
         let open = self.log.files.open_existing(&path).map_err(Error::io("open", &path))?;
         let length = open.file.metadata().map_err(Error::io("read", &path))?.len();
         let bytes = self.log.files.read_at(&open, 0, HEAD).map_err(Error::io("read", &path))?;
-        let head =
-            Head::decode(&bytes).map_err(|why| Error::Damaged { path: path.clone(), why: why.into() })?;
+        let head = Head::decode(&bytes).map_err(|why| Error::Damaged {
+            what: Damage::Log,
+            path: path.clone(),
+            why: why.into(),
+        })?;
         if head.first != first {
             let why = format!("it starts with record {}, not with {first}", head.first);
-            return Err(Error::Damaged { path, why });
+            return Err(Error::Damaged { what: Damage::Log, path, why });
         }
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let tail = self.tail();
@@ -305,7 +308,7 @@ impl Writer<'_> {
         for frame in segment::frames(&bytes, 0, tail.end.chain) {
             let Some(record) = Record::decode(frame.body) else {
                 let why = format!("record {} is by a later version of cms", tail.end.sequence + 1);
-                return Err(Error::Damaged { path: segment.open.path.clone(), why });
+                return Err(Error::Damaged { what: Damage::Log, path: segment.open.path.clone(), why });
             };
             tail.end.take(&record, frame.chain);
             segment.end = start + frame.end;

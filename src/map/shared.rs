@@ -14,7 +14,7 @@ use super::format::{HEADER, Seq, W_RETIRED, W_RETIRED_SEQ, low};
 use super::mapping::{Map, Unusable};
 use super::region::Region;
 use crate::dirs::Dirs;
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::files::{Files, OpenFile, Wait};
 
 /// The maps of one store.
@@ -98,7 +98,7 @@ impl Shared {
     pub fn open(&self, package: &str, text: &std::fs::Metadata, writable: bool) -> Result<Option<Map>> {
         let path = self.path_of(package);
         let Ok(open) = self.open_file(&path, writable, Some(text)) else { return Ok(None) };
-        map_file(&open, writable).map(Some).map_err(|why| Error::Damaged { path, why })
+        map_file(&open, writable).map(Some).map_err(|why| Error::Damaged { what: Damage::Map, path, why })
     }
 
     /// Opens what is in the place of the map of a package, if it is a file of ours.
@@ -204,8 +204,9 @@ impl Shared {
         let path = self.path_of(package);
         let mode = text.mode() & 0o666 | 0o600;
         let made = self.create_file(package, &image.bytes, image.capacity, text, mode)?;
-        let mapped =
-            map_file(&made, true).map_err(|why| Error::Damaged { path: path.clone(), why }).and_then(|map| {
+        let mapped = map_file(&made, true)
+            .map_err(|why| Error::Damaged { what: Damage::Map, path: path.clone(), why })
+            .and_then(|map| {
                 self.files.rename(&made.path, &path).map(|()| map).map_err(Error::io("rename", &path))
             });
         if mapped.is_err() {

@@ -147,7 +147,7 @@ fn two_files_are_compared_wherever_they_are() {
     assert_eq!(said(&diff(&["--keys", "a.txt", "./b.txt"]).stdout), "-a.txt.x=b\n+a.txt.x=c\n");
     let missing = diff(&["./a.txt", "./none"]);
     assert_eq!(missing.status.code(), Some(6));
-    assert!(said(&missing.stderr).contains("./none: cannot read"));
+    assert!(said(&missing.stderr).contains("cannot read ./none"));
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod kills;
 mod live;
 mod log_faults;
 mod many;
+mod messages;
 mod model;
 mod oracle;
 mod power_cut;

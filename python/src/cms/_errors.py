@@ -43,7 +43,7 @@ def _rebuild(kind: Type[Error], message: str, details: Dict[str, Any]) -> Error:
 
 
 class NotFound(Error, KeyError):
-    """There is no such package, section or option; or no configuration directory."""
+    """There is no such package, section or option; or no such transaction, snapshot or directory."""
 
     status = _ffi.CMS_ERR_NOT_FOUND
 
@@ -121,7 +121,7 @@ class Stale(Error):
 
 
 class Damaged(Error):
-    """A file that is made from others is damaged; it is made anew when it is next opened."""
+    """A map, the log, a snapshot or a backup is damaged; ``hint`` tells what mends it. Maps mend themselves."""
 
     status = _ffi.CMS_ERR_DAMAGED
 

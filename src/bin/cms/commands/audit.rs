@@ -15,6 +15,8 @@ pub fn audit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     if context.json {
         context.put_json(&json!({"first": found.first, "last": found.last, "chain": found.chain,
             "problems": found.problems}))?;
+    } else if found.problems.is_empty() && found.last == 0 {
+        context.note("the log holds no record yet");
     } else if found.problems.is_empty() {
         context.say(&format!(
             "records {} to {} are as they were written; chain {}",
@@ -37,8 +39,14 @@ pub fn repair(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
         );
         return Ok(Exit::Ok);
     }
-    let repaired = context.store.repair()?;
+    let cms::Repair { problems, packages: repaired } = context.store.repair()?;
     context.forget();
+    for problem in &problems {
+        context.note(problem);
+    }
+    if !problems.is_empty() {
+        context.note("the log is set aside, its files as *.damaged, and a new one begun");
+    }
     if context.json {
         let row = |one: &cms::Repaired| json!({"package": one.package, "text_of": one.revision, "revision": one.sequence});
         context.put_rows(repaired.iter().map(row).collect())?;
@@ -47,7 +55,7 @@ pub fn repair(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
     for one in &repaired {
         context.say(&format!("{}: back at its text of revision {}", one.package, one.revision))?;
     }
-    if repaired.is_empty() {
+    if repaired.is_empty() && problems.is_empty() {
         context.note("nothing had to be mended");
     }
     Ok(Exit::Ok)

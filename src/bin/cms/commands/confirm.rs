@@ -43,6 +43,8 @@ pub fn pending(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
             pending.baseline,
             pending.left.as_secs_f64().ceil()
         ))?;
+    } else {
+        context.note("no commit waits to be confirmed");
     }
     Ok(if pending.is_some() { Exit::Ok } else { Exit::NotFound })
 }

@@ -9,7 +9,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::{DirOptions, Dirs, Error, Key, Live, Loaded, OptionView, Options, Package, Section, Store};
+use cms::{
+    DirOptions, Dirs, Error, Key, Live, Loaded, Missing, OptionView, Options, Package, Section, Store,
+};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -165,10 +167,12 @@ impl Context {
 
     /// Loads a package as it was at a revision.
     fn load_at(&self, package: &[u8], revision: u64) -> Result<Loaded, Failure> {
-        let missing = || Error::NotFound { key: format!("{} at revision {revision}", show(package)) };
+        let missing = || Error::NotFound { key: show(package) };
         let name = std::str::from_utf8(package).map_err(|_| missing())?;
-        let package = self.store.package_at(name, revision)?.ok_or_else(missing)?;
+        let found = self.store.package_at(name, revision)?;
         let place = self.store.place(name.as_bytes())?;
+        let package =
+            found.ok_or_else(|| Error::from(Missing::Before { package: name.to_owned(), revision }))?;
         Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() })
     }
 

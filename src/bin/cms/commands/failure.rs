@@ -73,7 +73,7 @@ impl Failure {
             Self::Other(exit, _) => *exit,
             Self::BrokenPipe => Exit::Ok,
             Self::Store(error) => match error {
-                Error::NotFound { .. } => Exit::NotFound,
+                Error::NotFound { .. } | Error::Missing(_) => Exit::NotFound,
                 Error::Conflict { .. } => Exit::Conflict,
                 Error::Locked { .. } => Exit::TimeOut,
                 Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
@@ -130,24 +130,18 @@ impl Failure {
     fn json(&self) -> serde_json::Value {
         let exit = self.exit();
         let mut object = json!({"code": code(exit), "exit": exit as u8, "message": self.text()});
-        match self {
-            Self::Store(Error::NotFound { key } | Error::Exists { key } | Error::Ambiguous { key, .. }) => {
+        if let Self::Store(error) = self {
+            let place = error.place();
+            if let Some(key) = place.key {
                 object["key"] = json!(key);
             }
-            Self::Store(Error::Parse(error)) => {
-                object["file"] = json!(error.file.as_ref().map(|file| file.display().to_string()));
-                object["line"] = json!(error.line);
-                object["column"] = json!(error.column);
+            if let Some(file) = place.file {
+                object["file"] = json!(file.display().to_string());
             }
-            Self::Store(
-                Error::Io { path, .. }
-                | Error::Locked { path, .. }
-                | Error::NotDurable { path, .. }
-                | Error::Unfinished { path, .. },
-            ) => {
-                object["file"] = json!(path.display().to_string());
+            if place.line != 0 {
+                object["line"] = json!(place.line);
+                object["column"] = json!(place.column);
             }
-            _ => {}
         }
         if let Some(hint) = self.hint() {
             object["hint"] = json!(hint);

@@ -154,7 +154,18 @@ pub fn history(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             }
         }
     }
-    Ok(if records.is_empty() { Exit::NotFound } else { Exit::Ok })
+    if !records.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    match &key {
+        Some(key) => {
+            // A package that is gone has a history all the same; one that never was has none.
+            context.store.place(&key.package)?;
+            context.note(&format!("no transaction in the log changed {}", key.text()));
+        }
+        None => context.note("the log holds no transaction yet"),
+    }
+    Ok(Exit::NotFound)
 }
 
 pub fn blame(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
@@ -259,7 +270,8 @@ pub fn bisect(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         Some(spec) => context.store.find_revision(&spec).map(Some),
         None => Ok(default),
     };
-    let none = || Error::NotFound { key: "transactions to look through".into() };
+    let none =
+        || Failure::Other(Exit::NotFound, "the log holds no transaction between a good and a bad one".into());
     let (good, bad) = (bound("good", revisions.first().copied())?, bound("bad", revisions.last().copied())?);
     let (good, bad) = (good.ok_or_else(none)?, bad.ok_or_else(none)?);
     revisions.retain(|revision| (good..=bad).contains(revision));
@@ -271,7 +283,8 @@ pub fn bisect(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         context.note(&format!("revision {}: {}", revisions[middle], if works { "good" } else { "bad" }));
         if works { low = middle } else { high = middle }
     }
-    let first = *revisions.get(high).ok_or_else(none)?;
+    // One alone cannot be both.
+    let first = *revisions.get(high).filter(|_| high > 0).ok_or_else(none)?;
     let record = context.store.transaction(first)?;
     let title = record_title(&record, &mut Users::default());
     context.say(&format!("the first bad one is {title}"))?;

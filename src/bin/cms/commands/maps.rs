@@ -15,12 +15,12 @@ fn reports(context: &Context, line: &Line, verify: bool) -> Result<Vec<MapReport
     }
     let mut named = Vec::new();
     for name in context.packages(&line.arguments)? {
-        let report = all.iter().find(|report| report.package.as_bytes() == name);
-        named.push(
-            report
-                .cloned()
-                .ok_or_else(|| cms::Error::NotFound { key: format!("{}: its map", show(&name)) })?,
-        );
+        let place = context.store.place(&name)?;
+        let report = all.iter().find(|report| report.package == place.name).cloned();
+        named.push(report.ok_or_else(|| {
+            let why = "it has no map; one is made when a program reads it, or by 'cms rebuild'";
+            Failure::Other(Exit::NotFound, format!("{}: {why}", show(&name)))
+        })?);
     }
     Ok(named)
 }

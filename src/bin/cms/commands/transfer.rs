@@ -73,6 +73,8 @@ pub fn import(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     if packages.is_empty() {
         return Err(Failure::Other(Exit::Invalid, "nothing to import: the text holds no package".into()));
     }
+    // Without a configuration directory there is nowhere to put them, which is said before anything else.
+    context.store.packages()?;
     if line.has("merge") { merge(context, line, packages) } else { replace(context, packages) }
 }
 

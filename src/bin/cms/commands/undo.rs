@@ -20,7 +20,10 @@ pub fn undo(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             let last = context.store.history(None, usize::MAX)?.into_iter();
             let found =
                 last.filter(|r| !matches!(r.kind, Kind::Baseline | Kind::Confirm)).map(|r| r.sequence).next();
-            found.ok_or_else(|| Error::NotFound { key: "a transaction to take back".into() })?
+            found.ok_or_else(|| {
+                let why = "nothing to take back: the log holds no transaction that changed anything";
+                Failure::Other(Exit::NotFound, why.into())
+            })?
         }
     };
     if context.dry_run {
@@ -43,7 +46,7 @@ pub fn rollback(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         };
     }
     let revision = match context.store.find_revision(&show(spec)) {
-        Err(Error::NotFound { .. }) if context.store.labelled(&show(spec)).is_ok() => 0,
+        Err(Error::Missing(_)) if context.store.labelled(&show(spec)).is_ok() => 0,
         found => found?,
     };
     // A snapshot has all it takes, however far back it is.

@@ -53,7 +53,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound { .. } => Self::NotFound,
+            Error::NotFound { .. } | Error::Missing(_) => Self::NotFound,
             Error::Parse(error) => Self::Parse(error),
             Error::Exists { .. } => Self::Duplicate,
             Error::Io { .. }

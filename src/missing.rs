@@ -1,0 +1,107 @@
+//! What is not there, where it is no key: each says what and why, and what a person may do.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// What was asked for and does not exist.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// The directory that packages are in.
+    ConfigDir(PathBuf),
+    /// A directory for the log.
+    Log,
+    /// A revision, as it was written.
+    Revision {
+        /// What was written.
+        spec: String,
+        /// Why there is no such revision.
+        why: String,
+    },
+    /// A package that the log does not know.
+    Unlogged {
+        /// The package.
+        package: String,
+    },
+    /// A package that came later than the revision.
+    Before {
+        /// The package.
+        package: String,
+        /// The revision.
+        revision: u64,
+    },
+    /// A revision of a package that is not kept any more.
+    TooOld {
+        /// The package.
+        package: String,
+        /// The revision.
+        revision: u64,
+    },
+    /// A transaction.
+    Transaction(u64),
+    /// A snapshot of this label.
+    Snapshot(String),
+    /// A backup file.
+    File(PathBuf),
+    /// A commit that waits to be confirmed.
+    Pending {
+        /// The transaction that was asked for, if one was.
+        asked: Option<u64>,
+        /// The one that waits, if one does.
+        waiting: Option<u64>,
+    },
+}
+
+impl Missing {
+    /// Returns a suggestion of what to do about it, where there is one.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::ConfigDir(_) => Some("make it, or name another with CMS_CONFIG_DIR or 'cms -c DIR'"),
+            Self::Log => Some("name one with CMS_STATE_DIR or 'cms --state-dir DIR'"),
+            Self::Revision { .. } => Some(
+                "a revision is a number, -N, @{10 min ago}, @{2026-11-21 08:02} or the label of a snapshot; \
+                 see 'cms history' and 'cms snapshots'",
+            ),
+            Self::Unlogged { .. } => Some("'cms list' lists the packages there are"),
+            Self::Before { .. } => Some("'cms history PACKAGE' tells when it came"),
+            Self::TooOld { .. } => Some("'cms history' lists what is kept, CMS_LOG_SIZE says how much is"),
+            Self::Transaction(_) => Some("'cms history' lists those that are kept"),
+            Self::Snapshot(_) => Some("'cms snapshots' lists them"),
+            Self::Pending { asked: Some(_), waiting: Some(_) } => Some("'cms pending' tells more of it"),
+            Self::File(_) | Self::Pending { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConfigDir(path) => write!(f, "{}: no such configuration directory", path.display()),
+            Self::Log => write!(f, "there is no log, since no directory for it can be written"),
+            Self::Revision { spec, why } => write!(f, "revision {spec}: {why}"),
+            Self::Unlogged { package } => write!(f, "{package}: the log knows of no such package"),
+            Self::Before { package, revision } => {
+                write!(f, "{package}: there was no such package at revision {revision}")
+            }
+            Self::TooOld { package, revision } => {
+                write!(f, "{package}: the log does not go back to what it was at revision {revision}")
+            }
+            Self::Transaction(sequence) => write!(f, "transaction {sequence}: the log does not have it"),
+            Self::Snapshot(label) => write!(f, "snapshot {label}: none has that label"),
+            Self::File(path) => write!(f, "{}: no such file", path.display()),
+            Self::Pending { asked: Some(asked), waiting: Some(waiting) } => {
+                write!(f, "transaction {asked} does not wait to be confirmed, {waiting} does")
+            }
+            Self::Pending { asked: Some(asked), waiting: None } => {
+                write!(f, "transaction {asked} does not wait to be confirmed, nor does another")
+            }
+            Self::Pending { asked: None, .. } => write!(f, "no commit waits to be confirmed"),
+        }
+    }
+}
+
+impl From<Missing> for crate::Error {
+    fn from(missing: Missing) -> Self {
+        Self::Missing(missing)
+    }
+}
