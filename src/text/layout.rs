@@ -145,16 +145,17 @@ fn note_shared(layout: &mut Layout, last: Option<(usize, Site)>, this: (usize, S
     }
 }
 
-/// Rewrites the last line if nothing can be put below it as it is, because of a backslash that would
-/// continue it or a `;` without a line end. `end` is where the last statement ends.
+/// Rewrites the last line if nothing can be put below it as it is: because of a backslash that would continue it,
+/// or because it has no line end and a `;`, or has been continued with blanks only, which stock uci refuses once a
+/// line end follows. `end` is where the last statement ends.
 pub(super) fn close_end(source: &[u8], end: usize, line_end: &[u8]) -> Option<Vec<u8>> {
     let (statement, rest) = source.split_at(end);
     if rest.contains(&b'#') {
         return None;
     }
     let is_open = if rest.is_empty() { has_open_backslash(statement) } else { has_open_backslash(rest) };
-    let is_parted = !source.ends_with(b"\n") && rest.contains(&b';');
-    (is_open || is_parted).then(|| {
+    let is_unended = !source.ends_with(b"\n") && rest.iter().any(|byte| matches!(byte, b';' | b'\\'));
+    (is_open || is_unended).then(|| {
         let mut out = statement.to_vec();
         if rest.is_empty() && statement.ends_with(b"\r") {
             // An escaped CR is part of the value; a line feed behind it would make it a continuation.
