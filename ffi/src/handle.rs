@@ -139,6 +139,19 @@ pub unsafe fn put(text: &[u8], buffer: *mut c_char, size: usize) {
     unsafe { end.write(0) };
 }
 
+/// Gives a value as cms_get does: as [`put`], and its length.
+///
+/// # Safety
+///
+/// `buffer` is NULL or has `size` bytes; `len` is NULL or may be written to.
+#[inline(always)]
+pub unsafe fn put_value(value: &[u8], buffer: *mut c_char, size: usize, len: *mut usize) {
+    // SAFETY: the caller's promise.
+    unsafe { put(value, buffer, size) };
+    // SAFETY: the same.
+    unsafe { give(len, value.len()) };
+}
+
 /// Gives out a handle.
 ///
 /// # Safety

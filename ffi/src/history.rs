@@ -8,8 +8,8 @@ use cms_core::log::{Content, KeyChange, Record, What};
 use cms_core::{Archive, Error, Key, Missing};
 
 use crate::handle::{
-    bytes, check, check_buffer, cms_bytes, give, give_handle, handle, handle_mut, optional, put, take_back,
-    wanted,
+    bytes, check, check_buffer, cms_bytes, give, give_handle, handle, handle_mut, optional, put_value,
+    take_back, wanted,
 };
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
@@ -312,10 +312,8 @@ pub unsafe extern "C" fn cms_get_at(
                 value.items().collect::<Vec<_>>().join(&b' ')
             }
         };
-        // SAFETY: the buffer has `size` bytes, and the value does not overlap with it.
-        unsafe { put(&value, buffer, size) };
-        // SAFETY: C keeps the conventions.
-        unsafe { give(len, value.len()) };
+        // SAFETY: the same.
+        unsafe { put_value(&value, buffer, size, len) };
         Ok(())
     })
 }

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char};
 use cms_core::map::Value;
 use cms_core::typed::{self, NotA};
 
-use crate::handle::{bytes, check, check_buffer, give, handle, is_buffer, put, wanted};
+use crate::handle::{bytes, check, check_buffer, give, handle, is_buffer, put_value, wanted};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, named};
 
@@ -35,9 +35,7 @@ pub unsafe extern "C" fn cms_get(
         let copied = open.0.peek(text, |value| match value {
             Value::String(string) => {
                 // SAFETY: C promises that the buffer has `size` bytes; `len` is NULL or has a place.
-                unsafe { put(string, buffer, size) };
-                // SAFETY: the same.
-                unsafe { give(len, string.len()) };
+                unsafe { put_value(string, buffer, size, len) };
                 true
             }
             Value::List(_) => false,
@@ -62,12 +60,8 @@ unsafe fn get_guarded(
 ) -> cms_status {
     guard(|| {
         check_buffer(buffer, size)?;
-        let copy = |value: &[u8]| {
-            // SAFETY: C promises that the buffer has `size` bytes.
-            unsafe { put(value, buffer, size) };
-            // SAFETY: C promises that `len` is NULL or has a place.
-            unsafe { give(len, value.len()) };
-        };
+        // SAFETY: C promises that the buffer has `size` bytes; `len` is NULL or has a place.
+        let copy = |value: &[u8]| unsafe { put_value(value, buffer, size, len) };
         // SAFETY: C promises that the handle is one and the key ends.
         unsafe { read(store, key, copy) }
     })

@@ -6,7 +6,8 @@ use std::time::Duration;
 use cms_core::{Savepoint, Transaction};
 
 use crate::handle::{
-    bytes, check, check_buffer, check_text, give, give_handle, handle, handle_mut, put, take_back, wanted,
+    bytes, check, check_buffer, check_text, give, give_handle, handle, handle_mut, put_value, take_back,
+    wanted,
 };
 use crate::history::message_of;
 use crate::open::cms_store;
@@ -93,9 +94,7 @@ pub unsafe extern "C" fn cms_txn_add_section(
         check_buffer(buffer, size)?;
         let name = txn.0.add_section(package, section_type)?;
         // SAFETY: the same.
-        unsafe { put(name.as_bytes(), buffer, size) };
-        // SAFETY: the same.
-        unsafe { give(len, name.len()) };
+        unsafe { put_value(name.as_bytes(), buffer, size, len) };
         Ok(())
     })
 }
@@ -176,10 +175,8 @@ pub unsafe extern "C" fn cms_txn_get(
         check(key, "key")?;
         let items = txn.0.get(key)?.ok_or_else(|| Failure::Missing(key.to_vec()))?;
         let value = items.join(&b' ');
-        // SAFETY: the buffer has `size` bytes, and the value does not overlap with it.
-        unsafe { put(&value, buffer, size) };
-        // SAFETY: C keeps the conventions.
-        unsafe { give(len, value.len()) };
+        // SAFETY: the same.
+        unsafe { put_value(&value, buffer, size, len) };
         Ok(())
     })
 }

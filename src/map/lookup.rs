@@ -93,24 +93,8 @@ impl Map {
     /// Reports whether there is no entry of a key, not even one of a deleted option: then no other way of looking
     /// finds it either.
     pub fn has_none(&self, path: &Path<'_>) -> bool {
-        let mut bucket = self.index.home(path.hash);
-        for _ in 0..REACH {
-            let line = self.line(bucket);
-            let mut bits = candidates(|index| line.load(index, Ordering::Relaxed), path.hash);
-            while bits != 0 {
-                // Acquire: see `Index::find`.
-                let at = line.load(FIRST_SLOT + bits.trailing_zeros() as usize, Ordering::Acquire);
-                if at & BLOCK == 0 && at != 0 && !matches!(self.hit(At(at), path), Hit::Other) {
-                    return false;
-                }
-                bits &= bits - 1;
-            }
-            if line.load(OVERFLOW, Ordering::Relaxed) == 0 {
-                return true;
-            }
-            bucket = self.index.after(bucket);
-        }
-        true
+        let is_it = |at| !matches!(self.hit(at, path), Hit::Other);
+        self.index.find_record(&self.region, path.hash, is_it).is_none()
     }
 
     /// Asks for the bucket of a key, so that it is there when the key is looked up.

@@ -9,6 +9,7 @@ from ._typing import Base, overload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
     from typing import Any, Callable, Iterator, List, Optional, Type, TypeVar, Union
 
     from ._section import Package, Section
@@ -80,6 +81,15 @@ class Root(Reader):
     """
 
     __slots__ = ()
+
+    def close(self) -> None:
+        """Gives up what it holds. Closing twice is closing once."""
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
 
     def package(self, name: str) -> Package:
         """Returns a package, as one commit left it."""

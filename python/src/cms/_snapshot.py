@@ -10,8 +10,7 @@ from ._section import Package, Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Type
+    from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 
 class Snapshot(Root):
@@ -36,11 +35,6 @@ class Snapshot(Root):
     def __enter__(self) -> Snapshot:
         self._use()
         return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Gives the memory back. Closing twice is closing once."""

@@ -16,8 +16,7 @@ from ._txn import Transaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Any, Callable, Iterator, List, Optional, Tuple, Type, Union
+    from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
 
     from ._errors import Error
     from ._history import Entry
@@ -108,11 +107,6 @@ class Store(Root, Log):
     def __enter__(self) -> Store:
         self._use()
         return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes the store. What was read with it stays; snapshots and transactions go on. Twice is once."""
