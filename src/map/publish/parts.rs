@@ -1,0 +1,177 @@
+//! Sections of so many options that they are kept in parts.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::block::SectionBlock;
+use super::super::content::{Head, check, options};
+use super::super::encode::{self, Version, parts_for};
+use super::super::format::{At, PART, PART_OPTIONS};
+use super::super::hash::of_part;
+use super::super::index::BLOCK;
+use super::super::mapping::part_number;
+use super::{Entry, NoRoom, Publication, Step, bytes_of};
+use crate::package::{Section, Value};
+
+/// An option to be written and its rank in its section.
+type Ranked<'a> = (encode::Written<Value<'a>>, u32);
+
+impl<'a> Publication<'a> {
+    /// A split section of which any option may have changed.
+    pub(super) fn all_parts(
+        &mut self,
+        section: Section<'a>,
+        called: &Head<'a>,
+        entry: &Entry<'a>,
+    ) -> Step<()> {
+        let mut all: Vec<(u64, At, Value<'a>)> = Vec::new();
+        for (name, value) in options(section) {
+            check(name, value)?;
+            all.push((self.map.name_hash(name), room!(self.name(name)?), value));
+        }
+        let old_parts = entry.old.and_then(|old| old.parts()).map(|[parts, ..]| parts);
+        // It was split before, and then deleted: the versions of its parts would lead past that. A new map has none.
+        if old_parts.is_none() && self.map.find_part(entry.hash, called.name, 0).is_some() {
+            return Ok(Err(NoRoom));
+        }
+        if old_parts.is_some_and(|parts| !self.is_likely(parts)) {
+            return Ok(Err(NoRoom));
+        }
+        let parts = parts_for(all.len()).max(old_parts.unwrap_or(1));
+        let mut groups: Vec<Vec<Ranked<'a>>> = vec![Vec::new(); parts as usize];
+        let mut known = HashSet::with_capacity(all.len());
+        for (rank, (hash, name, value)) in (0..).zip(&all) {
+            known.insert(name.0);
+            groups[part_number(*hash, parts) as usize].push(((*name, Some(*value)), rank));
+        }
+        for name in self.live_names(entry).into_iter().filter(|name| !known.contains(&name.0)) {
+            let hash = self.map.name_hash(self.map.name(name).unwrap_or_default());
+            groups[part_number(hash, parts) as usize].push(((name, None), 0));
+        }
+        for (number, group) in (0..).zip(&groups) {
+            // When parts have become more, each follows the one its options were in.
+            let from = old_parts.map(|old| number & (old - 1));
+            let prev = from.and_then(|from| self.map.find_part(entry.hash, called.name, from));
+            let prev = prev.map(|found| found.at).or(entry.at);
+            room!(self.part(called.name, entry.hash, number, prev, group)?);
+        }
+        let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        self.split_head(called, entry, [parts, total, total])
+    }
+
+    fn split_head(&mut self, called: &Head<'a>, entry: &Entry<'a>, numbers: [u32; 3]) -> Step<()> {
+        let section_type = room!(self.name(called.section_type)?);
+        let unchanged = |old: &SectionBlock<'_>| {
+            let same_head = old.is_anonymous() == called.anonymous && old.block.type_word() == section_type.0;
+            !old.is_deleted() && same_head && old.parts() == Some(numbers)
+        };
+        if entry.old.as_ref().is_some_and(unchanged) {
+            return Ok(Ok(()));
+        }
+        let at = room!(self.at());
+        let version = self.version(entry);
+        encode::split_section(&mut self.out, version, called, section_type, numbers);
+        self.updates.push((entry.slot, at.0 | BLOCK));
+        self.replaced += entry.old.map_or(0, |old| old.block.bytes.len());
+        Ok(Ok(()))
+    }
+
+    /// Writes a part, unless it is as it was.
+    fn part(
+        &mut self,
+        section: &[u8],
+        section_hash: u64,
+        number: u32,
+        prev: Option<At>,
+        group: &[Ranked<'a>],
+    ) -> Step<()> {
+        let found = self.map.find_part(section_hash, section, number);
+        let old = found.and_then(|found| self.map.newest_section(found.at));
+        if old.is_some_and(|old| same_part(&old, group)) {
+            return Ok(Ok(()));
+        }
+        let slot = match found {
+            Some(found) => found.slot,
+            None => room!(self.claim(of_part(section_hash, number))),
+        };
+        let at = room!(self.at());
+        let version = Version { prev: prev.unwrap_or_default(), seq: self.seq };
+        encode::part(&mut self.out, version, section, number, group);
+        self.updates.push((slot, at.0 | BLOCK));
+        self.replaced += old.map_or(0, |old| old.block.bytes.len());
+        self.records(at, PART, section)
+    }
+
+    /// A split section of which only the options `touched` may have changed.
+    pub(super) fn some_parts(
+        &mut self,
+        section: Section<'a>,
+        called: &Head<'a>,
+        entry: &Entry<'a>,
+        touched: Option<&[&[u8]]>,
+    ) -> Step<()> {
+        let numbers = entry.old.and_then(|old| old.parts());
+        let (Some(touched), Some([parts, total, next_rank])) = (touched, numbers) else {
+            return self.all_parts(section, called, entry);
+        };
+        let most = u64::from(parts) * (PART_OPTIONS * 4) as u64;
+        if !self.is_likely(parts) || u64::from(total) > most || next_rank > u32::MAX / 2 {
+            return self.all_parts(section, called, entry);
+        }
+        let mut total = i64::from(total);
+        // Those that were added, in their order, whatever part they are in.
+        let added = section.options().filter(|option| option.origin().is_none());
+        let fresh: HashMap<&[u8], u32> = added.map(|option| option.name()).zip(next_rank..).collect();
+        let next_rank = fresh.values().fold(next_rank, |next, rank| next.max(rank.saturating_add(1)));
+        let mut touched: Vec<(u32, &[u8])> =
+            touched.iter().map(|name| (part_number(self.map.name_hash(name), parts), *name)).collect();
+        touched.sort_by_key(|(number, _)| *number);
+        touched.dedup();
+        for group in touched.chunk_by(|a, b| a.0 == b.0) {
+            let number = group[0].0;
+            let found = self.map.find_part(entry.hash, called.name, number);
+            let old = found.and_then(|found| self.map.newest_section(found.at));
+            let live = old.iter().flat_map(|old| {
+                let records = (0..).zip(old.records()).filter(|(_, record)| record.value.is_some());
+                records.map(|(index, record)| (record.name, old.rank(index))).collect::<Vec<_>>()
+            });
+            let mut written: Vec<Ranked<'a>> = Vec::new();
+            for (name, rank) in live {
+                let option = section.option(self.map.name(name).unwrap_or_default());
+                // One that was deleted and added again has moved to the end.
+                let rank = fresh.get(self.map.name(name).unwrap_or_default()).copied().unwrap_or(rank);
+                let value = option.map(|option| option.value());
+                total -= i64::from(value.is_none());
+                written.push(((name, value), rank));
+            }
+            for (_, name) in group {
+                let Some(option) = section.option(name) else { continue };
+                check(option.name(), option.value())?;
+                let at = room!(self.name(option.name())?);
+                if !written.iter().any(|((known, _), _)| *known == at) {
+                    let rank = fresh.get(name).copied().unwrap_or(next_rank);
+                    written.push(((at, Some(option.value())), rank));
+                    total += 1;
+                }
+            }
+            room!(self.part(called.name, entry.hash, number, found.map(|found| found.at), &written)?);
+        }
+        self.split_head(called, entry, [parts, u32::try_from(total).unwrap_or(0), next_rank])
+    }
+
+    /// Reports whether a section may have so many parts; if not, the map is damaged and to be made anew.
+    fn is_likely(&self, parts: u32) -> bool {
+        parts.is_power_of_two() && parts <= self.map.index.slots()
+    }
+}
+
+/// Reports whether a part holds just these options.
+fn same_part(old: &SectionBlock<'_>, group: &[Ranked<'_>]) -> bool {
+    let live = |value: &Option<Value<'_>>| value.is_some();
+    let mine = group.iter().filter(|((_, value), _)| live(value));
+    let records = (0..).zip(old.records()).filter(|(_, record)| record.value.is_some());
+    old.block.kind == PART
+        && group.iter().all(|((_, value), _)| live(value))
+        && records
+            .map(|(index, record)| (record.name, old.rank(index), record.value.map(bytes_of)))
+            .eq(mine.map(|((name, value), rank)| (*name, *rank, value.map(bytes_of))))
+}
