@@ -98,7 +98,7 @@ pub(crate) enum Outcome<'p> {
     /// All are in place.
     Done(Numbers),
     /// Someone has saved these files since they were read, and they are as that left them; the others are in
-    /// place.
+    /// place. Whether those survive a power cut, [`Ledger::settled`] tells.
     Again(Vec<&'p Place>),
 }
 
@@ -150,7 +150,7 @@ impl Store {
             let Some(parts) = parts?.into_iter().collect::<Option<Vec<_>>>() else { continue };
             let parts: Vec<Part<'_>> = parts.into_iter().flatten().collect();
             if parts.is_empty() {
-                return Ok(None);
+                return ledger.settled().map(|()| None);
             }
             match self.put_in_place(ledger, parts, why)? {
                 Outcome::Done(numbers) => return Ok(numbers.revision),
@@ -289,7 +289,10 @@ impl Store {
         if again.is_empty() {
             // In place it is in any case, and seen.
             let numbers = Numbers { revision: revision.or(sequence), sequence };
-            return durable.map(|()| Outcome::Done(numbers));
+            return durable.and_then(|()| ledger.settled()).map(|()| Outcome::Done(numbers));
+        }
+        if let Err(error) = durable {
+            ledger.unsettled(error);
         }
         Ok(Outcome::Again(again.into_iter().map(|index| parts[index].place).collect()))
     }

@@ -57,6 +57,8 @@ pub(crate) struct Ledger<'s> {
     writer: Option<Writer<'s>>,
     /// What goes before the next record: packages seen for the first time, and changes by hand.
     waiting: Vec<Record>,
+    /// Why some of the texts that are in place may not survive a power cut, while others are still being put there.
+    unsettled: Option<Error>,
 }
 
 impl Store {
@@ -94,7 +96,7 @@ impl Store {
 
     /// As [`Store::ledger`], but texts that this store is to put in place later may not be.
     pub(crate) fn ledger_behind(&self) -> Result<Ledger<'_>> {
-        let mut ledger = Ledger { store: self, writer: None, waiting: Vec::new() };
+        let mut ledger = Ledger { store: self, writer: None, waiting: Vec::new(), unsettled: None };
         let Some(log) = self.log() else { return Ok(ledger) };
         let timeout = self.options.lock_timeout;
         ledger.writer = match log.write(Instant::now() + timeout, timeout) {
@@ -149,7 +151,8 @@ impl Store {
         // While another works there is nothing to recover from; without rights there is nothing to be done.
         match log.write(Instant::now(), Duration::ZERO) {
             Ok(writer) => {
-                Ledger { store: self, writer: Some(writer), waiting: Vec::new() }.recover().map(|_| ())
+                let (waiting, unsettled) = (Vec::new(), None);
+                Ledger { store: self, writer: Some(writer), waiting, unsettled }.recover().map(|_| ())
             }
             Err(Error::Locked { .. }) => Ok(()),
             Err(error) if cannot_be_written(&error) => Ok(()),
@@ -397,9 +400,21 @@ impl Ledger<'_> {
         Ok(Some(sequence))
     }
 
-    /// Notes that the texts of all transactions are in place.
+    /// Notes that texts are in place which may not survive a power cut, while others are not in place yet: whoever
+    /// goes on with those is told by [`Ledger::settled`].
+    pub fn unsettled(&mut self, error: Error) {
+        self.unsettled.get_or_insert(error);
+    }
+
+    /// Returns whether all texts that were put in place so far survive a power cut.
+    pub fn settled(&self) -> Result<()> {
+        self.unsettled.as_ref().map_or(Ok(()), |error| Err(error.again()))
+    }
+
+    /// Notes that the texts of all transactions are in place. Of those that may not survive a power cut it is not
+    /// noted: whoever comes next syncs them once more.
     pub fn applied(&mut self) {
-        if let Some(writer) = &mut self.writer {
+        if let Some(writer) = self.writer.as_mut().filter(|_| self.unsettled.is_none()) {
             writer.mark_applied();
         }
     }

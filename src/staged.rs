@@ -90,7 +90,7 @@ impl Store {
             }
         }
         if parts.is_empty() {
-            return Ok(Some(outcomes));
+            return ledger.settled().map(|()| Some(outcomes));
         }
         for (part, (place, locked, kept)) in parts.iter().zip(&staged) {
             let written = self.save_staging(place).write_journal(locked, &part.draft, &part.text, kept);

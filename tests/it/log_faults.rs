@@ -4,13 +4,13 @@
 
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use cms::files::{Call, Files, Probe};
 use cms::log::Limits;
-use cms::{Error, Live};
+use cms::{Delta, DeltaKind, Error, Form, Live};
 
 use crate::oracle::{Triple, is_exhaustive};
 
@@ -218,4 +218,72 @@ fn noting_edits_with_any_call_failing_changes_no_text() {
         }
         (format!("{outcome:?}"), 1..=1)
     });
+}
+
+/// Saves one package like an editor at the moment another is put in place, and has the next sync of the directory
+/// fail: that which makes the other one durable.
+#[derive(Default)]
+struct EditorAndFailingSync {
+    packages: Mutex<Vec<PathBuf>>,
+    has_saved: AtomicBool,
+    has_failed: AtomicBool,
+}
+
+impl Probe for EditorAndFailingSync {
+    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
+        let packages = self.packages.lock().expect("no panic");
+        let [placed, edited] = packages.as_slice() else { return Ok(usize::MAX) };
+        if call == Call::Rename && path == placed && !self.has_saved.swap(true, Ordering::Relaxed) {
+            let text = std::fs::read_to_string(edited)? + "# by hand\n";
+            std::fs::write(edited, text)?;
+        }
+        let has_saved = self.has_saved.load(Ordering::Relaxed);
+        if call == Call::SyncDir && path.ends_with("config") && has_saved {
+            return match self.has_failed.swap(true, Ordering::Relaxed) {
+                false => Err(io::Error::from_raw_os_error(5)),
+                true => Ok(usize::MAX),
+            };
+        }
+        Ok(usize::MAX)
+    }
+}
+
+/// The error was dropped when another package had to be done again, because an editor had saved it meanwhile: who had
+/// committed was told that all was safe.
+#[test]
+fn a_text_that_may_not_be_durable_is_told_of_though_another_had_to_be_merged_with_an_edit() {
+    for staged in [false, true] {
+        let triple = committed(20, Limits::default(), 1);
+        let probe = Arc::new(EditorAndFailingSync::default());
+        let live = triple.live(Files::probed(probe.clone()));
+        *probe.packages.lock().expect("no panic") =
+            vec![triple.path("config/alpha"), triple.path("config/beta")];
+        let outcome = if staged {
+            let places = ["alpha", "beta"].map(|name| live.store().place(name.as_bytes()).expect("there"));
+            for place in &places {
+                let add = Delta::new(DeltaKind::AddList, b"s", Some(b"l"), Some(b"two"));
+                live.store().stage(place, &[add]).expect("staged");
+            }
+            live.store().commit_together(&places, Form::Lossless, None).map(|_| 0)
+        } else {
+            triple.commit(&live, 2)
+        };
+        assert!(probe.has_failed.load(Ordering::Relaxed));
+        assert!(matches!(outcome, Err(Error::NotDurable { .. })), "{outcome:?}");
+        for name in ["alpha", "beta"] {
+            let text = std::fs::read_to_string(triple.path("config").join(name)).expect("readable");
+            let is_new =
+                if staged { text.contains("list l 'two'") } else { text.starts_with(&triple.text(name, 2)) };
+            assert!(is_new && text.ends_with("# by hand\n") == (name == "beta"), "{text}");
+            assert!(
+                !live.store().may_be_staged(&live.store().place(name.as_bytes()).expect("there")),
+                "{name}"
+            );
+        }
+        drop(live);
+        // Whoever comes next makes it durable, and goes on.
+        let live = triple.live(Files::default());
+        live.store().recover().expect("recovered");
+        triple.commit(&live, 3).expect("committed");
+    }
 }
