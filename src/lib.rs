@@ -76,7 +76,7 @@ pub use missing::Missing;
 pub use package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
 pub use prepared::Prepared;
 pub use snapshot::Snapshot;
-pub use staged::Committed;
+pub use staged::{Committed, Unstaged};
 pub use store::{Change, Loaded, Options, Place, Store};
 pub use transaction::{MAX_OPEN, Savepoint, Transaction};
 pub use watch::{Changed, Event, MAX_WATCHES, Pattern, Subscription, Watch};

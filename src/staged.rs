@@ -1,14 +1,19 @@
-//! Commits what is staged: takes delta files into a transaction, and cuts them once it is made.
+//! Commits what is staged: takes delta files into a transaction, and cuts them once it is made. Changes that were
+//! gathered elsewhere can be part of the same transaction.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::commit::{Form, Outcome, Part, attempt};
-use crate::delta::read_lines;
+use crate::delta::{Delta, read_lines};
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Why};
+use crate::log::Digest;
 use crate::package::Package;
 use crate::replace::Reading;
 use crate::staging::{Locked, Staging};
+use crate::step::{Change, Known};
 use crate::store::{Place, Replay, Store};
 use crate::text::Dialect;
 
@@ -21,14 +26,30 @@ pub struct Committed {
     pub failed: usize,
     /// Whether the file was written.
     pub written: bool,
+    /// The revision it was written at, where there is a log or there are maps.
+    pub revision: Option<u64>,
 }
 
-/// A part that is made of staged changes: the delta file, and what stays in it.
+/// Changes to a package that are not staged.
+#[derive(Debug)]
+pub struct Unstaged {
+    /// The package.
+    pub place: Place,
+    /// As it was before them, what was staged included.
+    pub before: Package,
+    /// The changes, in order.
+    pub deltas: Vec<Delta>,
+}
+
+/// A delta file that goes into a commit, and what stays in it.
 struct Staged<'p> {
-    part: Part<'p>,
+    place: &'p Place,
     locked: Locked,
     kept: Vec<u8>,
 }
+
+/// A package's part in a commit, if there is one, with its delta file if there is one.
+type StagedPart<'p> = Option<(Part<'p>, Option<Staged<'p>>)>;
 
 impl Store {
     /// Commits the staged changes of a package.
@@ -56,7 +77,30 @@ impl Store {
         form: Form,
         confirm: Option<Duration>,
     ) -> Result<Vec<Committed>> {
+        self.commit_with(places, Vec::new(), form, confirm)
+    }
+
+    /// As [`Store::commit_together`], with changes to some of these packages that were not staged; they come behind
+    /// those that were.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit_together`]; [`Error::Conflict`] if a key that was changed is not as it was before, and
+    /// whatever a change is refused with. Nothing is changed then.
+    pub fn commit_with(
+        &self,
+        places: &[Place],
+        unstaged: Vec<Unstaged>,
+        form: Form,
+        confirm: Option<Duration>,
+    ) -> Result<Vec<Committed>> {
         let why = Why { confirm, ..Why::COMMIT };
+        let change = |Unstaged { place, before, deltas }| {
+            let digest = Digest::of(before.source());
+            let known = Arc::new(Known { package: before, digest });
+            Change { place, deltas, known, edited: None, reads: BTreeSet::new(), force: false }
+        };
+        let mut unstaged: Vec<Change> = unstaged.into_iter().map(change).collect();
         let mut ledger = self.ledger()?;
         // In the order of their paths, so that two who commit never wait for each other.
         let mut order: Vec<&Place> = places.iter().collect();
@@ -65,7 +109,7 @@ impl Store {
         let locks: Result<Vec<_>> = order.iter().map(|place| self.take_lock(&place.path)).collect();
         let _locks = locks?;
         let Some(first) = order.first() else { return Ok(Vec::new()) };
-        let done = attempt(first, || self.try_commit(&mut ledger, &order, form, &why))?;
+        let done = attempt(first, || self.try_commit(&mut ledger, &order, &mut unstaged, form, &why))?;
         let outcome = |place: &Place| {
             let found = order.iter().zip(&done).find(|(done, _)| done.path == place.path);
             found.map(|(_, outcome)| *outcome).unwrap_or_default()
@@ -77,22 +121,28 @@ impl Store {
         &self,
         ledger: &mut Ledger<'_>,
         places: &[&Place],
+        unstaged: &mut Vec<Change>,
         form: Form,
         why: &Why,
     ) -> Result<Option<Vec<Committed>>> {
         let (mut outcomes, mut parts, mut staged) = (Vec::new(), Vec::new(), Vec::new());
         for place in places {
-            let Some((outcome, part)) = self.staged_part(ledger, place, form)? else { return Ok(None) };
+            let change = unstaged.iter().find(|change| change.place.path == place.path);
+            let Some((outcome, part)) = self.staged_part(ledger, place, change, form)? else {
+                return Ok(None);
+            };
             outcomes.push(outcome);
-            if let Some(Staged { part, locked, kept }) = part {
+            if let Some((part, file)) = part {
                 parts.push(part);
-                staged.push((*place, locked, kept));
+                staged.push(file);
             }
         }
         if parts.is_empty() {
             return ledger.settled().map(|()| Some(outcomes));
         }
-        for (part, (place, locked, kept)) in parts.iter().zip(&staged) {
+        for (part, Staged { place, locked, kept }) in
+            parts.iter().zip(&staged).filter_map(|(part, file)| Some((part, file.as_ref()?)))
+        {
             let written = self.save_staging(place).write_journal(locked, &part.draft, &part.text, kept);
             if let Err(error) = written {
                 let _ = self.remove_journals(&staged);
@@ -100,29 +150,29 @@ impl Store {
             }
         }
         match self.put_in_place(ledger, parts, why) {
-            Ok(Outcome::Done(_)) => {
-                for (place, locked, kept) in &staged {
-                    self.finish_staged(&self.save_staging(place), locked, kept)?;
-                }
+            Ok(Outcome::Done(numbers)) => {
+                staged.iter().flatten().try_for_each(|file| self.finish_staged(file))?;
+                let written = outcomes.iter_mut().filter(|outcome| outcome.written);
+                written.for_each(|outcome| outcome.revision = numbers.revision);
                 Ok(Some(outcomes))
             }
             // Those that are in place know it by their journals; see `Staging::lock`.
             Ok(Outcome::Again(again)) => {
-                for (place, locked, kept) in &staged {
-                    if again.iter().any(|again| again.path == place.path) {
-                        self.save_staging(place).remove_journal()?;
+                let is_again = |place: &Place| again.iter().any(|again| again.path == place.path);
+                for file in staged.iter().flatten() {
+                    if is_again(file.place) {
+                        self.save_staging(file.place).remove_journal()?;
                     } else {
-                        self.finish_staged(&self.save_staging(place), locked, kept)?;
+                        self.finish_staged(file)?;
                     }
                 }
+                unstaged.retain(|change| is_again(&change.place));
                 Ok(None)
             }
             // The journals lead whoever recovers from this.
             Err(error @ Error::Unfinished { .. }) => Err(error),
             Err(error @ Error::NotDurable { .. }) => {
-                for (place, locked, kept) in &staged {
-                    let _ = self.finish_staged(&self.save_staging(place), locked, kept);
-                }
+                staged.iter().flatten().for_each(|file| drop(self.finish_staged(file)));
                 Err(error)
             }
             Err(error) => {
@@ -136,28 +186,43 @@ impl Store {
         self.staging(place, &self.dirs().save.path)
     }
 
-    fn remove_journals(&self, staged: &[(&Place, Locked, Vec<u8>)]) -> Result<()> {
-        staged.iter().try_for_each(|(place, ..)| self.save_staging(place).remove_journal())
+    fn remove_journals(&self, staged: &[Option<Staged<'_>>]) -> Result<()> {
+        staged.iter().flatten().try_for_each(|file| self.save_staging(file.place).remove_journal())
     }
 
-    /// Applies what is staged for a package. Returns what comes of it, and its part of a commit with the delta
-    /// file and what stays in that; `None` if someone was writing to the package.
+    /// Applies what is staged for a package, and what is changed besides. Returns what comes of it, and its part of
+    /// a commit; `None` if someone was writing to the package.
     fn staged_part<'p>(
         &self,
         ledger: &mut Ledger<'_>,
         place: &'p Place,
+        unstaged: Option<&Change>,
         form: Form,
-    ) -> Result<Option<(Committed, Option<Staged<'p>>)>> {
+    ) -> Result<Option<(Committed, StagedPart<'p>)>> {
         let Some(Reading { identity, text, locked: _lock }) = self.read_current(&place.path)? else {
             return Ok(None);
         };
         let staging = self.save_staging(place);
         // Where nothing is staged, a package that cannot be read is an error all the same.
         let old = self.look(ledger, place, text)?;
-        let Some(locked) = staging.lock()? else { return Ok(Some((Committed::default(), None))) };
+        let locked = staging.lock()?;
+        if locked.is_none() && unstaged.is_none() {
+            return Ok(Some((Committed::default(), None)));
+        }
         self.remove_leftovers([place.path.as_path()]);
         let mut package = old.package.clone();
-        let (mut outcome, mut kept) = apply_lines(&locked, place, &mut package, self.options.dialect);
+        let mut replay = Replay::new(self.options.dialect);
+        let (mut outcome, mut kept) = match &locked {
+            Some(locked) => apply_lines(locked, place, &mut package, &mut replay),
+            None => (Committed::default(), Vec::new()),
+        };
+        if let Some(change) = unstaged {
+            let now = Known { package, digest: old.digest };
+            self.check_conflicts(&now, change)?;
+            package = now.package;
+            change.deltas.iter().try_for_each(|delta| replay.apply(&mut package, delta))?;
+            outcome.applied += change.deltas.len();
+        }
         if outcome.applied == 0 {
             return Ok(Some((outcome, None)));
         }
@@ -169,17 +234,18 @@ impl Store {
         self.check_limit(&place.name, &package, &text)?;
         outcome.written = form != Form::Lossless || text != *old.text();
         if !outcome.written {
-            staging.rewrite(&locked, &kept)?;
+            locked.map_or(Ok(()), |locked| staging.rewrite(&locked, &kept))?;
             return Ok(Some((outcome, None)));
         }
         let draft = self.draft(&place.path, &text, Some(identity))?;
         let part = Part { place, before: Some(old.text().clone()), step, text, draft };
-        Ok(Some((outcome, Some(Staged { part, locked, kept }))))
+        Ok(Some((outcome, Some((part, locked.map(|locked| Staged { place, locked, kept }))))))
     }
 
     /// Takes the changes that are in the package file now out of the delta file. If that fails, the journal
     /// stays, and whoever comes next does it.
-    fn finish_staged(&self, staging: &Staging<'_>, locked: &Locked, kept: &[u8]) -> Result<()> {
+    fn finish_staged(&self, Staged { place, locked, kept }: &Staged<'_>) -> Result<()> {
+        let staging = self.save_staging(place);
         staging.rewrite_committed(locked, kept)?;
         staging.remove_journal()
     }
@@ -202,9 +268,8 @@ fn apply_lines(
     locked: &Locked,
     place: &Place,
     package: &mut Package,
-    dialect: Dialect,
+    replay: &mut Replay,
 ) -> (Committed, Vec<u8>) {
-    let mut replay = Replay::new(dialect);
     let mut outcome = Committed::default();
     let mut kept = Vec::new();
     for line in read_lines(&locked.text) {

@@ -101,7 +101,7 @@ pub struct Change {
 }
 
 /// A package as it would be after a commit, and what makes the difference.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// Where it came from.
     pub place: Place,

@@ -284,20 +284,6 @@ fn dry_run_and_safe_mode_write_nothing() {
 }
 
 #[test]
-fn batch_stops_at_the_first_failing_line_and_names_it() {
-    let sandbox = Sandbox::new();
-    let script =
-        "set network.lan.a=1\n# comment\nset network.lan.b='two\nlines'\nget nope.x.y\nset network.lan.c=3\n";
-    let output = sandbox.fed(&["batch"], script);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("line 5 failed"));
-    sandbox.fails(1, &["get", "network.lan.c"]);
-    assert_eq!(sandbox.ok(&["get", "network.lan.b"]), "two\nlines\n");
-    assert_eq!(sandbox.fed(&["batch", "--keep-going"], script).status.code(), Some(1));
-    assert_eq!(sandbox.ok(&["get", "network.lan.c"]), "3\n");
-}
-
-#[test]
 fn fmt_tidies_and_keeps_comments() {
     let sandbox = Sandbox::new();
     sandbox.write("messy", "config   a  x # one\n    option o   1\n");

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cms::files::{Call, Files, Probe};
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Error, Form, Options, Store};
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Error, Form, Options, Store, Unstaged};
 use tempfile::TempDir;
 
 const OLD: &str = "# kept\nconfig a 'x'\n\toption o '1' # old\n\tlist l 'one'\n";
@@ -157,6 +157,32 @@ fn a_commit_with_any_call_failing_leaves_old_or_new_and_loses_nothing() {
                 Err(_) => {}
             }
             bench.recovers(&what);
+        });
+    }
+}
+
+#[test]
+fn unstaged_changes_with_any_call_failing_are_committed_with_the_staged_ones_or_leave_them_as_they_were() {
+    let more = OLD.replace("option o '1'", "option o '2'").replace("'one'\n", "'one'\n\tlist l 'two'\n");
+    for fault in FAULTS {
+        at_every_call(fault, |bench, store, at| {
+            let plain = bench.store(Files::default());
+            let place = plain.place(b"n").expect("a package");
+            plain.stage(&place, &staged()[..1]).expect("staged");
+            let before = plain.load(b"n").expect("loads").package;
+            let unstaged = Unstaged { place: place.clone(), before, deltas: staged()[1..2].to_vec() };
+            let outcome =
+                store.commit_with(std::slice::from_ref(&place), vec![unstaged], Form::Lossless, None);
+            let what = format!("call {at}: {outcome:?}");
+            bench.store(Files::default()).recover().expect("recovered");
+            let text = bench.text();
+            assert!(text == OLD || text == more, "{what}: {text}");
+            let left = bench.store(Files::default()).load(b"n").expect("loads").changes.len();
+            assert_eq!(left, usize::from(text == OLD), "{what}");
+            match outcome {
+                Ok(_) | Err(Error::NotDurable { .. }) => assert_eq!(text, more, "{what}"),
+                Err(_) => {}
+            }
         });
     }
 }

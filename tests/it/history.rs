@@ -517,36 +517,6 @@ fn a_lock_out_ends_by_itself() {
 }
 
 #[test]
-fn a_transaction_of_a_script_happens_wholly_or_not_at_all() {
-    let sandbox = Sandbox::new();
-    sandbox.write("system", "config system 's'\n\toption hostname 'one'\n");
-    let script = "set network.lan.ipaddr=10.2.2.2 system.s.hostname='two words'\nadd network rule name=new\n\
-        rename network.lan.ipaddr=address\nget system.s.hostname\n";
-    let output = sandbox.fed(&["txn", "-m", "both"], script);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).ends_with("two words\n"));
-    assert_eq!(sandbox.ok(&["get", "network.lan.address", "network.@rule[-1].name"]), "10.2.2.2\nnew\n");
-    let last = sandbox.ok(&["history", "--number", "1"]);
-    assert!(
-        last.contains("both") && last.contains("network.lan.address") && last.contains("system.s.hostname")
-    );
-    let before = (sandbox.read("network"), sandbox.read("system"), sandbox.ok(&["history"]));
-    for (wrong, line, code) in [
-        ("set network.lan.x=1\nset nope.x.y=1\n", 2, 1),
-        ("set network.lan.x=1\n\nset network.lan.a-b=1\n", 3, 3),
-        ("set network.lan.x=1\ncommit\n", 2, 2),
-        ("set network.lan.x=1\ndelete network.lan.nope\n", 2, 1),
-        ("set network.lan.x=1\nset network.lan.y='open\n", 2, 3),
-    ] {
-        let output = sandbox.fed(&["txn"], wrong);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{wrong}: {said}");
-        assert!(said.contains(&format!("line {line} cannot be done")), "{said}");
-        assert_eq!((sandbox.read("network"), sandbox.read("system"), sandbox.ok(&["history"])), before);
-    }
-}
-
-#[test]
 fn a_rollback_that_merges_sets_what_was_and_keeps_what_came() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["snapshot", "before"]);

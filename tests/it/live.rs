@@ -31,6 +31,10 @@ impl Fixture {
         std::fs::write(self.path("config").join(package), text).expect("written");
     }
 
+    pub fn text(&self, package: &str) -> String {
+        std::fs::read_to_string(self.path("config").join(package)).expect("readable")
+    }
+
     pub fn options(&self) -> Options {
         let path = |name: &str| Some(self.path(name));
         let wanted =

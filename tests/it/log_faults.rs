@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use cms::files::{Call, Files, Probe};
 use cms::log::Limits;
-use cms::{Delta, DeltaKind, Error, Form, Live};
+use cms::{Delta, DeltaKind, Error, Form, Live, Unstaged};
 
 use crate::oracle::{Triple, is_exhaustive};
 
@@ -285,5 +285,27 @@ fn a_text_that_may_not_be_durable_is_told_of_though_another_had_to_be_merged_wit
         let live = triple.live(Files::default());
         live.store().recover().expect("recovered");
         triple.commit(&live, 3).expect("committed");
+    }
+}
+
+/// Changes that are not staged have no delta file that says which of them are made already.
+#[test]
+fn unstaged_changes_are_made_once_though_one_package_has_to_be_merged_with_an_edit() {
+    let triple = committed(20, Limits::default(), 1);
+    let probe = Arc::new(EditorAndFailingSync { has_failed: true.into(), ..EditorAndFailingSync::default() });
+    let live = triple.live(Files::probed(probe.clone()));
+    let places = ["alpha", "beta"].map(|name| live.store().place(name.as_bytes()).expect("there"));
+    let unstaged = places.iter().map(|place| Unstaged {
+        place: place.clone(),
+        before: live.store().load(place.name.as_bytes()).expect("loads").package,
+        deltas: vec![Delta::new(DeltaKind::AddList, b"s", Some(b"l"), Some(b"two"))],
+    });
+    let unstaged = unstaged.collect();
+    *probe.packages.lock().expect("no panic") = places.iter().map(|place| place.path.clone()).collect();
+    live.store().commit_with(&places, unstaged, Form::Lossless, None).expect("committed");
+    for place in &places {
+        let text = std::fs::read_to_string(&place.path).expect("readable");
+        assert_eq!(text.matches("list l 'two'").count(), 1, "{text}");
+        assert_eq!(text.ends_with("# by hand\n"), place.name == "beta", "{text}");
     }
 }

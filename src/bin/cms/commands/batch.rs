@@ -1,4 +1,5 @@
-//! `batch`, `shell` and completion: command lines that come from elsewhere.
+//! `batch`, `shell` and completion: command lines that come from elsewhere. A batch is one transaction unless told
+//! otherwise: see [`super::gather`].
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
@@ -10,10 +11,33 @@ use serde_json::json;
 
 use super::context::{Context, Found, find, open_input, show};
 use super::failure::{Exit, Failure, tell};
+use super::gather::Gathered;
 use super::line::Line;
 use super::table::{COMMANDS, GLOBAL};
 
 pub fn batch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    if line.has("no-transaction") || line.has("keep-going") {
+        return each_line(context, line, |_, words| run_words(line, words));
+    }
+    context.gathered = Some(Gathered::new(context.dry_run));
+    let exit = each_line(context, line, |context, words| gather_words(context, line, words));
+    let gathered = context.gathered.take().unwrap_or_default();
+    match exit {
+        Ok(Exit::Ok) => gathered.commit(context),
+        // Whoever read the output may well be gone, but must not believe that it is done.
+        Err(Failure::BrokenPipe) if !gathered.is_empty() => {
+            Err(Failure::Other(Exit::Io, "nobody reads the output any more, so nothing is changed".into()))
+        }
+        exit => exit,
+    }
+}
+
+/// Runs lines up to the first that fails, or all of them. Returns the exit code of the first that fails.
+fn each_line(
+    context: &mut Context,
+    line: &Line,
+    mut run: impl FnMut(&mut Context, Vec<Vec<u8>>) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
     let (name, input) = open_input(line.expect(0, 1)?.first())?;
     let mut input = BufReader::new(input);
     let mut number = 0;
@@ -23,7 +47,7 @@ pub fn batch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         let (start, read) = (number + 1, next_line(&mut input, &mut number));
         let outcome = match read {
             Ok(None) => break,
-            Ok(Some(words)) => run_words(line, words),
+            Ok(Some(words)) => run(context, words),
             Err(failure) => Err(failure),
         };
         let failed = match outcome {
@@ -37,7 +61,8 @@ pub fn batch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         };
         failures.push(start);
         if !context.json {
-            tell(&format!("cms: {name}: line {start} failed"));
+            let so = if context.gathered.is_some() { ", so nothing is changed" } else { "" };
+            tell(&format!("cms: {name}: line {start} failed{so}"));
         }
         if worst == Exit::Ok {
             worst = failed;
@@ -55,7 +80,7 @@ pub fn batch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 }
 
 /// Reads the words of one logical line, as many physical ones as its quotes want. `None` at the end.
-pub fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<Vec<u8>>>, Failure> {
+fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<Vec<u8>>>, Failure> {
     let mut text = Vec::new();
     loop {
         let read = input
@@ -79,24 +104,48 @@ pub fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<
     }
 }
 
-/// Runs a command of a batch with the global options of the batch, and those of its own.
+/// Makes a command line of the words of a line of a batch.
+fn parse_words(words: Vec<Vec<u8>>) -> Result<Line, Failure> {
+    let words: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();
+    let line = Line::parse(&words)?;
+    if line.command.is_some_and(|command| matches!(command.name, "batch" | "shell")) {
+        return Err(Failure::Usage("a batch cannot hold another".into()));
+    }
+    Ok(line)
+}
+
+/// Runs a command with the global options of the batch, and those of its own.
 fn run_words(outer: &Line, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
     if words.is_empty() {
         return Ok(Exit::Ok);
     }
-    let words: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();
-    let mut line = Line::parse(&words)?;
+    let mut line = parse_words(words)?;
     line.inherit(outer);
-    if line.command.is_some_and(|command| matches!(command.name, "batch" | "shell")) {
-        return Err(Failure::Usage("a batch cannot hold another".into()));
-    }
     super::run_line(&line)
+}
+
+/// As [`run_words`], as part of a transaction: the command sees what those before it have changed, and what it changes
+/// is gathered.
+fn gather_words(context: &mut Context, outer: &Line, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
+    if words.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    let mut line = parse_words(words)?;
+    if let Some(gathered) = &mut context.gathered {
+        gathered.admit(&line)?;
+    }
+    line.inherit(outer);
+    let mut inner = Context::with(context.store.clone(), &line)?;
+    inner.gathered = context.gathered.take();
+    let exit = super::dispatch(&mut inner, &line).and_then(|exit| Ok(inner.out.flush().map(|()| exit)?));
+    context.gathered = inner.gathered.take();
+    exit
 }
 
 #[cfg(not(feature = "shell"))]
 pub fn shell(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     context.note("this cms was built without line editing");
-    batch(context, line)
+    each_line(context, line, |_, words| run_words(line, words))
 }
 
 #[cfg(feature = "shell")]
@@ -104,7 +153,7 @@ pub fn shell(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     use rustyline::error::ReadlineError;
     use std::io::IsTerminal;
     if !io::stdin().is_terminal() {
-        return batch(context, line);
+        return each_line(context, line, |_, words| run_words(line, words));
     }
     let broken = |error: ReadlineError| Failure::Other(Exit::Io, format!("terminal: {error}"));
     let mut editor: rustyline::Editor<prompt::Completion, rustyline::history::FileHistory> =

@@ -74,7 +74,7 @@ pub fn search(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let (keys, values) = (!line.has("values"), !line.has("keys"));
     let mut search = Search { pattern, keys, values, found: false, rows: Vec::new() };
     for name in context.packages(packages)? {
-        match context.store.load(&name) {
+        match context.load_now(&name) {
             Ok(loaded) => search.package(context, &loaded)?,
             Err(error) => context.report(&error.into())?,
         }

@@ -16,6 +16,7 @@ use cms::{
 use serde_json::{Map, Value as Json, json};
 
 use super::failure::{Exit, Failure, tell};
+use super::gather::Gathered;
 use super::line::Line;
 
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
@@ -36,6 +37,8 @@ pub struct Context {
     pub at: Option<u64>,
     /// The worst of what was reported and passed over.
     pub worst: Exit,
+    /// What the lines of a batch have changed so far, if this command is one of them.
+    pub gathered: Option<Gathered>,
     loaded: Vec<(Vec<u8>, Loaded)>,
 }
 
@@ -72,6 +75,11 @@ impl Context {
         if let Err(error) = store.recover() {
             tell(&format!("cms: warning: what was interrupted cannot be finished: {error}"));
         }
+        Self::with(store, line)
+    }
+
+    /// As [`Context::new`], with a store that is there.
+    pub fn with(store: Store, line: &Line) -> Result<Self, Failure> {
         Ok(Self {
             store,
             out: BufWriter::with_capacity(1 << 16, io::stdout()),
@@ -83,6 +91,7 @@ impl Context {
             dry_run: line.has("dry-run"),
             at: None,
             worst: Exit::Ok,
+            gathered: None,
             loaded: Vec::new(),
         })
     }
@@ -159,10 +168,24 @@ impl Context {
         }
         let loaded = match self.at {
             Some(revision) => self.load_at(package, revision)?,
-            None => self.store.load(package)?,
+            None => self.load_now(package)?,
         };
         self.loaded.push((package.to_vec(), loaded));
         Ok(&self.loaded[self.loaded.len() - 1].1)
+    }
+
+    /// Loads a package with its staged changes, and with what earlier lines of the batch have changed.
+    pub fn load_now(&self, package: &[u8]) -> Result<Loaded, Error> {
+        let gathered = self.gathered.as_ref().and_then(|gathered| gathered.look(package));
+        gathered.map_or_else(|| self.store.load(package), Ok)
+    }
+
+    /// Loads a package that is to be changed.
+    pub fn load_to_change(&mut self, package: &[u8]) -> Result<Loaded, Failure> {
+        match &mut self.gathered {
+            Some(gathered) => gathered.lend(&self.store, package, self.dry_run),
+            None => Ok(self.store.load(package)?),
+        }
     }
 
     /// Loads a package as it was at a revision.
@@ -189,7 +212,13 @@ impl Context {
     pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
         let place = self.store.place(&key.package).ok().filter(|place| place.staged)?;
         let size = std::fs::metadata(&place.path).ok()?.len();
-        if self.at.is_some() || size < LARGE || key.section.is_none() || self.store.may_be_staged(&place) {
+        let is_changed = self.gathered.as_ref().is_some_and(|gathered| gathered.look(&key.package).is_some());
+        if self.at.is_some()
+            || size < LARGE
+            || key.section.is_none()
+            || self.store.may_be_staged(&place)
+            || is_changed
+        {
             return None;
         }
         let live = Live::open(self.store.options().clone()).ok()?;

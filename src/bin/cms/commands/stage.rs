@@ -45,7 +45,7 @@ fn kind_name(kind: DeltaKind) -> &'static str {
 pub fn changes(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let mut all = Vec::new();
     for package in context.packages(&line.arguments)? {
-        let loaded = match context.store.load(&package) {
+        let loaded = match context.load_now(&package) {
             Ok(loaded) => loaded,
             Err(error) => {
                 context.report(&error.into())?;
@@ -80,10 +80,11 @@ pub fn commit_one(context: &mut Context, place: &Place, form: Form) -> Result<()
     tell_outcome(context, place, outcome)
 }
 
-fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committed) -> Result<(), Failure> {
+pub fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committed) -> Result<(), Failure> {
     context.forget();
     if outcome.written {
-        context.verbose(&format!("{}: {} changes committed", place.name, outcome.applied));
+        let revision = outcome.revision.map_or_else(String::new, |number| format!(" as revision {number}"));
+        context.verbose(&format!("{}: {} changes committed{revision}", place.name, outcome.applied));
     }
     if outcome.failed > 0 {
         let text = format!(
@@ -122,10 +123,20 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     if places.is_empty() {
         return Ok(Exit::Ok);
     }
+    if let Some(gathered) = &mut context.gathered {
+        gathered.commit_also(places, form, confirm);
+        return Ok(Exit::Ok);
+    }
     let outcomes = context.store.commit_together(&places, form, confirm)?;
     for (place, outcome) in places.iter().zip(outcomes) {
         tell_outcome(context, place, outcome)?;
     }
+    tell_pending(context, confirm)?;
+    Ok(Exit::Ok)
+}
+
+/// Says until when a commit has to be confirmed, if it has to be.
+pub fn tell_pending(context: &Context, confirm: Option<std::time::Duration>) -> Result<(), Failure> {
     if let Some(pending) = confirm.and_then(|_| context.store.pending().transpose()).transpose()? {
         context.note(&format!(
             "transaction {} is taken back in {} s unless it is confirmed: cms confirm",
@@ -133,12 +144,12 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             pending.left.as_secs_f64().ceil()
         ));
     }
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 /// Says what would stand in the way of a commit, or with `--dry-run` what it would change.
 fn check_commit(context: &mut Context, package: &[u8]) -> Result<(), Failure> {
-    let loaded = context.store.load(package)?;
+    let loaded = context.load_now(package)?;
     for change in &loaded.changes {
         if let Some(why) = &change.failure {
             let text = format!("{}: cannot be applied: {why}", show(&describe(package, &change.delta)));
@@ -272,7 +283,7 @@ struct Difference {
 }
 
 fn diff_package(context: &Context, name: &[u8], by_key: bool) -> Result<Difference, Failure> {
-    let loaded = context.store.load(name)?;
+    let loaded = context.load_now(name)?;
     if !by_key {
         return Ok(Difference { lines: staged_difference(context, &loaded)?, keys: Vec::new() });
     }

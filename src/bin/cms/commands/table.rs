@@ -4,8 +4,8 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::{
-    archive, audit, batch, check, confirm, docs, history, maps, meta, read, stage, transfer, txn, undo,
-    watch, write,
+    archive, audit, batch, check, confirm, docs, history, maps, meta, read, stage, transfer, undo, watch,
+    write,
 };
 
 /// An option of a command, or of all.
@@ -275,21 +275,15 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "batch",
-        aliases: &[],
+        aliases: &["txn", "transaction"],
         arguments: "[FILE]",
-        summary: "run commands from a file or standard input",
-        flags: &[flag("keep-going", "report failures and go on")],
+        summary: "run the commands of a file or standard input, and commit all they change, or nothing",
+        flags: &[
+            flag("no-transaction", "run each line for itself, up to the first that fails; 'commit' commits"),
+            flag("keep-going", "the same, but report failures and go on"),
+        ],
         writes: false,
         run: batch::batch,
-    },
-    Command {
-        name: "txn",
-        aliases: &["transaction"],
-        arguments: "[FILE]",
-        summary: "make the changes of a file or standard input as one transaction: all of them, or none",
-        flags: &[],
-        writes: true,
-        run: txn::txn,
     },
     Command {
         name: "shell",

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use cms::Error;
 use cms::text::{ParseOptions, parse, print, quoted};
-use cms::{Error, Package};
 use serde_json::Map;
 
 use super::context::{Context, path, read_input, show};
 use super::failure::{Exit, Failure};
 use super::json;
 use super::line::Line;
-use super::stage;
+use super::write::Edits;
 
 enum Format {
     Uci,
@@ -30,7 +30,7 @@ pub fn export(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let as_json = context.json || matches!(format(line)?, Some(Format::Json));
     let mut object = Map::new();
     for name in context.packages(&line.arguments)? {
-        match context.store.load(&name) {
+        match context.load_now(&name) {
             Ok(loaded) if as_json => {
                 object.insert(show(&name), json::package(&loaded.package));
             }
@@ -120,30 +120,19 @@ fn replace(context: &mut Context, packages: Vec<json::NamedText>) -> Result<Exit
 
 /// Stages what the text changes in packages that are there; a package that is not is created.
 fn merge(context: &mut Context, line: &Line, packages: Vec<json::NamedText>) -> Result<Exit, Failure> {
-    let mut staged = Vec::new();
+    let mut edits = Edits::default();
     let mut created = Vec::new();
     for (name, text) in packages {
-        match context.store.load(&name) {
-            Ok(mut loaded) => {
-                let (deltas, _) = loaded.package.merge(&Arc::new(text), &ParseOptions::default())?;
-                staged.push((loaded.place, deltas));
+        match edits.package(context, &name) {
+            Ok((loaded, deltas)) => {
+                deltas.extend(loaded.package.merge(&Arc::new(text), &ParseOptions::default())?.0);
             }
-            Err(Error::NotFound { .. }) => created.push((name, text)),
-            Err(error) => return Err(error.into()),
+            Err(Failure::Store(Error::NotFound { .. })) if context.gathered.is_none() => {
+                created.push((name, text));
+            }
+            Err(failure) => return Err(failure),
         }
     }
-    for (place, deltas) in staged {
-        if context.dry_run {
-            let package = Package::new(place.name.as_bytes());
-            for delta in &deltas {
-                context.put_line(&stage::describe(package.name(), delta))?;
-            }
-            continue;
-        }
-        context.store.stage(&place, &deltas)?;
-        if line.has("commit") {
-            stage::commit_one(context, &place, cms::Form::Lossless)?;
-        }
-    }
+    edits.finish(context, line.has("commit"))?;
     replace(context, created)
 }

@@ -1,4 +1,5 @@
-//! The commands that stage changes. A command stages all of its changes or, if one is refused, none.
+//! The commands that stage changes. A command stages all of its changes or, if one is refused, none. As a line of a
+//! batch it gathers them instead: see [`super::gather`].
 
 use cms::text::Dialect;
 use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Selector};
@@ -14,11 +15,15 @@ use super::stage;
 pub struct Edits(Vec<(Loaded, Vec<Delta>)>);
 
 impl Edits {
-    pub fn package(&mut self, context: &Context, name: &[u8]) -> Result<&mut (Loaded, Vec<Delta>), Failure> {
+    pub fn package(
+        &mut self,
+        context: &mut Context,
+        name: &[u8],
+    ) -> Result<&mut (Loaded, Vec<Delta>), Failure> {
         if let Some(index) = self.0.iter().position(|(loaded, _)| loaded.package.name() == name) {
             return Ok(&mut self.0[index]);
         }
-        self.0.push((context.store.load(name)?, Vec::new()));
+        self.0.push((context.load_to_change(name)?, Vec::new()));
         let last = self.0.len() - 1;
         Ok(&mut self.0[last])
     }
@@ -26,7 +31,7 @@ impl Edits {
     /// Applies a change to what a key names; tells whether it changed anything.
     fn apply(
         &mut self,
-        context: &Context,
+        context: &mut Context,
         kind: DeltaKind,
         key: &Key,
         value: Option<&[u8]>,
@@ -54,6 +59,12 @@ impl Edits {
                 for delta in &deltas {
                     context.put_line(&stage::describe(loaded.package.name(), delta))?;
                 }
+            }
+            if let Some(gathered) = &mut context.gathered {
+                gathered.take_back(loaded, deltas, commit, context.dry_run);
+                continue;
+            }
+            if context.dry_run {
                 continue;
             }
             let pending = !loaded.changes.is_empty();
@@ -177,6 +188,7 @@ pub fn ensure(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let mut edits = Edits::default();
     let mut report = Vec::new();
     let check = line.has("check") || context.dry_run;
+    context.dry_run = check;
     for argument in line.expect(1, usize::MAX)? {
         let (key, value) = Key::parse_assignment(argument)?;
         let value =

@@ -1,0 +1,153 @@
+//! What the lines of a batch change, gathered until all have been read: then it is committed as one transaction, or
+//! forgotten.
+
+use std::time::Duration;
+
+use cms::{Committed, Delta, Form, Loaded, Options, Package, Place, Store, Unstaged};
+
+use super::context::{Context, show};
+use super::failure::{Exit, Failure};
+use super::line::Line;
+use super::stage::{tell_outcome, tell_pending};
+
+/// The commands that change something and can be part of a transaction; `import` can with `--merge`.
+const MEMBERS: &[&str] =
+    &["set", "add", "add_list", "del_list", "delete", "rename", "reorder", "ensure", "commit", "import"];
+
+/// Options that say which store is meant, and as whom: one transaction has one of each.
+const SHARED: &[&str] = &["config-dir", "save-dir", "run-dir", "state-dir", "source", "lock-timeout"];
+
+/// A package that lines have changed.
+struct Changed {
+    before: Package,
+    /// As it is now; `None` while a line works on it.
+    now: Option<Loaded>,
+    deltas: Vec<Delta>,
+}
+
+/// See the module documentation.
+#[derive(Default)]
+pub struct Gathered {
+    packages: Vec<Changed>,
+    /// Packages that a line has committed: what was staged for them before goes along.
+    named: Vec<Place>,
+    form: Form,
+    confirm: Option<Duration>,
+    message: Option<String>,
+    /// Whether nothing is to be committed in the end.
+    is_trial: bool,
+}
+
+impl Gathered {
+    pub fn new(is_trial: bool) -> Self {
+        Self { is_trial, ..Self::default() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.packages.iter().all(|package| package.deltas.is_empty())
+    }
+
+    /// Refuses a line that cannot be part of a transaction, and takes what it says of the transaction as a whole.
+    /// For a line that has not taken over the options of the batch yet.
+    pub fn admit(&mut self, line: &Line) -> Result<(), Failure> {
+        if let Some(command) = line.command.filter(|command| command.writes) {
+            let is_member =
+                MEMBERS.contains(&command.name) && (command.name != "import" || line.has("merge"));
+            if !is_member && !line.has("dry-run") {
+                let name = if command.name == "import" { "import without --merge" } else { command.name };
+                return Err(Failure::Usage(format!(
+                    "'{name}' cannot be part of a transaction; with --no-transaction each line is run for itself"
+                )));
+            }
+        }
+        if let Some(option) = SHARED.iter().find(|option| line.has(option)) {
+            return Err(Failure::Usage(format!("--{option} is of the whole batch, not of one of its lines")));
+        }
+        self.message = line.text("message").or(self.message.take());
+        Ok(())
+    }
+
+    /// Returns a package as the lines so far have left it; `None` if they have not changed it.
+    pub fn look(&self, name: &[u8]) -> Option<Loaded> {
+        let package = self.packages.iter().find(|package| package.before.name() == name)?;
+        let mut loaded = package.now.clone()?;
+        let change = |delta: &Delta| cms::Change { delta: delta.clone(), failure: None };
+        loaded.changes.extend(package.deltas.iter().map(change));
+        Some(loaded)
+    }
+
+    /// Lends a package to a line that is to change it; one that only tries, and may not give it back, gets a copy.
+    pub fn lend(&mut self, store: &Store, name: &[u8], dry_run: bool) -> Result<Loaded, Failure> {
+        let at = match self.packages.iter().position(|package| package.before.name() == name) {
+            Some(at) => at,
+            None => {
+                let loaded = store.load(name)?;
+                if !loaded.place.staged {
+                    let name = show(name);
+                    return Err(Failure::Usage(format!("'{name}': a file cannot be part of a transaction")));
+                }
+                let before = loaded.package.clone();
+                self.packages.push(Changed { before, now: Some(loaded), deltas: Vec::new() });
+                self.packages.len() - 1
+            }
+        };
+        let now = &mut self.packages[at].now;
+        let lent = if dry_run { now.clone() } else { now.take() };
+        lent.ok_or_else(|| Failure::Other(Exit::Conflict, format!("{}: it is being changed", show(name))))
+    }
+
+    /// Takes back a package that was lent, with what was changed. `commit` says that what was staged for it before is
+    /// to be committed even if nothing was changed. What a line has only tried counts if all are only tried.
+    pub fn take_back(&mut self, loaded: Loaded, deltas: Vec<Delta>, commit: bool, dry_run: bool) {
+        if dry_run && !self.is_trial {
+            return;
+        }
+        if commit {
+            self.named.push(loaded.place.clone());
+        }
+        let name = loaded.package.name().to_vec();
+        if let Some(package) = self.packages.iter_mut().find(|package| package.before.name() == name) {
+            package.now = Some(loaded);
+            package.deltas.extend(deltas);
+        }
+    }
+
+    /// Has the staged changes of packages committed as well.
+    pub fn commit_also(&mut self, places: Vec<Place>, form: Form, confirm: Option<Duration>) {
+        self.named.extend(places);
+        if form != Form::Lossless {
+            self.form = form;
+        }
+        self.confirm = confirm.or(self.confirm);
+    }
+
+    /// Commits all there is, as one transaction.
+    pub fn commit(self, context: &mut Context) -> Result<Exit, Failure> {
+        if self.is_trial || self.is_empty() {
+            return Ok(Exit::Ok);
+        }
+        let mut places = self.named;
+        let mut unstaged = Vec::new();
+        for Changed { before, now, deltas } in self.packages {
+            if let Some(place) = now.map(|now| now.place).filter(|_| !deltas.is_empty()) {
+                places.push(place.clone());
+                unstaged.push(Unstaged { place, before, deltas });
+            }
+        }
+        places.sort_by(|a, b| a.path.cmp(&b.path));
+        places.dedup_by(|a, b| a.path == b.path);
+        if let Some(message) = self.message {
+            context.store = Store::new(Options { message, ..context.store.options().clone() });
+        }
+        let outcomes = context.store.commit_with(&places, unstaged, self.form, self.confirm)?;
+        for (place, outcome) in places.iter().zip(&outcomes) {
+            tell_outcome(context, place, *outcome)?;
+        }
+        let revision = outcomes.iter().find_map(|outcome: &Committed| outcome.revision);
+        if context.json {
+            context.put_json(&serde_json::json!({"revision": revision}))?;
+        }
+        tell_pending(context, self.confirm)?;
+        Ok(Exit::Ok)
+    }
+}
