@@ -107,9 +107,10 @@ fuzz-replay:
 stress: ## readers, writers that are killed, editors, a run directory that vanishes: for CMS_STRESS_SECONDS (60)
 	CMS_STRESS_SECONDS=$${CMS_STRESS_SECONDS:-60} $(CARGO) test --locked --release --test it stress:: -- --nocapture
 
-soak: stress ## what takes minutes: stress, flipped bits of a map, power cuts, 2000 kills, 6400 commits of 32 writers
+soak: stress ## what takes minutes: stress, flipped bits of a map, power cuts, 2000 kills, 6400 commits of 32 writers, a day of writes
 	CMS_EXHAUSTIVE=1 $(CARGO) test --locked --release --lib map::tests
-	CMS_EXHAUSTIVE=1 CMS_KILLS=2000 CMS_COMMITS=200 $(CARGO) test --locked --release --test it -- --nocapture power_cut:: log_faults:: kills::
+	CMS_EXHAUSTIVE=1 CMS_KILLS=2000 CMS_COMMITS=200 CMS_DAY_COMMITS=25000 \
+	  $(CARGO) test --locked --release --test it -- --nocapture power_cut:: log_faults:: kills:: a_day_of_writes
 
 .PHONY: loom miri cross
 loom: ## check the models of what writers and readers share, in every order of their steps (src/map/model.rs)

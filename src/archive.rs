@@ -1,4 +1,4 @@
-//! Snapshots with a label, and backups: the texts of all packages in one file that people can read.
+//! Snapshots and backups: the texts of all packages in one file that people can read.
 //!
 //! ```text
 //! cms-snapshot 1
@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A newline follows the bytes of each package. Snapshots are kept beside the log, in `snapshots/LABEL.cms`, until
-//! someone deletes them.
+//! someone deletes them; but for those of [`crate::automatic`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -95,14 +95,20 @@ impl Archive {
         Ok(Self { info, packages })
     }
 
-    fn encode(label: &str, revision: u64, source: &str, texts: &BTreeMap<String, Arc<Vec<u8>>>) -> Vec<u8> {
+    fn encode(
+        label: &str,
+        time: u64,
+        revision: u64,
+        source: &str,
+        texts: &BTreeMap<String, Arc<Vec<u8>>>,
+    ) -> Vec<u8> {
         let mut body = Vec::new();
         for (name, text) in texts {
             body.extend_from_slice(format!("package {name} {}\n", text.len()).as_bytes());
             body.extend_from_slice(text);
             body.push(b'\n');
         }
-        let (time, sum) = (clock::show(log::now()), hex(&Sha256::digest(&body)));
+        let (time, sum) = (clock::show(time), hex(&Sha256::digest(&body)));
         let head = format!(
             "{HEAD}label {label}\ntime {time}\nrevision {revision}\nsource {source}\nsha256 {sum}\n\n"
         );
@@ -145,13 +151,15 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Store {
-    fn snapshot_dir(&self) -> Result<PathBuf> {
+    pub(crate) fn snapshot_dir(&self) -> Result<PathBuf> {
         Ok(self.the_log()?.dir().join("snapshots"))
     }
 
     fn snapshot_path(&self, label: &str) -> Result<PathBuf> {
         let usable = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '+');
-        if label.is_empty() || label.starts_with('.') || !label.chars().all(usable) || label.len() > 200 {
+        // With an '@' start those that were not asked for.
+        let stem = label.strip_prefix('@').unwrap_or(label);
+        if stem.is_empty() || stem.starts_with('.') || !stem.chars().all(usable) || stem.len() > 200 {
             return Err(Error::invalid(
                 label.as_bytes(),
                 "a label consists of letters, digits, '_', '-', '+', ':' and '.', which is not first",
@@ -167,6 +175,12 @@ impl Store {
     /// [`Error::Exists`] if there is one of that label; [`Error::Invalid`] if it cannot be one;
     /// [`Error::Missing`] if there is no state directory; [`Error::Io`].
     pub fn label(&self, label: &str) -> Result<ArchiveInfo> {
+        if label.starts_with('@') {
+            return Err(Error::invalid(
+                label.as_bytes(),
+                "snapshots that are made automatically start with '@'",
+            ));
+        }
         let path = self.snapshot_path(label)?;
         if path.exists() {
             return Err(Error::Exists { key: format!("snapshot {label}") });
@@ -176,7 +190,7 @@ impl Store {
         self.archive(&mut ledger, label, &path)
     }
 
-    /// Lists the snapshots with a label, the oldest first. Files that are none are passed over.
+    /// Lists the snapshots, with a label and automatic ones, the oldest first. Files that are none are passed over.
     ///
     /// # Errors
     ///
@@ -232,7 +246,7 @@ impl Store {
     }
 
     /// Writes an archive. While the log is locked nobody commits, so it shows one state.
-    fn archive(&self, ledger: &mut Ledger<'_>, label: &str, path: &Path) -> Result<ArchiveInfo> {
+    pub(crate) fn archive(&self, ledger: &mut Ledger<'_>, label: &str, path: &Path) -> Result<ArchiveInfo> {
         let mut texts = BTreeMap::new();
         for name in self.packages()? {
             let place = self.place(name.as_bytes())?;
@@ -241,7 +255,7 @@ impl Store {
             texts.insert(name, text);
         }
         ledger.note()?;
-        let bytes = Archive::encode(label, ledger.sequence(), &self.options.source, &texts);
+        let bytes = Archive::encode(label, self.now(), ledger.sequence(), &self.options.source, &texts);
         let (files, dir) = (&self.options.files, path.parent().filter(|dir| !dir.as_os_str().is_empty()));
         let dir = dir.unwrap_or(Path::new("."));
         let new = files.create_unique(dir, "snapshot").map_err(Error::io("create a file in", dir))?;
@@ -291,11 +305,24 @@ impl Store {
         let Some(first) = parts.first() else { return Ok(None) };
         let locks: Result<Vec<_>> = parts.iter().map(|part| self.take_lock(&part.place.path)).collect();
         let _locks = locks?;
+        self.snapshot_before(&mut ledger);
         attempt(&first.place, || self.put_texts(&mut ledger, &parts, &why)).map(Some)
     }
 
+    /// Returns the time: microseconds since 1970.
+    fn now(&self) -> u64 {
+        let now = (self.options.time)().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns the snapshot that holds the state after a transaction, if there is one.
+    pub(crate) fn archive_at(&self, revision: u64) -> Option<Archive> {
+        let mut found = self.labels().ok()?.into_iter().filter(|info| info.revision == revision);
+        found.find_map(|info| Archive::read(&info.path).ok())
+    }
+
     /// Finds a revision: a number, `-3` (three transactions before the last), `now`, a time in braces such as
-    /// `@{10 min ago}` (see [`clock::parse`]), or the label of a snapshot.
+    /// `@{10 min ago}` (see [`clock::parse`]), or a snapshot by its name.
     ///
     /// # Errors
     ///
@@ -315,7 +342,7 @@ impl Store {
             return found.get(back).map(|record| record.sequence).ok_or_else(too_far);
         }
         if let Some(time) = spec.strip_prefix("@{").and_then(|spec| spec.strip_suffix('}')) {
-            let time = clock::parse(time, log::now()).ok_or(Error::Invalid {
+            let time = clock::parse(time, self.now()).ok_or(Error::Invalid {
                 what: spec.to_owned(),
                 why: "not a time; '10 min ago', '2026-11-21 08:02' (UTC) and 'now' are",
             })?;
@@ -356,7 +383,7 @@ mod tests {
             ("b c".to_owned(), Arc::new(b"no newline at the end".to_vec())),
             ("empty".to_owned(), Arc::default()),
         ]);
-        let bytes = Archive::encode("one", 7, "test", &texts);
+        let bytes = Archive::encode("one", 1, 7, "test", &texts);
         let path = Path::new("file");
         let archive = Archive::decode(path, &bytes).expect("it is as it was written");
         assert_eq!((archive.info.label.as_str(), archive.info.revision), ("one", 7));

@@ -124,12 +124,22 @@ impl Store {
 
     /// Returns the text a package had after a transaction; `Ok(None)` if there was no such package. Changes by
     /// hand that are not in the log yet count as later ones. Before it was first seen, a package is taken to have
-    /// been as it was then.
+    /// been as it was then. Where the log does not go back that far, a snapshot of that revision is taken.
     ///
     /// # Errors
     ///
     /// [`Error::Missing`] if the log does not go back that far; as for [`Store::each_transaction`].
     pub fn text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
+        match self.logged_text_at(package, revision) {
+            Err(error @ Error::NotFound { .. }) => match self.archive_at(revision) {
+                Some(mut archive) => Ok(archive.packages.remove(package)),
+                None => Err(error),
+            },
+            found => found,
+        }
+    }
+
+    fn logged_text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
         let log = self.the_log()?;
         let mut text: Option<Option<Vec<u8>>> = None;
         let too_old = || too_old(package, revision);
@@ -200,22 +210,32 @@ impl Store {
         self.parse(&place, text).map(|(package, _)| Some(package))
     }
 
-    /// Lists the packages that were changed after a transaction, in the order of their names.
+    /// Lists the packages that were changed after a transaction, in the order of their names; some may not have been
+    /// changed, if the log does not go back that far.
     ///
     /// # Errors
     ///
     /// As for [`Store::each_transaction`].
     pub fn changed_since(&self, revision: u64) -> Result<Vec<String>> {
         let mut names = std::collections::BTreeSet::new();
-        self.each_transaction(|record| {
+        let mut first = u64::MAX;
+        self.the_log()?.each_back(|record| {
+            first = record.sequence;
             if record.sequence <= revision {
                 return Ok(ControlFlow::Break(()));
             }
-            if record.kind != Kind::Baseline {
+            if !matches!(record.kind, Kind::Baseline | Kind::Heads) {
                 names.extend(record.packages.into_iter().map(|change| change.package));
             }
             Ok(ControlFlow::Continue(()))
         })?;
+        // What has changed before the log begins, a snapshot may tell.
+        if first > revision.saturating_add(1)
+            && let Some(archive) = self.archive_at(revision)
+        {
+            names.extend(self.packages()?);
+            names.extend(archive.packages.into_keys());
+        }
         Ok(names.into_iter().collect())
     }
 

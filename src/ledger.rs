@@ -59,6 +59,8 @@ pub(crate) struct Ledger<'s> {
     waiting: Vec<Record>,
     /// Why some of the texts that are in place may not survive a power cut, while others are still being put there.
     unsettled: Option<Error>,
+    /// The segment that was appended to when the lock was taken.
+    segment: u64,
 }
 
 impl Store {
@@ -70,7 +72,7 @@ impl Store {
             let real = std::fs::canonicalize(config).ok()?;
             // Each configuration directory has a log of its own.
             let dir = state.path.join(crate::dirs::escape(&real.to_string_lossy()));
-            Some(Log::new(dir, self.options.files.clone(), self.options.log))
+            Some(Log::new(dir, self.options.files.clone(), self.options.log).with_clock(self.options.time))
         };
         self.log.get_or_init(make).as_ref()
     }
@@ -96,7 +98,8 @@ impl Store {
 
     /// As [`Store::ledger`], but texts that this store is to put in place later may not be.
     pub(crate) fn ledger_behind(&self) -> Result<Ledger<'_>> {
-        let mut ledger = Ledger { store: self, writer: None, waiting: Vec::new(), unsettled: None };
+        let mut ledger =
+            Ledger { store: self, writer: None, waiting: Vec::new(), unsettled: None, segment: 0 };
         let Some(log) = self.log() else { return Ok(ledger) };
         let timeout = self.options.lock_timeout;
         ledger.writer = match log.write(Instant::now() + timeout, timeout) {
@@ -104,7 +107,11 @@ impl Store {
             Err(error) if cannot_be_written(&error) => return Ok(ledger),
             Err(error) => return Err(error),
         };
-        if ledger.behind() != Behind::Later {
+        let behind = ledger.behind();
+        // One that was begun while texts were behind counts as new once they are not.
+        let begun = ledger.writer.as_ref().filter(|_| behind != Behind::Now);
+        ledger.segment = begun.map_or(0, Writer::segment);
+        if behind != Behind::Later {
             ledger.recover()?;
         }
         if ledger.sequence() == 0 {
@@ -151,8 +158,9 @@ impl Store {
         // While another works there is nothing to recover from; without rights there is nothing to be done.
         match log.write(Instant::now(), Duration::ZERO) {
             Ok(writer) => {
-                let (waiting, unsettled) = (Vec::new(), None);
-                Ledger { store: self, writer: Some(writer), waiting, unsettled }.recover().map(|_| ())
+                let (waiting, unsettled, segment) = (Vec::new(), None, writer.segment());
+                let writer = Some(writer);
+                Ledger { store: self, writer, waiting, unsettled, segment }.recover().map(|_| ())
             }
             Err(Error::Locked { .. }) => Ok(()),
             Err(error) if cannot_be_written(&error) => Ok(()),
@@ -225,6 +233,16 @@ fn cannot_be_written(error: &Error) -> bool {
     let read_only = matches!(error, Error::Io { source, .. }
         if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem);
     error.code() == Code::Permission || read_only
+}
+
+impl Drop for Ledger<'_> {
+    fn drop(&mut self) {
+        let begun = self.writer.as_ref().filter(|writer| writer.is_at_rest()).map(Writer::segment);
+        if begun.is_some_and(|segment| segment != self.segment) {
+            // Nobody commits as long as the lock is held, and all texts are in place. Without it nothing is lost.
+            let _ = self.store.snapshot_if_due(self);
+        }
+    }
 }
 
 impl Ledger<'_> {

@@ -24,6 +24,7 @@
 
 mod archive;
 mod audit;
+mod automatic;
 pub mod clock;
 mod commit;
 mod confirm;

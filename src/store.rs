@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::deferred::Deferred;
 use crate::delta::{Delta, DeltaKind};
@@ -52,6 +52,8 @@ pub struct Options {
     pub text_delay: Duration,
     /// How long the system has been running; a test can tell otherwise.
     pub uptime: fn() -> crate::clock::Uptime,
+    /// What time it is; a test can tell otherwise.
+    pub time: fn() -> SystemTime,
     /// What changes are made through, for the log.
     pub source: String,
     /// What the author of changes has to say, for the log.
@@ -74,6 +76,7 @@ impl Default for Options {
             package_durability: BTreeMap::new(),
             text_delay: Duration::from_secs(1),
             uptime: crate::clock::uptime,
+            time: SystemTime::now,
             source: format!("rust-pid-{}", std::process::id()),
             message: String::new(),
         }

@@ -103,6 +103,9 @@ impl Store {
         let mut ledger = self.ledger_of_log()?;
         let locks: Result<Vec<_>> = texts.iter().map(|text| self.take_lock(&text.place.path)).collect();
         let _locks = locks?;
+        if why.kind == Kind::Rollback {
+            self.snapshot_before(&mut ledger);
+        }
         attempt(&first.place, || self.put_texts(&mut ledger, &texts, why))
     }
 

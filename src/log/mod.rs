@@ -2,7 +2,8 @@
 //!
 //! A directory holds segments named by the sequence of their first record, `00000000000000000001.log`; the lock
 //! of who appends; and in `texts` a text of each package, from which its newest one can be made with the records
-//! (see `Log::text_of`). Who holds the lock may append, and may write the texts of packages the log knows.
+//! (see `Log::text_of`). Who holds the lock may append, and may write the texts of packages the log knows. In
+//! `snapshots` are those of [`crate::archive`]; of these the log knows only how much room the automatic ones may take.
 //!
 //! Invariants, each with a test:
 //!
@@ -52,7 +53,8 @@ use crate::files::{Files, OpenFile};
 /// How much of the log is kept. The oldest segments go when one of the bounds is passed; see G5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes in all, at least 256 KiB. One record that is larger is kept nevertheless.
+    /// Bytes in all, at least 256 KiB: of the segments with their lists of keys, of the text of each package that goes
+    /// with them, and of automatic snapshots. One record that is larger is kept nevertheless.
     pub bytes: u64,
     /// How old a record may be.
     pub age: Option<Duration>,
@@ -80,6 +82,8 @@ pub(crate) struct Log {
     dir: PathBuf,
     files: Files,
     limits: Limits,
+    /// What time it is.
+    time: fn() -> SystemTime,
     /// Where the log ends, as far as this handle knows; held while it is appended to.
     tail: Mutex<Option<Tail>>,
     /// Who comes to the tail next.
@@ -88,21 +92,28 @@ pub(crate) struct Log {
     broken: AtomicBool,
 }
 
-pub(crate) fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
-}
-
 impl Log {
     pub fn new(dir: PathBuf, files: Files, limits: Limits) -> Self {
         Self {
             dir,
             files,
             limits,
+            time: SystemTime::now,
             tail: Mutex::new(None),
             turns: Turns::default(),
             broken: AtomicBool::new(false),
         }
+    }
+
+    /// Has it told the time by another clock.
+    pub fn with_clock(self, time: fn() -> SystemTime) -> Self {
+        Self { time, ..self }
+    }
+
+    /// Returns the time: microseconds since 1970.
+    pub fn now(&self) -> u64 {
+        let now = (self.time)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
     }
 
     pub fn dir(&self) -> &Path {
@@ -132,6 +143,16 @@ impl Log {
         }
         firsts.sort_unstable();
         Ok(firsts)
+    }
+
+    /// Reports whether a quarter of what the log may take has been written since a revision, or it does not go back
+    /// to that any more.
+    pub fn has_gone_on(&self, revision: u64) -> Result<bool> {
+        let firsts = self.segments()?;
+        let Some((_, full)) = firsts.split_last() else { return Ok(false) };
+        let since = full.iter().filter(|first| **first > revision);
+        let written: u64 = since.map(|first| size_of(&self.path(*first))).sum();
+        Ok(written >= self.limits.bytes / 4 || firsts[0] > revision + 1)
     }
 
     /// Reads a segment; `None` if it is gone, or is becoming another one.
@@ -270,6 +291,11 @@ pub(crate) fn make_private_dir(dir: &Path) -> Result<()> {
         Err(error) if !dir.is_dir() => Err(Error::io("create the directory", dir)(error)),
         _ => Ok(()),
     }
+}
+
+/// Returns the size of a file; one that is not there has none.
+fn size_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |found| found.len())
 }
 
 /// Reports whether an open file is the one at a path.

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use super::record::{Digest, Guard, Kind, PackageChange, Record};
 use super::segment::{self, Chain, HEAD, Head, ORIGIN};
 use super::turn::Turn;
-use super::{Log, is_at, keys, now};
+use super::{Log, is_at, keys, size_of};
 use crate::error::{Damage, Error, Result};
 use crate::files::{OpenFile, Pauses, Wait};
 
-/// How the names of segments start that are not whole yet; see `Files::create_unique`.
-const UNFINISHED: &str = ".segment.cms-";
+/// What is in the names of segments, texts and snapshots that are not whole yet; see `Files::create_unique`.
+const UNFINISHED: &str = ".cms-";
 
 /// How who comes next waits for the lock. There is one who waits like this, so that it may look often.
 const NEXT: Pauses = Pauses { first: Duration::from_micros(100), last: Duration::from_micros(500) };
@@ -169,14 +169,24 @@ impl Log {
         Ok(())
     }
 
-    /// Removes what a crash has left of a segment that was being made. For who holds the lock.
+    /// Removes what a crash has left of files that were being made. For who holds the lock.
     fn sweep(&self) {
-        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-                // It takes room, and no more.
-                let _ = self.files.remove(&entry.path());
+        for dir in [self.dir.clone(), self.dir.join("texts"), self.dir.join("snapshots")] {
+            for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                if name.starts_with('.') && name.contains(UNFINISHED) {
+                    // It takes room, and no more.
+                    let _ = self.files.remove(&entry.path());
+                }
             }
         }
+    }
+
+    /// Returns how much room the texts take.
+    fn size_of_texts(&self) -> u64 {
+        let entries = std::fs::read_dir(self.dir.join("texts")).into_iter().flatten().flatten();
+        entries.map(|entry| size_of(&entry.path())).sum()
     }
 
     /// Finds the records without a mark at the end of what comes before a segment. There are some only if the
@@ -214,6 +224,17 @@ impl Writer<'_> {
     /// Returns the sequence of the last record.
     pub fn sequence(&self) -> u64 {
         self.known().sequence
+    }
+
+    /// Returns the first record of the segment that is appended to; 0 if there is none.
+    pub fn segment(&self) -> u64 {
+        let segment = self.tail.as_ref().and_then(|tail| tail.segment.as_ref());
+        segment.map_or(0, |segment| segment.first)
+    }
+
+    /// Reports whether the texts of all records are in place.
+    pub fn is_at_rest(&self) -> bool {
+        self.tail.as_ref().is_some_and(|tail| tail.open_ends.is_empty())
     }
 
     /// Returns the newest state of a package.
@@ -394,7 +415,7 @@ impl Writer<'_> {
     /// Numbers records, and writes them into one piece; returns it with their chains.
     fn encode(&self, records: &mut [Record]) -> Result<(Vec<u8>, Vec<Chain>)> {
         let end = self.known();
-        let (mut chain, mut sequence, mut time) = (end.chain, end.sequence, end.time.max(now()));
+        let (mut chain, mut sequence, mut time) = (end.chain, end.sequence, end.time.max(self.log.now()));
         let (mut bytes, mut chains) = (Vec::new(), Vec::new());
         for record in records {
             sequence += 1;
@@ -484,7 +505,7 @@ impl Writer<'_> {
         };
         let record = Record {
             sequence: end.sequence + 1,
-            time: end.time.max(now()),
+            time: end.time.max(self.log.now()),
             uid: 0,
             pid: 0,
             kind: Kind::Heads,
@@ -494,7 +515,7 @@ impl Writer<'_> {
             guard: end.pending.map(|(_, guard)| guard),
             packages: end.packages.iter().map(heads).collect(),
         };
-        let created = now();
+        let created = self.log.now();
         let first = record.sequence;
         let head = Head { first, chain: end.chain, created, hint: u32::try_from(HEAD).unwrap_or(0) };
         let mut bytes = head.encode().to_vec();
@@ -542,15 +563,16 @@ impl Writer<'_> {
     fn drop_old(&mut self) -> Result<()> {
         let (log, limits) = (self.log, self.log.limits);
         let firsts = log.segments()?;
-        let size = |first: &u64| std::fs::metadata(log.path(*first)).map_or(0, |found| found.len());
+        let size = |first: &u64| size_of(&log.path(*first)) + size_of(&log.keys_path(*first));
         let mut total: u64 = firsts.iter().map(size).sum();
+        total += log.size_of_texts() + limits.for_snapshots();
         let newest = self.known().sequence;
         for pair in firsts.windows(2).take(firsts.len().saturating_sub(2)) {
             let (first, next) = (pair[0], pair[1]);
             // The age of its last record, which is not older than the start of the next segment.
             let until = log.read(next)?.map_or(0, |(head, _)| head.created);
             let too_old =
-                limits.age.is_some_and(|age| Duration::from_micros(now().saturating_sub(until)) > age);
+                limits.age.is_some_and(|age| Duration::from_micros(log.now().saturating_sub(until)) > age);
             let too_many = limits.records.is_some_and(|records| newest.saturating_sub(next) > records);
             if total <= limits.bytes && !too_old && !too_many {
                 break;

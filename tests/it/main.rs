@@ -1,5 +1,6 @@
 //! Behaviour of the library and the command, from the outside.
 
+mod automatic;
 mod batch;
 mod cli;
 mod cli_edges;

@@ -164,6 +164,10 @@ impl Triple {
             last.sequence > noted.sequence && last.last_is_applied,
             "{what}: the next commit is not logged"
         );
+        for info in store.labels().expect("readable") {
+            let whole = cms::Archive::read(&info.path);
+            assert!(whole.is_ok(), "{what}: a snapshot is not whole: {whole:?}");
+        }
         let litter = litter(self.root.path());
         assert!(litter.is_empty(), "{what}: left behind: {litter:?}");
         number
@@ -189,7 +193,7 @@ pub fn litter(root: &Path) -> Vec<String> {
             let name = entry.file_name().to_string_lossy().into_owned();
             if entry.path().is_dir() {
                 left.push(entry.path());
-            } else if name.contains(".cms-") && !name.starts_with(".text") {
+            } else if name.contains(".cms-") {
                 found.push(name);
             }
         }

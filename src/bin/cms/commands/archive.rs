@@ -40,8 +40,12 @@ fn micros() -> u64 {
     u64::try_from(now.as_micros()).unwrap_or(0)
 }
 
+fn kind(info: &cms::ArchiveInfo) -> &'static str {
+    if info.is_automatic() { "automatic" } else { "labelled" }
+}
+
 fn archive_json(info: &cms::ArchiveInfo) -> Json {
-    json!({"label": info.label, "time": clock::show(info.time), "revision": info.revision,
+    json!({"label": info.label, "kind": kind(info), "time": clock::show(info.time), "revision": info.revision,
         "source": info.source, "path": info.path, "size": info.size})
 }
 
@@ -54,11 +58,12 @@ pub fn snapshots(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
     for info in all {
         let time = clock::show(info.time);
         context.say(&format!(
-            "{}Z {:>8} {:>9} {:10} {}",
+            "{}Z {:>8} {:>9} {:10} {:9} {}",
             &time[..19],
             info.revision,
             info.size,
             info.source,
+            kind(&info),
             info.label
         ))?;
     }

@@ -61,7 +61,7 @@ pub const GLOBAL: &[Flag] = &[
 ];
 
 const COMMIT: Flag = flag("commit", "commit at once");
-const AT: Flag = valued("at", None, "REVISION", "as it was: a number, -N, a label, or @{10 min ago}");
+const AT: Flag = valued("at", None, "REVISION", "as it was: a number, -N, a snapshot, or @{10 min ago}");
 
 /// All commands, in the order a newcomer meets them.
 pub const COMMANDS: &[Command] = &[
@@ -388,7 +388,7 @@ pub const COMMANDS: &[Command] = &[
         name: "snapshots",
         aliases: &["list-snapshots"],
         arguments: "",
-        summary: "list snapshots: time, revision, size, source, label",
+        summary: "list snapshots: time, revision, size, source, kind, name",
         flags: &[],
         writes: false,
         run: archive::snapshots,
