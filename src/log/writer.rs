@@ -567,6 +567,7 @@ impl Writer<'_> {
         let mut total: u64 = firsts.iter().map(size).sum();
         total += log.size_of_texts() + limits.for_snapshots();
         let newest = self.known().sequence;
+        let needed = self.known().pending.map_or(u64::MAX, |(_, guard)| guard.baseline + 1);
         for pair in firsts.windows(2).take(firsts.len().saturating_sub(2)) {
             let (first, next) = (pair[0], pair[1]);
             // The age of its last record, which is not older than the start of the next segment.
@@ -574,7 +575,7 @@ impl Writer<'_> {
             let too_old =
                 limits.age.is_some_and(|age| Duration::from_micros(log.now().saturating_sub(until)) > age);
             let too_many = limits.records.is_some_and(|records| newest.saturating_sub(next) > records);
-            if total <= limits.bytes && !too_old && !too_many {
+            if total <= limits.bytes && !too_old && !too_many || next > needed {
                 break;
             }
             self.keep_texts_before(next)?;

@@ -220,6 +220,26 @@ fn the_command_lists_automatic_snapshots_and_takes_them_for_revisions() {
     assert!(!sandbox.ok(&["snapshots"]).contains(&format!("{name}\n")));
 }
 
+#[test]
+fn records_that_are_too_old_or_too_many_go_though_there_is_room() {
+    let kept = |age: Option<Duration>, records: Option<u64>| {
+        let fixture = fixture();
+        let log = Limits { age, records, ..Limits::default() };
+        let live = Live::open(Options { log, ..options(&fixture) }).expect("opens");
+        busy_hours(&live, 0..300);
+        let found = live.store().verify_log().expect("readable");
+        let oldest = live.store().transaction(found.first + 1).expect("kept").time / 1_000_000;
+        (found.last - found.first, (CLOCK.get() - oldest) / HOUR)
+    };
+    let (all, _) = kept(None, None);
+    assert!(all >= 300, "{all}");
+    // Whole segments go, and two of some forty records each stay in any case.
+    let (_, hours) = kept(Some(Duration::from_secs(30 * HOUR)), None);
+    assert!((30..150).contains(&hours), "{hours}");
+    let (records, _) = kept(None, Some(30));
+    assert!((30..150).contains(&records), "{records}");
+}
+
 /// Packages like those of a router, 500 options in all.
 fn router() -> Vec<(&'static str, String)> {
     let package = |sections: usize, options: usize| {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cms::files::{Call, Files, Probe};
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Error, Form, Options, Store, Unstaged};
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Error, Form, Live, Options, Store, Unstaged};
 use tempfile::TempDir;
 
 const OLD: &str = "# kept\nconfig a 'x'\n\toption o '1' # old\n\tlist l 'one'\n";
@@ -264,4 +264,42 @@ fn a_symbolic_link_stays_and_its_target_is_replaced() {
     store.commit(&store.place(b"n").expect("a package"), Form::Lossless).expect("committed");
     assert!(bench.path("config/n").is_symlink());
     assert_eq!(std::fs::read_to_string(bench.path("real/n")).expect("there"), NEW);
+}
+
+/// Counts what is synced.
+#[derive(Default)]
+struct Syncs(AtomicUsize);
+
+impl Probe for Syncs {
+    fn before(&self, call: Call, _: &Path) -> io::Result<usize> {
+        if matches!(call, Call::Sync | Call::SyncDir) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(usize::MAX)
+    }
+}
+
+#[test]
+fn a_commit_that_need_not_survive_a_power_cut_syncs_nothing() {
+    for (durability, syncs_something) in [(Durability::None, false), (Durability::Full, true)] {
+        let bench = Bench::new();
+        let syncs = Arc::new(Syncs::default());
+        let options = bench.store(Files::probed(syncs.clone())).options().clone();
+        let live = Live::open(Options { durability, ..options }).expect("opens");
+        let commit = |value: usize| {
+            let mut transaction = live.begin().expect("few are open");
+            transaction.set(b"n.x.o", value.to_string().as_bytes()).expect("set");
+            transaction.commit().expect("committed");
+        };
+        // The first makes the log.
+        commit(0);
+        let before = syncs.0.load(Ordering::Relaxed);
+        (1..=20).for_each(commit);
+        assert_eq!(syncs.0.load(Ordering::Relaxed) > before, syncs_something, "{durability:?}");
+        assert!(bench.text().contains("option o '20' # old"));
+        assert_eq!(
+            live.store().text_at("n", u64::MAX).expect("logged").as_deref(),
+            Some(bench.text().as_bytes())
+        );
+    }
 }

@@ -135,6 +135,35 @@ fn a_transaction_that_is_refused_in_a_group_concerns_only_who_asked_for_it() {
     assert_eq!(get(&live, "a.s0.once"), None);
 }
 
+/// What it goes back to must be what was right before it, not what was before others that were committed with it.
+#[test]
+fn a_transaction_that_is_to_be_confirmed_is_committed_alone() {
+    let fixture = Fixture::new(&[("a", &text(THREADS))]);
+    let (live, _) = open(&fixture);
+    for round in 0..COMMITS {
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let live = &live;
+                scope.spawn(move || {
+                    for count in 0..3 {
+                        let mut transaction = live.begin().expect("few are open");
+                        let key = format!("a.s{thread}.o");
+                        transaction.set(key.as_bytes(), format!("{round} {count}").as_bytes()).expect("set");
+                        if (thread, count) == (round, 1) {
+                            transaction.set_confirm(Duration::from_secs(3600));
+                        }
+                        transaction.commit().expect("committed");
+                    }
+                });
+            }
+        });
+        let store = live.store();
+        let waiting = store.pending().expect("readable").expect("it waits");
+        assert_eq!(waiting.baseline, waiting.sequence - 1, "in round {round}");
+        store.confirm(None, None).expect("it waits");
+    }
+}
+
 #[test]
 fn a_group_whose_texts_cannot_be_put_in_place_is_taken_back_and_each_is_told_so() {
     let fixture = Fixture::new(&[("a", &text(THREADS)), ("broken", &text(1))]);

@@ -544,3 +544,83 @@ fn a_rollback_that_merges_sets_what_was_and_keeps_what_came() {
     sandbox.ok(&["rollback", "--merge", "-1", "network"]);
     assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.1\n");
 }
+
+/// G3: the record that starts a segment carries what waits to be confirmed, and what it goes back to is not dropped.
+#[test]
+fn a_commit_that_waits_to_be_confirmed_is_taken_back_however_much_is_committed_meanwhile() {
+    CLOCK.set((1, 1000));
+    let fixture = fixture();
+    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
+    let open = || {
+        let durability = cms::Durability::None;
+        Store::new(Options { uptime: fake_clock, log: limits, durability, ..fixture.options() })
+    };
+    let store = open();
+    commit(&store, 1, None);
+    let before = texts(&fixture);
+    commit(&store, 2, Some(Duration::from_secs(60)));
+    let waiting = store.pending().expect("readable").expect("it waits");
+    for round in 0..150 {
+        set(&store, &[("network", "lan", "b", &format!("{round} ").repeat(300))]);
+    }
+    let segments = std::fs::read_dir(fixture.path("state")).expect("readable").next().expect("one");
+    let segments = std::fs::read_dir(segments.expect("readable").path()).expect("readable").flatten();
+    let logs = segments.filter(|file| file.path().extension().is_some_and(|ending| ending == "log")).count();
+    assert!(logs > 5, "segments have been begun: {logs}");
+    let fresh = open();
+    assert_eq!(fresh.pending().expect("readable"), Some(waiting));
+    CLOCK.set((1, 1060));
+    open().recover().expect("taken back");
+    assert_eq!(texts(&fixture), before);
+    // Nothing is held any more: the log comes within its bound again.
+    let store = open();
+    assert_eq!(store.pending().expect("readable"), None);
+    for round in 0..60 {
+        set(&store, &[("network", "lan", "b", &format!("{round} ").repeat(300))]);
+    }
+    assert!(store.verify_log().expect("readable").first > waiting.sequence);
+}
+
+#[test]
+fn a_last_record_that_was_tampered_with_is_found_and_one_that_was_torn_off_by_a_crash_is_no_tampering() {
+    let fixture = fixture();
+    let store = Store::new(fixture.options());
+    for value in ["first value", "second value", "third value"] {
+        set(&store, &[("network", "lan", "a", value)]);
+    }
+    let whole = store.verify_log().expect("readable");
+    let dir = std::fs::read_dir(fixture.path("state")).expect("readable").next().expect("one");
+    let path = dir.expect("readable").path().join("00000000000000000001.log");
+    let bytes = std::fs::read(&path).expect("readable");
+    let verify = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("written");
+        Store::new(fixture.options()).verify_log().expect("readable")
+    };
+    let at = bytes.windows(11).position(|window| window == b"third value").expect("it is in there");
+    let mut changed = bytes.clone();
+    changed[at] = b'T';
+    let mut taken_out = bytes.clone();
+    // Where the last record starts is noted in the head.
+    let last = u32::from_le_bytes(bytes[32..36].try_into().expect("four")) as usize;
+    assert!(last < at);
+    taken_out[last..].fill(0);
+    for tampered in [&changed, &taken_out] {
+        let found = verify(tampered);
+        assert_eq!((found.problems.len(), found.last), (1, whole.last - 1), "{found:?}");
+        assert!(found.problems[0].contains(&format!("record {} is damaged, or was changed", whole.last)));
+    }
+    // Who changes that note as well makes it look like a record that a crash has torn off. The chain tells, to who
+    // has kept it.
+    let before = (0..last).rev().step_by(8).map(|at| at / 8 * 8).find(|at| {
+        let length = u32::from_le_bytes(bytes[*at..at + 4].try_into().expect("four")) as usize;
+        length > 0 && (at + 24 + length).next_multiple_of(8) == last
+    });
+    let before = u32::try_from(before.expect("there are others")).expect("small");
+    for mut tampered in [changed, taken_out] {
+        tampered[32..36].copy_from_slice(&before.to_le_bytes());
+        let found = verify(&tampered);
+        assert_eq!((found.problems, found.last), (Vec::new(), whole.last - 1));
+        assert_ne!(found.chain, whole.chain);
+    }
+    assert_eq!(verify(&bytes), whole);
+}

@@ -41,6 +41,11 @@ fn open(dir: &Path) -> Live {
     Live::open(patient(dir)).expect("opens")
 }
 
+/// Opens a store whose commits survive the process, but not a power cut.
+fn open_careless(dir: &Path) -> Live {
+    Live::open(Options { durability: Durability::None, ..patient(dir) }).expect("opens")
+}
+
 fn play(test: &str, role: &str, dir: &Path, writer: usize) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this test"));
     command.args(["--exact", test, "--nocapture"]).stdout(Stdio::piped());
@@ -67,7 +72,7 @@ fn get(live: &Live, key: &str) -> u64 {
 }
 
 /// Gives its section of all packages the next number, and says so, until it is killed.
-fn mortal_writer() {
+fn mortal_writer(open: impl Fn(&Path) -> Live) {
     let (dir, writer) = (told(DIR), number(WRITER, 0));
     let mut options = patient(&dir);
     if writer % 2 == 1 {
@@ -100,9 +105,9 @@ struct Watched {
     said: std::sync::mpsc::Receiver<u64>,
 }
 
-fn start(dir: &Path, writer: usize) -> Watched {
+fn start(role: &str, dir: &Path, writer: usize) -> Watched {
     let test = "kills::writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged";
-    let mut process = Mortal(play(test, "mortal", dir, writer).spawn().expect("runs"));
+    let mut process = Mortal(play(test, role, dir, writer).spawn().expect("runs"));
     let out = BufReader::new(process.0.stdout.take().expect("piped"));
     let (tell, said) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -140,16 +145,28 @@ fn sandbox(packages: &[&str], sections: usize) -> tempfile::TempDir {
 
 #[test]
 fn writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged() {
-    if std::env::var(ROLE).as_deref() == Ok("mortal") {
-        return mortal_writer();
+    match std::env::var(ROLE).as_deref() {
+        Ok("mortal") => return mortal_writer(open),
+        Ok("careless") => return mortal_writer(open_careless),
+        _ => {}
     }
-    let kills = number("CMS_KILLS", 100);
+    kill_writers("mortal", number("CMS_KILLS", 100));
+}
+
+/// Nothing is synced, but the end of a process, in whatever way, loses nothing.
+#[test]
+fn writers_that_sync_nothing_and_are_killed_leave_as_much() {
+    kill_writers("careless", number("CMS_KILLS", 40));
+}
+
+fn kill_writers(role: &str, kills: usize) {
     let root = sandbox(&PACKAGES, WRITERS);
     let dir = root.path();
     open(dir).store().note_edits().expect("noted");
     let mut dice = Dice(number("CMS_SEED", 4711) as u64);
     let mut acknowledged = [0; WRITERS];
-    let mut writers: Vec<Option<Watched>> = (0..WRITERS).map(|writer| Some(start(dir, writer))).collect();
+    let mut writers: Vec<Option<Watched>> =
+        (0..WRITERS).map(|writer| Some(start(role, dir, writer))).collect();
     let mut done = 0;
     while done < kills {
         std::thread::sleep(Duration::from_micros(10_000 + 100 * dice.roll(600) as u64));
@@ -162,7 +179,7 @@ fn writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged() 
             done += 1;
         }
         look(dir, &mut acknowledged, &victims, done);
-        victims.into_iter().for_each(|victim| writers[victim] = Some(start(dir, victim)));
+        victims.into_iter().for_each(|victim| writers[victim] = Some(start(role, dir, victim)));
     }
     for (writer, watched) in writers.into_iter().enumerate() {
         acknowledged[writer] = acknowledged[writer].max(watched.expect("running").kill());
