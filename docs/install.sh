@@ -2,6 +2,8 @@
 # Installs into $PREFIX below $DESTDIR, or removes what was installed:
 # docs/install.sh BINARY LIBRARY-DIRECTORY | --remove
 set -eu
+# What is installed is for all to read, whatever the umask of who installs it.
+umask 022
 final=$PREFIX
 PREFIX=${DESTDIR:-}$PREFIX
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -21,8 +23,7 @@ if [ "$1" = --remove ]; then
 fi
 [ -x "$1" ] || { echo "install: $1 is not there; run 'make build' first" >&2; exit 1; }
 mkdir -p "$bin" "$man" "$bash" "$zsh" "$fish"
-cp "$1" "$bin/cms"
-chmod 755 "$bin/cms"
+install -m 755 "$1" "$bin/cms"
 # An installed stock uci is never replaced.
 [ -e "$bin/uci" ] || ln -s cms "$bin/uci"
 "$1" man --all "$man"
@@ -31,12 +32,12 @@ chmod 755 "$bin/cms"
 "$1" completion fish > "$fish/cms.fish"
 
 mkdir -p "$lib/pkgconfig" "$lib/cmake/cms" "$include" "$man3"
-cp "$2/libcms.so.$major" "$lib/libcms.so.$version"
+install -m 644 "$2/libcms.so.$major" "$lib/libcms.so.$version"
 ln -sf "libcms.so.$version" "$lib/libcms.so.$major"
 ln -sf "libcms.so.$major" "$lib/libcms.so"
-cp "$2/libcms.a" "$lib/libcms.a"
-cp "$here/include/cms.h" "$include/cms.h"
-cp "$here/ffi/package/libcms.3" "$man3/libcms.3"
+install -m 644 "$2/libcms.a" "$lib/libcms.a"
+install -m 644 "$here/include/cms.h" "$include/cms.h"
+install -m 644 "$here/ffi/package/libcms.3" "$man3/libcms.3"
 fill() { sed -e "s|@PREFIX@|$final|" -e "s|@VERSION@|$version|" -e "s|@MAJOR@|$major|" "$here/ffi/package/$1" > "$2"; }
 fill cms.pc.in "$lib/pkgconfig/cms.pc"
 fill cms-config.cmake.in "$lib/cmake/cms/cms-config.cmake"
@@ -45,6 +46,6 @@ mkdir -p "$units" "$PREFIX/share/cms"
 for unit in cms-recover.service cms-confirm.service; do
     sed "s|@PREFIX@|$final|" "$here/docs/boot/$unit.in" > "$units/$unit"
 done
-cp "$here/docs/boot/cms-confirm.path" "$units/"
-cp "$here/docs/boot/cms.init" "$PREFIX/share/cms/"
+install -m 644 "$here/docs/boot/cms-confirm.path" "$units/"
+install -m 755 "$here/docs/boot/cms.init" "$PREFIX/share/cms/"
 echo "installed into $PREFIX"

@@ -167,3 +167,66 @@ pub extern "C" fn cms_version_number() -> u32 {
         | part(env!("CARGO_PKG_VERSION_MINOR")) << 8
         | part(env!("CARGO_PKG_VERSION_PATCH"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::path::Path;
+
+    use super::*;
+    use crate::txn::{cms_begin, cms_txn_commit, cms_txn_set};
+
+    /// Commits a hundred values of about 2 KB through the C API; returns how many bytes of the log there are then.
+    fn log_after(log_limit: u64) -> u64 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| {
+            let path = dir.path().join(name);
+            CString::new(path.as_os_str().as_bytes()).expect("no NUL")
+        };
+        std::fs::create_dir(dir.path().join("config")).expect("made");
+        std::fs::write(dir.path().join("config/n"), "config a 'a'\n").expect("written");
+        let (config, save, run, state) = (path("config"), path("save"), path("run"), path("state"));
+        let options = cms_options {
+            size: size_of::<cms_options>(),
+            config_dir: config.as_ptr(),
+            save_dir: save.as_ptr(),
+            run_dir: run.as_ptr(),
+            state_dir: state.as_ptr(),
+            flags: 0,
+            map_limit: 0,
+            source: std::ptr::null(),
+            log_limit,
+        };
+        let mut store = std::ptr::null_mut();
+        // SAFETY: the options are whole, and their strings outlive the call.
+        assert_eq!(unsafe { cms_open(&raw const options, &raw mut store) }, cms_status::CMS_OK);
+        for number in 0..100 {
+            let value = CString::new(format!("{number} ").repeat(500)).expect("no NUL");
+            let mut txn = std::ptr::null_mut();
+            // SAFETY: the store is open.
+            assert_eq!(unsafe { cms_begin(store, &raw mut txn) }, cms_status::CMS_OK);
+            // SAFETY: the transaction is open, and the strings end.
+            assert_eq!(unsafe { cms_txn_set(txn, c"n.a.o".as_ptr(), value.as_ptr()) }, cms_status::CMS_OK);
+            // SAFETY: the transaction is open, and is not used again.
+            assert_eq!(unsafe { cms_txn_commit(txn, std::ptr::null_mut()) }, cms_status::CMS_OK);
+        }
+        // SAFETY: the store is open, and is not used again.
+        unsafe { cms_close(store) };
+        size(&dir.path().join("state"))
+    }
+
+    fn size(dir: &Path) -> u64 {
+        let of = |entry: std::fs::DirEntry| match entry.metadata().expect("there") {
+            found if found.is_dir() => size(&entry.path()),
+            found => found.len(),
+        };
+        std::fs::read_dir(dir).expect("readable").map(|entry| of(entry.expect("there"))).sum()
+    }
+
+    #[test]
+    fn log_limit_says_how_much_of_the_log_is_kept() {
+        assert!(log_after(256 << 10) <= 256 << 10);
+        let by_default = log_after(0);
+        assert!((512 << 10..4 << 20).contains(&by_default), "{by_default}");
+    }
+}

@@ -16,6 +16,7 @@ mod faults;
 mod golden;
 mod group;
 mod history;
+mod install;
 mod kills;
 mod live;
 mod log_faults;
