@@ -131,6 +131,21 @@ impl KeyChange {
         };
         Some(Self { section, option, what })
     }
+
+    /// Passes over one, without making it.
+    pub(super) fn skip(reader: &mut Reader<'_>) -> Option<()> {
+        let kind = reader.byte()?;
+        reader.bytes()?;
+        if matches!(kind, 1 | 3 | 5) {
+            reader.bytes()?;
+        }
+        match kind {
+            0..=3 => skip_content(reader),
+            4 | 5 => skip_content(reader).and_then(|()| skip_content(reader)),
+            6 => reader.len().and_then(|_| reader.len()).map(|_| ()),
+            _ => None,
+        }
+    }
 }
 
 /// A string is 0 and the string, a list the number of its items and one more, and those.
@@ -153,6 +168,11 @@ fn read_content(reader: &mut Reader<'_>) -> Option<Content> {
     };
     let items: Option<Vec<_>> = (0..count).map(|_| reader.bytes().map(<[u8]>::to_vec)).collect();
     items.map(Content::List)
+}
+
+fn skip_content(reader: &mut Reader<'_>) -> Option<()> {
+    let strings = reader.len()?.checked_sub(1).unwrap_or(1);
+    (0..strings).try_for_each(|_| reader.bytes().map(|_| ()))
 }
 
 /// Compares two states of a package: first what went, then, in the order of the new state, what came or changed.

@@ -148,6 +148,15 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Vec<Hunk>> {
     })
 }
 
+/// Passes over hunks, without making them.
+pub(super) fn skip(reader: &mut Reader<'_>) -> Option<()> {
+    (0..reader.len()?).try_for_each(|_| {
+        reader.len()?;
+        reader.bytes()?;
+        reader.bytes().map(|_| ())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -165,6 +165,23 @@ impl Record {
 
     /// Reads a record. `None` if it is damaged, or by a later version.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode_with(bytes, read_package)
+    }
+
+    /// As [`Record::decode`], without what was changed within packages: for who only follows the log.
+    pub(super) fn decode_outline(bytes: &[u8]) -> Option<Self> {
+        Self::decode_with(bytes, |reader| {
+            let package = read_digests(reader)?;
+            hunks::skip(reader)?;
+            (0..reader.len()?).try_for_each(|_| KeyChange::skip(reader))?;
+            Some(package)
+        })
+    }
+
+    fn decode_with(
+        bytes: &[u8],
+        package: impl FnMut(&mut Reader<'_>) -> Option<PackageChange>,
+    ) -> Option<Self> {
         let mut reader = Reader(bytes);
         let r = &mut reader;
         Some(Self {
@@ -185,12 +202,18 @@ impl Record {
                     baseline: r.number()?,
                 }),
             },
-            packages: r.many(read_package)?,
+            packages: r.many(package)?,
         })
     }
 }
 
 fn read_package(reader: &mut Reader<'_>) -> Option<PackageChange> {
+    let digests = read_digests(reader)?;
+    Some(PackageChange { hunks: hunks::read(reader)?, changes: reader.many(KeyChange::read)?, ..digests })
+}
+
+/// Reads which package it is, and from what state to what state it went.
+fn read_digests(reader: &mut Reader<'_>) -> Option<PackageChange> {
     let package = reader.text()?;
     let flags = reader.byte()?;
     let before = if flags & 1 == 1 { Some(read_digest(reader)?) } else { None };
@@ -199,8 +222,8 @@ fn read_package(reader: &mut Reader<'_>) -> Option<PackageChange> {
         before,
         after: read_digest(reader)?,
         unknown: flags & 2 != 0,
-        hunks: hunks::read(reader)?,
-        changes: reader.many(KeyChange::read)?,
+        hunks: Vec::new(),
+        changes: Vec::new(),
     })
 }
 
@@ -245,11 +268,18 @@ mod tests {
 
     #[test]
     fn a_record_comes_back_as_it_was_and_no_part_of_it_does() {
-        let record = sample();
+        let mut record = sample();
+        let moved = What::Moved { old: 3, new: 300 };
+        record.packages[0].changes.push(KeyChange { section: b"a".to_vec(), option: None, what: moved });
         let bytes = record.encode();
         assert_eq!(Record::decode(&bytes).as_ref(), Some(&record));
+        let mut outline = record.clone();
+        outline.packages[0].hunks.clear();
+        outline.packages[0].changes.clear();
+        assert_eq!(Record::decode_outline(&bytes).as_ref(), Some(&outline));
         for len in 0..bytes.len() {
             assert_eq!(Record::decode(&bytes[..len]), None, "{len}");
+            assert_eq!(Record::decode_outline(&bytes[..len]), None, "{len}");
         }
     }
 

@@ -327,7 +327,7 @@ impl Writer<'_> {
         let bytes = files.read_at(&segment.open, segment.end as u64, rest).map_err(io)?;
         let start = segment.end;
         for frame in segment::frames(&bytes, 0, tail.end.chain) {
-            let Some(record) = Record::decode(frame.body) else {
+            let Some(record) = Record::decode_outline(frame.body) else {
                 let why = format!("record {} is by a later version of cms", tail.end.sequence + 1);
                 return Err(Error::Damaged { what: Damage::Log, path: segment.open.path.clone(), why });
             };

@@ -242,8 +242,9 @@ fn living_writer(live: &Live, writer: usize, commits: usize) -> Tally {
             for index in (first..first + count).map(|index| index % MANY) {
                 let key = format!("p{index:02}.w{writer}.o{number}");
                 transaction.set(key.as_bytes(), number.to_string().as_bytes()).expect("set");
-                // All add to one list as well, so that it is not options of one's own alone.
-                let list = format!("p{index:02}.all.l");
+                // All add to the same lists as well, so that it is not options of one's own alone. There are ten, since a
+                // change of a list is logged with all its items.
+                let list = format!("p{index:02}.all.l{}", number % 10);
                 transaction
                     .add_list(list.as_bytes(), format!("{writer}-{number}").as_bytes())
                     .expect("added");
@@ -335,7 +336,7 @@ fn check_updates(root: &Path, commits: usize) {
                 let section = section.split("config s ").next().unwrap_or_default();
                 let option = format!("\toption o{number} '{number}'\n");
                 assert_eq!(section.matches(&option).count(), 1, "p{index:02}: update {number} of {writer}");
-                let item = format!("\tlist l '{writer}-{number}'\n");
+                let item = format!("\tlist l{} '{writer}-{number}'\n", number % 10);
                 assert_eq!(text.matches(&item).count(), 1, "p{index:02}: item {number} of {writer}");
             }
         }
