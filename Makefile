@@ -138,8 +138,8 @@ bench-lookup: lib ## measure only the C library, beside uthash, hashbrown, LMDB,
 	$(BENCHES) --jsonl target/bench-lookup.jsonl lookup scaling instructions mapsize publish $(BENCH)
 	$(MAKE) --no-print-directory bench-publish
 
-bench-commit: target/bin/cms ## measure only commits, beside SQLite, LMDB, redb, stock uci and a bare log; TMPDIR must be on a disk
-	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/bench-commit.jsonl commit $(BENCH)
+bench-commit: target/bin/cms ## measure only commits and the bytes they write, beside SQLite, LMDB, redb, stock uci and a bare log; TMPDIR must be on a disk
+	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/bench-commit.jsonl commit wear $(BENCH)
 
 bench-publish: ## measure what the map's part of a commit takes, by the size of the package
 	$(CARGO) test --release --locked --lib -- --ignored --nocapture how_long_publishing_takes

@@ -6,6 +6,7 @@
 mod bulk;
 mod engines;
 mod home;
+mod wear;
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;
@@ -25,6 +26,7 @@ use crate::trial::{Entrant, Trial};
 use engines::{Cms, Engine, Raw, Sqlite, Uci, UciCommand};
 
 pub use bulk::{INTERNAL, crash};
+pub use wear::run as wear;
 
 /// How many threads a store is made for.
 const THREADS: usize = 16;

@@ -40,8 +40,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const HELP: &str = "\
 usage: cms-bench [--quick] [--jsonl FILE] [GROUP...]
 
-GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, instructions or commit; without any,
-all of them run.
+GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, instructions, commit or
+wear; without any, all of them run.
 
   --quick       few repetitions, nothing above 100 000 options: a smoke run
   --jsonl FILE  where the rows go as JSON objects (default: target/bench.jsonl of the repository)
@@ -59,7 +59,7 @@ environment:
 type Group = fn(&Stage, &mut Report) -> Result<()>;
 
 /// All groups, in the order they run.
-const GROUPS: [(&str, Group); 10] = [
+const GROUPS: [(&str, Group); 11] = [
     ("parse", parse::run),
     ("process", process::run),
     ("memory", memory::run),
@@ -70,6 +70,7 @@ const GROUPS: [(&str, Group); 10] = [
     ("publish", publish::run),
     ("instructions", instructions::run),
     ("commit", commit::run),
+    ("wear", commit::wear),
 ];
 
 /// What the command line asks for.

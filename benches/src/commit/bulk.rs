@@ -1,4 +1,4 @@
-//! The large cases: bulk loads, `cms commit`, recovery, and what is written for what is committed.
+//! The large cases: bulk loads, `cms commit`, recovery, the history of a key.
 
 use std::fs;
 use std::path::Path;
@@ -29,9 +29,7 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     load(stage, report, "load into an empty store", stage.large().len(), 1e6)?;
     process(stage, report)?;
     recovery(stage, report)?;
-    history(stage, report)?;
-    wear(report, stage.dir(), 10)?;
-    wear(report, stage.dir(), 1000)
+    history(stage, report)
 }
 
 /// Times transactions of many options; `goal` is how many a second are wanted.
@@ -208,46 +206,8 @@ fn history(stage: &Stage, report: &mut Report) -> Result<()> {
 }
 
 /// One of the counts the system keeps of what this process reads and writes, in bytes.
-fn counted(name: &str) -> Result<usize> {
+pub fn counted(name: &str) -> Result<usize> {
     let text = fs::read_to_string("/proc/self/io")?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     Ok(line.ok_or("/proc/self/io is not as expected")?.trim().parse()?)
-}
-
-/// What this process has passed to write calls, and what the system counts as written to disks, in bytes.
-fn written() -> Result<(usize, usize)> {
-    Ok((counted("wchar:")?, counted("write_bytes:")?))
-}
-
-/// States what is written for one key, the rotation of the log included.
-fn wear(report: &mut Report, dir: &Path, count: usize) -> Result<()> {
-    const COMMITS: usize = 2000;
-    let keys = package(count);
-    let cms = Cms::create(dir, keys, Durability::Full)?;
-    let value = |number: usize| format!("committed-value-{number:06}");
-    // From here on the length of the text stays as it is.
-    cms.put_all(&mut (0..count).map(|number| (keys.key(number), value(number))))?;
-    let text = usize::try_from(fs::metadata(cms.home.path("config").join("network"))?.len())?;
-    let before = written()?;
-    for number in 0..COMMITS {
-        cms.put(0, &keys.key(number * 37 % count), &value(number))?;
-    }
-    let after = written()?;
-    let committed = keys.key(0).len() + value(0).len();
-    let calls = float(after.0 - before.0) / float(COMMITS);
-    let figures = [
-        Figure::exact("key and value", float(committed)),
-        Figure::exact("text", float(text)),
-        Figure::exact("log, locks, map", calls - float(text)),
-        Figure::exact("pages to the disk", float(after.1 - before.1) / float(COMMITS)),
-    ];
-    let case = options("written for a commit,", count);
-    report.case(&case, Unit::Bytes, &figures)?;
-    let per_byte = |bytes: f64| bytes / float(committed);
-    let figures = [
-        Figure::exact("text", per_byte(float(text))),
-        Figure::exact("log, locks, map", per_byte(calls - float(text))),
-        Figure::exact("pages to the disk", per_byte(figures[3].value)),
-    ];
-    report.case(&options("written per committed byte,", count), Unit::Times, &figures)
 }

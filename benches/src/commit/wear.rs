@@ -1,0 +1,57 @@
+//! Group `wear`: how many bytes are written for each that is committed, which is what wears flash out.
+
+use std::fs;
+use std::path::Path;
+
+use cms::Durability;
+
+use super::bulk::counted;
+use super::engines::{Cms, Engine};
+use super::{options, package};
+use crate::Result;
+use crate::parse::float;
+use crate::report::{Figure, Report, Unit};
+use crate::stage::Stage;
+
+/// Runs the group. `TMPDIR` must be on a disk, or no page is counted.
+pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
+    [10, 200, 10_000].into_iter().try_for_each(|count| wear(report, stage.dir(), count))
+}
+
+/// What this process has passed to write calls, and what the system counts as written to disks, in bytes.
+fn written() -> Result<(usize, usize)> {
+    Ok((counted("wchar:")?, counted("write_bytes:")?))
+}
+
+/// States what is written for one key, the rotation of the log included.
+fn wear(report: &mut Report, dir: &Path, count: usize) -> Result<()> {
+    const COMMITS: usize = 2000;
+    let keys = package(count);
+    let cms = Cms::create(dir, keys, Durability::Full)?;
+    let value = |number: usize| format!("committed-value-{number:06}");
+    // From here on the length of the text stays as it is.
+    cms.put_all(&mut (0..count).map(|number| (keys.key(number), value(number))))?;
+    let text = usize::try_from(fs::metadata(cms.home.path("config").join("network"))?.len())?;
+    let before = written()?;
+    for number in 0..COMMITS {
+        cms.put(0, &keys.key(number * 37 % count), &value(number))?;
+    }
+    let after = written()?;
+    let committed = keys.key(0).len() + value(0).len();
+    let calls = float(after.0 - before.0) / float(COMMITS);
+    let figures = [
+        Figure::exact("key and value", float(committed)),
+        Figure::exact("text", float(text)),
+        Figure::exact("log, locks, map", calls - float(text)),
+        Figure::exact("pages to the disk", float(after.1 - before.1) / float(COMMITS)),
+    ];
+    let case = options("written for a commit,", count);
+    report.case(&case, Unit::Bytes, &figures)?;
+    let per_byte = |bytes: f64| bytes / float(committed);
+    let figures = [
+        Figure::exact("text", per_byte(float(text))),
+        Figure::exact("log, locks, map", per_byte(calls - float(text))),
+        Figure::exact("pages to the disk", per_byte(figures[3].value)),
+    ];
+    report.case(&options("written per committed byte,", count), Unit::Times, &figures)
+}
