@@ -291,7 +291,10 @@ impl Ledger<'_> {
             Some(old) => {
                 change.hunks = log::compare_texts(&old, text);
                 let parse = |text: &[u8]| self.store.parse_leniently(&place.name, &Arc::new(text.to_vec()));
-                if let (Some(old), Some(new)) = (parse(&old), parse(text)) {
+                // The text tells what came into an empty package.
+                if !old.is_empty()
+                    && let (Some(old), Some(new)) = (parse(&old), parse(text))
+                {
                     change.changes = log::compare_packages(&old, &new);
                 }
             }
@@ -362,13 +365,19 @@ impl Ledger<'_> {
         let package = entry.place.name.clone();
         if let Some(step) = entry.step {
             let (before, after) = (Some(step.old.digest), step.new.digest);
-            let (hunks, changes) = (step.hunks.clone(), step.changes.clone());
+            let (hunks, changes) = step.told();
             return PackageChange { package, before, after, unknown: false, hunks, changes };
         }
         let empty = Arc::default();
         let before = entry.before.unwrap_or(&empty);
-        let old = self.store.parse_leniently(&package, before);
-        let new = self.store.parse_leniently(&package, &Arc::new(entry.after.to_vec()));
+        let (old, new) = match before.is_empty() {
+            // The text tells what came into an empty package.
+            true => (None, None),
+            false => (
+                self.store.parse_leniently(&package, before),
+                self.store.parse_leniently(&package, &Arc::new(entry.after.to_vec())),
+            ),
+        };
         PackageChange {
             package,
             before: entry.before.map(|before| Digest::of(before)),

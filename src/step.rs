@@ -44,6 +44,7 @@ pub(crate) struct KnownStates(Mutex<HashMap<PathBuf, Arc<Known>>>);
 pub(crate) struct Step {
     pub old: Arc<Known>,
     pub new: Arc<Known>,
+    /// None from a text that is empty: see [`Step::told`].
     pub hunks: Vec<Hunk>,
     pub changes: Vec<KeyChange>,
     pub touched: Touched,
@@ -56,12 +57,20 @@ impl Step {
     }
 
     fn between(old: &Arc<Known>, new: Arc<Known>, edited: &Package) -> Self {
-        Self {
-            hunks: log::compare_texts(old.text(), new.text()),
-            changes: log::compare_packages(&old.package, edited),
-            touched: edited.touched().clone(),
-            old: old.clone(),
-            new,
+        let (hunks, changes) = match old.text().is_empty() {
+            true => (Vec::new(), Vec::new()),
+            false => {
+                (log::compare_texts(old.text(), new.text()), log::compare_packages(&old.package, edited))
+            }
+        };
+        Self { hunks, changes, touched: edited.touched().clone(), old: old.clone(), new }
+    }
+
+    /// Returns what the log is told of it. From an empty text that is the new one, which tells the changes.
+    pub fn told(&self) -> (Vec<Hunk>, Vec<KeyChange>) {
+        match self.old.text().is_empty() {
+            true => (log::compare_texts(b"", self.new.text()), Vec::new()),
+            false => (self.hunks.clone(), self.changes.clone()),
         }
     }
 }

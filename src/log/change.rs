@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::wire::{Reader, put_bytes, put_number};
+use super::wire::{Out, Reader, put_bytes, put_number};
 use crate::package::{Package, Section, Value};
 
 /// The value of an option, or the type of a section.
@@ -90,7 +90,7 @@ impl KeyChange {
         key
     }
 
-    pub(super) fn put(&self, out: &mut Vec<u8>) {
+    pub(super) fn put(&self, out: &mut impl Out) {
         let kind = match (&self.what, &self.option) {
             (What::Added(_), None) => 0,
             (What::Added(_), Some(_)) => 1,
@@ -100,7 +100,7 @@ impl KeyChange {
             (What::Changed { .. }, Some(_)) => 5,
             (What::Moved { .. }, _) => 6,
         };
-        out.push(kind);
+        out.put(&[kind]);
         put_bytes(out, &self.section);
         if let (Some(option), true) = (&self.option, kind != 6) {
             put_bytes(out, option);
@@ -149,7 +149,7 @@ impl KeyChange {
 }
 
 /// A string is 0 and the string, a list the number of its items and one more, and those.
-fn put_content(out: &mut Vec<u8>, content: &Content) {
+fn put_content(out: &mut impl Out, content: &Content) {
     match content {
         Content::String(string) => {
             put_number(out, 0);

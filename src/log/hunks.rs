@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::wire::{Reader, put_bytes, put_number};
+use super::wire::{Out, Reader, put_bytes, put_number};
 
 /// One place in a text: where it was in the text before, what stood there, and what stands there now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,14 @@ pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
     // Only from the start of a line on.
     let tail = memchr::memchr(b'\n', same).map_or(0, |at| tail - at - 1);
     let (old_middle, new_middle) = (&old_rest[..old_rest.len() - tail], &new_rest[..new_rest.len() - tail]);
-    between(old_middle, new_middle, head)
+    match (old_middle, new_middle) {
+        ([], []) => Vec::new(),
+        // There are no lines to be found again.
+        ([], _) | (_, []) => {
+            vec![Hunk { at: head, removed: old_middle.to_vec(), inserted: new_middle.to_vec() }]
+        }
+        _ => between(old_middle, new_middle, head),
+    }
 }
 
 /// As much is compared at once as long as there is no difference.
@@ -129,7 +136,7 @@ pub(crate) fn revert(new: &[u8], hunks: &[Hunk]) -> Option<Vec<u8>> {
     Some(old)
 }
 
-pub(super) fn put(out: &mut Vec<u8>, hunks: &[Hunk]) {
+pub(super) fn put(out: &mut impl Out, hunks: &[Hunk]) {
     put_number(out, hunks.len() as u64);
     for hunk in hunks {
         put_number(out, hunk.at as u64);

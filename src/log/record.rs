@@ -8,11 +8,19 @@
 //! guard   = 0 | 1 milliseconds boot started baseline
 //! package = name flags [before] after hunks changes
 //! before  = after = length hash
+//! flags   = 1: there is a text before, 2: it is unknown, 4: the changes are left out
 //! ```
+//!
+//! Of a text that came into an empty package the changes are left out: they are what the text says, and are read
+//! from it again.
 
-use super::change::KeyChange;
+use std::sync::Arc;
+
+use super::change::{self, KeyChange};
 use super::hunks::{self, Hunk};
-use super::wire::{Reader, put_bytes, put_number};
+use super::wire::{Count, Out, Reader, put_bytes, put_number};
+use crate::package::Package;
+use crate::text::{Dialect, ParseOptions, parse};
 
 /// What made a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,8 +90,19 @@ pub struct PackageChange {
     pub unknown: bool,
     /// The change of the text, byte for byte.
     pub hunks: Vec<Hunk>,
-    /// The change key by key.
+    /// The change key by key. For who writes a record it may be empty where the text before was empty.
     pub changes: Vec<KeyChange>,
+}
+
+impl PackageChange {
+    /// Returns the text that came into an empty package.
+    fn first_text(&self) -> Option<&[u8]> {
+        let was_empty = !self.unknown && self.before.is_none_or(|before| before.len == 0);
+        match self.hunks.as_slice() {
+            [Hunk { at: 0, removed, inserted }] if was_empty && removed.is_empty() => Some(inserted),
+            _ => None,
+        }
+    }
 }
 
 /// A commit that is taken back unless it is confirmed in time.
@@ -131,36 +150,44 @@ impl Record {
         self.packages.iter().find(|change| change.package == name)
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        put_number(&mut out, self.sequence);
-        put_number(&mut out, self.time);
-        put_number(&mut out, self.uid.into());
-        put_number(&mut out, self.pid.into());
-        out.push(self.kind.number());
-        put_number(&mut out, self.refers);
-        put_bytes(&mut out, self.source.as_bytes());
-        put_bytes(&mut out, self.message.as_bytes());
-        out.push(u8::from(self.guard.is_some()));
+    /// Returns how many bytes it takes.
+    pub(super) fn len(&self) -> usize {
+        let mut count = Count(0);
+        self.put(&mut count);
+        count.0
+    }
+
+    pub(super) fn put(&self, out: &mut impl Out) {
+        put_number(out, self.sequence);
+        put_number(out, self.time);
+        put_number(out, self.uid.into());
+        put_number(out, self.pid.into());
+        out.put(&[self.kind.number()]);
+        put_number(out, self.refers);
+        put_bytes(out, self.source.as_bytes());
+        put_bytes(out, self.message.as_bytes());
+        out.put(&[u8::from(self.guard.is_some())]);
         if let Some(guard) = &self.guard {
-            put_number(&mut out, guard.milliseconds);
-            out.extend_from_slice(&guard.boot);
-            put_number(&mut out, guard.started);
-            put_number(&mut out, guard.baseline);
+            put_number(out, guard.milliseconds);
+            out.put(&guard.boot);
+            put_number(out, guard.started);
+            put_number(out, guard.baseline);
         }
-        put_number(&mut out, self.packages.len() as u64);
+        put_number(out, self.packages.len() as u64);
         for package in &self.packages {
-            put_bytes(&mut out, package.package.as_bytes());
-            out.push(u8::from(package.before.is_some()) | u8::from(package.unknown) << 1);
+            let first = package.first_text().is_some();
+            put_bytes(out, package.package.as_bytes());
+            let flags = [package.before.is_some(), package.unknown, first];
+            out.put(&[flags.iter().rev().fold(0, |flags, flag| flags << 1 | u8::from(*flag))]);
             for digest in package.before.iter().chain([&package.after]) {
-                put_number(&mut out, digest.len);
-                out.extend_from_slice(&digest.hash.to_le_bytes());
+                put_number(out, digest.len);
+                out.put(&digest.hash.to_le_bytes());
             }
-            hunks::put(&mut out, &package.hunks);
-            put_number(&mut out, package.changes.len() as u64);
-            package.changes.iter().for_each(|change| change.put(&mut out));
+            hunks::put(out, &package.hunks);
+            let changes = if first { &[][..] } else { &package.changes };
+            put_number(out, changes.len() as u64);
+            changes.iter().for_each(|change| change.put(out));
         }
-        out
     }
 
     /// Reads a record. `None` if it is damaged, or by a later version.
@@ -171,7 +198,7 @@ impl Record {
     /// As [`Record::decode`], without what was changed within packages: for who only follows the log.
     pub(super) fn decode_outline(bytes: &[u8]) -> Option<Self> {
         Self::decode_with(bytes, |reader| {
-            let package = read_digests(reader)?;
+            let (package, _) = read_digests(reader)?;
             hunks::skip(reader)?;
             (0..reader.len()?).try_for_each(|_| KeyChange::skip(reader))?;
             Some(package)
@@ -208,23 +235,36 @@ impl Record {
 }
 
 fn read_package(reader: &mut Reader<'_>) -> Option<PackageChange> {
-    let digests = read_digests(reader)?;
-    Some(PackageChange { hunks: hunks::read(reader)?, changes: reader.many(KeyChange::read)?, ..digests })
+    let (mut read, is_first) = read_digests(reader)?;
+    read.hunks = hunks::read(reader)?;
+    read.changes = reader.many(KeyChange::read)?;
+    if is_first {
+        read.changes = told_by(read.first_text()?);
+    }
+    Some(read)
 }
 
-/// Reads which package it is, and from what state to what state it went.
-fn read_digests(reader: &mut Reader<'_>) -> Option<PackageChange> {
+/// Reads which package it is, from what state to what state it went, and whether its changes are left out.
+fn read_digests(reader: &mut Reader<'_>) -> Option<(PackageChange, bool)> {
     let package = reader.text()?;
     let flags = reader.byte()?;
     let before = if flags & 1 == 1 { Some(read_digest(reader)?) } else { None };
-    Some(PackageChange {
+    let read = PackageChange {
         package,
         before,
         after: read_digest(reader)?,
         unknown: flags & 2 != 0,
         hunks: Vec::new(),
         changes: Vec::new(),
-    })
+    };
+    Some((read, flags & 4 != 0))
+}
+
+/// Returns the changes that lead from an empty package to what a text says. One with errors says what it can.
+fn told_by(text: &[u8]) -> Vec<KeyChange> {
+    let options = ParseOptions { dialect: Dialect::Cms, strict: false, progress: None };
+    let read = parse(b"", Arc::new(text.to_vec()), &options);
+    read.map(|read| change::compare(&Package::default(), &read.package)).unwrap_or_default()
 }
 
 fn read_digest(reader: &mut Reader<'_>) -> Option<Digest> {
@@ -266,12 +306,44 @@ mod tests {
         }
     }
 
+    fn encode(record: &Record) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        record.put(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn what_came_into_an_empty_package_is_told_by_the_text_alone() {
+        let text = "config a\n\toption p '1'\n\tlist l 'it'\\''s'\n\tlist l ''\nconfig a 'y'\nno statement\n";
+        for before in [None, Some(Digest::of(b""))] {
+            let mut record = sample();
+            let change = &mut record.packages[0];
+            (change.before, change.changes) = (before, Vec::new());
+            change.hunks = hunks::compare(b"", text.as_bytes());
+            let bytes = encode(&record);
+            assert_eq!(record.len(), bytes.len());
+            let read = Record::decode(&bytes).expect("it reads");
+            let keys: Vec<String> = read.packages[0]
+                .changes
+                .iter()
+                .map(|change| String::from_utf8(change.key("n")).expect("text"))
+                .collect();
+            assert_eq!(keys, ["n.cfg01b606", "n.cfg01b606.p", "n.cfg01b606.l", "n.y"]);
+            assert_eq!(encode(&read), bytes, "they are left out again");
+            // A text that was there, or is not known, is another matter.
+            record.packages[0].unknown = true;
+            let read = Record::decode(&encode(&record)).expect("it reads");
+            assert!(read.packages[0].changes.is_empty());
+        }
+    }
+
     #[test]
     fn a_record_comes_back_as_it_was_and_no_part_of_it_does() {
         let mut record = sample();
         let moved = What::Moved { old: 3, new: 300 };
         record.packages[0].changes.push(KeyChange { section: b"a".to_vec(), option: None, what: moved });
-        let bytes = record.encode();
+        let bytes = encode(&record);
+        assert_eq!(record.len(), bytes.len());
         assert_eq!(Record::decode(&bytes).as_ref(), Some(&record));
         let mut outline = record.clone();
         outline.packages[0].hunks.clear();
@@ -286,7 +358,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_record_are_pinned() {
         // Another version has to read these: change the version of segments before you change them.
-        assert_eq!(crate::map::of_text(&sample().encode()), 433_517_452_247_698_739);
+        assert_eq!(crate::map::of_text(&encode(&sample())), 433_517_452_247_698_739);
     }
 
     #[test]

@@ -21,7 +21,8 @@ use super::record::Record;
 
 pub(super) const HEAD: usize = 56;
 const MAGIC: &[u8; 6] = b"CMSLOG";
-const VERSION: u16 = 1;
+/// 2: records may leave out changes that their text tells (see `record`). Those of 1 are read as well.
+const VERSION: u16 = 2;
 const HINT: usize = 32;
 
 /// The bytes of a record before its body.
@@ -48,6 +49,8 @@ pub(super) struct Head {
     pub created: u64,
     /// Where the last record was when that was last written down.
     pub hint: u32,
+    /// Whether earlier versions read it, which is not to be given a record that they cannot.
+    pub is_old: bool,
 }
 
 impl Head {
@@ -66,12 +69,14 @@ impl Head {
     pub fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
         let damaged = "it is no segment of a log";
         let head = bytes.get(..HEAD).filter(|head| head.starts_with(MAGIC)).ok_or(damaged)?;
-        if u16_at(head, 6) != VERSION {
+        let version = u16_at(head, 6);
+        if version == 0 || version > VERSION {
             return Err("it is by a later version of cms");
         }
         let mut chain = ORIGIN;
         chain.copy_from_slice(&head[16..32]);
-        Ok(Self { first: u64_at(head, 8), chain, created: u64_at(head, 40), hint: u32_at(head, HINT) })
+        let (first, created, hint) = (u64_at(head, 8), u64_at(head, 40), u32_at(head, HINT));
+        Ok(Self { first, chain, created, hint, is_old: version < VERSION })
     }
 }
 
@@ -114,18 +119,19 @@ fn chain(before: &Chain, body: &[u8]) -> Chain {
 
 /// How many bytes a record takes at most; its number and time, which it is given later, may take some.
 pub(super) fn size(record: &Record) -> usize {
-    (RECORD_HEAD + record.encode().len() + 20).next_multiple_of(8)
+    (RECORD_HEAD + record.len() + 20).next_multiple_of(8)
 }
 
 /// Appends a record to what is to be written; returns its chain. `None` if it is too large for any segment.
 pub(super) fn encode(record: &Record, before: &Chain, out: &mut Vec<u8>) -> Option<Chain> {
-    let body = record.encode();
+    let start = out.len();
+    out.resize(start + RECORD_HEAD, 0);
+    record.put(out);
+    let (head, body) = out[start..].split_at_mut(RECORD_HEAD);
     let len = u32::try_from(body.len()).ok()?;
-    let chain = chain(before, &body);
-    out.extend_from_slice(&len.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&chain);
-    out.extend_from_slice(&body);
+    let chain = chain(before, body);
+    head[..4].copy_from_slice(&len.to_le_bytes());
+    head[8..].copy_from_slice(&chain);
     out.resize(out.len().next_multiple_of(8), 0);
     Some(chain)
 }
@@ -186,7 +192,8 @@ mod tests {
     }
 
     fn segment(messages: &[&str]) -> Vec<u8> {
-        let mut bytes = Head { first: 1, chain: ORIGIN, created: 0, hint: 0 }.encode().to_vec();
+        let mut bytes =
+            Head { first: 1, chain: ORIGIN, created: 0, hint: 0, is_old: false }.encode().to_vec();
         let mut before = ORIGIN;
         for (sequence, message) in (1..).zip(messages) {
             before = encode(&record(sequence, message), &before, &mut bytes).expect("small");
@@ -247,6 +254,8 @@ mod tests {
     fn a_head_of_another_version_is_refused() {
         let mut bytes = segment(&[]);
         assert_eq!(Head::decode(&bytes).map(|head| head.first), Ok(1));
+        bytes[6] = 1;
+        assert_eq!(Head::decode(&bytes).map(|head| head.is_old), Ok(true));
         bytes[6] = 9;
         assert_eq!(Head::decode(&bytes), Err("it is by a later version of cms"));
         bytes[0] = 0;

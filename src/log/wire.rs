@@ -1,21 +1,44 @@
 //! How numbers and strings are written in records: numbers of any size as LEB128, strings with their length
 //! before them.
 
+/// What is written to.
+pub(super) trait Out {
+    /// Appends bytes as they are.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Out for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Counts the bytes, and keeps none.
+pub(super) struct Count(pub usize);
+
+impl Out for Count {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
 /// Appends a number: seven bits a byte, lowest first, the top bit set in all but the last.
-pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put_number(out: &mut impl Out, mut number: u64) {
+    let (mut bytes, mut len) = ([0; 10], 0);
     while number >= 0x80 {
         let [low, ..] = number.to_le_bytes();
-        out.push(low | 0x80);
+        bytes[len] = low | 0x80;
         number >>= 7;
+        len += 1;
     }
-    let [low, ..] = number.to_le_bytes();
-    out.push(low);
+    [bytes[len], ..] = number.to_le_bytes();
+    out.put(&bytes[..=len]);
 }
 
 /// Appends a string.
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_bytes(out: &mut impl Out, bytes: &[u8]) {
     put_number(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
+    out.put(bytes);
 }
 
 /// Reads what was written, from the start. Every read fails at the end, and on what cannot have been written.

@@ -45,6 +45,14 @@ struct Segment {
     length: usize,
     /// Where the next record goes.
     end: usize,
+    /// See `Head`.
+    is_old: bool,
+}
+
+impl Segment {
+    fn room(&self) -> usize {
+        if self.is_old { 0 } else { self.length - self.end }
+    }
 }
 
 /// Where a record is.
@@ -309,7 +317,7 @@ impl Writer<'_> {
         let tail = self.tail();
         tail.end.sequence = first - 1;
         tail.end.chain = head.chain;
-        tail.segment = Some(Segment { open, first, length, end: HEAD });
+        tail.segment = Some(Segment { open, first, length, end: HEAD, is_old: head.is_old });
         Ok(())
     }
 
@@ -368,13 +376,13 @@ impl Writer<'_> {
     ///
     /// [`Error::Io`]: nothing was appended. After an error of the sync the log takes no more, see G6.
     pub fn append(&mut self, mut records: Vec<Record>, durable: bool) -> Result<u64> {
-        let room = self.tail().segment.as_ref().map_or(0, |segment| segment.length - segment.end);
+        let room = self.tail().segment.as_ref().map_or(0, Segment::room);
         // The first record of a new segment comes before them, so their chains are made after that.
         let wanted = records.iter().map(segment::size).sum::<usize>();
         if wanted > room {
             self.rotate(wanted)?;
         }
-        let (bytes, chains) = self.encode(&mut records)?;
+        let (bytes, chains) = self.encode(&mut records, wanted)?;
         let files = self.log.files.clone();
         let log = self.log;
         let tail = self.tail();
@@ -412,11 +420,11 @@ impl Writer<'_> {
         Ok(tail.end.sequence)
     }
 
-    /// Numbers records, and writes them into one piece; returns it with their chains.
-    fn encode(&self, records: &mut [Record]) -> Result<(Vec<u8>, Vec<Chain>)> {
+    /// Numbers records, and writes them into one piece of about `size` bytes; returns it with their chains.
+    fn encode(&self, records: &mut [Record], size: usize) -> Result<(Vec<u8>, Vec<Chain>)> {
         let end = self.known();
         let (mut chain, mut sequence, mut time) = (end.chain, end.sequence, end.time.max(self.log.now()));
-        let (mut bytes, mut chains) = (Vec::new(), Vec::new());
+        let (mut bytes, mut chains) = (Vec::with_capacity(size), Vec::new());
         for record in records {
             sequence += 1;
             (record.sequence, record.time) = (sequence, time);
@@ -517,7 +525,8 @@ impl Writer<'_> {
         };
         let created = self.log.now();
         let first = record.sequence;
-        let head = Head { first, chain: end.chain, created, hint: u32::try_from(HEAD).unwrap_or(0) };
+        let hint = u32::try_from(HEAD).unwrap_or(0);
+        let head = Head { first, chain: end.chain, created, hint, is_old: false };
         let mut bytes = head.encode().to_vec();
         let chain = segment::encode(&record, &end.chain, &mut bytes)
             .ok_or_else(|| Error::invalid(b"", "there are too many packages for the log"))?;
@@ -533,7 +542,7 @@ impl Writer<'_> {
             keys::write(&self.log.files, &self.log.path(full), &self.log.keys_path(full));
         }
         let tail = self.tail();
-        tail.segment = Some(Segment { open, first, length, end: bytes.len() });
+        tail.segment = Some(Segment { open, first, length, end: bytes.len(), is_old: false });
         tail.end.take(&record, chain);
         self.drop_old()
     }

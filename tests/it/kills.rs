@@ -41,6 +41,16 @@ fn open(dir: &Path) -> Live {
     Live::open(patient(dir)).expect("opens")
 }
 
+/// Opens a store as [`open`], or as one that leaves its texts for later, sometimes to others: every other writer.
+fn open_mixed(dir: &Path) -> Live {
+    let options = patient(dir);
+    if number(WRITER, 0).is_multiple_of(2) {
+        return Live::open(options).expect("opens");
+    }
+    let text_delay = Duration::from_millis(20);
+    Live::open(Options { durability: Durability::Log, text_delay, ..options }).expect("opens")
+}
+
 /// Opens a store whose commits survive the process, but not a power cut.
 fn open_careless(dir: &Path) -> Live {
     Live::open(Options { durability: Durability::None, ..patient(dir) }).expect("opens")
@@ -74,12 +84,7 @@ fn get(live: &Live, key: &str) -> u64 {
 /// Gives its section of all packages the next number, and says so, until it is killed.
 fn mortal_writer(open: impl Fn(&Path) -> Live) {
     let (dir, writer) = (told(DIR), number(WRITER, 0));
-    let mut options = patient(&dir);
-    if writer % 2 == 1 {
-        // Half of them leave their texts for later, sometimes to others.
-        (options.durability, options.text_delay) = (Durability::Log, Duration::from_millis(20));
-    }
-    let live = Live::open(options).expect("opens");
+    let live = open(&dir);
     let mut next = get(&live, &format!("one.w{writer}.v")) + 1;
     let mut out = std::io::stdout();
     loop {
@@ -146,7 +151,7 @@ fn sandbox(packages: &[&str], sections: usize) -> tempfile::TempDir {
 #[test]
 fn writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged() {
     match std::env::var(ROLE).as_deref() {
-        Ok("mortal") => return mortal_writer(open),
+        Ok("mortal") => return mortal_writer(open_mixed),
         Ok("careless") => return mortal_writer(open_careless),
         _ => {}
     }
