@@ -380,10 +380,8 @@ impl Replay {
             return Ok(());
         }
         match self.renamed.iter().find(|(old, _)| *old == delta.section) {
-            Some((_, new)) => {
-                package.apply(&Delta { section: new.clone(), ..delta.clone() }, self.dialect)?
-            }
-            None => package.apply(delta, self.dialect)?,
+            Some((_, new)) => package.make(&Delta { section: new.clone(), ..delta.clone() }, self.dialect)?,
+            None => package.make(delta, self.dialect)?,
         };
         Ok(())
     }

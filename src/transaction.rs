@@ -10,7 +10,7 @@ use crate::delta::{Delta, DeltaKind};
 use crate::error::{Code, Error, Result};
 use crate::ledger::Why;
 use crate::live::Live;
-use crate::package::{Key, Package, Value};
+use crate::package::{Key, Made, Package, Selector, Value};
 use crate::snapshot::check_package;
 use crate::step::{Change, Known};
 use crate::store::Place;
@@ -176,7 +176,7 @@ impl Transaction {
             working.deltas.truncate(len);
             let mut package = working.known.package.clone();
             for delta in &working.deltas {
-                package.apply(delta, Dialect::Cms)?;
+                package.make(delta, Dialect::Cms)?;
             }
             working.edited = (len > 0).then_some(package);
         }
@@ -363,17 +363,16 @@ impl Transaction {
         let parsed = Key::parse(key)?;
         let working = self.working(&parsed.package)?;
         let selector = parsed.section.as_ref().ok_or_else(|| no_section(&parsed))?;
-        let missing = || Error::NotFound { key: parsed.text() };
-        let section = match (working.package().select(selector)?, selector) {
+        // A section of a given name can be made.
+        let makes = kind == DeltaKind::Set && parsed.option.is_none();
+        let section = match (working.package().select(selector)?, parsed.section) {
+            (_, Some(Selector::Name(name))) if makes => name,
+            (Some(_), Some(Selector::Name(name))) => name,
             (Some(section), _) => section.name().to_vec(),
-            // A section of a given name can be made.
-            (None, crate::Selector::Name(name)) if kind == DeltaKind::Set && parsed.option.is_none() => {
-                name.clone()
-            }
-            (None, _) => return Err(missing()),
+            (None, section) => return Err(Error::NotFound { key: Key { section, ..parsed }.text() }),
         };
-        let delta = Delta::new(kind, &section, parsed.option.as_deref(), value);
-        if working.edit().apply(&delta, Dialect::Cms)?.is_some() {
+        let delta = Delta { kind, section, option: parsed.option, value: value.map(<[u8]>::to_vec) };
+        if !matches!(working.edit().make(&delta, Dialect::Cms)?, Made::Nothing) {
             working.deltas.push(delta);
         }
         self.made()

@@ -6,6 +6,23 @@ use crate::error::{Error, Result};
 use crate::name::{self, leading_integer, leading_unsigned, whole_integer, wrap};
 use crate::text::Dialect;
 
+/// What became of a change.
+pub(crate) enum Made {
+    /// It changed nothing.
+    Nothing,
+    /// What was asked for.
+    AsAsked,
+    /// Something else, which is to be recorded in its place.
+    Other(Delta),
+}
+
+impl Made {
+    /// As asked for, if anything changed.
+    fn if_changed(changed: bool) -> Self {
+        if changed { Self::AsAsked } else { Self::Nothing }
+    }
+}
+
 impl Package {
     /// Applies a change and returns the change to record, or `None` if it changed nothing.
     ///
@@ -18,6 +35,19 @@ impl Package {
     /// name, type, value or number that is not allowed, [`Error::Exists`] if a new name is in use. The
     /// package is unchanged then.
     pub fn apply(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+        Ok(match self.make(delta, dialect)? {
+            Made::Nothing => None,
+            Made::AsAsked => Some(delta.clone()),
+            Made::Other(other) => Some(other),
+        })
+    }
+
+    /// As [`Package::apply`], for who has no use for a copy of the change.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Package::apply`].
+    pub(crate) fn make(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
         let refused = |value: &&[u8]| dialect == Dialect::Cms && !name::is_value(value);
         if let Some(value) = delta.value.as_deref().filter(refused) {
             return Err(Error::invalid(value, "control characters cannot be set"));
@@ -46,7 +76,7 @@ impl Package {
         Ok(name)
     }
 
-    fn apply_set(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+    fn apply_set(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
         let value = required(delta)?;
         let Some(option) = delta.option.as_deref() else {
             return self.set_section(delta, value, dialect);
@@ -60,28 +90,28 @@ impl Package {
             if !value.is_empty() {
                 let (option, value) = (self.intern(option, None)?, self.intern(value, None)?);
                 self.push_option(section, option, value);
-                return Ok(Some(delta.clone()));
+                return Ok(Made::AsAsked);
             }
-            return Ok(None);
+            return Ok(Made::Nothing);
         };
         if value.is_empty() {
             self.delete_option(section, id);
-            return Ok(Some(Delta::new(DeltaKind::Delete, &delta.section, Some(option), None)));
+            return Ok(Made::Other(Delta::new(DeltaKind::Delete, &delta.section, Some(option), None)));
         }
         if self.value_of(section, id) == Value::String(value) {
-            return Ok(None);
+            return Ok(Made::Nothing);
         }
         let value = self.intern(value, None)?;
         self.set_string(section, id, value);
-        Ok(Some(delta.clone()))
+        Ok(Made::AsAsked)
     }
 
-    fn set_section(&mut self, delta: &Delta, kind: &[u8], dialect: Dialect) -> Result<Option<Delta>> {
+    fn set_section(&mut self, delta: &Delta, kind: &[u8], dialect: Dialect) -> Result<Made> {
         let found = self.find_section(&delta.section);
         if kind.is_empty() {
-            let Some(id) = found else { return Ok(None) };
+            let Some(id) = found else { return Ok(Made::Nothing) };
             self.delete_section(id);
-            return Ok(Some(Delta::new(DeltaKind::Delete, &delta.section, None, None)));
+            return Ok(Made::Other(Delta::new(DeltaKind::Delete, &delta.section, None, None)));
         }
         if !name::is_type(kind) {
             return Err(Error::invalid(kind, "a section type holds printable ASCII characters, no blanks"));
@@ -103,7 +133,7 @@ impl Package {
         if names {
             self.set_anonymous(id, true);
         }
-        Ok((changed || names).then(|| delta.clone()))
+        Ok(Made::if_changed(changed || names))
     }
 
     /// Changes the type of a section; tells whether it was another one.
@@ -122,39 +152,39 @@ impl Package {
         Ok(true)
     }
 
-    fn apply_delete(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+    fn apply_delete(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
         let section = self.existing_section(delta)?;
         let Some(name) = delta.option.as_deref() else {
             self.delete_section(section);
-            return Ok(Some(Delta { value: None, ..delta.clone() }));
+            return Ok(Made::Other(Delta { value: None, ..delta.clone() }));
         };
         let option = self.existing_option(section, delta, name)?;
         let index = delta.value.as_deref().filter(|value| !value.is_empty());
         let (Value::List(list), Some(index)) = (self.value_of(section, option), index) else {
             self.delete_option(section, option);
-            return Ok(Some(Delta { value: None, ..delta.clone() }));
+            return Ok(Made::Other(Delta { value: None, ..delta.clone() }));
         };
         let number = match dialect {
             Dialect::Uci => leading_integer(index).map(wrap),
             Dialect::Cms => whole_integer(index).and_then(|number| i32::try_from(number).ok()),
         };
         if number.is_none() && dialect == Dialect::Uci {
-            return Ok(None);
+            return Ok(Made::Nothing);
         }
         let number =
             number.ok_or_else(|| Error::invalid(index, "a list index is a number counted from 0"))?;
         match usize::try_from(number) {
             Ok(number) if number < list.len() => {
                 self.remove_items(section, option, |position, _| position == number);
-                Ok(Some(delta.clone()))
+                Ok(Made::AsAsked)
             }
-            _ if dialect == Dialect::Uci => Ok(None),
+            _ if dialect == Dialect::Uci => Ok(Made::Nothing),
             _ => Err(Error::NotFound { key: format!("{}[{}]", self.key_of(delta), name::show(index)) }),
         }
     }
 
     /// Stock uci takes any new name, and one in use as well: the first of that name is then the one found.
-    fn apply_rename(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+    fn apply_rename(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
         let strict = dialect == Dialect::Cms;
         let new = required(delta)?;
         if strict && !name::is_name(new) {
@@ -176,10 +206,10 @@ impl Package {
                 self.rename_section(section, new)?;
             }
         }
-        Ok(Some(delta.clone()))
+        Ok(Made::AsAsked)
     }
 
-    fn apply_reorder(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+    fn apply_reorder(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
         let value = required(delta)?;
         let section = self.existing_section(delta)?;
         let number = match dialect {
@@ -190,10 +220,11 @@ impl Package {
         let before = self.position(section);
         self.move_section(section, usize::try_from(number).unwrap_or(0));
         let moved = self.position(section) != before;
-        Ok(moved.then(|| Delta { value: Some(number.to_string().into_bytes()), ..delta.clone() }))
+        let recorded = || Delta { value: Some(number.to_string().into_bytes()), ..delta.clone() };
+        Ok(if moved { Made::Other(recorded()) } else { Made::Nothing })
     }
 
-    fn apply_add_list(&mut self, delta: &Delta) -> Result<Option<Delta>> {
+    fn apply_add_list(&mut self, delta: &Delta) -> Result<Made> {
         let value = required(delta)?;
         let option = required_option(delta)?;
         let section = self.existing_section(delta)?;
@@ -204,19 +235,19 @@ impl Package {
             let option = self.intern(option, None)?;
             self.push_list(section, option, vec![item]);
         }
-        Ok(Some(delta.clone()))
+        Ok(Made::AsAsked)
     }
 
-    fn apply_del_list(&mut self, delta: &Delta) -> Result<Option<Delta>> {
+    fn apply_del_list(&mut self, delta: &Delta) -> Result<Made> {
         let value = required(delta)?;
         let option = required_option(delta)?;
         let section = self.existing_section(delta)?;
-        let Some(id) = self.find_option(section, option) else { return Ok(None) };
+        let Some(id) = self.find_option(section, option) else { return Ok(Made::Nothing) };
         if let Value::String(_) = self.value_of(section, id) {
-            return Ok(None);
+            return Ok(Made::Nothing);
         }
         self.remove_items(section, id, |_, item| item == value);
-        Ok(Some(delta.clone()))
+        Ok(Made::AsAsked)
     }
 
     fn value_of(&self, section: SectionId, option: OptionId) -> Value<'_> {

@@ -21,6 +21,7 @@ mod view;
 
 use std::sync::Arc;
 
+pub(crate) use apply::Made;
 pub use selector::{Key, Selector};
 use table::NameTable;
 pub(crate) use touched::Touched;
