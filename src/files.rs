@@ -132,14 +132,14 @@ impl Files {
         Ok(OpenFile { file, path: path.to_path_buf() })
     }
 
-    /// Gives a new file its length, with all the room it takes.
-    pub(crate) fn allocate(&self, open: &OpenFile, length: u64) -> io::Result<()> {
+    /// Gives a new file its length, with all the room it takes: `more` zeros behind the `written` bytes it has.
+    pub(crate) fn allocate(&self, open: &OpenFile, written: u64, more: u64) -> io::Result<()> {
         self.ask(Call::Allocate, &open.path)?;
-        match rustix::fs::fallocate(&open.file, rustix::fs::FallocateFlags::empty(), 0, length) {
+        match rustix::fs::fallocate(&open.file, rustix::fs::FallocateFlags::empty(), written, more) {
+            // It refuses to allocate nothing.
+            Err(rustix::io::Errno::INVAL) if more == 0 => Ok(()),
             Ok(()) => Ok(()),
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                self.fill_with_zeros(open, length)
-            }
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.fill_with_zeros(open, more),
             Err(error) => Err(error.into()),
         }
     }

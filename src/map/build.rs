@@ -41,6 +41,9 @@ pub(crate) struct Image {
 /// How full the index of a new map is: eight slots of twelve.
 const FILL: (usize, usize) = (8, 12);
 
+/// How many entries ahead the index is fetched while it is filled: enough to hide the memory behind the work.
+const AHEAD: usize = 12;
+
 /// How much of a map is to be free: a share of what is used, as a divisor, and so many bytes at least.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slack {
@@ -266,20 +269,39 @@ impl<'c> Builder<'c> {
         loop {
             let index = Index { start: 0, buckets };
             let region = Region::heap(&[], buckets as usize * BUCKET);
-            // First those whose preferred slot is free, so that nobody else takes it.
-            let mut slots: Vec<Option<SlotId>> =
-                self.entries.iter().map(|(hash, _)| index.claim_preferred(&region, *hash)).collect();
-            for (slot, (hash, _)) in slots.iter_mut().zip(&self.entries).filter(|(slot, _)| slot.is_none()) {
-                *slot = index.claim(&region, *hash);
-            }
-            if let Some(slots) = slots.into_iter().collect::<Option<Vec<_>>>() {
-                for (slot, (_, word)) in slots.iter().zip(&self.entries) {
-                    index.publish(&region, *slot, *word);
-                }
+            if let Some(slots) = self.enter(index, &region) {
                 return Ok((index, region, slots));
             }
             buckets = buckets.checked_add(buckets / 4 + 1).ok_or_else(too_large)?;
         }
+    }
+
+    /// Enters all into an empty index, and returns their slots; `None` if it is too small.
+    fn enter(&self, index: Index, region: &Region) -> Option<Vec<SlotId>> {
+        // The bucket of an entry further on is fetched meanwhile.
+        let prefetch = |entry: Option<&(u64, u32)>| {
+            entry.iter().for_each(|(hash, _)| index.prefetch(region, *hash));
+        };
+        let mut slots = Vec::with_capacity(self.entries.len());
+        let mut late = Vec::new();
+        // First those whose preferred slot is free, so that nobody else takes it.
+        for (number, (hash, word)) in self.entries.iter().enumerate() {
+            prefetch(self.entries.get(number + AHEAD));
+            let slot = index.claim_preferred(region, *hash);
+            match slot {
+                Some(slot) => index.publish(region, slot, *word),
+                None => late.push(number),
+            }
+            slots.push(slot.unwrap_or(SlotId(0)));
+        }
+        for (turn, number) in late.iter().enumerate() {
+            prefetch(late.get(turn + AHEAD).and_then(|number| self.entries.get(*number)));
+            let (hash, word) = self.entries[*number];
+            let slot = index.claim(region, hash)?;
+            index.publish(region, slot, word);
+            slots[*number] = slot;
+        }
+        Some(slots)
     }
 
     /// Writes the order of all sections and those of the types. Returns their hashes and positions.

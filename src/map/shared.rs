@@ -181,8 +181,8 @@ impl Shared {
         let dir = &self.dir;
         let made = self.files.create_unique(dir, stem).map_err(Error::io("create a file in", dir))?;
         let fill = || {
-            self.files.allocate(&made, len as u64)?;
             self.files.write(&made, bytes)?;
+            self.files.allocate(&made, bytes.len() as u64, (len - bytes.len()) as u64)?;
             self.files.copy_attributes(&made, like)?;
             self.files.set_mode(&made, mode)
         };
