@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::table::NameTable;
-use super::{ADDED, NEW, OptionData, OptionId, Package, SectionData, SectionId, Slot, Span, Text};
+use super::{ADDED, NEW, OptionData, OptionId, Package, SectionData, SectionId, Slot, Span};
 use crate::error::Result;
 use crate::name;
 
@@ -18,7 +18,7 @@ impl Package {
     /// Makes the span of a word: a piece of the source where it stands there, else a copy.
     pub(crate) fn intern(&mut self, bytes: &[u8], start: Option<usize>) -> Result<Span> {
         match start {
-            Some(start) => Ok(Text::piece(start, bytes.len())),
+            Some(start) => Ok(Span::of_source(start, bytes.len())),
             None => self.text.add(bytes),
         }
     }

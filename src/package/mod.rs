@@ -44,6 +44,15 @@ pub(crate) struct Span {
 
 const ADDED: u32 = 1 << 31;
 
+impl Span {
+    /// Returns the span of a piece of the source.
+    #[inline]
+    pub fn of_source(start: usize, len: usize) -> Self {
+        let fits = "texts are refused above MAX_TEXT";
+        Self { start: u32::try_from(start).expect(fits), len: u32::try_from(len).expect(fits) }
+    }
+}
+
 /// The bytes behind all spans of a package.
 #[derive(Debug, Clone, Default)]
 struct Text {
@@ -58,19 +67,13 @@ impl Text {
         &bytes[start..start + span.len as usize]
     }
 
-    /// Returns the span of a piece of the source.
-    fn piece(start: usize, len: usize) -> Span {
-        let fits = "texts are refused above MAX_TEXT";
-        Span { start: u32::try_from(start).expect(fits), len: u32::try_from(len).expect(fits) }
-    }
-
     fn add(&mut self, bytes: &[u8]) -> Result<Span> {
         let start = self.added.len();
         if bytes.len() > MAX_TEXT - start.min(MAX_TEXT) {
             return Err(Error::invalid(&bytes[..bytes.len().min(32)], "the package would grow beyond 2 GiB"));
         }
         self.added.extend_from_slice(bytes);
-        let span = Self::piece(start, bytes.len());
+        let span = Span::of_source(start, bytes.len());
         Ok(Span { start: span.start | ADDED, ..span })
     }
 }

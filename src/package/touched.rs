@@ -41,10 +41,14 @@ impl Package {
     }
 
     /// Notes that an option has been changed; without one, any of the section.
+    #[inline]
     pub(super) fn touch(&mut self, section: SectionId, option: Option<OptionId>) {
-        if self.loading || self.touched == Touched::Everything {
-            return;
+        if !self.loading && self.touched != Touched::Everything {
+            self.note_touched(section, option);
         }
+    }
+
+    fn note_touched(&mut self, section: SectionId, option: Option<OptionId>) {
         let data = self.data(section);
         let option = option.map(|id| self.text.get(data.options[id.0 as usize].name).to_vec());
         let section = self.text.get(data.name).to_vec();

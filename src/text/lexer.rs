@@ -103,12 +103,13 @@ const NAME: [bool; 256] = {
 };
 
 /// A line that is `option NAME 'VALUE'` or `list NAME 'VALUE'` and nothing else.
-pub(crate) struct PlainLine<'s> {
+pub(crate) struct PlainLine {
     pub is_list: bool,
-    pub name: Word<'s>,
-    pub value: Word<'s>,
-    /// From the keyword to the closing quote.
-    pub range: Range<usize>,
+    /// Where the keyword starts.
+    pub start: usize,
+    pub name: Range<usize>,
+    /// Without its quotes.
+    pub value: Range<usize>,
 }
 
 impl<'s> Lexer<'s> {
@@ -159,7 +160,7 @@ impl<'s> Lexer<'s> {
     /// Takes the next line at one go if it is the plain kind that nearly all lines are. `None` changes nothing;
     /// the line is then read word by word.
     #[inline]
-    pub fn plain_line(&mut self) -> Option<PlainLine<'s>> {
+    pub fn plain_line(&mut self) -> Option<PlainLine> {
         let start = self.next_line;
         let text = self.source.get(start..)?;
         let indent = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
@@ -187,12 +188,7 @@ impl<'s> Lexer<'s> {
         self.pos = next;
         self.end = next;
         self.removed = 0;
-        Some(PlainLine {
-            is_list,
-            name: self.piece(name..base + end, name..base + end),
-            value: self.piece(value - 1..value + close + 1, value..value + close),
-            range: base..value + close + 1,
-        })
+        Some(PlainLine { is_list, start: base, name: name..base + end, value: value..value + close })
     }
 
     /// Appends the next physical line to the logical one. `Ok(false)` where there is none.
@@ -296,7 +292,8 @@ impl<'s> Lexer<'s> {
         self.piece(raw, value)
     }
 
-    fn piece(&self, raw: Range<usize>, value: Range<usize>) -> Word<'s> {
+    /// Makes the word that is a piece of the text.
+    pub fn piece(&self, raw: Range<usize>, value: Range<usize>) -> Word<'s> {
         Word { raw, start: value.start, value: Cow::Borrowed(&self.source[value]) }
     }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::Dialect;
 use super::error::{ParseError, Reason};
-use super::lexer::{Fault, Word};
-use super::statement::{Command, Opened, Statement, Statements};
+use super::lexer::{Fault, PlainLine, Word};
+use super::statement::{Command, Opened, Read, Statement, Statements};
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
-use crate::package::{MAX_TEXT, Package, SectionId};
+use crate::package::{MAX_TEXT, Package, SectionId, Span};
 
 /// How text is read. The default is strict, in the intended dialect.
 #[derive(Clone, Copy)]
@@ -187,7 +187,7 @@ impl Loader {
         let mut statements = Statements::new(source, options.dialect, options.strict);
         let mut errors = Vec::new();
         for count in 1_usize.. {
-            let outcome = self.step(&mut statements, options);
+            let outcome = self.step(source, &mut statements, options);
             match outcome {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -213,11 +213,23 @@ impl Loader {
     /// Reads and carries out one statement; `false` at the end of the text.
     fn step(
         &mut self,
+        source: &[u8],
         statements: &mut Statements<'_>,
         options: &ParseOptions<'_>,
     ) -> std::result::Result<bool, Failure> {
         let opened = Opened { package: !self.packages.is_empty(), section: self.section.is_some() };
-        let Some(statement) = statements.next(opened)? else { return Ok(false) };
+        let statement = match self.merge {
+            Some(_) => statements.next(opened)?,
+            None => match statements.read(opened)? {
+                Some(Read::Plain(line)) => {
+                    self.plain(source, &line)?;
+                    return Ok(true);
+                }
+                Some(Read::Statement(statement)) => Some(statement),
+                None => None,
+            },
+        };
+        let Some(statement) = statement else { return Ok(false) };
         match statement.command {
             Command::Package => self.package(&statement)?,
             Command::Config => self.config(&statement, statements, options)?,
@@ -306,18 +318,47 @@ impl Loader {
             return Ok(());
         }
         let span = package.intern(&value.value, Self::start(value))?;
-        let mark = mark(&name.value);
-        let known = if self.seen & mark == 0 { None } else { package.find_option(section, &name.value) };
+        let piece = Self::start(name).map(|start| Span::of_source(start, name.value.len()));
+        self.enter(section, statement.command == Command::List, &name.value, piece, span)
+    }
+
+    /// As [`Loader::option`], of a line of the plain kind.
+    #[inline]
+    fn plain(&mut self, source: &[u8], line: &PlainLine) -> Result<()> {
+        if line.value.is_empty() && !line.is_list {
+            return Ok(());
+        }
+        let section = self.section.expect("checked by the statement reader");
+        let piece = |range: &std::ops::Range<usize>| Span::of_source(range.start, range.len());
+        let (name, value) = (piece(&line.name), piece(&line.value));
+        self.enter(section, line.is_list, &source[line.name.clone()], Some(name), value)
+    }
+
+    /// Sets an option of a section, or appends an item to it; `piece` is its name if that is a piece of the text.
+    #[inline]
+    fn enter(
+        &mut self,
+        section: SectionId,
+        is_list: bool,
+        name: &[u8],
+        piece: Option<Span>,
+        value: Span,
+    ) -> Result<()> {
+        let package = self.packages.last_mut().expect("checked by the statement reader");
+        let mark = mark(name);
+        let known = if self.seen & mark == 0 { None } else { package.find_option(section, name) };
         self.seen |= mark;
-        match (known, statement.command) {
-            (Some(option), Command::List) => package.push_item(section, option, span),
-            (Some(option), _) => package.set_string(section, option, span),
-            (None, command) => {
-                let name = package.intern(&name.value, Self::start(name))?;
-                if command == Command::List {
-                    package.push_list(section, name, vec![span]);
-                } else {
-                    package.push_option(section, name, span);
+        match known {
+            Some(option) if is_list => package.push_item(section, option, value),
+            Some(option) => package.set_string(section, option, value),
+            None => {
+                let name = match piece {
+                    Some(piece) => piece,
+                    None => package.intern(name, None)?,
+                };
+                match is_list {
+                    true => package.push_list(section, name, vec![value]),
+                    false => package.push_option(section, name, value),
                 }
             }
         }

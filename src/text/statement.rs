@@ -31,6 +31,14 @@ pub(crate) struct Statement<'s> {
     pub line: Range<usize>,
 }
 
+/// What is read next.
+pub(crate) enum Read<'s> {
+    /// A line of the plain kind, which is an option or an item of a list.
+    Plain(PlainLine),
+    /// Any other statement.
+    Statement(Statement<'s>),
+}
+
 /// What the statements before this one have opened.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Opened {
@@ -69,12 +77,21 @@ impl<'s> Statements<'s> {
 
     /// Reads the next statement; `None` at the end of the text.
     pub fn next(&mut self, opened: Opened) -> Result<Option<Statement<'s>>, Fault> {
+        Ok(self.read(opened)?.map(|read| match read {
+            Read::Plain(line) => self.plain(line),
+            Read::Statement(statement) => statement,
+        }))
+    }
+
+    /// As [`Statements::next`], for who has a shorter way with plain lines.
+    #[inline]
+    pub fn read(&mut self, opened: Opened) -> Result<Option<Read<'s>>, Fault> {
         loop {
             if !self.in_line {
                 if opened.section
                     && let Some(line) = self.lexer.plain_line()
                 {
-                    return Ok(Some(self.plain(line)));
+                    return Ok(Some(Read::Plain(line)));
                 }
                 if !self.lexer.next_line()? {
                     return Ok(None);
@@ -91,13 +108,16 @@ impl<'s> Statements<'s> {
                 self.in_line = false;
                 continue;
             }
-            return self.statement(cursor, opened).map(Some);
+            return self.statement(cursor, opened).map(|statement| Some(Read::Statement(statement)));
         }
     }
 
-    fn plain(&self, line: PlainLine<'s>) -> Statement<'s> {
-        let command = if line.is_list { Command::List } else { Command::Option };
-        let PlainLine { name: first, value: second, range, .. } = line;
+    fn plain(&self, line: PlainLine) -> Statement<'s> {
+        let PlainLine { is_list, start, name, value } = line;
+        let command = if is_list { Command::List } else { Command::Option };
+        let quoted = value.start - 1..value.end + 1;
+        let range = start..quoted.end;
+        let (first, second) = (self.lexer.piece(name.clone(), name), self.lexer.piece(quoted, value));
         Statement { command, first, second, range, line: self.lexer.line() }
     }
 
