@@ -31,7 +31,8 @@ impl<'s> Patch<'s> {
 
     pub fn apply(mut self) -> Vec<u8> {
         self.edits.sort_by_key(|(range, _)| (range.start, range.end));
-        let mut out = Vec::with_capacity(self.source.len() + 256);
+        let added: usize = self.edits.iter().map(|(_, text)| text.len()).sum();
+        let mut out = Vec::with_capacity(self.source.len() + added);
         let mut from = 0;
         for (range, text) in self.edits {
             out.extend_from_slice(&self.source[from..range.start.max(from)]);

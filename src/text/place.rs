@@ -41,7 +41,8 @@ pub(super) fn place_sections(
         let text = match order[index] {
             Some(ordinal) => cut_section(&layout.sections[ordinal], &mut patch),
             None => {
-                let mut text = Vec::new();
+                // Room for a section as most are.
+                let mut text = Vec::with_capacity(512);
                 print_section_lines(section, false, patch.line_end, &mut text);
                 text
             }
@@ -148,8 +149,10 @@ fn insert_section(
             // Most likely the last edit was here as well.
             let first =
                 !patch.edits.iter().rev().any(|(range, text)| *range == (end..end) && !text.is_empty());
-            let mut lines = if separate || !first { patch.line_end.to_vec() } else { Vec::new() };
-            lines.extend_from_slice(&text);
+            let mut lines = text;
+            if separate || !first {
+                lines.splice(0..0, patch.line_end.iter().copied());
+            }
             if first { patch.insert_lines(end, lines) } else { patch.replace(end..end, lines) }
         }
         (Some(before), Some(_)) => {

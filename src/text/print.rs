@@ -4,12 +4,13 @@ use crate::package::{Package, Section, Value};
 
 /// Appends `value` with each `'` written `'\''`: what goes between single quotes.
 pub(crate) fn push_escaped(value: &[u8], out: &mut Vec<u8>) {
-    for (index, part) in value.split(|byte| *byte == b'\'').enumerate() {
-        if index > 0 {
-            out.extend_from_slice(b"'\\''");
-        }
-        out.extend_from_slice(part);
+    let mut from = 0;
+    for at in memchr::memchr_iter(b'\'', value) {
+        out.extend_from_slice(&value[from..at]);
+        out.extend_from_slice(b"'\\''");
+        from = at + 1;
     }
+    out.extend_from_slice(&value[from..]);
 }
 
 /// Appends `value` in single quotes.
