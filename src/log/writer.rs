@@ -548,15 +548,19 @@ impl Writer<'_> {
     }
 
     /// Makes the file of a new segment: zeros behind what is given, so that appending to it later changes
-    /// nothing but the bytes written. It shows under its name once it is whole.
+    /// nothing but the bytes written. One that is made for a single large record only gets the room for it: that
+    /// is written next, and once is enough. It shows under its name once it is whole.
     fn make_segment(&self, first: u64, bytes: &[u8], length: usize) -> Result<OpenFile> {
         let (log, files) = (self.log, &self.log.files);
-        let path = log.path(first);
+        let (path, rest) = (log.path(first), (length - bytes.len()) as u64);
         let mut new =
             files.create_unique(&log.dir, "segment").map_err(Error::io("create a file in", &log.dir))?;
         let made = files
             .write(&new, bytes)
-            .and_then(|()| files.fill_with_zeros(&new, (length - bytes.len()) as u64))
+            .and_then(|()| match length > log.limits.segment().next_multiple_of(4096) {
+                true => files.allocate(&new, bytes.len() as u64, rest),
+                false => files.fill_with_zeros(&new, rest),
+            })
             .and_then(|()| files.sync(&new))
             .and_then(|()| files.rename(&new.path, &path))
             .and_then(|()| files.sync_dir(&log.dir));
