@@ -68,7 +68,7 @@ impl Key {
 
     /// Parses a key at the start of `argument` and returns what follows it.
     fn parse_prefix(argument: &[u8]) -> Result<(Self, &[u8])> {
-        let stop = |bytes: &[u8]| bytes.iter().position(|b| matches!(b, b'.' | b'=')).unwrap_or(bytes.len());
+        let stop = |bytes: &[u8]| memchr::memchr2(b'.', b'=', bytes).unwrap_or(bytes.len());
         let (package, rest) = argument.split_at(stop(argument));
         if !name::is_package(package) {
             return Err(Error::invalid(
