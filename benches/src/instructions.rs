@@ -1,4 +1,5 @@
-//! Group `instructions`: what the processor executes for one read of 200 keys, counted by callgrind. The benchmark
+//! Group `instructions`: what the processor executes for one read of 200 keys, and for one of a key that is not there,
+//! counted by callgrind. The benchmark
 //! runs itself under it with two numbers of reads, and divides the difference.
 
 use std::path::Path;
@@ -14,8 +15,23 @@ use crate::report::{Figure, Report, Unit};
 use crate::stage::Stage;
 
 /// The contenders; the first one is the loop and the call through a pointer, which are part of all others.
-const NAMES: [&str; 7] =
-    ["nothing", "cms_snapshot_get", "cms_get", "cms_key_get", "cms_snapshot_get_many", HASHBROWN, UTHASH];
+const NAMES: [&str; 9] = [
+    "nothing",
+    "cms_snapshot_get",
+    "cms_get",
+    "cms_key_get",
+    "cms_snapshot_get_many",
+    HASHBROWN,
+    UTHASH,
+    SNAPSHOT_MISS,
+    GET_MISS,
+];
+
+/// As `cms_snapshot_get`, with keys that are not there.
+const SNAPSHOT_MISS: &str = "cms_snapshot_get, missing";
+
+/// As `cms_get`, with keys that are not there.
+const GET_MISS: &str = "cms_get, missing";
 
 /// The first argument that makes the benchmark only read: `INTERNAL CONTENDER PASSES`.
 pub const INTERNAL: &str = "internal-reads";
@@ -62,12 +78,14 @@ pub fn read(arguments: &[String]) -> Result<()> {
     let (dataset, place) = (Dataset::Router, Place::plant(Dataset::Router)?);
     let store = place.open(library)?;
     let stream = Stream::draw(dataset, Access::Hot(200), PASS);
-    let (keys, snapshot) = (stream.keys(dataset), store.snapshot()?);
+    let (keys, misses, snapshot) = (stream.keys(dataset), stream.misses(dataset), store.snapshot()?);
     let (hashbrown, uthash) = (Hashbrown::of(dataset.entries()), Uthash::of(dataset.entries())?);
     let hot: Vec<String> = stream.distinct.iter().map(|index| dataset.key(*index)).collect();
     let prepared = store.prepare(&hot, &stream.order)?;
     let reads = match name.as_str() {
         "nothing" => Some(Get::nothing().over(&keys)),
+        SNAPSHOT_MISS => Some(snapshot.get().over(&misses)),
+        GET_MISS => Some(store.get().over(&misses)),
         "cms_snapshot_get" => Some(snapshot.get().over(&keys)),
         "cms_get" => Some(store.get().over(&keys)),
         "cms_key_get" => Some(prepared.reads()),
@@ -75,8 +93,10 @@ pub fn read(arguments: &[String]) -> Result<()> {
         UTHASH => Some(uthash.get().over(&keys)),
         _ => None,
     };
+    let mode =
+        if [SNAPSHOT_MISS, GET_MISS].contains(&name.as_str()) { Mode::Misses } else { Mode::Throughput };
     for _ in 0..passes.parse()? {
-        reads.map_or_else(|| batches(&snapshot, &keys), |reads| time(Mode::Throughput, reads))?;
+        reads.map_or_else(|| batches(&snapshot, &keys), |reads| time(mode, reads))?;
     }
     Ok(())
 }

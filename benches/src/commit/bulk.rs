@@ -1,10 +1,10 @@
-//! The large cases: bulk loads, `cms commit`, recovery, the history of a key.
+//! The large cases: bulk loads, `cms commit`, backup and restore, recovery, the history of a key.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cms::files::{Call, Files, Probe};
 use cms::{DirOptions, Dirs, Durability, Live, Options, Store};
@@ -28,6 +28,7 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     load(stage, report, "change", 100_000, 100_000.0)?;
     load(stage, report, "load into an empty store", stage.large().len(), 1e6)?;
     process(stage, report)?;
+    backup(stage, report)?;
     recovery(stage, report)?;
     history(stage, report)
 }
@@ -84,22 +85,62 @@ fn process(stage: &Stage, report: &mut Report) -> Result<()> {
     let home = Home::plant(stage.dir(), dataset)?;
     let bytes = fs::metadata(home.path("config").join("network"))?.len();
     let mut turn = 0;
-    let call = |words: &[&str]| -> Result<()> {
-        let status =
-            Command::new(program).args(words).envs(home.environment()).stdout(Stdio::null()).status()?;
-        if status.success() { Ok(()) } else { Err(format!("cms {}: {status}", words[0]).into()) }
-    };
     let commit = || {
         turn += 1;
-        call(&["set", &format!("{}=committed-value-{turn:06}", dataset.key(turn * 37))])?;
-        let start = Instant::now();
-        call(&["commit", "network"])?;
-        Ok(start.elapsed())
+        call(program, &home, &["set", &format!("{}=committed-value-{turn:06}", dataset.key(turn * 37))])?;
+        call(program, &home, &["commit", "network"])
     };
     let spread = race(&mut [Contender::timed("cms commit", commit)], stage.repetitions(31))?[0];
     let case = format!("cms commit, process, {bytes} bytes");
     report.case(&case, Unit::Milliseconds, &[Figure::of("cms commit", &spread, |time| time * 1e3)])?;
     report.goal(&format!("{case}: ms"), spread.median * 1e3, Bound::AtMost(100.0))
+}
+
+/// Runs the program; returns how long that took.
+fn call(program: &Path, home: &Home, words: &[&str]) -> Result<Duration> {
+    let start = Instant::now();
+    let status = Command::new(program).args(words).envs(home.environment()).stdout(Stdio::null()).status()?;
+    if status.success() { Ok(start.elapsed()) } else { Err(format!("cms {}: {status}", words[0]).into()) }
+}
+
+/// Times `cms backup` of a large package, and `cms restore` of it into an empty store and over an older state.
+fn backup(stage: &Stage, report: &mut Report) -> Result<()> {
+    let Some((_, program)) = stage.cms.first() else {
+        report.note("CMS_BIN is not set: backup and restore are left out");
+        return Ok(());
+    };
+    let dataset = stage.large();
+    let (home, file) = (Home::plant(stage.dir(), dataset)?, stage.dir().join("backup"));
+    let file = file.to_str().ok_or("the path is text")?;
+    let kept = fs::read(home.path("config").join("network"))?;
+    let restore = |home: &Home| -> Result<Duration> {
+        let time = call(program, home, &["restore", file])?;
+        let back = fs::read(home.path("config").join("network"))? == kept;
+        if back { Ok(time) } else { Err("what was restored is not what was there".into()) }
+    };
+    let mut contenders = [
+        Contender::timed("backup", || call(program, &home, &["backup", file])),
+        Contender::timed("restore, empty store", || restore(&Home::plant(stage.dir(), package(0))?)),
+        Contender::timed("restore, one option changed", || {
+            let changed = format!("{}=another-value", dataset.key(dataset.len() / 2));
+            call(program, &home, &["set", &changed])?;
+            call(program, &home, &["commit", "network"])?;
+            restore(&home)
+        }),
+    ];
+    let spreads = race(&mut contenders, stage.repetitions(5))?;
+    let names = ["backup", "restore, empty store", "restore, one option changed"];
+    let figures: Vec<Figure> = names
+        .iter()
+        .zip(&spreads)
+        .map(|(name, spread)| Figure::of(name, spread, |time| time * 1e3))
+        .collect();
+    let case = options("backup and restore, process,", dataset.len());
+    report.case(&case, Unit::Milliseconds, &figures)?;
+    for (name, spread) in names.iter().zip(&spreads) {
+        report.goal(&format!("{case}: {name}, s"), spread.median, Bound::AtMost(10.0))?;
+    }
+    Ok(())
 }
 
 /// Ends the process when a text is to be put in place: the record is in the log then.
