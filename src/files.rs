@@ -60,6 +60,21 @@ impl Identity {
     }
 }
 
+/// Which file it is, whatever it holds: its device and inode. None has those of another that is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+impl FileId {
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
+
+    /// Returns which file a path leads to; `None` if it cannot be had.
+    pub fn at(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().as_ref().map(Self::of)
+    }
+}
+
 /// An open file and where it is.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
@@ -185,9 +200,16 @@ impl Files {
     pub(crate) fn read(&self, open: &OpenFile) -> io::Result<Vec<u8>> {
         self.ask(Call::Read, &open.path)?;
         let length = usize::try_from(open.file.metadata()?.len()).unwrap_or(0);
-        let mut bytes = Vec::with_capacity(length + 1);
         io::Seek::rewind(&mut &open.file)?;
-        (&open.file).read_to_end(&mut bytes)?;
+        let mut bytes = Vec::with_capacity(length + 1);
+        let read = match rustix::io::read(&open.file, rustix::buffer::spare_capacity(&mut bytes)) {
+            Err(rustix::io::Errno::INTR) => 0,
+            read => read?,
+        };
+        // There is room for one byte more than there is to be: without it, that was all.
+        if read != length {
+            (&open.file).read_to_end(&mut bytes)?;
+        }
         Ok(bytes)
     }
 

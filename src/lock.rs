@@ -1,20 +1,74 @@
-//! The lock of a package: a file in the run directory that is never renamed or removed.
+//! The lock of a package: a file in the run directory that is never renamed or removed by us.
 //!
-//! It keeps writers of one package apart and tells a waiting one who holds it. Where no run directory can
-//! be had, the lock on the package file itself (see `commit`) still keeps updates from being lost.
+//! It keeps writers of one package apart. Where no run directory can be had, the lock on the package file itself
+//! (see `commit`) still keeps updates from being lost. A store leaves the files of its locks open, so that to take
+//! one again is to lock it, and to look whether it is still the one at its path.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::files::{Files, OpenFile, Wait};
+use crate::files::{FileId, Files, OpenFile, Wait};
+
+/// How many lock files a store leaves open: those of the packages it works on.
+const KEPT: usize = 16;
+
+/// The lock files of a store that are open and not in use, the one used last at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Locks(Mutex<Vec<LockFile>>);
+
+/// A lock file. Who has it has it alone: two threads that lock one open file both succeed.
+#[derive(Debug)]
+struct LockFile {
+    /// The process that opened it: after a fork the child must not share the lock.
+    process: u32,
+    id: FileId,
+    open: OpenFile,
+}
+
+impl Locks {
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<LockFile>> {
+        // What a panic of another thread has left is a list like any other.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an open file out of the list.
+    fn find(&self, path: &Path) -> Option<LockFile> {
+        let mut free = self.free();
+        let at = free.iter().rposition(|file| file.open.path == path)?;
+        Some(free.remove(at)).filter(|file| file.process == std::process::id())
+    }
+
+    /// Puts a file back that is not locked any more.
+    fn keep(&self, file: LockFile) {
+        let mut free = self.free();
+        if free.len() == KEPT {
+            free.remove(0);
+        }
+        free.push(file);
+    }
+}
 
 /// A held lock; dropping it releases it.
 #[derive(Debug)]
 pub(crate) struct PackageLock {
-    _file: Option<OpenFile>,
+    held: Option<LockFile>,
+    files: Files,
+    /// Where the file is left open, if it is.
+    locks: Option<Arc<Locks>>,
+}
+
+impl Drop for PackageLock {
+    fn drop(&mut self) {
+        let Some(file) = self.held.take() else { return };
+        self.files.unlock(&file.open);
+        if let Some(locks) = &self.locks {
+            locks.keep(file);
+        }
+    }
 }
 
 impl PackageLock {
@@ -25,36 +79,43 @@ impl PackageLock {
         dir: &Path,
         package: &str,
         timeout: Duration,
+        locks: Arc<Locks>,
     ) -> Result<Self> {
-        let Some(path) = run.and_then(|run| lock_path(run, dir, package)) else {
-            return Ok(Self { _file: None });
-        };
-        let file = match open(files, &path) {
-            Ok(file) => file,
-            // Another user's lock directory, a read-only one, or no directory at all: the lock on the package file has to do.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::PermissionDenied
-                        | io::ErrorKind::ReadOnlyFilesystem
-                        | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                return Ok(Self { _file: None });
+        let mut lock = Self { held: None, files: files.clone(), locks: Some(locks) };
+        let Some(path) = run.and_then(|run| lock_path(run, dir, package)) else { return Ok(lock) };
+        let deadline = Instant::now() + timeout;
+        loop {
+            let known = lock.locks.as_ref().and_then(|locks| locks.find(&path));
+            let file = match known.map_or_else(|| open(files, &path), Ok) {
+                Ok(file) => file,
+                // Another user's lock directory, a read-only one, or no directory at all: the lock on the package file has to do.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::PermissionDenied
+                            | io::ErrorKind::ReadOnlyFilesystem
+                            | io::ErrorKind::NotADirectory
+                    ) =>
+                {
+                    return Ok(lock);
+                }
+                Err(error) => return Err(Error::io("open", path)(error)),
+            };
+            if files.lock(&file.open, true, deadline).map_err(Error::io("lock", &path))? == Wait::TimedOut {
+                return Err(Error::Locked { path, holder: holder_of_file(&file.open), waited: timeout });
             }
-            Err(error) => return Err(Error::io("open", path)(error)),
-        };
-        match files.lock(&file, true, Instant::now() + timeout).map_err(Error::io("lock", &path))? {
-            Wait::TimedOut => Err(Error::Locked { path, holder: holder_of(files, &file), waited: timeout }),
-            Wait::Held => {
-                // The note is for people; a lock without one works as well.
-                let note = format!("{} {}\n", std::process::id(), command_name());
-                let _ = file.file.set_len(0);
-                let _ = io::Seek::rewind(&mut &file.file);
-                let _ = io::Write::write_all(&mut &file.file, note.as_bytes());
-                Ok(Self { _file: Some(file) })
+            // The run directory may be deleted at any time; then others lock another file.
+            if FileId::at(&path) == Some(file.id) {
+                lock.held = Some(file);
+                return Ok(lock);
             }
         }
+    }
+
+    /// Has the file closed once the lock is released, for who works on many packages.
+    pub fn once(mut self) -> Self {
+        self.locks = None;
+        self
     }
 }
 
@@ -64,8 +125,9 @@ fn lock_path(run: &Path, dir: &Path, package: &str) -> Option<PathBuf> {
     Some(run.join("locks").join(format!("{:x}-{:x}-{package}", found.dev(), found.ino())))
 }
 
-fn open(files: &Files, path: &Path) -> io::Result<OpenFile> {
-    match files.open(path, Some(0o644)) {
+/// Opens a lock file, making it and its directories if they are missing.
+fn open(files: &Files, path: &Path) -> io::Result<LockFile> {
+    let open = match files.open(path, Some(0o644)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             for dir in path.ancestors().skip(1).take(2).collect::<Vec<_>>().into_iter().rev() {
                 match files.mkdir(dir, 0o755) {
@@ -73,25 +135,12 @@ fn open(files: &Files, path: &Path) -> io::Result<OpenFile> {
                     made => made?,
                 }
             }
-            files.open(path, Some(0o644))
+            files.open(path, Some(0o644))?
         }
-        opened => opened,
-    }
-}
-
-fn command_name() -> String {
-    std::env::args_os().next().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// Names the holder of a lock: from the note in the lock file if that process is alive.
-fn holder_of(files: &Files, lock: &OpenFile) -> String {
-    let note = files.read(lock).unwrap_or_default();
-    let note = String::from_utf8_lossy(&note);
-    let (pid, name) = note.trim().split_once(' ').unwrap_or_default();
-    match pid.parse::<u32>() {
-        Ok(pid) if Path::new(&format!("/proc/{pid}")).exists() => format!("process {pid} ({name})"),
-        _ => "another process".to_owned(),
-    }
+        opened => opened?,
+    };
+    let id = FileId::of(&open.file.metadata()?);
+    Ok(LockFile { process: std::process::id(), id, open })
 }
 
 /// Names whoever holds a lock on the file itself, as far as the system tells.
@@ -110,4 +159,58 @@ fn holder_in_list(file: &OpenFile) -> Option<String> {
         let held = fields.get(1) == Some(&"FLOCK") && fields.get(5).is_some_and(|id| id.ends_with(&inode));
         held.then(|| fields.get(4).map(|pid| (*pid).to_owned())).flatten()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(run: &Path, locks: &Arc<Locks>) -> Result<PackageLock> {
+        PackageLock::take(&Files::default(), Some(run), Path::new("/"), "p", Duration::ZERO, locks.clone())
+    }
+
+    fn file(lock: &PackageLock) -> FileId {
+        lock.held.as_ref().expect("there is a run directory").id
+    }
+
+    #[test]
+    fn a_lock_that_is_taken_again_is_that_of_the_file_at_its_path() {
+        let run = tempfile::tempdir().expect("a directory");
+        let (ours, theirs) = (Arc::new(Locks::default()), Arc::new(Locks::default()));
+        let first = take(run.path(), &ours).expect("it is free");
+        // Neither another thread nor another process gets it.
+        assert!(matches!(take(run.path(), &ours), Err(Error::Locked { .. })));
+        assert!(matches!(take(run.path(), &theirs), Err(Error::Locked { .. })));
+        let id = file(&first);
+        drop(first);
+        assert_eq!(file(&take(run.path(), &theirs).expect("it is free")), id);
+        let again = take(run.path(), &ours).expect("it is free");
+        assert_eq!(file(&again), id);
+        std::fs::remove_dir_all(run.path().join("locks")).expect("deleted");
+        drop(again);
+        let anew = take(run.path(), &ours).expect("it is free");
+        assert_ne!(file(&anew), id);
+        assert!(matches!(take(run.path(), &theirs), Err(Error::Locked { .. })));
+    }
+
+    #[test]
+    fn few_lock_files_stay_open_and_none_of_those_taken_once() {
+        let run = tempfile::tempdir().expect("a directory");
+        let locks = Arc::new(Locks::default());
+        let take = |package: &str| {
+            let timeout = Duration::ZERO;
+            PackageLock::take(
+                &Files::default(),
+                Some(run.path()),
+                Path::new("/"),
+                package,
+                timeout,
+                locks.clone(),
+            )
+        };
+        drop(take("p").expect("it is free").once());
+        assert_eq!(locks.free().len(), 0);
+        (0..KEPT * 2).for_each(|number| drop(take(&number.to_string()).expect("it is free")));
+        assert_eq!(locks.free().len(), KEPT);
+    }
 }

@@ -66,11 +66,17 @@ impl Drop for Draft {
 
 impl Store {
     pub(crate) fn take_lock(&self, path: &Path) -> Result<PackageLock> {
-        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        // What is no link has its lock where its path says, however that leads there.
+        let real = match std::fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => std::fs::canonicalize(path).ok(),
+            _ => None,
+        };
+        let real = real.as_deref().unwrap_or(path);
         let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = real.file_name().unwrap_or_default().to_string_lossy();
         let run = self.dirs().run.as_ref().map(|run| run.path.as_path());
-        PackageLock::take(&self.options.files, run, dir, &name, self.options.lock_timeout)
+        let (files, timeout) = (&self.options.files, self.options.lock_timeout);
+        PackageLock::take(files, run, dir, &name, timeout, self.locks.clone())
     }
 
     /// Opens, locks and reads the file at `path`; `None` if someone was writing to it.

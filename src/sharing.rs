@@ -122,7 +122,7 @@ impl Store {
     /// [`Error::Parse`] if the text has errors, [`Error::Full`] if the map would be too large, [`Error::Io`]
     /// if it cannot be made, [`Error::Locked`] if a writer does not finish in time.
     pub(crate) fn share(&self, shared: &Shared, place: &Place) -> Result<Option<Map>> {
-        let _lock = self.take_lock(&place.path)?;
+        let _lock = self.take_lock(&place.path)?.once();
         let (text, metadata) = self.read_settled(place)?;
         let like = metadata.clone();
         let state = State { place, text, metadata, in_place: None, step: None };
@@ -137,7 +137,7 @@ impl Store {
     ///
     /// As for [`Store::share`].
     pub(crate) fn remake(&self, shared: &Shared, place: &Place) -> Result<()> {
-        let _lock = self.take_lock(&place.path)?;
+        let _lock = self.take_lock(&place.path)?.once();
         let (text, metadata) = self.read_settled(place)?;
         let state = State { place, text, metadata, in_place: None, step: None };
         let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;

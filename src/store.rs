@@ -13,6 +13,7 @@ use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::group::Queue;
+use crate::lock::Locks;
 use crate::log::{Limits, Log};
 use crate::missing::Missing;
 use crate::name;
@@ -119,7 +120,7 @@ pub struct Loaded {
     pub errors: Vec<ParseError>,
 }
 
-/// A store. Each call sees what is there at the time; of the files of the log, some stay open.
+/// A store. Each call sees what is there at the time; some files of the log and locks stay open.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
     pub(crate) options: Options,
@@ -131,19 +132,15 @@ pub struct Store {
     pub(crate) states: Arc<KnownStates>,
     /// The packages whose texts are to be put in place later.
     pub(crate) deferred: Arc<Deferred>,
+    /// The lock files that are open.
+    pub(crate) locks: Arc<Locks>,
 }
 
 impl Store {
     /// Makes a store. Nothing is read or created yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self {
-            options,
-            log: Arc::default(),
-            queue: Arc::default(),
-            states: Arc::default(),
-            deferred: Arc::default(),
-        }
+        Self { options, ..Self::default() }
     }
 
     /// Returns the options the store was made with.
