@@ -100,9 +100,13 @@ struct Lead<'q>(&'q Queue, Vec<Arc<Request>>);
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
         let mut waiting = self.0.lock();
+        // With nobody there it would be a system call for nothing.
+        let is_awaited = !self.1.is_empty() || !waiting.0.is_empty();
         waiting.0.extend(self.1.drain(..).filter(|request| request.is_waiting()));
         waiting.1 = false;
-        self.0.led.notify_all();
+        if is_awaited {
+            self.0.led.notify_all();
+        }
     }
 }
 

@@ -93,6 +93,9 @@ pub(crate) struct Log {
     broken: AtomicBool,
 }
 
+/// How many bytes are read at once to find the last record.
+const GLANCE: usize = 2 * writer::HINT_EVERY;
+
 impl Log {
     pub fn new(dir: PathBuf, files: Files, limits: Limits) -> Self {
         Self {
@@ -206,25 +209,28 @@ impl Log {
             let first = *self.segments().ok()?.last()?;
             let open = self.files.open(&self.path(first), None).ok()?;
             let head = Head::decode(&self.files.read_at(&open, 0, HEAD).ok()?).ok()?;
-            let mut offset = head.hint as usize;
-            let mut applied = true;
-            let mut chain = None;
-            // Mostly one turn: where the hint leads to is the last record.
+            let length = usize::try_from(open.file.metadata().ok()?.len()).ok()?;
+            let (mut offset, mut wanted) = (head.hint as usize, GLANCE);
+            let (mut applied, mut chain) = (true, None);
+            // Mostly one turn: the last record is not far behind where the hint leads to.
             while offset != 0 {
-                let bytes = self.files.read_at(&open, offset as u64, RECORD_HEAD).ok()?;
-                let len = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
-                let bytes = self.files.read_at(&open, offset as u64, RECORD_HEAD + len).ok()?;
-                let found = segment::frame(&bytes, 0);
-                let Some(found) = found.filter(|found| {
-                    chain.is_none_or(|chain| {
-                        segment::frames(&bytes, 0, chain).next().is_some_and(|next| next.end == found.end)
-                    })
-                }) else {
+                let bytes = self.files.read_at(&open, offset as u64, wanted.max(GLANCE)).ok()?;
+                let mut end = 0;
+                let first = chain.is_none().then(|| segment::frame(&bytes, 0)).flatten();
+                if let Some(first) = first {
+                    (applied, chain, end) = (first.applied, Some(first.chain), first.end);
+                }
+                let start = end;
+                for frame in chain.into_iter().flat_map(|chain| segment::frames(&bytes, start, chain)) {
+                    (applied, chain, end) = (frame.applied, Some(frame.chain), frame.end);
+                }
+                // What was read may end within a record, which is then read anew.
+                let next = bytes.get(end..end + 4).and_then(|bytes| bytes.try_into().ok());
+                wanted = RECORD_HEAD + next.map_or(0, |len| u32::from_le_bytes(len) as usize);
+                offset += end;
+                if next == Some([0; 4]) || end + wanted <= bytes.len() || offset + wanted > length {
                     break;
-                };
-                applied = found.applied;
-                chain = Some(found.chain);
-                offset += found.end;
+                }
             }
             Some(!applied)
         };

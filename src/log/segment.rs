@@ -171,6 +171,13 @@ pub(super) fn frames(segment: &[u8], offset: usize, before: Chain) -> impl Itera
     })
 }
 
+/// Reports whether a record that was marked stands where none counts any more: then one of those there was damaged,
+/// and not written in part.
+pub(super) fn is_damaged_at(segment: &[u8], end: usize) -> bool {
+    let next = |before: &Frame<'_>| frame(segment, before.end);
+    std::iter::successors(frame(segment, end), next).any(|frame| frame.applied)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

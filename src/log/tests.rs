@@ -285,3 +285,66 @@ fn after_a_sync_has_failed_nothing_is_appended_any_more() {
     assert!(matches!(again, Err(Error::Damaged { .. })), "{again:?}");
     assert_eq!(sequences(&place.log()), [1, 2]);
 }
+
+#[test]
+fn the_last_record_is_found_however_far_behind_it_the_hint_is() {
+    let place = Place::new();
+    let (one, other) = (place.log(), place.log());
+    let mut writer = write(&one);
+    let mut text = String::new();
+    for round in 0..200_usize {
+        // Some are longer than what is looked at at once.
+        let new = format!("{round}\n").repeat(if round % 50 == 49 { 5000 } else { round % 7 * 20 + 1 });
+        writer.append(vec![record("p", &text, &new)], false).expect("there is room");
+        assert!(other.is_open_ended(), "{round}");
+        if round % 3 == 0 {
+            writer.mark_applied();
+            assert!(!other.is_open_ended(), "{round}");
+        }
+        text = new;
+    }
+}
+
+#[test]
+fn a_mark_of_the_last_record_is_one_of_those_before_it() {
+    let place = Place::new();
+    let (one, other) = (place.log(), place.log());
+    let mut text = String::new();
+    for round in 0..4 {
+        let new = format!("{round}\n");
+        write(&one).append(vec![record("p", &text, &new)], false).expect("there is room");
+        text = new;
+    }
+    let mut writer = write(&other);
+    assert_eq!(writer.open_ended().expect("it can be read").len(), 4);
+    writer.mark_applied();
+    drop(writer);
+    assert!(write(&one).open_ended().expect("it can be read").is_empty());
+}
+
+#[test]
+fn a_damaged_record_is_told_from_one_that_was_written_in_part_by_its_mark() {
+    let place = Place::new();
+    let log = place.log();
+    let mut writer = write(&log);
+    for (old, new) in [("", "1\n"), ("1\n", "2\n"), ("2\n", "3\n")] {
+        writer.append(vec![record("p", old, new)], false).expect("there is room");
+    }
+    drop(writer);
+    let path = log.path(1);
+    let good = std::fs::read(&path).expect("readable");
+    let frames: Vec<_> = segment::frames(&good, HEAD, segment::ORIGIN).map(|frame| frame.offset).collect();
+    let last = *frames.last().expect("there are some");
+    for (marked, is_damaged) in [(false, false), (true, true)] {
+        let mut bytes = good.clone();
+        bytes[last + RECORD_HEAD + 5] ^= 1;
+        if marked {
+            let (at, mark) = segment::applied(last);
+            let at = usize::try_from(at).expect("small");
+            bytes[at..at + mark.len()].copy_from_slice(&mark);
+        }
+        std::fs::write(&path, bytes).expect("written");
+        let found = place.log().verify().expect("readable");
+        assert_eq!(!found.problems.is_empty(), is_damaged, "{found:?}");
+    }
+}

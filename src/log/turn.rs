@@ -56,8 +56,12 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut line = self.turns.line();
         line.numbers.retain(|number| *number != self.number);
+        let is_awaited = !line.numbers.is_empty();
         drop(line);
-        self.turns.moved.notify_all();
+        // With nobody there it would be a system call for nothing.
+        if is_awaited {
+            self.turns.moved.notify_all();
+        }
     }
 }
 

@@ -59,8 +59,9 @@ impl Log {
                 }
                 (chain, end) = (frame.chain, frame.end);
             }
-            // Whoever appended noted where the last record starts: if that is not reached, one is not right.
-            if (head.hint as usize) >= end {
+            // Whoever appended notes now and then where the last record starts, and marks each that is in place: if
+            // that is not reached, one is not right.
+            if (head.hint as usize) >= end || segment::is_damaged_at(&bytes, end) {
                 found.problems.push(format!(
                     "{}: record {} is damaged, or was changed",
                     path.display(),

@@ -10,12 +10,16 @@ use std::time::{Duration, Instant};
 use super::record::{Digest, Guard, Kind, PackageChange, Record};
 use super::segment::{self, Chain, HEAD, Head, ORIGIN};
 use super::turn::Turn;
-use super::{Log, is_at, keys, size_of};
+use super::{Log, keys, size_of};
 use crate::error::{Damage, Error, Result};
-use crate::files::{OpenFile, Pauses, Wait};
+use crate::files::{FileId, OpenFile, Pauses, Wait};
 
 /// What is in the names of segments, texts and snapshots that are not whole yet; see `Files::create_unique`.
 const UNFINISHED: &str = ".cms-";
+
+/// How far behind the last record the hint may be. It stands in the segment's first block, which would have to be
+/// synced with each record if it changed as often.
+pub(super) const HINT_EVERY: usize = 4096;
 
 /// How who comes next waits for the lock. There is one who waits like this, so that it may look often.
 const NEXT: Pauses = Pauses { first: Duration::from_micros(100), last: Duration::from_micros(500) };
@@ -41,12 +45,15 @@ pub(super) struct Tail {
 #[derive(Debug)]
 struct Segment {
     open: OpenFile,
+    id: FileId,
     first: u64,
     length: usize,
     /// Where the next record goes.
     end: usize,
     /// See `Head`.
     is_old: bool,
+    /// Where the hint leads to, as far as this handle knows.
+    hint: usize,
 }
 
 impl Segment {
@@ -263,7 +270,7 @@ impl Writer<'_> {
             let at = tail.segment.as_ref().map(|segment| log.path(segment.first));
             // A segment that was dropped, or is used again, is no place to go on from.
             let gone = match (&tail.segment, at) {
-                (Some(segment), Some(path)) => !is_at(&segment.open, &path),
+                (Some(segment), Some(path)) => FileId::at(&path) != Some(segment.id),
                 _ => true,
             };
             if gone {
@@ -287,14 +294,11 @@ impl Writer<'_> {
         let files = self.log.files.clone();
         let tail = self.tail();
         let Some(segment) = &tail.segment else { return };
-        let is_marked = |spot: &Spot| {
-            let (offset, mark) = segment::applied(spot.offset);
-            // One of an earlier segment is before those of this one; it can stay.
-            spot.first == segment.first
-                && files.read_at(&segment.open, offset, mark.len()).is_ok_and(|found| found == mark)
-        };
-        if let Some(last) = tail.open_ends.iter().rposition(is_marked) {
-            tail.open_ends.drain(..=last);
+        // The last is marked first. One of an earlier segment can stay.
+        let Some(last) = tail.open_ends.last().filter(|last| last.first == segment.first) else { return };
+        let (offset, mark) = segment::applied(last.offset);
+        if files.read_at(&segment.open, offset, mark.len()).is_ok_and(|found| found == mark) {
+            tail.open_ends.clear();
         }
     }
 
@@ -302,7 +306,7 @@ impl Writer<'_> {
     fn enter(&mut self, first: u64) -> Result<()> {
         let path = self.log.path(first);
         let open = self.log.files.open_existing(&path).map_err(Error::io("open", &path))?;
-        let length = open.file.metadata().map_err(Error::io("read", &path))?.len();
+        let found = open.file.metadata().map_err(Error::io("read", &path))?;
         let bytes = self.log.files.read_at(&open, 0, HEAD).map_err(Error::io("read", &path))?;
         let head = Head::decode(&bytes).map_err(|why| Error::Damaged {
             what: Damage::Log,
@@ -313,11 +317,12 @@ impl Writer<'_> {
             let why = format!("it starts with record {}, not with {first}", head.first);
             return Err(Error::Damaged { what: Damage::Log, path, why });
         }
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let (id, length) = (FileId::of(&found), usize::try_from(found.len()).unwrap_or(usize::MAX));
         let tail = self.tail();
         tail.end.sequence = first - 1;
         tail.end.chain = head.chain;
-        tail.segment = Some(Segment { open, first, length, end: HEAD, is_old: head.is_old });
+        let (end, hint, is_old) = (HEAD, head.hint as usize, head.is_old);
+        tail.segment = Some(Segment { open, id, first, length, end, is_old, hint });
         Ok(())
     }
 
@@ -410,9 +415,12 @@ impl Writer<'_> {
                 ahead: false,
             });
             let end = segment::frame(&bytes, offset - start).map_or(bytes.len(), |frame| frame.end);
-            let hint = u32::try_from(offset).unwrap_or(0).to_le_bytes();
-            // Only a hint: without it finding the end takes longer.
-            let _ = files.write_at(&segment.open, &hint, segment::hint_offset());
+            if offset.abs_diff(segment.hint) >= HINT_EVERY {
+                let hint = u32::try_from(offset).unwrap_or(0).to_le_bytes();
+                // Only a hint: without it finding the end takes longer.
+                let _ = files.write_at(&segment.open, &hint, segment::hint_offset());
+                segment.hint = offset;
+            }
             offset = start + end;
             tail.end.take(record, chain);
         }
@@ -538,11 +546,13 @@ impl Writer<'_> {
         }
         let length = (bytes.len() * 2 + needed).max(self.log.limits.segment()).next_multiple_of(4096);
         let open = self.make_segment(first, &bytes, length)?;
+        let id = FileId::of(&open.file.metadata().map_err(Error::io("read", &open.path))?);
         if let Some(full) = self.tail().segment.as_ref().map(|full| full.first) {
             keys::write(&self.log.files, &self.log.path(full), &self.log.keys_path(full));
         }
         let tail = self.tail();
-        tail.segment = Some(Segment { open, first, length, end: bytes.len(), is_old: false });
+        let end = bytes.len();
+        tail.segment = Some(Segment { open, id, first, length, end, is_old: false, hint: HEAD });
         tail.end.take(&record, chain);
         self.drop_old()
     }
