@@ -126,7 +126,10 @@ impl Store {
         let (text, metadata) = self.read_settled(place)?;
         let like = metadata.clone();
         let state = State { place, text, metadata, in_place: None, step: None };
-        self.publish_to(shared, &[state], true, None).map_err(|error| in_file(error, place))?;
+        let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
+        let published = self.publish_to(&mut publishing, &[state], true, None);
+        published.map_err(|error| in_file(error, place))?;
+        drop(publishing);
         // Still under the lock, so that it cannot be behind the text again.
         shared.open(&place.name, &like, false)
     }
@@ -144,7 +147,7 @@ impl Store {
         let old = shared.open(&place.name, &state.metadata, true).ok().flatten();
         let committed = publishing.committed();
         let revision = publishing.next(None);
-        let made = self.publish_one(shared, &state, None, &publishing, revision);
+        let made = self.publish_one(&state, None, &publishing, revision);
         if made.is_ok() {
             old.iter().for_each(|old| old.retire(committed));
         }
@@ -161,9 +164,18 @@ impl Store {
         if !states.iter().all(named) {
             return None;
         }
-        let shared = Shared::find(&options.dirs, &options.files, false)?;
-        shared.control()?;
-        self.publish_to(&shared, states, false, sequence).ok()
+        let deadline = Instant::now() + options.lock_timeout;
+        let mut publishing = match self.kept.begin(&options.dirs, deadline) {
+            Some(publishing) => publishing,
+            None => {
+                let shared = Shared::find(&options.dirs, &options.files, false)?;
+                shared.control()?;
+                shared.begin(deadline).ok()?
+            }
+        };
+        let published = self.publish_to(&mut publishing, states, false, sequence);
+        self.kept.keep(publishing);
+        published.ok()
     }
 
     /// Tells those who wait that the maps show everything up to a transaction.
@@ -179,20 +191,17 @@ impl Store {
 
     fn publish_to(
         &self,
-        shared: &Shared,
+        publishing: &mut Publishing,
         states: &[State<'_>],
         create: bool,
         sequence: Option<u64>,
     ) -> Result<u64> {
-        let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
         let committed = publishing.committed();
         let mut found = Vec::new();
         for state in states {
-            let ours = |map: &Map| map.seed() == publishing.seed() && map.retired().is_none();
-            let usable = |map: &Map| ours(map) && map.is_ready();
-            match shared.open(&state.place.name, &state.metadata, true) {
+            match publishing.open(&state.place.name, &state.metadata) {
                 Ok(None) if !create => {}
-                Ok(map) => found.push((state, map.filter(usable))),
+                Ok(map) => found.push((state, map.filter(|map| publishing.can_go_on(map)))),
                 // A file that is no map is replaced by one.
                 Err(_) => found.push((state, None)),
             }
@@ -200,15 +209,16 @@ impl Store {
         // To make the first map of a package is no commit: nothing has changed.
         let is_commit = !create || found.iter().any(|(_, old)| old.is_some());
         let revision = if is_commit { publishing.next(sequence) } else { publishing.revision() };
-        let mut concerned = Vec::new();
+        let (mut made, mut kept) = (Vec::new(), Vec::new());
         let mut failed = Ok(());
         for (state, old) in found {
-            match self.publish_one(shared, state, old.as_ref(), &publishing, revision) {
-                Ok(made) => concerned.extend(made.or(old)),
+            match self.publish_one(state, old.as_deref(), publishing, revision) {
+                Ok(Some(map)) => made.push(map),
+                Ok(None) => kept.extend(old),
                 Err(error) => {
                     // Readers are not to go on with what was there before.
                     old.iter().for_each(|map| map.retire(committed));
-                    shared.remove(&state.place.name);
+                    publishing.shared().remove(&state.place.name);
                     failed = Err(error);
                 }
             }
@@ -216,7 +226,9 @@ impl Store {
         if is_commit {
             publishing.commit();
         }
-        concerned.iter().for_each(|map| map.mark(false, crate::map::low(revision)));
+        let done = made.iter().chain(kept.iter().map(|map| &**map));
+        done.for_each(|map| map.mark(false, crate::map::low(revision)));
+        publishing.keep(kept);
         // Of what could not be published there is no map any more, and so nothing older to be seen.
         sequence.iter().for_each(|sequence| publishing.announce(*sequence));
         failed.map(|()| revision)
@@ -225,7 +237,6 @@ impl Store {
     /// Publishes one state to a map, or makes a new one. Returns that.
     fn publish_one(
         &self,
-        shared: &Shared,
         state: &State<'_>,
         old: Option<&Map>,
         publishing: &Publishing,
@@ -278,6 +289,7 @@ impl Store {
         // The old one is retired before the new one shows: whoever dies in between leaves readers that look
         // for a new one, and not some that go on with the old one for good. Of what cannot be published to,
         // perhaps since it is damaged, some program may still read.
+        let shared = publishing.shared();
         match old {
             Some(old) => old.retire(publishing.committed()),
             None => shared

@@ -15,6 +15,7 @@ use crate::files::Files;
 use crate::group::Queue;
 use crate::lock::Locks;
 use crate::log::{Limits, Log};
+use crate::map::Kept;
 use crate::missing::Missing;
 use crate::name;
 use crate::package::Package;
@@ -120,7 +121,7 @@ pub struct Loaded {
     pub errors: Vec<ParseError>,
 }
 
-/// A store. Each call sees what is there at the time; some files of the log and locks stay open.
+/// A store. Each call sees what is there at the time; some files of the log, locks and maps stay open.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
     pub(crate) options: Options,
@@ -134,6 +135,8 @@ pub struct Store {
     pub(crate) deferred: Arc<Deferred>,
     /// The lock files that are open.
     pub(crate) locks: Arc<Locks>,
+    /// The maps that are open to be published to.
+    pub(crate) kept: Arc<Kept>,
 }
 
 impl Store {

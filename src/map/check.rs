@@ -58,11 +58,11 @@ impl Map {
         self.region.len() > CHECKED_AT_OPEN || self.check().is_ok()
     }
 
-    /// Reports whether a writer can go on where the one before has stopped: behind the text it recorded last.
-    pub fn is_ready(&self) -> bool {
+    /// Reports whether the writer before has finished: the map ends with the text it recorded last.
+    pub fn is_finished(&self) -> bool {
         // Relaxed: who asks holds the lock that keeps other writers out.
         let end = |word| At(self.region.load(word, Ordering::Relaxed)).offset();
-        end(W_TAIL) == end(W_SOURCE) + SRC_SIZE && self.source().is_some() && self.is_sound()
+        end(W_TAIL) == end(W_SOURCE) + SRC_SIZE && self.source().is_some()
     }
 
     /// Verifies the whole map.

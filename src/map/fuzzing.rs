@@ -79,7 +79,7 @@ pub fn use_in_every_way(bytes: &[u8]) -> bool {
     let Some(map) = open(bytes) else { return false };
     let sound = map.check().is_ok();
     let _ = (map.source().map(|source| source.is_settled()), map.retired(), map.marks(), map.base());
-    let _ = (map.is_sound(), map.is_ready());
+    let _ = (map.is_sound(), map.is_finished());
     let usage = map.usage();
     assert!(usage.live.max(usage.dead) <= usage.capacity, "{usage:?}");
     for seq in [None, Some(Seq(0)), Some(Seq(1)), Some(Seq(2)), Some(Seq(u32::MAX))] {

@@ -6,11 +6,12 @@
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::build::Image;
 use super::control::{self, Control};
 use super::format::{HEADER, Seq, W_RETIRED, W_RETIRED_SEQ, low};
+use super::kept::{MAPS, OpenMap, Standing};
 use super::mapping::{Map, Unusable};
 use super::region::Region;
 use crate::dirs::Dirs;
@@ -22,20 +23,51 @@ use crate::files::{Files, OpenFile, Wait};
 pub(crate) struct Shared {
     dir: PathBuf,
     files: Files,
+    ground: Ground,
+}
+
+/// What it depends on where the maps of a store are, and who is trusted with them: the configuration directory, its
+/// owner, and who we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ground {
+    device: u64,
+    inode: u64,
+    owner: u32,
+    user: u32,
+}
+
+impl Ground {
+    pub fn of(dirs: &Dirs) -> Option<Self> {
+        let config = std::fs::metadata(&dirs.config.path).ok()?;
+        let user = rustix::process::geteuid().as_raw();
+        Some(Self { device: config.dev(), inode: config.ino(), owner: config.uid(), user })
+    }
+
+    /// Reports whether a user's directories are trusted: root's, our own, those of the configuration's owner.
+    fn trusts(self, user: u32) -> bool {
+        [0, self.user, self.owner].contains(&user)
+    }
 }
 
 /// The right to publish; it ends when this is dropped.
+#[derive(Debug)]
 pub(crate) struct Publishing {
+    shared: Shared,
+    /// The process that opened the files: after a fork the child must not share the lock.
+    process: u32,
     control: Control,
+    standing: Standing,
     lock: OpenFile,
     revision: u64,
+    /// Maps that were published to before, the last one at the end.
+    maps: Vec<OpenMap>,
 }
 
 impl Shared {
     /// Finds the maps of a store; `None` if there is no usable directory. With `create` it is made.
     pub fn find(dirs: &Dirs, files: &Files, create: bool) -> Option<Self> {
-        let config = std::fs::metadata(&dirs.config.path).ok()?;
-        let name = format!("{:x}-{:x}", config.dev(), config.ino());
+        let ground = Ground::of(dirs)?;
+        let name = format!("{:x}-{:x}", ground.device, ground.inode);
         let run = &dirs.run.as_ref()?.path;
         for (dir, mode) in
             [(run.clone(), 0o755), (run.join("maps"), 0o755), (run.join("maps").join(&name), 0o755)]
@@ -45,11 +77,15 @@ impl Shared {
                 let _ = error;
             }
             let found = std::fs::symlink_metadata(&dir).ok()?;
-            if !found.is_dir() || !trusted(&config).contains(&found.uid()) {
+            if !found.is_dir() || !ground.trusts(found.uid()) {
                 return None;
             }
         }
-        Some(Self { dir: run.join("maps").join(name), files: files.clone() })
+        Some(Self { dir: run.join("maps").join(name), files: files.clone(), ground })
+    }
+
+    pub(super) fn ground(&self) -> Ground {
+        self.ground
     }
 
     /// Finds maps that another user, root, keeps of the store: to be read only.
@@ -112,9 +148,7 @@ impl Shared {
         writable: bool,
         like: Option<&std::fs::Metadata>,
     ) -> io::Result<OpenFile> {
-        let mut owners = vec![0, rustix::process::geteuid().as_raw()];
-        owners.extend(like.map(std::fs::Metadata::uid));
-        control::open(&self.files, path, writable, &owners)
+        control::open(&self.files, path, writable, &owners(like))
     }
 
     /// Takes the right to publish, making the control file if there is none. Mends what a writer that died
@@ -136,7 +170,7 @@ impl Shared {
             };
             if self.files.lock(&lock, true, deadline).map_err(Error::io("lock", &path))? == Wait::TimedOut {
                 let holder = "another process".into();
-                return Err(Error::Locked { path, holder, waited: std::time::Duration::ZERO });
+                return Err(Error::Locked { path, holder, waited: Duration::ZERO });
             }
             let Some(control) = Control::of(&lock, true).map_err(Error::io("map", &path))? else {
                 // Not one of ours, or of another version: a new one takes its place.
@@ -144,7 +178,8 @@ impl Shared {
                 continue;
             };
             if self.is_current(&control) {
-                return Ok(self.take_over(control, lock));
+                let found = lock.file.metadata().map_err(Error::io("read", &path))?;
+                return Ok(self.take_over(control, lock, Standing::of(&found)));
             }
         }
         Err(Error::Conflict {
@@ -232,12 +267,19 @@ impl Shared {
         names
     }
 
-    /// See the documentation of `control`.
-    fn take_over(&self, control: Control, lock: OpenFile) -> Publishing {
+    fn take_over(&self, control: Control, lock: OpenFile, standing: Standing) -> Publishing {
+        let revision = self.mend(&control);
+        let (shared, process) = (self.clone(), std::process::id());
+        Publishing { shared, process, control, standing, lock, revision, maps: Vec::new() }
+    }
+
+    /// Mends what a writer that died has left; see the documentation of `control`. Returns the number of the last
+    /// commit.
+    fn mend(&self, control: &Control) -> u64 {
         let revision = control.revision();
         let committed = low(revision);
         if control.begun() == committed {
-            return Publishing { control, lock, revision };
+            return revision;
         }
         for package in self.packages() {
             let Ok(open) = self.open_file(&self.path_of(&package), true, None) else { continue };
@@ -257,7 +299,7 @@ impl Shared {
         let skipped = control.begun().0.wrapping_sub(committed.0);
         let revision = revision + u64::from(skipped);
         control.set_committed(revision);
-        Publishing { control, lock, revision }
+        revision
     }
 }
 
@@ -292,12 +334,75 @@ fn map_file(open: &OpenFile, writable: bool) -> std::result::Result<Map, String>
     })
 }
 
-/// Names the users whose directories are trusted: root, ourselves, the owner of the configuration.
-fn trusted(config: &std::fs::Metadata) -> [u32; 3] {
-    [0, rustix::process::geteuid().as_raw(), config.uid()]
+/// Names the users whose files are trusted: root, ourselves, the owner of the text.
+fn owners(like: Option<&std::fs::Metadata>) -> Vec<u32> {
+    let mut owners = vec![0, rustix::process::geteuid().as_raw()];
+    owners.extend(like.map(std::fs::Metadata::uid));
+    owners
 }
 
 impl Publishing {
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Takes the right to publish again, after [`Publishing::end`]. `None` if what is open is not what is to be
+    /// published to any more, or the lock cannot be had in time.
+    pub(super) fn begin_again(mut self, deadline: Instant) -> Option<Self> {
+        let ours = self.process == std::process::id();
+        let held = ours && matches!(self.shared.files.lock(&self.lock, true, deadline), Ok(Wait::Held));
+        // Only who has the lock knows that it stays so.
+        if !held || Standing::at(&self.shared.control_path()) != Some(self.standing) {
+            return None;
+        }
+        self.revision = self.shared.mend(&self.control);
+        Some(self)
+    }
+
+    /// Gives up the right to publish; what is open stays open.
+    pub(super) fn end(&mut self) {
+        self.shared.files.unlock(&self.lock);
+    }
+
+    /// Opens the map of a package to publish to it. `Ok(None)` if there is none that can be used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if there is one that cannot.
+    pub fn open(&mut self, package: &str, text: &std::fs::Metadata) -> Result<Option<OpenMap>> {
+        let path = self.shared.path_of(package);
+        if let Some(at) = self.maps.iter().position(|open| open.package == package) {
+            let open = self.maps.remove(at);
+            let stands = Standing::at(&path) == Some(open.standing);
+            if stands && owners(Some(text)).contains(&open.standing.owner) && self.can_go_on(&open) {
+                return Ok(Some(open));
+            }
+        }
+        let Ok(open) = self.shared.open_file(&path, true, Some(text)) else { return Ok(None) };
+        let map = map_file(&open, true);
+        let found = open.file.metadata().map_err(Error::io("read", &path))?;
+        let map = map.map_err(|why| Error::Damaged { path, why })?;
+        Ok(Some(OpenMap {
+            package: package.to_owned(),
+            map,
+            standing: Standing::of(&found),
+            is_known: false,
+        }))
+    }
+
+    /// Reports whether a map is one of the store, and can be published to where the writer before has stopped.
+    pub fn can_go_on(&self, open: &OpenMap) -> bool {
+        let ours = open.map.seed() == self.seed() && open.map.retired().is_none();
+        ours && open.map.is_finished() && (open.is_known || open.map.is_sound())
+    }
+
+    /// Keeps maps open that were published to.
+    pub fn keep(&mut self, maps: Vec<OpenMap>) {
+        self.maps.extend(maps.into_iter().map(|open| OpenMap { is_known: true, ..open }));
+        let too_many = self.maps.len().saturating_sub(MAPS);
+        self.maps.drain(..too_many);
+    }
+
     /// Returns the seed of the store.
     pub fn seed(&self) -> u64 {
         self.control.seed()
@@ -325,6 +430,7 @@ impl Publishing {
     pub fn commit(&self) {
         self.control.set_committed(self.revision);
     }
+
     /// Notes that the maps show everything up to a transaction of the log, and wakes those who wait for it.
     pub fn announce(&self, sequence: u64) {
         self.control.set_logged(low(sequence), &self.lock.file);

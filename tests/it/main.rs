@@ -17,6 +17,7 @@ mod golden;
 mod group;
 mod history;
 mod install;
+mod kept;
 mod kills;
 mod live;
 mod log_faults;

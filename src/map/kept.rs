@@ -1,0 +1,75 @@
+//! What a store keeps open of its maps from one commit to the next, so that the next need not find, check and map
+//! them again.
+//!
+//! It may be lost meanwhile: the run directory deleted, a map made anew. So whoever goes on with it looks whether
+//! each file still stands at its path, and belongs to who it did; if not, all is found anew, with all the checks.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::mapping::Map;
+use super::shared::{Ground, Publishing};
+use crate::dirs::Dirs;
+
+/// How many maps are kept: those of the packages a store works on.
+pub(super) const MAPS: usize = 16;
+
+/// See the module documentation. Who has it has it alone: two threads that lock one open file both succeed.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<Option<Publishing>>);
+
+/// What a file is told by: where it is stored, whose it is, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    device: u64,
+    inode: u64,
+    pub owner: u32,
+    size: u64,
+}
+
+impl Standing {
+    pub fn of(found: &std::fs::Metadata) -> Self {
+        Self { device: found.dev(), inode: found.ino(), owner: found.uid(), size: found.size() }
+    }
+
+    /// Returns what stands at a path; it may be a symbolic link.
+    pub fn at(path: &Path) -> Option<Self> {
+        std::fs::symlink_metadata(path).ok().as_ref().map(Self::of)
+    }
+}
+
+/// A map that is open to be published to.
+#[derive(Debug)]
+pub(crate) struct OpenMap {
+    pub(super) package: String,
+    pub(super) map: Map,
+    pub(super) standing: Standing,
+    /// Whether it was published to before: then it is known to be sound, and what came since was written by those
+    /// who held the lock.
+    pub(super) is_known: bool,
+}
+
+impl std::ops::Deref for OpenMap {
+    type Target = Map;
+
+    fn deref(&self) -> &Map {
+        &self.map
+    }
+}
+
+impl Kept {
+    /// Takes the right to publish with what was kept. `None` if there is nothing, or it cannot be used any more.
+    pub fn begin(&self, dirs: &Dirs, deadline: Instant) -> Option<Publishing> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        (kept.shared().ground() == Ground::of(dirs)?).then_some(())?;
+        kept.begin_again(deadline)
+    }
+
+    /// Gives up the right to publish, and keeps what is open.
+    pub fn keep(&self, mut publishing: Publishing) {
+        publishing.end();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(publishing);
+    }
+}
