@@ -228,15 +228,27 @@ fn compare_sections(old: Section<'_>, new: Section<'_>, changes: &mut Vec<KeyCha
     if old.section_type() != new.section_type() {
         changes.push(of_section(new, What::Changed { old: type_of(old), new: type_of(new) }));
     }
+    let both = || old.options().zip(new.options());
+    let changed = |before: Value<'_>, after: Value<'_>| What::Changed {
+        old: Content::of(before),
+        new: Content::of(after),
+    };
+    // Mostly only values differ, and then no option need be looked up.
+    if old.options().count() == new.options().count()
+        && both().all(|(before, after)| before.name() == after.name())
+    {
+        for (before, after) in both().filter(|(before, after)| before.value() != after.value()) {
+            changes.push(of_option(new, after.name(), changed(before.value(), after.value())));
+        }
+        return;
+    }
     for option in old.options().filter(|option| new.get(option.name()).is_none()) {
         changes.push(of_option(new, option.name(), What::Deleted(Content::of(option.value()))));
     }
     for option in new.options() {
         let what = match old.get(option.name()) {
             None => What::Added(Content::of(option.value())),
-            Some(before) if before != option.value() => {
-                What::Changed { old: Content::of(before), new: Content::of(option.value()) }
-            }
+            Some(before) if before != option.value() => changed(before, option.value()),
             Some(_) => continue,
         };
         changes.push(of_option(new, option.name(), what));
