@@ -28,7 +28,10 @@ impl Checker<'_> {
         };
         ensure(known, "a section's head is wrong", offset)?;
         let hash = self.map.section_hash(name);
-        let is_twin = section.is_anonymous() && self.twin(at, hash);
+        let by_name = self.map.find_section(hash, name);
+        // What its name leads to is none, even if its slot looks like that of one: tags have 8 bits.
+        let is_named = by_name.is_some_and(|found| found.at == at);
+        let is_twin = section.is_anonymous() && !is_named && self.twin(at, hash);
         if section.is_split() {
             let fits = block.bytes.len() == behind + SPLIT && u16_at(block.bytes, S_COUNT) == 0;
             ensure(fits, "a section is not as long as its block", offset)?;
@@ -43,7 +46,7 @@ impl Checker<'_> {
             let found = self.map.find_part(hash, name, block.type_word());
             return self.newest(at, found, false).map(|_| ());
         }
-        let found = self.map.find_section(hash, name);
+        let found = by_name;
         // A deleted section with very many options takes several blocks; the slot leads to the first.
         let first = |found: &SectionBlock<'_>| found.is_deleted() && found.block.seq() == block.seq();
         let heir = section.is_deleted()
