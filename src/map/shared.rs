@@ -381,7 +381,7 @@ impl Publishing {
         let Ok(open) = self.shared.open_file(&path, true, Some(text)) else { return Ok(None) };
         let map = map_file(&open, true);
         let found = open.file.metadata().map_err(Error::io("read", &path))?;
-        let map = map.map_err(|why| Error::Damaged { path, why })?;
+        let map = map.map_err(|why| Error::Damaged { what: Damage::Map, path, why })?;
         Ok(Some(OpenMap {
             package: package.to_owned(),
             map,
