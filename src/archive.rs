@@ -310,7 +310,7 @@ impl Store {
     }
 
     /// Returns the time: microseconds since 1970.
-    fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         let now = (self.options.time)().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
     }

@@ -227,8 +227,19 @@ impl Store {
         Ok(Some(Some(Part { place, before, step: Some(step), text, draft })))
     }
 
-    /// Logs a transaction, puts its parts in place, and publishes them.
+    /// Has a transaction verified by those who have asked for it (see `verify`), then as [`Store::put_verified`].
     pub(crate) fn put_in_place<'p>(
+        &self,
+        ledger: &mut Ledger<'_>,
+        parts: Vec<Part<'p>>,
+        why: &Why,
+    ) -> Result<Outcome<'p>> {
+        self.verify(&parts, why)?;
+        self.put_verified(ledger, parts, why)
+    }
+
+    /// Logs a transaction, puts its parts in place, and publishes them.
+    pub(crate) fn put_verified<'p>(
         &self,
         ledger: &mut Ledger<'_>,
         parts: Vec<Part<'p>>,

@@ -155,7 +155,9 @@ impl Store {
             return Ok(());
         }
         let message = format!("transaction {sequence} was not confirmed in time");
-        let why = Why { message: Some(message), ..Why::new(Kind::Rollback, guard.baseline) };
+        // It is the safety net: nobody may refuse it.
+        let why =
+            Why { message: Some(message), refusable: false, ..Why::new(Kind::Rollback, guard.baseline) };
         self.note_edits()?;
         if self.rollback_because(guard.baseline, &[], &why)?.is_none() {
             // It is as it was already; that this is the end of it is noted all the same.

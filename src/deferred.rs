@@ -94,6 +94,7 @@ impl Store {
         let can_wait = |place: &Place| {
             self.is_logged(place) && self.options.durability_of(&place.name) != Durability::Full
         };
+        // Who verifies a transaction has time to write its text as well.
         let confirmed = requests.iter().any(|request| request.why.confirm.is_some());
         let some_log =
             changes().any(|change| self.options.durability_of(&change.place.name) == Durability::Log);
@@ -101,6 +102,7 @@ impl Store {
             || !some_log
             || !changes().all(|change| can_wait(&change.place))
             || self.options.private_maps
+            || self.has_verifiers()
             || !ledger.is_kept()
             || ledger.behind() == Behind::Now
         {

@@ -59,6 +59,15 @@ pub enum Error {
         /// How long was waited.
         waited: Duration,
     },
+    /// Someone who verifies transactions has refused this one: see [`crate::Live::verify`].
+    Refused {
+        /// Which program.
+        program: String,
+        /// The number of its process.
+        pid: u32,
+        /// Why.
+        reason: String,
+    },
     /// A system call failed.
     Io {
         /// What was being done, for example "rename".
@@ -167,6 +176,7 @@ pub enum Code {
     Stale,
     Damaged,
     NotDurable,
+    Refused,
 }
 
 /// What an [`Error`] is about.
@@ -195,6 +205,7 @@ impl Error {
             Self::Parse(_) => Code::Parse,
             Self::Conflict { .. } => Code::Conflict,
             Self::Locked { .. } => Code::Locked,
+            Self::Refused { .. } => Code::Refused,
             Self::Stale { .. } | Self::TooOld { .. } => Code::Stale,
             Self::Full { .. } | Self::TooMany { .. } => Code::Full,
             Self::Damaged { .. } => Code::Damaged,
@@ -227,7 +238,9 @@ impl Error {
                 | Missing::TooOld { package: name, .. },
             ) => key(name),
             Self::Missing(Missing::ConfigDir(path) | Missing::File(path)) => file(path),
-            Self::Missing(_) | Self::TooOld { .. } | Self::TooMany { .. } => Place::default(),
+            Self::Missing(_) | Self::TooOld { .. } | Self::TooMany { .. } | Self::Refused { .. } => {
+                Place::default()
+            }
             Self::Locked { path, .. }
             | Self::Io { path, .. }
             | Self::Damaged { path, .. }
@@ -296,6 +309,9 @@ impl fmt::Display for Error {
             Self::Locked { path, holder, waited } => {
                 write!(f, "{}: locked by {holder}, waited {} ms", path.display(), waited.as_millis())
             }
+            Self::Refused { program, pid, reason } => {
+                write!(f, "refused by {program} (process {pid}): {reason}")
+            }
             Self::Io { op, path, source } => write!(f, "cannot {op} {}: {source}", path.display()),
             Self::Stale { key } => write!(f, "{key}: the snapshot is too old to see it"),
             Self::TooOld { since, revision } => {
@@ -338,6 +354,9 @@ impl Error {
             }
             Self::Damaged { what, path, why } => {
                 Self::Damaged { what: *what, path: path.clone(), why: why.clone() }
+            }
+            Self::Refused { program, pid, reason } => {
+                Self::Refused { program: program.clone(), pid: *pid, reason: reason.clone() }
             }
             // All others are about one transaction.
             other => Self::Conflict { key: String::new(), why: other.to_string() },

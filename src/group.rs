@@ -143,6 +143,7 @@ impl Store {
     ///
     /// As for [`Store::commit`], and whatever a change is refused with.
     pub(crate) fn commit_changes(&self, changes: Vec<Change>, why: Why) -> Answer {
+        crate::verify::check_may_commit()?;
         let request = Request::new(changes, why);
         if let Some(answer) = self.queue.wait(&request) {
             return answer;
@@ -175,7 +176,8 @@ impl Store {
         let left = match requests {
             [_] => alone(requests.iter().map(|request| &**request)),
             // One that is to be confirmed says what is gone back to, which the others would change.
-            _ if requests.iter().any(|request| request.why.confirm.is_some()) => {
+            // Who verifies one reads what the one before has left.
+            _ if self.has_verifiers() || requests.iter().any(|request| request.why.confirm.is_some()) => {
                 alone(requests.iter().map(|request| &**request))
             }
             _ => self.commit_group(ledger, requests)?,

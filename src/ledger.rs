@@ -26,10 +26,13 @@ pub(crate) struct Why {
     pub message: Option<String>,
     /// How long there is to confirm it.
     pub confirm: Option<Duration>,
+    /// Whether those who verify transactions may refuse it.
+    pub refusable: bool,
 }
 
 impl Why {
-    pub const COMMIT: Self = Self { kind: Kind::Commit, refers: 0, message: None, confirm: None };
+    pub const COMMIT: Self =
+        Self { kind: Kind::Commit, refers: 0, message: None, confirm: None, refusable: true };
 
     pub fn new(kind: Kind, refers: u64) -> Self {
         Self { kind, refers, ..Self::COMMIT }
@@ -98,6 +101,7 @@ impl Store {
 
     /// As [`Store::ledger`], but texts that this store is to put in place later may not be.
     pub(crate) fn ledger_behind(&self) -> Result<Ledger<'_>> {
+        crate::verify::check_may_commit()?;
         let mut ledger =
             Ledger { store: self, writer: None, waiting: Vec::new(), unsettled: None, segment: 0 };
         let Some(log) = self.log() else { return Ok(ledger) };
@@ -105,7 +109,7 @@ impl Store {
         ledger.writer = match log.write(Instant::now() + timeout, timeout) {
             Ok(writer) => Some(writer),
             Err(error) if cannot_be_written(&error) => return Ok(ledger),
-            Err(error) => return Err(error),
+            Err(error) => return Err(crate::verify::explain(error)),
         };
         let behind = ledger.behind();
         // One that was begun while texts were behind counts as new once they are not.
@@ -223,7 +227,7 @@ impl Store {
     }
 
     /// Reads a text for the log, which has to do with texts that have errors as well.
-    fn parse_leniently(&self, name: &str, text: &Arc<Vec<u8>>) -> Option<Package> {
+    pub(crate) fn parse_leniently(&self, name: &str, text: &Arc<Vec<u8>>) -> Option<Package> {
         let options = ParseOptions { dialect: Dialect::Cms, strict: false, progress: None };
         parse(name.as_bytes(), text.clone(), &options).ok().map(|parsed| parsed.package)
     }
@@ -597,7 +601,7 @@ impl Store {
     }
 
     /// Begins a record.
-    fn record(&self, why: &Why) -> Record {
+    pub(crate) fn record(&self, why: &Why) -> Record {
         Record {
             sequence: 0,
             time: 0,

@@ -75,7 +75,7 @@ impl Store {
         let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = real.file_name().unwrap_or_default().to_string_lossy();
         let run = self.dirs().run.as_ref().map(|run| run.path.as_path());
-        let (files, timeout) = (&self.options.files, self.options.lock_timeout);
+        let (files, timeout) = (&self.options.files, self.patience());
         PackageLock::take(files, run, dir, &name, timeout, self.locks.clone())
     }
 

@@ -140,6 +140,9 @@ impl Store {
         if parts.is_empty() {
             return ledger.settled().map(|()| Some(outcomes));
         }
+        if self.has_verifiers() && !self.verify_staged(&parts, &staged, why)? {
+            return Ok(None);
+        }
         for (part, Staged { place, locked, kept }) in
             parts.iter().zip(&staged).filter_map(|(part, file)| Some((part, file.as_ref()?)))
         {
@@ -149,7 +152,7 @@ impl Store {
                 return Err(error);
             }
         }
-        match self.put_in_place(ledger, parts, why) {
+        match self.put_verified(ledger, parts, why) {
             Ok(Outcome::Done(numbers)) => {
                 staged.iter().flatten().try_for_each(|file| self.finish_staged(file))?;
                 let written = outcomes.iter_mut().filter(|outcome| outcome.written);
@@ -180,6 +183,16 @@ impl Store {
                 Err(error)
             }
         }
+    }
+
+    /// Has a commit verified, by those who may want to read what is staged. Returns whether that is as it was.
+    fn verify_staged(&self, parts: &[Part<'_>], staged: &[Option<Staged<'_>>], why: &Why) -> Result<bool> {
+        let files = || staged.iter().flatten();
+        files().try_for_each(|file| self.save_staging(file.place).let_read(&file.locked))?;
+        self.verify(parts, why)?;
+        let again = |file: &Staged<'_>| self.save_staging(file.place).lock_again(&file.locked);
+        let same: Result<Vec<bool>> = files().map(again).collect();
+        Ok(same?.into_iter().all(|same| same))
     }
 
     fn save_staging<'s>(&'s self, place: &'s Place) -> Staging<'s> {

@@ -109,10 +109,25 @@ impl Staging<'_> {
             Ok(Wait::Held) => Ok(()),
             Ok(Wait::TimedOut) => {
                 let holder = holder_of_file(open);
-                Err(Error::Locked { path: open.path.clone(), holder, waited: self.timeout })
+                let locked = Error::Locked { path: open.path.clone(), holder, waited: self.timeout };
+                Err(crate::verify::explain(locked))
             }
             Err(error) => Err(Error::io("lock", &open.path)(error)),
         }
+    }
+
+    /// Lets others read a locked delta file, and nobody write to it, until [`Staging::lock_again`].
+    pub fn let_read(&self, locked: &Locked) -> Result<()> {
+        let shared = self.files.lock(&locked.open, false, Instant::now() + self.timeout);
+        shared.map(|_| ()).map_err(Error::io("unlock", &locked.open.path))
+    }
+
+    /// Locks a delta file again that others were let read. Returns whether it is as it was: for a moment in between
+    /// it may have been nobody's.
+    pub fn lock_again(&self, locked: &Locked) -> Result<bool> {
+        self.wait_for(&locked.open)?;
+        let text = self.files.read(&locked.open).map_err(Error::io("read", &locked.open.path))?;
+        Ok(text == locked.text)
     }
 
     /// Appends changes. All of them are staged, or none.

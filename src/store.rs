@@ -32,8 +32,11 @@ pub struct Options {
     pub dialect: Dialect,
     /// Refuse text with errors; otherwise what can be read is read.
     pub strict: bool,
-    /// How long to wait for another writer.
+    /// How long to wait for another writer. In a command that runs for a verifier ([`crate::VERIFYING`]) it is not
+    /// waited unless it is set: the writer waits for the verifier.
     pub lock_timeout: Duration,
+    /// How long a commit waits for those who verify it: see [`crate::Live::verify`].
+    pub verify_timeout: Duration,
     /// The file operations; a test can make them fail.
     pub files: Files,
     /// Called now and then while a long text is read, with the bytes read and the bytes in all; at the end
@@ -68,7 +71,8 @@ impl Default for Options {
             dirs: Dirs::choose(DirOptions::default()),
             dialect: Dialect::Cms,
             strict: true,
-            lock_timeout: Duration::from_secs(10),
+            lock_timeout: crate::verify::default_patience(),
+            verify_timeout: crate::verify::TIMEOUT,
             files: Files::default(),
             progress: None,
             map_limit: None,
@@ -289,7 +293,7 @@ impl Store {
             dir,
             package: &place.name,
             target: &place.path,
-            timeout: self.options.lock_timeout,
+            timeout: self.patience(),
         }
     }
 

@@ -157,6 +157,12 @@ impl Record {
         count.0
     }
 
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.len());
+        self.put(&mut out);
+        out
+    }
+
     pub(super) fn put(&self, out: &mut impl Out) {
         put_number(out, self.sequence);
         put_number(out, self.time);
@@ -191,7 +197,7 @@ impl Record {
     }
 
     /// Reads a record. `None` if it is damaged, or by a later version.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         Self::decode_with(bytes, read_package)
     }
 
@@ -306,12 +312,6 @@ mod tests {
         }
     }
 
-    fn encode(record: &Record) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        record.put(&mut bytes);
-        bytes
-    }
-
     #[test]
     fn what_came_into_an_empty_package_is_told_by_the_text_alone() {
         let text = "config a\n\toption p '1'\n\tlist l 'it'\\''s'\n\tlist l ''\nconfig a 'y'\nno statement\n";
@@ -320,7 +320,7 @@ mod tests {
             let change = &mut record.packages[0];
             (change.before, change.changes) = (before, Vec::new());
             change.hunks = hunks::compare(b"", text.as_bytes());
-            let bytes = encode(&record);
+            let bytes = record.encode();
             assert_eq!(record.len(), bytes.len());
             let read = Record::decode(&bytes).expect("it reads");
             let keys: Vec<String> = read.packages[0]
@@ -329,10 +329,10 @@ mod tests {
                 .map(|change| String::from_utf8(change.key("n")).expect("text"))
                 .collect();
             assert_eq!(keys, ["n.cfg01b606", "n.cfg01b606.p", "n.cfg01b606.l", "n.y"]);
-            assert_eq!(encode(&read), bytes, "they are left out again");
+            assert_eq!(read.encode(), bytes, "they are left out again");
             // A text that was there, or is not known, is another matter.
             record.packages[0].unknown = true;
-            let read = Record::decode(&encode(&record)).expect("it reads");
+            let read = Record::decode(&record.encode()).expect("it reads");
             assert!(read.packages[0].changes.is_empty());
         }
     }
@@ -342,7 +342,7 @@ mod tests {
         let mut record = sample();
         let moved = What::Moved { old: 3, new: 300 };
         record.packages[0].changes.push(KeyChange { section: b"a".to_vec(), option: None, what: moved });
-        let bytes = encode(&record);
+        let bytes = record.encode();
         assert_eq!(record.len(), bytes.len());
         assert_eq!(Record::decode(&bytes).as_ref(), Some(&record));
         let mut outline = record.clone();
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_record_are_pinned() {
         // Another version has to read these: change the version of segments before you change them.
-        assert_eq!(crate::map::of_text(&encode(&sample())), 433_517_452_247_698_739);
+        assert_eq!(crate::map::of_text(&sample().encode()), 433_517_452_247_698_739);
     }
 
     #[test]

@@ -341,6 +341,11 @@ fn owners(like: Option<&std::fs::Metadata>) -> Vec<u32> {
     owners
 }
 
+/// Names the users whose directories are trusted: root, ourselves, the owner of the configuration.
+pub(crate) fn trusted(config: &std::fs::Metadata) -> [u32; 3] {
+    [0, rustix::process::geteuid().as_raw(), config.uid()]
+}
+
 impl Publishing {
     pub fn shared(&self) -> &Shared {
         &self.shared

@@ -29,7 +29,7 @@ pub struct Changed<'e> {
 
 impl Event {
     /// Takes from a transaction what a watch is about; `None` if that is nothing.
-    pub(super) fn of(record: Arc<Record>, pattern: &Pattern) -> Option<Self> {
+    pub(crate) fn of(record: Arc<Record>, pattern: &Pattern) -> Option<Self> {
         if matches!(record.kind, Kind::Baseline | Kind::Heads) {
             return None;
         }

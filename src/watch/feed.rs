@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Pattern;
 use super::bell::{Bell, Heard, Places};
+use super::listing::Listing;
 use crate::error::{Code, Error, Result};
 use crate::live::Live;
 use crate::log::{Batch, Digest, Reader, Record};
@@ -46,6 +48,7 @@ pub(crate) struct Feed {
     /// The control file, to say in it that someone waits.
     control: Mutex<Option<Arc<Control>>>,
     watches: AtomicUsize,
+    listing: Mutex<Listing>,
 }
 
 #[derive(Debug)]
@@ -127,21 +130,24 @@ impl Feed {
             bell: OnceLock::new(),
             control: Mutex::default(),
             watches: AtomicUsize::new(0),
+            listing: Mutex::default(),
         })
     }
 
     /// Counts one more watch.
-    pub fn enter(&self) -> Result<()> {
+    pub fn enter(&self, live: &Live, pattern: &Pattern) -> Result<()> {
         // Only the number counts; nothing else depends on it.
         if self.watches.fetch_add(1, Ordering::Relaxed) >= MAX_WATCHES {
-            self.leave();
+            self.watches.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::TooMany { what: "watches of this store", limit: MAX_WATCHES });
         }
+        lock(&self.listing).add(live.store(), pattern.text());
         Ok(())
     }
 
-    pub fn leave(&self) {
+    pub fn leave(&self, pattern: &Pattern) {
         self.watches.fetch_sub(1, Ordering::Relaxed);
+        lock(&self.listing).remove(pattern.text());
     }
 
     /// Returns the last transaction, once the maps show it.

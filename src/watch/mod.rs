@@ -12,6 +12,7 @@
 mod bell;
 mod event;
 mod feed;
+mod listing;
 mod pattern;
 mod subscription;
 
@@ -86,7 +87,7 @@ impl Live {
     pub fn watch(&self, pattern: &str, since: Option<u64>) -> Result<Watch> {
         let pattern = Pattern::parse(pattern)?;
         let feed = self.inner.feed(self)?;
-        feed.enter()?;
+        feed.enter(self, &pattern)?;
         let mut watch = Watch {
             live: self.clone(),
             feed,
@@ -289,6 +290,6 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.feed.leave();
+        self.feed.leave(&self.pattern);
     }
 }

@@ -1,0 +1,132 @@
+//! Asking: all verifiers that a transaction concerns at the same time, and none for longer than it may take.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with,
+};
+
+use super::{Verdict, concerns, message, verifier};
+use crate::log::Record;
+use crate::roster::{Roster, Subscriber, socket_of, strike};
+
+/// One who is asked.
+struct Asked {
+    verifier: Subscriber,
+    socket: OwnedFd,
+    sent: usize,
+    answer: Vec<u8>,
+    /// What it has said, once it has.
+    verdict: Option<Option<String>>,
+}
+
+/// How calling on a verifier ends if there is no talk.
+enum Failed {
+    /// It is not there any more.
+    Gone,
+    Refusal(String),
+}
+
+/// Asks all that a transaction concerns; unless `all` are to be heard, it ends with the first that refuses it.
+pub(super) fn ask(rosters: &[Roster], record: &Record, timeout: Duration, all: bool) -> Vec<Verdict> {
+    let question = message::question(record);
+    let (mut verdicts, mut asked) = (Vec::new(), Vec::new());
+    for roster in rosters {
+        for (verifier, note) in roster.list() {
+            if !concerns(&verifier.pattern, record) {
+                continue;
+            }
+            match call_on(roster, &socket_of(&note)) {
+                Ok(socket) => {
+                    asked.push(Asked { verifier, socket, sent: 0, answer: Vec::new(), verdict: None });
+                }
+                Err(Failed::Gone) => strike(&note),
+                Err(Failed::Refusal(why)) => verdicts.push(Verdict { verifier, refusal: Some(why) }),
+            }
+        }
+    }
+    let is_over = |verdicts: &[Verdict]| !all && verdicts.iter().any(|verdict| verdict.refusal.is_some());
+    let deadline = Instant::now() + timeout;
+    while !asked.is_empty() && !is_over(&verdicts) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let why = format!("it has not answered within {} s", timeout.as_secs_f64());
+            let late =
+                asked.drain(..).map(|one| Verdict { verifier: one.verifier, refusal: Some(why.clone()) });
+            verdicts.extend(late);
+            break;
+        }
+        wait(&asked, left);
+        asked.iter_mut().for_each(|one| one.talk(&question));
+        let (done, open): (Vec<_>, Vec<_>) = asked.into_iter().partition(|one| one.verdict.is_some());
+        asked = open;
+        let verdict = |one: Asked| Verdict { verifier: one.verifier, refusal: one.verdict.flatten() };
+        verdicts.extend(done.into_iter().map(verdict));
+    }
+    verdicts
+}
+
+/// Connects to a verifier, without waiting for it.
+fn call_on(roster: &Roster, path: &Path) -> Result<OwnedFd, Failed> {
+    let failed = |error: Errno| match error {
+        Errno::CONNREFUSED | Errno::NOENT => Failed::Gone,
+        Errno::AGAIN => Failed::Refusal("it does not answer, and many wait for it already".into()),
+        error => Failed::Refusal(format!("it cannot be asked: {}", std::io::Error::from(error))),
+    };
+    let found = std::fs::symlink_metadata(path).map_err(|_| Failed::Gone)?;
+    if !roster.is_trusted(&found) {
+        return Err(Failed::Gone);
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
+    verifier::at_address(path, |address| connect(&socket, address)).map_err(failed)?;
+    Ok(socket)
+}
+
+/// Waits until one of them can be talked to.
+fn wait(asked: &[Asked], left: Duration) {
+    let flags =
+        |one: &Asked| if one.sent == usize::MAX { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+    let mut fds: Vec<PollFd<'_>> =
+        asked.iter().map(|one| PollFd::from_borrowed_fd(one.socket.as_fd(), flags(one))).collect();
+    // Whatever ends it, all are looked at.
+    let _ = poll(&mut fds, Timespec::try_from(left).ok().as_ref());
+}
+
+impl Asked {
+    /// Says and hears what can be said and heard without waiting.
+    fn talk(&mut self, question: &[u8]) {
+        while self.sent < question.len() {
+            match send(&self.socket, &question[self.sent..], SendFlags::NOSIGNAL) {
+                Ok(count) => self.sent += count,
+                Err(Errno::INTR) => {}
+                // Why it does not listen is seen below.
+                Err(_) => break,
+            }
+        }
+        if self.sent == question.len() {
+            self.sent = usize::MAX;
+        }
+        let mut buffer = [0_u8; 4096];
+        loop {
+            match recv(&self.socket, &mut buffer, RecvFlags::empty()) {
+                Ok((_, count)) if count > 0 => self.answer.extend_from_slice(&buffer[..count]),
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => return,
+                Ok(_) | Err(_) => {
+                    let ended = "it has ended while it was asked; once more, and it will not be asked";
+                    self.verdict = self.verdict.take().or(Some(Some(ended.into())));
+                    return;
+                }
+            }
+            self.verdict = message::read_answer(&self.answer);
+            if self.verdict.is_some() {
+                return;
+            }
+        }
+    }
+}

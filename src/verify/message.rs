@@ -1,0 +1,77 @@
+//! What is said over the socket of a verifier: one question, and one answer to it.
+//!
+//! ```text
+//! question = "cmsQ1\0\0\0" length:u64 record          numbers little-endian; the record as in the log, without hunks
+//! answer   = verdict:u8 length:u16 reason             0: accepted, 1: refused; the reason in UTF-8
+//! ```
+
+use crate::log::Record;
+
+const TITLE: [u8; 8] = *b"cmsQ1\0\0\0";
+
+/// How long the part of a question is that tells how long the rest is.
+pub(super) const HEAD: usize = 16;
+
+/// What a reason is at most, in bytes.
+const LONGEST: usize = 2000;
+
+/// Writes a question.
+pub(super) fn question(record: &Record) -> Vec<u8> {
+    let body = record.encode();
+    [&TITLE[..], &(body.len() as u64).to_le_bytes(), &body].concat()
+}
+
+/// Returns the length of the record that follows a head; `None` if it is no question.
+pub(super) fn length(head: [u8; HEAD]) -> Option<u64> {
+    let (title, length) = head.split_first_chunk::<8>()?;
+    (*title == TITLE).then_some(u64::from_le_bytes(length.try_into().ok()?))
+}
+
+/// Writes an answer.
+pub(super) fn answer(refusal: Option<&str>) -> Vec<u8> {
+    let reason = refusal.map(tidy).unwrap_or_default();
+    let length = u16::try_from(reason.len()).unwrap_or(0);
+    [&[u8::from(refusal.is_some())][..], &length.to_le_bytes(), reason.as_bytes()].concat()
+}
+
+/// Reads an answer; `None` if it is not complete.
+pub(super) fn read_answer(bytes: &[u8]) -> Option<Option<String>> {
+    let (head, rest) = bytes.split_first_chunk::<3>()?;
+    let [verdict, low, high] = *head;
+    let reason = rest.get(..usize::from(u16::from_le_bytes([low, high])))?;
+    Some((verdict != 0).then(|| tidy(&String::from_utf8_lossy(reason))))
+}
+
+/// Makes one line of a reason, which is there and not too long.
+fn tidy(reason: &str) -> String {
+    let line: String = reason.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let end = line.floor_char_boundary_at(LONGEST);
+    if end == 0 { "it gives no reason".into() } else { line[..end].to_owned() }
+}
+
+/// What the standard library has in later versions.
+trait Boundary {
+    fn floor_char_boundary_at(&self, most: usize) -> usize;
+}
+
+impl Boundary for str {
+    fn floor_char_boundary_at(&self, most: usize) -> usize {
+        (0..=most.min(self.len())).rev().find(|end| self.is_char_boundary(*end)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_come_back_as_one_line() {
+        assert_eq!(read_answer(&answer(None)), Some(None));
+        assert_eq!(read_answer(&answer(Some("too\nlarge"))), Some(Some("too large".into())));
+        assert_eq!(read_answer(&answer(Some(" \n"))), Some(Some("it gives no reason".into())));
+        let long = read_answer(&answer(Some(&"\u{e4}".repeat(5000)))).flatten().expect("a reason");
+        assert_eq!(long, "\u{e4}".repeat(1000));
+        let bytes = answer(Some("no"));
+        assert!((0..bytes.len()).all(|len| read_answer(&bytes[..len]).is_none()));
+    }
+}

@@ -1,0 +1,205 @@
+//! Verifiers: whoever asks is shown each transaction that would change what it asked for, before it is made, and may
+//! refuse it with a reason.
+//!
+//! A verifier is a thread of the process that wants it, behind a socket in the run directory (`verifier`). Whoever
+//! commits looks whether there are any (`roster`), asks all that are concerned at the same time (`inquiry`), and
+//! makes the transaction if none of them refuses it. There is no service in between.
+//!
+//! # When
+//!
+//! With all locks of the transaction held, and before it is in the log: what is verified is what is made, key by key,
+//! and what can be read meanwhile is the state before it. An editor that saves the file in that time leads to another
+//! attempt, which is verified anew. Transactions of a group are verified, and made, one after the other, so that each
+//! verifier reads what the one before has left. What only changes comments, or how a value is written, is not shown
+//! to anyone, and edits by hand cannot be verified: they have happened. Nor can a commit be refused that goes back to
+//! what was before one that was not confirmed: it is the safety net.
+//!
+//! # What refuses
+//!
+//! A verifier is there since a bad configuration must not get through. So whoever does not answer within
+//! [`crate::Options::verify_timeout`], cannot be asked, or ends while it is asked, has refused; the error names it.
+//! One that has ended before is removed, and does not count.
+//!
+//! # What a verifier must not do
+//!
+//! Commit: it would wait for itself. While its callback runs, its thread gets an error instead, and so do the commands
+//! that [`VERIFYING`] is set for. It has no part in what becomes of the transaction, which another one may refuse; to
+//! act on what was made there are watches.
+
+mod inquiry;
+mod message;
+mod verifier;
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use verifier::Verifier;
+
+use crate::commit::Part;
+use crate::error::{Error, Result};
+use crate::ledger::Why;
+use crate::log::{self, Digest, KeyChange, PackageChange, Record};
+use crate::roster::{Role, Roster, Subscriber};
+use crate::store::{Place, Store};
+use crate::watch::{Event, Pattern};
+
+/// How long a commit waits for its verifiers unless it is told otherwise.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long who commits waits for another writer, unless it is told otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The variable that says, to the programs a verifier runs, which process waits for their answer. As long as that is
+/// there they do not wait for its locks.
+pub const VERIFYING: &str = "CMS_VERIFYING";
+
+const WITHIN: &str = "a verifier cannot change anything while it is asked: whoever asks waits for it";
+
+thread_local! {
+    /// Whether this thread is in a callback of a verifier.
+    static ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a verifier says to a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Who.
+    pub verifier: Subscriber,
+    /// Why it refuses the transaction; `None` if it does not.
+    pub refusal: Option<String>,
+}
+
+/// What would come of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Preview {
+    /// Those who would be asked, and what they say.
+    pub verdicts: Vec<Verdict>,
+    /// Those who would be told.
+    pub told: Vec<Subscriber>,
+}
+
+/// Reports whether what runs here has to answer first: a callback of a verifier, or a program that runs for one.
+fn has_to_answer() -> bool {
+    ASKED.get() || runs_for_verifier()
+}
+
+/// Refuses to change anything from within a callback of a verifier.
+pub(crate) fn check_may_commit() -> Result<()> {
+    match ASKED.get() {
+        true => Err(Error::Invalid { what: "change".into(), why: WITHIN }),
+        false => Ok(()),
+    }
+}
+
+/// Reports whether this program runs for a verifier, and who waits for that is still there.
+fn runs_for_verifier() -> bool {
+    let pid = std::env::var(VERIFYING).ok().and_then(|pid| pid.parse::<u32>().ok());
+    pid.is_some_and(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
+}
+
+/// See [`crate::Options::lock_timeout`].
+pub(crate) fn default_patience() -> Duration {
+    if runs_for_verifier() { Duration::ZERO } else { PATIENCE }
+}
+
+/// Says what is behind a lock that cannot be had.
+pub(crate) fn explain(error: Error) -> Error {
+    match error {
+        Error::Locked { .. } if has_to_answer() => Error::Invalid { what: "change".into(), why: WITHIN },
+        error => error,
+    }
+}
+
+impl Store {
+    /// Returns how long to wait for locks: not at all in a callback of a verifier, for which whoever holds them waits.
+    pub(crate) fn patience(&self) -> Duration {
+        if ASKED.get() { Duration::ZERO } else { self.options.lock_timeout }
+    }
+
+    /// Reports whether anyone may have to verify transactions. Where there is nobody it costs one look.
+    pub(crate) fn has_verifiers(&self) -> bool {
+        !Roster::all(self.dirs(), Role::Verifier).is_empty()
+    }
+
+    /// Has a transaction verified by all whom it concerns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if one of them refuses it, or does not answer.
+    pub(crate) fn verify(&self, parts: &[Part<'_>], why: &Why) -> Result<()> {
+        let rosters = match why.refusable {
+            true => Roster::all(self.dirs(), Role::Verifier),
+            false => Vec::new(),
+        };
+        if rosters.is_empty() {
+            return Ok(());
+        }
+        let changes = parts.iter().filter(|part| self.is_logged(part.place));
+        let changes = changes.map(|part| (part.place.name.clone(), self.key_changes(part))).collect();
+        let record = self.proposal(changes, why);
+        let verdicts = inquiry::ask(&rosters, &record, self.options.verify_timeout, false);
+        let refused = verdicts.into_iter().find_map(|verdict| Some((verdict.verifier, verdict.refusal?)));
+        match refused {
+            Some((by, reason)) => Err(Error::Refused { program: by.program, pid: by.pid, reason }),
+            None => Ok(()),
+        }
+    }
+
+    fn key_changes(&self, part: &Part<'_>) -> Vec<KeyChange> {
+        if let Some(step) = &part.step {
+            // What comes into an empty package the log tells by its text alone.
+            return match step.old.text().is_empty() {
+                true => log::compare_packages(&step.old.package, &step.new.package),
+                false => step.changes.clone(),
+            };
+        }
+        let before = part.before.clone().unwrap_or_default();
+        let parse = |text: &Arc<Vec<u8>>| self.parse_leniently(&part.place.name, text);
+        let both = parse(&before).zip(parse(&part.text));
+        both.map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default()
+    }
+
+    /// Makes the record of a transaction that may come to be.
+    fn proposal(&self, changes: Vec<(String, Vec<KeyChange>)>, why: &Why) -> Record {
+        let none = Digest { len: 0, hash: 0 };
+        let of = |(package, changes): (String, Vec<KeyChange>)| PackageChange {
+            package,
+            before: None,
+            after: none,
+            unknown: false,
+            hunks: Vec::new(),
+            changes,
+        };
+        let mut record = self.record(why);
+        record.time = self.now();
+        record.packages = changes.into_iter().map(of).filter(|package| !package.changes.is_empty()).collect();
+        record
+    }
+
+    /// Asks those who would verify a commit of what is staged for these packages what they say to it, and finds out
+    /// who would be told. Nothing is changed, and nothing locked.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::load`].
+    pub fn preview(&self, places: &[Place]) -> Result<Preview> {
+        let mut changes = Vec::new();
+        for place in places.iter().filter(|place| self.is_logged(place)) {
+            let staged = self.load(place.name.as_bytes())?;
+            let committed = self.load_committed(place.clone())?;
+            changes.push((place.name.clone(), log::compare_packages(&committed.package, &staged.package)));
+        }
+        let record = self.proposal(changes, &Why::COMMIT);
+        let verifiers = Roster::all(self.dirs(), Role::Verifier);
+        let watchers = Roster::all(self.dirs(), Role::Watcher);
+        let told = watchers.iter().flat_map(Roster::list).map(|(watcher, _)| watcher);
+        let told = told.filter(|watcher| concerns(&watcher.pattern, &record)).collect();
+        Ok(Preview { verdicts: inquiry::ask(&verifiers, &record, self.options.verify_timeout, true), told })
+    }
+}
+
+/// Reports whether a transaction changes anything that a pattern selects.
+fn concerns(pattern: &str, record: &Record) -> bool {
+    Pattern::parse(pattern).is_ok_and(|pattern| Event::of(Arc::new(record.clone()), &pattern).is_some())
+}

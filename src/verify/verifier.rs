@@ -1,0 +1,252 @@
+//! A verifier: a socket in the run directory, and a thread that answers there.
+
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, send,
+    socket_with,
+};
+
+use super::{ASKED, TIMEOUT, message};
+use crate::error::{Error, Result};
+use crate::live::Live;
+use crate::log::Record;
+use crate::roster::{Note, Role, Roster, socket_of};
+use crate::store::Store;
+use crate::watch::{Event, Pattern};
+
+/// How many may wait to ask. Beyond that they are refused at once.
+const WAITING: i32 = 64;
+
+/// How often it is looked whether the run directory is still there. As long as it is not, nobody asks.
+const INTERVAL: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+type Decide = Box<dyn FnMut(&Event) -> std::result::Result<(), String> + Send>;
+
+/// Verifies transactions as long as it is there: see [`Live::verify`]. Once it is dropped its callback is not running,
+/// and is not called again, unless it is dropped in the callback itself.
+#[derive(Debug)]
+pub struct Verifier {
+    door: Arc<Mutex<Option<Door>>>,
+    ended: Arc<AtomicBool>,
+    /// Wakes the thread.
+    bell: Arc<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+    /// After a fork it stays the parent's.
+    process: u32,
+}
+
+/// Where a verifier is to be found.
+#[derive(Debug)]
+struct Door {
+    /// Whoever looks sees it no more once this is gone.
+    note: Note,
+    socket: Arc<OwnedFd>,
+}
+
+/// What the thread works with.
+struct Desk {
+    live: Live,
+    door: Arc<Mutex<Option<Door>>>,
+    bell: Arc<OwnedFd>,
+    ended: Arc<AtomicBool>,
+    pattern: Pattern,
+    decide: Decide,
+}
+
+impl Live {
+    /// Has `decide` asked about each transaction, of whatever process, that would change what a
+    /// [`Pattern`] selects, before it is made. What it is shown is an [`Event`] without a number, which is not known
+    /// yet. With `Err` it refuses the transaction: who commits gets [`Error::Refused`] with the reason.
+    ///
+    /// It is called on a thread of the library, one for each verifier, one question after the other. It may read
+    /// the store, which is as before the transaction; to commit from it is an error. Who commits waits for
+    /// [`crate::Options::verify_timeout`] at the longest, and then takes it for refused. So does a panic.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the pattern is none; [`Error::NotFound`] if there is no run directory;
+    /// [`Error::Io`] with `PermissionDenied` unless this is root or the owner of the configuration directory, whose
+    /// word counts, or if the run directory is of someone else; [`Error::Io`] if there can be no socket or no thread.
+    pub fn verify(
+        &self,
+        pattern: &str,
+        decide: impl FnMut(&Event) -> std::result::Result<(), String> + Send + 'static,
+    ) -> Result<Verifier> {
+        let pattern = Pattern::parse(pattern)?;
+        let failed = |error| Error::io("wait for questions about", &self.store().dirs().config.path)(error);
+        let bell = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
+        let (bell, ended) = (Arc::new(bell), Arc::new(AtomicBool::new(false)));
+        let door = Arc::new(Mutex::new(Some(Door::open(self.store(), &pattern)?)));
+        let mut desk = Desk {
+            live: self.clone(),
+            door: door.clone(),
+            bell: bell.clone(),
+            ended: ended.clone(),
+            pattern,
+            decide: Box::new(decide),
+        };
+        let run = move || desk.serve();
+        let thread = std::thread::Builder::new().name("cms-verify".into()).spawn(run).map_err(failed)?;
+        Ok(Verifier { door, ended, bell, thread: Some(thread), process: std::process::id() })
+    }
+}
+
+impl Door {
+    fn open(store: &Store, pattern: &Pattern) -> Result<Self> {
+        let mut socket = None;
+        let text: Vec<&str> = pattern.text().split_ascii_whitespace().collect();
+        let note = Note::leave(store, Role::Verifier, &text.join(" "), |roster, path| {
+            socket = Some(Arc::new(open(roster, &socket_of(path))?));
+            Ok(())
+        })?;
+        let missing = || Error::NotFound { key: "the socket of a verifier".into() };
+        Ok(Self { note, socket: socket.ok_or_else(missing)? })
+    }
+}
+
+fn lock(door: &Mutex<Option<Door>>) -> MutexGuard<'_, Option<Door>> {
+    // There is one, or there is none.
+    door.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Opens the socket. Who may write to the configuration directory may ask.
+fn open(roster: &Roster, path: &Path) -> Result<OwnedFd> {
+    let config = roster.config();
+    let user = rustix::process::geteuid().as_raw();
+    if user != 0 && user != config.uid() {
+        return Err(Error::io("verify transactions through", path)(
+            std::io::ErrorKind::PermissionDenied.into(),
+        ));
+    }
+    let opened = || -> std::io::Result<OwnedFd> {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        at_address(path, |address| bind(&socket, address))?;
+        // Read and write for whom the directory lets write.
+        let writable = config.mode() & 0o222;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600 | writable | writable << 1))?;
+        // Only root may give a file away; a member may still set the group.
+        if std::os::unix::fs::chown(path, Some(config.uid()), Some(config.gid())).is_err() {
+            let _ = std::os::unix::fs::chown(path, None, Some(config.gid()));
+        }
+        // Before this nobody can connect.
+        listen(&socket, WAITING)?;
+        Ok(socket)
+    };
+    opened().map_err(Error::io("open the socket", path))
+}
+
+/// Calls `with` with the address of a socket. One whose path is too long for an address is reached through its
+/// directory.
+pub(super) fn at_address<R>(
+    path: &Path,
+    with: impl FnOnce(&SocketAddrUnix) -> std::result::Result<R, Errno>,
+) -> std::result::Result<R, Errno> {
+    if let Ok(address) = SocketAddrUnix::new(path) {
+        return with(&address);
+    }
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::INVAL) };
+    let dir = std::fs::File::open(dir).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    let short = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&dir));
+    with(&SocketAddrUnix::new(Path::new(&short).join(name))?)
+}
+
+impl Desk {
+    /// What the thread does.
+    fn serve(&mut self) {
+        let Some(mut socket) = lock(&self.door).as_ref().map(|door| door.socket.clone()) else { return };
+        loop {
+            let fds = &mut [PollFd::new(&socket, PollFlags::IN), PollFd::new(&self.bell, PollFlags::IN)];
+            // Whatever ends it, one looks.
+            let _ = poll(fds, Some(&INTERVAL));
+            let is_asked = fds[0].revents().contains(PollFlags::IN);
+            if self.ended.load(Ordering::Acquire) {
+                break;
+            }
+            if is_asked && let Ok(asking) = accept_with(&socket, SocketFlags::CLOEXEC) {
+                self.hear(asking);
+            } else if let Some(anew) = self.open_anew() {
+                socket = anew;
+            }
+        }
+        // Who has come in the last moment need not wait for one who has gone in order.
+        let _ = rustix::io::ioctl_fionbio(&socket, true);
+        while let Ok(asking) = accept_with(&socket, SocketFlags::CLOEXEC) {
+            let _ = send(&asking, &message::answer(None), SendFlags::NOSIGNAL);
+        }
+    }
+
+    /// Opens another door if the one there was is gone, with the run directory for example.
+    fn open_anew(&self) -> Option<Arc<OwnedFd>> {
+        let mut door = lock(&self.door);
+        if door.as_ref().is_none_or(|door| door.note.is_there()) {
+            return None;
+        }
+        // What fails is tried again.
+        let anew = Door::open(self.live.store(), &self.pattern).ok()?;
+        let socket = anew.socket.clone();
+        *door = Some(anew);
+        Some(socket)
+    }
+
+    /// Hears one question, and answers it.
+    fn hear(&mut self, asking: OwnedFd) {
+        let mut asking = UnixStream::from(asking);
+        let Some(record) = read(&mut asking) else { return };
+        // Whoever has given up waiting needs no answer.
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let fds = &mut [PollFd::new(&asking, PollFlags::IN)];
+        if poll(fds, Some(&now)).is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::IN) {
+            return;
+        }
+        let refusal = Event::of(Arc::new(record), &self.pattern).and_then(|event| {
+            ASKED.set(true);
+            let decided = catch_unwind(AssertUnwindSafe(|| (self.decide)(&event)));
+            ASKED.set(false);
+            decided.unwrap_or_else(|_| Err("the verifier has failed: it has panicked".into())).err()
+        });
+        let _ = send(asking.as_fd(), &message::answer(refusal.as_deref()), SendFlags::NOSIGNAL);
+    }
+}
+
+/// Reads a question; `None` if it is none.
+fn read(asking: &mut UnixStream) -> Option<Record> {
+    // Whoever asks says all of it at once.
+    asking.set_read_timeout(Some(TIMEOUT)).ok()?;
+    let mut head = [0; message::HEAD];
+    asking.read_exact(&mut head).ok()?;
+    let length = message::length(head)?;
+    let mut body = Vec::new();
+    asking.take(length).read_to_end(&mut body).ok()?;
+    Record::decode(&body).filter(|_| body.len() as u64 == length)
+}
+
+impl Drop for Verifier {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // The thread is the parent's, and may have held the lock.
+            std::mem::forget(self.thread.take());
+            return;
+        }
+        drop(lock(&self.door).take());
+        self.ended.store(true, Ordering::Release);
+        // A counter that is full wakes as well.
+        let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // It ends without a result.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What others can see of the watches of an open store: one note for all of them, so that it can be told who would be
+//! told of a change. It costs something when a watch begins or ends, and nothing for an event.
+
+use std::collections::BTreeMap;
+
+use crate::roster::{Note, Role};
+use crate::store::Store;
+
+/// See the module documentation.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// The patterns, each with how many watches it has.
+    patterns: BTreeMap<String, usize>,
+    note: Option<Note>,
+}
+
+impl Listing {
+    pub fn add(&mut self, store: &Store, pattern: &str) {
+        for pattern in pattern.split_ascii_whitespace() {
+            *self.patterns.entry(pattern.to_owned()).or_default() += 1;
+            if self.patterns.get(pattern) != Some(&1) {
+                continue;
+            }
+            match &self.note {
+                Some(note) => note.set_pattern(&self.text()),
+                // Where there is no place for a note, a watch works as well.
+                None => self.note = Note::leave(store, Role::Watcher, &self.text(), |_, _| Ok(())).ok(),
+            }
+        }
+    }
+
+    pub fn remove(&mut self, pattern: &str) {
+        for pattern in pattern.split_ascii_whitespace() {
+            let Some(count) = self.patterns.get_mut(pattern) else { continue };
+            *count -= 1;
+            if *count > 0 {
+                continue;
+            }
+            self.patterns.remove(pattern);
+            match &self.note {
+                Some(note) if !self.patterns.is_empty() => note.set_pattern(&self.text()),
+                _ => self.note = None,
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        self.patterns.keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+}
