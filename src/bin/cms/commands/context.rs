@@ -65,10 +65,11 @@ impl Context {
             let set = options.set_durability(&levels.to_string_lossy());
             set.map_err(|error| Failure::Usage(format!("CMS_DURABILITY: {error}")))?;
         }
-        if let Some(seconds) = line.text("lock-timeout") {
-            let parsed = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let wrong = || Failure::Usage(format!("'{seconds}' is not a number of seconds"));
-            options.lock_timeout = parsed.ok_or_else(wrong)?;
+        if let Some(timeout) = line.seconds("lock-timeout")? {
+            options.lock_timeout = timeout;
+        }
+        if let Some(timeout) = line.seconds("verify-timeout")? {
+            options.verify_timeout = timeout;
         }
         let store = Store::new(options);
         // What a crash has left is finished, and what was not confirmed in time taken back, before anything is read.

@@ -18,6 +18,7 @@ const EXITS: &[(u8, &str)] = &[
     (6, "input, output or storage failed"),
     (7, "service unreachable"),
     (8, "waited too long for another writer"),
+    (9, "refused by a program that verifies changes"),
 ];
 
 /// What a key looks like.

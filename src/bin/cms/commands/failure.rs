@@ -25,6 +25,8 @@ pub enum Exit {
     Io = 6,
     /// Waited too long for another writer.
     TimeOut = 8,
+    /// A program that verifies changes has refused them.
+    Refused = 9,
 }
 
 impl From<Exit> for ExitCode {
@@ -76,6 +78,7 @@ impl Failure {
                 Error::NotFound { .. } | Error::Missing(_) => Exit::NotFound,
                 Error::Conflict { .. } => Exit::Conflict,
                 Error::Locked { .. } => Exit::TimeOut,
+                Error::Refused { .. } => Exit::Refused,
                 Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                     Exit::Permission
                 }
@@ -142,6 +145,10 @@ impl Failure {
                 object["line"] = json!(place.line);
                 object["column"] = json!(place.column);
             }
+            if let Error::Refused { program, pid, reason } = error {
+                (object["program"], object["pid"]) = (json!(program), json!(pid));
+                object["reason"] = json!(reason);
+            }
         }
         if let Some(hint) = self.hint() {
             object["hint"] = json!(hint);
@@ -160,5 +167,6 @@ fn code(exit: Exit) -> &'static str {
         Exit::Conflict => "conflict",
         Exit::Io => "io",
         Exit::TimeOut => "time_out",
+        Exit::Refused => "refused",
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
 use lexopt::Arg;
 
@@ -93,6 +94,13 @@ impl Line {
     /// Returns the value of an option as text.
     pub fn text(&self, long: &str) -> Option<String> {
         self.value(long).map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// Returns the value of an option as a time in seconds.
+    pub fn seconds(&self, long: &str) -> Result<Option<Duration>, Failure> {
+        let Some(text) = self.text(long) else { return Ok(None) };
+        let parsed = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        parsed.map(Some).ok_or_else(|| Failure::Usage(format!("'{text}' is not a number of seconds")))
     }
 
     /// Takes over the global options of the line this one is part of.

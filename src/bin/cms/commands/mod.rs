@@ -19,6 +19,7 @@ mod stage;
 mod table;
 mod transfer;
 mod undo;
+mod verify;
 mod watch;
 mod write;
 

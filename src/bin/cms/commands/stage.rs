@@ -105,7 +105,7 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         })?),
         None => None,
     };
-    let mut places = Vec::new();
+    let (mut places, mut checked) = (Vec::new(), Vec::new());
     for package in context.packages(&line.arguments)? {
         let place = context.store.place(&package)?;
         // A package that was not named and has nothing staged is left alone.
@@ -113,12 +113,16 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             continue;
         }
         if line.has("check") || context.dry_run {
-            if let Err(failure) = check_commit(context, &package) {
-                context.report(&failure)?;
+            match check_commit(context, &package) {
+                Ok(()) => checked.push(place),
+                Err(failure) => context.report(&failure)?,
             }
             continue;
         }
         places.push(place);
+    }
+    if line.has("check") {
+        return super::verify::preview(context, &checked);
     }
     if places.is_empty() {
         return Ok(Exit::Ok);

@@ -4,8 +4,8 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::{
-    archive, audit, batch, check, confirm, docs, history, maps, meta, read, stage, transfer, undo, watch,
-    write,
+    archive, audit, batch, check, confirm, docs, history, maps, meta, read, stage, transfer, undo, verify,
+    watch, write,
 };
 
 /// An option of a command, or of all.
@@ -50,6 +50,7 @@ pub const GLOBAL: &[Flag] = &[
     valued("message", Some('m'), "TEXT", "why, for the history of changes"),
     valued("source", None, "NAME", "what changes are made through, for the history (default cms)"),
     valued("lock-timeout", None, "SECONDS", "how long to wait for another writer (default 10)"),
+    valued("verify-timeout", None, "SECONDS", "how long to wait for those who verify a commit (default 5)"),
     flag("json", "output and errors as JSON"),
     flag("json-lines", "output as one JSON object a line"),
     short("dry-run", 'n', "show what a writing command would do, and do nothing"),
@@ -185,7 +186,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "write staged changes into the files, comments kept",
         flags: &[
             valued("confirm", None, "TIME", "take it back unless it is confirmed in time, for example 5min"),
-            flag("check", "only check that the changes can be committed"),
+            flag("check", "only check that it can be done; says who would refuse it, and who would be told"),
             flag("canonical", "rewrite the file in canonical form; comments are lost"),
         ],
         writes: true,
@@ -335,6 +336,15 @@ pub const COMMANDS: &[Command] = &[
         ],
         writes: false,
         run: watch::run,
+    },
+    Command {
+        name: "verify",
+        aliases: &[],
+        arguments: "PATTERN -- COMMAND [WORD...]",
+        summary: "have a command decide on changes before they are made; its standard error says why not",
+        flags: &[valued("timeout", None, "SECONDS", "how long the command may take (default 4)")],
+        writes: false,
+        run: verify::verify,
     },
     Command {
         name: "blame",

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -21,13 +21,6 @@ use super::line::Line;
 
 /// How long a program that is to be restarted has to end by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Reads a number of seconds.
-fn seconds(line: &Line, name: &str) -> Result<Option<Duration>, Failure> {
-    let Some(text) = line.text(name) else { return Ok(None) };
-    let parsed = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    parsed.map(Some).ok_or_else(|| Failure::Usage(format!("'{text}' is not a number of seconds")))
-}
 
 fn number(line: &Line, name: &str) -> Result<Option<u64>, Failure> {
     let Some(text) = line.text(name) else { return Ok(None) };
@@ -57,7 +50,7 @@ fn wait(watch: &mut Watch, other: Option<&dyn AsFd>, left: Option<Duration>) -> 
     }
 }
 
-fn event_json(event: &Event, users: &mut Users) -> Json {
+pub fn event_json(event: &Event, users: &mut Users) -> Json {
     let mut row = record_json(event.record(), users);
     row["changes"] =
         event.changes().map(|Changed { package, change }| change_json(package, change)).collect();
@@ -91,6 +84,17 @@ fn words(content: Option<&Content>) -> Vec<u8> {
     content.map_or(&[][..], Content::items).join(&b' ')
 }
 
+/// What is told of a change as variables.
+pub fn variables(changed: Changed<'_>) -> [(&'static str, OsString); 4] {
+    let text = |bytes: Vec<u8>| OsString::from_vec(bytes);
+    [
+        ("CMS_KEY", text(changed.key())),
+        ("CMS_CHANGE", changed.kind().into()),
+        ("CMS_OLD", text(words(changed.before()))),
+        ("CMS_NEW", text(words(changed.after()))),
+    ]
+}
+
 /// Runs the command for each change of an event, one after the other.
 fn execute(context: &Context, command: &[u8], event: &Event, users: &mut Users) -> Result<(), Failure> {
     let json = event_json(event, users);
@@ -101,10 +105,7 @@ fn execute(context: &Context, command: &[u8], event: &Event, users: &mut Users) 
         let mut child = Command::new("/bin/sh")
             .arg("-c")
             .arg(OsStr::from_bytes(command))
-            .env("CMS_KEY", OsStr::from_bytes(&changed.key()))
-            .env("CMS_CHANGE", changed.kind())
-            .env("CMS_OLD", OsStr::from_bytes(&words(changed.before())))
-            .env("CMS_NEW", OsStr::from_bytes(&words(changed.after())))
+            .envs(variables(changed))
             .env("CMS_REVISION", event.sequence().to_string())
             .envs(directories(context))
             .stdin(Stdio::piped())
@@ -124,7 +125,7 @@ fn execute(context: &Context, command: &[u8], event: &Event, users: &mut Users) 
 }
 
 /// Where this command works, so that one that is started works there as well.
-fn directories(context: &Context) -> Vec<(&'static str, OsString)> {
+pub fn directories(context: &Context) -> Vec<(&'static str, OsString)> {
     let dirs = context.store.dirs();
     let some = |name, dir: &cms::Dir| (name, dir.path.clone().into_os_string());
     let mut all = vec![some("CMS_CONFIG_DIR", &dirs.config), some("CMS_SAVE_DIR", &dirs.save)];
@@ -135,7 +136,7 @@ fn directories(context: &Context) -> Vec<(&'static str, OsString)> {
 
 pub fn watch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let since = line.text("since").map(|spec| context.store.find_revision(&spec)).transpose()?;
-    let (count, timeout) = (number(line, "count")?, seconds(line, "timeout")?);
+    let (count, timeout) = (number(line, "count")?, line.seconds("timeout")?);
     let command = line.value("exec");
     let mut watch = open(context, &line.arguments, since)?;
     // What happens while a command runs is one change for each key.
