@@ -15,6 +15,7 @@
  * Where to go on: cms_get_int and its like convert, with a default. cms_snapshot_open is for many values of one
  * state, without copying, and for iterating. cms_key_new is for one value again and again. cms_begin is for
  * changes. cms_watch_open tells what has changed, to programs with an event loop; cms_subscribe calls back.
+ * cms_verify decides on changes before they are made.
  *
  * Keys      PACKAGE.SECTION.OPTION or PACKAGE.SECTION, where the section is a name, @TYPE[INDEX] (a negative
  *           index counts from the end) or @TYPE[OPTION=VALUE]. A package is a file in the configuration
@@ -23,6 +24,7 @@
  *           inputs, outputs. Outputs are written only on CMS_OK, unless a function says otherwise. Every
  *           function may also answer CMS_ERR_INVALID and CMS_ERR_INTERNAL, and those that open packages
  *           CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_PARSE, CMS_ERR_CONFLICT and, with a limit, CMS_ERR_FULL.
+ *           Those that change what is committed may answer CMS_ERR_REFUSED: see cms_verify.
  *           cms_last_error tells the details, for each thread. errno may be changed by any call and tells
  *           nothing.
  * Pointers  NULL for a required pointer is CMS_ERR_INVALID. Strings passed in end with a NUL byte, are UTF-8
@@ -145,6 +147,9 @@ typedef enum {
     CMS_ERR_END = 16,
     // A fault of this library. The handle should be closed.
     CMS_ERR_INTERNAL = 17,
+    // A program that verifies transactions has refused this one, or has not answered; cms_last_error tells which, and
+    // why.
+    CMS_ERR_REFUSED = 18,
 } cms_status;
 
 // A transaction, with those of its changes that were asked for. It is valid until the next cms_watch_next of the
@@ -192,6 +197,9 @@ typedef struct cms_subscription cms_subscription;
 // CMS_ERR_PARSE and CMS_ERR_IO that a package cannot be read. The transaction goes on without the change then.
 // What changes nothing is CMS_OK.
 typedef struct cms_txn cms_txn;
+
+// A verifier: see cms_verify. Any thread may close it.
+typedef struct cms_verifier cms_verifier;
 
 // Tells of transactions that changed what it was asked to watch: each once, in order, when its data can be read.
 // What a program has not taken yet stays in the log, and costs writers nothing. One thread uses one at a time. It
@@ -319,6 +327,11 @@ typedef struct {
 // and cms_last_error tell what. After CMS_ERR_STALE events go on behind what is known then, so that everything
 // has to be read anew; after anything else there are none any more.
 typedef void (*cms_event_callback)(cms_event *event, cms_status status, void *data);
+
+// Called with each transaction that is to be verified, and with what was given to cms_verify. Returns 0 to accept
+// it. To refuse it, it returns anything else, and writes why to `reason`, as snprintf does: `size` bytes, for one line
+// of UTF-8 that ends with a NUL byte. `event` is as of a watch, but its `revision` is 0, since it has none yet.
+typedef int32_t (*cms_verify_callback)(cms_event *event, char *reason, size_t size, void *data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -801,6 +814,29 @@ cms_status cms_subscribe(const cms_store *store,
 // Ends a subscription. NULL is ignored. Once it returns, the callback is not running and is not called again; but if
 // it is the callback itself that calls this, it is the last call.
 void cms_unsubscribe(cms_subscription *subscription);
+
+// Has `callback` decide on each transaction, of whatever process, that would change what `pattern` selects (see
+// cms_watch_open), before it is made. Who commits what is refused gets CMS_ERR_REFUSED, with the reason and the name of
+// this program in cms_last_error; so does he if the callback takes longer than he waits, 5 seconds, or the process
+// ends in it. One that has ended before does not count.
+//
+// The callback runs on a thread of the library, one for each verifier. It may read the store, which is as it was
+// before the transaction. It must not change anything, which is an error there, nor close the store or the verifier.
+// What becomes of the transaction others may decide as well: to act on it, watch.
+//
+// Edits of the texts by others are not verified, nor is it if a commit is taken back because it was not confirmed.
+//
+// CMS_ERR_INVALID: the pattern. CMS_ERR_PERMISSION: this is neither root nor the owner of the configuration
+// directory; or the run directory is someone else's. CMS_ERR_NOT_FOUND: there is no run directory. CMS_ERR_IO: the system
+// has no thread or descriptor left.
+cms_status cms_verify(const cms_store *store,
+                      const char *pattern,
+                      cms_verify_callback callback,
+                      void *data,
+                      cms_verifier **verifier);
+
+// Ends a verifier. NULL is ignored. Once it returns, the callback is not running and is not called again.
+void cms_verify_close(cms_verifier *verifier);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -21,4 +21,5 @@ mod snapshot;
 mod status;
 mod store;
 mod txn;
+mod verify;
 mod watch;

@@ -46,7 +46,7 @@ pub const CMS_SINCE_NOW: u64 = u64::MAX;
 pub const CMS_FOREVER: i32 = -1;
 
 impl cms_event {
-    fn of(event: Event) -> Self {
+    pub(crate) fn of(event: Event) -> Self {
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let (source, message) = (text(&event.record().source), text(&event.record().message));
         Self { event, source, message, next: 0, change: None }
@@ -91,7 +91,7 @@ fn known(since: u64) -> Option<u64> {
 /// # Safety
 ///
 /// The pattern is NULL or ends.
-unsafe fn text<'p>(pattern: *const c_char) -> Result<&'p str, Failure> {
+pub(crate) unsafe fn text<'p>(pattern: *const c_char) -> Result<&'p str, Failure> {
     // SAFETY: the caller's promise.
     let pattern = unsafe { bytes(pattern, "pattern") }?;
     check_text(pattern, "pattern")?;
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn cms_event_change(event: *mut cms_event, change: *mut cm
 }
 
 /// What C gave to be called with. That it may be used on another thread is C's promise.
-struct Data(*mut c_void);
+pub(crate) struct Data(pub(crate) *mut c_void);
 
 // SAFETY: see above.
 unsafe impl Send for Data {}

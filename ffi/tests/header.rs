@@ -3,8 +3,10 @@
 use std::path::Path;
 
 /// The sources, in the order in which a newcomer meets what they define.
-const SOURCES: [&str; 11] =
-    ["status", "handle", "open", "store", "list", "snapshot", "key", "iter", "txn", "history", "watch"];
+const SOURCES: [&str; 12] = [
+    "status", "handle", "open", "store", "list", "snapshot", "key", "iter", "txn", "history", "watch",
+    "verify",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
