@@ -123,6 +123,11 @@ impl Store {
     /// if it cannot be made, [`Error::Locked`] if a writer does not finish in time.
     pub(crate) fn share(&self, shared: &Shared, place: &Place) -> Result<Option<Map>> {
         let _lock = self.take_lock(&place.path)?.once();
+        self.share_locked(shared, place)
+    }
+
+    /// As [`Store::share`], for who holds the lock of the package.
+    pub(crate) fn share_locked(&self, shared: &Shared, place: &Place) -> Result<Option<Map>> {
         let (text, metadata) = self.read_settled(place)?;
         let like = metadata.clone();
         let state = State { place, text, metadata, in_place: None, step: None };

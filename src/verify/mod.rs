@@ -40,6 +40,7 @@ use crate::commit::Part;
 use crate::error::{Error, Result};
 use crate::ledger::Why;
 use crate::log::{self, Digest, KeyChange, PackageChange, Record};
+use crate::map::{Map, Shared};
 use crate::roster::{Role, Roster, Subscriber};
 use crate::store::{Place, Store};
 use crate::watch::{Event, Pattern};
@@ -135,6 +136,7 @@ impl Store {
         if rosters.is_empty() {
             return Ok(());
         }
+        parts.iter().for_each(|part| self.let_read(part.place));
         let changes = parts.iter().filter(|part| self.is_logged(part.place));
         let changes = changes.map(|part| (part.place.name.clone(), self.key_changes(part))).collect();
         let record = self.proposal(changes, why);
@@ -143,6 +145,19 @@ impl Store {
         match refused {
             Some((by, reason)) => Err(Error::Refused { program: by.program, pid: by.pid, reason }),
             None => Ok(()),
+        }
+    }
+
+    /// Sees to it that there is a map of a package, up to its text. Whoever verifies could not make one now, since we
+    /// hold the lock.
+    fn let_read(&self, place: &Place) {
+        let shared = Shared::find(self.dirs(), &self.options.files, false);
+        let shared = shared.filter(|shared| shared.control().is_some() && self.is_logged(place));
+        let (Some(shared), Ok(text)) = (shared, std::fs::metadata(&place.path)) else { return };
+        let is_up = |map: Map| !map.is_retired() && map.source().is_some_and(|source| source.is(&text));
+        if !shared.open(&place.name, &text, false).ok().flatten().is_some_and(is_up) {
+            // Without one it can be read as well, by the side.
+            let _ = self.share_locked(&shared, place);
         }
     }
 

@@ -30,3 +30,4 @@ mod processes;
 mod render;
 mod stress;
 mod transactions;
+mod verify;

@@ -1,0 +1,549 @@
+//! Verifiers: who is asked about a transaction, what becomes of it, and that nobody hangs.
+
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use cms::log::{Content, Kind};
+use cms::{Delta, DeltaKind, Error, Event, Form, Live, Options, Store, Verifier};
+
+use crate::cli::Sandbox;
+use crate::live::{Fixture, get};
+
+const NETWORK: &str = "config interface 'lan'\n\toption ipaddr '10.0.0.1' # office\n\toption mtu '1500'\n";
+
+fn fixture() -> Fixture {
+    Fixture::new(&[("network", NETWORK), ("system", "config system 's'\n\toption name 'a'\n")])
+}
+
+fn set(live: &Live, changes: &[(&str, &str)]) -> cms::Result<u64> {
+    let mut transaction = live.begin()?;
+    for (key, value) in changes {
+        transaction.set(key.as_bytes(), value.as_bytes())?;
+    }
+    transaction.commit()
+}
+
+fn show(content: Option<&Content>) -> String {
+    content.map_or("-".into(), |content| String::from_utf8_lossy(&content.items().join(&b',')).into_owned())
+}
+
+fn told(event: &Event) -> Vec<String> {
+    let one = |changed: cms::Changed<'_>| {
+        let key = String::from_utf8(changed.key()).expect("ASCII");
+        format!("{key} {} {}", show(changed.before()), show(changed.after()))
+    };
+    event.changes().map(one).collect()
+}
+
+/// Refuses a large MTU, and keeps what it was shown.
+fn guard(live: &Live, pattern: &str) -> (Verifier, Arc<Mutex<Vec<Vec<String>>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let shown = seen.clone();
+    let decide = move |event: &Event| {
+        shown.lock().expect("whole").push(told(event));
+        let large = |changed: &cms::Changed<'_>| {
+            changed.key().ends_with(b".mtu") && show(changed.after()).parse().is_ok_and(|mtu: u32| mtu > 1500)
+        };
+        match event.changes().find(large) {
+            Some(changed) => Err(format!("an MTU of {} is too large", show(changed.after()))),
+            None => Ok(()),
+        }
+    };
+    (live.verify(pattern, decide).expect("it verifies"), seen)
+}
+
+fn refusal<R>(done: cms::Result<R>) -> String {
+    match done {
+        Err(Error::Refused { pid, reason, .. }) => {
+            assert_ne!(pid, 0);
+            reason
+        }
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("nobody has refused it"),
+    }
+}
+
+fn texts(fixture: &Fixture) -> Vec<String> {
+    ["network", "system"]
+        .map(|name| std::fs::read_to_string(fixture.path("config").join(name)).expect("there"))
+        .into()
+}
+
+/// What is in the configuration directory, so that nothing is left behind.
+fn files(fixture: &Fixture) -> usize {
+    std::fs::read_dir(fixture.path("config")).expect("there").count()
+}
+
+#[test]
+fn a_transaction_is_shown_before_it_is_made_and_one_that_is_refused_leaves_no_trace() {
+    let fixture = fixture();
+    let live = fixture.live();
+    let (verifier, seen) = guard(&live, "network.*.mtu system");
+    live.store().note_edits().expect("what there is is noted");
+    let before = (texts(&fixture), files(&fixture));
+    let revision = live.store().revision().expect("a log");
+    let mut transaction = live.begin().expect("begun");
+    transaction.set(b"network.lan.mtu", b"9000").expect("set");
+    transaction.set(b"system.s.name", b"b").expect("set");
+    assert_eq!(refusal(transaction.commit()), "an MTU of 9000 is too large");
+    assert_eq!((texts(&fixture), files(&fixture)), before);
+    assert_eq!(live.store().revision().expect("a log"), revision);
+
+    set(&live, &[("network.lan.mtu", "1400"), ("network.lan.ipaddr", "10.0.0.2")]).expect("accepted");
+    assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1400"));
+    set(&live, &[("network.lan.ipaddr", "10.0.0.3")]).expect("nobody is asked");
+    let shown = seen.lock().expect("whole").clone();
+    assert_eq!(
+        shown,
+        [vec!["network.lan.mtu 1500 9000", "system.s.name a b"], vec!["network.lan.mtu 1500 1400"]],
+        "in one question, and only what was asked for"
+    );
+    drop(verifier);
+    set(&live, &[("network.lan.mtu", "9000")]).expect("nobody refuses it any more");
+    assert!(!fixture.path("run").join("verifiers").exists(), "the door is closed");
+}
+
+#[test]
+fn undo_rollback_restore_import_and_staged_changes_are_verified_and_the_safety_net_is_not() {
+    let fixture = fixture();
+    let live = fixture.live();
+    let store = live.store();
+    let first = set(&live, &[("network.lan.mtu", "9000")]).expect("committed");
+    store.backup(&fixture.path("large.backup")).expect("written");
+    let second = set(&live, &[("network.lan.mtu", "1400")]).expect("committed");
+    let (_verifier, seen) = guard(&live, "*");
+    let too_large = "an MTU of 9000 is too large";
+    assert_eq!(refusal(store.undo(second, None)), too_large);
+    assert_eq!(refusal(store.rollback(first, &[], None)), too_large);
+    assert_eq!(
+        refusal(store.replace(b"network", b"config interface 'lan'\n\toption mtu '9000'\n")),
+        too_large
+    );
+    assert_eq!(seen.lock().expect("whole").len(), 3);
+    let place = store.place(b"network").expect("there");
+    let delta = Delta::new(DeltaKind::Set, b"lan", Some(b"mtu"), Some(b"9000"));
+    store.stage(&place, &[delta]).expect("staged");
+    assert_eq!(refusal(store.commit(&place, Form::Lossless)), too_large);
+    assert!(store.may_be_staged(&place), "it stays staged");
+    assert!(!fixture.path("save").join(".network.commit").exists(), "and there is no journal of it");
+    store.revert(&place, None, None).expect("reverted");
+    assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1400"));
+
+    // Back to 9000, since nobody has confirmed: that is not refused.
+    drop(_verifier);
+    set(&live, &[("network.lan.mtu", "9000")]).expect("committed");
+    let (_verifier, seen) = guard(&live, "*");
+    let mut transaction = live.begin().expect("begun");
+    transaction.set(b"network.lan.mtu", b"1300").expect("set");
+    transaction.set_confirm(Duration::from_millis(50));
+    transaction.commit().expect("accepted");
+    std::thread::sleep(Duration::from_millis(60));
+    store.recover().expect("taken back");
+    assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("9000"));
+    assert_eq!(store.history(None, 1).expect("a log")[0].kind, Kind::Rollback);
+    assert_eq!(seen.lock().expect("whole").len(), 1);
+}
+
+#[test]
+fn a_verifier_reads_the_state_before_and_to_commit_from_it_is_an_error_and_no_hang() {
+    let fixture = fixture();
+    let live = fixture.live();
+    let (send, heard) = mpsc::channel();
+    let inside = live.clone();
+    let other = Live::open(fixture.options()).expect("opens");
+    let decide = move |_: &Event| {
+        let old = get(&inside, "network.lan.mtu");
+        // One that was never asked for, so that there is no map of it.
+        let name = get(&other, "system.s.name");
+        let started = Instant::now();
+        let mut errors = Vec::new();
+        for live in [&inside, &other] {
+            errors
+                .push(set(live, &[("system.s.name", "x")]).expect_err("it has to answer first").to_string());
+            let place = live.store().place(b"network").expect("there");
+            errors.push(live.store().commit(&place, Form::Lossless).expect_err("the same").to_string());
+        }
+        send.send((old, name, errors, started.elapsed())).expect("heard");
+        Ok(())
+    };
+    let _verifier = live.verify("network", decide).expect("it verifies");
+    set(&live, &[("network.lan.mtu", "1400")]).expect("accepted");
+    let (old, name, errors, took) = heard.recv().expect("it was asked");
+    assert_eq!((old.as_deref(), name.as_deref()), (Some("1500"), Some("a")));
+    assert!(
+        errors.iter().all(|error| error.contains("cannot change anything while it is asked")),
+        "{errors:?}"
+    );
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_does_not() {
+    let fixture = fixture();
+    let live = Live::open(Options { verify_timeout: Duration::from_millis(300), ..fixture.options() })
+        .expect("opens");
+    let verifier = live.verify("network", |_| panic!("on purpose")).expect("it verifies");
+    assert!(refusal(set(&live, &[("network.lan.mtu", "1400")])).contains("panicked"));
+    drop(verifier);
+    let (open, gate) = mpsc::channel::<()>();
+    let verifier = live.verify("network", move |_| {
+        let _ = gate.recv();
+        Ok(())
+    });
+    let verifier = verifier.expect("it verifies");
+    let started = Instant::now();
+    let reason = refusal(set(&live, &[("network.lan.mtu", "1400")]));
+    assert_eq!(reason, "it has not answered within 0.3 s");
+    assert!(started.elapsed() < Duration::from_secs(3));
+    set(&live, &[("system.s.name", "b")]).expect("what does not concern it goes on");
+    // Many more than may wait: nobody hangs.
+    let other =
+        Live::open(Options { verify_timeout: Duration::from_millis(1), ..fixture.options() }).expect("opens");
+    for _ in 0..80 {
+        refusal(set(&other, &[("network.lan.mtu", "1400")]));
+    }
+    assert!(refusal(set(&live, &[("network.lan.mtu", "1400")])).contains("many wait"));
+    drop(open);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while set(&live, &[("network.lan.mtu", "1400")]).is_err() {
+        assert!(Instant::now() < deadline, "it answers again");
+    }
+    drop(verifier);
+    set(&live, &[("network.lan.mtu", "1300")]).expect("nobody is asked");
+}
+
+#[test]
+fn each_transaction_of_threads_that_commit_together_is_verified_for_itself() {
+    let fixture = fixture();
+    let live = fixture.live();
+    let inside = live.clone();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let shown = seen.clone();
+    let decide = move |event: &Event| {
+        let changed = event.change(0).expect("one");
+        // What it is changed from is what can be read.
+        assert_eq!(get(&inside, "network.lan.mtu"), Some(show(changed.before())));
+        shown.lock().expect("whole").push(show(changed.after()));
+        if show(changed.after()).ends_with('7') { Err("it ends with 7".into()) } else { Ok(()) }
+    };
+    let _verifier = live.verify("network.lan.mtu", decide).expect("it verifies");
+    let outcomes: Vec<(u32, cms::Result<u64>)> = std::thread::scope(|scope| {
+        let commit = |number: u32| {
+            let live = &live;
+            scope.spawn(move || {
+                let mut transaction = live.begin().expect("begun");
+                transaction.set_force(true);
+                transaction.set(b"network.lan.mtu", number.to_string().as_bytes()).expect("set");
+                (number, transaction.commit())
+            })
+        };
+        let threads: Vec<_> = (1400..1420).map(commit).collect();
+        threads.into_iter().map(|thread| thread.join().expect("ends")).collect()
+    });
+    for (number, outcome) in outcomes {
+        assert_eq!(outcome.is_err(), number % 10 == 7, "{number}");
+        if let Err(error) = outcome {
+            assert!(matches!(error, Error::Refused { reason, .. } if reason == "it ends with 7"));
+        }
+    }
+    assert_eq!(seen.lock().expect("whole").len(), 20);
+}
+
+#[test]
+fn only_root_and_the_owner_count() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let fixture = fixture();
+    let live = fixture.live();
+    let verifier = live.verify("network", |_| Err("no".into())).expect("it verifies");
+    assert_eq!(refusal(set(&live, &[("network.lan.mtu", "1400")])), "no");
+    let folder = std::fs::read_dir(fixture.path("run").join("verifiers")).expect("there").next();
+    let folder = folder.expect("one").expect("readable").path();
+    let note = || -> PathBuf {
+        let all = std::fs::read_dir(&folder).expect("there").map(|entry| entry.expect("readable").path());
+        all.into_iter().find(|path| path.extension().is_none()).expect("one")
+    };
+    let mode = |path: PathBuf| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(note().with_extension("socket")), 0o600);
+    // Someone else's note, or socket, is none.
+    for path in [note(), note().with_extension("socket")] {
+        chown(&path, Some(65534), None).expect("given away");
+        set(&live, &[("network.lan.mtu", "1400")]).expect("nobody who counts refuses it");
+        set(&live, &[("network.lan.mtu", "1500")]).expect("the same");
+        if path.exists() {
+            chown(&path, Some(0), None).expect("taken back");
+        }
+    }
+    drop(verifier);
+    let _verifier = live.verify("network", |_| Err("no".into())).expect("it verifies");
+    assert_eq!(refusal(set(&live, &[("network.lan.mtu", "1400")])), "no");
+    // Nor is any in a directory of someone else.
+    chown(&folder, Some(65534), None).expect("given away");
+    set(&live, &[("network.lan.mtu", "1400")]).expect("nobody who counts refuses it");
+    // And whoever is neither root nor the owner is not let in.
+    chown(fixture.path("run"), Some(65534), None).expect("given away");
+    assert!(matches!(live.verify("network", |_| Ok(())), Err(Error::Io { .. })));
+}
+
+#[test]
+fn what_a_dead_verifier_has_left_is_removed_and_a_run_directory_that_was_deleted_is_made_again() {
+    let fixture = fixture();
+    let live = fixture.live();
+    // A socket that nobody listens to any more, and a note that nobody holds.
+    let verifier = live.verify("network", |_| Err("no".into())).expect("it verifies");
+    let folder = std::fs::read_dir(fixture.path("run").join("verifiers")).expect("there").next();
+    let folder = folder.expect("one").expect("readable").path();
+    let note = std::fs::read_dir(&folder).expect("there").map(|entry| entry.expect("readable").path());
+    let note = note.into_iter().find(|path| path.extension().is_none()).expect("one");
+    let left = folder.join("1-dead");
+    std::fs::copy(&note, &left).expect("copied");
+    drop(UnixListener::bind(left.with_extension("socket")).expect("bound"));
+    refusal(set(&live, &[("network.lan.mtu", "1400")]));
+    assert!(!left.exists() && !left.with_extension("socket").exists());
+
+    std::fs::remove_dir_all(fixture.path("run")).expect("removed");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while set(&live, &[("network.lan.mtu", "1400")]).is_ok() {
+        assert!(Instant::now() < deadline, "it is there again");
+        set(&live, &[("network.lan.mtu", "1300")]).ok();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(verifier);
+    assert!(!fixture.path("run").join("verifiers").exists());
+}
+
+#[test]
+fn sockets_at_long_paths_work() {
+    let mut fixture = fixture();
+    fixture.dir = tempfile::Builder::new().prefix(&"x".repeat(150)).tempdir().expect("a directory");
+    std::fs::create_dir(fixture.path("config")).expect("made");
+    fixture.write("network", NETWORK);
+    let live = fixture.live();
+    let (_verifier, _) = guard(&live, "network");
+    refusal(set(&live, &[("network.lan.mtu", "9000")]));
+    set(&live, &[("network.lan.mtu", "1400")]).expect("accepted");
+}
+
+#[test]
+fn a_transaction_that_is_larger_than_any_buffer_is_verified() {
+    let fixture = fixture();
+    let live = fixture.live();
+    let (send, heard) = mpsc::channel();
+    let decide = move |event: &Event| {
+        send.send(show(event.change(0).expect("one").after()).len()).expect("heard");
+        Ok(())
+    };
+    let _verifier = live.verify("network", decide).expect("it verifies");
+    set(&live, &[("network.lan.mtu", &"1".repeat(3 << 20))]).expect("accepted");
+    assert_eq!(heard.recv(), Ok(3 << 20));
+}
+
+/// Starts a verifier in a process of its own, and waits until it is there.
+fn start(sandbox: &Sandbox, words: &[&str]) -> Child {
+    let mut command = sandbox.command();
+    command.args(words).env("CMS", env!("CARGO_BIN_EXE_cms")).stderr(Stdio::null());
+    let child = command.spawn().expect("cms runs");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let is_there = || {
+        let folders = std::fs::read_dir(sandbox.path("run/verifiers")).into_iter().flatten().flatten();
+        let notes =
+            folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten());
+        notes
+            .map(|note| note.file_name().to_string_lossy().into_owned())
+            .any(|name| name.starts_with(&format!("{}-", child.id())) && !name.ends_with(".socket"))
+    };
+    while !is_there() {
+        assert!(Instant::now() < deadline, "{words:?} is not there");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+fn end(mut child: Child) {
+    child.kill().expect("killed");
+    child.wait().expect("ends");
+}
+
+#[test]
+fn a_command_decides_for_each_change_and_its_standard_error_is_the_reason() {
+    let sandbox = Sandbox::new();
+    sandbox.write("system", "config system 's'\n\toption name 'a'\n");
+    let script = format!(
+        "cat > {0}; echo \"$CMS_CHANGE $CMS_KEY $CMS_OLD $CMS_NEW $(\"$CMS\" get --at now network.lan.ipaddr)\" >> {1}; \
+         [ \"$CMS_NEW\" != bad ] || {{ echo 'no such thing' >&2; echo 'more' >&2; exit 1; }}",
+        sandbox.path("json").display(),
+        sandbox.path("log").display()
+    );
+    let words = ["verify", "network.lan.ipaddr system", "--source", "guard", "--", "sh", "-c", &script];
+    let verifier = start(&sandbox, &words);
+    sandbox.ok(&["set", "--commit", "-m", "why", "network.lan.ipaddr=10.0.0.2"]);
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(sandbox.path("json")).expect("there")).expect("JSON");
+    assert_eq!((&json["revision"], &json["message"]), (&serde_json::Value::Null, &"why".into()));
+    assert_eq!((&json["change"]["old"], &json["change"]["new"]), (&"10.0.0.1".into(), &"10.0.0.2".into()));
+
+    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.3", "system.s.name=bad"]);
+    let said = sandbox.fails(9, &["commit"]);
+    assert!(said.contains(&format!("refused by guard (process {}): no such thing", verifier.id())), "{said}");
+    assert!(sandbox.read("network").contains("10.0.0.2"), "both or neither");
+    let json: serde_json::Value =
+        serde_json::from_str(&sandbox.fails(9, &["--json", "commit"])).expect("JSON");
+    let error = &json["error"];
+    assert_eq!((&error["code"], &error["program"]), (&"refused".into(), &"guard".into()));
+    assert_eq!((&error["reason"], &error["pid"]), (&"no such thing".into(), &verifier.id().into()));
+    let log = std::fs::read_to_string(sandbox.path("log")).expect("there");
+    let two = "set network.lan.ipaddr 10.0.0.2 10.0.0.3 10.0.0.2\nset system.s.name a bad 10.0.0.2\n";
+    assert_eq!(log, format!("set network.lan.ipaddr 10.0.0.1 10.0.0.2 10.0.0.1\n{two}{two}"));
+
+    let said = sandbox.fails(9, &["set", "--commit", "system.s.name=bad"]);
+    assert!(said.contains("no such thing"), "{said}");
+    sandbox.ok(&["revert"]);
+    let input = sandbox.fed(&["txn"], "set system.s.name=bad\n");
+    assert_eq!(input.status.code(), Some(9));
+    end(verifier);
+    sandbox.ok(&["set", "--commit", "system.s.name=bad"]);
+    assert!(!sandbox.path("run/verifiers").exists(), "what it has left is removed");
+    sandbox.fails(2, &["verify", "network"]);
+    sandbox.fails(3, &["verify", "a.b.c.d", "--", "true"]);
+}
+
+#[test]
+fn check_tells_who_would_refuse_and_who_would_be_told() {
+    let sandbox = Sandbox::new();
+    let strict = start(&sandbox, &["verify", "network.lan", "--", "sh", "-c", "echo never >&2; exit 1"]);
+    let mild = start(&sandbox, &["verify", "network", "--source", "mild", "--", "true"]);
+    let other = start(&sandbox, &["verify", "system", "--", "false"]);
+    let mut watch =
+        sandbox.command().args(["watch", "--source", "eye", "network.*.ipaddr"]).spawn().expect("runs");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !sandbox.path("run/watchers").exists() {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(sandbox.ok(&["commit", "--check"]), "", "nothing is staged");
+    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.2"]);
+    let output = sandbox.run(&["commit", "--check"]);
+    assert_eq!(output.status.code(), Some(9));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    let mut wanted = [
+        format!("eye (process {}) would be told, of network.*.ipaddr", watch.id()),
+        format!("mild (process {}) accepts it", mild.id()),
+        format!("sh (process {}) would refuse it: never", strict.id()),
+    ];
+    wanted.sort_unstable();
+    assert_eq!(lines, wanted);
+    assert!(sandbox.read("network").contains("10.0.0.1"), "nothing was done");
+    let output = sandbox.run(&["--json-lines", "commit", "--check"]);
+    let rows = String::from_utf8(output.stdout).expect("UTF-8");
+    let rows: Vec<serde_json::Value> =
+        rows.lines().map(|row| serde_json::from_str(row).expect("JSON")).collect();
+    let of = |pid: u32| rows.iter().find(|row| row["pid"] == pid).expect("one").clone();
+    assert_eq!(of(strict.id())["reason"], "never");
+    assert_eq!(of(strict.id())["accepts"], false);
+    assert_eq!(of(mild.id())["accepts"], true);
+    assert_eq!(
+        of(watch.id()),
+        serde_json::json!({"role": "watcher", "program": "eye", "pid": watch.id(),
+        "pattern": "network.*.ipaddr"})
+    );
+    end(strict);
+    end(other);
+    watch.kill().expect("killed");
+    watch.wait().expect("ends");
+    assert_eq!(sandbox.ok(&["commit", "--check"]), format!("mild (process {}) accepts it\n", mild.id()));
+    end(mild);
+    assert_eq!(sandbox.ok(&["commit", "--check"]), "");
+}
+
+#[test]
+fn a_verifier_that_is_killed_while_it_is_asked_has_refused_once_and_one_that_hangs_is_named() {
+    let sandbox = Sandbox::new();
+    let asked = sandbox.path("asked");
+    let script = format!("echo > {}; sleep 100", asked.display());
+    let words = ["verify", "network", "--timeout", "60", "--", "sh", "-c", &script];
+    let mut verifier = start(&sandbox, &words);
+    let commit = sandbox
+        .command()
+        .args(["set", "--commit", "network.lan.ipaddr=10.0.0.2"])
+        .stderr(Stdio::piped())
+        .spawn();
+    let commit = commit.expect("runs");
+    let deadline = Instant::now() + Duration::from_secs(4);
+    while !asked.exists() {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    verifier.kill().expect("killed");
+    verifier.wait().expect("ends");
+    let output = commit.wait_with_output().expect("ends");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(9), "{said}");
+    assert!(said.contains("it has ended while it was asked"), "{said}");
+    let started = Instant::now();
+    sandbox.ok(&["commit"]);
+    assert!(started.elapsed() < Duration::from_secs(2), "the dead are not waited for");
+
+    let verifier = start(&sandbox, &words);
+    let said =
+        sandbox.fails(9, &["--verify-timeout", "0.3", "set", "--commit", "network.lan.ipaddr=10.0.0.3"]);
+    let wanted = format!("refused by sh (process {}): it has not answered within 0.3 s", verifier.id());
+    assert!(said.contains(&wanted), "{said}");
+    end(verifier);
+    let verifier = start(&sandbox, &["verify", "network", "--timeout", "0.2", "--", "sleep", "100"]);
+    let said = sandbox.fails(9, &["commit"]);
+    assert!(said.contains("sleep has not ended within 0.2 s"), "{said}");
+    end(verifier);
+}
+
+#[test]
+fn commands_that_run_for_a_verifier_read_and_cannot_commit() {
+    let sandbox = Sandbox::new();
+    let script = "\"$CMS\" get network.lan.ipaddr >/dev/null && \"$CMS\" show >/dev/null && \
+                  ! \"$CMS\" set --commit network.lan.mtu=1 2>/dev/null && \
+                  \"$CMS\" history >/dev/null || exit 3; \"$CMS\" commit network";
+    let verifier = start(&sandbox, &["verify", "network", "--", "sh", "-c", script]);
+    let started = Instant::now();
+    let said = sandbox.fails(9, &["set", "--commit", "network.lan.ipaddr=10.0.0.2"]);
+    assert!(said.contains("a verifier cannot change anything while it is asked"), "{said}");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    end(verifier);
+    // What a verifier has started may go on to commit once nobody waits.
+    let mut command = sandbox.command();
+    let mut gone = Command::new("true").spawn().expect("runs");
+    gone.wait().expect("ends");
+    command.env(cms::VERIFYING, gone.id().to_string());
+    assert!(command.args(["commit"]).status().expect("runs").success());
+}
+
+#[test]
+fn without_verifiers_a_commit_looks_once_and_an_event_costs_no_note() {
+    let fixture = fixture();
+    let store = Store::new(fixture.options());
+    let place = store.place(b"network").expect("there");
+    assert_eq!(store.preview(&[place]).expect("readable"), cms::Preview::default());
+    let live = fixture.live();
+    let note = |fixture: &Fixture| {
+        let folder = std::fs::read_dir(fixture.path("run").join("watchers")).ok()?.next()?.ok()?.path();
+        let path = std::fs::read_dir(folder).ok()?.next()?.ok()?.path();
+        std::fs::read_to_string(path).ok()
+    };
+    assert_eq!(note(&fixture), None);
+    let first = live.watch("network.*", None).expect("opens");
+    let second = live.watch("system network.*", None).expect("opens");
+    assert!(note(&fixture).is_some_and(|note| note.ends_with("\npattern network.* system\n")));
+    let written = note(&fixture);
+    set(&live, &[("network.lan.mtu", "1400")]).expect("committed");
+    assert_eq!(note(&fixture), written);
+    drop(second);
+    assert!(note(&fixture).is_some_and(|note| note.ends_with("\npattern network.*\n")));
+    drop(first);
+    assert_eq!(note(&fixture), None);
+}
