@@ -90,13 +90,14 @@ def test_every_function_has_the_result_and_the_arguments_of_the_header(header: s
         assert signature == _ffi.SIGNATURES[name], name
 
 
-def test_the_callback_has_the_arguments_of_the_header(header: str) -> None:
-    match = re.search(r"typedef void \(\*(cms_\w+)\)\((.*?)\);", header, re.DOTALL)
-    assert match
-    assert match[1] == "cms_event_callback"
-    arguments: Any = tuple(python_type(declared(one)[0]) for one in match[2].split(","))
-    assert _ffi.cms_event_callback._argtypes_ == arguments
-    assert _ffi.cms_event_callback._restype_ is None
+def test_the_callbacks_have_the_result_and_the_arguments_of_the_header(header: str) -> None:
+    there = re.findall(r"typedef (\w+) \(\*(cms_\w+)\)\((.*?)\);", header, re.DOTALL)
+    assert [name for _, name, _ in there] == ["cms_event_callback", "cms_verify_callback"]
+    for result, name, parameters in there:
+        arguments: Any = tuple(python_type(declared(one)[0]) for one in parameters.split(","))
+        ours = getattr(_ffi, name)
+        assert ours._argtypes_ == arguments, name
+        assert ours._restype_ == python_type(result), name
 
 
 def test_every_function_is_exported_by_the_library() -> None:

@@ -34,6 +34,7 @@ from ._errors import (
     NotFound as NotFound,
     ParseError as ParseError,
     PermissionDenied as PermissionDenied,
+    Refused as Refused,
     Stale as Stale,
     WrongType as WrongType,
 )
@@ -48,7 +49,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._history import By as By, Change as Change, ChangeKind as ChangeKind, Entry as Entry, Pending as Pending
     from ._status import Status as Status
-    from ._watch import Subscription as Subscription, Watch as Watch
+    from ._watch import Subscription as Subscription, Verifier as Verifier, Watch as Watch
 
 __version__ = VERSION
 
@@ -61,6 +62,7 @@ _LATER = {
     "Pending": "_history",
     "Status": "_status",
     "Subscription": "_watch",
+    "Verifier": "_watch",
     "Watch": "_watch",
 }
 
@@ -89,6 +91,7 @@ __all__ = [
     "ParseError",
     "Pending",
     "PermissionDenied",
+    "Refused",
     "Section",
     "Snapshot",
     "Stale",
@@ -96,6 +99,7 @@ __all__ = [
     "Store",
     "Subscription",
     "Transaction",
+    "Verifier",
     "Watch",
     "WrongType",
     "size",

@@ -132,6 +132,12 @@ class NotDurable(Error):
     status = _ffi.CMS_ERR_NOT_DURABLE
 
 
+class Refused(Error):
+    """A program that verifies transactions has refused this one, or has not answered: `message` says which, and why."""
+
+    status = _ffi.CMS_ERR_REFUSED
+
+
 class End(Error, IndexError):
     """There is nothing more."""
 

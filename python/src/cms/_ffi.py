@@ -25,6 +25,7 @@ from ctypes import (
     c_uint64,
     c_void_p,
     create_string_buffer,
+    memmove,
     sizeof,
     string_at,
 )
@@ -66,6 +67,7 @@ CMS_ERR_DAMAGED = 14
 CMS_ERR_NOT_DURABLE = 15
 CMS_ERR_END = 16
 CMS_ERR_INTERNAL = 17
+CMS_ERR_REFUSED = 18
 
 CMS_OPEN_PRIVATE = 1
 CMS_TYPE_STRING = 1
@@ -124,6 +126,9 @@ class cms_event(_Opaque): ...
 
 
 class cms_subscription(_Opaque): ...
+
+
+class cms_verifier(_Opaque): ...
 
 
 class cms_error(Structure):
@@ -196,6 +201,7 @@ class cms_change(Structure):
 P: Any = POINTER
 cms_status = c_int
 cms_event_callback = CFUNCTYPE(None, P(cms_event), cms_status, c_void_p)
+cms_verify_callback = CFUNCTYPE(c_int32, P(cms_event), P(c_char), c_size_t, c_void_p)
 
 # The result of each function and its arguments. `char *`, which is written to, is P(c_char).
 SIGNATURES: Dict[str, Tuple[Any, ...]] = {
@@ -285,6 +291,8 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
         P(P(cms_subscription)),
     ),
     "cms_unsubscribe": (None, P(cms_subscription)),
+    "cms_verify": (cms_status, P(cms_store), c_char_p, cms_verify_callback, c_void_p, P(P(cms_verifier))),
+    "cms_verify_close": (None, P(cms_verifier)),
 }
 
 # What gives a handle back.
@@ -300,6 +308,7 @@ RELEASES = {
     cms_history: "cms_history_free",
     cms_watch: "cms_watch_close",
     cms_subscription: "cms_unsubscribe",
+    cms_verifier: "cms_verify_close",
 }
 
 
@@ -460,6 +469,11 @@ def disown(reference: Any) -> None:
 def address_of(place: Structure, member: str = "data") -> c_void_p:
     """Returns a view of a pointer in a struct, whose value is the address as a number."""
     return c_void_p.from_buffer(place, getattr(type(place), member).offset)
+
+
+def put(place: Any, size: int, text: bytes) -> None:
+    """Writes text to a buffer of C, as much as there is room for."""
+    memmove(place, text[: size - 1] + b"\0", min(len(text) + 1, size))
 
 
 def items(place: cms_bytes, address: c_void_p) -> Sequence[bytes]:

@@ -28,3 +28,4 @@ class Status(IntEnum):
     NOT_DURABLE = _ffi.CMS_ERR_NOT_DURABLE
     END = _ffi.CMS_ERR_END
     INTERNAL = _ffi.CMS_ERR_INTERNAL
+    REFUSED = _ffi.CMS_ERR_REFUSED

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ._errors import Error
     from ._history import Entry
     from ._section import Package
-    from ._watch import Subscription, Watch
+    from ._watch import Subscription, Verifier, Watch
 
     Path = Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]
 
@@ -264,6 +264,23 @@ class Store(Root, Log):
         from ._watch import Subscription
 
         return Subscription(self, pattern, callback, since, on_error)
+
+    def verify(self, pattern: str, decide: Optional[Callable[[Entry], object]] = None) -> Verifier:
+        """Has `decide` called with each transaction, of whatever process, that would change what `pattern` selects.
+
+        It is called before the transaction is made, on a thread of the library, until the result is closed. To refuse
+        the transaction it raises an exception, Refused for example, or returns the reason, or False; who commits gets
+        Refused. It may read the store, which is as before, and must not change it. It has 5 seconds: that is how long
+        who commits waits. The `revision` of what it is told is 0. Without `decide` the result is a decorator:
+
+            @store.verify("network.*.mtu")
+            def check(entry):
+                if any(int(change.new or 0) > 9000 for change in entry.changes):
+                    raise cms.Refused("no card here can do that")
+        """
+        from ._watch import Verifier
+
+        return Verifier(self, pattern, decide)
 
     # Changes.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import select
-from typing import TYPE_CHECKING, Any, Callable, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, TypeVar
 
 from . import _ffi
-from ._errors import Error, check, exception
+from ._errors import Error, Refused, check, exception
 from ._ffi import CMS_ERR_END, CMS_SINCE_NOW
 from ._history import Entry, event
 from ._keys import encode
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from typing import Type
 
     from ._store import Store
+
+
+_Decide = TypeVar("_Decide", bound="Callable[[Entry], object]")
 
 
 class _Handle:
@@ -163,16 +166,41 @@ class _Pipe:
         close(self._other)
 
 
-_subscriptions: List[Subscription] = []
+_called: List[_Callback] = []
 
 
 def _at_exit() -> None:
     """No callback runs in an interpreter that ends."""
-    for subscription in list(_subscriptions):
-        subscription.close()
+    for handle in list(_called):
+        handle.close()
 
 
-class Subscription(_Handle):
+class _Callback(_Handle):
+    """What calls back on a thread of the library."""
+
+    def _keep(self, function: Any) -> None:
+        # The function lives until the library has promised not to call it again.
+        self._ref._obj.function = function
+        if not _called:
+            import atexit
+
+            atexit.unregister(_at_exit)
+            atexit.register(_at_exit)
+        _called.append(self)
+        _ffi.tell_of_forks(self)
+
+    def _forked(self) -> None:
+        super()._forked()
+        _called.clear()
+
+    def close(self) -> None:
+        """Ends it. The callback is not called again; if it does not itself close it, it is not running any more."""
+        self._ref = None
+        if self in _called:
+            _called.remove(self)
+
+
+class Subscription(_Callback):
     """Calls back with each transaction, in order, on a thread of the library, until it is closed."""
 
     def __init__(
@@ -201,26 +229,47 @@ class Subscription(_Handle):
         make = lib.cms_subscribe
         status, self._ref = _ffi.own(_ffi.cms_subscription, make, store._use(), raw, first, function, None)
         check(status, pattern)
-        # The function lives until the library has promised not to call it again.
-        self._ref._obj.function = function
-        if not _subscriptions:
-            import atexit
-
-            atexit.unregister(_at_exit)
-            atexit.register(_at_exit)
-        _subscriptions.append(self)
-        _ffi.tell_of_forks(self)
+        self._keep(function)
 
     def __enter__(self) -> Subscription:
         self._use()
         return self
 
-    def _forked(self) -> None:
-        super()._forked()
-        _subscriptions.clear()
 
-    def close(self) -> None:
-        """Ends it. The callback is not called again; if it does not itself close it, it is not running any more."""
-        self._ref = None
-        if self in _subscriptions:
-            _subscriptions.remove(self)
+class Verifier(_Callback):
+    """Decides on transactions before they are made, on a thread of the library, until it is closed."""
+
+    def __init__(self, store: Store, pattern: str, decide: Optional[Callable[[Entry], object]]) -> None:
+        self._store, self._pattern, self._ref = store, pattern, None
+        if decide is not None:
+            self(decide)
+
+    def __call__(self, decide: _Decide) -> _Decide:
+        """Has `decide` called from now on; so a verifier is a decorator."""
+        lib = _ffi.library()
+
+        def call(found: Any, reason: Any, size: int, _: Any, /) -> int:
+            # If this closes the verifier, nothing else keeps the function alive that is being run.
+            running = function  # noqa: F841
+            try:
+                said = decide(event(lib, found))
+            except Refused as error:
+                said = str(error)
+            except BaseException as error:  # whatever it is, nobody has said yes
+                said = f"{type(error).__name__}: {error}"
+            if said is None or said is True:
+                return 0
+            _ffi.put(reason, size, str(said or "").encode("utf-8", "replace"))
+            return 1
+
+        function = _ffi.cms_verify_callback(call)
+        raw = encode(self._pattern, "pattern")
+        status, ref = _ffi.own(_ffi.cms_verifier, lib.cms_verify, self._store._use(), raw, function, None)
+        check(status, self._pattern)
+        self.close()
+        self._ref = ref
+        self._keep(function)
+        return decide
+
+    def __enter__(self) -> Verifier:
+        return self
