@@ -44,6 +44,7 @@ expect() { # NAME EXPECTED ACTUAL
 for source in read watch transaction history iterate typed_struct daemon smoke; do build $source $source.c; done
 build smoke_cc smoke.cc
 build subscribe subscribe.c -pthread
+build verify verify.c
 build stress stress.c -std=c11 -Wno-c++-compat -pthread
 
 fresh
@@ -87,6 +88,14 @@ expect history "4 through history-example: it was only an example
     network.lan.dns: '1.1.1.1' '8.8.8.8' -> '1.1.1.1' '8.8.8.8' '9.9.9.9'
 at revision 3 it was 10.1.2.3
 now it is 10.0.0.1" "$("$work/history")"
+mkfifo "$work/stop"
+"$work/verify" < "$work/stop" > "$work/verifying" & verifier=$!
+exec 3> "$work/stop"
+while ! grep -qs verifying "$work/verifying"; do sleep 0.05; done
+expect verify "refused by verify (process $verifier): network.lan.mtu: 9001 is more than 9000" \
+    "$("$work/verify" 1400 2>&1)$("$work/verify" 9001 2>&1)"
+exec 3>&-
+wait $verifier
 smoke_store && expect smoke "all good" "$("$work/smoke")"
 smoke_store && expect "smoke (C++)" "all good" "$("$work/smoke_cc")"
 mkdir -p "$work/config" && rm -rf "$work/run" "$work"/config/*
