@@ -17,7 +17,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The library prints nothing, starts no thread unless asked for one ([`Live::subscribe`]) and keeps no global state.
+//! The library prints nothing, starts no thread unless asked for one ([`Live::subscribe`], [`Live::verify`]) and keeps no global state.
 
 // As in the crate `cms-ffi`: what is to be fast where everything else is built for size.
 #![cfg_attr(cms_speed, feature(optimize_attribute))]
