@@ -137,7 +137,7 @@ impl Store {
             return Ok(());
         }
         parts.iter().for_each(|part| self.let_read(part.place));
-        let changes = parts.iter().filter(|part| self.is_logged(part.place));
+        let changes = parts.iter().filter(|part| self.is_verified(part.place));
         let changes = changes.map(|part| (part.place.name.clone(), self.key_changes(part))).collect();
         let record = self.proposal(changes, why);
         let verdicts = inquiry::ask(&rosters, &record, self.options.verify_timeout, false);
@@ -148,11 +148,17 @@ impl Store {
         }
     }
 
+    /// Reports whether transactions of a package are verified: of one that is in the configuration directory, also by
+    /// who looks for packages elsewhere first, as stock uci does. Those are not logged.
+    fn is_verified(&self, place: &Place) -> bool {
+        place.staged && place.path == self.dirs().config.path.join(&place.name)
+    }
+
     /// Sees to it that there is a map of a package, up to its text. Whoever verifies could not make one now, since we
     /// hold the lock.
     fn let_read(&self, place: &Place) {
         let shared = Shared::find(self.dirs(), &self.options.files, false);
-        let shared = shared.filter(|shared| shared.control().is_some() && self.is_logged(place));
+        let shared = shared.filter(|shared| shared.control().is_some() && self.is_verified(place));
         let (Some(shared), Ok(text)) = (shared, std::fs::metadata(&place.path)) else { return };
         let is_up = |map: Map| !map.is_retired() && map.source().is_some_and(|source| source.is(&text));
         if !shared.open(&place.name, &text, false).ok().flatten().is_some_and(is_up) {
@@ -200,7 +206,7 @@ impl Store {
     /// As for [`Store::load`].
     pub fn preview(&self, places: &[Place]) -> Result<Preview> {
         let mut changes = Vec::new();
-        for place in places.iter().filter(|place| self.is_logged(place)) {
+        for place in places.iter().filter(|place| self.is_verified(place)) {
             let staged = self.load(place.name.as_bytes())?;
             let committed = self.load_committed(place.clone())?;
             changes.push((place.name.clone(), log::compare_packages(&committed.package, &staged.package)));

@@ -404,6 +404,19 @@ fn a_command_decides_for_each_change_and_its_standard_error_is_the_reason() {
     let said = sandbox.fails(9, &["set", "--commit", "system.s.name=bad"]);
     assert!(said.contains("no such thing"), "{said}");
     sandbox.ok(&["revert"]);
+    // What is called uci is asked about as well.
+    let words = |what: &str| {
+        let dirs = ["config", "save"].map(|name| sandbox.path(name).display().to_string());
+        let mut words = vec!["uci".to_owned(), "-c".into(), dirs[0].clone(), "-t".into(), dirs[1].clone()];
+        words.extend(what.split(' ').map(str::to_owned));
+        words
+    };
+    assert!(sandbox.run(&words("set system.s.name=bad")).status.success());
+    let output = sandbox.run(&words("commit system"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no such thing"), "{output:?}");
+    assert!(sandbox.read("system").contains("'a'"));
+    sandbox.ok(&["revert"]);
     let input = sandbox.fed(&["txn"], "set system.s.name=bad\n");
     assert_eq!(input.status.code(), Some(9));
     end(verifier);

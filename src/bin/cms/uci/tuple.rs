@@ -18,6 +18,8 @@ pub enum Failure {
     Parse(Box<ParseError>),
     /// Error 6.
     Duplicate,
+    /// What stock uci does not know: someone who verifies changes has refused them.
+    Refused(String),
     /// No message, exit 1.
     Silent,
     /// The usage text, exit 255.
@@ -29,7 +31,7 @@ impl Failure {
         match self {
             Self::Invalid => 2,
             Self::NotFound => 3,
-            Self::Io => 4,
+            Self::Io | Self::Refused(_) => 4,
             Self::Tuple | Self::Parse(_) => 5,
             Self::Duplicate => 6,
             Self::Silent => 1,
@@ -45,6 +47,7 @@ impl Failure {
             Self::Tuple => "Parse error".into(),
             Self::Parse(error) => format!("Parse error {}", error.uci_text()),
             Self::Duplicate => "Duplicate entry".into(),
+            Self::Refused(why) => why.clone(),
             Self::Silent | Self::Usage => String::new(),
         }
     }
@@ -56,6 +59,7 @@ impl From<Error> for Failure {
             Error::NotFound { .. } | Error::Missing(_) => Self::NotFound,
             Error::Parse(error) => Self::Parse(error),
             Error::Exists { .. } => Self::Duplicate,
+            Error::Refused { .. } => Self::Refused(error.to_string()),
             Error::Io { .. }
             | Error::NotDurable { .. }
             | Error::Unfinished { .. }
