@@ -82,7 +82,7 @@ impl Store {
 
     /// Reports whether the log has to do with a package: not with one named by its path, or of an overriding
     /// directory.
-    fn is_logged(&self, place: &Place) -> bool {
+    pub(crate) fn is_logged(&self, place: &Place) -> bool {
         place.staged && self.dirs().overriding.is_none()
     }
 

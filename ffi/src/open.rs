@@ -196,6 +196,8 @@ mod tests {
             map_limit: 0,
             source: std::ptr::null(),
             log_limit,
+            durability: std::ptr::null(),
+            text_delay: 0,
         };
         let mut store = std::ptr::null_mut();
         // SAFETY: the options are whole, and their strings outlive the call.
