@@ -245,8 +245,15 @@ impl Store {
         self.archive(&mut ledger, "backup", path)
     }
 
-    /// Writes an archive. While the log is locked nobody commits, so it shows one state.
-    pub(crate) fn archive(&self, ledger: &mut Ledger<'_>, label: &str, path: &Path) -> Result<ArchiveInfo> {
+    /// Writes an archive of the committed state.
+    fn archive(&self, ledger: &mut Ledger<'_>, label: &str, path: &Path) -> Result<ArchiveInfo> {
+        let texts = self.committed_texts(ledger)?;
+        self.write_archive(&texts, ledger.sequence(), label, path)
+    }
+
+    /// Reads the texts of all packages. While the log is locked nobody commits, so they are of one state, which is
+    /// that of the last transaction then: what was changed by hand is noted.
+    pub(crate) fn committed_texts(&self, ledger: &mut Ledger<'_>) -> Result<BTreeMap<String, Arc<Vec<u8>>>> {
         let mut texts = BTreeMap::new();
         for name in self.packages()? {
             let place = self.place(name.as_bytes())?;
@@ -255,7 +262,18 @@ impl Store {
             texts.insert(name, text);
         }
         ledger.note()?;
-        let bytes = Archive::encode(label, self.now(), ledger.sequence(), &self.options.source, &texts);
+        Ok(texts)
+    }
+
+    /// Writes an archive.
+    pub(crate) fn write_archive(
+        &self,
+        texts: &BTreeMap<String, Arc<Vec<u8>>>,
+        revision: u64,
+        label: &str,
+        path: &Path,
+    ) -> Result<ArchiveInfo> {
+        let bytes = Archive::encode(label, self.now(), revision, &self.options.source, texts);
         let (files, dir) = (&self.options.files, path.parent().filter(|dir| !dir.as_os_str().is_empty()));
         let dir = dir.unwrap_or(Path::new("."));
         let new = files.create_unique(dir, "snapshot").map_err(Error::io("create a file in", dir))?;

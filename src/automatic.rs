@@ -59,32 +59,37 @@ impl Store {
         if newest.is_some_and(is_recent) || !log.has_gone_on(since)? {
             return Ok(());
         }
-        let label = format!("@{}", ledger.sequence());
-        self.make_automatic(ledger, &label)
+        self.make_automatic(ledger, "")
     }
 
     /// Makes a snapshot before texts are replaced.
     pub(crate) fn snapshot_before(&self, ledger: &mut Ledger<'_>) {
         if ledger.sequence() > 0 {
             // What is to be done does not depend on it.
-            let _ = self.make_automatic(ledger, &format!("@{}{BEFORE}", ledger.sequence()));
+            let _ = self.make_automatic(ledger, BEFORE);
         }
     }
 
-    fn make_automatic(&self, ledger: &mut Ledger<'_>, label: &str) -> Result<()> {
-        let dir = self.snapshot_dir()?;
+    /// Makes a snapshot whose name has this ending.
+    fn make_automatic(&self, ledger: &mut Ledger<'_>, ending: &str) -> Result<()> {
         let room = self.options.log.for_snapshots();
         let mut size = 0;
         for name in self.packages()? {
             size += std::fs::metadata(self.dirs().config.path.join(name)).map_or(0, |found| found.len() + 64);
         }
+        if size + 1024 > room {
+            return Ok(());
+        }
+        let texts = self.committed_texts(ledger)?;
+        let label = format!("@{}{ending}", ledger.sequence());
+        let dir = self.snapshot_dir()?;
         let path = dir.join(format!("{label}.cms"));
-        if size + 1024 > room || path.exists() {
+        if path.exists() {
             return Ok(());
         }
         crate::log::make_private_dir(&dir)?;
         self.prune(room - size - 1024)?;
-        self.archive(ledger, label, &path)?;
+        self.write_archive(&texts, ledger.sequence(), &label, &path)?;
         self.prune(room)
     }
 

@@ -118,6 +118,10 @@ fn automatic_snapshots_are_few_at_most_one_a_day_and_no_other_file_is_touched() 
         let last = store.revision().expect("a log");
         store.rollback(last - 1, &[], None).expect("possible").expect("something had to change");
         let all = automatic(store);
+        let named = |info: &ArchiveInfo| {
+            info.label.strip_suffix("-before").unwrap_or(&info.label) == format!("@{}", info.revision)
+        };
+        assert!(all.iter().all(named), "{all:?}");
         let total: u64 = all.iter().map(|info| info.size).sum();
         assert!(total <= SMALL.bytes / 8, "{total}");
         let (before, timed): (Vec<_>, Vec<_>) = all.iter().partition(|info| info.label.ends_with("-before"));

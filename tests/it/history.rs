@@ -235,7 +235,10 @@ fn a_snapshot_brings_back_exactly_what_was_and_refuses_what_was_changed() {
     let (automatic, labelled): (Vec<_>, Vec<_>) =
         store.labels().expect("readable").into_iter().partition(cms::ArchiveInfo::is_automatic);
     assert_eq!(labelled, std::slice::from_ref(&info));
-    assert_eq!(automatic.len(), 1, "the state before the restore: {automatic:?}");
+    // The state before the restore, what was changed by hand included.
+    let [before] = &automatic[..] else { panic!("{automatic:?}") };
+    assert_eq!(before.label, format!("@{}-before", before.revision));
+    assert_eq!(store.text_at("later", before.revision).expect("kept").expect("there"), b"config x 'y'\n");
     let mut bytes = std::fs::read(&info.path).expect("readable");
     let last = bytes.len() - 3;
     bytes[last] ^= 1;
