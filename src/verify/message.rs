@@ -45,19 +45,9 @@ pub(super) fn read_answer(bytes: &[u8]) -> Option<Option<String>> {
 /// Makes one line of a reason, which is there and not too long.
 fn tidy(reason: &str) -> String {
     let line: String = reason.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let end = line.floor_char_boundary_at(LONGEST);
+    let fits = |end: &usize| line.is_char_boundary(*end);
+    let end = (0..=LONGEST.min(line.len())).rev().find(fits).unwrap_or(0);
     if end == 0 { "it gives no reason".into() } else { line[..end].to_owned() }
-}
-
-/// What the standard library has in later versions.
-trait Boundary {
-    fn floor_char_boundary_at(&self, most: usize) -> usize;
-}
-
-impl Boundary for str {
-    fn floor_char_boundary_at(&self, most: usize) -> usize {
-        (0..=most.min(self.len())).rev().find(|end| self.is_char_boundary(*end)).unwrap_or(0)
-    }
 }
 
 #[cfg(test)]
