@@ -187,8 +187,9 @@ fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_
     let fixture = fixture();
     let live = Live::open(Options { verify_timeout: Duration::from_millis(300), ..fixture.options() })
         .expect("opens");
+    let patient = fixture.live();
     let verifier = live.verify("network", |_| panic!("on purpose")).expect("it verifies");
-    assert!(refusal(set(&live, &[("network.lan.mtu", "1400")])).contains("panicked"));
+    assert!(refusal(set(&patient, &[("network.lan.mtu", "1400")])).contains("panicked"));
     drop(verifier);
     let (open, gate) = mpsc::channel::<()>();
     let verifier = live.verify("network", move |_| {
@@ -199,7 +200,7 @@ fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_
     let started = Instant::now();
     let reason = refusal(set(&live, &[("network.lan.mtu", "1400")]));
     assert_eq!(reason, "it has not answered within 0.3 s");
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() < Duration::from_secs(5));
     set(&live, &[("system.s.name", "b")]).expect("what does not concern it goes on");
     // Many more than may wait: nobody hangs.
     let other =
@@ -209,7 +210,7 @@ fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_
     }
     assert!(refusal(set(&live, &[("network.lan.mtu", "1400")])).contains("many wait"));
     drop(open);
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while set(&live, &[("network.lan.mtu", "1400")]).is_err() {
         assert!(Instant::now() < deadline, "it answers again");
     }
