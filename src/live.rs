@@ -125,12 +125,13 @@ impl Live {
     #[inline]
     pub fn get<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
         let mut read = Some(read);
-        let found = self.peek(key, |value| read.take().map(|read| read(value)));
-        match (found, read) {
-            (Some(found), _) => Ok(found),
-            (None, Some(read)) => self.get_slowly(key, read),
-            (None, None) => Ok(None),
+        let mut once = |value: Value<'_>| read.take().map(|read| read(value));
+        if let Some(found) = self.peek(key, &mut once) {
+            return Ok(found);
         }
+        let mut found = None;
+        self.get_slowly(key, &mut |value| found = once(value))?;
+        Ok(found)
     }
 
     /// As [`Live::get`], if the answer is at hand: the key has three plain parts, the package is open and the
@@ -156,15 +157,17 @@ impl Live {
         })
     }
 
-    /// As [`Live::get`], for what is not simply there.
+    /// As [`Live::get`], for what is not simply there. It is there once, whatever is read.
     #[cold]
-    fn get_slowly<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
+    #[inline(never)]
+    fn get_slowly(&self, key: &[u8], read: &mut dyn FnMut(Value<'_>)) -> Result<()> {
         if self.lacks(key) {
-            return Ok(None);
+            return Ok(());
         }
         let key = value_key(key)?;
-        let Some(map) = self.inner.map(&key.package)? else { return Ok(None) };
-        Ok(resolve(&map, &key, None)?.map(read))
+        let Some(map) = self.inner.map(&key.package)? else { return Ok(()) };
+        resolve(&map, &key, None)?.map(read);
+        Ok(())
     }
 
     /// Opens a snapshot: all packages as they are after the last commit, whatever happens from now on.

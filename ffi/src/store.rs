@@ -61,19 +61,23 @@ unsafe fn get_guarded(
     guard(|| {
         check_buffer(buffer, size)?;
         // SAFETY: C promises that the buffer has `size` bytes; `len` is NULL or has a place.
-        let copy = |value: &[u8]| unsafe { put_value(value, buffer, size, len) };
+        let mut copy = |value: &[u8]| unsafe { put_value(value, buffer, size, len) };
         // SAFETY: C promises that the handle is one and the key ends.
-        unsafe { read(store, key, copy) }
+        unsafe { read(store, key, &mut copy) }
     })
 }
 
-/// Calls `take` with the string a key has.
+/// Calls `take` with the string a key has. It is there once, whatever is made of the string.
 ///
 /// # Safety
 ///
 /// The handle is NULL or one, the key is NULL or ends.
-#[inline(always)]
-unsafe fn read(store: *const cms_store, key: *const c_char, take: impl FnOnce(&[u8])) -> Result<(), Failure> {
+#[inline(never)]
+unsafe fn read(
+    store: *const cms_store,
+    key: *const c_char,
+    take: &mut dyn FnMut(&[u8]),
+) -> Result<(), Failure> {
     // SAFETY: the caller's promise.
     let store = unsafe { handle(store, "store") }?;
     // SAFETY: the same.
@@ -122,7 +126,7 @@ unsafe fn typed<T: Copy>(
         unsafe { give(value, fallback) };
         let mut converted = Ok(fallback);
         // SAFETY: the caller's promise.
-        unsafe { read(store, key, |text| converted = convert(text)) }?;
+        unsafe { read(store, key, &mut |text| converted = convert(text)) }?;
         match converted {
             // SAFETY: not NULL.
             Ok(converted) => unsafe { give(value, converted) },
