@@ -139,6 +139,8 @@ int main(void)
 
     if (cms_open(NULL, &store) != CMS_OK || cms_get(store, "t.s.a", buffer, sizeof buffer, NULL) != CMS_OK)
         die("open");
+    /* From here on locks and maps are open, which the child must not share. */
+    commit(store, 0);
     child = fork();
     if (child == 0) {
         /* The handle that was inherited can be read; to write, the child opens its own. */
