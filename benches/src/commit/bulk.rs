@@ -99,8 +99,12 @@ fn process(stage: &Stage, report: &mut Report) -> Result<()> {
 /// Runs the program; returns how long that took.
 fn call(program: &Path, home: &Home, words: &[&str]) -> Result<Duration> {
     let start = Instant::now();
-    let status = Command::new(program).args(words).envs(home.environment()).stdout(Stdio::null()).status()?;
-    if status.success() { Ok(start.elapsed()) } else { Err(format!("cms {}: {status}", words[0]).into()) }
+    let output = Command::new(program).args(words).envs(home.environment()).stdout(Stdio::null()).output()?;
+    let time = start.elapsed();
+    match output.status.success() {
+        true => Ok(time),
+        false => Err(format!("cms {}: {}", words[0], String::from_utf8_lossy(&output.stderr)).into()),
+    }
 }
 
 /// Times `cms backup` of a large package, and `cms restore` of it into an empty store and over an older state.
