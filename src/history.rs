@@ -131,7 +131,7 @@ impl Store {
     /// [`Error::Missing`] if the log does not go back that far; as for [`Store::each_transaction`].
     pub fn text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
         match self.logged_text_at(package, revision) {
-            Err(error @ Error::NotFound { .. }) => match self.archive_at(revision) {
+            Err(error @ Error::Missing(_)) => match self.archive_at(revision) {
                 Some(mut archive) => Ok(archive.packages.remove(package)),
                 None => Err(error),
             },

@@ -175,7 +175,7 @@ pub(super) fn frames(segment: &[u8], offset: usize, before: Chain) -> impl Itera
 /// and not written in part.
 pub(super) fn is_damaged_at(segment: &[u8], end: usize) -> bool {
     let next = |before: &Frame<'_>| frame(segment, before.end);
-    std::iter::successors(frame(segment, end), next).any(|frame| frame.applied)
+    std::iter::successors(frame(segment, end), next).any(|frame| frame.applied || frame.ahead)
 }
 
 #[cfg(test)]

@@ -86,10 +86,7 @@ fn a_state_that_is_older_than_the_log_can_be_had_from_an_automatic_snapshot() {
         assert_eq!(store.find_revision(&info.label).expect("there"), info.revision);
     }
     let between = old[0].revision + 1;
-    assert!(
-        matches!(store.text_at("busy", between), Err(Error::NotFound { .. })),
-        "of others nothing is known"
-    );
+    assert!(matches!(store.text_at("busy", between), Err(Error::Missing(_))), "of others nothing is known");
     // What has changed since is told of both packages, and can be taken back.
     let oldest = old[0].revision;
     assert_eq!(store.changed_since(oldest).expect("kept"), ["busy", "calm"]);
@@ -200,7 +197,9 @@ fn the_command_lists_automatic_snapshots_and_takes_them_for_revisions() {
     (13..=24).for_each(|number| set("256K", number));
     assert!(segments() <= 4);
     assert!(
-        sandbox.fails(1, &["get", "--at", "3", "network.lan.note"]).contains("does not go back that far")
+        sandbox
+            .fails(1, &["get", "--at", "3", "network.lan.note"])
+            .contains("does not go back to what it was")
     );
     let rows: serde_json::Value = serde_json::from_str(&sandbox.ok(&["snapshots", "--json"])).expect("JSON");
     let row = &rows[0];
