@@ -50,15 +50,15 @@ struct Segment {
     length: usize,
     /// Where the next record goes.
     end: usize,
-    /// See `Head`.
-    is_old: bool,
+    /// Whether nothing more is to be appended: it is of an older version, or damaged.
+    is_closed: bool,
     /// Where the hint leads to, as far as this handle knows.
     hint: usize,
 }
 
 impl Segment {
     fn room(&self) -> usize {
-        if self.is_old { 0 } else { self.length - self.end }
+        if self.is_closed { 0 } else { self.length - self.end }
     }
 }
 
@@ -321,8 +321,8 @@ impl Writer<'_> {
         let tail = self.tail();
         tail.end.sequence = first - 1;
         tail.end.chain = head.chain;
-        let (end, hint, is_old) = (HEAD, head.hint as usize, head.is_old);
-        tail.segment = Some(Segment { open, id, first, length, end, is_old, hint });
+        let (end, hint, is_closed) = (HEAD, head.hint as usize, head.is_old);
+        tail.segment = Some(Segment { open, id, first, length, end, is_closed, hint });
         Ok(())
     }
 
@@ -357,6 +357,8 @@ impl Writer<'_> {
                 });
             }
         }
+        // What is behind the damage stays for someone to look at.
+        segment.is_closed |= segment::is_damaged_at(&bytes, segment.end - start);
         Ok(())
     }
 
@@ -552,7 +554,7 @@ impl Writer<'_> {
         }
         let tail = self.tail();
         let end = bytes.len();
-        tail.segment = Some(Segment { open, id, first, length, end, is_old: false, hint: HEAD });
+        tail.segment = Some(Segment { open, id, first, length, end, is_closed: false, hint: HEAD });
         tail.end.take(&record, chain);
         self.drop_old()
     }

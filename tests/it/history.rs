@@ -622,3 +622,26 @@ fn a_last_record_that_was_tampered_with_is_found_and_one_that_was_torn_off_by_a_
     assert_ne!(found.chain, whole.chain);
     assert_eq!(verify(&bytes), whole);
 }
+
+#[test]
+fn what_is_behind_a_damaged_record_is_not_written_over() {
+    let fixture = fixture();
+    for value in ["first value", "second value", "third value"] {
+        set(&Store::new(fixture.options()), &[("network", "lan", "a", value)]);
+    }
+    let dir = std::fs::read_dir(fixture.path("state")).expect("readable").next().expect("one");
+    let path = dir.expect("readable").path().join("00000000000000000001.log");
+    let mut bytes = std::fs::read(&path).expect("readable");
+    let at = bytes.windows(12).position(|window| window == b"second value").expect("it is in there");
+    bytes[at] = b'S';
+    std::fs::write(&path, &bytes).expect("written");
+    let store = Store::new(fixture.options());
+    set(&store, &[("network", "lan", "a", "fourth value")]);
+    assert_eq!(std::fs::read(&path).expect("readable"), bytes, "it is there for someone to look at");
+    let found = store.verify_log().expect("readable");
+    assert_eq!(found.problems.len(), 1, "{found:?}");
+    let newest = store.history(None, 2).expect("readable");
+    let kinds: Vec<_> = newest.iter().map(|record| record.kind).collect();
+    assert_eq!(kinds, [Kind::Commit, Kind::FileEdit], "what is not known to have been a commit was an edit");
+    assert!(fixture.text("network").contains("fourth value"));
+}
