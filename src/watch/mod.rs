@@ -10,11 +10,13 @@
 //! in between is seen by both, and setting a value to what it is does no harm.
 
 mod bell;
+mod edits;
 mod event;
 mod feed;
 mod listing;
 mod pattern;
 mod subscription;
+mod tail;
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -371,3 +371,29 @@ fn a_full_disk_leaves_the_text_for_later_and_the_commit_made() {
     assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '3'"));
     settled(&fixture);
 }
+
+#[test]
+fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
+    let fixture = fixture();
+    let live = open(&fixture);
+    let options: String = (0..200).map(|number| format!("\toption o{number} '0'\n")).collect();
+    fixture.write("network", &format!("{TEXT}config s 's'\n{options}"));
+    live.refresh().expect("readable");
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            let live = live.clone();
+            scope.spawn(move || {
+                for number in 0..400 {
+                    let mut transaction = live.begin().expect("begun");
+                    transaction
+                        .set(
+                            format!("network.s.o{thread}").as_bytes(),
+                            format!("committed-{number}").as_bytes(),
+                        )
+                        .expect("set");
+                    transaction.commit().unwrap_or_else(|error| panic!("{error}"));
+                }
+            });
+        }
+    });
+}

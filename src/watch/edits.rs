@@ -1,0 +1,135 @@
+//! The look-out for edits: files of the configuration directory that others write are compared with the log once they
+//! are at rest, and what the log does not know is noted there.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::feed::{earliest, lock};
+use super::tail::Tail;
+use crate::error::Code;
+use crate::live::Live;
+use crate::log::Digest;
+
+/// How long an editor is given to finish what it does to a file, and the longest it is given.
+const DEBOUNCE: Duration = Duration::from_millis(50);
+const DEBOUNCE_MOST: Duration = Duration::from_millis(500);
+
+/// See the module documentation.
+#[derive(Debug, Default)]
+pub(super) struct Edits {
+    state: Mutex<State>,
+}
+
+/// The files that may have been edited.
+#[derive(Debug, Default)]
+struct State {
+    names: BTreeSet<String>,
+    first: Option<Instant>,
+    due: Option<Instant>,
+    /// How often the log did not know what is there.
+    tries: u32,
+    /// Whether the first look at all packages was taken.
+    begun: bool,
+    /// Whether somebody is at it.
+    busy: bool,
+    /// Whether this process may not write to the log.
+    barred: bool,
+}
+
+/// What became of edits that were to be noted.
+enum Outcome {
+    Done,
+    Again(Vec<String>),
+    Barred,
+}
+
+impl Edits {
+    /// Returns when it is time to look, if this process is to.
+    pub fn due(&self) -> Option<Instant> {
+        let state = lock(&self.state);
+        // Whoever is at it, or must not be, is not to be waited for.
+        state.due.filter(|_| !state.busy && !state.barred)
+    }
+
+    /// Takes the names of files that were written, and notes edits of those that are at rest.
+    pub fn tend(&self, live: &Live, tail: &Mutex<Tail>, heard: BTreeSet<String>) {
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        if !state.begun {
+            state.begun = true;
+            state.names.extend(live.store().packages().unwrap_or_default());
+            state.due = Some(now);
+        }
+        if !heard.is_empty() {
+            let first = *state.first.get_or_insert(now);
+            state.due = Some((now + DEBOUNCE).min(first + DEBOUNCE_MOST));
+            state.names.extend(heard);
+        }
+        if state.barred || state.busy || state.due.is_none_or(|due| due > now) {
+            return;
+        }
+        state.busy = true;
+        (state.first, state.due) = (None, None);
+        let names = std::mem::take(&mut state.names);
+        let (settled, tries) = (state.tries > 0, state.tries);
+        // It may take long; meanwhile the others go on.
+        drop(state);
+        let outcome = note(live, tail, names, settled);
+        let mut state = lock(&self.state);
+        state.busy = false;
+        state.tries = 0;
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Barred => state.barred = true,
+            Outcome::Again(names) => {
+                state.names.extend(names);
+                state.tries = tries + 1;
+                let pause = if settled { DEBOUNCE_MOST } else { DEBOUNCE };
+                state.due = earliest(state.due, Some(Instant::now() + pause));
+            }
+        }
+    }
+}
+
+/// Notes the edits among these packages; unless it is `settled`, it is only looked whether there are any.
+fn note(live: &Live, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool) -> Outcome {
+    let empty = {
+        let mut tail = lock(tail);
+        // What cannot be read is told to whoever waits for events.
+        let _ = tail.read_on(live);
+        tail.read_to() == 0
+    };
+    let mut edited: Vec<String> =
+        names.into_iter().filter(|name| empty || differs(live, tail, name)).collect();
+    if edited.is_empty() && !empty {
+        return Outcome::Done;
+    }
+    // A commit that is being made looks like an edit for a moment.
+    if !settled && !empty {
+        return Outcome::Again(edited);
+    }
+    if empty {
+        edited = live.store().packages().unwrap_or_default();
+    }
+    match live.store().note_edits_of(&edited) {
+        Ok(true) => Outcome::Done,
+        Ok(false) => Outcome::Barred,
+        Err(error) if error.code() == Code::Permission => Outcome::Barred,
+        Err(_) => Outcome::Again(edited),
+    }
+}
+
+/// Reports whether the text of a package is not what the log says it is.
+fn differs(live: &Live, tail: &Mutex<Tail>, name: &str) -> bool {
+    let Ok(place) = live.store().place(name.as_bytes()) else { return false };
+    // A commit may be made while the text is read.
+    let before = lock(tail).newest(name);
+    let Ok((text, _)) = live.store().read_settled(&place) else { return false };
+    let text = Some(Digest::of(&text));
+    let mut tail = lock(tail);
+    if before != text {
+        let _ = tail.read_on(live);
+    }
+    before != text && tail.newest(name) != text
+}
