@@ -208,7 +208,12 @@ impl Watch {
 
     fn take_one(&mut self) -> Result<Option<Event>> {
         loop {
-            let record = match self.feed.after(&self.live, self.position)? {
+            let next = self.feed.after(&self.live, self.position)?;
+            if !matches!(next, Next::Before(_)) {
+                // What it has read ahead is behind it by the time it falls back again.
+                self.own = None;
+            }
+            let record = match next {
                 Next::Nothing => return Ok(None),
                 Next::Record(record) => record,
                 Next::Before(start) => match self.catch_up(start)? {

@@ -120,6 +120,32 @@ fn a_watch_continues_where_another_has_ended() {
     assert!(matches!(far, Err(Error::TooOld { revision, .. }) if revision == revisions[599]));
 }
 
+/// A watch that was behind and had caught up kept what it had read ahead of the log by itself. When it fell behind again,
+/// it went on from there and told old events a second time.
+#[test]
+fn a_watch_that_falls_behind_twice_is_told_nothing_twice() {
+    let fixture = fixture();
+    let mut options = fixture.options();
+    options.durability = Durability::None;
+    let live = Live::open(options).expect("opens");
+    let first = set(&live, &[("network.lan.mtu", "0")]);
+    let mut slow = live.watch("network", Some(first)).expect("opens");
+    let mut fast = live.watch("network", Some(first)).expect("opens");
+    let mut write = |count: usize| {
+        for number in 0..count {
+            let revision = set(&live, &[("network.lan.mtu", &format!("{count} {number}"))]);
+            assert_eq!(next(&mut fast).sequence(), revision);
+        }
+    };
+    write(300);
+    // The newest 256 are kept for all.
+    let mut seen: Vec<u64> = (0..100).map(|_| next(&mut slow).sequence()).collect();
+    write(400);
+    seen.extend((0..600).map(|_| next(&mut slow).sequence()));
+    assert!(seen.into_iter().eq(first + 1..=first + 700));
+    nothing(&mut slow);
+}
+
 #[test]
 fn what_the_log_does_not_keep_is_told_as_too_old_and_the_watch_goes_on() {
     let fixture = fixture();
