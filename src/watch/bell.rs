@@ -33,6 +33,8 @@ struct State {
     /// The watch descriptors of inotify.
     control: Option<i32>,
     log: Option<i32>,
+    /// Whether edits are heard.
+    config: bool,
     /// When the timer is to go off.
     due: Option<Instant>,
     ears: Vec<Weak<OwnedFd>>,
@@ -94,7 +96,7 @@ impl Bell {
         let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
         let written = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO;
         // Where it fails, edits are noted by the next commit.
-        let _ = add_config(&places.config, written | gone | WatchFlags::ONLYDIR);
+        state.config = add_config(&places.config, written | gone | WatchFlags::ONLYDIR);
         state.control = places.control.as_ref().and_then(|path| add(path, WatchFlags::ATTRIB | gone));
         let appended = match state.control {
             Some(_) => WatchFlags::empty(),
@@ -102,6 +104,12 @@ impl Bell {
         };
         let rotated = WatchFlags::MOVED_TO | WatchFlags::CREATE | WatchFlags::ONLYDIR;
         state.log = places.log.as_ref().and_then(|path| add(path, rotated | appended | gone));
+    }
+
+    /// Reports whether everything is heard that there may be to tell.
+    pub fn is_whole(&self) -> bool {
+        let state = self.state();
+        state.config && (state.control.is_some() || state.log.is_some())
     }
 
     /// Makes a descriptor for one watch.

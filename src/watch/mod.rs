@@ -24,6 +24,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 pub use event::{Changed, Event};
 pub(crate) use feed::Feed;
 pub use feed::MAX_WATCHES;
@@ -37,9 +39,19 @@ use crate::live::Live;
 use crate::log::{Reader, Record};
 use crate::map::Waiting;
 
-/// How often a watch that waits in [`Watch::next`] looks whether there is something that nobody woke it for: an
-/// edit, or a commit by a program that uses another run directory.
+/// How long [`Watch::next`] waits in the way that is woken soonest, before it waits in the one that wakes for edits as
+/// well; and how often it looks by itself where nothing tells of those.
 const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How [`Watch::next`] waits.
+enum Wait {
+    /// For a word of the control file, which has this value: that is woken soonest.
+    Word(Arc<crate::map::Control>, u32),
+    /// For the descriptor `rest`, which edits wake as well: nothing has to be looked for.
+    Ear,
+    /// For time to pass, where there is neither.
+    Time,
+}
 
 /// Tells of transactions, one after the other: see the module documentation.
 ///
@@ -70,7 +82,10 @@ pub struct Watch {
     position: u64,
     /// What is read from the log as long as the watch is further back than the feed.
     own: Option<(Reader, VecDeque<Record>)>,
+    /// For who waits with the descriptor.
     ear: Option<bell::Ear>,
+    /// For [`Watch::next`], once it has waited for a while.
+    rest: Option<bell::Ear>,
     interval: Duration,
     merging: bool,
     /// What was read while events were merged, and is to be told later.
@@ -97,6 +112,7 @@ impl Live {
             position: since.unwrap_or(0),
             own: None,
             ear: None,
+            rest: None,
             interval: INTERVAL,
             merging: false,
             failed: None,
@@ -128,7 +144,8 @@ impl Watch {
     /// [`Error::TooOld`] if what comes next is not kept any more: the watch goes on behind the revision that the
     /// error tells. [`Error::Io`], [`Error::Damaged`] if the log cannot be read.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Event>> {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let start = Instant::now();
+        let deadline = timeout.map(|timeout| start + timeout);
         loop {
             // What there is comes first: it is what was waited for.
             if let Some(event) = self.take()? {
@@ -138,7 +155,7 @@ impl Watch {
             if timeout == Some(Duration::ZERO) && self.ear.is_none() {
                 return self.take();
             }
-            let waiting = self.arm();
+            let waiting = self.arm(start.elapsed() >= self.interval);
             if let Some(event) = self.take()? {
                 return Ok(Some(event));
             }
@@ -146,32 +163,55 @@ impl Watch {
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(None);
             }
-            let due = [deadline, self.feed.due(), Some(now + self.interval)];
-            let left = due
-                .into_iter()
-                .flatten()
-                .min()
-                .map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
-            match waiting {
-                Some((control, value)) => control.wait(value, left),
-                None => std::thread::sleep(left),
-            }
+            let looks = (!matches!(waiting, Wait::Ear)).then(|| now + self.interval);
+            let due = [deadline, self.feed.due(), looks].into_iter().flatten().min();
+            self.wait(&waiting, due.map(|due| due.saturating_duration_since(now)));
         }
     }
 
-    /// Says that this watch is going to wait, in the way it does.
-    fn arm(&mut self) -> Option<(Arc<crate::map::Control>, u32)> {
+    /// Says that this watch is going to wait, in the way it does: with a descriptor if it has waited for `long`.
+    fn arm(&mut self, long: bool) -> Wait {
         if let Some(ear) = &self.ear {
-            self.feed.tend(&self.live);
-            // What rings from here on, the caller has not looked for yet.
-            ear.clear();
-            self.feed.announce_waiting(&self.live, Waiting::Times);
-            match self.feed.due() {
-                Some(due) => ear.bell().wake_at(due),
-                None => ear.attend_edits(),
-            }
+            self.attend(ear);
         }
-        self.feed.announce_waiting(&self.live, Waiting::Word)
+        if long && self.rest.is_none() {
+            let bell = self.feed.bell(&self.live).filter(|bell| bell.is_whole());
+            // Where there is none, one looks now and then.
+            self.rest = bell.and_then(|bell| bell.listen().ok());
+        }
+        if let Some(rest) = self.rest.as_ref().filter(|rest| long && rest.bell().is_whole()) {
+            self.attend(rest);
+            return Wait::Ear;
+        }
+        match self.feed.announce_waiting(&self.live, Waiting::Word) {
+            Some((control, value)) => Wait::Word(control, value),
+            None => Wait::Time,
+        }
+    }
+
+    /// Has an ear woken by whatever comes from here on.
+    fn attend(&self, ear: &bell::Ear) {
+        // What rings from here on, the caller has not looked for yet.
+        ear.clear();
+        self.feed.announce_waiting(&self.live, Waiting::Times);
+        match self.feed.due() {
+            Some(due) => ear.bell().wake_at(due),
+            None => ear.attend_edits(),
+        }
+    }
+
+    /// Waits, but not longer than that.
+    fn wait(&self, waiting: &Wait, most: Option<Duration>) {
+        let long = most.unwrap_or(Duration::MAX);
+        match (waiting, &self.rest) {
+            (Wait::Word(control, value), _) => control.wait(*value, long),
+            (Wait::Ear, Some(rest)) => {
+                let timeout = most.and_then(|most| Timespec::try_from(most).ok());
+                // Whatever ends it, one looks.
+                let _ = poll(&mut [PollFd::new(&rest.as_fd(), PollFlags::IN)], timeout.as_ref());
+            }
+            _ => std::thread::sleep(long),
+        }
     }
 
     /// Returns the next event there is already, and leaves the descriptor readable if it takes one.
@@ -282,8 +322,9 @@ impl Watch {
         self.position
     }
 
-    /// Sets how often [`Watch::next`] looks by itself while it waits: for edits, and where there is no run
-    /// directory for commits as well. 250 ms if it is not set. The descriptor needs no such looking.
+    /// Sets how soon [`Watch::next`] looks by itself while it waits: for edits, and where there is no run
+    /// directory for commits as well. 250 ms if it is not set. It does so once, and again only where the system tells
+    /// it of neither. The descriptor needs no such looking.
     pub fn set_interval(&mut self, interval: Duration) {
         self.interval = interval.max(Duration::from_millis(1));
     }

@@ -12,7 +12,7 @@ use std::thread::{JoinHandle, ThreadId};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::bell::Ear;
-use super::{Event, Watch};
+use super::{Event, Feed, Watch};
 use crate::error::{Error, Result};
 use crate::live::Live;
 
@@ -49,7 +49,8 @@ pub(crate) struct Desk {
 
 #[derive(Debug, Default)]
 struct State {
-    subscribers: Vec<Arc<Subscriber>>,
+    /// Copied when it changes while the thread goes through it.
+    subscribers: Arc<Vec<Arc<Subscriber>>>,
     thread: Option<JoinHandle<()>>,
     serving: Option<ThreadId>,
     ear: Option<Arc<Ear>>,
@@ -96,7 +97,7 @@ impl Desk {
             state.serving = Some(thread.thread().id());
             (state.thread, state.ear) = (Some(thread), Some(ear));
         }
-        state.subscribers.push(subscriber.clone());
+        Arc::make_mut(&mut state.subscribers).push(subscriber.clone());
         state.ear.iter().for_each(|ear| ear.ring());
         Ok(())
     }
@@ -105,21 +106,15 @@ impl Desk {
     fn serve(&self, live: &Live, ear: &Ear) {
         let Ok(feed) = live.inner.feed(live) else { return };
         loop {
+            // What there is comes first: it is what was waited for.
+            let Some(mut more) = self.serve_all(live, &feed) else { return };
             feed.tend(live);
             // What rings from here on was not looked for yet.
             ear.clear();
             feed.announce_waiting(live, crate::map::Waiting::Times);
-            let subscribers = {
-                let state = self.state();
-                // Once the last one has ended there is no more to do; one that comes then starts another thread.
-                if state.subscribers.is_empty() || state.serving != Some(std::thread::current().id()) {
-                    return;
-                }
-                state.subscribers.clone()
-            };
-            let mut more = false;
-            for subscriber in &subscribers {
-                more |= subscriber.serve();
+            match self.serve_all(live, &feed) {
+                Some(yet_more) => more |= yet_more,
+                None => return,
             }
             if more {
                 continue;
@@ -132,11 +127,31 @@ impl Desk {
             let _ = poll(&mut [PollFd::new(&ear.as_fd(), PollFlags::IN)], None);
         }
     }
+
+    /// Serves each subscriber in turn. Returns whether there may be more for one of them; `None` once the last one has
+    /// ended, and so the thread: one that comes then starts another.
+    fn serve_all(&self, live: &Live, feed: &Feed) -> Option<bool> {
+        let subscribers = {
+            let state = self.state();
+            if state.subscribers.is_empty() || state.serving != Some(std::thread::current().id()) {
+                return None;
+            }
+            state.subscribers.clone()
+        };
+        // Where it cannot be told, each is told why.
+        let end = feed.end(live).ok();
+        let mut more = false;
+        for subscriber in subscribers.iter() {
+            more |= subscriber.serve(end);
+        }
+        Some(more)
+    }
 }
 
 impl Subscriber {
-    /// Calls back with what there is, up to a bound. Returns whether there may be more.
-    fn serve(&self) -> bool {
+    /// Calls back with what there is, up to a bound; `end` is where there is nothing more. Returns whether there may
+    /// be more.
+    fn serve(&self, end: Option<u64>) -> bool {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..TURN {
             if self.ended.load(Ordering::Acquire) {
@@ -144,6 +159,9 @@ impl Subscriber {
                 return false;
             }
             let Some((watch, callback)) = &mut *work else { return false };
+            if Some(watch.sequence()) == end {
+                return false;
+            }
             let told = match watch.take() {
                 Ok(None) => return false,
                 Ok(Some(event)) => Ok(event),
@@ -166,7 +184,7 @@ impl Drop for Subscription {
         // The thread looks before each call.
         self.subscriber.ended.store(true, Ordering::Release);
         let mut state = self.desk.state();
-        state.subscribers.retain(|subscriber| !Arc::ptr_eq(subscriber, &self.subscriber));
+        Arc::make_mut(&mut state.subscribers).retain(|subscriber| !Arc::ptr_eq(subscriber, &self.subscriber));
         let inside = state.serving == Some(std::thread::current().id());
         let (mut thread, mut ear) = (None, None);
         if state.subscribers.is_empty() {

@@ -697,3 +697,62 @@ fn a_commit_of_another_process_wakes_at_once() {
         assert!(child.wait().expect("ends").success());
     }
 }
+
+/// How often a thread of this process has gone to sleep so far.
+fn sleeps(thread: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/status")).expect("readable");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.expect("counted").trim().parse().expect("a number")
+}
+
+#[test]
+fn a_watch_that_waits_for_long_does_nothing_and_is_woken_by_everything() {
+    let fixture = fixture();
+    let live = fixture.live();
+    assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1500"));
+    let (sender, receiver) = mpsc::channel();
+    let mut watch = live.watch("*", None).expect("opens");
+    std::thread::spawn(move || {
+        sender
+            .send((rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned(), Vec::new()))
+            .expect("listens");
+        while let Ok(Some(event)) = watch.next(None) {
+            sender.send((0, told(&event))).expect("listens");
+        }
+    });
+    let (thread, _) = receiver.recv().expect("it runs");
+    let is_told = |expected: &str| {
+        let (_, changes) = receiver.recv_timeout(Duration::from_secs(20)).expect("told");
+        assert_eq!(changes, [expected]);
+        // It comes to rest: it waits for a while in the way that is woken soonest, and looks for edits.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let is_at_rest = || {
+            let before = sleeps(thread);
+            std::thread::sleep(Duration::from_millis(600));
+            sleeps(thread) == before
+        };
+        while !is_at_rest() {
+            assert!(Instant::now() < deadline, "it is woken for nothing");
+        }
+    };
+    set(&live, &[("network.lan.mtu", "1")]);
+    is_told("set network.lan.mtu 1500 1");
+    set(&Live::open(fixture.options()).expect("opens"), &[("network.lan.mtu", "2")]);
+    is_told("set network.lan.mtu 1 2");
+    fixture.write("system", "config system 's'\n\toption name 'b'\n");
+    is_told("set system.s.name a b");
+    // A program with another run directory wakes nobody by itself.
+    let mut options = fixture.options();
+    options.dirs.run.as_mut().expect("there is one").path = fixture.path("another");
+    set(&Live::open(options).expect("opens"), &[("network.lan.mtu", "3")]);
+    is_told("set network.lan.mtu 2 3");
+    assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("3"), "it can be read");
+    // The watch may put a control file in it while it goes.
+    while std::fs::remove_dir_all(fixture.path("run"))
+        .is_err_and(|error| error.kind() != io::ErrorKind::NotFound)
+    {}
+    set(&fixture.live(), &[("network.lan.mtu", "4")]);
+    is_told("set network.lan.mtu 3 4");
+    set(&fixture.live(), &[("network.lan.mtu", "5")]);
+    is_told("set network.lan.mtu 4 5");
+}
