@@ -141,6 +141,13 @@ bench-lookup: lib ## measure only the C library, beside uthash, hashbrown, LMDB,
 bench-commit: target/bin/cms ## measure only commits and the bytes they write, beside SQLite, LMDB, redb, stock uci and a bare log; TMPDIR must be on a disk
 	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/bench-commit.jsonl commit wear $(BENCH)
 
+bench-events: target/bin/cms lib ## measure only events, beside a futex, an eventfd, Redis and inotify; TMPDIR must be on a disk
+	@command -v redis-server >/dev/null || { echo "bench-events: installing redis-server (apt); its service is not used"; \
+	  sudo=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && sudo=; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends redis-server >/dev/null || \
+	  echo "bench-events: redis-server is not to be had; it is left out"; }
+	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/bench-events.jsonl events $(BENCH)
+
 bench-publish: ## measure what the map's part of a commit takes, by the size of the package
 	$(CARGO) test --release --locked --lib -- --ignored --nocapture how_long_publishing_takes
 

@@ -5,7 +5,7 @@
 
 mod bulk;
 mod engines;
-mod home;
+pub mod home;
 mod wear;
 
 use std::cell::{Cell, RefCell};

@@ -7,6 +7,7 @@ mod commit;
 mod contender;
 mod data;
 mod dataset;
+mod events;
 #[allow(unsafe_code, reason = "C is called: the library under test, and most peers")]
 mod ffi;
 mod field;
@@ -40,8 +41,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const HELP: &str = "\
 usage: cms-bench [--quick] [--jsonl FILE] [GROUP...]
 
-GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, instructions, commit or
-wear; without any, all of them run.
+GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, instructions, commit, wear or events;
+without any, all of them run.
 
   --quick       few repetitions, nothing above 100 000 options: a smoke run
   --jsonl FILE  where the rows go as JSON objects (default: target/bench.jsonl of the repository)
@@ -59,7 +60,7 @@ environment:
 type Group = fn(&Stage, &mut Report) -> Result<()>;
 
 /// All groups, in the order they run.
-const GROUPS: [(&str, Group); 11] = [
+const GROUPS: [(&str, Group); 12] = [
     ("parse", parse::run),
     ("process", process::run),
     ("memory", memory::run),
@@ -71,6 +72,7 @@ const GROUPS: [(&str, Group); 11] = [
     ("instructions", instructions::run),
     ("commit", commit::run),
     ("wear", commit::wear),
+    ("events", events::run),
 ];
 
 /// What the command line asks for.
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         Some((word, rest)) if word == instructions::INTERNAL => instructions::read(rest),
         Some((word, rest)) if word == writer::INTERNAL => writer::write(rest),
         Some((word, rest)) if word == commit::INTERNAL => commit::crash(rest),
+        Some((word, rest)) if word == events::INTERNAL => events::listen(rest),
         _ => arguments().and_then(|arguments| arguments.map_or(Ok(()), run)),
     };
     match done {

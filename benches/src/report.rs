@@ -152,7 +152,9 @@ impl Report {
     pub fn case(&mut self, case: &str, unit: Unit, figures: &[Figure]) -> Result<()> {
         let best = figures.iter().map(|figure| unit.cost(figure.value)).fold(f64::INFINITY, f64::min);
         for figure in figures {
-            let ratio = unit.cost(figure.value) / best;
+            let cost = unit.cost(figure.value);
+            // The best may be nothing at all.
+            let ratio = if cost > best { cost / best } else { 1.0 };
             print_row(case, unit, figure, ratio);
             let mut row = serde_json::json!({
                 "group": self.group, "case": case, "impl": figure.name,

@@ -11,7 +11,6 @@ mod deferred;
 mod disk;
 mod events;
 mod events_cli;
-mod events_speed;
 mod faults;
 mod golden;
 mod group;

@@ -9,6 +9,7 @@
 //!   else, a prepared key. The loops in `c/harness.c` are told how many there are.
 //! - F4. A scratch buffer has [`SCRATCH`] bytes, more than any key or value here.
 
+mod board;
 mod gvdb;
 mod harness;
 mod hashbrown;
@@ -22,6 +23,7 @@ mod uthash;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
 
+pub use board::Board;
 pub use gvdb::Gvdb;
 pub use harness::{Mode, Work, batches, run_until, time};
 pub use hashbrown::Hashbrown;

@@ -1,0 +1,243 @@
+//! Those who are told: in a process of their own, which is the benchmark itself with other arguments, or on a
+//! thread of this one. Each notes on the board when its code runs.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cms::{Live, Options, Subscription};
+use rustix::event::{PollFd, PollFlags, epoll, poll};
+use rustix::fs::inotify;
+use rustix::thread::futex;
+
+use super::clock::now;
+use super::redis;
+use crate::Result;
+use crate::ffi::Board;
+
+/// The first argument that makes the benchmark listen: `INTERNAL WAY COUNT BOARD PLACE`.
+pub const INTERNAL: &str = "internal-listener";
+
+/// What is watched.
+pub const PATTERN: &str = "network";
+
+/// How one is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Threads wait for a word of the board.
+    Futex,
+    /// An eventfd, which is the standard input.
+    Eventfd,
+    /// A file that is renamed into a directory, and read.
+    Inotify,
+    /// Connections to Redis that have subscribed.
+    Redis,
+    /// `Watch::next`, which waits by itself.
+    Next,
+    /// `Watch::fd`, with poll.
+    Poll,
+    /// `Live::subscribe`.
+    Subscribe,
+    /// As above, of another package than the one that changes.
+    Idle,
+}
+
+impl Way {
+    /// All of them.
+    const ALL: [Self; 8] = [
+        Self::Futex,
+        Self::Eventfd,
+        Self::Inotify,
+        Self::Redis,
+        Self::Next,
+        Self::Poll,
+        Self::Subscribe,
+        Self::Idle,
+    ];
+
+    /// The name among the arguments.
+    fn name(self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// A process that listens. It ends when this is dropped.
+pub struct Process(Child);
+
+impl Process {
+    /// Starts it and waits until it listens. `place` is what is listened to, besides the environment.
+    pub fn start(
+        way: Way,
+        count: usize,
+        board: &Path,
+        place: &Path,
+        environment: &[(&'static str, PathBuf)],
+        input: Stdio,
+    ) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([INTERNAL, &way.name(), &count.to_string()]).arg(board).arg(place);
+        command.envs(environment.iter().map(|(name, path)| (name, path)));
+        let child = command.stdin(input).stdout(Stdio::piped()).spawn()?;
+        let mut process = Self(child);
+        let mut ready = [0];
+        let output = process.0.stdout.as_mut().ok_or("no output")?;
+        output.read_exact(&mut ready).map_err(|_| format!("{way:?}: the listener does not start"))?;
+        Ok(process)
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Notes that a listener was told.
+fn note(board: &Board, listener: usize) {
+    board.time(listener).store(now(), Ordering::Relaxed);
+    // Who sees the count sees the time.
+    board.told().fetch_add(1, Ordering::Release);
+}
+
+/// What the process does.
+pub fn listen(arguments: &[String]) -> Result<()> {
+    let [way, count, board, place] = arguments else { return Err("internal: wrong arguments".into()) };
+    let way = *Way::ALL.iter().find(|known| known.name() == *way).ok_or("internal: no such way")?;
+    let (count, place) = (count.parse()?, Path::new(place));
+    let board = Board::open(Path::new(board))?;
+    let ready = || -> Result<()> {
+        println!();
+        Ok(std::io::stdout().flush()?)
+    };
+    match way {
+        Way::Futex => {
+            let threads = on_futex(&board, count);
+            std::thread::sleep(Duration::from_millis(300));
+            ready()?;
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            Ok(())
+        }
+        Way::Eventfd => {
+            let input = rustix::io::dup(std::io::stdin())?;
+            ready()?;
+            on_eventfd(&board, &input)
+        }
+        Way::Inotify => on_inotify(&board, place, ready),
+        Way::Redis => on_redis(&board, place, count, ready),
+        Way::Next | Way::Poll => watch(&board, way == Way::Poll, ready),
+        Way::Subscribe | Way::Idle => {
+            let live = Live::open(Options::default())?;
+            let pattern = if way == Way::Idle { "system" } else { PATTERN };
+            let _subscriptions = subscribe(&live, pattern, &board, count)?;
+            std::thread::sleep(Duration::from_millis(300));
+            ready()?;
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
+/// Starts threads that wait for the word of the board, for good.
+pub fn on_futex(board: &Board, count: usize) -> Vec<std::thread::JoinHandle<()>> {
+    let seen = board.futex().load(Ordering::Acquire);
+    let listen = |listener| {
+        let board = board.clone();
+        // A thousand of them need no more.
+        std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
+            let mut seen = seen;
+            loop {
+                while board.futex().load(Ordering::Acquire) == seen {
+                    let _ = futex::wait(board.futex(), futex::Flags::empty(), seen, None);
+                }
+                note(&board, listener);
+                seen += 1;
+            }
+        })
+    };
+    (0..count).map_while(|listener| listen(listener).ok()).collect()
+}
+
+/// Reads an eventfd, for good.
+pub fn on_eventfd(board: &Board, eventfd: &OwnedFd) -> Result<()> {
+    loop {
+        rustix::io::read(eventfd, &mut [0_u8; 8])?;
+        note(board, 0);
+    }
+}
+
+/// Waits for a file, for good, and reads it.
+fn on_inotify(board: &Board, place: &Path, ready: impl FnOnce() -> Result<()>) -> Result<()> {
+    let instance = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+    let dir = place.parent().ok_or("it is in no directory")?;
+    inotify::add_watch(&instance, dir, inotify::WatchFlags::MOVED_TO)?;
+    ready()?;
+    let mut events = [0_u8; 4096];
+    loop {
+        rustix::io::read(&instance, &mut events)?;
+        std::hint::black_box(std::fs::read(place)?);
+        note(board, 0);
+    }
+}
+
+/// Subscribes with so many connections, which one thread reads.
+fn on_redis(board: &Board, place: &Path, count: usize, ready: impl FnOnce() -> Result<()>) -> Result<()> {
+    redis::allow_descriptors();
+    let connections: Vec<UnixStream> = (0..count).map(|_| redis::subscribe(place)).collect::<Result<_>>()?;
+    let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    for (listener, connection) in (0..).zip(&connections) {
+        epoll::add(&all, connection, epoll::EventData::new_u64(listener), epoll::EventFlags::IN)?;
+    }
+    ready()?;
+    let mut events = Vec::with_capacity(128);
+    let mut message = [0; 4096];
+    loop {
+        events.clear();
+        epoll::wait(&all, rustix::buffer::spare_capacity(&mut events), None)?;
+        for event in &events {
+            let listener = usize::try_from(event.data.u64())?;
+            let mut connection = &connections[listener];
+            if connection.read(&mut message)? == 0 {
+                return Err("Redis has ended".into());
+            }
+            note(board, listener);
+        }
+    }
+}
+
+/// Follows a store with one watch, for good.
+fn watch(board: &Board, by_poll: bool, ready: impl FnOnce() -> Result<()>) -> Result<()> {
+    let live = Live::open(Options::default())?;
+    let mut watch = live.watch(PATTERN, None)?;
+    // What there was to be done at first is done.
+    let _ = watch.next(Some(Duration::from_millis(300)))?;
+    ready()?;
+    loop {
+        if by_poll {
+            let fd = watch.fd()?;
+            poll(&mut [PollFd::new(&fd.as_fd(), PollFlags::IN)], None)?;
+        }
+        if watch.next(by_poll.then_some(Duration::ZERO))?.is_some() {
+            note(board, 0);
+        }
+    }
+}
+
+/// Subscribes so often.
+pub fn subscribe(live: &Live, pattern: &str, board: &Board, count: usize) -> Result<Vec<Subscription>> {
+    let subscribe = |listener| {
+        let board = board.clone();
+        Ok(live.subscribe(pattern, None, move |_| note(&board, listener))?)
+    };
+    (0..count).map(subscribe).collect()
+}

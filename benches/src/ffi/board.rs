@@ -1,0 +1,52 @@
+//! Words that several processes map: the futex that is the limit, and the times at which listeners were told.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use memmap2::MmapRaw;
+
+use crate::Result;
+
+/// How long it is: room for more listeners than a store may have.
+const LENGTH: usize = 1 << 16;
+/// Where the times start.
+const TIMES: usize = 64;
+
+/// See the module documentation. Clones map the same memory.
+#[derive(Clone)]
+pub struct Board(std::sync::Arc<MmapRaw>);
+
+impl Board {
+    /// Maps the file, making it if it is not there.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        file.set_len(LENGTH as u64)?;
+        Ok(Self(std::sync::Arc::new(MmapRaw::map_raw(&file)?)))
+    }
+
+    /// The word that who waits for a futex waits for.
+    pub fn futex(&self) -> &AtomicU32 {
+        // SAFETY: mapped as long as `self` is, aligned to a page, and only ever used as an atomic.
+        unsafe { AtomicU32::from_ptr(self.0.as_mut_ptr().cast()) }
+    }
+
+    /// How often a listener was told something.
+    pub fn told(&self) -> &AtomicU64 {
+        self.word(8)
+    }
+
+    /// When the listener of that number was told last, in nanoseconds of the system's clock.
+    pub fn time(&self, listener: usize) -> &AtomicU64 {
+        self.word(TIMES + listener * 8)
+    }
+
+    /// The word at a multiple of 8.
+    fn word(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset + 8 <= LENGTH, "the board is too small");
+        // SAFETY: inside the mapping, as was just checked.
+        let place = unsafe { self.0.as_mut_ptr().add(offset) };
+        // SAFETY: mapped as long as `self` is, aligned since the page and the offset are, and only ever an atomic.
+        unsafe { AtomicU64::from_ptr(place.cast()) }
+    }
+}
