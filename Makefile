@@ -107,10 +107,16 @@ fuzz-replay:
 stress: ## readers, writers that are killed, editors, a run directory that vanishes: for CMS_STRESS_SECONDS (60)
 	CMS_STRESS_SECONDS=$${CMS_STRESS_SECONDS:-60} $(CARGO) test --locked --release --test it stress:: -- --nocapture
 
-soak: stress ## what takes minutes: stress, flipped bits of a map, power cuts, 2000 kills, 6400 commits of 32 writers, a day of writes
+soak: stress soak-events ## what takes minutes: stress, events, flipped bits of a map, power cuts, 2000 kills, 6400 commits of 32 writers, a day of writes
 	CMS_EXHAUSTIVE=1 $(CARGO) test --locked --release --lib map::tests
 	CMS_EXHAUSTIVE=1 CMS_KILLS=2000 CMS_COMMITS=200 CMS_DAY_COMMITS=25000 \
 	  $(CARGO) test --locked --release --test it -- --nocapture power_cut:: log_faults:: kills:: a_day_of_writes
+
+.PHONY: soak-events
+SOAK_EVENTS = $(CARGO) test --locked --release --test it -- --nocapture --exact
+soak-events: ## 10 million events, seen by watchers that are killed all the time; a backlog of a million, and one that is too long
+	CMS_SOAK_EVENTS=$${CMS_SOAK_EVENTS:-10000000} $(SOAK_EVENTS) events_soak::each_watcher_sees_everything_in_order_however_often_it_is_killed
+	CMS_SOAK_EVENTS=1000000 $(SOAK_EVENTS) events_soak::who_is_far_behind_misses_nothing_as_long_as_the_log_keeps_it
 
 .PHONY: loom miri cross
 loom: ## check the models of what writers and readers share, in every order of their steps (src/map/model.rs)

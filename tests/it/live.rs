@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cms::files::{Call, Files, Probe};
 use cms::map::Value;
@@ -446,4 +447,37 @@ fn a_limit_below_what_any_map_takes_refuses_commits_and_loses_nothing() {
         }
         fixture.write("network", NETWORK);
     }
+}
+
+/// Counts how often the text of a package is read.
+#[derive(Default)]
+struct Reads(AtomicUsize);
+
+impl Probe for Reads {
+    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
+        if call == Call::Read && path.ends_with("config/network") {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(usize::MAX)
+    }
+}
+
+/// A text that was read within 50 ms of its last change was read anew with each look for edits, for good.
+#[test]
+fn a_text_that_was_read_early_is_read_once_more_and_then_known_by_its_times() {
+    let fixture = Fixture::new(&[("network", NETWORK)]);
+    let reads = Arc::new(Reads::default());
+    let options = Options { files: Files::probed(reads.clone()), ..fixture.options() };
+    let live = Live::open(options).expect("opens");
+    assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    live.refresh().expect("readable");
+    let before = reads.0.load(Ordering::SeqCst);
+    for _ in 0..5 {
+        assert!(!live.refresh().expect("readable"));
+    }
+    assert_eq!(reads.0.load(Ordering::SeqCst), before);
+    fixture.write("network", &NETWORK.replace("10.0.0.1", "10.0.0.2"));
+    assert!(live.refresh().expect("readable"), "an edit is seen all the same");
+    assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.2"));
 }

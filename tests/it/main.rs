@@ -11,6 +11,7 @@ mod deferred;
 mod disk;
 mod events;
 mod events_cli;
+mod events_soak;
 mod faults;
 mod golden;
 mod group;
