@@ -87,7 +87,7 @@ def test_every_function_has_the_result_and_the_arguments_of_the_header(header: s
     assert len(there) > 40
     assert sorted(there) == sorted(_ffi.SIGNATURES)
     for name, signature in there.items():
-        assert signature == _ffi.SIGNATURES[name], name
+        assert list(signature) == _ffi.signature(name), name
 
 
 def test_the_callbacks_have_the_result_and_the_arguments_of_the_header(header: str) -> None:
@@ -119,7 +119,7 @@ def test_every_handle_of_the_header_is_known_and_given_back(header: str) -> None
     # An event is its watch's.
     assert sorted(there) == sorted(["cms_event", *(kind.__name__ for kind in _ffi.RELEASES)])
     for kind, release in _ffi.RELEASES.items():
-        assert _ffi.SIGNATURES[release] == (None, ctypes.POINTER(kind))
+        assert _ffi.signature(release) == [None, ctypes.POINTER(kind)]
 
 
 def test_every_status_has_its_number_and_an_exception(header: str) -> None:

@@ -39,29 +39,34 @@ from ._errors import (
     WrongType as WrongType,
 )
 from ._ffi import VERSION as VERSION
-from ._key import Key as Key
-from ._section import Package as Package, Section as Section
-from ._snapshot import Snapshot as Snapshot
 from ._store import Store as Store, open as open
-from ._txn import Transaction as Transaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._history import By as By, Change as Change, ChangeKind as ChangeKind, Entry as Entry, Pending as Pending
+    from ._key import Key as Key
+    from ._section import Package as Package, Section as Section
+    from ._snapshot import Snapshot as Snapshot
     from ._status import Status as Status
+    from ._txn import Transaction as Transaction
     from ._watch import Subscription as Subscription, Verifier as Verifier, Watch as Watch
 
 __version__ = VERSION
 
-# What takes long to load, for what few programs need: typing and enum.
+# What a program may not need: some of it loads typing and enum, which takes long.
 _LATER = {
     "By": "_history",
     "Change": "_history",
     "ChangeKind": "_history",
     "Entry": "_history",
+    "Key": "_key",
+    "Package": "_section",
     "Pending": "_history",
+    "Section": "_section",
+    "Snapshot": "_snapshot",
     "Status": "_status",
     "Subscription": "_watch",
+    "Transaction": "_txn",
     "Verifier": "_watch",
     "Watch": "_watch",
 }

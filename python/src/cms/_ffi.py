@@ -198,10 +198,15 @@ class cms_change(Structure):
     )
 
 
-P: Any = POINTER
 cms_status = c_int
-cms_event_callback = CFUNCTYPE(None, P(cms_event), cms_status, c_void_p)
-cms_verify_callback = CFUNCTYPE(c_int32, P(cms_event), P(c_char), c_size_t, c_void_p)
+cms_event_callback = CFUNCTYPE(None, POINTER(cms_event), cms_status, c_void_p)
+cms_verify_callback = CFUNCTYPE(c_int32, POINTER(cms_event), POINTER(c_char), c_size_t, c_void_p)
+
+
+def P(kind: Any) -> Any:
+    """Stands for POINTER(kind), which is a class, and made when the function is first used: see `signature`."""
+    return (kind,)
+
 
 # The result of each function and its arguments. `char *`, which is written to, is P(c_char).
 SIGNATURES: Dict[str, Tuple[Any, ...]] = {
@@ -295,6 +300,16 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_verify_close": (None, P(cms_verifier)),
 }
 
+
+def signature(name: str) -> List[Any]:
+    """Returns the result and the arguments of a function as ctypes knows them."""
+
+    def made(kind: Any) -> Any:
+        return POINTER(made(kind[0])) if type(kind) is tuple else kind
+
+    return [made(kind) for kind in SIGNATURES[name]]
+
+
 # What gives a handle back.
 RELEASES = {
     cms_store: "cms_close",
@@ -323,7 +338,7 @@ class Library:
         if name not in SIGNATURES:
             raise AttributeError(name)
         function = self._symbol(name)
-        function.restype, *function.argtypes = SIGNATURES[name]
+        function.restype, *function.argtypes = signature(name)
         if function.restype is cms_status:
             # Not errcheck, which would be a second call for each: what a status means differs by function.
             function.restype = c_int

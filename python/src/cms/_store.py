@@ -7,12 +7,9 @@ import os
 from . import _ffi
 from ._errors import check, fail, text
 from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OPEN_PRIVATE, byref
-from ._key import Key
 from ._keys import OPTIONS, encode, option, parts
 from ._log import Log
 from ._reader import MISSING, Root
-from ._snapshot import Snapshot
-from ._txn import Transaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +17,10 @@ if TYPE_CHECKING:
 
     from ._errors import Error
     from ._history import Entry
+    from ._key import Key
     from ._section import Package
+    from ._snapshot import Snapshot
+    from ._txn import Transaction
     from ._watch import Subscription, Verifier, Watch
 
     Path = Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]
@@ -209,10 +209,14 @@ class Store(Root, Log):
 
     def key(self, text: str) -> Key:
         """Prepares a key that is read again and again. It need not exist yet."""
+        from ._key import Key
+
         return Key(self, text)
 
     def snapshot(self) -> Snapshot:
         """Opens a snapshot of the last commit, for many values of one state."""
+        from ._snapshot import Snapshot
+
         return Snapshot(self._use())
 
     # Changes of others.
@@ -292,6 +296,8 @@ class Store(Root, Log):
         `message` says why, for the history. With `confirm` it is taken back unless it is confirmed within so many
         seconds. With `force` it is made whatever others have changed meanwhile.
         """
+        from ._txn import Transaction
+
         txn = Transaction(self._use())
         txn.prepare(message, confirm, force)
         return txn
