@@ -417,13 +417,20 @@ impl Inner {
 
     /// Reports whether a map shows the text of its package as it is.
     fn is_up_to(&self, map: &Map, place: &crate::store::Place, text: &std::fs::Metadata) -> Result<bool> {
-        let Some(source) = map.source().filter(|source| source.is(text)) else { return Ok(false) };
-        if source.is_settled() {
+        let Some((source, at)) = map.source_and_place().filter(|(source, _)| source.is(text)) else {
+            return Ok(false);
+        };
+        if source.is_settled() || map.is_proven(at) {
             return Ok(true);
         }
+        let is_late = source.is_settled_now();
         // The file may have been written again within the same tick of the clock.
         let (text, _) = self.store.read_settled(place)?;
-        Ok((source.hash, source.len) == (crate::map::of_text(&text), text.len() as u64))
+        let is_same = (source.hash, source.len) == (crate::map::of_text(&text), text.len() as u64);
+        if is_same && is_late {
+            map.prove(at);
+        }
+        Ok(is_same)
     }
 
     fn refresh(&self) -> Result<bool> {
@@ -451,11 +458,10 @@ impl Inner {
 
     /// Returns the map to use in place of one, `None` in its place if the package is gone.
     fn refreshed(&self, place: &Place, entry: &Entry) -> Result<Option<Option<Map>>> {
-        let found = match self.store.place(entry.name.as_bytes()) {
+        let (found, text) = match self.store.find(entry.name.as_bytes()) {
             Err(error) if error.code() == Code::NotFound => return Ok(Some(None)),
             found => found?,
         };
-        let text = std::fs::metadata(&found.path).map_err(Error::io("read", &found.path))?;
         if !entry.map.is_retired() && self.is_up_to(&entry.map, &found, &text)? {
             return Ok(None);
         }

@@ -195,6 +195,11 @@ impl Store {
     /// [`Error::NotFound`] if there is no such regular file; [`Error::Missing`] if there is not even the
     /// configuration directory.
     pub fn place(&self, package: &[u8]) -> Result<Place> {
+        self.find(package).map(|(place, _)| place)
+    }
+
+    /// As [`Store::place`], with the attributes of the file.
+    pub(crate) fn find(&self, package: &[u8]) -> Result<(Place, std::fs::Metadata)> {
         let missing = || Error::NotFound { key: name::show(package) };
         let path = Path::new(std::ffi::OsStr::from_bytes(package));
         let by_path = package.starts_with(b"/") || package.starts_with(b"./");
@@ -203,13 +208,13 @@ impl Store {
             false if package.starts_with(b".") => return Err(missing()),
             false => (self.named_path(path), true),
         };
-        if !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
+        let Some(metadata) = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file) else {
             let dir = self.config_missing().filter(|_| staged);
             return Err(dir.map_or_else(missing, Error::from));
-        }
+        };
         let file_name = package.rsplit(|byte| *byte == b'/').next().unwrap_or(package);
         let name = if by_path { file_name } else { package };
-        Ok(Place { path, name: name::show(name), staged })
+        Ok((Place { path, name: name::show(name), staged }, metadata))
     }
 
     /// Says so if there is no configuration directory.

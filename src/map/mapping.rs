@@ -34,6 +34,9 @@ pub(crate) struct Map {
     pub(super) base: Seq,
     /// Where the last block or record may start, in bytes.
     pub(super) last_start: usize,
+    /// Of which source this process has found that it stands for the text as long as the times of the file are those:
+    /// where its block is, or 0.
+    proven: std::sync::atomic::AtomicU32,
 }
 
 /// How much memory a map takes, in bytes.
@@ -78,7 +81,7 @@ impl Map {
         }
         let (seed, base) = (u64_at(header, H_SEED), Seq(u32_at(header, H_BASE)));
         let last_start = region.len().saturating_sub(OVERREAD);
-        Ok(Self { region, index, seed, base, last_start })
+        Ok(Self { region, index, seed, base, last_start, proven: <_>::default() })
     }
 
     /// Makes a map for this process alone.
@@ -120,8 +123,25 @@ impl Map {
 
     /// Returns the text the map was made from, or brought up to.
     pub fn source(&self) -> Option<Source> {
+        self.source_and_place().map(|(source, _)| source)
+    }
+
+    /// As [`Map::source`], with what [`Map::prove`] is to be told.
+    pub fn source_and_place(&self) -> Option<(Source, u32)> {
         let at = At(self.region.load(W_SOURCE, Ordering::Acquire));
-        Block::at(&self.region, at).filter(Block::is_intact).and_then(|block| Source::read(&block))
+        let block = Block::at(&self.region, at).filter(Block::is_intact)?;
+        Source::read(&block).map(|source| (source, at.0))
+    }
+
+    /// Notes that the text was compared so late that the times of its file prove it from now on.
+    pub fn prove(&self, place: u32) {
+        // It stands for nothing but itself: the place of a source is never that of another.
+        self.proven.store(place, Ordering::Relaxed);
+    }
+
+    /// Reports whether that was noted.
+    pub fn is_proven(&self, place: u32) -> bool {
+        self.proven.load(Ordering::Relaxed) == place
     }
 
     /// Returns how much memory the map takes.

@@ -11,6 +11,11 @@ use super::hash::u64_at;
 /// nanoseconds of age they do not prove that it is the same.
 const SETTLED_NS: i64 = 50_000_000;
 
+fn now_ns() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}
+
 /// The identity of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Source {
@@ -32,13 +37,12 @@ pub(crate) struct Source {
 impl Source {
     /// Takes the identity of a file that was just read, or whose text is known.
     pub fn of(metadata: &Metadata, text: &[u8], hash: u64) -> Self {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self {
             inode: metadata.ino(),
             size: metadata.size(),
             modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
             changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-            seen_ns: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
+            seen_ns: now_ns(),
             hash,
             len: text.len() as u64,
             shown: (hash, text.len() as u64),
@@ -66,7 +70,16 @@ impl Source {
     /// Reports whether the identity proves that the text is the same. It does not if the file was written
     /// just before it was read.
     pub fn is_settled(&self) -> bool {
-        self.seen_ns.saturating_sub(self.changed_ns.max(self.modified_ns)) > SETTLED_NS
+        self.is_settled_at(self.seen_ns)
+    }
+
+    /// Reports whether it would prove that if the text was read now.
+    pub fn is_settled_now(&self) -> bool {
+        self.is_settled_at(now_ns())
+    }
+
+    fn is_settled_at(&self, seen_ns: i64) -> bool {
+        seen_ns.saturating_sub(self.changed_ns.max(self.modified_ns)) > SETTLED_NS
     }
 
     pub(super) fn read(block: &Block<'_>) -> Option<Self> {
