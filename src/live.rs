@@ -372,8 +372,6 @@ impl Inner {
             if let Some(map) = self.fresh(shared, &found)? {
                 return Ok(Some(map));
             }
-            // A new one must not show a text that is behind the log.
-            let _ = self.store.finish_last();
             let seed = self.table.read(|table| table.seed);
             match place.ours.then(|| self.store.share(shared, &found)) {
                 Some(Ok(Some(map))) if map.seed() == seed => return Ok(Some(map)),

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::{Damage, Error, Result};
+use crate::ledger::Ledger;
+use crate::lock::PackageLock;
+use crate::log::Log;
 use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, of_text};
 use crate::package::{Package, Touched};
 use crate::step::{Known, Step};
@@ -122,8 +125,21 @@ impl Store {
     /// [`Error::Parse`] if the text has errors, [`Error::Full`] if the map would be too large, [`Error::Io`]
     /// if it cannot be made, [`Error::Locked`] if a writer does not finish in time.
     pub(crate) fn share(&self, shared: &Shared, place: &Place) -> Result<Option<Map>> {
-        let _lock = self.take_lock(&place.path)?.once();
+        let _locks = self.lock_settled(place)?;
         self.share_locked(shared, place)
+    }
+
+    /// Takes the lock of a package whose text is not behind the log: a map made from it would go back behind what others
+    /// have seen. The log's lock comes with it if that was needed; nobody commits meanwhile.
+    fn lock_settled(&self, place: &Place) -> Result<(PackageLock, Option<Ledger<'_>>)> {
+        let lock = self.take_lock(&place.path)?.once();
+        if !self.log().is_some_and(Log::is_open_ended) {
+            return Ok((lock, None));
+        }
+        // The log's lock is taken before those of packages.
+        drop(lock);
+        let ledger = self.ledger()?;
+        Ok((self.take_lock(&place.path)?.once(), Some(ledger)))
     }
 
     /// As [`Store::share`], for who holds the lock of the package.
@@ -145,7 +161,7 @@ impl Store {
     ///
     /// As for [`Store::share`].
     pub(crate) fn remake(&self, shared: &Shared, place: &Place) -> Result<()> {
-        let _lock = self.take_lock(&place.path)?.once();
+        let _locks = self.lock_settled(place)?;
         let (text, metadata) = self.read_settled(place)?;
         let state = State { place, text, metadata, in_place: None, step: None };
         let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;

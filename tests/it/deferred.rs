@@ -375,7 +375,8 @@ fn a_full_disk_leaves_the_text_for_later_and_the_commit_made() {
 #[test]
 fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
     let fixture = fixture();
-    let live = open(&fixture);
+    let live = Live::open(later(&fixture, Duration::from_millis(5))).expect("opens");
+    assert_eq!(get(&live, "network.wan.mtu").as_deref(), Some("1400"));
     let options: String = (0..200).map(|number| format!("\toption o{number} '0'\n")).collect();
     fixture.write("network", &format!("{TEXT}config s 's'\n{options}"));
     live.refresh().expect("readable");
