@@ -323,9 +323,15 @@ impl Inner {
         {
             return None;
         }
-        let map = self.map(package).ok().flatten()?;
-        let (hash, len) = map.source().filter(|_| map.usage().shared && !map.is_retired())?.shown;
-        Some(Digest { hash, len })
+        // One may be replaced by a larger one while it is looked at.
+        for _ in 0..10 {
+            let map = self.map(package).ok().flatten().filter(|map| map.usage().shared)?;
+            if let Some(source) = map.source().filter(|_| !map.is_retired()) {
+                let (hash, len) = source.shown;
+                return Some(Digest { hash, len });
+            }
+        }
+        None
     }
 
     /// Reports whether a package is open, and its map is not one that commits are published to.

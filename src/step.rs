@@ -119,17 +119,16 @@ impl Store {
             let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
             files.read(&open).map_err(Error::io("read", &place.path))
         };
-        let mut text = read()?;
-        if let Some(shown) = shown {
-            if let Some(known) = self.follow(place, text, shown)? {
-                return Ok(known);
-            }
-            text = read()?;
-        } else if self.log().is_some_and(Log::is_open_ended) {
-            // The text may be behind the log. Where that cannot be mended now, the commit finds out.
-            let _ = self.finish_last();
-            text = read()?;
+        if let Some(shown) = shown
+            && let Some(known) = self.follow(place, read()?, shown)?
+        {
+            return Ok(known);
         }
+        if self.log().is_some_and(Log::is_open_ended) {
+            // The text may be behind what others have seen. Where that cannot be mended, the commit finds out.
+            drop(self.ledger());
+        }
+        let text = read()?;
         match self.find_known(place, &text) {
             Some(known) => Ok(known),
             None => self.learn(place, text),

@@ -9,7 +9,7 @@ use cms::log::{Kind, Limits};
 use cms::{Durability, Form, Live, Options, Store};
 
 use crate::live::{Fixture, get};
-use crate::oracle::{Chain, litter};
+use crate::oracle::{Chain, litter, scratch};
 
 const TEXT: &str = "# kept\nconfig interface 'lan'\n\toption mtu '1500' # kept\n\toption a '0'\n\nconfig interface 'wan'\n\toption mtu '1400'\n";
 const NEVER: Duration = Duration::from_secs(100_000);
@@ -374,27 +374,25 @@ fn a_full_disk_leaves_the_text_for_later_and_the_commit_made() {
 
 #[test]
 fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
-    let fixture = fixture();
-    let live = Live::open(later(&fixture, Duration::from_millis(5))).expect("opens");
-    assert_eq!(get(&live, "network.wan.mtu").as_deref(), Some("1400"));
     let options: String = (0..200).map(|number| format!("\toption o{number} '0'\n")).collect();
-    fixture.write("network", &format!("{TEXT}config s 's'\n{options}"));
-    live.refresh().expect("readable");
+    let root = scratch();
+    std::fs::create_dir(root.path().join("config")).expect("made");
+    std::fs::write(root.path().join("config/p"), format!("config s 's'\n{options}")).expect("written");
+    // Short segments, so that texts are put in place over and over while others begin transactions.
+    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
+    let options = crate::oracle::options(root.path(), Files::default(), limits);
+    let lock_timeout = Duration::from_secs(60);
+    let live = Live::open(Options { durability: Durability::Log, lock_timeout, ..options }).expect("opens");
     std::thread::scope(|scope| {
-        for thread in 0..16 {
+        for thread in 0..4 {
             let live = live.clone();
             scope.spawn(move || {
-                for number in 0..400 {
-                    let mut transaction = live.begin().expect("begun");
-                    transaction
-                        .set(
-                            format!("network.s.o{thread}").as_bytes(),
-                            format!("committed-{number}").as_bytes(),
-                        )
-                        .expect("set");
-                    transaction.commit().unwrap_or_else(|error| panic!("{error}"));
+                for number in 1..=400 {
+                    // A state that is older than one's own last commit would be a conflict.
+                    set(&live, &format!("p.s.o{thread}"), &number.to_string());
                 }
             });
         }
     });
+    (0..4).for_each(|thread| assert_eq!(get(&live, &format!("p.s.o{thread}")).as_deref(), Some("400")));
 }
