@@ -146,17 +146,19 @@ impl Store {
     fn late<'g>(&self, ledger: &mut Ledger<'_>, place: &'g Place) -> Result<Option<Joint<'g, Late>>> {
         let newest = ledger.newest(&place.name);
         if let Some(late) = self.deferred.get(&place.path)
-            && newest.is_some_and(|(digest, _)| digest == late.now.digest)
+            && let Some((digest, _)) = newest
             && let Some(late) = self.still(place, late)?
+            // Another may have gone on from it.
+            && let Some(now) = self.follow(place, &late.now, digest)?
         {
-            return Ok(Some(Joint::new(place, late.now.clone(), late)));
+            return Ok(Some(Joint::new(place, now.clone(), Late { now, ..late })));
         }
         let Some(Reading { text, locked, .. }) = self.read_current(&place.path)? else { return Ok(None) };
         let file = locked.file.metadata().map_err(Error::io("read", &place.path))?;
         let in_place = Source::of(&file, &text, of_text(&text));
         let now = match newest {
             // Another has left it for later.
-            Some((digest, true)) => match self.follow(place, text, digest)? {
+            Some((digest, true)) => match self.made_of(place, text, digest)? {
                 Some(known) => known,
                 None => return Ok(None),
             },
@@ -165,8 +167,21 @@ impl Store {
         Ok(Some(Joint::new(place, now.clone(), Late { file, in_place, now })))
     }
 
-    /// Returns the state that the log's records lead to from the text in place; `None` if that is none of theirs.
-    pub(crate) fn follow(&self, place: &Place, text: Vec<u8>, wanted: Digest) -> Result<Option<Arc<Known>>> {
+    /// Returns the state that the log's records lead to from another one; `None` if that is none of theirs.
+    pub(crate) fn follow(
+        &self,
+        place: &Place,
+        from: &Arc<Known>,
+        wanted: Digest,
+    ) -> Result<Option<Arc<Known>>> {
+        match from.digest == wanted {
+            true => Ok(Some(from.clone())),
+            false => self.made_of(place, from.text().to_vec(), wanted),
+        }
+    }
+
+    /// As [`Store::follow`], from a text.
+    pub(crate) fn made_of(&self, place: &Place, text: Vec<u8>, wanted: Digest) -> Result<Option<Arc<Known>>> {
         let Some(log) = self.log() else { return Ok(None) };
         let Some(text) = log.text_from(&place.name, text, wanted)? else { return Ok(None) };
         match self.find_known(place, &text) {

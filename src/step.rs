@@ -91,6 +91,12 @@ impl Store {
         states.get(&place.path).filter(|state| state.digest == digest).cloned()
     }
 
+    /// Returns the state of a package that is known.
+    fn last_known(&self, place: &Place) -> Option<Arc<Known>> {
+        let states = self.states.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.get(&place.path).cloned()
+    }
+
     /// Reads a text that is not known.
     ///
     /// # Errors
@@ -111,18 +117,22 @@ impl Store {
     ///
     /// As for [`Store::load_committed`].
     pub(crate) fn load_known(&self, place: &Place, shown: Option<Digest>) -> Result<Arc<Known>> {
-        if let Some(known) = shown.and_then(|shown| self.find_state(place, shown)) {
-            return Ok(known);
-        }
         let files = &self.options.files;
         let read = || {
             let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
             files.read(&open).map_err(Error::io("read", &place.path))
         };
-        if let Some(shown) = shown
-            && let Some(known) = self.follow(place, read()?, shown)?
-        {
-            return Ok(known);
+        if let Some(shown) = shown {
+            // Others have gone on from what was known, or from what is in the file.
+            let followed = match self.last_known(place) {
+                Some(last) => self.follow(place, &last, shown)?,
+                None => None,
+            };
+            if let Some(known) =
+                followed.map_or_else(|| self.made_of(place, read()?, shown), |k| Ok(Some(k)))?
+            {
+                return Ok(known);
+            }
         }
         if self.log().is_some_and(Log::is_open_ended) {
             // The text may be behind what others have seen. Where that cannot be mended, the commit finds out.

@@ -271,23 +271,24 @@ impl Log {
             return Ok(Some(text));
         }
         let (mut since, mut reached) = (Vec::new(), false);
-        let found = self.each_back(|record| {
-            let change = record.packages.into_iter().find(|change| change.package == package);
-            Ok(match change {
-                Some(change) if change.after == start => ControlFlow::Break(()),
-                Some(change) => {
-                    reached |= change.after == wanted;
-                    since.extend(reached.then_some(change.hunks));
-                    ControlFlow::Continue(())
+        for first in self.segments()?.into_iter().rev() {
+            let Some((_, bytes)) = self.read(first)? else { continue };
+            // What comes of it is compared with what is wanted, and so the chain need not be.
+            let next = |before: &Frame<'_>| segment::frame(&bytes, before.end);
+            let frames: Vec<Frame<'_>> = std::iter::successors(segment::frame(&bytes, HEAD), next).collect();
+            for record in frames.into_iter().rev().filter_map(|frame| Record::decode(frame.body)) {
+                let change = record.packages.into_iter().find(|change| change.package == package);
+                let Some(change) = change else { continue };
+                if change.after == start {
+                    let text =
+                        since.into_iter().rev().try_fold(text, |text, hunks: Vec<Hunk>| apply(&text, &hunks));
+                    return Ok(text.filter(|text| Digest::of(text) == wanted));
                 }
-                None => ControlFlow::Continue(()),
-            })
-        })?;
-        if found.is_none() {
-            return Ok(None);
+                reached |= change.after == wanted;
+                since.extend(reached.then_some(change.hunks));
+            }
         }
-        let text = since.into_iter().rev().try_fold(text, |text, hunks| apply(&text, &hunks));
-        Ok(text.filter(|text| Digest::of(text) == wanted))
+        Ok(None)
     }
 }
 
