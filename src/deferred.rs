@@ -115,8 +115,12 @@ impl Store {
         let locks = locks?;
         let mut joints = BTreeMap::new();
         for (path, place) in places {
-            let Some(joint) = self.late(ledger, place)? else { return Ok(false) };
-            joints.insert(path, joint);
+            match self.late(ledger, place) {
+                Ok(Some(joint)) => drop(joints.insert(path, joint)),
+                Err(error @ Error::Locked { .. }) => return Err(error),
+                // It concerns only those who work on this package, who are told when they commit alone.
+                Ok(None) | Err(_) => return Ok(false),
+            }
         }
         let accepted = self.accept(&mut joints, requests);
         let sequences = ledger.commit_each(&transactions(&accepted))?;

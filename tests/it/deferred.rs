@@ -308,6 +308,23 @@ fn without_maps_that_others_can_see_the_text_is_written_at_once() {
 }
 
 #[test]
+fn a_package_that_cannot_be_read_is_in_nobody_elses_way() {
+    let fixture = fixture();
+    let live = open(&fixture);
+    let mut broken = live.begin().expect("begun");
+    broken.set(b"system.s.a", b"1").expect("set");
+    let mut both = live.begin().expect("begun");
+    both.set(b"network.lan.a", b"1").expect("set");
+    both.set(b"system.s.a", b"2").expect("set");
+    fixture.write("system", "config system 's\n");
+    assert!(matches!(broken.commit(), Err(cms::Error::Parse(_))));
+    assert!(matches!(both.commit(), Err(cms::Error::Parse(_))));
+    set(&live, "network.lan.a", "2");
+    assert_eq!(get(&live, "network.lan.a").as_deref(), Some("2"));
+    assert_eq!(text(&fixture, "system"), "config system 's\n");
+}
+
+#[test]
 fn watches_are_told_before_the_text_is_there_and_once() {
     let fixture = fixture();
     let (live, other) = (open(&fixture), open(&fixture));
