@@ -5,6 +5,8 @@
 //! place. Whoever takes the lock finishes what another has left ([`Store::ledger`]), and notes what was changed
 //! by hand since ([`Ledger::look`]).
 
+mod recovery;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -144,32 +146,6 @@ impl Store {
         let timeout = self.options.lock_timeout;
         self.the_log()?.write(Instant::now() + timeout, timeout)?;
         self.ledger()
-    }
-
-    /// Finishes the commit that a crash has interrupted, and takes back the one that was not confirmed in time, if
-    /// there are such. It costs next to nothing if not.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Store::commit`].
-    pub fn recover(&self) -> Result<()> {
-        self.finish_last()?;
-        self.enforce()
-    }
-
-    pub(crate) fn finish_last(&self) -> Result<()> {
-        let Some(log) = self.log().filter(|log| log.is_open_ended()) else { return Ok(()) };
-        // While another works there is nothing to recover from; without rights there is nothing to be done.
-        match log.write(Instant::now(), Duration::ZERO) {
-            Ok(writer) => {
-                let (waiting, unsettled, segment) = (Vec::new(), None, writer.segment());
-                let writer = Some(writer);
-                Ledger { store: self, writer, waiting, unsettled, segment }.recover().map(|_| ())
-            }
-            Err(Error::Locked { .. }) => Ok(()),
-            Err(error) if cannot_be_written(&error) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     /// Notes in the log what was changed by hand since the last transaction.
@@ -495,35 +471,6 @@ impl Ledger<'_> {
         }
         self.write_down(vec![record]).map(|_| ())
     }
-
-    /// Puts the texts of logged transactions in place that are not. Returns whether there were any.
-    pub fn recover(&mut self) -> Result<bool> {
-        let Some(writer) = &mut self.writer else { return Ok(false) };
-        let records = writer.open_ended()?;
-        if records.is_empty() {
-            self.store.deferred.clear();
-            return Ok(false);
-        }
-        // They may be there without being durable: then a power cut would leave texts that nobody has committed.
-        writer.sync()?;
-        let mut names: Vec<&str> =
-            records.iter().flat_map(|record| &record.packages).map(|c| c.package.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        // What is to be finished may be the work of one who was promised more than this store promises.
-        let options = self.store.options.fully_durable();
-        let store = Store { options, ..self.store.clone() };
-        let mut recovered = false;
-        for name in names {
-            let steps: Vec<&PackageChange> =
-                records.iter().filter_map(|record| record.package(name)).collect();
-            recovered |= store.finish(name, &steps)?;
-        }
-        writer.mark_applied();
-        self.store.deferred.clear();
-        self.store.announce(writer.sequence());
-        Ok(recovered)
-    }
 }
 
 /// Returns the owner of a file: who changed it, as far as can be told.
@@ -532,74 +479,6 @@ fn owner(path: &Path) -> u32 {
 }
 
 impl Store {
-    /// Brings the text of a package from one of the states that transactions went through to the last of them.
-    /// One that is none of them was changed by hand, and is brought together with that. Returns whether the text was
-    /// changed.
-    fn finish(&self, name: &str, steps: &[&PackageChange]) -> Result<bool> {
-        let place = Place { path: self.dirs().config.path.join(name), name: name.to_owned(), staged: true };
-        let _lock = self.take_lock(&place.path)?;
-        for _ in 0..crate::commit::ATTEMPTS {
-            let Some(reading) = self.read_if_there(&place.path)? else { continue };
-            let present = reading.as_ref().map(|reading| Digest::of(&reading.text));
-            // How many of the steps are done: the latest state that fits.
-            let done = (0..=steps.len()).rev().find(|done| {
-                done.checked_sub(1).and_then(|last| steps.get(last)).map(|step| Some(step.after))
-                    == Some(present)
-                    || steps.get(*done).is_some_and(|step| step.before == present && !step.unknown)
-            });
-            let (old, before) = match reading.as_ref() {
-                Some(reading) => (Some(reading.identity), reading.text.clone()),
-                None => (None, Vec::new()),
-            };
-            let text = match done {
-                Some(done) => self.after(&place, &steps[done..], before.clone()),
-                None if reading.is_some() => self.reconciled(&place, steps, &before)?,
-                None => None,
-            };
-            let Some(text) = text.filter(|text| *text != before) else {
-                // It is in place, but whoever has put it there may have died before that was durable.
-                return self.settle_for_another(&place).map(|()| false);
-            };
-            let is_right = |found: &[u8]| found == text;
-            let mut draft = match self.find_draft(&place.path, old, is_right)? {
-                Some(draft) => draft,
-                None => self.draft(&place.path, &text, old)?,
-            };
-            if self.put(&mut draft)? {
-                self.settle(&place.path, &draft)?;
-                self.tidy_up([&place])?;
-                let metadata = draft.metadata()?;
-                let state =
-                    State { place: &place, text: Arc::new(text), metadata, in_place: None, step: None };
-                self.publish(&[state], None);
-                return Ok(true);
-            }
-        }
-        let why = "the file kept changing while it was being written".to_owned();
-        Err(Error::Conflict { key: name.to_owned(), why })
-    }
-
-    /// Returns the text that steps lead to; `None` if they are not of this text.
-    fn after(&self, place: &Place, steps: &[&PackageChange], before: Vec<u8>) -> Option<Vec<u8>> {
-        match steps.last().and_then(|last| self.find_state(place, last.after)) {
-            Some(known) => Some(known.text().to_vec()),
-            None => steps.iter().try_fold(before, |text, step| log::apply(&text, &step.hunks)),
-        }
-    }
-
-    /// Returns the text that a file is to have which was changed by hand while steps were to be put in place; `None`
-    /// if what was there before is not known any more.
-    fn reconciled(&self, place: &Place, steps: &[&PackageChange], theirs: &[u8]) -> Result<Option<Vec<u8>>> {
-        let (Some(log), Some(first)) = (self.log(), steps.first()) else { return Ok(None) };
-        let base = match first.before {
-            Some(before) => log.text_of(&place.name, before)?,
-            None => Some(Vec::new()),
-        };
-        let ours = base.clone().and_then(|base| self.after(place, steps, base));
-        let both = base.zip(ours);
-        Ok(both.map(|(base, ours)| crate::reconcile::reconcile(&place.name, &base, &ours, theirs)))
-    }
-
     /// Begins a record.
     pub(crate) fn record(&self, why: &Why) -> Record {
         Record {
