@@ -64,7 +64,7 @@ pub(crate) struct Ledger<'s> {
     waiting: Vec<Record>,
     /// Why some of the texts that are in place may not survive a power cut, while others are still being put there.
     unsettled: Option<Error>,
-    /// The segment that was appended to when the lock was taken.
+    /// The segment that was appended to when the lock was taken; see [`Writer::rested_segment`].
     segment: u64,
 }
 
@@ -114,9 +114,8 @@ impl Store {
             Err(error) => return Err(crate::verify::explain(error)),
         };
         let behind = ledger.behind();
-        // One that was begun while texts were behind counts as new once they are not.
-        let begun = ledger.writer.as_ref().filter(|_| behind != Behind::Now);
-        ledger.segment = begun.map_or(0, Writer::segment);
+        // One that was begun when texts were left behind counts as new once they are not.
+        ledger.segment = ledger.writer.as_ref().map_or(0, Writer::rested_segment);
         if behind != Behind::Later {
             ledger.recover()?;
         }

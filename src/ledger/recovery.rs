@@ -26,7 +26,7 @@ impl Store {
         // While another works there is nothing to recover from; without rights there is nothing to be done.
         match log.write(Instant::now(), Duration::ZERO) {
             Ok(writer) => {
-                let (waiting, unsettled, segment) = (Vec::new(), None, writer.segment());
+                let (waiting, unsettled, segment) = (Vec::new(), None, writer.rested_segment());
                 let writer = Some(writer);
                 Ledger { store: self, writer, waiting, unsettled, segment }.recover().map(|_| ())
             }

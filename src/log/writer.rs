@@ -242,6 +242,15 @@ impl Writer<'_> {
         segment.map_or(0, |segment| segment.first)
     }
 
+    /// As [`Writer::segment`]; 0 if texts are not in place since before that segment was begun.
+    pub fn rested_segment(&self) -> u64 {
+        let segment = self.segment();
+        let oldest = self.tail.as_ref().and_then(|tail| tail.open_ends.first());
+        // The first record repeats what was; the next is what the segment was begun for.
+        let rested = oldest.is_none_or(|spot| spot.first == segment && spot.sequence > segment + 1);
+        if rested { segment } else { 0 }
+    }
+
     /// Reports whether the texts of all records are in place.
     pub fn is_at_rest(&self) -> bool {
         self.tail.as_ref().is_some_and(|tail| tail.open_ends.is_empty())

@@ -317,3 +317,21 @@ fn a_day_of_writes_takes_no_more_than_the_log_may() {
         verified.last - verified.first
     );
 }
+
+#[test]
+fn they_are_made_as_well_where_texts_follow_later() {
+    let fixture = fixture();
+    let later = Options {
+        durability: Durability::Log,
+        text_delay: Duration::from_secs(100_000),
+        ..options(&fixture)
+    };
+    let live = Live::open(later).expect("opens");
+    for hour in 0..700 {
+        busy_hours(&live, hour..hour + 1);
+        // As the thread does after a while; so all texts are in place when a segment is begun.
+        live.flush().expect("there is room");
+    }
+    let all = automatic(live.store());
+    assert!(all.len() > 3, "{all:?}");
+}
