@@ -228,7 +228,14 @@ impl Store {
             }
         }
         // To make the first map of a package is no commit: nothing has changed.
-        let is_commit = !create || found.iter().any(|(_, old)| old.is_some());
+        let is_new = !create || found.iter().any(|(_, old)| old.is_some());
+        // Nor is it one to put a text in place that the maps have shown since it was committed.
+        let is_shown = |(state, old): &(&State<'_>, Option<_>)| {
+            let shown = old.as_deref().and_then(Map::source).map(|source| source.shown);
+            shown == Some((of_text(&state.text), state.text.len() as u64))
+        };
+        let is_late = !create && sequence.is_none() && !found.is_empty() && found.iter().all(is_shown);
+        let is_commit = is_new && !is_late;
         let revision = if is_commit { publishing.next(sequence) } else { publishing.revision() };
         let (mut made, mut kept) = (Vec::new(), Vec::new());
         let mut failed = Ok(());
