@@ -50,9 +50,14 @@ impl Store {
     /// that has errors and no better text.
     pub fn repair(&self) -> Result<Repair> {
         let problems = self.verify_log()?.problems;
+        match self.finish_last() {
+            // What is in the log and not in the texts has to be put there before the log is set aside.
+            Ok(()) | Err(Error::Damaged { what: Damage::Log, .. }) => {}
+            Err(error) => return Err(error),
+        }
         let broken = self.broken()?;
         let mut packages = Vec::new();
-        // Writing to a damaged log writes over what stands behind the damage; it is done only for a good text.
+        // There is no need to write to a damaged log, but for what it tells of a good text.
         if problems.is_empty() || !broken.is_empty() {
             match self.mend(broken) {
                 Ok(mended) => packages = mended,

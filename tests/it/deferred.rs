@@ -67,6 +67,13 @@ fn programs_see_it_at_once_and_the_text_follows() {
     settled(&fixture);
     let history = live.store().history(None, 2).expect("readable");
     assert_eq!(history.iter().map(|record| record.sequence).collect::<Vec<_>>(), [second, first]);
+    // Revisions are the numbers of the log, however often texts have followed.
+    for number in 1..4 {
+        assert_eq!(live.revision(), second + number - 1, "nothing new is to be read");
+        assert_eq!(set(&live, "network.lan.mtu", &format!("{number}0")), second + number);
+        live.flush().expect("there is room");
+    }
+    assert_eq!(live.store().revision().expect("there is a log"), second + 3);
 }
 
 #[test]
@@ -412,4 +419,31 @@ fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
         }
     });
     (0..4).for_each(|thread| assert_eq!(get(&live, &format!("p.s.o{thread}")).as_deref(), Some("400")));
+}
+
+#[test]
+fn repair_puts_texts_in_place_before_it_sets_a_damaged_log_aside() {
+    let fixture = fixture();
+    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
+    let options = Options { log: limits, ..later(&fixture, NEVER) };
+    let live = Live::open(options.clone()).expect("opens");
+    for round in 0..200 {
+        set(&live, "network.lan.mtu", &format!("{round} ").repeat(if round < 199 { 300 } else { 1 }));
+    }
+    live.flush().expect("there is room");
+    set(&live, "network.lan.mtu", "1501");
+    assert!(!text(&fixture, "network").contains("1501"), "it is for later");
+    let state = std::fs::read_dir(fixture.path("state")).expect("readable").next().expect("one");
+    let logs = std::fs::read_dir(state.expect("readable").path()).expect("readable");
+    let logs = logs.map(|entry| entry.expect("readable").path());
+    let first = logs.filter(|path| path.extension().is_some_and(|end| end == "log")).min().expect("several");
+    let mut bytes = std::fs::read(&first).expect("there are several segments");
+    bytes[2000] ^= 1;
+    std::fs::write(&first, bytes).expect("written");
+    // In another process it would be the same.
+    let repaired = Store::new(options).repair().expect("set aside");
+    assert!(!repaired.problems.is_empty(), "{repaired:?}");
+    assert_eq!(text(&fixture, "network"), TEXT.replace("1500", "1501"));
+    drop(live);
+    assert_eq!(text(&fixture, "network"), TEXT.replace("1500", "1501"));
 }
