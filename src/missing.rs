@@ -11,6 +11,8 @@ pub enum Missing {
     ConfigDir(PathBuf),
     /// A directory for the log.
     Log,
+    /// A directory for locks and maps, and for those who are to be asked or told.
+    RunDir,
     /// A revision, as it was written.
     Revision {
         /// What was written.
@@ -58,6 +60,7 @@ impl Missing {
         match self {
             Self::ConfigDir(_) => Some("make it, or name another with CMS_CONFIG_DIR or 'cms -c DIR'"),
             Self::Log => Some("name one with CMS_STATE_DIR or 'cms --state-dir DIR'"),
+            Self::RunDir => Some("name one with CMS_RUN_DIR or 'cms --run-dir DIR'"),
             Self::Revision { .. } => Some(
                 "a revision is a number, -N, @{10 min ago}, @{2026-11-21 08:02} or the label of a snapshot; \
                  see 'cms history' and 'cms snapshots'",
@@ -78,6 +81,7 @@ impl fmt::Display for Missing {
         match self {
             Self::ConfigDir(path) => write!(f, "{}: no such configuration directory", path.display()),
             Self::Log => write!(f, "there is no log, since no directory for it can be written"),
+            Self::RunDir => write!(f, "there is no run directory that can be used"),
             Self::Revision { spec, why } => write!(f, "revision {spec}: {why}"),
             Self::Unlogged { package } => write!(f, "{package}: the log knows of no such package"),
             Self::Before { package, revision } => {

@@ -21,6 +21,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use crate::dirs::{Dirs, Origin};
 use crate::error::{Error, Result};
 use crate::map::trusted;
+use crate::missing::Missing;
 use crate::store::Store;
 
 /// The directory of the system's services.
@@ -100,10 +101,9 @@ impl Roster {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is no run directory; [`Error::Io`] if it cannot be made, or is none of ours.
+    /// [`Error::Missing`] if there is no run directory; [`Error::Io`] if it cannot be made, or is none of ours.
     fn make(dirs: &Dirs, role: Role) -> Result<Self> {
-        let missing = || Error::NotFound { key: "a run directory".into() };
-        let run = &dirs.run.as_ref().ok_or_else(missing)?.path;
+        let run = &dirs.run.as_ref().ok_or(Missing::RunDir)?.path;
         let config = std::fs::metadata(&dirs.config.path).map_err(Error::io("read", &dirs.config.path))?;
         let folder = run.join(role.folder());
         let dir = folder.join(name_of(&config));
@@ -196,7 +196,7 @@ impl Note {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is no run directory, [`Error::Io`] if it cannot be written to; what `ready` says.
+    /// [`Error::Missing`] if there is no run directory, [`Error::Io`] if it cannot be written to; what `ready` says.
     pub fn leave(
         store: &Store,
         role: Role,
@@ -232,7 +232,7 @@ impl Note {
             }
             return seen.map(|()| note);
         }
-        Err(Error::NotFound { key: "a run directory that stays".into() })
+        Err(Missing::RunDir.into())
     }
 
     /// Reports whether others can find it.

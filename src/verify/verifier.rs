@@ -21,6 +21,7 @@ use super::{ASKED, TIMEOUT, message};
 use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::log::Record;
+use crate::missing::Missing;
 use crate::roster::{Note, Role, Roster, socket_of};
 use crate::store::Store;
 use crate::watch::{Event, Pattern};
@@ -75,7 +76,7 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the pattern is none; [`Error::NotFound`] if there is no run directory;
+    /// [`Error::Invalid`] if the pattern is none; [`Error::Missing`] if there is no run directory;
     /// [`Error::Io`] with `PermissionDenied` unless this is root or the owner of the configuration directory, whose
     /// word counts, or if the run directory is of someone else; [`Error::Io`] if there can be no socket or no thread.
     pub fn verify(
@@ -110,8 +111,7 @@ impl Door {
             socket = Some(Arc::new(open(roster, &socket_of(path))?));
             Ok(())
         })?;
-        let missing = || Error::NotFound { key: "the socket of a verifier".into() };
-        Ok(Self { note, socket: socket.ok_or_else(missing)? })
+        Ok(Self { note, socket: socket.ok_or(Missing::RunDir)? })
     }
 }
 

@@ -158,6 +158,7 @@ impl Feed {
         if moved || any && self.is_control_lost(live) {
             let _ = live.refresh();
             bell.attend(&places(live));
+            lock(&self.listing).renew(live.store());
         }
         self.edits.tend(live, &self.tail, edited);
     }

@@ -24,7 +24,7 @@ impl Listing {
             match &self.note {
                 Some(note) => note.set_pattern(&self.text()),
                 // Where there is no place for a note, a watch works as well.
-                None => self.note = Note::leave(store, Role::Watcher, &self.text(), |_, _| Ok(())).ok(),
+                None => self.note = self.leave(store),
             }
         }
     }
@@ -42,6 +42,17 @@ impl Listing {
                 _ => self.note = None,
             }
         }
+    }
+
+    /// Leaves the note anew if it is gone, with the run directory for example.
+    pub fn renew(&mut self, store: &Store) {
+        if self.note.as_ref().is_some_and(|note| !note.is_there()) {
+            self.note = self.leave(store);
+        }
+    }
+
+    fn leave(&self, store: &Store) -> Option<Note> {
+        Note::leave(store, Role::Watcher, &self.text(), |_, _| Ok(())).ok()
     }
 
     fn text(&self) -> String {

@@ -99,7 +99,7 @@ impl Live {
     /// # Errors
     ///
     /// [`Error::Invalid`] if the pattern is none; [`Error::TooOld`] if the log does not go back to `since`;
-    /// [`Error::TooMany`] beyond [`MAX_WATCHES`]; [`Error::NotFound`] if there is no log, [`Error::Io`] if it
+    /// [`Error::TooMany`] beyond [`MAX_WATCHES`]; [`Error::Missing`] if there is no log, [`Error::Io`] if it
     /// cannot be read.
     pub fn watch(&self, pattern: &str, since: Option<u64>) -> Result<Watch> {
         let pattern = Pattern::parse(pattern)?;

@@ -320,6 +320,47 @@ fn what_a_dead_verifier_has_left_is_removed_and_a_run_directory_that_was_deleted
 }
 
 #[test]
+fn who_watches_is_seen_again_once_a_run_directory_was_deleted() {
+    let fixture = fixture();
+    let live = fixture.live();
+    let mut watch = live.watch("network.lan.mtu", None).expect("it watches");
+    let store = Store::new(fixture.options());
+    let told = || {
+        let place = store.place(b"network").expect("there");
+        let delta = cms::Delta::new(DeltaKind::Set, b"lan", Some(b"mtu"), Some(b"9"));
+        store.stage(&place, &[delta]).expect("staged");
+        let told = store.preview(&[place.clone()]).expect("readable").told;
+        store.revert(&place, None, None).expect("given up");
+        told
+    };
+    let before = told();
+    assert_eq!((before.len(), before[0].pattern.as_str()), (1, "network.lan.mtu"));
+    std::fs::remove_dir_all(fixture.path("run")).expect("removed");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while told() != before {
+        assert!(Instant::now() < deadline, "it is there again");
+        watch.next(Some(Duration::from_millis(20))).expect("readable");
+    }
+    drop(watch);
+    assert!(!fixture.path("run").join("watchers").exists());
+}
+
+#[test]
+fn a_transaction_whose_text_would_follow_later_is_verified() {
+    let fixture = fixture();
+    let options = Options { durability: cms::Durability::Log, ..fixture.options() };
+    let live = Live::open(options).expect("opens");
+    set(&live, &[("network.lan.mtu", "1300")]).expect("nobody verifies it");
+    let (verifier, asked) = guard(&live, "network");
+    let before = live.revision();
+    refusal(set(&live, &[("network.lan.mtu", "9001")]));
+    assert_eq!(live.revision(), before);
+    assert!(texts(&fixture).concat().contains("1300"), "what was for later is in place");
+    assert_eq!(asked.lock().expect("whole").len(), 1);
+    drop(verifier);
+}
+
+#[test]
 fn sockets_at_long_paths_work() {
     let mut fixture = fixture();
     fixture.dir = tempfile::Builder::new().prefix(&"x".repeat(150)).tempdir().expect("a directory");
