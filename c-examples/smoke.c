@@ -166,7 +166,8 @@ static void sizes_of_options(void)
             || size == offsetof(cms_options, save_dir) || size == offsetof(cms_options, run_dir)
             || size == offsetof(cms_options, state_dir) || size == offsetof(cms_options, flags)
             || size == offsetof(cms_options, map_limit) || size == offsetof(cms_options, source)
-            || size == offsetof(cms_options, log_limit) || size == offsetof(cms_options, durability);
+            || size == offsetof(cms_options, log_limit) || size == offsetof(cms_options, durability)
+            || size == offsetof(cms_options, text_delay);
         options.size = size;
         CHECK(cms_open(&options, &store) == (whole ? CMS_OK : CMS_ERR_INVALID));
         if (whole)

@@ -39,8 +39,9 @@
  *           the time of the fork; for all else it opens its own. Handles are closed on exec.
  * Limits    Keys, names and types have up to 65534 bytes, values less than 4 MiB, packages up to 2 GiB of text.
  *           A package with more in its text, from an editor for example, is CMS_ERR_INVALID to read.
- * Manners   The library prints nothing, exits never, starts no thread but for cms_subscribe, and changes
- *           neither signal handlers nor the locale. Only where memory runs out it says so on the standard error output and aborts.
+ * Manners   The library prints nothing, exits never, starts no thread but for cms_subscribe, cms_verify and
+ *           texts that are written later (see cms_options), and changes neither signal handlers nor the
+ *           locale. Only where memory runs out it says so on the standard error output and aborts.
  */
 
 
@@ -147,8 +148,8 @@ typedef enum {
     CMS_ERR_END = 16,
     // A fault of this library. The handle should be closed.
     CMS_ERR_INTERNAL = 17,
-    // A program that verifies transactions has refused this one, or has not answered; cms_last_error tells which, and
-    // why.
+    // A program that verifies transactions has refused this one, or has not answered; cms_last_error tells which,
+    // and why.
     CMS_ERR_REFUSED = 18,
 } cms_status;
 
@@ -223,6 +224,10 @@ typedef struct {
     // Line and column in the file, in bytes, counted from 1; 0 where there is none.
     uint32_t line;
     uint32_t column;
+    // With CMS_ERR_REFUSED the program that has refused it, its process, and why; else "" and 0.
+    const char *program;
+    const char *reason;
+    uint32_t pid;
 } cms_error;
 
 // How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
@@ -247,12 +252,14 @@ typedef struct {
     // How many bytes of the log are kept; 0: 4 MiB.
     uint64_t log_limit;
     // What commits survive: "full" (a power cut; NULL means this), "log" (the same, and the texts are written
-    // later: one sync instead of three) or "none" (the end of the process); and "PACKAGE=LEVEL" for one package, with commas
-    // between: "full,leases=log".
+    // later: one sync instead of three) or "none" (the end of the process); and "PACKAGE=LEVEL" for one package,
+    // with commas between: "full,leases=log".
     const char *durability;
     // For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
     // with the first such commit, which writes the texts then; so do cms_flush and cms_close.
     uint64_t text_delay;
+    // For how many milliseconds a commit waits for those who verify it, see cms_verify; 0: 5000.
+    uint64_t verify_timeout;
 } cms_options;
 
 // A piece of memory of the library: `len` bytes at `data`. A NUL byte follows them that does not count, so
@@ -639,8 +646,8 @@ cms_status cms_txn_rollback_to(cms_txn *txn, uint32_t savepoint);
 // another transaction to try again.
 //
 // CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what
-// it was, what it is and by whom. CMS_ERR_LOCKED: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what others
-// have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file
+// it was, what it is and by whom. CMS_ERR_LOCKED: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what
+// others have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file
 // cannot be written. CMS_ERR_FULL: see `map_limit`.
 cms_status cms_txn_commit(cms_txn *txn,
                           uint64_t *revision);
@@ -816,9 +823,9 @@ cms_status cms_subscribe(const cms_store *store,
 void cms_unsubscribe(cms_subscription *subscription);
 
 // Has `callback` decide on each transaction, of whatever process, that would change what `pattern` selects (see
-// cms_watch_open), before it is made. Who commits what is refused gets CMS_ERR_REFUSED, with the reason and the name of
-// this program in cms_last_error; so does he if the callback takes longer than he waits, 5 seconds, or the process
-// ends in it. One that has ended before does not count.
+// cms_watch_open), before it is made. Who commits what is refused gets CMS_ERR_REFUSED, with the reason and the name
+// of this program in cms_last_error; so does he if the callback takes longer than he waits, 5 seconds
+// unless his `verify_timeout` says otherwise, or the process ends in it. One that has ended before does not count.
 //
 // The callback runs on a thread of the library, one for each verifier. It may read the store, which is as it was
 // before the transaction. It must not change anything, which is an error there, nor close the store or the verifier.
@@ -827,8 +834,8 @@ void cms_unsubscribe(cms_subscription *subscription);
 // Edits of the texts by others are not verified, nor is it if a commit is taken back because it was not confirmed.
 //
 // CMS_ERR_INVALID: the pattern. CMS_ERR_PERMISSION: this is neither root nor the owner of the configuration
-// directory; or the run directory is someone else's. CMS_ERR_NOT_FOUND: there is no run directory. CMS_ERR_IO: the system
-// has no thread or descriptor left.
+// directory; or the run directory is someone else's. CMS_ERR_NOT_FOUND: there is no run directory. CMS_ERR_IO: the
+// system has no thread or descriptor left.
 cms_status cms_verify(const cms_store *store,
                       const char *pattern,
                       cms_verify_callback callback,

@@ -40,12 +40,14 @@ pub struct cms_options {
     /// How many bytes of the log are kept; 0: 4 MiB.
     pub log_limit: u64,
     /// What commits survive: "full" (a power cut; NULL means this), "log" (the same, and the texts are written
-    /// later: one sync instead of three) or "none" (the end of the process); and "PACKAGE=LEVEL" for one package, with commas
-    /// between: "full,leases=log".
+    /// later: one sync instead of three) or "none" (the end of the process); and "PACKAGE=LEVEL" for one package,
+    /// with commas between: "full,leases=log".
     pub durability: *const c_char,
     /// For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
     /// with the first such commit, which writes the texts then; so do cms_flush and cms_close.
     pub text_delay: u64,
+    /// For how many milliseconds a commit waits for those who verify it, see cms_verify; 0: 5000.
+    pub verify_timeout: u64,
 }
 
 /// Keep maps private to this process, even where they could be shared. Commits of others are then seen after
@@ -78,7 +80,7 @@ pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
 }
 
 /// Where the options of an older version may end: between two members, never in the middle of one.
-const ENDS: [usize; 9] = [
+const ENDS: [usize; 10] = [
     offset_of!(cms_options, config_dir),
     offset_of!(cms_options, save_dir),
     offset_of!(cms_options, run_dir),
@@ -88,6 +90,7 @@ const ENDS: [usize; 9] = [
     offset_of!(cms_options, source),
     offset_of!(cms_options, log_limit),
     offset_of!(cms_options, durability),
+    offset_of!(cms_options, text_delay),
 ];
 
 /// Reads options of any version: those that are missing are taken as zero, and those we do not know have to
@@ -149,6 +152,9 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     if all.text_delay != 0 {
         options.text_delay = Duration::from_millis(all.text_delay);
     }
+    if all.verify_timeout != 0 {
+        options.verify_timeout = Duration::from_millis(all.verify_timeout);
+    }
     Ok(options)
 }
 
@@ -198,6 +204,7 @@ mod tests {
             log_limit,
             durability: std::ptr::null(),
             text_delay: 0,
+            verify_timeout: 0,
         };
         let mut store = std::ptr::null_mut();
         // SAFETY: the options are whole, and their strings outlive the call.

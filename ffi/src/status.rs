@@ -54,8 +54,8 @@ pub enum cms_status {
     CMS_ERR_END = 16,
     /// A fault of this library. The handle should be closed.
     CMS_ERR_INTERNAL = 17,
-    /// A program that verifies transactions has refused this one, or has not answered; cms_last_error tells which, and
-    /// why.
+    /// A program that verifies transactions has refused this one, or has not answered; cms_last_error tells which,
+    /// and why.
     CMS_ERR_REFUSED = 18,
 }
 
@@ -84,6 +84,10 @@ pub struct cms_error {
     /// Line and column in the file, in bytes, counted from 1; 0 where there is none.
     pub line: u32,
     pub column: u32,
+    /// With CMS_ERR_REFUSED the program that has refused it, its process, and why; else "" and 0.
+    pub program: *const c_char,
+    pub reason: *const c_char,
+    pub pid: u32,
 }
 
 /// Why a call fails.
@@ -117,6 +121,9 @@ struct Last {
     hint: Vec<u8>,
     line: u32,
     column: u32,
+    program: Vec<u8>,
+    reason: Vec<u8>,
+    pid: u32,
 }
 
 const NONE: Last = Last {
@@ -127,6 +134,9 @@ const NONE: Last = Last {
     hint: Vec::new(),
     line: 0,
     column: 0,
+    program: Vec::new(),
+    reason: Vec::new(),
+    pid: 0,
 };
 
 /// What a thread remembers. A failure is put into words when someone asks: most who look for a key that may not be
@@ -179,12 +189,19 @@ impl Failure {
             Self::End => plain("there is nothing more".to_owned()),
             Self::Core(error) => {
                 let place = error.place();
+                let (program, reason, pid) = match &**error {
+                    Error::Refused { program, pid, reason } => (program.as_str(), reason.as_str(), *pid),
+                    _ => ("", "", 0),
+                };
                 Last {
                     file: place.file.map_or_else(Vec::new, |file| file.into_os_string().into_vec()),
                     key: place.key.unwrap_or_default().into_bytes(),
                     hint: error.hint().unwrap_or_default().as_bytes().to_vec(),
                     line: place.line,
                     column: place.column,
+                    program: program.into(),
+                    reason: reason.into(),
+                    pid,
                     ..plain(error.to_string())
                 }
             }
@@ -204,7 +221,8 @@ impl Failure {
 impl Last {
     /// Gives the texts the NUL bytes that C wants.
     fn ended(mut self) -> Self {
-        for text in [&mut self.message, &mut self.file, &mut self.key, &mut self.hint] {
+        let texts = [&mut self.message, &mut self.file, &mut self.key, &mut self.hint];
+        for text in texts.into_iter().chain([&mut self.program, &mut self.reason]) {
             text.retain(|byte| *byte != 0);
             text.push(0);
         }
@@ -318,8 +336,10 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
             let text = |bytes: &Vec<u8>| bytes.as_ptr().cast();
             let (message, file) = (text(&last.message), text(&last.file));
             let (key, hint) = (text(&last.key), text(&last.hint));
-            let (status, line, column) = (last.status, last.line, last.column);
-            (status != CMS_OK).then_some(cms_error { status, message, file, key, hint, line, column })
+            let (program, reason) = (text(&last.program), text(&last.reason));
+            let (status, line, column, pid) = (last.status, last.line, last.column, last.pid);
+            let told = cms_error { status, message, file, key, hint, line, column, program, reason, pid };
+            (status != CMS_OK).then_some(told)
         });
         let Ok(Some(told)) = told else { return CMS_ERR_NOT_FOUND };
         // SAFETY: the caller's pointer, which is not NULL.

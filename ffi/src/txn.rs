@@ -277,8 +277,8 @@ pub unsafe extern "C" fn cms_txn_rollback_to(txn: *mut cms_txn, savepoint: u32) 
 /// another transaction to try again.
 ///
 /// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what
-/// it was, what it is and by whom. CMS_ERR_LOCKED: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what others
-/// have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file
+/// it was, what it is and by whom. CMS_ERR_LOCKED: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what
+/// others have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file
 /// cannot be written. CMS_ERR_FULL: see `map_limit`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_commit(txn: *mut cms_txn, revision: *mut u64) -> cms_status {

@@ -23,9 +23,9 @@ pub type cms_verify_callback = Option<
 const ROOM: usize = 1024;
 
 /// Has `callback` decide on each transaction, of whatever process, that would change what `pattern` selects (see
-/// cms_watch_open), before it is made. Who commits what is refused gets CMS_ERR_REFUSED, with the reason and the name of
-/// this program in cms_last_error; so does he if the callback takes longer than he waits, 5 seconds, or the process
-/// ends in it. One that has ended before does not count.
+/// cms_watch_open), before it is made. Who commits what is refused gets CMS_ERR_REFUSED, with the reason and the name
+/// of this program in cms_last_error; so does he if the callback takes longer than he waits, 5 seconds
+/// unless his `verify_timeout` says otherwise, or the process ends in it. One that has ended before does not count.
 ///
 /// The callback runs on a thread of the library, one for each verifier. It may read the store, which is as it was
 /// before the transaction. It must not change anything, which is an error there, nor close the store or the verifier.
@@ -34,8 +34,8 @@ const ROOM: usize = 1024;
 /// Edits of the texts by others are not verified, nor is it if a commit is taken back because it was not confirmed.
 ///
 /// CMS_ERR_INVALID: the pattern. CMS_ERR_PERMISSION: this is neither root nor the owner of the configuration
-/// directory; or the run directory is someone else's. CMS_ERR_NOT_FOUND: there is no run directory. CMS_ERR_IO: the system
-/// has no thread or descriptor left.
+/// directory; or the run directory is someone else's. CMS_ERR_NOT_FOUND: there is no run directory. CMS_ERR_IO: the
+/// system has no thread or descriptor left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_verify(
     store: *const cms_store,

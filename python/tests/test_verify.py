@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Dict, List
 
@@ -37,6 +39,11 @@ def test_a_function_accepts_and_refuses(store: cms.Store) -> None:
     store.set("network.lan.ipaddr", "10.0.0.1")
     with pytest.raises(cms.Refused, match=rf"refused by tests \(process {os.getpid()}\): an MTU of 9999 is too large"):
         store.set(MTU, 9999)
+    with pytest.raises(cms.Refused) as caught:
+        store.set(MTU, 9999)
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (error.program, error.pid, error.reason) == ("tests", os.getpid(), "an MTU of 9999 is too large")
+    assert seen.pop().changes[0].new == "9999"
     assert store[MTU] == "1400"
     assert [(entry.revision, entry.source, entry.changes[0].new) for entry in seen] == [
         (0, "tests", "1400"),
@@ -131,3 +138,12 @@ def test_an_interpreter_that_ends_ends_it(where: Dict[str, Path]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert (done.stdout, done.stderr) == ("ready\n", "")
     assert not (where["run_dir"] / "verifiers").exists()
+
+
+def test_who_commits_waits_for_as_long_as_it_was_told(store: cms.Store) -> None:
+    with store.verify(MTU, lambda _: time.sleep(1)), cms.open(verify_timeout=0.1) as hasty:
+        begun = time.monotonic()
+        with pytest.raises(cms.Refused) as caught:
+            hasty.set(MTU, 1400)
+        assert time.monotonic() - begun < 1
+        assert caught.value.reason == "it has not answered within 0.1 s"

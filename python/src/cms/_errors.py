@@ -133,9 +133,15 @@ class NotDurable(Error):
 
 
 class Refused(Error):
-    """A program that verifies transactions has refused this one, or has not answered: `message` says which, and why."""
+    """A program that verifies transactions has refused this one, or has not answered.
+
+    ``program`` and ``pid`` say which, ``reason`` says why.
+    """
 
     status = _ffi.CMS_ERR_REFUSED
+    program = ""
+    pid = 0
+    reason = ""
 
 
 class End(Error, IndexError):
@@ -164,7 +170,7 @@ def exception(status: int, key: str = "") -> Error:
     told = _ffi.cms_error()
     if _ffi.library().cms_last_error(told) or told.status != status:
         return kind(f"{key}: {kind.__doc__}" if key else str(kind.__doc__), key=key)
-    return kind(
+    error = kind(
         text(told.message),
         file=text(told.file),
         line=told.line,
@@ -172,6 +178,9 @@ def exception(status: int, key: str = "") -> Error:
         key=text(told.key) or key,
         hint=text(told.hint),
     )
+    if isinstance(error, Refused):
+        error.program, error.pid, error.reason = text(told.program), told.pid, text(told.reason)
+    return error
 
 
 def fail(status: int, key: str = "") -> NoReturn:

@@ -140,6 +140,9 @@ class cms_error(Structure):
         ("hint", c_char_p),
         ("line", c_uint32),
         ("column", c_uint32),
+        ("program", c_char_p),
+        ("reason", c_char_p),
+        ("pid", c_uint32),
     )
 
 
@@ -156,6 +159,7 @@ class cms_options(Structure):
         ("log_limit", c_uint64),
         ("durability", c_char_p),
         ("text_delay", c_uint64),
+        ("verify_timeout", c_uint64),
     )
 
 

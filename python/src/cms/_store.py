@@ -43,6 +43,7 @@ def open(
     log_limit: int = 0,
     durability: Optional[str] = None,
     text_delay: float = 0,
+    verify_timeout: float = 0,
 ) -> Store:
     """Opens a store.
 
@@ -55,6 +56,8 @@ def open(
     written later: one sync instead of three) or "none" (the end of the process), and "PACKAGE=LEVEL" for one
     package, with commas between. `text_delay` is for how many seconds a text may be older than the log with "log",
     0 for 1; a thread of the library writes it then, as `flush` and `close` do.
+
+    `verify_timeout` is for how many seconds a commit waits for those who verify it, 0 for 5.
     """
     paths = (config_dir, save_dir, run_dir, state_dir)
     raw = [None if path is None else os.fsencode(path) for path in paths]
@@ -62,8 +65,8 @@ def open(
     name = None if source is None else encode(source, "source")
     size = _ffi.sizeof(_ffi.cms_options)
     levels = None if durability is None else encode(durability, "durability")
-    delay = round(text_delay * 1000)
-    return Store(_ffi.cms_options(size, *raw, flags, map_limit, name, log_limit, levels, delay))
+    delay, patience = round(text_delay * 1000), round(verify_timeout * 1000)
+    return Store(_ffi.cms_options(size, *raw, flags, map_limit, name, log_limit, levels, delay, patience))
 
 
 class Store(Root, Log):
