@@ -19,7 +19,7 @@ export RUSTDOCFLAGS = -D warnings
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: ## install what build and tests need: python3 with venv and tk, strace, cc, valgrind, uthash, a musl target
+setup: ## install what build and tests need: python3, strace, cc, valgrind, uthash, a musl target
 	@missing=; for tool in python3 strace cc c++ man musl-gcc valgrind Xvfb; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	[ -e "$${UTHASH_INCLUDE_DIR:-/usr/include}/uthash.h" ] || missing="$$missing uthash.h"; \
 	/usr/bin/python3 -c 'import ensurepip, tkinter' 2>/dev/null || missing="$$missing python3-venv python3-tk"; \
@@ -104,22 +104,22 @@ uthash-asan: ## test the C of vendor/uthash-sys under AddressSanitizer, or valgr
 fuzz-replay:
 	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml
 
-stress: ## readers, writers that are killed, editors, a run directory that vanishes: for CMS_STRESS_SECONDS (60)
+stress: ## readers, killed writers, editors, a run directory that vanishes: for CMS_STRESS_SECONDS (60)
 	CMS_STRESS_SECONDS=$${CMS_STRESS_SECONDS:-60} $(CARGO) test --locked --release --test it stress:: -- --nocapture
 
-soak: stress soak-events ## what takes minutes: stress, events, flipped bits of a map, power cuts, 2000 kills, 6400 commits of 32 writers, a day of writes
+soak: stress soak-events ## what takes minutes: stress, events, flipped bits, power cuts, kills, 32 writers, a day of writes
 	CMS_EXHAUSTIVE=1 $(CARGO) test --locked --release --lib map::tests
 	CMS_EXHAUSTIVE=1 CMS_KILLS=2000 CMS_COMMITS=200 CMS_DAY_COMMITS=25000 \
 	  $(CARGO) test --locked --release --test it -- --nocapture power_cut:: log_faults:: kills:: a_day_of_writes
 
 .PHONY: soak-events
 SOAK_EVENTS = $(CARGO) test --locked --release --test it -- --nocapture --exact
-soak-events: ## 10 million events, seen by watchers that are killed all the time; a backlog of a million, and one that is too long
+soak-events: ## 10 million events, seen by watchers that are killed all the time; a backlog of a million
 	CMS_SOAK_EVENTS=$${CMS_SOAK_EVENTS:-10000000} $(SOAK_EVENTS) events_soak::each_watcher_sees_everything_in_order_however_often_it_is_killed
 	CMS_SOAK_EVENTS=1000000 $(SOAK_EVENTS) events_soak::who_is_far_behind_misses_nothing_as_long_as_the_log_keeps_it
 
 .PHONY: loom miri cross
-loom: ## check the models of what writers and readers share, in every order of their steps (src/map/model.rs)
+loom: ## check the models of what writers and readers share, in every order of their steps
 	RUSTFLAGS="--cfg loom --cfg crossbeam_loom" CARGO_PROFILE_DEV_OPT_LEVEL=1 \
 	  $(CARGO) test --locked -p cms --lib --target-dir target/loom map::model
 
@@ -144,7 +144,7 @@ bench-lookup: lib ## measure only the C library, beside uthash, hashbrown, LMDB,
 	$(BENCHES) --jsonl target/bench-lookup.jsonl lookup scaling instructions mapsize publish $(BENCH)
 	$(MAKE) --no-print-directory bench-publish
 
-bench-commit: target/bin/cms ## measure only commits and the bytes they write, beside SQLite, LMDB, redb, stock uci and a bare log; TMPDIR must be on a disk
+bench-commit: target/bin/cms ## measure only commits, beside SQLite, LMDB, redb, stock uci and a bare log; TMPDIR must be on a disk
 	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/bench-commit.jsonl commit wear $(BENCH)
 
 bench-events: target/bin/cms lib ## measure only events, beside a futex, an eventfd, Redis and inotify; TMPDIR must be on a disk

@@ -13,11 +13,13 @@
 //! store.stage(&place, &[Delta::new(DeltaKind::Set, b"lan", Some(b"ipaddr"), Some(b"10.0.0.2"))])?;
 //! assert_eq!(store.load(b"network")?.package.get(b"lan", b"ipaddr"), Some(Value::String(b"10.0.0.2")));
 //! store.commit(&place, Form::Lossless)?;
-//! assert_eq!(std::fs::read(config.join("network"))?, b"config interface 'lan'\n\toption ipaddr '10.0.0.2' # office\n");
+//! let text = std::fs::read(config.join("network"))?;
+//! assert_eq!(text, b"config interface 'lan'\n\toption ipaddr '10.0.0.2' # office\n");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The library prints nothing, starts no thread unless asked for one ([`Live::subscribe`], [`Live::verify`]) and keeps no global state.
+//! The library prints nothing, starts no thread unless asked for one ([`Live::subscribe`], [`Live::verify`],
+//! [`Durability::Log`]) and keeps no global state.
 
 // As in the crate `cms-ffi`: what is to be fast where everything else is built for size.
 #![cfg_attr(cms_speed, feature(optimize_attribute))]

@@ -88,7 +88,8 @@ impl PackageLock {
             let known = lock.locks.as_ref().and_then(|locks| locks.find(&path));
             let file = match known.map_or_else(|| open(files, &path), Ok) {
                 Ok(file) => file,
-                // Another user's lock directory, a read-only one, or no directory at all: the lock on the package file has to do.
+                // Another user's lock directory, a read-only one, or no directory at all: the lock on the package
+                // file has to do.
                 Err(error)
                     if matches!(
                         error.kind(),

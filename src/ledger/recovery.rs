@@ -1,4 +1,5 @@
-//! Recovery: what is in the log and not in the texts is put there. A crash has left it so, or [`crate::Durability::Log`].
+//! Recovery: what is in the log and not in the texts is put there. A crash has left it so, or
+//! [`crate::Durability::Log`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

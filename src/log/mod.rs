@@ -10,7 +10,8 @@
 //! - G1. A record counts from the moment its last byte is durable; before that it does not, whatever of it is on
 //!   the disk, and in whatever order that came there (`segment`).
 //! - G2. Sequences have no gaps, times do not go back.
-//! - G3. A segment starts with the newest digest of each package, and with the commit that waits to be confirmed, so that one segment is enough to go on from.
+//! - G3. A segment starts with the newest digest of each package, and with the commit that waits to be confirmed, so
+//!   that one segment is enough to go on from.
 //! - G4. Only records at the end are without the mark that their texts are in place.
 //! - G5. What is dropped is whole segments, the oldest first, and never the two newest, nor any that it takes to take
 //!   back the commit that waits to be confirmed. Before, the text of each package that needs a record of them is

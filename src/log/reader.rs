@@ -1,10 +1,10 @@
 //! Reading the log forwards, from where one was: what watches are made of. It takes no lock and writes nothing.
 //!
 //! A record is handed out once it is *ripe*: the texts it speaks of are in place, or are certain to follow. That shows
-//! by its mark, or by that of a record behind it (G4). What is written but not marked yet may still be forgotten, since its sync
-//! fails, or be taken back, since a file cannot be put in place; so it is read again each time until it is ripe. A
-//! transaction that was taken back is not handed out, and neither is what took it back: nobody has ever seen it.
-//! Those of a group are taken back in reverse order, so that each is the last one left when its turn comes.
+//! by its mark, or by that of a record behind it (G4). What is written but not marked yet may still be forgotten,
+//! since its sync fails, or be taken back, since a file cannot be put in place; so it is read again each time until
+//! it is ripe. A transaction that was taken back is not handed out, and neither is what took it back: nobody has ever
+//! seen it. Those of a group are taken back in reverse order, so that each is the last one left when its turn comes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::files::OpenFile;
 pub(crate) const TAKEN_BACK: &str = "it could not be finished";
 
 /// How many bytes of room a segment has at least, besides twice what was just read, if what
-/// takes that back is in the same segment. It is about as large as what it takes back, and a segment is only followed by
-/// another when something does not fit in.
+/// takes that back is in the same segment. It is about as large as what it takes back, and a segment is only followed
+/// by another when something does not fit in.
 const ROOM: usize = 4096;
 
 /// How many bytes are read to see whether there is something new.

@@ -120,8 +120,8 @@ fn a_watch_continues_where_another_has_ended() {
     assert!(matches!(far, Err(Error::TooOld { revision, .. }) if revision == revisions[599]));
 }
 
-/// A watch that was behind and had caught up kept what it had read ahead of the log by itself. When it fell behind again,
-/// it went on from there and told old events a second time.
+/// A watch that was behind and had caught up kept what it had read ahead of the log by itself. When it fell behind
+/// again, it went on from there and told old events a second time.
 #[test]
 fn a_watch_that_falls_behind_twice_is_told_nothing_twice() {
     let fixture = fixture();

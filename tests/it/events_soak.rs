@@ -1,6 +1,6 @@
-//! Events for long: writers at full speed while those who watch are killed all the time, and one who is far behind. Each
-//! changed key counts as an event. `CMS_SOAK_EVENTS` in the environment says how many there are to be: see
-//! `make soak-events`. Without it there are few, so that this is tried with every change.
+//! Events for long: writers at full speed while those who watch are killed all the time, and one who is far behind.
+//! Each changed key counts as an event. `CMS_SOAK_EVENTS` in the environment says how many there are to be: see `make
+//! soak-events`. Without it there are few, so that this is tried with every change.
 //!
 //! A writer changes all options of its package in each transaction, from the number of one round to the next. So who
 //! watches knows what each event must say: it keeps the rounds it has come to in a file, and goes on from there when

@@ -247,8 +247,8 @@ fn living_writer(live: &Live, writer: usize, commits: usize) -> Tally {
             for index in (first..first + count).map(|index| index % MANY) {
                 let key = format!("p{index:02}.w{writer}.o{number}");
                 transaction.set(key.as_bytes(), number.to_string().as_bytes()).expect("set");
-                // All add to the same lists as well, so that it is not options of one's own alone. There are ten, since a
-                // change of a list is logged with all its items.
+                // All add to the same lists as well, so that it is not options of one's own alone. There are ten,
+                // since a change of a list is logged with all its items.
                 let list = format!("p{index:02}.all.l{}", number % 10);
                 transaction
                     .add_list(list.as_bytes(), format!("{writer}-{number}").as_bytes())
