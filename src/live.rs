@@ -4,20 +4,21 @@
 //! is a run directory; where there is none, the process has maps of its own and sees changes by others after
 //! [`Live::refresh`].
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+mod maps;
+
+use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::deferred::Clerk;
-use crate::durability::Durability;
-use crate::error::{Code, Error, Result};
-use crate::log::Digest;
-use crate::map::{Control, Current, Entry, Map, Path, Shared, Table, Usage, Value};
+use crate::error::{Error, Result};
+use crate::map::{Current, Entry, Path, Shared, Table, Usage, Value};
 use crate::missing::Missing;
 use crate::prepared::Prepared;
-use crate::snapshot::{Snapshot, check_package, resolve, value_key};
+use crate::snapshot::{Snapshot, resolve, value_key};
 use crate::store::{Options, Store};
 use crate::transaction::Transaction;
 use crate::watch::{Desk, Feed};
+use maps::choose;
 
 /// See the module documentation. Clones are handles of the same open store. It may be used from many threads
 /// at once; after a `fork`, the child opens its own.
@@ -242,35 +243,7 @@ impl Live {
     }
 }
 
-/// Decides where the maps of a store are, and makes an empty table of them.
-fn choose(store: &Store, own_revision: u64) -> (Place, Table) {
-    let (dirs, files) = (store.dirs(), &store.options().files);
-    let sharing = !store.options().private_maps;
-    let system = Shared::find_system(dirs, files).filter(|system| sharing && system.control().is_some());
-    let own = || {
-        let shared = Shared::find(dirs, files, true)?;
-        // Making the control file is all that is needed here.
-        drop(shared.begin(std::time::Instant::now() + store.options().lock_timeout).ok()?);
-        Some(shared)
-    };
-    let (shared, ours) = match (system, rustix::process::geteuid().is_root()) {
-        (Some(system), false) => (Some(system), false),
-        _ => (sharing.then(own).flatten(), true),
-    };
-    let control: Option<Control> = shared.as_ref().and_then(Shared::control);
-    let shared = shared.filter(|_| control.is_some());
-    let seed = control
-        .as_ref()
-        .map_or_else(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0), Control::seed);
-    (Place { shared, ours }, Table::new(seed, control.map(Arc::new), own_revision))
-}
-
 impl Inner {
-    fn change(&self) -> MutexGuard<'_, Place> {
-        // A panic of another thread leaves the table as it was or as it was to be.
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns what the watches of the store share.
     pub fn feed(&self, live: &Live) -> Result<Arc<Feed>> {
         let mut known = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -280,195 +253,5 @@ impl Inner {
         let feed = Arc::new(Feed::new(live)?);
         *known = Arc::downgrade(&feed);
         Ok(feed)
-    }
-
-    /// Returns where the shared maps are, if there are such.
-    pub fn shared(&self) -> Option<Shared> {
-        self.change().shared.clone()
-    }
-
-    /// Returns the map of a package, opening it if it is not open or was replaced. `Ok(None)` means that there
-    /// is no such package.
-    pub fn map(&self, package: &[u8]) -> Result<Option<Arc<Map>>> {
-        let open = |table: &Table| {
-            let entry = table.get(package).filter(|entry| !entry.map.is_retired());
-            entry.map(|entry| entry.map.clone())
-        };
-        if let Some(map) = self.table.read(open) {
-            return Ok(Some(map));
-        }
-        check_package(package)?;
-        let mut place = self.change();
-        // Another thread may have been faster.
-        if let Some(map) = self.table.read(open) {
-            return Ok(Some(map));
-        }
-        self.follow_directory(&mut place);
-        let Some(map) = self.open_map(&place, package)? else { return Ok(None) };
-        let entry = Entry { name: crate::name::show(package).into(), map: Arc::new(map) };
-        let map = entry.map.clone();
-        let table = self.table.get();
-        if let Err(entry) = table.add(entry) {
-            self.table.replace(Arc::new(table.with(&[entry], &[], table.own_revision)));
-        }
-        Ok(Some(map))
-    }
-
-    /// Returns the text that the map of a package stands for, if commits are published to that. The package has to be
-    /// open, unless its text may be behind the log.
-    pub fn shown(&self, package: &[u8]) -> Option<Digest> {
-        let name = crate::name::show(package);
-        if self.store.options().durability_of(&name) != Durability::Log
-            && !self.table.read(|table| table.get(package).is_some())
-        {
-            return None;
-        }
-        // One may be replaced by a larger one while it is looked at.
-        for _ in 0..10 {
-            let map = self.map(package).ok().flatten().filter(|map| map.usage().shared)?;
-            if let Some(source) = map.source().filter(|_| !map.is_retired()) {
-                let (hash, len) = source.shown;
-                return Some(Digest { hash, len });
-            }
-        }
-        None
-    }
-
-    /// Reports whether a package is open, and its map is not one that commits are published to.
-    pub fn is_private(&self, package: &[u8]) -> bool {
-        self.table.read(|table| table.get(package).is_some_and(|entry| !entry.map.usage().shared))
-    }
-
-    /// Starts with an empty table if the run directory was deleted or replaced. Returns whether it was.
-    fn follow_directory(&self, place: &mut Place) -> bool {
-        let table = self.table.get();
-        let lost = match (&place.shared, &table.control) {
-            (Some(shared), Some(control)) => !shared.is_current(control),
-            _ => false,
-        };
-        if lost {
-            // The revisions go on from where they were, so that nobody takes two states for one.
-            let (chosen, mut table_now) = choose(&self.store, 0);
-            let now = table_now.revision();
-            table_now.own_revision = (table.revision() + 1).saturating_sub(now);
-            *place = chosen;
-            self.replace_maps(table_now);
-        }
-        lost
-    }
-
-    /// Puts a table in place that does not go on from the one before.
-    fn replace_maps(&self, table: Table) {
-        // Odd as long as nobody can tell which of the two a map was found in. Both are part of one order with
-        // the table: who has read from the new one does not take the number for that of the old.
-        self.generation.fetch_add(1, Ordering::SeqCst);
-        self.table.replace(Arc::new(table));
-        self.generation.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Opens the map of a package, or makes one.
-    fn open_map(&self, place: &Place, package: &[u8]) -> Result<Option<Map>> {
-        let found = match self.store.place(package) {
-            Err(error) if error.code() == Code::NotFound => return Ok(None),
-            found => found?,
-        };
-        if found.staged
-            && let Some(shared) = &place.shared
-        {
-            if let Some(map) = self.fresh(shared, &found)? {
-                return Ok(Some(map));
-            }
-            let seed = self.table.read(|table| table.seed);
-            match place.ours.then(|| self.store.share(shared, &found)) {
-                Some(Ok(Some(map))) if map.seed() == seed => return Ok(Some(map)),
-                Some(Err(error @ (Error::Parse(_) | Error::Full { .. } | Error::Invalid { .. }))) => {
-                    return Err(error);
-                }
-                // A map of our own will do as well.
-                _ => {}
-            }
-        }
-        let (seed, base) = self.table.read(|table| (table.seed, table.seq()));
-        self.store.private_map(&found, seed, base).map(Some)
-    }
-
-    /// Opens the shared map of a package, if it is up to the text.
-    fn fresh(&self, shared: &Shared, place: &crate::store::Place) -> Result<Option<Map>> {
-        let text = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
-        let seed = self.table.read(|table| table.seed);
-        let Ok(Some(map)) = shared.open(&place.name, &text, false) else { return Ok(None) };
-        let revision = self.table.read(Table::seq);
-        if map.seed() == seed && map.base().is_after(revision) {
-            // Its commit is not done yet, or whoever made it has died: then this mends it.
-            let _ = shared.begin(self.deadline());
-        }
-        let usable = map.seed() == seed && !map.is_retired() && self.is_up_to(&map, place, &text)?;
-        Ok((usable && self.is_sound(shared, &map)).then_some(map))
-    }
-
-    fn deadline(&self) -> std::time::Instant {
-        std::time::Instant::now() + self.store.options().lock_timeout
-    }
-
-    /// Reports whether a map is sound, as far as it is looked at. One that a writer is just publishing to may
-    /// not look so; then it is looked at once more while nobody publishes.
-    fn is_sound(&self, shared: &Shared, map: &Map) -> bool {
-        map.is_sound() || {
-            let quiet = shared.begin(self.deadline());
-            quiet.is_err() || map.is_sound()
-        }
-    }
-
-    /// Reports whether a map shows the text of its package as it is.
-    fn is_up_to(&self, map: &Map, place: &crate::store::Place, text: &std::fs::Metadata) -> Result<bool> {
-        let Some((source, at)) = map.source_and_place().filter(|(source, _)| source.is(text)) else {
-            return Ok(false);
-        };
-        if source.is_settled() || map.is_proven(at) {
-            return Ok(true);
-        }
-        let is_late = source.is_settled_now();
-        // The file may have been written again within the same tick of the clock.
-        let (text, _) = self.store.read_settled(place)?;
-        let is_same = (source.hash, source.len) == (crate::map::of_text(&text), text.len() as u64);
-        if is_same && is_late {
-            map.prove(at);
-        }
-        Ok(is_same)
-    }
-
-    fn refresh(&self) -> Result<bool> {
-        let mut place = self.change();
-        let mut changed = self.follow_directory(&mut place);
-        let table = self.table.get();
-        let (mut added, mut gone) = (Vec::new(), Vec::new());
-        let mut failed = Ok(());
-        for entry in table.entries() {
-            match self.refreshed(&place, entry) {
-                Ok(None) => {}
-                Ok(Some(Some(map))) => added.push(Entry { name: entry.name.clone(), map: Arc::new(map) }),
-                Ok(Some(None)) => gone.push(entry.name.clone()),
-                Err(error) => failed = Err(error),
-            }
-        }
-        if !added.is_empty() || !gone.is_empty() {
-            changed = true;
-            let own = table.own_revision
-                + u64::from(added.iter().any(|e| !e.map.usage().shared) || !gone.is_empty());
-            self.replace_maps(table.with(&added, &gone, own));
-        }
-        failed.map(|()| changed)
-    }
-
-    /// Returns the map to use in place of one, `None` in its place if the package is gone.
-    fn refreshed(&self, place: &Place, entry: &Entry) -> Result<Option<Option<Map>>> {
-        let (found, text) = match self.store.find(entry.name.as_bytes()) {
-            Err(error) if error.code() == Code::NotFound => return Ok(Some(None)),
-            found => found?,
-        };
-        if !entry.map.is_retired() && self.is_up_to(&entry.map, &found, &text)? {
-            return Ok(None);
-        }
-        self.open_map(place, entry.name.as_bytes()).map(Some)
     }
 }
