@@ -3,7 +3,7 @@
 //! A directory holds segments named by the sequence of their first record, `00000000000000000001.log`; the lock
 //! of who appends; and in `texts` a text of each package, from which its newest one can be made with the records
 //! (see `Log::text_of`). Who holds the lock may append, and may write the texts of packages the log knows. In
-//! `snapshots` are those of [`crate::archive`]; of these the log knows only how much room the automatic ones may take.
+//! `snapshots` are those of `archive`; of these the log knows only how much room the automatic ones may take.
 //!
 //! Invariants, each with a test:
 //!
