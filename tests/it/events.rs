@@ -520,9 +520,9 @@ fn what_a_writer_that_died_has_left_is_finished_and_told() {
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("2"), "it can be read");
 }
 
-const ROLE: &str = "CMS_EVENTS_ROLE";
-const DIR: &str = "CMS_EVENTS_DIR";
-const NUMBER: &str = "CMS_EVENTS_NUMBER";
+pub const ROLE: &str = "CMS_EVENTS_ROLE";
+pub const DIR: &str = "CMS_EVENTS_DIR";
+pub const NUMBER: &str = "CMS_EVENTS_NUMBER";
 
 fn role_options() -> Options {
     let dir = std::path::PathBuf::from(std::env::var_os(DIR).expect("a directory"));
@@ -539,9 +539,10 @@ fn role_options() -> Options {
     }
 }
 
-fn start(dir: &Path, role: &str, number: usize) -> Child {
+/// Runs one of the tests here as a process of its own, that does a part of another.
+pub fn start_part(test: &str, dir: &Path, role: &str, number: usize) -> Child {
     Command::new(std::env::current_exe().expect("this test"))
-        .args(["events::a_part_in_another_process", "--exact", "--nocapture", "--test-threads=1"])
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(ROLE, role)
         .env(DIR, dir)
         .env(NUMBER, number.to_string())
@@ -549,6 +550,10 @@ fn start(dir: &Path, role: &str, number: usize) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .expect("it runs")
+}
+
+fn start(dir: &Path, role: &str, number: usize) -> Child {
+    start_part("events::a_part_in_another_process", dir, role, number)
 }
 
 fn number() -> usize {

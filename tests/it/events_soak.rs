@@ -9,7 +9,7 @@
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,8 @@ use cms::log::{Content, Limits};
 use cms::{DirOptions, Dirs, Durability, Error, Event, Live, Options, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::events::{DIR, NUMBER, ROLE, start_part};
 use crate::live::Fixture;
-
-const ROLE: &str = "CMS_SOAK_ROLE";
-const DIR: &str = "CMS_SOAK_DIR";
-const NUMBER: &str = "CMS_SOAK_NUMBER";
 
 const WRITERS: usize = 3;
 /// One waits with `next`, one with the descriptor, one is called back.
@@ -136,15 +133,7 @@ impl Seen {
 }
 
 fn start(dir: &Path, role: &str, number: usize) -> Child {
-    Command::new(std::env::current_exe().expect("this test"))
-        .args(["events_soak::a_part_in_another_process", "--exact", "--nocapture", "--test-threads=1"])
-        .env(ROLE, role)
-        .env(DIR, dir)
-        .env(NUMBER, number.to_string())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("it runs")
+    start_part("events_soak::a_part_in_another_process", dir, role, number)
 }
 
 #[test]
