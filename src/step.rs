@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::conflict;
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
-use crate::log::{self, Digest, Hunk, KeyChange, Log};
+use crate::log::{self, Content, Digest, Hunk, KeyChange, Log, What};
 use crate::map::check_option;
+use crate::name::{MAX_NAME, MAX_VALUE, is_value};
 use crate::package::{Package, Touched};
 use crate::store::{Place, Replay, Store};
-use crate::text::{Dialect, ParseOptions, parse, rewrite};
+use crate::text::{Dialect, Lexer, ParseOptions, parse, rewrite};
 
 /// A text, what was read from it, and its digest.
 #[derive(Debug)]
@@ -190,8 +191,8 @@ impl Store {
         read.errors.is_empty().then(|| Step::between(old, Known::of(read.package), edited))
     }
 
-    /// Makes the step of changes to the options of one section, looking at the piece of text it stands in only.
-    /// `None` if it is not as simple.
+    /// Makes the step of changes to the options of one section, looking at the piece of text it stands in only, or at
+    /// less. `None` if it is not as simple.
     fn small_step(&self, old: &Arc<Known>, deltas: &[Delta]) -> Result<Option<Step>> {
         let Some(first) = deltas.first() else { return Ok(None) };
         let simple = |delta: &Delta| {
@@ -201,6 +202,11 @@ impl Store {
         let options = ParseOptions { progress: None, ..self.parse_options() };
         if options.dialect != Dialect::Cms || !options.strict || !deltas.iter().all(simple) {
             return Ok(None);
+        }
+        if let [delta] = deltas
+            && let Some(step) = line_step(old, delta)
+        {
+            return Ok(Some(step));
         }
         let package = &old.package;
         let Some(place) = package.piece(&first.section) else { return Ok(None) };
@@ -220,6 +226,46 @@ impl Store {
         let touched = edited.touched().clone();
         Ok(Some(Step { old: old.clone(), new: Known::of(new), hunks, changes, touched }))
     }
+}
+
+/// Makes the step of setting an option to another string, looking at the line it stands in only. `None` if it is not as
+/// simple: the line is `option NAME 'VALUE'`, before as after. What stands around it reads as before then.
+fn line_step(old: &Arc<Known>, delta: &Delta) -> Option<Step> {
+    let Delta { kind: DeltaKind::Set, section, option: Some(option), value: Some(value) } = delta else {
+        return None;
+    };
+    if !is_value(value) || value.len() >= MAX_VALUE || section.len().max(option.len()) > MAX_NAME {
+        return None;
+    }
+    // Of an option that stands there twice, the name is the first and the value the last.
+    let (name, place) =
+        old.package.written(section, option).filter(|(name, place)| name.end < place.start)?;
+    let text = old.text();
+    let start = memchr::memrchr(b'\n', &text[..name.start]).map_or(0, |newline| newline + 1);
+    let end = place.end + memchr::memchr(b'\n', &text[place.end..])? + 1;
+    let (before, after) =
+        (&text[start..end], [&text[start..place.start], value, &text[place.end..end]].concat());
+    // This is also what reads the line as it will be.
+    let is_plain = |line: &[u8], len: usize| {
+        let read = Lexer::new(line).plain_line();
+        read.is_some_and(|read| {
+            let (name, place) = (name.start - start..name.end - start, place.start - start);
+            !read.is_list && read.name == name && read.value == (place..place + len) && len > 0
+        })
+    };
+    let was = text[place.clone()].to_vec();
+    if was == *value || !is_plain(before, was.len()) || !is_plain(&after, value.len()) {
+        return None;
+    }
+    let new = Known::of(old.package.with_value(section, option, &place, value)?);
+    let what = What::Changed { old: Content::String(was), new: Content::String(value.clone()) };
+    Some(Step {
+        old: old.clone(),
+        new,
+        hunks: vec![Hunk { at: start, removed: before.to_vec(), inserted: after }],
+        changes: vec![KeyChange { section: section.clone(), option: Some(option.clone()), what }],
+        touched: Touched::Options(vec![(section.clone(), Some(option.clone()))]),
+    })
 }
 
 /// What a transaction is to do to a package.

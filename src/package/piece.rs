@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{ADDED, MAX_TEXT, OptionData, Package, SectionData, SectionId, Slot, Span};
+use super::{ADDED, MAX_TEXT, OptionData, OptionId, Package, SectionData, SectionId, Slot, Span};
 
 impl Package {
     /// Returns where a section of a package that was just read stands in its text: from the line of its header to
@@ -68,20 +68,39 @@ impl Package {
     pub(crate) fn with_piece(&self, section: &[u8], place: Range<usize>, piece: &Self) -> Option<Self> {
         let id = self.section_id(section)?;
         let [new] = piece.sections.as_slice() else { return None };
-        let len = self.text.source.len() - place.len() + piece.text.source.len();
         // What was added for sections that have been replaced since is never given back.
         let added = self.text.added.len() + piece.text.added.len();
-        if len > MAX_TEXT || (!piece.text.added.is_empty() && added > len / 2) {
+        if !piece.text.added.is_empty() && added > self.text.source.len() / 2 {
+            return None;
+        }
+        let mut package = self.replaced(&place, &piece.text.source)?;
+        package.text.added.extend_from_slice(&piece.text.added);
+        let (start, before) = (u32::try_from(place.start).ok()?, u32::try_from(self.text.added.len()).ok()?);
+        let taken = |span: Span| Span {
+            start: span.start + if span.start & ADDED == 0 { start } else { before },
+            ..span
+        };
+        package.put_section(id, new, &piece.lists, taken);
+        Some(package)
+    }
+
+    /// Returns the package with another text in a place of its source, and everything behind moved; what is in the place
+    /// is for the caller to see to. `None` if the text would be too long.
+    fn replaced(&self, place: &Range<usize>, text: &[u8]) -> Option<Self> {
+        let len = self.text.source.len() - place.len() + text.len();
+        if len > MAX_TEXT {
             return None;
         }
         let mut source = Vec::with_capacity(len);
         source.extend_from_slice(&self.text.source[..place.start]);
-        source.extend_from_slice(&piece.text.source);
+        source.extend_from_slice(text);
         source.extend_from_slice(&self.text.source[place.end..]);
-        let longer = i64::try_from(len).ok()? - i64::try_from(self.text.source.len()).ok()?;
+        let longer = i64::try_from(text.len()).ok()? - i64::try_from(place.len()).ok()?;
         let mut package = self.clone();
         package.text.source = Arc::new(source);
-        package.text.added.extend_from_slice(&piece.text.added);
+        if longer == 0 {
+            return Some(package);
+        }
         let behind = u32::try_from(place.end).ok()?;
         let moved = |span: &mut Span| {
             if span.start & ADDED == 0 && span.start >= behind {
@@ -100,12 +119,39 @@ impl Package {
             });
         }
         package.lists.iter_mut().flatten().for_each(moved);
-        let (start, before) = (u32::try_from(place.start).ok()?, u32::try_from(self.text.added.len()).ok()?);
-        let taken = |span: Span| Span {
-            start: span.start + if span.start & ADDED == 0 { start } else { before },
-            ..span
+        Some(package)
+    }
+
+    /// Returns where the name of an option and its value, a string, stand in the text of a package that was just read;
+    /// `None` if they are not pieces of it.
+    pub(crate) fn written(&self, section: &[u8], option: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+        let id = self.section_id(section).filter(|_| !self.duplicates && self.is_as_read())?;
+        let OptionId(index) = self.option_id(id, option)?;
+        let OptionData { name, value: Slot::String(value), .. } = self.data(id).options[index as usize]
+        else {
+            return None;
         };
-        package.put_section(id, new, &piece.lists, taken);
+        let piece = |span: Span| {
+            let start = Some(span.start).filter(|start| start & ADDED == 0)? as usize;
+            Some(start..start + span.len as usize)
+        };
+        piece(name).zip(piece(value))
+    }
+
+    /// Returns the package that is read from the text in which another string stands in the place of that one, which is
+    /// what [`Package::written`] has found.
+    pub(crate) fn with_value(
+        &self,
+        section: &[u8],
+        option: &[u8],
+        place: &Range<usize>,
+        value: &[u8],
+    ) -> Option<Self> {
+        let id = self.section_id(section)?;
+        let found = self.option_id(id, option)?;
+        let mut package = self.replaced(place, value)?;
+        let span = Span::of_source(place.start, value.len());
+        package.sections[id.0 as usize].options[found.0 as usize].value = Slot::String(span);
         Some(package)
     }
 
