@@ -44,6 +44,9 @@ pub(crate) enum Outcome {
 /// The most records a block can count.
 const MAX_RECORDS: usize = 65_535;
 
+/// How many bytes most commits publish at most.
+const USUAL: usize = 1024;
+
 /// Something the map has no room for.
 struct NoRoom;
 
@@ -75,8 +78,8 @@ impl Map {
             document,
             seq,
             tail,
-            out: Vec::new(),
-            updates: Vec::new(),
+            out: Vec::with_capacity(USUAL),
+            updates: Vec::with_capacity(USUAL / 64),
             replaced: 0,
             names: HashMap::new(),
         };
@@ -232,20 +235,23 @@ impl<'a> Publication<'a> {
             written.push((room!(self.name(name)?), Some(value)));
         }
         let unchanged = |old: &SectionBlock<'_>| {
-            let live = old.records().filter(|record| record.value.is_some());
+            let mut live = old.records().filter(|record| record.value.is_some());
+            let is_next = |(name, value): &(At, Option<Value<'a>>)| {
+                live.next().is_some_and(|record| record.name == *name && is_same(record.value, *value))
+            };
             !old.is_deleted()
                 && old.is_anonymous() == called.anonymous
                 && old.block.type_word() == section_type.0
-                && live
-                    .map(|record| (record.name, record.value.map(bytes_of)))
-                    .eq(written.iter().map(|(name, value)| (*name, value.map(bytes_of))))
+                && written.iter().all(is_next)
+                && live.next().is_none()
         };
         if entry.old.as_ref().is_some_and(unchanged) {
             return Ok(Ok(()));
         }
-        let known: HashSet<u32> = written.iter().map(|(name, _)| name.0).collect();
+        // There are few.
+        let count = written.len();
         for record in entry.old.iter().flat_map(SectionBlock::records) {
-            if record.value.is_some() && !known.contains(&record.name.0) {
+            if record.value.is_some() && !written[..count].iter().any(|(name, _)| *name == record.name) {
                 written.push((record.name, None));
             }
         }
@@ -351,11 +357,16 @@ fn is_twin(document: &Package, section: Section<'_>) -> bool {
     section.is_anonymous() && document.section(section.name()).is_some_and(|first| !first.is_anonymous())
 }
 
-/// Returns the bytes of a value as a block holds them, and whether it is a list.
-fn bytes_of(value: impl Content) -> (bool, Vec<u8>) {
-    let mut bytes = Vec::with_capacity(value.len());
-    value.write(&mut bytes);
-    (value.is_list(), bytes)
+/// Reports whether a value in a map is what a document has.
+fn is_same(old: Option<super::Value<'_>>, new: Option<Value<'_>>) -> bool {
+    match (old, new) {
+        (None, None) => true,
+        // Where the lengths are the same, the map's list has no rest that is no item.
+        (Some(old), Some(new)) => {
+            (old.is_list(), old.len()) == (new.is_list(), new.len()) && old.items().eq(new.items())
+        }
+        _ => false,
+    }
 }
 
 impl Map {

@@ -9,7 +9,7 @@ use super::super::format::{At, PART, PART_OPTIONS};
 use super::super::hash::of_part;
 use super::super::index::BLOCK;
 use super::super::mapping::part_number;
-use super::{Entry, NoRoom, Publication, Step, bytes_of};
+use super::{Entry, NoRoom, Publication, Step, is_same};
 use crate::package::{Section, Value};
 
 /// An option to be written and its rank in its section.
@@ -166,12 +166,12 @@ impl<'a> Publication<'a> {
 
 /// Reports whether a part holds just these options.
 fn same_part(old: &SectionBlock<'_>, group: &[Ranked<'_>]) -> bool {
-    let live = |value: &Option<Value<'_>>| value.is_some();
-    let mine = group.iter().filter(|((_, value), _)| live(value));
-    let records = (0..).zip(old.records()).filter(|(_, record)| record.value.is_some());
-    old.block.kind == PART
-        && group.iter().all(|((_, value), _)| live(value))
-        && records
-            .map(|(index, record)| (record.name, old.rank(index), record.value.map(bytes_of)))
-            .eq(mine.map(|((name, value), rank)| (*name, *rank, value.map(bytes_of))))
+    let mut records = (0..).zip(old.records()).filter(|(_, record)| record.value.is_some());
+    let is_next = |((name, value), rank): &Ranked<'_>| {
+        let next = records.next().filter(|_| value.is_some());
+        next.is_some_and(|(index, record)| {
+            (record.name, old.rank(index)) == (*name, *rank) && is_same(record.value, *value)
+        })
+    };
+    old.block.kind == PART && group.iter().all(is_next) && records.next().is_none()
 }
