@@ -133,7 +133,9 @@ impl Store {
     /// have seen. The log's lock comes with it if that was needed; nobody commits meanwhile.
     fn lock_settled(&self, place: &Place) -> Result<(PackageLock, Option<Ledger<'_>>)> {
         let lock = self.take_lock(&place.path)?.once();
-        if !self.log().is_some_and(Log::is_open_ended) {
+        // Who is asked about a transaction has the text as it was before, in place.
+        let is_asked = crate::verify::check_may_commit().is_err();
+        if is_asked || !self.log().is_some_and(Log::is_open_ended) {
             return Ok((lock, None));
         }
         // The log's lock is taken before those of packages.
