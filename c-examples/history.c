@@ -45,6 +45,73 @@ static int print_history(const cms_store *store, const char *key)
     return 0;
 }
 
+/* Tells which line of a package comes from which transaction. */
+static int print_blame(const cms_store *store, const char *package)
+{
+    cms_blame *blame;
+    cms_bytes line;
+    cms_transaction by;
+
+    if (cms_blame_open(store, package, &blame) != CMS_OK)
+        return fail("cms_blame_open");
+    while (cms_blame_next(blame, &line, &by) == CMS_OK) {
+        if (by.kind == CMS_BY_COMMIT || by.kind == CMS_BY_UNDO)
+            printf("%llu wrote %s\n", (unsigned long long)by.revision, line.data);
+    }
+    cms_blame_free(blame);
+    return 0;
+}
+
+static int print_changed(const cms_store *store, uint64_t revision)
+{
+    cms_package_iter *packages;
+    cms_bytes name;
+    char text[4096];
+
+    if (cms_changed_since(store, revision, &packages) != CMS_OK)
+        return fail("cms_changed_since");
+    while (cms_package_next(packages, &name) == CMS_OK) {
+        size_t then, now;
+        if (cms_text_at(store, name.data, revision, text, sizeof text, &then) != CMS_OK
+            || cms_text_at(store, name.data, UINT64_MAX, NULL, 0, &now) != CMS_OK)
+            return fail("cms_text_at");
+        printf("%s had %zu bytes of text and has %zu\n", name.data, then, now);
+    }
+    cms_package_iter_free(packages);
+    return 0;
+}
+
+static int print_snapshots(const cms_store *store)
+{
+    cms_labels *labels;
+    cms_archive_info info;
+
+    if (cms_labels_open(store, &labels) != CMS_OK)
+        return fail("cms_labels_open");
+    while (cms_labels_next(labels, &info) == CMS_OK) {
+        if (!info.automatic)
+            printf("'%s' holds revision %llu\n", info.label.data, (unsigned long long)info.revision);
+    }
+    cms_labels_free(labels);
+    return 0;
+}
+
+static int print_audit(const cms_store *store)
+{
+    cms_log_info log;
+    cms_report *report;
+    cms_bytes problem;
+
+    if (cms_verify_log(store, &log, &report) != CMS_OK)
+        return fail("cms_verify_log");
+    while (cms_report_problem(report, &problem) == CMS_OK)
+        puts(problem.data);
+    printf("the log has records from %llu on, and a chain of %zu digits\n", (unsigned long long)log.first,
+           log.chain.len);
+    cms_report_free(report);
+    return 0;
+}
+
 int main(void)
 {
     cms_options options;
@@ -78,12 +145,17 @@ int main(void)
     if (cms_get(store, "network.lan.ipaddr", value, sizeof value, NULL) != CMS_OK)
         return fail("cms_get");
     printf("now it is %s\n", value);
+    if (print_blame(store, "network") != 0 || print_changed(store, changed) != 0 || print_snapshots(store) != 0
+        || print_audit(store) != 0)
+        return 1;
     if (cms_undo(store, changed, NULL, NULL) != CMS_ERR_CONFLICT)
         return fail("it was taken back already");
     if (cms_rollback(store, changed, NULL, &undone) != CMS_OK || cms_restore(store, "before", NULL) != CMS_OK)
         return fail("going back");
     if (cms_pending(store, NULL, NULL) != CMS_ERR_NOT_FOUND || cms_confirm(store, 0) != CMS_ERR_NOT_FOUND)
         return fail("nothing waits to be confirmed");
+    if (cms_delete_label(store, "before") != CMS_OK || cms_restore(store, "before", NULL) != CMS_ERR_NOT_FOUND)
+        return fail("cms_delete_label");
     if (cms_backup(store, "/nowhere/at/all") == CMS_OK)
         return 1;
     cms_close(store);

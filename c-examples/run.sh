@@ -10,7 +10,7 @@ strict="-Wall -Wextra -Wpedantic -Werror -I$here/../include"
 cc=${CC:-cc}
 cxx=${CXX:-c++}
 export CMS_CONFIG_DIR="$work/config" CMS_SAVE_DIR="$work/save" CMS_RUN_DIR="$work/run" CMS_STATE_DIR="$work/state"
-export LD_LIBRARY_PATH="$lib"
+export LD_LIBRARY_PATH="$lib" CMS_SMOKE_DIR="$work/past"
 
 fresh() {
     rm -rf "$work/config" "$work/run" "$work/state" && mkdir -p "$work/config"
@@ -20,7 +20,7 @@ fresh() {
     printf '%s\n' "config system" "	option hostname 'one'" > "$work/config/system"
 }
 smoke_store() {
-    rm -rf "$work/config" "$work/run" && mkdir -p "$work/config"
+    rm -rf "$work/config" "$work/run" "$work/past" && mkdir -p "$work/config" "$work/past/config"
     printf '%s\n' "config thing 's'" "	option name 'value'" "	option number '-42'" "	option truth 'on'" \
         "	option real '30.5'" "	option size '2k'" "	list list 'a'" "	list list 'b c'" "config other 'o'" \
         > "$work/config/t"
@@ -87,7 +87,11 @@ expect history "4 through history-example: it was only an example
     network.lan.ipaddr: '10.0.0.1' -> '10.1.2.3'
     network.lan.dns: '1.1.1.1' '8.8.8.8' -> '1.1.1.1' '8.8.8.8' '9.9.9.9'
 at revision 3 it was 10.1.2.3
-now it is 10.0.0.1" "$("$work/history")"
+now it is 10.0.0.1
+4 wrote 	option ipaddr '10.0.0.1'
+network had 238 bytes of text and has 218
+'before' holds revision 2
+the log has records from 1 on, and a chain of 32 digits" "$("$work/history")"
 mkfifo "$work/stop"
 "$work/verify" < "$work/stop" > "$work/verifying" & verifier=$!
 exec 3> "$work/stop"

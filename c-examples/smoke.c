@@ -412,6 +412,143 @@ static void transactions_beside_each_other(cms_store *store)
     CHECK(cms_get(store, "t.o.one", text, sizeof text, NULL) == CMS_OK && strcmp(text, "5") == 0);
 }
 
+static void what_was(cms_store *store)
+{
+    const char *before = "config thing 's'\n\toption a '1'\n";
+    cms_blame *blame;
+    cms_bytes line;
+    cms_transaction by;
+    cms_package_iter *packages;
+    cms_txn *txn;
+    char text[64];
+    size_t len;
+    uint64_t seen, revision;
+
+    CHECK(cms_text_at(store, "w", UINT64_MAX, text, sizeof text, &len) == CMS_OK && len == strlen(before));
+    CHECK(strcmp(text, before) == 0 && cms_find_revision(store, "now", &seen) == CMS_OK);
+    CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_set(txn, "w.s.b", "2") == CMS_OK);
+    CHECK(cms_txn_set_message(txn, "why") == CMS_OK && cms_txn_commit(txn, &revision) == CMS_OK);
+    CHECK(cms_find_revision(store, "now", &revision) == CMS_OK && revision == seen + 1);
+    CHECK(cms_text_at(store, "w", seen, text, 8, &len) == CMS_OK && len == strlen(before) && strlen(text) == 7);
+    CHECK(cms_text_at(store, "w", revision, NULL, 0, &len) == CMS_OK && len > strlen(before));
+    CHECK(cms_text_at(store, "none", revision, NULL, 0, &len) == CMS_ERR_NOT_FOUND);
+    CHECK(cms_text_at(store, "../config/w", revision, NULL, 0, &len) == CMS_ERR_NOT_FOUND);
+    REFUSED(cms_text_at(store, NULL, revision, NULL, 0, &len), "package");
+    REFUSED(cms_text_at(store, "\xff", revision, NULL, 0, &len), "package");
+    REFUSED(cms_text_at(store, "w", revision, NULL, 1, &len), "buffer");
+    REFUSED(cms_text_at(NULL, "w", revision, NULL, 0, &len), "store");
+
+    CHECK(cms_changed_since(store, seen, &packages) == CMS_OK);
+    CHECK(cms_package_next(packages, &line) == CMS_OK && is(line, "w"));
+    CHECK(cms_package_next(packages, &line) == CMS_ERR_END);
+    cms_package_iter_free(packages);
+    CHECK(cms_changed_since(store, revision, &packages) == CMS_OK);
+    CHECK(cms_package_next(packages, &line) == CMS_ERR_END);
+    cms_package_iter_free(packages);
+    REFUSED(cms_changed_since(store, 0, NULL), "iter");
+    REFUSED(cms_changed_since(NULL, 0, &packages), "store");
+
+    CHECK(cms_blame_open(store, "w", &blame) == CMS_OK);
+    CHECK(cms_blame_next(blame, &line, &by) == CMS_OK && is(line, "config thing 's'"));
+    CHECK(by.revision == 0 && by.kind == 0 && is(by.source, "") && is(by.message, ""));
+    CHECK(cms_blame_next(blame, &line, NULL) == CMS_OK && is(line, "\toption a '1'"));
+    CHECK(cms_blame_next(blame, &line, &by) == CMS_OK && is(line, "\toption b '2'"));
+    CHECK(by.revision == revision && by.kind == CMS_BY_COMMIT && is(by.message, "why"));
+    CHECK(cms_blame_next(blame, &line, &by) == CMS_ERR_END);
+    REFUSED(cms_blame_next(blame, NULL, &by), "line");
+    REFUSED(cms_blame_next(NULL, &line, &by), "blame");
+    cms_blame_free(blame);
+    cms_blame_free(NULL);
+    CHECK(cms_blame_open(store, "none", &blame) == CMS_ERR_NOT_FOUND);
+    REFUSED(cms_blame_open(store, NULL, &blame), "package");
+    REFUSED(cms_blame_open(store, "w", NULL), "blame");
+    REFUSED(cms_blame_open(NULL, "w", &blame), "store");
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    CHECK(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void the_log(cms_store *store, const char *package)
+{
+    cms_labels *labels;
+    cms_archive_info info;
+    cms_log_info log;
+    cms_report *report;
+    cms_repaired repaired;
+    cms_bytes problem;
+    uint64_t revision;
+
+    CHECK(cms_labels_open(store, &labels) == CMS_OK && cms_labels_next(labels, &info) == CMS_ERR_END);
+    cms_labels_free(labels);
+    CHECK(cms_label(store, "one", &revision) == CMS_OK && cms_labels_open(store, &labels) == CMS_OK);
+    CHECK(cms_labels_next(labels, &info) == CMS_OK && is(info.label, "one") && is(info.source, "smoke"));
+    CHECK(info.revision == revision && info.time > 0 && info.size > 100 && !info.automatic);
+    CHECK(cms_labels_next(labels, &info) == CMS_ERR_END);
+    REFUSED(cms_labels_next(labels, NULL), "info");
+    REFUSED(cms_labels_next(NULL, &info), "labels");
+    cms_labels_free(labels);
+    cms_labels_free(NULL);
+    REFUSED(cms_labels_open(store, NULL), "labels");
+    REFUSED(cms_labels_open(NULL, &labels), "store");
+    CHECK(cms_delete_label(store, "one") == CMS_OK && cms_delete_label(store, "one") == CMS_ERR_NOT_FOUND);
+    CHECK(cms_delete_label(store, "../one") == CMS_ERR_INVALID);
+    REFUSED(cms_delete_label(store, NULL), "label");
+    REFUSED(cms_delete_label(NULL, "one"), "store");
+
+    CHECK(cms_verify_log(store, &log, &report) == CMS_OK && log.first == 1 && log.last >= revision);
+    CHECK(log.chain.len == 32 && strlen(log.chain.data) == 32);
+    CHECK(cms_report_problem(report, &problem) == CMS_ERR_END);
+    CHECK(cms_report_repaired(report, &repaired) == CMS_ERR_END);
+    REFUSED(cms_report_problem(report, NULL), "problem");
+    REFUSED(cms_report_problem(NULL, &problem), "report");
+    REFUSED(cms_report_repaired(report, NULL), "repaired");
+    REFUSED(cms_report_repaired(NULL, &repaired), "report");
+    cms_report_free(report);
+    cms_report_free(NULL);
+    REFUSED(cms_verify_log(store, NULL, &report), "info");
+    REFUSED(cms_verify_log(store, &log, NULL), "report");
+    REFUSED(cms_verify_log(NULL, &log, &report), "store");
+
+    write_file(package, "config thing 's'\n\toption 'open\n");
+    CHECK(cms_repair(store, &report) == CMS_OK && cms_report_repaired(report, &repaired) == CMS_OK);
+    CHECK(is(repaired.package, "w") && repaired.text_of == revision && repaired.revision > revision);
+    CHECK(cms_report_repaired(report, &repaired) == CMS_ERR_END);
+    CHECK(cms_report_problem(report, &problem) == CMS_ERR_END);
+    cms_report_free(report);
+    CHECK(cms_get(store, "w.s.b", NULL, 0, NULL) == CMS_OK);
+    REFUSED(cms_repair(store, NULL), "report");
+    REFUSED(cms_repair(NULL, &report), "store");
+}
+
+/* In a configuration of its own: the other has a package with errors, of which the log has no better text. */
+static void looking_back(void)
+{
+    const char *dir = getenv("CMS_SMOKE_DIR");
+    char config[4096], state[4096], package[4160];
+    cms_options options;
+    cms_store *store;
+
+    CHECK(dir);
+    memset(&options, 0, sizeof options);
+    options.size = sizeof options;
+    snprintf(config, sizeof config, "%s/config", dir);
+    snprintf(state, sizeof state, "%s/state", dir);
+    snprintf(package, sizeof package, "%s/w", config);
+    write_file(package, "config thing 's'\n\toption a '1'\n");
+    options.config_dir = config;
+    options.state_dir = state;
+    options.run_dir = "";
+    options.source = "smoke";
+    CHECK(cms_open(&options, &store) == CMS_OK);
+    what_was(store);
+    the_log(store, package);
+    cms_close(store);
+}
+
 int main(void)
 {
     cms_options options;
@@ -448,6 +585,7 @@ int main(void)
     cms_close(store);
     sizes_of_options();
     texts_that_come_later();
+    looking_back();
     options.size = sizeof options;
     options.flags = CMS_OPEN_PRIVATE;
     CHECK(cms_open(&options, &store) == CMS_OK);

@@ -153,6 +153,9 @@ typedef enum {
     CMS_ERR_REFUSED = 18,
 } cms_status;
 
+// The lines of a package, from the first to the last. One thread uses one at a time.
+typedef struct cms_blame cms_blame;
+
 // A transaction, with those of its changes that were asked for. It is valid until the next cms_watch_next of the
 // same watch, or its end; in a callback, until that returns.
 typedef struct cms_event cms_event;
@@ -164,6 +167,9 @@ typedef struct cms_history cms_history;
 // outlive its store.
 typedef struct cms_key cms_key;
 
+// Snapshots that are kept, the oldest first. One thread uses one at a time.
+typedef struct cms_labels cms_labels;
+
 // A copy of the items of a list. Any number of threads may use one at the same time. It may outlive its store.
 typedef struct cms_list cms_list;
 
@@ -172,6 +178,9 @@ typedef struct cms_option_iter cms_option_iter;
 
 // Iterates over packages. One thread uses one at a time.
 typedef struct cms_package_iter cms_package_iter;
+
+// What cms_verify_log has found, or cms_repair has done. One thread uses one at a time.
+typedef struct cms_report cms_report;
 
 // Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
 typedef struct cms_section_iter cms_section_iter;
@@ -291,8 +300,8 @@ typedef struct {
     int32_t kind;
 } cms_option;
 
-// A transaction. The strings are valid until the next cms_history_next of the same history, or its end; those of
-// an event as long as that.
+// A transaction. The strings are valid until the next cms_history_next of the same history, or
+// cms_blame_next of the same blame, or its end; those of an event as long as that.
 typedef struct {
     // Its number: the revision of the store after it.
     uint64_t revision;
@@ -329,6 +338,42 @@ typedef struct {
     int64_t old_position;
     int64_t new_position;
 } cms_change;
+
+// What a snapshot that is kept says of itself. The strings are valid until the next cms_labels_next of the same
+// handle, or its end.
+typedef struct {
+    // Its label: for cms_restore, cms_find_revision and cms_delete_label.
+    cms_bytes label;
+    // When it was made: microseconds since 1970, UTC.
+    uint64_t time;
+    // The transaction whose state it holds.
+    uint64_t revision;
+    // The size of its file, in bytes.
+    uint64_t size;
+    // Through what: the name a program gave itself.
+    cms_bytes source;
+    // 1 if it was made without being asked for, and may go when others come; 0 if with cms_label.
+    int32_t automatic;
+} cms_archive_info;
+
+// The records of the log.
+typedef struct {
+    // The revisions of the oldest and the newest record there is; 0 if there is none.
+    uint64_t first;
+    uint64_t last;
+    // The chain of the newest record, in hexadecimal digits. It is valid until the report is freed.
+    cms_bytes chain;
+} cms_log_info;
+
+// A package that was brought back to its newest text without errors.
+typedef struct {
+    // Its name, which is valid until the next cms_report_repaired of the same report, or its end.
+    cms_bytes package;
+    // The revision whose text it has now.
+    uint64_t text_of;
+    // The transaction that brought it back.
+    uint64_t revision;
+} cms_repaired;
 
 // Called for each event with what was given to cms_subscribe. `event` is NULL if something went wrong: `status`
 // and cms_last_error tell what. After CMS_ERR_STALE events go on behind what is known then, so that everything
@@ -678,6 +723,27 @@ cms_status cms_history_change(cms_history *history, cms_change *change);
 // Frees a history. NULL is ignored.
 void cms_history_free(cms_history *history);
 
+// Opens the blame of a package, which tells for each line the last transaction that wrote it. Changes made with an
+// editor are noted first.
+//
+// CMS_ERR_NOT_FOUND: there is no such package; or the log tells nothing of it, because no directory for it can be
+// written. CMS_ERR_DAMAGED: the log is.
+cms_status cms_blame_open(const cms_store *store,
+                          const char *package,
+                          cms_blame **blame);
+
+// Finds the next line, without its newline, and the transaction it comes from, whose `revision` and `kind` are 0 if
+// it is older than what the log keeps. `transaction` may be NULL. The line is valid until the next call with the
+// same blame, or its end; it is as in the file, which need not be UTF-8.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_blame_next(cms_blame *blame,
+                          cms_bytes *line,
+                          cms_transaction *transaction);
+
+// Frees a blame. NULL is ignored.
+void cms_blame_free(cms_blame *blame);
+
 // Finds a revision: a number, "-3" (three transactions before the last), "now", a time in braces ("@{10 min ago}",
 // "@{2026-11-21 08:02}", in UTC), or the label of a snapshot.
 //
@@ -695,6 +761,26 @@ cms_status cms_get_at(const cms_store *store,
                       char *buffer,
                       size_t size,
                       size_t *len);
+
+// Reads the text a package had at a revision, byte for byte, into `buffer`, as cms_get reads a value: `len` gets
+// its length in bytes, without the NUL byte. A package that was first seen later is taken to have been as it was
+// then. Changes made with an editor count as made when they were noted.
+//
+// CMS_ERR_NOT_FOUND: there was no such package, or the log does not go back that far. CMS_ERR_DAMAGED: the log is.
+cms_status cms_text_at(const cms_store *store,
+                       const char *package,
+                       uint64_t revision,
+                       char *buffer,
+                       size_t size,
+                       size_t *len);
+
+// Iterates over the names of the packages that were changed after a revision, in byte order. Changes made with an
+// editor are noted first. If the log does not go back that far, there may be some that were not changed.
+//
+// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written. CMS_ERR_DAMAGED: the log is.
+cms_status cms_changed_since(const cms_store *store,
+                             uint64_t revision,
+                             cms_package_iter **iter);
 
 // Takes a transaction back, and leaves what was changed since. `message` may be NULL. `revision` gets the number
 // of the transaction that does it, and may be NULL.
@@ -715,7 +801,20 @@ cms_status cms_rollback(const cms_store *store,
                         const char *message,
                         uint64_t *done);
 
-// Keeps the committed state of all packages under a label, until its file is deleted. `revision` gets the number
+// Tells of the commit that waits to be confirmed: its number, and how much time is left, in milliseconds. Either
+// may be NULL. One whose time is up is taken back first.
+//
+// CMS_ERR_NOT_FOUND: none waits.
+cms_status cms_pending(const cms_store *store,
+                       uint64_t *transaction,
+                       uint64_t *milliseconds);
+
+// Confirms the commit that waits for it. `transaction` is its number, or 0 for whichever it is.
+//
+// CMS_ERR_NOT_FOUND: none waits, or another one. Otherwise as cms_txn_commit.
+cms_status cms_confirm(const cms_store *store, uint64_t transaction);
+
+// Keeps the committed state of all packages under a label, until cms_delete_label. `revision` gets the number
 // of the last transaction in it, and may be NULL.
 //
 // CMS_ERR_EXISTS: there is one of that label. CMS_ERR_INVALID: it cannot be one. CMS_ERR_NOT_FOUND: there is no
@@ -723,6 +822,27 @@ cms_status cms_rollback(const cms_store *store,
 cms_status cms_label(const cms_store *store,
                      const char *label,
                      uint64_t *revision);
+
+// Deletes the snapshot with a label, also one that was made without being asked for.
+//
+// CMS_ERR_NOT_FOUND: there is none. CMS_ERR_DAMAGED: it is not as it was written, and stays. CMS_ERR_INVALID: it
+// cannot be a label. CMS_ERR_IO, CMS_ERR_PERMISSION: it could not be deleted.
+cms_status cms_delete_label(const cms_store *store,
+                            const char *label);
+
+// Lists the snapshots, with a label and automatic ones, the oldest first. Files that are none are passed over.
+//
+// CMS_ERR_NOT_FOUND: there is no directory for them. CMS_ERR_IO, CMS_ERR_PERMISSION: it cannot be read.
+cms_status cms_labels_open(const cms_store *store,
+                           cms_labels **labels);
+
+// Finds the next snapshot.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_labels_next(cms_labels *labels, cms_archive_info *info);
+
+// Frees the list of snapshots. NULL is ignored.
+void cms_labels_free(cms_labels *labels);
 
 // Writes the committed state of all packages into a file, which is replaced if it is there.
 //
@@ -738,18 +858,39 @@ cms_status cms_restore(const cms_store *store,
                        const char *name,
                        uint64_t *done);
 
-// Tells of the commit that waits to be confirmed: its number, and how much time is left, in milliseconds. Either
-// may be NULL. One whose time is up is taken back first.
+// Checks all records of the log against their chain: each is tied to the one before it, so that none can be changed,
+// taken out or put in without a trace. Who can write the log can make it wholly anew, though: keep `chain` somewhere
+// else to find that out. What is wrong is no failure: cms_report_problem tells it. It reads all of the log.
 //
-// CMS_ERR_NOT_FOUND: none waits.
-cms_status cms_pending(const cms_store *store,
-                       uint64_t *transaction,
-                       uint64_t *milliseconds);
+// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written. CMS_ERR_IO, CMS_ERR_PERMISSION: it
+// cannot be read.
+cms_status cms_verify_log(const cms_store *store,
+                          cms_log_info *info,
+                          cms_report **report);
 
-// Confirms the commit that waits for it. `transaction` is its number, or 0 for whichever it is.
+// Mends what can be mended: finishes what a crash has left, brings each package whose text has errors back to its
+// newest text without, as the log has it, and then sets a damaged log aside, its files as *.damaged, and begins a new
+// one. cms_report_problem tells what was wrong with the log, cms_report_repaired which packages were brought back.
 //
-// CMS_ERR_NOT_FOUND: none waits, or another one. Otherwise as cms_txn_commit.
-cms_status cms_confirm(const cms_store *store, uint64_t transaction);
+// CMS_ERR_PARSE: a package has errors, and the log has no better text. Otherwise as cms_verify_log and
+// cms_txn_commit; what was mended before stays so.
+cms_status cms_repair(const cms_store *store,
+                      cms_report **report);
+
+// Finds the next thing that is, or was, wrong with the log: one line for people, in English. It is valid until the
+// next call with the same report, or its end.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_report_problem(cms_report *report,
+                              cms_bytes *problem);
+
+// Finds the next package that was brought back.
+//
+// CMS_ERR_END: there is none.
+cms_status cms_report_repaired(cms_report *report, cms_repaired *repaired);
+
+// Frees a report. NULL is ignored.
+void cms_report_free(cms_report *report);
 
 // Opens a watch. `pattern` is one or more of PACKAGE, PACKAGE.SECTION and PACKAGE.SECTION.OPTION with blanks
 // between them, by name; *, ? and [a-z] stand for what they do in file names: "network.*", "*.lan.ipaddr",

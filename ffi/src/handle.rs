@@ -1,6 +1,6 @@
 //! Pointers from C: the one place where they become references.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
 
 use crate::status::Failure;
 
@@ -17,6 +17,7 @@ pub struct cms_bytes {
 
 impl cms_bytes {
     pub const NONE: Self = Self { data: std::ptr::null(), len: 0 };
+    pub const EMPTY: Self = Self { data: c"".as_ptr(), len: 0 };
 
     #[inline(always)]
     pub fn of(bytes: &[u8]) -> Self {
@@ -173,4 +174,34 @@ pub unsafe fn take_back<T>(handle: *mut T) -> Option<Box<T>> {
     }
     // SAFETY: not NULL, and the caller's promise.
     Some(unsafe { Box::from_raw(handle) })
+}
+
+/// Gives text the NUL byte that C wants.
+pub fn text(bytes: &[u8]) -> CString {
+    CString::new(bytes).unwrap_or_default()
+}
+
+/// Reads text.
+///
+/// # Safety
+///
+/// It is NULL or ends with a NUL byte.
+pub unsafe fn string<'s>(text: *const c_char, what: &'static str) -> Result<&'s str, Failure> {
+    // SAFETY: the caller's promise.
+    let text = unsafe { bytes(text, what) }?;
+    std::str::from_utf8(text).map_err(|_| Failure::Invalid(what, "not UTF-8"))
+}
+
+/// Reads a message, which may be missing.
+///
+/// # Safety
+///
+/// As for [`string`].
+pub unsafe fn message_of<'s>(message: *const c_char) -> Result<Option<&'s str>, Failure> {
+    if message.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    let text = unsafe { CStr::from_ptr(message) };
+    text.to_str().map(Some).map_err(|_| Failure::Invalid("message", "not UTF-8"))
 }

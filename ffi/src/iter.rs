@@ -12,6 +12,13 @@ use crate::status::{Failure, cms_status, guard, guard_void};
 /// Iterates over packages. One thread uses one at a time.
 pub struct cms_package_iter(std::vec::IntoIter<CString>, CString);
 
+impl cms_package_iter {
+    pub(crate) fn of(names: Vec<String>) -> Self {
+        let names: Vec<CString> = names.into_iter().filter_map(|name| CString::new(name).ok()).collect();
+        Self(names.into_iter(), CString::default())
+    }
+}
+
 /// Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
 pub struct cms_section_iter {
     /// Borrows from `_snapshot`, which goes after it.
@@ -66,9 +73,8 @@ pub unsafe extern "C" fn cms_snapshot_packages(
         let place = wanted(iter, "iter")?;
         // SAFETY: C keeps the conventions.
         let names = unsafe { handle(snapshot, "snapshot") }?.0.packages()?;
-        let names: Vec<CString> = names.into_iter().filter_map(|name| CString::new(name).ok()).collect();
         // SAFETY: not NULL.
-        unsafe { give_handle(place, cms_package_iter(names.into_iter(), CString::default())) };
+        unsafe { give_handle(place, cms_package_iter::of(names)) };
         Ok(())
     })
 }
@@ -202,8 +208,7 @@ pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mu
             Value::String(string) => (string, CMS_TYPE_STRING),
             Value::List(list) => (list.get(0).unwrap_or_default(), CMS_TYPE_LIST),
         };
-        let empty = cms_bytes { data: c"".as_ptr(), len: 0 };
-        let value = if value.is_empty() { empty } else { cms_bytes::of(value) };
+        let value = if value.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(value) };
         // SAFETY: not NULL.
         unsafe { place.write(cms_option { name: cms_bytes::of(name), value, items: items_of(found), kind }) };
         Ok(())

@@ -11,15 +11,19 @@
 #![allow(unsafe_code, reason = "C calls with raw pointers")]
 #![allow(clippy::missing_safety_doc, reason = "the rules are stated once, at the top of the header")]
 
+mod archive;
+mod audit;
 mod handle;
 mod history;
 mod iter;
 mod key;
 mod list;
 mod open;
+mod revision;
 mod snapshot;
 mod status;
 mod store;
 mod txn;
+mod undo;
 mod verify;
 mod watch;

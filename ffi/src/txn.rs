@@ -6,10 +6,9 @@ use std::time::Duration;
 use cms_core::{Savepoint, Transaction};
 
 use crate::handle::{
-    bytes, check, check_buffer, check_text, give, give_handle, handle, handle_mut, put_value, take_back,
-    wanted,
+    bytes, check, check_buffer, check_text, give, give_handle, handle, handle_mut, message_of, put_value,
+    take_back, wanted,
 };
-use crate::history::message_of;
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
 

@@ -1,13 +1,13 @@
 //! Being told of changes.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use cms_core::{Error, Event, Subscription, Watch};
 
-use crate::handle::{bytes, check_text, cms_bytes, give_handle, handle, handle_mut, take_back, wanted};
-use crate::history::{Shown, cms_change, cms_transaction, give_change, shown, told};
+use crate::handle::{bytes, check_text, give_handle, handle, handle_mut, take_back, wanted};
+use crate::history::{Said, Shown, cms_change, cms_transaction, give_change, shown};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void, status_of};
 
@@ -23,8 +23,7 @@ pub struct cms_watch {
 /// same watch, or its end; in a callback, until that returns.
 pub struct cms_event {
     event: Event,
-    source: CString,
-    message: CString,
+    said: Said,
     /// Which change comes next.
     next: usize,
     change: Option<Shown>,
@@ -47,9 +46,8 @@ pub const CMS_FOREVER: i32 = -1;
 
 impl cms_event {
     pub(crate) fn of(event: Event) -> Self {
-        let text = |text: &str| CString::new(text).unwrap_or_default();
-        let (source, message) = (text(&event.record().source), text(&event.record().message));
-        Self { event, source, message, next: 0, change: None }
+        let said = Said::of(event.record());
+        Self { event, said, next: 0, change: None }
     }
 }
 
@@ -186,10 +184,8 @@ pub unsafe extern "C" fn cms_event_transaction(
         let place = wanted(transaction, "transaction")?;
         // SAFETY: C keeps the conventions.
         let event = unsafe { handle(event, "event") }?;
-        let (source, message) =
-            (cms_bytes::of(event.source.as_bytes()), cms_bytes::of(event.message.as_bytes()));
         // SAFETY: not NULL.
-        unsafe { place.write(told(event.event.record(), source, message)) };
+        unsafe { place.write(event.said.told(event.event.record())) };
         Ok(())
     })
 }

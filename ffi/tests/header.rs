@@ -3,9 +3,9 @@
 use std::path::Path;
 
 /// The sources, in the order in which a newcomer meets what they define.
-const SOURCES: [&str; 12] = [
-    "status", "handle", "open", "store", "list", "snapshot", "key", "iter", "txn", "history", "watch",
-    "verify",
+const SOURCES: [&str; 16] = [
+    "status", "handle", "open", "store", "list", "snapshot", "key", "iter", "txn", "history", "revision",
+    "undo", "archive", "audit", "watch", "verify",
 ];
 
 fn root() -> &'static Path {

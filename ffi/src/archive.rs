@@ -1,0 +1,171 @@
+//! The state of all packages, kept: snapshots with a label or without, and backups.
+
+use std::ffi::{CString, OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use cms_core::{Archive, ArchiveInfo};
+
+use crate::handle::{
+    bytes, cms_bytes, give, give_handle, handle, handle_mut, string, take_back, text, wanted,
+};
+use crate::open::cms_store;
+use crate::status::{Failure, cms_status, guard, guard_void};
+
+/// Snapshots that are kept, the oldest first. One thread uses one at a time.
+pub struct cms_labels {
+    archives: std::vec::IntoIter<ArchiveInfo>,
+    label: CString,
+    source: CString,
+}
+
+/// What a snapshot that is kept says of itself. The strings are valid until the next cms_labels_next of the same
+/// handle, or its end.
+#[repr(C)]
+pub struct cms_archive_info {
+    /// Its label: for cms_restore, cms_find_revision and cms_delete_label.
+    pub label: cms_bytes,
+    /// When it was made: microseconds since 1970, UTC.
+    pub time: u64,
+    /// The transaction whose state it holds.
+    pub revision: u64,
+    /// The size of its file, in bytes.
+    pub size: u64,
+    /// Through what: the name a program gave itself.
+    pub source: cms_bytes,
+    /// 1 if it was made without being asked for, and may go when others come; 0 if with cms_label.
+    pub automatic: i32,
+}
+
+/// Keeps the committed state of all packages under a label, until cms_delete_label. `revision` gets the number
+/// of the last transaction in it, and may be NULL.
+///
+/// CMS_ERR_EXISTS: there is one of that label. CMS_ERR_INVALID: it cannot be one. CMS_ERR_NOT_FOUND: there is no
+/// directory for it. CMS_ERR_IO, CMS_ERR_NO_SPACE: it could not be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_label(
+    store: *const cms_store,
+    label: *const c_char,
+    revision: *mut u64,
+) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        // SAFETY: the same.
+        let info = store.label(unsafe { string(label, "label") }?)?;
+        // SAFETY: the same.
+        unsafe { give(revision, info.revision) };
+        Ok(())
+    })
+}
+
+/// Deletes the snapshot with a label, also one that was made without being asked for.
+///
+/// CMS_ERR_NOT_FOUND: there is none. CMS_ERR_DAMAGED: it is not as it was written, and stays. CMS_ERR_INVALID: it
+/// cannot be a label. CMS_ERR_IO, CMS_ERR_PERMISSION: it could not be deleted.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_delete_label(store: *const cms_store, label: *const c_char) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        // SAFETY: the same.
+        store.delete_label(unsafe { string(label, "label") }?)?;
+        Ok(())
+    })
+}
+
+/// Lists the snapshots, with a label and automatic ones, the oldest first. Files that are none are passed over.
+///
+/// CMS_ERR_NOT_FOUND: there is no directory for them. CMS_ERR_IO, CMS_ERR_PERMISSION: it cannot be read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_labels_open(
+    store: *const cms_store,
+    labels: *mut *mut cms_labels,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(labels, "labels")?;
+        // SAFETY: C keeps the conventions.
+        let archives = unsafe { handle(store, "store") }?.0.store().labels()?.into_iter();
+        let labels = cms_labels { archives, label: CString::default(), source: CString::default() };
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, labels) };
+        Ok(())
+    })
+}
+
+/// Finds the next snapshot.
+///
+/// CMS_ERR_END: there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_labels_next(labels: *mut cms_labels, info: *mut cms_archive_info) -> cms_status {
+    guard(|| {
+        let place = wanted(info, "info")?;
+        // SAFETY: C keeps the conventions.
+        let labels = unsafe { handle_mut(labels, "labels") }?;
+        let found = labels.archives.next().ok_or(Failure::End)?;
+        labels.label = text(found.label.as_bytes());
+        labels.source = text(found.source.as_bytes());
+        let info = cms_archive_info {
+            label: cms_bytes::of(labels.label.as_bytes()),
+            time: found.time,
+            revision: found.revision,
+            size: found.size,
+            source: cms_bytes::of(labels.source.as_bytes()),
+            automatic: i32::from(found.is_automatic()),
+        };
+        // SAFETY: not NULL.
+        unsafe { place.write(info) };
+        Ok(())
+    })
+}
+
+/// Frees the list of snapshots. NULL is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_labels_free(labels: *mut cms_labels) {
+    // SAFETY: C promises that the handle is one, and not used again.
+    guard_void(|| drop(unsafe { take_back(labels) }));
+}
+
+/// Writes the committed state of all packages into a file, which is replaced if it is there.
+///
+/// CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE: the file is as before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_backup(store: *const cms_store, path: *const c_char) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        // SAFETY: the same.
+        let path = unsafe { bytes(path, "path") }?;
+        store.backup(Path::new(OsStr::from_bytes(path)))?;
+        Ok(())
+    })
+}
+
+/// Brings all packages to what a backup file or, for a name without a '/', the snapshot of that label holds, as
+/// one transaction. Packages that are not in it become empty. `done` as in cms_rollback.
+///
+/// CMS_ERR_NOT_FOUND: there is no such file or snapshot. CMS_ERR_DAMAGED: it is not as it was written. Otherwise
+/// as cms_txn_commit; nothing is changed then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_restore(
+    store: *const cms_store,
+    name: *const c_char,
+    done: *mut u64,
+) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let live = &unsafe { handle(store, "store") }?.0;
+        // SAFETY: the same.
+        let name = unsafe { bytes(name, "name") }?;
+        let archive = if name.contains(&b'/') {
+            Archive::read(Path::new(OsStr::from_bytes(name)))?
+        } else {
+            live.store().labelled(&String::from_utf8_lossy(name))?
+        };
+        let sequence = live.store().restore(&archive, None)?;
+        let _ = live.refresh();
+        // SAFETY: the same.
+        unsafe { give(done, sequence.unwrap_or(0)) };
+        Ok(())
+    })
+}

@@ -1,0 +1,147 @@
+//! Looking after the log: whether it is as it was written, and mending what is not.
+
+use std::ffi::CString;
+
+use cms_core::{Repair, Repaired};
+
+use crate::handle::{cms_bytes, give_handle, handle, handle_mut, take_back, text, wanted};
+use crate::open::cms_store;
+use crate::status::{Failure, cms_status, guard, guard_void};
+
+/// What cms_verify_log has found, or cms_repair has done. One thread uses one at a time.
+pub struct cms_report {
+    problems: std::vec::IntoIter<String>,
+    packages: std::vec::IntoIter<Repaired>,
+    /// What C has borrows from here.
+    chain: CString,
+    problem: CString,
+    package: CString,
+}
+
+/// The records of the log.
+#[repr(C)]
+pub struct cms_log_info {
+    /// The revisions of the oldest and the newest record there is; 0 if there is none.
+    pub first: u64,
+    pub last: u64,
+    /// The chain of the newest record, in hexadecimal digits. It is valid until the report is freed.
+    pub chain: cms_bytes,
+}
+
+/// A package that was brought back to its newest text without errors.
+#[repr(C)]
+pub struct cms_repaired {
+    /// Its name, which is valid until the next cms_report_repaired of the same report, or its end.
+    pub package: cms_bytes,
+    /// The revision whose text it has now.
+    pub text_of: u64,
+    /// The transaction that brought it back.
+    pub revision: u64,
+}
+
+/// Checks all records of the log against their chain: each is tied to the one before it, so that none can be changed,
+/// taken out or put in without a trace. Who can write the log can make it wholly anew, though: keep `chain` somewhere
+/// else to find that out. What is wrong is no failure: cms_report_problem tells it. It reads all of the log.
+///
+/// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written. CMS_ERR_IO, CMS_ERR_PERMISSION: it
+/// cannot be read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_verify_log(
+    store: *const cms_store,
+    info: *mut cms_log_info,
+    report: *mut *mut cms_report,
+) -> cms_status {
+    guard(|| {
+        let (info, place) = (wanted(info, "info")?, wanted(report, "report")?);
+        // SAFETY: C keeps the conventions.
+        let found = unsafe { handle(store, "store") }?.0.store().verify_log()?;
+        let report = cms_report {
+            chain: text(found.chain.as_bytes()),
+            ..cms_report::of(Repair { problems: found.problems, packages: Vec::new() })
+        };
+        let chain = cms_bytes::of(report.chain.as_bytes());
+        // SAFETY: not NULL.
+        unsafe { info.write(cms_log_info { first: found.first, last: found.last, chain }) };
+        // SAFETY: the same. What `chain` borrows does not move with the report.
+        unsafe { give_handle(place, report) };
+        Ok(())
+    })
+}
+
+/// Mends what can be mended: finishes what a crash has left, brings each package whose text has errors back to its
+/// newest text without, as the log has it, and then sets a damaged log aside, its files as *.damaged, and begins a new
+/// one. cms_report_problem tells what was wrong with the log, cms_report_repaired which packages were brought back.
+///
+/// CMS_ERR_PARSE: a package has errors, and the log has no better text. Otherwise as cms_verify_log and
+/// cms_txn_commit; what was mended before stays so.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut cms_report) -> cms_status {
+    guard(|| {
+        let place = wanted(report, "report")?;
+        // SAFETY: C keeps the conventions.
+        let live = &unsafe { handle(store, "store") }?.0;
+        let done = live.store().repair();
+        let _ = live.refresh();
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_report::of(done?)) };
+        Ok(())
+    })
+}
+
+/// Finds the next thing that is, or was, wrong with the log: one line for people, in English. It is valid until the
+/// next call with the same report, or its end.
+///
+/// CMS_ERR_END: there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_report_problem(report: *mut cms_report, problem: *mut cms_bytes) -> cms_status {
+    guard(|| {
+        let place = wanted(problem, "problem")?;
+        // SAFETY: C keeps the conventions.
+        let report = unsafe { handle_mut(report, "report") }?;
+        report.problem = text(report.problems.next().ok_or(Failure::End)?.as_bytes());
+        // SAFETY: not NULL.
+        unsafe { place.write(cms_bytes::of(report.problem.as_bytes())) };
+        Ok(())
+    })
+}
+
+/// Finds the next package that was brought back.
+///
+/// CMS_ERR_END: there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_report_repaired(
+    report: *mut cms_report,
+    repaired: *mut cms_repaired,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(repaired, "repaired")?;
+        // SAFETY: C keeps the conventions.
+        let report = unsafe { handle_mut(report, "report") }?;
+        let found = report.packages.next().ok_or(Failure::End)?;
+        report.package = text(found.package.as_bytes());
+        let package = cms_bytes::of(report.package.as_bytes());
+        let told = cms_repaired { package, text_of: found.revision, revision: found.sequence };
+        // SAFETY: not NULL.
+        unsafe { place.write(told) };
+        Ok(())
+    })
+}
+
+/// Frees a report. NULL is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_report_free(report: *mut cms_report) {
+    // SAFETY: C promises that the handle is one, and not used again.
+    guard_void(|| drop(unsafe { take_back(report) }));
+}
+
+impl cms_report {
+    fn of(repair: Repair) -> Self {
+        Self {
+            problems: repair.problems.into_iter(),
+            packages: repair.packages.into_iter(),
+            chain: CString::default(),
+            problem: CString::default(),
+            package: CString::default(),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What packages were at a revision, and which have changed since.
+
+use std::ffi::c_char;
+
+use cms_core::{Error, Key, Missing};
+
+use crate::handle::{bytes, check, check_buffer, give, give_handle, handle, put_value, string, wanted};
+use crate::iter::cms_package_iter;
+use crate::open::cms_store;
+use crate::status::{Failure, cms_status, guard};
+
+/// Finds a revision: a number, "-3" (three transactions before the last), "now", a time in braces ("@{10 min ago}",
+/// "@{2026-11-21 08:02}", in UTC), or the label of a snapshot.
+///
+/// CMS_ERR_NOT_FOUND: there is none, or it is older than what is kept.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_find_revision(
+    store: *const cms_store,
+    name: *const c_char,
+    revision: *mut u64,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(revision, "revision")?;
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        // SAFETY: the same.
+        let name = unsafe { string(name, "name") }?;
+        let found = store.find_revision(name)?;
+        // SAFETY: not NULL.
+        unsafe { give(place, found) };
+        Ok(())
+    })
+}
+
+/// Reads the value a key had at a revision, as cms_get reads the newest; of a list, the items with blanks between.
+///
+/// CMS_ERR_NOT_FOUND: there was no such key, or the log does not go back that far.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_get_at(
+    store: *const cms_store,
+    key: *const c_char,
+    revision: u64,
+    buffer: *mut c_char,
+    size: usize,
+    len: *mut usize,
+) -> cms_status {
+    guard(|| {
+        check_buffer(buffer, size)?;
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        // SAFETY: the same.
+        let text = unsafe { bytes(key, "key") }?;
+        check(text, "key")?;
+        let key = Key::parse(text)?;
+        let missing = || Failure::Missing(text.to_vec());
+        let name = std::str::from_utf8(&key.package).map_err(|_| missing())?;
+        let package = store.package_at(name, revision)?.ok_or_else(missing)?;
+        let selector = key.section.as_ref().ok_or_else(missing)?;
+        let section = package.select(selector)?.ok_or_else(missing)?;
+        let value = match &key.option {
+            None => section.section_type().to_vec(),
+            Some(option) => {
+                let value = section.get(option).ok_or_else(missing)?;
+                value.items().collect::<Vec<_>>().join(&b' ')
+            }
+        };
+        // SAFETY: the same.
+        unsafe { put_value(&value, buffer, size, len) };
+        Ok(())
+    })
+}
+
+/// Reads the text a package had at a revision, byte for byte, into `buffer`, as cms_get reads a value: `len` gets
+/// its length in bytes, without the NUL byte. A package that was first seen later is taken to have been as it was
+/// then. Changes made with an editor count as made when they were noted.
+///
+/// CMS_ERR_NOT_FOUND: there was no such package, or the log does not go back that far. CMS_ERR_DAMAGED: the log is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_text_at(
+    store: *const cms_store,
+    package: *const c_char,
+    revision: u64,
+    buffer: *mut c_char,
+    size: usize,
+    len: *mut usize,
+) -> cms_status {
+    guard(|| {
+        check_buffer(buffer, size)?;
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        // SAFETY: the same.
+        let package = unsafe { string(package, "package") }?;
+        let found = match store.text_at(package, revision) {
+            // What was never seen may be there all the same.
+            Err(Error::Missing(Missing::Unlogged { .. })) if store.note_edits().is_ok() => {
+                store.text_at(package, revision)
+            }
+            found => found,
+        };
+        let text = found?.ok_or_else(|| Failure::Missing(package.into()))?;
+        // SAFETY: the same.
+        unsafe { put_value(&text, buffer, size, len) };
+        Ok(())
+    })
+}
+
+/// Iterates over the names of the packages that were changed after a revision, in byte order. Changes made with an
+/// editor are noted first. If the log does not go back that far, there may be some that were not changed.
+///
+/// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written. CMS_ERR_DAMAGED: the log is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_changed_since(
+    store: *const cms_store,
+    revision: u64,
+    iter: *mut *mut cms_package_iter,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(iter, "iter")?;
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        // Who may not write the log may still read it.
+        let _ = store.note_edits();
+        let names = store.changed_since(revision)?;
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_package_iter::of(names)) };
+        Ok(())
+    })
+}

@@ -1,0 +1,95 @@
+//! Going back: by one transaction, to a revision, or unless a commit is confirmed.
+
+use std::ffi::c_char;
+
+use cms_core::{Error, Missing};
+
+use crate::handle::{give, handle, message_of};
+use crate::open::cms_store;
+use crate::status::{cms_status, guard};
+
+/// Takes a transaction back, and leaves what was changed since. `message` may be NULL. `revision` gets the number
+/// of the transaction that does it, and may be NULL.
+///
+/// CMS_ERR_CONFLICT: what it changed was changed again since. CMS_ERR_NOT_FOUND: it is not kept any more.
+/// Otherwise as cms_txn_commit; nothing is changed then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_undo(
+    store: *const cms_store,
+    transaction: u64,
+    message: *const c_char,
+    revision: *mut u64,
+) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let live = &unsafe { handle(store, "store") }?.0;
+        // SAFETY: the same.
+        let message = unsafe { message_of(message) }?;
+        let done = live.store().undo(transaction, message)?;
+        let _ = live.refresh();
+        // SAFETY: the same.
+        unsafe { give(revision, done) };
+        Ok(())
+    })
+}
+
+/// Brings all packages exactly to what they were at a revision. `message` may be NULL. `done` gets the number of
+/// the transaction that does it, or 0 if nothing had to change; it may be NULL.
+///
+/// CMS_ERR_NOT_FOUND: the log does not go back that far. Otherwise as cms_txn_commit; nothing is changed then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_rollback(
+    store: *const cms_store,
+    revision: u64,
+    message: *const c_char,
+    done: *mut u64,
+) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let live = &unsafe { handle(store, "store") }?.0;
+        // SAFETY: the same.
+        let message = unsafe { message_of(message) }?;
+        let sequence = live.store().rollback(revision, &[], message)?;
+        let _ = live.refresh();
+        // SAFETY: the same.
+        unsafe { give(done, sequence.unwrap_or(0)) };
+        Ok(())
+    })
+}
+
+/// Tells of the commit that waits to be confirmed: its number, and how much time is left, in milliseconds. Either
+/// may be NULL. One whose time is up is taken back first.
+///
+/// CMS_ERR_NOT_FOUND: none waits.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_pending(
+    store: *const cms_store,
+    transaction: *mut u64,
+    milliseconds: *mut u64,
+) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        let none = Missing::Pending { asked: None, waiting: None };
+        let pending = store.pending()?.ok_or(Error::from(none))?;
+        // SAFETY: the same.
+        unsafe { give(transaction, pending.sequence) };
+        let left = u64::try_from(pending.left.as_millis()).unwrap_or(u64::MAX);
+        // SAFETY: the same.
+        unsafe { give(milliseconds, left) };
+        Ok(())
+    })
+}
+
+/// Confirms the commit that waits for it. `transaction` is its number, or 0 for whichever it is.
+///
+/// CMS_ERR_NOT_FOUND: none waits, or another one. Otherwise as cms_txn_commit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_confirm(store: *const cms_store, transaction: u64) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        store.confirm(Some(transaction).filter(|transaction| *transaction != 0), None)?;
+        Ok(())
+    })
+}
