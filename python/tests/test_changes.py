@@ -233,6 +233,82 @@ def test_labels_and_backups_bring_back_what_was(store: cms.Store, tmp_path: Path
         store.confirm()
 
 
+def test_snapshots_are_listed_and_deleted(store: cms.Store) -> None:
+    assert store.snapshots() == []
+    revision = store.label("good")
+    (info,) = store.snapshots()
+    assert (info.label, info.revision, info.source, info.automatic) == ("good", revision, "tests", False)
+    assert info.size > 100
+    assert abs(info.time - datetime.now(timezone.utc)) < timedelta(minutes=1)
+    store.set("network.lan.mtu", 1400)
+    store.restore("good")
+    assert [info.automatic for info in store.snapshots()] == [False, True]
+    store.delete_label("good")
+    assert "good" not in [info.label for info in store.snapshots()]
+    with pytest.raises(cms.NotFound):
+        store.delete_label("good")
+    with pytest.raises(cms.Invalid):
+        store.delete_label("../good")
+
+
+def test_blame_tells_where_each_line_comes_from(store: cms.Store, edit: Callable[[str, str], None]) -> None:
+    with store.transaction("for the tunnel") as txn:
+        txn["network.lan.mtu"] = 1400
+    edit("network", store.text_at("network", "now") + "# by hand\n")
+    lines = store.blame("network")
+    assert lines[0] == ("# What a person wrote stays.", None)
+    entries = {line.text: line.entry for line in lines if line.entry}
+    mtu, hand = entries["\toption mtu '1400'"], entries["# by hand"]
+    assert (mtu.revision, mtu.message, mtu.by, mtu.changes) == (txn.revision, "for the tunnel", cms.By.COMMIT, [])
+    assert hand.by is cms.By.EDIT
+    assert len(entries) == 2
+    with pytest.raises(cms.NotFound):
+        store.blame("nowhere")
+
+
+def test_texts_of_a_revision_and_what_has_changed_since(store: cms.Store, where: Dict[str, Path]) -> None:
+    before = text(where, "network")
+    assert store.text_at("network", 0) == before
+    start = store.find_revision("now")
+    revision = store.set("network.lan.mtu", 1400)
+    store.set("network.lan.mtu", 1300)
+    assert store.text_at("network", start) == before
+    assert "\toption mtu '1400'\n" in store.text_at("network", revision)
+    assert store.text_at("network", "now") == text(where, "network")
+    assert store.changed_since(start) == ["network"]
+    assert store.changed_since("now") == []
+    long = "x" * 100_000
+    revision = store.set("system.@system[0].long", long)
+    store.set("system.@system[0].long", "y")
+    assert long in store.text_at("system", revision)
+    with pytest.raises(cms.NotFound):
+        store.text_at("nowhere", revision)
+
+
+def test_the_log_is_checked_and_mended(
+    store: cms.Store, where: Dict[str, Path], edit: Callable[[str, str], None]
+) -> None:
+    revision = store.set("network.lan.mtu", 1400)
+    good = store.verify_log()
+    assert (good.last, good.problems) == (revision, [])
+    assert len(bytes.fromhex(good.chain)) > 0
+    assert store.repair() == ([], [])
+    edit("network", "config interface 'lan\n")
+    with pytest.raises(cms.ParseError):
+        store.refresh()
+        store["network.lan.mtu"]
+    (repaired,) = store.repair().packages
+    assert (repaired.package, repaired.text_of) == ("network", revision)
+    assert repaired.revision > revision
+    assert store["network.lan.mtu"] == "1400"
+    log = next(where["state_dir"].rglob("*.log"))
+    log.write_bytes(log.read_bytes().replace(b"tests", b"other", 1))
+    assert str(log) in store.verify_log().problems[0]
+    assert str(log) in store.repair().problems[0]
+    assert store.verify_log().problems == []
+    assert store["network.lan.mtu"] == "1400"
+
+
 def test_a_transaction_reads_its_own_changes_and_goes_back_to_savepoints(store: cms.Store) -> None:
     with store.transaction("the office moved") as txn:
         assert txn["network.lan.ipaddr"] == "192.168.1.1"

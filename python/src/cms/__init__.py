@@ -43,7 +43,16 @@ from ._store import Store as Store, open as open
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._history import By as By, Change as Change, ChangeKind as ChangeKind, Entry as Entry, Pending as Pending
+    from ._archive import ArchiveInfo as ArchiveInfo
+    from ._audit import Repair as Repair, Repaired as Repaired, Verified as Verified
+    from ._history import (
+        BlameLine as BlameLine,
+        By as By,
+        Change as Change,
+        ChangeKind as ChangeKind,
+        Entry as Entry,
+        Pending as Pending,
+    )
     from ._key import Key as Key
     from ._section import Package as Package, Section as Section
     from ._snapshot import Snapshot as Snapshot
@@ -55,6 +64,8 @@ __version__ = VERSION
 
 # What a program may not need: some of it loads typing and enum, which takes long.
 _LATER = {
+    "ArchiveInfo": "_archive",
+    "BlameLine": "_history",
     "By": "_history",
     "Change": "_history",
     "ChangeKind": "_history",
@@ -62,11 +73,14 @@ _LATER = {
     "Key": "_key",
     "Package": "_section",
     "Pending": "_history",
+    "Repair": "_audit",
+    "Repaired": "_audit",
     "Section": "_section",
     "Snapshot": "_snapshot",
     "Status": "_status",
     "Subscription": "_watch",
     "Transaction": "_txn",
+    "Verified": "_audit",
     "Verifier": "_watch",
     "Watch": "_watch",
 }
@@ -74,6 +88,8 @@ _LATER = {
 # Without open and get, which are names of Python's own or too short to be taken unasked.
 __all__ = [
     "Ambiguous",
+    "ArchiveInfo",
+    "BlameLine",
     "By",
     "Change",
     "ChangeKind",
@@ -97,6 +113,8 @@ __all__ = [
     "Pending",
     "PermissionDenied",
     "Refused",
+    "Repair",
+    "Repaired",
     "Section",
     "Snapshot",
     "Stale",
@@ -104,6 +122,7 @@ __all__ = [
     "Store",
     "Subscription",
     "Transaction",
+    "Verified",
     "Verifier",
     "Watch",
     "WrongType",

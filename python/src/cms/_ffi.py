@@ -119,6 +119,15 @@ class cms_option_iter(_Opaque): ...
 class cms_history(_Opaque): ...
 
 
+class cms_blame(_Opaque): ...
+
+
+class cms_labels(_Opaque): ...
+
+
+class cms_report(_Opaque): ...
+
+
 class cms_watch(_Opaque): ...
 
 
@@ -202,6 +211,25 @@ class cms_change(Structure):
     )
 
 
+class cms_archive_info(Structure):
+    _fields_ = (
+        ("label", cms_bytes),
+        ("time", c_uint64),
+        ("revision", c_uint64),
+        ("size", c_uint64),
+        ("source", cms_bytes),
+        ("automatic", c_int32),
+    )
+
+
+class cms_log_info(Structure):
+    _fields_ = (("first", c_uint64), ("last", c_uint64), ("chain", cms_bytes))
+
+
+class cms_repaired(Structure):
+    _fields_ = (("package", cms_bytes), ("text_of", c_uint64), ("revision", c_uint64))
+
+
 cms_status = c_int
 cms_event_callback = CFUNCTYPE(None, POINTER(cms_event), cms_status, c_void_p)
 cms_verify_callback = CFUNCTYPE(c_int32, POINTER(cms_event), POINTER(c_char), c_size_t, c_void_p)
@@ -273,15 +301,29 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_history_next": (cms_status, P(cms_history), P(cms_transaction)),
     "cms_history_change": (cms_status, P(cms_history), P(cms_change)),
     "cms_history_free": (None, P(cms_history)),
+    "cms_blame_open": (cms_status, P(cms_store), c_char_p, P(P(cms_blame))),
+    "cms_blame_next": (cms_status, P(cms_blame), P(cms_bytes), P(cms_transaction)),
+    "cms_blame_free": (None, P(cms_blame)),
     "cms_find_revision": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
     "cms_get_at": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_char), c_size_t, P(c_size_t)),
+    "cms_text_at": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_char), c_size_t, P(c_size_t)),
+    "cms_changed_since": (cms_status, P(cms_store), c_uint64, P(P(cms_package_iter))),
     "cms_undo": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
     "cms_rollback": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
-    "cms_label": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
-    "cms_backup": (cms_status, P(cms_store), c_char_p),
-    "cms_restore": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
     "cms_pending": (cms_status, P(cms_store), P(c_uint64), P(c_uint64)),
     "cms_confirm": (cms_status, P(cms_store), c_uint64),
+    "cms_label": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
+    "cms_delete_label": (cms_status, P(cms_store), c_char_p),
+    "cms_labels_open": (cms_status, P(cms_store), P(P(cms_labels))),
+    "cms_labels_next": (cms_status, P(cms_labels), P(cms_archive_info)),
+    "cms_labels_free": (None, P(cms_labels)),
+    "cms_backup": (cms_status, P(cms_store), c_char_p),
+    "cms_restore": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
+    "cms_verify_log": (cms_status, P(cms_store), P(cms_log_info), P(P(cms_report))),
+    "cms_repair": (cms_status, P(cms_store), P(P(cms_report))),
+    "cms_report_problem": (cms_status, P(cms_report), P(cms_bytes)),
+    "cms_report_repaired": (cms_status, P(cms_report), P(cms_repaired)),
+    "cms_report_free": (None, P(cms_report)),
     "cms_watch_open": (cms_status, P(cms_store), c_char_p, c_uint64, P(P(cms_watch))),
     "cms_watch_next": (cms_status, P(cms_watch), c_int32, P(P(cms_event))),
     "cms_watch_fd": (cms_status, P(cms_watch), P(c_int32)),
@@ -325,6 +367,9 @@ RELEASES = {
     cms_section_iter: "cms_section_iter_free",
     cms_option_iter: "cms_option_iter_free",
     cms_history: "cms_history_free",
+    cms_blame: "cms_blame_free",
+    cms_labels: "cms_labels_free",
+    cms_report: "cms_report_free",
     cms_watch: "cms_watch_close",
     cms_subscription: "cms_unsubscribe",
     cms_verifier: "cms_verify_close",

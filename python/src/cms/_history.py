@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+def utc(time_us: int) -> datetime:
+    """Returns the time so many microseconds after the beginning of 1970."""
+    from datetime import datetime, timedelta, timezone
+
+    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=time_us)
+
+
 class By(IntEnum):
     """What made an entry of the history."""
 
@@ -66,9 +73,15 @@ class Entry(NamedTuple):
     @property
     def time(self) -> datetime:
         """When it was made, in UTC."""
-        from datetime import datetime, timedelta, timezone
+        return utc(self.time_us)
 
-        return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=self.time_us)
+
+class BlameLine(NamedTuple):
+    """A line of a package, without its newline, and the transaction that wrote it, without its changes."""
+
+    text: str
+    # None if it is older than what the log keeps.
+    entry: Optional[Entry]
 
 
 class Pending(NamedTuple):
@@ -116,6 +129,19 @@ def entries(lib: Any, store_ref: Any, key: Optional[str], limit: int) -> Iterato
             return
         check(status, key or "")
         yield _entry(place, _changes(lib.cms_history_change, ref))
+
+
+def blame(lib: Any, store_ref: Any, package: str) -> List[BlameLine]:
+    """Returns the lines of a package."""
+    line, place, lines = _ffi.cms_bytes(), _ffi.cms_transaction(), list[BlameLine]()
+    status, ref = _ffi.own(_ffi.cms_blame, lib.cms_blame_open, store_ref, encode(package, "package"))
+    check(status, package)
+    while True:
+        status = lib.cms_blame_next(ref, line, place)
+        if status == CMS_ERR_END:
+            return lines
+        check(status, package)
+        lines.append(BlameLine(text(line.data), _entry(place, iter(())) if place.revision else None))
 
 
 def event(lib: Any, ref: Any) -> Entry:

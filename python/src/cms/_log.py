@@ -1,4 +1,4 @@
-"""What the log is for: history, undo, going back, labels, backups, commits that wait to be confirmed."""
+"""What the log is for: history, undo, going back, labels, backups, commits to be confirmed; and looking after it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from ._keys import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Optional, Union
+    from typing import Any, Iterator, List, Optional, Union
 
-    from ._history import Entry, Pending
+    from ._archive import ArchiveInfo
+    from ._audit import Repair, Verified
+    from ._history import BlameLine, Entry, Pending
 
 
 class Log:
@@ -34,6 +36,15 @@ class Log:
 
         return entries(self._lib, self._use(), key, limit)
 
+    def blame(self, package: str) -> List[BlameLine]:
+        """Returns the lines of a package, each with the last transaction that wrote it.
+
+        Changes made with an editor are noted first.
+        """
+        from ._history import blame
+
+        return blame(self._lib, self._use(), package)
+
     def find_revision(self, name: str) -> int:
         """Finds a revision: "-3" is three transactions before the last; "now"; "@{10 min ago}"; a label."""
         number = _ffi.c_uint64()
@@ -45,12 +56,33 @@ class Log:
 
     def get_at(self, key: str, revision: Union[int, str]) -> str:
         """Reads the value a key had at a revision; of a list, the items with blanks between."""
-        number, raw, size = self._revision(revision), encode(key), _ffi.c_size_t(255)
+        return self._at(self._lib.cms_get_at, key, encode(key), revision, 255)
+
+    def text_at(self, package: str, revision: Union[int, str]) -> str:
+        """Reads the text a package had at a revision, with comments and all."""
+        return self._at(self._lib.cms_text_at, package, encode(package, "package"), revision, 16383)
+
+    def _at(self, read: Any, name: str, raw: bytes, revision: Union[int, str], room: int) -> str:
+        number, size = self._revision(revision), _ffi.c_size_t(room)
         while True:
             buffer = _ffi.create_string_buffer(size.value + 1)
-            check(self._lib.cms_get_at(self._use(), raw, number, buffer, len(buffer), size), key)
+            check(read(self._use(), raw, number, buffer, len(buffer), size), name)
             if size.value < len(buffer):
-                return text(buffer.value)
+                return text(buffer.raw[: size.value])
+
+    def changed_since(self, revision: Union[int, str]) -> List[str]:
+        """Returns the names of the packages that were changed after a revision, in byte order.
+
+        Changes made with an editor are noted first. If the log does not go back that far, there may be some that were
+        not changed.
+        """
+        place, number = _ffi.cms_bytes(), self._revision(revision)
+        status, ref = _ffi.own(_ffi.cms_package_iter, self._lib.cms_changed_since, self._use(), number)
+        check(status)
+        names = []
+        while not self._lib.cms_package_next(ref, place):
+            names.append(text(place.data))
+        return names
 
     def undo(self, revision: Union[int, str] = "now", message: Optional[str] = None) -> int:
         """Takes the last transaction back, or the one of a revision, and leaves what was changed since.
@@ -76,6 +108,16 @@ class Log:
         check(self._lib.cms_label(self._use(), encode(name, "label"), number), name)
         return number.value
 
+    def snapshots(self) -> List[ArchiveInfo]:
+        """Returns the snapshots that are kept, with a label and automatic ones, the oldest first."""
+        from ._archive import snapshots
+
+        return snapshots(self._lib, self._use())
+
+    def delete_label(self, name: str) -> None:
+        """Deletes the snapshot with a label."""
+        check(self._lib.cms_delete_label(self._use(), encode(name, "label")), name)
+
     def backup(self, path: Union[str, os.PathLike[str]]) -> None:
         """Writes the committed state of all packages into a file, which is replaced if it is there."""
         check(self._lib.cms_backup(self._use(), encode(os.fspath(path), "path")))
@@ -95,3 +137,15 @@ class Log:
     def confirm(self, revision: int = 0) -> None:
         """Confirms the commit that waits for it, or the one of that number only."""
         check(self._lib.cms_confirm(self._use(), revision))
+
+    def verify_log(self) -> Verified:
+        """Checks that no record of the log was changed, taken out or put in; what is wrong is in `problems`."""
+        from ._audit import verify_log
+
+        return verify_log(self._lib, self._use())
+
+    def repair(self) -> Repair:
+        """Mends a damaged log, and brings packages with errors back to their newest text without."""
+        from ._audit import repair
+
+        return repair(self._lib, self._use())
