@@ -14,8 +14,9 @@
  *
  * Where to go on: cms_get_int and its like convert, with a default. cms_snapshot_open is for many values of one
  * state, without copying, and for iterating. cms_key_new is for one value again and again. cms_begin is for
- * changes. cms_watch_open tells what has changed, to programs with an event loop; cms_subscribe calls back.
- * cms_verify decides on changes before they are made.
+ * changes. cms_history_open and what follows it tell who made which, and go back. cms_watch_open tells what has
+ * changed, to programs with an event loop; cms_subscribe calls back. cms_verify decides on changes before they
+ * are made.
  *
  * Keys      PACKAGE.SECTION.OPTION or PACKAGE.SECTION, where the section is a name, @TYPE[INDEX] (a negative
  *           index counts from the end) or @TYPE[OPTION=VALUE]. A package is a file in the configuration
