@@ -188,6 +188,16 @@ impl Log {
         wanted: Option<&Wanted>,
         mut look: impl FnMut(Record) -> Result<ControlFlow<B>>,
     ) -> Result<Option<B>> {
+        let mut found = None;
+        self.walk_back(wanted, &mut |record| {
+            found = look(record)?.break_value();
+            Ok(found.is_none())
+        })?;
+        Ok(found)
+    }
+
+    /// As [`Log::each_back_of`], until `look` returns false. It is there once, whatever is looked for.
+    fn walk_back(&self, wanted: Option<&Wanted>, look: &mut dyn FnMut(Record) -> Result<bool>) -> Result<()> {
         for first in self.segments()?.into_iter().rev() {
             if wanted.is_some_and(|wanted| !wanted.may_be_in(&self.keys_path(first))) {
                 continue;
@@ -196,12 +206,12 @@ impl Log {
             let frames: Vec<Frame<'_>> = segment::frames(&bytes, HEAD, head.chain).collect();
             for frame in frames.into_iter().rev() {
                 let Some(record) = Record::decode(frame.body) else { continue };
-                if let ControlFlow::Break(found) = look(record)? {
-                    return Ok(Some(found));
+                if !look(record)? {
+                    return Ok(());
                 }
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Reports whether the last record may not have its texts in place, at the cost of reading a few bytes.
