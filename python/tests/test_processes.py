@@ -160,7 +160,8 @@ def test_a_store_may_be_closed_while_others_read(where: Dict[str, Path], impatie
 def test_what_is_no_longer_used_is_given_back(store: cms.Store, monkeypatch: pytest.MonkeyPatch) -> None:
     released: List[str] = []
     monkeypatch.setattr(_ffi, "_owned", {})
-    for kind, release in _ffi.RELEASES.items():
+    for name, release in _ffi.RELEASES.items():
+        kind = getattr(_ffi, name)
         _ffi._owned[kind] = counted(kind, release, released)
     lan = store["network"]["lan"]
     assert lan["ipaddr"]

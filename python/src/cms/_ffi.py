@@ -119,15 +119,6 @@ class cms_option_iter(_Opaque): ...
 class cms_history(_Opaque): ...
 
 
-class cms_blame(_Opaque): ...
-
-
-class cms_labels(_Opaque): ...
-
-
-class cms_report(_Opaque): ...
-
-
 class cms_watch(_Opaque): ...
 
 
@@ -211,23 +202,46 @@ class cms_change(Structure):
     )
 
 
-class cms_archive_info(Structure):
-    _fields_ = (
-        ("label", cms_bytes),
-        ("time", c_uint64),
-        ("revision", c_uint64),
-        ("size", c_uint64),
-        ("source", cms_bytes),
-        ("automatic", c_int32),
-    )
+# What few programs need, made when it is first asked for: a class takes longer to make than to describe.
+_LATER: Dict[str, Any] = {
+    "cms_blame": (_Opaque, ()),
+    "cms_labels": (_Opaque, ()),
+    "cms_report": (_Opaque, ()),
+    "cms_archive_info": (
+        Structure,
+        (
+            ("label", cms_bytes),
+            ("time", c_uint64),
+            ("revision", c_uint64),
+            ("size", c_uint64),
+            ("source", cms_bytes),
+            ("automatic", c_int32),
+        ),
+    ),
+    "cms_log_info": (Structure, (("first", c_uint64), ("last", c_uint64), ("chain", cms_bytes))),
+    "cms_repaired": (Structure, (("package", cms_bytes), ("text_of", c_uint64), ("revision", c_uint64))),
+}
+
+if TYPE_CHECKING:
+    cms_blame: Any
+    cms_labels: Any
+    cms_report: Any
+    cms_archive_info: Any
+    cms_log_info: Any
+    cms_repaired: Any
 
 
-class cms_log_info(Structure):
-    _fields_ = (("first", c_uint64), ("last", c_uint64), ("chain", cms_bytes))
+def _type(name: str) -> Any:
+    """Returns a type of the header."""
+    if name in _LATER:
+        base, fields = _LATER[name]
+        # There is one of each, whatever threads ask for it at the same time.
+        return globals().setdefault(name, type(base)(name, (base,), {"_fields_": fields, "__module__": __name__}))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class cms_repaired(Structure):
-    _fields_ = (("package", cms_bytes), ("text_of", c_uint64), ("revision", c_uint64))
+if not TYPE_CHECKING:  # else any name would be one
+    __getattr__ = _type
 
 
 cms_status = c_int
@@ -301,9 +315,9 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_history_next": (cms_status, P(cms_history), P(cms_transaction)),
     "cms_history_change": (cms_status, P(cms_history), P(cms_change)),
     "cms_history_free": (None, P(cms_history)),
-    "cms_blame_open": (cms_status, P(cms_store), c_char_p, P(P(cms_blame))),
-    "cms_blame_next": (cms_status, P(cms_blame), P(cms_bytes), P(cms_transaction)),
-    "cms_blame_free": (None, P(cms_blame)),
+    "cms_blame_open": (cms_status, P(cms_store), c_char_p, P(P("cms_blame"))),
+    "cms_blame_next": (cms_status, P("cms_blame"), P(cms_bytes), P(cms_transaction)),
+    "cms_blame_free": (None, P("cms_blame")),
     "cms_find_revision": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
     "cms_get_at": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_char), c_size_t, P(c_size_t)),
     "cms_text_at": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_char), c_size_t, P(c_size_t)),
@@ -314,16 +328,16 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_confirm": (cms_status, P(cms_store), c_uint64),
     "cms_label": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
     "cms_delete_label": (cms_status, P(cms_store), c_char_p),
-    "cms_labels_open": (cms_status, P(cms_store), P(P(cms_labels))),
-    "cms_labels_next": (cms_status, P(cms_labels), P(cms_archive_info)),
-    "cms_labels_free": (None, P(cms_labels)),
+    "cms_labels_open": (cms_status, P(cms_store), P(P("cms_labels"))),
+    "cms_labels_next": (cms_status, P("cms_labels"), P("cms_archive_info")),
+    "cms_labels_free": (None, P("cms_labels")),
     "cms_backup": (cms_status, P(cms_store), c_char_p),
     "cms_restore": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
-    "cms_verify_log": (cms_status, P(cms_store), P(cms_log_info), P(P(cms_report))),
-    "cms_repair": (cms_status, P(cms_store), P(P(cms_report))),
-    "cms_report_problem": (cms_status, P(cms_report), P(cms_bytes)),
-    "cms_report_repaired": (cms_status, P(cms_report), P(cms_repaired)),
-    "cms_report_free": (None, P(cms_report)),
+    "cms_verify_log": (cms_status, P(cms_store), P("cms_log_info"), P(P("cms_report"))),
+    "cms_repair": (cms_status, P(cms_store), P(P("cms_report"))),
+    "cms_report_problem": (cms_status, P("cms_report"), P(cms_bytes)),
+    "cms_report_repaired": (cms_status, P("cms_report"), P("cms_repaired")),
+    "cms_report_free": (None, P("cms_report")),
     "cms_watch_open": (cms_status, P(cms_store), c_char_p, c_uint64, P(P(cms_watch))),
     "cms_watch_next": (cms_status, P(cms_watch), c_int32, P(P(cms_event))),
     "cms_watch_fd": (cms_status, P(cms_watch), P(c_int32)),
@@ -351,6 +365,8 @@ def signature(name: str) -> List[Any]:
     """Returns the result and the arguments of a function as ctypes knows them."""
 
     def made(kind: Any) -> Any:
+        if type(kind) is str:
+            return globals().get(kind) or _type(kind)
         return POINTER(made(kind[0])) if type(kind) is tuple else kind
 
     return [made(kind) for kind in SIGNATURES[name]]
@@ -358,21 +374,21 @@ def signature(name: str) -> List[Any]:
 
 # What gives a handle back.
 RELEASES = {
-    cms_store: "cms_close",
-    cms_key: "cms_key_free",
-    cms_list: "cms_list_close",
-    cms_snapshot: "cms_snapshot_close",
-    cms_txn: "cms_txn_rollback",
-    cms_package_iter: "cms_package_iter_free",
-    cms_section_iter: "cms_section_iter_free",
-    cms_option_iter: "cms_option_iter_free",
-    cms_history: "cms_history_free",
-    cms_blame: "cms_blame_free",
-    cms_labels: "cms_labels_free",
-    cms_report: "cms_report_free",
-    cms_watch: "cms_watch_close",
-    cms_subscription: "cms_unsubscribe",
-    cms_verifier: "cms_verify_close",
+    "cms_store": "cms_close",
+    "cms_key": "cms_key_free",
+    "cms_list": "cms_list_close",
+    "cms_snapshot": "cms_snapshot_close",
+    "cms_txn": "cms_txn_rollback",
+    "cms_package_iter": "cms_package_iter_free",
+    "cms_section_iter": "cms_section_iter_free",
+    "cms_option_iter": "cms_option_iter_free",
+    "cms_history": "cms_history_free",
+    "cms_blame": "cms_blame_free",
+    "cms_labels": "cms_labels_free",
+    "cms_report": "cms_report_free",
+    "cms_watch": "cms_watch_close",
+    "cms_subscription": "cms_unsubscribe",
+    "cms_verifier": "cms_verify_close",
 }
 
 
@@ -499,7 +515,7 @@ _owned: Dict[Type[_Opaque], Type[_Opaque]] = {}
 
 
 def _owned_type(kind: Type[_Opaque]) -> Type[_Opaque]:
-    release = getattr(library(), RELEASES[kind])
+    release = getattr(library(), RELEASES[kind.__name__])
 
     def give_back(self: Any, release: Any = release, getpid: Any = os.getpid, byref: Any = byref) -> None:
         if self.process == getpid() and self.wanted:
