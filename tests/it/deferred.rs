@@ -130,6 +130,21 @@ fn whoever_goes_by_the_text_puts_it_in_place_first() {
     settled(&fixture);
 }
 
+#[test]
+fn who_opened_before_and_reads_a_package_for_the_first_time_sees_what_is_committed() {
+    let fixture = fixture();
+    // Opening a store puts texts in place, so both are opened before there is anything to be put there.
+    let (reader, writer) = (live_of(&fixture), live_of(&fixture));
+    let live = open(&fixture);
+    set(&live, "network.lan.mtu", "1");
+    let mut transaction = writer.begin().expect("begun");
+    assert_eq!(transaction.get(b"network.lan.mtu").expect("readable"), Some(vec![b"1".to_vec()]));
+    set(&live, "network.lan.mtu", "2");
+    // Without a map it is made from the text, which is behind.
+    fixture.maps().into_iter().for_each(|map| std::fs::remove_file(map).expect("removed"));
+    assert_eq!(get(&reader, "network.lan.mtu").as_deref(), Some("2"));
+}
+
 fn live_of(fixture: &Fixture) -> Live {
     Live::open(fixture.options()).expect("opens")
 }
