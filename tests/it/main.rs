@@ -13,6 +13,7 @@ mod events;
 mod events_cli;
 mod events_soak;
 mod faults;
+mod faults_list;
 mod golden;
 mod group;
 mod history;

@@ -1,0 +1,1 @@
+//! See `faults_list`.
