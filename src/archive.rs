@@ -30,7 +30,7 @@ use crate::error::{Damage, Error, Result};
 use crate::ledger::{Ledger, Why};
 use crate::log::{self, Kind};
 use crate::missing::Missing;
-use crate::store::{Place, Store};
+use crate::store::Store;
 
 /// What an archive says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -313,11 +313,10 @@ impl Store {
             if outside || !crate::name::is_package(name.as_bytes()) {
                 return Err(Error::invalid(name.as_bytes(), "not a package name"));
             }
-            let path = self.dirs().config.path.join(&name);
-            if std::fs::read(&path).is_ok_and(|present| present == text) {
+            let place = self.config_place(&name);
+            if std::fs::read(&place.path).is_ok_and(|present| present == text) {
                 continue;
             }
-            let place = Place { path, name, staged: true };
             parts.push(Whole { place, expected: None, text: Arc::new(text) });
         }
         let Some(first) = parts.first() else { return Ok(None) };

@@ -385,7 +385,8 @@ impl Store {
             return Err(Error::invalid(package, "not a package name"));
         }
         let name = crate::name::show(package);
-        let place = Place { path: follow(self.dirs().config.path.join(&name)), name, staged: true };
+        let place = self.config_place(&name);
+        let place = Place { path: follow(place.path), ..place };
         let mut ledger = self.ledger()?;
         let _lock = self.take_lock(&place.path)?;
         self.tidy_up([&place])?;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::log::{self, Digest, Kind, Log, Record};
 use crate::missing::Missing;
 use crate::package::{Key, Package, Selector};
-use crate::store::{Place, Store};
+use crate::store::Store;
 
 /// A line of a package and the transaction it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,7 +206,7 @@ impl Store {
     /// As for [`Store::text_at`]; [`Error::Parse`] if its text had errors.
     pub fn package_at(&self, package: &str, revision: u64) -> Result<Option<Package>> {
         let Some(text) = self.text_at(package, revision)? else { return Ok(None) };
-        let place = Place { path: self.dirs().config.path.join(package), name: package.into(), staged: true };
+        let place = self.config_place(package);
         self.parse(&place, text).map(|(package, _)| Some(package))
     }
 

@@ -82,10 +82,10 @@ impl Store {
         self.log.get_or_init(make).as_ref()
     }
 
-    /// Reports whether the log has to do with a package: not with one named by its path, or of an overriding
-    /// directory.
+    /// Reports whether the log and the shared maps have to do with a package: not with one named by its path, nor with
+    /// one whose file is in an overriding directory.
     pub(crate) fn is_logged(&self, place: &Place) -> bool {
-        place.staged && self.dirs().overriding.is_none()
+        place.staged && !place.overridden
     }
 
     /// Takes the log's lock, finishes what a crash has left, and puts texts in place that were to be later. Where
@@ -122,7 +122,7 @@ impl Store {
         if ledger.sequence() == 0 {
             // A log begins with what there is, so that changes by hand can be told from the start.
             for name in self.packages()? {
-                let place = self.place(name.as_bytes())?;
+                let place = self.config_place(&name);
                 let (text, _) = self.read_settled(&place)?;
                 ledger.look(&place, &text)?;
             }
@@ -156,19 +156,23 @@ impl Store {
         self.note_edits_of(&self.packages()?).map(|_| ())
     }
 
-    /// As [`Store::note_edits`], of some packages; those there are not are passed over. What is noted is also
-    /// published, so that whoever is told of it can read it. Returns whether the log can be written to.
-    pub(crate) fn note_edits_of(&self, names: &[String]) -> Result<bool> {
+    /// As [`Store::note_edits`], of some packages. Those that are not there are passed over. What is noted is also
+    /// published, so that whoever gets the event can read it. Returns whether the log can be written to.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`].
+    pub fn note_edits_of(&self, names: &[String]) -> Result<bool> {
         let mut ledger = self.ledger()?;
         if ledger.writer.is_none() {
             return Ok(false);
         }
         let mut edited = Vec::new();
         for name in names {
-            let place = match self.place(name.as_bytes()) {
-                Err(error) if error.code() == Code::NotFound => continue,
-                place => place?,
-            };
+            let place = self.config_place(name);
+            if !place.path.exists() {
+                continue;
+            }
             let (text, _) = self.read_settled(&place)?;
             if ledger.look(&place, &text)? {
                 edited.push((place, text));

@@ -182,9 +182,7 @@ impl Store {
     /// only means that readers have to look at them again. Returns the revision, if there is one.
     pub(crate) fn publish(&self, states: &[State<'_>], sequence: Option<u64>) -> Option<u64> {
         let options = self.options();
-        // A package named by its path, or one of an overriding directory, has no map.
-        let named = |state: &State<'_>| state.place.staged && options.dirs.overriding.is_none();
-        if !states.iter().all(named) {
+        if !states.iter().all(|state| self.is_logged(state.place)) {
             return None;
         }
         let deadline = Instant::now() + options.lock_timeout;

@@ -11,7 +11,7 @@ use crate::delta::{Delta, DeltaKind};
 use crate::dirs::{DirOptions, Dirs};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::files::Files;
+use crate::files::{FileId, Files};
 use crate::group::Queue;
 use crate::lock::Locks;
 use crate::log::{Limits, Log};
@@ -98,6 +98,9 @@ pub struct Place {
     pub name: String,
     /// Whether changes are staged; not for a package named by its path.
     pub staged: bool,
+    /// Whether the file is one of the overriding directory ([`Dirs::overriding`]): the log and the maps are those of
+    /// the configuration directory, and have nothing to do with it.
+    pub overridden: bool,
 }
 
 /// A staged change.
@@ -203,18 +206,26 @@ impl Store {
         let missing = || Error::NotFound { key: name::show(package) };
         let path = Path::new(std::ffi::OsStr::from_bytes(package));
         let by_path = package.starts_with(b"/") || package.starts_with(b"./");
-        let (path, staged) = match by_path {
-            true => (path.to_path_buf(), false),
+        let (path, overriding) = match by_path {
+            true => (path.to_path_buf(), None),
             false if package.starts_with(b".") => return Err(missing()),
-            false => (self.named_path(path), true),
+            false => (self.dirs().config.path.join(path), self.overriding_path(path)),
         };
+        let (staged, overridden) = (!by_path, overriding.is_some());
+        let path = overriding.unwrap_or(path);
         let Some(metadata) = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file) else {
             let dir = self.config_missing().filter(|_| staged);
             return Err(dir.map_or_else(missing, Error::from));
         };
         let file_name = package.rsplit(|byte| *byte == b'/').next().unwrap_or(package);
         let name = if by_path { file_name } else { package };
-        Ok((Place { path, name: name::show(name), staged }, metadata))
+        Ok((Place { path, name: name::show(name), staged, overridden }, metadata))
+    }
+
+    /// Returns the place of a package in the configuration directory, whether there is such a file or not.
+    pub(crate) fn config_place(&self, name: &str) -> Place {
+        let path = self.dirs().config.path.join(name);
+        Place { path, name: name.to_owned(), staged: true, overridden: false }
     }
 
     /// Says so if there is no configuration directory.
@@ -225,11 +236,13 @@ impl Store {
         missing.then(|| Missing::ConfigDir(dir.clone()))
     }
 
-    fn named_path(&self, name: &Path) -> PathBuf {
-        let overriding = self.dirs().overriding.as_ref().map(|dir| dir.join(name));
-        overriding
-            .filter(|path| std::fs::metadata(path).is_ok())
-            .unwrap_or_else(|| self.dirs().config.path.join(name))
+    /// Returns the file of the overriding directory that is used instead of a package's own, if there is one.
+    fn overriding_path(&self, name: &Path) -> Option<PathBuf> {
+        let path = self.dirs().overriding.as_ref()?.join(name);
+        let found = std::fs::metadata(&path).ok()?;
+        // A directory that overrides itself overrides nothing.
+        let own = FileId::at(&self.dirs().config.path.join(name));
+        (own != Some(FileId::of(&found))).then_some(path)
     }
 
     /// Loads a package with its staged changes.

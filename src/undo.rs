@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Why;
 use crate::log::{self, Hunk, KeyChange, Kind, Record, What};
 use crate::missing::Missing;
-use crate::store::{Place, Store};
+use crate::store::Store;
 
 impl Store {
     /// Takes a transaction back, and leaves what was changed since as it is. Returns the number of the
@@ -94,9 +94,10 @@ impl Store {
 
     /// Puts whole texts in place of packages, as one transaction; each comes with the text it was made for.
     fn write_texts(&self, texts: Vec<(String, Vec<u8>, Vec<u8>)>, why: &Why) -> Result<u64> {
-        let whole = |(name, now, then): (String, Vec<u8>, Vec<u8>)| {
-            let place = Place { path: self.dirs().config.path.join(&name), name, staged: true };
-            Whole { place, expected: Some(now), text: Arc::new(then) }
+        let whole = |(name, now, then): (String, Vec<u8>, Vec<u8>)| Whole {
+            place: self.config_place(&name),
+            expected: Some(now),
+            text: Arc::new(then),
         };
         let texts: Vec<Whole> = texts.into_iter().map(whole).collect();
         let Some(first) = texts.first() else { return self.revision() };
@@ -166,7 +167,7 @@ impl Store {
 
     /// Says why a transaction cannot be taken back: the first key that is not as it left it, and who changed it.
     fn conflict(&self, record: &Record, package: &str, now: &[u8]) -> Result<(String, String)> {
-        let place = Place { path: self.dirs().config.path.join(package), name: package.into(), staged: true };
+        let place = self.config_place(package);
         let (current, _) = self.parse(&place, now.to_vec())?;
         let changes = record.package(package).map_or(&[][..], |change| &change.changes);
         for change in changes {

@@ -74,7 +74,7 @@ impl Store {
     /// One that is none of them was changed by hand, and is brought together with that. Returns whether the text was
     /// changed.
     fn finish(&self, name: &str, steps: &[&PackageChange]) -> Result<bool> {
-        let place = Place { path: self.dirs().config.path.join(name), name: name.to_owned(), staged: true };
+        let place = self.config_place(name);
         let _lock = self.take_lock(&place.path)?;
         for _ in 0..crate::commit::ATTEMPTS {
             let Some(reading) = self.read_if_there(&place.path)? else { continue };

@@ -131,7 +131,7 @@ impl Inner {
             Err(error) if error.code() == Code::NotFound => return Ok(None),
             found => found?,
         };
-        if found.staged
+        if self.store.is_logged(&found)
             && let Some(shared) = &place.shared
         {
             if let Some(map) = self.fresh(shared, &found)? {

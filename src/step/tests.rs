@@ -56,7 +56,7 @@ proptest! {
         deltas in proptest::collection::vec(delta(), 1..6),
     ) {
         let store = Store::new(Options::default());
-        let place = Place { path: PathBuf::from("/nowhere/p"), name: "p".into(), staged: true };
+        let place = Place { path: PathBuf::from("/nowhere/p"), name: "p".into(), staged: true, overridden: false };
         let text = lines.concat();
         let Ok(mut known) = store.learn(&place, text.into_bytes()) else { return Ok(()) };
         for delta in &deltas {
@@ -86,7 +86,8 @@ proptest! {
 #[test]
 fn a_change_to_a_section_with_a_name_is_a_small_one() {
     let store = Store::new(Options::default());
-    let place = Place { path: PathBuf::from("/nowhere/p"), name: "p".into(), staged: true };
+    let place =
+        Place { path: PathBuf::from("/nowhere/p"), name: "p".into(), staged: true, overridden: false };
     let text = "# first\nconfig t 'a'\n\toption o '1'\n\nconfig t\n\toption o '2'\n# above\nconfig t 'c'\n\tlist l '3'\n";
     let known = store.learn(&place, text.into()).expect("it reads");
     let set = |section: &[u8]| {

@@ -177,7 +177,7 @@ fn places(context: &mut Context, line: &Line) -> Result<Vec<Place>, Failure> {
             Err(_) if path(argument).is_file() => {
                 let path = path(argument).to_path_buf();
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                places.push(Place { path, name, staged: false });
+                places.push(Place { path, name, staged: false, overridden: false });
             }
             Err(error) => context.report(&error.into())?,
         }

@@ -31,7 +31,12 @@ pub fn run(program: &OsStr, words: &[OsString]) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let input = settings.input.take().unwrap_or_else(|| Box::new(io::stdin()));
-    let mut session = Session { settings, out: BufWriter::new(io::stdout()), input: BufReader::new(input) };
+    let mut session = Session {
+        settings,
+        out: BufWriter::new(io::stdout()),
+        input: BufReader::new(input),
+        unstaged: Vec::new(),
+    };
     let adding = command.eq_ignore_ascii_case(b"add");
     let code = match command.to_ascii_lowercase().as_slice() {
         b"batch" => session.batch(),
@@ -53,6 +58,8 @@ struct Session {
     settings: Settings,
     out: BufWriter<io::Stdout>,
     input: BufReader<Box<dyn Read>>,
+    /// The packages of the `commit` at hand that have no staged changes.
+    unstaged: Vec<String>,
 }
 
 type Outcome = Result<(), Failure>;
@@ -102,9 +109,15 @@ impl Session {
                 options::usage(&self.settings.program);
                 Ok(())
             }
-            (b"show" | b"export" | b"changes" | b"commit", []) => self.for_all(&command),
-            (b"show" | b"export" | b"changes" | b"commit", [argument]) => {
-                self.package_command(&command, argument)
+            (b"show" | b"export" | b"changes", []) => self.for_all(&command),
+            (b"show" | b"export" | b"changes", [argument]) => self.package_command(&command, argument),
+            (b"commit", [] | [_]) => {
+                let committed = match arguments {
+                    [argument] => self.package_command(&command, argument),
+                    _ => self.for_all(&command),
+                };
+                self.note_edits();
+                committed
             }
             (b"import", [] | [_]) => self.import(arguments.first().map(Vec::as_slice)),
             (b"add", [package, section_type]) => self.add(package, section_type),
@@ -184,8 +197,23 @@ impl Session {
         store.stage(&loaded.place, &loaded.followups)?;
         // Stock uci reads the text again, and says so again.
         self.parser_messages(&loaded.errors);
+        if !store.may_be_staged(&loaded.place) {
+            if !loaded.place.overridden {
+                self.unstaged.push(loaded.place.name.clone());
+            }
+            return Ok(());
+        }
         store.commit(&loaded.place, self.settings.form())?;
         Ok(())
+    }
+
+    /// Notes in the log what an editor has changed in the packages without staged changes, in one pass over all.
+    fn note_edits(&mut self) {
+        let names = std::mem::take(&mut self.unstaged);
+        if !names.is_empty() {
+            // Nothing was to be committed, so nothing of that can fail; a later commit tries again.
+            let _ = self.settings.store.note_edits_of(&names);
+        }
     }
 
     /// Stock uci makes the temporary file of every write in the configuration directory.
