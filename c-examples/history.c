@@ -7,6 +7,7 @@ static int fail(const char *what)
 {
     cms_error error;
 
+    error.size = sizeof error;
     cms_last_error(&error);
     fprintf(stderr, "%s: %s\n", what, error.message);
     return 1;
@@ -28,6 +29,8 @@ static int print_history(const cms_store *store, const char *key)
     cms_transaction transaction;
     cms_change change;
 
+    transaction.size = sizeof transaction;
+    change.size = sizeof change;
     if (cms_history_open(store, key, 10, &history) != CMS_OK)
         return fail("cms_history_open");
     while (cms_history_next(history, &transaction) == CMS_OK) {
@@ -52,6 +55,7 @@ static int print_blame(const cms_store *store, const char *package)
     cms_bytes line;
     cms_transaction by;
 
+    by.size = sizeof by;
     if (cms_blame_open(store, package, &blame) != CMS_OK)
         return fail("cms_blame_open");
     while (cms_blame_next(blame, &line, &by) == CMS_OK) {
@@ -86,6 +90,7 @@ static int print_snapshots(const cms_store *store)
     cms_labels *labels;
     cms_archive_info info;
 
+    info.size = sizeof info;
     if (cms_labels_open(store, &labels) != CMS_OK)
         return fail("cms_labels_open");
     while (cms_labels_next(labels, &info) == CMS_OK) {
@@ -102,6 +107,7 @@ static int print_audit(const cms_store *store)
     cms_report *report;
     cms_bytes problem;
 
+    log.size = sizeof log;
     if (cms_verify_log(store, &log, &report) != CMS_OK)
         return fail("cms_verify_log");
     while (cms_report_problem(report, &problem) == CMS_OK)

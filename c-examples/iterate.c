@@ -19,6 +19,7 @@ static cms_status print_section(const cms_snapshot *snapshot, const char *packag
     cms_option option;
     cms_status status = cms_snapshot_options(snapshot, package, section->name.data, &options);
 
+    option.size = sizeof option;
     if (status != CMS_OK)
         return status;
     printf(" %s %s%s\n", section->type.data, section->name.data, section->anonymous ? " (anonymous)" : "");
@@ -34,6 +35,7 @@ static cms_status print_package(const cms_snapshot *snapshot, const char *packag
     cms_section section;
     cms_status status = cms_snapshot_sections(snapshot, package, NULL, &sections);
 
+    section.size = sizeof section;
     if (status != CMS_OK)
         return status;
     printf("%s\n", package);

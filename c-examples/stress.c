@@ -106,6 +106,7 @@ static void at_the_end(void *unused)
     char buffer[64];
     cms_error error;
 
+    error.size = sizeof error;
     (void)unused;
     check_pair();
     if (cms_get(store, "t.s.a", buffer, sizeof buffer, NULL) != CMS_OK

@@ -24,7 +24,10 @@ static int set(cms_store *store, const char *key, const char *value)
 static void changed(cms_event *event, cms_status status, void *data)
 {
     cms_change change;
-    int done = status == CMS_OK && cms_event_change(event, &change) == CMS_OK && change.new_items.data
+    int done;
+
+    change.size = sizeof change;
+    done = status == CMS_OK && cms_event_change(event, &change) == CMS_OK && change.new_items.data
         && set((cms_store *)data, "network.lan.copy", change.new_items.data);
 
     pthread_mutex_lock(&lock);

@@ -7,6 +7,8 @@
 static int fail(const char *what)
 {
     cms_error error;
+
+    error.size = sizeof error;
     if (cms_last_error(&error) == CMS_OK)
         fprintf(stderr, "%s: %s (%s)\n", what, error.message, cms_status_name(error.status));
     return 1;

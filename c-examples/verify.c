@@ -9,6 +9,7 @@ static int32_t check(cms_event *event, char *reason, size_t size, void *data)
     long most = *(long *)data;
     cms_change change;
 
+    change.size = sizeof change;
     while (cms_event_change(event, &change) == CMS_OK) {
         /* Without data it is deleted, which is fine. */
         if (change.new_items.data && strtol(change.new_items.data, NULL, 10) > most) {

@@ -17,6 +17,8 @@ static int show(cms_event *event)
     cms_change change;
     int shown = 0;
 
+    transaction.size = sizeof transaction;
+    change.size = sizeof change;
     if (cms_event_transaction(event, &transaction) != CMS_OK)
         return 0;
     while (cms_event_change(event, &change) == CMS_OK) {

@@ -31,6 +31,10 @@
  * Pointers  NULL for a required pointer is CMS_ERR_INVALID. Strings passed in end with a NUL byte, are UTF-8
  *           and are copied. Memory handed out belongs to the library; each function says how long it is valid.
  *           Values are handed out as they are in the file, which need not be UTF-8.
+ * Structs   Those that begin with `size` may get more members. Set it to sizeof of the struct before it is passed, to
+ *           be read as to be written: the library writes no more than that, so that programs go on working that
+ *           were built with an older header. Any other size is CMS_ERR_INVALID. If the library is older than the
+ *           header, members that it does not know are written as zero, and have to be zero where it reads them.
  * Handles   open and close, new and free, begin and commit or rollback go together. A handle is released once,
  *           in any order with others; NULL is ignored. One that could not be opened is not to be released.
  * Threads   A function that takes a const handle does not change it, and any number of threads may call it at
@@ -221,6 +225,8 @@ typedef struct cms_watch cms_watch;
 // end with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need
 // not be freed.
 typedef struct {
+    // sizeof(cms_error), which the caller sets.
+    size_t size;
     // What the call answered.
     cms_status status;
     // What happened, for people: English, one line.
@@ -283,6 +289,8 @@ typedef struct {
 
 // A section. The strings are valid until both the iterator is freed and the snapshot closed.
 typedef struct {
+    // sizeof(cms_section), which the caller sets.
+    size_t size;
     // The name, given or generated.
     cms_bytes name;
     cms_bytes type;
@@ -292,6 +300,8 @@ typedef struct {
 
 // An option. The strings are valid until both the iterator is freed and the snapshot closed.
 typedef struct {
+    // sizeof(cms_option), which the caller sets.
+    size_t size;
     cms_bytes name;
     // The value, or the first item of a list ("" if it has none).
     cms_bytes value;
@@ -304,6 +314,8 @@ typedef struct {
 // A transaction. The strings are valid until the next cms_history_next of the same history, or
 // cms_blame_next of the same blame, or its end; those of an event as long as that.
 typedef struct {
+    // sizeof(cms_transaction), which the caller sets.
+    size_t size;
     // Its number: the revision of the store after it.
     uint64_t revision;
     // When: microseconds since 1970, UTC. It never goes back, whatever the clock does.
@@ -324,6 +336,8 @@ typedef struct {
 // A change of one key. The strings are valid until the next cms_history_change of the same history, or
 // cms_event_change of the same event, or its end.
 typedef struct {
+    // sizeof(cms_change), which the caller sets.
+    size_t size;
     // PACKAGE.SECTION or PACKAGE.SECTION.OPTION.
     cms_bytes key;
     // One of CMS_CHANGE_ADDED and so on.
@@ -343,6 +357,8 @@ typedef struct {
 // What a snapshot that is kept says of itself. The strings are valid until the next cms_labels_next of the same
 // handle, or its end.
 typedef struct {
+    // sizeof(cms_archive_info), which the caller sets.
+    size_t size;
     // Its label: for cms_restore, cms_find_revision and cms_delete_label.
     cms_bytes label;
     // When it was made: microseconds since 1970, UTC.
@@ -350,7 +366,7 @@ typedef struct {
     // The transaction whose state it holds.
     uint64_t revision;
     // The size of its file, in bytes.
-    uint64_t size;
+    uint64_t file_size;
     // Through what: the name a program gave itself.
     cms_bytes source;
     // 1 if it was made without being asked for, and may go when others come; 0 if with cms_label.
@@ -359,6 +375,8 @@ typedef struct {
 
 // The records of the log.
 typedef struct {
+    // sizeof(cms_log_info), which the caller sets.
+    size_t size;
     // The revisions of the oldest and the newest record there is; 0 if there is none.
     uint64_t first;
     uint64_t last;
@@ -368,6 +386,8 @@ typedef struct {
 
 // A package that was brought back to its newest text without errors.
 typedef struct {
+    // sizeof(cms_repaired), which the caller sets.
+    size_t size;
     // Its name, which is valid until the next cms_report_repaired of the same report, or its end.
     cms_bytes package;
     // The revision whose text it has now.

@@ -10,6 +10,7 @@ use crate::handle::{
     bytes, cms_bytes, give, give_handle, handle, handle_mut, string, take_back, text, wanted,
 };
 use crate::open::cms_store;
+use crate::sized::{self, sized};
 use crate::status::{Failure, cms_status, guard, guard_void};
 
 /// Snapshots that are kept, the oldest first. One thread uses one at a time.
@@ -19,22 +20,26 @@ pub struct cms_labels {
     source: CString,
 }
 
-/// What a snapshot that is kept says of itself. The strings are valid until the next cms_labels_next of the same
-/// handle, or its end.
-#[repr(C)]
-pub struct cms_archive_info {
-    /// Its label: for cms_restore, cms_find_revision and cms_delete_label.
-    pub label: cms_bytes,
-    /// When it was made: microseconds since 1970, UTC.
-    pub time: u64,
-    /// The transaction whose state it holds.
-    pub revision: u64,
-    /// The size of its file, in bytes.
-    pub size: u64,
-    /// Through what: the name a program gave itself.
-    pub source: cms_bytes,
-    /// 1 if it was made without being asked for, and may go when others come; 0 if with cms_label.
-    pub automatic: i32,
+sized! {
+    /// What a snapshot that is kept says of itself. The strings are valid until the next cms_labels_next of the same
+    /// handle, or its end.
+    #[repr(C)]
+    pub struct cms_archive_info {
+        /// sizeof(cms_archive_info), which the caller sets.
+        pub size: usize,
+        /// Its label: for cms_restore, cms_find_revision and cms_delete_label.
+        pub label: cms_bytes,
+        /// When it was made: microseconds since 1970, UTC.
+        pub time: u64,
+        /// The transaction whose state it holds.
+        pub revision: u64,
+        /// The size of its file, in bytes.
+        pub file_size: u64,
+        /// Through what: the name a program gave itself.
+        pub source: cms_bytes,
+        /// 1 if it was made without being asked for, and may go when others come; 0 if with cms_label.
+        pub automatic: i32,
+    }
 }
 
 /// Keeps the committed state of all packages under a label, until cms_delete_label. `revision` gets the number
@@ -99,21 +104,23 @@ pub unsafe extern "C" fn cms_labels_open(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_labels_next(labels: *mut cms_labels, info: *mut cms_archive_info) -> cms_status {
     guard(|| {
-        let place = wanted(info, "info")?;
+        // SAFETY: C keeps the conventions.
+        let place = unsafe { sized::output(info, "info") }?;
         // SAFETY: C keeps the conventions.
         let labels = unsafe { handle_mut(labels, "labels") }?;
         let found = labels.archives.next().ok_or(Failure::End)?;
         labels.label = text(found.label.as_bytes());
         labels.source = text(found.source.as_bytes());
         let info = cms_archive_info {
+            size: 0,
             label: cms_bytes::of(labels.label.as_bytes()),
             time: found.time,
             revision: found.revision,
-            size: found.size,
+            file_size: found.size,
             source: cms_bytes::of(labels.source.as_bytes()),
             automatic: i32::from(found.is_automatic()),
         };
-        // SAFETY: not NULL.
+        // SAFETY: the same.
         unsafe { place.write(info) };
         Ok(())
     })

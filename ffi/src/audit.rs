@@ -6,6 +6,7 @@ use cms_core::{Repair, Repaired};
 
 use crate::handle::{cms_bytes, give_handle, handle, handle_mut, take_back, text, wanted};
 use crate::open::cms_store;
+use crate::sized::{self, sized};
 use crate::status::{Failure, cms_status, guard, guard_void};
 
 /// What cms_verify_log has found, or cms_repair has done. One thread uses one at a time.
@@ -18,25 +19,33 @@ pub struct cms_report {
     package: CString,
 }
 
-/// The records of the log.
-#[repr(C)]
-pub struct cms_log_info {
-    /// The revisions of the oldest and the newest record there is; 0 if there is none.
-    pub first: u64,
-    pub last: u64,
-    /// The chain of the newest record, in hexadecimal digits. It is valid until the report is freed.
-    pub chain: cms_bytes,
+sized! {
+    /// The records of the log.
+    #[repr(C)]
+    pub struct cms_log_info {
+        /// sizeof(cms_log_info), which the caller sets.
+        pub size: usize,
+        /// The revisions of the oldest and the newest record there is; 0 if there is none.
+        pub first: u64,
+        pub last: u64,
+        /// The chain of the newest record, in hexadecimal digits. It is valid until the report is freed.
+        pub chain: cms_bytes,
+    }
 }
 
-/// A package that was brought back to its newest text without errors.
-#[repr(C)]
-pub struct cms_repaired {
-    /// Its name, which is valid until the next cms_report_repaired of the same report, or its end.
-    pub package: cms_bytes,
-    /// The revision whose text it has now.
-    pub text_of: u64,
-    /// The transaction that brought it back.
-    pub revision: u64,
+sized! {
+    /// A package that was brought back to its newest text without errors.
+    #[repr(C)]
+    pub struct cms_repaired {
+        /// sizeof(cms_repaired), which the caller sets.
+        pub size: usize,
+        /// Its name, which is valid until the next cms_report_repaired of the same report, or its end.
+        pub package: cms_bytes,
+        /// The revision whose text it has now.
+        pub text_of: u64,
+        /// The transaction that brought it back.
+        pub revision: u64,
+    }
 }
 
 /// Checks all records of the log against their chain: each is tied to the one before it, so that none can be changed,
@@ -52,7 +61,9 @@ pub unsafe extern "C" fn cms_verify_log(
     report: *mut *mut cms_report,
 ) -> cms_status {
     guard(|| {
-        let (info, place) = (wanted(info, "info")?, wanted(report, "report")?);
+        let place = wanted(report, "report")?;
+        // SAFETY: C keeps the conventions.
+        let info = unsafe { sized::output(info, "info") }?;
         // SAFETY: C keeps the conventions.
         let found = unsafe { handle(store, "store") }?.0.store().verify_log()?;
         let report = cms_report {
@@ -61,7 +72,7 @@ pub unsafe extern "C" fn cms_verify_log(
         };
         let chain = cms_bytes::of(report.chain.as_bytes());
         // SAFETY: not NULL.
-        unsafe { info.write(cms_log_info { first: found.first, last: found.last, chain }) };
+        unsafe { info.write(cms_log_info { size: 0, first: found.first, last: found.last, chain }) };
         // SAFETY: the same. What `chain` borrows does not move with the report.
         unsafe { give_handle(place, report) };
         Ok(())
@@ -114,14 +125,15 @@ pub unsafe extern "C" fn cms_report_repaired(
     repaired: *mut cms_repaired,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(repaired, "repaired")?;
+        // SAFETY: C keeps the conventions.
+        let place = unsafe { sized::output(repaired, "repaired") }?;
         // SAFETY: C keeps the conventions.
         let report = unsafe { handle_mut(report, "report") }?;
         let found = report.packages.next().ok_or(Failure::End)?;
         report.package = text(found.package.as_bytes());
         let package = cms_bytes::of(report.package.as_bytes());
-        let told = cms_repaired { package, text_of: found.revision, revision: found.sequence };
-        // SAFETY: not NULL.
+        let told = cms_repaired { size: 0, package, text_of: found.revision, revision: found.sequence };
+        // SAFETY: the same.
         unsafe { place.write(told) };
         Ok(())
     })

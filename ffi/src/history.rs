@@ -6,9 +6,10 @@ use cms_core::log::{Content, KeyChange, Kind, Record, What};
 use cms_core::{BlameLine, Key};
 
 use crate::handle::{
-    check, cms_bytes, give, give_handle, handle, handle_mut, optional, string, take_back, text, wanted,
+    check, cms_bytes, give_handle, handle, handle_mut, optional, string, take_back, text, wanted,
 };
 use crate::open::cms_store;
+use crate::sized::{self, Output, sized};
 use crate::status::{Failure, cms_status, guard, guard_void};
 
 /// The transactions that changed something, the newest first. One thread uses one at a time.
@@ -42,25 +43,29 @@ pub(crate) struct Shown {
     positions: [i64; 2],
 }
 
-/// A transaction. The strings are valid until the next cms_history_next of the same history, or
-/// cms_blame_next of the same blame, or its end; those of an event as long as that.
-#[repr(C)]
-pub struct cms_transaction {
-    /// Its number: the revision of the store after it.
-    pub revision: u64,
-    /// When: microseconds since 1970, UTC. It never goes back, whatever the clock does.
-    pub time: u64,
-    /// The transaction that was taken back or confirmed, or the revision that was gone back to; else 0.
-    pub refers: u64,
-    /// Who: the number of the user, and of the process; 0 if it is not known.
-    pub uid: u32,
-    pub pid: u32,
-    /// One of CMS_BY_COMMIT and so on.
-    pub kind: i32,
-    /// Through what: the name a program gave itself.
-    pub source: cms_bytes,
-    /// What the author had to say.
-    pub message: cms_bytes,
+sized! {
+    /// A transaction. The strings are valid until the next cms_history_next of the same history, or
+    /// cms_blame_next of the same blame, or its end; those of an event as long as that.
+    #[repr(C)]
+    pub struct cms_transaction {
+        /// sizeof(cms_transaction), which the caller sets.
+        pub size: usize,
+        /// Its number: the revision of the store after it.
+        pub revision: u64,
+        /// When: microseconds since 1970, UTC. It never goes back, whatever the clock does.
+        pub time: u64,
+        /// The transaction that was taken back or confirmed, or the revision that was gone back to; else 0.
+        pub refers: u64,
+        /// Who: the number of the user, and of the process; 0 if it is not known.
+        pub uid: u32,
+        pub pid: u32,
+        /// One of CMS_BY_COMMIT and so on.
+        pub kind: i32,
+        /// Through what: the name a program gave itself.
+        pub source: cms_bytes,
+        /// What the author had to say.
+        pub message: cms_bytes,
+    }
 }
 
 /// Made by a commit.
@@ -76,24 +81,28 @@ pub const CMS_BY_ROLLBACK: i32 = 5;
 /// Confirms a commit. It changes nothing.
 pub const CMS_BY_CONFIRM: i32 = 6;
 
-/// A change of one key. The strings are valid until the next cms_history_change of the same history, or
-/// cms_event_change of the same event, or its end.
-#[repr(C)]
-pub struct cms_change {
-    /// PACKAGE.SECTION or PACKAGE.SECTION.OPTION.
-    pub key: cms_bytes,
-    /// One of CMS_CHANGE_ADDED and so on.
-    pub kind: i32,
-    /// 1 if a value is a list, else 0.
-    pub list: i32,
-    /// What it was: the items, for cms_bytes_next, of which a string is one; a section's type. Without data if it
-    /// was not there, or the section was moved.
-    pub old_items: cms_bytes,
-    /// What it is, in the same way.
-    pub new_items: cms_bytes,
-    /// For a section that was moved: where it stood, and where it stands, counted from 0; else -1.
-    pub old_position: i64,
-    pub new_position: i64,
+sized! {
+    /// A change of one key. The strings are valid until the next cms_history_change of the same history, or
+    /// cms_event_change of the same event, or its end.
+    #[repr(C)]
+    pub struct cms_change {
+        /// sizeof(cms_change), which the caller sets.
+        pub size: usize,
+        /// PACKAGE.SECTION or PACKAGE.SECTION.OPTION.
+        pub key: cms_bytes,
+        /// One of CMS_CHANGE_ADDED and so on.
+        pub kind: i32,
+        /// 1 if a value is a list, else 0.
+        pub list: i32,
+        /// What it was: the items, for cms_bytes_next, of which a string is one; a section's type. Without data if it
+        /// was not there, or the section was moved.
+        pub old_items: cms_bytes,
+        /// What it is, in the same way.
+        pub new_items: cms_bytes,
+        /// For a section that was moved: where it stood, and where it stands, counted from 0; else -1.
+        pub old_position: i64,
+        pub new_position: i64,
+    }
 }
 
 /// The option or section came to be.
@@ -145,13 +154,14 @@ pub unsafe extern "C" fn cms_history_next(
     transaction: *mut cms_transaction,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(transaction, "transaction")?;
+        // SAFETY: C keeps the conventions.
+        let place = unsafe { sized::output(transaction, "transaction") }?;
         // SAFETY: C keeps the conventions.
         let history = unsafe { handle_mut(history, "history") }?;
         let record = history.records.next().ok_or(Failure::End)?;
         history.said = Said::of(&record);
         history.changes = record.packages.iter().flat_map(changes).collect::<Vec<_>>().into_iter();
-        // SAFETY: not NULL.
+        // SAFETY: the same.
         unsafe { place.write(history.said.told(&record)) };
         Ok(())
     })
@@ -166,11 +176,12 @@ pub unsafe extern "C" fn cms_history_change(
     change: *mut cms_change,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(change, "change")?;
+        // SAFETY: C keeps the conventions.
+        let place = unsafe { sized::output(change, "change") }?;
         // SAFETY: C keeps the conventions.
         let history = unsafe { handle_mut(history, "history") }?;
         let shown = history.change.insert(history.changes.next().ok_or(Failure::End)?);
-        // SAFETY: not NULL.
+        // SAFETY: the same.
         unsafe { give_change(place, shown) };
         Ok(())
     })
@@ -223,6 +234,10 @@ pub unsafe extern "C" fn cms_blame_next(
     guard(|| {
         let place = wanted(line, "line")?;
         // SAFETY: C keeps the conventions.
+        let transaction =
+            (!transaction.is_null()).then(|| unsafe { sized::output(transaction, "transaction") });
+        let transaction = transaction.transpose()?;
+        // SAFETY: C keeps the conventions.
         let blame = unsafe { handle_mut(blame, "blame") }?;
         let found = blame.lines.next().ok_or(Failure::End)?;
         blame.line = found.text;
@@ -232,8 +247,10 @@ pub unsafe extern "C" fn cms_blame_next(
         let by = found.by.map_or(UNKNOWN, |by| blame.said.told(&by));
         // SAFETY: not NULL.
         unsafe { place.write(cms_bytes::of(&blame.line[..len])) };
-        // SAFETY: C keeps the conventions.
-        unsafe { give(transaction, by) };
+        if let Some(transaction) = transaction {
+            // SAFETY: C keeps the conventions.
+            unsafe { transaction.write(by) };
+        }
         Ok(())
     })
 }
@@ -247,6 +264,7 @@ pub unsafe extern "C" fn cms_blame_free(blame: *mut cms_blame) {
 
 /// No transaction that is known.
 const UNKNOWN: cms_transaction = cms_transaction {
+    size: 0,
     revision: 0,
     time: 0,
     refers: 0,
@@ -273,6 +291,7 @@ impl Said {
             Kind::Confirm => CMS_BY_CONFIRM,
         };
         cms_transaction {
+            size: 0,
             revision: record.sequence,
             time: record.time,
             refers: record.refers,
@@ -310,11 +329,12 @@ pub(crate) fn shown(package: &str, change: &KeyChange) -> Shown {
 ///
 /// # Safety
 ///
-/// `place` may be written to.
-pub(crate) unsafe fn give_change(place: *mut cms_change, shown: &Shown) {
+/// As for [`sized::output`].
+pub(crate) unsafe fn give_change(place: Output<cms_change>, shown: &Shown) {
     let of = |value: &Option<Vec<u8>>| value.as_deref().map_or(cms_bytes::NONE, cms_bytes::of);
     let [old_items, new_items] = shown.values.each_ref().map(of);
     let found = cms_change {
+        size: 0,
         key: cms_bytes::of(shown.key.as_bytes()),
         kind: shown.kind,
         list: i32::from(shown.list),

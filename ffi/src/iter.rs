@@ -6,6 +6,7 @@ use cms_core::map::{Options, Section, Sections, Value};
 use cms_core::{Error, Snapshot};
 
 use crate::handle::{bytes, check, cms_bytes, give_handle, handle, handle_mut, optional, take_back, wanted};
+use crate::sized::{self, sized};
 use crate::snapshot::{cms_snapshot, items_of};
 use crate::status::{Failure, cms_status, guard, guard_void};
 
@@ -33,26 +34,34 @@ pub struct cms_option_iter {
     _snapshot: Snapshot,
 }
 
-/// A section. The strings are valid until both the iterator is freed and the snapshot closed.
-#[repr(C)]
-pub struct cms_section {
-    /// The name, given or generated.
-    pub name: cms_bytes,
-    pub r#type: cms_bytes,
-    /// 1 if the name is only generated, else 0.
-    pub anonymous: i32,
+sized! {
+    /// A section. The strings are valid until both the iterator is freed and the snapshot closed.
+    #[repr(C)]
+    pub struct cms_section {
+        /// sizeof(cms_section), which the caller sets.
+        pub size: usize,
+        /// The name, given or generated.
+        pub name: cms_bytes,
+        pub r#type: cms_bytes,
+        /// 1 if the name is only generated, else 0.
+        pub anonymous: i32,
+    }
 }
 
-/// An option. The strings are valid until both the iterator is freed and the snapshot closed.
-#[repr(C)]
-pub struct cms_option {
-    pub name: cms_bytes,
-    /// The value, or the first item of a list ("" if it has none).
-    pub value: cms_bytes,
-    /// All items, for cms_bytes_next; just one for a string.
-    pub items: cms_bytes,
-    /// CMS_TYPE_STRING or CMS_TYPE_LIST.
-    pub kind: i32,
+sized! {
+    /// An option. The strings are valid until both the iterator is freed and the snapshot closed.
+    #[repr(C)]
+    pub struct cms_option {
+        /// sizeof(cms_option), which the caller sets.
+        pub size: usize,
+        pub name: cms_bytes,
+        /// The value, or the first item of a list ("" if it has none).
+        pub value: cms_bytes,
+        /// All items, for cms_bytes_next; just one for a string.
+        pub items: cms_bytes,
+        /// CMS_TYPE_STRING or CMS_TYPE_LIST.
+        pub kind: i32,
+    }
 }
 
 /// An option that holds one string.
@@ -143,13 +152,15 @@ pub unsafe extern "C" fn cms_section_next(
     section: *mut cms_section,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(section, "section")?;
+        // SAFETY: C keeps the conventions.
+        let place = unsafe { sized::output(section, "section") }?;
         // SAFETY: C keeps the conventions.
         let iter = unsafe { handle_mut(iter, "iter") }?;
         let found: Section<'_> = iter.sections.next().ok_or(Failure::End)?;
         let (name, r#type) = (cms_bytes::of(found.name()), cms_bytes::of(found.section_type()));
-        // SAFETY: not NULL.
-        unsafe { place.write(cms_section { name, r#type, anonymous: i32::from(found.is_anonymous()) }) };
+        let anonymous = i32::from(found.is_anonymous());
+        // SAFETY: the same.
+        unsafe { place.write(cms_section { size: 0, name, r#type, anonymous }) };
         Ok(())
     })
 }
@@ -200,7 +211,8 @@ pub unsafe extern "C" fn cms_snapshot_options(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mut cms_option) -> cms_status {
     guard(|| {
-        let place = wanted(option, "option")?;
+        // SAFETY: C keeps the conventions.
+        let place = unsafe { sized::output(option, "option") }?;
         // SAFETY: C keeps the conventions.
         let iter = unsafe { handle_mut(iter, "iter") }?;
         let (name, found) = iter.options.next().ok_or(Failure::End)?;
@@ -209,8 +221,9 @@ pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mu
             Value::List(list) => (list.get(0).unwrap_or_default(), CMS_TYPE_LIST),
         };
         let value = if value.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(value) };
-        // SAFETY: not NULL.
-        unsafe { place.write(cms_option { name: cms_bytes::of(name), value, items: items_of(found), kind }) };
+        let (name, items) = (cms_bytes::of(name), items_of(found));
+        // SAFETY: the same.
+        unsafe { place.write(cms_option { size: 0, name, value, items, kind }) };
         Ok(())
     })
 }

@@ -20,6 +20,7 @@ mod key;
 mod list;
 mod open;
 mod revision;
+mod sized;
 mod snapshot;
 mod status;
 mod store;

@@ -1,7 +1,6 @@
 //! Opening and closing a store.
 
 use std::ffi::{OsStr, c_char};
-use std::mem::offset_of;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use cms_core::{DirOptions, Dirs, Live, Options};
 
 use crate::handle::{give_handle, optional, take_back, wanted};
+use crate::sized::{self, sized};
 use crate::status::{Failure, cms_status, guard, guard_void, tell_panics};
 
 /// A store that is open. Reading sees each commit as soon as it is made, by whatever process; what an editor
@@ -17,37 +17,39 @@ use crate::status::{Failure, cms_status, guard, guard_void, tell_panics};
 /// transactions may outlive it. A program needs one, as long as it runs.
 pub struct cms_store(pub(crate) Live);
 
-/// How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
-/// sizeof(cms_options), then what you want to be different. Strings are copied; an empty one is as good as NULL.
-#[repr(C)]
-pub struct cms_options {
-    /// sizeof(cms_options): tells which members there are, to a library of any version.
-    pub size: usize,
-    /// Where packages are. NULL: the variable CMS_CONFIG_DIR, else /etc/config.
-    pub config_dir: *const c_char,
-    /// Where changes are staged. NULL: CMS_SAVE_DIR, else /tmp/.uci.
-    pub save_dir: *const c_char,
-    /// Where locks and maps are. NULL: CMS_RUN_DIR, else /run/cms, else a directory of the user's own.
-    pub run_dir: *const c_char,
-    /// Where the log is. NULL: CMS_STATE_DIR, else /var/lib/cms.
-    pub state_dir: *const c_char,
-    /// 0, or some of CMS_OPEN_*, added.
-    pub flags: u32,
-    /// How many bytes the map of a package may have; 0 for any number. A commit that needs more is refused.
-    pub map_limit: u64,
-    /// What changes are made through, for the history. NULL: "c-pid-" and the number of the process.
-    pub source: *const c_char,
-    /// How many bytes of the log are kept; 0: 4 MiB.
-    pub log_limit: u64,
-    /// What commits survive: "full" (a power cut; NULL means this), "log" (the same, and the texts are written
-    /// later: one sync instead of three) or "none" (the end of the process); and "PACKAGE=LEVEL" for one package,
-    /// with commas between: "full,leases=log".
-    pub durability: *const c_char,
-    /// For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
-    /// with the first such commit, which writes the texts then; so do cms_flush and cms_close.
-    pub text_delay: u64,
-    /// For how many milliseconds a commit waits for those who verify it, see cms_verify; 0: 5000.
-    pub verify_timeout: u64,
+sized! {
+    /// How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
+    /// sizeof(cms_options), then what you want to be different. Strings are copied; an empty one is as good as NULL.
+    #[repr(C)]
+    pub struct cms_options {
+        /// sizeof(cms_options): tells which members there are, to a library of any version.
+        pub size: usize,
+        /// Where packages are. NULL: the variable CMS_CONFIG_DIR, else /etc/config.
+        pub config_dir: *const c_char,
+        /// Where changes are staged. NULL: CMS_SAVE_DIR, else /tmp/.uci.
+        pub save_dir: *const c_char,
+        /// Where locks and maps are. NULL: CMS_RUN_DIR, else /run/cms, else a directory of the user's own.
+        pub run_dir: *const c_char,
+        /// Where the log is. NULL: CMS_STATE_DIR, else /var/lib/cms.
+        pub state_dir: *const c_char,
+        /// 0, or some of CMS_OPEN_*, added.
+        pub flags: u32,
+        /// How many bytes the map of a package may have; 0 for any number. A commit that needs more is refused.
+        pub map_limit: u64,
+        /// What changes are made through, for the history. NULL: "c-pid-" and the number of the process.
+        pub source: *const c_char,
+        /// How many bytes of the log are kept; 0: 4 MiB.
+        pub log_limit: u64,
+        /// What commits survive: "full" (a power cut; NULL means this), "log" (the same, and the texts are written
+        /// later: one sync instead of three) or "none" (the end of the process); and "PACKAGE=LEVEL" for one package,
+        /// with commas between: "full,leases=log".
+        pub durability: *const c_char,
+        /// For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
+        /// with the first such commit, which writes the texts then; so do cms_flush and cms_close.
+        pub text_delay: u64,
+        /// For how many milliseconds a commit waits for those who verify it, see cms_verify; 0: 5000.
+        pub verify_timeout: u64,
+    }
 }
 
 /// Keep maps private to this process, even where they could be shared. Commits of others are then seen after
@@ -79,22 +81,7 @@ pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
     guard_void(|| drop(unsafe { take_back(store) }));
 }
 
-/// Where the options of an older version may end: between two members, never in the middle of one.
-const ENDS: [usize; 10] = [
-    offset_of!(cms_options, config_dir),
-    offset_of!(cms_options, save_dir),
-    offset_of!(cms_options, run_dir),
-    offset_of!(cms_options, state_dir),
-    offset_of!(cms_options, flags),
-    offset_of!(cms_options, map_limit),
-    offset_of!(cms_options, source),
-    offset_of!(cms_options, log_limit),
-    offset_of!(cms_options, durability),
-    offset_of!(cms_options, text_delay),
-];
-
-/// Reads options of any version: those that are missing are taken as zero, and those we do not know have to
-/// be zero.
+/// Reads options of any version: see [`sized::read`].
 ///
 /// # Safety
 ///
@@ -103,25 +90,8 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     if options.is_null() {
         return Ok(Options::default());
     }
-    // SAFETY: the first member is always there.
-    let size = unsafe { (*options).size };
-    let known = size_of::<cms_options>();
-    if !ENDS.contains(&size) && (size < known || size > 4096) {
-        return Err(Failure::Invalid("options.size", "set it to sizeof(cms_options)"));
-    }
     // SAFETY: the caller's promise.
-    let given = unsafe { std::slice::from_raw_parts(options.cast::<u8>(), size) };
-    if given.iter().skip(known).any(|byte| *byte != 0) {
-        return Err(Failure::Invalid(
-            "options",
-            "something is set that this version of the library does not know",
-        ));
-    }
-    let mut all = [0_u8; size_of::<cms_options>()];
-    let len = size.min(known);
-    all[..len].copy_from_slice(&given[..len]);
-    // SAFETY: any bytes make these members; the pointers were made by C.
-    let all = unsafe { std::ptr::read_unaligned(all.as_ptr().cast::<cms_options>()) };
+    let all = unsafe { sized::read(options, "options") }?;
     // SAFETY: C promises that strings end.
     let text = |string| unsafe { optional(string) }.filter(|text| !text.is_empty());
     let path = |string| text(string).map(|text| PathBuf::from(OsStr::from_bytes(text)));

@@ -9,6 +9,7 @@ use std::sync::Once;
 use cms_core::{Code, Error};
 
 use crate::handle::{bytes, put};
+use crate::sized::{self, sized};
 
 /// What a call came to. Numbers are never used again for something else.
 #[repr(C)]
@@ -66,28 +67,32 @@ use cms_status::{
     CMS_OK,
 };
 
-/// What is known about the last call of this thread that failed; CMS_ERR_END is no failure here. The strings
-/// end with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need
-/// not be freed.
-#[repr(C)]
-pub struct cms_error {
-    /// What the call answered.
-    pub status: cms_status,
-    /// What happened, for people: English, one line.
-    pub message: *const c_char,
-    /// The file concerned, or "".
-    pub file: *const c_char,
-    /// The key, name or value concerned, or "".
-    pub key: *const c_char,
-    /// What a person may do about it, or "".
-    pub hint: *const c_char,
-    /// Line and column in the file, in bytes, counted from 1; 0 where there is none.
-    pub line: u32,
-    pub column: u32,
-    /// With CMS_ERR_REFUSED the program that has refused it, its process, and why; else "" and 0.
-    pub program: *const c_char,
-    pub reason: *const c_char,
-    pub pid: u32,
+sized! {
+    /// What is known about the last call of this thread that failed; CMS_ERR_END is no failure here. The strings
+    /// end with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need
+    /// not be freed.
+    #[repr(C)]
+    pub struct cms_error {
+        /// sizeof(cms_error), which the caller sets.
+        pub size: usize,
+        /// What the call answered.
+        pub status: cms_status,
+        /// What happened, for people: English, one line.
+        pub message: *const c_char,
+        /// The file concerned, or "".
+        pub file: *const c_char,
+        /// The key, name or value concerned, or "".
+        pub key: *const c_char,
+        /// What a person may do about it, or "".
+        pub hint: *const c_char,
+        /// Line and column in the file, in bytes, counted from 1; 0 where there is none.
+        pub line: u32,
+        pub column: u32,
+        /// With CMS_ERR_REFUSED the program that has refused it, its process, and why; else "" and 0.
+        pub program: *const c_char,
+        pub reason: *const c_char,
+        pub pid: u32,
+    }
 }
 
 /// Why a call fails.
@@ -327,9 +332,8 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
 pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
     // Not `guard`: it would overwrite what is asked for.
     let told = catch_unwind(|| {
-        if error.is_null() {
-            return CMS_ERR_INVALID;
-        }
+        // SAFETY: C keeps the conventions.
+        let Ok(place) = (unsafe { sized::output(error, "error") }) else { return CMS_ERR_INVALID };
         let told = LAST.try_with(|last| {
             let mut last = last.borrow_mut();
             let last = last.told();
@@ -338,12 +342,13 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
             let (key, hint) = (text(&last.key), text(&last.hint));
             let (program, reason) = (text(&last.program), text(&last.reason));
             let (status, line, column, pid) = (last.status, last.line, last.column, last.pid);
-            let told = cms_error { status, message, file, key, hint, line, column, program, reason, pid };
+            let told =
+                cms_error { size: 0, status, message, file, key, hint, line, column, program, reason, pid };
             (status != CMS_OK).then_some(told)
         });
         let Ok(Some(told)) = told else { return CMS_ERR_NOT_FOUND };
-        // SAFETY: the caller's pointer, which is not NULL.
-        unsafe { error.write(told) };
+        // SAFETY: C keeps the conventions.
+        unsafe { place.write(told) };
         CMS_OK
     });
     told.unwrap_or(CMS_ERR_INTERNAL)

@@ -9,6 +9,7 @@ use cms_core::{Error, Event, Subscription, Watch};
 use crate::handle::{bytes, check_text, give_handle, handle, handle_mut, take_back, wanted};
 use crate::history::{Said, Shown, cms_change, cms_transaction, give_change, shown};
 use crate::open::cms_store;
+use crate::sized;
 use crate::status::{Failure, cms_status, guard, guard_void, status_of};
 
 /// Tells of transactions that changed what it was asked to watch: each once, in order, when its data can be read.
@@ -181,10 +182,11 @@ pub unsafe extern "C" fn cms_event_transaction(
     transaction: *mut cms_transaction,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(transaction, "transaction")?;
+        // SAFETY: C keeps the conventions.
+        let place = unsafe { sized::output(transaction, "transaction") }?;
         // SAFETY: C keeps the conventions.
         let event = unsafe { handle(event, "event") }?;
-        // SAFETY: not NULL.
+        // SAFETY: the same.
         unsafe { place.write(event.said.told(event.event.record())) };
         Ok(())
     })
@@ -197,13 +199,14 @@ pub unsafe extern "C" fn cms_event_transaction(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_event_change(event: *mut cms_event, change: *mut cms_change) -> cms_status {
     guard(|| {
-        let place = wanted(change, "change")?;
+        // SAFETY: C keeps the conventions.
+        let place = unsafe { sized::output(change, "change") }?;
         // SAFETY: C keeps the conventions.
         let event = unsafe { handle_mut(event, "event") }?;
         let changed = event.event.change(event.next).ok_or(Failure::End)?;
         event.next += 1;
         let shown = event.change.insert(shown(changed.package, changed.change));
-        // SAFETY: not NULL.
+        // SAFETY: the same.
         unsafe { give_change(place, shown) };
         Ok(())
     })

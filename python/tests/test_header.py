@@ -110,8 +110,17 @@ def test_every_struct_has_the_members_of_the_header(header: str) -> None:
     assert "cms_options" in there
     for name, members in there.items():
         assert list(getattr(_ffi, name)._fields_) == members, name
-    bound = [kind.__name__ for kind in ctypes.Structure.__subclasses__() if kind.__module__ == "cms._ffi"]
-    assert sorted(bound) == sorted([*there, "_Opaque"])
+    bases = [ctypes.Structure, _ffi._Sized]
+    bound = [kind.__name__ for base in bases for kind in base.__subclasses__() if kind.__module__ == "cms._ffi"]
+    assert sorted(bound) == sorted([*there, "_Opaque", "_Sized"])
+
+
+def test_s12_structs_that_begin_with_their_size_have_it_set(header: str) -> None:
+    sized = {name: members for name, members in structs(header).items() if members[0] == ("size", ctypes.c_size_t)}
+    assert len(sized) > 8
+    for name in sized:
+        assert issubclass(getattr(_ffi, name), _ffi._Sized), name
+        assert getattr(_ffi, name)().size == ctypes.sizeof(getattr(_ffi, name)), name
 
 
 def test_every_handle_of_the_header_is_known_and_given_back(header: str) -> None:

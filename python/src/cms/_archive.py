@@ -45,5 +45,5 @@ def snapshots(lib: Any, store_ref: Any) -> List[ArchiveInfo]:
         if status == CMS_ERR_END:
             return found
         check(status)
-        made = place.time, place.revision, place.size
+        made = place.time, place.revision, place.file_size
         found.append(ArchiveInfo(text(place.label.data), *made, text(place.source.data), bool(place.automatic)))

@@ -131,8 +131,16 @@ class cms_subscription(_Opaque): ...
 class cms_verifier(_Opaque): ...
 
 
-class cms_error(Structure):
+class _Sized(Structure):
+    """A struct that begins with its size, by which the library knows which members there are."""
+
+    def __init__(self, *members: Any) -> None:
+        super().__init__(sizeof(self), *members)
+
+
+class cms_error(_Sized):
     _fields_ = (
+        ("size", c_size_t),
         ("status", c_int),
         ("message", c_char_p),
         ("file", c_char_p),
@@ -146,7 +154,7 @@ class cms_error(Structure):
     )
 
 
-class cms_options(Structure):
+class cms_options(_Sized):
     _fields_ = (
         ("size", c_size_t),
         ("config_dir", c_char_p),
@@ -169,16 +177,23 @@ class cms_bytes(Structure):
     _fields_ = (("data", c_char_p), ("len", c_size_t))
 
 
-class cms_section(Structure):
-    _fields_ = (("name", cms_bytes), ("type", cms_bytes), ("anonymous", c_int32))
+class cms_section(_Sized):
+    _fields_ = (("size", c_size_t), ("name", cms_bytes), ("type", cms_bytes), ("anonymous", c_int32))
 
 
-class cms_option(Structure):
-    _fields_ = (("name", cms_bytes), ("value", cms_bytes), ("items", cms_bytes), ("kind", c_int32))
-
-
-class cms_transaction(Structure):
+class cms_option(_Sized):
     _fields_ = (
+        ("size", c_size_t),
+        ("name", cms_bytes),
+        ("value", cms_bytes),
+        ("items", cms_bytes),
+        ("kind", c_int32),
+    )
+
+
+class cms_transaction(_Sized):
+    _fields_ = (
+        ("size", c_size_t),
         ("revision", c_uint64),
         ("time", c_uint64),
         ("refers", c_uint64),
@@ -190,8 +205,9 @@ class cms_transaction(Structure):
     )
 
 
-class cms_change(Structure):
+class cms_change(_Sized):
     _fields_ = (
+        ("size", c_size_t),
         ("key", cms_bytes),
         ("kind", c_int32),
         ("list", c_int32),
@@ -208,18 +224,22 @@ _LATER: Dict[str, Any] = {
     "cms_labels": (_Opaque, ()),
     "cms_report": (_Opaque, ()),
     "cms_archive_info": (
-        Structure,
+        _Sized,
         (
+            ("size", c_size_t),
             ("label", cms_bytes),
             ("time", c_uint64),
             ("revision", c_uint64),
-            ("size", c_uint64),
+            ("file_size", c_uint64),
             ("source", cms_bytes),
             ("automatic", c_int32),
         ),
     ),
-    "cms_log_info": (Structure, (("first", c_uint64), ("last", c_uint64), ("chain", cms_bytes))),
-    "cms_repaired": (Structure, (("package", cms_bytes), ("text_of", c_uint64), ("revision", c_uint64))),
+    "cms_log_info": (_Sized, (("size", c_size_t), ("first", c_uint64), ("last", c_uint64), ("chain", cms_bytes))),
+    "cms_repaired": (
+        _Sized,
+        (("size", c_size_t), ("package", cms_bytes), ("text_of", c_uint64), ("revision", c_uint64)),
+    ),
 }
 
 if TYPE_CHECKING:

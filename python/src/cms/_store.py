@@ -63,10 +63,9 @@ def open(
     raw = [None if path is None else os.fsencode(path) for path in paths]
     flags = CMS_OPEN_PRIVATE if private else 0
     name = None if source is None else encode(source, "source")
-    size = _ffi.sizeof(_ffi.cms_options)
     levels = None if durability is None else encode(durability, "durability")
     delay, patience = round(text_delay * 1000), round(verify_timeout * 1000)
-    return Store(_ffi.cms_options(size, *raw, flags, map_limit, name, log_limit, levels, delay, patience))
+    return Store(_ffi.cms_options(*raw, flags, map_limit, name, log_limit, levels, delay, patience))
 
 
 class Store(Root, Log):

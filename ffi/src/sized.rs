@@ -1,0 +1,147 @@
+//! Structs of the header that may grow. They begin with their size, which the caller sets, so that a program works
+//! with a library that is newer or older than the header it was built with.
+//!
+//! A new member goes to the end, and never into bytes that were padding: a caller need not have cleared those.
+
+use crate::status::Failure;
+
+/// The largest size that a caller may state. One that is larger was never set.
+const MAX_SIZE: usize = 4096;
+
+/// A struct that begins with its size. The macro [`sized!`] defines it.
+///
+/// # Safety
+///
+/// It is `repr(C)`, its first member is `size: usize`, and it is valid with all bytes zero.
+pub unsafe trait SizedStruct: Sized {
+    /// The sizes that callers may state: what `sizeof` is of a struct that ends with the first member, with the
+    /// second, and so on.
+    const SIZES: &'static [usize];
+
+    /// What to tell a caller who stated another.
+    const ADVICE: &'static str;
+}
+
+/// Defines a struct that begins with its size, and from its members the sizes that callers may state.
+/// `ffi/tests/header.rs` knows it by its first and its last line, which stand alone.
+macro_rules! sized {
+    (
+        $(#[$of_struct:meta])*
+        pub struct $name:ident {
+            $($(#[$of_member:meta])* pub $member:ident: $type:ty,)*
+        }
+    ) => {
+        $(#[$of_struct])*
+        pub struct $name {
+            $($(#[$of_member])* pub $member: $type,)*
+        }
+
+        // SAFETY: the macro is used for structs of numbers, pointers and statuses only.
+        unsafe impl $crate::sized::SizedStruct for $name {
+            const SIZES: &'static [usize] = {
+                const MEMBERS: &[(usize, usize, usize)] =
+                    &[$((std::mem::offset_of!($name, $member), size_of::<$type>(), align_of::<$type>()),)*];
+                &$crate::sized::sizes::<{ MEMBERS.len() }>(MEMBERS)
+            };
+            const ADVICE: &'static str = concat!("set its size to sizeof(", stringify!($name), ")");
+        }
+    };
+}
+pub(crate) use sized;
+
+/// Returns what `sizeof` is of a struct that ends with its first member, with its second, and so on. `members` are the
+/// offset, the size and the alignment of each.
+pub const fn sizes<const N: usize>(members: &[(usize, usize, usize)]) -> [usize; N] {
+    let mut sizes = [0; N];
+    let mut align = 1;
+    let mut index = 0;
+    while index < N {
+        let (offset, size, alignment) = members[index];
+        if alignment > align {
+            align = alignment;
+        }
+        sizes[index] = (offset + size).next_multiple_of(align);
+        index += 1;
+    }
+    sizes
+}
+
+/// Returns the size that the caller states of a struct, which is larger than ours if the caller's header is newer.
+///
+/// # Safety
+///
+/// `given` is NULL, or its first member can be read.
+unsafe fn stated<T: SizedStruct>(given: *const T, what: &'static str) -> Result<usize, Failure> {
+    if given.is_null() {
+        return Err(Failure::Null(what));
+    }
+    // SAFETY: `size` is the first member, which can be read.
+    let size = unsafe { given.cast::<usize>().read() };
+    let known = size_of::<T>();
+    if size == known || T::SIZES.contains(&size) || (size > known && size <= MAX_SIZE) {
+        Ok(size)
+    } else {
+        Err(Failure::Invalid(what, T::ADVICE))
+    }
+}
+
+/// Reads a struct of the caller. Members that an older header lacks are zero; those that only a newer one has must be.
+///
+/// # Safety
+///
+/// `given` is NULL, or has as many bytes as its first member says.
+pub unsafe fn read<T: SizedStruct>(given: *const T, what: &'static str) -> Result<T, Failure> {
+    // SAFETY: the caller's promise.
+    let size = unsafe { stated(given, what) }?;
+    let known = size_of::<T>();
+    // SAFETY: the caller's promise.
+    let all = unsafe { std::slice::from_raw_parts(given.cast::<u8>(), size) };
+    let (ours, newer) = all.split_at(size.min(known));
+    if newer.iter().any(|byte| *byte != 0) {
+        return Err(Failure::Invalid(
+            what,
+            "something is set that this version of the library does not know",
+        ));
+    }
+    let mut read = std::mem::MaybeUninit::<T>::zeroed();
+    // SAFETY: it has at least as many bytes.
+    unsafe { std::ptr::copy_nonoverlapping(ours.as_ptr(), read.as_mut_ptr().cast(), ours.len()) };
+    // SAFETY: valid if zero, and what was copied are members as C has them.
+    Ok(unsafe { read.assume_init() })
+}
+
+/// A struct of the caller that is to be written.
+pub struct Output<T> {
+    place: *mut T,
+    size: usize,
+}
+
+/// Checks the struct that the caller wants written, before anything is done for it.
+///
+/// # Safety
+///
+/// `place` is NULL, or may be written to, with as many bytes as its first member says.
+pub unsafe fn output<T: SizedStruct>(place: *mut T, what: &'static str) -> Result<Output<T>, Failure> {
+    // SAFETY: the caller's promise.
+    unsafe { stated(place, what) }.map(|size| Output { place, size })
+}
+
+impl<T: SizedStruct> Output<T> {
+    /// Writes the members that the caller knows. The size stays as it is; what we do not know becomes zero.
+    ///
+    /// # Safety
+    ///
+    /// As for [`output`], still.
+    pub unsafe fn write(self, mut value: T) {
+        let (ours, known) = ((&raw mut value).cast::<u8>(), self.size.min(size_of::<T>()));
+        // SAFETY: every such struct begins with its size.
+        unsafe { ours.cast::<usize>().write(self.size) };
+        let theirs = self.place.cast::<u8>();
+        // SAFETY: both have `known` bytes.
+        unsafe { std::ptr::copy_nonoverlapping(ours, theirs, known) };
+        // SAFETY: the caller has promised `size` bytes.
+        let newer = unsafe { theirs.add(known) };
+        // SAFETY: the same.
+        unsafe { newer.write_bytes(0, self.size - known) };
+    }
+}
