@@ -3,6 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::environment;
+
 /// Where a directory's path came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -26,16 +28,18 @@ pub struct Dir {
 impl Dir {
     /// Takes the given path, else the environment's, else the default.
     fn choose(given: Option<PathBuf>, variable: &'static str, default: &str) -> Self {
-        match (given, from_environment(variable)) {
-            (Some(path), _) => Self { path, origin: Origin::Given },
-            (None, Some(path)) => Self { path, origin: Origin::Environment(variable) },
-            (None, None) => Self { path: default.into(), origin: Origin::Default },
+        if let Some(path) = given {
+            return Self { path, origin: Origin::Given };
+        }
+        match from_environment(variable) {
+            Some(path) => Self { path, origin: Origin::Environment(variable) },
+            None => Self { path: default.into(), origin: Origin::Default },
         }
     }
 }
 
 fn from_environment(variable: &str) -> Option<PathBuf> {
-    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+    environment::variable(variable).map(PathBuf::from)
 }
 
 /// What the caller wants; `None` takes the environment's choice or the default.

@@ -82,6 +82,13 @@ impl Store {
         self.log.get_or_init(make).as_ref()
     }
 
+    /// Returns the directory of the log, which is there once something was committed; `None` where there is no
+    /// place for one.
+    #[must_use]
+    pub fn log_dir(&self) -> Option<&Path> {
+        self.log().map(Log::dir)
+    }
+
     /// Reports whether the log and the shared maps have to do with a package: not with one named by its path, nor with
     /// one whose file is in an overriding directory.
     pub(crate) fn is_logged(&self, place: &Place) -> bool {

@@ -35,6 +35,7 @@ mod deferred;
 pub mod delta;
 mod dirs;
 mod durability;
+pub mod environment;
 mod error;
 pub mod files;
 mod group;

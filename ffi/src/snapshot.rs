@@ -156,15 +156,14 @@ pub unsafe extern "C" fn cms_bytes_next(items: *mut cms_bytes, item: *mut cms_by
         if left.data.is_null() || left.len == 0 {
             return Err(Failure::End);
         }
-        // SAFETY: it came from us, and ends with a NUL byte.
-        let first = unsafe { CStr::from_ptr(left.data) }.to_bytes();
-        let step = first.len() + 1;
-        // SAFETY: the NUL byte is inside the list.
-        let data = unsafe { left.data.add(step) };
+        // SAFETY: it came from us: so many bytes can be read.
+        let all = unsafe { std::slice::from_raw_parts(left.data.cast::<u8>(), left.len) };
+        // A map that is damaged while a program has it open may lack the NUL byte: then there are no more items.
+        let end = all.iter().position(|byte| *byte == 0).ok_or(Failure::End)?;
         // SAFETY: not NULL; the same for the next.
-        unsafe { item.write(cms_bytes::of(first)) };
+        unsafe { item.write(cms_bytes::of(&all[..end])) };
         // SAFETY: see above.
-        unsafe { items.write(cms_bytes { data, len: left.len.saturating_sub(step) }) };
+        unsafe { items.write(cms_bytes::of(&all[end + 1..])) };
         Ok(())
     })
 }
@@ -222,4 +221,31 @@ pub unsafe extern "C" fn cms_snapshot_get_many(
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s13_the_items_of_a_list_end_where_it_ends() {
+        // What stands behind the list is not to be read, though the last item lacks its NUL byte.
+        let memory = b"one\0two\0threeSECRET\0";
+        let mut items = cms_bytes::of(&memory[..13]);
+        let mut taken = Vec::new();
+        loop {
+            let mut item = cms_bytes::NONE;
+            // SAFETY: both are there, and the list is inside `memory`.
+            match unsafe { cms_bytes_next(&raw mut items, &raw mut item) } {
+                cms_status::CMS_OK => {}
+                status => {
+                    assert!(matches!(status, cms_status::CMS_ERR_END));
+                    break;
+                }
+            }
+            // SAFETY: it was handed out just now.
+            taken.push(unsafe { std::slice::from_raw_parts(item.data.cast::<u8>(), item.len) }.to_vec());
+        }
+        assert_eq!(taken, [b"one".to_vec(), b"two".to_vec()]);
+    }
 }

@@ -128,9 +128,10 @@ impl<'m> Record<'m> {
 /// Makes a value of the bytes of one.
 fn value(bytes: &[u8], list: bool) -> Option<Value<'_>> {
     match (list, bytes.split_last()) {
-        (true, _) => Some(Value::List(List::new(bytes))),
+        (true, None | Some((0, _))) => Some(Value::List(List::new(bytes))),
         (false, Some((0, string))) => Some(Value::String(string)),
-        (false, _) => None,
+        // The NUL byte behind the last item is missing: the map is damaged.
+        _ => None,
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) use publishing::Publishing;
 
 use super::build::Image;
 use super::control::{self, Control};
-use super::format::{HEADER, Seq, W_RETIRED, W_RETIRED_SEQ, low};
+use super::format::{HEADER, Seq, VERSION, W_RETIRED, W_RETIRED_SEQ, low};
 use super::kept::Standing;
 use super::mapping::{Map, Unusable};
 use super::region::Region;
@@ -319,7 +319,9 @@ fn map_file(open: &OpenFile, writable: bool) -> std::result::Result<Map, String>
     }
     let region = Region::map(&open.file, len, writable).map_err(|error| error.to_string())?;
     Map::new(region).map_err(|why| match why {
-        Unusable::Version(version) => format!("its format has version {version}, this program knows 1"),
+        Unusable::Version(version) => {
+            format!("its format has version {version}, this program knows {VERSION}")
+        }
         Unusable::Damaged(what) => what.to_owned(),
     })
 }

@@ -207,6 +207,20 @@ fn readers_beside_a_writer_see_what_was_published_and_touch_nothing_else() {
     same_as(&map, &document);
 }
 
+#[test]
+fn s13_a_list_whose_last_item_has_no_nul_byte_is_not_handed_out() {
+    let map = map_of(&document("config a 's'\n\tlist l 'one'\n\tlist l 'two'\n"));
+    let mut bytes = damage::bytes_of(&map);
+    let at = bytes.windows(8).position(|window| window == b"one\0two\0").expect("the list is in the map");
+    bytes[at + 7] = b'X';
+    let path = Path::split(b"p.s.l", map.seed).expect("a key");
+    assert!(map.get(&path, None).is_some());
+    let damaged = Map::new(Region::heap(&bytes, bytes.len())).expect("its head is sound");
+    assert!(damaged.get(&path, None).is_none());
+    let section = view::Package::of(&damaged, None).section(b"s").expect("it is there").get(b"l");
+    assert!(section.is_none());
+}
+
 fn roomy(document: &Package, divisor: usize) -> Map {
     let file = tempfile::tempfile().expect("a file");
     let source = Source::of(&file.metadata().expect("metadata"), b"", 0);

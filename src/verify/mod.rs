@@ -95,7 +95,7 @@ pub(crate) fn check_may_commit() -> Result<()> {
 
 /// Reports whether this program runs for a verifier, and who waits for that is still there.
 fn runs_for_verifier() -> bool {
-    let pid = std::env::var(VERIFYING).ok().and_then(|pid| pid.parse::<u32>().ok());
+    let pid = crate::environment::variable(VERIFYING).and_then(|pid| pid.to_str()?.parse::<u32>().ok());
     pid.is_some_and(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
 }
 

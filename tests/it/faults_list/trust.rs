@@ -1,1 +1,208 @@
-//! See `faults_list`.
+//! Nobody gets what is not theirs: attacks by ordinary users, and what they are told. See `faults_list`.
+
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Two ordinary users. The numbers need not be known to the system.
+const ANNA: u32 = 61_001;
+const BERT: u32 = 61_002;
+
+/// A directory that every user may enter, with a store of root's.
+struct Ground(tempfile::TempDir);
+
+impl Ground {
+    /// Makes the directory; `None`, with a message, where this is not root.
+    fn new(test: &str) -> Option<Self> {
+        let has = |program: &str| Command::new(program).arg("--version").output().is_ok();
+        if !rustix::process::geteuid().is_root() || !has("setpriv") {
+            eprintln!("{test}: skipped: it needs root and setpriv");
+            return None;
+        }
+        let ground = Self(tempfile::tempdir().expect("a directory"));
+        ground.mode("", 0o755);
+        ground.copy(Path::new(env!("CARGO_BIN_EXE_cms")), "cms");
+        ground.make("config", 0, 0o755);
+        ground.write("app", "config a 's'\n\toption pw 'good'\n");
+        Some(ground)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Copies a program. Another process does it: a child that another test starts meanwhile would have the copy open
+    /// for writing, and then nobody can run it.
+    fn copy(&self, program: &Path, name: &str) {
+        let status = Command::new("cp").arg(program).arg(self.path(name)).status().expect("cp runs");
+        assert!(status.success());
+    }
+
+    fn mode(&self, name: &str, mode: u32) {
+        std::fs::set_permissions(self.path(name), PermissionsExt::from_mode(mode)).expect("set");
+    }
+
+    /// Makes a directory of a user.
+    fn make(&self, name: &str, owner: u32, mode: u32) {
+        std::fs::create_dir_all(self.path(name)).expect("made");
+        self.mode(name, mode);
+        self.give(name, owner);
+    }
+
+    fn give(&self, name: &str, owner: u32) {
+        chown(self.path(name), Some(owner), Some(owner)).expect("given");
+    }
+
+    fn write(&self, package: &str, text: &str) {
+        std::fs::write(self.path("config").join(package), text).expect("written");
+    }
+
+    fn text(&self, package: &str) -> String {
+        std::fs::read_to_string(self.path("config").join(package)).expect("readable")
+    }
+
+    /// Makes a command that a user runs, with the store's directories in its environment.
+    fn command(&self, user: u32, program: &Path) -> Command {
+        let mut command = match user {
+            0 => Command::new(program),
+            _ => {
+                let mut command = Command::new("setpriv");
+                let user = user.to_string();
+                command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]).arg(program);
+                command
+            }
+        };
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .current_dir(self.0.path());
+        for (variable, dir) in [("CONFIG", "config"), ("SAVE", "save"), ("RUN", "run"), ("STATE", "state")] {
+            command.env(format!("CMS_{variable}_DIR"), self.path(dir));
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn cms(&self, user: u32, words: &[&str]) -> Output {
+        self.command(user, &self.path("cms")).args(words).output().expect("cms runs")
+    }
+
+    /// Runs what must succeed, and returns what it prints.
+    fn ok(&self, user: u32, words: &[&str]) -> String {
+        let output = self.cms(user, words);
+        assert!(output.status.success(), "{user} {words:?}: {}", said(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn x_h3_a_program_with_more_rights_than_its_caller_ignores_the_environment() {
+    let Some(ground) = Ground::new("x_h3") else { return };
+    let variables = ["XDG_RUNTIME_DIR", "XDG_STATE_HOME", "HOME"]
+        .map(|name| (name, ground.path("anna").into_os_string()));
+    ground.make("anna", ANNA, 0o755);
+    let paths = |program: &Path, user: u32| {
+        let mut command = ground.command(user, program);
+        command.envs(variables.clone()).env("CMS_LOG_SIZE", "nonsense");
+        let output = command.args(["paths", "--json"]).output().expect("runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    // The caller's choice, where the program has the caller's rights; one that cannot be obeyed is refused.
+    assert_eq!(paths(&ground.path("cms"), ANNA).0, Some(2));
+    let own = ground.0.path().to_str().expect("UTF-8").to_owned();
+    let kinds = [("setuid", 0, 0o4755), ("setgid", 0, 0o2755), ("setuid of another user", BERT, 0o4755)];
+    for (kind, owner, mode) in kinds {
+        let program = ground.path("raised");
+        let _ = std::fs::remove_file(&program);
+        ground.copy(&ground.path("cms"), "raised");
+        ground.give("raised", owner);
+        ground.mode("raised", mode);
+        let (code, said) = paths(&program, ANNA);
+        assert_eq!(code, Some(0), "{kind}: {said}");
+        assert!(said.contains("/etc/config") && !said.contains(&own), "{kind}: {said}");
+    }
+    // One with capabilities of its own has the caller's user.
+    ground.give("raised", 0);
+    ground.mode("raised", 0o755);
+    match Command::new("setcap").arg("cap_dac_override=ep").arg(ground.path("raised")).status() {
+        Ok(status) if status.success() => {
+            let (code, said) = paths(&ground.path("raised"), ANNA);
+            assert!(code == Some(0) && !said.contains(&own), "capabilities: {said}");
+        }
+        _ => eprintln!("x_h3: capabilities were left out: setcap cannot set them here"),
+    }
+}
+
+#[test]
+fn x_l11_the_history_of_the_shell_is_not_written_where_somebody_else_leads_it() {
+    let Some(ground) = Ground::new("x_l11") else { return };
+    if Command::new("script").arg("--version").output().is_err() {
+        eprintln!("x_l11: skipped: it needs a terminal, by script");
+        return;
+    }
+    let shell = |home: &str| {
+        let line = format!("{} shell", ground.path("cms").display());
+        let mut command = ground.command(0, Path::new("script"));
+        command.env("HOME", ground.path(home)).env("TERM", "xterm");
+        command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("script runs");
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(b"get app.s.pw\nexit\n").expect("written");
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        drop(input);
+        let output = child.wait_with_output().expect("it ends");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("good"), "{output:?}");
+    };
+    ground.make("root", 0, 0o755);
+    shell("root");
+    let history = ".local/state/cms/shell-history";
+    assert!(
+        std::fs::read_to_string(ground.path("root").join(history)).expect("kept").contains("get app.s.pw")
+    );
+    // A home of Anna, as `su` and `sudo -E` leave it to root.
+    let target = ground.path("target");
+    std::fs::write(&target, "as it was\n").expect("written");
+    ground.make("anna/.local/state/cms", ANNA, 0o755);
+    symlink(&target, ground.path("anna").join(history)).expect("linked");
+    shell("anna");
+    assert_eq!(std::fs::read_to_string(&target).expect("there"), "as it was\n");
+    std::fs::remove_file(ground.path("anna").join(history)).expect("removed");
+    std::fs::hard_link(&target, ground.path("anna").join(history)).expect("linked");
+    shell("anna");
+    assert_eq!(std::fs::read_to_string(&target).expect("there"), "as it was\n");
+}
+
+#[test]
+fn m18_a_map_of_another_version_is_told_with_the_version_this_program_knows() {
+    let sandbox = crate::cli::Sandbox::new();
+    sandbox.ok(&["rebuild", "network"]);
+    let store = std::fs::read_dir(sandbox.path("run").join("maps")).expect("there").next().expect("one");
+    let map = store.expect("readable").path().join("network.map");
+    let mut bytes = std::fs::read(&map).expect("readable");
+    let known = u32::from_le_bytes(bytes[8..12].try_into().expect("four bytes"));
+    bytes[8..12].copy_from_slice(&9_u32.to_le_bytes());
+    std::fs::write(&map, bytes).expect("written");
+    let said = sandbox.run(&["check-map"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+    assert!(said.contains(&format!("its format has version 9, this program knows {known}")), "{said}");
+}
+
+#[test]
+fn a7_a_log_of_root_is_not_called_writable() {
+    let Some(ground) = Ground::new("a7") else { return };
+    ground.make("state", 0, 0o777);
+    let state = |user: u32| {
+        let said: serde_json::Value =
+            serde_json::from_str(&ground.ok(user, &["paths", "--json"])).expect("JSON");
+        said["state"]["state"].as_str().expect("a word").to_owned()
+    };
+    assert_eq!((state(0), state(ANNA)), ("writable".into(), "writable".into()));
+    ground.ok(0, &["set", "--commit", "app.s.pw=better"]);
+    assert_eq!(ground.text("app"), "config a 's'\n\toption pw 'better'\n");
+    assert_eq!((state(0), state(ANNA)), ("writable".into(), "not readable".into()));
+}

@@ -159,9 +159,9 @@ pub fn shell(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let mut editor: rustyline::Editor<prompt::Completion, rustyline::history::FileHistory> =
         rustyline::Editor::new().map_err(broken)?;
     editor.set_helper(Some(prompt::Completion));
-    let history = prompt::history_file();
-    if let Some(file) = &history {
-        let _ = editor.load_history(file);
+    let history = prompt::History::open();
+    if let Some(history) = &history {
+        let _ = editor.load_history(&history.path());
     }
     loop {
         let typed = match editor.readline("cms> ") {
@@ -181,8 +181,8 @@ pub fn shell(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
         context.out.flush()?;
     }
-    if let Some(file) = &history {
-        let _ = editor.save_history(file);
+    if let Some(history) = &history {
+        let _ = editor.save_history(&history.path());
     }
     context.worst = Exit::Ok;
     Ok(Exit::Ok)
@@ -192,8 +192,14 @@ pub fn shell(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 mod prompt {
     //! What the line editor of `cms shell` needs.
 
+    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+    use std::io::ErrorKind;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
     use std::path::PathBuf;
 
+    use cms::environment;
+    use rustix::fs::OFlags;
     use rustyline::completion::Completer;
 
     /// Completes commands, options and keys.
@@ -222,13 +228,35 @@ mod prompt {
         }
     }
 
-    /// Where the history is kept: in the user's state directory, if that can be written.
-    pub fn history_file() -> Option<PathBuf> {
-        let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-        let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-        let dir = base.join("cms");
-        std::fs::create_dir_all(&dir).ok()?;
-        Some(dir.join("shell-history"))
+    /// The directory of the history: the user's state directory, if that can be written.
+    pub struct History {
+        dir: File,
+    }
+
+    impl History {
+        /// Opens the directory. `None` where there is none, or where it or the file in it is not the user's alone:
+        /// root may run this with the `HOME` of somebody else, who could lead the file anywhere.
+        pub fn open() -> Option<Self> {
+            let named = |name| environment::variable(name).map(PathBuf::from);
+            let base = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")))?;
+            let path = base.join("cms");
+            DirBuilder::new().recursive(true).mode(0o700).create(&path).ok()?;
+            let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
+            let dir = OpenOptions::new().read(true).custom_flags(flags).open(&path).ok()?;
+            let user = rustix::process::geteuid().as_raw();
+            let is_ours = |found: &Metadata| found.uid() == user && found.mode() & 0o002 == 0;
+            let history = Self { dir };
+            let usable = match std::fs::symlink_metadata(history.path()) {
+                Ok(file) => file.is_file() && file.nlink() == 1 && is_ours(&file),
+                Err(error) => error.kind() == ErrorKind::NotFound,
+            };
+            (usable && history.dir.metadata().is_ok_and(|dir| is_ours(&dir))).then_some(history)
+        }
+
+        /// Returns the path of the file, which leads through the open directory whatever is renamed meanwhile.
+        pub fn path(&self) -> PathBuf {
+            format!("/proc/self/fd/{}/shell-history", self.dir.as_raw_fd()).into()
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use cms::{
     DirOptions, Dirs, Error, Key, Live, Loaded, Missing, OptionView, Options, Package, Section, Store,
+    environment,
 };
 
 use serde_json::{Map, Value as Json, json};
@@ -56,12 +57,12 @@ impl Context {
         let mut options = Options { dirs, progress: show.then_some(progress), ..Options::default() };
         options.source = line.text("source").unwrap_or_else(|| "cms".into());
         options.message = line.text("message").unwrap_or_default();
-        if let Some(size) = std::env::var_os("CMS_LOG_SIZE").filter(|size| !size.is_empty()) {
+        if let Some(size) = environment::variable("CMS_LOG_SIZE") {
             let bytes = cms::typed::size(size.as_bytes());
             let wrong = || Failure::Usage(format!("CMS_LOG_SIZE: '{}' is no size", size.display()));
             options.log.bytes = bytes.map_err(|_| wrong())?;
         }
-        if let Some(levels) = std::env::var_os("CMS_DURABILITY").filter(|levels| !levels.is_empty()) {
+        if let Some(levels) = environment::variable("CMS_DURABILITY") {
             let set = options.set_durability(&levels.to_string_lossy());
             set.map_err(|error| Failure::Usage(format!("CMS_DURABILITY: {error}")))?;
         }

@@ -301,7 +301,10 @@ fn try_at(context: &Context, revision: u64, program: &[u8], arguments: &[Vec<u8>
     use std::os::unix::ffi::OsStrExt;
     let dir = std::env::temp_dir().join(format!("cms-bisect-{}", std::process::id()));
     let io = |source| Error::Io { op: "write", path: dir.clone(), source };
-    std::fs::create_dir(&dir).map_err(io)?;
+    // Values may be secrets.
+    std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
+        .create(&dir)
+        .map_err(io)?;
     let attempt = || -> Result<bool, Failure> {
         for name in context.store.packages()? {
             // A package that was not known then is left as it is.

@@ -46,17 +46,15 @@ pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
             context.say(&format!("{name:7} none: no directory is writable; {instead}"))?;
             continue;
         };
+        // The log has a directory of its own there, which may be another user's.
+        let log = context.store.log_dir().filter(|log| name == "state" && log.exists());
+        let state = state(log.unwrap_or(&dir.path));
+        let path = dir.path.display().to_string();
         if context.json {
-            object.insert(name.into(), json!({
-                "path": dir.path.display().to_string(), "from": origin(dir), "state": state(&dir.path), "purpose": purpose,
-            }));
+            let row = json!({"path": path, "from": origin(dir), "state": state, "purpose": purpose});
+            object.insert(name.into(), row);
         } else {
-            context.say(&format!(
-                "{name:7} {}  ({}; {}; {purpose})",
-                dir.path.display(),
-                origin(dir),
-                state(&dir.path)
-            ))?;
+            context.say(&format!("{name:7} {path}  ({}; {state}; {purpose})", origin(dir)))?;
         }
     }
     if context.json {

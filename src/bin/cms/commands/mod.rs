@@ -79,7 +79,7 @@ fn dispatch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     if command.writes
         && !context.dry_run
         && !line.has("check")
-        && std::env::var_os("CMS_SAFE_MODE").is_some_and(|value| value == "1")
+        && cms::environment::variable("CMS_SAFE_MODE").is_some_and(|value| value == "1")
     {
         return Err(Failure::Other(
             Exit::Permission,

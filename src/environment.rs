@@ -1,0 +1,85 @@
+//! The environment, read in one place: variables of a program that runs with more rights than its caller are the
+//! caller's, and are ignored.
+
+use std::ffi::OsString;
+use std::sync::OnceLock;
+
+/// Returns a variable that is set and not empty.
+///
+/// In a program that was started with more rights than its caller has (setuid, setgid, file capabilities) none is
+/// set: the caller would choose which files the program reads and writes. The kernel says which programs these are
+/// (`AT_SECURE`).
+#[must_use]
+pub fn variable(name: &str) -> Option<OsString> {
+    let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+    (!is_privileged()).then_some(value)
+}
+
+/// Reports whether the program was started with more rights than its caller has.
+fn is_privileged() -> bool {
+    // It is decided once, when a program is started.
+    static SECURE: OnceLock<Option<bool>> = OnceLock::new();
+    SECURE
+        .get_or_init(|| secure_flag(&std::fs::read("/proc/self/auxv").ok()?))
+        .unwrap_or_else(may_be_privileged)
+}
+
+/// Returns the entry `AT_SECURE` of the auxiliary vector, which is pairs of words.
+fn secure_flag(vector: &[u8]) -> Option<bool> {
+    const AT_SECURE: usize = 23;
+    const WORD: usize = size_of::<usize>();
+    let word = |bytes: &[u8]| bytes.try_into().map(usize::from_ne_bytes).unwrap_or_default();
+    let mut entries = vector.chunks_exact(2 * WORD);
+    let entry = entries.find(|entry| word(&entry[..WORD]) == AT_SECURE)?;
+    Some(word(&entry[WORD..]) != 0)
+}
+
+/// Decides without the auxiliary vector, which a program that has changed its user may not read, and which is not to
+/// be had without `/proc`: privileged is what has more than one user or group, or capabilities without being root.
+fn may_be_privileged() -> bool {
+    use rustix::process::{DumpableBehavior, dumpable_behavior, getegid, geteuid, getgid, getuid};
+    if getuid() != geteuid() || getgid() != getegid() {
+        return true;
+    }
+    let has_capabilities = || {
+        let sets = rustix::thread::capabilities(None);
+        sets.map_or(true, |sets| !sets.permitted.is_empty())
+    };
+    if !geteuid().is_root() && has_capabilities() {
+        return true;
+    }
+    match std::fs::read_to_string("/proc/self/status") {
+        // Real, effective, saved, and that of the file system.
+        Ok(status) => ["Uid:", "Gid:"].iter().any(|name| {
+            let ids = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("? !");
+            let mut ids = ids.split_ascii_whitespace();
+            let first = ids.next();
+            ids.any(|id| Some(id) != first)
+        }),
+        Err(_) => dumpable_behavior().ok() != Some(DumpableBehavior::Dumpable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(entries: &[(usize, usize)]) -> Vec<u8> {
+        entries.iter().flat_map(|(kind, value)| [kind.to_ne_bytes(), value.to_ne_bytes()].concat()).collect()
+    }
+
+    #[test]
+    fn the_flag_is_found_in_the_vector() {
+        assert_eq!(secure_flag(&vector(&[(6, 4096), (23, 0), (0, 0)])), Some(false));
+        assert_eq!(secure_flag(&vector(&[(6, 23), (23, 1), (0, 0)])), Some(true));
+        assert_eq!(secure_flag(&vector(&[(6, 23), (0, 0)])), None);
+        assert_eq!(secure_flag(b"short"), None);
+    }
+
+    #[test]
+    fn this_program_has_no_more_rights_than_its_caller() {
+        assert!(!may_be_privileged());
+        assert!(variable("PATH").is_some());
+        assert_eq!(variable("CMS_NO_SUCH_VARIABLE"), None);
+    }
+}
