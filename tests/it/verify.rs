@@ -388,11 +388,35 @@ fn a_transaction_that_is_larger_than_any_buffer_is_verified() {
     assert_eq!(heard.recv(), Ok(3 << 20));
 }
 
+/// A process that verifies transactions, or watches. It ends with the test, also with one that fails.
+struct Process(Child);
+
+impl std::ops::Deref for Process {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts a verifier in a process of its own, and waits until it is there.
-fn start(sandbox: &Sandbox, words: &[&str]) -> Child {
+fn start(sandbox: &Sandbox, words: &[&str]) -> Process {
     let mut command = sandbox.command();
-    command.args(words).env("CMS", env!("CARGO_BIN_EXE_cms")).stderr(Stdio::null());
-    let child = command.spawn().expect("cms runs");
+    command.args(words).env("CMS", env!("CARGO_BIN_EXE_cms")).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = Process(command.spawn().expect("cms runs"));
     let deadline = Instant::now() + Duration::from_secs(20);
     let is_there = || {
         let folders = std::fs::read_dir(sandbox.path("run/verifiers")).into_iter().flatten().flatten();
@@ -409,9 +433,9 @@ fn start(sandbox: &Sandbox, words: &[&str]) -> Child {
     child
 }
 
-fn end(mut child: Child) {
-    child.kill().expect("killed");
-    child.wait().expect("ends");
+fn end(mut verifier: Process) {
+    verifier.kill().expect("killed");
+    verifier.wait().expect("ends");
 }
 
 #[test]
@@ -476,8 +500,9 @@ fn check_tells_who_would_refuse_and_who_would_be_told() {
     let strict = start(&sandbox, &["verify", "network.lan", "--", "sh", "-c", "echo never >&2; exit 1"]);
     let mild = start(&sandbox, &["verify", "network", "--source", "mild", "--", "true"]);
     let other = start(&sandbox, &["verify", "system", "--", "false"]);
-    let mut watch =
-        sandbox.command().args(["watch", "--source", "eye", "network.*.ipaddr"]).spawn().expect("runs");
+    let mut watch = Process(
+        sandbox.command().args(["watch", "--source", "eye", "network.*.ipaddr"]).spawn().expect("runs"),
+    );
     let deadline = Instant::now() + Duration::from_secs(20);
     while !sandbox.path("run/watchers").exists() {
         assert!(Instant::now() < deadline);
@@ -520,11 +545,33 @@ fn check_tells_who_would_refuse_and_who_would_be_told() {
     assert_eq!(sandbox.ok(&["commit", "--check"]), "");
 }
 
+/// A process that a command under test has started and left running; its number is in a file.
+struct LeftRunning(PathBuf);
+
+impl LeftRunning {
+    fn pid(&self) -> Option<rustix::process::Pid> {
+        rustix::process::Pid::from_raw(std::fs::read_to_string(&self.0).ok()?.trim().parse().ok()?)
+    }
+
+    fn end(&self) {
+        if let Some(pid) = self.pid() {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Drop for LeftRunning {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 #[test]
 fn a_verifier_that_is_killed_while_it_is_asked_has_refused_once_and_one_that_hangs_is_named() {
     let sandbox = Sandbox::new();
-    let asked = sandbox.path("asked");
-    let script = format!("echo > {}; sleep 100", asked.display());
+    let asked = LeftRunning(sandbox.path("asked"));
+    let script = format!("echo $$ > {}; exec sleep 100", asked.0.display());
     let words = ["verify", "network", "--timeout", "60", "--", "sh", "-c", &script];
     let mut verifier = start(&sandbox, &words);
     let commit = sandbox
@@ -534,18 +581,19 @@ fn a_verifier_that_is_killed_while_it_is_asked_has_refused_once_and_one_that_han
         .spawn();
     let commit = commit.expect("runs");
     let deadline = Instant::now() + Duration::from_secs(30);
-    while !asked.exists() {
+    while asked.pid().is_none() {
         assert!(Instant::now() < deadline);
         std::thread::sleep(Duration::from_millis(5));
     }
     verifier.kill().expect("killed");
     verifier.wait().expect("ends");
+    asked.end();
     let output = commit.wait_with_output().expect("ends");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(9), "{said}");
     assert!(said.contains("it has ended while it was asked"), "{said}");
     let started = Instant::now();
-    sandbox.ok(&["commit"]);
+    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.2"]);
     assert!(started.elapsed() < Duration::from_secs(5), "the dead are not waited for");
 
     let verifier = start(&sandbox, &words);
@@ -555,7 +603,7 @@ fn a_verifier_that_is_killed_while_it_is_asked_has_refused_once_and_one_that_han
     assert!(said.contains(&wanted), "{said}");
     end(verifier);
     let verifier = start(&sandbox, &["verify", "network", "--timeout", "0.2", "--", "sleep", "100"]);
-    let said = sandbox.fails(9, &["commit"]);
+    let said = sandbox.fails(9, &["set", "--commit", "network.lan.ipaddr=10.0.0.4"]);
     assert!(said.contains("sleep has not ended within 0.2 s"), "{said}");
     end(verifier);
 }
