@@ -80,8 +80,9 @@ impl Store {
         self.commit_with(places, Vec::new(), form, confirm)
     }
 
-    /// As [`Store::commit_together`], with changes to some of these packages that were not staged; they come behind
-    /// those that were.
+    /// As [`Store::commit_together`], with changes that were not staged. In a package that is one of `places` they come
+    /// behind what is staged for it; of any other package, what is staged stays staged. Returns what became of each of
+    /// `places`, then of each package that only `unstaged` names.
     ///
     /// # Errors
     ///
@@ -101,26 +102,35 @@ impl Store {
             Change { place, deltas, known, edited: None, reads: BTreeSet::new(), force: false }
         };
         let mut unstaged: Vec<Change> = unstaged.into_iter().map(change).collect();
+        let mut all = places.to_vec();
+        for change in &unstaged {
+            if all.iter().all(|place| place.path != change.place.path) {
+                all.push(change.place.clone());
+            }
+        }
         let mut ledger = self.ledger()?;
         // In the order of their paths, so that two who commit never wait for each other.
-        let mut order: Vec<&Place> = places.iter().collect();
+        let mut order: Vec<&Place> = all.iter().collect();
         order.sort_by(|a, b| a.path.cmp(&b.path));
         order.dedup_by(|a, b| a.path == b.path);
         let locks: Result<Vec<_>> = order.iter().map(|place| self.take_lock(&place.path)).collect();
         let _locks = locks?;
         let Some(first) = order.first() else { return Ok(Vec::new()) };
-        let done = attempt(first, || self.try_commit(&mut ledger, &order, &mut unstaged, form, &why))?;
+        let takes = |place: &Place| places.iter().any(|named| named.path == place.path);
+        let done =
+            attempt(first, || self.try_commit(&mut ledger, &order, &takes, &mut unstaged, form, &why))?;
         let outcome = |place: &Place| {
             let found = order.iter().zip(&done).find(|(done, _)| done.path == place.path);
             found.map(|(_, outcome)| *outcome).unwrap_or_default()
         };
-        Ok(places.iter().map(outcome).collect())
+        Ok(all.iter().map(outcome).collect())
     }
 
     fn try_commit(
         &self,
         ledger: &mut Ledger<'_>,
         places: &[&Place],
+        takes_staged: &dyn Fn(&Place) -> bool,
         unstaged: &mut Vec<Change>,
         form: Form,
         why: &Why,
@@ -128,7 +138,8 @@ impl Store {
         let (mut outcomes, mut parts, mut staged) = (Vec::new(), Vec::new(), Vec::new());
         for place in places {
             let change = unstaged.iter().find(|change| change.place.path == place.path);
-            let Some((outcome, part)) = self.staged_part(ledger, place, change, form)? else {
+            let takes_staged = takes_staged(place);
+            let Some((outcome, part)) = self.staged_part(ledger, place, takes_staged, change, form)? else {
                 return Ok(None);
             };
             outcomes.push(outcome);
@@ -203,12 +214,13 @@ impl Store {
         staged.iter().flatten().try_for_each(|file| self.save_staging(file.place).remove_journal())
     }
 
-    /// Applies what is staged for a package, and what is changed besides. Returns what comes of it, and its part of
-    /// a commit; `None` if someone was writing to the package.
+    /// Applies what is staged for a package, if it is to go along, and what is changed besides. Returns what comes of
+    /// it, and its part of a commit; `None` if someone was writing to the package.
     fn staged_part<'p>(
         &self,
         ledger: &mut Ledger<'_>,
         place: &'p Place,
+        takes_staged: bool,
         unstaged: Option<&Change>,
         form: Form,
     ) -> Result<Option<(Committed, StagedPart<'p>)>> {
@@ -218,11 +230,11 @@ impl Store {
         let staging = self.save_staging(place);
         // Where nothing is staged, a package that cannot be read is an error all the same.
         let old = self.look(ledger, place, text)?;
-        let locked = staging.lock()?;
+        let locked = if takes_staged { staging.lock()? } else { None };
         if locked.is_none() && unstaged.is_none() {
             return Ok(Some((Committed::default(), None)));
         }
-        self.remove_leftovers([place.path.as_path()]);
+        self.tidy_up([place])?;
         let mut package = old.package.clone();
         let mut replay = Replay::new(self.options.dialect);
         let (mut outcome, mut kept) = match &locked {

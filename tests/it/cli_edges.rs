@@ -38,6 +38,9 @@ fn what_was_staged_already_is_committed_too() {
         let output = sandbox.ok(words);
         assert!(sandbox.read("network").contains("option mtu '1400'"), "{words:?}");
         assert_eq!(output, if words[0] == "ensure" { "changed network.lan.mtu\n" } else { "" });
+        // The staged change is one of its own.
+        assert_eq!(sandbox.ok(&["changes"]), "network.lan.mtu='1400'\n");
+        sandbox.ok(&["commit"]);
         assert_eq!(sandbox.ok(&["changes"]), "");
     }
 }

@@ -1,1 +1,168 @@
-//! See `faults_list`.
+//! Staged changes, and the commands that stage and commit them.
+
+use std::process::Output;
+
+use crate::cli::Sandbox;
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A store with a second package, and a verifier that refuses each transaction that changes `system`.
+struct Guarded(Sandbox, std::process::Child);
+
+impl Guarded {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.write("system", "config system 's'\n\toption hostname 'one'\n");
+        let verifier = sandbox
+            .command()
+            .args(["verify", "system", "--", "sh", "-c", "echo not today >&2; exit 1"])
+            .spawn()
+            .expect("cms runs");
+        let guarded = Self(sandbox, verifier);
+        let verifiers = guarded.0.path("run").join("verifiers");
+        for _ in 0..500 {
+            let sockets = std::fs::read_dir(&verifiers)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter_map(|dir| std::fs::read_dir(dir.path()).ok())
+                .flatten()
+                .flatten();
+            if sockets.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(".socket")) {
+                return guarded;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("the verifier did not start");
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let _ = self.1.kill();
+        let _ = self.1.wait();
+    }
+}
+
+#[test]
+fn s7_a_commit_option_that_is_refused_leaves_nothing_staged() {
+    let guarded = Guarded::new();
+    let sandbox = &guarded.0;
+    let before = sandbox.read("system");
+    for words in [
+        &["set", "--commit", "system.s.hostname=bad"][..],
+        &["add", "--commit", "system", "timeserver"],
+        &["add_list", "--commit", "system.s.hosts=bad"],
+        &["delete", "--commit", "system.s.hostname"],
+        &["rename", "--commit", "system.s=t"],
+        &["ensure", "system.s.hostname=bad"],
+    ] {
+        let why = sandbox.fails(9, words);
+        assert!(why.contains("not today"), "{words:?}: {why}");
+        assert_eq!(sandbox.ok(&["changes"]), "", "{words:?}");
+        assert_eq!(sandbox.ok(&["get", "system.s.hostname"]), "one\n", "{words:?}");
+        assert_eq!(sandbox.read("system"), before, "{words:?}");
+    }
+    let output = sandbox.fed(
+        &["import", "--merge", "--commit"],
+        "package system\nconfig system 's'\n\toption hostname bad\n",
+    );
+    assert_eq!(output.status.code(), Some(9), "{}", said(&output));
+    assert_eq!((sandbox.ok(&["changes"]), sandbox.read("system")), (String::new(), before));
+}
+
+#[test]
+fn s7_a_commit_option_that_times_out_leaves_nothing_staged() {
+    use std::os::fd::AsRawFd;
+    let sandbox = Sandbox::new();
+    let file = std::fs::File::open(sandbox.path("config").join("network")).expect("opens");
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("locked");
+    assert!(file.as_raw_fd() > 0);
+    sandbox.fails(8, &["--lock-timeout", "0.2", "set", "--commit", "network.lan.mtu=1400"]);
+    drop(file);
+    assert_eq!(sandbox.ok(&["changes"]), "");
+    sandbox.fails(1, &["get", "network.lan.mtu"]);
+}
+
+#[test]
+fn s7_a_commit_option_commits_its_own_changes_and_no_others() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["set", "network.lan.mtu=1400", "network.lan.ipaddr=10.0.0.8"]);
+    sandbox.ok(&["set", "network.guest=interface"]);
+    let output = sandbox.run(&["set", "--commit", "network.lan.ipaddr=10.0.0.9"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("network.lan.ipaddr='10.0.0.8'") && said(&output).contains("stays staged"),
+        "a staged change of the same key is reported: {}",
+        said(&output)
+    );
+    let text = sandbox.read("network");
+    assert!(text.contains("ipaddr '10.0.0.9'") && !text.contains("mtu") && !text.contains("guest"), "{text}");
+    let staged = "network.lan.mtu='1400'\nnetwork.lan.ipaddr='10.0.0.8'\nnetwork.guest='interface'\n";
+    assert_eq!(sandbox.ok(&["changes"]), staged);
+    // What is only staged cannot be changed by what is committed without it.
+    let why = sandbox.fails(1, &["set", "--commit", "network.guest.proto=dhcp"]);
+    assert!(why.contains("network.guest: not found, it is staged"), "{why}");
+    let why = sandbox.fails(1, &["delete", "--commit", "network.lan.mtu"]);
+    assert!(why.contains("network.lan.mtu: not found, it is staged"), "{why}");
+    assert_eq!(sandbox.ok(&["changes"]), staged);
+    // Told so, it takes what is staged along.
+    sandbox.ok(&["set", "--commit", "--with-staged", "network.guest.proto=dhcp"]);
+    let text = sandbox.read("network");
+    assert!(text.contains("mtu '1400'") && text.contains("ipaddr '10.0.0.8'"), "{text}");
+    assert!(text.contains("interface 'guest'\n\toption proto 'dhcp'"), "{text}");
+    assert_eq!(sandbox.ok(&["changes"]), "");
+    sandbox.fails(2, &["set", "--with-staged", "network.lan.mtu=1"]);
+}
+
+#[test]
+fn s7_ensure_compares_with_what_is_committed_and_takes_nothing_along() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["set", "network.lan.mtu=1400", "network.lan.other=1"]);
+    assert_eq!(sandbox.ok(&["ensure", "network.lan.mtu=1400"]), "changed network.lan.mtu\n");
+    let text = sandbox.read("network");
+    assert!(text.contains("mtu '1400'") && !text.contains("other"), "{text}");
+    assert_eq!(sandbox.ok(&["ensure", "network.lan.mtu=1400"]), "unchanged network.lan.mtu\n");
+    assert_eq!(sandbox.ok(&["changes"]), "network.lan.mtu='1400'\nnetwork.lan.other='1'\n");
+    assert_eq!(
+        sandbox.ok(&["ensure", "--with-staged", "network.lan.mtu=1400"]),
+        "unchanged network.lan.mtu\n"
+    );
+    assert!(sandbox.read("network").contains("other '1'"));
+}
+
+#[test]
+fn s8_a_commit_option_over_two_packages_is_one_transaction() {
+    let guarded = Guarded::new();
+    let sandbox = &guarded.0;
+    let state = || (sandbox.read("network"), sandbox.read("system"), sandbox.ok(&["changes"]));
+    let before = state();
+    for words in [
+        &["set", "--commit", "network.lan.mtu=1400", "system.s.hostname=bad"][..],
+        &["delete", "--commit", "network.lan.ipaddr", "system.s.hostname"],
+        &["ensure", "network.lan.mtu=1400", "system.s.hostname=bad"],
+    ] {
+        sandbox.fails(9, words);
+        assert_eq!(state(), before, "{words:?}");
+    }
+    sandbox.write("other", "config o 'o'\n");
+    sandbox.ok(&["set", "--commit", "network.lan.mtu=1400", "other.o.x=1"]);
+    let history = sandbox.ok(&["history", "--number", "1"]);
+    assert!(history.contains("network.lan.mtu") && history.contains("other.o.x"), "{history}");
+}
+
+/// Runs a test of this program in a process of its own, and waits until nobody holds its output any more.
+#[test]
+fn m19_a_test_that_kills_a_verifier_leaves_no_process_that_holds_its_output() {
+    let started = std::time::Instant::now();
+    let test =
+        "verify::a_verifier_that_is_killed_while_it_is_asked_has_refused_once_and_one_that_hangs_is_named";
+    let output = std::process::Command::new(std::env::current_exe().expect("has a path"))
+        .args(["--exact", test])
+        .output()
+        .expect("runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
+}

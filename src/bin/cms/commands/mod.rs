@@ -7,6 +7,7 @@ mod check;
 mod confirm;
 mod context;
 mod docs;
+mod edits;
 mod failure;
 mod gather;
 mod history;

@@ -74,12 +74,7 @@ pub fn changes(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Commits the staged changes of one package and says what there is to say.
-pub fn commit_one(context: &mut Context, place: &Place, form: Form) -> Result<(), Failure> {
-    let outcome = context.store.commit(place, form)?;
-    tell_outcome(context, place, outcome)
-}
-
+/// Says what became of a package in a commit, as far as there is anything to say.
 pub fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committed) -> Result<(), Failure> {
     context.forget();
     if outcome.written {

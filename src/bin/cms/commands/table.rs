@@ -61,7 +61,9 @@ pub const GLOBAL: &[Flag] = &[
     short("help", 'h', "print help"),
 ];
 
-const COMMIT: Flag = flag("commit", "commit at once");
+const COMMIT: Flag = flag("commit", "commit these changes at once, and nothing else that is staged");
+const WITH_STAGED: Flag =
+    flag("with-staged", "commit what is staged for these packages as well, before these changes");
 const AT: Flag = valued("at", None, "REVISION", "as it was: a number, -N, a snapshot, or @{10 min ago}");
 
 /// All commands, in the order a newcomer meets them.
@@ -90,6 +92,7 @@ pub const COMMANDS: &[Command] = &[
             flag("stdin", "read the value from standard input"),
             valued("from-file", None, "FILE", "read the value from a file"),
             COMMIT,
+            WITH_STAGED,
         ],
         writes: true,
         run: write::set,
@@ -99,7 +102,7 @@ pub const COMMANDS: &[Command] = &[
         aliases: &[],
         arguments: "PACKAGE TYPE [OPTION=VALUE...]",
         summary: "stage a new anonymous section and print its name",
-        flags: &[COMMIT],
+        flags: &[COMMIT, WITH_STAGED],
         writes: true,
         run: write::add,
     },
@@ -108,7 +111,7 @@ pub const COMMANDS: &[Command] = &[
         aliases: &["add-list"],
         arguments: "KEY=VALUE...",
         summary: "stage new list items",
-        flags: &[COMMIT],
+        flags: &[COMMIT, WITH_STAGED],
         writes: true,
         run: write::add_list,
     },
@@ -117,7 +120,7 @@ pub const COMMANDS: &[Command] = &[
         aliases: &["del-list"],
         arguments: "KEY=VALUE...",
         summary: "stage the removal of list items by value",
-        flags: &[COMMIT],
+        flags: &[COMMIT, WITH_STAGED],
         writes: true,
         run: write::del_list,
     },
@@ -126,7 +129,7 @@ pub const COMMANDS: &[Command] = &[
         aliases: &["del"],
         arguments: "KEY[=INDEX]...",
         summary: "stage the deletion of options, sections or list items",
-        flags: &[COMMIT],
+        flags: &[COMMIT, WITH_STAGED],
         writes: true,
         run: write::delete,
     },
@@ -135,7 +138,7 @@ pub const COMMANDS: &[Command] = &[
         aliases: &["ren"],
         arguments: "KEY=NAME...",
         summary: "stage a new name of a section or an option",
-        flags: &[COMMIT],
+        flags: &[COMMIT, WITH_STAGED],
         writes: true,
         run: write::rename,
     },
@@ -144,7 +147,7 @@ pub const COMMANDS: &[Command] = &[
         aliases: &[],
         arguments: "SECTION=POSITION...",
         summary: "stage a new position of a section, counted from 0",
-        flags: &[COMMIT],
+        flags: &[COMMIT, WITH_STAGED],
         writes: true,
         run: write::reorder,
     },
@@ -156,6 +159,7 @@ pub const COMMANDS: &[Command] = &[
         flags: &[
             flag("check", "change nothing, only say what would change"),
             flag("no-commit", "stage only"),
+            WITH_STAGED,
             flag("diff", "show the difference"),
         ],
         writes: true,
@@ -252,6 +256,7 @@ pub const COMMANDS: &[Command] = &[
             valued("format", None, "FORMAT", "uci or json (default: by the content)"),
             flag("merge", "stage the text on top of what is there instead"),
             COMMIT,
+            WITH_STAGED,
         ],
         writes: true,
         run: transfer::import,

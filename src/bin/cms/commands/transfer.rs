@@ -7,10 +7,10 @@ use cms::text::{ParseOptions, parse, print, quoted};
 use serde_json::Map;
 
 use super::context::{Context, path, read_input, show};
+use super::edits::{Edits, Goal};
 use super::failure::{Exit, Failure};
 use super::json;
 use super::line::Line;
-use super::write::Edits;
 
 enum Format {
     Uci,
@@ -120,12 +120,13 @@ fn replace(context: &mut Context, packages: Vec<json::NamedText>) -> Result<Exit
 
 /// Stages what the text changes in packages that are there; a package that is not is created.
 fn merge(context: &mut Context, line: &Line, packages: Vec<json::NamedText>) -> Result<Exit, Failure> {
-    let mut edits = Edits::default();
+    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
     let mut created = Vec::new();
     for (name, text) in packages {
         match edits.package(context, &name) {
-            Ok((loaded, deltas)) => {
-                deltas.extend(loaded.package.merge(&Arc::new(text), &ParseOptions::default())?.0);
+            Ok(edited) => {
+                let merged = edited.loaded.package.merge(&Arc::new(text), &ParseOptions::default())?;
+                edited.deltas.extend(merged.0);
             }
             Err(Failure::Store(Error::NotFound { .. })) if context.gathered.is_none() => {
                 created.push((name, text));
@@ -133,6 +134,6 @@ fn merge(context: &mut Context, line: &Line, packages: Vec<json::NamedText>) -> 
             Err(failure) => return Err(failure),
         }
     }
-    edits.finish(context, line.has("commit"))?;
+    edits.finish(context)?;
     replace(context, created)
 }

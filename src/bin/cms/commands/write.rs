@@ -1,104 +1,25 @@
-//! The commands that stage changes. A command stages all of its changes or, if one is refused, none. As a line of a
-//! batch it gathers them instead: see [`super::gather`].
+//! The commands that change packages key by key; what becomes of the changes, [`super::edits`] says.
 
 use cms::text::Dialect;
-use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Selector};
+use cms::{Delta, DeltaKind, Key, Loaded, Package};
 use serde_json::json;
 
 use super::context::{Context, read_input, show};
+use super::edits::{Edited, Edits, Goal};
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::stage;
 
-/// Packages being changed, and the changes to stage.
-#[derive(Default)]
-pub struct Edits(Vec<(Loaded, Vec<Delta>)>);
-
-impl Edits {
-    pub fn package(
-        &mut self,
-        context: &mut Context,
-        name: &[u8],
-    ) -> Result<&mut (Loaded, Vec<Delta>), Failure> {
-        if let Some(index) = self.0.iter().position(|(loaded, _)| loaded.package.name() == name) {
-            return Ok(&mut self.0[index]);
-        }
-        self.0.push((context.load_to_change(name)?, Vec::new()));
-        let last = self.0.len() - 1;
-        Ok(&mut self.0[last])
-    }
-
-    /// Applies a change to what a key names; tells whether it changed anything.
-    fn apply(
-        &mut self,
-        context: &mut Context,
-        kind: DeltaKind,
-        key: &Key,
-        value: Option<&[u8]>,
-    ) -> Result<bool, Failure> {
-        let selector = key.section.as_ref();
-        let selector =
-            selector.ok_or_else(|| Failure::Usage(format!("'{}' names no section", key.text())))?;
-        let (loaded, deltas) = self.package(context, &key.package)?;
-        let section = match (loaded.package.select(selector)?, selector) {
-            (Some(section), _) => section.name().to_vec(),
-            (None, Selector::Name(name)) => name.clone(),
-            (None, _) => return Err(Error::NotFound { key: key.text() }.into()),
-        };
-        let delta = Delta::new(kind, &section, key.option.as_deref(), value);
-        let recorded = loaded.package.apply(&delta, Dialect::Cms)?;
-        let changed = recorded.is_some();
-        deltas.extend(recorded);
-        Ok(changed)
-    }
-
-    /// Stages the changes, and commits them if told so, together with what was staged before.
-    pub fn finish(self, context: &mut Context, commit: bool) -> Result<Exit, Failure> {
-        for (loaded, deltas) in self.0 {
-            if context.dry_run {
-                for delta in &deltas {
-                    context.put_line(&stage::describe(loaded.package.name(), delta))?;
-                }
-            }
-            if let Some(gathered) = &mut context.gathered {
-                gathered.take_back(loaded, deltas, commit, context.dry_run);
-                continue;
-            }
-            if context.dry_run {
-                continue;
-            }
-            let pending = !loaded.changes.is_empty();
-            if deltas.is_empty() && !(commit && pending) {
-                continue;
-            }
-            if !loaded.place.staged {
-                context.store.update(&loaded.place, Form::Lossless, |package| {
-                    deltas.iter().try_for_each(|delta| package.apply(delta, Dialect::Cms).map(|_| ()))
-                })?;
-                continue;
-            }
-            if !deltas.is_empty() {
-                context.store.stage(&loaded.place, &deltas)?;
-            }
-            if commit {
-                stage::commit_one(context, &loaded.place, Form::Lossless)?;
-            }
-        }
-        context.forget();
-        Ok(Exit::Ok)
-    }
-}
-
 /// Applies one change for each `KEY=VALUE`.
 fn each(context: &mut Context, line: &Line, kind: DeltaKind) -> Result<Exit, Failure> {
-    let mut edits = Edits::default();
+    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
     for argument in line.expect(1, usize::MAX)? {
         let (key, value) = Key::parse_assignment(argument)?;
         let value =
             value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;
         edits.apply(context, kind, &key, Some(value))?;
     }
-    edits.finish(context, line.has("commit"))
+    edits.finish(context)
 }
 
 pub fn set(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
@@ -119,9 +40,9 @@ pub fn set(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 }
 
 fn set_value(context: &mut Context, line: &Line, key: &[u8], value: &[u8]) -> Result<Exit, Failure> {
-    let mut edits = Edits::default();
+    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
     edits.apply(context, DeltaKind::Set, &Key::parse(key)?, Some(value))?;
-    edits.finish(context, line.has("commit"))
+    edits.finish(context)
 }
 
 pub fn add_list(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
@@ -141,18 +62,18 @@ pub fn reorder(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 }
 
 pub fn delete(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let mut edits = Edits::default();
+    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
     for argument in line.expect(1, usize::MAX)? {
         let (key, index) = Key::parse_assignment(argument)?;
         edits.apply(context, DeltaKind::Delete, &key, index)?;
     }
-    edits.finish(context, line.has("commit"))
+    edits.finish(context)
 }
 
 pub fn add(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let arguments = line.expect(2, usize::MAX)?;
-    let mut edits = Edits::default();
-    let (loaded, deltas) = edits.package(context, &arguments[0])?;
+    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
+    let Edited { loaded, deltas, .. } = edits.package(context, &arguments[0])?;
     let name = loaded.package.add_section(&arguments[1])?;
     deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(&arguments[1])));
     for assignment in &arguments[2..] {
@@ -163,7 +84,7 @@ pub fn add(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         deltas.extend(loaded.package.apply(&delta, Dialect::Cms)?);
     }
     context.say(&name)?;
-    edits.finish(context, line.has("commit"))
+    edits.finish(context)
 }
 
 /// Reports whether what a key names is not in the file as it is in the package with its staged changes.
@@ -185,7 +106,7 @@ fn is_pending(context: &Context, loaded: &Loaded, key: &Key) -> Result<bool, Fai
 }
 
 pub fn ensure(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let mut edits = Edits::default();
+    let mut edits = Edits::new(Goal::of(line, !line.has("no-commit"))?);
     let mut report = Vec::new();
     let check = line.has("check") || context.dry_run;
     context.dry_run = check;
@@ -194,22 +115,22 @@ pub fn ensure(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         let value =
             value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;
         let mut changed = edits.apply(context, DeltaKind::Set, &key, Some(value))?;
-        // What is staged already is not so yet; the file decides.
-        if !line.has("no-commit") {
-            let (loaded, _) = edits.package(context, &key.package)?;
+        // What is staged and goes along is not so yet; the file decides.
+        if edits.goal() != Goal::Stage {
+            let loaded = &edits.package(context, &key.package)?.loaded;
             changed = changed || is_pending(context, loaded, &key)?;
         }
         report.push((key.text(), changed));
     }
     let mut difference = String::new();
     if line.has("diff") {
-        for (loaded, _) in &edits.0 {
-            difference.push_str(&stage::staged_difference(context, loaded)?);
+        for edited in edits.packages() {
+            difference.push_str(&stage::staged_difference(context, &edited.loaded)?);
         }
     }
     let changed = report.iter().any(|(_, changed)| *changed);
     if !check {
-        edits.finish(context, !line.has("no-commit"))?;
+        edits.finish(context)?;
     }
     if context.json {
         let keys: serde_json::Map<_, _> =
