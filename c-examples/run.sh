@@ -41,7 +41,7 @@ expect() { # NAME EXPECTED ACTUAL
     exit 1
 }
 
-for source in read watch transaction history iterate typed_struct daemon smoke; do build $source $source.c; done
+for source in read watch transaction history iterate typed_struct daemon smoke faults; do build $source $source.c; done
 build smoke_cc smoke.cc
 build subscribe subscribe.c -pthread
 build verify verify.c
@@ -102,6 +102,7 @@ exec 3>&-
 wait $verifier
 smoke_store && expect smoke "all good" "$("$work/smoke")"
 smoke_store && expect "smoke (C++)" "all good" "$("$work/smoke_cc")"
+smoke_store && expect faults "all good" "$("$work/faults")"
 mkdir -p "$work/config" && rm -rf "$work/run" "$work"/config/*
 printf '%s\n' "config x 's'" "	option a '0'" "config x 'u'" "	option b '0'" > "$work/config/t"
 expect "stress (threads, fork, leaks)" "all good" "$("$work/stress")"

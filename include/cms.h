@@ -28,9 +28,10 @@
  *           Those that change what is committed may answer CMS_ERR_REFUSED: see cms_verify.
  *           cms_last_error tells the details, for each thread. errno may be changed by any call and tells
  *           nothing.
- * Pointers  NULL for a required pointer is CMS_ERR_INVALID. Strings passed in end with a NUL byte, are UTF-8
- *           and are copied. Memory handed out belongs to the library; each function says how long it is valid.
- *           Values are handed out as they are in the file, which need not be UTF-8.
+ * Pointers  NULL for a required pointer is CMS_ERR_INVALID. Strings passed in end with a NUL byte and are copied.
+ *           Memory handed out belongs to the library; each function says how long it is valid.
+ * Bytes     Values of options and items of lists are bytes: they are read as they are in the file, and whatever was
+ *           read can be written back. Keys, names, types and all other text are UTF-8, or CMS_ERR_INVALID.
  * Structs   Those that begin with `size` may get more members. Set it to sizeof of the struct before it is passed, to
  *           be read as to be written: the library writes no more than that, so that programs go on working that
  *           were built with an older header. Any other size is CMS_ERR_INVALID. If the library is older than the
@@ -118,8 +119,8 @@ typedef enum {
     CMS_OK = 0,
     // There is no such package, section or option; or no such transaction, snapshot, directory: the message tells.
     CMS_ERR_NOT_FOUND = 1,
-    // A required pointer is NULL; or a key, name, type or value is not allowed, too long or not UTF-8; or a
-    // package holds what is beyond the limits.
+    // A required pointer is NULL; or a key, name or type is not allowed, too long or not UTF-8; or a value is
+    // not allowed or too long; or a package holds what is beyond the limits.
     CMS_ERR_INVALID = 2,
     // The value is a list where one string was asked for, or its text is not of the type asked for.
     CMS_ERR_TYPE = 3,
@@ -511,6 +512,22 @@ cms_status cms_revision(const cms_store *store,
 // As cms_get.
 cms_status cms_list_open(const cms_store *store, const char *key, cms_list **list);
 
+// Reads the items of a list as a transaction sees them, its own changes included: see cms_txn_get. A string is a list
+// of one.
+//
+// CMS_ERR_NOT_FOUND: there is no such key.
+cms_status cms_txn_list_open(cms_txn *txn,
+                             const char *key,
+                             cms_list **list);
+
+// Reads the items that a list had at a revision. A string is a list of one.
+//
+// As cms_get_at.
+cms_status cms_list_open_at(const cms_store *store,
+                            const char *key,
+                            uint64_t revision,
+                            cms_list **list);
+
 // Tells the number of items.
 cms_status cms_list_len(const cms_list *list, size_t *len);
 
@@ -632,7 +649,9 @@ void cms_option_iter_free(cms_option_iter *iter);
 cms_status cms_begin(const cms_store *store, cms_txn **txn);
 
 // Sets an option to a string, whatever it was. For the key of a section, `value` is its type, and the section
-// is made if it is not there. An empty value deletes the option or the section, as in all of UCI.
+// is made if it is not there. An empty value deletes the option or the section, as in all of UCI. The value of an
+// option may have any bytes but control characters, of which tab, line feed and carriage return are allowed; what an
+// option has already can always be set again.
 cms_status cms_txn_set(cms_txn *txn,
                        const char *key,
                        const char *value);
@@ -645,6 +664,14 @@ cms_status cms_txn_add_section(cms_txn *txn,
                                char *buffer,
                                size_t size,
                                size_t *len);
+
+// Sets an option to a list of `count` items, whatever it was, in its place among the options. No items delete it; an
+// item may be empty. To set what cms_txn_list_open or cms_snapshot_get_list has read changes nothing. If another
+// transaction has changed the option, that is a conflict, as after cms_txn_get.
+cms_status cms_txn_set_list(cms_txn *txn,
+                            const char *key,
+                            const char *const *items,
+                            size_t count);
 
 // Appends an item to a list, which is made if it is not there; a string becomes the first item. That all items
 // together have less than 4 MiB is checked by cms_txn_commit.
@@ -668,11 +695,10 @@ cms_status cms_txn_reorder(cms_txn *txn,
                            const char *key,
                            size_t position);
 
-// Reads the value of a key as the transaction sees it, its own changes included, as cms_get does; of a list, the
-// items with blanks between. What was read counts at the commit: if another transaction has changed it, that is a
-// conflict.
+// Reads the value of a key as the transaction sees it, its own changes included, as cms_get does. What was read counts
+// at the commit: if another transaction has changed it, that is a conflict.
 //
-// CMS_ERR_NOT_FOUND: there is no such key.
+// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is a list; see cms_txn_list_open.
 cms_status cms_txn_get(cms_txn *txn,
                        const char *key,
                        char *buffer,
@@ -773,9 +799,10 @@ cms_status cms_find_revision(const cms_store *store,
                              const char *name,
                              uint64_t *revision);
 
-// Reads the value a key had at a revision, as cms_get reads the newest; of a list, the items with blanks between.
+// Reads the value a key had at a revision, as cms_get reads the newest.
 //
-// CMS_ERR_NOT_FOUND: there was no such key, or the log does not go back that far.
+// CMS_ERR_NOT_FOUND: there was no such key, or the log does not go back that far. CMS_ERR_TYPE: the value was a list;
+// see cms_list_open_at.
 cms_status cms_get_at(const cms_store *store,
                       const char *key,
                       uint64_t revision,

@@ -10,7 +10,8 @@ use crate::delta::{Delta, DeltaKind};
 use crate::error::{Code, Error, Result};
 use crate::ledger::Why;
 use crate::live::Live;
-use crate::package::{Key, Made, Package, Selector, Value};
+use crate::log::Content;
+use crate::package::{Key, Made, Package, Selector};
 use crate::snapshot::check_package;
 use crate::step::{Change, Known};
 use crate::store::Place;
@@ -183,13 +184,13 @@ impl Transaction {
         Ok(())
     }
 
-    /// Returns the value of a key as the transaction sees it: the items of a list, one for a string, the type
-    /// for a section. `Ok(None)` means that it is not there.
+    /// Returns the value of a key as the transaction sees it: a string or a list, and for a section its type.
+    /// `Ok(None)` means that it is not there.
     ///
     /// # Errors
     ///
     /// As for [`Live::get`].
-    pub fn get(&mut self, key: &[u8]) -> Result<Option<Vec<Vec<u8>>>> {
+    pub fn get(&mut self, key: &[u8]) -> Result<Option<Content>> {
         let key = Key::parse(key)?;
         let working = match self.working(&key.package) {
             Err(error) if error.code() == Code::NotFound => return Ok(None),
@@ -198,10 +199,8 @@ impl Transaction {
         let Some(selector) = &key.section else { return Err(no_section(&key)) };
         let Some(section) = working.package().select(selector)? else { return Ok(None) };
         let found = match &key.option {
-            None => Some(vec![section.section_type().to_vec()]),
-            Some(option) => {
-                section.get(option).map(|value: Value<'_>| value.items().map(<[u8]>::to_vec).collect())
-            }
+            None => Some(Content::String(section.section_type().to_vec())),
+            Some(option) => section.get(option).map(Content::of),
         };
         let read = (section.name().to_vec(), key.option);
         working.reads.insert(read);
@@ -216,6 +215,49 @@ impl Transaction {
     /// a name, type or value is not allowed; as for [`Live::get`] if the package cannot be read.
     pub fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.change(DeltaKind::Set, key, Some(value))
+    }
+
+    /// Sets an option to a list, whatever it was, in its place among the options. No items delete it. Like
+    /// [`Transaction::get`], it notes that the value was read: if another transaction has changed it, that is a conflict.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Transaction::set`]; nothing is changed then.
+    pub fn set_list(&mut self, key: &[u8], items: &[&[u8]]) -> Result<()> {
+        if Key::parse(key)?.option.is_none() {
+            return Err(Error::invalid(key, "a key here names an option: only options are lists"));
+        }
+        let is_same = |was: &Content| match was {
+            Content::List(was) => was.iter().eq(items),
+            Content::String(_) => false,
+        };
+        let was = self.get(key)?;
+        if was.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
+        let point = self.savepoint();
+        if let Err(error) = self.replace_list(key, was.is_some(), items) {
+            self.rollback_to(&point)?;
+            return Err(error);
+        }
+        self.made()
+    }
+
+    /// Makes an option a list of these items with the changes that there are. It becomes a string first, which keeps
+    /// its place, and ends as the list of those items whatever it was.
+    fn replace_list(&mut self, key: &[u8], is_there: bool, items: &[&[u8]]) -> Result<()> {
+        if items.is_empty() {
+            return if is_there { self.edit(DeltaKind::Delete, key, None) } else { Ok(()) };
+        }
+        if is_there {
+            // To set an option to nothing would delete it.
+            let stand_in = items.iter().find(|item| !item.is_empty()).copied().unwrap_or(b"-");
+            self.edit(DeltaKind::Set, key, Some(stand_in))?;
+        }
+        for item in items {
+            self.edit(DeltaKind::AddList, key, Some(item))?;
+        }
+        if is_there { self.edit(DeltaKind::Delete, key, Some(b"0")) } else { Ok(()) }
     }
 
     /// Adds an anonymous section at the end of a package and returns its generated name.
@@ -360,6 +402,12 @@ impl Transaction {
     }
 
     fn change(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        self.edit(kind, key, value)?;
+        self.made()
+    }
+
+    /// Makes a change, without committing it.
+    fn edit(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let parsed = Key::parse(key)?;
         let working = self.working(&parsed.package)?;
         let selector = parsed.section.as_ref().ok_or_else(|| no_section(&parsed))?;
@@ -375,7 +423,7 @@ impl Transaction {
         if !matches!(working.edit().make(&delta, Dialect::Cms)?, Made::Nothing) {
             working.deltas.push(delta);
         }
-        self.made()
+        Ok(())
     }
 }
 

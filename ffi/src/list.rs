@@ -2,13 +2,23 @@
 
 use std::ffi::{CString, c_char};
 
-use crate::handle::{bytes, cms_bytes, give, give_handle, handle, take_back, wanted};
+use cms_core::log::Content;
+
+use crate::handle::{bytes, check, cms_bytes, give, give_handle, handle, handle_mut, take_back, wanted};
 use crate::open::cms_store;
+use crate::revision::value_at;
 use crate::status::{Failure, cms_status, guard, guard_void};
 use crate::store::explain;
+use crate::txn::cms_txn;
 
 /// A copy of the items of a list. Any number of threads may use one at the same time. It may outlive its store.
 pub struct cms_list(Vec<CString>);
+
+impl cms_list {
+    fn of(value: &Content) -> Self {
+        Self(value.items().iter().map(|item| crate::handle::text(item)).collect())
+    }
+}
 
 /// Reads the newest committed items of a list. A string is a list of one.
 ///
@@ -34,6 +44,52 @@ pub unsafe extern "C" fn cms_list_open(
             }
             other => Err(explain::<Vec<CString>>(text, other)),
         }
+    })
+}
+
+/// Reads the items of a list as a transaction sees them, its own changes included: see cms_txn_get. A string is a list
+/// of one.
+///
+/// CMS_ERR_NOT_FOUND: there is no such key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_list_open(
+    txn: *mut cms_txn,
+    key: *const c_char,
+    list: *mut *mut cms_list,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(list, "list")?;
+        // SAFETY: C keeps the conventions.
+        let txn = unsafe { handle_mut(txn, "txn") }?;
+        // SAFETY: the same.
+        let key = unsafe { bytes(key, "key") }?;
+        check(key, "key")?;
+        let value = txn.get(key)?;
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_list::of(&value)) };
+        Ok(())
+    })
+}
+
+/// Reads the items that a list had at a revision. A string is a list of one.
+///
+/// As cms_get_at.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_list_open_at(
+    store: *const cms_store,
+    key: *const c_char,
+    revision: u64,
+    list: *mut *mut cms_list,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(list, "list")?;
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?;
+        // SAFETY: the same.
+        let value = value_at(store, unsafe { bytes(key, "key") }?, revision)?;
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_list::of(&value)) };
+        Ok(())
     })
 }
 

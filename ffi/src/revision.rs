@@ -2,12 +2,14 @@
 
 use std::ffi::c_char;
 
+use cms_core::log::Content;
 use cms_core::{Error, Key, Missing};
 
 use crate::handle::{bytes, check, check_buffer, give, give_handle, handle, put_value, string, wanted};
 use crate::iter::cms_package_iter;
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard};
+use crate::store::string_of;
 
 /// Finds a revision: a number, "-3" (three transactions before the last), "now", a time in braces ("@{10 min ago}",
 /// "@{2026-11-21 08:02}", in UTC), or the label of a snapshot.
@@ -32,9 +34,10 @@ pub unsafe extern "C" fn cms_find_revision(
     })
 }
 
-/// Reads the value a key had at a revision, as cms_get reads the newest; of a list, the items with blanks between.
+/// Reads the value a key had at a revision, as cms_get reads the newest.
 ///
-/// CMS_ERR_NOT_FOUND: there was no such key, or the log does not go back that far.
+/// CMS_ERR_NOT_FOUND: there was no such key, or the log does not go back that far. CMS_ERR_TYPE: the value was a list;
+/// see cms_list_open_at.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get_at(
     store: *const cms_store,
@@ -47,27 +50,27 @@ pub unsafe extern "C" fn cms_get_at(
     guard(|| {
         check_buffer(buffer, size)?;
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?;
         // SAFETY: the same.
-        let text = unsafe { bytes(key, "key") }?;
-        check(text, "key")?;
-        let key = Key::parse(text)?;
-        let missing = || Failure::Missing(text.to_vec());
-        let name = std::str::from_utf8(&key.package).map_err(|_| missing())?;
-        let package = store.package_at(name, revision)?.ok_or_else(missing)?;
-        let selector = key.section.as_ref().ok_or_else(missing)?;
-        let section = package.select(selector)?.ok_or_else(missing)?;
-        let value = match &key.option {
-            None => section.section_type().to_vec(),
-            Some(option) => {
-                let value = section.get(option).ok_or_else(missing)?;
-                value.items().collect::<Vec<_>>().join(&b' ')
-            }
-        };
+        let key = unsafe { bytes(key, "key") }?;
+        let value = value_at(store, key, revision)?;
         // SAFETY: the same.
-        unsafe { put_value(&value, buffer, size, len) };
+        unsafe { put_value(string_of(key, &value)?, buffer, size, len) };
         Ok(())
     })
+}
+
+/// Finds the value that a key had at a revision.
+pub(crate) fn value_at(store: &cms_store, text: &[u8], revision: u64) -> Result<Content, Failure> {
+    check(text, "key")?;
+    let key = Key::parse(text)?;
+    let missing = || Failure::Missing(text.to_vec());
+    let name = std::str::from_utf8(&key.package).map_err(|_| missing())?;
+    let package = store.0.store().package_at(name, revision)?.ok_or_else(missing)?;
+    let selector = key.section.as_ref().ok_or_else(missing)?;
+    let section = package.select(selector)?.ok_or_else(missing)?;
+    let Some(option) = &key.option else { return Ok(Content::String(section.section_type().to_vec())) };
+    Ok(Content::from(section.get(option).ok_or_else(missing)?))
 }
 
 /// Reads the text a package had at a revision, byte for byte, into `buffer`, as cms_get reads a value: `len` gets

@@ -20,8 +20,8 @@ pub enum cms_status {
     CMS_OK = 0,
     /// There is no such package, section or option; or no such transaction, snapshot, directory: the message tells.
     CMS_ERR_NOT_FOUND = 1,
-    /// A required pointer is NULL; or a key, name, type or value is not allowed, too long or not UTF-8; or a
-    /// package holds what is beyond the limits.
+    /// A required pointer is NULL; or a key, name or type is not allowed, too long or not UTF-8; or a value is
+    /// not allowed or too long; or a package holds what is beyond the limits.
     CMS_ERR_INVALID = 2,
     /// The value is a list where one string was asked for, or its text is not of the type asked for.
     CMS_ERR_TYPE = 3,

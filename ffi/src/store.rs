@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
+use cms_core::log::Content;
 use cms_core::map::Value;
 use cms_core::typed::{self, NotA};
 
@@ -102,11 +103,22 @@ pub fn explain<T>(key: &[u8], found: Result<Option<T>, cms_core::Error>) -> Fail
         return failure;
     }
     match found {
-        Ok(Some(_)) => Failure::Type(key.to_vec(), "is a list"),
+        Ok(Some(_)) => Failure::Type(key.to_vec(), IS_A_LIST),
         Ok(None) => Failure::Missing(key.to_vec()),
         Err(error) => error.into(),
     }
 }
+
+/// Returns the string that a value is.
+pub fn string_of<'v>(key: &[u8], value: &'v Content) -> Result<&'v [u8], Failure> {
+    match value {
+        Content::String(string) => Ok(string),
+        Content::List(_) => Err(Failure::Type(key.to_vec(), IS_A_LIST)),
+    }
+}
+
+/// Why a list is not read as a string.
+const IS_A_LIST: &str = "is a list";
 
 /// The four typed reads differ in the type only.
 ///

@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
+use cms_core::log::Content;
 use cms_core::{Savepoint, Transaction};
 
 use crate::handle::{
@@ -11,6 +12,7 @@ use crate::handle::{
 };
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
+use crate::store::string_of;
 
 /// Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees
 /// them before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that
@@ -34,6 +36,16 @@ pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_t
     })
 }
 
+impl cms_txn {
+    /// Reads a value as the transaction sees it.
+    pub(crate) fn get(&mut self, key: &[u8]) -> Result<Content, Failure> {
+        self.0.get(key)?.ok_or_else(|| Failure::Missing(key.to_vec()))
+    }
+}
+
+/// What values are called, which may be any bytes; all other text is UTF-8.
+const VALUE: &str = "value";
+
 /// Calls `change` with the transaction and two strings, of which the second is called `what`.
 ///
 /// # Safety
@@ -53,13 +65,17 @@ unsafe fn change(
         // SAFETY: the same.
         let text = unsafe { bytes(text, what) }?;
         check(key, "key")?;
-        check_text(text, what)?;
+        if what != VALUE {
+            check_text(text, what)?;
+        }
         Ok(change(&mut txn.0, key, text)?)
     })
 }
 
 /// Sets an option to a string, whatever it was. For the key of a section, `value` is its type, and the section
-/// is made if it is not there. An empty value deletes the option or the section, as in all of UCI.
+/// is made if it is not there. An empty value deletes the option or the section, as in all of UCI. The value of an
+/// option may have any bytes but control characters, of which tab, line feed and carriage return are allowed; what an
+/// option has already can always be set again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set(
     txn: *mut cms_txn,
@@ -67,7 +83,7 @@ pub unsafe extern "C" fn cms_txn_set(
     value: *const c_char,
 ) -> cms_status {
     // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
-    unsafe { change(txn, key, (value, "value"), Transaction::set) }
+    unsafe { change(txn, key, (value, VALUE), Transaction::set) }
 }
 
 /// Adds an anonymous section at the end of a package. Its generated name is written to `buffer`, as in cms_get;
@@ -98,6 +114,38 @@ pub unsafe extern "C" fn cms_txn_add_section(
     })
 }
 
+/// Sets an option to a list of `count` items, whatever it was, in its place among the options. No items delete it; an
+/// item may be empty. To set what cms_txn_list_open or cms_snapshot_get_list has read changes nothing. If another
+/// transaction has changed the option, that is a conflict, as after cms_txn_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_set_list(
+    txn: *mut cms_txn,
+    key: *const c_char,
+    items: *const *const c_char,
+    count: usize,
+) -> cms_status {
+    guard(|| {
+        // SAFETY: C keeps the conventions.
+        let txn = unsafe { handle_mut(txn, "txn") }?;
+        // SAFETY: the same.
+        let key = unsafe { bytes(key, "key") }?;
+        check(key, "key")?;
+        if count > 0 {
+            wanted(items.cast_mut(), "items")?;
+        }
+        let item = |index| {
+            // SAFETY: C promises that there are `count` items.
+            let place = unsafe { items.add(index) };
+            // SAFETY: the same.
+            let item = unsafe { place.read() };
+            // SAFETY: C promises that they end.
+            unsafe { bytes(item, "one of items") }
+        };
+        let items = (0..count).map(item).collect::<Result<Vec<_>, _>>()?;
+        Ok(txn.0.set_list(key, &items)?)
+    })
+}
+
 /// Appends an item to a list, which is made if it is not there; a string becomes the first item. That all items
 /// together have less than 4 MiB is checked by cms_txn_commit.
 #[unsafe(no_mangle)]
@@ -107,7 +155,7 @@ pub unsafe extern "C" fn cms_txn_add_list(
     value: *const c_char,
 ) -> cms_status {
     // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
-    unsafe { change(txn, key, (value, "value"), Transaction::add_list) }
+    unsafe { change(txn, key, (value, VALUE), Transaction::add_list) }
 }
 
 /// Removes all items of a list that equal `value`; of a string, nothing.
@@ -118,7 +166,7 @@ pub unsafe extern "C" fn cms_txn_del_list(
     value: *const c_char,
 ) -> cms_status {
     // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
-    unsafe { change(txn, key, (value, "value"), Transaction::del_list) }
+    unsafe { change(txn, key, (value, VALUE), Transaction::del_list) }
 }
 
 /// Deletes an option, or a section with all its options.
@@ -152,11 +200,10 @@ pub unsafe extern "C" fn cms_txn_reorder(
     unsafe { change(txn, key, (c"".as_ptr(), ""), |txn, key, _| txn.reorder(key, position)) }
 }
 
-/// Reads the value of a key as the transaction sees it, its own changes included, as cms_get does; of a list, the
-/// items with blanks between. What was read counts at the commit: if another transaction has changed it, that is a
-/// conflict.
+/// Reads the value of a key as the transaction sees it, its own changes included, as cms_get does. What was read counts
+/// at the commit: if another transaction has changed it, that is a conflict.
 ///
-/// CMS_ERR_NOT_FOUND: there is no such key.
+/// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is a list; see cms_txn_list_open.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_get(
     txn: *mut cms_txn,
@@ -172,10 +219,9 @@ pub unsafe extern "C" fn cms_txn_get(
         // SAFETY: the same.
         let key = unsafe { bytes(key, "key") }?;
         check(key, "key")?;
-        let items = txn.0.get(key)?.ok_or_else(|| Failure::Missing(key.to_vec()))?;
-        let value = items.join(&b' ');
+        let value = txn.get(key)?;
         // SAFETY: the same.
-        unsafe { put_value(&value, buffer, size, len) };
+        unsafe { put_value(string_of(key, &value)?, buffer, size, len) };
         Ok(())
     })
 }

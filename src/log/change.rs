@@ -14,6 +14,12 @@ pub enum Content {
     List(Vec<Vec<u8>>),
 }
 
+impl From<Value<'_>> for Content {
+    fn from(value: Value<'_>) -> Self {
+        Self::of(value)
+    }
+}
+
 impl Content {
     pub(crate) fn of(value: Value<'_>) -> Self {
         match value {

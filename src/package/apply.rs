@@ -50,6 +50,10 @@ impl Package {
     pub(crate) fn make(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
         let refused = |value: &&[u8]| dialect == Dialect::Cms && !name::is_value(value);
         if let Some(value) = delta.value.as_deref().filter(refused) {
+            // What was read can be written back.
+            if delta.kind == DeltaKind::Set && self.holds_string(delta, value) {
+                return Ok(Made::Nothing);
+            }
             return Err(Error::invalid(value, "control characters cannot be set"));
         }
         if dialect == Dialect::Cms {
@@ -248,6 +252,12 @@ impl Package {
         }
         self.remove_items(section, id, |_, item| item == value);
         Ok(Made::AsAsked)
+    }
+
+    /// Reports whether the option of a change is this string already.
+    fn holds_string(&self, delta: &Delta, value: &[u8]) -> bool {
+        let option = delta.option.as_deref().and_then(|option| self.get(&delta.section, option));
+        option == Some(Value::String(value))
     }
 
     fn value_of(&self, section: SectionId, option: OptionId) -> Value<'_> {

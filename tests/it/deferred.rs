@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cms::files::Files;
-use cms::log::{Kind, Limits};
+use cms::log::{Content, Kind, Limits};
 use cms::{Durability, Form, Live, Options, Store};
 
 use crate::live::{Fixture, get};
@@ -138,7 +138,7 @@ fn who_opened_before_and_reads_a_package_for_the_first_time_sees_what_is_committ
     let live = open(&fixture);
     set(&live, "network.lan.mtu", "1");
     let mut transaction = writer.begin().expect("begun");
-    assert_eq!(transaction.get(b"network.lan.mtu").expect("readable"), Some(vec![b"1".to_vec()]));
+    assert_eq!(transaction.get(b"network.lan.mtu").expect("readable"), Some(Content::String(b"1".to_vec())));
     set(&live, "network.lan.mtu", "2");
     // Without a map it is made from the text, which is behind.
     fixture.maps().into_iter().for_each(|map| std::fs::remove_file(map).expect("removed"));
@@ -155,7 +155,7 @@ fn a_transaction_goes_on_from_what_is_committed_and_not_from_the_text() {
     let (live, other) = (open(&fixture), open(&fixture));
     set(&live, "network.lan.a", "1");
     let mut transaction = live.begin().expect("begun");
-    assert_eq!(transaction.get(b"network.lan.a").expect("readable"), Some(vec![b"1".to_vec()]));
+    assert_eq!(transaction.get(b"network.lan.a").expect("readable"), Some(Content::String(b"1".to_vec())));
     transaction.add_list(b"network.lan.l", b"x").expect("added");
     set(&other, "network.wan.mtu", "2");
     transaction.commit().expect("it is another key");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cms::files::{Call, Files, Probe};
+use cms::log::Content;
 use cms::map::Value;
 use cms::{Delta, DeltaKind, DirOptions, Dirs, Error, Form, Live, Options, Snapshot, Store};
 
@@ -183,7 +184,10 @@ fn a_transaction_over_packages_sees_itself_and_is_seen_whole() {
     let name = transaction.add_section(b"network", b"rule").expect("added");
     transaction.set(format!("network.{name}.name").as_bytes(), b"c").expect("set");
     transaction.reorder(b"network.wan", 0).expect("moved");
-    assert_eq!(transaction.get(b"network.wan.proto").expect("readable"), Some(vec![b"dhcp".to_vec()]));
+    assert_eq!(
+        transaction.get(b"network.wan.proto").expect("readable"),
+        Some(Content::String(b"dhcp".to_vec()))
+    );
     assert_eq!(get(&live, "network.wan.proto"), None);
     let revision = transaction.commit().expect("committed");
     assert_eq!(live.revision(), revision);

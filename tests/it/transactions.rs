@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cms::log::Content;
 use cms::{Error, Live, MAX_OPEN, Transaction};
 use proptest::prelude::*;
 
@@ -106,8 +107,8 @@ fn a_savepoint_takes_back_what_came_after_it() {
     transaction.rollback_to(&second).expect("it is one of its own");
     assert_eq!(transaction.count(), 4);
     transaction.rollback_to(&first).expect("it is one of its own");
-    assert_eq!(transaction.get(b"network.lan.a").expect("readable"), Some(vec![b"1".to_vec()]));
-    assert_eq!(transaction.get(b"network.r.a").expect("readable"), Some(vec![b"0".to_vec()]));
+    assert_eq!(transaction.get(b"network.lan.a").expect("readable"), Some(Content::String(b"1".to_vec())));
+    assert_eq!(transaction.get(b"network.r.a").expect("readable"), Some(Content::String(b"0".to_vec())));
     let changes: Vec<_> = transaction.changes().map(|(package, delta)| delta.key(package)).collect();
     assert_eq!(changes, [b"network.lan.a".to_vec()]);
     assert!(matches!(transaction.rollback_to(&second), Err(Error::Invalid { .. })), "it was taken back");

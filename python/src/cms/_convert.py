@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ._errors import WrongType
+from ._errors import Invalid, WrongType
+from ._keys import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,16 +103,26 @@ def convert(value: Any, type: Any, key: str) -> Any:
         raise WrongType(f"{key}: {error}", key=key) from error
 
 
-def to_text(value: Any) -> str:
-    """Returns what a value is as text: truth values are "1" and "0"."""
-    if isinstance(value, str):
+def to_bytes(value: Any) -> bytes:
+    """Returns a value as it stands in the file: truth values are "1" and "0", bytes are what they are.
+
+    >>> to_bytes("\\udcff"), to_bytes(b"\\xff"), to_bytes(True)
+    (b'\\xff', b'\\xff', b'1')
+    """
+    if isinstance(value, bytes):
+        if b"\0" in value:
+            raise Invalid(f"{value!r}: a value holds no NUL")
         return value
+    return encode(value if isinstance(value, str) else _to_text(value), "value")
+
+
+def _to_text(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, int):
         return int.__repr__(value)
     if isinstance(value, float):
         return float.__repr__(value)
-    if value is None or isinstance(value, (bytes, dict, list, tuple, set)):
-        raise TypeError(f"a value is text, a number or a truth value, not {type(value).__name__}")
+    if value is None or isinstance(value, (bytearray, dict, list, memoryview, tuple, set)):
+        raise TypeError(f"a value is text, bytes, a number or a truth value, not {type(value).__name__}")
     return str(value)

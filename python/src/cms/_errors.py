@@ -49,7 +49,7 @@ class NotFound(Error, KeyError):
 
 
 class Invalid(Error, ValueError):
-    """A key, name, type or value is not allowed, too long or not UTF-8."""
+    """A key, name or type is not allowed, too long or not UTF-8; or a value is not allowed or too long."""
 
     status = _ffi.CMS_ERR_INVALID
 

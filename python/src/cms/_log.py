@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import _ffi
-from ._errors import check, text
+from ._errors import WrongType, check, text
 from ._keys import encode
 
 TYPE_CHECKING = False
@@ -54,16 +54,23 @@ class Log:
     def _revision(self, revision: Union[int, str]) -> int:
         return revision if isinstance(revision, int) else self.find_revision(revision)
 
-    def get_at(self, key: str, revision: Union[int, str]) -> str:
-        """Reads the value a key had at a revision; of a list, the items with blanks between."""
-        return self._at(self._lib.cms_get_at, key, encode(key), revision, 255)
+    def get_at(self, key: str, revision: Union[int, str]) -> Any:
+        """Reads the value a key had at a revision: a text, or a list of texts."""
+        raw, number = encode(key), self._revision(revision)
+        try:
+            return self._at(self._lib.cms_get_at, key, raw, number, 255)
+        except WrongType:
+            from ._list import items
+
+            return items(key, self._lib, self._lib.cms_list_open_at, self._use(), raw, number)
 
     def text_at(self, package: str, revision: Union[int, str]) -> str:
         """Reads the text a package had at a revision, with comments and all."""
-        return self._at(self._lib.cms_text_at, package, encode(package, "package"), revision, 16383)
+        raw = encode(package, "package")
+        return self._at(self._lib.cms_text_at, package, raw, self._revision(revision), 16383)
 
-    def _at(self, read: Any, name: str, raw: bytes, revision: Union[int, str], room: int) -> str:
-        number, size = self._revision(revision), _ffi.c_size_t(room)
+    def _at(self, read: Any, name: str, raw: bytes, number: int, room: int) -> str:
+        size = _ffi.c_size_t(room)
         while True:
             buffer = _ffi.create_string_buffer(size.value + 1)
             check(read(self._use(), raw, number, buffer, len(buffer), size), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import _ffi
-from ._errors import check, fail, text
+from ._errors import NotFound, check, fail, text
 from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OPEN_PRIVATE, byref
 from ._keys import OPTIONS, encode, option, parts
 from ._log import Log
@@ -185,17 +185,12 @@ class Store(Root, Log):
                 return buffer.value
 
     def _items(self, key: str, raw: bytes) -> Any:
-        status, ref = _ffi.own(_ffi.cms_list, self._lib.cms_list_open, self._use(), raw)
-        if status == CMS_ERR_NOT_FOUND:
+        from ._list import items
+
+        try:
+            return items(key, self._lib, self._lib.cms_list_open, self._use(), raw)
+        except NotFound:
             return MISSING
-        check(status, key)
-        count, place = _ffi.c_size_t(), _ffi.cms_bytes()
-        check(self._lib.cms_list_len(ref, count), key)
-        items = []
-        for index in range(count.value):
-            check(self._lib.cms_list_item(ref, index, place), key)
-            items.append(text(place.data))
-        return items
 
     def package(self, name: str) -> Package:
         return self.snapshot().package(name)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from . import _ffi
-from ._convert import to_text
-from ._errors import check, fail, text
-from ._ffi import CMS_ERR_NOT_DURABLE, CMS_ERR_NOT_FOUND, CMS_OK
+from ._convert import to_bytes
+from ._errors import check, text
+from ._ffi import CMS_ERR_NOT_DURABLE, CMS_ERR_TYPE, CMS_OK
 from ._keys import encode
+from ._list import items
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,15 +70,18 @@ class Transaction:
         if force:
             check(self._lib.cms_txn_set_force(self._use(), 1))
 
-    def get(self, key: str) -> str:
-        """Reads a value as the transaction sees it, its own changes included; of a list, the items with blanks between.
+    def get(self, key: str) -> Any:
+        """Reads a value as the transaction sees it, its own changes included: a text, or a list of texts.
 
-        If another transaction has changed what was read, the commit is a Conflict.
+        To set what was read changes nothing. If another transaction has changed it, the commit is a Conflict.
         """
         raw, size = encode(key), _ffi.c_size_t(255)
         while True:
             buffer = _ffi.create_string_buffer(size.value + 1)
-            check(self._lib.cms_txn_get(self._use(), raw, buffer, len(buffer), size), key)
+            status = self._lib.cms_txn_get(self._use(), raw, buffer, len(buffer), size)
+            if status == CMS_ERR_TYPE:
+                return items(key, self._lib, self._lib.cms_txn_list_open, self._use(), raw)
+            check(status, key)
             if size.value < len(buffer):
                 return text(buffer.value)
 
@@ -129,18 +133,17 @@ class Transaction:
         return self._revision
 
     def set(self, key: str, value: Any) -> None:
-        """Sets an option to a string, a number, a truth value ("1" or "0"), or a list of those.
+        """Sets an option to a text, bytes, a number, a truth value ("1" or "0"), or a list of those, in its place.
 
         For the key of a section, the value is its type, and the section is made if it is not there. "" and []
-        delete, as in all of UCI.
+        delete, as in all of UCI. What is read of a value that is not UTF-8 is a text with surrogates (PEP 383), which
+        is set as the bytes that it stands for; names are UTF-8.
         """
         if isinstance(value, (list, tuple)):
-            items = [encode(to_text(item), "value") for item in value]
-            self._discard(key)
-            for item in items:
-                check(self._lib.cms_txn_add_list(self._use(), encode(key), item), key)
-            return
-        check(self._lib.cms_txn_set(self._use(), encode(key), encode(to_text(value), "value")), key)
+            raw = (_ffi.c_char_p * len(value))(*map(to_bytes, value))
+            check(self._lib.cms_txn_set_list(self._use(), encode(key), raw, len(raw)), key)
+        else:
+            check(self._lib.cms_txn_set(self._use(), encode(key), to_bytes(value)), key)
 
     __setitem__ = set
 
@@ -156,22 +159,17 @@ class Transaction:
 
     def append(self, key: str, item: Any) -> None:
         """Appends an item to a list, which is made if it is not there; a string becomes the first item."""
-        check(self._lib.cms_txn_add_list(self._use(), encode(key), encode(to_text(item), "value")), key)
+        check(self._lib.cms_txn_add_list(self._use(), encode(key), to_bytes(item)), key)
 
     def remove(self, key: str, item: Any) -> None:
         """Removes all items of a list that equal `item`; of a string, nothing."""
-        check(self._lib.cms_txn_del_list(self._use(), encode(key), encode(to_text(item), "value")), key)
+        check(self._lib.cms_txn_del_list(self._use(), encode(key), to_bytes(item)), key)
 
     def delete(self, key: str) -> None:
         """Deletes an option, or a section with all its options."""
         check(self._lib.cms_txn_delete(self._use(), encode(key)), key)
 
     __delitem__ = delete
-
-    def _discard(self, key: str) -> None:
-        status = self._lib.cms_txn_delete(self._use(), encode(key))
-        if status not in (CMS_OK, CMS_ERR_NOT_FOUND):
-            fail(status, key)
 
     def rename(self, key: str, name: str) -> None:
         """Gives an option or a section another name; `name` is that alone, not a key."""

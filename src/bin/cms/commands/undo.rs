@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cms::log::Kind;
+use cms::log::{Content, Kind};
 use cms::{Archive, Error, Live, Transaction};
 
 use super::archive::restore_archive;
@@ -122,17 +122,17 @@ fn overlay(
 }
 
 fn overlay_option(transaction: &mut Transaction, key: &str, value: cms::Value<'_>) -> Result<(), Failure> {
-    let wanted: Vec<Vec<u8>> = value.items().map(<[u8]>::to_vec).collect();
-    if transaction.get(key.as_bytes())?.as_ref() == Some(&wanted) {
+    let was = transaction.get(key.as_bytes())?;
+    if was == Some(Content::from(value)) {
         return Ok(());
     }
     match value {
         cms::Value::String(string) => transaction.set(key.as_bytes(), string)?,
-        cms::Value::List(_) => {
-            if transaction.get(key.as_bytes())?.is_some() {
+        cms::Value::List(list) => {
+            if was.is_some() {
                 transaction.delete(key.as_bytes())?;
             }
-            wanted.iter().try_for_each(|item| transaction.add_list(key.as_bytes(), item))?;
+            list.iter().try_for_each(|item| transaction.add_list(key.as_bytes(), item))?;
         }
     }
     Ok(())
