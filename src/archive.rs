@@ -203,8 +203,8 @@ impl Store {
         };
         let read = |entry: std::io::Result<std::fs::DirEntry>| {
             let path = entry.ok()?.path();
-            let bytes =
-                path.extension().is_some_and(|extension| extension == "cms").then(|| std::fs::read(&path));
+            let is_archive = path.extension().is_some_and(|extension| extension == "cms");
+            let bytes = is_archive.then(|| self.options.files.read_at_path(&path));
             head(&path, &bytes?.ok()?).map(|(info, ..)| info)
         };
         let mut found: Vec<ArchiveInfo> = entries.filter_map(read).collect();
@@ -314,7 +314,7 @@ impl Store {
                 return Err(Error::invalid(name.as_bytes(), "not a package name"));
             }
             let place = self.config_place(&name);
-            if std::fs::read(&place.path).is_ok_and(|present| present == text) {
+            if self.options.files.read_package(&place.path).is_ok_and(|present| present == text) {
                 continue;
             }
             parts.push(Whole { place, expected: None, text: Arc::new(text) });

@@ -119,7 +119,7 @@ impl Store {
         let files = &self.options.files;
         let boot: String = guard.boot.iter().map(|byte| format!("{byte:02x}")).collect();
         let text = format!("{} {boot} {}\n", guard.milliseconds, guard.started);
-        let open = files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
+        let open = files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
         let dir = path.parent().unwrap_or(&path);
         files
             .truncate(&open, 0)
@@ -139,7 +139,8 @@ impl Store {
     /// Takes back what was not confirmed in time. Where nothing is pending it costs one look at a directory.
     pub(crate) fn enforce(&self) -> Result<()> {
         let Some(path) = self.pending_path() else { return Ok(()) };
-        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
+        let Ok(text) = self.options.files.read_at_path(&path) else { return Ok(()) };
+        let text = String::from_utf8_lossy(&text);
         let now = (self.options.uptime)();
         if read_note(&text).is_some_and(|guard| guard.left(now) > Duration::ZERO) {
             return Ok(());

@@ -1,15 +1,16 @@
 //! The file operations of the write path. Every system call that a commit depends on goes through here,
 //! so that a test can make each of them fail: see [`Probe`].
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, renameat_with};
+use rustix::io::Errno;
 
 /// A system call of the write path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,17 +70,73 @@ impl FileId {
         Self(metadata.dev(), metadata.ino())
     }
 
+    pub fn inode(self) -> u64 {
+        self.1
+    }
+
     /// Returns which file a path leads to; `None` if it cannot be had.
     pub fn at(path: &Path) -> Option<Self> {
         std::fs::metadata(path).ok().as_ref().map(Self::of)
     }
 }
 
-/// An open file and where it is.
+/// An open file and where it is. When it is dropped, its lock is released.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     pub file: File,
     pub path: PathBuf,
+    pub id: FileId,
+    /// The process that locked it through this handle; 0 if it is not locked.
+    locked_by: AtomicU32,
+}
+
+impl OpenFile {
+    fn new(file: File, path: PathBuf, id: FileId) -> Self {
+        Self { file, path, id, locked_by: AtomicU32::new(0) }
+    }
+
+    /// Opens nothing anew: another handle of the same open file, which does not release its lock.
+    pub fn another(&self) -> io::Result<Self> {
+        Ok(Self::new(self.file.try_clone()?, self.path.clone(), self.id))
+    }
+
+    /// Reports whether it is the file at its path.
+    pub fn is_at_path(&self) -> bool {
+        FileId::at(&self.path) == Some(self.id)
+    }
+
+    /// Releases the lock, if this process has taken it. Closing the file would not do: a child made by `fork` has
+    /// it open as well, and would keep the lock. For the same reason the child must not release that of its parent.
+    fn release(&self) {
+        // Who has the file has it alone; no other memory depends on this number.
+        let locked_by = self.locked_by.swap(0, Ordering::Relaxed);
+        if locked_by != 0 && locked_by == std::process::id() {
+            // It fails only if there is no lock.
+            let _ = flock(&self.file, FlockOperation::Unlock);
+        }
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Says what is wrong with what stands where a file is to be opened, instead of the system's words for it.
+fn refusal(error: Errno, flags: OFlags) -> io::Error {
+    match error {
+        Errno::LOOP if flags.contains(OFlags::NOFOLLOW) => {
+            io::Error::new(io::ErrorKind::InvalidInput, "a symbolic link is in its place")
+        }
+        // Of a socket, and of a device without a driver.
+        Errno::NXIO => not_regular(),
+        error => error.into(),
+    }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
 }
 
 /// The outcome of waiting for a lock.
@@ -87,6 +144,8 @@ pub(crate) struct OpenFile {
 pub(crate) enum Wait {
     Held,
     TimedOut,
+    /// The file that is locked is not the one at its path any more, and others lock that one.
+    Replaced,
 }
 
 /// How long who waits for a lock sleeps between two looks: at first, and in the end.
@@ -96,7 +155,9 @@ pub(crate) struct Pauses {
     pub last: Duration,
 }
 
-const PAUSES: Pauses = Pauses { first: Duration::from_micros(100), last: Duration::from_millis(10) };
+/// How who waits for a lock mostly sleeps.
+pub(crate) const PAUSES: Pauses =
+    Pauses { first: Duration::from_micros(100), last: Duration::from_millis(10) };
 
 /// The file operations, perhaps with a probe in between.
 #[derive(Clone, Default)]
@@ -121,30 +182,54 @@ impl Files {
         self.probe.as_ref().map_or(Ok(usize::MAX), |probe| probe.before(call, path))
     }
 
-    /// Opens a file. A `mode` means: for writing, created with that mode if missing.
-    pub(crate) fn open(&self, path: &Path, mode: Option<u32>) -> io::Result<OpenFile> {
-        self.ask(Call::Open, path)?;
-        let mut options = OpenOptions::new();
-        options.read(true);
-        if let Some(mode) = mode {
-            options.write(true).create(true).mode(mode);
-        }
-        Ok(OpenFile { file: options.open(path)?, path: path.to_path_buf() })
+    /// Opens a file for reading. Like all files but packages it must be one itself, and no symbolic link.
+    pub(crate) fn open(&self, path: &Path) -> io::Result<OpenFile> {
+        self.open_regular(path, OFlags::RDONLY | OFlags::NOFOLLOW, 0)
     }
 
     /// Opens an existing file for reading and writing.
-    pub(crate) fn open_existing(&self, path: &Path) -> io::Result<OpenFile> {
-        self.ask(Call::Open, path)?;
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(OpenFile { file, path: path.to_path_buf() })
+    pub(crate) fn open_to_write(&self, path: &Path) -> io::Result<OpenFile> {
+        self.open_regular(path, OFlags::RDWR | OFlags::NOFOLLOW, 0)
     }
 
-    /// Opens a file of the run directory, where nobody may put a symbolic link in our way.
-    pub(crate) fn open_own(&self, path: &Path, writable: bool) -> io::Result<OpenFile> {
+    /// Opens a file for reading and writing, and creates it with a mode if it is missing.
+    pub(crate) fn open_or_create(&self, path: &Path, mode: u32) -> io::Result<OpenFile> {
+        self.open_regular(path, OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW, mode)
+    }
+
+    /// Opens a package, or a file that the user names, for reading: these may be symbolic links.
+    pub(crate) fn open_package(&self, path: &Path) -> io::Result<OpenFile> {
+        self.open_regular(path, OFlags::RDONLY, 0)
+    }
+
+    /// As [`Files::open_package`], for reading and writing.
+    pub(crate) fn open_package_to_write(&self, path: &Path) -> io::Result<OpenFile> {
+        self.open_regular(path, OFlags::RDWR, 0)
+    }
+
+    /// Reads a whole file, opened as by [`Files::open`].
+    pub(crate) fn read_at_path(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.open(path).and_then(|open| self.read(&open))
+    }
+
+    /// Reads a whole file, opened as by [`Files::open_package`].
+    pub(crate) fn read_package(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.open_package(path).and_then(|open| self.read(&open))
+    }
+
+    /// Every file of the library is opened here. The rule: opening waits for nobody (whoever may write to the
+    /// directory may put a FIFO there), a terminal does not become ours, children that run another program do not
+    /// get the file, and what is not a regular file is refused before anything else is done with it.
+    fn open_regular(&self, path: &Path, flags: OFlags, mode: u32) -> io::Result<OpenFile> {
         self.ask(Call::Open, path)?;
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let file = OpenOptions::new().read(true).write(writable).custom_flags(flags).open(path)?;
-        Ok(OpenFile { file, path: path.to_path_buf() })
+        let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(mode));
+        let file = File::from(opened.map_err(|error| refusal(error, flags))?);
+        let found = file.metadata()?;
+        match found.is_file() {
+            true => Ok(OpenFile::new(file, path.to_path_buf(), FileId::of(&found))),
+            false => Err(not_regular()),
+        }
     }
 
     /// Gives a new file its length, with all the room it takes: `more` zeros behind the `written` bytes it has.
@@ -152,9 +237,9 @@ impl Files {
         self.ask(Call::Allocate, &open.path)?;
         match rustix::fs::fallocate(&open.file, rustix::fs::FallocateFlags::empty(), written, more) {
             // It refuses to allocate nothing.
-            Err(rustix::io::Errno::INVAL) if more == 0 => Ok(()),
+            Err(Errno::INVAL) if more == 0 => Ok(()),
             Ok(()) => Ok(()),
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.fill_with_zeros(open, more),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.fill_with_zeros(open, more),
             Err(error) => Err(error.into()),
         }
     }
@@ -171,6 +256,11 @@ impl Files {
         io::Seek::rewind(&mut &open.file)
     }
 
+    /// Creates a file that must not be there yet, for reading and writing.
+    pub(crate) fn create_new(&self, path: &Path, mode: u32) -> io::Result<OpenFile> {
+        self.open_regular(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, mode)
+    }
+
     /// Creates a new file with a unique name: `.STEM.cms-XXXXXX` in `dir`.
     pub(crate) fn create_unique(&self, dir: &Path, stem: &str) -> io::Result<OpenFile> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -180,18 +270,9 @@ impl Files {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             let path =
                 dir.join(format!(".{stem}.cms-{:x}-{:x}-{count:x}", std::process::id(), now.subsec_nanos()));
-            self.ask(Call::Open, &path)?;
-            let flags = OFlags::NOFOLLOW.bits().cast_signed();
-            let created = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .custom_flags(flags)
-                .open(&path);
-            match created {
+            match self.create_new(&path, 0o600) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                created => return Ok(OpenFile { file: created?, path }),
+                created => return created,
             }
         }
     }
@@ -199,11 +280,12 @@ impl Files {
     /// Reads an open file from its start.
     pub(crate) fn read(&self, open: &OpenFile) -> io::Result<Vec<u8>> {
         self.ask(Call::Read, &open.path)?;
-        let length = usize::try_from(open.file.metadata()?.len()).unwrap_or(0);
+        let length = usize::try_from(open.file.metadata()?.len()).unwrap_or(usize::MAX - 1);
         io::Seek::rewind(&mut &open.file)?;
-        let mut bytes = Vec::with_capacity(length + 1);
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let read = match rustix::io::read(&open.file, rustix::buffer::spare_capacity(&mut bytes)) {
-            Err(rustix::io::Errno::INTR) => 0,
+            Err(Errno::INTR) => 0,
             read => read?,
         };
         // There is room for one byte more than there is to be: without it, that was all.
@@ -258,8 +340,7 @@ impl Files {
 
     /// Gives up the lock of a file that stays open.
     pub(crate) fn unlock(&self, open: &OpenFile) {
-        // What is not locked cannot fail to be unlocked; the lock goes with the file at the latest.
-        let _ = flock(&open.file, FlockOperation::Unlock);
+        open.release();
     }
 
     pub(crate) fn truncate(&self, open: &OpenFile, length: u64) -> io::Result<()> {
@@ -293,10 +374,11 @@ impl Files {
 
     pub(crate) fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.ask(Call::SyncDir, dir)?;
-        match File::open(dir)?.sync_all() {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::fsync(rustix::fs::openat(CWD, dir, flags, Mode::empty())?) {
             // Some file systems cannot sync a directory, and need not.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            synced => synced,
+            Err(Errno::INVAL) => Ok(()),
+            synced => Ok(synced?),
         }
     }
 
@@ -342,7 +424,9 @@ impl Files {
         std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), mode).create(path)
     }
 
-    /// Locks a whole file, waiting until `deadline` at the longest. The lock goes with the file.
+    /// Locks a whole file, waiting until `deadline` at the longest. The lock is released when `open` is dropped.
+    ///
+    /// Who looks for a file at a path to lock it takes [`Files::lock_at_path`].
     pub(crate) fn lock(&self, open: &OpenFile, exclusive: bool, deadline: Instant) -> io::Result<Wait> {
         let operation = match exclusive {
             true => FlockOperation::NonBlockingLockExclusive,
@@ -351,9 +435,20 @@ impl Files {
         self.wait_for_lock(open, operation, deadline, PAUSES)
     }
 
-    /// As [`Files::lock`], exclusive, with other pauses.
-    pub(crate) fn lock_paced(&self, open: &OpenFile, deadline: Instant, pauses: Pauses) -> io::Result<Wait> {
-        self.wait_for_lock(open, FlockOperation::NonBlockingLockExclusive, deadline, pauses)
+    /// Locks a whole file as [`Files::lock`] does, exclusively. The lock counts only if the file is the one at its
+    /// path: whoever comes later locks that one. If it is not, the lock is released at once.
+    pub(crate) fn lock_at_path(
+        &self,
+        open: &OpenFile,
+        deadline: Instant,
+        pauses: Pauses,
+    ) -> io::Result<Wait> {
+        let wait = self.wait_for_lock(open, FlockOperation::NonBlockingLockExclusive, deadline, pauses)?;
+        if wait == Wait::Held && !open.is_at_path() {
+            self.unlock(open);
+            return Ok(Wait::Replaced);
+        }
+        Ok(wait)
     }
 
     fn wait_for_lock(
@@ -367,7 +462,10 @@ impl Files {
         let mut pause = pauses.first;
         loop {
             match flock(&open.file, operation).map_err(io::Error::from) {
-                Ok(()) => return Ok(Wait::Held),
+                Ok(()) => {
+                    open.locked_by.store(std::process::id(), Ordering::Relaxed);
+                    return Ok(Wait::Held);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if Instant::now() >= deadline {

@@ -193,7 +193,7 @@ impl Store {
     /// Returns the newest text the log knows of: mostly the one in place.
     fn newest(&self, log: &Log, package: &str, digest: Digest) -> Result<Option<Vec<u8>>> {
         let path = self.dirs().config.path.join(package);
-        match std::fs::read(&path) {
+        match self.options.files.read_package(&path) {
             Ok(text) if Digest::of(&text) == digest => Ok(Some(text)),
             _ => log.text_of(package, digest),
         }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::files::{FileId, Files, OpenFile, Wait};
+use crate::files::{Files, OpenFile, PAUSES, Wait};
 
 /// How many lock files a store leaves open: those of the packages it works on.
 const KEPT: usize = 16;
@@ -25,7 +25,6 @@ pub(crate) struct Locks(Mutex<Vec<LockFile>>);
 struct LockFile {
     /// The process that opened it: after a fork the child must not share the lock.
     process: u32,
-    id: FileId,
     open: OpenFile,
 }
 
@@ -102,13 +101,16 @@ impl PackageLock {
                 }
                 Err(error) => return Err(Error::io("open", path)(error)),
             };
-            if files.lock(&file.open, true, deadline).map_err(Error::io("lock", &path))? == Wait::TimedOut {
-                return Err(Error::Locked { path, holder: holder_of_file(&file.open), waited: timeout });
-            }
-            // The run directory may be deleted at any time; then others lock another file.
-            if FileId::at(&path) == Some(file.id) {
-                lock.held = Some(file);
-                return Ok(lock);
+            match files.lock_at_path(&file.open, deadline, PAUSES).map_err(Error::io("lock", &path))? {
+                Wait::Held => {
+                    lock.held = Some(file);
+                    return Ok(lock);
+                }
+                Wait::TimedOut => {
+                    return Err(Error::Locked { path, holder: holder_of_file(&file.open), waited: timeout });
+                }
+                // The run directory may be deleted at any time.
+                Wait::Replaced => {}
             }
         }
     }
@@ -128,7 +130,7 @@ fn lock_path(run: &Path, dir: &Path, package: &str) -> Option<PathBuf> {
 
 /// Opens a lock file, making it and its directories if they are missing.
 fn open(files: &Files, path: &Path) -> io::Result<LockFile> {
-    let open = match files.open(path, Some(0o644)) {
+    let open = match files.open_or_create(path, 0o644) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             for dir in path.ancestors().skip(1).take(2).collect::<Vec<_>>().into_iter().rev() {
                 match files.mkdir(dir, 0o755) {
@@ -136,12 +138,11 @@ fn open(files: &Files, path: &Path) -> io::Result<LockFile> {
                     made => made?,
                 }
             }
-            files.open(path, Some(0o644))?
+            files.open_or_create(path, 0o644)?
         }
         opened => opened?,
     };
-    let id = FileId::of(&open.file.metadata()?);
-    Ok(LockFile { process: std::process::id(), id, open })
+    Ok(LockFile { process: std::process::id(), open })
 }
 
 /// Names whoever holds a lock on the file itself, as far as the system tells.
@@ -155,7 +156,7 @@ pub(crate) fn holder_of_file(file: &OpenFile) -> String {
 /// Looks the process up that holds a lock on a file.
 fn holder_in_list(file: &OpenFile) -> Option<String> {
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let inode = format!(":{}", file.file.metadata().ok()?.ino());
+    let inode = format!(":{}", file.id.inode());
     locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|fields| {
         let held = fields.get(1) == Some(&"FLOCK") && fields.get(5).is_some_and(|id| id.ends_with(&inode));
         held.then(|| fields.get(4).map(|pid| (*pid).to_owned())).flatten()
@@ -165,13 +166,14 @@ fn holder_in_list(file: &OpenFile) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::FileId;
 
     fn take(run: &Path, locks: &Arc<Locks>) -> Result<PackageLock> {
         PackageLock::take(&Files::default(), Some(run), Path::new("/"), "p", Duration::ZERO, locks.clone())
     }
 
     fn file(lock: &PackageLock) -> FileId {
-        lock.held.as_ref().expect("there is a run directory").id
+        lock.held.as_ref().expect("there is a run directory").open.id
     }
 
     #[test]
@@ -213,5 +215,29 @@ mod tests {
         assert_eq!(locks.free().len(), 0);
         (0..KEPT * 2).for_each(|number| drop(take(&number.to_string()).expect("it is free")));
         assert_eq!(locks.free().len(), KEPT);
+    }
+
+    #[test]
+    fn x_h10_what_a_child_made_by_fork_has_open_keeps_no_lock() {
+        let run = tempfile::tempdir().expect("a directory");
+        let files = Files::default();
+        let path = run.path().join("file");
+        let try_to_lock = || {
+            let open = files.open_or_create(&path, 0o600).expect("opens");
+            files.lock_at_path(&open, std::time::Instant::now(), PAUSES).expect("no error") == Wait::Held
+        };
+        let parent = files.open_or_create(&path, 0o600).expect("opens");
+        assert_eq!(files.lock(&parent, true, std::time::Instant::now()).expect("locks"), Wait::Held);
+        // What fork leaves a child with: the same open file, by another number.
+        let child = parent.another().expect("duplicated");
+        assert!(!try_to_lock());
+        drop(parent);
+        assert!(try_to_lock(), "the lock went with the one who took it");
+        // And the child's end leaves the parent its lock.
+        let parent = files.open_or_create(&path, 0o600).expect("opens");
+        assert_eq!(files.lock(&parent, true, std::time::Instant::now()).expect("locks"), Wait::Held);
+        drop(parent.another().expect("duplicated"));
+        drop(child);
+        assert!(!try_to_lock());
     }
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::files::{Identity, OpenFile, Wait};
+use crate::files::{Identity, OpenFile, PAUSES, Wait};
 use crate::lock::{PackageLock, holder_of_file};
 use crate::store::{Place, Store};
 
@@ -104,17 +104,14 @@ impl Store {
         let files = &self.options.files;
         let deadline = Instant::now() + self.options.lock_timeout;
         loop {
-            let open = files.open_existing(path).map_err(Error::io("open", path))?;
-            let wait = files.lock(&open, true, deadline).map_err(Error::io("lock", path))?;
-            if wait == Wait::TimedOut {
-                let holder = holder_of_file(&open);
-                return Err(Error::Locked { path: path.into(), holder, waited: self.options.lock_timeout });
-            }
-            let held = open.file.metadata().map_err(Error::io("read", path))?;
-            if std::fs::metadata(path)
-                .is_ok_and(|found| Identity::of(&found).inode == Identity::of(&held).inode)
-            {
-                return Ok(open);
+            let open = files.open_package_to_write(path).map_err(Error::io("open", path))?;
+            match files.lock_at_path(&open, deadline, PAUSES).map_err(Error::io("lock", path))? {
+                Wait::Held => return Ok(open),
+                Wait::TimedOut => {
+                    let (holder, waited) = (holder_of_file(&open), self.options.lock_timeout);
+                    return Err(Error::Locked { path: path.into(), holder, waited });
+                }
+                Wait::Replaced => {}
             }
         }
     }
@@ -146,7 +143,7 @@ impl Store {
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let durable = self.is_durable(path);
         for path in leftovers([real.as_path()]) {
-            let Ok(new) = files.open_existing(&path) else { continue };
+            let Ok(new) = files.open_to_write(&path) else { continue };
             let ours = matches!(files.lock(&new, true, Instant::now()), Ok(Wait::Held));
             if ours && files.read(&new).is_ok_and(|text| is_right(&text)) {
                 // Whoever wrote it may have died before it had its attributes, or was durable.
@@ -264,7 +261,7 @@ impl Store {
     /// Removes temporary files of these packages that a crash has left. One that is locked is in use.
     pub(crate) fn remove_leftovers<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) {
         for path in leftovers(paths) {
-            let Ok(open) = self.options.files.open(&path, None) else { continue };
+            let Ok(open) = self.options.files.open(&path) else { continue };
             if matches!(self.options.files.lock(&open, true, Instant::now()), Ok(Wait::Held)) {
                 let _ = self.options.files.remove(&open.path);
             }

@@ -10,16 +10,16 @@
 //! Notes count only if they, and the directories they are in, belong to root, to the owner of the configuration, or
 //! to ourselves.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::Metadata;
 use std::hash::BuildHasher;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{FlockOperation, OFlags, flock};
+use std::time::Instant;
 
 use crate::dirs::{Dirs, Origin};
 use crate::error::{Error, Result};
+use crate::files::{FileId, Files, OpenFile, Wait};
 use crate::map::trusted;
 use crate::missing::Missing;
 use crate::store::Store;
@@ -136,15 +136,14 @@ impl Roster {
 
     /// Reads a note; `None` if nobody is there, or nobody who counts.
     fn read(&self, path: &Path) -> Option<Subscriber> {
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
-        let found = file.metadata().ok()?;
-        if !found.is_file() || !self.is_trusted(&found) {
+        let files = Files::default();
+        let open = files.open(path).ok()?;
+        if !self.is_trusted(&open.file.metadata().ok()?) {
             return None;
         }
-        let is_left = flock(&file, FlockOperation::NonBlockingLockShared).is_ok();
+        let is_left = matches!(files.lock(&open, false, Instant::now()), Ok(Wait::Held));
         let mut text = String::new();
-        file.take(LONGEST).read_to_string(&mut text).ok()?;
+        (&open.file).take(LONGEST).read_to_string(&mut text).ok()?;
         let (subscriber, life) = parse(&text)?;
         if is_left || life.is_over(subscriber.pid) {
             strike(path);
@@ -184,7 +183,7 @@ fn name_of(config: &Metadata) -> String {
 /// Our own note. It goes when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Note {
-    file: File,
+    file: OpenFile,
     path: PathBuf,
     program: String,
     /// After a fork the note stays the parent's.
@@ -213,16 +212,15 @@ impl Note {
             };
             let path = roster.dir.join(format!("{process}-{chance:016x}"));
             let hidden = roster.dir.join(format!(".{process}-{chance:016x}"));
-            let created =
-                OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(&hidden);
-            let file = match created {
+            let files = &store.options().files;
+            let file = match files.create_new(&hidden, 0o644) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !last => continue,
                 created => created.map_err(Error::io("create", &hidden))?,
             };
             let note = Self { file, path, program: program(store), process };
-            let written = flock(&note.file, FlockOperation::NonBlockingLockExclusive)
-                .map_err(io::Error::from)
-                .and_then(|()| note.write(pattern))
+            let written = files
+                .lock(&note.file, true, Instant::now())
+                .and_then(|_| note.write(pattern))
                 .map_err(Error::io("write", &hidden));
             let seen = written
                 .and_then(|()| ready(&roster, &note.path))
@@ -237,9 +235,7 @@ impl Note {
 
     /// Reports whether others can find it.
     pub fn is_there(&self) -> bool {
-        let ours = self.file.metadata().map(|found| (found.dev(), found.ino()));
-        std::fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| ours.is_ok_and(|ours| ours == (found.dev(), found.ino())))
+        FileId::at(&self.path) == Some(self.file.id)
     }
 
     /// Says anew what it is about.
@@ -254,9 +250,10 @@ impl Note {
             "{TITLE}\nspace {}\nstarted {}\npid {}\nprogram {}\npattern {pattern}\n",
             life.space, life.started, self.process, self.program
         );
-        (&self.file).rewind()?;
-        (&self.file).write_all(text.as_bytes())?;
-        self.file.set_len(text.len() as u64)
+        let mut file = &self.file.file;
+        file.rewind()?;
+        file.write_all(text.as_bytes())?;
+        file.set_len(text.len() as u64)
     }
 }
 

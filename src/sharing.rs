@@ -62,7 +62,7 @@ impl Store {
     pub(crate) fn read_settled(&self, place: &Place) -> Result<(Arc<Vec<u8>>, Metadata)> {
         let files = &self.options().files;
         for _ in 0..100 {
-            let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
+            let open = files.open_package(&place.path).map_err(Error::io("open", &place.path))?;
             let before = open.file.metadata().map_err(Error::io("read", &place.path))?;
             let text = files.read(&open).map_err(Error::io("read", &place.path))?;
             let after = open.file.metadata().map_err(Error::io("read", &place.path))?;

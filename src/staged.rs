@@ -280,7 +280,7 @@ impl Store {
         let Some(run) = &self.dirs().run else { return };
         let dir = run.path.join("rejected");
         let _ = self.options.files.mkdir(&dir, 0o700);
-        if let Ok(open) = self.options.files.open(&dir.join(&place.name), Some(0o600)) {
+        if let Ok(open) = self.options.files.open_or_create(&dir.join(&place.name), 0o600) {
             let _ = std::io::Seek::seek(&mut &open.file, std::io::SeekFrom::End(0));
             let _ = self.options.files.write(&open, lines);
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::delta::{Delta, DeltaLine, read_lines};
 use crate::error::{Error, Result};
-use crate::files::{Files, Identity, OpenFile, Wait};
+use crate::files::{Files, Identity, OpenFile, PAUSES, Wait};
 use crate::lock::holder_of_file;
 use crate::map::of_text;
 use crate::replace::Draft;
@@ -54,7 +54,7 @@ impl Staging<'_> {
         if !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
             return (Vec::new(), Vec::new());
         }
-        let Ok(open) = self.files.open(&path, None) else { return (Vec::new(), Vec::new()) };
+        let Ok(open) = self.files.open(&path) else { return (Vec::new(), Vec::new()) };
         if !matches!(self.files.lock(&open, false, Instant::now() + self.timeout), Ok(Wait::Held)) {
             return (Vec::new(), Vec::new());
         }
@@ -71,8 +71,7 @@ impl Staging<'_> {
             _ => return Ok(None),
         }
         self.check_owner()?;
-        let open = self.files.open_existing(&path).map_err(Error::io("open", &path))?;
-        self.wait_for(&open)?;
+        let open = self.lock_file(|| self.files.open_to_write(&path))?;
         self.settle(&open)?;
         let text = self.files.read(&open).map_err(Error::io("read", &path))?;
         Ok(Some(Locked { open, text }))
@@ -104,9 +103,21 @@ impl Staging<'_> {
         self.journal_path().exists()
     }
 
-    fn wait_for(&self, open: &OpenFile) -> Result<()> {
-        match self.files.lock(open, true, Instant::now() + self.timeout) {
-            Ok(Wait::Held) => Ok(()),
+    /// Opens the delta file and locks it.
+    fn lock_file(&self, open: impl Fn() -> io::Result<OpenFile>) -> Result<OpenFile> {
+        loop {
+            let open = open().map_err(Error::io("open", self.path()))?;
+            if self.wait_for(&open)? {
+                return Ok(open);
+            }
+        }
+    }
+
+    /// Locks a delta file; `false` if it is not the one at its path any more.
+    fn wait_for(&self, open: &OpenFile) -> Result<bool> {
+        match self.files.lock_at_path(open, Instant::now() + self.timeout, PAUSES) {
+            Ok(Wait::Held) => Ok(true),
+            Ok(Wait::Replaced) => Ok(false),
             Ok(Wait::TimedOut) => {
                 let holder = holder_of_file(open);
                 let locked = Error::Locked { path: open.path.clone(), holder, waited: self.timeout };
@@ -125,7 +136,9 @@ impl Staging<'_> {
     /// Locks a delta file again that others were let read. Returns whether it is as it was: for a moment in between
     /// it may have been nobody's.
     pub fn lock_again(&self, locked: &Locked) -> Result<bool> {
-        self.wait_for(&locked.open)?;
+        if !self.wait_for(&locked.open)? {
+            return Ok(false);
+        }
         let text = self.files.read(&locked.open).map_err(Error::io("read", &locked.open.path))?;
         Ok(text == locked.text)
     }
@@ -148,8 +161,7 @@ impl Staging<'_> {
         let path = self.path();
         let mode =
             std::fs::metadata(config_dir.join(self.package)).map_or(0o600, |found| found.mode() & 0o777);
-        let open = self.files.open(&path, Some(mode)).map_err(Error::io("open", &path))?;
-        self.wait_for(&open)?;
+        let open = self.lock_file(|| self.files.open_or_create(&path, mode))?;
         self.settle(&open)?;
         let before = self.files.read(&open).map_err(Error::io("read", &path))?;
         if before.last().is_some_and(|byte| *byte != b'\n') {
@@ -211,7 +223,7 @@ impl Staging<'_> {
     /// Moves the staged lines into `.PACKAGE.replaced`, behind those set aside before.
     pub fn set_aside(&self, locked: &Locked) -> Result<()> {
         let path = self.dir.join(format!(".{}.replaced", self.package));
-        let aside = self.files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
+        let aside = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
         io::Seek::seek(&mut &aside.file, io::SeekFrom::End(0)).map_err(Error::io("write", &path))?;
         self.files.write(&aside, &locked.text).map_err(Error::io("write", &path))?;
         self.rewrite(locked, &[])
@@ -228,7 +240,7 @@ impl Staging<'_> {
             let (consumed, taken) = (locked.text.len(), of_text(&locked.text));
             let (new, old, text) = (words(new), words(old), of_text(text));
             let head = format!("cms-commit 2 {new} {old} {text:x} {taken:x} {consumed} {name}\n");
-            let journal = self.files.open(&path, Some(0o600))?;
+            let journal = self.files.open_or_create(&path, 0o600)?;
             self.files.truncate(&journal, 0)?;
             self.files.write(&journal, &[head.as_bytes(), kept].concat())?;
             self.files.sync(&journal)?;
@@ -254,8 +266,7 @@ impl Staging<'_> {
         if journal.committed {
             let text = self.files.read(open).map_err(Error::io("read", &open.path))?;
             let rest = journal.rest(&text);
-            let file = open.file.try_clone().map_err(Error::io("read", &open.path))?;
-            let open = OpenFile { file, path: open.path.clone() };
+            let open = open.another().map_err(Error::io("read", &open.path))?;
             self.rewrite_committed(&Locked { open, text }, &rest)?;
         }
         self.remove_journal()?;
@@ -274,7 +285,7 @@ impl Staging<'_> {
 
     /// Reads the journal and finds out whether its commit came to pass.
     fn journal(&self) -> Option<Journal> {
-        let text = std::fs::read(self.journal_path()).ok()?;
+        let text = self.files.read_at_path(&self.journal_path()).ok()?;
         let end = memchr::memchr(b'\n', &text).unwrap_or(text.len());
         let head = std::str::from_utf8(&text[..end]).ok()?;
         let fields: Vec<&str> = head.split(' ').collect();
@@ -299,7 +310,7 @@ impl Staging<'_> {
         // Changed since by someone else: then the commit came to pass if what it displaced is still there.
         let displaced = || temporary.is_some_and(|temporary| temporary.inode == old.inode);
         // Recovery may have had to write the text once more.
-        let is_new = || std::fs::read(&real).is_ok_and(|text| of_text(&text) == hash);
+        let is_new = || self.files.read_package(&real).is_ok_and(|text| of_text(&text) == hash);
         let committed = present == Some(new) || (present != Some(old) && (displaced() || is_new()));
         Some(Journal { committed, consumed, taken, kept: text[(end + 1).min(text.len())..].to_vec() })
     }

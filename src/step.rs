@@ -120,7 +120,7 @@ impl Store {
     pub(crate) fn load_known(&self, place: &Place, shown: Option<Digest>) -> Result<Arc<Known>> {
         let files = &self.options.files;
         let read = || {
-            let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
+            let open = files.open_package(&place.path).map_err(Error::io("open", &place.path))?;
             files.read(&open).map_err(Error::io("read", &place.path))
         };
         if let Some(shown) = shown {

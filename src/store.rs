@@ -280,7 +280,7 @@ impl Store {
     /// As for [`Store::load`].
     pub fn load_committed(&self, place: Place) -> Result<Loaded> {
         let files = &self.options.files;
-        let open = files.open(&place.path, None).map_err(Error::io("open", &place.path))?;
+        let open = files.open_package(&place.path).map_err(Error::io("open", &place.path))?;
         let text = files.read(&open).map_err(Error::io("read", &place.path))?;
         let (package, errors) = self.parse(&place, text)?;
         Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors })

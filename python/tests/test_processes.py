@@ -242,6 +242,42 @@ def test_a_child_process_reads_and_writes_with_what_it_has_inherited(threads: st
     ok(program, threads)
 
 
+def test_x_h10_children_that_only_sleep_keep_no_lock() -> None:
+    ok("""
+        import warnings; warnings.simplefilter("ignore")
+        import os, random, signal, threading, time, cms
+        store, stop, failed = cms.open(), threading.Event(), []
+        def write():
+            turn = 0
+            while not stop.is_set():
+                turn += 1
+                try:
+                    store.set("network.lan.turn", turn)
+                except cms.Error as error:
+                    failed.append(error)
+        thread = threading.Thread(target=write)
+        thread.start()
+        children = []
+        for _ in range(60):
+            time.sleep(random.random() / 100)
+            child = os.fork()
+            if not child:
+                time.sleep(60)
+                os._exit(0)
+            children.append(child)
+        time.sleep(0.5)
+        stop.set()
+        thread.join()
+        try:
+            assert not failed, failed
+            cms.open().set("network.lan.turn", "last")
+        finally:
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+    """)
+
+
 def test_processes_of_a_pool_use_the_store_of_their_parent() -> None:
     printed = ok("""
         import multiprocessing, cms

@@ -36,8 +36,8 @@ impl Wanted {
     }
 
     /// Reports whether the segment that the list at `path` is of may have something to do with it.
-    pub(super) fn may_be_in(&self, path: &Path) -> bool {
-        let Ok(bytes) = std::fs::read(path) else { return true };
+    pub(super) fn may_be_in(&self, files: &Files, path: &Path) -> bool {
+        let Ok(bytes) = files.read_at_path(path) else { return true };
         let (hashes, rest) = bytes.as_chunks::<4>();
         if !rest.is_empty()
             || hashes.first().is_none_or(|count| u32::from_le_bytes(*count) as usize != hashes.len())
@@ -58,7 +58,7 @@ fn hash(parts: &[&[u8]]) -> u32 {
 
 /// Writes the list of a segment that is full. It is only a help: whatever fails is as if there were none.
 pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
-    let Ok(bytes) = std::fs::read(segment) else { return };
+    let Ok(bytes) = files.read_at_path(segment) else { return };
     let Ok(head) = Head::decode(&bytes) else { return };
     let mut hashes = BTreeSet::new();
     for frame in segment::frames(&bytes, HEAD, head.chain) {
@@ -80,7 +80,7 @@ pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
     let Ok(count) = u32::try_from(hashes.len() + 1) else { return };
     let list: Vec<u8> = std::iter::once(count).chain(hashes).flat_map(u32::to_le_bytes).collect();
     // Not synced: a list that is cut off is told by its length, which comes first.
-    if let Ok(open) = files.open(path, Some(0o600))
+    if let Ok(open) = files.open_or_create(path, 0o600)
         && files.truncate(&open, 0).and_then(|()| files.write(&open, &list)).is_err()
     {
         let _ = std::fs::remove_file(path);

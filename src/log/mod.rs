@@ -163,7 +163,7 @@ impl Log {
     /// Reads a segment; `None` if it is gone, or is becoming another one.
     fn read(&self, first: u64) -> Result<Option<(Head, Vec<u8>)>> {
         let path = self.path(first);
-        let open = match self.files.open(&path, None) {
+        let open = match self.files.open(&path) {
             Ok(open) => open,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("open", &path)(error)),
@@ -199,7 +199,7 @@ impl Log {
     /// As [`Log::each_back_of`], until `look` returns false. It is there once, whatever is looked for.
     fn walk_back(&self, wanted: Option<&Wanted>, look: &mut dyn FnMut(Record) -> Result<bool>) -> Result<()> {
         for first in self.segments()?.into_iter().rev() {
-            if wanted.is_some_and(|wanted| !wanted.may_be_in(&self.keys_path(first))) {
+            if wanted.is_some_and(|wanted| !wanted.may_be_in(&self.files, &self.keys_path(first))) {
                 continue;
             }
             let Some((head, bytes)) = self.read(first)? else { continue };
@@ -218,7 +218,7 @@ impl Log {
     pub fn is_open_ended(&self) -> bool {
         let look = || -> Option<bool> {
             let first = *self.segments().ok()?.last()?;
-            let open = self.files.open(&self.path(first), None).ok()?;
+            let open = self.files.open(&self.path(first)).ok()?;
             let head = Head::decode(&self.files.read_at(&open, 0, HEAD).ok()?).ok()?;
             let length = usize::try_from(open.file.metadata().ok()?.len()).ok()?;
             let (mut offset, mut wanted) = (head.hint as usize, GLANCE);
@@ -269,7 +269,7 @@ impl Log {
     /// Returns the last text of a package that has this digest: the one written down, and what the records since
     /// have made of it. `None` if it cannot be had.
     pub fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
-        match std::fs::read(self.text_path(package)) {
+        match self.files.read_at_path(&self.text_path(package)) {
             Ok(kept) => self.text_from(package, kept, wanted),
             Err(_) => Ok(None),
         }

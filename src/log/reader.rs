@@ -155,7 +155,7 @@ impl Log {
     /// Goes to the start of a segment; `None` if it is gone.
     fn start_of(&self, first: u64) -> Result<Option<Position>> {
         let path = self.path(first);
-        let open = match self.files.open(&path, None) {
+        let open = match self.files.open(&path) {
             Ok(open) => open,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("open", &path)(error)),

@@ -217,7 +217,7 @@ fn the_history_of_a_key_reads_only_segments_that_have_to_do_with_it() {
             log.segments()
                 .expect("it can be read")
                 .iter()
-                .filter(|first| wanted.may_be_in(&log.keys_path(**first)))
+                .filter(|first| wanted.may_be_in(&log.files, &log.keys_path(**first)))
                 .count(),
         )
     };
@@ -232,7 +232,10 @@ fn the_history_of_a_key_reads_only_segments_that_have_to_do_with_it() {
     let bytes = std::fs::read(&list).expect("there is one");
     for cut in [0, 1, 4, bytes.len() - 4, bytes.len() - 1] {
         std::fs::write(&list, &bytes[..cut]).expect("it can be written");
-        assert!(Wanted::new(b"q", None, None).may_be_in(&list), "what is damaged is read: {cut}");
+        assert!(
+            Wanted::new(b"q", None, None).may_be_in(&Files::default(), &list),
+            "what is damaged is read: {cut}"
+        );
     }
 }
 

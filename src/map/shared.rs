@@ -20,7 +20,7 @@ use super::mapping::{Map, Unusable};
 use super::region::Region;
 use crate::dirs::Dirs;
 use crate::error::{Damage, Error, Result};
-use crate::files::{Files, OpenFile, Wait};
+use crate::files::{Files, OpenFile, PAUSES, Wait};
 
 /// The maps of one store.
 #[derive(Debug, Clone)]
@@ -158,19 +158,21 @@ impl Shared {
                 }
                 Err(error) => return Err(Error::io("open", path)(error)),
             };
-            if self.files.lock(&lock, true, deadline).map_err(Error::io("lock", &path))? == Wait::TimedOut {
-                let holder = "another process".into();
-                return Err(Error::Locked { path, holder, waited: Duration::ZERO });
+            match self.files.lock_at_path(&lock, deadline, PAUSES).map_err(Error::io("lock", &path))? {
+                Wait::Held => {}
+                Wait::TimedOut => {
+                    let holder = "another process".into();
+                    return Err(Error::Locked { path, holder, waited: Duration::ZERO });
+                }
+                Wait::Replaced => continue,
             }
             let Some(control) = Control::of(&lock, true).map_err(Error::io("map", &path))? else {
                 // Not one of ours, or of another version: a new one takes its place.
                 let _ = self.files.remove(&path);
                 continue;
             };
-            if self.is_current(&control) {
-                let found = lock.file.metadata().map_err(Error::io("read", &path))?;
-                return Ok(self.take_over(control, lock, Standing::of(&found)));
-            }
+            let found = lock.file.metadata().map_err(Error::io("read", &path))?;
+            return Ok(self.take_over(control, lock, Standing::of(&found)));
         }
         Err(Error::Conflict {
             key: path.display().to_string(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Newest, Segment, Writer};
 use crate::error::{Error, Result};
-use crate::files::{FileId, OpenFile};
+use crate::files::OpenFile;
 use crate::log::record::{Digest, Kind, PackageChange, Record};
 use crate::log::segment::{self, HEAD, Head};
 use crate::log::{Log, keys, size_of};
@@ -60,7 +60,7 @@ impl Writer<'_> {
         }
         let length = (bytes.len() * 2 + needed).max(self.log.limits.segment()).next_multiple_of(4096);
         let open = self.make_segment(first, &bytes, length)?;
-        let id = FileId::of(&open.file.metadata().map_err(Error::io("read", &open.path))?);
+        let id = open.id;
         if let Some(full) = self.tail().segment.as_ref().map(|full| full.first) {
             keys::write(&self.log.files, &self.log.path(full), &self.log.keys_path(full));
         }
@@ -130,7 +130,8 @@ impl Writer<'_> {
         let mut needy = BTreeMap::new();
         for (package, newest) in &self.known().packages {
             // One that is as it was needs no record; of one that cannot be had nothing can be made.
-            let kept = std::fs::read(self.log.text_path(package)).map(|text| Digest::of(&text));
+            let kept =
+                self.log.files.read_at_path(&self.log.text_path(package)).map(|text| Digest::of(&text));
             if let Some(kept) = kept.ok().filter(|kept| *kept != newest.digest) {
                 needy.insert(package.as_str(), (kept, newest.digest));
             }

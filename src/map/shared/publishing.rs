@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Shared, map_file, owners};
 use crate::error::{Damage, Error, Result};
-use crate::files::{OpenFile, Wait};
+use crate::files::{OpenFile, PAUSES, Wait};
 use crate::map::control::Control;
 use crate::map::format::{Seq, low};
 use crate::map::kept::{MAPS, OpenMap, Standing};
@@ -32,7 +32,8 @@ impl Publishing {
     /// published to any more, or the lock cannot be had in time.
     pub(in crate::map) fn begin_again(mut self, deadline: Instant) -> Option<Self> {
         let ours = self.process == std::process::id();
-        let held = ours && matches!(self.shared.files.lock(&self.lock, true, deadline), Ok(Wait::Held));
+        let lock = || self.shared.files.lock_at_path(&self.lock, deadline, PAUSES);
+        let held = ours && matches!(lock(), Ok(Wait::Held));
         // Only who has the lock knows that it stays so.
         if !held || Standing::at(&self.shared.control_path()) != Some(self.standing) {
             return None;
