@@ -89,6 +89,12 @@ impl Store {
         self.log().map(Log::dir)
     }
 
+    /// Reports whether the log has been begun: with the first commit, or the first look at the history.
+    #[must_use]
+    pub fn has_log(&self) -> bool {
+        self.log().is_some_and(Log::is_begun)
+    }
+
     /// Reports whether the log and the shared maps have to do with a package: not with one named by its path, nor with
     /// one whose file is in an overriding directory.
     pub(crate) fn is_logged(&self, place: &Place) -> bool {

@@ -10,6 +10,7 @@ mod clock;
 mod idle;
 mod listener;
 mod redis;
+mod uci;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,7 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     }
     for (name, dir, durability) in &places {
         latency(stage, report, name, &Scene { dir, durability: *durability })?;
+        uci::run(stage, report, name, &Scene { dir, durability: *durability })?;
         writer(stage, report, name, &Scene { dir, durability: *durability })?;
     }
     idle::run(stage, report)

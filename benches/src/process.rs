@@ -9,6 +9,7 @@ use crate::Result;
 use crate::stage::Stage;
 
 mod cases;
+mod nothing;
 
 pub use cases::run;
 

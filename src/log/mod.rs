@@ -150,6 +150,11 @@ impl Log {
         Ok(firsts)
     }
 
+    /// Reports whether there is a record in it.
+    pub fn is_begun(&self) -> bool {
+        self.segments().is_ok_and(|firsts| !firsts.is_empty())
+    }
+
     /// Reports whether a quarter of what the log may take has been written since a revision, or it does not go back
     /// to that any more.
     pub fn has_gone_on(&self, revision: u64) -> Result<bool> {

@@ -54,7 +54,8 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
         reading(stage, report, subject, &["show", "bench"], &[])?;
         set_and_commit(stage, report, subject)?;
     }
-    commit_a_megabyte(stage, report)
+    commit_a_megabyte(stage, report)?;
+    super::nothing::run(stage, report)
 }
 
 /// Reports what the contenders took, in milliseconds.

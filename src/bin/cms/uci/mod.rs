@@ -207,10 +207,11 @@ impl Session {
         Ok(())
     }
 
-    /// Notes in the log what an editor has changed in the packages without staged changes, in one pass over all.
+    /// Notes in the log what an editor has changed in the packages without staged changes, in one pass over all. A log
+    /// begins with a commit, and not with one of nothing.
     fn note_edits(&mut self) {
         let names = std::mem::take(&mut self.unstaged);
-        if !names.is_empty() {
+        if !names.is_empty() && self.settings.store.has_log() {
             // Nothing was to be committed, so nothing of that can fail; a later commit tries again.
             let _ = self.settings.store.note_edits_of(&names);
         }

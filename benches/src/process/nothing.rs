@@ -1,0 +1,54 @@
+//! `uci commit` of many packages with nothing staged, as scripts and daemons do it again and again, beside stock uci.
+
+use super::{Line, Tool, Tree, spawn};
+use crate::Result;
+use crate::data;
+use crate::report::{Bound, Report, Unit};
+use crate::stage::Stage;
+use crate::trial::{Entrant, Trial};
+
+/// How many packages a router with everything installed has.
+const PACKAGES: usize = 184;
+
+/// The names in tables.
+const STOCK: &str = "stock uci";
+/// As above.
+const LOGGED: &str = "cms uci, with a log";
+/// As above.
+const UNLOGGED: &str = "cms uci, no log yet";
+
+/// Measures it. Without cms or stock uci there is nothing to compare.
+pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
+    let (Some((_, cms)), Some(stock)) = (stage.cms.first(), &stage.rivals.stock) else {
+        report.note("commit of nothing left out: it needs both cms and stock uci");
+        return Ok(());
+    };
+    let tool =
+        |path: &std::path::Path, before| Tool { name: String::new(), path: path.to_path_buf(), before };
+    let mut lines: Vec<(&'static str, Line)> = Vec::new();
+    let mut trees = Vec::new();
+    for name in [LOGGED, UNLOGGED, STOCK] {
+        let tree = Tree::plant(stage.dir(), &data::router())?;
+        for number in 1..PACKAGES {
+            std::fs::copy(tree.package(), tree.package().with_file_name(format!("bench{number}")))?;
+        }
+        let tool = if name == STOCK { tool(stock, &[]) } else { tool(cms, &["uci"]) };
+        if name == LOGGED {
+            tool.line(&tree, &["set", "bench.lan3.ipaddr=10.0.0.1"]).output()?;
+            tool.line(&tree, &["commit"]).output()?;
+        }
+        lines.push((name, tool.line(&tree, &["commit"])));
+        trees.push(tree);
+    }
+    let once = |line: &Line| spawn(line).map(|time| time.as_secs_f64() * 1000.0);
+    let entrants: Vec<Entrant<'_>> =
+        lines.iter().map(|(name, line)| (*name, Box::new(|| once(line)) as Box<dyn Fn() -> _>)).collect();
+    let trial = Trial::run(&entrants, stage.repetitions(101))?;
+    let case = format!("commit of nothing, {PACKAGES} packages");
+    report.case(&case, Unit::Milliseconds, &trial.figures(STOCK))?;
+    for name in [LOGGED, UNLOGGED] {
+        let ratio = trial.ratio(name, STOCK).ok_or("both took part")?;
+        report.goal(&format!("{case}: {name}, to stock uci"), ratio.median, Bound::AtMost(2.0))?;
+    }
+    Ok(())
+}
