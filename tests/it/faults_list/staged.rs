@@ -166,3 +166,53 @@ fn m19_a_test_that_kills_a_verifier_leaves_no_process_that_holds_its_output() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
 }
+
+fn number_of_transactions(sandbox: &Sandbox) -> usize {
+    sandbox.ok(&["history"]).lines().filter(|line| !line.starts_with(' ')).count()
+}
+
+#[test]
+fn s9_the_options_of_a_commit_line_count_for_the_batch() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.fed(&["batch"], "set network.lan.mtu=1400\ncommit --confirm 1h\n");
+    assert!(output.status.success() && said(&output).contains("unless it is confirmed"), "{}", said(&output));
+    sandbox.ok(&["pending"]);
+    sandbox.ok(&["confirm"]);
+    let output = sandbox.fed(&["batch"], "commit --canonical -m 'in order'\nset network.lan.mtu=1401\n");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(!sandbox.read("network").contains('#'), "in canonical form there are no comments");
+    assert!(sandbox.ok(&["history", "--number", "1"]).contains("in order"));
+}
+
+#[test]
+fn s9_options_that_a_batch_cannot_honour_are_refused_with_the_line() {
+    let sandbox = Sandbox::new();
+    let before = sandbox.read("network");
+    for (wrong, why) in [
+        ("set network.lan.mtu=1\ncommit --check\n", "--check"),
+        ("set network.lan.mtu=1\ncommit --lock-timeout 1\n", "--lock-timeout is for the whole batch"),
+        ("set network.lan.mtu=1\ncommit --confirm soon\n", "'soon' is no time"),
+        ("commit --confirm 1h\ncommit --confirm 2h\nset network.lan.mtu=1\n", "another time to confirm"),
+    ] {
+        let output = sandbox.fed(&["batch"], wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong}: {}", said(&output));
+        assert!(said(&output).contains(why), "{wrong}: {}", said(&output));
+        assert!(said(&output).contains("standard input: line 2 failed, so nothing is changed"), "{wrong}");
+        assert_eq!((sandbox.read("network"), sandbox.ok(&["changes"])), (before.clone(), String::new()));
+    }
+    assert!(!sandbox.path("state").exists() || number_of_transactions(&sandbox) == 0);
+}
+
+#[test]
+fn m17_no_line_of_a_batch_has_a_time_of_its_own() {
+    let sandbox = Sandbox::new();
+    for option in ["--verify-timeout", "--lock-timeout"] {
+        let output = sandbox.fed(&["batch"], &format!("set {option} 1 network.lan.mtu=1\n"));
+        assert_eq!(output.status.code(), Some(2), "{option}: {}", said(&output));
+        assert!(said(&output).contains(&format!("{option} is for the whole batch")), "{}", said(&output));
+        let whole = sandbox.fed(&["batch", option, "1"], "set network.lan.mtu=1\n");
+        assert!(whole.status.success(), "{}", said(&whole));
+        let each = sandbox.fed(&["batch", "--no-transaction"], &format!("get {option} 1 network.lan.mtu\n"));
+        assert!(each.status.success(), "{}", said(&each));
+    }
+}

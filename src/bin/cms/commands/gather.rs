@@ -9,13 +9,11 @@ use super::context::{Context, show};
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::stage::{tell_outcome, tell_pending};
+use super::table::{GLOBAL, Scope};
 
 /// The commands that change something and can be part of a transaction; `import` can with `--merge`.
 const MEMBERS: &[&str] =
     &["set", "add", "add_list", "del_list", "delete", "rename", "reorder", "ensure", "commit", "import"];
-
-/// Options that say which store is meant, and as whom: one transaction has one of each.
-const SHARED: &[&str] = &["config-dir", "save-dir", "run-dir", "state-dir", "source", "lock-timeout"];
 
 /// A package that lines have changed.
 struct Changed {
@@ -60,8 +58,12 @@ impl Gathered {
                 )));
             }
         }
-        if let Some(option) = SHARED.iter().find(|option| line.has(option)) {
-            return Err(Failure::Usage(format!("--{option} is of the whole batch, not of one of its lines")));
+        let of_all = GLOBAL.iter().filter(|flag| flag.scope == Scope::Transaction);
+        if let Some(flag) = of_all.into_iter().find(|flag| line.has(flag.long)) {
+            return Err(Failure::Usage(format!(
+                "--{0} is for the whole batch, not for one of its lines: cms batch --{0} ...",
+                flag.long
+            )));
         }
         self.message = line.text("message").or(self.message.take());
         Ok(())
@@ -112,13 +114,23 @@ impl Gathered {
         }
     }
 
-    /// Has the staged changes of packages committed as well.
-    pub fn commit_also(&mut self, places: Vec<Place>, form: Form, confirm: Option<Duration>) {
+    /// Has the staged changes of packages committed as well, and all that is committed in this way.
+    pub fn commit_also(
+        &mut self,
+        places: Vec<Place>,
+        form: Form,
+        confirm: Option<Duration>,
+    ) -> Result<(), Failure> {
+        if self.confirm.is_some() && confirm.is_some() && confirm != self.confirm {
+            let why = "an earlier line gives another time to confirm, and a batch is one transaction";
+            return Err(Failure::Usage(why.into()));
+        }
         self.named.extend(places);
         if form != Form::Lossless {
             self.form = form;
         }
         self.confirm = confirm.or(self.confirm);
+        Ok(())
     }
 
     /// Commits all there is, as one transaction.

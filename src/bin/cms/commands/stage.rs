@@ -100,6 +100,11 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         })?),
         None => None,
     };
+    if context.gathered.is_some() && line.has("check") {
+        let why =
+            "--check is not for a line of a batch, which commits once, when all its lines have been read";
+        return Err(Failure::Usage(why.into()));
+    }
     let (mut places, mut checked) = (Vec::new(), Vec::new());
     for package in context.packages(&line.arguments)? {
         let place = context.store.place(&package)?;
@@ -119,11 +124,12 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     if line.has("check") {
         return super::verify::preview(context, &checked);
     }
-    if places.is_empty() {
+    // The options count for what the other lines of a batch change, whether or not anything is staged.
+    if let Some(gathered) = context.gathered.as_mut().filter(|_| !context.dry_run) {
+        gathered.commit_also(places, form, confirm)?;
         return Ok(Exit::Ok);
     }
-    if let Some(gathered) = &mut context.gathered {
-        gathered.commit_also(places, form, confirm);
+    if places.is_empty() {
         return Ok(Exit::Ok);
     }
     let outcomes = context.store.commit_together(&places, form, confirm)?;

@@ -9,12 +9,23 @@ use super::{
 };
 
 /// An option of a command, or of all.
+#[derive(Clone, Copy)]
 pub struct Flag {
     pub long: &'static str,
     pub short: Option<char>,
     /// What its value is called; `None` if it has none.
     pub value: Option<&'static str>,
     pub help: &'static str,
+    pub scope: Scope,
+}
+
+/// What an option is about, where commands are lines of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The command it is given to.
+    Command,
+    /// Which store is meant, who changes it, and how long is waited: a transaction has one of each.
+    Transaction,
 }
 
 /// A command.
@@ -30,27 +41,66 @@ pub struct Command {
 }
 
 const fn flag(long: &'static str, help: &'static str) -> Flag {
-    Flag { long, short: None, value: None, help }
+    Flag { long, short: None, value: None, help, scope: Scope::Command }
 }
 
 const fn short(long: &'static str, short: char, help: &'static str) -> Flag {
-    Flag { long, short: Some(short), value: None, help }
+    Flag { long, short: Some(short), value: None, help, scope: Scope::Command }
 }
 
 const fn valued(long: &'static str, short: Option<char>, value: &'static str, help: &'static str) -> Flag {
-    Flag { long, short, value: Some(value), help }
+    Flag { long, short, value: Some(value), help, scope: Scope::Command }
+}
+
+const fn of_transaction(flag: Flag) -> Flag {
+    Flag { scope: Scope::Transaction, ..flag }
 }
 
 /// Options that every command takes, before or behind its name.
 pub const GLOBAL: &[Flag] = &[
-    valued("config-dir", Some('c'), "DIR", "where packages are (CMS_CONFIG_DIR, default /etc/config)"),
-    valued("save-dir", Some('t'), "DIR", "where changes are staged (CMS_SAVE_DIR, default /tmp/.uci)"),
-    valued("run-dir", None, "DIR", "where locks and maps are (CMS_RUN_DIR, default /run/cms)"),
-    valued("state-dir", None, "DIR", "where the log is to be (CMS_STATE_DIR, default /var/lib/cms)"),
+    of_transaction(valued(
+        "config-dir",
+        Some('c'),
+        "DIR",
+        "where packages are (CMS_CONFIG_DIR, default /etc/config)",
+    )),
+    of_transaction(valued(
+        "save-dir",
+        Some('t'),
+        "DIR",
+        "where changes are staged (CMS_SAVE_DIR, default /tmp/.uci)",
+    )),
+    of_transaction(valued(
+        "run-dir",
+        None,
+        "DIR",
+        "where locks and maps are (CMS_RUN_DIR, default /run/cms)",
+    )),
+    of_transaction(valued(
+        "state-dir",
+        None,
+        "DIR",
+        "where the log is to be (CMS_STATE_DIR, default /var/lib/cms)",
+    )),
     valued("message", Some('m'), "TEXT", "why, for the history of changes"),
-    valued("source", None, "NAME", "what changes are made through, for the history (default cms)"),
-    valued("lock-timeout", None, "SECONDS", "how long to wait for another writer (default 10)"),
-    valued("verify-timeout", None, "SECONDS", "how long to wait for those who verify a commit (default 5)"),
+    of_transaction(valued(
+        "source",
+        None,
+        "NAME",
+        "what changes are made through, for the history (default cms)",
+    )),
+    of_transaction(valued(
+        "lock-timeout",
+        None,
+        "SECONDS",
+        "how long to wait for another writer (default 10)",
+    )),
+    of_transaction(valued(
+        "verify-timeout",
+        None,
+        "SECONDS",
+        "how long to wait for those who verify a commit (default 5)",
+    )),
     flag("json", "output and errors as JSON"),
     flag("json-lines", "output as one JSON object a line"),
     short("dry-run", 'n', "show what a writing command would do, and do nothing"),
