@@ -501,9 +501,10 @@ cms_status cms_refresh(const cms_store *store,
 // As for cms_txn_commit. The commits are made nevertheless, and their texts follow.
 cms_status cms_flush(const cms_store *store);
 
-// Tells the number of the last commit. It grows with every commit that anyone makes through this library or
-// the command, and when cms_refresh finds a change; it is one load from memory, so that a program can look
-// often.
+// Tells the revision: the number, in the log, of the last transaction that the store shows. Commits, snapshots,
+// watches, the history and cms_undo use the same numbers. It grows with every commit that anyone makes through this
+// library or the command, and when cms_refresh finds a change; it is a few loads from memory, so that a program can
+// look often. Where there is no log it counts what was published, and is good only to tell whether something changed.
 cms_status cms_revision(const cms_store *store,
                         uint64_t *revision);
 
@@ -545,7 +546,7 @@ cms_status cms_snapshot_open(const cms_store *store, cms_snapshot **snapshot);
 // Closes a snapshot. NULL is ignored.
 void cms_snapshot_close(cms_snapshot *snapshot);
 
-// Tells the number of the last commit that the snapshot shows.
+// Tells the revision that the snapshot shows, as cms_revision.
 cms_status cms_snapshot_revision(const cms_snapshot *snapshot, uint64_t *revision);
 
 // Finds the value of a key, without copying it; for the key of a section, its type.

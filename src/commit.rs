@@ -84,19 +84,11 @@ pub(crate) struct Whole {
     pub text: Arc<Vec<u8>>,
 }
 
-/// The numbers of a commit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Numbers {
-    /// The revision that readers see it at, where there is a log or there are maps.
-    pub revision: Option<u64>,
-    /// Its sequence in the log, if it was logged.
-    sequence: Option<u64>,
-}
-
 /// What became of an attempt to put parts in place.
 pub(crate) enum Outcome<'p> {
-    /// All are in place.
-    Done(Numbers),
+    /// All are in place, as this revision: the transaction's number in the log. Where there is no log it is the round in
+    /// which the maps show it, if there are maps.
+    Done(Option<u64>),
     /// Someone has saved these files since they were read, and they are as that left them; the others are in
     /// place. Whether those survive a power cut, [`Ledger::settled`] tells.
     Again(Vec<&'p Place>),
@@ -153,7 +145,7 @@ impl Store {
                 return ledger.settled().map(|()| None);
             }
             match self.put_in_place(ledger, parts, why)? {
-                Outcome::Done(numbers) => return Ok(numbers.revision),
+                Outcome::Done(revision) => return Ok(revision),
                 Outcome::Again(places) => {
                     left.retain(|change| places.iter().any(|again| again.path == change.place.path));
                 }
@@ -296,11 +288,11 @@ impl Store {
         if again.is_empty() && durable.is_ok() {
             ledger.applied();
         }
-        let revision = self.publish(&states, sequence);
+        let shown = self.publish(&states, sequence.map(|sequence| ledger.logged(sequence)));
         if again.is_empty() {
             // In place it is in any case, and seen.
-            let numbers = Numbers { revision: revision.or(sequence), sequence };
-            return durable.and_then(|()| ledger.settled()).map(|()| Outcome::Done(numbers));
+            let revision = sequence.or(shown);
+            return durable.and_then(|()| ledger.settled()).map(|()| Outcome::Done(revision));
         }
         if let Err(error) = durable {
             ledger.unsettled(error);
@@ -329,7 +321,7 @@ impl Store {
             parts.push(Part { place, before, step: None, text: text.clone(), draft });
         }
         match self.put_in_place(ledger, parts, why)? {
-            Outcome::Done(numbers) => Ok(Some(numbers.sequence.unwrap_or(0))),
+            Outcome::Done(revision) => Ok(Some(revision.unwrap_or(0))),
             Outcome::Again(_) => Ok(None),
         }
     }

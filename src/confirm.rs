@@ -76,8 +76,7 @@ impl Store {
         let asked = |waiting: &u64| sequence.is_none_or(|sequence| sequence == *waiting);
         let waiting = pending.filter(asked).ok_or(Missing::Pending { asked: sequence, waiting: pending })?;
         let why = Why { message: message.map(str::to_owned), ..Why::new(Kind::Confirm, waiting) };
-        ledger.commit(&[], &why)?;
-        ledger.applied();
+        self.end_pending(&mut ledger, &why)?;
         self.forget_pending();
         Ok(waiting)
     }
@@ -129,6 +128,14 @@ impl Store {
             .map_err(Error::io("write", &path))
     }
 
+    /// Logs that nothing is pending any more.
+    fn end_pending(&self, ledger: &mut crate::ledger::Ledger<'_>, why: &Why) -> Result<()> {
+        let ended = ledger.commit(&[], why)?;
+        ledger.applied();
+        self.publish(&[], ended.map(|ended| ledger.logged(ended)));
+        Ok(())
+    }
+
     fn forget_pending(&self) {
         if let Some(path) = self.pending_path() {
             // Left behind, it makes whoever comes next look into the log.
@@ -162,9 +169,7 @@ impl Store {
         self.note_edits()?;
         if self.rollback_because(guard.baseline, &[], &why)?.is_none() {
             // It is as it was already; that this is the end of it is noted all the same.
-            let mut ledger = self.ledger()?;
-            ledger.commit(&[], &why)?;
-            ledger.applied();
+            self.end_pending(&mut self.ledger()?, &why)?;
         }
         self.forget_pending();
         Ok(())

@@ -286,11 +286,9 @@ impl Store {
             back.try_for_each(|(sequence, (entries, _))| ledger.take_back(*sequence, entries))
         });
         let again = match outcome {
-            Ok(Outcome::Done(numbers)) => {
+            Ok(Outcome::Done(revision)) => {
                 for ((request, _), sequence) in accepted.iter().zip(&sequences) {
-                    // All show at once, at the last one's revision, if it is that.
-                    let own = sequence.filter(|_| numbers.revision == last);
-                    request.answer(Ok(own.or(numbers.revision)));
+                    request.answer(Ok(sequence.or(revision)));
                 }
                 return Ok(Vec::new());
             }

@@ -15,7 +15,7 @@ use crate::durability::Durability;
 use crate::error::{Code, Error, Result};
 use crate::log::{self, Behind, Digest, Guard, Kind, Log, PackageChange, Record, Writer};
 use crate::package::Package;
-use crate::sharing::State;
+use crate::sharing::{Logged, State};
 use crate::step::Step;
 use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
@@ -66,6 +66,10 @@ pub(crate) struct Ledger<'s> {
     unsettled: Option<Error>,
     /// The segment that was appended to when the lock was taken; see [`Writer::rested_segment`].
     segment: u64,
+    /// The transaction before those that were appended last.
+    base: u64,
+    /// Whether edits of packages were noted with them that they do not concern.
+    strays: bool,
 }
 
 impl Store {
@@ -117,8 +121,7 @@ impl Store {
     /// As [`Store::ledger`], but texts that this store is to put in place later may not be.
     pub(crate) fn ledger_behind(&self) -> Result<Ledger<'_>> {
         crate::verify::check_may_commit()?;
-        let mut ledger =
-            Ledger { store: self, writer: None, waiting: Vec::new(), unsettled: None, segment: 0 };
+        let mut ledger = Ledger::new(self);
         let Some(log) = self.log() else { return Ok(ledger) };
         let timeout = self.options.lock_timeout;
         ledger.writer = match log.write(Instant::now() + timeout, timeout) {
@@ -191,15 +194,14 @@ impl Store {
                 edited.push((place, text));
             }
         }
-        ledger.note()?;
-        if !edited.is_empty() {
-            self.publish_edited(&edited, ledger.sequence());
+        if let Some(last) = ledger.write_down(Vec::new())? {
+            self.publish_edited(&edited, Logged { base: Some(ledger.base), last });
         }
         Ok(true)
     }
 
     /// Publishes texts that were changed by hand. One that has errors is not: what its map shows stays.
-    fn publish_edited(&self, edited: &[(Place, Arc<Vec<u8>>)], sequence: u64) {
+    fn publish_edited(&self, edited: &[(Place, Arc<Vec<u8>>)], logged: Logged) {
         let mut order: Vec<_> = edited.iter().collect();
         order.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
         let (mut locks, mut states) = (Vec::new(), Vec::new());
@@ -215,7 +217,7 @@ impl Store {
                 states.push(State { place, text: now, metadata, in_place: None, step: None });
             }
         }
-        self.publish(&states, Some(sequence));
+        self.publish(&states, Some(logged));
     }
 
     /// Reads a text for the log, which has to do with texts that have errors as well.
@@ -238,6 +240,12 @@ impl Drop for Ledger<'_> {
             // Nobody commits as long as the lock is held, and all texts are in place. Without it nothing is lost.
             let _ = self.store.snapshot_if_due(self);
         }
+    }
+}
+
+impl<'s> Ledger<'s> {
+    fn new(store: &'s Store) -> Self {
+        Self { store, writer: None, waiting: Vec::new(), unsettled: None, segment: 0, base: 0, strays: false }
     }
 }
 
@@ -386,7 +394,15 @@ impl Ledger<'_> {
 
     /// Notes what was changed by hand, if anything was.
     pub fn note(&mut self) -> Result<()> {
-        self.write_down(Vec::new()).map(|_| ())
+        if let Some(last) = self.write_down(Vec::new())? {
+            self.store.publish(&[], Some(self.logged(last)));
+        }
+        Ok(())
+    }
+
+    /// Returns what was appended last, up to this transaction, to be published.
+    pub fn logged(&self, last: u64) -> Logged {
+        Logged { base: (!self.strays).then_some(self.base), last }
     }
 
     /// Returns the number of the last transaction; 0 without a log.
@@ -404,10 +420,14 @@ impl Ledger<'_> {
         let Some(writer) = &mut self.writer else { return Ok(None) };
         let mut all = std::mem::take(&mut self.waiting);
         let noted = !all.is_empty() && records.is_empty() && writer.behind() == Behind::Nowhere;
+        let is_stray = |change: &PackageChange| !records.iter().any(|r| r.package(&change.package).is_some());
+        let mut edits = all.iter().filter(|record| record.kind == Kind::FileEdit);
+        let strays = edits.any(|record| record.packages.iter().any(is_stray));
         all.extend(records);
         if all.is_empty() {
             return Ok(None);
         }
+        (self.base, self.strays) = (writer.sequence(), strays);
         let survives =
             |change: &PackageChange| self.store.options.durability_of(&change.package) != Durability::None;
         let durable = all.iter().any(|record| {

@@ -198,16 +198,21 @@ impl Live {
         Transaction::new(self.clone())
     }
 
-    /// Returns the number of the last commit. It grows with every commit that is published, and whenever
-    /// [`Live::refresh`] finds a change. It starts again at some number when the run directory is lost.
+    /// Returns the revision: the number, in the log, of the last transaction that the maps show. Commits, snapshots,
+    /// watches, the history and `undo` use the same numbers. It grows with every transaction, also with one that notes
+    /// an edit by hand.
+    ///
+    /// Where there is no log (no state directory, or one that this user may not use), it counts what was published to
+    /// the maps: commits, and changes that [`Live::refresh`] finds. It is good for telling whether something has
+    /// changed, and for nothing else; after the run directory was lost it goes on from a larger number.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.inner.table.read(Table::revision)
     }
 
     /// Looks for texts that were changed by others, an editor or a program that knows nothing of maps, and
-    /// brings the open packages up to them. Returns whether there were any. It takes one `stat` for each open
-    /// package.
+    /// brings the open packages up to them. The log notes such changes, if it may be written. Returns whether there
+    /// were any. It takes one `stat` for each open package, and a look at the end of the log.
     ///
     /// # Errors
     ///

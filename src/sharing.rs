@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::error::{Damage, Error, Result};
 use crate::ledger::Ledger;
 use crate::lock::PackageLock;
-use crate::log::Log;
+use crate::log::{End, Log};
 use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, of_text};
 use crate::package::{Package, Touched};
 use crate::step::{Known, Step};
@@ -27,6 +27,15 @@ pub(crate) struct State<'a> {
     pub in_place: Option<Source>,
     /// What has led to it from another text, if that is known.
     pub step: Option<Edit<'a>>,
+}
+
+/// Transactions of the log that are to be shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Logged {
+    /// The transaction before them; `None` if they concern more packages than are published with them.
+    pub base: Option<u64>,
+    /// The last of them.
+    pub last: u64,
 }
 
 /// How a text came about.
@@ -169,8 +178,8 @@ impl Store {
         let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
         let old = shared.open(&place.name, &state.metadata, true).ok().flatten();
         let committed = publishing.committed();
-        let revision = publishing.next(None);
-        let made = self.publish_one(&state, None, &publishing, revision);
+        let round = publishing.next(None);
+        let made = self.publish_one(&state, None, &publishing, round);
         if made.is_ok() {
             old.iter().for_each(|old| old.retire(committed));
         }
@@ -179,8 +188,12 @@ impl Store {
     }
 
     /// Publishes what was just committed, to the maps there are. The texts are in place: whatever fails here
-    /// only means that readers have to look at them again. Returns the revision, if there is one.
-    pub(crate) fn publish(&self, states: &[State<'_>], sequence: Option<u64>) -> Option<u64> {
+    /// only means that readers have to look at them again. Returns the revision that the maps show; where there is no
+    /// log, the number of the round.
+    pub(crate) fn publish(&self, states: &[State<'_>], logged: Option<Logged>) -> Option<u64> {
+        if states.is_empty() && logged.is_none() {
+            return None;
+        }
         let options = self.options();
         if !states.iter().all(|state| self.is_logged(state.place)) {
             return None;
@@ -194,19 +207,50 @@ impl Store {
                 shared.begin(deadline).ok()?
             }
         };
-        let published = self.publish_to(&mut publishing, states, false, sequence);
+        if let Some(logged) = logged {
+            self.drop_stale(&publishing, states, logged);
+        }
+        let published = self.publish_to(&mut publishing, states, false, logged.map(|logged| logged.last));
         self.kept.keep(publishing);
         published.ok()
     }
 
-    /// Tells those who wait that the maps show everything up to a transaction.
-    pub(crate) fn announce(&self, sequence: u64) {
-        let options = self.options();
-        if let Some(shared) =
-            Shared::find(&options.dirs, &options.files, false).filter(|s| s.control().is_some())
-            && let Ok(publishing) = shared.begin(Instant::now() + options.lock_timeout)
-        {
-            publishing.announce(sequence);
+    /// Drops the maps that do not show what they will be said to: those of packages that transactions before these have
+    /// changed, whose writer has died before it published, or has another run directory.
+    fn drop_stale(&self, publishing: &Publishing, states: &[State<'_>], logged: Logged) {
+        let shown = publishing.revision();
+        if shown == Some(logged.last) || shown.is_some() && shown == logged.base {
+            return;
+        }
+        let missed = shown.filter(|shown| *shown < logged.last);
+        let names = missed.and_then(|shown| self.changed_since(shown).ok());
+        // A log that was begun anew does not tell.
+        let names = names.unwrap_or_else(|| publishing.shared().packages());
+        let published = |name: &String| states.iter().any(|state| state.place.name == *name);
+        for name in names.iter().filter(|name| !published(name)) {
+            // What a text with errors said before is all there is to be read.
+            let text = self.place(name.as_bytes()).and_then(|place| self.read_settled(&place));
+            if text.is_ok_and(|(text, _)| self.parse_for_map(name, text).is_ok()) {
+                publishing.drop_map(name);
+            }
+        }
+    }
+
+    /// Brings the maps up to the log where its last transaction was not published: its writer has died, or there were no
+    /// maps at the time. What is in the log and not in the texts is put there.
+    pub(crate) fn catch_up(&self, shared: &Shared, shown: Option<u64>) {
+        let Some(End { last, is_open }) = self.log().and_then(Log::end) else { return };
+        if shown == Some(last) {
+            return;
+        }
+        if shown.is_some_and(|shown| shown < last) || is_open {
+            // Whoever is at work publishes what it has done, and without rights there is nothing to be done.
+            let _ = self.show_last();
+        } else if let Ok(mut publishing) = shared.begin(Instant::now() + self.options().lock_timeout) {
+            // Maps are made from the texts, and so show all transactions whose texts are in place.
+            if publishing.revision().is_none_or(|shown| shown > last) {
+                publishing.show(last);
+            }
         }
     }
 
@@ -236,11 +280,11 @@ impl Store {
         };
         let is_late = !create && sequence.is_none() && !found.is_empty() && found.iter().all(is_shown);
         let is_commit = is_new && !is_late;
-        let revision = if is_commit { publishing.next(sequence) } else { publishing.revision() };
+        let round = if is_commit { publishing.next(sequence) } else { publishing.round() };
         let (mut made, mut kept) = (Vec::new(), Vec::new());
         let mut failed = Ok(());
         for (state, old) in found {
-            match self.publish_one(state, old.as_deref(), publishing, revision) {
+            match self.publish_one(state, old.as_deref(), publishing, round) {
                 Ok(Some(map)) => made.push(map),
                 Ok(None) => kept.extend(old),
                 Err(error) => {
@@ -255,11 +299,11 @@ impl Store {
             publishing.commit();
         }
         let done = made.iter().chain(kept.iter().map(|map| &**map));
-        done.for_each(|map| map.mark(false, crate::map::low(revision)));
+        done.for_each(|map| map.mark(false, crate::map::low(round)));
         publishing.keep(kept);
         // Of what could not be published there is no map any more, and so nothing older to be seen.
         sequence.iter().for_each(|sequence| publishing.announce(*sequence));
-        failed.map(|()| revision)
+        failed.map(|()| publishing.revision().unwrap_or(round))
     }
 
     /// Publishes one state to a map, or makes a new one. Returns that.
@@ -268,14 +312,14 @@ impl Store {
         state: &State<'_>,
         old: Option<&Map>,
         publishing: &Publishing,
-        revision: u64,
+        round: u64,
     ) -> Result<Option<Map>> {
         let hash = state.step.map_or_else(|| of_text(&state.text), |step| step.new.digest.hash);
         let source = match state.in_place {
             Some(in_place) => in_place.showing(hash, state.text.len() as u64),
             None => Source::of(&state.metadata, &state.text, hash),
         };
-        let seq = crate::map::low(revision);
+        let seq = crate::map::low(round);
         // What the text says was read already, if it was read as maps show it.
         let as_shown = self.options().dialect == Dialect::Cms && self.options().strict;
         let read = state.step.filter(|_| as_shown).map(|step| &step.new.package);

@@ -131,7 +131,7 @@ impl Snapshot {
         }
     }
 
-    /// Returns the revision: the number of the last commit that can be seen.
+    /// Returns the revision: the number, in the log, of the last transaction that can be seen; see [`Live::revision`].
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.inner.revision

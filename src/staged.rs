@@ -164,10 +164,10 @@ impl Store {
             }
         }
         match self.put_verified(ledger, parts, why) {
-            Ok(Outcome::Done(numbers)) => {
+            Ok(Outcome::Done(revision)) => {
                 staged.iter().flatten().try_for_each(|file| self.finish_staged(file))?;
                 let written = outcomes.iter_mut().filter(|outcome| outcome.written);
-                written.for_each(|outcome| outcome.revision = numbers.revision);
+                written.for_each(|outcome| outcome.revision = revision);
                 Ok(Some(outcomes))
             }
             // Those that are in place know it by their journals; see `Staging::lock`.

@@ -40,7 +40,7 @@ pub unsafe extern "C" fn cms_snapshot_close(snapshot: *mut cms_snapshot) {
     guard_void(|| drop(unsafe { take_back(snapshot) }));
 }
 
-/// Tells the number of the last commit that the snapshot shows.
+/// Tells the revision that the snapshot shows, as cms_revision.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_revision(
     snapshot: *const cms_snapshot,

@@ -233,9 +233,10 @@ pub unsafe extern "C" fn cms_flush(store: *const cms_store) -> cms_status {
     guard(|| Ok(unsafe { handle(store, "store") }?.0.flush()?))
 }
 
-/// Tells the number of the last commit. It grows with every commit that anyone makes through this library or
-/// the command, and when cms_refresh finds a change; it is one load from memory, so that a program can look
-/// often.
+/// Tells the revision: the number, in the log, of the last transaction that the store shows. Commits, snapshots,
+/// watches, the history and cms_undo use the same numbers. It grows with every commit that anyone makes through this
+/// library or the command, and when cms_refresh finds a change; it is a few loads from memory, so that a program can
+/// look often. Where there is no log it counts what was published, and is good only to tell whether something changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_revision(store: *const cms_store, revision: *mut u64) -> cms_status {
     guard(|| {

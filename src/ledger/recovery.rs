@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::{Ledger, cannot_be_written};
 use crate::error::{Error, Result};
-use crate::log::{self, Digest, PackageChange};
-use crate::sharing::State;
+use crate::log::{self, Digest, Log, PackageChange};
+use crate::sharing::{Logged, State};
 use crate::store::{Place, Store};
 
 impl Store {
@@ -23,13 +23,26 @@ impl Store {
     }
 
     pub(crate) fn finish_last(&self) -> Result<()> {
-        let Some(log) = self.log().filter(|log| log.is_open_ended()) else { return Ok(()) };
+        match self.log().is_some_and(Log::is_open_ended) {
+            true => self.show_last(),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`Store::finish_last`], and sees to it that the maps show the last transaction.
+    pub(crate) fn show_last(&self) -> Result<()> {
+        crate::verify::check_may_commit()?;
+        let Some(log) = self.log() else { return Ok(()) };
         // While another works there is nothing to recover from; without rights there is nothing to be done.
         match log.write(Instant::now(), Duration::ZERO) {
             Ok(writer) => {
-                let (waiting, unsettled, segment) = (Vec::new(), None, writer.rested_segment());
-                let writer = Some(writer);
-                Ledger { store: self, writer, waiting, unsettled, segment }.recover().map(|_| ())
+                let mut ledger = Ledger::new(self);
+                ledger.segment = writer.rested_segment();
+                ledger.writer = Some(writer);
+                ledger.recover()?;
+                let last = ledger.sequence();
+                self.publish(&[], Some(Logged { base: None, last }));
+                Ok(())
             }
             Err(Error::Locked { .. }) => Ok(()),
             Err(error) if cannot_be_written(&error) => Ok(()),
@@ -64,7 +77,8 @@ impl Ledger<'_> {
         }
         writer.mark_applied();
         self.store.deferred.clear();
-        self.store.announce(writer.sequence());
+        let logged = Logged { base: None, last: writer.sequence() };
+        self.store.publish(&[], Some(logged));
         Ok(recovered)
     }
 }

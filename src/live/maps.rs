@@ -29,10 +29,20 @@ pub(super) fn choose(store: &Store, own_revision: u64) -> (Place, Table) {
     };
     let control: Option<Control> = shared.as_ref().and_then(Shared::control);
     let shared = shared.filter(|_| control.is_some());
+    if let (Some(shared), Some(control), true) = (&shared, &control, ours) {
+        store.catch_up(shared, control.shown().1);
+    }
     let seed = control
         .as_ref()
         .map_or_else(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0), Control::seed);
-    (Place { shared, ours }, Table::new(seed, control.map(Arc::new), own_revision))
+    let mut table = Table::new(seed, control.map(Arc::new), own_revision);
+    table.private_revision = log_end(store);
+    (Place { shared, ours }, table)
+}
+
+/// Returns the last transaction whose text is certainly in place, for maps that are of this process alone.
+fn log_end(store: &Store) -> Option<u64> {
+    store.log().and_then(|log| log.reader(None).ok()).map(|reader| reader.sequence())
 }
 
 impl Inner {
@@ -106,10 +116,12 @@ impl Inner {
             _ => false,
         };
         if lost {
-            // The revisions go on from where they were, so that nobody takes two states for one.
+            // Without a log the revisions go on from where they were, so that nobody takes two states for one.
             let (chosen, mut table_now) = choose(&self.store, 0);
-            let now = table_now.revision();
-            table_now.own_revision = (table.revision() + 1).saturating_sub(now);
+            if self.store.log().is_none() {
+                let now = table_now.revision();
+                table_now.own_revision = (table.revision() + 1).saturating_sub(now);
+            }
             *place = chosen;
             self.replace_maps(table_now);
         }
@@ -197,9 +209,12 @@ impl Inner {
     }
 
     pub(super) fn refresh(&self) -> Result<bool> {
+        self.note_edits();
         let mut place = self.change();
         let mut changed = self.follow_directory(&mut place);
         let table = self.table.get();
+        // What was logged later may not be seen by what follows.
+        let logged = table.control.is_none().then(|| log_end(&self.store)).flatten();
         let (mut added, mut gone) = (Vec::new(), Vec::new());
         let mut failed = Ok(());
         for entry in table.entries() {
@@ -210,13 +225,33 @@ impl Inner {
                 Err(error) => failed = Err(error),
             }
         }
-        if !added.is_empty() || !gone.is_empty() {
-            changed = true;
+        if !added.is_empty() || !gone.is_empty() || logged != table.private_revision {
+            changed |= !added.is_empty() || !gone.is_empty();
             let own = table.own_revision
                 + u64::from(added.iter().any(|e| !e.map.usage().shared) || !gone.is_empty());
-            self.replace_maps(table.with(&added, &gone, own));
+            let mut next = table.with(&added, &gone, own);
+            next.private_revision = logged;
+            self.replace_maps(next);
         }
         failed.map(|()| changed)
+    }
+
+    /// Has the log note edits by others of the packages that are open, so that what is read of them has a revision, and
+    /// brings the maps up to the log. Where the log cannot be written that is left out.
+    fn note_edits(&self) {
+        let Some(shared) = self.shared().filter(|_| self.store.log().is_some()) else { return };
+        let table = self.table.get();
+        if let Some(control) = table.control.as_ref().filter(|_| self.change().ours) {
+            self.store.catch_up(&shared, control.shown().1);
+        }
+        let is_edited = |entry: &&Entry| match self.store.find(entry.name.as_bytes()) {
+            Ok((found, text)) => !self.is_up_to(&entry.map, &found, &text).unwrap_or(true),
+            Err(_) => false,
+        };
+        let edited: Vec<String> = table.entries().filter(is_edited).map(|e| e.name.to_string()).collect();
+        if !edited.is_empty() {
+            let _ = self.store.note_edits_of(&edited);
+        }
     }
 
     /// Returns the map to use in place of one, `None` in its place if the package is gone.

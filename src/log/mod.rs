@@ -94,6 +94,15 @@ pub(crate) struct Log {
     broken: AtomicBool,
 }
 
+/// The end of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    /// The last record; 0 if there is none.
+    pub last: u64,
+    /// Whether its texts may not be in place.
+    pub is_open: bool,
+}
+
 /// How many bytes are read at once to find the last record.
 const GLANCE: usize = 2 * writer::HINT_EVERY;
 
@@ -221,13 +230,19 @@ impl Log {
 
     /// Reports whether the last record may not have its texts in place, at the cost of reading a few bytes.
     pub fn is_open_ended(&self) -> bool {
-        let look = || -> Option<bool> {
-            let first = *self.segments().ok()?.last()?;
+        self.end().is_some_and(|end| end.is_open)
+    }
+
+    /// Finds the last record, at the cost of reading a few bytes; `None` if the log cannot be read.
+    pub fn end(&self) -> Option<End> {
+        let look = || -> Option<End> {
+            let firsts = self.segments().ok()?;
+            let Some(first) = firsts.last().copied() else { return Some(End { last: 0, is_open: false }) };
             let open = self.files.open(&self.path(first)).ok()?;
             let head = Head::decode(&self.files.read_at(&open, 0, HEAD).ok()?).ok()?;
             let length = usize::try_from(open.file.metadata().ok()?.len()).ok()?;
             let (mut offset, mut wanted) = (head.hint as usize, GLANCE);
-            let (mut applied, mut chain) = (true, None);
+            let (mut applied, mut chain, mut last) = (true, None, first - 1);
             // Mostly one turn: the last record is not far behind where the hint leads to.
             while offset != 0 {
                 let bytes = self.files.read_at(&open, offset as u64, wanted.max(GLANCE)).ok()?;
@@ -235,10 +250,12 @@ impl Log {
                 let first = chain.is_none().then(|| segment::frame(&bytes, 0)).flatten();
                 if let Some(first) = first {
                     (applied, chain, end) = (first.applied, Some(first.chain), first.end);
+                    last = sequence_of(&first)?;
                 }
                 let start = end;
                 for frame in chain.into_iter().flat_map(|chain| segment::frames(&bytes, start, chain)) {
                     (applied, chain, end) = (frame.applied, Some(frame.chain), frame.end);
+                    last = sequence_of(&frame)?;
                 }
                 // What was read may end within a record, which is then read anew.
                 let next = bytes.get(end..end + 4).and_then(|bytes| bytes.try_into().ok());
@@ -248,9 +265,9 @@ impl Log {
                     break;
                 }
             }
-            Some(!applied)
+            Some(End { last, is_open: !applied })
         };
-        look().unwrap_or(false)
+        look()
     }
 
     fn text_path(&self, package: &str) -> PathBuf {
@@ -306,6 +323,11 @@ impl Log {
         }
         Ok(None)
     }
+}
+
+/// Returns the sequence that a record says it has.
+fn sequence_of(frame: &Frame<'_>) -> Option<u64> {
+    wire::Reader(frame.body).number()
 }
 
 /// Makes a directory that only its owner may read: values may be secrets.

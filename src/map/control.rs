@@ -1,22 +1,29 @@
-//! The control file of a store: the number of the last commit, shared by all its maps.
+//! The control file of a store: the last round of publishing, shared by all its maps, and the revision it shows.
+//!
+//! Each time something is published is a *round*. Rounds tell old values in the maps from new ones, and nobody outside
+//! is given their numbers. A *revision* is the number of a transaction in the log. Each round belongs to one revision,
+//! which never changes: a writer notes it for the new round before that counts. So a reader gets both from one look. A
+//! round without a transaction (a map that was made anew) has the revision of the round before. Where there is no log,
+//! or a version of cms that does not note revisions has published, there is none.
 //!
 //! Writers take the lock on the file for the short time they publish, so that there is one at a time:
 //! 1. `begun` becomes the new number; each map concerned is marked as begun.
 //! 2. The blocks are published in all maps.
-//! 3. `committed` becomes the new number: from here on snapshots see the commit, all of it.
+//! 3. The round's revision is noted, then `committed` becomes the new number: from here on snapshots see the commit, all
+//!    of it.
 //! 4. The maps are marked as done.
 //!
 //! A writer that dies between 1 and 3 leaves `begun` ahead of `committed`. Whoever publishes next finds that,
 //! retires the maps that were begun and not done, and goes on with the number after: see `Shared::begin`.
 //!
-//! Revisions have 64 bits, the words of the file 32, since some machines have no wider atomics. How often
+//! Rounds have 64 bits, the words of the file 32, since some machines have no wider atomics. How often
 //! the low half has come round is kept twice. The writer that passes the end raises the first copy, clears
 //! the low half, raises the second; a reader takes them the other way about and starts again if the two
 //! copies differ. It does so at most once in four thousand million commits.
 
 //!
 //! Watches wait for `logged`. A process that is going to wait sets a bit of `waiting`, looks once more whether there
-//! is something new, and waits; a writer stores `logged`, takes the bits and wakes those who wait. One of the two
+//! is something new, and waits; a writer stores `logged`, the low half of the revision, takes the bits and wakes those who wait. One of the two
 //! sees what the other has stored, since both are sequentially consistent. A process that dies while it waits
 //! leaves at most a bit that costs the next writer one system call. Who only reads never writes to the file.
 
@@ -26,8 +33,8 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 use super::format::{
-    C_BEGUN, C_COMMITTED, C_LOGGED, C_MAGIC, C_ROUNDS_AFTER, C_ROUNDS_BEFORE, C_SEED, C_VERSION, C_WAITING,
-    CONTROL, CONTROL_MAGIC, Seq, VERSION, low,
+    C_BEGUN, C_COMMITTED, C_LOGGED, C_MAGIC, C_REVISION_SIZE, C_REVISIONS, C_ROUNDS_AFTER, C_ROUNDS_BEFORE,
+    C_SEED, C_VERSION, C_WAITING, CONTROL, CONTROL_MAGIC, Seq, VERSION, low,
 };
 use super::hash::{u32_at, u64_at};
 use super::region::Region;
@@ -54,7 +61,7 @@ impl Words for Region {
 /// How often a reader tries again before it takes what it has; see the module documentation.
 const TRIES: u32 = 16;
 
-/// Reads the number of the last commit.
+/// Reads the number of the last round.
 pub(super) fn committed(words: &impl Words) -> u64 {
     for _ in 0..TRIES {
         let after = words.load(C_ROUNDS_AFTER);
@@ -67,17 +74,52 @@ pub(super) fn committed(words: &impl Words) -> u64 {
     u64::from(words.load(C_ROUNDS_BEFORE)) << 32
 }
 
-/// Writes the number of the last commit; one at a time.
-pub(super) fn commit(words: &impl Words, revision: u64) {
-    let [_, _, _, _, a, b, c, d] = revision.to_le_bytes();
+/// Writes the number of the last round; one at a time.
+pub(super) fn commit(words: &impl Words, round: u64) {
+    let [_, _, _, _, a, b, c, d] = round.to_le_bytes();
     let rounds = u32::from_le_bytes([a, b, c, d]);
     if words.load(C_ROUNDS_BEFORE) != rounds {
         words.store(C_ROUNDS_BEFORE, rounds);
     }
-    words.store(C_COMMITTED, low(revision).0);
+    words.store(C_COMMITTED, low(round).0);
     if words.load(C_ROUNDS_AFTER) != rounds {
         words.store(C_ROUNDS_AFTER, rounds);
     }
+}
+
+/// Returns where the revision of a round is noted. Round and revision are written in an order that lets a reader who
+/// finds the round before and after the revision know that they belong together.
+fn revision_of(round: u64) -> usize {
+    C_REVISIONS + if round.is_multiple_of(2) { 0 } else { C_REVISION_SIZE }
+}
+
+/// Notes the revision of the round that is about to count; one at a time.
+pub(super) fn note_revision(words: &impl Words, round: u64, revision: Option<u64>) {
+    let at = revision_of(round);
+    let [a, b, c, d, e, f, g, h] = revision.map_or(0, |revision| revision + 1).to_le_bytes();
+    words.store(at, 0);
+    words.store(at + 4, u32::from_le_bytes([a, b, c, d]));
+    words.store(at + 8, u32::from_le_bytes([e, f, g, h]));
+    words.store(at, low(round).0);
+}
+
+/// Reads the number of the last round, and the revision that belongs to it.
+pub(super) fn shown(words: &impl Words) -> (u64, Option<u64>) {
+    for _ in 0..TRIES {
+        let round = committed(words);
+        let at = revision_of(round);
+        let is_its = || words.load(at) == low(round).0;
+        if is_its() {
+            let (low, high) = (words.load(at + 4), words.load(at + 8));
+            if is_its() {
+                return (round, (u64::from(high) << 32 | u64::from(low)).checked_sub(1));
+            }
+        } else if committed(words) == round {
+            // Whoever has published knew nothing of revisions.
+            return (round, None);
+        }
+    }
+    (committed(words), None)
 }
 
 /// An open control file.
@@ -119,9 +161,17 @@ impl Control {
         self.region.bytes(C_SEED, 8).map_or(0, |bytes| u64_at(bytes, 0))
     }
 
-    /// Returns the number of the last commit.
-    pub fn revision(&self) -> u64 {
+    /// Returns the number of the last round.
+    pub fn round(&self) -> u64 {
         committed(&self.region)
+    }
+
+    /// Returns the number of the last round, and the revision that its maps show; `None` where no log is known to
+    /// belong to them.
+    pub fn shown(&self) -> (u64, Option<u64>) {
+        let (round, revision) = shown(&self.region);
+        // Versions of cms that note no revisions announce them all the same.
+        (round, revision.or_else(|| self.logged().map(|seq| seq.0.into())))
     }
 
     /// Returns the number of the last commit that began to publish.
@@ -133,8 +183,10 @@ impl Control {
         Words::store(&self.region, C_BEGUN, seq.0);
     }
 
-    pub(super) fn set_committed(&self, revision: u64) {
-        commit(&self.region, revision);
+    /// Makes a round count, with the revision it shows.
+    pub(super) fn set_committed(&self, round: u64, revision: Option<u64>) {
+        note_revision(&self.region, round, revision);
+        commit(&self.region, round);
     }
 }
 

@@ -138,13 +138,17 @@ pub(super) const SRC_SIZE: usize = SRC_FIELDS + 9 * 8;
 pub(super) const C_MAGIC: usize = 0;
 pub(super) const C_VERSION: usize = C_MAGIC + 8;
 pub(super) const C_SEED: usize = C_VERSION + 8;
-/// The sequence of the last commit, and twice how often it has come round.
+/// The number of the last round, and twice its upper half.
 pub(super) const C_COMMITTED: usize = 64;
 pub(super) const C_ROUNDS_BEFORE: usize = C_COMMITTED + 4;
 pub(super) const C_ROUNDS_AFTER: usize = C_ROUNDS_BEFORE + 4;
+/// The revision that belongs to a round, for the last round and the one before: the round, and the revision and one more
+/// in two halves.
+pub(super) const C_REVISIONS: usize = 80;
+pub(super) const C_REVISION_SIZE: usize = 12;
 /// The sequence of the last commit that began to publish.
 pub(super) const C_BEGUN: usize = 128;
-/// The low half of the sequence of the log up to which the maps show everything; 0 if that is not known.
+/// The low half of the revision that the maps show, to be waited for; 0 if that is not known.
 pub(super) const C_LOGGED: usize = 192;
 /// Who waits for that to change: see `control`.
 pub(super) const C_WAITING: usize = C_LOGGED + 4;

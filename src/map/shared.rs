@@ -260,18 +260,18 @@ impl Shared {
     }
 
     fn take_over(&self, control: Control, lock: OpenFile, standing: Standing) -> Publishing {
-        let revision = self.mend(&control);
+        let (round, revision) = self.mend(&control);
         let (shared, process) = (self.clone(), std::process::id());
-        Publishing { shared, process, control, standing, lock, revision, maps: Vec::new() }
+        Publishing { shared, process, control, standing, lock, round, revision, maps: Vec::new() }
     }
 
     /// Mends what a writer that died has left; see the documentation of `control`. Returns the number of the last
-    /// commit.
-    fn mend(&self, control: &Control) -> u64 {
-        let revision = control.revision();
-        let committed = low(revision);
+    /// round and the revision it shows.
+    fn mend(&self, control: &Control) -> (u64, Option<u64>) {
+        let (round, revision) = control.shown();
+        let committed = low(round);
         if control.begun() == committed {
-            return revision;
+            return (round, revision);
         }
         for package in self.packages() {
             let Ok(open) = self.open_file(&self.path_of(&package), true, None) else { continue };
@@ -287,11 +287,12 @@ impl Shared {
                 map.mark(false, begun);
             }
         }
-        // The number that was begun is not used again. What was published of it is complete, or retired.
+        // The number that was begun is not used again. What was published of it is complete, or retired; but other maps
+        // of the same transaction may not show it, so the revision stays what it was.
         let skipped = control.begun().0.wrapping_sub(committed.0);
-        let revision = revision + u64::from(skipped);
-        control.set_committed(revision);
-        revision
+        let round = round + u64::from(skipped);
+        control.set_committed(round, revision);
+        (round, revision)
     }
 }
 

@@ -28,8 +28,10 @@ pub(crate) struct Table {
     pub seed: u64,
     /// The control file they belong to, if they are shared.
     pub control: Option<Arc<Control>>,
-    /// How often maps that are not shared have been made anew.
+    /// How often maps that are not shared have been made anew: for where there is no log to take the revision from.
     pub own_revision: u64,
+    /// The revision that maps which are not shared show.
+    pub private_revision: Option<u64>,
     /// Open addressing; the length is a power of two and at least twice the number of entries.
     slots: Box<[OnceLock<Entry>]>,
     /// The packages of short names once more, to be found in a few steps; as long as `slots`.
@@ -65,40 +67,46 @@ impl ShortName {
 
 impl Table {
     pub fn new(seed: u64, control: Option<Arc<Control>>, own_revision: u64) -> Self {
-        Self::with_slots(4, seed, control, own_revision)
+        Self::with_slots(4, seed, control, own_revision, None)
     }
 
-    fn with_slots(slots: usize, seed: u64, control: Option<Arc<Control>>, own_revision: u64) -> Self {
+    fn with_slots(
+        slots: usize,
+        seed: u64,
+        control: Option<Arc<Control>>,
+        own_revision: u64,
+        private_revision: Option<u64>,
+    ) -> Self {
         Self {
             seed,
             control,
             own_revision,
+            private_revision,
             slots: (0..slots).map(|_| OnceLock::new()).collect(),
             short: (0..slots).map(|_| OnceLock::new()).collect(),
             len: AtomicUsize::new(0),
         }
     }
 
-    /// Returns the number of the last commit, and the sequence by which the maps tell old from new. Both come
-    /// from one look: a commit in between would make a number of what cannot be seen.
+    /// Returns the revision, and the round by which the maps tell old from new. Both come from one look: a commit in
+    /// between would make a number of what cannot be seen. Where there is no log the revision counts rounds.
     pub fn now(&self) -> (u64, Seq) {
-        match &self.control {
-            Some(control) => {
-                let committed = control.revision();
-                (committed + self.own_revision, low(committed))
-            }
-            None => (self.own_revision, low(self.own_revision)),
-        }
+        let (round, revision) = match &self.control {
+            Some(control) => control.shown(),
+            None => (0, self.private_revision),
+        };
+        let seq = if self.control.is_some() { low(round) } else { low(self.own_revision) };
+        (revision.unwrap_or(round + self.own_revision), seq)
     }
 
-    /// Returns the number of the last commit.
+    /// Returns the revision.
     pub fn revision(&self) -> u64 {
         self.now().0
     }
 
-    /// Returns the sequence by which the maps tell old from new.
+    /// Returns the round by which the maps tell old from new.
     pub fn seq(&self) -> Seq {
-        self.now().1
+        self.control.as_ref().map_or(low(self.own_revision), |control| low(control.round()))
     }
 
     /// Finds a package by name and its hash.
@@ -175,7 +183,8 @@ impl Table {
         let kept = self.entries().filter(|entry| !other.contains(&entry.name));
         let all: Vec<Entry> = kept.cloned().chain(added.iter().cloned()).collect();
         let slots = (all.len() * 2 + 2).next_power_of_two();
-        let table = Self::with_slots(slots, self.seed, self.control.clone(), own_revision);
+        let (control, revision) = (self.control.clone(), self.private_revision);
+        let table = Self::with_slots(slots, self.seed, control, own_revision, revision);
         table.len.store(all.len(), Ordering::Relaxed);
         all.into_iter().for_each(|entry| table.insert(entry));
         table

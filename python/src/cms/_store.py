@@ -220,7 +220,7 @@ class Store(Root, Log):
 
     @property
     def revision(self) -> int:
-        """The number of the last commit. It grows with every commit that anyone makes."""
+        """The number, in the log, of the last transaction shown. It grows with every commit that anyone makes."""
         number = _ffi.c_uint64()
         if self._look(self._ref, byref(number)):
             check(self._lib.cms_revision(self._use(), number))

@@ -18,7 +18,10 @@ pub(crate) struct Publishing {
     pub(super) control: Control,
     pub(super) standing: Standing,
     pub(super) lock: OpenFile,
-    pub(super) revision: u64,
+    /// The last round, or the one that was begun.
+    pub(super) round: u64,
+    /// The revision it shows.
+    pub(super) revision: Option<u64>,
     /// Maps that were published to before, the last one at the end.
     pub(super) maps: Vec<OpenMap>,
 }
@@ -38,7 +41,7 @@ impl Publishing {
         if !held || Standing::at(&self.shared.control_path()) != Some(self.standing) {
             return None;
         }
-        self.revision = self.shared.mend(&self.control);
+        (self.round, self.revision) = self.shared.mend(&self.control);
         Some(self)
     }
 
@@ -91,31 +94,57 @@ impl Publishing {
         self.control.seed()
     }
 
-    /// Returns the number of the last commit.
+    /// Returns the last round, as the maps note it.
     pub fn committed(&self) -> Seq {
-        low(self.control.revision())
+        low(self.control.round())
     }
 
-    /// Returns the same, all of it.
-    pub fn revision(&self) -> u64 {
-        self.control.revision()
+    /// Returns the last round, all of it, or the one that was begun.
+    pub fn round(&self) -> u64 {
+        self.round
     }
 
-    /// Returns the number the next commit gets, and notes that it has begun: that of its transaction in the log, if
-    /// it can be.
-    pub fn next(&mut self, sequence: Option<u64>) -> u64 {
-        self.revision = (self.revision + 1).max(sequence.unwrap_or(0));
-        self.control.set_begun(low(self.revision));
+    /// Returns the revision that the maps show, or are about to; `None` where no log is known to belong to them.
+    pub fn revision(&self) -> Option<u64> {
         self.revision
     }
 
-    /// Makes the commit that was begun visible to new snapshots.
-    pub fn commit(&self) {
-        self.control.set_committed(self.revision);
+    /// Begins a round and returns its number. It shows this revision, or else what the one before has shown.
+    pub fn next(&mut self, revision: Option<u64>) -> u64 {
+        self.round += 1;
+        if low(self.round) == Seq::default() {
+            // Maps take it for no round at all.
+            self.round += 1;
+        }
+        self.revision = revision.or(self.revision);
+        self.control.set_begun(low(self.round));
+        self.round
     }
 
-    /// Notes that the maps show everything up to a transaction of the log, and wakes those who wait for it.
+    /// Makes the round that was begun visible to new snapshots.
+    pub fn commit(&self) {
+        self.control.set_committed(self.round, self.revision);
+    }
+
+    /// Wakes those who wait for a transaction of the log: the maps show everything up to it.
     pub fn announce(&self, sequence: u64) {
         self.control.set_logged(low(sequence), &self.lock.file);
+    }
+
+    /// As [`Publishing::announce`], where nothing was published for the transaction.
+    pub fn show(&mut self, sequence: u64) {
+        if self.revision != Some(sequence) {
+            self.next(Some(sequence));
+            self.commit();
+        }
+        self.announce(sequence);
+    }
+
+    /// Has readers make the map of a package anew: it may not show what they are told it does.
+    pub fn drop_map(&self, package: &str) {
+        if let Ok(open) = self.shared.open_file(&self.shared.path_of(package), true, None) {
+            super::MapFile(open).retire(self.committed());
+        }
+        self.shared.remove(package);
     }
 }
