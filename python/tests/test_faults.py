@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import pytest
 
@@ -90,3 +91,123 @@ def test_m7_values_are_bytes(store: cms.Store, odd: Path) -> None:
     for key in ("odd.b.caf\udce9", "odd.caf\udce9.x"):
         with pytest.raises(cms.Invalid):
             store.set(key, "names are not")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "@read_file /etc/passwd",
+        "@format {env[HOME]}",
+        "@jinja {{ 7 * 7 }}",
+        '@json {"a": 1}',
+        "@int 7",
+        "@bool true",
+        "@str @format {this}",
+        "@none",
+        "@del",
+        "@reset",
+        "@merge",
+        "@insert 0",
+        "@get lan",
+        "@empty",
+        "@",
+        "@nothing known",
+        "dynaconf_merge",
+        "dynaconf_merge_unique",
+    ],
+)
+def test_m5_dynaconf_takes_values_as_data(store: cms.Store, value: str) -> None:
+    dynaconf = pytest.importorskip("dynaconf")
+    with store.transaction() as txn:
+        txn["network.lan.note"] = value
+        txn["network.lan.dns"] = [value, "1.1.1.1", value]
+        txn["network.lan.dynaconf_merge"] = value
+    settings = dynaconf.Dynaconf(core_loaders=[], loaders=["cms.dynaconf"], CMS_STORE_FOR_DYNACONF=store)
+    for _ in range(2):
+        assert settings.network.lan.note == value
+        assert list(settings.network.lan.dns) == [value, "1.1.1.1", value]
+        assert settings.network.lan.dynaconf_merge == value
+        assert settings("network.lan.note") == settings.get("network.lan.note") == value
+        assert settings.as_dict()["NETWORK"]["lan"]["note"] == value
+        assert settings.get_fresh("network").lan.note == value
+        store.delete("network.lan.proto")
+        assert "proto" in settings.network.lan
+        settings.reload()
+        assert "proto" not in settings.network.lan
+        store.set("network.lan.proto", "static")
+        settings.reload()
+
+
+def test_m5_dynaconf_validates_what_was_loaded(store: cms.Store) -> None:
+    dynaconf = pytest.importorskip("dynaconf")
+    settings = dynaconf.Dynaconf(
+        core_loaders=[],
+        loaders=["cms.dynaconf"],
+        CMS_STORE_FOR_DYNACONF=store,
+        validators=[dynaconf.Validator("NETWORK.lan.proto", is_in=["static"])],
+    )
+    assert settings.network.lan.proto == "static"
+    store.set("network.lan.proto", "dhcp")
+    with pytest.raises(dynaconf.ValidationError):
+        settings.reload()
+        settings.validators.validate_all()
+
+
+def _settings(fields: Dict[str, Any], key: str, store: cms.Store) -> Any:
+    """Makes settings with these fields, each a type and a default, that come from a section or a package."""
+    settings = pytest.importorskip("pydantic_settings")
+    pydantic = pytest.importorskip("pydantic")
+    from cms.pydantic import StoreSource
+
+    def sources(cls: Any, /, settings_cls: Any, **_: Any) -> Any:
+        return (StoreSource(settings_cls, key, store),)
+
+    base = type("Base", (settings.BaseSettings,), {"settings_customise_sources": classmethod(sources)})
+    return pydantic.create_model("Made", __base__=base, **fields)()
+
+
+def test_m6_optional_fields_are_converted_as_those_without(store: cms.Store) -> None:
+    with store.transaction() as txn:
+        txn["network.lan.on"], txn["network.lan.off"] = "enabled", "disabled"
+        txn["network.lan.flags"] = ["on", "off"]
+        txn["network.lan.mtu"] = 1400
+    fields: Dict[str, Any] = {
+        "on": (Optional[bool], None),
+        "off": (Union[None, bool], None),
+        "flags": (Optional[List[bool]], None),
+        "mtu": (Optional[int], None),
+        "device": (Optional[List[str]], None),
+        "dns": (Optional[Tuple[str, ...]], None),
+        "proto": (Union[str, List[str]], ""),
+        "missing": (Optional[bool], None),
+    }
+    if sys.version_info >= (3, 10):
+        fields["netmask"] = (eval("str | None"), None)
+        fields["ipaddr"] = (eval("list[str] | None"), None)
+        fields["mtu"] = (eval("int | None"), None)
+    lan = _settings(fields, "network.lan", store)
+    assert (lan.on, lan.off, lan.flags, lan.mtu) == (True, False, [True, False], 1400)
+    assert (lan.device, lan.dns, lan.proto, lan.missing) == (["br-lan"], ("1.1.1.1", "8.8.8.8"), "static", None)
+    if sys.version_info >= (3, 10):
+        assert (lan.netmask, lan.ipaddr) == ("255.255.255.0", ["192.168.1.1"])
+
+
+def test_m6_optional_models_are_filled_as_those_without(store: cms.Store) -> None:
+    pydantic = pytest.importorskip("pydantic")
+    with store.transaction() as txn:
+        txn["network.lan.force_link"] = "enabled"
+    aliased = (Optional[bool], pydantic.Field(None, validation_alias="force_link"))
+    lan = pydantic.create_model("Lan", forced=aliased, device=(Optional[List[str]], None))
+    network = _settings({"lan": (Optional[lan], None), "guest": (Optional[lan], None)}, "network", store)
+    assert (network.lan.forced, network.lan.device, network.guest) == (True, ["br-lan"], None)
+
+
+def test_m6_an_alias_that_no_option_can_have_is_not_in_the_store(store: cms.Store) -> None:
+    pydantic = pytest.importorskip("pydantic")
+    choices = pydantic.AliasChoices("no-option", "kuchnia łącze", "", "proto")
+    fields = {
+        "force": (bool, pydantic.Field(True, validation_alias="force-link")),
+        "proto": (str, pydantic.Field("none", validation_alias=choices)),
+    }
+    lan = _settings(fields, "network.lan", store)
+    assert (lan.force, lan.proto) == (True, "static")

@@ -4,13 +4,14 @@
 
 Each package becomes a setting: `settings.NETWORK.lan.ipaddr`. CMS_FOR_DYNACONF, a setting or a variable of the
 environment, names the packages, all without it; CMS_STORE_FOR_DYNACONF, a setting, may be an open `cms.Store`.
-Values are texts and lists of texts, as they are in the file; validators of dynaconf cast them.
+Values are texts and lists of texts, as they are in the file, also if they begin with "@"; validators of dynaconf cast
+them.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 from ._default import default_store
 from ._errors import Error
@@ -38,8 +39,25 @@ def load(
             names = named.replace(",", " ").split() if isinstance(named, str) else list(named)
             for name in names or list(snapshot):
                 if key is None or key.lower() == name.lower():
-                    data = {name.upper(): snapshot.package(name).to_dict()}
-                    obj.update(data, loader_identifier=IDENTIFIER, validate=validate)
+                    _put(obj, name.upper(), snapshot.package(name).to_dict())
     except Error:
         if not silent:
             raise
+    if validate:
+        obj.validators.validate()
+
+
+def _put(obj: Any, name: str, sections: Dict[str, Any]) -> None:
+    """Makes the sections of a package a setting, with values as they are.
+
+    What is given to `update` dynaconf parses: it reads the file that "@read_file PATH" names, and merges lists that
+    have an item "dynaconf_merge". What is put into the setting afterwards it takes as it is.
+    """
+    seen: Dict[str, Any] = {}
+    obj.update({name: seen}, loader_identifier=IDENTIFIER, validate=False)
+    setting = obj.store[name]
+    kind = type(setting)
+    for section, options in sections.items():
+        setting[section] = options if kind is dict else kind(options, box_settings=obj)
+    # What dynaconf tells of where a setting comes from is this dict.
+    seen.update(sections)

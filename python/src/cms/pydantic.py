@@ -13,7 +13,9 @@ Needs the package pydantic-settings, which `import cms` does not.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Tuple, Type
+import re
+import types
+from typing import Annotated, Any, Dict, List, Mapping, Optional, Tuple, Type, Union, get_args, get_origin
 
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
@@ -23,6 +25,9 @@ from ._convert import boolean
 from ._default import default_store
 from ._snapshot import Snapshot
 from ._store import Store
+
+# `Optional[int]`, and `int | None`, which Python 3.9 does not have.
+_UNIONS = (Union, getattr(types, "UnionType", Union))
 
 
 class StoreSource(PydanticBaseSettingsSource):
@@ -69,25 +74,55 @@ class StoreSource(PydanticBaseSettingsSource):
 
 
 def _names(field: FieldInfo, field_name: str) -> Tuple[str, ...]:
+    """Returns the names of a field that an option or a section can have. Other aliases are not in the store."""
     alias = field.validation_alias or field.alias
-    if isinstance(alias, AliasChoices):
-        return tuple(choice for choice in alias.choices if isinstance(choice, str))
-    return (alias,) if isinstance(alias, str) else (field_name,)
+    names: Tuple[Any, ...] = alias.choices if isinstance(alias, AliasChoices) else (alias,)  # type: ignore[assignment]
+    if not isinstance(alias, (str, AliasChoices)):
+        names = (field_name,)
+    return tuple(name for name in names if isinstance(name, str) and _NAME.fullmatch(name))
+
+
+# A name, or a selector.
+_NAME = re.compile(r"[A-Za-z0-9_]+|@.*")
+
+
+def _kinds(annotation: Any) -> List[Any]:
+    """Returns the types that a field may have, without None and what is only annotated."""
+    if get_origin(annotation) is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if get_origin(annotation) in _UNIONS:
+        return [kind for one in get_args(annotation) for kind in _kinds(one)]
+    return [] if annotation is None or annotation is type(None) else [annotation]
+
+
+def _is_list(kind: Any) -> bool:
+    return (get_origin(kind) or kind) in (list, tuple, set, frozenset)
+
+
+def _inner(kinds: List[Any], at: int) -> Any:
+    """Returns the type of what is inside of one of these, if it says."""
+    inside = [get_args(kind)[at] for kind in kinds if len(get_args(kind)) > at]
+    return inside[0] if inside else None
 
 
 def _plain(value: Any, annotation: Any) -> Any:
     """Makes dicts of sections, and of truth values what pydantic knows: "enabled" it does not."""
+    kinds = _kinds(annotation)
     if isinstance(value, Mapping):
-        fields = getattr(annotation, "model_fields", {})
-        return {name: _plain(inner, getattr(fields.get(name), "annotation", None)) for name, inner in value.items()}
-    if annotation is bool and isinstance(value, str):
+        fields = {}
+        for field_name, field in getattr(kinds[0] if kinds else None, "model_fields", {}).items():
+            fields.update(dict.fromkeys(_names(field, field_name), field.annotation))
+        other = _inner(kinds, 1)
+        return {name: _plain(inner, fields.get(name, other)) for name, inner in value.items()}
+    lists = [kind for kind in kinds if _is_list(kind)]
+    if isinstance(value, list):
+        return [_plain(item, _inner(lists, 0)) for item in value]
+    if lists and len(lists) == len(kinds):
+        # A string is a list of one.
+        return [_plain(value, _inner(lists, 0))]
+    if bool in kinds and str not in kinds:
         try:
             return boolean(value)
         except ValueError:
-            return value
-    # A string is a list of one.
-    return [value] if _is_list(annotation) and isinstance(value, str) else value
-
-
-def _is_list(annotation: Any) -> bool:
-    return getattr(annotation, "__origin__", annotation) in (list, tuple, set, frozenset)
+            pass
+    return value
