@@ -45,6 +45,7 @@ for source in read watch transaction history iterate typed_struct daemon smoke f
 build smoke_cc smoke.cc
 build subscribe subscribe.c -pthread
 build verify verify.c
+build forked forked.c -pthread
 build stress stress.c -std=c11 -Wno-c++-compat -pthread
 
 fresh
@@ -100,6 +101,10 @@ expect verify "refused by verify (process $verifier): network.lan.mtu: 9001 is m
     "$("$work/verify" 1400 2>&1)$("$work/verify" 9001 2>&1)"
 exec 3>&-
 wait $verifier
+fresh && expect "forked (sleeping children hold no locks)" "all good" "$("$work/forked")"
+# Without AddressSanitizer, which keeps memory of its own.
+$cc -std=c99 $strict "$here/unload.c" -o "$work/unload" -pthread -ldl
+fresh && expect "unload (dlopen, threads, dlclose)" "all good" "$("$work/unload" "$lib/libcms.so" 2>&1)"
 smoke_store && expect smoke "all good" "$("$work/smoke")"
 smoke_store && expect "smoke (C++)" "all good" "$("$work/smoke_cc")"
 smoke_store && expect faults "all good" "$("$work/faults")"

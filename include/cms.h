@@ -48,6 +48,7 @@
  * Manners   The library prints nothing, exits never, starts no thread but for cms_subscribe, cms_verify and
  *           texts that are written later (see cms_options), and changes neither signal handlers nor the
  *           locale. Only where memory runs out it says so on the standard error output and aborts.
+ *           Once loaded it stays in the process until that ends: dlclose does not unload it.
  */
 
 

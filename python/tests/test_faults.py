@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import multiprocessing
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
@@ -211,3 +216,38 @@ def test_m6_an_alias_that_no_option_can_have_is_not_in_the_store(store: cms.Stor
     }
     lan = _settings(fields, "network.lan", store)
     assert (lan.force, lan.proto) == (True, "static")
+
+
+COMMIT = "import cms; print(cms.open().set('network.lan.metric', 'other'))"
+
+
+def test_x_h10_children_that_only_sleep_hold_no_locks(store: cms.Store) -> None:
+    forking = multiprocessing.get_context("fork")
+    done = threading.Event()
+    failures: List[BaseException] = []
+
+    def commit() -> None:
+        try:
+            for number in itertools.takewhile(lambda _: not done.is_set(), itertools.count()):
+                store.set("network.lan.metric", number)
+        except cms.Error as error:
+            failures.append(error)
+
+    writer = threading.Thread(target=commit)
+    writer.start()
+    children = [forking.Process(target=time.sleep, args=(3600,), daemon=True) for _ in range(20)]
+    for child in children:
+        time.sleep(0.005)
+        child.start()
+    done.set()
+    writer.join()
+    started = time.monotonic()
+    try:
+        other = subprocess.run([sys.executable, "-c", COMMIT], capture_output=True, text=True, check=False)
+    finally:
+        for child in children:
+            child.kill()
+            child.join()
+    assert (failures, other.returncode, other.stderr) == ([], 0, "")
+    assert time.monotonic() - started < 8
+    assert store["network.lan.metric"] == "other"
