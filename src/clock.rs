@@ -113,6 +113,24 @@ pub fn parse_span(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number * seconds).ok()
 }
 
+/// Writes a span of time for people, rounded up to what they care for: `40 s`, `2 min`, `1 min 30 s`, `3 h 20 min`.
+#[must_use]
+pub fn show_span(span: Duration) -> String {
+    let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    let two = |many: u64, unit: &str, few: u64, below: &str| match few {
+        0 => format!("{many} {unit}"),
+        _ => format!("{many} {unit} {few} {below}"),
+    };
+    let minutes = seconds.div_ceil(60);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..600 => two(seconds / 60, "min", seconds % 60, "s"),
+        600..3600 => format!("{minutes} min"),
+        3600..172_800 => two(minutes / 60, "h", minutes % 60, "min"),
+        _ => format!("{} days", seconds.div_ceil(DAY)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +169,22 @@ mod tests {
         assert_eq!(parse_span("1.5m"), Some(Duration::from_secs(90)));
         assert_eq!(parse_span("300"), Some(Duration::from_secs(300)));
         assert_eq!(parse_span("5 parsecs"), None);
+    }
+
+    #[test]
+    fn spans_are_told_as_people_say_them() {
+        for (seconds, text) in [
+            (0.0, "0 s"),
+            (1.2, "2 s"),
+            (119.5, "2 min"),
+            (90.0, "1 min 30 s"),
+            (3599.0, "60 min"),
+            (3600.0, "1 h"),
+            (12_000.0, "3 h 20 min"),
+            (259_200.0, "3 days"),
+        ] {
+            assert_eq!(show_span(Duration::from_secs_f64(seconds)), text);
+        }
     }
 
     #[test]

@@ -6,25 +6,32 @@
 //! A file `pending` beside the log says the same, so that a look is enough to know that nothing is pending; it is
 //! there before the record is, and is removed when the commit has been confirmed or taken back.
 //!
-//! Nobody stands guard: whoever opens the store after the time is up takes the commit back, before anything is
-//! read ([`Store::recover`]). [`Store::wait_for_confirmation`] is for who wants to.
+//! Another commit to be confirmed joins the one that waits: there is one window, and the time given last counts for
+//! all that wait. They are confirmed together, and taken back together, key by key (see `unconfirmed`).
+//!
+//! Whoever opens the store after the time is up takes the commit back before anything is read ([`Store::recover`]), and
+//! so does a guard that is started with the commit (see `guard`).
 
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::clock::Uptime;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Why};
-use crate::log::{Guard, Kind};
+use crate::log::{Guard, Kind, Record};
 use crate::missing::Missing;
 use crate::store::Store;
+
+/// The longest that one who waits sleeps before looking again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A commit that waits to be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
-    /// The transaction.
+    /// The transaction; of several that wait together, the last.
     pub sequence: u64,
-    /// The revision that is gone back to if it is not confirmed.
+    /// The revision before the first that waits.
     pub baseline: u64,
     /// How much time is left.
     pub left: Duration,
@@ -37,7 +44,7 @@ impl Guard {
     }
 
     /// Returns how much time is left.
-    fn left(&self, now: Uptime) -> Duration {
+    pub(crate) fn left(&self, now: Uptime) -> Duration {
         let start = if now.boot == self.boot { self.started } else { 0 };
         let passed = millis(now.running).saturating_sub(start);
         Duration::from_millis(self.milliseconds.saturating_sub(passed))
@@ -56,62 +63,94 @@ impl Store {
     /// As for [`Store::commit`]. If its time is up, it is taken back first.
     pub fn pending(&self) -> Result<Option<Pending>> {
         self.recover()?;
-        let ledger = self.ledger_of_pending()?;
-        let pending = |(sequence, guard): (u64, Guard)| {
-            let left = guard.left((self.options.uptime)());
-            Pending { sequence, baseline: guard.baseline, left }
+        if self.pending_is_absent() {
+            return Ok(None);
+        }
+        let ledger = self.ledger_of_log()?;
+        let Some((sequence, guard)) = ledger.pending() else {
+            // Someone went back by hand: nothing is left to be confirmed.
+            self.forget_pending();
+            return Ok(None);
         };
-        Ok(ledger.pending().map(pending))
+        Ok(Some(self.told(sequence, guard)))
     }
 
-    /// Confirms the commit that waits for it, and all before it. Returns its number.
+    pub(crate) fn told(&self, sequence: u64, guard: Guard) -> Pending {
+        Pending { sequence, baseline: guard.baseline, left: guard.left((self.options.uptime)()) }
+    }
+
+    /// Confirms the commit that waits for it, and all that wait with it. Returns its number.
     ///
     /// # Errors
     ///
     /// [`Error::Missing`] if nothing waits, or if it is another than `sequence`; as for [`Store::commit`].
     pub fn confirm(&self, sequence: Option<u64>, message: Option<&str>) -> Result<u64> {
         self.recover()?;
-        let mut ledger = self.ledger_of_pending()?;
+        let mut ledger = if self.pending_is_absent() { self.ledger()? } else { self.ledger_of_log()? };
         let pending = ledger.pending().map(|(waiting, _)| waiting);
         let asked = |waiting: &u64| sequence.is_none_or(|sequence| sequence == *waiting);
         let waiting = pending.filter(asked).ok_or(Missing::Pending { asked: sequence, waiting: pending })?;
         let why = Why { message: message.map(str::to_owned), ..Why::new(Kind::Confirm, waiting) };
-        self.end_pending(&mut ledger, &why)?;
+        self.log_alone(&mut ledger, &why)?;
         self.forget_pending();
         Ok(waiting)
     }
 
-    /// Waits until nothing is pending any more: confirmed by someone, or taken back here because the time is up.
-    /// Returns whether it was confirmed.
+    /// Waits until nothing is pending any more: confirmed by someone, or taken back, here if nobody else does it.
+    /// Returns whether it was confirmed. Until the time is up no lock is held.
     ///
     /// # Errors
     ///
     /// As for [`Store::pending`].
     pub fn wait_for_confirmation(&self) -> Result<bool> {
-        let mut baseline = None;
-        while let Some(pending) = self.pending()? {
-            baseline = Some(pending.baseline);
-            std::thread::sleep(pending.left.clamp(Duration::from_millis(10), Duration::from_millis(500)));
+        let Some(pending) = self.pending()? else { return Ok(true) };
+        while let Some(left) = self.left_by_note() {
+            if left == Duration::ZERO {
+                self.enforce()?;
+            }
+            std::thread::sleep(left.clamp(Duration::from_millis(10), LOOK_AGAIN));
         }
-        let Some(baseline) = baseline else { return Ok(true) };
-        let last = self.history(None, 64)?;
-        let ended = last.iter().find(|record| matches!(record.kind, Kind::Confirm | Kind::Rollback));
-        Ok(!ended.is_some_and(|record| record.kind == Kind::Rollback && record.refers == baseline))
+        let ended = self.the_log()?.each_back(|record| {
+            let ends = record.kind == Kind::Confirm
+                || record.kind == Kind::Rollback && record.refers == pending.baseline;
+            Ok(match record.sequence > pending.baseline {
+                true if ends => ControlFlow::Break(Some(record.kind)),
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(None),
+            })
+        })?;
+        Ok(ended.flatten() == Some(Kind::Confirm))
     }
 
-    /// Takes the log's lock. That it cannot be written matters unless it is plain that nothing is pending.
-    fn ledger_of_pending(&self) -> Result<Ledger<'_>> {
+    /// Reports whether it is plain that nothing is pending.
+    pub(crate) fn pending_is_absent(&self) -> bool {
         let noted = self.pending_path().map(|path| path.symlink_metadata());
-        let none = noted.is_none_or(|noted| noted.is_err_and(|error| error.kind() == ErrorKind::NotFound));
-        if none { self.ledger() } else { self.ledger_of_log() }
+        noted.is_none_or(|noted| noted.is_err_and(|error| error.kind() == ErrorKind::NotFound))
+    }
+
+    /// Returns how much time is left as the note says; `None` if nothing is noted.
+    pub(crate) fn left_by_note(&self) -> Option<Duration> {
+        let text = self.options.files.read_at_path(&self.pending_path()?).ok()?;
+        let (text, now) = (String::from_utf8_lossy(&text), (self.options.uptime)());
+        // One that a power cut has torn says nothing: the log is to be asked.
+        Some(read_note(&text).map_or(Duration::ZERO, |guard| guard.left(now)))
     }
 
     fn pending_path(&self) -> Option<std::path::PathBuf> {
         self.log().map(|log| log.dir().join("pending"))
     }
 
-    /// Notes that something will be pending; see the module documentation.
-    pub(crate) fn note_pending(&self, guard: &Guard) -> Result<()> {
+    /// Notes that something will be pending; see the module documentation. Of two times the earlier is noted: should
+    /// the commit fail, what waits already is not taken back late for that.
+    pub(crate) fn note_pending(&self, guard: &Guard, waiting: Option<&Guard>) -> Result<()> {
+        let now = (self.options.uptime)();
+        match waiting {
+            Some(waiting) if waiting.left(now) < guard.left(now) => self.write_note(waiting),
+            _ => self.write_note(guard),
+        }
+    }
+
+    fn write_note(&self, guard: &Guard) -> Result<()> {
         let Some(path) = self.pending_path() else {
             return Err(Missing::Log.into());
         };
@@ -128,15 +167,16 @@ impl Store {
             .map_err(Error::io("write", &path))
     }
 
-    /// Logs that nothing is pending any more.
-    fn end_pending(&self, ledger: &mut crate::ledger::Ledger<'_>, why: &Why) -> Result<()> {
-        let ended = ledger.commit(&[], why)?;
+    /// Logs a transaction that changes no package.
+    pub(crate) fn log_alone(&self, ledger: &mut Ledger<'_>, why: &Why) -> Result<Option<u64>> {
+        let logged = ledger.commit(&[], why)?;
         ledger.applied();
-        self.publish(&[], ended.map(|ended| ledger.logged(ended)));
-        Ok(())
+        self.publish(&[], logged.map(|logged| ledger.logged(logged)));
+        Ok(logged)
     }
 
-    fn forget_pending(&self) {
+    /// Removes the note. The log's lock has to be held, or another commit may be about to need it.
+    pub(crate) fn forget_pending(&self) {
         if let Some(path) = self.pending_path() {
             // Left behind, it makes whoever comes next look into the log.
             let _ = self.options.files.remove(&path);
@@ -145,34 +185,45 @@ impl Store {
 
     /// Takes back what was not confirmed in time. Where nothing is pending it costs one look at a directory.
     pub(crate) fn enforce(&self) -> Result<()> {
-        let Some(path) = self.pending_path() else { return Ok(()) };
-        let Ok(text) = self.options.files.read_at_path(&path) else { return Ok(()) };
-        let text = String::from_utf8_lossy(&text);
-        let now = (self.options.uptime)();
-        if read_note(&text).is_some_and(|guard| guard.left(now) > Duration::ZERO) {
+        if self.left_by_note() != Some(Duration::ZERO) {
             return Ok(());
         }
-        let ledger = self.ledger()?;
-        let pending = ledger.pending();
-        drop(ledger);
-        let Some((sequence, guard)) = pending else {
-            self.forget_pending();
+        let mut ledger = self.ledger()?;
+        let Some((sequence, guard)) = ledger.pending() else {
+            if ledger.is_kept() {
+                self.forget_pending();
+            }
             return Ok(());
         };
-        if guard.left(now) > Duration::ZERO {
-            return Ok(());
+        if guard.left((self.options.uptime)()) > Duration::ZERO {
+            // Another commit has joined it since.
+            return self.write_note(&guard);
         }
         let message = format!("transaction {sequence} was not confirmed in time");
-        // It is the safety net: nobody may refuse it.
-        let why =
-            Why { message: Some(message), refusable: false, ..Why::new(Kind::Rollback, guard.baseline) };
-        self.note_edits()?;
-        if self.rollback_because(guard.baseline, &[], &why)?.is_none() {
-            // It is as it was already; that this is the end of it is noted all the same.
-            self.end_pending(&mut self.ledger()?, &why)?;
+        self.take_back_pending(&mut ledger, &guard, &message).map(|_| ())
+    }
+
+    /// Returns the guard that a record is to carry on although it says otherwise: going back by some of what waits
+    /// does not end the wait for the rest.
+    pub(crate) fn guard_carried_on(&self, pending: Option<(u64, Guard)>, why: &Why) -> Result<Option<Guard>> {
+        let Some((sequence, guard)) = pending else { return Ok(None) };
+        match why.kind {
+            Kind::Rollback if why.in_part && why.refers == guard.baseline => Ok(Some(guard)),
+            Kind::Undo if why.refers == sequence => self.guard_before(sequence, guard.baseline),
+            _ => Ok(None),
         }
-        self.forget_pending();
-        Ok(())
+    }
+
+    /// Returns the guard of what was waiting already when a transaction joined it.
+    pub(crate) fn guard_before(&self, sequence: u64, baseline: u64) -> Result<Option<Guard>> {
+        let found = self.the_log()?.each_back(|record: Record| {
+            Ok(match record.guard {
+                _ if record.sequence <= baseline => ControlFlow::Break(None),
+                Some(guard) if record.sequence < sequence => ControlFlow::Break(Some(guard)),
+                _ => ControlFlow::Continue(()),
+            })
+        })?;
+        Ok(found.flatten())
     }
 }
 

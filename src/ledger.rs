@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::durability::Durability;
 use crate::error::{Code, Error, Result};
 use crate::log::{self, Behind, Digest, Guard, Kind, Log, PackageChange, Record, Writer};
+use crate::missing::Missing;
 use crate::package::Package;
 use crate::sharing::{Logged, State};
 use crate::step::Step;
@@ -30,11 +31,13 @@ pub(crate) struct Why {
     pub confirm: Option<Duration>,
     /// Whether those who verify transactions may refuse it.
     pub refusable: bool,
+    /// Whether a rollback is about some packages only.
+    pub in_part: bool,
 }
 
 impl Why {
     pub const COMMIT: Self =
-        Self { kind: Kind::Commit, refers: 0, message: None, confirm: None, refusable: true };
+        Self { kind: Kind::Commit, refers: 0, message: None, confirm: None, refusable: true, in_part: false };
 
     pub fn new(kind: Kind, refers: u64) -> Self {
         Self { kind, refers, ..Self::COMMIT }
@@ -352,16 +355,26 @@ impl Ledger<'_> {
         if record.packages.is_empty() && record.kind == Kind::Commit {
             return Ok(None);
         }
-        if let Some(time) = why.confirm {
-            let now = (self.store.options.uptime)();
-            // What is gone back to stays what it was, however often more is changed before.
-            let before = self.sequence() + self.waiting.len() as u64;
-            let baseline = self.pending().map_or(before, |(_, guard)| guard.baseline);
-            let guard = Guard::new(time, now, baseline);
-            self.store.note_pending(&guard)?;
-            record.guard = Some(guard);
-        }
+        record.guard = match why.confirm {
+            Some(time) => Some(self.guard(time)?),
+            None => self.store.guard_carried_on(self.pending(), why)?,
+        };
         Ok(Some(record))
+    }
+
+    /// Begins to count the time that there is to confirm a transaction.
+    fn guard(&self, time: Duration) -> Result<Guard> {
+        if self.writer.is_none() {
+            return Err(Missing::Log.into());
+        }
+        let now = (self.store.options.uptime)();
+        // What is gone back to stays what it was, however often more is changed before.
+        let before = self.sequence() + self.waiting.len() as u64;
+        let waiting = self.pending().map(|(_, guard)| guard);
+        let baseline = waiting.map_or(before, |guard| guard.baseline);
+        let guard = Guard::new(time, now, baseline);
+        self.store.note_pending(&guard, waiting.as_ref())?;
+        Ok(guard)
     }
 
     /// Tells what a transaction changed in a package.
@@ -491,6 +504,10 @@ impl Ledger<'_> {
         let Some(sequence) = sequence else { return Ok(()) };
         let mut record = self.store.record(&Why::new(Kind::Undo, sequence));
         record.message = log::TAKEN_BACK.into();
+        if let Some((_, guard)) = self.pending().filter(|(waiting, _)| *waiting == sequence) {
+            // What it has joined waits on.
+            record.guard = self.store.guard_before(sequence, guard.baseline)?;
+        }
         for entry in entries.iter().filter(|entry| self.store.is_logged(entry.place)) {
             let empty = Arc::default();
             let before = entry.before.unwrap_or(&empty);

@@ -35,7 +35,7 @@ pub(crate) fn reconcile(name: &str, base: &[u8], ours: &[u8], theirs: &[u8]) -> 
 
 /// Applies hunks of the text before to the text that other hunks have led to; `None` if they are about the same
 /// places.
-fn join(ours: &[Hunk], theirs: &[Hunk], text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn join(ours: &[Hunk], theirs: &[Hunk], text: &[u8]) -> Option<Vec<u8>> {
     let mut shifted = Vec::with_capacity(ours.len());
     for hunk in ours {
         let end = hunk.at + hunk.removed.len();

@@ -61,7 +61,8 @@ impl Store {
     /// [`Error::Missing`] if the log does not go back that far; as for [`Store::commit`]. Nothing is changed then.
     pub fn rollback(&self, revision: u64, packages: &[String], message: Option<&str>) -> Result<Option<u64>> {
         self.note_edits()?;
-        let why = Why { message: message.map(str::to_owned), ..Why::new(Kind::Rollback, revision) };
+        let (message, in_part) = (message.map(str::to_owned), !packages.is_empty());
+        let why = Why { message, in_part, ..Why::new(Kind::Rollback, revision) };
         self.rollback_because(revision, packages, &why)
     }
 

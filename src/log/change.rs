@@ -294,7 +294,7 @@ fn moved(
 }
 
 /// Returns the indices of a longest rising subsequence: patience sorting.
-fn longest_rising(numbers: &[usize]) -> HashSet<usize> {
+pub(crate) fn longest_rising(numbers: &[usize]) -> HashSet<usize> {
     // For each length, the index of the smallest number that ends such a sequence; and what comes before each.
     let (mut ends, mut before) = (Vec::<usize>::new(), vec![None; numbers.len()]);
     for (index, number) in numbers.iter().enumerate() {

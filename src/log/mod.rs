@@ -35,12 +35,12 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub(crate) use change::compare as compare_packages;
 pub use change::{Content, KeyChange, What};
+pub(crate) use change::{compare as compare_packages, longest_rising};
 pub use hunks::Hunk;
 pub(crate) use hunks::{apply, compare as compare_texts, revert};
 pub(crate) use keys::Wanted;
-pub(crate) use reader::{Batch, Reader, TAKEN_BACK};
+pub(crate) use reader::{Batch, Reader, TAKEN_BACK, is_taking_back};
 pub(crate) use record::Digest;
 pub use record::{Guard, Kind, PackageChange, Record};
 use segment::{Frame, HEAD, Head, RECORD_HEAD};

@@ -306,7 +306,7 @@ impl Reader {
 }
 
 /// Reports whether a record takes back a transaction that could not be finished.
-fn is_taking_back(record: &Record) -> bool {
+pub(crate) fn is_taking_back(record: &Record) -> bool {
     record.kind == Kind::Undo && record.message == TAKEN_BACK
 }
 

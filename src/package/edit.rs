@@ -164,7 +164,7 @@ impl Package {
         Slot::List(u32::try_from(self.lists.len() - 1).expect("fewer lists than bytes"))
     }
 
-    fn push_slot(&mut self, section: SectionId, name: Span, value: Slot) {
+    pub(super) fn push_slot(&mut self, section: SectionId, name: Span, value: Slot) {
         let Self { sections, text, loading, .. } = self;
         let SectionData { options, by_name, .. } = &mut sections[section.0 as usize];
         let index = u32::try_from(options.len()).expect("fewer options than bytes");

@@ -10,6 +10,7 @@
 //!   edited package can be written back into that text.
 
 mod apply;
+mod arrange;
 mod edit;
 mod piece;
 mod selector;
@@ -22,6 +23,7 @@ mod view;
 use std::sync::Arc;
 
 pub(crate) use apply::Made;
+pub(crate) use arrange::{Held, Wanted};
 pub use selector::{Key, Selector};
 use table::NameTable;
 pub(crate) use touched::Touched;

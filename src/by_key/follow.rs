@@ -1,0 +1,128 @@
+//! Which section of one state is which of the next, where they have no names.
+//!
+//! Their generated names do not tell: they are counted, and so one that is put in front gives all others new ones.
+//! Of two states the sections at both ends that are the same are taken for the same; those between are matched in
+//! their order so that as much as possible stays what it was; and what is left and the same was moved.
+
+use super::{Id, Section};
+
+/// From this many pairs on it is not tried which match best.
+const MOST_PAIRS: usize = 1 << 22;
+
+/// Gives the sections of the first state their ids.
+pub(super) fn begin(mut sections: Vec<Section>, next: &mut usize) -> Vec<Section> {
+    sections.iter_mut().for_each(|section| number(section, next));
+    sections
+}
+
+fn number(section: &mut Section, next: &mut usize) {
+    if section.id == Id::Anonymous(usize::MAX) {
+        section.id = Id::Anonymous(*next);
+        *next += 1;
+    }
+}
+
+/// Gives the sections of a state the ids that they have in the state before, and new ones to new sections.
+pub(super) fn follow(was: &[Section], mut is: Vec<Section>, next: &mut usize) -> Vec<Section> {
+    let unnamed = |section: &&Section| section.is.name.is_none();
+    let before: Vec<&Section> = was.iter().filter(unnamed).collect();
+    let after: Vec<&Section> = is.iter().filter(unnamed).collect();
+    let ids: Vec<Option<Id>> =
+        matched(&before, &after).into_iter().map(|found| found.map(|at| before[at].id.clone())).collect();
+    let mut ids = ids.into_iter();
+    for section in is.iter_mut().filter(|section| section.is.name.is_none()) {
+        match ids.next().flatten() {
+            Some(id) => section.id = id,
+            None => number(section, next),
+        }
+    }
+    is
+}
+
+/// Returns for each section after which one it was before.
+fn matched(before: &[&Section], after: &[&Section]) -> Vec<Option<usize>> {
+    let mut found = vec![None; after.len()];
+    let head = before.iter().zip(after).take_while(|(a, b)| says_the_same(a, b)).count();
+    let (rest_before, rest_after) = (&before[head..], &after[head..]);
+    let tail = rest_before
+        .iter()
+        .rev()
+        .zip(rest_after.iter().rev())
+        .take_while(|(a, b)| says_the_same(a, b))
+        .count();
+    found.iter_mut().take(head).zip(0..).for_each(|(place, at)| *place = Some(at));
+    found.iter_mut().rev().take(tail).zip((0..before.len()).rev()).for_each(|(place, at)| *place = Some(at));
+    let (old, new) = (&rest_before[..rest_before.len() - tail], &rest_after[..rest_after.len() - tail]);
+    for (at, place) in pairs(old, new) {
+        found[head + place] = Some(head + at);
+    }
+    // What is left and says the same stands elsewhere.
+    let mut taken = vec![false; before.len()];
+    found.iter().flatten().for_each(|at: &usize| taken[*at] = true);
+    for (place, section) in after.iter().enumerate() {
+        if found[place].is_none()
+            && let Some(at) = (0..before.len()).find(|at| !taken[*at] && says_the_same(before[*at], section))
+        {
+            taken[at] = true;
+            found[place] = Some(at);
+        }
+    }
+    found
+}
+
+fn says_the_same(a: &Section, b: &Section) -> bool {
+    a.is.kind == b.is.kind && a.is.options == b.is.options
+}
+
+/// How much of a section is in another; 0 if they are not taken for one another.
+fn likeness(a: &Section, b: &Section) -> u64 {
+    if a.is.kind != b.is.kind {
+        return 0;
+    }
+    if a.is.options == b.is.options {
+        return 1000;
+    }
+    let most = a.is.options.len().max(b.is.options.len()).max(1) as u64;
+    let (mut same, mut named) = (0, 0);
+    for (name, held) in &a.is.options {
+        if let Some((_, other)) = b.is.options.iter().find(|(other, _)| other == name) {
+            named += 1;
+            same += u64::from(held == other);
+        }
+    }
+    100 + 700 * same / most + 100 * named / most
+}
+
+/// Matches sections in their order: the pairs that have most in common.
+fn pairs(old: &[&Section], new: &[&Section]) -> Vec<(usize, usize)> {
+    if old.is_empty() || new.is_empty() {
+        return Vec::new();
+    }
+    if old.len().saturating_mul(new.len()) > MOST_PAIRS {
+        let both = old.iter().zip(new).enumerate();
+        return both.filter(|(_, (a, b))| a.is.kind == b.is.kind).map(|(at, _)| (at, at)).collect();
+    }
+    let width = new.len() + 1;
+    // The most that the sections from here on have in common.
+    let mut best = vec![0_u64; (old.len() + 1) * width];
+    for a in (0..old.len()).rev() {
+        for b in (0..new.len()).rev() {
+            let likeness = likeness(old[a], new[b]);
+            let with = if likeness > 0 { likeness + best[(a + 1) * width + b + 1] } else { 0 };
+            best[a * width + b] = with.max(best[(a + 1) * width + b]).max(best[a * width + b + 1]);
+        }
+    }
+    let (mut a, mut b, mut pairs) = (0, 0, Vec::new());
+    while a < old.len() && b < new.len() {
+        let likeness = likeness(old[a], new[b]);
+        if likeness > 0 && best[a * width + b] == likeness + best[(a + 1) * width + b + 1] {
+            pairs.push((a, b));
+            (a, b) = (a + 1, b + 1);
+        } else if best[a * width + b] == best[(a + 1) * width + b] {
+            a += 1;
+        } else {
+            b += 1;
+        }
+    }
+    pairs
+}

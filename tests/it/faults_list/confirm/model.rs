@@ -1,0 +1,355 @@
+//! Commits to be confirmed, others that commit and edit meanwhile, and what is left of all that, against a plain
+//! model: keys that were to be confirmed go back, other keys stay.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cms::text::{ParseOptions, parse, print};
+use cms::{Delta, DeltaKind, Form, Live, Options, Package, Store, Value};
+use proptest::prelude::*;
+
+use super::{CLOCK, fake_clock};
+use crate::live::Fixture;
+
+const PACKAGES: [&str; 2] = ["network", "other"];
+
+/// A section: its type and options. A section without a name goes by the value of its option `id`.
+type Section = (String, BTreeMap<String, Vec<String>>);
+type Sections = BTreeMap<String, Section>;
+
+fn package(fixture: &Fixture, name: &str) -> Package {
+    let text = Arc::new(std::fs::read(fixture.path("config").join(name)).expect("readable"));
+    parse(name.as_bytes(), text, &ParseOptions::default()).expect("no errors").package
+}
+
+fn sections(fixture: &Fixture, name: &str) -> Sections {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    let package = package(fixture, name);
+    let section = |section: cms::Section<'_>| {
+        let options: BTreeMap<String, Vec<String>> = section
+            .options()
+            .map(|option| {
+                let mark = if matches!(option.value(), Value::List(_)) { "list " } else { "" };
+                let items = option.value().items().map(text).collect();
+                (format!("{mark}{}", text(option.name())), items)
+            })
+            .collect();
+        let key = match section.is_anonymous() {
+            true => format!("@{}", options.get("id").expect("each has one")[0]),
+            false => text(section.name()),
+        };
+        (key, (text(section.section_type()), options))
+    };
+    package.sections().map(section).collect()
+}
+
+/// What a commit that was to be confirmed has done to both packages.
+type Done = [(Sections, Sections); 2];
+
+/// Takes out of `now` what led from `was` to `is`.
+fn take_out(now: &mut Sections, (was, is): &(Sections, Sections)) {
+    now.retain(|name, _| was.contains_key(name) || !is.contains_key(name));
+    for (name, (kind, options)) in was {
+        let old = (kind.clone(), options.clone());
+        let Some((new_kind, new_options)) = is.get(name) else {
+            now.insert(name.clone(), old);
+            continue;
+        };
+        if (new_kind, new_options) == (kind, options) {
+            continue;
+        }
+        let Some((now_kind, now_options)) = now.get_mut(name) else {
+            now.insert(name.clone(), old);
+            continue;
+        };
+        if kind != new_kind {
+            now_kind.clone_from(kind);
+        }
+        // Whether it is a list is part of the value.
+        let bare = |name: &str| name.trim_start_matches("list ").to_owned();
+        let touched = |name: &String| options.get(name) != new_options.get(name);
+        let keys: Vec<String> = options
+            .keys()
+            .chain(new_options.keys())
+            .filter(|name| touched(name))
+            .map(|name| bare(name))
+            .collect();
+        now_options.retain(|name, _| !keys.contains(&bare(name)));
+        let back = options.iter().filter(|(name, _)| keys.contains(&bare(name)));
+        now_options.extend(back.map(|(name, items)| (name.clone(), items.clone())));
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Edit {
+    Set(u8, u8, u8),
+    Drop(u8, u8),
+    Item(u8, u8),
+    NoItem(u8, u8),
+    Named(u8),
+    Unnamed(u8, u8),
+    Remove(u8),
+    Rename(u8, u8),
+    Move(u8, u8),
+    Retype(u8, u8),
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    /// Edits of the packages by number, and for how long they wait to be confirmed.
+    Commit(Vec<(usize, Edit)>, Option<u64>),
+    /// The same through a transaction of a program.
+    Program(Vec<(usize, Edit)>, Option<u64>),
+    /// An edit by hand, in place or with the whole file printed anew.
+    Hand(usize, Edit, bool),
+    Confirm,
+    Wait(u64),
+    Reboot,
+    Reopen,
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let n = || any::<u8>();
+    prop_oneof![
+        6 => (n(), n(), n()).prop_map(|(a, b, c)| Edit::Set(a, b, c)),
+        2 => (n(), n()).prop_map(|(a, b)| Edit::Drop(a, b)),
+        2 => (n(), n()).prop_map(|(a, b)| Edit::Item(a, b)),
+        1 => (n(), n()).prop_map(|(a, b)| Edit::NoItem(a, b)),
+        2 => n().prop_map(Edit::Named),
+        2 => (n(), n()).prop_map(|(a, b)| Edit::Unnamed(a, b)),
+        3 => n().prop_map(Edit::Remove),
+        1 => (n(), n()).prop_map(|(a, b)| Edit::Rename(a, b)),
+        2 => (n(), n()).prop_map(|(a, b)| Edit::Move(a, b)),
+        1 => (n(), n()).prop_map(|(a, b)| Edit::Retype(a, b)),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let edits = || prop::collection::vec((0..2_usize, edit()), 1..4);
+    let time = || prop_oneof![3 => Just(None), 2 => (5..60_u64).prop_map(Some)];
+    prop_oneof![
+        5 => (edits(), time()).prop_map(|(edits, time)| Event::Commit(edits, time)),
+        3 => (edits(), time()).prop_map(|(edits, time)| Event::Program(edits, time)),
+        3 => (0..2_usize, edit(), any::<bool>()).prop_map(|(at, edit, anew)| Event::Hand(at, edit, anew)),
+        1 => Just(Event::Confirm),
+        3 => (0..40_u64).prop_map(Event::Wait),
+        1 => Just(Event::Reboot),
+        1 => Just(Event::Reopen),
+    ]
+}
+
+/// Makes deltas of an edit for a package as it is, and applies them to it.
+fn deltas(package: &mut Package, edit: &Edit, counter: &mut u32) -> Vec<Delta> {
+    let all: Vec<(Vec<u8>, bool)> =
+        package.sections().map(|section| (section.name().to_vec(), section.is_anonymous())).collect();
+    let pick = |number: u8| all.get(usize::from(number) % all.len().max(1)).map(|(name, _)| name.clone());
+    let option = |number: u8| [&b"a"[..], b"b", b"c"][usize::from(number % 3)];
+    let delta = |kind, section: &[u8], option: Option<&[u8]>, value: Option<&[u8]>| {
+        vec![Delta::new(kind, section, option, value)]
+    };
+    let number = |number: u8| (number % 5).to_string().into_bytes();
+    let wanted =
+        match edit {
+            Edit::Set(at, name, value) => pick(*at)
+                .map(|section| delta(DeltaKind::Set, &section, Some(option(*name)), Some(&number(*value)))),
+            Edit::Drop(at, name) => {
+                pick(*at).map(|section| delta(DeltaKind::Delete, &section, Some(option(*name)), None))
+            }
+            Edit::Item(at, value) => pick(*at)
+                .map(|section| delta(DeltaKind::AddList, &section, Some(b"l"), Some(&number(*value)))),
+            Edit::NoItem(at, value) => pick(*at)
+                .map(|section| delta(DeltaKind::DelList, &section, Some(b"l"), Some(&number(*value)))),
+            Edit::Named(name) => {
+                Some(delta(DeltaKind::Set, format!("s{}", name % 5).as_bytes(), None, Some(b"named")))
+            }
+            Edit::Unnamed(at, value) => {
+                *counter += 1;
+                let name = package.next_name(b"rule").into_bytes();
+                let mut all = delta(DeltaKind::Add, &name, None, Some(b"rule"));
+                let id = counter.to_string();
+                all.extend(delta(DeltaKind::Set, &name, Some(b"id"), Some(id.as_bytes())));
+                all.extend(delta(DeltaKind::Set, &name, Some(b"a"), Some(&number(*value))));
+                all.extend(delta(DeltaKind::Reorder, &name, None, Some(&number(*at))));
+                Some(all)
+            }
+            Edit::Remove(at) => pick(*at).map(|section| delta(DeltaKind::Delete, &section, None, None)),
+            // One without a name is known by its id, so it keeps that it has none.
+            Edit::Rename(at, name) => pick(*at)
+                .filter(|section| all.iter().any(|(other, anonymous)| other == section && !anonymous))
+                .map(|section| {
+                    delta(DeltaKind::Rename, &section, None, Some(format!("s{}", name % 5).as_bytes()))
+                }),
+            Edit::Move(at, place) => {
+                pick(*at).map(|section| delta(DeltaKind::Reorder, &section, None, Some(&number(*place))))
+            }
+            Edit::Retype(at, kind) => pick(*at)
+                .filter(|section| all.iter().any(|(other, anonymous)| other == section && !anonymous))
+                .map(|section| {
+                    delta(DeltaKind::Set, &section, None, Some([&b"t0"[..], b"t1"][usize::from(kind % 2)]))
+                }),
+        };
+    let mut done = Vec::new();
+    for delta in wanted.unwrap_or_default() {
+        if package.apply(&delta, cms::text::Dialect::Cms).is_ok_and(|made| made.is_some()) {
+            done.push(delta);
+        } else if done.is_empty() {
+            break;
+        }
+    }
+    done
+}
+
+struct World {
+    fixture: Fixture,
+    store: Store,
+    counter: u32,
+    /// What waits to be confirmed, and until when: the boot it was said in, since when, and how long.
+    waiting: Vec<Done>,
+    deadline: Option<(u8, u64, u64)>,
+}
+
+impl World {
+    fn new(durability: cms::Durability) -> Self {
+        CLOCK.set((1, 1000));
+        let text = "# head\nconfig named 's0'\n\toption a '1' # why\n\tlist l '1'\n\nconfig rule\n\toption id 'x'\n\
+            config rule\n\toption id 'y'\n\toption a '2'\nconfig named 's1'\n";
+        let fixture = Fixture::new(&[("network", text), ("other", text)]);
+        let store = Store::new(Options { uptime: fake_clock, durability, ..fixture.options() });
+        store.note_edits().expect("noted");
+        Self { fixture, store, counter: 0, waiting: Vec::new(), deadline: None }
+    }
+
+    fn options(&self) -> Options {
+        self.store.options().clone()
+    }
+
+    fn state(&self) -> [Sections; 2] {
+        PACKAGES.map(|name| sections(&self.fixture, name))
+    }
+
+    fn texts(&self) -> [String; 2] {
+        PACKAGES.map(|name| self.fixture.text(name))
+    }
+
+    fn is_overdue(&self) -> bool {
+        let (boot, now) = CLOCK.get();
+        self.deadline.is_some_and(|(armed, since, time)| {
+            now.saturating_sub(if boot == armed { since } else { 0 }) >= time
+        })
+    }
+
+    /// Has the store enforce what is overdue, and checks what comes of it.
+    fn look(&mut self) -> Result<(), TestCaseError> {
+        let mut expected = self.state();
+        let before = self.texts();
+        self.store.recover().expect("recovered");
+        if !self.is_overdue() {
+            prop_assert_eq!(self.texts(), before);
+            prop_assert_eq!(self.store.pending().expect("readable").is_some(), self.deadline.is_some());
+            return Ok(());
+        }
+        for done in self.waiting.drain(..).rev() {
+            for (now, one) in expected.iter_mut().zip(&done) {
+                take_out(now, one);
+            }
+        }
+        self.deadline = None;
+        prop_assert_eq!(self.state(), expected, "from {:#?}", before);
+        prop_assert_eq!(self.store.pending().expect("readable"), None);
+        Ok(())
+    }
+
+    /// Notes that a commit was made which is to be confirmed.
+    fn made(&mut self, (before, texts): ([Sections; 2], [String; 2]), time: Option<u64>) {
+        let after = self.state();
+        // A section that was moved is a change as well.
+        let Some(time) = time.filter(|_| self.texts() != texts) else { return };
+        let [a, b] = before;
+        let [c, d] = after;
+        self.waiting.push([(a, c), (b, d)]);
+        let (boot, now) = CLOCK.get();
+        self.deadline = Some((boot, now, time));
+    }
+
+    fn commit(&mut self, edits: &[(usize, Edit)], time: Option<u64>) {
+        let before = (self.state(), self.texts());
+        let mut packages = PACKAGES.map(|name| package(&self.fixture, name));
+        let places = PACKAGES.map(|name| self.store.place(name.as_bytes()).expect("there"));
+        for (at, edit) in edits {
+            let deltas = deltas(&mut packages[*at], edit, &mut self.counter);
+            self.store.stage(&places[*at], &deltas).expect("staged");
+        }
+        self.store
+            .commit_together(&places, Form::Lossless, time.map(Duration::from_secs))
+            .expect("committed");
+        self.made(before, time);
+    }
+
+    fn program(&mut self, edits: &[(usize, Edit)], time: Option<u64>) {
+        let before = (self.state(), self.texts());
+        let live = Live::open(self.options()).expect("opens");
+        let mut transaction = live.begin().expect("begun");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        for (at, edit) in edits {
+            let Edit::Set(section, option, value) = edit else { continue };
+            let mut package = package(&self.fixture, PACKAGES[*at]);
+            for delta in deltas(&mut package, &Edit::Set(*section, *option, *value), &mut self.counter) {
+                let key = text(&delta.key(PACKAGES[*at].as_bytes()));
+                transaction.set(key.as_bytes(), delta.value.as_deref().unwrap_or_default()).expect("set");
+            }
+        }
+        if let Some(time) = time {
+            transaction.set_confirm(Duration::from_secs(time));
+        }
+        transaction.commit().expect("committed");
+        drop(live);
+        self.made(before, time);
+    }
+
+    fn edit_by_hand(&mut self, at: usize, edit: &Edit, anew: bool) {
+        let mut package = package(&self.fixture, PACKAGES[at]);
+        deltas(&mut package, edit, &mut self.counter);
+        let text = match anew {
+            true => print(&package, false),
+            false => cms::text::render(&package, &ParseOptions::default()).expect("written"),
+        };
+        self.fixture.write(PACKAGES[at], &String::from_utf8(text).expect("UTF-8"));
+    }
+
+    fn run(&mut self, event: &Event) -> Result<(), TestCaseError> {
+        let (boot, now) = CLOCK.get();
+        match event {
+            Event::Commit(edits, time) => self.commit(edits, *time),
+            Event::Program(edits, time) => self.program(edits, *time),
+            Event::Hand(at, edit, anew) => self.edit_by_hand(*at, edit, *anew),
+            Event::Confirm => {
+                prop_assert_eq!(self.store.confirm(None, None).is_ok(), self.deadline.take().is_some());
+                self.waiting.clear();
+            }
+            Event::Wait(time) => CLOCK.set((boot, now + time)),
+            Event::Reboot => {
+                CLOCK.set((boot + 1, 0));
+                // What was in `/run` is gone.
+                let _ = std::fs::remove_dir_all(self.fixture.path("run"));
+                self.store = Store::new(self.options());
+            }
+            Event::Reopen => self.store = Store::new(self.options()),
+        }
+        self.look()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn s18_keys_to_be_confirmed_go_back_and_other_keys_stay(events in prop::collection::vec(event(), 1..20), log in any::<bool>()) {
+        let durability = if log { cms::Durability::Log } else { cms::Durability::None };
+        let mut world = World::new(durability);
+        for event in &events {
+            world.run(event)?;
+        }
+        CLOCK.set((CLOCK.get().0, 1_000_000));
+        world.look()?;
+    }
+}
