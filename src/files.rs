@@ -362,6 +362,12 @@ impl Files {
         self.set_mode(open, like.mode() & 0o7777)
     }
 
+    /// Gives a file to a group. `Ok(false)` if the caller may not.
+    pub(crate) fn set_group(&self, open: &OpenFile, group: u32) -> io::Result<bool> {
+        self.ask(Call::Chown, &open.path)?;
+        Ok(std::os::unix::fs::fchown(&open.file, None, Some(group)).is_ok())
+    }
+
     pub(crate) fn set_mode(&self, open: &OpenFile, mode: u32) -> io::Result<()> {
         self.ask(Call::Chmod, &open.path)?;
         open.file.set_permissions(Permissions::from_mode(mode))

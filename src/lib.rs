@@ -24,6 +24,7 @@
 // As in the crate `cms-ffi`: what is to be fast where everything else is built for size.
 #![cfg_attr(cms_speed, feature(optimize_attribute))]
 
+mod access;
 mod archive;
 mod audit;
 mod automatic;
@@ -63,6 +64,7 @@ mod step;
 mod store;
 pub mod text;
 mod transaction;
+mod trust;
 pub mod typed;
 mod unconfirmed;
 mod undo;

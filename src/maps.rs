@@ -35,11 +35,9 @@ impl Store {
         let path = shared.path_of(&package);
         let mut report =
             MapReport { package, path, usage: Usage::default(), is_current: false, damage: None };
-        let file = std::fs::symlink_metadata(&report.path).ok();
         let text = self.place(report.package.as_bytes()).ok();
         let text = text.and_then(|place| std::fs::metadata(place.path).ok());
-        let Some(like) = text.as_ref().or(file.as_ref()) else { return report };
-        match shared.open(&report.package, like, false) {
+        match shared.open(&report.package, false) {
             Ok(Some(map)) => {
                 report.usage = map.usage();
                 let settled = map.source().zip(text).is_some_and(|(source, text)| source.is(&text));

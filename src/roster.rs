@@ -20,9 +20,9 @@ use std::time::Instant;
 use crate::dirs::{Dirs, Origin};
 use crate::error::{Error, Result};
 use crate::files::{FileId, Files, OpenFile, Wait};
-use crate::map::trusted;
 use crate::missing::Missing;
 use crate::store::Store;
+use crate::trust::Config;
 
 /// The directory of the system's services.
 const SYSTEM: &str = "/run/cms";
@@ -89,8 +89,9 @@ impl Roster {
         let folder = run.join(role.folder());
         let found = std::fs::symlink_metadata(&folder).ok()?;
         let config = std::fs::metadata(&dirs.config.path).ok()?;
-        let dir = folder.join(name_of(&config));
-        let usable = |found: &Metadata| found.is_dir() && trusted(&config).contains(&found.uid());
+        let dir = folder.join(Config::of(&config).name());
+        let trust = Config::of(&config);
+        let usable = |found: &Metadata| found.is_dir() && trust.trusts(found.uid());
         let usable = [std::fs::symlink_metadata(run).ok()?, found, std::fs::symlink_metadata(&dir).ok()?]
             .iter()
             .all(usable);
@@ -106,7 +107,7 @@ impl Roster {
         let run = &dirs.run.as_ref().ok_or(Missing::RunDir)?.path;
         let config = std::fs::metadata(&dirs.config.path).map_err(Error::io("read", &dirs.config.path))?;
         let folder = run.join(role.folder());
-        let dir = folder.join(name_of(&config));
+        let dir = folder.join(Config::of(&config).name());
         for dir in [run, &folder, &dir] {
             match std::fs::DirBuilder::new().mode(0o755).create(dir) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -154,7 +155,7 @@ impl Roster {
 
     /// Reports whether something is by one whose word counts.
     pub fn is_trusted(&self, found: &Metadata) -> bool {
-        trusted(&self.config).contains(&found.uid())
+        Config::of(&self.config).trusts(found.uid())
     }
 }
 
@@ -174,10 +175,6 @@ pub(crate) fn socket_of(note: &Path) -> PathBuf {
 
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
-fn name_of(config: &Metadata) -> String {
-    format!("{:x}-{:x}", config.dev(), config.ino())
 }
 
 /// Our own note. It goes when it is dropped.

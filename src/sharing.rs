@@ -156,14 +156,13 @@ impl Store {
     /// As [`Store::share`], for who holds the lock of the package.
     pub(crate) fn share_locked(&self, shared: &Shared, place: &Place) -> Result<Option<Map>> {
         let (text, metadata) = self.read_settled(place)?;
-        let like = metadata.clone();
         let state = State { place, text, metadata, in_place: None, step: None };
         let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
         let published = self.publish_to(&mut publishing, &[state], true, None);
         published.map_err(|error| in_file(error, place))?;
         drop(publishing);
         // Still under the lock, so that it cannot be behind the text again.
-        shared.open(&place.name, &like, false)
+        shared.open(&place.name, false)
     }
 
     /// Makes the map of a package anew.
@@ -176,7 +175,7 @@ impl Store {
         let (text, metadata) = self.read_settled(place)?;
         let state = State { place, text, metadata, in_place: None, step: None };
         let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
-        let old = shared.open(&place.name, &state.metadata, true).ok().flatten();
+        let old = shared.open(&place.name, true).ok().flatten();
         let committed = publishing.committed();
         let round = publishing.next(None);
         let made = self.publish_one(&state, None, &publishing, round);
@@ -364,10 +363,9 @@ impl Store {
         let shared = publishing.shared();
         match old {
             Some(old) => old.retire(publishing.committed()),
-            None => shared
-                .file(&state.place.name, &state.metadata)
-                .iter()
-                .for_each(|file| file.retire(publishing.committed())),
+            None => {
+                shared.file(&state.place.name).iter().for_each(|file| file.retire(publishing.committed()));
+            }
         }
         shared.replace(&state.place.name, &image, &state.metadata).map(Some)
     }

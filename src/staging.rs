@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::access::Access;
 use crate::delta::{Delta, DeltaLine, read_lines};
 use crate::error::{Error, Result};
 use crate::files::{Files, Identity, OpenFile, PAUSES, Wait};
@@ -159,18 +160,41 @@ impl Staging<'_> {
         self.check_owner()?;
         self.make_dir(config_dir)?;
         let path = self.path();
-        let mode =
-            std::fs::metadata(config_dir.join(self.package)).map_or(0o600, |found| found.mode() & 0o777);
+        let text = std::fs::metadata(config_dir.join(self.package)).ok();
+        let mode = text.as_ref().map_or(0o600, |found| found.mode() & 0o777);
         let open = self.lock_file(|| self.files.open_or_create(&path, mode))?;
         self.settle(&open)?;
         let before = self.files.read(&open).map_err(Error::io("read", &path))?;
         if before.last().is_some_and(|byte| *byte != b'\n') {
             lines.insert(0, b'\n');
         }
+        let access = Access::to_staged(text.as_ref());
+        if access.is_exceeded(&open.file.metadata().map_err(Error::io("read", &path))?) {
+            return self.replace(access, &[before, lines].concat());
+        }
         self.files.write(&open, &lines).map_err(|error| {
             // What was written of a line that did not fit must not be taken for a change.
             let _ = open.file.set_len(before.len() as u64);
             Error::io("stage the change in", &path)(error)
+        })
+    }
+
+    /// Puts a new file in place of a delta file that is open to more users than the package: whoever has opened that
+    /// before would read what is written to it, whatever mode it gets. For who holds its lock.
+    fn replace(&self, access: Access, text: &[u8]) -> Result<()> {
+        let path = self.path();
+        let failed = Error::io("stage the change in", &path);
+        let new = match self.files.create_unique(self.dir, self.package) {
+            Ok(new) => new,
+            Err(error) => return Err(failed(error)),
+        };
+        let made = access
+            .give(self.files, &new)
+            .and_then(|()| self.files.write(&new, text))
+            .and_then(|()| self.files.rename(&new.path, &path));
+        made.map_err(|error| {
+            let _ = std::fs::remove_file(&new.path);
+            failed(error)
         })
     }
 

@@ -167,7 +167,7 @@ impl Inner {
     fn fresh(&self, shared: &Shared, place: &crate::store::Place) -> Result<Option<Map>> {
         let text = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
         let seed = self.table.read(|table| table.seed);
-        let Ok(Some(map)) = shared.open(&place.name, &text, false) else { return Ok(None) };
+        let Ok(Some(map)) = shared.open(&place.name, false) else { return Ok(None) };
         let revision = self.table.read(Table::seq);
         if map.seed() == seed && map.base().is_after(revision) {
             // Its commit is not done yet, or whoever made it has died: then this mends it.

@@ -28,7 +28,6 @@
 //! leaves at most a bit that costs the next writer one system call. Who only reads never writes to the file.
 
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
@@ -38,7 +37,7 @@ use super::format::{
 };
 use super::hash::{u32_at, u64_at};
 use super::region::Region;
-use crate::files::{Files, OpenFile};
+use crate::files::OpenFile;
 
 /// Words that can be loaded and stored: those of a region, or of a model in a test.
 pub(super) trait Words {
@@ -247,21 +246,4 @@ impl Control {
             let _ = rustix::fs::futimens(file, &times);
         }
     }
-}
-
-/// Opens a file of ours: never through a symbolic link, and only one whose owner is trusted.
-pub(super) fn open(files: &Files, path: &Path, writable: bool, trusted: &[u32]) -> io::Result<OpenFile> {
-    use std::os::unix::fs::MetadataExt;
-    let open = match writable {
-        true => files.open_to_write(path)?,
-        false => files.open(path)?,
-    };
-    let found = open.file.metadata()?;
-    if !trusted.contains(&found.uid()) {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "not a file of this user's, or of root's",
-        ));
-    }
-    Ok(open)
 }

@@ -10,8 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::mapping::Map;
-use super::shared::{Ground, Publishing};
+use super::shared::Publishing;
 use crate::dirs::Dirs;
+use crate::trust::Config;
 
 /// How many maps are kept: those of the packages a store works on.
 pub(super) const MAPS: usize = 16;
@@ -20,18 +21,21 @@ pub(super) const MAPS: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Kept(Mutex<Option<Publishing>>);
 
-/// What a file is told by: where it is stored, whose it is, and how long.
+/// What a file is told by: where it is stored, whose it is, who may read it, and how long it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Standing {
     device: u64,
     inode: u64,
     pub owner: u32,
+    pub group: u32,
+    pub mode: u32,
     size: u64,
 }
 
 impl Standing {
     pub fn of(found: &std::fs::Metadata) -> Self {
-        Self { device: found.dev(), inode: found.ino(), owner: found.uid(), size: found.size() }
+        let (owner, group, mode) = (found.uid(), found.gid(), found.mode());
+        Self { device: found.dev(), inode: found.ino(), owner, group, mode, size: found.size() }
     }
 
     /// Returns what stands at a path; it may be a symbolic link.
@@ -63,7 +67,8 @@ impl Kept {
     /// Takes the right to publish with what was kept. `None` if there is nothing, or it cannot be used any more.
     pub fn begin(&self, dirs: &Dirs, deadline: Instant) -> Option<Publishing> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        (kept.shared().ground() == Ground::of(dirs)?).then_some(())?;
+        let config = Config::of(&std::fs::metadata(&dirs.config.path).ok()?);
+        (kept.shared().config() == config).then_some(())?;
         kept.begin_again(deadline)
     }
 

@@ -102,7 +102,7 @@ pub(crate) use mapping::Map;
 pub use mapping::Usage;
 pub(crate) use path::Path;
 pub(crate) use publish::Outcome;
-pub(crate) use shared::{Publishing, Shared, trusted};
+pub(crate) use shared::{Publishing, Shared};
 pub(crate) use source::Source;
 pub(crate) use table::{Entry, Table};
 pub use value::{List, Value};

@@ -13,51 +13,30 @@ use std::time::{Duration, Instant};
 pub(crate) use publishing::Publishing;
 
 use super::build::Image;
-use super::control::{self, Control};
+use super::control::Control;
 use super::format::{HEADER, Seq, VERSION, W_RETIRED, W_RETIRED_SEQ, low};
 use super::kept::Standing;
 use super::mapping::{Map, Unusable};
 use super::region::Region;
+use crate::access::Access;
 use crate::dirs::Dirs;
 use crate::error::{Damage, Error, Result};
 use crate::files::{Files, OpenFile, PAUSES, Wait};
+use crate::trust::{Config, is_trusted};
 
 /// The maps of one store.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     dir: PathBuf,
     files: Files,
-    ground: Ground,
-}
-
-/// What it depends on where the maps of a store are, and who is trusted with them: the configuration directory, its
-/// owner, and who we are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ground {
-    device: u64,
-    inode: u64,
-    owner: u32,
-    user: u32,
-}
-
-impl Ground {
-    pub fn of(dirs: &Dirs) -> Option<Self> {
-        let config = std::fs::metadata(&dirs.config.path).ok()?;
-        let user = rustix::process::geteuid().as_raw();
-        Some(Self { device: config.dev(), inode: config.ino(), owner: config.uid(), user })
-    }
-
-    /// Reports whether a user's directories are trusted: root's, our own, those of the configuration's owner.
-    fn trusts(self, user: u32) -> bool {
-        [0, self.user, self.owner].contains(&user)
-    }
+    config: Config,
 }
 
 impl Shared {
     /// Finds the maps of a store; `None` if there is no usable directory. With `create` it is made.
     pub fn find(dirs: &Dirs, files: &Files, create: bool) -> Option<Self> {
-        let ground = Ground::of(dirs)?;
-        let name = format!("{:x}-{:x}", ground.device, ground.inode);
+        let config = Config::of(&std::fs::metadata(&dirs.config.path).ok()?);
+        let name = config.name();
         let run = &dirs.run.as_ref()?.path;
         for (dir, mode) in
             [(run.clone(), 0o755), (run.join("maps"), 0o755), (run.join("maps").join(&name), 0o755)]
@@ -67,15 +46,16 @@ impl Shared {
                 let _ = error;
             }
             let found = std::fs::symlink_metadata(&dir).ok()?;
-            if !found.is_dir() || !ground.trusts(found.uid()) {
+            if !found.is_dir() || !config.trusts(found.uid()) {
                 return None;
             }
         }
-        Some(Self { dir: run.join("maps").join(name), files: files.clone(), ground })
+        Some(Self { dir: run.join("maps").join(name), files: files.clone(), config })
     }
 
-    pub(super) fn ground(&self) -> Ground {
-        self.ground
+    /// Returns what it depends on where the maps are, and who is trusted with them.
+    pub(super) fn config(&self) -> Config {
+        self.config
     }
 
     /// Finds maps that another user, root, keeps of the store: to be read only.
@@ -100,13 +80,13 @@ impl Shared {
 
     /// Opens the control file for reading.
     pub fn control(&self) -> Option<Control> {
-        let open = self.open_file(&self.control_path(), false, None).ok()?;
+        let open = self.open_file(&self.control_path(), false).ok()?;
         Control::of(&open, false).ok()?
     }
 
     /// Opens the control file to wait for commits, which takes the right to write to it.
     pub fn control_to_wait(&self) -> Option<Control> {
-        let open = self.open_file(&self.control_path(), true, None).ok()?;
+        let open = self.open_file(&self.control_path(), true).ok()?;
         Control::of(&open, true).ok()?
     }
 
@@ -121,24 +101,29 @@ impl Shared {
     /// # Errors
     ///
     /// [`Error::Damaged`] if there is one that cannot.
-    pub fn open(&self, package: &str, text: &std::fs::Metadata, writable: bool) -> Result<Option<Map>> {
+    pub fn open(&self, package: &str, writable: bool) -> Result<Option<Map>> {
         let path = self.path_of(package);
-        let Ok(open) = self.open_file(&path, writable, Some(text)) else { return Ok(None) };
+        let Ok(open) = self.open_file(&path, writable) else { return Ok(None) };
         map_file(&open, writable).map(Some).map_err(|why| Error::Damaged { what: Damage::Map, path, why })
     }
 
     /// Opens what is in the place of the map of a package, if it is a file of ours.
-    pub fn file(&self, package: &str, text: &std::fs::Metadata) -> Option<MapFile> {
-        self.open_file(&self.path_of(package), true, Some(text)).ok().map(MapFile)
+    pub fn file(&self, package: &str) -> Option<MapFile> {
+        self.open_file(&self.path_of(package), true).ok().map(MapFile)
     }
 
-    fn open_file(
-        &self,
-        path: &Path,
-        writable: bool,
-        like: Option<&std::fs::Metadata>,
-    ) -> io::Result<OpenFile> {
-        control::open(&self.files, path, writable, &owners(like))
+    /// Opens a file of the maps: never through a symbolic link, and only one whose owner is trusted. Who could
+    /// truncate or rewrite a file that is mapped here could kill this process, or show it anything.
+    fn open_file(&self, path: &Path, writable: bool) -> io::Result<OpenFile> {
+        let open = match writable {
+            true => self.files.open_to_write(path)?,
+            false => self.files.open(path)?,
+        };
+        if !is_trusted(open.file.metadata()?.uid(), self.config.user) {
+            let why = "not a file of this user's, or of root's";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
+        Ok(open)
     }
 
     /// Takes the right to publish, making the control file if there is none. Mends what a writer that died
@@ -150,7 +135,7 @@ impl Shared {
     pub fn begin(&self, deadline: Instant) -> Result<Publishing> {
         let path = self.control_path();
         for _ in 0..100 {
-            let lock = match self.open_file(&path, true, None) {
+            let lock = match self.open_file(&path, true) {
                 Ok(open) => open,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.create_control()?;
@@ -184,8 +169,8 @@ impl Shared {
         let path = self.control_path();
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
         let image = Control::image(seed);
-        let like = std::fs::metadata(&self.dir).map_err(Error::io("read", &self.dir))?;
-        let made = self.create_file("control", &image, image.len(), &like, 0o644)?;
+        let made =
+            self.create_file("control", &image, image.len(), |made| self.files.set_mode(made, 0o644))?;
         match self.files.rename_new(&made.path, &path) {
             // Someone was faster; theirs is as good.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -202,16 +187,14 @@ impl Shared {
         stem: &str,
         bytes: &[u8],
         len: usize,
-        like: &std::fs::Metadata,
-        mode: u32,
+        let_read: impl FnOnce(&OpenFile) -> io::Result<()>,
     ) -> Result<OpenFile> {
         let dir = &self.dir;
         let made = self.files.create_unique(dir, stem).map_err(Error::io("create a file in", dir))?;
         let fill = || {
             self.files.write(&made, bytes)?;
             self.files.allocate(&made, bytes.len() as u64, (len - bytes.len()) as u64)?;
-            self.files.copy_attributes(&made, like)?;
-            self.files.set_mode(&made, mode)
+            let_read(&made)
         };
         match fill() {
             Ok(()) => Ok(made),
@@ -229,8 +212,8 @@ impl Shared {
     /// [`Error::Io`] if a system call fails; the old map is as it was then.
     pub fn replace(&self, package: &str, image: &Image, text: &std::fs::Metadata) -> Result<Map> {
         let path = self.path_of(package);
-        let mode = text.mode() & 0o666 | 0o600;
-        let made = self.create_file(package, &image.bytes, image.capacity, text, mode)?;
+        let let_read = |made: &OpenFile| Access::to_copy(text).give(&self.files, made);
+        let made = self.create_file(package, &image.bytes, image.capacity, let_read)?;
         let mapped = map_file(&made, true)
             .map_err(|why| Error::Damaged { what: Damage::Map, path: path.clone(), why })
             .and_then(|map| {
@@ -274,7 +257,7 @@ impl Shared {
             return (round, revision);
         }
         for package in self.packages() {
-            let Ok(open) = self.open_file(&self.path_of(&package), true, None) else { continue };
+            let Ok(open) = self.open_file(&self.path_of(&package), true) else { continue };
             let Ok(map) = map_file(&open, true) else { continue };
             let (begun, done) = map.marks();
             if begun == done {
@@ -327,16 +310,4 @@ fn map_file(open: &OpenFile, writable: bool) -> std::result::Result<Map, String>
         }
         Unusable::Damaged(what) => what.to_owned(),
     })
-}
-
-/// Names the users whose files are trusted: root, ourselves, the owner of the text.
-fn owners(like: Option<&std::fs::Metadata>) -> Vec<u32> {
-    let mut owners = vec![0, rustix::process::geteuid().as_raw()];
-    owners.extend(like.map(std::fs::Metadata::uid));
-    owners
-}
-
-/// Names the users whose directories are trusted: root, ourselves, the owner of the configuration.
-pub(crate) fn trusted(config: &std::fs::Metadata) -> [u32; 3] {
-    [0, rustix::process::geteuid().as_raw(), config.uid()]
 }

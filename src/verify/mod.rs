@@ -161,7 +161,7 @@ impl Store {
         let shared = shared.filter(|shared| shared.control().is_some() && self.is_verified(place));
         let (Some(shared), Ok(text)) = (shared, std::fs::metadata(&place.path)) else { return };
         let is_up = |map: Map| !map.is_retired() && map.source().is_some_and(|source| source.is(&text));
-        if !shared.open(&place.name, &text, false).ok().flatten().is_some_and(is_up) {
+        if !shared.open(&place.name, false).ok().flatten().is_some_and(is_up) {
             // Without one it can be read as well, by the side.
             let _ = self.share_locked(&shared, place);
         }

@@ -1,8 +1,10 @@
 //! The right to publish to the maps of a store, and what it takes to do so again and again.
 
+use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
-use super::{Shared, map_file, owners};
+use super::{Shared, map_file};
+use crate::access::Access;
 use crate::error::{Damage, Error, Result};
 use crate::files::{OpenFile, PAUSES, Wait};
 use crate::map::control::Control;
@@ -54,20 +56,25 @@ impl Publishing {
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if there is one that cannot.
+    /// [`Error::Damaged`] if there is one that cannot, or that other users may read than the text: a new one has to
+    /// take its place.
     pub fn open(&mut self, package: &str, text: &std::fs::Metadata) -> Result<Option<OpenMap>> {
         let path = self.shared.path_of(package);
+        let (access, user) = (Access::to_copy(text), self.shared.config.user);
         if let Some(at) = self.maps.iter().position(|open| open.package == package) {
             let open = self.maps.remove(at);
-            let stands = Standing::at(&path) == Some(open.standing);
-            if stands && owners(Some(text)).contains(&open.standing.owner) && self.can_go_on(&open) {
+            let is_met = access.is_met(open.standing.group, open.standing.mode, user);
+            if is_met && Standing::at(&path) == Some(open.standing) && self.can_go_on(&open) {
                 return Ok(Some(open));
             }
         }
-        let Ok(open) = self.shared.open_file(&path, true, Some(text)) else { return Ok(None) };
-        let map = map_file(&open, true);
+        let Ok(open) = self.shared.open_file(&path, true) else { return Ok(None) };
+        let damaged = |why| Error::Damaged { what: Damage::Map, path: path.clone(), why };
         let found = open.file.metadata().map_err(Error::io("read", &path))?;
-        let map = map.map_err(|why| Error::Damaged { what: Damage::Map, path, why })?;
+        if !access.is_met(found.gid(), found.mode(), user) {
+            return Err(damaged("it is not readable by the same users as the package".to_owned()));
+        }
+        let map = map_file(&open, true).map_err(damaged)?;
         Ok(Some(OpenMap {
             package: package.to_owned(),
             map,
@@ -142,7 +149,7 @@ impl Publishing {
 
     /// Has readers make the map of a package anew: it may not show what they are told it does.
     pub fn drop_map(&self, package: &str) {
-        if let Ok(open) = self.shared.open_file(&self.shared.path_of(package), true, None) {
+        if let Ok(open) = self.shared.open_file(&self.shared.path_of(package), true) {
             super::MapFile(open).retire(self.committed());
         }
         self.shared.remove(package);

@@ -1,9 +1,13 @@
 //! Nobody gets what is not theirs: attacks by ordinary users, and what they are told. See `faults_list`.
 
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use cms::{DirOptions, Dirs, Durability, Live, Options};
+
+use crate::live::get;
 
 /// Two ordinary users. The numbers need not be known to the system.
 const ANNA: u32 = 61_001;
@@ -24,6 +28,7 @@ impl Ground {
         ground.mode("", 0o755);
         ground.copy(Path::new(env!("CARGO_BIN_EXE_cms")), "cms");
         ground.make("config", 0, 0o755);
+        [ANNA, BERT].iter().for_each(|user| ground.make(&format!("save-{user}"), *user, 0o700));
         ground.write("app", "config a 's'\n\toption pw 'good'\n");
         Some(ground)
     }
@@ -80,6 +85,9 @@ impl Ground {
         for (variable, dir) in [("CONFIG", "config"), ("SAVE", "save"), ("RUN", "run"), ("STATE", "state")] {
             command.env(format!("CMS_{variable}_DIR"), self.path(dir));
         }
+        if user != 0 {
+            command.env("CMS_SAVE_DIR", self.path(&format!("save-{user}")));
+        }
         command.stdin(Stdio::null());
         command
     }
@@ -93,6 +101,36 @@ impl Ground {
         let output = self.cms(user, words);
         assert!(output.status.success(), "{user} {words:?}: {}", said(&output));
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn group(&self, name: &str, group: u32, mode: u32) {
+        chown(self.path(name), None, Some(group)).expect("given");
+        self.mode(name, mode);
+    }
+
+    /// Names the files in which a user can read a text.
+    fn shows(&self, user: u32, text: &str) -> Vec<String> {
+        let mut command = self.command(user, Path::new("grep"));
+        let output = command.args(["-rlsa", text]).arg(self.0.path()).output().expect("grep runs");
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
+    /// Returns the files of the maps.
+    fn maps(&self) -> PathBuf {
+        let store = std::fs::read_dir(self.path("run").join("maps")).expect("there").next();
+        store.expect("one store").expect("readable").path()
+    }
+
+    fn live(&self) -> Live {
+        self.live_at(Durability::default())
+    }
+
+    fn live_at(&self, durability: Durability) -> Live {
+        let path = |name: &str| Some(self.path(name));
+        let wanted =
+            DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
+        Live::open(Options { dirs: Dirs::choose(wanted), durability, ..Options::default() })
+            .expect("it opens")
     }
 }
 
@@ -205,4 +243,123 @@ fn a7_a_log_of_root_is_not_called_writable() {
     ground.ok(0, &["set", "--commit", "app.s.pw=better"]);
     assert_eq!(ground.text("app"), "config a 's'\n\toption pw 'better'\n");
     assert_eq!((state(0), state(ANNA)), ("writable".into(), "not readable".into()));
+}
+
+fn set(live: &Live, key: &str, value: &str) {
+    let mut transaction = live.begin().expect("few are open");
+    transaction.set(key.as_bytes(), value.as_bytes()).expect("set");
+    transaction.commit().expect("committed");
+}
+
+#[test]
+fn x_h5_who_may_write_a_package_has_no_part_in_its_map() {
+    let Some(ground) = Ground::new("x_h5") else { return };
+    ground.write("hers", "config a 's'\n\toption pw 'good'\n");
+    ground.give("config/hers", ANNA);
+    ground.group("config/app", ANNA, 0o664);
+    ground.group("config", ANNA, 0o775);
+    let live = ground.live();
+    assert_eq!(get(&live, "app.s.pw").as_deref(), Some("good"));
+    assert_eq!(get(&live, "hers.s.pw").as_deref(), Some("good"));
+    for (name, group) in [("app.map", ANNA), ("hers.map", ANNA), ("control", 0)] {
+        let found = std::fs::metadata(ground.maps().join(name)).expect("there");
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (0, group, 0o644), "{name}");
+        let mut command = ground.command(ANNA, Path::new("truncate"));
+        let output = command.args(["-s", "0"]).arg(ground.maps().join(name)).output().expect("runs");
+        assert!(!output.status.success(), "{name}");
+    }
+    // One that she owns all the same, for example since an older version has made it, is not mapped.
+    chown(ground.maps().join("hers.map"), Some(ANNA), None).expect("given");
+    assert_eq!(get(&ground.live(), "hers.s.pw").as_deref(), Some("good"));
+    assert_eq!(std::fs::metadata(ground.maps().join("hers.map")).expect("there").uid(), 0, "it was replaced");
+    // What she commits is seen as an edit is.
+    ground.ok(ANNA, &["set", "--commit", "app.s.pw=changed"]);
+    assert!(live.refresh().expect("readable"));
+    assert_eq!(get(&live, "app.s.pw").as_deref(), Some("changed"));
+    // Where she may not read the map, she reads a private one.
+    ground.mode("config/app", 0o660);
+    assert_eq!(ground.ok(ANNA, &["get", "app.s.pw"]), "changed\n");
+}
+
+#[test]
+fn x_h4_a_secret_is_in_no_copy_that_more_users_may_read_than_the_package() {
+    let Some(ground) = Ground::new("x_h4") else { return };
+    let live = ground.live();
+    let (nobody, text) = (Vec::<String>::new(), "config a 's'\n\toption pw 'good'\n");
+    assert_eq!(get(&live, "app.s.pw").as_deref(), Some("good"));
+    assert_ne!(ground.shows(ANNA, "good"), nobody);
+    // The mode.
+    ground.mode("config/app", 0o600);
+    ground.ok(0, &["set", "--commit", "app.s.pw=SECRET1"]);
+    assert_eq!(
+        (ground.shows(ANNA, "SECRET1"), get(&live, "app.s.pw").as_deref()),
+        (nobody.clone(), Some("SECRET1"))
+    );
+    // The group.
+    ground.group("config/app", ANNA, 0o640);
+    set(&live, "app.s.pw", "theirs");
+    assert_ne!(ground.shows(ANNA, "theirs"), nobody);
+    ground.group("config/app", BERT, 0o640);
+    set(&live, "app.s.pw", "SECRET2");
+    assert_eq!(
+        (ground.shows(ANNA, "SECRET2"), get(&live, "app.s.pw").as_deref()),
+        (nobody.clone(), Some("SECRET2"))
+    );
+    let shown = ground.shows(BERT, "SECRET2");
+    assert_eq!(shown.len(), 2, "the text and the map: {shown:?}");
+    // Another file in its place, found by whoever looks at the history.
+    ground.mode("config/app", 0o644);
+    set(&live, "app.s.pw", "public");
+    assert_ne!(ground.shows(ANNA, "public"), nobody);
+    std::fs::write(ground.path("new"), text.replace("good", "SECRET3")).expect("written");
+    ground.mode("new", 0o600);
+    std::fs::rename(ground.path("new"), ground.path("config/app")).expect("renamed");
+    ground.ok(0, &["history"]);
+    live.refresh().expect("readable");
+    assert_eq!(
+        (ground.shows(ANNA, "SECRET3"), get(&live, "app.s.pw").as_deref()),
+        (nobody.clone(), Some("SECRET3"))
+    );
+    // Texts that are put in place later.
+    let late = ground.live_at(Durability::Log);
+    ground.mode("config/app", 0o644);
+    set(&late, "app.s.pw", "open");
+    late.flush().expect("written");
+    ground.mode("config/app", 0o600);
+    set(&late, "app.s.pw", "SECRET4");
+    assert_eq!(ground.shows(ANNA, "SECRET4"), nobody);
+    late.flush().expect("written");
+    assert_eq!((ground.shows(ANNA, "SECRET4"), get(&live, "app.s.pw").as_deref()), (nobody, Some("SECRET4")));
+}
+
+#[test]
+fn x_h4_staged_secrets_are_not_readable_by_more_users_than_the_package() {
+    let Some(ground) = Ground::new("x_h4, staged") else { return };
+    let nobody = Vec::<String>::new();
+    for program in ["cms", "uci"] {
+        ground.copy(&ground.path("cms"), "uci");
+        let stage = |value: &str| {
+            let mut command = ground.command(0, &ground.path(program));
+            let setting = format!("app.s.pw={value}");
+            let status = command.args(["set", &setting]).status().expect("runs");
+            assert!(status.success());
+        };
+        ground.mode("config/app", 0o644);
+        stage("public");
+        assert!(ground.path("save/app").exists());
+        ground.mode("config/app", 0o600);
+        stage("SECRET");
+        assert_eq!(ground.shows(ANNA, "SECRET"), nobody, "{program}");
+        let kept = std::fs::metadata(ground.path("save/app")).expect("there");
+        assert_eq!(kept.mode() & 0o777, 0o600);
+        assert_eq!(ground.ok(0, &["get", "app.s.pw"]), "SECRET\n");
+        // Of a package with another group.
+        ground.group("config/app", ANNA, 0o640);
+        stage("theirs");
+        ground.group("config/app", BERT, 0o640);
+        stage("HIDDEN");
+        assert_eq!(ground.shows(ANNA, "HIDDEN"), nobody, "{program}");
+        ground.ok(0, &["revert", "app"]);
+        ground.group("config/app", 0, 0o644);
+    }
 }
