@@ -14,7 +14,8 @@
 //! (99 bytes)
 //! ```
 //!
-//! A newline follows the bytes of each package. Snapshots are kept beside the log, in `snapshots/LABEL.cms`, until
+//! A newline follows the bytes of each package. Behind the checksum there may be lines `left-out NAME`, of packages that
+//! could not be read. Snapshots are kept beside the log, in `snapshots/LABEL.cms`, until
 //! someone deletes them; but for those of [`crate::automatic`].
 
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub struct ArchiveInfo {
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
+    /// The packages that could not be read when it was made. It says nothing of them, and a restore leaves them alone.
+    pub left_out: Vec<String>,
 }
 
 /// An archive that was read, and found to be as it was written.
@@ -56,6 +59,13 @@ pub struct Archive {
     pub info: ArchiveInfo,
     /// The texts of the packages by name.
     pub packages: BTreeMap<String, Vec<u8>>,
+}
+
+/// The committed state of all packages.
+pub(crate) struct Committed {
+    pub texts: BTreeMap<String, Arc<Vec<u8>>>,
+    /// The packages that could not be read.
+    pub left_out: Vec<String>,
 }
 
 const HEAD: &str = "cms-snapshot 1\n";
@@ -100,7 +110,7 @@ impl Archive {
         time: u64,
         revision: u64,
         source: &str,
-        texts: &BTreeMap<String, Arc<Vec<u8>>>,
+        Committed { texts, left_out }: &Committed,
     ) -> Vec<u8> {
         let mut body = Vec::new();
         for (name, text) in texts {
@@ -109,9 +119,12 @@ impl Archive {
             body.push(b'\n');
         }
         let (time, sum) = (clock::show(time), hex(&Sha256::digest(&body)));
-        let head = format!(
-            "{HEAD}label {label}\ntime {time}\nrevision {revision}\nsource {source}\nsha256 {sum}\n\n"
-        );
+        let mut head =
+            format!("{HEAD}label {label}\ntime {time}\nrevision {revision}\nsource {source}\nsha256 {sum}\n");
+        for name in left_out {
+            let _ = writeln!(head, "left-out {name}");
+        }
+        head.push('\n');
         [head.as_bytes(), &body].concat()
     }
 }
@@ -122,15 +135,18 @@ fn head<'b>(path: &Path, bytes: &'b [u8]) -> Option<(ArchiveInfo, &'b [u8], &'b 
     let text = std::str::from_utf8(bytes.get(..end)?).ok()?.strip_prefix(HEAD)?;
     let mut lines = text.lines();
     let mut field = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
-    let info = ArchiveInfo {
+    let mut info = ArchiveInfo {
         label: field("label")?.to_owned(),
         time: clock::parse(field("time")?, 0)?,
         revision: field("revision")?.parse().ok()?,
         source: field("source")?.to_owned(),
         path: path.into(),
         size: bytes.len() as u64,
+        left_out: Vec::new(),
     };
-    Some((info, &bytes[end + 2..], field("sha256")?))
+    let sum = field("sha256")?;
+    info.left_out = lines.filter_map(|line| line.strip_prefix("left-out ")).map(str::to_owned).collect();
+    Some((info, &bytes[end + 2..], sum))
 }
 
 /// Takes the first package off the body of an archive.
@@ -168,7 +184,8 @@ impl Store {
         Ok(self.snapshot_dir()?.join(format!("{label}.cms")))
     }
 
-    /// Keeps the committed state of all packages under a label, until someone deletes the file.
+    /// Keeps the committed state of all packages under a label, until someone deletes the file. Packages that cannot
+    /// be read are left out ([`ArchiveInfo::left_out`]).
     ///
     /// # Errors
     ///
@@ -235,7 +252,8 @@ impl Store {
         self.options.files.remove(&path).map_err(Error::io("remove", path))
     }
 
-    /// Writes the committed state of all packages into a file, which is replaced if it is there.
+    /// Writes the committed state of all packages into a file, which is replaced if it is there. Packages that cannot
+    /// be read are left out ([`ArchiveInfo::left_out`]).
     ///
     /// # Errors
     ///
@@ -247,33 +265,32 @@ impl Store {
 
     /// Writes an archive of the committed state.
     fn archive(&self, ledger: &mut Ledger<'_>, label: &str, path: &Path) -> Result<ArchiveInfo> {
-        let texts = self.committed_texts(ledger)?;
-        self.write_archive(&texts, ledger.sequence(), label, path)
+        let committed = self.committed_texts(ledger)?;
+        self.write_archive(&committed, ledger.sequence(), label, path)
     }
 
     /// Reads the texts of all packages. While the log is locked nobody commits, so they are of one state, which is
     /// that of the last transaction then: what was changed by hand is noted.
-    pub(crate) fn committed_texts(&self, ledger: &mut Ledger<'_>) -> Result<BTreeMap<String, Arc<Vec<u8>>>> {
+    pub(crate) fn committed_texts(&self, ledger: &mut Ledger<'_>) -> Result<Committed> {
         let mut texts = BTreeMap::new();
-        for name in self.packages()? {
-            let place = self.place(name.as_bytes())?;
-            let (text, _) = self.read_settled(&place)?;
+        let left_out = self.each_text(self.packages()?, |place, text| {
             ledger.look(&place, &text)?;
-            texts.insert(name, text);
-        }
+            texts.insert(place.name, text);
+            Ok(())
+        })?;
         ledger.note()?;
-        Ok(texts)
+        Ok(Committed { texts, left_out })
     }
 
     /// Writes an archive.
     pub(crate) fn write_archive(
         &self,
-        texts: &BTreeMap<String, Arc<Vec<u8>>>,
+        committed: &Committed,
         revision: u64,
         label: &str,
         path: &Path,
     ) -> Result<ArchiveInfo> {
-        let bytes = Archive::encode(label, self.now(), revision, &self.options.source, texts);
+        let bytes = Archive::encode(label, self.now(), revision, &self.options.source, committed);
         let (files, dir) = (&self.options.files, path.parent().filter(|dir| !dir.as_os_str().is_empty()));
         let dir = dir.unwrap_or(Path::new("."));
         let new = files.create_unique(dir, "snapshot").map_err(Error::io("create a file in", dir))?;
@@ -294,7 +311,7 @@ impl Store {
     }
 
     /// Brings all packages to what an archive holds, as one transaction. Packages that are not in it become
-    /// empty. Returns the number of the transaction; `None` if nothing has to change.
+    /// empty, but for those that were left out. Returns the number of the transaction; `None` if nothing has to change.
     ///
     /// # Errors
     ///
@@ -303,7 +320,7 @@ impl Store {
         let why =
             Why { message: message.map(str::to_owned), ..Why::new(Kind::Rollback, archive.info.revision) };
         let mut wanted = archive.packages.clone();
-        for name in self.packages()? {
+        for name in self.packages()?.into_iter().filter(|name| !archive.info.left_out.contains(name)) {
             wanted.entry(name).or_default();
         }
         let mut ledger = self.ledger()?;
@@ -395,16 +412,20 @@ mod tests {
 
     #[test]
     fn an_archive_that_was_changed_in_any_byte_is_refused() {
-        let texts = BTreeMap::from([
-            ("a".to_owned(), Arc::new(b"config x 'y'\n".to_vec())),
-            ("b c".to_owned(), Arc::new(b"no newline at the end".to_vec())),
-            ("empty".to_owned(), Arc::default()),
-        ]);
-        let bytes = Archive::encode("one", 1, 7, "test", &texts);
+        let committed = Committed {
+            texts: BTreeMap::from([
+                ("a".to_owned(), Arc::new(b"config x 'y'\n".to_vec())),
+                ("b c".to_owned(), Arc::new(b"no newline at the end".to_vec())),
+                ("empty".to_owned(), Arc::default()),
+            ]),
+            left_out: vec!["secret".to_owned(), "x y".to_owned()],
+        };
+        let bytes = Archive::encode("one", 1, 7, "test", &committed);
         let path = Path::new("file");
         let archive = Archive::decode(path, &bytes).expect("it is as it was written");
         assert_eq!((archive.info.label.as_str(), archive.info.revision), ("one", 7));
-        assert!(archive.packages.iter().eq(texts.iter().map(|(n, t)| (n, &**t))));
+        assert!(archive.packages.iter().eq(committed.texts.iter().map(|(n, t)| (n, &**t))));
+        assert_eq!(archive.info.left_out, committed.left_out);
         let body = memchr::memmem::find(&bytes, b"\n\n").expect("there is a head") + 2;
         for at in body..bytes.len() {
             let mut changed = bytes.clone();

@@ -78,12 +78,11 @@ impl Store {
     /// Lists the packages whose text has errors, with the first of each.
     fn broken(&self) -> Result<Vec<(Place, Error)>> {
         let mut broken = Vec::new();
-        for name in self.packages()? {
-            let place = self.place(name.as_bytes())?;
-            let (text, _) = self.read_settled(&place)?;
+        self.each_text(self.packages()?, |place, text| {
             let parsed = self.parse(&place, text.to_vec());
             broken.extend(parsed.err().map(|error| (place, error)));
-        }
+            Ok(())
+        })?;
         Ok(broken)
     }
 

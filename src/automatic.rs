@@ -80,7 +80,11 @@ impl Store {
         if size + 1024 > room {
             return Ok(());
         }
-        let texts = self.committed_texts(ledger)?;
+        let committed = self.committed_texts(ledger)?;
+        if !committed.left_out.is_empty() {
+            // Nobody has asked for it, and nobody would be told that it is not whole.
+            return Ok(());
+        }
         let label = format!("@{}{ending}", ledger.sequence());
         let dir = self.snapshot_dir()?;
         let path = dir.join(format!("{label}.cms"));
@@ -89,7 +93,7 @@ impl Store {
         }
         crate::log::make_private_dir(&dir)?;
         self.prune(room - size - 1024)?;
-        self.write_archive(&texts, ledger.sequence(), &label, &path)?;
+        self.write_archive(&committed, ledger.sequence(), &label, &path)?;
         self.prune(room)
     }
 

@@ -132,8 +132,10 @@ impl Store {
     pub fn text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
         match self.logged_text_at(package, revision) {
             Err(error @ Error::Missing(_)) => match self.archive_at(revision) {
-                Some(mut archive) => Ok(archive.packages.remove(package)),
-                None => Err(error),
+                Some(mut archive) if !archive.info.left_out.iter().any(|name| name == package) => {
+                    Ok(archive.packages.remove(package))
+                }
+                _ => Err(error),
             },
             found => found,
         }

@@ -140,11 +140,8 @@ impl Store {
         }
         if ledger.sequence() == 0 {
             // A log begins with what there is, so that changes by hand can be told from the start.
-            for name in self.packages()? {
-                let place = self.config_place(&name);
-                let (text, _) = self.read_settled(&place)?;
-                ledger.look(&place, &text)?;
-            }
+            // One that cannot be read is noted when it is first committed, by someone who can.
+            self.each_text(self.packages()?, |place, text| ledger.look(&place, &text).map(|_| ()))?;
             ledger.note()?;
         }
         Ok(ledger)
@@ -175,8 +172,8 @@ impl Store {
         self.note_edits_of(&self.packages()?).map(|_| ())
     }
 
-    /// As [`Store::note_edits`], of some packages. Those that are not there are passed over. What is noted is also
-    /// published, so that whoever gets the event can read it. Returns whether the log can be written to.
+    /// As [`Store::note_edits`], of some packages. Those that are not there, or cannot be read, are passed over. What is
+    /// noted is also published, so that whoever gets the event can read it. Returns whether the log can be written to.
     ///
     /// # Errors
     ///
@@ -187,16 +184,12 @@ impl Store {
             return Ok(false);
         }
         let mut edited = Vec::new();
-        for name in names {
-            let place = self.config_place(name);
-            if !place.path.exists() {
-                continue;
-            }
-            let (text, _) = self.read_settled(&place)?;
+        self.each_text(names.to_vec(), |place, text| {
             if ledger.look(&place, &text)? {
                 edited.push((place, text));
             }
-        }
+            Ok(())
+        })?;
         if let Some(last) = ledger.write_down(Vec::new())? {
             self.publish_edited(&edited, Logged { base: Some(ledger.base), last });
         }

@@ -1,7 +1,7 @@
 //! A store: the packages of a configuration directory and the changes staged for them.
 
 use std::collections::BTreeMap;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -13,11 +13,13 @@ use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::files::{FileId, Files};
 use crate::group::Queue;
+use crate::listing::{Found, names_package};
 use crate::lock::Locks;
 use crate::log::{Limits, Log};
 use crate::map::Kept;
 use crate::missing::Missing;
 use crate::name;
+use crate::notice::Warnings;
 use crate::package::Package;
 use crate::staging::Staging;
 use crate::step::KnownStates;
@@ -42,6 +44,8 @@ pub struct Options {
     /// Called now and then while a long text is read, with the bytes read and the bytes in all; at the end
     /// the two are equal.
     pub progress: Option<fn(usize, usize)>,
+    /// Called with each warning, once for a store: what was passed over, and does not stop what was asked for.
+    pub warn: Option<fn(&str)>,
     /// How many bytes the map of a package may have. A commit that would need more is refused.
     pub map_limit: Option<u64>,
     /// Keep maps private to this process.
@@ -75,6 +79,7 @@ impl Default for Options {
             verify_timeout: crate::verify::TIMEOUT,
             files: Files::default(),
             progress: None,
+            warn: None,
             map_limit: None,
             private_maps: false,
             log: Limits::default(),
@@ -144,6 +149,8 @@ pub struct Store {
     pub(crate) locks: Arc<Locks>,
     /// The maps that are open to be published to.
     pub(crate) kept: Arc<Kept>,
+    /// The warnings that were given.
+    pub(crate) warnings: Arc<Warnings>,
 }
 
 impl Store {
@@ -165,31 +172,6 @@ impl Store {
         &self.options.dirs
     }
 
-    /// Lists the packages of the configuration directory in byte order. Names that start with or hold a
-    /// dot are not packages, nor are directories.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the directory cannot be read, [`Error::Missing`] if it does not exist.
-    pub fn packages(&self) -> Result<Vec<String>> {
-        let dir = &self.dirs().config.path;
-        let entries = std::fs::read_dir(dir).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => Missing::ConfigDir(dir.clone()).into(),
-            _ => Error::io("read", dir)(source),
-        })?;
-        let mut names = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(Error::io("read", dir))?.file_name().into_vec();
-            let Ok(name) = String::from_utf8(name) else { continue };
-            let usable = !name.contains('.') && name::is_package(name.as_bytes());
-            if usable && std::fs::metadata(dir.join(&name)).is_ok_and(|found| !found.is_dir()) {
-                names.push(name);
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
-    }
-
     /// Finds the file of a package: by name in the configuration directory (or the one that overrides it),
     /// or by a path that starts with `/` or `./`.
     ///
@@ -208,12 +190,12 @@ impl Store {
         let by_path = package.starts_with(b"/") || package.starts_with(b"./");
         let (path, overriding) = match by_path {
             true => (path.to_path_buf(), None),
-            false if package.starts_with(b".") => return Err(missing()),
+            false if !names_package(package) => return Err(missing()),
             false => (self.dirs().config.path.join(path), self.overriding_path(path)),
         };
         let (staged, overridden) = (!by_path, overriding.is_some());
         let path = overriding.unwrap_or(path);
-        let Some(metadata) = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file) else {
+        let Some(metadata) = Found::at(&path).file() else {
             let dir = self.config_missing().filter(|_| staged);
             return Err(dir.map_or_else(missing, Error::from));
         };

@@ -137,3 +137,210 @@ fn s1_uci_commit_opens_each_package_a_few_times_however_many_there_are() {
     let without = opens("file/state");
     assert!(without < 101 * 4, "{without} files were opened where there is no log");
 }
+
+/// Puts everything beside the packages that is none: returns the names, in order.
+fn odd_entries(sandbox: &Sandbox) -> Vec<&'static str> {
+    let config = sandbox.path("config");
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, config.join(name)).expect("linked");
+    link("/dev/null", "a_link");
+    link("loop", "loop");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        config.join("a_fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .expect("made");
+    // The file stays when the listener is gone.
+    std::os::unix::net::UnixListener::bind(config.join("socket")).expect("bound");
+    // A regular file, by its mode, whose first page nobody has: to read it is EIO.
+    link("/proc/self/mem", "zz_eio");
+    std::fs::create_dir(config.join("a_dir")).expect("made");
+    vec!["a_fifo", "a_link", "loop", "socket", "zz_eio"]
+}
+
+/// Counts the lines that warn of an entry.
+fn warnings(output: &std::process::Output, name: &str) -> usize {
+    let said = String::from_utf8_lossy(&output.stderr);
+    said.lines().filter(|line| line.contains("passed over") && line.contains(name)).count()
+}
+
+#[test]
+fn s2_odd_entries_stop_no_first_commit_and_no_look_at_all_packages() {
+    let sandbox = Sandbox::new();
+    sandbox.write("system", "config system 's'\n\toption a '1'\n");
+    let odd = odd_entries(&sandbox);
+    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.2"]);
+    let committed = sandbox.run(&["commit", "network"]);
+    assert!(committed.status.success(), "{}", String::from_utf8_lossy(&committed.stderr));
+    assert!(sandbox.read("network").contains("10.0.0.2"));
+    for name in &odd {
+        assert_eq!(warnings(&committed, name), 1, "{name}: {}", String::from_utf8_lossy(&committed.stderr));
+    }
+    let live = Live::open(options(&sandbox)).expect("opens");
+    assert_eq!(logged(live.store()), ["Baseline cms", "Commit cms"]);
+    let readable = ["network", "system"];
+    assert_eq!(live.store().packages().expect("readable"), [&readable[..], &["zz_eio"]].concat());
+    assert_eq!(live.store().warnings().len(), 4, "{:?}", live.store().warnings());
+    for name in odd.iter().take(4) {
+        assert!(live.store().place(name.as_bytes()).is_err(), "{name} is no package by any way");
+    }
+    assert!(live.store().place(b"network.bak").is_err());
+    // An edit is seen beside them, by the history and by a watch.
+    sandbox.write("system", "config system 's'\n\toption a '2'\n");
+    assert!(sandbox.ok(&["history"]).contains("'1' -> '2'"));
+    let mut watch = live.watch("system", None).expect("watches");
+    sandbox.write("system", "config system 's'\n\toption a '3'\n");
+    let event = watch.next(Some(std::time::Duration::from_secs(20))).expect("no error");
+    assert!(event.is_some(), "the edit beside odd entries is told");
+}
+
+#[test]
+fn s2_snapshots_and_backups_say_what_they_left_out_and_a_restore_leaves_it_alone() {
+    let sandbox = Sandbox::new();
+    odd_entries(&sandbox);
+    sandbox.write("system", "config system 's'\n\toption a '1'\n");
+    sandbox.ok(&["history"]);
+    let file = sandbox.path("backup");
+    let file = file.to_str().expect("UTF-8");
+    for words in [["snapshot", "one"], ["backup", file]] {
+        let said = sandbox.fails(4, &words);
+        assert!(said.contains("not in it, since they could not be read: zz_eio"), "{said}");
+    }
+    let archive = cms::Archive::read(std::path::Path::new(file)).expect("readable");
+    assert_eq!(archive.packages.keys().collect::<Vec<_>>(), ["network", "system"]);
+    assert_eq!(archive.info.left_out, ["zz_eio"]);
+    // Now it is a package that can be read: what the archive does not know of stays.
+    std::fs::remove_file(sandbox.path("config").join("zz_eio")).expect("removed");
+    sandbox.write("zz_eio", "config x 'y'\n");
+    sandbox.write("system", "config system 's'\n\toption a '2'\n");
+    sandbox.ok(&["restore", file]);
+    assert_eq!(sandbox.read("system"), "config system 's'\n\toption a '1'\n");
+    assert_eq!(sandbox.read("zz_eio"), "config x 'y'\n");
+}
+
+#[test]
+fn s2_commands_over_all_packages_go_on_past_odd_entries() {
+    let sandbox = Sandbox::new();
+    odd_entries(&sandbox);
+    std::fs::remove_file(sandbox.path("config").join("zz_eio")).expect("removed");
+    for words in [
+        &["list"][..],
+        &["show"],
+        &["export"],
+        &["search", "10.0.0.1"],
+        &["validate"],
+        &["fmt", "--check"],
+        &["changes"],
+        &["repair"],
+        &["rebuild"],
+        &["uci", "export"],
+        &["uci", "show"],
+        &["uci", "commit"],
+    ] {
+        let output = sandbox.run(words);
+        let (said, printed) =
+            (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout).into_owned());
+        let is_fine = output.status.success() || (words[0] == "fmt" && output.status.code() == Some(1));
+        assert!(is_fine, "{words:?}: {said}");
+        if matches!(words, ["list" | "show" | "export" | "search"] | ["uci", "export" | "show"]) {
+            assert!(printed.contains("network"), "{words:?}: {printed}");
+        }
+        if words[0] != "uci" {
+            assert_eq!(warnings(&output, "a_fifo"), 1, "{words:?}: {said}");
+        }
+    }
+    // Of a package that cannot be read the commands say so, and go on.
+    std::os::unix::fs::symlink("/proc/self/mem", sandbox.path("config").join("aa_eio")).expect("linked");
+    for words in [&["show"][..], &["export"], &["search", "10.0.0.1"], &["uci", "export"], &["uci", "show"]] {
+        let output = sandbox.run(words);
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(printed.contains("network"), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Runs a copy of the command, which every user can reach, as an ordinary user with directories of his own.
+fn as_user(sandbox: &Sandbox, user: u32, words: &[&str]) -> std::process::Output {
+    use std::os::unix::process::CommandExt;
+    let program = sandbox.path("cms");
+    if !program.exists() {
+        // By another process: no child of another test may have it open for writing.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_cms")).arg(&program).status();
+        assert!(copied.expect("cp runs").success());
+    }
+    let home = sandbox.path(&format!("home{user}"));
+    if !home.exists() {
+        std::fs::create_dir(&home).expect("made");
+        std::os::unix::fs::chown(&home, Some(user), Some(user)).expect("given");
+    }
+    Command::new(program)
+        .args(words)
+        .env_clear()
+        .env("CMS_CONFIG_DIR", sandbox.path("config"))
+        .env("CMS_SAVE_DIR", home.join("save"))
+        .env("CMS_RUN_DIR", home.join("run"))
+        .env("CMS_STATE_DIR", home.join("state"))
+        .env("HOME", &home)
+        .uid(user)
+        .gid(user)
+        .output()
+        .expect("runs")
+}
+
+/// Opens a sandbox to all users; `false` where this is not root.
+fn open_to_all(sandbox: &Sandbox) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: it needs root");
+        return false;
+    }
+    let mode =
+        |path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("set");
+    mode(sandbox.path(""), 0o755);
+    mode(sandbox.path("config"), 0o777);
+    true
+}
+
+#[test]
+fn x_m6_a_user_commits_beside_a_package_he_may_not_read_and_it_is_noted_by_one_who_may() {
+    use std::os::unix::fs::PermissionsExt;
+    const USER: u32 = 61_010;
+    let sandbox = Sandbox::new();
+    if !open_to_all(&sandbox) {
+        return;
+    }
+    sandbox.write("secret", "config a 'b'\n\toption pw 'x'\n");
+    let config = sandbox.path("config");
+    std::fs::set_permissions(config.join("secret"), std::fs::Permissions::from_mode(0o600)).expect("set");
+    std::os::unix::fs::chown(config.join("network"), Some(USER), Some(USER)).expect("given");
+    for (words, wanted) in
+        [(&["set", "network.lan.ipaddr=10.0.0.2"][..], "10.0.0.1"), (&["commit", "network"], "10.0.0.2")]
+    {
+        let output = as_user(&sandbox, USER, words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(sandbox.read("network").contains(wanted));
+    }
+    let history = as_user(&sandbox, USER, &["history"]);
+    let (shown, said) = (String::from_utf8_lossy(&history.stdout), String::from_utf8_lossy(&history.stderr));
+    assert!(shown.contains("'10.0.0.1' -> '10.0.0.2'"), "{shown}{said}");
+    assert_eq!(warnings(&history, "package secret"), 1, "{said}");
+    // Root writes into the same log: now it is noted, first as it was.
+    let own = sandbox.path(&format!("home{USER}"));
+    let store = Store::new(cms::Options {
+        dirs: cms::Dirs::choose(cms::DirOptions {
+            config: Some(config),
+            save: Some(own.join("save")),
+            run: Some(own.join("run")),
+            state: Some(own.join("state")),
+        }),
+        ..cms::Options::default()
+    });
+    let place = store.place(b"secret").expect("there");
+    let set = cms::Delta::new(cms::DeltaKind::Set, b"b", Some(b"pw"), Some(b"y"));
+    store.stage(&place, &[set]).expect("staged");
+    store.commit(&place, cms::Form::Lossless).expect("committed");
+    let last = store.history(None, 2).expect("readable");
+    assert_eq!(last[0].packages[0].changes.len(), 1);
+    assert_eq!((last[1].kind, last[1].packages[0].package.as_str()), (Kind::Baseline, "secret"));
+}

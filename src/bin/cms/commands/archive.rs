@@ -32,7 +32,17 @@ pub fn snapshot(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     } else {
         context.say(&info.label)?;
     }
-    Ok(Exit::Ok)
+    whole(&info)
+}
+
+/// Says so, with an exit code, if packages were left out of an archive since they could not be read.
+fn whole(info: &cms::ArchiveInfo) -> Result<Exit, Failure> {
+    if info.left_out.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    let names = info.left_out.join(", ");
+    let text = format!("not in it, since they could not be read: {names}; a restore leaves them as they are");
+    Err(Failure::Other(Exit::Permission, text))
 }
 
 fn micros() -> u64 {
@@ -46,7 +56,7 @@ fn kind(info: &cms::ArchiveInfo) -> &'static str {
 
 fn archive_json(info: &cms::ArchiveInfo) -> Json {
     json!({"label": info.label, "kind": kind(info), "time": clock::show(info.time), "revision": info.revision,
-        "source": info.source, "path": info.path, "size": info.size})
+        "source": info.source, "path": info.path, "size": info.size, "left_out": info.left_out})
 }
 
 pub fn snapshots(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
@@ -81,7 +91,7 @@ pub fn backup(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     if context.json {
         context.put_json(&archive_json(&info))?;
     }
-    Ok(Exit::Ok)
+    whole(&info)
 }
 
 pub fn restore(context: &mut Context, line: &Line) -> Result<Exit, Failure> {

@@ -55,6 +55,7 @@ impl Context {
         });
         let show = !line.has("quiet") && io::stderr().is_terminal();
         let mut options = Options { dirs, progress: show.then_some(progress), ..Options::default() };
+        options.warn = (!line.has("quiet")).then_some(warn);
         options.source = line.text("source").unwrap_or_else(|| "cms".into());
         options.message = line.text("message").unwrap_or_default();
         if let Some(size) = environment::variable("CMS_LOG_SIZE") {
@@ -248,6 +249,11 @@ impl Context {
         }
         Ok(self.store.packages()?.into_iter().map(String::into_bytes).collect())
     }
+}
+
+/// Gives a warning of the library.
+fn warn(text: &str) {
+    tell(&format!("cms: warning: {text}"));
 }
 
 /// Shows on the terminal how far reading has got, once it takes over a second.

@@ -56,7 +56,7 @@ pub fn import(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         [file] if is_file(file) => (None, Some(file.as_slice())),
         arguments => (arguments.first().map(Vec::as_slice), arguments.get(1).map(Vec::as_slice)),
     };
-    if let Some(name) = name.filter(|name| !is_package(name)) {
+    if let Some(name) = name.filter(|name| !cms::name::is_plain_package(name)) {
         return Err(not_a_package(name));
     }
     let bytes = read_input(file)?;
@@ -67,7 +67,7 @@ pub fn import(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
         other => other,
     })?;
-    if let Some((name, _)) = packages.iter().find(|(name, _)| !is_package(name)) {
+    if let Some((name, _)) = packages.iter().find(|(name, _)| !cms::name::is_plain_package(name)) {
         return Err(not_a_package(name));
     }
     if packages.is_empty() {
@@ -94,11 +94,6 @@ fn texts(line: &Line, name: Option<&[u8]>, bytes: Vec<u8>) -> Result<Vec<json::N
             packages.iter().map(|package| (package.name().to_vec(), print(package, false))).collect()
         }
     })
-}
-
-/// Reports whether a package of that name can be in the configuration directory, and is found there.
-fn is_package(name: &[u8]) -> bool {
-    cms::name::is_package(name) && !name.iter().any(|byte| matches!(byte, b'.' | b'/'))
 }
 
 fn not_a_package(name: &[u8]) -> Failure {

@@ -1,0 +1,29 @@
+//! Warnings: what was passed over, and does not stop what was asked for. A store gives each once.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use crate::store::Store;
+
+/// The warnings that a store has given.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings(Mutex<BTreeSet<String>>);
+
+impl Store {
+    /// Gives a warning, unless it was given before: see [`crate::Options::warn`].
+    pub(crate) fn warn(&self, text: &str) {
+        // A panic of another thread leaves a set like any other.
+        let mut given = self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = given.insert(text.to_owned());
+        drop(given);
+        if let Some(warn) = self.options().warn.filter(|_| is_new) {
+            warn(text);
+        }
+    }
+
+    /// Returns the warnings that were given so far.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
