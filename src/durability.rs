@@ -16,7 +16,10 @@ pub enum Durability {
     /// and commits that follow each other quickly write one text. Staged commits write theirs as with
     /// [`Durability::Full`], and so does a store without a log or without shared maps.
     Log,
-    /// The end of the process, in any way. After a power cut, the last transactions may be gone.
+    /// The end of the process, in any way. After a power cut the last transactions may be gone, of each package on its
+    /// own; but each package is complete, as a transaction has left it. So the new text is synced before it takes its
+    /// place, at this level as well, which is most of what a commit costs on a disk; left out are the syncs of the
+    /// log and of the directory.
     None,
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Draft {
     /// What is expected there; `None`: nothing.
     old: Option<Identity>,
     placed: bool,
-    /// Whether it is to survive a power cut.
+    /// Whether its place is to survive a power cut; what it holds does in any case.
     durable: bool,
 }
 
@@ -169,16 +169,15 @@ impl Store {
         self.finish_draft(draft)
     }
 
-    /// Gives a temporary file the attributes of the file it is to replace, and makes it durable.
+    /// Gives a temporary file the attributes of the file it is to replace, and makes it durable. That is done at
+    /// every level of [`Durability`]: a file system may keep a rename and lose what was written to the file, and then
+    /// the whole package would be gone, not only the last transactions.
     fn finish_draft(&self, draft: &Draft) -> Result<()> {
         let (files, new) = (&self.options.files, &draft.new);
         if draft.old.is_some() {
             let like = std::fs::metadata(&draft.real);
             let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
             files.copy_attributes(new, &like).map_err(Error::io("set the attributes of", &new.path))?;
-        }
-        if !draft.durable {
-            return Ok(());
         }
         files.sync(new).map_err(Error::io("sync", &new.path))
     }

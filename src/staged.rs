@@ -234,7 +234,11 @@ impl Store {
         if locked.is_none() && unstaged.is_none() {
             return Ok(Some((Committed::default(), None)));
         }
-        self.tidy_up([place])?;
+        // With the delta file locked, its journal was seen to already.
+        match &locked {
+            Some(_) => self.remove_leftovers([place.path.as_path()]),
+            None => self.tidy_up([place])?,
+        }
         let mut package = old.package.clone();
         let mut replay = Replay::new(self.options.dialect);
         let (mut outcome, mut kept) = match &locked {

@@ -286,7 +286,8 @@ impl Staging<'_> {
 
     /// Finishes or forgets a commit that a crash has interrupted.
     fn settle(&self, open: &OpenFile) -> Result<()> {
-        let Some(journal) = self.journal() else { return Ok(()) };
+        let journal = self.journal().map_err(Error::io("read", self.journal_path()))?;
+        let Some(journal) = journal else { return Ok(()) };
         if journal.committed {
             let text = self.files.read(open).map_err(Error::io("read", &open.path))?;
             let rest = journal.rest(&text);
@@ -302,22 +303,31 @@ impl Staging<'_> {
     /// Leaves out what an interrupted commit has taken from the text of the delta file.
     fn unconsumed(&self, text: Vec<u8>) -> Vec<u8> {
         match self.journal() {
-            Some(journal) if journal.committed => journal.rest(&text),
+            Ok(Some(journal)) if journal.committed => journal.rest(&text),
             _ => text,
         }
     }
 
-    /// Reads the journal and finds out whether its commit came to pass.
-    fn journal(&self) -> Option<Journal> {
-        let text = self.files.read_at_path(&self.journal_path()).ok()?;
-        let end = memchr::memchr(b'\n', &text).unwrap_or(text.len());
+    /// Reads the journal and finds out whether its commit came to pass; `None` if there is no journal. Of one that is
+    /// not whole the commit did not.
+    fn journal(&self) -> io::Result<Option<Journal>> {
+        let text = match self.files.read_at_path(&self.journal_path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // It is no file, so nobody has written a journal there.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Vec::new(),
+            text => text?,
+        };
+        Ok(Some(self.decode(&text).unwrap_or_default()))
+    }
+
+    fn decode(&self, text: &[u8]) -> Option<Journal> {
+        let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
         let head = std::str::from_utf8(&text[..end]).ok()?;
         let fields: Vec<&str> = head.split(' ').collect();
-        let undone = Journal { committed: false, consumed: 0, taken: 0, kept: Vec::new() };
         let (["cms-commit", "2"], [rest @ .., hash, taken, consumed, name]) =
             (fields.get(..2)?, fields.get(2..)?)
         else {
-            return Some(undone);
+            return None;
         };
         let (Some(new), Some(old), Ok(hash), Ok(taken), Ok(consumed)) = (
             identity(rest.get(..3).unwrap_or_default()),
@@ -326,7 +336,7 @@ impl Staging<'_> {
             u64::from_str_radix(taken, 16),
             consumed.parse(),
         ) else {
-            return Some(undone);
+            return None;
         };
         let real = std::fs::canonicalize(self.target).unwrap_or_else(|_| self.target.to_path_buf());
         let present = Identity::at(&real);
@@ -340,6 +350,7 @@ impl Staging<'_> {
     }
 }
 
+#[derive(Default)]
 struct Journal {
     committed: bool,
     /// How much of the delta file went into the commit, and the hash of that.

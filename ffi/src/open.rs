@@ -41,8 +41,8 @@ sized! {
         /// How many bytes of the log are kept; 0: 4 MiB.
         pub log_limit: u64,
         /// What commits survive: "full" (a power cut; NULL means this), "log" (the same, and the texts are written
-        /// later: one sync instead of three) or "none" (the end of the process); and "PACKAGE=LEVEL" for one package,
-        /// with commas between: "full,leases=log".
+        /// later: one sync instead of three) or "none" (the end of the process: a power cut may take the last commits, but
+        /// leaves each package whole); and "PACKAGE=LEVEL" for one package, with commas between: "full,leases=log".
         pub durability: *const c_char,
         /// For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
         /// with the first such commit, which writes the texts then; so do cms_flush and cms_close.

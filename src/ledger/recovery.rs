@@ -105,6 +105,10 @@ impl Store {
             };
             let text = match done {
                 Some(done) => self.after(&place, &steps[done..], before.clone()),
+                // No transaction has left nothing at all, so a crash has taken what was written.
+                None if reading.is_some() && before.is_empty() => {
+                    self.logged_texts(&place, steps)?.map(|(_, ours)| ours)
+                }
                 None if reading.is_some() => self.reconciled(&place, steps, &before)?,
                 None => None,
             };
@@ -142,13 +146,18 @@ impl Store {
     /// Returns the text that a file is to have which was changed by hand while steps were to be put in place; `None`
     /// if what was there before is not known any more.
     fn reconciled(&self, place: &Place, steps: &[&PackageChange], theirs: &[u8]) -> Result<Option<Vec<u8>>> {
+        let both = self.logged_texts(place, steps)?;
+        Ok(both.map(|(base, ours)| crate::reconcile::reconcile(&place.name, &base, &ours, theirs)))
+    }
+
+    /// Makes the texts before and after steps from the log; `None` if they are not known any more.
+    fn logged_texts(&self, place: &Place, steps: &[&PackageChange]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
         let (Some(log), Some(first)) = (self.log(), steps.first()) else { return Ok(None) };
         let base = match first.before {
             Some(before) => log.text_of(&place.name, before)?,
             None => Some(Vec::new()),
         };
         let ours = base.clone().and_then(|base| self.after(place, steps, base));
-        let both = base.zip(ours);
-        Ok(both.map(|(base, ours)| crate::reconcile::reconcile(&place.name, &base, &ours, theirs)))
+        Ok(base.zip(ours))
     }
 }

@@ -305,6 +305,12 @@ impl Moment {
         [nothing, self.image(|inode| (**inode.newest()).clone(), |dir| dir.pending.iter().collect())]
     }
 
+    /// Makes the image in which all renames are there, and of the files only what was synced: as file systems do it
+    /// that write names in a journal, and data when they come to it.
+    pub fn renames_only(&self) -> Image {
+        self.image(|inode| (*inode.durable).clone(), |dir| dir.pending.iter().collect())
+    }
+
     /// Makes the image in which of what was not synced one thing is there, or one is not: `index` counts the files
     /// and directories concerned. `None` if there are not so many.
     pub fn single(&self, index: usize, is_there: bool) -> Option<Image> {

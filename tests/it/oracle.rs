@@ -110,6 +110,14 @@ impl Triple {
 
     /// Tells which number the packages have: one for all.
     pub fn number(&self, what: &str) -> u64 {
+        let numbers = self.numbers(what);
+        let first = numbers[NAMES[0]];
+        assert!(numbers.values().all(|number| *number == first), "{what}: half of a commit: {numbers:?}");
+        first
+    }
+
+    /// Tells which number each of the packages has.
+    fn numbers(&self, what: &str) -> BTreeMap<&'static str, u64> {
         let mut numbers = BTreeMap::new();
         for name in NAMES {
             let text = std::fs::read_to_string(self.path("config").join(name))
@@ -128,9 +136,25 @@ impl Triple {
             );
             numbers.insert(name, number);
         }
-        let first = numbers[NAMES[0]];
-        assert!(numbers.values().all(|number| *number == first), "{what}: half of a commit: {numbers:?}");
-        first
+        numbers
+    }
+
+    /// Checks a store whose last commits may be gone, of each package others: each is complete, the log can be
+    /// read, and the next commit works.
+    pub fn check_each(&self, allowed: &RangeInclusive<u64>, what: &str) {
+        let live = self.live(Files::default());
+        live.store().recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
+        let numbers = self.numbers(what);
+        assert!(numbers.values().all(|number| allowed.contains(number)), "{what}: {numbers:?}");
+        for (name, number) in &numbers {
+            self.check_map(&live, name, *number, what);
+        }
+        live.store().note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
+        assert_eq!(self.numbers(what), numbers, "{what}");
+        let next = allowed.end() + 1000;
+        self.commit(&live, next).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
+        drop(live);
+        self.check(&(next..=next), what);
     }
 
     /// Checks a store by opening it anew. Returns the number its packages have.
@@ -174,13 +198,15 @@ impl Triple {
     }
 
     fn check_maps(&self, live: &Live, number: u64, what: &str) {
-        for name in NAMES {
-            let value = live.get(format!("{name}.s.v").as_bytes(), |value| {
-                String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned()
-            });
-            let value = value.unwrap_or_else(|error| panic!("{what}: {name}: {error}"));
-            assert_eq!(value.as_deref(), Some(self.value(number).as_str()), "{what}: the map of {name}");
-        }
+        NAMES.iter().for_each(|name| self.check_map(live, name, number, what));
+    }
+
+    fn check_map(&self, live: &Live, name: &str, number: u64, what: &str) {
+        let value = live.get(format!("{name}.s.v").as_bytes(), |value| {
+            String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned()
+        });
+        let value = value.unwrap_or_else(|error| panic!("{what}: {name}: {error}"));
+        assert_eq!(value.as_deref(), Some(self.value(number).as_str()), "{what}: the map of {name}");
     }
 }
 

@@ -36,7 +36,9 @@ impl Cuts {
 
     fn images(&mut self, moment: &Moment) -> Vec<(String, Image)> {
         let [nothing, all] = moment.extremes();
-        let mut images = vec![("nothing un-synced".to_owned(), nothing), ("all un-synced".to_owned(), all)];
+        let renames = ("renames, and nothing else un-synced".to_owned(), moment.renames_only());
+        let mut images =
+            vec![("nothing un-synced".to_owned(), nothing), ("all un-synced".to_owned(), all), renames];
         for is_there in [true, false] {
             for index in 0.. {
                 let Some(image) = moment.single(index, is_there) else { break };
@@ -160,6 +162,32 @@ fn segments_that_are_begun_while_texts_are_to_come_survive_a_power_cut_at_any_mo
         (8..11).for_each(|number| commit(run, live, number));
     });
     check_all("segments, and texts that come later", samples() / 4, &run, &moments);
+}
+
+#[test]
+fn x_h1_commits_that_are_not_durable_leave_whole_texts_after_a_power_cut_at_any_moment() {
+    let (run, moments) = record_at(Durability::None, 600, Limits::default(), 1, |run, live| {
+        assert!(live.get(b"alpha.s.v", |_| ()).expect("readable").is_some());
+        (2..5).for_each(|number| commit(run, live, number));
+    });
+    let mut cuts = Cuts::new(samples());
+    cuts.each(&run.disk, &moments, &mut |_, _, allowed, what| {
+        // The last ones may be gone, but what was durable before is not.
+        run.triple.check_each(&(1..=*allowed.end()), what);
+    });
+    println!("not durable: {} moments, {} crash images", moments.len(), cuts.seen.len());
+}
+
+#[test]
+fn x_h1_recovery_takes_an_empty_text_for_damage_and_makes_it_from_the_log() {
+    // As a program has left it that did not sync its texts: the transaction is in the log, the new text in place, and
+    // of that nothing is on the disk but the name.
+    let (run, _) = record_at(Durability::Log, 600, Limits::default(), 1, |run, live| {
+        assert!(live.get(b"alpha.s.v", |_| ()).expect("readable").is_some());
+        commit(run, live, 2);
+        std::fs::write(run.triple.path("config/beta"), "").expect("written");
+    });
+    assert_eq!(run.triple.check(&(2..=2), "an empty text"), 2);
 }
 
 #[test]
