@@ -105,7 +105,8 @@ fn first_difference(was: &Package, is: &Package, section: &[u8]) -> Option<Optio
     differing.next().map(|name| Some(name.to_vec()))
 }
 
-fn show(content: Option<&Content>) -> String {
+/// Shows what is at a place.
+pub(crate) fn show(content: Option<&Content>) -> String {
     match content {
         None => "not there".to_owned(),
         Some(Content::String(string)) => format!("'{}'", crate::name::show(string)),

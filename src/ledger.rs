@@ -308,6 +308,14 @@ impl Ledger<'_> {
         Ok(true)
     }
 
+    /// Returns the newest of the changes by hand that are about a key and not in the log yet.
+    pub fn waiting_change(&self, package: &str, section: &[u8], option: Option<&[u8]>) -> Option<&Record> {
+        self.waiting.iter().rev().find(|record| {
+            let changes = record.package(package).into_iter().flat_map(|change| &change.changes);
+            changes.into_iter().any(|change| change.section == section && change.option.as_deref() == option)
+        })
+    }
+
     /// Logs a transaction. This is what makes it one: from here on it happens, if need be by recovery. Returns
     /// its sequence; `None` if it is not logged.
     pub fn commit(&mut self, entries: &[Entry<'_>], why: &Why) -> Result<Option<u64>> {

@@ -61,6 +61,7 @@ mod roster;
 mod sharing;
 mod snapshot;
 mod staged;
+mod staged_base;
 mod staging;
 mod step;
 mod store;
@@ -89,7 +90,7 @@ pub use package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, V
 pub use prepared::Prepared;
 pub use roster::Subscriber;
 pub use snapshot::Snapshot;
-pub use staged::{Committed, Unstaged};
+pub use staged::{CommitOptions, Committed, Unstaged};
 pub use store::{Change, Loaded, Options, Place, Store};
 pub use transaction::{MAX_OPEN, Savepoint, Transaction};
 pub use unconfirmed::{GoingBack, Notice, Waiting};

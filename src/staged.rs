@@ -30,6 +30,17 @@ pub struct Committed {
     pub revision: Option<u64>,
 }
 
+/// How changes are committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CommitOptions {
+    /// How the packages are written.
+    pub form: Form,
+    /// Have it taken back unless it is confirmed within this time: see [`Store::confirm`].
+    pub confirm: Option<Duration>,
+    /// Commit what is staged even if others have changed the same keys since it was staged.
+    pub force: bool,
+}
+
 /// Changes to a package that are not staged.
 #[derive(Debug)]
 pub struct Unstaged {
@@ -49,7 +60,7 @@ struct Staged<'p> {
 }
 
 /// A package's part in a commit, if there is one, with its delta file if there is one.
-type StagedPart<'p> = Option<(Part<'p>, Option<Staged<'p>>)>;
+type StagedPart<'p> = (Option<Part<'p>>, Option<Staged<'p>>);
 
 impl Store {
     /// Commits the staged changes of a package.
@@ -70,7 +81,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`], for the first package that fails; none is changed then.
+    /// As for [`Store::commit`], for the first package that fails; none is changed then. [`Error::Conflict`] also if
+    /// others have changed a key since it was staged, and it is neither as it was then nor as it is to be.
     pub fn commit_together(
         &self,
         places: &[Place],
@@ -95,7 +107,21 @@ impl Store {
         form: Form,
         confirm: Option<Duration>,
     ) -> Result<Vec<Committed>> {
-        let why = Why { confirm, ..Why::COMMIT };
+        self.commit_as(places, unstaged, &CommitOptions { form, confirm, force: false })
+    }
+
+    /// As [`Store::commit_with`], with all that can be said of a commit.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit_with`].
+    pub fn commit_as(
+        &self,
+        places: &[Place],
+        unstaged: Vec<Unstaged>,
+        options: &CommitOptions,
+    ) -> Result<Vec<Committed>> {
+        let why = Why { confirm: options.confirm, ..Why::COMMIT };
         let change = |Unstaged { place, before, deltas }| {
             let digest = Digest::of(before.source());
             let known = Arc::new(Known { package: before, digest });
@@ -118,7 +144,7 @@ impl Store {
         let Some(first) = order.first() else { return Ok(Vec::new()) };
         let takes = |place: &Place| places.iter().any(|named| named.path == place.path);
         let done =
-            attempt(first, || self.try_commit(&mut ledger, &order, &takes, &mut unstaged, form, &why))?;
+            attempt(first, || self.try_commit(&mut ledger, &order, &takes, &mut unstaged, options, &why))?;
         let outcome = |place: &Place| {
             let found = order.iter().zip(&done).find(|(done, _)| done.path == place.path);
             found.map(|(_, outcome)| *outcome).unwrap_or_default()
@@ -132,40 +158,38 @@ impl Store {
         places: &[&Place],
         takes_staged: &dyn Fn(&Place) -> bool,
         unstaged: &mut Vec<Change>,
-        form: Form,
+        options: &CommitOptions,
         why: &Why,
     ) -> Result<Option<Vec<Committed>>> {
         let (mut outcomes, mut parts, mut staged) = (Vec::new(), Vec::new(), Vec::new());
+        // What was staged and is so already.
+        let mut done = Vec::new();
         for place in places {
             let change = unstaged.iter().find(|change| change.place.path == place.path);
             let takes_staged = takes_staged(place);
-            let Some((outcome, part)) = self.staged_part(ledger, place, takes_staged, change, form)? else {
-                return Ok(None);
-            };
+            let part = self.staged_part(ledger, place, takes_staged, change, options)?;
+            let Some((outcome, (part, file))) = part else { return Ok(None) };
             outcomes.push(outcome);
-            if let Some((part, file)) = part {
-                parts.push(part);
-                staged.push(file);
+            match part {
+                Some(part) => {
+                    parts.push(part);
+                    staged.push(file);
+                }
+                None => done.extend(file),
             }
         }
         if parts.is_empty() {
+            self.drop_done(&done)?;
             return ledger.settled().map(|()| Some(outcomes));
         }
         if self.has_verifiers() && !self.verify_staged(&parts, &staged, why)? {
             return Ok(None);
         }
-        for (part, Staged { place, locked, kept }) in
-            parts.iter().zip(&staged).filter_map(|(part, file)| Some((part, file.as_ref()?)))
-        {
-            let written = self.save_staging(place).write_journal(locked, &part.draft, &part.text, kept);
-            if let Err(error) = written {
-                let _ = self.remove_journals(&staged);
-                return Err(error);
-            }
-        }
+        self.write_journals(&parts, &staged)?;
         match self.put_verified(ledger, parts, why) {
             Ok(Outcome::Done(revision)) => {
                 staged.iter().flatten().try_for_each(|file| self.finish_staged(file))?;
+                self.drop_done(&done)?;
                 let written = outcomes.iter_mut().filter(|outcome| outcome.written);
                 written.for_each(|outcome| outcome.revision = revision);
                 Ok(Some(outcomes))
@@ -210,6 +234,25 @@ impl Store {
         self.staging(place, &self.dirs().save.path)
     }
 
+    /// Takes what is so already out of the delta files.
+    fn drop_done(&self, done: &[Staged<'_>]) -> Result<()> {
+        done.iter().try_for_each(|file| self.save_staging(file.place).rewrite(&file.locked, &file.kept))
+    }
+
+    /// Writes the journals of the delta files that go into a commit: all of them, or none.
+    fn write_journals(&self, parts: &[Part<'_>], staged: &[Option<Staged<'_>>]) -> Result<()> {
+        for (part, Staged { place, locked, kept }) in
+            parts.iter().zip(staged).filter_map(|(part, file)| Some((part, file.as_ref()?)))
+        {
+            let written = self.save_staging(place).write_journal(locked, &part.draft, &part.text, kept);
+            if let Err(error) = written {
+                let _ = self.remove_journals(staged);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     fn remove_journals(&self, staged: &[Option<Staged<'_>>]) -> Result<()> {
         staged.iter().flatten().try_for_each(|file| self.save_staging(file.place).remove_journal())
     }
@@ -222,7 +265,7 @@ impl Store {
         place: &'p Place,
         takes_staged: bool,
         unstaged: Option<&Change>,
-        form: Form,
+        options: &CommitOptions,
     ) -> Result<Option<(Committed, StagedPart<'p>)>> {
         let Some(Reading { identity, text, locked: _lock }) = self.read_current(&place.path)? else {
             return Ok(None);
@@ -232,7 +275,7 @@ impl Store {
         let old = self.look(ledger, place, text)?;
         let locked = if takes_staged { staging.lock()? } else { None };
         if locked.is_none() && unstaged.is_none() {
-            return Ok(Some((Committed::default(), None)));
+            return Ok(Some((Committed::default(), (None, None))));
         }
         // With the delta file locked, its journal was seen to already.
         match &locked {
@@ -245,6 +288,10 @@ impl Store {
             Some(locked) => apply_lines(locked, place, &mut package, &mut replay),
             None => (Committed::default(), Vec::new()),
         };
+        if let Some(locked) = locked.as_ref().filter(|_| !options.force) {
+            let both = (&*locked.text, &*staging.base_text()?);
+            self.check_bases(Some(ledger), place, both, &old.package, &package)?;
+        }
         if let Some(change) = unstaged {
             let now = Known { package, digest: old.digest };
             self.check_conflicts(&now, change)?;
@@ -253,22 +300,22 @@ impl Store {
             outcome.applied += change.deltas.len();
         }
         if outcome.applied == 0 {
-            return Ok(Some((outcome, None)));
+            return Ok(Some((outcome, (None, None))));
         }
         if self.options.dialect == Dialect::Uci && !kept.is_empty() {
             self.keep_rejected(place, &kept);
             kept.clear();
         }
-        let (text, step) = self.write(form, &old, &package)?;
+        let (text, step) = self.write(options.form, &old, &package)?;
         self.check_limit(&place.name, &package, &text)?;
-        outcome.written = form != Form::Lossless || text != *old.text();
+        outcome.written = options.form != Form::Lossless || text != *old.text();
+        let file = locked.map(|locked| Staged { place, locked, kept });
         if !outcome.written {
-            locked.map_or(Ok(()), |locked| staging.rewrite(&locked, &kept))?;
-            return Ok(Some((outcome, None)));
+            return Ok(Some((outcome, (None, file))));
         }
         let draft = self.draft(&place.path, &text, Some(identity))?;
         let part = Part { place, before: Some(old.text().clone()), step, text, draft };
-        Ok(Some((outcome, Some((part, locked.map(|locked| Staged { place, locked, kept }))))))
+        Ok(Some((outcome, (Some(part), file))))
     }
 
     /// Takes the changes that are in the package file now out of the delta file. If that fails, the journal

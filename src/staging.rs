@@ -29,6 +29,9 @@ pub(crate) struct Staging<'s> {
     pub timeout: Duration,
 }
 
+/// Makes what the base file is to hold of what is staged and what it holds; `None` if that stays as it is.
+pub(crate) type MakeBases<'m> = dyn Fn(&[u8], &[u8]) -> Result<Option<Vec<u8>>> + 'm;
+
 /// A delta file that is locked and read.
 #[derive(Debug)]
 pub(crate) struct Locked {
@@ -144,16 +147,17 @@ impl Staging<'_> {
         Ok(text == locked.text)
     }
 
-    /// Appends changes. All of them are staged, or none.
-    pub fn append(&self, deltas: &[Delta], config_dir: &Path) -> Result<()> {
+    /// Appends changes. All of them are staged, or none. `bases` is asked, with what is staged and what the base file
+    /// holds, what that is to hold: see `staged_base`. It is written first, so that no line is without its base.
+    pub fn append(&self, deltas: &[Delta], config_dir: &Path, bases: &MakeBases<'_>) -> Result<()> {
         let mut lines = Vec::new();
         for delta in deltas {
             delta.write_line(self.package.as_bytes(), &mut lines);
         }
-        self.append_lines(lines, config_dir)
+        self.append_lines(lines, config_dir, bases)
     }
 
-    fn append_lines(&self, mut lines: Vec<u8>, config_dir: &Path) -> Result<()> {
+    fn append_lines(&self, mut lines: Vec<u8>, config_dir: &Path, bases: &MakeBases<'_>) -> Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
@@ -165,6 +169,9 @@ impl Staging<'_> {
         let open = self.lock_file(|| self.files.open_or_create(&path, mode))?;
         self.settle(&open)?;
         let before = self.files.read(&open).map_err(Error::io("read", &path))?;
+        if let Some(bases) = bases(&before, &self.base_text()?)? {
+            self.write_bases(&bases, mode)?;
+        }
         if before.last().is_some_and(|byte| *byte != b'\n') {
             lines.insert(0, b'\n');
         }
@@ -228,7 +235,9 @@ impl Staging<'_> {
             let _ = io::Seek::rewind(&mut &open.file);
             let _ = io::Write::write_all(&mut &open.file, &locked.text);
             Error::io("rewrite", &open.path)(error)
-        })
+        })?;
+        self.cut_bases(text);
+        Ok(())
     }
 
     /// Takes what is in the package file now out of a locked delta file. A failure is no loss: the journal
@@ -241,7 +250,9 @@ impl Staging<'_> {
             self.files.write(open, kept).map_err(Error::io("rewrite", &open.path))?;
         }
         // The journal goes after this, and must not go before it.
-        self.files.sync(open).map_err(Error::io("sync", &open.path))
+        self.files.sync(open).map_err(Error::io("sync", &open.path))?;
+        self.cut_bases(kept);
+        Ok(())
     }
 
     /// Moves the staged lines into `.PACKAGE.replaced`, behind those set aside before.

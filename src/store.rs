@@ -310,7 +310,8 @@ impl Store {
     /// [`Error::Io`] if they cannot be written, [`Error::Locked`] if the delta file stays locked. Nothing
     /// is staged then.
     pub fn stage(&self, place: &Place, deltas: &[Delta]) -> Result<()> {
-        self.staging(place, &self.dirs().save.path).append(deltas, &self.dirs().config.path)
+        let bases = |staged: &[u8], bases: &[u8]| self.bases_to_write(place, deltas, staged, bases);
+        self.staging(place, &self.dirs().save.path).append(deltas, &self.dirs().config.path, &bases)
     }
 
     /// Drops staged changes: of the package, of a section with its options, or of one option. Returns how

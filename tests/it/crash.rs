@@ -38,11 +38,16 @@ fn prepare(root: &Path) {
 
 /// Runs `cms commit` under strace with something done to the `nth` call of a kind. `None` without strace.
 fn inject(root: &Path, call: &str, what: &str, nth: usize) -> Option<Output> {
+    inject_into(root, &["commit", "n"], call, what, nth)
+}
+
+/// As [`inject`], into any command.
+fn inject_into(root: &Path, words: &[&str], call: &str, what: &str, nth: usize) -> Option<Output> {
     let mut command = Command::new("strace");
     set_up(&mut command, root);
     command.args(["-f", "-qq", "-o"]).arg(root.join("trace"));
     command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{what}:when={nth}")]);
-    command.arg(env!("CARGO_BIN_EXE_cms")).args(["commit", "n"]);
+    command.arg(env!("CARGO_BIN_EXE_cms")).args(words);
     command.output().ok()
 }
 
@@ -105,6 +110,48 @@ fn a_commit_killed_at_any_system_call_leaves_old_or_new_and_is_made_good() {
         }
     }
     assert!(kills > 20, "only {kills} kills happened");
+}
+
+/// Each change is staged with what it goes by, in another file, which is written first.
+#[test]
+fn s23_a_set_killed_at_any_system_call_loses_no_staged_line_and_is_no_conflict_later() {
+    let root = TempDir::new().expect("a directory");
+    if !strace_works(root.path()) {
+        return;
+    }
+    let mut kills = 0;
+    for call in ["openat", "write", "unlink", "rename", "flock", "lseek", "mkdir", "close"] {
+        for nth in 1..40 {
+            let what = format!("killed at {call} {nth}");
+            prepare(root.path());
+            let words = ["set", "n.x.o=3", "n.x.new=1"];
+            let Some(output) = inject_into(root.path(), &words, call, "signal=KILL", nth) else { return };
+            let killed = !output.status.success();
+            kills += usize::from(killed);
+            let changes = cms(root.path(), &["changes"]).output().expect("runs").stdout;
+            let changes = String::from_utf8_lossy(&changes).into_owned();
+            let old = "n.x.o='2'\nn.x.l+='two'\n";
+            assert!(
+                changes == old || changes == format!("{old}n.x.o='3'\nn.x.new='1'\n"),
+                "{what}: {changes}"
+            );
+            // Another key is changed by hand, and the same one again by a later command.
+            let text = std::fs::read_to_string(root.path().join("config/n")).expect("there");
+            std::fs::write(root.path().join("config/n"), text + "\toption other '1'\n").expect("written");
+            must(&mut cms(root.path(), &["set", "n.x.new=2"]));
+            must(&mut cms(root.path(), &["commit", "n"]));
+            let text = std::fs::read_to_string(root.path().join("config/n")).expect("there");
+            let value = if changes == old { "option o '2'" } else { "option o '3'" };
+            assert!(
+                text.contains(value) && text.contains("new '2'") && text.contains("other"),
+                "{what}: {text}"
+            );
+            if !killed {
+                break;
+            }
+        }
+    }
+    assert!(kills > 10, "only {kills} kills happened");
 }
 
 #[test]

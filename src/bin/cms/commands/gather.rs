@@ -1,9 +1,7 @@
 //! What the lines of a batch change, gathered until all have been read: then it is committed as one transaction, or
 //! forgotten.
 
-use std::time::Duration;
-
-use cms::{Committed, Delta, Form, Loaded, Options, Package, Place, Store, Unstaged};
+use cms::{CommitOptions, Committed, Delta, Form, Loaded, Options, Package, Place, Store, Unstaged};
 
 use super::context::{Context, show};
 use super::failure::{Exit, Failure};
@@ -29,8 +27,7 @@ pub struct Gathered {
     packages: Vec<Changed>,
     /// Packages that a line has committed: what was staged for them before goes along.
     named: Vec<Place>,
-    form: Form,
-    confirm: Option<Duration>,
+    options: CommitOptions,
     message: Option<String>,
     /// Whether nothing is to be committed in the end.
     is_trial: bool,
@@ -115,21 +112,18 @@ impl Gathered {
     }
 
     /// Has the staged changes of packages committed as well, and all that is committed in this way.
-    pub fn commit_also(
-        &mut self,
-        places: Vec<Place>,
-        form: Form,
-        confirm: Option<Duration>,
-    ) -> Result<(), Failure> {
-        if self.confirm.is_some() && confirm.is_some() && confirm != self.confirm {
+    pub fn commit_also(&mut self, places: Vec<Place>, options: CommitOptions) -> Result<(), Failure> {
+        let so_far = &mut self.options;
+        if so_far.confirm.is_some() && options.confirm.is_some() && options.confirm != so_far.confirm {
             let why = "an earlier line gives another time to confirm, and a batch is one transaction";
             return Err(Failure::Usage(why.into()));
         }
-        self.named.extend(places);
-        if form != Form::Lossless {
-            self.form = form;
+        if options.form != Form::Lossless {
+            so_far.form = options.form;
         }
-        self.confirm = confirm.or(self.confirm);
+        so_far.confirm = options.confirm.or(so_far.confirm);
+        so_far.force |= options.force;
+        self.named.extend(places);
         Ok(())
     }
 
@@ -151,7 +145,7 @@ impl Gathered {
         if let Some(message) = self.message {
             context.store = Store::new(Options { message, ..context.store.options().clone() });
         }
-        let outcomes = context.store.commit_with(&places, unstaged, self.form, self.confirm)?;
+        let outcomes = context.store.commit_as(&places, unstaged, &self.options)?;
         for (place, outcome) in places.iter().zip(&outcomes) {
             tell_outcome(context, place, *outcome)?;
         }
@@ -159,7 +153,7 @@ impl Gathered {
         if context.json {
             context.put_json(&serde_json::json!({"revision": revision}))?;
         }
-        tell_pending(context, self.confirm)?;
+        tell_pending(context, self.options.confirm)?;
         Ok(Exit::Ok)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use cms::text::{ParseOptions, parse, quoted};
-use cms::{Delta, DeltaKind, Form, Key, Loaded, Package, Place, Selector};
+use cms::{CommitOptions, Delta, DeltaKind, Form, Key, Loaded, Package, Place, Selector};
 use serde_json::json;
 
 use super::context::{Context, path, read_input, show};
@@ -94,6 +94,7 @@ pub fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committe
 pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let named = !line.arguments.is_empty();
     let form = if line.has("canonical") { Form::Canonical } else { Form::Lossless };
+    let force = line.has("force");
     let confirm = match line.text("confirm") {
         Some(time) => Some(cms::clock::parse_span(&time).ok_or_else(|| {
             Failure::Usage(format!("'{time}' is no time: a number and s, min, h or days, for example 5min"))
@@ -113,7 +114,7 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             continue;
         }
         if line.has("check") || context.dry_run {
-            match check_commit(context, &package) {
+            match check_commit(context, &package, &place, force) {
                 Ok(()) => checked.push(place),
                 Err(failure) => context.report(&failure)?,
             }
@@ -126,13 +127,13 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     }
     // The options count for what the other lines of a batch change, whether or not anything is staged.
     if let Some(gathered) = context.gathered.as_mut().filter(|_| !context.dry_run) {
-        gathered.commit_also(places, form, confirm)?;
+        gathered.commit_also(places, CommitOptions { form, confirm, force })?;
         return Ok(Exit::Ok);
     }
     if places.is_empty() {
         return Ok(Exit::Ok);
     }
-    let outcomes = context.store.commit_together(&places, form, confirm)?;
+    let outcomes = context.store.commit_as(&places, Vec::new(), &CommitOptions { form, confirm, force })?;
     for (place, outcome) in places.iter().zip(outcomes) {
         tell_outcome(context, place, outcome)?;
     }
@@ -153,8 +154,11 @@ pub fn tell_pending(context: &Context, confirm: Option<std::time::Duration>) -> 
 }
 
 /// Says what would stand in the way of a commit, or with `--dry-run` what it would change.
-fn check_commit(context: &mut Context, package: &[u8]) -> Result<(), Failure> {
+fn check_commit(context: &mut Context, package: &[u8], place: &Place, force: bool) -> Result<(), Failure> {
     let loaded = context.load_now(package)?;
+    if !force {
+        context.store.check_staged(place)?;
+    }
     for change in &loaded.changes {
         if let Some(why) = &change.failure {
             let text = format!("{}: cannot be applied: {why}", show(&describe(package, &change.delta)));

@@ -242,6 +242,7 @@ pub const COMMANDS: &[Command] = &[
             valued("confirm", None, "TIME", "take it back unless it is confirmed in time, for example 5min"),
             flag("check", "only check that it can be done; says who would refuse it, and who would be told"),
             flag("canonical", "rewrite the file in canonical form; comments are lost"),
+            flag("force", "commit even if others have changed the same keys since they were staged"),
         ],
         writes: true,
         run: stage::commit,
