@@ -108,7 +108,7 @@ fn run_dir(given: Option<PathBuf>) -> Option<Dir> {
 }
 
 /// Picks the state directory: as told, else `/var/lib/cms`, else `$XDG_STATE_HOME/cms`, else
-/// `~/.local/state/cms`.
+/// `~/.local/state/cms`, where the home directory is that of the environment, else that of `/etc/passwd`.
 fn state_dir(given: Option<PathBuf>) -> Option<Dir> {
     if given.is_some() || from_environment("CMS_STATE_DIR").is_some() {
         return Some(Dir::choose(given, "CMS_STATE_DIR", ""));
@@ -119,13 +119,25 @@ fn state_dir(given: Option<PathBuf>) -> Option<Dir> {
         return Some(Dir { path: system, origin: Origin::Default });
     }
     let state = from_environment("XDG_STATE_HOME").map(|path| (path, Origin::Environment("XDG_STATE_HOME")));
-    let home =
-        || from_environment("HOME").map(|path| (path.join(".local/state"), Origin::Environment("HOME")));
+    let home = || {
+        let home = from_environment("HOME").map(|path| (path, Origin::Environment("HOME")));
+        // Services are often started without it.
+        let home = home.or_else(|| home_of(user).map(|path| (path, Origin::Default)));
+        home.map(|(path, origin)| (path.join(".local/state"), origin))
+    };
     let (path, origin) = state.or_else(home)?;
     // It may have to be made, with all above it.
     let nearest = path.ancestors().find(|path| path.exists())?;
     let writable = rustix::fs::access(nearest, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
     writable.is_ok().then(|| Dir { path: path.join("cms"), origin })
+}
+
+/// Returns the home directory that the system has noted for a user.
+fn home_of(user: u32) -> Option<PathBuf> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let fields = users.find(|fields| fields.get(2).is_some_and(|number| *number == user.to_string()))?;
+    fields.get(5).filter(|home| home.starts_with('/')).map(PathBuf::from)
 }
 
 /// Makes a file name of a path or a package's name: `/` becomes `%`, and `%` is doubled.
@@ -140,5 +152,19 @@ fn may_use(path: &Path, user: u32) -> bool {
         Err(_) => path.parent().is_some_and(|parent| {
             rustix::fs::access(parent, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_of_a_user_is_found_where_the_system_notes_it() {
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let root = users.lines().find(|line| line.split(':').nth(2) == Some("0"));
+        let home = root.and_then(|line| line.split(':').nth(5));
+        assert_eq!(home_of(0).as_deref(), home.map(Path::new));
+        assert_eq!(home_of(4_000_000_001), None);
     }
 }

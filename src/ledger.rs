@@ -63,6 +63,8 @@ impl<'a> Entry<'a> {
 pub(crate) struct Ledger<'s> {
     store: &'s Store,
     writer: Option<Writer<'s>>,
+    /// Why nothing is logged, where the log cannot be written.
+    unlogged: Option<Error>,
     /// What goes before the next record: packages seen for the first time, and changes by hand.
     waiting: Vec<Record>,
     /// Why some of the texts that are in place may not survive a power cut, while others are still being put there.
@@ -96,6 +98,17 @@ impl Store {
         self.log().map(Log::dir)
     }
 
+    /// Tells why commits are not logged, if they are not. Nothing is made to find that out.
+    #[must_use]
+    pub fn log_problem(&self) -> Option<String> {
+        use rustix::fs::{Access, access};
+        let Some(log) = self.log() else { return Some(Missing::Log.to_string()) };
+        // The log, or the directory it would be made in.
+        let nearest = log.dir().ancestors().find(|path| path.exists())?;
+        let denied = access(nearest, Access::WRITE_OK | Access::EXEC_OK).err()?;
+        Some(Error::io("write to", nearest)(denied.into()).to_string())
+    }
+
     /// Reports whether the log has been begun: with the first commit, or the first look at the history.
     #[must_use]
     pub fn has_log(&self) -> bool {
@@ -125,11 +138,17 @@ impl Store {
     pub(crate) fn ledger_behind(&self) -> Result<Ledger<'_>> {
         crate::verify::check_may_commit()?;
         let mut ledger = Ledger::new(self);
-        let Some(log) = self.log() else { return Ok(ledger) };
+        let Some(log) = self.log() else {
+            ledger.unlogged = Some(Missing::Log.into());
+            return Ok(ledger);
+        };
         let timeout = self.options.lock_timeout;
         ledger.writer = match log.write(Instant::now() + timeout, timeout) {
             Ok(writer) => Some(writer),
-            Err(error) if cannot_be_written(&error) => return Ok(ledger),
+            Err(error) if cannot_be_written(&error) => {
+                ledger.unlogged = Some(error);
+                return Ok(ledger);
+            }
             Err(error) => return Err(crate::verify::explain(error)),
         };
         let behind = ledger.behind();
@@ -241,7 +260,16 @@ impl Drop for Ledger<'_> {
 
 impl<'s> Ledger<'s> {
     fn new(store: &'s Store) -> Self {
-        Self { store, writer: None, waiting: Vec::new(), unsettled: None, segment: 0, base: 0, strays: false }
+        Self {
+            store,
+            writer: None,
+            unlogged: None,
+            waiting: Vec::new(),
+            unsettled: None,
+            segment: 0,
+            base: 0,
+            strays: false,
+        }
     }
 }
 
@@ -365,8 +393,8 @@ impl Ledger<'_> {
 
     /// Begins to count the time that there is to confirm a transaction.
     fn guard(&self, time: Duration) -> Result<Guard> {
-        if self.writer.is_none() {
-            return Err(Missing::Log.into());
+        if let Some(why) = &self.unlogged {
+            return Err(why.again());
         }
         let now = (self.store.options.uptime)();
         // What is gone back to stays what it was, however often more is changed before.
@@ -431,7 +459,14 @@ impl Ledger<'_> {
 
     /// Appends what waits, and these.
     fn write_down(&mut self, records: Vec<Record>) -> Result<Option<u64>> {
-        let Some(writer) = &mut self.writer else { return Ok(None) };
+        let Some(writer) = &mut self.writer else {
+            if let (Some(why), false) = (&self.unlogged, records.is_empty()) {
+                self.store.warn(&format!(
+                    "commits are not logged, so there is no history of them and no undo: {why}"
+                ));
+            }
+            return Ok(None);
+        };
         let mut all = std::mem::take(&mut self.waiting);
         let noted = !all.is_empty() && records.is_empty() && writer.behind() == Behind::Nowhere;
         let is_stray = |change: &PackageChange| !records.iter().any(|r| r.package(&change.package).is_some());

@@ -344,3 +344,112 @@ fn x_m6_a_user_commits_beside_a_package_he_may_not_read_and_it_is_noted_by_one_w
     assert_eq!(last[0].packages[0].changes.len(), 1);
     assert_eq!((last[1].kind, last[1].packages[0].package.as_str()), (Kind::Baseline, "secret"));
 }
+
+#[test]
+fn s15_who_cannot_write_a_log_is_told_once_and_undo_and_confirm_are_refused() {
+    const USER: u32 = 61_011;
+    let sandbox = Sandbox::new();
+    if !open_to_all(&sandbox) {
+        return;
+    }
+    let own =
+        |path: std::path::PathBuf| std::os::unix::fs::chown(path, Some(USER), Some(USER)).expect("given");
+    own(sandbox.path("config").join("network"));
+    sandbox.write("system", "config system 's'\n\toption a '1'\n");
+    own(sandbox.path("config").join("system"));
+    // His state directory is root's.
+    assert!(as_user(&sandbox, USER, &["list"]).status.success());
+    std::fs::create_dir(sandbox.path(&format!("home{USER}")).join("state")).expect("made");
+    let told = |output: &std::process::Output| {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        said.lines()
+            .filter(|line| line.contains("warning: commits are not logged, so there is no history"))
+            .count()
+    };
+    let set = |key: &str| assert!(as_user(&sandbox, USER, &["set", key]).status.success());
+    set("network.lan.ipaddr=10.0.0.2");
+    set("system.s.a=2");
+    let committed = as_user(&sandbox, USER, &["commit"]);
+    assert_eq!((committed.status.code(), told(&committed)), (Some(0), 1), "{committed:?}");
+    assert!(sandbox.read("network").contains("10.0.0.2"));
+    set("network.lan.ipaddr=10.0.0.3");
+    let committed = as_user(&sandbox, USER, &["uci", "commit"]);
+    assert_eq!((committed.status.code(), told(&committed)), (Some(0), 1), "{committed:?}");
+    assert!(sandbox.read("network").contains("10.0.0.3"));
+    // What rests on the log is refused, and changes nothing.
+    set("network.lan.ipaddr=10.0.0.4");
+    for words in [&["commit", "--confirm", "60s"][..], &["undo"], &["undo", "1"], &["rollback", "1"]] {
+        let refused = as_user(&sandbox, USER, words);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains("cms: "), "{words:?}: {said}");
+        assert!(sandbox.read("network").contains("10.0.0.3"), "{words:?}");
+    }
+    let paths = String::from_utf8(as_user(&sandbox, USER, &["paths"]).stdout).expect("UTF-8");
+    assert!(paths.contains("commits are not logged: cannot write to "), "{paths}");
+    let status = as_user(&sandbox, USER, &["status"]);
+    let shown = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert_eq!(status.status.code(), Some(3));
+    assert!(shown.contains("state directory: cannot write to ") && shown.contains("no undo"), "{shown}");
+    let json = as_user(&sandbox, USER, &["status", "--json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(json["ok"], false);
+    assert_eq!(json["problems"][0]["what"], "state directory");
+}
+
+#[test]
+fn s15_a_user_has_history_and_undo_of_his_own_where_a_directory_can_be_made() {
+    use std::os::unix::process::CommandExt;
+    const USER: u32 = 61_012;
+    let sandbox = Sandbox::new();
+    if !open_to_all(&sandbox) {
+        return;
+    }
+    std::os::unix::fs::chown(sandbox.path("config").join("network"), Some(USER), Some(USER)).expect("given");
+    assert!(as_user(&sandbox, USER, &["list"]).status.success());
+    let home = sandbox.path(&format!("home{USER}"));
+    let run = |words: &[&str]| {
+        let output = Command::new(sandbox.path("cms"))
+            .args(words)
+            .env_clear()
+            .env("CMS_CONFIG_DIR", sandbox.path("config"))
+            .env("CMS_SAVE_DIR", home.join("save"))
+            .env("CMS_RUN_DIR", home.join("run"))
+            .env("HOME", &home)
+            .uid(USER)
+            .gid(USER)
+            .output()
+            .expect("runs");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("not logged"));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    run(&["set", "network.lan.ipaddr=10.0.0.2"]);
+    run(&["commit"]);
+    assert!(run(&["history"]).contains("'10.0.0.1' -> '10.0.0.2'"));
+    run(&["undo"]);
+    assert!(sandbox.read("network").contains("10.0.0.1"));
+    assert!(run(&["status"]).starts_with("in order, at revision "));
+    assert!(home.join(".local/state/cms").is_dir());
+}
+
+#[test]
+fn status_says_which_packages_have_errors_and_what_waits() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.2"]);
+    sandbox.ok(&["commit", "--confirm", "600s"]);
+    let status = sandbox.ok(&["status"]);
+    assert!(
+        status.contains("pending: transaction ") && status.contains(" s more to be confirmed"),
+        "{status}"
+    );
+    sandbox.ok(&["confirm"]);
+    sandbox.write("bad", "config a 'b'\n\toption 'x\n");
+    let status = sandbox.run(&["status", "--json"]);
+    assert_eq!(status.status.code(), Some(3));
+    let json: serde_json::Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    assert_eq!(
+        (&json["pending"], &json["problems"][0]["package"]),
+        (&serde_json::Value::Null, &"bad".into())
+    );
+    assert_eq!(json["problems"][0]["line"], 2);
+}

@@ -29,13 +29,14 @@ pub fn confirm(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+pub fn pending_json(pending: cms::Pending) -> Json {
+    json!({"revision": pending.sequence, "baseline": pending.baseline, "seconds_left": pending.left.as_secs_f64()})
+}
+
 pub fn pending(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
     let pending = context.store.pending()?;
     if context.json {
-        context.put_json(&pending.map_or(Json::Null, |pending| {
-            json!({"revision": pending.sequence, "baseline": pending.baseline,
-                "seconds_left": pending.left.as_secs_f64()})
-        }))?;
+        context.put_json(&pending.map_or(Json::Null, pending_json))?;
     } else if let Some(pending) = pending {
         context.say(&format!(
             "transaction {} goes back to revision {} in {} s unless it is confirmed",

@@ -57,8 +57,12 @@ pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
             context.say(&format!("{name:7} {path}  ({}; {state}; {purpose})", origin(dir)))?;
         }
     }
+    let unlogged = context.store.log_problem();
     if context.json {
+        object.insert("unlogged".into(), json!(unlogged));
         context.put_map(object)?;
+    } else if let Some(why) = unlogged {
+        context.say(&format!("commits are not logged: {why}"))?;
     }
     Ok(Exit::Ok)
 }

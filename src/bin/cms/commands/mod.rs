@@ -17,6 +17,7 @@ mod maps;
 mod meta;
 mod read;
 mod stage;
+mod status;
 mod table;
 mod transfer;
 mod undo;

@@ -4,8 +4,8 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::{
-    archive, audit, batch, check, confirm, docs, history, maps, meta, read, stage, transfer, undo, verify,
-    watch, write,
+    archive, audit, batch, check, confirm, docs, history, maps, meta, read, stage, status, transfer, undo,
+    verify, watch, write,
 };
 
 /// An option of a command, or of all.
@@ -542,6 +542,15 @@ pub const COMMANDS: &[Command] = &[
         flags: &[],
         writes: true,
         run: maps::rebuild,
+    },
+    Command {
+        name: "status",
+        aliases: &[],
+        arguments: "",
+        summary: "say whether directories, log and packages are in order; exit status 3 if not",
+        flags: &[],
+        writes: false,
+        run: status::status,
     },
     Command {
         name: "paths",

@@ -177,9 +177,20 @@ pub fn read(program: &OsStr, words: &[OsString]) -> Result<Settings, ExitCode> {
     let mut dirs = Dirs::choose(DirOptions { config, save, ..DirOptions::default() });
     dirs.overlays = search.0;
     dirs.overriding = overriding;
-    let (dialect, source) = (Dialect::Uci, "uci".to_owned());
-    settings.store = Store::new(Options { dirs, dialect, strict, source, ..Options::default() });
+    settings.store = store(dirs, strict, settings.quiet);
     Ok(settings)
+}
+
+/// Makes the store, with stock uci's reading of texts.
+fn store(dirs: Dirs, strict: bool, quiet: bool) -> Store {
+    let warn = (!quiet).then_some(warn as fn(&str));
+    let (dialect, source) = (Dialect::Uci, "uci".to_owned());
+    Store::new(Options { dirs, dialect, strict, source, warn, ..Options::default() })
+}
+
+/// Gives a warning of the library, which stock uci has no words for.
+fn warn(text: &str) {
+    eprintln!("uci: warning: {text}");
 }
 
 /// Opens the file of `-f`, which stock uci does at once.
