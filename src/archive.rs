@@ -337,8 +337,7 @@ impl Store {
             parts.push(Whole { place, expected: None, text: Arc::new(text) });
         }
         let Some(first) = parts.first() else { return Ok(None) };
-        let locks: Result<Vec<_>> = parts.iter().map(|part| self.take_lock(&part.place.path)).collect();
-        let _locks = locks?;
+        let _locks = ledger.lock_all(parts.iter().map(|part| &*part.place.path))?;
         self.snapshot_before(&mut ledger);
         attempt(&first.place, || self.put_texts(&mut ledger, &parts, &why)).map(Some)
     }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::files::Identity;
+use crate::files::{Identity, OpenFile};
 use crate::ledger::{Entry, Ledger, Why};
 use crate::package::Package;
 use crate::replace::{Draft, Reading};
@@ -68,6 +68,8 @@ pub(crate) struct Part<'p> {
     pub step: Option<Step>,
     pub text: Arc<Vec<u8>>,
     pub draft: Draft,
+    /// The file whose place it takes, which stays locked until it has: so nobody leaves its text behind a log meanwhile.
+    pub _locked: Option<OpenFile>,
 }
 
 impl Part<'_> {
@@ -107,7 +109,7 @@ impl Store {
         mut edit: impl FnMut(&mut Package) -> Result<R>,
     ) -> Result<R> {
         let mut ledger = self.ledger()?;
-        let _lock = self.take_lock(&place.path)?;
+        let _lock = ledger.lock_all([&*place.path])?;
         self.tidy_up([place])?;
         attempt(place, || {
             let Some((part, result)) = self.edited(&mut ledger, place, form, &mut edit)? else {
@@ -132,8 +134,7 @@ impl Store {
     ) -> Result<Option<u64>> {
         // In the order of their names, which is that of the caller's list, so that two never wait for each
         // other.
-        let locks: Result<Vec<_>> = changes.iter().map(|change| self.take_lock(&change.place.path)).collect();
-        let _locks = locks?;
+        let _locks = ledger.lock_all(changes.iter().map(|change| &*change.place.path))?;
         self.tidy_up(changes.iter().map(|change| &change.place))?;
         let mut left = changes.to_vec();
         for _ in 0..ATTEMPTS {
@@ -162,7 +163,7 @@ impl Store {
         form: Form,
         edit: &mut impl FnMut(&mut Package) -> Result<R>,
     ) -> Result<Option<(Part<'p>, R)>> {
-        let Some(Reading { identity, text, locked: _lock }) = self.read_current(&place.path)? else {
+        let Some(Reading { identity, text, locked }) = self.read_current(&place.path)? else {
             return Ok(None);
         };
         let old = self.look(ledger, place, text)?;
@@ -171,7 +172,8 @@ impl Store {
         let (text, step) = self.write(form, &old, &package)?;
         self.check_limit(&place.name, &package, &text)?;
         let draft = self.draft(&place.path, &text, Some(identity))?;
-        Ok(Some((Part { place, before: Some(old.text().clone()), step, text, draft }, result)))
+        let before = Some(old.text().clone());
+        Ok(Some((Part { place, before, step, text, draft, _locked: Some(locked) }, result)))
     }
 
     /// Has the log look at a text that was read, and returns what it says.
@@ -204,7 +206,7 @@ impl Store {
     /// the package.
     fn changed<'p>(&self, ledger: &mut Ledger<'_>, change: &'p Change) -> Result<Option<Option<Part<'p>>>> {
         let place = &change.place;
-        let Some(Reading { identity, text, locked: _lock }) = self.read_current(&place.path)? else {
+        let Some(Reading { identity, text, locked }) = self.read_current(&place.path)? else {
             return Ok(None);
         };
         let old = self.look(ledger, place, text)?;
@@ -216,7 +218,7 @@ impl Store {
         self.check_limit(&place.name, &step.new.package, &text)?;
         let draft = self.draft(&place.path, &text, Some(identity))?;
         let before = Some(old.text().clone());
-        Ok(Some(Some(Part { place, before, step: Some(step), text, draft })))
+        Ok(Some(Some(Part { place, before, step: Some(step), text, draft, _locked: Some(locked) })))
     }
 
     /// Has a transaction verified by those who have asked for it (see `verify`), then as [`Store::put_verified`].
@@ -317,8 +319,8 @@ impl Store {
                 }
             }
             let draft = self.draft(&place.path, text, reading.as_ref().map(|reading| reading.identity))?;
-            let before = reading.map(|reading| Arc::new(reading.text));
-            parts.push(Part { place, before, step: None, text: text.clone(), draft });
+            let (before, _locked) = reading.map(|reading| (Arc::new(reading.text), reading.locked)).unzip();
+            parts.push(Part { place, before, step: None, text: text.clone(), draft, _locked });
         }
         match self.put_in_place(ledger, parts, why)? {
             Outcome::Done(revision) => Ok(Some(revision.unwrap_or(0))),
@@ -352,14 +354,15 @@ impl Store {
     /// As for [`Store::commit`].
     pub fn tidy(&self, place: &Place) -> Result<()> {
         let mut ledger = self.ledger()?;
-        let _lock = self.take_lock(&place.path)?;
+        let _lock = ledger.lock_all([&*place.path])?;
         attempt(place, || {
             let Some(reading) = self.read_current(&place.path)? else { return Ok(None) };
             ledger.look(place, &reading.text)?;
             let before = Arc::new(reading.text);
             let text = Arc::new(crate::text::format(&before)?);
             let draft = self.draft(&place.path, &text, Some(reading.identity))?;
-            let part = Part { place, before: Some(before), step: None, text, draft };
+            let _locked = Some(reading.locked);
+            let part = Part { place, before: Some(before), step: None, text, draft, _locked };
             let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
             Ok(matches!(outcome, Outcome::Done(_)).then_some(()))
         })
@@ -380,7 +383,7 @@ impl Store {
         let place = self.config_place(&name);
         let place = Place { path: follow(place.path), ..place };
         let mut ledger = self.ledger()?;
-        let _lock = self.take_lock(&place.path)?;
+        let _lock = ledger.lock_all([&*place.path])?;
         self.tidy_up([&place])?;
         attempt(&place, || {
             let Some(reading) = self.read_if_there(&place.path)? else { return Ok(None) };
@@ -390,8 +393,9 @@ impl Store {
             let staging = self.staging(&place, &self.dirs().save.path);
             let locked = staging.lock()?;
             let draft = self.draft(&place.path, text, reading.as_ref().map(|reading| reading.identity))?;
-            let before = reading.map(|reading| Arc::new(reading.text));
-            let part = Part { place: &place, before, step: None, text: Arc::new(text.to_vec()), draft };
+            let (before, _locked) = reading.map(|reading| (Arc::new(reading.text), reading.locked)).unzip();
+            let text = Arc::new(text.to_vec());
+            let part = Part { place: &place, before, step: None, text, draft, _locked };
             let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
             if !matches!(outcome, Outcome::Done(_)) {
                 return Ok(None);

@@ -114,8 +114,9 @@ impl Store {
         let locks: Result<Vec<_>> = places.keys().map(|path| self.take_lock(path)).collect();
         let locks = locks?;
         let mut joints = BTreeMap::new();
+        let mut marks = Marks { store: self, files: Vec::new() };
         for (path, place) in places {
-            match self.late(ledger, place) {
+            match self.late(ledger, place, &mut marks) {
                 Ok(Some(joint)) => drop(joints.insert(path, joint)),
                 Err(error @ Error::Locked { .. }) => return Err(error),
                 // It concerns only those who work on this package, who are told when they commit alone.
@@ -127,6 +128,7 @@ impl Store {
         ledger.ahead();
         let joints: Vec<_> =
             joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)).collect();
+        marks.keep(&joints);
         self.remember(&joints);
         let mut states: Vec<State<'_>> = Vec::with_capacity(joints.len());
         for Joint { place, file, old, now, touched } in &joints {
@@ -147,26 +149,48 @@ impl Store {
     }
 
     /// Finds the state of a package that transactions go on from; `None` if the file has to be written first.
-    fn late<'g>(&self, ledger: &mut Ledger<'_>, place: &'g Place) -> Result<Option<Joint<'g, Late>>> {
+    fn late<'g>(
+        &self,
+        ledger: &mut Ledger<'_>,
+        place: &'g Place,
+        marks: &mut Marks<'_>,
+    ) -> Result<Option<Joint<'g, Late>>> {
         let newest = ledger.newest(&place.name);
+        let behind = newest.filter(|(_, is_behind)| *is_behind).map(|(digest, _)| digest);
         if let Some(late) = self.deferred.get(&place.path)
-            && let Some((digest, _)) = newest
+            && let Some(digest) = behind
             && let Some(late) = self.still(place, late)?
             // Another may have gone on from it.
             && let Some(now) = self.follow(place, &late.now, digest)?
         {
             return Ok(Some(Joint::new(place, now.clone(), Late { now, ..late })));
         }
+        // Another log may be ahead of the text, or this one for readers of another run directory.
+        let is_ours = if behind.is_some() {
+            self.is_published_here(place)
+        } else {
+            ledger.foreign_mark(&place.path).is_none()
+        };
+        if !is_ours {
+            return Ok(None);
+        }
         let Some(Reading { text, locked, .. }) = self.read_current(&place.path)? else { return Ok(None) };
         let file = locked.file.metadata().map_err(Error::io("read", &place.path))?;
         let in_place = Source::of(&file, &text, of_text(&text));
-        let now = match newest {
+        let now = match behind {
             // Another has left it for later.
-            Some((digest, true)) => match self.made_of(place, text, digest)? {
+            Some(digest) => match self.made_of(place, text, digest)? {
                 Some(known) => known,
                 None => return Ok(None),
             },
-            _ => self.look(ledger, place, text)?,
+            None => {
+                let known = self.look(ledger, place, text)?;
+                // As long as the file is locked: whoever else works on it looks for the mark once it has the lock.
+                if !marks.make(place, ledger.sequence()) {
+                    return Ok(None);
+                }
+                known
+            }
         };
         Ok(Some(Joint::new(place, now.clone(), Late { file, in_place, now })))
     }
@@ -201,6 +225,33 @@ impl Store {
             self.now_known(joint.place, &joint.now);
             let late = Late { now: joint.now.clone(), ..joint.file.clone() };
             packages.insert(joint.place.path.clone(), late);
+        }
+    }
+}
+
+/// The marks that a commit has made, which go again if it leaves no text behind.
+struct Marks<'s> {
+    store: &'s Store,
+    files: Vec<PathBuf>,
+}
+
+impl Marks<'_> {
+    fn make(&mut self, place: &Place, since: u64) -> bool {
+        let is_made = self.store.mark_behind(place, since);
+        self.files.extend(is_made.then(|| place.path.clone()));
+        is_made
+    }
+
+    /// Keeps the marks of packages that were changed.
+    fn keep(&mut self, changed: &[Joint<'_, Late>]) {
+        self.files.retain(|file| !changed.iter().any(|joint| joint.place.path == *file));
+    }
+}
+
+impl Drop for Marks<'_> {
+    fn drop(&mut self) {
+        if let Some(log) = self.store.log() {
+            self.files.iter().for_each(|file| self.store.unmark(log, file));
         }
     }
 }

@@ -420,6 +420,12 @@ impl Files {
         }
     }
 
+    /// Creates a symbolic link, which holds all it says from the moment it is there.
+    pub(crate) fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
+        self.ask(Call::Open, path)?;
+        std::os::unix::fs::symlink(target, path)
+    }
+
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         self.ask(Call::Remove, path)?;
         std::fs::remove_file(path)

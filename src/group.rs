@@ -199,8 +199,7 @@ impl Store {
         let places: BTreeMap<&Path, &Place> =
             all.map(|change| (&*change.place.path, &change.place)).collect();
         // In the order of their paths, so that two who commit never wait for each other.
-        let locks: Result<Vec<_>> = places.keys().map(|path| self.take_lock(path)).collect();
-        let _locks = locks?;
+        let _locks = ledger.lock_all(places.keys().copied())?;
         self.tidy_up(places.values().copied())?;
         let mut joints = BTreeMap::new();
         for (path, place) in places {
@@ -263,12 +262,12 @@ impl Store {
     }
 
     fn joint_part<'g>(&self, joint: Joint<'g, Held>) -> Result<Part<'g>> {
-        let Joint { place, file: (identity, _locked), old, now, touched } = joint;
+        let Joint { place, file: (identity, locked), old, now, touched } = joint;
         let draft = self.draft(&place.path, now.text(), Some(identity))?;
         let (before, text) = (Some(old.text().clone()), now.text().clone());
         // Each transaction has its own hunks and changes.
         let step = Step { old, new: now, hunks: Vec::new(), changes: Vec::new(), touched };
-        Ok(Part { place, before, step: Some(step), text, draft })
+        Ok(Part { place, before, step: Some(step), text, draft, _locked: Some(locked) })
     }
 
     /// Logs the transactions of a group, and puts what they lead to in place.

@@ -203,7 +203,13 @@ impl Store {
             return Ok(false);
         }
         let mut edited = Vec::new();
-        self.each_text(names.to_vec(), |place, text| {
+        // What is in the file is no edit, and older than what others have seen, where another's log is ahead of it.
+        let is_settled = |name: &String| {
+            let mark = ledger.foreign_mark(&self.config_place(name).path);
+            mark.is_none_or(|mark| self.settle_mark(&mark, false, Duration::ZERO).is_ok())
+        };
+        let names = names.iter().filter(|name| is_settled(name)).cloned().collect();
+        self.each_text(names, |place, text| {
             if ledger.look(&place, &text)? {
                 edited.push((place, text));
             }
@@ -242,7 +248,7 @@ impl Store {
     }
 }
 
-fn cannot_be_written(error: &Error) -> bool {
+pub(crate) fn cannot_be_written(error: &Error) -> bool {
     let read_only = matches!(error, Error::Io { source, .. }
         if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem);
     error.code() == Code::Permission || read_only
@@ -270,6 +276,18 @@ impl<'s> Ledger<'s> {
             base: 0,
             strays: false,
         }
+    }
+
+    /// Makes one of the right to write to the log of a store.
+    pub fn of(store: &'s Store, writer: Writer<'s>) -> Self {
+        let mut ledger = Self::new(store);
+        ledger.segment = writer.rested_segment();
+        ledger.writer = Some(writer);
+        ledger
+    }
+
+    pub fn store(&self) -> &'s Store {
+        self.store
     }
 }
 

@@ -28,6 +28,7 @@ mod access;
 mod archive;
 mod audit;
 mod automatic;
+mod behind;
 mod by_key;
 pub mod clock;
 mod commit;

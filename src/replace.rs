@@ -106,26 +106,25 @@ impl Store {
         loop {
             let open = files.open_package_to_write(path).map_err(Error::io("open", path))?;
             match files.lock_at_path(&open, deadline, PAUSES).map_err(Error::io("lock", path))? {
-                Wait::Held => return Ok(open),
+                Wait::Held if self.await_others(path, || files.unlock(&open))? => return Ok(open),
+                Wait::Held | Wait::Replaced => {}
                 Wait::TimedOut => {
                     let (holder, waited) = (holder_of_file(&open), self.options.lock_timeout);
                     return Err(Error::Locked { path: path.into(), holder, waited });
                 }
-                Wait::Replaced => {}
             }
         }
     }
 
     /// Writes what is to take the place of the file at `path`, whose identity was `old` when it was read.
     pub(crate) fn draft(&self, path: &Path, text: &[u8], old: Option<Identity>) -> Result<Draft> {
-        let files = &self.options.files;
         let real = match old {
             Some(_) => std::fs::canonicalize(path).map_err(Error::io("find", path))?,
             None => path.to_path_buf(),
         };
         let dir = real.parent().unwrap_or(Path::new("."));
         let stem = real.file_name().unwrap_or_default().to_string_lossy();
-        let new = files.create_unique(dir, &stem).map_err(Error::io("create a file beside", &real))?;
+        let new = self.create_locked(dir, &stem).map_err(Error::io("create a file beside", &real))?;
         let draft = Draft { new, real, old, placed: false, durable: self.is_durable(path) };
         self.fill(&draft, text)?;
         Ok(draft)
@@ -161,10 +160,20 @@ impl Store {
         self.options.durability_of(&package) != Durability::None
     }
 
-    /// Writes a temporary file and makes it durable. It is locked before it can be seen in place.
+    /// Creates a temporary file that is locked: until it is, another may take it for one that a crash has left.
+    fn create_locked(&self, dir: &Path, stem: &str) -> std::io::Result<OpenFile> {
+        let files = &self.options.files;
+        loop {
+            let new = files.create_unique(dir, stem)?;
+            if files.lock_at_path(&new, Instant::now(), PAUSES)? == Wait::Held {
+                return Ok(new);
+            }
+        }
+    }
+
+    /// Writes a temporary file and makes it durable.
     fn fill(&self, draft: &Draft, text: &[u8]) -> Result<()> {
         let (files, new) = (&self.options.files, &draft.new);
-        files.lock(new, true, Instant::now()).map_err(Error::io("lock", &new.path))?;
         files.write(new, text).map_err(Error::io("write", &new.path))?;
         self.finish_draft(draft)
     }

@@ -85,6 +85,7 @@ impl Store {
 
     /// Makes a map of a package for this process alone.
     pub(crate) fn private_map(&self, place: &Place, seed: u64, base: Seq) -> Result<Map> {
+        self.await_text(&place.path)?;
         let (text, metadata) = self.read_settled(place)?;
         let source = Source::of(&metadata, &text, of_text(&text));
         let package = self.parse_for_map(&place.name, text).map_err(|error| in_file(error, place))?;
@@ -141,6 +142,7 @@ impl Store {
     /// Takes the lock of a package whose text is not behind the log: a map made from it would go back behind what others
     /// have seen. The log's lock comes with it if that was needed; nobody commits meanwhile.
     fn lock_settled(&self, place: &Place) -> Result<(PackageLock, Option<Ledger<'_>>)> {
+        self.await_text(&place.path)?;
         let lock = self.take_lock(&place.path)?.once();
         // Who is asked about a transaction has the text as it was before, in place.
         let is_asked = crate::verify::check_may_commit().is_err();

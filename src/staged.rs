@@ -139,8 +139,7 @@ impl Store {
         let mut order: Vec<&Place> = all.iter().collect();
         order.sort_by(|a, b| a.path.cmp(&b.path));
         order.dedup_by(|a, b| a.path == b.path);
-        let locks: Result<Vec<_>> = order.iter().map(|place| self.take_lock(&place.path)).collect();
-        let _locks = locks?;
+        let _locks = ledger.lock_all(order.iter().map(|place| &*place.path))?;
         let Some(first) = order.first() else { return Ok(Vec::new()) };
         let takes = |place: &Place| places.iter().any(|named| named.path == place.path);
         let done =
@@ -267,7 +266,7 @@ impl Store {
         unstaged: Option<&Change>,
         options: &CommitOptions,
     ) -> Result<Option<(Committed, StagedPart<'p>)>> {
-        let Some(Reading { identity, text, locked: _lock }) = self.read_current(&place.path)? else {
+        let Some(Reading { identity, text, locked: text_file }) = self.read_current(&place.path)? else {
             return Ok(None);
         };
         let staging = self.save_staging(place);
@@ -314,7 +313,8 @@ impl Store {
             return Ok(Some((outcome, (None, file))));
         }
         let draft = self.draft(&place.path, &text, Some(identity))?;
-        let part = Part { place, before: Some(old.text().clone()), step, text, draft };
+        let before = Some(old.text().clone());
+        let part = Part { place, before, step, text, draft, _locked: Some(text_file) };
         Ok(Some((outcome, (Some(part), file))))
     }
 

@@ -135,6 +135,7 @@ impl Store {
                 return Ok(known);
             }
         }
+        self.await_text(&place.path)?;
         if self.log().is_some_and(Log::is_open_ended) {
             // The text may be behind what others have seen. Where that cannot be mended, the commit finds out.
             drop(self.ledger());

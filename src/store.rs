@@ -59,6 +59,8 @@ pub struct Options {
     /// For how long the text of a package may be older than the log, with [`Durability::Log`]. A store that is open
     /// puts it in place then, on a thread that starts with the first such commit.
     pub text_delay: Duration,
+    /// Read texts as they are, also where commits are made that are not in the file yet ([`Durability::Log`]).
+    pub stale: bool,
     /// How long the system has been running; a test can tell otherwise.
     pub uptime: fn() -> crate::clock::Uptime,
     /// What time it is; a test can tell otherwise.
@@ -86,6 +88,7 @@ impl Default for Options {
             durability: Durability::default(),
             package_durability: BTreeMap::new(),
             text_delay: Duration::from_secs(1),
+            stale: false,
             uptime: crate::clock::uptime,
             time: SystemTime::now,
             source: format!("rust-pid-{}", std::process::id()),
@@ -259,8 +262,21 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::load`].
+    /// As for [`Store::load`], and [`Error::Locked`] if another's log is ahead of the text, which is not put in place in
+    /// time: see [`Options::stale`].
     pub fn load_committed(&self, place: Place) -> Result<Loaded> {
+        if !self.options.stale {
+            if let Some(package) = self.read_ahead(&place) {
+                return Ok(Loaded {
+                    place,
+                    package,
+                    changes: Vec::new(),
+                    followups: Vec::new(),
+                    errors: Vec::new(),
+                });
+            }
+            self.await_text(&place.path)?;
+        }
         let files = &self.options.files;
         let open = files.open_package(&place.path).map_err(Error::io("open", &place.path))?;
         let text = files.read(&open).map_err(Error::io("read", &place.path))?;

@@ -103,8 +103,7 @@ impl Store {
         let texts: Vec<Whole> = texts.into_iter().map(whole).collect();
         let Some(first) = texts.first() else { return self.revision() };
         let mut ledger = self.ledger_of_log()?;
-        let locks: Result<Vec<_>> = texts.iter().map(|text| self.take_lock(&text.place.path)).collect();
-        let _locks = locks?;
+        let _locks = ledger.lock_all(texts.iter().map(|text| &*text.place.path))?;
         if why.kind == Kind::Rollback {
             self.snapshot_before(&mut ledger);
         }

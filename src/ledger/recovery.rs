@@ -36,9 +36,7 @@ impl Store {
         // While another works there is nothing to recover from; without rights there is nothing to be done.
         match log.write(Instant::now(), Duration::ZERO) {
             Ok(writer) => {
-                let mut ledger = Ledger::new(self);
-                ledger.segment = writer.rested_segment();
-                ledger.writer = Some(writer);
+                let mut ledger = Ledger::of(self, writer);
                 ledger.recover()?;
                 let last = ledger.sequence();
                 self.publish(&[], Some(Logged { base: None, last }));
@@ -70,12 +68,15 @@ impl Ledger<'_> {
         let options = self.store.options.fully_durable();
         let store = Store { options, ..self.store.clone() };
         let mut recovered = false;
-        for name in names {
+        for name in &names {
             let steps: Vec<&PackageChange> =
                 records.iter().filter_map(|record| record.package(name)).collect();
             recovered |= store.finish(name, &steps)?;
         }
         writer.mark_applied();
+        if let Some(log) = store.log() {
+            names.iter().for_each(|name| store.unmark(log, &store.dirs().config.path.join(name)));
+        }
         self.store.deferred.clear();
         let logged = Logged { base: None, last: writer.sequence() };
         self.store.publish(&[], Some(logged));

@@ -146,6 +146,9 @@ impl Inner {
         if self.store.is_logged(&found)
             && let Some(shared) = &place.shared
         {
+            if !self.store.is_published_here(&found) {
+                self.store.await_text(&found.path)?;
+            }
             if let Some(map) = self.fresh(shared, &found)? {
                 return Ok(Some(map));
             }

@@ -20,6 +20,7 @@
 
 mod change;
 mod hunks;
+mod id;
 mod keys;
 mod reader;
 mod record;

@@ -21,6 +21,9 @@ use cms::files::{Call, Files, Probe};
 
 const SECTOR: usize = 512;
 
+/// The mode by which a symbolic link is told here.
+const LINK: u32 = 0o120_000;
+
 /// What a file held at some time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Content {
@@ -225,12 +228,20 @@ impl Disk {
     }
 
     fn look_at_file(&self, state: &mut State, path: &Path, found: &std::fs::Metadata) {
-        let bytes = std::fs::read(path).expect("it can be read");
         let modified = found.modified().expect("known");
-        let content = Content { bytes, mode: found.mode() & 0o7777, modified };
+        let is_link = found.is_symlink();
+        let bytes = match is_link {
+            true => std::fs::read_link(path).expect("a link").into_os_string().into_encoded_bytes(),
+            false => std::fs::read(path).expect("it can be read"),
+        };
+        let mode = if is_link { LINK } else { found.mode() & 0o7777 };
+        let content = Content { bytes, mode, modified };
         let number = found.ino();
         let inode = state.inodes.entry(number).or_insert_with(|| {
             let _ = std::fs::hard_link(path, self.vault.join(number.to_string()));
+            if is_link {
+                return Inode { durable: Arc::new(content.clone()), pending: Vec::new() };
+            }
             let empty = Content { bytes: Vec::new(), mode: 0o600, modified };
             Inode { durable: Arc::new(empty), pending: Vec::new() }
         });
@@ -411,7 +422,8 @@ impl Disk {
                 }
             }
         }
-        for (number, content) in &image.files {
+        // A symbolic link says what it says from the moment it is there.
+        for (number, content) in image.files.iter().filter(|(_, content)| content.mode != LINK) {
             let path = self.vault.join(number.to_string());
             std::fs::write(&path, &content.bytes).expect("written");
             let file = File::options().write(true).open(&path).expect("opened");

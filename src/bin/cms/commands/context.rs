@@ -58,6 +58,7 @@ impl Context {
         options.warn = (!line.has("quiet")).then_some(warn);
         options.source = line.text("source").unwrap_or_else(|| "cms".into());
         options.message = line.text("message").unwrap_or_default();
+        options.stale = line.has("stale");
         if let Some(size) = environment::variable("CMS_LOG_SIZE") {
             let bytes = cms::typed::size(size.as_bytes());
             let wrong = || Failure::Usage(format!("CMS_LOG_SIZE: '{}' is no size", size.display()));
@@ -75,7 +76,9 @@ impl Context {
         }
         let store = Store::new(options);
         // What a crash has left is finished, and what was not confirmed in time taken back, before anything is read.
-        if let Err(error) = store.recover() {
+        if !store.options().stale
+            && let Err(error) = store.recover()
+        {
             tell(&format!("cms: warning: what was interrupted cannot be finished: {error}"));
         }
         Self::with(store, line)

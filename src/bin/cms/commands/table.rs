@@ -114,6 +114,8 @@ pub const GLOBAL: &[Flag] = &[
 const COMMIT: Flag = flag("commit", "commit these changes at once, and nothing else that is staged");
 const WITH_STAGED: Flag =
     flag("with-staged", "commit what is staged for these packages as well, before these changes");
+const STALE: Flag =
+    flag("stale", "read the file as it is, also where newer commits are still to be put there");
 const AT: Flag = valued("at", None, "REVISION", "as it was: a number, -N, a snapshot, or @{10 min ago}");
 
 /// All commands, in the order a newcomer meets them.
@@ -129,6 +131,7 @@ pub const COMMANDS: &[Command] = &[
             short("null", '0', "end each value with a NUL byte"),
             valued("delimiter", Some('d'), "TEXT", "what to put between list items (default: a space)"),
             AT,
+            STALE,
         ],
         writes: false,
         run: read::get,
@@ -261,7 +264,7 @@ pub const COMMANDS: &[Command] = &[
         aliases: &[],
         arguments: "[KEY...]",
         summary: "print packages, sections or options as KEY='value'",
-        flags: &[short("real-names", 'X', "print generated names instead of @type[index]"), AT],
+        flags: &[short("real-names", 'X', "print generated names instead of @type[index]"), AT, STALE],
         writes: false,
         run: read::show,
     },
@@ -270,7 +273,7 @@ pub const COMMANDS: &[Command] = &[
         aliases: &["ls"],
         arguments: "[PACKAGE[.SECTION]]",
         summary: "list packages, sections or options",
-        flags: &[],
+        flags: &[STALE],
         writes: false,
         run: read::list,
     },

@@ -1,0 +1,372 @@
+//! Marks beside packages whose texts are behind a log.
+//!
+//! With [`crate::Durability::Log`] a transaction is committed once it is in the log; the text of the package follows
+//! later. Whoever keeps another log of the same directory (another user, another state directory, an alias made by a
+//! bind mount), or may not read this one, would take the text for the newest state. So before the first such commit a
+//! mark is made durable beside the package, `.PACKAGE.behind`: a symbolic link whose target names the log. It goes
+//! when the text is in place. Everything that reads or writes a text through this library looks for it:
+//!
+//! - Who may write the log puts the text in place.
+//! - Who may not waits until its owner has done so, and gets [`Error::Locked`] in the end. A reader need not wait if
+//!   it may read the map that the commit was published to.
+//!
+//! A mark is made while the package file is locked (`flock`), and each writer looks for one while it holds that lock:
+//! so no text is left behind while another works with it. A writer that has come upon the mark of another log leaves
+//! one of its own, `.PACKAGE.at-once`: for the next seconds all write the text with each commit, so that nobody
+//! has to wait again and again.
+//!
+//! No text is left behind where no mark can be made, where the package is a symbolic link, and where changes are
+//! staged for the package: stock uci may be about to commit those, and knows nothing of marks.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::error::{Error, Result};
+use crate::files::FileId;
+use crate::ledger::Ledger;
+use crate::lock::PackageLock;
+use crate::log::Log;
+use crate::map::{self, Seq, Shared};
+use crate::package::Package;
+use crate::store::{Place, Store};
+use crate::text::quoted;
+
+/// For how long texts are written with each commit once two logs have met.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// How long who waits for a text sleeps between two looks.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// A mark: see the module documentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    path: PathBuf,
+    /// What the link says: it is another one each time that a mark is made.
+    target: Vec<u8>,
+    owner: u32,
+    log: PathBuf,
+    /// What the log is told by, whatever its path leads to here: see [`Log::id`].
+    id: String,
+    /// Where the commit was published to.
+    run: PathBuf,
+}
+
+/// Where the mark of the package file at a path is.
+fn mark_path(file: &Path, kind: &str) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(file.file_name().unwrap_or_default());
+    name.push(kind);
+    file.with_file_name(name)
+}
+
+const BEHIND: &str = ".behind";
+const TOGETHER: &str = ".at-once";
+
+impl Mark {
+    /// Finds the mark beside a package file; mostly there is none, which costs one system call. A symbolic link is
+    /// followed.
+    pub fn of(file: &Path) -> Option<Self> {
+        if let Some(mark) = Self::at(mark_path(file, BEHIND)) {
+            return Some(mark);
+        }
+        let is_link = std::fs::symlink_metadata(file).is_ok_and(|found| found.is_symlink());
+        let real = is_link.then(|| std::fs::canonicalize(file).ok()).flatten()?;
+        Self::at(mark_path(&real, BEHIND))
+    }
+
+    fn at(path: PathBuf) -> Option<Self> {
+        let target = std::fs::read_link(&path).ok()?.into_os_string().into_vec();
+        let owner = std::fs::symlink_metadata(&path).ok()?.uid();
+        // ID SINCE LENGTH LOG RUN
+        let mut parts = target.splitn(4, |byte| *byte == b' ');
+        let id = String::from_utf8(parts.next()?.to_vec()).ok()?;
+        let _since = parts.next()?;
+        let length: usize = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+        let (log, run) = parts.next()?.split_at_checked(length)?;
+        let path_of = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
+        let (log, run) = (path_of(log), path_of(run.strip_prefix(b" ")?));
+        Some(Self { path, owner, log, id, run, target }).filter(Self::is_trusted)
+    }
+
+    /// Reports whether a mark was made by someone who may replace the package, and not just add files beside it.
+    fn is_trusted(&self) -> bool {
+        const STICKY: u32 = 0o1000;
+        let Some(dir) = self.path.parent().and_then(|dir| std::fs::metadata(dir).ok()) else { return false };
+        let trusted = [0, dir.uid(), rustix::process::geteuid().as_raw()];
+        dir.mode() & STICKY == 0 || trusted.contains(&self.owner)
+    }
+
+    /// Reports whether it names this log.
+    fn is_of(&self, log: &Log) -> bool {
+        FileId::at(log.dir()).is_some_and(|dir| FileId::at(&self.log) == Some(dir))
+            && log.id().is_some_and(|id| id == self.id)
+    }
+
+    /// Reports whether it is still there, and was not made anew: then the text was in place in between.
+    fn stands(&self) -> bool {
+        std::fs::read_link(&self.path).is_ok_and(|target| target.as_os_str().as_bytes() == self.target)
+    }
+
+    fn locked(&self, waited: Duration) -> Error {
+        let user = match self.owner {
+            0 => "root".to_owned(),
+            uid => format!("the user {uid}"),
+        };
+        let holder = format!(
+            "{user}, whose log {} has commits that are not in the file yet: they are put there by the program that made \
+             them, or by any cms command of {user}",
+            self.log.display()
+        );
+        Error::Locked { path: self.path.clone(), holder, waited }
+    }
+}
+
+impl Store {
+    /// Makes the mark of a package whose text is to be left behind the log, for who holds the locks of both and of
+    /// the package file. Returns whether that could be done; if not, the text is to be written at once.
+    pub(crate) fn mark_behind(&self, place: &Place, since: u64) -> bool {
+        let (Some(log), Some(run)) = (self.log(), self.run_path()) else { return false };
+        let is_link = std::fs::symlink_metadata(&place.path).map_or(true, |found| found.is_symlink());
+        if is_link || self.is_staged_anywhere(place) || is_together(&place.path) {
+            return false;
+        }
+        let (Ok(id), Ok(dir)) = (log.make_id(), std::fs::canonicalize(log.dir())) else { return false };
+        let path = mark_path(&place.path, BEHIND);
+        let dir = dir.as_os_str().as_bytes();
+        let head = format!("{id} {since} {} ", dir.len());
+        let target = [head.as_bytes(), dir, b" ", run.as_os_str().as_bytes()].concat();
+        let target = Path::new(std::ffi::OsStr::from_bytes(&target)).to_owned();
+        let files = &self.options.files;
+        let mut made = files.symlink(&target, &path);
+        if made.is_err() && Mark::at(path.clone()).is_some_and(|mark| mark.is_of(log)) {
+            // A crash has left it: no text is behind it, since the log says so.
+            made = files.remove(&path).and_then(|()| files.symlink(&target, &path));
+        }
+        let dir = place.path.parent().unwrap_or(Path::new("."));
+        let durable = made.and_then(|()| files.sync_dir(dir));
+        if durable.is_err() && Mark::at(path.clone()).is_some_and(|mark| mark.is_of(log)) {
+            let _ = files.remove(&path);
+        }
+        durable.is_ok()
+    }
+
+    /// Removes the mark of a package whose text is in place, for who holds the log's lock.
+    pub(crate) fn unmark(&self, log: &Log, file: &Path) {
+        if let Some(mark) = Mark::of(file).filter(|mark| mark.is_of(log)) {
+            // Left behind, it is removed by whoever looks at the text next.
+            let _ = self.options.files.remove(&mark.path);
+        }
+    }
+
+    /// Reports whether a mark says that the commit was published to our maps.
+    pub(crate) fn is_published_here(&self, place: &Place) -> bool {
+        Mark::of(&place.path).is_none_or(|mark| self.run_path().is_some_and(|run| run == mark.run))
+    }
+
+    fn run_path(&self) -> Option<PathBuf> {
+        std::fs::canonicalize(&self.dirs().run.as_ref()?.path).ok()
+    }
+
+    /// Reports whether anyone has staged something for a package: here, or where stock uci does.
+    fn is_staged_anywhere(&self, place: &Place) -> bool {
+        let dirs = [self.dirs().save.path.as_path(), Path::new("/tmp/.uci")];
+        let is_default = self.dirs().config.path == Path::new("/etc/config");
+        let dirs = &dirs[..if is_default { 2 } else { 1 }];
+        dirs.iter().any(|dir| std::fs::metadata(dir.join(&place.name)).is_ok_and(|found| found.len() > 0))
+    }
+
+    /// Sees to it that the text of a package is not behind a log, for who is to read it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] if another's log is ahead of it, and that is not put in place in time.
+    pub(crate) fn await_text(&self, file: &Path) -> Result<()> {
+        // Who verifies a transaction has the text as it was before: the writer waits for the answer.
+        if crate::verify::check_may_commit().is_err() {
+            return Ok(());
+        }
+        Mark::of(file).map_or(Ok(()), |mark| self.settle_mark(&mark, false, self.options.lock_timeout))
+    }
+
+    /// As [`Store::await_text`] for who holds the lock of the package file and is to replace it: returns whether it may
+    /// go on; if not, the lock was given up meanwhile.
+    pub(crate) fn await_others(&self, file: &Path, unlock: impl FnOnce()) -> Result<bool> {
+        let Some(mark) = Mark::of(file).filter(|mark| !self.log().is_some_and(|log| mark.is_of(log))) else {
+            return Ok(true);
+        };
+        unlock();
+        // The lock of the package is held already, and the maps are published to by who holds it.
+        let mut other = self.clone();
+        other.options.dirs.run = None;
+        other.settle_mark(&mark, true, self.options.lock_timeout).map(|()| false)
+    }
+
+    /// Has the text behind a mark put in place, or waits until another has done that.
+    pub(crate) fn settle_mark(&self, mark: &Mark, is_writer: bool, timeout: Duration) -> Result<()> {
+        let deadline = Instant::now() + timeout;
+        let log = Log::new(mark.log.clone(), self.options.files.clone(), self.options.log);
+        let mut may_write = log.id().is_some_and(|id| id == mark.id);
+        drop(log);
+        loop {
+            if is_writer {
+                self.write_together(mark);
+            }
+            if may_write {
+                match self.finish_log(mark) {
+                    Ok(()) => return Ok(()),
+                    Err(Error::Locked { .. }) => {}
+                    Err(error) if crate::ledger::cannot_be_written(&error) => may_write = false,
+                    Err(error) => return Err(error),
+                }
+            }
+            if !mark.stands() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(mark.locked(timeout));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Puts the texts in place that are behind a log, perhaps not ours, if nobody works on it.
+    fn finish_log(&self, mark: &Mark) -> Result<()> {
+        let mut other = self.clone();
+        if !self.log().is_some_and(|log| mark.is_of(log)) {
+            let log = Log::new(mark.log.clone(), self.options.files.clone(), self.options.log);
+            other.log = Arc::new(OnceLock::from(Some(log)));
+            other.deferred = Arc::default();
+        }
+        other.options.dirs.overriding = None;
+        other.options.dirs.config.path = mark.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let Some(log) = other.log() else { return Ok(()) };
+        Ledger::of(&other, log.write(Instant::now(), Duration::ZERO)?).recover()?;
+        if mark.stands() {
+            // Nothing is behind it: a crash has left it.
+            let _ = self.options.files.remove(&mark.path);
+        }
+        Ok(())
+    }
+
+    /// Has everyone write this text with each commit for a while.
+    fn write_together(&self, mark: &Mark) {
+        let name = mark.path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(package) = name.strip_prefix('.').and_then(|name| name.strip_suffix(BEHIND)) else { return };
+        let path = mark_path(&mark.path.with_file_name(package), TOGETHER);
+        if is_fresh(&path) {
+            return;
+        }
+        // Without it one may have to wait again.
+        let _ = std::fs::remove_file(&path);
+        let _ = self.options.files.symlink(Path::new("two logs"), &path);
+    }
+
+    /// Reads a package whose text is behind a log; `None` if it is not, or what is newer may not be read.
+    pub(crate) fn read_ahead(&self, place: &Place) -> Option<Package> {
+        let mark = Mark::of(&place.path)?;
+        if self.log().is_some_and(|log| mark.is_of(log)) && self.finish_log(&mark).is_ok() {
+            return None;
+        }
+        self.read_shown(place, &mark)
+    }
+
+    /// Reads a package from the map that a commit was published to.
+    fn read_shown(&self, place: &Place, mark: &Mark) -> Option<Package> {
+        let mut dirs = self.dirs().clone();
+        dirs.run.as_mut()?.path.clone_from(&mark.run);
+        for _ in 0..10 {
+            let shared = Shared::find(&dirs, &self.options.files, false)?;
+            let control = shared.control()?;
+            let map = shared.open(&place.name, false).ok().flatten()?;
+            let seq = map::low(control.round());
+            if map.seed() != control.seed() || map.base().is_after(seq) || map.is_retired() {
+                continue;
+            }
+            let text = text_of_map(&map, seq);
+            // One that was replaced meanwhile may not show the last commits.
+            if !map.is_retired() {
+                return self.parse(place, text).ok().map(|(package, _)| package);
+            }
+        }
+        None
+    }
+}
+
+/// Writes a package as a map shows it, in canonical form.
+fn text_of_map(map: &map::Map, seq: Seq) -> Vec<u8> {
+    let mut text = Vec::new();
+    for section in map::Package::of(map, Some(seq)).sections() {
+        text.extend_from_slice(b"config ");
+        text.extend_from_slice(&quoted(section.section_type()));
+        if !section.is_anonymous() {
+            text.push(b' ');
+            text.extend_from_slice(&quoted(section.name()));
+        }
+        text.push(b'\n');
+        for (name, value) in section.options() {
+            let keyword: &[u8] = if matches!(value, map::Value::List(_)) { b"list" } else { b"option" };
+            for item in value.items() {
+                text.extend_from_slice(&[b"\t", keyword, b" ", name, b" ", &quoted(item), b"\n"].concat());
+            }
+        }
+    }
+    text
+}
+
+/// Reports whether the text of a package is to be written with each commit, since two logs have met there.
+fn is_together(file: &Path) -> bool {
+    let path = mark_path(file, TOGETHER);
+    if is_fresh(&path) {
+        return true;
+    }
+    // Mostly there is none.
+    let _ = std::fs::remove_file(&path);
+    false
+}
+
+fn is_fresh(path: &Path) -> bool {
+    let made = std::fs::symlink_metadata(path).and_then(|found| found.modified());
+    made.is_ok_and(|made| SystemTime::now().duration_since(made).is_ok_and(|age| age < AT_ONCE))
+}
+
+impl Ledger<'_> {
+    /// Takes the locks of packages whose texts are to be replaced, in this order, once none is behind another's log.
+    /// The texts behind our own are in place.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::await_text`], and [`Error::Locked`] if another writer does not finish in time.
+    pub fn lock_all<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) -> Result<Vec<PackageLock>> {
+        let paths: Vec<&Path> = paths.into_iter().collect();
+        let store = self.store();
+        loop {
+            let locks: Result<Vec<_>> = paths.iter().map(|path| store.take_lock(path)).collect();
+            let locks = locks?;
+            match paths.iter().find_map(|path| self.foreign_mark(path)) {
+                None => return Ok(locks),
+                Some(mark) => {
+                    // Whoever has left the text behind takes the same locks to put it in place.
+                    drop(locks);
+                    store.settle_mark(&mark, true, store.options().lock_timeout)?;
+                }
+            }
+        }
+    }
+
+    /// Finds the mark of another log at a package file; one of our own that a crash has left is removed.
+    pub fn foreign_mark(&self, file: &Path) -> Option<Mark> {
+        let mark = Mark::of(file)?;
+        let log = self.store().log().filter(|_| self.is_kept());
+        match log.filter(|log| mark.is_of(log)) {
+            Some(log) => {
+                self.store().unmark(log, file);
+                None
+            }
+            None => Some(mark),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What a log is told by, wherever its directory is: a name drawn by lot, in a file of its own.
+
+use std::hash::BuildHasher;
+
+use super::Log;
+use crate::error::{Error, Result};
+
+impl Log {
+    /// Returns its name, if it has one and it may be read.
+    pub fn id(&self) -> Option<String> {
+        let id = std::fs::read_to_string(self.dir.join("id")).ok()?;
+        let id = id.trim_end();
+        (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
+    }
+
+    /// As [`Log::id`]; it gets one if it has none. For who holds the lock.
+    pub fn make_id(&self) -> Result<String> {
+        if let Some(id) = self.id() {
+            return Ok(id);
+        }
+        let draw =
+            || std::collections::hash_map::RandomState::new().hash_one((self.now(), std::process::id()));
+        let id = format!("{:016x}{:016x}", draw(), draw());
+        let (dir, files) = (&self.dir, &self.files);
+        let new = files.create_unique(dir, "id").map_err(Error::io("create a file in", dir))?;
+        let written = files
+            .write(&new, format!("{id}\n").as_bytes())
+            .and_then(|()| files.sync(&new))
+            .and_then(|()| files.rename(&new.path, &dir.join("id")))
+            .and_then(|()| files.sync_dir(dir));
+        match written {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                let _ = std::fs::remove_file(&new.path);
+                Err(Error::io("write", dir.join("id"))(error))
+            }
+        }
+    }
+}
