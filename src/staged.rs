@@ -273,7 +273,8 @@ impl Store {
         // Where nothing is staged, a package that cannot be read is an error all the same.
         let old = self.look(ledger, place, text)?;
         let locked = if takes_staged { staging.lock()? } else { None };
-        if locked.is_none() && unstaged.is_none() {
+        let others = if takes_staged { self.staged_elsewhere(place)? } else { Vec::new() };
+        if locked.is_none() && unstaged.is_none() && others.is_empty() {
             return Ok(Some((Committed::default(), (None, None))));
         }
         // With the delta file locked, its journal was seen to already.
@@ -283,10 +284,12 @@ impl Store {
         }
         let mut package = old.package.clone();
         let mut replay = Replay::new(self.options.dialect);
+        let applied = others.iter().filter(|delta| replay.apply(&mut package, delta).is_ok()).count();
         let (mut outcome, mut kept) = match &locked {
             Some(locked) => apply_lines(locked, place, &mut package, &mut replay),
             None => (Committed::default(), Vec::new()),
         };
+        outcome.applied += applied;
         if let Some(locked) = locked.as_ref().filter(|_| !options.force) {
             let both = (&*locked.text, &*staging.base_text()?);
             self.check_bases(Some(ledger), place, both, &old.package, &package)?;
@@ -316,6 +319,19 @@ impl Store {
         let before = Some(old.text().clone());
         let part = Part { place, before, step, text, draft, _locked: Some(text_file) };
         Ok(Some((outcome, (Some(part), file))))
+    }
+
+    /// Returns what is staged for a package in the other directories of the search path. Stock uci commits it, before
+    /// what is staged in the save directory, and leaves it there; `cms` does not, since it is volatile state.
+    fn staged_elsewhere(&self, place: &Place) -> Result<Vec<Delta>> {
+        if self.options.dialect != Dialect::Uci || !place.staged {
+            return Ok(Vec::new());
+        }
+        let mut staged = Vec::new();
+        for dir in &self.dirs().overlays {
+            staged.extend(self.staged_in(place, dir)?);
+        }
+        Ok(staged)
     }
 
     /// Takes the changes that are in the package file now out of the delta file. If that fails, the journal

@@ -48,23 +48,36 @@ impl Staging<'_> {
         self.dir.join(format!(".{}.commit", self.package))
     }
 
-    /// Reads the staged lines. A missing or unreadable file has none.
-    pub fn lines(&self) -> (Vec<u8>, Vec<DeltaLine>) {
+    /// Reads the staged lines. A missing file has none, nor has one that this user may not read: it is another's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] if someone keeps it locked, [`Error::Io`] if it cannot be read.
+    pub fn lines(&self) -> Result<(Vec<u8>, Vec<DeltaLine>)> {
         let path = self.path();
+        let none = || Ok((Vec::new(), Vec::new()));
         if self.check_owner().is_err() {
-            return (Vec::new(), Vec::new());
+            return none();
         }
         // A directory or a device of that name holds no changes, and must not be opened.
         if !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
-            return (Vec::new(), Vec::new());
+            return none();
         }
-        let Ok(open) = self.files.open(&path) else { return (Vec::new(), Vec::new()) };
-        if !matches!(self.files.lock(&open, false, Instant::now() + self.timeout), Ok(Wait::Held)) {
-            return (Vec::new(), Vec::new());
+        let Ok(open) = self.files.open(&path) else { return none() };
+        match self.files.lock(&open, false, Instant::now() + self.timeout) {
+            Ok(Wait::Held) => {}
+            Ok(_) => return Err(self.locked_by_another(&open)),
+            Err(error) => return Err(Error::io("lock", &path)(error)),
         }
-        let text = self.files.read(&open).map(|text| self.unconsumed(text)).unwrap_or_default();
+        let text = self.files.read(&open).map_err(Error::io("read", &path))?;
+        let text = self.unconsumed(text);
         let lines = read_lines(&text);
-        (text, lines)
+        Ok((text, lines))
+    }
+
+    fn locked_by_another(&self, open: &OpenFile) -> Error {
+        let holder = holder_of_file(open);
+        crate::verify::explain(Error::Locked { path: open.path.clone(), holder, waited: self.timeout })
     }
 
     /// Opens and locks the delta file, finishes what a crash has left, and reads it. `None` if there is none.
@@ -122,11 +135,7 @@ impl Staging<'_> {
         match self.files.lock_at_path(open, Instant::now() + self.timeout, PAUSES) {
             Ok(Wait::Held) => Ok(true),
             Ok(Wait::Replaced) => Ok(false),
-            Ok(Wait::TimedOut) => {
-                let holder = holder_of_file(open);
-                let locked = Error::Locked { path: open.path.clone(), holder, waited: self.timeout };
-                Err(crate::verify::explain(locked))
-            }
+            Ok(Wait::TimedOut) => Err(self.locked_by_another(open)),
             Err(error) => Err(Error::io("lock", &open.path)(error)),
         }
     }

@@ -235,19 +235,15 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NotFound`] if there is no such package, [`Error::Io`] if it cannot be read,
-    /// [`Error::Parse`] if its text has errors and the store is strict.
+    /// [`Error::Parse`] if its text has errors and the store is strict; [`Error::Locked`] and [`Error::Io`] also if
+    /// what is staged cannot be read.
     pub fn load(&self, package: &[u8]) -> Result<Loaded> {
         let place = self.place(package)?;
         let mut loaded = self.load_committed(place)?;
         if loaded.place.staged {
             for dir in self.dirs().overlays.iter().chain([&self.dirs().save.path]) {
-                let (_, lines) = self.staging(&loaded.place, dir).lines();
-                let name = loaded.place.name.clone();
-                let deltas = lines.into_iter().filter_map(|line| line.delta);
-                let mine: Vec<Delta> =
-                    deltas.filter(|(of, _)| *of == name.as_bytes()).map(|(_, delta)| delta).collect();
                 let mut replay = Replay::new(self.options.dialect);
-                for delta in mine {
+                for delta in self.staged_in(&loaded.place, dir)? {
                     let failure =
                         replay.apply(&mut loaded.package, &delta).err().map(|error| error.to_string());
                     loaded.changes.push(Change { delta, failure });
@@ -256,6 +252,21 @@ impl Store {
             }
         }
         Ok(loaded)
+    }
+
+    /// Returns what is staged for a package in a directory. Stock uci waits until it can read it, however long.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] and [`Error::Io`] if it cannot be read.
+    pub(crate) fn staged_in(&self, place: &Place, dir: &Path) -> Result<Vec<Delta>> {
+        let mut staging = self.staging(place, dir);
+        if self.options.dialect == Dialect::Uci {
+            staging.timeout = Duration::from_secs(u64::from(u32::MAX));
+        }
+        let (_, lines) = staging.lines()?;
+        let deltas = lines.into_iter().filter_map(|line| line.delta);
+        Ok(deltas.filter(|(of, _)| *of == place.name.as_bytes()).map(|(_, delta)| delta).collect())
     }
 
     /// Loads a package without staged changes.
@@ -313,10 +324,13 @@ impl Store {
         }
     }
 
-    /// Reports whether a package may have staged changes, without reading them.
+    /// Reports whether a package may have staged changes that a commit takes, without reading them.
     #[must_use]
     pub fn may_be_staged(&self, place: &Place) -> bool {
-        self.staging(place, &self.dirs().save.path).may_hold_lines()
+        let dirs = self.dirs();
+        // Stock uci commits what is staged in the other directories of the search path as well.
+        let others = dirs.overlays.iter().filter(|_| self.options.dialect == Dialect::Uci);
+        others.chain([&dirs.save.path]).any(|dir| self.staging(place, dir).may_hold_lines())
     }
 
     /// Stages changes for the next commit. They are not checked; see [`Package::apply`].

@@ -137,7 +137,7 @@ impl Store {
     /// As for [`Store::commit`].
     pub fn check_staged(&self, place: &Place) -> Result<()> {
         let staging = self.staging(place, &self.dirs().save.path);
-        let (text, lines) = staging.lines();
+        let (text, lines) = staging.lines()?;
         let committed = self.load_committed(place.clone())?.package;
         let mut result = committed.clone();
         let mut replay = Replay::new(self.options.dialect);

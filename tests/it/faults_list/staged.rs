@@ -326,3 +326,49 @@ fn s23_what_uci_has_staged_is_not_checked_and_uci_checks_nothing() {
     edit(&sandbox, "network", "10.0.0.7", "10.0.0.9");
     sandbox.fails(5, &["commit"]);
 }
+
+#[test]
+fn x_m13_staged_changes_that_cannot_be_read_are_an_error_and_not_none() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.3"]);
+    let file = std::fs::File::open(sandbox.path("save").join("network")).expect("opens");
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("locked");
+    for words in [
+        &["get", "network.lan.ipaddr"][..],
+        &["changes"],
+        &["show", "network"],
+        &["diff", "network"],
+        &["export", "network"],
+        &["commit", "--check"],
+    ] {
+        let why = sandbox.fails(8, &[&["--lock-timeout", "0.2"][..], words].concat());
+        let holder = format!("locked by process {}", std::process::id());
+        assert!(why.contains(&holder), "{words:?}: {why}");
+    }
+    drop(file);
+    assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.3\n");
+}
+
+#[test]
+fn s20_delete_with_a_value_deletes_only_what_has_that_value() {
+    let sandbox = Sandbox::new();
+    for (argument, why) in [
+        ("network.lan=foo", "it is 'interface'"),
+        ("network.lan.ipaddr=dhcp", "it is '10.0.0.1'"),
+        ("network.lan.ipaddr=", "it is '10.0.0.1'"),
+        ("network.lan.ipaddr=0", "it is '10.0.0.1'"),
+        ("network.lan.dns=9", "not found"),
+    ] {
+        for options in [&[][..], &["--commit"]] {
+            let said = sandbox.fails(1, &[&["delete"], options, &[argument]].concat());
+            assert!(said.contains(why), "{argument}: {said}");
+        }
+    }
+    assert_eq!((sandbox.ok(&["changes"]), sandbox.path("state").exists()), (String::new(), false));
+    sandbox.ok(&["delete", "network.lan.dns=1"]);
+    assert_eq!(sandbox.ok(&["get", "network.lan.dns"]), "a\n");
+    sandbox.ok(&["delete", "network.lan.ipaddr=10.0.0.1"]);
+    sandbox.ok(&["delete", "network.lan=interface"]);
+    sandbox.ok(&["commit"]);
+    sandbox.fails(1, &["get", "network.lan"]);
+}

@@ -180,8 +180,8 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "delete",
         aliases: &["del"],
-        arguments: "KEY[=INDEX]...",
-        summary: "stage the deletion of options, sections or list items",
+        arguments: "KEY[=VALUE|=INDEX]...",
+        summary: "stage the deletion of options, sections or list items; with VALUE only if that is the value",
         flags: &[COMMIT, WITH_STAGED],
         writes: true,
         run: write::delete,

@@ -1,10 +1,10 @@
 //! The commands that change packages key by key; what becomes of the changes, [`super::edits`] says.
 
 use cms::text::Dialect;
-use cms::{Delta, DeltaKind, Key, Loaded, Package};
+use cms::{Delta, DeltaKind, Key, Loaded, Package, Value};
 use serde_json::json;
 
-use super::context::{Context, read_input, show};
+use super::context::{Context, Found, find, read_input, show};
 use super::edits::{Edited, Edits, Goal};
 use super::failure::{Exit, Failure};
 use super::line::Line;
@@ -64,10 +64,33 @@ pub fn reorder(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 pub fn delete(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
     for argument in line.expect(1, usize::MAX)? {
-        let (key, index) = Key::parse_assignment(argument)?;
+        let (key, value) = Key::parse_assignment(argument)?;
+        let index = match value {
+            Some(value) => index_of(&edits.package(context, &key.package)?.loaded, &key, value)?,
+            None => None,
+        };
         edits.apply(context, DeltaKind::Delete, &key, index)?;
     }
     edits.finish(context)
+}
+
+/// Returns what is behind the `=` of a key to be deleted if it is the index of a list item. A string, and the type of
+/// a section, is deleted only if it has that value.
+fn index_of<'v>(loaded: &Loaded, key: &Key, value: &'v [u8]) -> Result<Option<&'v [u8]>, Failure> {
+    let is = match find(&loaded.package, key) {
+        Ok(Found::Option(_, option)) => match option.value() {
+            Value::List(_) => return Ok(Some(value)),
+            Value::String(string) => string,
+        },
+        Ok(Found::Section(section)) => section.section_type(),
+        // To delete it says what is wrong.
+        Ok(Found::Package(_)) | Err(_) => return Ok(None),
+    };
+    if is == value {
+        return Ok(None);
+    }
+    let why = format!("{}: it is '{}', not '{}'; nothing is deleted", key.text(), show(is), show(value));
+    Err(Failure::Other(Exit::NotFound, why))
 }
 
 pub fn add(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
