@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::environment;
 
+/// The default configuration directory.
+const CONFIG: &str = "/etc/config";
+
 /// Where a directory's path came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -27,7 +30,7 @@ pub struct Dir {
 
 impl Dir {
     /// Takes the given path, else the environment's, else the default.
-    fn choose(given: Option<PathBuf>, variable: &'static str, default: &str) -> Self {
+    fn choose(given: Option<PathBuf>, variable: &'static str, default: impl Into<PathBuf>) -> Self {
         if let Some(path) = given {
             return Self { path, origin: Origin::Given };
         }
@@ -47,7 +50,8 @@ fn from_environment(variable: &str) -> Option<PathBuf> {
 pub struct DirOptions {
     /// Where packages are: `CMS_CONFIG_DIR`, default `/etc/config`.
     pub config: Option<PathBuf>,
-    /// Where changes are staged: `CMS_SAVE_DIR`, default `/tmp/.uci`.
+    /// Where changes are staged: `CMS_SAVE_DIR`, default `/tmp/.uci` for root and `/tmp/.uci-UID` for others; there,
+    /// those of another configuration directory than the default in a directory of its own.
     pub save: Option<PathBuf>,
     /// Where locks and maps are: `CMS_RUN_DIR`, default `/run/cms`, else one of the user's own.
     pub run: Option<PathBuf>,
@@ -76,15 +80,37 @@ impl Dirs {
     /// Decides on the directories. Nothing is created.
     #[must_use]
     pub fn choose(options: DirOptions) -> Self {
+        let config = Dir::choose(options.config, "CMS_CONFIG_DIR", CONFIG);
+        let save = save_dir(options.save, &config);
         Self {
-            config: Dir::choose(options.config, "CMS_CONFIG_DIR", "/etc/config"),
+            config,
             overriding: None,
-            save: Dir::choose(options.save, "CMS_SAVE_DIR", "/tmp/.uci"),
+            save,
             overlays: Vec::new(),
             run: run_dir(options.run),
             state: state_dir(options.state),
         }
     }
+}
+
+/// Picks the directory of staged changes: as told, else the user's own.
+fn save_dir(given: Option<PathBuf>, config: &Dir) -> Dir {
+    let own = default_save(crate::trust::user());
+    let mut save = Dir::choose(given, "CMS_SAVE_DIR", own);
+    if save.origin == Origin::Default && config.origin != Origin::Default {
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let config = real(&config.path);
+        // What is staged for one configuration must not be committed to another.
+        if config != real(Path::new(CONFIG)) {
+            save.path.push(escape(&config.to_string_lossy()));
+        }
+    }
+    save
+}
+
+/// Returns the default directory of staged changes. Only root uses that of stock uci.
+pub(crate) fn default_save(user: u32) -> PathBuf {
+    if user == 0 { "/tmp/.uci".into() } else { format!("/tmp/.uci-{user}").into() }
 }
 
 /// Picks the run directory: as told, else `/run/cms`, else `$XDG_RUNTIME_DIR/cms`, else `/tmp/cms-UID`.

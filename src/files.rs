@@ -3,14 +3,17 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, renameat_with};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
+
+use crate::folder::Folder;
 
 /// A system call of the write path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +166,15 @@ pub(crate) const PAUSES: Pauses =
 #[derive(Clone, Default)]
 pub struct Files {
     probe: Option<Arc<dyn Probe>>,
+    /// See [`Files::within`].
+    root: Option<Arc<Root>>,
+}
+
+/// A directory that everything below a path is reached through.
+struct Root {
+    path: PathBuf,
+    /// Nothing as long as it is missing.
+    folder: OnceLock<Folder>,
 }
 
 impl std::fmt::Debug for Files {
@@ -175,7 +187,34 @@ impl Files {
     /// Makes file operations that ask `probe` first.
     #[must_use]
     pub fn probed(probe: Arc<dyn Probe>) -> Self {
-        Self { probe: Some(probe) }
+        Self { probe: Some(probe), root: None }
+    }
+
+    /// Returns file operations that reach what is below `path` through an open directory, whatever stands at that path
+    /// by then. Without one, which can still come ([`Files::found`]), there is nothing below it.
+    pub(crate) fn within(&self, path: &Path, folder: Option<Folder>) -> Self {
+        let root = Root { path: path.to_path_buf(), folder: folder.map(OnceLock::from).unwrap_or_default() };
+        Self { probe: self.probe.clone(), root: Some(Arc::new(root)) }
+    }
+
+    /// Goes on with a directory that was missing.
+    pub(crate) fn found(&self, folder: Folder) {
+        if let Some(root) = &self.root {
+            // Another one that was opened before is as good.
+            let _ = root.folder.set(folder);
+        }
+    }
+
+    /// Returns from where a path is to be followed, and what of it.
+    fn at<'p>(&'p self, path: &'p Path) -> io::Result<(BorrowedFd<'p>, &'p Path)> {
+        let below = self.root.as_ref().and_then(|root| Some((root, path.strip_prefix(&root.path).ok()?)));
+        match below {
+            Some((root, rest)) => {
+                let folder = root.folder.get().ok_or(io::ErrorKind::NotFound)?;
+                Ok((folder.as_fd(), if rest.as_os_str().is_empty() { Path::new(".") } else { rest }))
+            }
+            None => Ok((CWD, path)),
+        }
     }
 
     fn ask(&self, call: Call, path: &Path) -> io::Result<usize> {
@@ -185,6 +224,15 @@ impl Files {
     /// Opens a file for reading. Like all files but packages it must be one itself, and no symbolic link.
     pub(crate) fn open(&self, path: &Path) -> io::Result<OpenFile> {
         self.open_regular(path, OFlags::RDONLY | OFlags::NOFOLLOW, 0)
+    }
+
+    /// Reports whether there is a regular file at a path; a symbolic link is none.
+    pub(crate) fn is_file(&self, path: &Path) -> bool {
+        let found = self
+            .at(path)
+            .ok()
+            .and_then(|(at, rest)| rustix::fs::statat(at, rest, AtFlags::SYMLINK_NOFOLLOW).ok());
+        found.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
     }
 
     /// Opens an existing file for reading and writing.
@@ -223,7 +271,8 @@ impl Files {
     fn open_regular(&self, path: &Path, flags: OFlags, mode: u32) -> io::Result<OpenFile> {
         self.ask(Call::Open, path)?;
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(mode));
+        let (at, rest) = self.at(path)?;
+        let opened = rustix::fs::openat(at, rest, flags, Mode::from_raw_mode(mode));
         let file = File::from(opened.map_err(|error| refusal(error, flags))?);
         let found = file.metadata()?;
         match found.is_file() {
@@ -381,7 +430,8 @@ impl Files {
     pub(crate) fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.ask(Call::SyncDir, dir)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match rustix::fs::fsync(rustix::fs::openat(CWD, dir, flags, Mode::empty())?) {
+        let (at, rest) = self.at(dir)?;
+        match rustix::fs::fsync(rustix::fs::openat(at, rest, flags, Mode::empty())?) {
             // Some file systems cannot sync a directory, and need not.
             Err(Errno::INVAL) => Ok(()),
             synced => Ok(synced?),
@@ -390,13 +440,15 @@ impl Files {
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.ask(Call::Rename, to)?;
-        std::fs::rename(from, to)
+        let ((from_at, from), (to_at, to)) = (self.at(from)?, self.at(to)?);
+        Ok(rustix::fs::renameat(from_at, from, to_at, to)?)
     }
 
     /// Swaps two files. `Ok(false)` where the file system cannot.
     pub(crate) fn exchange(&self, a: &Path, b: &Path) -> io::Result<bool> {
         self.ask(Call::Rename, b)?;
-        match renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).map_err(io::Error::from) {
+        let ((a_at, a), (b_at, b)) = (self.at(a)?, self.at(b)?);
+        match renameat_with(a_at, a, b_at, b, RenameFlags::EXCHANGE).map_err(io::Error::from) {
             Ok(()) => Ok(true),
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
@@ -410,13 +462,12 @@ impl Files {
     /// Renames `from` to `to`, which must not exist.
     pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.ask(Call::Rename, to)?;
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from) {
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
-            {
-                std::fs::rename(from, to)
+        let ((from_at, from), (to_at, to)) = (self.at(from)?, self.at(to)?);
+        match renameat_with(from_at, from, to_at, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                Ok(rustix::fs::renameat(from_at, from, to_at, to)?)
             }
-            renamed => renamed,
+            renamed => Ok(renamed?),
         }
     }
 
@@ -428,12 +479,14 @@ impl Files {
 
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         self.ask(Call::Remove, path)?;
-        std::fs::remove_file(path)
+        let (at, rest) = self.at(path)?;
+        Ok(rustix::fs::unlinkat(at, rest, AtFlags::empty())?)
     }
 
     pub(crate) fn mkdir(&self, path: &Path, mode: u32) -> io::Result<()> {
         self.ask(Call::Mkdir, path)?;
-        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), mode).create(path)
+        let (at, rest) = self.at(path)?;
+        Ok(rustix::fs::mkdirat(at, rest, Mode::from_raw_mode(mode))?)
     }
 
     /// Locks a whole file, waiting until `deadline` at the longest. The lock is released when `open` is dropped.

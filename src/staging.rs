@@ -17,16 +17,21 @@ use crate::files::{Files, Identity, OpenFile, PAUSES, Wait};
 use crate::lock::holder_of_file;
 use crate::map::of_text;
 use crate::replace::Draft;
+use crate::save_dir::SaveDir;
 
 /// The delta file of one package in one directory.
 #[derive(Debug)]
 pub(crate) struct Staging<'s> {
-    pub files: &'s Files,
+    /// These lead through the open directory.
+    pub files: Files,
+    pub save: SaveDir<'s>,
     pub dir: &'s Path,
     pub package: &'s str,
     /// The package file, for the journal to compare with.
     pub target: &'s Path,
     pub timeout: Duration,
+    /// See [`crate::Options::warn`].
+    pub warn: Option<fn(&str)>,
 }
 
 /// Makes what the base file is to hold of what is staged and what it holds; `None` if that stays as it is.
@@ -55,15 +60,7 @@ impl Staging<'_> {
     /// [`Error::Locked`] if someone keeps it locked, [`Error::Io`] if it cannot be read.
     pub fn lines(&self) -> Result<(Vec<u8>, Vec<DeltaLine>)> {
         let path = self.path();
-        let none = || Ok((Vec::new(), Vec::new()));
-        if self.check_owner().is_err() {
-            return none();
-        }
-        // A directory or a device of that name holds no changes, and must not be opened.
-        if !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
-            return none();
-        }
-        let Ok(open) = self.files.open(&path) else { return none() };
+        let Ok(open) = self.files.open(&path) else { return Ok((Vec::new(), Vec::new())) };
         match self.files.lock(&open, false, Instant::now() + self.timeout) {
             Ok(Wait::Held) => {}
             Ok(_) => return Err(self.locked_by_another(&open)),
@@ -83,31 +80,19 @@ impl Staging<'_> {
     /// Opens and locks the delta file, finishes what a crash has left, and reads it. `None` if there is none.
     pub fn lock(&self) -> Result<Option<Locked>> {
         let path = self.path();
-        match std::fs::metadata(&path) {
-            Ok(found) if found.is_file() => {}
-            _ => return Ok(None),
+        if self.save.is_squatted() {
+            // There is nothing staged in the one that takes its place.
+            return self.make_dir(self.target.parent().unwrap_or(Path::new("/"))).map(|()| None);
         }
-        self.check_owner()?;
+        self.save.check()?;
+        // A directory or a device of that name holds no changes.
+        if !self.files.is_file(&path) {
+            return Ok(None);
+        }
         let open = self.lock_file(|| self.files.open_to_write(&path))?;
         self.settle(&open)?;
         let text = self.files.read(&open).map_err(Error::io("read", &path))?;
         Ok(Some(Locked { open, text }))
-    }
-
-    /// Refuses a save directory that another user has put into a directory open to all, such as `/tmp`: what
-    /// is staged there would be committed with our rights.
-    fn check_owner(&self) -> Result<()> {
-        const STICKY: u32 = 0o1000;
-        let Ok(found) = std::fs::symlink_metadata(self.dir) else { return Ok(()) };
-        let parent =
-            self.dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let open_to_all = std::fs::metadata(parent).is_ok_and(|parent| parent.mode() & STICKY != 0);
-        let ours = found.uid() == 0 || found.uid() == rustix::process::geteuid().as_raw();
-        if ours || !open_to_all {
-            return Ok(());
-        }
-        let why = format!("the directory belongs to user {}, and its parent is open to all", found.uid());
-        Err(Error::io("trust", self.dir)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
     }
 
     /// Reports whether there may be staged lines, without reading them.
@@ -122,12 +107,14 @@ impl Staging<'_> {
 
     /// Opens the delta file and locks it.
     fn lock_file(&self, open: impl Fn() -> io::Result<OpenFile>) -> Result<OpenFile> {
-        loop {
+        for _ in 0..100 {
             let open = open().map_err(Error::io("open", self.path()))?;
             if self.wait_for(&open)? {
                 return Ok(open);
             }
         }
+        let why = "the file of the staged changes keeps being replaced".to_owned();
+        Err(Error::Conflict { key: self.package.to_owned(), why })
     }
 
     /// Locks a delta file; `false` if it is not the one at its path any more.
@@ -170,21 +157,20 @@ impl Staging<'_> {
         if lines.is_empty() {
             return Ok(());
         }
-        self.check_owner()?;
         self.make_dir(config_dir)?;
         let path = self.path();
         let text = std::fs::metadata(config_dir.join(self.package)).ok();
         let mode = text.as_ref().map_or(0o600, |found| found.mode() & 0o777);
+        let access = Access::to_staged(text.as_ref());
         let open = self.lock_file(|| self.files.open_or_create(&path, mode))?;
         self.settle(&open)?;
         let before = self.files.read(&open).map_err(Error::io("read", &path))?;
         if let Some(bases) = bases(&before, &self.base_text()?)? {
-            self.write_bases(&bases, mode)?;
+            self.write_bases(&bases, access)?;
         }
         if before.last().is_some_and(|byte| *byte != b'\n') {
             lines.insert(0, b'\n');
         }
-        let access = Access::to_staged(text.as_ref());
         if access.is_exceeded(&open.file.metadata().map_err(Error::io("read", &path))?) {
             return self.replace(access, &[before, lines].concat());
         }
@@ -205,7 +191,7 @@ impl Staging<'_> {
             Err(error) => return Err(failed(error)),
         };
         let made = access
-            .give(self.files, &new)
+            .give(&self.files, &new)
             .and_then(|()| self.files.write(&new, text))
             .and_then(|()| self.files.rename(&new.path, &path));
         made.map_err(|error| {
@@ -216,19 +202,14 @@ impl Staging<'_> {
 
     /// Makes the save directory, with the mode of the configuration directory.
     fn make_dir(&self, config_dir: &Path) -> Result<()> {
-        match std::fs::metadata(self.dir) {
-            Ok(found) if found.is_dir() => Ok(()),
-            Ok(_) => Err(Error::io("use the directory", self.dir)(io::ErrorKind::NotADirectory.into())),
-            Err(_) => {
-                let mode = std::fs::metadata(config_dir).map_or(0o700, |found| found.mode() & 0o777);
-                match self.files.mkdir(self.dir, mode) {
-                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                        Err(Error::io("create the directory", self.dir)(error))
-                    }
-                    _ => Ok(()),
-                }
-            }
+        let mode = std::fs::metadata(config_dir).map_or(0o700, |found| found.mode() & 0o777);
+        if let Some(aside) = self.save.make(mode)?
+            && let Some(warn) = self.warn
+        {
+            let (dir, aside) = (self.dir.display(), aside.display());
+            warn(&format!("{dir} was not root's, and is {aside} now; nothing in it is committed"));
         }
+        Ok(())
     }
 
     /// Replaces what a locked delta file holds.

@@ -21,6 +21,7 @@ use crate::missing::Missing;
 use crate::name;
 use crate::notice::Warnings;
 use crate::package::Package;
+use crate::save_dir::SaveDir;
 use crate::staging::Staging;
 use crate::step::KnownStates;
 use crate::text::{Dialect, ParseError, ParseOptions, parse};
@@ -315,12 +316,15 @@ impl Store {
     }
 
     pub(crate) fn staging<'s>(&'s self, place: &'s Place, dir: &'s Path) -> Staging<'s> {
+        let save = SaveDir::open(&self.options.files, self.dirs(), dir);
         Staging {
-            files: &self.options.files,
+            files: save.files.clone(),
+            save,
             dir,
             package: &place.name,
             target: &place.path,
             timeout: self.patience(),
+            warn: self.options.warn,
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::file::{hash_of, hashes, read, write_line};
 use super::{Base, Disagreement, disagreements, needed};
+use crate::access::Access;
 use crate::clock;
 use crate::conflict::show;
 use crate::delta::{Delta, DeltaLine, read_lines};
@@ -35,7 +36,7 @@ impl Staging<'_> {
     }
 
     /// Replaces the base file, under the lock of the delta file. Whoever has the old one open does not see the new.
-    pub fn write_bases(&self, text: &[u8], mode: u32) -> Result<()> {
+    pub fn write_bases(&self, text: &[u8], access: Access) -> Result<()> {
         let path = self.base_path();
         let draft = self.dir.join(format!(".{}.base.new", self.package));
         let write = || -> io::Result<()> {
@@ -44,7 +45,8 @@ impl Staging<'_> {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let new = self.files.open_or_create(&draft, mode)?;
+            let new = self.files.open_or_create(&draft, 0o600)?;
+            access.give(&self.files, &new)?;
             self.files.write(&new, text)?;
             self.files.rename(&draft, &path)
         };
@@ -61,9 +63,8 @@ impl Staging<'_> {
         let Ok(text) = self.base_text() else { return };
         let (_, kept) = read(&text, &hashes(&read_lines(staged), self.package));
         if kept != text {
-            let mode = std::fs::metadata(self.base_path())
-                .map_or(0o600, |found| std::os::unix::fs::MetadataExt::mode(&found) & 0o777);
-            let _ = self.write_bases(&kept, mode);
+            let access = Access::to_staged(std::fs::metadata(self.target).ok().as_ref());
+            let _ = self.write_bases(&kept, access);
         }
     }
 }

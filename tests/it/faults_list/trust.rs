@@ -4,8 +4,13 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use cms::{DirOptions, Dirs, Durability, Live, Options};
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Form, Live, Options, Store};
+use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::live::get;
 
@@ -362,4 +367,134 @@ fn x_h4_staged_secrets_are_not_readable_by_more_users_than_the_package() {
         ground.ok(0, &["revert", "app"]);
         ground.group("config/app", 0, 0o644);
     }
+}
+
+/// Does something as a user, on a thread of its own.
+fn as_user<R: Send + 'static>(user: u32, work: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
+    std::thread::spawn(move || {
+        let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
+        set_thread_groups(&[]).expect("none");
+        set_thread_res_gid(gid, gid, gid).expect("ours");
+        set_thread_res_uid(uid, uid, uid).expect("ours");
+        work()
+    })
+}
+
+#[test]
+fn x_h2_what_another_user_puts_in_the_place_of_the_save_directory_is_not_used() {
+    let Some(ground) = Ground::new("x_h2") else { return };
+    ground.make("shared", 0, 0o1777);
+    let options = |save: &str| {
+        let path = |name: &str| Some(ground.path(name));
+        let wanted =
+            DirOptions { config: path("config"), save: path(save), run: path("run"), state: path("state") };
+        Options { dirs: Dirs::choose(wanted), ..Options::default() }
+    };
+    let store = Store::new(options("shared/.uci"));
+    let place = store.place(b"app").expect("there");
+    // She has a directory of her own, that is there at one moment and not at the next.
+    let (there, away) = (ground.path("shared/.uci"), ground.path("shared/.uci-x"));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (over, file) = (is_over.clone(), away.join("app"));
+    let attack = as_user(ANNA, move || {
+        std::fs::create_dir(&away).expect("made");
+        std::fs::write(&file, "app.s.pw='evil'\n").expect("written");
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).expect("hers");
+        let mut flips = 0_u32;
+        while !over.load(Ordering::Relaxed) {
+            let _ = std::fs::rename(&away, &there);
+            (0..flips % 16 * 12).for_each(|_| std::hint::spin_loop());
+            let _ = std::fs::rename(&there, &away);
+            flips += 1;
+        }
+        std::fs::read_to_string(&file).expect("hers")
+    });
+    let end = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < end {
+        let _ = store.commit(&place, Form::Lossless);
+        assert!(!ground.text("app").contains("evil"), "her change was committed by root");
+    }
+    let pw = |value: &[u8]| Delta::new(DeltaKind::Set, b"s", Some(b"pw"), Some(value));
+    for _ in 0..2000 {
+        let _ = store.stage(&place, &[pw(b"SECRET")]);
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let hers = attack.join().expect("it ends");
+    assert!(!hers.contains("SECRET"), "root has staged into her file");
+    // A link in the place of a file is not followed.
+    std::fs::write(ground.path("target"), "as it was\n").expect("written");
+    let _ = std::fs::remove_dir_all(ground.path("save"));
+    ground.make("save", 0, 0o755);
+    symlink(ground.path("target"), ground.path("save/app")).expect("linked");
+    let store = Store::new(options("save"));
+    assert!(store.stage(&place, &[pw(b"new")]).is_err());
+    assert_eq!(std::fs::read_to_string(ground.path("target")).expect("there"), "as it was\n");
+}
+
+/// Runs a script in a system of its own, where the default directories are empty: `$G/cms` and `$G/uci` are the
+/// programs, `anna` runs as her.
+fn in_a_system_of_its_own(ground: &Ground, script: &str) -> Option<String> {
+    ground.copy(&ground.path("cms"), "uci");
+    let head = format!(
+        "set -e; mount --make-rprivate /; mount --bind {} /mnt; G=/mnt
+        for dir in /tmp /run /var/lib /etc; do mount -t tmpfs tmpfs $dir; done
+        chmod 1777 /tmp; mkdir /etc/config; cp $G/config/app /etc/config/app; mkdir $G/other; cp $G/config/app $G/other
+        anna() {{ setpriv --reuid {ANNA} --regid {ANNA} --clear-groups \"$@\"; }}\n",
+        ground.0.path().display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", &(head + script)]).env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+    let output = command.output().ok()?;
+    if said(&output).contains("unshare failed") {
+        eprintln!("skipped: there can be no mount namespace");
+        return None;
+    }
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), said(&output));
+    Some(String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output))
+}
+
+#[test]
+fn s19_only_root_stages_in_tmp_uci_and_each_configuration_has_its_own_changes() {
+    let Some(ground) = Ground::new("s19") else { return };
+    let script = "
+        anna $G/cms set app.s.pw=hers; anna $G/uci set app.s.pw=also; ls -A /tmp
+        $G/cms set app.s.pw=roots; $G/uci set app.s.n=1; find /tmp/.uci -type f -name app
+        $G/cms -c $G/other set app.s.pw=elsewhere; find /tmp/.uci -type f -name app | sort
+        $G/cms commit; grep pw /etc/config/app $G/other/app
+        $G/cms -c $G/other commit; grep pw /etc/config/app $G/other/app
+        $G/uci -c $G/other set app.s.pw=shared; cat /tmp/.uci/app; $G/uci -c $G/other commit; grep pw $G/other/app";
+    let Some(said) = in_a_system_of_its_own(&ground, script) else { return };
+    let expected = ".uci-61001\n/tmp/.uci/app\n/tmp/.uci/%mnt%other/app\n/tmp/.uci/app\n\
+        /etc/config/app:\toption pw 'roots'\n/mnt/other/app:\toption pw 'good'\n\
+        /etc/config/app:\toption pw 'roots'\n/mnt/other/app:\toption pw 'elsewhere'\n\
+        app.s.pw='shared'\n\toption pw 'shared'\n";
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn s19_what_another_user_has_put_in_the_place_of_tmp_uci_is_renamed_aside_with_one_notice() {
+    let Some(ground) = Ground::new("s19, aside") else { return };
+    let script = "
+        anna mkdir /tmp/.uci; anna sh -c \"echo \\\"app.s.pw='evil'\\\" > /tmp/.uci/app\"
+        $G/cms get app.s.pw; $G/cms commit; grep pw /etc/config/app
+        $G/cms set app.s.pw=mine; stat -c %u /tmp/.uci; $G/cms commit; grep pw /etc/config/app
+        rm -r /tmp/.uci; anna ln -s /etc /tmp/.uci
+        $G/uci set app.s.pw=third; stat -c %F /tmp/.uci; $G/uci commit; grep pw /etc/config/app; ls -A /etc
+        ls -A /tmp | sed 's/root-.*/root/'";
+    let Some(said) = in_a_system_of_its_own(&ground, script) else { return };
+    let (notices, rest): (Vec<_>, Vec<_>) = said.lines().partition(|line| line.contains("was not root's"));
+    let expected = [
+        "good",
+        "\toption pw 'good'",
+        "0",
+        "\toption pw 'mine'",
+        "directory",
+        "\toption pw 'third'",
+        "config",
+        ".uci",
+        ".uci.not-root",
+        ".uci.not-root",
+    ];
+    assert_eq!((rest, notices.len()), (expected.to_vec(), 2), "{said}");
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cms::text::Dialect;
-use cms::{DirOptions, Dirs, Form, Options, Store};
+use cms::{Dir, DirOptions, Dirs, Form, Options, Store};
 
 /// Options that take an argument, and those that do not; `L` is accepted and does nothing but show the usage.
 const WITH_ARGUMENT: &[u8] = b"cCdfpPt";
@@ -123,7 +123,9 @@ pub fn read(program: &OsStr, words: &[OsString]) -> Result<Settings, ExitCode> {
     let getopt = Getopt::read(program.as_bytes(), words);
     let mut config = None;
     let mut overriding = Some(PathBuf::from("/var/run/uci"));
-    let mut search = SearchPath(vec![Dirs::choose(DirOptions::default()).save.path]);
+    // Whatever the configuration directory is: root's place is shared, as in stock uci.
+    let own = Dirs::choose(DirOptions { config: Some("/etc/config".into()), ..DirOptions::default() }).save;
+    let mut search = SearchPath(vec![own.path.clone()]);
     let mut settings = Settings {
         program: program.as_bytes().to_vec(),
         store: Store::default(),
@@ -173,12 +175,22 @@ pub fn read(program: &OsStr, words: &[OsString]) -> Result<Settings, ExitCode> {
         usage(&settings.program);
         return Err(ExitCode::SUCCESS);
     }
-    let save = search.0.pop();
-    let mut dirs = Dirs::choose(DirOptions { config, save, ..DirOptions::default() });
-    dirs.overlays = search.0;
+    let mut dirs = dirs_of(config, search, own);
     dirs.overriding = overriding;
     settings.store = store(dirs, strict, settings.quiet);
     Ok(settings)
+}
+
+/// Returns the directories; `own` is where changes are staged unless the options say otherwise.
+fn dirs_of(config: Option<PathBuf>, mut search: SearchPath, own: Dir) -> Dirs {
+    let save = search.0.pop();
+    let is_own = save.as_ref() == Some(&own.path);
+    let mut dirs = Dirs::choose(DirOptions { config, save, ..DirOptions::default() });
+    if is_own {
+        dirs.save = own;
+    }
+    dirs.overlays = search.0;
+    dirs
 }
 
 /// Makes the store, with stock uci's reading of texts.
