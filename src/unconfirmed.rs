@@ -345,8 +345,7 @@ impl Store {
             text: Arc::new(one.text().cloned().unwrap_or_default()),
         };
         let texts: Vec<Whole> = unwound.iter().map(whole).collect();
-        let locks: Result<Vec<_>> = texts.iter().map(|text| self.take_lock(&text.place.path)).collect();
-        let _locks = locks?;
+        let _locks = ledger.lock_all(texts.iter().map(|text| &*text.place.path))?;
         self.tidy_up(texts.iter().map(|text| &text.place))?;
         self.snapshot_before(ledger);
         self.put_texts(ledger, &texts, why)

@@ -12,6 +12,9 @@ use crate::map::{Control, Entry, Map, Shared, Table};
 use crate::snapshot::check_package;
 use crate::store::Store;
 
+/// How often a package is opened anew because the maps are elsewhere meanwhile.
+const TRIES: u32 = 100;
+
 /// Decides where the maps of a store are, and makes an empty table of them.
 pub(super) fn choose(store: &Store, own_revision: u64) -> (Place, Table) {
     let (dirs, files) = (store.dirs(), &store.options().files);
@@ -67,20 +70,29 @@ impl Inner {
             return Ok(Some(map));
         }
         check_package(package)?;
-        let mut place = self.change();
-        // Another thread may have been faster.
-        if let Some(map) = self.table.read(open) {
+        // Files may have to be waited for, and so nothing is held meanwhile that a verifier may need to answer.
+        for _ in 0..TRIES {
+            self.follow_directory();
+            let place = self.change().clone();
+            let Some(map) = self.open_map(&place, package)? else { return Ok(None) };
+            let _changing = self.change();
+            let table = self.table.get();
+            // Another thread may have been faster, or the maps may be elsewhere by now.
+            if let Some(map) = open(&table) {
+                return Ok(Some(map));
+            }
+            if map.seed() != table.seed {
+                continue;
+            }
+            let entry = Entry { name: crate::name::show(package).into(), map: Arc::new(map) };
+            let map = entry.map.clone();
+            if let Err(entry) = table.add(entry) {
+                self.table.replace(Arc::new(table.with(&[entry], &[], table.own_revision)));
+            }
             return Ok(Some(map));
         }
-        self.follow_directory(&mut place);
-        let Some(map) = self.open_map(&place, package)? else { return Ok(None) };
-        let entry = Entry { name: crate::name::show(package).into(), map: Arc::new(map) };
-        let map = entry.map.clone();
-        let table = self.table.get();
-        if let Err(entry) = table.add(entry) {
-            self.table.replace(Arc::new(table.with(&[entry], &[], table.own_revision)));
-        }
-        Ok(Some(map))
+        let why = "the run directory keeps changing".to_owned();
+        Err(Error::Conflict { key: crate::name::show(package), why })
     }
 
     /// Returns the text that the map of a package stands for, if commits are published to that. The package has to be
@@ -108,24 +120,34 @@ impl Inner {
         self.table.read(|table| table.get(package).is_some_and(|entry| !entry.map.usage().shared))
     }
 
-    /// Starts with an empty table if the run directory was deleted or replaced. Returns whether it was.
-    fn follow_directory(&self, place: &mut Place) -> bool {
+    /// Reports whether the run directory was deleted or replaced, or the configuration directory is another one.
+    fn is_elsewhere(&self, place: &Place) -> bool {
         let table = self.table.get();
-        let lost = match (&place.shared, &table.control) {
-            (Some(shared), Some(control)) => !shared.is_current(control),
+        match (&place.shared, &table.control) {
+            (Some(shared), Some(control)) => !shared.is_current(control) || !shared.is_of(self.store.dirs()),
             _ => false,
-        };
-        if lost {
-            // Without a log the revisions go on from where they were, so that nobody takes two states for one.
-            let (chosen, mut table_now) = choose(&self.store, 0);
-            if self.store.log().is_none() {
-                let now = table_now.revision();
-                table_now.own_revision = (table.revision() + 1).saturating_sub(now);
-            }
-            *place = chosen;
-            self.replace_maps(table_now);
         }
-        lost
+    }
+
+    /// Starts with an empty table if the maps are elsewhere now. Returns whether they are.
+    fn follow_directory(&self) -> bool {
+        if !self.is_elsewhere(&self.change().clone()) {
+            return false;
+        }
+        let (chosen, mut table_now) = choose(&self.store, 0);
+        let mut place = self.change();
+        // Another thread may have been faster.
+        if !self.is_elsewhere(&place) {
+            return true;
+        }
+        // Without a log the revisions go on from where they were, so that nobody takes two states for one.
+        if self.store.log().is_none() {
+            let now = table_now.revision();
+            table_now.own_revision = (self.table.get().revision() + 1).saturating_sub(now);
+        }
+        *place = chosen;
+        self.replace_maps(table_now);
+        true
     }
 
     /// Puts a table in place that does not go on from the one before.
@@ -153,7 +175,9 @@ impl Inner {
                 return Ok(Some(map));
             }
             let seed = self.table.read(|table| table.seed);
-            match place.ours.then(|| self.store.share(shared, &found)) {
+            // Who is asked about a transaction takes no lock: whoever holds it waits for the answer.
+            let may_lock = crate::verify::check_may_commit().is_ok();
+            match (place.ours && may_lock).then(|| self.store.share(shared, &found)) {
                 Some(Ok(Some(map))) if map.seed() == seed => return Ok(Some(map)),
                 Some(Err(error @ (Error::Parse(_) | Error::Full { .. } | Error::Invalid { .. }))) => {
                     return Err(error);
@@ -181,7 +205,7 @@ impl Inner {
     }
 
     fn deadline(&self) -> std::time::Instant {
-        std::time::Instant::now() + self.store.options().lock_timeout
+        std::time::Instant::now() + self.store.patience()
     }
 
     /// Reports whether a map is sound, as far as it is looked at. One that a writer is just publishing to may
@@ -213,8 +237,8 @@ impl Inner {
 
     pub(super) fn refresh(&self) -> Result<bool> {
         self.note_edits();
-        let mut place = self.change();
-        let mut changed = self.follow_directory(&mut place);
+        let mut changed = self.follow_directory();
+        let place = self.change().clone();
         let table = self.table.get();
         // What was logged later may not be seen by what follows.
         let logged = table.control.is_none().then(|| log_end(&self.store)).flatten();
@@ -228,6 +252,16 @@ impl Inner {
                 Err(error) => failed = Err(error),
             }
         }
+        let _changing = self.change();
+        let before = table;
+        let table = self.table.get();
+        // What another thread has replaced meanwhile is newer; where the maps are elsewhere by now, so are these.
+        let still = |name: &str| match (before.get(name.as_bytes()), table.get(name.as_bytes())) {
+            (Some(before), Some(now)) => Arc::ptr_eq(&before.map, &now.map),
+            _ => false,
+        };
+        added.retain(|entry: &Entry| still(&entry.name) && entry.map.seed() == table.seed);
+        gone.retain(|name| still(name));
         if !added.is_empty() || !gone.is_empty() || logged != table.private_revision {
             changed |= !added.is_empty() || !gone.is_empty();
             let own = table.own_revision

@@ -90,6 +90,12 @@ impl Shared {
         Control::of(&open, true).ok()?
     }
 
+    /// Reports whether they are those of the configuration directory as it is now.
+    pub fn is_of(&self, dirs: &Dirs) -> bool {
+        let found = std::fs::metadata(&dirs.config.path);
+        found.map_or(true, |found| Config::of(&found).name() == self.config.name())
+    }
+
     /// Reports whether a control file is still the one of the store.
     pub fn is_current(&self, control: &Control) -> bool {
         std::fs::symlink_metadata(self.control_path())
