@@ -1,6 +1,7 @@
 //! The file operations of the write path. Every system call that a commit depends on goes through here,
 //! so that a test can make each of them fail: see [`Probe`].
 
+use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -487,6 +488,15 @@ impl Files {
         self.ask(Call::Mkdir, path)?;
         let (at, rest) = self.at(path)?;
         Ok(rustix::fs::mkdirat(at, rest, Mode::from_raw_mode(mode))?)
+    }
+
+    /// Makes a directory in another, unless it is there.
+    pub(crate) fn mkdir_in(&self, folder: &Folder, name: &OsStr, mode: u32) -> io::Result<()> {
+        self.ask(Call::Mkdir, &folder.path().join(name))?;
+        match rustix::fs::mkdirat(folder, name, Mode::from_raw_mode(mode)) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Locks a whole file, waiting until `deadline` at the longest. The lock is released when `open` is dropped.

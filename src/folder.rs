@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
+use crate::files::Files;
+use crate::trust::Config;
+
 /// An open directory.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -24,6 +27,43 @@ impl Folder {
         Self::open_at(CWD, path.as_os_str(), path.to_path_buf(), OFlags::NOFOLLOW)
     }
 
+    /// Opens the directory in a run directory that concerns one configuration directory; with `create`, it is made with
+    /// all above it. All of them must belong to who is trusted with the configuration.
+    pub fn of_run<'n>(
+        files: &Files,
+        run: &Path,
+        names: impl IntoIterator<Item = &'n str>,
+        config: Config,
+        create: bool,
+    ) -> io::Result<Self> {
+        let mut folder = match Self::open(run) {
+            Err(error) if create && error.kind() == io::ErrorKind::NotFound => {
+                match files.mkdir(run, 0o755) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => Self::open(run)?,
+                }
+            }
+            opened => opened?,
+        }
+        .trusted_with(config)?;
+        for name in names {
+            let sub = folder.sub(OsStr::new(name));
+            folder = match sub {
+                Err(error) if create && error.kind() == io::ErrorKind::NotFound => {
+                    folder.make_sub(files, OsStr::new(name), 0o755)?
+                }
+                opened => opened?,
+            }
+            .trusted_with(config)?;
+        }
+        Ok(folder)
+    }
+
+    /// Refuses a directory of somebody who is not trusted with a configuration.
+    fn trusted_with(self, config: Config) -> io::Result<Self> {
+        if config.trusts(self.owner()) { Ok(self) } else { Err(self.refusal()) }
+    }
+
     /// Opens a directory that the user has named: it may be a link itself.
     pub fn open_named(path: &Path) -> io::Result<Self> {
         Self::open_at(CWD, path.as_os_str(), path.to_path_buf(), OFlags::empty())
@@ -35,16 +75,13 @@ impl Folder {
     }
 
     /// As [`Folder::sub`]; it is made if it is missing.
-    #[expect(dead_code, reason = "for locks")]
-    pub fn make_sub(&self, name: &OsStr, mode: u32) -> io::Result<Self> {
-        match self.sub(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            opened => return opened,
-        }
-        match rustix::fs::mkdirat(&self.file, name, Mode::from_raw_mode(mode)) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => self.sub(name),
-            Err(error) => Err(error.into()),
-        }
+    pub fn make_sub(&self, files: &Files, name: &OsStr, mode: u32) -> io::Result<Self> {
+        files.mkdir_in(self, name, mode)?;
+        self.sub(name)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     fn open_at(at: BorrowedFd<'_>, name: &OsStr, path: PathBuf, flags: OFlags) -> io::Result<Self> {

@@ -205,7 +205,13 @@ impl Store {
             None => {
                 let shared = Shared::find(&options.dirs, &options.files, false)?;
                 shared.control()?;
-                shared.begin(deadline).ok()?
+                match shared.begin(deadline) {
+                    Ok(publishing) => publishing,
+                    Err(_) => {
+                        states.iter().for_each(|state| shared.retire(&state.place.name));
+                        return None;
+                    }
+                }
             }
         };
         if let Some(logged) = logged {

@@ -6,7 +6,7 @@
 //! round without a transaction (a map that was made anew) has the revision of the round before. Where there is no log,
 //! or a version of cms that does not note revisions has published, there is none.
 //!
-//! Writers take the lock on the file for the short time they publish, so that there is one at a time:
+//! Writers hold the lock (see `Shared::begin`) for the short time they publish, so that there is one at a time:
 //! 1. `begun` becomes the new number; each map concerned is marked as begun.
 //! 2. The blocks are published in all maps.
 //! 3. The round's revision is noted, then `committed` becomes the new number: from here on snapshots see the commit, all

@@ -1,7 +1,8 @@
 //! The maps of a store in the run directory: finding, making, replacing and publishing to them.
 //!
 //! `RUN/maps/DEVICE-INODE/control` and `RUN/maps/DEVICE-INODE/PACKAGE.map`, named after the configuration
-//! directory, so that every path to it leads to the same maps.
+//! directory, so that every path to it leads to the same maps. Beside them stands `lock`: whoever publishes has locked
+//! it, and only they may open it.
 
 mod publishing;
 
@@ -22,6 +23,7 @@ use crate::access::Access;
 use crate::dirs::Dirs;
 use crate::error::{Damage, Error, Result};
 use crate::files::{Files, OpenFile, PAUSES, Wait};
+use crate::folder::Folder;
 use crate::trust::{Config, is_trusted};
 
 /// The maps of one store.
@@ -36,21 +38,10 @@ impl Shared {
     /// Finds the maps of a store; `None` if there is no usable directory. With `create` it is made.
     pub fn find(dirs: &Dirs, files: &Files, create: bool) -> Option<Self> {
         let config = Config::of(&std::fs::metadata(&dirs.config.path).ok()?);
-        let name = config.name();
         let run = &dirs.run.as_ref()?.path;
-        for (dir, mode) in
-            [(run.clone(), 0o755), (run.join("maps"), 0o755), (run.join("maps").join(&name), 0o755)]
-        {
-            if create && let Err(error) = files.mkdir(&dir, mode) {
-                // A directory that is there need not be made.
-                let _ = error;
-            }
-            let found = std::fs::symlink_metadata(&dir).ok()?;
-            if !found.is_dir() || !config.trusts(found.uid()) {
-                return None;
-            }
-        }
-        Some(Self { dir: run.join("maps").join(name), files: files.clone(), config })
+        let folder = Folder::of_run(files, run, ["maps", &config.name()], config, create).ok()?;
+        let dir = folder.path().to_path_buf();
+        Some(Self { files: files.within(&dir, Some(folder)), dir, config })
     }
 
     /// Returns what it depends on where the maps are, and who is trusted with them.
@@ -141,7 +132,16 @@ impl Shared {
     pub fn begin(&self, deadline: Instant) -> Result<Publishing> {
         let path = self.control_path();
         for _ in 0..100 {
-            let lock = match self.open_file(&path, true) {
+            let lock = self.open_lock()?;
+            match self.files.lock_at_path(&lock, deadline, PAUSES).map_err(Error::io("lock", &lock.path))? {
+                Wait::Held => {}
+                Wait::TimedOut => {
+                    let holder = crate::lock::holder_of_file(&lock);
+                    return Err(Error::Locked { path: lock.path.clone(), holder, waited: Duration::ZERO });
+                }
+                Wait::Replaced => continue,
+            }
+            let file = match self.open_file(&path, true) {
                 Ok(open) => open,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.create_control()?;
@@ -149,26 +149,38 @@ impl Shared {
                 }
                 Err(error) => return Err(Error::io("open", path)(error)),
             };
-            match self.files.lock_at_path(&lock, deadline, PAUSES).map_err(Error::io("lock", &path))? {
-                Wait::Held => {}
-                Wait::TimedOut => {
-                    let holder = "another process".into();
-                    return Err(Error::Locked { path, holder, waited: Duration::ZERO });
-                }
-                Wait::Replaced => continue,
-            }
-            let Some(control) = Control::of(&lock, true).map_err(Error::io("map", &path))? else {
+            let Some(control) = Control::of(&file, true).map_err(Error::io("map", &path))? else {
                 // Not one of ours, or of another version: a new one takes its place.
                 let _ = self.files.remove(&path);
                 continue;
             };
-            let found = lock.file.metadata().map_err(Error::io("read", &path))?;
-            return Ok(self.take_over(control, lock, Standing::of(&found)));
+            let found = file.file.metadata().map_err(Error::io("read", &path))?;
+            return Ok(self.take_over(control, (file, Standing::of(&found)), lock));
         }
         Err(Error::Conflict {
             key: path.display().to_string(),
             why: "the run directory keeps changing".into(),
         })
+    }
+
+    /// Opens the file that whoever publishes locks. Nobody else may open it: who could lock it would keep others from
+    /// publishing. So it is not the control file, which readers open.
+    fn open_lock(&self) -> Result<OpenFile> {
+        let path = self.dir.join("lock");
+        let open = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
+        let owner = open.file.metadata().map_err(Error::io("read", &path))?.uid();
+        match is_trusted(owner, self.config.user) {
+            true => Ok(open),
+            false => Err(Error::io("open", path)(io::ErrorKind::PermissionDenied.into())),
+        }
+    }
+
+    /// Has readers of a package look for another map, where the right to publish cannot be had: they would go on with
+    /// what is not so any more. For who holds the lock of the package.
+    pub fn retire(&self, package: &str) {
+        if let (Some(control), Some(file)) = (self.control(), self.file(package)) {
+            file.retire(low(control.round()));
+        }
     }
 
     fn create_control(&self) -> Result<()> {
@@ -248,10 +260,15 @@ impl Shared {
         names
     }
 
-    fn take_over(&self, control: Control, lock: OpenFile, standing: Standing) -> Publishing {
+    fn take_over(
+        &self,
+        control: Control,
+        (file, standing): (OpenFile, Standing),
+        lock: OpenFile,
+    ) -> Publishing {
         let (round, revision) = self.mend(&control);
         let (shared, process) = (self.clone(), std::process::id());
-        Publishing { shared, process, control, standing, lock, round, revision, maps: Vec::new() }
+        Publishing { shared, process, control, file, standing, lock, round, revision, maps: Vec::new() }
     }
 
     /// Mends what a writer that died has left; see the documentation of `control`. Returns the number of the last

@@ -109,7 +109,8 @@ fn a_store_that_commits_to_many_packages_keeps_few_files_open() {
         commit(&live, &format!("{name}.s.o"), "1");
     }
     let after = held();
-    assert!(after.0 <= before.0 + 17 && after.1 <= before.1 + 17, "{before:?} {after:?}");
+    // The locks of 16 packages; the directory of the maps, their lock and their control file.
+    assert!(after.0 <= before.0 + 19 && after.1 <= before.1 + 17, "{before:?} {after:?}");
     for name in &names {
         assert_eq!(get(&live, &format!("{name}.s.o")).as_deref(), Some("1"));
     }

@@ -18,6 +18,8 @@ pub(crate) struct Publishing {
     /// The process that opened the files: after a fork the child must not share the lock.
     pub(super) process: u32,
     pub(super) control: Control,
+    /// The control file, and what stood at its path.
+    pub(super) file: OpenFile,
     pub(super) standing: Standing,
     pub(super) lock: OpenFile,
     /// The last round, or the one that was begun.
@@ -135,7 +137,7 @@ impl Publishing {
 
     /// Wakes those who wait for a transaction of the log: the maps show everything up to it.
     pub fn announce(&self, sequence: u64) {
-        self.control.set_logged(low(sequence), &self.lock.file);
+        self.control.set_logged(low(sequence), &self.file.file);
     }
 
     /// As [`Publishing::announce`], where nothing was published for the transaction.

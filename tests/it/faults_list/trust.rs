@@ -498,3 +498,41 @@ fn s19_what_another_user_has_put_in_the_place_of_tmp_uci_is_renamed_aside_with_o
     ];
     assert_eq!((rest, notices.len()), (expected.to_vec(), 2), "{said}");
 }
+
+#[test]
+fn x_m1_nobody_else_can_keep_a_commit_from_being_published() {
+    let Some(ground) = Ground::new("x_m1") else { return };
+    let (writer, reader) = (ground.live(), ground.live());
+    set(&writer, "app.s.pw", "one");
+    assert_eq!(get(&reader, "app.s.pw").as_deref(), Some("one"));
+    let maps = ground.maps();
+    let (is_over, waits) = std::sync::mpsc::channel::<()>();
+    let (locked, is_locked) = std::sync::mpsc::channel();
+    let attack = as_user(ANNA, move || {
+        let files = std::fs::read_dir(maps).expect("readable").map(|entry| entry.expect("readable").path());
+        let open: Vec<_> = files.filter_map(|path| std::fs::File::open(path).ok()).collect();
+        let held = open.iter().filter(|file| file.try_lock().is_ok()).count();
+        locked.send(held).expect("it waits");
+        let _ = waits.recv();
+    });
+    assert!(is_locked.recv().expect("it runs") > 0, "what readers may open can be locked");
+    let start = Instant::now();
+    set(&writer, "app.s.pw", "two");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert_eq!(get(&reader, "app.s.pw").as_deref(), Some("two"));
+    drop(is_over);
+    attack.join().expect("it ends");
+    // Where publishing does not come to pass all the same, readers do not stay on the old value.
+    let lock = std::fs::File::open(ground.maps().join("lock")).expect("root's");
+    lock.lock().expect("locked");
+    let mut options = writer.store().options().clone();
+    options.lock_timeout = Duration::from_millis(200);
+    set(&Live::open(options).expect("it opens"), "app.s.pw", "three");
+    let mut options = reader.store().options().clone();
+    options.lock_timeout = Duration::from_millis(200);
+    assert_eq!(get(&Live::open(options).expect("it opens"), "app.s.pw").as_deref(), Some("three"));
+    let seen = std::thread::spawn(move || get(&reader, "app.s.pw"));
+    std::thread::sleep(Duration::from_millis(300));
+    drop(lock);
+    assert_eq!(seen.join().expect("it ends").as_deref(), Some("three"));
+}
