@@ -105,6 +105,8 @@ fresh && expect "forked (sleeping children hold no locks)" "all good" "$("$work/
 # Without AddressSanitizer, which keeps memory of its own.
 $cc -std=c99 $strict "$here/unload.c" -o "$work/unload" -pthread -ldl
 fresh && expect "unload (dlopen, threads, dlclose)" "all good" "$("$work/unload" "$lib/libcms.so" 2>&1)"
+$cc -std=c99 $strict "$here/memory.c" -o "$work/memory" -L"$lib" -lcms
+fresh && expect "memory (too little of it)" "all good" "$("$work/memory" 2>&1)"
 smoke_store && expect smoke "all good" "$("$work/smoke")"
 smoke_store && expect "smoke (C++)" "all good" "$("$work/smoke_cc")"
 smoke_store && expect faults "all good" "$("$work/faults")"

@@ -24,7 +24,8 @@
  * Results   Every call that can fail returns a cms_status; CMS_OK is 0. Arguments come in the order: object,
  *           inputs, outputs. Outputs are written only on CMS_OK, unless a function says otherwise. Every
  *           function may also answer CMS_ERR_INVALID and CMS_ERR_INTERNAL, and those that open packages
- *           CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_PARSE, CMS_ERR_CONFLICT and, with a limit, CMS_ERR_FULL.
+ *           CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_PARSE, CMS_ERR_CONFLICT, CMS_ERR_MEMORY and, with a limit,
+ *           CMS_ERR_FULL.
  *           Those that change what is committed may answer CMS_ERR_REFUSED: see cms_verify.
  *           cms_last_error tells the details, for each thread. errno may be changed by any call and tells
  *           nothing.
@@ -47,7 +48,8 @@
  *           A package with more in its text, from an editor for example, is CMS_ERR_INVALID to read.
  * Manners   The library prints nothing, exits never, starts no thread but for cms_subscribe, cms_verify and
  *           texts that are written later (see cms_options), and changes neither signal handlers nor the
- *           locale. Only where memory runs out it says so on the standard error output and aborts.
+ *           locale. What has its size from a file or from the caller and cannot be had is CMS_ERR_MEMORY; where less
+ *           than 1 MiB at once cannot be had, the library says so on the standard error output and aborts.
  *           Once loaded it stays in the process until that ends: dlclose does not unload it.
  */
 
@@ -158,6 +160,9 @@ typedef enum {
     // A program that verifies transactions has refused this one, or has not answered; cms_last_error tells which,
     // and why.
     CMS_ERR_REFUSED = 18,
+    // There is not enough memory for a package or a value of this size. Nothing is changed. Where not even a little can
+    // be had, the library aborts.
+    CMS_ERR_MEMORY = 19,
 } cms_status;
 
 // The lines of a package, from the first to the last. One thread uses one at a time.

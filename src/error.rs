@@ -106,6 +106,11 @@ pub enum Error {
         /// How many it would need.
         needed: u64,
     },
+    /// There is not so much memory.
+    OutOfMemory {
+        /// How many bytes were asked for.
+        bytes: usize,
+    },
     /// A file is damaged, or of another version.
     Damaged {
         /// What the file is for.
@@ -177,6 +182,7 @@ pub enum Code {
     Damaged,
     NotDurable,
     Refused,
+    Memory,
 }
 
 /// What an [`Error`] is about.
@@ -196,7 +202,7 @@ impl Error {
     /// Returns what kind of failure this is.
     #[must_use]
     pub fn code(&self) -> Code {
-        use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        use io::ErrorKind::{OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         match self {
             Self::NotFound { .. } | Self::Missing(_) => Code::NotFound,
             Self::Invalid { .. } => Code::Invalid,
@@ -206,11 +212,13 @@ impl Error {
             Self::Conflict { .. } => Code::Conflict,
             Self::Locked { .. } => Code::Locked,
             Self::Refused { .. } => Code::Refused,
+            Self::OutOfMemory { .. } => Code::Memory,
             Self::Stale { .. } | Self::TooOld { .. } => Code::Stale,
             Self::Full { .. } | Self::TooMany { .. } => Code::Full,
             Self::Damaged { .. } => Code::Damaged,
             Self::NotDurable { .. } | Self::Unfinished { .. } => Code::NotDurable,
             Self::Io { source, .. } => match source.kind() {
+                OutOfMemory => Code::Memory,
                 PermissionDenied => Code::Permission,
                 StorageFull | QuotaExceeded | ReadOnlyFilesystem => Code::NoSpace,
                 _ => Code::Io,
@@ -238,9 +246,11 @@ impl Error {
                 | Missing::TooOld { package: name, .. },
             ) => key(name),
             Self::Missing(Missing::ConfigDir(path) | Missing::File(path)) => file(path),
-            Self::Missing(_) | Self::TooOld { .. } | Self::TooMany { .. } | Self::Refused { .. } => {
-                Place::default()
-            }
+            Self::Missing(_)
+            | Self::TooOld { .. }
+            | Self::TooMany { .. }
+            | Self::Refused { .. }
+            | Self::OutOfMemory { .. } => Place::default(),
             Self::Locked { path, .. }
             | Self::Io { path, .. }
             | Self::Damaged { path, .. }
@@ -277,11 +287,13 @@ impl Error {
             Self::TooOld { .. } => Some("read what you need anew, and go on from the revision told"),
             Self::TooMany { .. } => Some("let one serve several, or end some"),
             Self::Full { .. } => Some("raise the limit, or split the package"),
+            Self::OutOfMemory { .. } => Some("end other programs, or split the package"),
             Self::Unfinished { .. } => Some("the next command finishes it; do not repeat the change"),
             Self::Damaged { what, .. } => what.hint(),
             Self::Missing(missing) => missing.hint(),
             Self::Io { op: "trust", .. } => Some("remove it, or use another directory"),
             Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::OutOfMemory => Some("end other programs, or split the package"),
                 io::ErrorKind::PermissionDenied => Some("run as root, or as the user it belongs to"),
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     Some("free some space and repeat the command; nothing was lost")
@@ -323,6 +335,7 @@ impl fmt::Display for Error {
             Self::Full { package, limit, needed } => {
                 write!(f, "{package}: the map would take {needed} bytes, {limit} are allowed")
             }
+            Self::OutOfMemory { bytes } => write!(f, "there are no {bytes} bytes of memory for this"),
             Self::Damaged { path, why, .. } => write!(f, "{}: {why}", path.display()),
             Self::Unfinished { path, source } => {
                 write!(f, "{}: committed, but not in the file yet: {source}", path.display())
@@ -352,6 +365,7 @@ impl Error {
             Self::Locked { path, holder, waited } => {
                 Self::Locked { path: path.clone(), holder: holder.clone(), waited: *waited }
             }
+            Self::OutOfMemory { bytes } => Self::OutOfMemory { bytes: *bytes },
             Self::Damaged { what, path, why } => {
                 Self::Damaged { what: *what, path: path.clone(), why: why.clone() }
             }

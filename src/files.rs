@@ -15,6 +15,7 @@ use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFla
 use rustix::io::Errno;
 
 use crate::folder::Folder;
+use crate::memory;
 
 /// A system call of the write path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -334,6 +335,7 @@ impl Files {
         io::Seek::rewind(&mut &open.file)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        memory::ask_for_work_on(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let read = match rustix::io::read(&open.file, rustix::buffer::spare_capacity(&mut bytes)) {
             Err(Errno::INTR) => 0,
             read => read?,
@@ -368,7 +370,10 @@ impl Files {
     /// Reads up to `len` bytes at an offset; fewer at the end of the file.
     pub(crate) fn read_at(&self, open: &OpenFile, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         self.ask(Call::Read, &open.path)?;
-        let mut bytes = vec![0; len];
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        memory::ask_for_work_on(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        bytes.resize(len, 0);
         let mut done = 0;
         while done < len {
             match std::os::unix::fs::FileExt::read_at(&open.file, &mut bytes[done..], offset + done as u64) {

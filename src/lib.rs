@@ -52,6 +52,7 @@ pub mod log;
 #[expect(unsafe_code, reason = "mapped memory")]
 pub mod map;
 mod maps;
+mod memory;
 mod missing;
 pub mod name;
 mod notice;

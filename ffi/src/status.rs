@@ -58,13 +58,16 @@ pub enum cms_status {
     /// A program that verifies transactions has refused this one, or has not answered; cms_last_error tells which,
     /// and why.
     CMS_ERR_REFUSED = 18,
+    /// There is not enough memory for a package or a value of this size. Nothing is changed. Where not even a little can
+    /// be had, the library aborts.
+    CMS_ERR_MEMORY = 19,
 }
 
 use cms_status::{
     CMS_ERR_AMBIGUOUS, CMS_ERR_CONFLICT, CMS_ERR_DAMAGED, CMS_ERR_END, CMS_ERR_EXISTS, CMS_ERR_FULL,
-    CMS_ERR_INTERNAL, CMS_ERR_INVALID, CMS_ERR_IO, CMS_ERR_LOCKED, CMS_ERR_NO_SPACE, CMS_ERR_NOT_DURABLE,
-    CMS_ERR_NOT_FOUND, CMS_ERR_PARSE, CMS_ERR_PERMISSION, CMS_ERR_REFUSED, CMS_ERR_STALE, CMS_ERR_TYPE,
-    CMS_OK,
+    CMS_ERR_INTERNAL, CMS_ERR_INVALID, CMS_ERR_IO, CMS_ERR_LOCKED, CMS_ERR_MEMORY, CMS_ERR_NO_SPACE,
+    CMS_ERR_NOT_DURABLE, CMS_ERR_NOT_FOUND, CMS_ERR_PARSE, CMS_ERR_PERMISSION, CMS_ERR_REFUSED,
+    CMS_ERR_STALE, CMS_ERR_TYPE, CMS_OK,
 };
 
 sized! {
@@ -261,6 +264,7 @@ fn of_code(code: Code) -> cms_status {
         Code::Damaged => CMS_ERR_DAMAGED,
         Code::NotDurable => CMS_ERR_NOT_DURABLE,
         Code::Refused => CMS_ERR_REFUSED,
+        Code::Memory => CMS_ERR_MEMORY,
     }
 }
 
@@ -301,7 +305,7 @@ pub fn guard_void(body: impl FnOnce()) {
 /// is part of the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
-    const NAMES: [&std::ffi::CStr; 19] = [
+    const NAMES: [&std::ffi::CStr; 20] = [
         c"CMS_OK",
         c"CMS_ERR_NOT_FOUND",
         c"CMS_ERR_INVALID",
@@ -321,6 +325,7 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
         c"CMS_ERR_END",
         c"CMS_ERR_INTERNAL",
         c"CMS_ERR_REFUSED",
+        c"CMS_ERR_MEMORY",
     ];
     let index = usize::try_from(status).unwrap_or(usize::MAX);
     NAMES.get(index).map_or(c"CMS_ERR_UNKNOWN".as_ptr(), |name| name.as_ptr())

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 import pytest
 
@@ -221,6 +221,7 @@ def test_m6_an_alias_that_no_option_can_have_is_not_in_the_store(store: cms.Stor
 COMMIT = "import cms; print(cms.open().set('network.lan.metric', 'other'))"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_x_h10_children_that_only_sleep_hold_no_locks(store: cms.Store) -> None:
     forking = multiprocessing.get_context("fork")
     done = threading.Event()
@@ -251,3 +252,24 @@ def test_x_h10_children_that_only_sleep_hold_no_locks(store: cms.Store) -> None:
     assert (failures, other.returncode, other.stderr) == ([], 0, "")
     assert time.monotonic() - started < 8
     assert store["network.lan.metric"] == "other"
+
+
+TOO_LITTLE = """
+import resource, cms
+with open("/proc/self/statm") as file:
+    taken = int(file.read().split()[0]) * resource.getpagesize()
+store = cms.open()
+store["network.lan.proto"]
+resource.setrlimit(resource.RLIMIT_AS, (taken + (24 << 20),) * 2)
+try:
+    store["big.s7.o"]
+except cms.OutOfMemory as error:
+    assert isinstance(error, MemoryError)
+    print(error.status, store["network.lan.proto"])
+"""
+
+
+def test_a13_too_little_memory_is_an_exception(store: cms.Store, edit: Callable[[str, str], None]) -> None:
+    edit("big", "".join(f"config t 's{number}'\n\toption o '{number}'\n" for number in range(60000)))
+    done = subprocess.run([sys.executable, "-c", TOO_LITTLE], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"{int(cms.Status.MEMORY)} static\n", "")

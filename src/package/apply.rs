@@ -3,6 +3,7 @@
 use super::{OptionId, Package, SectionId, Value};
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::name::{self, leading_integer, leading_unsigned, whole_integer, wrap};
 use crate::text::Dialect;
 
@@ -289,7 +290,7 @@ impl Package {
     }
 }
 
-/// Refuses what programs could not read from a map afterwards.
+/// Refuses what programs could not read from a map afterwards, and what there is no memory for.
 fn check_lengths(delta: &Delta) -> Result<()> {
     let value = delta.value.as_deref().unwrap_or_default();
     let is_value = delta.option.is_some() && delta.kind != DeltaKind::Rename;
@@ -304,7 +305,7 @@ fn check_lengths(delta: &Delta) -> Result<()> {
             "values have less than 4 MiB",
         ));
     }
-    Ok(())
+    memory::ask_for_work_on(value.len())
 }
 
 fn required(delta: &Delta) -> Result<&[u8]> {

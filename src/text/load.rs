@@ -9,6 +9,7 @@ use super::lexer::{Fault, PlainLine, Word};
 use super::statement::{Command, Opened, Read, Statement, Statements};
 use crate::delta::{Delta, DeltaKind};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::package::{MAX_TEXT, Package, SectionId, Span};
 
 /// How text is read. The default is strict, in the intended dialect.
@@ -58,6 +59,7 @@ pub struct Parsed {
 /// [`Error::Parse`] in strict mode, and for text above [`MAX_TEXT`].
 pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
     check_size(&source)?;
+    memory::ask_for_package(&source)?;
     let text = Arc::clone(&source);
     let mut loader = Loader { packages: vec![Package::over(name, source)], ..Loader::default() };
     let errors = loader.run(&text, options)?;
@@ -97,6 +99,7 @@ pub fn check(source: &Arc<Vec<u8>>, progress: Option<&dyn Fn(usize, usize)>) -> 
 /// [`Error::Parse`] as for [`parse`]; [`Error::Exists`] if two packages have one name.
 pub fn import(source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<(Vec<Package>, Vec<ParseError>)> {
     check_size(&source)?;
+    memory::ask_for_package(&source)?;
     let text = Arc::clone(&source);
     let mut loader = Loader { source: Some(source), ..Loader::default() };
     let errors = loader.run(&text, options)?;

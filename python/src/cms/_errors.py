@@ -144,6 +144,12 @@ class Refused(Error):
     reason = ""
 
 
+class OutOfMemory(Error, MemoryError):
+    """There is not enough memory for a package or a value of this size; nothing is changed."""
+
+    status = _ffi.CMS_ERR_MEMORY
+
+
 class End(Error, IndexError):
     """There is nothing more."""
 

@@ -29,3 +29,4 @@ class Status(IntEnum):
     END = _ffi.CMS_ERR_END
     INTERNAL = _ffi.CMS_ERR_INTERNAL
     REFUSED = _ffi.CMS_ERR_REFUSED
+    MEMORY = _ffi.CMS_ERR_MEMORY

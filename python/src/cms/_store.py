@@ -54,8 +54,9 @@ def open(
 
     `durability` is what commits survive: "full" (a power cut, and the default), "log" (the same, and the texts are
     written later: one sync instead of three) or "none" (the end of the process: a power cut may take the last
-    commits, but leaves each package whole), and "PACKAGE=LEVEL" for one package, with commas between. `text_delay` is for how many seconds a text may be older than the log with "log",
-    0 for 1; a thread of the library writes it then, as `flush` and `close` do.
+    commits, but leaves each package whole), and "PACKAGE=LEVEL" for one package, with commas between. `text_delay` is
+    for how many seconds a text may be older than the log with "log", 0 for 1; a thread of the library writes it then,
+    as `flush` and `close` do.
 
     `verify_timeout` is for how many seconds a commit waits for those who verify it, 0 for 5.
     """

@@ -4,6 +4,7 @@ use cms::Live;
 use cms::log::Content;
 use proptest::prelude::*;
 
+use crate::cli::Sandbox;
 use crate::live::Fixture;
 
 /// Values as a file may have them: any bytes but NUL, also what no program may set.
@@ -140,4 +141,35 @@ fn s21_a_list_is_set_whole_or_not_at_all() {
     other.add_list(b"p.b.l", b"w").expect("appended");
     other.commit().expect("committed");
     assert!(matches!(transaction.commit(), Err(cms::Error::Conflict { .. })));
+}
+
+#[test]
+fn a13_too_little_memory_is_an_error_and_not_the_end() {
+    let sandbox = Sandbox::new();
+    let mut text = String::new();
+    for number in 0..15_000 {
+        text.push_str(&format!("config t 's{number}'\n\toption a '{number}'\n\tlist l 'x'\n"));
+    }
+    std::fs::write(sandbox.path("config/big"), text).expect("written");
+    let (mut refused, mut done) = (0, 0);
+    for megabytes in (16..512).step_by(6) {
+        let cms = sandbox.command();
+        let mut command = std::process::Command::new("sh");
+        let script = format!("ulimit -v {} && exec \"$0\" get big.s7.a", megabytes << 10);
+        command.args(["-c", &script]).arg(cms.get_program());
+        command.envs(cms.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.output().expect("run");
+        let error = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => done += 1,
+            Some(6) if error.contains("memory") => refused += 1,
+            // The loader of the system has not even room for the program.
+            Some(127) if refused == 0 && done == 0 => {}
+            code => panic!("{megabytes} MiB: {code:?}: {error}"),
+        }
+        if done == 3 {
+            break;
+        }
+    }
+    assert!(refused > 0 && done > 0, "{refused} refused, {done} done");
 }

@@ -82,7 +82,10 @@ impl Failure {
                 Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                     Exit::Permission
                 }
-                Error::Io { .. } | Error::NotDurable { .. } | Error::Unfinished { .. } => Exit::Io,
+                Error::OutOfMemory { .. }
+                | Error::Io { .. }
+                | Error::NotDurable { .. }
+                | Error::Unfinished { .. } => Exit::Io,
                 _ => Exit::Invalid,
             },
         }
