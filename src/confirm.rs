@@ -140,14 +140,16 @@ impl Store {
         self.log().map(|log| log.dir().join("pending"))
     }
 
-    /// Notes that something will be pending; see the module documentation. Of two times the earlier is noted: should
-    /// the commit fail, what waits already is not taken back late for that.
+    /// Notes that something will be pending; see the module documentation. If something waits already, what is noted
+    /// is over as soon as one of the two is, also after a boot: should the commit fail, the other is not taken back late
+    /// for that. Whoever looks then corrects the note.
     pub(crate) fn note_pending(&self, guard: &Guard, waiting: Option<&Guard>) -> Result<()> {
+        let Some(waiting) = waiting else { return self.write_note(guard) };
         let now = (self.options.uptime)();
-        match waiting {
-            Some(waiting) if waiting.left(now) < guard.left(now) => self.write_note(waiting),
-            _ => self.write_note(guard),
-        }
+        let milliseconds = waiting.milliseconds.min(guard.milliseconds);
+        let left = millis(waiting.left(now).min(guard.left(now)));
+        let started = millis(now.running).saturating_sub(milliseconds.saturating_sub(left));
+        self.write_note(&Guard { milliseconds, boot: now.boot, started, baseline: guard.baseline })
     }
 
     fn write_note(&self, guard: &Guard) -> Result<()> {

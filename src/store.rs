@@ -62,6 +62,8 @@ pub struct Options {
     pub text_delay: Duration,
     /// Read texts as they are, also where commits are made that are not in the file yet ([`Durability::Log`]).
     pub stale: bool,
+    /// What stands guard over commits that are to be confirmed.
+    pub guards: crate::guard::Guards,
     /// How long the system has been running; a test can tell otherwise.
     pub uptime: fn() -> crate::clock::Uptime,
     /// What time it is; a test can tell otherwise.
@@ -90,6 +92,7 @@ impl Default for Options {
             package_durability: BTreeMap::new(),
             text_delay: Duration::from_secs(1),
             stale: false,
+            guards: crate::guard::Guards::default(),
             uptime: crate::clock::uptime,
             time: SystemTime::now,
             source: format!("rust-pid-{}", std::process::id()),

@@ -369,7 +369,10 @@ impl Transaction {
         if changes.iter().all(|change| change.deltas.is_empty()) {
             changes.clear();
         }
+        let guarded = self.why.confirm.filter(|_| !changes.is_empty());
+        let guard = guarded.map(|_| self.live.store().start_guard(None)).transpose()?;
         let committed = self.live.store().commit_changes(changes, self.why.clone());
+        drop(guard);
         if !matches!(committed, Ok(_) | Err(Error::NotDurable { .. })) {
             return committed.map(|_| 0);
         }

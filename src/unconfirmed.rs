@@ -4,7 +4,7 @@
 //! edited meanwhile stays. It is a transaction like any other, in the log and for those who watch; but nobody who
 //! verifies transactions is asked, since it is the way out when something is wrong.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::commit::{ATTEMPTS, Whole};
 use crate::confirm::Pending;
 use crate::error::{Code, Error, Result};
 use crate::ledger::{Ledger, Why};
-use crate::log::{self, Digest, Guard, KeyChange, Kind, PackageChange, Record};
+use crate::log::{self, Digest, Guard, KeyChange, Kind, PackageChange, Record, What};
 use crate::store::Store;
 
 /// Commits that wait to be confirmed, and what becomes of the store if they are not.
@@ -51,6 +51,18 @@ pub struct Notice {
     pub by: Record,
     /// The keys that were committed just now and go back with it, in the order they were changed.
     pub keys: Vec<String>,
+}
+
+impl GoingBack {
+    /// Reports whether a key that was changed goes back.
+    fn takes(&self, key: &KeyChange) -> bool {
+        let concerns = |change: &KeyChange| {
+            let is_whole =
+                change.option.is_none() && matches!(change.what, What::Added(_) | What::Deleted(_));
+            change.section == key.section && (is_whole || change.option == key.option)
+        };
+        self.goes || self.whole || self.changes.iter().any(concerns)
+    }
 }
 
 impl std::fmt::Display for Notice {
@@ -115,39 +127,78 @@ impl Store {
     ///
     /// As for [`Store::pending`].
     pub fn notice_of(&self, revision: u64) -> Result<Option<Notice>> {
+        self.notice(|record| record.sequence == revision)
+    }
+
+    /// As [`Store::notice_of`], of all that this process has committed since.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::pending`].
+    pub fn notice_of_process(&self) -> Result<Option<Notice>> {
+        let own = std::process::id();
+        self.notice(|record| record.pid == own)
+    }
+
+    fn notice(&self, is_mine: impl Fn(&Record) -> bool) -> Result<Option<Notice>> {
         if self.pending_is_absent() {
             return Ok(None);
         }
         let Some(pending) = self.pending()? else { return Ok(None) };
-        let waiting = self.waiting_since(pending.baseline)?;
-        let Some(by) = waiting.last().cloned() else { return Ok(None) };
-        if revision <= pending.baseline || waiting.iter().any(|record| record.sequence == revision) {
-            return Ok(None);
+        let (mut by, mut mine) = (None, Vec::new());
+        self.each_transaction(|record| {
+            if record.sequence <= pending.baseline {
+                return Ok(ControlFlow::Break(()));
+            }
+            if record.guard.is_some() {
+                by = Some(record);
+            } else if is_mine(&record) && record.kind != Kind::Confirm {
+                mine.push(record);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let Some(by) = by.filter(|_| !mine.is_empty()) else { return Ok(None) };
+        let mut keys = BTreeSet::new();
+        for one in self.unwound(pending.baseline, None)?.iter().filter(|one| !one.changes_nothing()) {
+            let will = self.going_back(one);
+            for change in mine.iter().filter_map(|record| record.package(&one.package)) {
+                keys.extend(
+                    change.changes.iter().filter(|key| will.takes(key)).map(|key| key.key(&one.package)),
+                );
+            }
         }
-        let mine = self.transaction(revision)?;
-        let mut keys = Vec::new();
-        for going in self.unwound(pending.baseline, None)?.iter().filter(|going| !going.changes_nothing()) {
-            let Some(change) = mine.package(&going.package) else { continue };
-            let will = self.going_back(going);
-            let own: HashSet<_> =
-                will.changes.iter().map(|change| (&change.section, &change.option)).collect();
-            let gone: HashSet<_> = will
-                .changes
-                .iter()
-                .filter(|change| change.option.is_none())
-                .map(|change| &change.section)
-                .collect();
-            let is_lost = |key: &&KeyChange| {
-                will.goes
-                    || will.whole
-                    || own.contains(&(&key.section, &key.option))
-                    || gone.contains(&key.section)
-            };
-            let lost = change.changes.iter().filter(is_lost);
-            keys.extend(lost.map(|key| crate::name::show(&key.key(&going.package))));
-        }
-        keys.dedup();
-        Ok(Some(Notice { pending, by, keys }))
+        Ok(Some(Notice { pending, by, keys: keys.iter().map(|key| crate::name::show(key)).collect() }))
+    }
+
+    /// Finds out whether a commit to be confirmed that a process has made after a revision was taken back. Returns its
+    /// number, and the transaction that took it back.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::each_transaction`].
+    pub fn was_taken_back(&self, process: u32, since: u64) -> Result<Option<(u64, Record)>> {
+        let mut later: Vec<Record> = Vec::new();
+        let found = self.each_transaction(|record| {
+            if record.sequence <= since {
+                return Ok(ControlFlow::Break(None));
+            }
+            let guard = record.guard.filter(|_| record.pid == process && record.kind == Kind::Commit);
+            if let Some(guard) = guard {
+                let ends = |end: &Record| match end.kind {
+                    Kind::Rollback => end.refers == guard.baseline && end.guard.is_none(),
+                    Kind::Undo => end.refers == record.sequence,
+                    _ => true,
+                };
+                let end = later.drain(..).rev().find(ends);
+                let end = end.filter(|end| end.kind != Kind::Confirm && !log::is_taking_back(end));
+                return Ok(ControlFlow::Break(end.map(|end| (record.sequence, end))));
+            }
+            if matches!(record.kind, Kind::Confirm | Kind::Undo | Kind::Rollback) {
+                later.push(record);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found.flatten())
     }
 
     /// Returns the transactions after a revision that wait to be confirmed, the newest first.

@@ -2,12 +2,15 @@
 //!
 //! Their generated names do not tell: they are counted, and so one that is put in front gives all others new ones.
 //! Of two states the sections at both ends that are the same are taken for the same; those between are matched in
-//! their order so that as much as possible stays what it was; and what is left and the same was moved.
+//! their order so that as much as possible stays what it was; and of what is left, those that are much alike were moved.
 
 use super::{Id, Section};
 
 /// From this many pairs on it is not tried which match best.
 const MOST_PAIRS: usize = 1 << 22;
+
+/// How much two sections have in common at least, if one is the other and stands elsewhere: half of all.
+const MOST: u64 = 450;
 
 /// Gives the sections of the first state their ids.
 pub(super) fn begin(mut sections: Vec<Section>, next: &mut usize) -> Vec<Section> {
@@ -56,18 +59,31 @@ fn matched(before: &[&Section], after: &[&Section]) -> Vec<Option<usize>> {
     for (at, place) in pairs(old, new) {
         found[head + place] = Some(head + at);
     }
-    // What is left and says the same stands elsewhere.
+    moved(before, after, &mut found);
+    found
+}
+
+/// Matches what is left: sections that stand elsewhere, and have most of what they had.
+fn moved(before: &[&Section], after: &[&Section], found: &mut [Option<usize>]) {
     let mut taken = vec![false; before.len()];
     found.iter().flatten().for_each(|at: &usize| taken[*at] = true);
-    for (place, section) in after.iter().enumerate() {
-        if found[place].is_none()
-            && let Some(at) = (0..before.len()).find(|at| !taken[*at] && says_the_same(before[*at], section))
-        {
+    let gone: Vec<usize> = (0..before.len()).filter(|at| !taken[*at]).collect();
+    let new: Vec<usize> = (0..after.len()).filter(|place| found[*place].is_none()).collect();
+    if gone.len().saturating_mul(new.len()) > MOST_PAIRS {
+        return;
+    }
+    let pair = |at: usize, place: usize| (likeness(before[at], after[place]), at, place);
+    let mut pairs: Vec<_> =
+        gone.iter().flat_map(|at| new.iter().map(move |place| pair(*at, *place))).collect();
+    pairs.retain(|(likeness, ..)| *likeness >= MOST);
+    // Of equals the first, whose place is nearest to the front.
+    pairs.sort_by_key(|(likeness, at, place)| (std::cmp::Reverse(*likeness), *at, *place));
+    for (_, at, place) in pairs {
+        if !taken[at] && found[place].is_none() {
             taken[at] = true;
             found[place] = Some(at);
         }
     }
-    found
 }
 
 fn says_the_same(a: &Section, b: &Section) -> bool {

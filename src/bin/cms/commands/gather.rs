@@ -3,10 +3,11 @@
 
 use cms::{CommitOptions, Committed, Delta, Form, Loaded, Options, Package, Place, Store, Unstaged};
 
+use super::confirm::Terms;
 use super::context::{Context, show};
 use super::failure::{Exit, Failure};
 use super::line::Line;
-use super::stage::{tell_outcome, tell_pending};
+use super::stage::tell_outcome;
 use super::table::{GLOBAL, Scope};
 
 /// The commands that change something and can be part of a transaction; `import` can with `--merge`.
@@ -28,6 +29,7 @@ pub struct Gathered {
     /// Packages that a line has committed: what was staged for them before goes along.
     named: Vec<Place>,
     options: CommitOptions,
+    terms: Terms,
     message: Option<String>,
     /// Whether nothing is to be committed in the end.
     is_trial: bool,
@@ -112,25 +114,37 @@ impl Gathered {
     }
 
     /// Has the staged changes of packages committed as well, and all that is committed in this way.
-    pub fn commit_also(&mut self, places: Vec<Place>, options: CommitOptions) -> Result<(), Failure> {
-        let so_far = &mut self.options;
-        if so_far.confirm.is_some() && options.confirm.is_some() && options.confirm != so_far.confirm {
-            let why = "an earlier line gives another time to confirm, and a batch is one transaction";
+    pub fn commit_also(
+        &mut self,
+        places: Vec<Place>,
+        options: CommitOptions,
+        terms: Terms,
+    ) -> Result<(), Failure> {
+        if !self.terms.is_plain() && !terms.is_plain() && terms != self.terms {
+            let why = "an earlier line gives another time to confirm or another command, and a batch is one \
+                       transaction";
             return Err(Failure::Usage(why.into()));
         }
+        let so_far = &mut self.options;
         if options.form != Form::Lossless {
             so_far.form = options.form;
         }
         so_far.confirm = options.confirm.or(so_far.confirm);
         so_far.force |= options.force;
         self.named.extend(places);
+        if !terms.is_plain() {
+            self.terms = terms;
+        }
         Ok(())
     }
 
     /// Commits all there is, as one transaction.
     pub fn commit(self, context: &mut Context) -> Result<Exit, Failure> {
-        if self.is_trial || self.is_empty() {
+        if self.is_trial {
             return Ok(Exit::Ok);
+        }
+        if self.is_empty() {
+            return self.terms.finish(context, &[], None);
         }
         let mut places = self.named;
         let mut unstaged = Vec::new();
@@ -145,6 +159,7 @@ impl Gathered {
         if let Some(message) = self.message {
             context.store = Store::new(Options { message, ..context.store.options().clone() });
         }
+        let guard = self.terms.begin(context)?;
         let outcomes = context.store.commit_as(&places, unstaged, &self.options)?;
         for (place, outcome) in places.iter().zip(&outcomes) {
             tell_outcome(context, place, *outcome)?;
@@ -153,7 +168,6 @@ impl Gathered {
         if context.json {
             context.put_json(&serde_json::json!({"revision": revision}))?;
         }
-        tell_pending(context, self.options.confirm)?;
-        Ok(Exit::Ok)
+        self.terms.finish(context, &outcomes, guard)
     }
 }

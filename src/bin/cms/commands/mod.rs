@@ -11,6 +11,7 @@ mod edits;
 mod failure;
 mod gather;
 mod history;
+mod hook;
 mod json;
 mod line;
 mod maps;
@@ -41,6 +42,9 @@ pub fn run(words: &[OsString]) -> ExitCode {
     if words.first().is_some_and(|word| word == watch::TETHERED) {
         return watch::tethered(&words[1..]);
     }
+    if words.first().is_some_and(|word| word == cms::GUARD) {
+        return confirm::guard(&words[1..]);
+    }
     let line = Line::parse(words);
     let json = match &line {
         Ok(line) => line.has("json") || line.has("json-lines"),
@@ -62,6 +66,9 @@ fn run_line(line: &Line) -> Result<Exit, Failure> {
     let mut context = Context::new(line)?;
     let exit = dispatch(&mut context, line)?;
     context.out.flush()?;
+    if line.command.is_some_and(|command| command.writes || command.name == "batch") && !context.dry_run {
+        confirm::warn(&context);
+    }
     Ok(exit)
 }
 

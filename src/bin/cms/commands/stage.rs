@@ -7,6 +7,7 @@ use cms::text::{ParseOptions, parse, quoted};
 use cms::{CommitOptions, Delta, DeltaKind, Form, Key, Loaded, Package, Place, Selector};
 use serde_json::json;
 
+use super::confirm::Terms;
 use super::context::{Context, path, read_input, show};
 use super::failure::{Exit, Failure};
 use super::line::Line;
@@ -94,13 +95,8 @@ pub fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committe
 pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let named = !line.arguments.is_empty();
     let form = if line.has("canonical") { Form::Canonical } else { Form::Lossless };
-    let force = line.has("force");
-    let confirm = match line.text("confirm") {
-        Some(time) => Some(cms::clock::parse_span(&time).ok_or_else(|| {
-            Failure::Usage(format!("'{time}' is no time: a number and s, min, h or days, for example 5min"))
-        })?),
-        None => None,
-    };
+    let terms = Terms::of(line)?;
+    let options = CommitOptions { form, confirm: terms.time(), force: line.has("force") };
     if context.gathered.is_some() && line.has("check") {
         let why =
             "--check is not for a line of a batch, which commits once, when all its lines have been read";
@@ -114,7 +110,7 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             continue;
         }
         if line.has("check") || context.dry_run {
-            match check_commit(context, &package, &place, force) {
+            match check_commit(context, &package, &place, options.force) {
                 Ok(()) => checked.push(place),
                 Err(failure) => context.report(&failure)?,
             }
@@ -127,30 +123,21 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     }
     // The options count for what the other lines of a batch change, whether or not anything is staged.
     if let Some(gathered) = context.gathered.as_mut().filter(|_| !context.dry_run) {
-        gathered.commit_also(places, CommitOptions { form, confirm, force })?;
+        gathered.commit_also(places, options, terms)?;
+        return Ok(Exit::Ok);
+    }
+    if places.is_empty() && context.dry_run {
         return Ok(Exit::Ok);
     }
     if places.is_empty() {
-        return Ok(Exit::Ok);
+        return terms.finish(context, &[], None);
     }
-    let outcomes = context.store.commit_as(&places, Vec::new(), &CommitOptions { form, confirm, force })?;
-    for (place, outcome) in places.iter().zip(outcomes) {
-        tell_outcome(context, place, outcome)?;
+    let guard = terms.begin(context)?;
+    let outcomes = context.store.commit_as(&places, Vec::new(), &options)?;
+    for (place, outcome) in places.iter().zip(&outcomes) {
+        tell_outcome(context, place, *outcome)?;
     }
-    tell_pending(context, confirm)?;
-    Ok(Exit::Ok)
-}
-
-/// Says until when a commit has to be confirmed, if it has to be.
-pub fn tell_pending(context: &Context, confirm: Option<std::time::Duration>) -> Result<(), Failure> {
-    if let Some(pending) = confirm.and_then(|_| context.store.pending().transpose()).transpose()? {
-        context.note(&format!(
-            "transaction {} is taken back in {} s unless it is confirmed: cms confirm",
-            pending.sequence,
-            pending.left.as_secs_f64().ceil()
-        ));
-    }
-    Ok(())
+    terms.finish(context, &outcomes, guard)
 }
 
 /// Says what would stand in the way of a commit, or with `--dry-run` what it would change.

@@ -243,6 +243,8 @@ pub const COMMANDS: &[Command] = &[
         summary: "write staged changes into the files, comments kept",
         flags: &[
             valued("confirm", None, "TIME", "take it back unless it is confirmed in time, for example 5min"),
+            valued("then", None, "COMMAND", "run it after the commit; if it fails, the commit is taken back"),
+            valued("on-rollback", None, "COMMAND", "have the guard run it once the commit was taken back"),
             flag("check", "only check that it can be done; says who would refuse it, and who would be told"),
             flag("canonical", "rewrite the file in canonical form; comments are lost"),
             flag("force", "commit even if others have changed the same keys since they were staged"),
@@ -487,6 +489,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "confirm a commit made with --confirm",
         flags: &[
             flag("wait", "stand guard until it is confirmed or taken back; exits 1 if it was taken back"),
+            valued("on-rollback", None, "COMMAND", "with --wait: run it once the commit was taken back"),
             flag("enforce", "only take back what was not confirmed in time; for boot scripts"),
         ],
         writes: true,

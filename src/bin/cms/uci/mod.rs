@@ -36,6 +36,7 @@ pub fn run(program: &OsStr, words: &[OsString]) -> ExitCode {
         out: BufWriter::new(io::stdout()),
         input: BufReader::new(input),
         unstaged: Vec::new(),
+        committed: false,
     };
     let adding = command.eq_ignore_ascii_case(b"add");
     let code = match command.to_ascii_lowercase().as_slice() {
@@ -50,6 +51,13 @@ pub fn run(program: &OsStr, words: &[OsString]) -> ExitCode {
     };
     // A reader that has gone away is no failure; stock uci dies of SIGPIPE without a word.
     let _ = session.out.flush();
+    if session.committed
+        && !session.settings.quiet
+        && let Ok(Some(notice)) = session.settings.store.notice_of_process()
+    {
+        // Stock uci has nothing to say here, and nothing that goes back by itself.
+        let _ = writeln!(io::stderr(), "uci: warning: {notice}");
+    }
     ExitCode::from(code)
 }
 
@@ -60,6 +68,8 @@ struct Session {
     input: BufReader<Box<dyn Read>>,
     /// The packages of the `commit` at hand that have no staged changes.
     unstaged: Vec<String>,
+    /// Whether anything was committed.
+    committed: bool,
 }
 
 type Outcome = Result<(), Failure>;
@@ -204,6 +214,7 @@ impl Session {
             return Ok(());
         }
         store.commit(&loaded.place, self.settings.form())?;
+        self.committed = true;
         Ok(())
     }
 
