@@ -206,19 +206,19 @@ impl Store {
     /// the package.
     fn changed<'p>(&self, ledger: &mut Ledger<'_>, change: &'p Change) -> Result<Option<Option<Part<'p>>>> {
         let place = &change.place;
-        let Some(Reading { identity, text, locked }) = self.read_current(&place.path)? else {
-            return Ok(None);
-        };
-        let old = self.look(ledger, place, text)?;
+        let creates = change.known.text().is_empty();
+        let Some((reading, old)) = self.read_to_write(ledger, place, creates)? else { return Ok(None) };
         let step = self.step(&old, change)?;
         if step.is_none() {
             return Ok(Some(None));
         }
         let text = step.new.text().clone();
         self.check_limit(&place.name, &step.new.package, &text)?;
-        let draft = self.draft(&place.path, &text, Some(identity))?;
-        let before = Some(old.text().clone());
-        Ok(Some(Some(Part { place, before, step: Some(step), text, draft, _locked: Some(locked) })))
+        let draft = self.draft(&place.path, &text, reading.as_ref().map(|reading| reading.identity))?;
+        let before = reading.as_ref().map(|_| old.text().clone());
+        let step = Some(step).filter(|_| before.is_some());
+        let locked = reading.map(|reading| reading.locked);
+        Ok(Some(Some(Part { place, before, step, text, draft, _locked: locked })))
     }
 
     /// Has a transaction verified by those who have asked for it (see `verify`), then as [`Store::put_verified`].

@@ -56,6 +56,7 @@ mod maps;
 mod memory;
 mod missing;
 pub mod name;
+mod new_package;
 mod notice;
 mod package;
 mod prepared;

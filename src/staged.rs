@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Why};
 use crate::log::Digest;
 use crate::package::Package;
-use crate::replace::Reading;
 use crate::staging::{Locked, Staging};
 use crate::step::{Change, Known};
 use crate::store::{Place, Replay, Store};
@@ -266,12 +265,11 @@ impl Store {
         unstaged: Option<&Change>,
         options: &CommitOptions,
     ) -> Result<Option<(Committed, StagedPart<'p>)>> {
-        let Some(Reading { identity, text, locked: text_file }) = self.read_current(&place.path)? else {
-            return Ok(None);
-        };
-        let staging = self.save_staging(place);
+        // What was there when a change was made is not created anew.
+        let creates = unstaged.is_none_or(|change| change.known.text().is_empty());
         // Where nothing is staged, a package that cannot be read is an error all the same.
-        let old = self.look(ledger, place, text)?;
+        let Some((reading, old)) = self.read_to_write(ledger, place, creates)? else { return Ok(None) };
+        let staging = self.save_staging(place);
         let locked = if takes_staged { staging.lock()? } else { None };
         let others = if takes_staged { self.staged_elsewhere(place)? } else { Vec::new() };
         if locked.is_none() && unstaged.is_none() && others.is_empty() {
@@ -315,9 +313,10 @@ impl Store {
         if !outcome.written {
             return Ok(Some((outcome, (None, file))));
         }
-        let draft = self.draft(&place.path, &text, Some(identity))?;
-        let before = Some(old.text().clone());
-        let part = Part { place, before, step, text, draft, _locked: Some(text_file) };
+        let draft = self.draft(&place.path, &text, reading.as_ref().map(|reading| reading.identity))?;
+        let before = reading.as_ref().map(|_| old.text().clone());
+        let step = step.filter(|_| before.is_some());
+        let part = Part { place, before, step, text, draft, _locked: reading.map(|reading| reading.locked) };
         Ok(Some((outcome, (Some(part), file))))
     }
 

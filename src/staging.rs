@@ -258,7 +258,8 @@ impl Staging<'_> {
     /// file but `kept`; its text is `text`. From here on a crash can be recovered from.
     pub fn write_journal(&self, locked: &Locked, draft: &Draft, text: &[u8], kept: &[u8]) -> Result<()> {
         let path = self.journal_path();
-        let Some(old) = draft.old() else { return Ok(()) };
+        // A file that was not there had an identity that none has.
+        let old = draft.old().unwrap_or(Identity { inode: 0, size: 0, modified_ns: 0 });
         let write = || -> io::Result<()> {
             let new = Identity::of(&draft.new.file.metadata()?);
             let name = draft.new.path.file_name().unwrap_or_default().to_string_lossy();

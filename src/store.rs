@@ -10,7 +10,7 @@ use crate::deferred::Deferred;
 use crate::delta::{Delta, DeltaKind};
 use crate::dirs::{DirOptions, Dirs};
 use crate::durability::Durability;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::{FileId, Files};
 use crate::group::Queue;
 use crate::listing::{Found, names_package};
@@ -242,8 +242,21 @@ impl Store {
     /// [`Error::Parse`] if its text has errors and the store is strict; [`Error::Locked`] and [`Error::Io`] also if
     /// what is staged cannot be read.
     pub fn load(&self, package: &[u8]) -> Result<Loaded> {
-        let place = self.place(package)?;
-        let mut loaded = self.load_committed(place)?;
+        let missing = match self.place(package) {
+            Err(error @ Error::NotFound { .. }) => error,
+            place => return self.load_at(place?),
+        };
+        // It may be staged, and not there yet.
+        match self.place_to_write(package).and_then(|place| self.load_at(place)) {
+            Ok(loaded) if !loaded.changes.is_empty() => Ok(loaded),
+            Err(error) if error.code() != Code::NotFound => Err(error),
+            _ => Err(missing),
+        }
+    }
+
+    /// As [`Store::load`], of a place; a package that there is no file of is empty.
+    pub(crate) fn load_at(&self, place: Place) -> Result<Loaded> {
+        let mut loaded = self.load_committed_or_new(place)?;
         if loaded.place.staged {
             for dir in self.dirs().overlays.iter().chain([&self.dirs().save.path]) {
                 let mut replay = Replay::new(self.options.dialect);

@@ -11,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::ledger::Why;
 use crate::live::Live;
 use crate::log::Content;
+use crate::new_package::nothing;
 use crate::package::{Key, Made, Package, Selector};
 use crate::snapshot::check_package;
 use crate::step::{Change, Known};
@@ -270,7 +271,7 @@ impl Transaction {
             // To set a type to nothing deletes a section.
             return Err(Error::invalid(section_type, "a section has a type"));
         }
-        let working = self.working(package)?;
+        let working = self.working_or_new(package, true)?;
         let name = working.edit().add_section(section_type)?;
         working.deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)));
         self.made()?;
@@ -393,11 +394,20 @@ impl Transaction {
     }
 
     fn working(&mut self, package: &[u8]) -> Result<&mut Working> {
+        self.working_or_new(package, false)
+    }
+
+    /// Returns the package that the transaction works on. If there is no such package and `creates` is set, it is an
+    /// empty one, that the commit creates.
+    fn working_or_new(&mut self, package: &[u8], creates: bool) -> Result<&mut Working> {
         if !self.packages.contains_key(package) {
             check_package(package)?;
             let store = self.live.store();
-            let place = store.place(package)?;
-            let known = store.load_known(&place, self.live.inner.shown(package))?;
+            let place = if creates { store.place_to_write(package)? } else { store.place(package)? };
+            let known = match creates && store.is_new(&place) {
+                true => nothing(&place.name),
+                false => store.load_known(&place, self.live.inner.shown(package))?,
+            };
             let working = Working { place, known, edited: None, deltas: Vec::new(), reads: BTreeSet::new() };
             self.packages.insert(package.to_vec(), working);
         }
@@ -412,10 +422,12 @@ impl Transaction {
     /// Makes a change, without committing it.
     fn edit(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let parsed = Key::parse(key)?;
-        let working = self.working(&parsed.package)?;
         let selector = parsed.section.as_ref().ok_or_else(|| no_section(&parsed))?;
-        // A section of a given name can be made.
+        // A section of a given name can be made, and the package with it.
         let makes = kind == DeltaKind::Set && parsed.option.is_none();
+        let creates =
+            makes && matches!(selector, Selector::Name(_)) && value.is_some_and(|kind| !kind.is_empty());
+        let working = self.working_or_new(&parsed.package, creates)?;
         let section = match (working.package().select(selector)?, parsed.section) {
             (_, Some(Selector::Name(name))) if makes => name,
             (Some(_), Some(Selector::Name(name))) => name,

@@ -90,7 +90,7 @@ impl Store {
         }
         let lines = read_lines(staged);
         let (known, mut kept) = read(text, &hashes(&lines, &place.name));
-        let committed = self.load_committed(place.clone())?.package;
+        let committed = self.load_committed_or_new(place.clone())?.package;
         let needed = needed(&changes_of(&lines, place), &known, new, &committed);
         if needed.is_empty() && kept == text {
             return Ok(None);
@@ -139,7 +139,7 @@ impl Store {
     pub fn check_staged(&self, place: &Place) -> Result<()> {
         let staging = self.staging(place, &self.dirs().save.path);
         let (text, lines) = staging.lines()?;
-        let committed = self.load_committed(place.clone())?.package;
+        let committed = self.load_committed_or_new(place.clone())?.package;
         let mut result = committed.clone();
         let mut replay = Replay::new(self.options.dialect);
         for delta in changes_of(&lines, place) {

@@ -208,7 +208,7 @@ impl Store {
         let mut changes = Vec::new();
         for place in places.iter().filter(|place| self.is_verified(place)) {
             let staged = self.load(place.name.as_bytes())?;
-            let committed = self.load_committed(place.clone())?;
+            let committed = self.load_committed_or_new(place.clone())?;
             changes.push((place.name.clone(), log::compare_packages(&committed.package, &staged.package)));
         }
         let record = self.proposal(changes, &Why::COMMIT);

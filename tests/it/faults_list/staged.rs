@@ -3,6 +3,7 @@
 use std::process::Output;
 
 use crate::cli::Sandbox;
+use crate::live::Fixture;
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -371,4 +372,93 @@ fn s20_delete_with_a_value_deletes_only_what_has_that_value() {
     sandbox.ok(&["delete", "network.lan=interface"]);
     sandbox.ok(&["commit"]);
     sandbox.fails(1, &["get", "network.lan"]);
+}
+
+#[test]
+fn m13_a_section_that_is_set_or_added_creates_its_package() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["set", "fresh.a=kind"]);
+    sandbox.ok(&["set", "fresh.a.x=1"]);
+    let name = sandbox.ok(&["add", "other", "kind", "y=2"]);
+    // It is staged like any other change.
+    assert!(!sandbox.path("config/fresh").exists());
+    let staged = format!("fresh.a='kind'\nfresh.a.x='1'\n+other.{0}='kind'\nother.{0}.y='2'\n", name.trim());
+    assert_eq!(sandbox.ok(&["changes"]), staged);
+    assert_eq!(sandbox.ok(&["get", "fresh.a.x", "other.@kind[0].y"]), "1\n2\n");
+    assert_eq!(sandbox.ok(&["list"]), "fresh\nnetwork\nother\n");
+    assert!(
+        sandbox.run(&["diff"]).stdout.windows(12).any(|part| part == b"+config kind"),
+        "it is a difference"
+    );
+    sandbox.ok(&["revert", "other"]);
+    sandbox.ok(&["commit"]);
+    assert_eq!(sandbox.read("fresh"), "config kind 'a'\n\toption x '1'\n");
+    assert_eq!((sandbox.ok(&["changes"]), sandbox.path("config/other").exists()), (String::new(), false));
+    // At once, over packages old and new, in a batch, and by an import.
+    sandbox.ok(&["set", "--commit", "third.a=kind", "network.lan.mtu=1400"]);
+    let output = sandbox.fed(&["batch"], "set fourth.a=kind\nset fourth.a.x=1\nget fourth.a.x\n");
+    assert!(output.status.success(), "{}", said(&output));
+    let output = sandbox.fed(&["import", "--merge", "--commit"], "package fifth\nconfig kind a\n");
+    assert!(output.status.success(), "{}", said(&output));
+    for package in ["third", "fourth", "fifth"] {
+        assert!(sandbox.read(package).starts_with("config kind 'a'\n"), "{package}");
+    }
+    // Nothing is created by what only looks like a package, or would be refused in any.
+    for (code, words) in [
+        (1, &["set", "sixth.a.x=1"][..]),
+        (1, &["delete", "sixth.a"]),
+        (1, &["add_list", "sixth.a.x=1"]),
+        (1, &["get", "sixth.a"]),
+        (1, &["changes", "sixth"]),
+        (1, &["commit", "sixth"]),
+        (3, &["set", "sixth.a=two words"]),
+        (1, &["set", "si/xth.a=kind"]),
+    ] {
+        let output = sandbox.run(words);
+        assert!(
+            [Some(code), Some(1), Some(3)].contains(&output.status.code()),
+            "{words:?}: {}",
+            said(&output)
+        );
+    }
+    assert_eq!(sandbox.ok(&["list"]), "fifth\nfourth\nfresh\nnetwork\nthird\n");
+    assert_eq!(sandbox.ok(&["changes"]), "");
+}
+
+#[test]
+fn m13_uci_creates_no_package() {
+    let sandbox = Sandbox::new();
+    for words in
+        [&["uci", "set", "fresh.a=kind"][..], &["uci", "add", "fresh", "kind"], &["uci", "commit", "fresh"]]
+    {
+        assert!(!sandbox.run(words).status.success(), "{words:?}");
+    }
+    assert!(!sandbox.path("config/fresh").exists() && !sandbox.path("save/fresh").exists());
+}
+
+#[test]
+fn m13_a_transaction_creates_packages() {
+    let fixture = Fixture::new(&[("network", "config interface 'lan'\n\toption mtu '1'\n")]);
+    for durability in [cms::Durability::Full, cms::Durability::Log, cms::Durability::None] {
+        let live = cms::Live::open(cms::Options { durability, ..fixture.options() }).expect("opens");
+        let package = format!("new_{durability:?}").to_lowercase();
+        let key = |rest: &str| format!("{package}{rest}").into_bytes();
+        let mut transaction = live.begin().expect("begins");
+        assert!(transaction.set(&key(".a.x"), b"1").is_err(), "there is no section to set an option in");
+        transaction.set(&key(".a"), b"kind").expect("a section makes a package");
+        transaction.set(&key(".a.x"), b"1").expect("set");
+        transaction.add_section(package.as_bytes(), b"kind").expect("added");
+        transaction.set(b"network.lan.mtu", package.as_bytes()).expect("set");
+        let revision = transaction.commit().expect("committed");
+        assert_eq!(revision, live.store().revision().expect("logged"));
+        live.flush().expect("in place");
+        assert_eq!(fixture.text(&package), "config kind 'a'\n\toption x '1'\n\nconfig kind\n");
+        let read = live.get(&key(".a.x"), |value| value.items().map(<[u8]>::to_vec).collect::<Vec<_>>());
+        assert_eq!(read.expect("readable"), Some(vec![b"1".to_vec()]));
+        // Taken back, there is none again, or an empty one.
+        let mut other = live.begin().expect("begins");
+        other.add_section(&key("_2"), b"kind").expect("added");
+        drop(other);
+        assert!(!fixture.path("config").join(format!("{package}_2")).exists());
+    }
 }

@@ -190,7 +190,7 @@ impl Context {
     pub fn load_to_change(&mut self, package: &[u8]) -> Result<Loaded, Failure> {
         match &mut self.gathered {
             Some(gathered) => gathered.lend(&self.store, package, self.dry_run),
-            None => Ok(self.store.load(package)?),
+            None => Ok(self.store.load_to_change(package)?),
         }
     }
 
@@ -239,6 +239,16 @@ impl Context {
     /// Forgets what was loaded, because it may have changed.
     pub fn forget(&mut self) {
         self.loaded.clear();
+    }
+
+    /// As [`Context::packages`], with those that are only staged.
+    pub fn packages_and_new(&self, named: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut packages = self.packages(named)?;
+        if named.is_empty() {
+            packages.extend(self.store.new_packages().into_iter().map(String::into_bytes));
+            packages.sort_unstable();
+        }
+        Ok(packages)
     }
 
     /// Returns the packages named, or all there are.

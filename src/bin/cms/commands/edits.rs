@@ -66,7 +66,9 @@ impl Edits {
         }
         let is_alone = context.gathered.is_none();
         let loaded = match self.goal {
-            Goal::Commit if is_alone => context.store.load_committed(context.store.place(name)?)?,
+            Goal::Commit if is_alone => {
+                context.store.load_committed_or_new(context.store.place_to_write(name)?)?
+            }
             _ => context.load_to_change(name)?,
         };
         let at_once = is_alone && (self.goal != Goal::Stage || !loaded.place.staged);
@@ -85,9 +87,17 @@ impl Edits {
         value: Option<&[u8]>,
     ) -> Result<bool, Failure> {
         let is_alone = self.goal == Goal::Commit && context.gathered.is_none();
-        match self.package(context, &key.package)?.apply(kind, key, value) {
+        let edited = self.package(context, &key.package)?;
+        let is_new = edited.loaded.package.is_empty() && context.store.is_new(&edited.loaded.place);
+        match edited.apply(kind, key, value) {
+            // Only a section makes a package.
+            Err(Failure::Store(Error::NotFound { .. })) if is_new && !is_alone => {
+                Err(Error::NotFound { key: show(&key.package) }.into())
+            }
             Err(Failure::Store(Error::NotFound { key: missing })) if is_alone => {
-                Err(only_staged(context, &missing).unwrap_or(Error::NotFound { key: missing }.into()))
+                let missing = if is_new { show(&key.package) } else { missing };
+                Err(only_staged(context, &key.text(), &missing)
+                    .unwrap_or(Error::NotFound { key: missing }.into()))
             }
             applied => applied,
         }
@@ -138,7 +148,8 @@ impl Edited {
 }
 
 /// Says so if what is not found among what is committed is staged.
-fn only_staged(context: &Context, missing: &str) -> Option<Failure> {
+fn only_staged(context: &Context, wanted: &str, missing: &str) -> Option<Failure> {
+    let missing = if missing.contains('.') { missing } else { wanted };
     let key = Key::parse(missing.as_bytes()).ok()?;
     let loaded = context.store.load(&key.package).ok()?;
     find(&loaded.package, &key).ok()?;

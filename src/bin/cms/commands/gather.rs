@@ -82,7 +82,7 @@ impl Gathered {
         let at = match self.packages.iter().position(|package| package.before.name() == name) {
             Some(at) => at,
             None => {
-                let loaded = store.load(name)?;
+                let loaded = store.load_to_change(name)?;
                 if !loaded.place.staged {
                     let name = show(name);
                     return Err(Failure::Usage(format!("'{name}': a file cannot be part of a transaction")));

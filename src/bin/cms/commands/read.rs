@@ -110,7 +110,7 @@ fn print_value(context: &mut Context, line: &Line, key: &[u8], got: Got) -> Resu
 pub fn show(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     context.go_back(line)?;
     let keys = match line.arguments.is_empty() {
-        true => context.packages(&[])?,
+        true => context.packages_and_new(&[])?,
         false => line.arguments.clone(),
     };
     let real = line.has("real-names");
@@ -198,8 +198,8 @@ pub fn show_option(package: &[u8], section: &[u8], option: &[u8], value: Value<'
 
 pub fn list(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let Some(argument) = line.expect(0, 1)?.first() else {
-        let names = context.store.packages()?;
-        return print_names(context, names.into_iter().map(|name| (name, None)).collect());
+        let names = context.packages_and_new(&[])?;
+        return print_names(context, names.iter().map(|name| (text(name), None)).collect());
     };
     let key = Key::parse(argument)?;
     let package = &context.load(&key.package)?.package;

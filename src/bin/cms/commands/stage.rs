@@ -45,7 +45,7 @@ fn kind_name(kind: DeltaKind) -> &'static str {
 
 pub fn changes(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let mut all = Vec::new();
-    for package in context.packages(&line.arguments)? {
+    for package in context.packages_and_new(&line.arguments)? {
         let loaded = match context.load_now(&package) {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -103,8 +103,8 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         return Err(Failure::Usage(why.into()));
     }
     let (mut places, mut checked) = (Vec::new(), Vec::new());
-    for package in context.packages(&line.arguments)? {
-        let place = context.store.place(&package)?;
+    for package in context.packages_and_new(&line.arguments)? {
+        let place = place_of_staged(context, &package)?;
         // A package that was not named and has nothing staged is left alone.
         if !named && !context.store.may_be_staged(&place) {
             continue;
@@ -159,14 +159,23 @@ fn check_commit(context: &mut Context, package: &[u8], place: &Place, force: boo
     Ok(())
 }
 
+/// Finds a package that something may be staged for: one there is no file of only if something is.
+fn place_of_staged(context: &Context, package: &[u8]) -> Result<Place, Failure> {
+    let place = context.store.place_to_write(package)?;
+    let is_there = !context.store.is_new(&place)
+        || context.store.may_be_staged(&place)
+        || context.gathered.as_ref().is_some_and(|gathered| gathered.look(package).is_some());
+    if is_there { Ok(place) } else { Err(cms::Error::NotFound { key: show(package) }.into()) }
+}
+
 pub fn revert(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let keys = match line.arguments.is_empty() {
-        true => context.packages(&[])?,
+        true => context.packages_and_new(&[])?,
         false => line.arguments.clone(),
     };
     for argument in keys {
         let key = Key::parse(&argument)?;
-        let place = context.store.place(&key.package)?;
+        let place = place_of_staged(context, &key.package)?;
         let section = match &key.section {
             None => None,
             Some(Selector::Name(name)) => Some(name.clone()),
@@ -246,7 +255,7 @@ pub fn diff(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
         all.lines = unified(&old, &new, &show(a), &show(b));
     } else {
-        for name in context.packages(&line.arguments)? {
+        for name in context.packages_and_new(&line.arguments)? {
             match diff_package(context, &name, by_key) {
                 Ok(one) => {
                     all.keys.extend(one.keys);
@@ -283,7 +292,7 @@ fn diff_package(context: &Context, name: &[u8], by_key: bool) -> Result<Differen
     if !by_key {
         return Ok(Difference { lines: staged_difference(context, &loaded)?, keys: Vec::new() });
     }
-    let committed = context.store.load_committed(loaded.place.clone())?.package;
+    let committed = context.store.load_committed_or_new(loaded.place.clone())?.package;
     Ok(Difference { keys: key_difference(&committed, &loaded.package), lines: String::new() })
 }
 

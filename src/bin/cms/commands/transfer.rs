@@ -29,7 +29,7 @@ fn format(line: &Line) -> Result<Option<Format>, Failure> {
 pub fn export(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let as_json = context.json || matches!(format(line)?, Some(Format::Json));
     let mut object = Map::new();
-    for name in context.packages(&line.arguments)? {
+    for name in context.packages_and_new(&line.arguments)? {
         match context.load_now(&name) {
             Ok(loaded) if as_json => {
                 object.insert(show(&name), json::package(&loaded.package));
@@ -113,22 +113,13 @@ fn replace(context: &mut Context, packages: Vec<json::NamedText>) -> Result<Exit
     Ok(Exit::Ok)
 }
 
-/// Stages what the text changes in packages that are there; a package that is not is created.
+/// Stages what the text changes; a package that is not there is created when that is committed.
 fn merge(context: &mut Context, line: &Line, packages: Vec<json::NamedText>) -> Result<Exit, Failure> {
     let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
-    let mut created = Vec::new();
     for (name, text) in packages {
-        match edits.package(context, &name) {
-            Ok(edited) => {
-                let merged = edited.loaded.package.merge(&Arc::new(text), &ParseOptions::default())?;
-                edited.deltas.extend(merged.0);
-            }
-            Err(Failure::Store(Error::NotFound { .. })) if context.gathered.is_none() => {
-                created.push((name, text));
-            }
-            Err(failure) => return Err(failure),
-        }
+        let edited = edits.package(context, &name)?;
+        let merged = edited.loaded.package.merge(&Arc::new(text), &ParseOptions::default())?;
+        edited.deltas.extend(merged.0);
     }
-    edits.finish(context)?;
-    replace(context, created)
+    edits.finish(context)
 }
