@@ -31,7 +31,8 @@ use crate::error::{Damage, Error, Result};
 use crate::ledger::{Ledger, Why};
 use crate::log::{self, Kind};
 use crate::missing::Missing;
-use crate::store::Store;
+use crate::store::{Place, Store};
+use crate::text::{Dialect, ParseOptions, parse};
 
 /// What an archive says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +100,9 @@ impl Archive {
         let mut rest = body;
         while !rest.is_empty() {
             let (name, text, behind) = package(rest).ok_or("it is cut off, or was changed")?;
-            packages.insert(name, text.to_vec());
+            if packages.insert(name, text.to_vec()).is_some() {
+                return Err("it holds a package twice");
+            }
             rest = behind;
         }
         Ok(Self { info, packages })
@@ -163,6 +166,22 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
+    })
+}
+
+/// Refuses what would be no package once it was restored.
+fn check_restored(place: &Place, text: &Arc<Vec<u8>>) -> Result<()> {
+    let name = place.name.as_bytes();
+    if place.name.contains(['.', '/']) || !crate::name::is_package(name) {
+        return Err(Error::invalid(
+            name,
+            "the archive holds a package of this name, which no package can have",
+        ));
+    }
+    let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
+    parse(name, text.clone(), &options).map(|_| ()).map_err(|error| match error {
+        Error::Parse(error) => error.in_file(&place.path).into(),
+        error => error,
     })
 }
 
@@ -278,6 +297,7 @@ impl Store {
             texts.insert(place.name, text);
             Ok(())
         })?;
+        ledger.look_for_gone()?;
         ledger.note()?;
         Ok(Committed { texts, left_out })
     }
@@ -310,31 +330,34 @@ impl Store {
         })
     }
 
-    /// Brings all packages to what an archive holds, as one transaction. Packages that are not in it become
-    /// empty, but for those that were left out. Returns the number of the transaction; `None` if nothing has to change.
+    /// Brings all packages to what an archive holds, as one transaction. Packages that are not in it are deleted, but for
+    /// those that were left out. Returns the number of the transaction; `None` if nothing has to change.
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`]; nothing is changed then.
+    /// [`Error::Invalid`] if what it holds could not be a package, [`Error::Parse`] if one of its texts has errors; as
+    /// for [`Store::commit`]. Nothing is changed then.
     pub fn restore(&self, archive: &Archive, message: Option<&str>) -> Result<Option<u64>> {
         let why =
             Why { message: message.map(str::to_owned), ..Why::new(Kind::Rollback, archive.info.revision) };
-        let mut wanted = archive.packages.clone();
+        let texts = archive.packages.iter().map(|(name, text)| (name.clone(), Some(text.clone())));
+        let mut wanted: BTreeMap<String, Option<Vec<u8>>> = texts.collect();
         for name in self.packages()?.into_iter().filter(|name| !archive.info.left_out.contains(name)) {
-            wanted.entry(name).or_default();
+            wanted.entry(name).or_insert(None);
         }
         let mut ledger = self.ledger()?;
         let mut parts = Vec::new();
         for (name, text) in wanted {
-            let outside = name.split('/').any(|part| matches!(part, "" | "." | ".."));
-            if outside || !crate::name::is_package(name.as_bytes()) {
-                return Err(Error::invalid(name.as_bytes(), "not a package name"));
-            }
             let place = self.config_place(&name);
-            if self.options.files.read_package(&place.path).is_ok_and(|present| present == text) {
+            let present = self.options.files.read_package(&place.path).ok();
+            if present == text && (text.is_some() || crate::ledger::is_gone(&place.path)) {
                 continue;
             }
-            parts.push(Whole { place, expected: None, text: Arc::new(text) });
+            let text = text.map(Arc::new);
+            if let Some(text) = &text {
+                check_restored(&place, text)?;
+            }
+            parts.push(Whole { place, expected: None, text });
         }
         let Some(first) = parts.first() else { return Ok(None) };
         let _locks = ledger.lock_all(parts.iter().map(|part| &*part.place.path))?;

@@ -25,7 +25,7 @@ use crate::files::{Identity, OpenFile};
 use crate::ledger::{Entry, Ledger, Why};
 use crate::package::Package;
 use crate::replace::{Draft, Reading};
-use crate::sharing::{Edit, State};
+use crate::sharing::{Edit, Logged, State};
 use crate::step::{Change, Known, Step};
 use crate::store::{Place, Store};
 use crate::text::{print, render};
@@ -74,16 +74,23 @@ pub(crate) struct Part<'p> {
 
 impl Part<'_> {
     fn entry(&self) -> Entry<'_> {
-        Entry { place: self.place, before: self.before.as_ref(), after: &self.text, step: self.step.as_ref() }
+        Entry {
+            place: self.place,
+            before: self.before.as_ref(),
+            after: &self.text,
+            deletes: self.draft.removes(),
+            step: self.step.as_ref(),
+        }
     }
 }
 
 /// A whole text that is to be put in place.
 pub(crate) struct Whole {
     pub place: Place,
-    /// What is expected to be there; without it, anything.
-    pub expected: Option<Vec<u8>>,
-    pub text: Arc<Vec<u8>>,
+    /// The text that is expected to be there, `None` for no file; without it, anything.
+    pub expected: Option<Option<Vec<u8>>>,
+    /// The text that is to be there; without it the package is deleted.
+    pub text: Option<Arc<Vec<u8>>>,
 }
 
 /// What became of an attempt to put parts in place.
@@ -277,11 +284,13 @@ impl Store {
             }
         }
         let mut states = Vec::with_capacity(parts.len());
-        let mut durable = Ok(());
+        let (mut durable, mut deletes) = (Ok(()), false);
         for part in parts.iter().enumerate().filter(|(index, _)| !again.contains(index)).map(|(_, part)| part)
         {
             durable = durable.and(self.settle(&part.place.path, &part.draft));
-            if let Ok(metadata) = part.draft.metadata() {
+            if part.draft.removes() {
+                deletes = true;
+            } else if let Ok(metadata) = part.draft.metadata() {
                 let (place, text, step) = (part.place, part.text.clone(), part.step.as_ref().map(Edit::from));
                 states.push(State { place, text, metadata, in_place: None, step });
                 part.step.iter().for_each(|step| self.now_known(place, &step.new));
@@ -290,7 +299,11 @@ impl Store {
         if again.is_empty() && durable.is_ok() {
             ledger.applied();
         }
-        let shown = self.publish(&states, sequence.map(|sequence| ledger.logged(sequence)));
+        self.keep_attributes_of(&states);
+        let logged = sequence.map(|sequence| ledger.logged(sequence));
+        // The maps of packages that are gone are dropped, as those that do not show what was logged.
+        let logged = logged.map(|logged| Logged { base: logged.base.filter(|_| !deletes), ..logged });
+        let shown = self.publish(&states, logged);
         if again.is_empty() {
             // In place it is in any case, and seen.
             let revision = sequence.or(shown);
@@ -312,15 +325,23 @@ impl Store {
         let mut parts = Vec::with_capacity(texts.len());
         for Whole { place, expected, text } in texts {
             let Some(reading) = self.read_if_there(&place.path)? else { return Ok(None) };
-            if let Some(reading) = &reading {
-                ledger.look(place, &reading.text)?;
-                if expected.as_ref().is_some_and(|expected| *expected != reading.text) {
-                    return Err(keeps_changing(&place.name));
-                }
+            match &reading {
+                Some(reading) => ledger.look(place, &reading.text)?,
+                None => ledger.look_gone(place)?,
+            };
+            let there = reading.as_ref().map(|reading| &reading.text);
+            if expected.as_ref().is_some_and(|expected| expected.as_ref() != there) {
+                return Err(keeps_changing(&place.name));
             }
-            let draft = self.draft(&place.path, text, reading.as_ref().map(|reading| reading.identity))?;
+            let old = reading.as_ref().map(|reading| reading.identity);
+            let draft = match (text, old) {
+                (Some(text), old) => self.draft(&place.path, text, old)?,
+                (None, Some(old)) => self.removal(&place.path, old)?,
+                (None, None) => continue,
+            };
             let (before, _locked) = reading.map(|reading| (Arc::new(reading.text), reading.locked)).unzip();
-            parts.push(Part { place, before, step: None, text: text.clone(), draft, _locked });
+            let text = text.clone().unwrap_or_default();
+            parts.push(Part { place, before, step: None, text, draft, _locked });
         }
         match self.put_in_place(ledger, parts, why)? {
             Outcome::Done(revision) => Ok(Some(revision.unwrap_or(0))),
@@ -334,6 +355,7 @@ impl Store {
         for part in parts.iter().filter(|part| part.draft.is_placed()) {
             let path = &part.place.path;
             is_back &= match &part.before {
+                Some(_) if part.draft.removes() => self.bring_back(&part.draft),
                 Some(before) => part
                     .draft
                     .metadata()
@@ -387,9 +409,10 @@ impl Store {
         self.tidy_up([&place])?;
         attempt(&place, || {
             let Some(reading) = self.read_if_there(&place.path)? else { return Ok(None) };
-            if let Some(reading) = &reading {
-                ledger.look(&place, &reading.text)?;
-            }
+            match &reading {
+                Some(reading) => ledger.look(&place, &reading.text)?,
+                None => ledger.look_gone(&place)?,
+            };
             let staging = self.staging(&place, &self.dirs().save.path);
             let locked = staging.lock()?;
             let draft = self.draft(&place.path, text, reading.as_ref().map(|reading| reading.identity))?;

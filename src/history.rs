@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::log::{self, Digest, Kind, Log, Record};
+use crate::log::{self, Digest, Kind, Log, PackageChange, Record};
 use crate::missing::Missing;
 use crate::package::{Key, Package, Selector};
 use crate::store::Store;
@@ -154,7 +154,7 @@ impl Store {
                     let Some(change) = record.package(package) else {
                         return Ok(ControlFlow::Break(None));
                     };
-                    text = Some(Some(self.newest(log, package, change.after)?.ok_or_else(too_old)?));
+                    text = Some(self.left_by(log, change)?.ok_or_else(too_old)?);
                 }
                 return Ok(ControlFlow::Break(text.take().flatten()));
             }
@@ -165,17 +165,18 @@ impl Store {
                 return Ok(ControlFlow::Continue(()));
             }
             let after = match text.take() {
-                Some(Some(after)) => after,
-                Some(None) => return Ok(ControlFlow::Break(None)),
-                None => self.newest(log, package, change.after)?.ok_or_else(too_old)?,
+                // Versions that noted no deletions have begun again with a package that was there.
+                Some(None) if !change.deleted => return Ok(ControlFlow::Break(None)),
+                Some(after) => after,
+                None => self.left_by(log, &change)?.ok_or_else(too_old)?,
             };
             if record.kind == Kind::Baseline {
                 // What it was before nobody has noted, so it is taken to have been the same.
-                return Ok(ControlFlow::Break(Some(after)));
+                return Ok(ControlFlow::Break(after));
             }
             text = Some(match change.before {
                 Some(before) if !change.unknown => {
-                    let text = log::revert(&after, &change.hunks);
+                    let text = log::revert(&after.unwrap_or_default(), &change.hunks);
                     Some(text.filter(|text| Digest::of(text) == before).ok_or_else(too_old)?)
                 }
                 Some(_) => return Err(too_old()),
@@ -190,6 +191,15 @@ impl Store {
             None if text.is_none() => Err(Missing::Unlogged { package: package.to_owned() }.into()),
             None => Err(too_old()),
         }
+    }
+
+    /// Returns the text that the newest change of a package has left, `Some(None)` if it was deleted; `None` if the text
+    /// cannot be had.
+    fn left_by(&self, log: &Log, change: &PackageChange) -> Result<Option<Option<Vec<u8>>>> {
+        if change.deleted {
+            return Ok(Some(None));
+        }
+        Ok(self.newest(log, &change.package, change.after)?.map(Some))
     }
 
     /// Returns the newest text the log knows of: mostly the one in place.

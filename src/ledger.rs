@@ -5,7 +5,10 @@
 //! place. Whoever takes the lock finishes what another has left ([`Store::ledger`]), and notes what was changed
 //! by hand since ([`Ledger::look`]).
 
+mod edits;
 mod recovery;
+
+pub(crate) use edits::is_gone;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use crate::error::{Code, Error, Result};
 use crate::log::{self, Behind, Digest, Guard, Kind, Log, PackageChange, Record, Writer};
 use crate::missing::Missing;
 use crate::package::Package;
-use crate::sharing::{Logged, State};
+use crate::sharing::Logged;
 use crate::step::Step;
 use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
@@ -49,13 +52,21 @@ pub(crate) struct Entry<'a> {
     pub place: &'a Place,
     pub before: Option<&'a Arc<Vec<u8>>>,
     pub after: &'a [u8],
+    /// Whether the package is deleted; then the text after is empty.
+    pub deletes: bool,
     /// What leads from the one to the other, if that is known.
     pub step: Option<&'a Step>,
 }
 
 impl<'a> Entry<'a> {
     pub fn of(place: &'a Place, step: &'a Step) -> Self {
-        Self { place, before: Some(step.old.text()), after: step.new.text(), step: Some(step) }
+        Self {
+            place,
+            before: Some(step.old.text()),
+            after: step.new.text(),
+            deletes: false,
+            step: Some(step),
+        }
     }
 }
 
@@ -182,63 +193,16 @@ impl Store {
         self.ledger()
     }
 
-    /// Notes in the log what was changed by hand since the last transaction.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Store::commit`].
-    pub fn note_edits(&self) -> Result<()> {
-        self.note_edits_of(&self.packages()?).map(|_| ())
-    }
-
-    /// As [`Store::note_edits`], of some packages. Those that are not there, or cannot be read, are passed over. What is
-    /// noted is also published, so that whoever gets the event can read it. Returns whether the log can be written to.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Store::commit`].
-    pub fn note_edits_of(&self, names: &[String]) -> Result<bool> {
-        let mut ledger = self.ledger()?;
-        if ledger.writer.is_none() {
-            return Ok(false);
+    /// Tells what leads from one text of a package to another: of the bytes, and key by key. What came into an empty
+    /// package its text tells.
+    fn told_by_texts(&self, name: &str, old: &[u8], new: &[u8]) -> (Vec<log::Hunk>, Vec<log::KeyChange>) {
+        let hunks = log::compare_texts(old, new);
+        if old.is_empty() {
+            return (hunks, Vec::new());
         }
-        let mut edited = Vec::new();
-        // What is in the file is no edit, and older than what others have seen, where another's log is ahead of it.
-        let is_settled = |name: &String| {
-            let mark = ledger.foreign_mark(&self.config_place(name).path);
-            mark.is_none_or(|mark| self.settle_mark(&mark, false, Duration::ZERO).is_ok())
-        };
-        let names = names.iter().filter(|name| is_settled(name)).cloned().collect();
-        self.each_text(names, |place, text| {
-            if ledger.look(&place, &text)? {
-                edited.push((place, text));
-            }
-            Ok(())
-        })?;
-        if let Some(last) = ledger.write_down(Vec::new())? {
-            self.publish_edited(&edited, Logged { base: Some(ledger.base), last });
-        }
-        Ok(true)
-    }
-
-    /// Publishes texts that were changed by hand. One that has errors is not: what its map shows stays.
-    fn publish_edited(&self, edited: &[(Place, Arc<Vec<u8>>)], logged: Logged) {
-        let mut order: Vec<_> = edited.iter().collect();
-        order.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-        let (mut locks, mut states) = (Vec::new(), Vec::new());
-        let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
-        for (place, text) in order {
-            let is_good = parse(place.name.as_bytes(), text.clone(), &options).is_ok();
-            let Some(lock) = self.take_lock(&place.path).ok().filter(|_| is_good) else { continue };
-            // One that was changed again since is looked at again.
-            if let Ok((now, metadata)) = self.read_settled(place)
-                && now == *text
-            {
-                locks.push(lock);
-                states.push(State { place, text: now, metadata, in_place: None, step: None });
-            }
-        }
-        self.publish(&states, Some(logged));
+        let read = |text: &[u8]| self.parse_leniently(name, &Arc::new(text.to_vec()));
+        let both = read(old).zip(read(new));
+        (hunks, both.map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default())
     }
 
     /// Reads a text for the log, which has to do with texts that have errors as well.
@@ -292,76 +256,6 @@ impl<'s> Ledger<'s> {
 }
 
 impl Ledger<'_> {
-    /// Compares the text of a package with what the log knows of it, and notes a difference. Returns whether there
-    /// is one.
-    pub fn look(&mut self, place: &Place, text: &[u8]) -> Result<bool> {
-        self.look_at(place, text, Digest::of(text))
-    }
-
-    /// As [`Ledger::look`], for who has the digest of the text.
-    pub fn look_at(&mut self, place: &Place, text: &[u8], digest: Digest) -> Result<bool> {
-        if !self.store.is_logged(place) {
-            return Ok(false);
-        }
-        let (Some(writer), Some(log)) = (&self.writer, self.store.log()) else { return Ok(false) };
-        let newest = match self.waiting.iter().rev().find_map(|record| record.package(&place.name)) {
-            Some(noted) => Some(noted.after),
-            None => writer.newest(&place.name).map(|newest| newest.digest),
-        };
-        if newest == Some(digest) {
-            return Ok(false);
-        }
-        let mut record = self.store.record(&Why::new(Kind::FileEdit, 0));
-        (record.pid, record.uid) = (0, owner(&place.path));
-        (record.source, record.message) = ("file-edit".into(), String::new());
-        let mut change = PackageChange {
-            package: place.name.clone(),
-            before: newest,
-            after: digest,
-            unknown: false,
-            hunks: Vec::new(),
-            changes: Vec::new(),
-        };
-        let Some(newest) = newest else {
-            log.keep_text(&place.name, text)?;
-            if let Some(first) = self.waiting.last_mut().filter(|last| last.kind == Kind::Baseline) {
-                first.packages.push(change);
-                return Ok(true);
-            }
-            (record.kind, record.uid, record.source) = (Kind::Baseline, 0, "cms".into());
-            record.packages.push(change);
-            self.waiting.push(record);
-            return Ok(true);
-        };
-        match log.text_of(&place.name, newest)? {
-            Some(old) => {
-                change.hunks = log::compare_texts(&old, text);
-                let parse = |text: &[u8]| self.store.parse_leniently(&place.name, &Arc::new(text.to_vec()));
-                // The text tells what came into an empty package.
-                if !old.is_empty()
-                    && let (Some(old), Some(new)) = (parse(&old), parse(text))
-                {
-                    change.changes = log::compare_packages(&old, &new);
-                }
-            }
-            None => {
-                change.unknown = true;
-                log.keep_text(&place.name, text)?;
-            }
-        }
-        record.packages.push(change);
-        self.waiting.push(record);
-        Ok(true)
-    }
-
-    /// Returns the newest of the changes by hand that are about a key and not in the log yet.
-    pub fn waiting_change(&self, package: &str, section: &[u8], option: Option<&[u8]>) -> Option<&Record> {
-        self.waiting.iter().rev().find(|record| {
-            let changes = record.package(package).into_iter().flat_map(|change| &change.changes);
-            changes.into_iter().any(|change| change.section == section && change.option.as_deref() == option)
-        })
-    }
-
     /// Logs a transaction. This is what makes it one: from here on it happens, if need be by recovery. Returns
     /// its sequence; `None` if it is not logged.
     pub fn commit(&mut self, entries: &[Entry<'_>], why: &Why) -> Result<Option<u64>> {
@@ -426,30 +320,17 @@ impl Ledger<'_> {
 
     /// Tells what a transaction changed in a package.
     fn change(&self, entry: &Entry<'_>) -> PackageChange {
-        let package = entry.place.name.clone();
+        let (package, deleted) = (entry.place.name.clone(), entry.deletes);
         if let Some(step) = entry.step {
             let (before, after) = (Some(step.old.digest), step.new.digest);
             let (hunks, changes) = step.told();
-            return PackageChange { package, before, after, unknown: false, hunks, changes };
+            return PackageChange { package, before, after, deleted, unknown: false, hunks, changes };
         }
         let empty = Arc::default();
         let before = entry.before.unwrap_or(&empty);
-        let (old, new) = match before.is_empty() {
-            // The text tells what came into an empty package.
-            true => (None, None),
-            false => (
-                self.store.parse_leniently(&package, before),
-                self.store.parse_leniently(&package, &Arc::new(entry.after.to_vec())),
-            ),
-        };
-        PackageChange {
-            package,
-            before: entry.before.map(|before| Digest::of(before)),
-            after: Digest::of(entry.after),
-            unknown: false,
-            hunks: log::compare_texts(before, entry.after),
-            changes: old.zip(new).map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default(),
-        }
+        let (hunks, changes) = self.store.told_by_texts(&package, before, entry.after);
+        let (before, after) = (entry.before.map(|before| Digest::of(before)), Digest::of(entry.after));
+        PackageChange { package, before, after, deleted, unknown: false, hunks, changes }
     }
 
     /// Notes what was changed by hand, if anything was.
@@ -549,7 +430,8 @@ impl Ledger<'_> {
     /// Returns the newest state of a package, and whether its text is behind that.
     pub fn newest(&self, package: &str) -> Option<(Digest, bool)> {
         let writer = self.writer.as_ref()?;
-        writer.newest(package).map(|newest| (newest.digest, writer.is_behind(package)))
+        let there = writer.newest(package).filter(|newest| !newest.gone);
+        there.map(|newest| (newest.digest, writer.is_behind(package)))
     }
 
     /// Logs that a transaction was taken back because its texts could not be put in place. Recovery sees to it
@@ -569,8 +451,9 @@ impl Ledger<'_> {
             let new = self.store.parse_leniently(&entry.place.name, &Arc::new(entry.after.to_vec()));
             record.packages.push(PackageChange {
                 package: entry.place.name.clone(),
-                before: Some(Digest::of(entry.after)),
+                before: (!entry.deletes).then(|| Digest::of(entry.after)),
                 after: Digest::of(before),
+                deleted: entry.before.is_none(),
                 unknown: false,
                 hunks: log::compare_texts(entry.after, before),
                 changes: old.zip(new).map(|(old, new)| log::compare_packages(&new, &old)).unwrap_or_default(),
@@ -578,11 +461,6 @@ impl Ledger<'_> {
         }
         self.write_down(vec![record]).map(|_| ())
     }
-}
-
-/// Returns the owner of a file: who changed it, as far as can be told.
-fn owner(path: &Path) -> u32 {
-    std::fs::metadata(path).map_or(0, |found| std::os::unix::fs::MetadataExt::uid(&found))
 }
 
 impl Store {

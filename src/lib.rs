@@ -26,6 +26,7 @@
 
 mod access;
 mod archive;
+mod attributes;
 mod audit;
 mod automatic;
 mod behind;

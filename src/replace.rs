@@ -36,6 +36,8 @@ pub(crate) struct Draft {
     placed: bool,
     /// Whether its place is to survive a power cut; what it holds does in any case.
     durable: bool,
+    /// Whether nothing is to take the place: then the temporary file is where the one that goes is moved to.
+    removes: bool,
 }
 
 impl Draft {
@@ -47,6 +49,11 @@ impl Draft {
     /// Reports whether it stands where it is to stand.
     pub fn is_placed(&self) -> bool {
         self.placed
+    }
+
+    /// Reports whether it takes a file away, and puts nothing in its place.
+    pub fn removes(&self) -> bool {
+        self.removes
     }
 
     /// Returns the attributes of the new file.
@@ -125,9 +132,48 @@ impl Store {
         let dir = real.parent().unwrap_or(Path::new("."));
         let stem = real.file_name().unwrap_or_default().to_string_lossy();
         let new = self.create_locked(dir, &stem).map_err(Error::io("create a file beside", &real))?;
-        let draft = Draft { new, real, old, placed: false, durable: self.is_durable(path) };
+        let durable = self.is_durable(path);
+        let draft = Draft { new, real, old, placed: false, durable, removes: false };
         self.fill(&draft, text)?;
         Ok(draft)
+    }
+
+    /// Prepares to take away the file at `path`, whose identity was `old` when it was read. Of a symbolic link, that
+    /// goes and not what it leads to.
+    pub(crate) fn removal(&self, path: &Path, old: Identity) -> Result<Draft> {
+        let (real, dir) = (path.to_path_buf(), path.parent().unwrap_or(Path::new(".")));
+        let stem = real.file_name().unwrap_or_default().to_string_lossy();
+        let new = self.create_locked(dir, &stem).map_err(Error::io("create a file beside", &real))?;
+        let durable = self.is_durable(path);
+        Ok(Draft { new, real, old: Some(old), placed: false, durable, removes: true })
+    }
+
+    /// Moves away the file that a removal is about; `false` if the file there is not the one expected.
+    fn take_away(&self, draft: &Draft) -> Result<bool> {
+        let (files, aside, real) = (&self.options.files, &draft.new.path, &draft.real);
+        let is_old =
+            |path: &Path| std::fs::metadata(path).is_ok_and(|found| Some(Identity::of(&found)) == draft.old);
+        if !is_old(real) {
+            return Ok(false);
+        }
+        files.rename(real, aside).map_err(Error::io("rename", real))?;
+        if is_old(aside) {
+            return Ok(true);
+        }
+        // Someone saved the file at the very last moment: it goes back, unless someone has saved it again.
+        match files.rename_new(aside, real) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(Error::io("rename", real)(error))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Brings back the file that a removal has moved away. Returns whether it is there, durably.
+    pub(crate) fn bring_back(&self, draft: &Draft) -> bool {
+        let files = &self.options.files;
+        let dir = draft.real.parent().unwrap_or(Path::new("."));
+        files.rename_new(&draft.new.path, &draft.real).is_ok() && files.sync_dir(dir).is_ok()
     }
 
     /// Takes a temporary file that a crash has left, and that holds the right text, for what is to take the place
@@ -146,7 +192,7 @@ impl Store {
             let ours = matches!(files.lock(&new, true, Instant::now()), Ok(Wait::Held));
             if ours && files.read(&new).is_ok_and(|text| is_right(&text)) {
                 // Whoever wrote it may have died before it had its attributes, or was durable.
-                let draft = Draft { new, real, old, placed: false, durable };
+                let draft = Draft { new, real, old, placed: false, durable, removes: false };
                 self.finish_draft(&draft)?;
                 return Ok(Some(draft));
             }
@@ -187,13 +233,18 @@ impl Store {
             let like = std::fs::metadata(&draft.real);
             let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
             files.copy_attributes(new, &like).map_err(Error::io("set the attributes of", &new.path))?;
+        } else {
+            self.give_attributes(&draft.real, new);
         }
         files.sync(new).map_err(Error::io("sync", &new.path))
     }
 
     /// Puts a temporary file in place; `false` if the file there is not the one expected.
     pub(crate) fn put(&self, draft: &mut Draft) -> Result<bool> {
-        draft.placed = self.swap(&draft.new, &draft.real, draft.old)?;
+        draft.placed = match draft.removes {
+            true => self.take_away(draft)?,
+            false => self.swap(&draft.new, &draft.real, draft.old)?,
+        };
         Ok(draft.placed)
     }
 

@@ -236,8 +236,9 @@ impl Store {
         let published = |name: &String| states.iter().any(|state| state.place.name == *name);
         for name in names.iter().filter(|name| !published(name)) {
             // What a text with errors said before is all there is to be read.
-            let text = self.place(name.as_bytes()).and_then(|place| self.read_settled(&place));
-            if text.is_ok_and(|(text, _)| self.parse_for_map(name, text).is_ok()) {
+            let place = self.config_place(name);
+            let is_good = |(text, _)| self.parse_for_map(name, text).is_ok();
+            if crate::ledger::is_gone(&place.path) || self.read_settled(&place).is_ok_and(is_good) {
                 publishing.drop_map(name);
             }
         }

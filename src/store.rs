@@ -152,6 +152,8 @@ pub struct Store {
     pub(crate) states: Arc<KnownStates>,
     /// The packages whose texts are to be put in place later.
     pub(crate) deferred: Arc<Deferred>,
+    /// What is known of the attributes of packages.
+    pub(crate) attributes: Arc<crate::attributes::KeptAttributes>,
     /// The lock files that are open.
     pub(crate) locks: Arc<Locks>,
     /// The maps that are open to be published to.

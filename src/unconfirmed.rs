@@ -290,7 +290,7 @@ impl Store {
     /// Makes passages of a trail, the oldest first. Those that stay and follow each other are one.
     fn passages(&self, package: &str, trail: Trail, now: &Text) -> Result<Vec<Passage>> {
         let mut passages: Vec<Passage> = Vec::new();
-        let newest = trail.first().map(|(_, change)| change.after);
+        let newest = trail.first().and_then(|(_, change)| change.left());
         let present = now.as_ref().map(|text| Digest::of(text));
         let mut text: Option<Text> = Some(now.clone());
         if newest != present {
@@ -392,8 +392,8 @@ impl Store {
     fn replace_all(&self, ledger: &mut Ledger<'_>, unwound: &[Unwound], why: &Why) -> Result<Option<u64>> {
         let whole = |one: &Unwound| Whole {
             place: self.config_place(&one.package),
-            expected: Some(one.now.as_ref().map_or_else(Vec::new, |text| text.to_vec())),
-            text: Arc::new(one.text().cloned().unwrap_or_default()),
+            expected: Some(one.now.as_ref().map(|text| text.to_vec())),
+            text: one.text().cloned().map(Arc::new),
         };
         let texts: Vec<Whole> = unwound.iter().map(whole).collect();
         let _locks = ledger.lock_all(texts.iter().map(|text| &*text.place.path))?;

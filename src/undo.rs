@@ -13,6 +13,9 @@ use crate::log::{self, Hunk, KeyChange, Kind, Record, What};
 use crate::missing::Missing;
 use crate::store::Store;
 
+/// The text of a package; `None` if there is no such package.
+type Text = Option<Vec<u8>>;
+
 impl Store {
     /// Takes a transaction back, and leaves what was changed since as it is. Returns the number of the
     /// transaction that does it.
@@ -36,12 +39,14 @@ impl Store {
             if change.unknown {
                 return Err(crate::history::too_old(&change.package, sequence.saturating_sub(1)));
             }
-            let missing = || Error::NotFound { key: change.package.clone() };
-            let now = self.text_at(&change.package, u64::MAX)?.ok_or_else(missing)?;
-            let text = match self.take_out(&record, &change.package, &change.hunks, &now)? {
-                Some(text) => text,
+            let now = self.text_at(&change.package, u64::MAX)?;
+            let there = now.as_deref().unwrap_or_default();
+            let text = match self.take_out(&record, &change.package, &change.hunks, there)? {
+                // A package that it made goes with the last of its lines.
+                Some(text) if text.is_empty() && change.is_new() => None,
+                Some(text) => Some(text),
                 None => {
-                    let first = self.conflict(&record, &change.package, &now)?;
+                    let first = self.conflict(&record, &change.package, there)?;
                     return Err(Error::Conflict {
                         key: first.0,
                         why: format!("transaction {sequence} cannot be taken back: {}", first.1),
@@ -53,7 +58,8 @@ impl Store {
         self.write_texts(texts, &why)
     }
 
-    /// Brings packages to what they were after a transaction: all of them, or those named. Returns the number of
+    /// Brings packages to what they were after a transaction: all of them, or those named. Packages that there were
+    /// not then are deleted, those that were deleted since come back. Returns the number of
     /// the transaction that does it; `None` if nothing has to change.
     ///
     /// # Errors
@@ -83,9 +89,8 @@ impl Store {
         let wanted = |name: &String| packages.is_empty() || packages.contains(name);
         let mut texts = Vec::new();
         for package in self.changed_since(revision)?.into_iter().filter(wanted) {
-            let now = self.text_at(&package, u64::MAX)?.unwrap_or_default();
-            // A package that came later is empty, since packages are not deleted.
-            let then = self.text_at(&package, revision)?.unwrap_or_default();
+            let now = self.text_at(&package, u64::MAX)?;
+            let then = self.text_at(&package, revision)?;
             if now != then {
                 texts.push((package, now, then));
             }
@@ -93,12 +98,13 @@ impl Store {
         if texts.is_empty() { Ok(None) } else { self.write_texts(texts, why).map(Some) }
     }
 
-    /// Puts whole texts in place of packages, as one transaction; each comes with the text it was made for.
-    fn write_texts(&self, texts: Vec<(String, Vec<u8>, Vec<u8>)>, why: &Why) -> Result<u64> {
-        let whole = |(name, now, then): (String, Vec<u8>, Vec<u8>)| Whole {
+    /// Puts whole texts in place of packages, as one transaction; each comes with the text it was made for. A package
+    /// without a text is deleted.
+    fn write_texts(&self, texts: Vec<(String, Text, Text)>, why: &Why) -> Result<u64> {
+        let whole = |(name, now, then): (String, Text, Text)| Whole {
             place: self.config_place(&name),
             expected: Some(now),
-            text: Arc::new(then),
+            text: then.map(Arc::new),
         };
         let texts: Vec<Whole> = texts.into_iter().map(whole).collect();
         let Some(first) = texts.first() else { return self.revision() };

@@ -96,24 +96,33 @@ impl Store {
             let present = reading.as_ref().map(|reading| Digest::of(&reading.text));
             // How many of the steps are done: the latest state that fits.
             let done = (0..=steps.len()).rev().find(|done| {
-                done.checked_sub(1).and_then(|last| steps.get(last)).map(|step| Some(step.after))
-                    == Some(present)
+                done.checked_sub(1).and_then(|last| steps.get(last)).map(|step| step.left()) == Some(present)
                     || steps.get(*done).is_some_and(|step| step.before == present && !step.unknown)
             });
             let (old, before) = match reading.as_ref() {
                 Some(reading) => (Some(reading.identity), reading.text.clone()),
                 None => (None, Vec::new()),
             };
+            let left = done.map_or(&[][..], |done| &steps[done..]);
+            if let (Some(old), Some(true)) = (old, left.last().map(|last| last.deleted)) {
+                let mut removal = self.removal(&place.path, old)?;
+                if !self.put(&mut removal)? {
+                    continue;
+                }
+                self.settle(&place.path, &removal)?;
+                return self.tidy_up([&place]).map(|()| true);
+            }
+            let is_deletion = steps.last().is_some_and(|last| last.deleted);
             let text = match done {
-                Some(done) => self.after(&place, &steps[done..], before.clone()),
+                Some(_) => self.after(&place, left, before.clone()).filter(|_| !left.is_empty()),
                 // No transaction has left nothing at all, so a crash has taken what was written.
-                None if reading.is_some() && before.is_empty() => {
+                None if reading.is_some() && before.is_empty() && !is_deletion => {
                     self.logged_texts(&place, steps)?.map(|(_, ours)| ours)
                 }
-                None if reading.is_some() => self.reconciled(&place, steps, &before)?,
+                None if reading.is_some() && !is_deletion => self.reconciled(&place, steps, &before)?,
                 None => None,
             };
-            let Some(text) = text.filter(|text| *text != before) else {
+            let Some(text) = text.filter(|text| old.is_none() || *text != before) else {
                 // It is in place, but whoever has put it there may have died before that was durable.
                 return self.settle_for_another(&place).map(|()| false);
             };
@@ -126,6 +135,7 @@ impl Store {
                 self.settle(&place.path, &draft)?;
                 self.tidy_up([&place])?;
                 let metadata = draft.metadata()?;
+                self.keep_attributes(&[(name.to_owned(), metadata.clone())]);
                 let state =
                     State { place: &place, text: Arc::new(text), metadata, in_place: None, step: None };
                 self.publish(&[state], None);

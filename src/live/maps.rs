@@ -283,7 +283,7 @@ impl Inner {
         }
         let is_edited = |entry: &&Entry| match self.store.find(entry.name.as_bytes()) {
             Ok((found, text)) => !self.is_up_to(&entry.map, &found, &text).unwrap_or(true),
-            Err(_) => false,
+            Err(error) => error.code() == Code::NotFound,
         };
         let edited: Vec<String> = table.entries().filter(is_edited).map(|e| e.name.to_string()).collect();
         if !edited.is_empty() {

@@ -165,6 +165,12 @@ impl Log {
         self.segments().is_ok_and(|firsts| !firsts.is_empty())
     }
 
+    /// Returns when the oldest segment that is kept was begun: microseconds since 1970.
+    pub fn begun(&self) -> Option<u64> {
+        let first = *self.segments().ok()?.first()?;
+        self.read(first).ok()?.map(|(head, _)| head.created)
+    }
+
     /// Reports whether a quarter of what the log may take has been written since a revision, or it does not go back
     /// to that any more.
     pub fn has_gone_on(&self, revision: u64) -> Result<bool> {

@@ -211,6 +211,11 @@ impl Reader {
         self.newest.get(package).copied()
     }
 
+    /// Lists the packages there are, as far as the log was read.
+    pub fn packages(&self) -> impl Iterator<Item = &String> {
+        self.newest.keys()
+    }
+
     /// Reads what has become ripe since, but not too much at once.
     ///
     /// # Errors
@@ -236,7 +241,10 @@ impl Reader {
         for Found { record, after, .. } in found.into_iter().take(ripe) {
             (self.sequence, self.at) = (record.sequence, Some(after));
             for change in &record.packages {
-                self.newest.insert(change.package.clone(), change.after);
+                match change.left() {
+                    Some(digest) => drop(self.newest.insert(change.package.clone(), digest)),
+                    None => drop(self.newest.remove(&change.package)),
+                }
             }
             if record.kind == Kind::Heads {
                 continue;

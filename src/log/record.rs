@@ -8,8 +8,10 @@
 //! guard   = 0 | 1 milliseconds boot started baseline
 //! package = name flags [before] after hunks changes
 //! before  = after = length hash
-//! flags   = 1: there is a text before, 2: it is unknown, 4: the changes are left out
+//! flags   = 1: there is a text before, 2: it is unknown, 4: the changes are left out, 8: the file is gone after it
 //! ```
+//!
+//! A package that was deleted has an empty text after that, for versions of cms that do not look at flag 8.
 //!
 //! Of a text that came into an empty package the changes are left out: they are what the text says, and are read
 //! from it again.
@@ -86,6 +88,8 @@ pub struct PackageChange {
     pub(crate) before: Option<Digest>,
     /// The text after.
     pub(crate) after: Digest,
+    /// Whether the package was deleted: its file is gone. The text after is empty then.
+    pub deleted: bool,
     /// Whether the text before is not known, so that what was changed cannot be told.
     pub unknown: bool,
     /// The change of the text, byte for byte.
@@ -95,6 +99,17 @@ pub struct PackageChange {
 }
 
 impl PackageChange {
+    /// Returns the text after; `None` if there is no file.
+    pub(crate) fn left(&self) -> Option<Digest> {
+        (!self.deleted).then_some(self.after)
+    }
+
+    /// Reports whether the package came to be.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.before.is_none() && !self.unknown
+    }
+
     /// Returns the text that came into an empty package.
     fn first_text(&self) -> Option<&[u8]> {
         let was_empty = !self.unknown && self.before.is_none_or(|before| before.len == 0);
@@ -183,7 +198,7 @@ impl Record {
         for package in &self.packages {
             let first = package.first_text().is_some();
             put_bytes(out, package.package.as_bytes());
-            let flags = [package.before.is_some(), package.unknown, first];
+            let flags = [package.before.is_some(), package.unknown, first, package.deleted];
             out.put(&[flags.iter().rev().fold(0, |flags, flag| flags << 1 | u8::from(*flag))]);
             for digest in package.before.iter().chain([&package.after]) {
                 put_number(out, digest.len);
@@ -259,6 +274,7 @@ fn read_digests(reader: &mut Reader<'_>) -> Option<(PackageChange, bool)> {
         package,
         before,
         after: read_digest(reader)?,
+        deleted: flags & 8 != 0,
         unknown: flags & 2 != 0,
         hunks: Vec::new(),
         changes: Vec::new(),
@@ -301,6 +317,7 @@ mod tests {
                 package: "network".into(),
                 before: Some(Digest::of(b"old")),
                 after: Digest::of(b"new"),
+                deleted: false,
                 unknown: false,
                 hunks: hunks::compare(b"a\nb\n", b"a\nc\n"),
                 changes: vec![
@@ -359,6 +376,18 @@ mod tests {
     fn the_bytes_of_a_record_are_pinned() {
         // Another version has to read these: change the version of segments before you change them.
         assert_eq!(crate::map::of_text(&sample().encode()), 433_517_452_247_698_739);
+    }
+
+    #[test]
+    fn a_deletion_is_told_by_a_flag_that_others_do_not_look_at() {
+        let mut record = sample();
+        record.packages[0].after = Digest::of(b"");
+        let kept = record.encode();
+        record.packages[0].deleted = true;
+        let deleted = record.encode();
+        let differs = kept.iter().zip(&deleted).filter(|(a, b)| a != b).count();
+        assert_eq!((kept.len(), differs), (deleted.len(), 1));
+        assert_eq!(Record::decode(&deleted), Some(record));
     }
 
     #[test]

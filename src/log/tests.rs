@@ -40,6 +40,7 @@ fn record(package: &str, old: &str, new: &str) -> Record {
         message: String::new(),
         guard: None,
         packages: vec![PackageChange {
+            deleted: false,
             package: package.into(),
             before: Some(Digest::of(old.as_bytes())),
             after: Digest::of(new.as_bytes()),

@@ -90,7 +90,10 @@ struct End {
 pub(crate) struct Newest {
     /// The transaction that made it.
     pub sequence: u64,
+    /// Its text; an empty one if there is none.
     pub digest: Digest,
+    /// Whether the package was deleted.
+    pub gone: bool,
 }
 
 /// Whether texts are behind the log.
@@ -270,6 +273,12 @@ impl Writer<'_> {
     /// Returns the newest state of a package.
     pub fn newest(&self, package: &str) -> Option<Newest> {
         self.known().packages.get(package).copied()
+    }
+
+    /// Lists the packages the log knows of that were not deleted.
+    pub fn packages(&self) -> Vec<String> {
+        let there = self.known().packages.iter().filter(|(_, newest)| !newest.gone);
+        there.map(|(package, _)| package.clone()).collect()
     }
 
     /// Returns the commit that waits to be confirmed, and its number.
@@ -557,10 +566,12 @@ impl End {
             (_, None) => self.pending.filter(|pending| !ended(*pending)),
         };
         for change in &record.packages {
-            let newest = Newest { sequence: record.sequence, digest: change.after };
+            let newest = Newest { sequence: record.sequence, digest: change.after, gone: change.deleted };
             // The first record of a segment only repeats what was.
             match self.packages.get_mut(&change.package) {
-                Some(known) if record.kind == Kind::Heads && known.digest == change.after => {}
+                Some(known)
+                    if record.kind == Kind::Heads
+                        && (known.digest, known.gone) == (change.after, change.deleted) => {}
                 Some(known) => *known = newest,
                 None => drop(self.packages.insert(change.package.clone(), newest)),
             }

@@ -185,6 +185,7 @@ impl Store {
     fn proposal(&self, changes: Vec<(String, Vec<KeyChange>)>, why: &Why) -> Record {
         let none = Digest { len: 0, hash: 0 };
         let of = |(package, changes): (String, Vec<KeyChange>)| PackageChange {
+            deleted: false,
             package,
             before: None,
             after: none,

@@ -94,7 +94,8 @@ impl Bell {
         let add = |path: &Path, flags| inotify::add_watch(&self.inotify, path, flags).ok();
         let add_config = |path: &Path, flags| inotify::add_watch(&self.edits, path, flags).is_ok();
         let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
-        let written = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO;
+        let written =
+            WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
         // Where it fails, edits are noted by the next commit.
         state.config = add_config(&places.config, written | gone | WatchFlags::ONLYDIR);
         state.control = places.control.as_ref().and_then(|path| add(path, WatchFlags::ATTRIB | gone));

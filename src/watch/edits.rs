@@ -15,6 +15,10 @@ use crate::log::Digest;
 const DEBOUNCE: Duration = Duration::from_millis(50);
 const DEBOUNCE_MOST: Duration = Duration::from_millis(500);
 
+/// How long it takes until it is tried again to write a log that could not be written: at first, and twice as long each
+/// time, up to a minute or so.
+const BARRED: Duration = Duration::from_secs(1);
+
 /// See the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct Edits {
@@ -33,23 +37,24 @@ struct State {
     begun: bool,
     /// Whether somebody is at it.
     busy: bool,
-    /// Whether this process may not write to the log.
-    barred: bool,
+    /// How often in a row the log could not be written.
+    barred: u32,
 }
 
 /// What became of edits that were to be noted.
 enum Outcome {
     Done,
     Again(Vec<String>),
-    Barred,
+    /// This process may not write to the log, at least now.
+    Barred(Vec<String>),
 }
 
 impl Edits {
     /// Returns when it is time to look, if this process is to.
     pub fn due(&self) -> Option<Instant> {
         let state = lock(&self.state);
-        // Whoever is at it, or must not be, is not to be waited for.
-        state.due.filter(|_| !state.busy && !state.barred)
+        // Whoever is at it is not to be waited for.
+        state.due.filter(|_| !state.busy)
     }
 
     /// Takes the names of files that were written, and notes edits of those that are at rest.
@@ -59,6 +64,7 @@ impl Edits {
         if !state.begun {
             state.begun = true;
             state.names.extend(live.store().packages().unwrap_or_default());
+            state.names.extend(lock(tail).packages());
             state.due = Some(now);
         }
         if !heard.is_empty() {
@@ -66,7 +72,7 @@ impl Edits {
             state.due = Some((now + DEBOUNCE).min(first + DEBOUNCE_MOST));
             state.names.extend(heard);
         }
-        if state.barred || state.busy || state.due.is_none_or(|due| due > now) {
+        if state.busy || state.due.is_none_or(|due| due > now) {
             return;
         }
         state.busy = true;
@@ -80,8 +86,14 @@ impl Edits {
         state.busy = false;
         state.tries = 0;
         match outcome {
-            Outcome::Done => {}
-            Outcome::Barred => state.barred = true,
+            Outcome::Done => state.barred = 0,
+            Outcome::Barred(names) => {
+                // It may be allowed again: a file system that was read-only for a moment. Or somebody else notes them.
+                state.names.extend(names);
+                let pause = BARRED * 2_u32.saturating_pow(state.barred.min(6));
+                state.barred = state.barred.saturating_add(1);
+                (state.tries, state.due) = (tries, earliest(state.due, Some(Instant::now() + pause)));
+            }
             Outcome::Again(names) => {
                 state.names.extend(names);
                 state.tries = tries + 1;
@@ -114,19 +126,22 @@ fn note(live: &Live, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool)
     }
     match live.store().note_edits_of(&edited) {
         Ok(true) => Outcome::Done,
-        Ok(false) => Outcome::Barred,
-        Err(error) if error.code() == Code::Permission => Outcome::Barred,
+        Ok(false) => Outcome::Barred(edited),
+        Err(error) if error.code() == Code::Permission => Outcome::Barred(edited),
         Err(_) => Outcome::Again(edited),
     }
 }
 
 /// Reports whether the text of a package is not what the log says it is.
 fn differs(live: &Live, tail: &Mutex<Tail>, name: &str) -> bool {
-    let Ok(place) = live.store().place(name.as_bytes()) else { return false };
+    let place = live.store().config_place(name);
     // A commit may be made while the text is read.
     let before = lock(tail).newest(name);
-    let Ok((text, _)) = live.store().read_settled(&place) else { return false };
-    let text = Some(Digest::of(&text));
+    let text = match live.store().read_settled(&place) {
+        Ok((text, _)) => Some(Digest::of(&text)),
+        Err(_) if crate::ledger::is_gone(&place.path) => None,
+        Err(_) => return false,
+    };
     let mut tail = lock(tail);
     if before != text {
         let _ = tail.read_on(live);

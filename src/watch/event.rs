@@ -113,6 +113,7 @@ impl Event {
         for name in names {
             if !packages.iter().any(|package| package.package == name) {
                 packages.push(PackageChange {
+                    deleted: false,
                     package: name.to_owned(),
                     before: None,
                     after: Digest { len: 0, hash: 0 },

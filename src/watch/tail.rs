@@ -75,6 +75,11 @@ impl Tail {
         self.reader.sequence()
     }
 
+    /// Lists the packages there are, as far as the log was read.
+    pub fn packages(&self) -> Vec<String> {
+        self.reader.packages().cloned().collect()
+    }
+
     /// Returns the newest state of a package, as far as the log was read.
     pub fn newest(&self, package: &str) -> Option<Digest> {
         self.reader.newest(package)

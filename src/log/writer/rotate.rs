@@ -29,6 +29,7 @@ impl Writer<'_> {
             package: package.clone(),
             before: None,
             after: newest.digest,
+            deleted: newest.gone,
             unknown: false,
             hunks: Vec::new(),
             changes: Vec::new(),

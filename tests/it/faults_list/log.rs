@@ -1,10 +1,15 @@
 //! The log, and everything that names a revision.
 
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::process::Stdio;
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use cms::log::{Content, What};
+use cms::files::{Call, Files, Probe};
+use cms::log::{Content, Kind, What};
 use cms::{Error, Live, Options, Store};
 
 use crate::cli::Sandbox;
@@ -226,4 +231,263 @@ fn s4_a_watch_since_a_snapshot_misses_nothing() {
     let mut watch = live.watch("network", Some(snapshot.revision())).expect("opens");
     let event = watch.next(Some(Duration::from_secs(5))).expect("readable").expect("it is told");
     assert_eq!(event.change(0).expect("one").key(), b"network.lan.ipaddr");
+}
+
+/// A store whose package `p` was given the values 2 and 3, and the revisions after that.
+fn with_two_revisions() -> (Sandbox, u64, u64) {
+    let sandbox = Sandbox::new();
+    sandbox.write("p", "config a b\n\toption x 1\n");
+    sandbox.ok(&["history", "--number", "1"]);
+    let live = open(&sandbox);
+    let two = set(&live, "p.b.x", "2").expect("committed");
+    let three = set(&live, "p.b.x", "3").expect("committed");
+    (sandbox, two, three)
+}
+
+fn remove(sandbox: &Sandbox, package: &str) {
+    std::fs::remove_file(sandbox.path("config").join(package)).expect("it was there");
+}
+
+#[test]
+fn s3_a_deleted_package_is_a_transaction_that_can_be_taken_back() {
+    let (sandbox, two, three) = with_two_revisions();
+    let (at_two, at_three) = (two.to_string(), three.to_string());
+    let live = open(&sandbox);
+    assert!(live.get(b"p.b.x", |_| ()).expect("readable").is_some());
+    let mut watch = live.watch("p", None).expect("opens");
+    remove(&sandbox, "p");
+    let event = watch.next(Some(Duration::from_secs(5))).expect("readable").expect("the watch is told");
+    assert_eq!(event.record().kind, Kind::FileEdit);
+    assert!(event.record().packages[0].deleted);
+    let keys: Vec<_> = event.changes().map(|changed| changed.kind()).collect();
+    assert_eq!(keys, ["delete", "delete"], "the option and the section");
+    assert_eq!(live.revision(), three + 1);
+    assert!(live.get(b"p.b.x", |_| ()).expect("readable").is_none());
+    let told = sandbox.ok(&["history", "p"]);
+    assert!(told.contains("p: the package was deleted") && told.contains("-p.b.x='3'"), "{told}");
+
+    for (revision, value) in [(&at_three, "3"), (&at_two, "2"), (&at_three, "3")] {
+        sandbox.ok(&["rollback", revision]);
+        assert_eq!(sandbox.ok(&["get", "p.b.x"]), format!("{value}\n"));
+        assert_eq!(sandbox.ok(&["get", "--at", revision, "p.b.x"]), format!("{value}\n"));
+    }
+    // The revision after the deletion is one without the package.
+    sandbox.ok(&["rollback", &(three + 1).to_string()]);
+    assert!(!sandbox.path("config").join("p").exists());
+    sandbox.fails(1, &["get", "p.b.x"]);
+    sandbox.ok(&["undo"]);
+    assert_eq!(sandbox.ok(&["get", "p.b.x"]), "3\n");
+    let said = sandbox.fails(1, &["rollback", "18446744073709551615"]);
+    assert!(said.contains("the last one is"), "{said}");
+}
+
+#[test]
+fn s3_whoever_looks_next_notes_a_deletion() {
+    for looks in ["history", "refresh", "commit", "snapshot", "restore"] {
+        let (sandbox, _, three) = with_two_revisions();
+        let live = open(&sandbox);
+        assert!(live.get(b"p.b.x", |_| ()).expect("readable").is_some());
+        sandbox.ok(&["backup", sandbox.path("backup").to_str().expect("UTF-8")]);
+        remove(&sandbox, "p");
+        match looks {
+            "history" => drop(sandbox.ok(&["history"])),
+            "refresh" => drop(live.refresh().expect("refreshed")),
+            "commit" => live.store().replace(b"p", b"config a b\n\toption x 4\n").expect("committed"),
+            "snapshot" => drop(sandbox.ok(&["snapshot", "one"])),
+            _ => drop(sandbox.ok(&["restore", sandbox.path("backup").to_str().expect("UTF-8")])),
+        }
+        let record = live.store().transaction(three + 1).expect("it was noted");
+        assert!(record.package("p").is_some_and(|change| change.deleted), "{looks}: {record:?}");
+        assert_eq!(live.store().text_at("p", three + 1).expect("known"), None, "{looks}");
+        let before = live.store().text_at("p", three).expect("known").expect("there was one");
+        assert_eq!(before, b"config a b\n\toption x 3\n", "{looks}");
+    }
+}
+
+#[test]
+fn s3_a_package_that_was_made_by_hand_is_noted() {
+    let (sandbox, _, three) = with_two_revisions();
+    sandbox.write("made", "config a b\n\toption x 1\n");
+    let told = sandbox.ok(&["history", "made"]);
+    assert!(told.contains("(file-edit)") && told.contains("+made.b.x='1'"), "{told}");
+    sandbox.ok(&["rollback", &three.to_string()]);
+    assert!(!sandbox.path("config").join("made").exists());
+    sandbox.ok(&["undo"]);
+    assert_eq!(sandbox.read("made"), "config a b\n\toption x 1\n");
+}
+
+#[test]
+fn a11_what_came_later_is_deleted_by_rollback_and_restore() {
+    let (sandbox, _, three) = with_two_revisions();
+    let backup = sandbox.path("backup");
+    sandbox.ok(&["backup", backup.to_str().expect("UTF-8")]);
+    let store = Store::new(options(&sandbox));
+    store.replace(b"later", b"config a b\n").expect("committed");
+    sandbox.ok(&["restore", backup.to_str().expect("UTF-8")]);
+    assert!(!sandbox.path("config").join("later").exists());
+    sandbox.ok(&["undo"]);
+    assert_eq!(sandbox.read("later"), "config a b\n");
+    sandbox.ok(&["rollback", &three.to_string()]);
+    assert!(!sandbox.path("config").join("later").exists());
+    assert!(!sandbox.ok(&["list"]).contains("later"));
+}
+
+#[test]
+fn a5_a_package_comes_back_with_its_mode_and_owner() {
+    for back in ["rollback", "undo", "restore"] {
+        let (sandbox, _, three) = with_two_revisions();
+        let path = sandbox.path("config").join("p");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("allowed");
+        let root = rustix::process::geteuid().is_root();
+        if root {
+            std::os::unix::fs::chown(&path, Some(1234), Some(4321)).expect("root may");
+        } else {
+            eprintln!("not root: owners are not tried");
+        }
+        let wanted = std::fs::metadata(&path).expect("there");
+        sandbox.ok(&["set", "--commit", "p.b.x=4"]);
+        let backup = sandbox.path("backup");
+        sandbox.ok(&["backup", backup.to_str().expect("UTF-8")]);
+        remove(&sandbox, "p");
+        match back {
+            "rollback" => sandbox.ok(&["rollback", &(three + 1).to_string()]),
+            "undo" => sandbox.ok(&["undo"]),
+            _ => sandbox.ok(&["restore", backup.to_str().expect("UTF-8")]),
+        };
+        let found = std::fs::metadata(&path).expect("it is back");
+        let of = |found: &std::fs::Metadata| (found.mode() & 0o7777, found.uid(), found.gid());
+        assert_eq!(of(&found), of(&wanted), "{back}");
+    }
+}
+
+/// Has everything fail from a call on, as if the process had died there.
+struct Death {
+    at: usize,
+    count: AtomicUsize,
+}
+
+impl Probe for Death {
+    fn before(&self, _: Call, _: &Path) -> io::Result<usize> {
+        match self.count.fetch_add(1, Ordering::Relaxed) {
+            count if count >= self.at => Err(io::Error::from_raw_os_error(5)),
+            _ => Ok(usize::MAX),
+        }
+    }
+}
+
+#[test]
+fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
+    let mut at = 0;
+    loop {
+        let (sandbox, _, three) = with_two_revisions();
+        let store = Store::new(options(&sandbox));
+        store.replace(b"later", b"config a b\n").expect("committed");
+        let last = store.revision().expect("there is a log");
+        let death = Arc::new(Death { at, count: AtomicUsize::new(0) });
+        let files = Files::probed(Arc::clone(&death) as Arc<dyn Probe>);
+        let dying = Store::new(Options { files, ..options(&sandbox) });
+        let done = dying.rollback(three, &[], None);
+        drop(dying);
+        let live = open(&sandbox);
+        live.store().note_edits().expect("noted");
+        let is_there = sandbox.path("config").join("later").exists();
+        let records = live.store().history(None, 100).expect("readable");
+        let rolled: Vec<_> = records.iter().filter(|record| record.kind == Kind::Rollback).collect();
+        assert!(records.iter().all(|record| record.kind != Kind::FileEdit), "call {at}: {records:?}");
+        let taken_back = records.iter().any(|record| record.kind == Kind::Undo);
+        assert_eq!(is_there, rolled.is_empty() || taken_back, "call {at}: {records:?}");
+        assert!(done.is_err() || !is_there, "call {at}");
+        assert_eq!(live.get(b"later.b", |_| ()).expect("readable").is_some(), is_there, "call {at}");
+        assert_eq!(
+            live.store().text_at("later", last).expect("known").as_deref(),
+            Some(&b"config a b\n"[..])
+        );
+        let litter: Vec<_> = std::fs::read_dir(sandbox.path("config"))
+            .expect("readable")
+            .map(|entry| entry.expect("an entry").file_name())
+            .filter(|name| name.to_string_lossy().starts_with('.'))
+            .collect();
+        if death.count.load(Ordering::Relaxed) <= at {
+            assert!(done.is_ok() && litter.is_empty(), "{litter:?}");
+            return;
+        }
+        at += 1;
+    }
+}
+
+#[test]
+fn x_l1_a_watch_that_could_not_write_the_log_notes_edits_again() {
+    /// Fails to open the lock of the log, as a file system does that is read-only for a moment.
+    struct Barred(AtomicUsize);
+    impl Probe for Barred {
+        fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
+            let is_append =
+                call == Call::Write && path.extension().is_some_and(|extension| extension == "log");
+            match is_append && self.0.load(Ordering::Relaxed) == 1 {
+                true => Err(io::Error::from_raw_os_error(30)),
+                false => Ok(usize::MAX),
+            }
+        }
+    }
+    let (sandbox, ..) = with_two_revisions();
+    let barred = Arc::new(Barred(AtomicUsize::new(0)));
+    let files = Files::probed(Arc::clone(&barred) as Arc<dyn Probe>);
+    let live = Live::open(Options { files, ..options(&sandbox) }).expect("opens");
+    let mut watch = live.watch("p", None).expect("opens");
+    barred.0.store(1, Ordering::Relaxed);
+    sandbox.write("p", "config a b\n\toption x 5\n");
+    assert!(watch.next(Some(Duration::from_millis(1500))).expect("readable").is_none());
+    barred.0.store(0, Ordering::Relaxed);
+    let event = watch.next(Some(Duration::from_secs(10))).expect("readable").expect("it is told in the end");
+    assert_eq!(event.change(0).expect("one").key(), b"p.b.x");
+}
+
+/// Packages of an archive, each a name and a text.
+type Packages<'a> = &'a [(&'a str, &'a [u8])];
+
+#[test]
+fn x_m12_restore_takes_only_what_can_be_packages() {
+    use std::fmt::Write;
+    let sandbox = Sandbox::new();
+    let archive = |packages: Packages<'_>| {
+        let mut body = Vec::new();
+        for (name, text) in packages {
+            body.extend_from_slice(format!("package {name} {}\n", text.len()).as_bytes());
+            body.extend_from_slice(text);
+            body.push(b'\n');
+        }
+        let sum = <sha2::Sha256 as sha2::Digest>::digest(&body);
+        let sum = sum.iter().fold(String::new(), |mut sum, byte| {
+            write!(sum, "{byte:02x}").expect("a string");
+            sum
+        });
+        let head =
+            "cms-snapshot 1\nlabel a\u{1b}[31mb\ntime 2026-11-21T08:02:22.123456Z\nrevision 1\nsource x\n";
+        let path = sandbox.path("archive");
+        std::fs::write(&path, [format!("{head}sha256 {sum}\n\n").as_bytes(), &body].concat())
+            .expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let good: &[u8] = b"config a b\n";
+    let before = sandbox.read("network");
+    let bad: [(&str, Packages<'_>); 6] = [
+        ("does not parse", &[("p", b"config a 'b\n"), ("q", good)]),
+        ("a NUL byte", &[("p", b"config a b\n\toption x 'a\0b'\n")]),
+        ("a package twice", &[("p", good), ("p", b"config a c\n")]),
+        ("a hidden file", &[(".hidden", good)]),
+        ("a name with a dot", &[("a.b", good)]),
+        ("a path", &[("a/b", good)]),
+    ];
+    for (what, packages) in bad {
+        let path = archive(packages);
+        let output = sandbox.run(&["restore", &path]);
+        assert!(!output.status.success(), "{what}");
+        assert_eq!(sandbox.read("network"), before, "{what}");
+        assert!(std::fs::read_dir(sandbox.path("config")).expect("readable").count() == 1, "{what}");
+    }
+    let output = sandbox.run(&["restore", &archive(&[("p", good)])]);
+    assert!(output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains('\u{1b}') && said.contains("\\u{1b}"), "{said}");
+    assert_eq!(sandbox.read("p"), "config a b\n");
 }

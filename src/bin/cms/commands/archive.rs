@@ -45,6 +45,12 @@ fn whole(info: &cms::ArchiveInfo) -> Result<Exit, Failure> {
     Err(Failure::Other(Exit::Permission, text))
 }
 
+/// Writes control characters as escapes: the text may come from anywhere.
+fn escaped(text: &str) -> String {
+    let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(show).collect()
+}
+
 fn micros() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_micros()).unwrap_or(0)
@@ -72,9 +78,9 @@ pub fn snapshots(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
             &time[..19],
             info.revision,
             info.size,
-            info.source,
+            escaped(&info.source),
             kind(&info),
-            info.label
+            escaped(&info.label)
         ))?;
     }
     Ok(Exit::Ok)
@@ -101,7 +107,7 @@ pub fn restore(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 }
 
 pub fn restore_archive(context: &mut Context, archive: &Archive) -> Result<Exit, Failure> {
-    let what = format!("back at '{}' of {}", archive.info.label, clock::show(archive.info.time));
+    let what = format!("back at '{}' of {}", escaped(&archive.info.label), clock::show(archive.info.time));
     if context.dry_run {
         context.note(&format!("would go {what}"));
         return Ok(Exit::Ok);

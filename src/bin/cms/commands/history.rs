@@ -87,6 +87,8 @@ pub fn change_json(package: &str, change: &KeyChange) -> Json {
 
 pub fn record_json(record: &Record, users: &mut Users) -> Json {
     let packages: Vec<&str> = record.packages.iter().map(|change| change.package.as_str()).collect();
+    let gone = record.packages.iter().filter(|change| change.deleted);
+    let deleted: Vec<&str> = gone.map(|change| change.package.as_str()).collect();
     let changes: Vec<Json> = record
         .packages
         .iter()
@@ -97,7 +99,7 @@ pub fn record_json(record: &Record, users: &mut Users) -> Json {
         "user": users.name(record.uid), "pid": record.pid, "source": record.source,
         "kind": record.kind.name(), "refers": record.refers, "message": record.message,
         "confirm_within_ms": record.guard.map(|guard| guard.milliseconds),
-        "packages": packages, "changes": changes,
+        "packages": packages, "deleted": deleted, "changes": changes,
     })
 }
 
@@ -147,7 +149,9 @@ pub fn history(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
                 context.put_line(&[b"    ", &change_line(&package.package, change)[..]].concat())?;
             }
             let silent = package.changes.is_empty() && record.kind != Kind::Baseline && key.is_none();
-            if package.unknown {
+            if package.deleted {
+                context.say(&format!("    {}: the package was deleted", package.package))?;
+            } else if package.unknown {
                 context.say(&format!("    {}: what was changed is not known", package.package))?;
             } else if silent {
                 context.say(&format!("    {}: only comments or layout", package.package))?;
