@@ -153,10 +153,8 @@ pub enum Damage {
 impl Damage {
     fn hint(self) -> Option<&'static str> {
         match self {
-            Self::Map => Some("'cms rebuild' makes it anew from the text"),
-            Self::Log => {
-                Some("'cms audit verify' tells how much, 'cms repair' sets it aside and begins a new log")
-            }
+            Self::Map => Some("it can be made anew from the text"),
+            Self::Log => Some("check the log to see how much, and repair it"),
             Self::Archive => None,
             Self::Handle => Some("open the store anew"),
         }
@@ -275,7 +273,8 @@ impl Error {
         move |source| Self::Io { op, path, source }
     }
 
-    /// Returns a suggestion of what to do about it, where there is one.
+    /// Returns a suggestion of what to do about it, where there is one. It names no command and no function: each
+    /// interface has its own.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {

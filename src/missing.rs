@@ -58,19 +58,18 @@ impl Missing {
     /// Returns a suggestion of what to do about it, where there is one.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::ConfigDir(_) => Some("make it, or name another with CMS_CONFIG_DIR or 'cms -c DIR'"),
-            Self::Log => Some("name one with CMS_STATE_DIR or 'cms --state-dir DIR'"),
-            Self::RunDir => Some("name one with CMS_RUN_DIR or 'cms --run-dir DIR'"),
+            Self::ConfigDir(_) => Some("make it, or name another configuration directory"),
+            Self::Log => Some("name a state directory that can be written"),
+            Self::RunDir => Some("name a run directory that can be written"),
             Self::Revision { .. } => Some(
-                "a revision is a number, -N, @{10 min ago}, @{2026-11-21 08:02} or the label of a snapshot; \
-                 see 'cms history' and 'cms snapshots'",
+                "a revision is a number, -N, @{10 min ago}, @{2026-11-21 08:02} or the label of a snapshot",
             ),
-            Self::Unlogged { .. } => Some("'cms list' lists the packages there are"),
-            Self::Before { .. } => Some("'cms history PACKAGE' tells when it came"),
-            Self::TooOld { .. } => Some("'cms history' lists what is kept, CMS_LOG_SIZE says how much is"),
-            Self::Transaction(_) => Some("'cms history' lists those that are kept"),
-            Self::Snapshot(_) => Some("'cms snapshots' lists them"),
-            Self::Pending { asked: Some(_), waiting: Some(_) } => Some("'cms pending' tells more of it"),
+            Self::Unlogged { .. } => Some("see which packages there are"),
+            Self::Before { .. } => Some("see the history of the package"),
+            Self::TooOld { .. } => Some("see the history for what is kept, and keep more of the log"),
+            Self::Transaction(_) => Some("see the history for those that are kept"),
+            Self::Snapshot(_) => Some("see which snapshots there are"),
+            Self::Pending { asked: Some(_), waiting: Some(_) } => Some("see which one waits"),
             Self::File(_) | Self::Pending { .. } => None,
         }
     }

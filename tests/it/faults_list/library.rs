@@ -173,3 +173,32 @@ fn a13_too_little_memory_is_an_error_and_not_the_end() {
     }
     assert!(refused > 0 && done > 0, "{refused} refused, {done} done");
 }
+
+#[test]
+fn m13_hints_of_the_library_name_no_commands() {
+    let fixture = Fixture::new(&[("p", "config a 'b'\n")]);
+    let live = fixture.live();
+    let store = live.store();
+    let mut transaction = live.begin().expect("begun");
+    transaction.set(b"p.b.o", b"1").expect("set");
+    transaction.commit().expect("committed");
+    let mut elsewhere = fixture.options();
+    elsewhere.dirs.config.path = fixture.path("nowhere");
+    let errors = [
+        Live::open(elsewhere).map(drop),
+        store.find_revision("nope").map(drop),
+        store.find_revision("99").map(drop),
+        store.undo(99, None).map(drop),
+        store.rollback(99, &[], None).map(drop),
+        store.labelled("nope").map(drop),
+        store.confirm(Some(7), None).map(drop),
+    ];
+    let mut hints = 0;
+    for error in errors {
+        let error = error.expect_err("nothing of the kind is there");
+        let hint = error.hint().unwrap_or_default();
+        assert!(!hint.contains("cms") && !hint.contains("CMS_"), "{error}: {hint}");
+        hints += usize::from(!hint.is_empty());
+    }
+    assert!(hints > 4, "{hints}");
+}

@@ -93,10 +93,7 @@ impl Failure {
 
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Store(Error::NotFound { key }) if !key.contains(['.', '/']) => {
-                Some("'cms list' lists the packages, 'cms import' makes one")
-            }
-            Self::Store(error) => error.hint(),
+            Self::Store(error) => super::hint::of(error),
             Self::Usage(_) => Some("see 'cms help'"),
             _ => None,
         }

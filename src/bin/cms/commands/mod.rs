@@ -10,6 +10,7 @@ mod docs;
 mod edits;
 mod failure;
 mod gather;
+mod hint;
 mod history;
 mod hook;
 mod json;

@@ -1,0 +1,38 @@
+//! What a person may do about an error, in terms of the command line. The library's own hints name no commands, since
+//! programs in other languages show them too.
+
+use cms::{Damage, Error, Missing};
+
+/// Returns a suggestion, where there is one.
+pub fn of(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::NotFound { key } if !key.contains(['.', '/']) => {
+            Some("'cms list' lists the packages, 'cms import' makes one")
+        }
+        Error::Damaged { what: Damage::Map, .. } => Some("'cms rebuild' makes it anew from the text"),
+        Error::Damaged { what: Damage::Log, .. } => {
+            Some("'cms audit verify' tells how much, 'cms repair' sets it aside and begins a new log")
+        }
+        Error::Missing(missing) => of_missing(missing).or_else(|| error.hint()),
+        _ => error.hint(),
+    }
+}
+
+fn of_missing(missing: &Missing) -> Option<&'static str> {
+    match missing {
+        Missing::ConfigDir(_) => Some("make it, or name another with CMS_CONFIG_DIR or 'cms -c DIR'"),
+        Missing::Log => Some("name one with CMS_STATE_DIR or 'cms --state-dir DIR'"),
+        Missing::RunDir => Some("name one with CMS_RUN_DIR or 'cms --run-dir DIR'"),
+        Missing::Revision { .. } => Some(
+            "a revision is a number, -N, @{10 min ago}, @{2026-11-21 08:02} or the label of a snapshot; \
+             see 'cms history' and 'cms snapshots'",
+        ),
+        Missing::Unlogged { .. } => Some("'cms list' lists the packages there are"),
+        Missing::Before { .. } => Some("'cms history PACKAGE' tells when it came"),
+        Missing::TooOld { .. } => Some("'cms history' lists what is kept, CMS_LOG_SIZE says how much is"),
+        Missing::Transaction(_) => Some("'cms history' lists those that are kept"),
+        Missing::Snapshot(_) => Some("'cms snapshots' lists them"),
+        Missing::Pending { asked: Some(_), waiting: Some(_) } => Some("'cms pending' tells more of it"),
+        _ => None,
+    }
+}
