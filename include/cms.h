@@ -338,6 +338,8 @@ typedef struct {
     cms_bytes source;
     // What the author had to say.
     cms_bytes message;
+    // For a commit that is taken back unless it is confirmed: within how many milliseconds; else 0.
+    uint64_t confirm_within;
 } cms_transaction;
 
 // A change of one key. The strings are valid until the next cms_history_change of the same history, or
@@ -724,8 +726,15 @@ cms_status cms_txn_info(const cms_txn *txn,
 // Says why, for the history.
 cms_status cms_txn_set_message(cms_txn *txn, const char *message);
 
-// Has the transaction taken back unless cms_confirm is called, by anyone, within so many milliseconds after the
-// commit.
+// Has the transaction taken back unless it is confirmed, with cms_confirm or "cms confirm", within so many milliseconds
+// after the commit. Then the keys it has changed go back to what they were, whoever has changed them since; other
+// changes stay. If a commit waits to be confirmed already, this one joins it: they go or stay together, and the time
+// given last counts for all.
+//
+// cms_txn_commit starts a guard that takes it back in time, whatever becomes of the program: a process of its own, if
+// there is a `cms` in PATH or where programs mostly are; otherwise a thread, which ends with the program. If there can
+// be neither, it returns CMS_ERR_IO and nothing is committed. Whoever opens the store after the time is up takes the
+// commit back as well.
 cms_status cms_txn_set_confirm(cms_txn *txn,
                                uint64_t milliseconds);
 
@@ -864,10 +873,29 @@ cms_status cms_pending(const cms_store *store,
                        uint64_t *transaction,
                        uint64_t *milliseconds);
 
-// Confirms the commit that waits for it. `transaction` is its number, or 0 for whichever it is.
+// Looks for the transactions that wait to be confirmed, the oldest first: by whom, when, and what each has changed. What
+// was before goes back unless cms_confirm is called.
+//
+// CMS_ERR_NOT_FOUND: none waits.
+cms_status cms_pending_open(const cms_store *store,
+                            cms_history **history);
+
+// Tells whoever has committed the transaction `revision` that another one waits to be confirmed: what, by whom, how
+// long, and which of the keys it has changed go back with that. The text is for people. It is written to `buffer`, as
+// in cms_get. It costs next to nothing if nothing waits.
+//
+// CMS_ERR_END: there is nothing to tell.
+cms_status cms_notice(const cms_store *store,
+                      uint64_t revision,
+                      char *buffer,
+                      size_t size,
+                      size_t *len);
+
+// Confirms the commit that waits for it, and all that wait with it. `transaction` is its number, or 0 for whichever it is.
 //
 // CMS_ERR_NOT_FOUND: none waits, or another one. Otherwise as cms_txn_commit.
-cms_status cms_confirm(const cms_store *store, uint64_t transaction);
+cms_status cms_confirm(const cms_store *store,
+                       uint64_t transaction);
 
 // Keeps the committed state of all packages under a label, until cms_delete_label. `revision` gets the number
 // of the last transaction in it, and may be NULL.
@@ -954,6 +982,9 @@ void cms_report_free(cms_report *report);
 //
 // Edits of the texts by others are noted, once a file is at rest, and told as transactions; those of comments
 // only are not told.
+//
+// A watch of everything, "*", also gets the confirmation of a commit: an event of kind CMS_BY_CONFIRM, without changes.
+// What is to be confirmed says so by `confirm_within`; what was not is taken back by an event of kind CMS_BY_ROLLBACK.
 //
 // CMS_ERR_INVALID: the pattern. CMS_ERR_STALE: the log does not go back that far. CMS_ERR_FULL: the store has
 // 1000 watches and subscriptions already. CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be

@@ -20,6 +20,18 @@ pub struct cms_history {
     change: Option<Shown>,
 }
 
+impl cms_history {
+    /// Makes one of transactions, in their order.
+    pub(crate) fn of(records: Vec<Record>) -> Self {
+        Self {
+            records: records.into_iter(),
+            said: Said::default(),
+            changes: Vec::new().into_iter(),
+            change: None,
+        }
+    }
+}
+
 /// The lines of a package, from the first to the last. One thread uses one at a time.
 pub struct cms_blame {
     lines: std::vec::IntoIter<BlameLine>,
@@ -65,6 +77,8 @@ sized! {
         pub source: cms_bytes,
         /// What the author had to say.
         pub message: cms_bytes,
+        /// For a commit that is taken back unless it is confirmed: within how many milliseconds; else 0.
+        pub confirm_within: u64,
     }
 }
 
@@ -136,9 +150,7 @@ pub unsafe extern "C" fn cms_history_open(
         // Who may not write the log may still read it.
         let _ = store.note_edits();
         let most = if most == 0 { usize::MAX } else { most };
-        let records = store.history(key.as_ref(), most)?.into_iter();
-        let history =
-            cms_history { records, said: Said::default(), changes: Vec::new().into_iter(), change: None };
+        let history = cms_history::of(store.history(key.as_ref(), most)?);
         // SAFETY: not NULL.
         unsafe { give_handle(place, history) };
         Ok(())
@@ -273,6 +285,7 @@ const UNKNOWN: cms_transaction = cms_transaction {
     kind: 0,
     source: cms_bytes::EMPTY,
     message: cms_bytes::EMPTY,
+    confirm_within: 0,
 };
 
 impl Said {
@@ -300,6 +313,7 @@ impl Said {
             kind,
             source: cms_bytes::of(self.source.as_bytes()),
             message: cms_bytes::of(self.message.as_bytes()),
+            confirm_within: record.guard.map_or(0, |guard| guard.milliseconds),
         }
     }
 }

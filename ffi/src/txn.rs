@@ -264,8 +264,15 @@ pub unsafe extern "C" fn cms_txn_set_message(txn: *mut cms_txn, message: *const 
     })
 }
 
-/// Has the transaction taken back unless cms_confirm is called, by anyone, within so many milliseconds after the
-/// commit.
+/// Has the transaction taken back unless it is confirmed, with cms_confirm or "cms confirm", within so many milliseconds
+/// after the commit. Then the keys it has changed go back to what they were, whoever has changed them since; other
+/// changes stay. If a commit waits to be confirmed already, this one joins it: they go or stay together, and the time
+/// given last counts for all.
+///
+/// cms_txn_commit starts a guard that takes it back in time, whatever becomes of the program: a process of its own, if
+/// there is a `cms` in PATH or where programs mostly are; otherwise a thread, which ends with the program. If there can
+/// be neither, it returns CMS_ERR_IO and nothing is committed. Whoever opens the store after the time is up takes the
+/// commit back as well.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set_confirm(txn: *mut cms_txn, milliseconds: u64) -> cms_status {
     guard(|| {

@@ -4,9 +4,10 @@ use std::ffi::c_char;
 
 use cms_core::{Error, Missing};
 
-use crate::handle::{give, handle, message_of};
+use crate::handle::{check_buffer, give, give_handle, handle, message_of, put_value, wanted};
+use crate::history::cms_history;
 use crate::open::cms_store;
-use crate::status::{cms_status, guard};
+use crate::status::{Failure, cms_status, guard};
 
 /// Takes a transaction back, and leaves what was changed since. `message` may be NULL. `revision` gets the number
 /// of the transaction that does it, and may be NULL.
@@ -81,7 +82,52 @@ pub unsafe extern "C" fn cms_pending(
     })
 }
 
-/// Confirms the commit that waits for it. `transaction` is its number, or 0 for whichever it is.
+/// Looks for the transactions that wait to be confirmed, the oldest first: by whom, when, and what each has changed. What
+/// was before goes back unless cms_confirm is called.
+///
+/// CMS_ERR_NOT_FOUND: none waits.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_pending_open(
+    store: *const cms_store,
+    history: *mut *mut cms_history,
+) -> cms_status {
+    guard(|| {
+        let place = wanted(history, "history")?;
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        let none = Missing::Pending { asked: None, waiting: None };
+        let waiting = store.waiting()?.ok_or(Error::from(none))?;
+        // SAFETY: not NULL.
+        unsafe { give_handle(place, cms_history::of(waiting.transactions)) };
+        Ok(())
+    })
+}
+
+/// Tells whoever has committed the transaction `revision` that another one waits to be confirmed: what, by whom, how
+/// long, and which of the keys it has changed go back with that. The text is for people. It is written to `buffer`, as
+/// in cms_get. It costs next to nothing if nothing waits.
+///
+/// CMS_ERR_END: there is nothing to tell.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_notice(
+    store: *const cms_store,
+    revision: u64,
+    buffer: *mut c_char,
+    size: usize,
+    len: *mut usize,
+) -> cms_status {
+    guard(|| {
+        check_buffer(buffer, size)?;
+        // SAFETY: C keeps the conventions.
+        let store = unsafe { handle(store, "store") }?.0.store();
+        let notice = store.notice_of(revision)?.ok_or(Failure::End)?;
+        // SAFETY: the same.
+        unsafe { put_value(notice.to_string().as_bytes(), buffer, size, len) };
+        Ok(())
+    })
+}
+
+/// Confirms the commit that waits for it, and all that wait with it. `transaction` is its number, or 0 for whichever it is.
 ///
 /// CMS_ERR_NOT_FOUND: none waits, or another one. Otherwise as cms_txn_commit.
 #[unsafe(no_mangle)]

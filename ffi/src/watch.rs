@@ -60,6 +60,9 @@ impl cms_event {
 /// Edits of the texts by others are noted, once a file is at rest, and told as transactions; those of comments
 /// only are not told.
 ///
+/// A watch of everything, "*", also gets the confirmation of a commit: an event of kind CMS_BY_CONFIRM, without changes.
+/// What is to be confirmed says so by `confirm_within`; what was not is taken back by an event of kind CMS_BY_ROLLBACK.
+///
 /// CMS_ERR_INVALID: the pattern. CMS_ERR_STALE: the log does not go back that far. CMS_ERR_FULL: the store has
 /// 1000 watches and subscriptions already. CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be
 /// written.

@@ -325,6 +325,36 @@ def test_a_transaction_reads_its_own_changes_and_goes_back_to_savepoints(store: 
     assert next(store.history()).message == "the office moved"
 
 
+def test_s18_who_waits_is_told_and_so_is_who_commits_meanwhile(store: cms.Store) -> None:
+    assert store.waiting() == []
+    with store.transaction("a new address", confirm=600) as waits:
+        waits["network.lan.ipaddr"] = "10.9.9.9"
+    [entry] = store.waiting()
+    assert (entry.revision, entry.message, entry.confirm_within) == (waits.revision, "a new address", 600)
+    assert [(change.key, change.new) for change in entry.changes] == [("network.lan.ipaddr", "10.9.9.9")]
+    assert store.notice(waits.revision) is None
+    with store.transaction() as txn:
+        txn["network.lan.ipaddr"] = "10.7.7.7"
+    notice = store.notice(txn.revision)
+    assert notice
+    assert "waits to be confirmed" in notice
+    assert "network.lan.ipaddr" in notice
+    store.confirm()
+    assert store.notice(txn.revision) is None
+    assert store.waiting() == []
+
+
+def test_s18_a_commit_that_is_not_confirmed_goes_back_by_itself(store: cms.Store) -> None:
+    before = store["network.lan.ipaddr"]
+    with store.watch("*") as watch:
+        with store.transaction(confirm=0.5) as txn:
+            txn["network.lan.ipaddr"] = "10.9.9.9"
+        told = [next(watch), next(watch)]
+    assert [entry.by for entry in told] == [cms.By.COMMIT, cms.By.ROLLBACK]
+    assert told[0].confirm_within == 0.5
+    assert store["network.lan.ipaddr"] == before
+
+
 def test_a_commit_that_is_not_confirmed_is_pending(store: cms.Store) -> None:
     with store.transaction(confirm=600) as txn:
         txn["network.lan.ipaddr"] = "10.0.0.1"

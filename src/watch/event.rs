@@ -49,6 +49,13 @@ impl Event {
         told.then(|| Self { first: record.sequence, record, picked, unknown })
     }
 
+    /// Takes the confirmation of a commit, which changes nothing; `None` if the record is none, or if the watch is not
+    /// about everything.
+    pub(crate) fn of_confirmation(record: Arc<Record>, pattern: &Pattern) -> Option<Self> {
+        let told = record.kind == Kind::Confirm && pattern.selects_all();
+        told.then(|| Self { first: record.sequence, record, picked: Vec::new(), unknown: Vec::new() })
+    }
+
     /// Returns the number of the transaction: a watch that is opened since it continues behind it.
     #[must_use]
     pub fn sequence(&self) -> u64 {
@@ -141,8 +148,9 @@ impl Event {
         Self { record: Arc::new(record), first: self.first, picked, unknown }
     }
 
-    /// Reports whether there is nothing left in it.
-    pub(super) fn is_empty(&self) -> bool {
+    /// Reports whether it changes nothing: it confirms a commit, or merged events have cancelled each other.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.picked.is_empty() && self.unknown.is_empty()
     }
 }

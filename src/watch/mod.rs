@@ -262,7 +262,10 @@ impl Watch {
                 },
             };
             self.position = record.sequence;
-            if let Some(event) = Event::of(record, &self.pattern) {
+            // Merged events are about what has changed.
+            let confirmation =
+                Event::of_confirmation(record.clone(), &self.pattern).filter(|_| !self.merging);
+            if let Some(event) = Event::of(record, &self.pattern).or(confirmation) {
                 return Ok(Some(event));
             }
         }

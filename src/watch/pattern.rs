@@ -86,6 +86,12 @@ impl Pattern {
         self.any.iter().any(|[of, ..]| of.as_ref().is_none_or(|of| of.matches(package.as_bytes())))
     }
 
+    /// Reports whether everything is selected.
+    pub(crate) fn selects_all(&self) -> bool {
+        let is_any = |of: &Option<Part>| matches!(of, Some(Part::Glob(glob)) if glob.as_str() == "*");
+        self.any.iter().any(|[of, section, option]| is_any(of) && section.is_none() && option.is_none())
+    }
+
     /// Reports whether a change is selected.
     #[must_use]
     pub fn selects(&self, package: &str, change: &KeyChange) -> bool {

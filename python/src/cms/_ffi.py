@@ -203,6 +203,7 @@ class cms_transaction(_Sized):
         ("kind", c_int32),
         ("source", cms_bytes),
         ("message", cms_bytes),
+        ("confirm_within", c_uint64),
     )
 
 
@@ -349,6 +350,8 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_undo": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
     "cms_rollback": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
     "cms_pending": (cms_status, P(cms_store), P(c_uint64), P(c_uint64)),
+    "cms_pending_open": (cms_status, P(cms_store), P(P(cms_history))),
+    "cms_notice": (cms_status, P(cms_store), c_uint64, P(c_char), c_size_t, P(c_size_t)),
     "cms_confirm": (cms_status, P(cms_store), c_uint64),
     "cms_label": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
     "cms_delete_label": (cms_status, P(cms_store), c_char_p),

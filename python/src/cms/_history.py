@@ -69,6 +69,8 @@ class Entry(NamedTuple):
     # The transaction that was taken back or confirmed, or the revision that was gone back to; else 0.
     refers: int
     changes: List[Change]
+    # For a commit that is taken back unless it is confirmed: within how many seconds.
+    confirm_within: Optional[float] = None
 
     @property
     def time(self) -> datetime:
@@ -114,21 +116,26 @@ def _changes(next_change: Callable[[Any, Any], int], ref: Any) -> Iterator[Chang
 def _entry(place: Any, changes: Iterator[Change]) -> Entry:
     said = text(place.source.data), text(place.message.data)
     made = place.revision, place.time, By(place.kind), place.uid, place.pid
-    return Entry(*made, *said, place.refers, list(changes))
+    within = place.confirm_within / 1000 if place.confirm_within else None
+    return Entry(*made, *said, place.refers, list(changes), within)
 
 
-def entries(lib: Any, store_ref: Any, key: Optional[str], limit: int) -> Iterator[Entry]:
-    """Iterates over the history."""
+def _transactions(lib: Any, ref: Any, key: str = "") -> Iterator[Entry]:
     place = _ffi.cms_transaction()
-    raw = None if key is None else encode(key)
-    status, ref = _ffi.own(_ffi.cms_history, lib.cms_history_open, store_ref, raw, limit)
-    check(status, key or "")
     while True:
         status = lib.cms_history_next(ref, place)
         if status == CMS_ERR_END:
             return
-        check(status, key or "")
+        check(status, key)
         yield _entry(place, _changes(lib.cms_history_change, ref))
+
+
+def entries(lib: Any, store_ref: Any, key: Optional[str], limit: int) -> Iterator[Entry]:
+    """Iterates over the history."""
+    raw = None if key is None else encode(key)
+    status, ref = _ffi.own(_ffi.cms_history, lib.cms_history_open, store_ref, raw, limit)
+    check(status, key or "")
+    yield from _transactions(lib, ref, key or "")
 
 
 def blame(lib: Any, store_ref: Any, package: str) -> List[BlameLine]:
@@ -160,3 +167,25 @@ def pending(lib: Any, store_ref: Any) -> Optional[Pending]:
     if status:
         fail(status)
     return Pending(number.value, left.value / 1000)
+
+
+def waiting(lib: Any, store_ref: Any) -> List[Entry]:
+    """Returns the transactions that wait to be confirmed, the oldest first."""
+    status, ref = _ffi.own(_ffi.cms_history, lib.cms_pending_open, store_ref)
+    if status == CMS_ERR_NOT_FOUND:
+        return []
+    check(status)
+    return list(_transactions(lib, ref))
+
+
+def notice(lib: Any, store_ref: Any, revision: int) -> Optional[str]:
+    """Says what of a transaction goes back with another that waits to be confirmed; None if none waits."""
+    size = _ffi.c_size_t(255)
+    while True:
+        buffer = _ffi.create_string_buffer(size.value + 1)
+        status = lib.cms_notice(store_ref, revision, buffer, len(buffer), size)
+        if status == CMS_ERR_END:
+            return None
+        check(status)
+        if size.value < len(buffer):
+            return text(buffer.value)

@@ -141,6 +141,21 @@ class Log:
 
         return pending(self._lib, self._use())
 
+    def waiting(self) -> List[Entry]:
+        """Returns the transactions that wait to be confirmed, the oldest first, with what each has changed."""
+        from ._history import waiting
+
+        return waiting(self._lib, self._use())
+
+    def notice(self, revision: int) -> Optional[str]:
+        """Says what of a transaction goes back with another one that waits to be confirmed; None if none waits.
+
+        For who has committed it: `revision` is that of the transaction.
+        """
+        from ._history import notice
+
+        return notice(self._lib, self._use(), revision)
+
     def confirm(self, revision: int = 0) -> None:
         """Confirms the commit that waits for it, or the one of that number only."""
         check(self._lib.cms_confirm(self._use(), revision))

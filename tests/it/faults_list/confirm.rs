@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cms::clock::Uptime;
 use cms::log::{Content, Kind, What};
-use cms::{Delta, DeltaKind, Form, Options, Store};
+use cms::{Delta, DeltaKind, Form, Guards, Options, Store};
 
 use crate::live::Fixture;
 
@@ -88,4 +88,74 @@ fn s18_what_others_commit_within_the_window_stays() {
         "{last:?}"
     );
     assert_eq!(store.pending().expect("readable"), None);
+}
+
+#[test]
+fn s18_a_watch_tells_what_waits_what_is_confirmed_and_what_is_taken_back() {
+    let fixture = fixture();
+    let live = cms::Live::open(Options { uptime: fake_clock, guards: Guards::Nobody, ..fixture.options() })
+        .expect("opens");
+    let mut all = live.watch("*", None).expect("watches");
+    let mut some = live.watch("network", None).expect("watches");
+    let store = open(&fixture);
+    commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
+    store.confirm(None, None).expect("it waits");
+    commit(&store, &[set("network.lan.ipaddr", "10.8.8.8")], Some(60));
+    wait(60);
+    store.recover().expect("taken back");
+    let told = |watch: &mut cms::Watch| {
+        let next = |_| watch.next(Some(Duration::from_millis(500))).expect("readable");
+        let events: Vec<cms::Event> = (0..4).map_while(next).collect();
+        events
+            .iter()
+            .map(|event| (event.record().kind, event.record().guard.is_some(), event.is_empty()))
+            .collect::<Vec<_>>()
+    };
+    let (waits, confirmed, back) =
+        ((Kind::Commit, true, false), (Kind::Confirm, false, true), (Kind::Rollback, false, false));
+    assert_eq!(told(&mut all), [waits, confirmed, waits, back]);
+    assert_eq!(told(&mut some), [waits, waits, back]);
+}
+
+#[test]
+fn s18_going_back_by_part_of_what_waits_does_not_end_the_wait_for_the_rest() {
+    let fixture = fixture();
+    let store = open(&fixture);
+    let first =
+        commit(&store, &[set("network.lan.ipaddr", "10.9.9.9"), set("system.s.name", "there")], Some(60));
+    store.rollback(first - 1, &["system".to_owned()], None).expect("in part");
+    assert!(store.pending().expect("readable").is_some(), "the network waits on");
+    let second = commit(&store, &[set("network.lan.mtu", "1400")], Some(600));
+    store.undo(second, None).expect("it is the last");
+    let pending = store.pending().expect("readable").expect("the first waits on");
+    assert!(pending.left <= Duration::from_secs(60), "and as long as it was to: {pending:?}");
+    wait(60);
+    open(&fixture).recover().expect("taken back");
+    assert_eq!((fixture.text("network"), fixture.text("system")), (NETWORK.to_owned(), SYSTEM.to_owned()));
+    // All of it by hand is the end of it.
+    let first = commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
+    store.rollback(first - 1, &[], None).expect("as a whole");
+    assert_eq!(store.pending().expect("readable"), None);
+    assert!(cms::Store::new(fixture.options()).notice_of(first).expect("readable").is_none());
+}
+
+/// A program with another state directory has another log; for it, what is taken back is an edit by hand.
+#[test]
+fn s18_two_state_directories_do_not_get_into_each_others_way() {
+    let fixture = fixture();
+    let mut options = fixture.options();
+    options.dirs.state =
+        Some(cms::Dir { path: fixture.path("other-state"), ..options.dirs.state.clone().expect("there") });
+    let other = Store::new(Options { uptime: fake_clock, ..options });
+    let store = open(&fixture);
+    commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
+    commit(&other, &[set("network.lan.mtu", "1400")], None);
+    assert_eq!(other.pending().expect("readable"), None, "it knows nothing of the other log");
+    wait(60);
+    open(&fixture).recover().expect("taken back");
+    assert_eq!(fixture.text("network"), NETWORK.replace("'1500'", "'1400'"));
+    commit(&other, &[set("network.lan.mtu", "1300")], None);
+    assert_eq!(fixture.text("network"), NETWORK.replace("'1500'", "'1300'"));
+    let edits = other.history(None, 9).expect("readable");
+    assert!(edits.iter().any(|record| record.kind == Kind::FileEdit), "{edits:?}");
 }

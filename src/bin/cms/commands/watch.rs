@@ -204,7 +204,9 @@ pub fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
         let mut changed = 0;
         while let Some(event) = watch.next(Some(Duration::ZERO))? {
-            changed = event.sequence();
+            if !event.is_empty() {
+                changed = event.sequence();
+            }
         }
         if changed == 0 {
             let blind = program.ended.is_none().then_some(Duration::from_millis(200));
