@@ -150,6 +150,36 @@ static void m7_values_are_bytes(cms_store *store)
     CHECK(strstr(text_of("t"), "option latin 'caf\xe9'"));
 }
 
+/* A program creates a package by writing to it, and by nothing else. */
+static void m13_writing_creates_a_package(cms_store *store)
+{
+    char name[32], path[4096], value[16];
+    cms_error error;
+    uint64_t revision;
+    cms_txn *txn;
+
+    error.size = sizeof error;
+    snprintf(path, sizeof path, "%s/fresh", getenv("CMS_CONFIG_DIR"));
+    CHECK(cms_begin(store, &txn) == CMS_OK);
+    CHECK(cms_txn_set(txn, "fresh.a.o", "1") == CMS_ERR_NOT_FOUND && cms_last_error(&error) == CMS_OK);
+    CHECK(!strstr(error.hint, "'cms"));
+    CHECK(cms_txn_set(txn, "../fresh.a", "t") == CMS_ERR_INVALID && cms_txn_set(txn, ".fresh.a", "t") != CMS_OK);
+    CHECK(cms_txn_get(txn, "fresh.a.o", value, sizeof value, NULL) == CMS_ERR_NOT_FOUND);
+    CHECK(cms_txn_set(txn, "fresh.a", "t") == CMS_OK && cms_txn_set(txn, "fresh.a.o", "1") == CMS_OK);
+    CHECK(cms_txn_get(txn, "fresh.a.o", value, sizeof value, NULL) == CMS_OK && strcmp(value, "1") == 0);
+    CHECK(fopen(path, "r") == NULL);
+    cms_txn_rollback(txn);
+    CHECK(fopen(path, "r") == NULL);
+    CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_set(txn, "fresh.a", "t") == CMS_OK);
+    CHECK(cms_txn_set(txn, "fresh.a.o", "1") == CMS_OK && cms_txn_commit(txn, &revision) == CMS_OK);
+    CHECK(cms_get(store, "fresh.a.o", value, sizeof value, NULL) == CMS_OK && strcmp(value, "1") == 0);
+    CHECK(strcmp(text_of("fresh"), "config t 'a'\n\toption o '1'\n") == 0);
+    CHECK(cms_begin(store, &txn) == CMS_OK);
+    CHECK(cms_txn_add_section(txn, "other", "t", name, sizeof name, NULL) == CMS_OK);
+    CHECK(cms_txn_commit(txn, NULL) == CMS_OK);
+    CHECK(cms_get(store, "other.@t[0]", value, sizeof value, NULL) == CMS_OK && strcmp(value, "t") == 0);
+}
+
 int main(void)
 {
     cms_store *store;
@@ -158,6 +188,7 @@ int main(void)
     s21_what_was_read_can_be_written_back(store);
     m14_lists_come_back_as_lists(store);
     m7_values_are_bytes(store);
+    m13_writing_creates_a_package(store);
     s21_what_was_read_can_be_written_back(store);
     cms_close(store);
     puts("all good");

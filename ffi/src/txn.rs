@@ -73,7 +73,7 @@ unsafe fn change(
 }
 
 /// Sets an option to a string, whatever it was. For the key of a section, `value` is its type, and the section
-/// is made if it is not there. An empty value deletes the option or the section, as in all of UCI. The value of an
+/// is made if it is not there, and with it a package that is not there. An empty value deletes the option or the section, as in all of UCI. The value of an
 /// option may have any bytes but control characters, of which tab, line feed and carriage return are allowed; what an
 /// option has already can always be set again.
 #[unsafe(no_mangle)]
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn cms_txn_set(
     unsafe { change(txn, key, (value, VALUE), Transaction::set) }
 }
 
-/// Adds an anonymous section at the end of a package. Its generated name is written to `buffer`, as in cms_get;
+/// Adds an anonymous section at the end of a package, which is made if it is not there. Its generated name is written to `buffer`, as in cms_get;
 /// 32 bytes are enough.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_add_section(

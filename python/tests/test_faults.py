@@ -273,3 +273,27 @@ def test_a13_too_little_memory_is_an_exception(store: cms.Store, edit: Callable[
     edit("big", "".join(f"config t 's{number}'\n\toption o '{number}'\n" for number in range(60000)))
     done = subprocess.run([sys.executable, "-c", TOO_LITTLE], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == (f"{int(cms.Status.MEMORY)} static\n", "")
+
+
+def test_m13_writing_creates_a_package(store: cms.Store, where: Dict[str, Path]) -> None:
+    path = where["config_dir"] / "fresh"
+    with pytest.raises(cms.NotFound) as caught, store.transaction() as txn:
+        txn["fresh.a.o"] = "1"
+    assert "'cms" not in caught.value.hint
+    with pytest.raises(ZeroDivisionError), store.transaction() as txn:
+        txn["fresh.a"] = "t"
+        raise ZeroDivisionError
+    assert not path.exists()
+    with store.transaction() as txn:
+        txn["fresh.a"] = "t"
+        txn["fresh.a.o"] = "1"
+        name = txn.add("other", "t", {"o": "2"})
+    assert store["fresh.a.o"] == "1"
+    assert store[f"other.{name}.o"] == store["other.@t[0].o"] == "2"
+    assert path.read_text() == "config t 'a'\n\toption o '1'\n"
+    store.undo()
+    assert "fresh" not in store
+    assert not path.exists()
+    for key in ("../fresh.a", ".fresh.a", "a/b.c"):
+        with pytest.raises(cms.Error):
+            store.set(key, "t")

@@ -135,9 +135,9 @@ class Transaction:
     def set(self, key: str, value: Any) -> None:
         """Sets an option to a text, bytes, a number, a truth value ("1" or "0"), or a list of those, in its place.
 
-        For the key of a section, the value is its type, and the section is made if it is not there. "" and []
-        delete, as in all of UCI. What is read of a value that is not UTF-8 is a text with surrogates (PEP 383), which
-        is set as the bytes that it stands for; names are UTF-8.
+        For the key of a section, the value is its type, and the section is made if it is not there, and with it a
+        package that is not there. "" and [] delete, as in all of UCI. What is read of a value that is not UTF-8 is a
+        text with surrogates (PEP 383), which is set as the bytes that it stands for; names are UTF-8.
         """
         if isinstance(value, (list, tuple)):
             raw = (_ffi.c_char_p * len(value))(*map(to_bytes, value))
@@ -148,7 +148,10 @@ class Transaction:
     __setitem__ = set
 
     def add(self, package: str, type: str, options: Optional[Dict[str, Any]] = None) -> str:
-        """Adds an anonymous section at the end of a package, perhaps with options; returns its generated name."""
+        """Adds an anonymous section at the end of a package, perhaps with options; returns its generated name.
+
+        A package that is not there is made.
+        """
         buffer, size = _ffi.create_string_buffer(64), _ffi.c_size_t()
         raw = encode(package, "package"), encode(type, "type")
         check(self._lib.cms_txn_add_section(self._use(), *raw, buffer, len(buffer), size), package)
