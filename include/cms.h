@@ -98,6 +98,13 @@
 // Confirms a commit. It changes nothing.
 #define CMS_BY_CONFIRM 6
 
+// A text was saved that cannot be parsed: no key has changed, and what it said before goes on being read. The message
+// says what is wrong, and where.
+#define CMS_BY_BROKEN_TEXT 7
+
+// A text was mended that could not be parsed. The changes are those since before it was broken.
+#define CMS_BY_MENDED_TEXT 8
+
 // The option or section came to be.
 #define CMS_CHANGE_ADDED 1
 

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::dirs::Dirs;
 use crate::error::{Error, Result};
 use crate::files::FileId;
 use crate::ledger::Ledger;
@@ -167,6 +168,11 @@ impl Store {
         Mark::of(&place.path).is_none_or(|mark| self.run_path().is_some_and(|run| run == mark.run))
     }
 
+    /// Reports whether the text of a package is behind a log.
+    pub(crate) fn is_behind_log(&self, place: &Place) -> bool {
+        Mark::of(&place.path).is_some()
+    }
+
     fn run_path(&self) -> Option<PathBuf> {
         std::fs::canonicalize(&self.dirs().run.as_ref()?.path).ok()
     }
@@ -271,15 +277,19 @@ impl Store {
         if self.log().is_some_and(|log| mark.is_of(log)) && self.finish_log(&mark).is_ok() {
             return None;
         }
-        self.read_shown(place, &mark)
-    }
-
-    /// Reads a package from the map that a commit was published to.
-    fn read_shown(&self, place: &Place, mark: &Mark) -> Option<Package> {
         let mut dirs = self.dirs().clone();
         dirs.run.as_mut()?.path.clone_from(&mark.run);
+        self.read_map_in(place, &dirs)
+    }
+
+    /// Reads a package from its map, if there is one.
+    pub(crate) fn read_map(&self, place: &Place) -> Option<Package> {
+        self.is_logged(place).then(|| self.read_map_in(place, self.dirs()))?
+    }
+
+    fn read_map_in(&self, place: &Place, dirs: &Dirs) -> Option<Package> {
         for _ in 0..10 {
-            let shared = Shared::find(&dirs, &self.options.files, false)?;
+            let shared = Shared::find(dirs, &self.options.files, false)?;
             let control = shared.control()?;
             let map = shared.open(&place.name, false).ok().flatten()?;
             let seq = map::low(control.round());

@@ -122,7 +122,8 @@ impl Live {
     /// # Errors
     ///
     /// [`Error::Invalid`] if the key is none, [`Error::Ambiguous`] if it selects several sections,
-    /// [`Error::Parse`] if the package's text has errors, [`Error::Io`] if it cannot be read.
+    /// [`Error::Parse`] if the package's text has errors and no good state of it is known, [`Error::Io`] if it cannot be
+    /// read.
     #[inline]
     pub fn get<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
         let mut read = Some(read);
@@ -216,9 +217,17 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// As for [`Live::get`]; the packages it could not read stay as they were.
+    /// As for [`Live::get`]; the packages it could not read stay as they were. [`Error::Parse`] as long as the text of an
+    /// open package cannot be parsed: what it said before goes on being read.
     pub fn refresh(&self) -> Result<bool> {
         self.inner.refresh()
+    }
+
+    /// Says what is wrong with the text of a package, and where, if that is open and what is read of it is an earlier
+    /// state because of that.
+    #[must_use]
+    pub fn problem(&self, package: &[u8]) -> Option<Error> {
+        self.inner.table.get().get(package).and_then(|entry| self.inner.problem(entry))
     }
 
     /// Puts the texts in place that are behind the log, with [`crate::Durability::Log`].

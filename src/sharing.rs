@@ -87,8 +87,15 @@ impl Store {
     pub(crate) fn private_map(&self, place: &Place, seed: u64, base: Seq) -> Result<Map> {
         self.await_text(&place.path)?;
         let (text, metadata) = self.read_settled(place)?;
-        let source = Source::of(&metadata, &text, of_text(&text));
-        let package = self.parse_for_map(&place.name, text).map_err(|error| in_file(error, place))?;
+        let mut source = Source::of(&metadata, &text, of_text(&text));
+        let package = match self.parse_for_map(&place.name, text) {
+            Err(error @ Error::Parse(_)) => {
+                let good = self.last_good(place).ok_or_else(|| in_file(error, place))?;
+                source = source.showing(of_text(good.source()), good.source().len() as u64);
+                good
+            }
+            package => package.map_err(|error| in_file(error, place))?,
+        };
         let image = self.image(&place.name, &package, seed, base, source, Slack::NEW)?;
         Map::private(&image).map_err(|why| Error::Damaged {
             what: Damage::Map,
@@ -160,7 +167,16 @@ impl Store {
         let (text, metadata) = self.read_settled(place)?;
         let state = State { place, text, metadata, in_place: None, step: None };
         let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
-        let published = self.publish_to(&mut publishing, &[state], true, None);
+        let published = match self.publish_to(&mut publishing, std::slice::from_ref(&state), true, None) {
+            Err(error @ Error::Parse(_)) => {
+                let good = self.last_good(place).ok_or_else(|| in_file(error, place))?;
+                let in_place = Source::of(&state.metadata, &state.text, of_text(&state.text));
+                let text = good.source().clone();
+                let good = State { text, in_place: Some(in_place), ..state };
+                self.publish_to(&mut publishing, &[good], true, None)
+            }
+            published => published,
+        };
         published.map_err(|error| in_file(error, place))?;
         drop(publishing);
         // Still under the lock, so that it cannot be behind the text again.
@@ -295,6 +311,10 @@ impl Store {
             match self.publish_one(state, old.as_deref(), publishing, round) {
                 Ok(Some(map)) => made.push(map),
                 Ok(None) => kept.extend(old),
+                // Of a text with errors, what it said before is all there is to be read.
+                Err(Error::Parse(_)) if old.as_deref().is_some_and(|map| keep_last_good(map, state)) => {
+                    kept.extend(old);
+                }
                 Err(error) => {
                     // Readers are not to go on with what was there before.
                     old.iter().for_each(|map| map.retire(committed));
@@ -378,6 +398,12 @@ impl Store {
         }
         shared.replace(&state.place.name, &image, &state.metadata).map(Some)
     }
+}
+
+/// Has a map stand for a text that cannot be parsed, and show what it shows. Returns whether it does.
+fn keep_last_good(map: &Map, state: &State<'_>) -> bool {
+    let in_place = Source::of(&state.metadata, &state.text, of_text(&state.text));
+    map.source().is_some_and(|source| map.set_source(&in_place.showing(source.shown.0, source.shown.1)))
 }
 
 fn in_file(error: Error, place: &Place) -> Error {

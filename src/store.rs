@@ -140,6 +140,13 @@ pub struct Loaded {
     pub errors: Vec<ParseError>,
 }
 
+impl Loaded {
+    /// A package with nothing staged.
+    pub(crate) fn of(place: Place, package: Package) -> Self {
+        Self { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() }
+    }
+}
+
 /// A store. Each call sees what is there at the time; some files of the log, locks and maps stay open.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
@@ -258,7 +265,11 @@ impl Store {
 
     /// As [`Store::load`], of a place; a package that there is no file of is empty.
     pub(crate) fn load_at(&self, place: Place) -> Result<Loaded> {
-        let mut loaded = self.load_committed_or_new(place)?;
+        self.with_staged(self.load_committed_or_new(place)?)
+    }
+
+    /// Adds the staged changes of a package to it.
+    pub(crate) fn with_staged(&self, mut loaded: Loaded) -> Result<Loaded> {
         if loaded.place.staged {
             for dir in self.dirs().overlays.iter().chain([&self.dirs().save.path]) {
                 let mut replay = Replay::new(self.options.dialect);

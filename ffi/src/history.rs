@@ -94,6 +94,11 @@ pub const CMS_BY_UNDO: i32 = 4;
 pub const CMS_BY_ROLLBACK: i32 = 5;
 /// Confirms a commit. It changes nothing.
 pub const CMS_BY_CONFIRM: i32 = 6;
+/// A text was saved that cannot be parsed: no key has changed, and what it said before goes on being read. The message
+/// says what is wrong, and where.
+pub const CMS_BY_BROKEN_TEXT: i32 = 7;
+/// A text was mended that could not be parsed. The changes are those since before it was broken.
+pub const CMS_BY_MENDED_TEXT: i32 = 8;
 
 sized! {
     /// A change of one key. The strings are valid until the next cms_history_change of the same history, or
@@ -297,6 +302,8 @@ impl Said {
     pub(crate) fn told(&self, record: &Record) -> cms_transaction {
         let kind = match record.kind {
             Kind::Commit => CMS_BY_COMMIT,
+            Kind::FileEdit if record.problem().is_some() => CMS_BY_BROKEN_TEXT,
+            Kind::FileEdit if record.mends() => CMS_BY_MENDED_TEXT,
             Kind::FileEdit => CMS_BY_EDIT,
             Kind::Baseline | Kind::Heads => CMS_BY_BASELINE,
             Kind::Undo => CMS_BY_UNDO,

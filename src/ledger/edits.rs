@@ -119,7 +119,8 @@ impl Ledger<'_> {
         match newest {
             Some((newest, _)) => match log.text_of(&place.name, newest)? {
                 Some(old) => {
-                    (change.hunks, change.changes) = self.store.told_by_texts(&place.name, &old, text);
+                    change.hunks = log::compare_texts(&old, text);
+                    (change.changes, record.message) = self.store.tell_edit(place, &old, text);
                 }
                 None => {
                     change.unknown = true;

@@ -252,6 +252,9 @@ impl Inner {
                 Err(error) => failed = Err(error),
             }
         }
+        if let Some(problem) = table.entries().find_map(|entry| self.problem(entry)) {
+            failed = failed.and(Err(problem));
+        }
         let _changing = self.change();
         let before = table;
         let table = self.table.get();
@@ -301,5 +304,13 @@ impl Inner {
             return Ok(None);
         }
         self.open_map(place, entry.name.as_bytes()).map(Some)
+    }
+
+    /// Says what is wrong with the text of a package if its map shows an earlier state because of that.
+    pub(super) fn problem(&self, entry: &Entry) -> Option<Error> {
+        let source = entry.map.source()?;
+        let is_another = source.shown != (source.hash, source.len);
+        let place = self.store.config_place(&entry.name);
+        if is_another && !self.store.is_behind_log(&place) { self.store.problem_of(&place) } else { None }
     }
 }

@@ -18,6 +18,19 @@ pub struct Event {
     unknown: Vec<usize>,
 }
 
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// Keys were changed.
+    Changed,
+    /// A text was saved that cannot be parsed: what it said before goes on being read. [`Record::problem`] says what is
+    /// wrong, and where.
+    Broken,
+    /// Such a text was mended. What its keys are now, compared with before it was broken, are the changes.
+    Mended,
+}
+
 /// A change of one key.
 #[derive(Debug, Clone, Copy)]
 pub struct Changed<'e> {
@@ -45,7 +58,9 @@ impl Event {
             let found = change.changes.iter().enumerate().filter(selected);
             picked.extend(found.map(|(index, _)| (package, index)));
         }
-        let told = !picked.is_empty() || !unknown.is_empty();
+        let of_text = record.problem().is_some() || record.mends();
+        let concerns = record.packages.iter().any(|change| pattern.selects_package(&change.package));
+        let told = !picked.is_empty() || !unknown.is_empty() || of_text && concerns;
         told.then(|| Self { first: record.sequence, record, picked, unknown })
     }
 
@@ -66,6 +81,16 @@ impl Event {
     #[must_use]
     pub fn first(&self) -> u64 {
         self.first
+    }
+
+    /// Returns what the event is about.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        match (self.record.problem(), self.record.mends()) {
+            (Some(_), _) => EventKind::Broken,
+            (None, true) => EventKind::Mended,
+            (None, false) => EventKind::Changed,
+        }
     }
 
     /// Returns the transaction: when, by whom, why, and all it changed. Of a merged event, the last one.

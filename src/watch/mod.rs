@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-pub use event::{Changed, Event};
+pub use event::{Changed, Event, EventKind};
 pub(crate) use feed::Feed;
 pub use feed::MAX_WATCHES;
 use feed::Next;

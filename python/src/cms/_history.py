@@ -30,6 +30,9 @@ class By(IntEnum):
     UNDO = _ffi.CMS_BY_UNDO
     ROLLBACK = _ffi.CMS_BY_ROLLBACK
     CONFIRM = _ffi.CMS_BY_CONFIRM
+    # A text was saved that cannot be parsed; the message says what is wrong, and where. And such a text was mended.
+    BROKEN_TEXT = _ffi.CMS_BY_BROKEN_TEXT
+    MENDED_TEXT = _ffi.CMS_BY_MENDED_TEXT
 
 
 class ChangeKind(IntEnum):

@@ -50,3 +50,100 @@ fn x_m4_a_verifier_reads_while_another_thread_waits_for_the_lock_of_the_package(
     drop(verifier);
     assert_eq!(fixture.text("more"), format!("# by hand\n{APP}").replace("'0'", "'1'"));
 }
+
+/// Runs a command of the store; returns its exit code, what it printed, and what it said.
+fn run(fixture: &Fixture, program: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = std::process::Command::new(program);
+    for name in ["config", "save", "run", "state"] {
+        command.env(format!("CMS_{}_DIR", name.to_uppercase()), fixture.path(name));
+    }
+    let out = command.args(arguments).output().expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    (out.status.code(), text(out.stdout), text(out.stderr))
+}
+
+const BROKEN: &str = "config a 's'\n\toption n '5\n";
+
+fn set(live: &cms::Live, key: &str, value: &str) -> cms::Result<u64> {
+    let mut transaction = live.begin()?;
+    transaction.set(key.as_bytes(), value.as_bytes())?;
+    transaction.commit()
+}
+
+#[test]
+fn s17_programs_go_on_with_the_last_good_state_of_a_text_that_an_editor_has_broken() {
+    for level in ["full", "log", "none"] {
+        let fixture = Fixture::new(&[("app", APP), ("other", APP)]);
+        let mut options = fixture.options();
+        options.set_durability(level).expect("a level");
+        let live = cms::Live::open(options).expect("opens");
+        let mut prepared = live.prepare(b"app.s.n").expect("a key");
+        assert_eq!(get(&live, "other.s.n").as_deref(), Some("0"));
+        set(&live, "app.s.n", "1").expect("committed");
+        live.flush().expect("written");
+        let mut watch = live.watch("app", None).expect("there is a log");
+        fixture.write("app", BROKEN);
+        let read_all = |live: &cms::Live, what: &str| {
+            assert_eq!(get(live, "app.s.n").as_deref(), Some("1"), "{level}, {what}");
+            let snapshot = live.snapshot().expect("opens");
+            assert!(snapshot.get(b"app.s.n").expect("readable").is_some(), "{level}, {what}");
+        };
+        read_all(&live, "before anyone has looked");
+        let event = watch.next(Some(Duration::from_secs(20))).expect("readable").expect("told");
+        let problem = event.record().problem().expect("it says what is wrong").to_owned();
+        assert_eq!((event.kind(), event.changes().len()), (cms::EventKind::Broken, 0));
+        assert!(problem.contains("config/app") && problem.contains(":2:"), "{problem}");
+        let refreshed = live.refresh();
+        assert!(matches!(&refreshed, Err(cms::Error::Parse(error)) if error.line == 2), "{refreshed:?}");
+        read_all(&live, "after a refresh");
+        read_all(&fixture.live(), "in a store that is opened now");
+        assert!(prepared.get().expect("readable").is_some());
+        std::fs::remove_dir_all(fixture.path("run")).expect("removed");
+        read_all(&fixture.live(), "without the map");
+        // No package is open there yet.
+        live.refresh().expect("nothing to say");
+        assert!(matches!(set(&live, "app.s.n", "2"), Err(cms::Error::Parse(_))));
+        assert_eq!(fixture.text("app"), BROKEN);
+        set(&live, "other.s.n", "3").expect("other packages go on");
+        live.flush().expect("written");
+        assert_eq!(get(&live, "other.s.n").as_deref(), Some("3"));
+        fixture.write("app", &APP.replace("'0'", "'7'"));
+        let event = watch.next(Some(Duration::from_secs(20))).expect("readable").expect("told");
+        assert_eq!(event.kind(), cms::EventKind::Mended);
+        let changed = event.change(0).expect("one");
+        assert_eq!(
+            (changed.key(), changed.before().map(|old| old.items().to_vec())),
+            (b"app.s.n".to_vec(), Some(vec![b"1".to_vec()]))
+        );
+        live.refresh().expect("it is in order");
+        assert_eq!(get(&live, "app.s.n").as_deref(), Some("7"));
+        set(&live, "app.s.n", "8").expect("committed");
+    }
+}
+
+#[test]
+fn s17_commands_print_the_last_good_state_with_a_warning_and_uci_fails() {
+    let cms = env!("CARGO_BIN_EXE_cms");
+    let fixture = Fixture::new(&[("app", APP), ("other", APP)]);
+    assert_eq!(run(&fixture, cms, &["set", "app.s.n=1", "--commit"]).0, Some(0));
+    fixture.write("app", BROKEN);
+    for (arguments, shown) in [(["get", "app.s.n"], "1"), (["show", "app"], "app.s=a\napp.s.n='1'")] {
+        let (code, found, told) = run(&fixture, cms, &arguments);
+        assert_eq!((code, found.as_str()), (Some(0), shown), "{told}");
+        assert!(told.starts_with("cms: warning: ") && told.contains("config/app:2:"), "{told}");
+        assert_eq!(told.matches("warning").count(), 1, "{told}");
+    }
+    let (code, _, told) = run(&fixture, cms, &["set", "app.s.n=2", "--commit"]);
+    assert!(code != Some(0) && told.contains("config/app:2:"), "{told}");
+    for command in ["validate", "status"] {
+        let (code, found, told) = run(&fixture, cms, &[command]);
+        assert!(code != Some(0) && format!("{found}{told}").contains("app:2:"), "{command}: {found} {told}");
+    }
+    assert_eq!(
+        run(&fixture, cms, &["uci", "-c", &fixture.path("config").to_string_lossy(), "get", "app.s.n"]).0,
+        Some(1)
+    );
+    // Where there never was a good state.
+    fixture.write("new", BROKEN);
+    assert_ne!(run(&fixture, cms, &["get", "new.s.n"]).0, Some(0));
+}

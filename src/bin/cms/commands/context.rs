@@ -180,6 +180,19 @@ impl Context {
         Ok(&self.loaded[self.loaded.len() - 1].1)
     }
 
+    /// As [`Context::load`], to print it: of a package whose text cannot be parsed, the last good state, with a warning.
+    pub fn load_good(&mut self, package: &[u8]) -> Result<&Loaded, Failure> {
+        let is_loaded = self.loaded.iter().any(|(name, _)| name == package);
+        if !is_loaded && self.at.is_none() && self.gathered.is_none() {
+            let (loaded, problem) = self.store.load_good(package)?;
+            if let Some(problem) = problem {
+                warn_of(&Error::Parse(problem));
+            }
+            self.loaded.push((package.to_vec(), loaded));
+        }
+        self.load(package)
+    }
+
     /// Loads a package with its staged changes, and with what earlier lines of the batch have changed.
     pub fn load_now(&self, package: &[u8]) -> Result<Loaded, Error> {
         let gathered = self.gathered.as_ref().and_then(|gathered| gathered.look(package));
@@ -230,7 +243,10 @@ impl Context {
         let live = Live::open(self.store.options().clone()).ok()?;
         let items = |value: cms::map::Value<'_>| value.items().map(<[u8]>::to_vec).collect();
         match live.get(key.text().as_bytes(), items) {
-            Ok(Some(items)) => Some(Ok(items)),
+            Ok(Some(items)) => {
+                live.problem(&key.package).iter().for_each(warn_of);
+                Some(Ok(items))
+            }
             Ok(None) => Some(Err(Error::NotFound { key: key.text() })),
             Err(_) => None,
         }
@@ -267,6 +283,11 @@ impl Context {
 /// Gives a warning of the library.
 fn warn(text: &str) {
     tell(&format!("cms: warning: {text}"));
+}
+
+/// Says that a package is printed as it was before its text was broken.
+fn warn_of(problem: &Error) {
+    tell(&format!("cms: warning: {problem}; this is what it said before"));
 }
 
 /// Shows on the terminal how far reading has got, once it takes over a second.

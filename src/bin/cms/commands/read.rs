@@ -59,7 +59,7 @@ fn get_one(context: &mut Context, argument: &[u8], default: Option<&[u8]>) -> Re
 }
 
 fn get_loaded(context: &mut Context, key: &Key) -> Result<Got, Failure> {
-    match context.load(&key.package) {
+    match context.load_good(&key.package) {
         Ok(loaded) => match find(&loaded.package, key) {
             Ok(Found::Option(_, option)) => match option.value() {
                 Value::String(value) => Ok(Got::One(value.to_vec())),
@@ -135,7 +135,7 @@ fn show_one(
 ) -> Result<(), Failure> {
     let key = Key::parse(argument)?;
     let json_wanted = context.json;
-    let package = &context.load(&key.package)?.package;
+    let package = &context.load_good(&key.package)?.package;
     let mut out = Vec::new();
     match find(package, &key)? {
         Found::Package(package) if json_wanted => {
@@ -202,7 +202,7 @@ pub fn list(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         return print_names(context, names.iter().map(|name| (text(name), None)).collect());
     };
     let key = Key::parse(argument)?;
-    let package = &context.load(&key.package)?.package;
+    let package = &context.load_good(&key.package)?.package;
     let names = match find(package, &key)? {
         Found::Package(package) => package
             .sections()

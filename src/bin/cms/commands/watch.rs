@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use cms::log::{Content, KeyChange, What};
-use cms::{Changed, Event, Live, Pattern, Watch};
+use cms::{Changed, Event, EventKind, Live, Pattern, Watch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, set_parent_process_death_signal};
 use serde_json::{Value as Json, json};
@@ -71,6 +71,16 @@ fn print(context: &mut Context, event: &Event, users: &mut Users) -> Result<(), 
         context.say(&title)?;
         for Changed { package, change } in event.changes() {
             context.put_line(&[b"    ", &change_line(package, change)[..]].concat())?;
+        }
+        for package in &event.record().packages {
+            match event.kind() {
+                EventKind::Broken => context.say(&format!(
+                    "    {}: cannot be parsed; what it said before goes on",
+                    package.package
+                ))?,
+                EventKind::Mended => context.say(&format!("    {}: can be parsed again", package.package))?,
+                _ => {}
+            }
         }
         for package in event.unknown() {
             context.say(&format!("    {package}: what was changed is not known"))?;
@@ -204,7 +214,8 @@ pub fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
         let mut changed = 0;
         while let Some(event) = watch.next(Some(Duration::ZERO))? {
-            if !event.is_empty() {
+            // What a text says that cannot be parsed, nobody reads.
+            if !event.is_empty() && event.kind() != EventKind::Broken {
                 changed = event.sequence();
             }
         }
