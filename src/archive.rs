@@ -367,8 +367,7 @@ impl Store {
 
     /// Returns the time: microseconds since 1970.
     pub(crate) fn now(&self) -> u64 {
-        let now = (self.options.time)().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
+        clock::micros((self.options.time)())
     }
 
     /// Returns the snapshot that holds the state after a transaction, if there is one.

@@ -27,6 +27,13 @@ pub fn uptime() -> Uptime {
     Uptime { boot, running: running.unwrap_or_else(since_1970) }
 }
 
+/// Returns a time as microseconds since 1970; 0 for one before.
+#[must_use]
+pub fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
 const DAY: u64 = 86_400;
 
 /// Writes microseconds since 1970 as `2026-11-21T08:02:22.123456Z`.

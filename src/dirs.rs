@@ -113,6 +113,9 @@ pub(crate) fn default_save(user: u32) -> PathBuf {
     if user == 0 { "/tmp/.uci".into() } else { format!("/tmp/.uci-{user}").into() }
 }
 
+/// The run directory of the system's services.
+pub(crate) const SYSTEM_RUN: &str = "/run/cms";
+
 /// Picks the run directory: as told, else `/run/cms`, else `$XDG_RUNTIME_DIR/cms`, else `/tmp/cms-UID`.
 fn run_dir(given: Option<PathBuf>) -> Option<Dir> {
     if given.is_some() || from_environment("CMS_RUN_DIR").is_some() {
@@ -120,7 +123,7 @@ fn run_dir(given: Option<PathBuf>) -> Option<Dir> {
     }
     let user = rustix::process::geteuid().as_raw();
     let default = |path: PathBuf| Dir { path, origin: Origin::Default };
-    let system = PathBuf::from("/run/cms");
+    let system = PathBuf::from(SYSTEM_RUN);
     if may_use(&system, user) {
         return Some(default(system));
     }

@@ -5,13 +5,13 @@
 //! one again is to lock it, and to look whether it is still the one at its path.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::files::{Files, OpenFile, PAUSES, Wait};
+use crate::trust::Config;
 
 /// How many lock files a store leaves open: those of the packages it works on.
 const KEPT: usize = 16;
@@ -122,10 +122,10 @@ impl PackageLock {
     }
 }
 
-/// Names the lock after the directory's device and inode, so that every path to it leads to one lock.
+/// Names the lock after the directory, so that every path to it leads to one lock.
 fn lock_path(run: &Path, dir: &Path, package: &str) -> Option<PathBuf> {
     let found = std::fs::metadata(dir).ok()?;
-    Some(run.join("locks").join(format!("{:x}-{:x}-{package}", found.dev(), found.ino())))
+    Some(run.join("locks").join(format!("{}-{package}", Config::of(&found).name())))
 }
 
 /// Opens a lock file, making it and its directories if they are missing.

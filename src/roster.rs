@@ -17,15 +17,12 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::dirs::{Dirs, Origin};
+use crate::dirs::{Dirs, Origin, SYSTEM_RUN};
 use crate::error::{Error, Result};
 use crate::files::{FileId, Files, OpenFile, Wait};
 use crate::missing::Missing;
 use crate::store::Store;
 use crate::trust::Config;
-
-/// The directory of the system's services.
-const SYSTEM: &str = "/run/cms";
 
 /// How a note starts.
 const TITLE: &str = "cms 1";
@@ -78,9 +75,9 @@ impl Roster {
     /// at each.
     pub fn all(dirs: &Dirs, role: Role) -> Vec<Self> {
         let own = dirs.run.as_ref();
-        let system = own.is_none_or(|run| run.origin != Origin::Given && run.path != Path::new(SYSTEM));
+        let system = own.is_none_or(|run| run.origin != Origin::Given && run.path != Path::new(SYSTEM_RUN));
         let runs = own.map(|run| run.path.as_path()).into_iter();
-        runs.chain(system.then_some(Path::new(SYSTEM)))
+        runs.chain(system.then_some(Path::new(SYSTEM_RUN)))
             .filter_map(|run| Self::find(dirs, run, role))
             .collect()
     }

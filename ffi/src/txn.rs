@@ -240,11 +240,10 @@ pub unsafe extern "C" fn cms_txn_info(
     guard(|| {
         // SAFETY: C keeps the conventions.
         let txn = &unsafe { handle(txn, "txn") }?.0;
-        let begun = txn.started().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         // SAFETY: the same.
         unsafe { give(id, txn.id()) };
         // SAFETY: the same.
-        unsafe { give(started, u64::try_from(begun.as_micros()).unwrap_or(u64::MAX)) };
+        unsafe { give(started, cms_core::clock::micros(txn.started())) };
         // SAFETY: the same.
         unsafe { give(changes, txn.count()) };
         Ok(())

@@ -34,7 +34,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 pub use change::{Content, KeyChange, What};
 pub(crate) use change::{compare as compare_packages, longest_rising};
@@ -127,8 +127,7 @@ impl Log {
 
     /// Returns the time: microseconds since 1970.
     pub fn now(&self) -> u64 {
-        let now = (self.time)().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
+        crate::clock::micros((self.time)())
     }
 
     pub fn dir(&self) -> &Path {

@@ -56,7 +56,10 @@ impl Shared {
         if run.is_some() {
             return None;
         }
-        system.run = Some(crate::dirs::Dir { path: "/run/cms".into(), origin: crate::dirs::Origin::Default });
+        system.run = Some(crate::dirs::Dir {
+            path: crate::dirs::SYSTEM_RUN.into(),
+            origin: crate::dirs::Origin::Default,
+        });
         Self::find(&system, files, false)
     }
 

@@ -20,7 +20,8 @@ pub fn snapshot(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let label = match line.expect(0, 1)?.first() {
         Some(label) => show(label),
         // Times are unique, since no two archives are made in one microsecond under the lock.
-        None => clock::show(clock::parse("now", micros()).unwrap_or(0)).replace(':', "-"),
+        None => clock::show(clock::parse("now", clock::micros(std::time::SystemTime::now())).unwrap_or(0))
+            .replace(':', "-"),
     };
     if context.dry_run {
         context.note(&format!("would keep the state of all packages as '{label}'"));
@@ -49,11 +50,6 @@ fn whole(info: &cms::ArchiveInfo) -> Result<Exit, Failure> {
 fn escaped(text: &str) -> String {
     let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(show).collect()
-}
-
-fn micros() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_micros()).unwrap_or(0)
 }
 
 fn kind(info: &cms::ArchiveInfo) -> &'static str {
