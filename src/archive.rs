@@ -217,6 +217,7 @@ impl Store {
                 "snapshots that are made automatically start with '@'",
             ));
         }
+        self.check_may_write()?;
         let path = self.snapshot_path(label)?;
         if path.exists() {
             return Err(Error::Exists { key: format!("snapshot {label}") });
@@ -338,6 +339,7 @@ impl Store {
     /// [`Error::Invalid`] if what it holds could not be a package, [`Error::Parse`] if one of its texts has errors; as
     /// for [`Store::commit`]. Nothing is changed then.
     pub fn restore(&self, archive: &Archive, message: Option<&str>) -> Result<Option<u64>> {
+        self.check_may_write()?;
         let why =
             Why { message: message.map(str::to_owned), ..Why::new(Kind::Rollback, archive.info.revision) };
         let texts = archive.packages.iter().map(|(name, text)| (name.clone(), Some(text.clone())));

@@ -7,7 +7,7 @@
 //!   log may take has been written since. So some are always older than the log.
 //! - `@42-before` is made before a rollback or a restore replaces whole texts.
 //!
-//! The newest of each kind stay, as many as fit into [`Limits::for_snapshots`]. Only a file that is what its name says
+//! The newest of each kind stay (see [`crate::Settings::snapshots_keep`]), as many as fit into [`Limits::for_snapshots`]. Only a file that is what its name says
 //! is ever removed. Nothing depends on them: one that cannot be made, on a full disk for example, is not made.
 
 use std::time::Duration;
@@ -17,9 +17,6 @@ use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::log::Limits;
 use crate::store::Store;
-
-/// How many are kept of those made as time goes by, and of those made before texts are replaced.
-const KEPT: [usize; 2] = [8, 4];
 
 /// How the names of those end that are made before texts are replaced.
 const BEFORE: &str = "-before";
@@ -72,12 +69,13 @@ impl Store {
 
     /// Makes a snapshot whose name has this ending.
     fn make_automatic(&self, ledger: &mut Ledger<'_>, ending: &str) -> Result<()> {
-        let room = self.options.log.for_snapshots();
+        let settings = self.settings();
+        let room = settings.log.for_snapshots();
         let mut size = 0;
         for name in self.packages()? {
             size += std::fs::metadata(self.dirs().config.path.join(name)).map_or(0, |found| found.len() + 64);
         }
-        if size + 1024 > room {
+        if size + 1024 > room || settings.snapshots_keep == 0 {
             return Ok(());
         }
         let committed = self.committed_texts(ledger)?;
@@ -107,12 +105,15 @@ impl Store {
 
     /// Removes the oldest automatic snapshots, until of each kind there are no more than are kept, and they fit.
     fn prune(&self, room: u64) -> Result<()> {
+        // So many of those made as time goes by, and half as many of those made before texts are replaced.
+        let keep = self.settings().snapshots_keep;
+        let keep = [keep, keep.div_ceil(2)];
         let (mut counts, mut taken) = ([0; 2], 0);
         for info in self.automatic()?.into_iter().rev() {
             let count = &mut counts[usize::from(info.is_before())];
             *count += 1;
             taken += info.size;
-            if *count > KEPT[usize::from(info.is_before())] || taken > room {
+            if *count > keep[usize::from(info.is_before())] || taken > room {
                 let removed = self.options.files.remove(&info.path);
                 removed.map_err(Error::io("remove", &info.path))?;
                 taken -= info.size;

@@ -195,7 +195,7 @@ impl Store {
         if crate::verify::check_may_commit().is_err() {
             return Ok(());
         }
-        Mark::of(file).map_or(Ok(()), |mark| self.settle_mark(&mark, false, self.options.lock_timeout))
+        Mark::of(file).map_or(Ok(()), |mark| self.settle_mark(&mark, false, self.settings().lock_timeout))
     }
 
     /// As [`Store::await_text`] for who holds the lock of the package file and is to replace it: returns whether it may
@@ -208,7 +208,7 @@ impl Store {
         // The lock of the package is held already, and the maps are published to by who holds it.
         let mut other = self.clone();
         other.options.dirs.run = None;
-        other.settle_mark(&mark, true, self.options.lock_timeout).map(|()| false)
+        other.settle_mark(&mark, true, self.settings().lock_timeout).map(|()| false)
     }
 
     /// Has the text behind a mark put in place, or waits until another has done that.
@@ -361,7 +361,7 @@ impl Ledger<'_> {
                 Some(mark) => {
                     // Whoever has left the text behind takes the same locks to put it in place.
                     drop(locks);
-                    store.settle_mark(&mark, true, store.options().lock_timeout)?;
+                    store.settle_mark(&mark, true, store.settings().lock_timeout)?;
                 }
             }
         }

@@ -115,6 +115,7 @@ impl Store {
         form: Form,
         mut edit: impl FnMut(&mut Package) -> Result<R>,
     ) -> Result<R> {
+        self.check_may_write()?;
         let mut ledger = self.ledger()?;
         let _lock = ledger.lock_all([&*place.path])?;
         self.tidy_up([place])?;
@@ -375,6 +376,7 @@ impl Store {
     ///
     /// As for [`Store::commit`].
     pub fn tidy(&self, place: &Place) -> Result<()> {
+        self.check_may_write()?;
         let mut ledger = self.ledger()?;
         let _lock = ledger.lock_all([&*place.path])?;
         attempt(place, || {
@@ -404,6 +406,7 @@ impl Store {
         let name = crate::name::show(package);
         let place = self.config_place(&name);
         let place = Place { path: follow(place.path), ..place };
+        self.check_may_write()?;
         let mut ledger = self.ledger()?;
         let _lock = ledger.lock_all([&*place.path])?;
         self.tidy_up([&place])?;

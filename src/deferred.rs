@@ -91,13 +91,12 @@ impl Store {
     /// happened.
     pub(crate) fn commit_later(&self, ledger: &mut Ledger<'_>, requests: &[Arc<Request>]) -> Result<bool> {
         let changes = || requests.iter().flat_map(|request| &request.changes);
-        let can_wait = |place: &Place| {
-            self.is_logged(place) && self.options.durability_of(&place.name) != Durability::Full
-        };
+        let settings = self.settings();
+        let can_wait =
+            |place: &Place| self.is_logged(place) && settings.durability_of(&place.name) != Durability::Full;
         // Who verifies a transaction has time to write its text as well.
         let confirmed = requests.iter().any(|request| request.why.confirm.is_some());
-        let some_log =
-            changes().any(|change| self.options.durability_of(&change.place.name) == Durability::Log);
+        let some_log = changes().any(|change| settings.durability_of(&change.place.name) == Durability::Log);
         if confirmed
             || !some_log
             || !changes().all(|change| can_wait(&change.place))

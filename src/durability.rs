@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
+use crate::settings::Setting;
 use crate::store::Options;
 
 /// What a commit survives once it has returned.
@@ -32,10 +33,74 @@ impl Durability {
             _ => None,
         }
     }
+
+    /// Returns its name, as texts have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Log => "log",
+            Self::None => "none",
+        }
+    }
+
+    /// Returns how strict it is, as a number to compare with others.
+    pub(crate) fn strictness(self) -> u8 {
+        match self {
+            Self::Full => 2,
+            Self::Log => 1,
+            Self::None => 0,
+        }
+    }
+}
+
+/// What a text of levels is to look like.
+pub(crate) const EXPECTED: &str =
+    "durability is full, log or none, and PACKAGE=LEVEL for single packages, with commas between";
+
+/// What commits are to survive, as far as it is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Levels {
+    pub general: Option<Durability>,
+    pub packages: BTreeMap<String, Durability>,
+}
+
+impl Levels {
+    /// Reads `full`, `log` or `none` for all packages, and `PACKAGE=LEVEL` for one, separated by commas.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it is no such text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = || Error::invalid(text.as_bytes(), EXPECTED);
+        let mut levels = Self::default();
+        for part in text.split(',') {
+            match part.split_once('=') {
+                None => levels.general = Some(Durability::parse(part).ok_or_else(wrong)?),
+                Some((package, level)) if crate::name::is_package(package.as_bytes()) => {
+                    let level = Durability::parse(level).ok_or_else(wrong)?;
+                    levels.packages.insert(package.to_owned(), level);
+                }
+                Some(_) => return Err(wrong()),
+            }
+        }
+        Ok(levels)
+    }
+
+    /// Reports whether nothing is said.
+    pub fn is_none(&self) -> bool {
+        self.general.is_none() && self.packages.is_empty()
+    }
+
+    /// Returns what is said of a package, or of all that are not named.
+    pub fn of(&self, package: Option<&str>) -> Option<Durability> {
+        package.and_then(|package| self.packages.get(package)).copied().or(self.general)
+    }
 }
 
 impl Options {
-    /// Returns what commits to a package survive.
+    /// Returns what commits to a package survive, as far as it is these options that say so: see
+    /// [`crate::Store::settings`].
     #[must_use]
     pub fn durability_of(&self, package: &str) -> Durability {
         self.package_durability.get(package).copied().unwrap_or(self.durability)
@@ -48,29 +113,13 @@ impl Options {
     ///
     /// [`Error::Invalid`] if it is no such text; nothing is changed then.
     pub fn set_durability(&mut self, levels: &str) -> Result<()> {
-        let wrong = || {
-            let why =
-                "durability is full, log or none, and PACKAGE=LEVEL for single packages, with commas between";
-            Error::invalid(levels.as_bytes(), why)
-        };
-        let (mut general, mut single) = (self.durability, BTreeMap::new());
-        for part in levels.split(',') {
-            match part.split_once('=') {
-                None => general = Durability::parse(part).ok_or_else(wrong)?,
-                Some((package, level)) if crate::name::is_package(package.as_bytes()) => {
-                    single.insert(package.to_owned(), Durability::parse(level).ok_or_else(wrong)?);
-                }
-                Some(_) => return Err(wrong()),
-            }
+        let Levels { general, packages } = Levels::parse(levels)?;
+        if let Some(general) = general {
+            self.durability = general;
+            self.given.insert(Setting::Durability);
         }
-        self.durability = general;
-        self.package_durability.extend(single);
+        self.package_durability.extend(packages);
         Ok(())
-    }
-
-    /// Makes every commit survive as much as there is.
-    pub(crate) fn fully_durable(&self) -> Self {
-        Self { durability: Durability::Full, package_durability: BTreeMap::new(), ..self.clone() }
     }
 }
 

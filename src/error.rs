@@ -68,6 +68,11 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The store is in safe mode, in which nothing is written: see [`crate::Settings::safe_mode`].
+    SafeMode {
+        /// What has turned it on: a variable of the environment, or file and line of the policy.
+        origin: String,
+    },
     /// A system call failed.
     Io {
         /// What was being done, for example "rename".
@@ -211,6 +216,7 @@ impl Error {
             Self::Locked { .. } => Code::Locked,
             Self::Refused { .. } => Code::Refused,
             Self::OutOfMemory { .. } => Code::Memory,
+            Self::SafeMode { .. } => Code::Permission,
             Self::Stale { .. } | Self::TooOld { .. } => Code::Stale,
             Self::Full { .. } | Self::TooMany { .. } => Code::Full,
             Self::Damaged { .. } => Code::Damaged,
@@ -248,7 +254,8 @@ impl Error {
             | Self::TooOld { .. }
             | Self::TooMany { .. }
             | Self::Refused { .. }
-            | Self::OutOfMemory { .. } => Place::default(),
+            | Self::OutOfMemory { .. }
+            | Self::SafeMode { .. } => Place::default(),
             Self::Locked { path, .. }
             | Self::Io { path, .. }
             | Self::Damaged { path, .. }
@@ -323,6 +330,7 @@ impl fmt::Display for Error {
             Self::Refused { program, pid, reason } => {
                 write!(f, "refused by {program} (process {pid}): {reason}")
             }
+            Self::SafeMode { origin } => write!(f, "safe mode: nothing is written ({origin})"),
             Self::Io { op, path, source } => write!(f, "cannot {op} {}: {source}", path.display()),
             Self::Stale { key } => write!(f, "{key}: the snapshot is too old to see it"),
             Self::TooOld { since, revision } => {
@@ -354,6 +362,7 @@ impl Error {
             None => io::Error::new(error.kind(), error.to_string()),
         };
         match self {
+            Self::SafeMode { origin } => Self::SafeMode { origin: origin.clone() },
             Self::Io { op, path, source } => Self::Io { op, path: path.clone(), source: system(source) },
             Self::NotDurable { path, source } => {
                 Self::NotDurable { path: path.clone(), source: system(source) }

@@ -151,17 +151,21 @@ impl Store {
         let mut ledger = Ledger::new(self);
         let Some(log) = self.log() else {
             ledger.unlogged = Some(Missing::Log.into());
+            self.settings_now();
             return Ok(ledger);
         };
-        let timeout = self.options.lock_timeout;
+        let timeout = self.settings().lock_timeout;
         ledger.writer = match log.write(Instant::now() + timeout, timeout) {
             Ok(writer) => Some(writer),
             Err(error) if cannot_be_written(&error) => {
                 ledger.unlogged = Some(error);
+                self.settings_now();
                 return Ok(ledger);
             }
             Err(error) => return Err(crate::verify::explain(error)),
         };
+        // Nobody commits another policy meanwhile.
+        log.limit(self.settings_now().log);
         let behind = ledger.behind();
         // One that was begun when texts were left behind counts as new once they are not.
         ledger.segment = ledger.writer.as_ref().map_or(0, Writer::rested_segment);
@@ -188,7 +192,7 @@ impl Store {
             return Ok(ledger);
         }
         // What is in the way is asked once more, to be told.
-        let timeout = self.options.lock_timeout;
+        let timeout = self.settings().lock_timeout;
         self.the_log()?.write(Instant::now() + timeout, timeout)?;
         self.ledger()
     }
@@ -284,6 +288,10 @@ impl Ledger<'_> {
 
     /// Makes the record of a transaction; none if there is nothing to tell.
     fn tell(&self, entries: &[Entry<'_>], why: &Why) -> Result<Option<Record>> {
+        // The way back from a commit that was not confirmed is open in safe mode as well.
+        if why.refusable {
+            self.store.check_may_write()?;
+        }
         let mut record = self.store.record(why);
         for entry in entries.iter().filter(|entry| self.store.is_logged(entry.place)) {
             record.packages.push(self.change(entry));
@@ -376,12 +384,12 @@ impl Ledger<'_> {
             return Ok(None);
         }
         (self.base, self.strays) = (writer.sequence(), strays);
-        let survives =
-            |change: &PackageChange| self.store.options.durability_of(&change.package) != Durability::None;
+        let settings = self.store.settings();
+        let survives = |change: &PackageChange| settings.durability_of(&change.package) != Durability::None;
         let durable = all.iter().any(|record| {
             // What is about no package is about the store.
             record.packages.iter().any(survives)
-                || record.packages.is_empty() && self.store.options.durability != Durability::None
+                || record.packages.is_empty() && settings.durability != Durability::None
         });
         let sequence = writer.append(all, durable)?;
         if noted {

@@ -92,6 +92,7 @@ impl Live {
             }
             Err(error) => return Err(Error::io("use the directory", config)(error)),
         }
+        crate::settings::check_environment()?;
         let store = Store::new(options);
         // What a crash has left is finished before anything is read. Where that fails, a commit will tell; what
         // there is can be read all the same.
@@ -242,7 +243,7 @@ impl Live {
     /// Sees to it that texts which are behind the log are put in place after a while.
     pub(crate) fn flush_later(&self) {
         if self.store().is_behind() {
-            self.inner.clerk.call(&self.inner, self.store().options().text_delay);
+            self.inner.clerk.call(&self.inner, self.store().settings().text_delay);
         }
     }
 

@@ -109,14 +109,14 @@ impl Store {
     /// Opens and locks the file that stands at `path` once the lock is held.
     fn lock_current(&self, path: &Path) -> Result<OpenFile> {
         let files = &self.options.files;
-        let deadline = Instant::now() + self.options.lock_timeout;
+        let deadline = Instant::now() + self.settings().lock_timeout;
         loop {
             let open = files.open_package_to_write(path).map_err(Error::io("open", path))?;
             match files.lock_at_path(&open, deadline, PAUSES).map_err(Error::io("lock", path))? {
                 Wait::Held if self.await_others(path, || files.unlock(&open))? => return Ok(open),
                 Wait::Held | Wait::Replaced => {}
                 Wait::TimedOut => {
-                    let (holder, waited) = (holder_of_file(&open), self.options.lock_timeout);
+                    let (holder, waited) = (holder_of_file(&open), self.settings().lock_timeout);
                     return Err(Error::Locked { path: path.into(), holder, waited });
                 }
             }
@@ -203,7 +203,7 @@ impl Store {
     /// Reports whether the text of the package at a path is to survive a power cut.
     fn is_durable(&self, path: &Path) -> bool {
         let package = path.file_name().unwrap_or_default().to_string_lossy();
-        self.options.durability_of(&package) != Durability::None
+        self.settings().durability_of(&package) != Durability::None
     }
 
     /// Creates a temporary file that is locked: until it is, another may take it for one that a crash has left.

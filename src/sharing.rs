@@ -166,7 +166,7 @@ impl Store {
     pub(crate) fn share_locked(&self, shared: &Shared, place: &Place) -> Result<Option<Map>> {
         let (text, metadata) = self.read_settled(place)?;
         let state = State { place, text, metadata, in_place: None, step: None };
-        let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
+        let mut publishing = shared.begin(Instant::now() + self.settings().lock_timeout)?;
         let published = match self.publish_to(&mut publishing, std::slice::from_ref(&state), true, None) {
             Err(error @ Error::Parse(_)) => {
                 let good = self.last_good(place).ok_or_else(|| in_file(error, place))?;
@@ -192,7 +192,7 @@ impl Store {
         let _locks = self.lock_settled(place)?;
         let (text, metadata) = self.read_settled(place)?;
         let state = State { place, text, metadata, in_place: None, step: None };
-        let mut publishing = shared.begin(Instant::now() + self.options().lock_timeout)?;
+        let mut publishing = shared.begin(Instant::now() + self.settings().lock_timeout)?;
         let old = shared.open(&place.name, true).ok().flatten();
         let committed = publishing.committed();
         let round = publishing.next(None);
@@ -215,7 +215,7 @@ impl Store {
         if !states.iter().all(|state| self.is_logged(state.place)) {
             return None;
         }
-        let deadline = Instant::now() + options.lock_timeout;
+        let deadline = Instant::now() + self.settings().lock_timeout;
         let mut publishing = match self.kept.begin(&options.dirs, deadline) {
             Some(publishing) => publishing,
             None => {
@@ -270,7 +270,7 @@ impl Store {
         if shown.is_some_and(|shown| shown < last) || is_open {
             // Whoever is at work publishes what it has done, and without rights there is nothing to be done.
             let _ = self.show_last();
-        } else if let Ok(mut publishing) = shared.begin(Instant::now() + self.options().lock_timeout) {
+        } else if let Ok(mut publishing) = shared.begin(Instant::now() + self.settings().lock_timeout) {
             // Maps are made from the texts, and so show all transactions whose texts are in place.
             if publishing.revision().is_none_or(|shown| shown > last) {
                 publishing.show(last);

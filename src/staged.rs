@@ -133,6 +133,7 @@ impl Store {
                 all.push(change.place.clone());
             }
         }
+        self.check_may_write()?;
         let mut ledger = self.ledger()?;
         // In the order of their paths, so that two who commit never wait for each other.
         let mut order: Vec<&Place> = all.iter().collect();

@@ -20,7 +20,6 @@ use crate::replace::Draft;
 use crate::save_dir::SaveDir;
 
 /// The delta file of one package in one directory.
-#[derive(Debug)]
 pub(crate) struct Staging<'s> {
     /// These lead through the open directory.
     pub files: Files,
@@ -29,7 +28,8 @@ pub(crate) struct Staging<'s> {
     pub package: &'s str,
     /// The package file, for the journal to compare with.
     pub target: &'s Path,
-    pub timeout: Duration,
+    /// How long to wait for the lock: asked for only where it is waited for.
+    pub timeout: Box<dyn Fn() -> Duration + 's>,
     /// See [`crate::Options::warn`].
     pub warn: Option<fn(&str)>,
 }
@@ -61,7 +61,7 @@ impl Staging<'_> {
     pub fn lines(&self) -> Result<(Vec<u8>, Vec<DeltaLine>)> {
         let path = self.path();
         let Ok(open) = self.files.open(&path) else { return Ok((Vec::new(), Vec::new())) };
-        match self.files.lock(&open, false, Instant::now() + self.timeout) {
+        match self.files.lock(&open, false, Instant::now() + (self.timeout)()) {
             Ok(Wait::Held) => {}
             Ok(_) => return Err(self.locked_by_another(&open)),
             Err(error) => return Err(Error::io("lock", &path)(error)),
@@ -74,7 +74,7 @@ impl Staging<'_> {
 
     fn locked_by_another(&self, open: &OpenFile) -> Error {
         let holder = holder_of_file(open);
-        crate::verify::explain(Error::Locked { path: open.path.clone(), holder, waited: self.timeout })
+        crate::verify::explain(Error::Locked { path: open.path.clone(), holder, waited: (self.timeout)() })
     }
 
     /// Opens and locks the delta file, finishes what a crash has left, and reads it. `None` if there is none.
@@ -119,7 +119,7 @@ impl Staging<'_> {
 
     /// Locks a delta file; `false` if it is not the one at its path any more.
     fn wait_for(&self, open: &OpenFile) -> Result<bool> {
-        match self.files.lock_at_path(open, Instant::now() + self.timeout, PAUSES) {
+        match self.files.lock_at_path(open, Instant::now() + (self.timeout)(), PAUSES) {
             Ok(Wait::Held) => Ok(true),
             Ok(Wait::Replaced) => Ok(false),
             Ok(Wait::TimedOut) => Err(self.locked_by_another(open)),
@@ -129,7 +129,7 @@ impl Staging<'_> {
 
     /// Lets others read a locked delta file, and nobody write to it, until [`Staging::lock_again`].
     pub fn let_read(&self, locked: &Locked) -> Result<()> {
-        let shared = self.files.lock(&locked.open, false, Instant::now() + self.timeout);
+        let shared = self.files.lock(&locked.open, false, Instant::now() + (self.timeout)());
         shared.map(|_| ()).map_err(Error::io("unlock", &locked.open.path))
     }
 

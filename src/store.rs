@@ -1,6 +1,6 @@
 //! A store: the packages of a configuration directory and the changes staged for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -22,11 +22,12 @@ use crate::name;
 use crate::notice::Warnings;
 use crate::package::Package;
 use crate::save_dir::SaveDir;
+use crate::settings::{Held, SNAPSHOTS_KEEP, Setting, TEXT_DELAY};
 use crate::staging::Staging;
 use crate::step::KnownStates;
 use crate::text::{Dialect, ParseError, ParseOptions, parse};
 
-/// How a store behaves. The default is the intended dialect, strict, and ten seconds for a lock.
+/// How a store behaves, as far as its policy lets a program decide: see [`Store::settings`]. The default is the intended dialect, strict, and ten seconds for a lock.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The directories.
@@ -64,6 +65,10 @@ pub struct Options {
     pub stale: bool,
     /// What stands guard over commits that are to be confirmed.
     pub guards: crate::guard::Guards,
+    /// How many automatic snapshots are kept.
+    pub snapshots_keep: u64,
+    /// The settings above that count as given although they are at their default: see [`Store::settings`].
+    pub given: BTreeSet<Setting>,
     /// How long the system has been running; a test can tell otherwise.
     pub uptime: fn() -> crate::clock::Uptime,
     /// What time it is; a test can tell otherwise.
@@ -90,7 +95,9 @@ impl Default for Options {
             log: Limits::default(),
             durability: Durability::default(),
             package_durability: BTreeMap::new(),
-            text_delay: Duration::from_secs(1),
+            snapshots_keep: SNAPSHOTS_KEEP,
+            text_delay: TEXT_DELAY,
+            given: BTreeSet::new(),
             stale: false,
             guards: crate::guard::Guards::default(),
             uptime: crate::clock::uptime,
@@ -148,7 +155,7 @@ impl Loaded {
 }
 
 /// A store. Each call sees what is there at the time; some files of the log, locks and maps stay open.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) options: Options,
     /// The log, once it was asked for; see [`Store::log`].
@@ -167,13 +174,31 @@ pub struct Store {
     pub(crate) kept: Arc<Kept>,
     /// The warnings that were given.
     pub(crate) warnings: Arc<Warnings>,
+    /// What counts of policy, environment and options.
+    pub(crate) held: Arc<Held>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(Options::default())
+    }
 }
 
 impl Store {
     /// Makes a store. Nothing is read or created yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, ..Self::default() }
+        Self {
+            options,
+            log: Arc::default(),
+            queue: Arc::default(),
+            states: Arc::default(),
+            deferred: Arc::default(),
+            locks: Arc::default(),
+            kept: Arc::default(),
+            warnings: Arc::default(),
+            held: Arc::default(),
+        }
     }
 
     /// Returns the options the store was made with.
@@ -292,7 +317,7 @@ impl Store {
     pub(crate) fn staged_in(&self, place: &Place, dir: &Path) -> Result<Vec<Delta>> {
         let mut staging = self.staging(place, dir);
         if self.options.dialect == Dialect::Uci {
-            staging.timeout = Duration::from_secs(u64::from(u32::MAX));
+            staging.timeout = Box::new(|| Duration::from_secs(u64::from(u32::MAX)));
         }
         let (_, lines) = staging.lines()?;
         let deltas = lines.into_iter().filter_map(|line| line.delta);
@@ -352,7 +377,7 @@ impl Store {
             dir,
             package: &place.name,
             target: &place.path,
-            timeout: self.patience(),
+            timeout: Box::new(|| self.patience()),
             warn: self.options.warn,
         }
     }
@@ -373,6 +398,8 @@ impl Store {
     /// [`Error::Io`] if they cannot be written, [`Error::Locked`] if the delta file stays locked. Nothing
     /// is staged then.
     pub fn stage(&self, place: &Place, deltas: &[Delta]) -> Result<()> {
+        self.settings_now();
+        self.check_may_write()?;
         let bases = |staged: &[u8], bases: &[u8]| self.bases_to_write(place, deltas, staged, bases);
         self.staging(place, &self.dirs().save.path).append(deltas, &self.dirs().config.path, &bases)
     }
@@ -387,6 +414,8 @@ impl Store {
     ///
     /// As for [`Store::stage`].
     pub fn revert(&self, place: &Place, section: Option<&[u8]>, option: Option<&[u8]>) -> Result<usize> {
+        self.settings_now();
+        self.check_may_write()?;
         let staging = self.staging(place, &self.dirs().save.path);
         let Some(locked) = staging.lock()? else { return Ok(0) };
         let stock = self.options.dialect == Dialect::Uci;

@@ -108,6 +108,9 @@ impl Store {
         };
         let texts: Vec<Whole> = texts.into_iter().map(whole).collect();
         let Some(first) = texts.first() else { return self.revision() };
+        if why.refusable {
+            self.check_may_write()?;
+        }
         let mut ledger = self.ledger_of_log()?;
         let _locks = ledger.lock_all(texts.iter().map(|text| &*text.place.path))?;
         if why.kind == Kind::Rollback {

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cms_core::{DirOptions, Dirs, Live, Options};
+use cms_core::{DirOptions, Dirs, Live, Options, Setting};
 
 use crate::handle::{give_handle, optional, take_back, wanted};
 use crate::sized::{self, sized};
@@ -112,18 +112,28 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
         || format!("c-pid-{}", std::process::id()),
         |source| String::from_utf8_lossy(source).into_owned(),
     );
+    let given = Some(Setting::LogSize).filter(|_| all.log_limit != 0).into_iter().collect();
     let map_limit = Some(all.map_limit).filter(|limit| *limit != 0);
     let private_maps = all.flags & CMS_OPEN_PRIVATE != 0;
-    let mut options =
-        Options { dirs: Dirs::choose(dirs), map_limit, private_maps, log, source, ..Options::default() };
+    let mut options = Options {
+        dirs: Dirs::choose(dirs),
+        map_limit,
+        private_maps,
+        log,
+        source,
+        given,
+        ..Options::default()
+    };
     if let Some(levels) = text(all.durability) {
         options.set_durability(&String::from_utf8_lossy(levels))?;
     }
     if all.text_delay != 0 {
         options.text_delay = Duration::from_millis(all.text_delay);
+        options.given.insert(Setting::TextDelay);
     }
     if all.verify_timeout != 0 {
         options.verify_timeout = Duration::from_millis(all.verify_timeout);
+        options.given.insert(Setting::VerifyTimeout);
     }
     Ok(options)
 }

@@ -65,8 +65,7 @@ impl Ledger<'_> {
         names.sort_unstable();
         names.dedup();
         // What is to be finished may be the work of one who was promised more than this store promises.
-        let options = self.store.options.fully_durable();
-        let store = Store { options, ..self.store.clone() };
+        let store = self.store.fully_durable();
         let mut recovered = false;
         for name in &names {
             let steps: Vec<&PackageChange> =

@@ -23,7 +23,7 @@ pub(super) fn choose(store: &Store, own_revision: u64) -> (Place, Table) {
     let own = || {
         let shared = Shared::find(dirs, files, true)?;
         // Making the control file is all that is needed here.
-        drop(shared.begin(std::time::Instant::now() + store.options().lock_timeout).ok()?);
+        drop(shared.begin(std::time::Instant::now() + store.settings().lock_timeout).ok()?);
         Some(shared)
     };
     let (shared, ours) = match (system, rustix::process::geteuid().is_root()) {
@@ -99,7 +99,7 @@ impl Inner {
     /// open, unless its text may be behind the log.
     pub fn shown(&self, package: &[u8]) -> Option<Digest> {
         let name = crate::name::show(package);
-        if self.store.options().durability_of(&name) != Durability::Log
+        if self.store.settings().durability_of(&name) != Durability::Log
             && !self.table.read(|table| table.get(package).is_some())
         {
             return None;

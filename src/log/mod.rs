@@ -32,8 +32,8 @@ mod writer;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 pub use change::{Content, KeyChange, What};
@@ -84,7 +84,7 @@ impl Limits {
 pub(crate) struct Log {
     dir: PathBuf,
     files: Files,
-    limits: Limits,
+    limits: Mutex<Limits>,
     /// What time it is.
     time: fn() -> SystemTime,
     /// Where the log ends, as far as this handle knows; held while it is appended to.
@@ -112,12 +112,22 @@ impl Log {
         Self {
             dir,
             files,
-            limits,
+            limits: Mutex::new(limits),
             time: SystemTime::now,
             tail: Mutex::new(None),
             turns: Turns::default(),
             broken: AtomicBool::new(false),
         }
+    }
+
+    /// Returns how much is kept.
+    fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says how much is kept from now on.
+    pub fn limit(&self, limits: Limits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     /// Has it told the time by another clock.
@@ -177,7 +187,7 @@ impl Log {
         let Some((_, full)) = firsts.split_last() else { return Ok(false) };
         let since = full.iter().filter(|first| **first > revision);
         let written: u64 = since.map(|first| size_of(&self.path(*first))).sum();
-        Ok(written >= self.limits.bytes / 4 || firsts[0] > revision + 1)
+        Ok(written >= self.limits().bytes / 4 || firsts[0] > revision + 1)
     }
 
     /// Reads a segment; `None` if it is gone, or is becoming another one.

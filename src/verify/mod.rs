@@ -115,7 +115,7 @@ pub(crate) fn explain(error: Error) -> Error {
 impl Store {
     /// Returns how long to wait for locks: not at all in a callback of a verifier, for which whoever holds them waits.
     pub(crate) fn patience(&self) -> Duration {
-        if ASKED.get() { Duration::ZERO } else { self.options.lock_timeout }
+        if ASKED.get() { Duration::ZERO } else { self.settings().lock_timeout }
     }
 
     /// Reports whether anyone may have to verify transactions. Where there is nobody it costs one look.
@@ -140,7 +140,7 @@ impl Store {
         let changes = parts.iter().filter(|part| self.is_verified(part.place));
         let changes = changes.map(|part| (part.place.name.clone(), self.key_changes(part))).collect();
         let record = self.proposal(changes, why);
-        let verdicts = inquiry::ask(&rosters, &record, self.options.verify_timeout, false);
+        let verdicts = inquiry::ask(&rosters, &record, self.settings().verify_timeout, false);
         let refused = verdicts.into_iter().find_map(|verdict| Some((verdict.verifier, verdict.refusal?)));
         match refused {
             Some((by, reason)) => Err(Error::Refused { program: by.program, pid: by.pid, reason }),
@@ -217,7 +217,10 @@ impl Store {
         let watchers = Roster::all(self.dirs(), Role::Watcher);
         let told = watchers.iter().flat_map(Roster::list).map(|(watcher, _)| watcher);
         let told = told.filter(|watcher| concerns(&watcher.pattern, &record)).collect();
-        Ok(Preview { verdicts: inquiry::ask(&verifiers, &record, self.options.verify_timeout, true), told })
+        Ok(Preview {
+            verdicts: inquiry::ask(&verifiers, &record, self.settings().verify_timeout, true),
+            told,
+        })
     }
 }
 

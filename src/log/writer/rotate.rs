@@ -59,7 +59,7 @@ impl Writer<'_> {
             let at = usize::try_from(at).unwrap_or(0);
             bytes[at..at + mark.len()].copy_from_slice(&mark);
         }
-        let length = (bytes.len() * 2 + needed).max(self.log.limits.segment()).next_multiple_of(4096);
+        let length = (bytes.len() * 2 + needed).max(self.log.limits().segment()).next_multiple_of(4096);
         let open = self.make_segment(first, &bytes, length)?;
         let id = open.id;
         if let Some(full) = self.tail().segment.as_ref().map(|full| full.first) {
@@ -82,7 +82,7 @@ impl Writer<'_> {
             files.create_unique(&log.dir, "segment").map_err(Error::io("create a file in", &log.dir))?;
         let made = files
             .write(&new, bytes)
-            .and_then(|()| match length > log.limits.segment().next_multiple_of(4096) {
+            .and_then(|()| match length > log.limits().segment().next_multiple_of(4096) {
                 true => files.allocate(&new, bytes.len() as u64, rest),
                 false => files.fill_with_zeros(&new, rest),
             })
@@ -99,7 +99,7 @@ impl Writer<'_> {
 
     /// Drops the oldest segments, as far as the limits demand it: see G5.
     fn drop_old(&mut self) -> Result<()> {
-        let (log, limits) = (self.log, self.log.limits);
+        let (log, limits) = (self.log, self.log.limits());
         let firsts = log.segments()?;
         let size = |first: &u64| size_of(&log.path(*first)) + size_of(&log.keys_path(*first));
         let mut total: u64 = firsts.iter().map(size).sum();

@@ -6,6 +6,7 @@ mod library;
 mod live;
 mod log;
 mod placing;
+mod policy;
 mod staged;
 mod store_policy;
 mod trust;

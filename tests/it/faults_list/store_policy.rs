@@ -9,7 +9,7 @@ use crate::cli::Sandbox;
 use crate::live::get;
 
 /// Returns the options of a library that uses the directories of a sandbox.
-fn options(sandbox: &Sandbox) -> cms::Options {
+pub fn options(sandbox: &Sandbox) -> cms::Options {
     let path = |name: &str| Some(sandbox.path(name));
     let wanted = cms::DirOptions {
         config: path("config"),

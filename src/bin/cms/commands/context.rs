@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cms::{
-    DirOptions, Dirs, Error, Key, Live, Loaded, Missing, OptionView, Options, Package, Section, Store,
-    environment,
+    DirOptions, Dirs, Error, Key, Live, Loaded, Missing, OptionView, Options, Package, Section, Setting,
+    Store,
 };
 
 use serde_json::{Map, Value as Json, json};
@@ -59,20 +59,14 @@ impl Context {
         options.source = line.text("source").unwrap_or_else(|| "cms".into());
         options.message = line.text("message").unwrap_or_default();
         options.stale = line.has("stale");
-        if let Some(size) = environment::variable("CMS_LOG_SIZE") {
-            let bytes = cms::typed::size(size.as_bytes());
-            let wrong = || Failure::Usage(format!("CMS_LOG_SIZE: '{}' is no size", size.display()));
-            options.log.bytes = bytes.map_err(|_| wrong())?;
-        }
-        if let Some(levels) = environment::variable("CMS_DURABILITY") {
-            let set = options.set_durability(&levels.to_string_lossy());
-            set.map_err(|error| Failure::Usage(format!("CMS_DURABILITY: {error}")))?;
-        }
+        cms::check_environment().map_err(|error| Failure::Usage(error.to_string()))?;
         if let Some(timeout) = line.seconds("lock-timeout")? {
             options.lock_timeout = timeout;
+            options.given.insert(Setting::LockTimeout);
         }
         if let Some(timeout) = line.seconds("verify-timeout")? {
             options.verify_timeout = timeout;
+            options.given.insert(Setting::VerifyTimeout);
         }
         let store = Store::new(options);
         // What a crash has left is finished, and what was not confirmed in time taken back, before anything is read.

@@ -79,6 +79,7 @@ impl Failure {
                 Error::Conflict { .. } => Exit::Conflict,
                 Error::Locked { .. } => Exit::TimeOut,
                 Error::Refused { .. } => Exit::Refused,
+                Error::SafeMode { .. } => Exit::Permission,
                 Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                     Exit::Permission
                 }

@@ -57,13 +57,17 @@ pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
             context.say(&format!("{name:7} {path}  ({}; {state}; {purpose})", origin(dir)))?;
         }
     }
-    let unlogged = context.store.log_problem();
+    let (unlogged, settings) = (context.store.log_problem(), context.store.settings());
     if context.json {
         object.insert("unlogged".into(), json!(unlogged));
+        object.insert("settings".into(), super::policy::all_json(&settings));
         context.put_map(object)?;
-    } else if let Some(why) = unlogged {
+        return Ok(Exit::Ok);
+    }
+    if let Some(why) = unlogged {
         context.say(&format!("commits are not logged: {why}"))?;
     }
+    super::policy::show(context, &settings)?;
     Ok(Exit::Ok)
 }
 

@@ -17,6 +17,7 @@ mod json;
 mod line;
 mod maps;
 mod meta;
+mod policy;
 mod read;
 mod stage;
 mod status;
@@ -86,15 +87,8 @@ fn dispatch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         docs::command_help(context, command)?;
         return Ok(Exit::Ok);
     }
-    if command.writes
-        && !context.dry_run
-        && !line.has("check")
-        && cms::environment::variable("CMS_SAFE_MODE").is_some_and(|value| value == "1")
-    {
-        return Err(Failure::Other(
-            Exit::Permission,
-            "safe mode: nothing is written (CMS_SAFE_MODE=1)".into(),
-        ));
+    if command.writes && !context.dry_run && !line.has("check") {
+        context.store.check_may_write()?;
     }
     context.worst = Exit::Ok;
     let exit = (command.run)(context, line)?;

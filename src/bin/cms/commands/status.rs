@@ -40,6 +40,8 @@ pub fn status(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     line.expect(0, 0)?;
     let store = &context.store;
     let mut problems = directories(store);
+    let settings = store.settings();
+    problems.extend(settings.problems.iter().map(|why| Problem::new("policy", why)));
     let log = log(store, &mut problems);
     let pending = store.pending().unwrap_or(None);
     packages(store, &mut problems)?;

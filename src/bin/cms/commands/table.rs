@@ -4,8 +4,8 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::{
-    archive, audit, batch, check, confirm, docs, history, maps, meta, read, stage, status, transfer, undo,
-    verify, watch, write,
+    archive, audit, batch, check, confirm, docs, history, maps, meta, policy, read, stage, status, transfer,
+    undo, verify, watch, write,
 };
 
 /// An option of a command, or of all.
@@ -566,6 +566,15 @@ pub const COMMANDS: &[Command] = &[
         flags: &[],
         writes: false,
         run: meta::paths,
+    },
+    Command {
+        name: "policy",
+        aliases: &[],
+        arguments: "",
+        summary: "print what counts for this store: each setting, its value and where that comes from",
+        flags: &[],
+        writes: false,
+        run: policy::policy,
     },
     Command {
         name: "completion",

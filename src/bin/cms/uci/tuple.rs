@@ -59,7 +59,7 @@ impl From<Error> for Failure {
             Error::NotFound { .. } | Error::Missing(_) => Self::NotFound,
             Error::Parse(error) => Self::Parse(error),
             Error::Exists { .. } => Self::Duplicate,
-            Error::Refused { .. } => Self::Refused(error.to_string()),
+            Error::Refused { .. } | Error::SafeMode { .. } => Self::Refused(error.to_string()),
             Error::Io { .. }
             | Error::NotDurable { .. }
             | Error::Unfinished { .. }
