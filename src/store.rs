@@ -398,6 +398,9 @@ impl Store {
     /// [`Error::Io`] if they cannot be written, [`Error::Locked`] if the delta file stays locked. Nothing
     /// is staged then.
     pub fn stage(&self, place: &Place, deltas: &[Delta]) -> Result<()> {
+        if deltas.is_empty() {
+            return Ok(());
+        }
         self.settings_now();
         self.check_may_write()?;
         let bases = |staged: &[u8], bases: &[u8]| self.bases_to_write(place, deltas, staged, bases);

@@ -223,7 +223,7 @@ fn names_for_the_shell_do_not_start_with_a_digit() {
 fn json_lines_are_one_object_a_line_for_every_listing() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["set", "network.lan.a=1", "network.lan.b=2"]);
-    for (command, count) in [("changes", 2), ("show", 1), ("list", 1), ("diff", 2), ("paths", 4)] {
+    for (command, count) in [("changes", 2), ("show", 1), ("list", 1), ("diff", 2), ("paths", 6)] {
         let output = sandbox.run(&[command, "--json-lines"]).stdout;
         let lines = said(&output);
         assert_eq!(lines.lines().count(), count, "{command}: {lines}");
