@@ -198,6 +198,7 @@ impl Store {
             kept: Arc::default(),
             warnings: Arc::default(),
             held: Arc::default(),
+            attributes: Arc::default(),
         }
     }
 
