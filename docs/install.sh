@@ -19,6 +19,7 @@ if [ "$1" = --remove ]; then
     rm -f "$lib"/libcms.so "$lib"/libcms.so.* "$lib/libcms.a" "$include/cms.h" "$man3/libcms.3" "$lib/pkgconfig/cms.pc"
     rm -rf "$lib/cmake/cms" "$PREFIX/share/cms"
     rm -f "$units"/cms-recover.service "$units"/cms-confirm.service "$units"/cms-confirm.path
+    rm -f "$units"/cms-reload.service
     exit 0
 fi
 [ -x "$1" ] || { echo "install: $1 is not there; run 'make build' first" >&2; exit 1; }
@@ -43,9 +44,9 @@ fill cms.pc.in "$lib/pkgconfig/cms.pc"
 fill cms-config.cmake.in "$lib/cmake/cms/cms-config.cmake"
 fill cms-config-version.cmake.in "$lib/cmake/cms/cms-config-version.cmake"
 mkdir -p "$units" "$PREFIX/share/cms"
-for unit in cms-recover.service cms-confirm.service; do
+for unit in cms-recover.service cms-confirm.service cms-reload.service; do
     sed "s|@PREFIX@|$final|" "$here/docs/boot/$unit.in" > "$units/$unit"
 done
 install -m 644 "$here/docs/boot/cms-confirm.path" "$units/"
-install -m 755 "$here/docs/boot/cms.init" "$PREFIX/share/cms/"
+install -m 755 "$here/docs/boot/cms.init" "$here/docs/boot/cms-reload.init" "$here/docs/boot/reload" "$PREFIX/share/cms/"
 echo "installed into $PREFIX"

@@ -86,6 +86,8 @@ pub(crate) struct Ledger<'s> {
     base: u64,
     /// Whether edits of packages were noted with them that they do not concern.
     strays: bool,
+    /// What waited to be confirmed before those that were appended last.
+    pending_before: Option<(u64, Guard)>,
 }
 
 impl Store {
@@ -243,6 +245,7 @@ impl<'s> Ledger<'s> {
             segment: 0,
             base: 0,
             strays: false,
+            pending_before: None,
         }
     }
 
@@ -384,6 +387,7 @@ impl Ledger<'_> {
             return Ok(None);
         }
         (self.base, self.strays) = (writer.sequence(), strays);
+        self.pending_before = writer.pending();
         let settings = self.store.settings();
         let survives = |change: &PackageChange| settings.durability_of(&change.package) != Durability::None;
         let durable = all.iter().any(|record| {
@@ -448,9 +452,9 @@ impl Ledger<'_> {
         let Some(sequence) = sequence else { return Ok(()) };
         let mut record = self.store.record(&Why::new(Kind::Undo, sequence));
         record.message = log::TAKEN_BACK.into();
-        if let Some((_, guard)) = self.pending().filter(|(waiting, _)| *waiting == sequence) {
-            // What it has joined waits on.
-            record.guard = self.store.guard_before(sequence, guard.baseline)?;
+        if self.pending() != self.pending_before {
+            // What it has joined, or was to take back, waits on.
+            record.guard = self.pending_before.map(|(_, guard)| guard);
         }
         for entry in entries.iter().filter(|entry| self.store.is_logged(entry.place)) {
             let empty = Arc::default();

@@ -19,7 +19,8 @@
 //! ```
 //!
 //! The library prints nothing, starts no thread unless asked for one ([`Live::subscribe`], [`Live::verify`],
-//! [`Durability::Log`]) and keeps no global state.
+//! [`Durability::Log`]) and no process but the guard of a commit that is to be confirmed ([`Transaction::set_confirm`]),
+//! and keeps no global state.
 
 // As in the crate `cms-ffi`: what is to be fast where everything else is built for size.
 #![cfg_attr(cms_speed, feature(optimize_attribute))]

@@ -177,7 +177,7 @@ impl Store {
     ///
     /// As for [`Store::each_transaction`].
     pub fn was_taken_back(&self, process: u32, since: u64) -> Result<Option<(u64, Record)>> {
-        let mut later: Vec<Record> = Vec::new();
+        let (mut later, mut undone) = (Vec::<Record>::new(), HashSet::new());
         let found = self.each_transaction(|record| {
             if record.sequence <= since {
                 return Ok(ControlFlow::Break(None));
@@ -192,6 +192,12 @@ impl Store {
                 let end = later.drain(..).rev().find(ends);
                 let end = end.filter(|end| end.kind != Kind::Confirm && !log::is_taking_back(end));
                 return Ok(ControlFlow::Break(end.map(|end| (record.sequence, end))));
+            }
+            if log::is_taking_back(&record) {
+                undone.insert(record.refers);
+            }
+            if undone.contains(&record.sequence) {
+                return Ok(ControlFlow::Continue(()));
             }
             if matches!(record.kind, Kind::Confirm | Kind::Undo | Kind::Rollback) {
                 later.push(record);

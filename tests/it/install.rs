@@ -105,9 +105,12 @@ fn install_puts_each_file_where_it_belongs_for_all_to_read_and_uninstall_removes
         ("lib/pkgconfig/cms.pc", "644"),
         ("lib/systemd/system/cms-confirm.path", "644"),
         ("lib/systemd/system/cms-confirm.service", "644"),
+        ("lib/systemd/system/cms-reload.service", "644"),
         ("lib/systemd/system/cms-recover.service", "644"),
         ("share/bash-completion/completions/cms", "644"),
+        ("share/cms/cms-reload.init", "755"),
         ("share/cms/cms.init", "755"),
+        ("share/cms/reload", "755"),
         ("share/fish/vendor_completions.d/cms.fish", "644"),
         ("share/man/man3/libcms.3", "644"),
         ("share/zsh/site-functions/_cms", "644"),
@@ -194,7 +197,8 @@ fn the_units_are_right_and_what_they_start_takes_back_what_is_not_confirmed() {
     let target = Target::new(false);
     target.install();
     let units = target.root().join("lib/systemd/system");
-    let all = ["cms-recover.service", "cms-confirm.service", "cms-confirm.path"].map(|name| units.join(name));
+    let all = ["cms-recover.service", "cms-confirm.service", "cms-confirm.path", "cms-reload.service"]
+        .map(|name| units.join(name));
     let mut verify = Command::new("systemd-analyze");
     verify.args(["verify", "--man=no"]).args(&all).env("SYSTEMD_UNIT_PATH", format!("{}:", units.display()));
     match verify.output() {
@@ -277,4 +281,40 @@ fn the_script_for_procd_is_right_and_what_it_starts_takes_back_what_is_not_confi
     std::thread::sleep(std::time::Duration::from_millis(1100));
     assert_eq!(run("boot"), expected(0));
     assert!(sandbox.read("network").contains("10.0.0.1"));
+}
+
+/// S18: what is taken back takes effect, if the unit for that is enabled.
+#[test]
+fn s18_the_unit_that_reloads_does_so_once_for_each_package_and_transaction() {
+    let target = Target::new(false);
+    target.install();
+    let words = exec_start(&target.root().join("lib/systemd/system/cms-reload.service"));
+    assert_eq!(words[1..3], ["watch", "--exec"]);
+    let sandbox = Sandbox::new();
+    let hooks = sandbox.path("reload.d");
+    std::fs::create_dir(&hooks).expect("made");
+    let log = sandbox.path("reloaded");
+    let hook = format!("#!/bin/sh\necho \"network $CMS_REVISION\" >> {}\n", log.display());
+    std::fs::write(hooks.join("network"), hook).expect("written");
+    std::fs::set_permissions(hooks.join("network"), PermissionsExt::from_mode(0o755)).expect("set");
+    sandbox.ok(&["history"]);
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(["--timeout", "60", "--count", "2"]);
+    environment(&mut command, &sandbox);
+    let mut child = command
+        .env("CMS_RELOAD_DIR", &hooks)
+        .env("RUNTIME_DIRECTORY", sandbox.path(""))
+        .spawn()
+        .expect("runs");
+    // The watch begins before anything happens.
+    while !sandbox.path("run/watchers").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    sandbox.ok(&["set", "network.lan.mtu=1400", "network.lan.ipaddr=1.2.3.4"]);
+    sandbox.ok(&["commit", "--quiet", "--confirm", "1s"]);
+    assert!(child.wait().expect("ends").success());
+    let told = std::fs::read_to_string(&log).expect("it was reloaded");
+    let revisions: Vec<&str> = told.lines().collect();
+    assert_eq!(revisions.len(), 2, "once for the commit, once for what takes it back: {told}");
+    assert_ne!(revisions[0], revisions[1]);
 }

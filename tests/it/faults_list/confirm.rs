@@ -1,6 +1,7 @@
 //! S18, and what of A3 is about commits to be confirmed.
 
 mod commands;
+mod deaths;
 mod guards;
 mod model;
 

@@ -172,3 +172,20 @@ fn s18_a_batch_has_its_command_and_its_guard() {
     assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
     assert_eq!(sandbox.read("network"), before);
 }
+
+#[test]
+fn s18_a_package_that_is_made_in_the_window_goes_and_one_that_is_deleted_comes_back() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("config/made");
+    sandbox.ok(&["set", "made.s=section", "made.s.o=1"]);
+    sandbox.ok(&["commit", "--confirm", "1s"]);
+    assert!(path.exists());
+    until("it has gone", || !path.exists());
+    // Someone deletes a package whose key waits: the section with that key comes back.
+    sandbox.ok(&["set", "network.lan.ipaddr=10.9.9.9"]);
+    sandbox.ok(&["commit", "--confirm", "2s"]);
+    std::fs::remove_file(sandbox.path("config/network")).expect("removed");
+    until("it is back", || sandbox.path("config/network").exists());
+    let text = sandbox.read("network");
+    assert!(text.contains("10.0.0.1") && !text.contains("rule"), "{text}");
+}

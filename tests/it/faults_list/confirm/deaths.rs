@@ -1,0 +1,146 @@
+//! What takes a commit back fails, or dies, at each call it makes: then it is not taken back, or wholly, and whoever
+//! comes next does the rest.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cms::files::{Call, Files, Probe};
+use cms::log::Kind;
+use cms::{Durability, Options, Store};
+
+use super::{CLOCK, NETWORK, SYSTEM, commit, fake_clock, fixture, open, set, wait};
+use crate::live::Fixture;
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Error(i32),
+    Death,
+}
+
+struct FaultAt(usize, Fault, AtomicUsize);
+
+impl Probe for FaultAt {
+    fn before(&self, _: Call, _: &Path) -> io::Result<usize> {
+        let count = self.2.fetch_add(1, Ordering::Relaxed);
+        match self.1 {
+            Fault::Error(code) if count == self.0 => Err(io::Error::from_raw_os_error(code)),
+            Fault::Death if count >= self.0 => Err(io::Error::from_raw_os_error(5)),
+            _ => Ok(usize::MAX),
+        }
+    }
+}
+
+/// The texts once the commit is taken back: others have changed another key meanwhile.
+fn taken_back() -> [String; 2] {
+    [NETWORK.replace("'1500'", "'1400'"), SYSTEM.to_owned()]
+}
+
+fn texts(fixture: &Fixture) -> [String; 2] {
+    ["network", "system"].map(|name| fixture.text(name))
+}
+
+/// Makes a store with a commit whose time is up.
+fn overdue() -> Fixture {
+    CLOCK.set((1, 1000));
+    let fixture = fixture();
+    let store = open(&fixture);
+    commit(&store, &[set("network.lan.ipaddr", "10.9.9.9"), set("system.s.name", "there")], Some(60));
+    commit(&store, &[set("network.lan.mtu", "1400")], None);
+    wait(60);
+    fixture
+}
+
+#[test]
+fn s18_whatever_fails_while_a_commit_is_taken_back_it_is_taken_back_in_the_end() {
+    for (fault, durability) in [
+        (Fault::Error(5), Durability::Full),
+        (Fault::Error(28), Durability::None),
+        (Fault::Death, Durability::Log),
+    ] {
+        let mut at = 0;
+        loop {
+            let fixture = overdue();
+            let before = texts(&fixture);
+            let probe = Arc::new(FaultAt(at, fault, AtomicUsize::new(0)));
+            let files = Files::probed(probe.clone());
+            let lock_timeout = Duration::from_millis(300);
+            let broken = Options { uptime: fake_clock, files, durability, lock_timeout, ..fixture.options() };
+            let store = Store::new(broken);
+            let _ = store.recover();
+            drop(store);
+            let what = format!("{fault:?} at call {at}, {durability:?}");
+            for (text, (old, new)) in texts(&fixture).iter().zip(before.iter().zip(&taken_back())) {
+                assert!(text == old || text == new, "{what}: {text}");
+            }
+            let next = open(&fixture);
+            next.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(texts(&fixture), taken_back(), "{what}");
+            assert_eq!(next.pending().expect("readable"), None, "{what}");
+            let records = next.history(None, 99).expect("readable");
+            let backs: Vec<_> = records.iter().filter(|record| record.kind == Kind::Rollback).collect();
+            // One that could not be put in place is taken back itself, and made again.
+            let undone = records.iter().filter(|record| record.kind == Kind::Undo).count();
+            assert_eq!(backs.len(), 1 + undone, "{what}: {records:#?}");
+            if probe.2.load(Ordering::Relaxed) <= at {
+                assert!(at > 20, "{what}: it made only {at} calls");
+                break;
+            }
+            at += 1;
+        }
+    }
+}
+
+#[test]
+fn s18_a_command_that_is_killed_at_any_system_call_while_it_takes_a_commit_back_leaves_it_to_the_next() {
+    let works = Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .output()
+        .is_ok_and(|out| out.status.success());
+    if !works {
+        eprintln!("skipped: strace is missing or not permitted");
+        return;
+    }
+    let mut kills = 0;
+    for call in
+        ["openat", "write", "pwrite64", "fsync", "fdatasync", "renameat2", "ftruncate", "unlink", "flock"]
+    {
+        for nth in (1..60).step_by(if call == "openat" { 4 } else { 1 }) {
+            let fixture = fixture();
+            let store = Store::new(fixture.options());
+            let places = ["network", "system"].map(|name| store.place(name.as_bytes()).expect("there"));
+            for (package, delta) in [set("network.lan.ipaddr", "10.9.9.9"), set("system.s.name", "there")] {
+                let place = places.iter().find(|place| place.name == package).expect("one of them");
+                store.stage(place, &[delta]).expect("staged");
+            }
+            let moment = Some(Duration::from_millis(1));
+            store.commit_together(&places, cms::Form::Lossless, moment).expect("committed");
+            std::thread::sleep(Duration::from_millis(20));
+            let mut command = Command::new("strace");
+            for name in ["config", "save", "run", "state"] {
+                command.env(format!("CMS_{}_DIR", name.to_uppercase()), fixture.path(name));
+            }
+            command.args(["-f", "-qq", "-o"]).arg(fixture.path("trace"));
+            command.args(["-e", &format!("inject={call}:signal=KILL:when={nth}")]);
+            let output =
+                command.arg(env!("CARGO_BIN_EXE_cms")).args(["confirm", "--enforce"]).output().expect("runs");
+            let killed = !output.status.success();
+            kills += usize::from(killed);
+            let what = format!("killed at {call} {nth}");
+            let all = [NETWORK.to_owned(), SYSTEM.to_owned()];
+            let next = Store::new(fixture.options());
+            next.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(texts(&fixture), all, "{what}");
+            assert_eq!(next.pending().expect("readable"), None, "{what}");
+            let records = next.history(None, 99).expect("readable");
+            assert_eq!(records.iter().filter(|record| record.kind == Kind::Rollback).count(), 1, "{what}");
+            if !killed {
+                break;
+            }
+        }
+    }
+    assert!(kills > 15, "only {kills} kills happened");
+}
