@@ -9,6 +9,7 @@ use crate::delta::DeltaKind;
 use crate::error::{Error, Result};
 use crate::log::Content;
 use crate::package::Package;
+use crate::shown;
 use crate::step::{Change, Known};
 use crate::store::Store;
 
@@ -64,7 +65,7 @@ impl Store {
                 " (transaction {} of user {} through {}, {})",
                 by.sequence,
                 by.uid,
-                by.source,
+                shown::text(&by.source),
                 clock::show(by.time)
             )
         });
@@ -109,10 +110,9 @@ fn first_difference(was: &Package, is: &Package, section: &[u8]) -> Option<Optio
 pub(crate) fn show(content: Option<&Content>) -> String {
     match content {
         None => "not there".to_owned(),
-        Some(Content::String(string)) => format!("'{}'", crate::name::show(string)),
+        Some(Content::String(string)) => shown::quoted(string),
         Some(Content::List(items)) => {
-            let items: Vec<String> =
-                items.iter().map(|item| format!("'{}'", crate::name::show(item))).collect();
+            let items: Vec<String> = items.iter().map(shown::quoted).collect();
             format!("({})", items.join(" "))
         }
     }

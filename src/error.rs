@@ -287,14 +287,16 @@ impl Error {
         match self {
             Self::Parse(error) => error.reason.hint(),
             Self::Ambiguous { .. } => Some("name one of them, or select by index"),
-            Self::Conflict { .. } => Some("look at the package again and repeat the command"),
+            Self::Conflict { .. } => Some("read the package again and repeat the change"),
             Self::Locked { .. } => Some("wait for the holder, or end it if it hangs"),
             Self::Stale { .. } => Some("open a new snapshot"),
             Self::TooOld { .. } => Some("read what you need anew, and go on from the revision told"),
             Self::TooMany { .. } => Some("let one serve several, or end some"),
             Self::Full { .. } => Some("raise the limit, or split the package"),
             Self::OutOfMemory { .. } => Some("end other programs, or split the package"),
-            Self::Unfinished { .. } => Some("the next command finishes it; do not repeat the change"),
+            Self::Unfinished { .. } => {
+                Some("it is finished when the store is used next; do not repeat the change")
+            }
             Self::Damaged { what, .. } => what.hint(),
             Self::Missing(missing) => missing.hint(),
             Self::Io { op: "trust", .. } => Some("remove it, or use another directory"),
@@ -302,7 +304,7 @@ impl Error {
                 io::ErrorKind::OutOfMemory => Some("end other programs, or split the package"),
                 io::ErrorKind::PermissionDenied => Some("run as root, or as the user it belongs to"),
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    Some("free some space and repeat the command; nothing was lost")
+                    Some("free some space and try again; nothing was lost")
                 }
                 io::ErrorKind::ReadOnlyFilesystem => Some("remount it read-write, or use another directory"),
                 _ => None,

@@ -70,6 +70,7 @@ mod roster;
 mod save_dir;
 mod settings;
 mod sharing;
+pub mod shown;
 mod snapshot;
 mod staged;
 mod staged_base;

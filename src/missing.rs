@@ -1,4 +1,4 @@
-//! What is not there, where it is no key: each says what and why, and what a person may do.
+//! What is not there, where it is no key: each says what and why.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// Returns a suggestion of what to do about it, where there is one.
+    /// Returns a suggestion of what a program can do about it, where there is one.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::ConfigDir(_) => Some("make it, or name another configuration directory"),

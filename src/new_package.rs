@@ -101,7 +101,10 @@ impl Store {
                 let old = self.look(ledger, place, std::mem::take(&mut reading.text))?;
                 Ok(Some((Some(reading), old)))
             }
-            Some(None) if creates && self.is_new(place) => Ok(Some((None, nothing(&place.name)))),
+            Some(None) if creates && self.is_new(place) => {
+                ledger.look_gone(place)?;
+                Ok(Some((None, nothing(&place.name))))
+            }
             Some(None) => Err(Error::NotFound { key: place.name.clone() }),
         }
     }

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::log::Record;
 use crate::package::Package;
+use crate::shown;
 use crate::staging::Staging;
 use crate::store::{Place, Replay, Store};
 use crate::text::Dialect;
@@ -179,7 +180,7 @@ fn author(record: &Record) -> String {
         sequence => format!("transaction {sequence}, "),
     };
     let time = if record.time == 0 { String::new() } else { format!(", {}", clock::show(record.time)) };
-    format!("{number}user {} through {}{time}", record.uid, record.source)
+    format!("{number}user {} through {}{time}", record.uid, shown::text(&record.source))
 }
 
 fn key_of(place: &Place, found: &Disagreement) -> String {

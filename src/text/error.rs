@@ -128,16 +128,7 @@ impl ParseError {
         let at = (self.column - 1).min(self.text.len());
         let start = at.saturating_sub(WIDTH / 2);
         let end = self.text.len().min(start + WIDTH);
-        let visible = |bytes: &[u8]| -> String {
-            String::from_utf8_lossy(bytes)
-                .chars()
-                .map(|c| match c {
-                    '\t' => ' ',
-                    c if c.is_control() => '\u{fffd}',
-                    c => c,
-                })
-                .collect()
-        };
+        let visible = |bytes: &[u8]| crate::shown::lines(bytes).replace('\t', " ");
         let lead = visible(&self.text[start..at]);
         let rest = visible(&self.text[at..end]);
         format!("{lead}{rest}\n{}^", " ".repeat(lead.chars().count()))

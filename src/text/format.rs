@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::lexer::Fault;
+use super::lexer::{Fault, MARK};
 use super::load::{ParseOptions, parse};
 use super::print::{push_quoted, push_type};
 use super::statement::{Command, Opened, Statement, Statements};
@@ -30,13 +30,15 @@ fn tidy(source: &[u8], options: &ParseOptions<'_>) -> std::result::Result<Vec<u8
     let mut statements = Statements::new(source, options.dialect, options.strict);
     let mut out = Vec::with_capacity(source.len() + 64);
     // Where the text that is not part of a statement goes on.
-    let mut from = 0;
+    let mut from = if source.starts_with(MARK) { MARK.len() } else { 0 };
+    let mark = &source[..from];
     while let Some(statement) = statements.next(Opened { package: true, section: true })? {
         gap(&source[from..statement.range.start], &mut out);
         push_statement(&statement, &mut out);
         from = statement.range.end;
     }
     gap(&source[from..], &mut out);
+    out.splice(0..0, mark.iter().copied());
     Ok(out)
 }
 
@@ -104,6 +106,55 @@ mod tests {
             "config a\n\toption x '1'\n\toption y '2'\n"
         );
     }
+
+    #[test]
+    fn m3_a_line_behind_a_section_without_a_name_stays_a_line() {
+        for text in [
+            "config rule\n#\toption enabled 0\n\toption name 'x'\n",
+            "config rule\n\n\toption name 'x'\nconfig a\n# c\nconfig b # d\n",
+            "\u{feff}config rule\n\n# c\n",
+            "\u{feff}# c\nconfig rule\n",
+        ] {
+            assert_eq!(tidied(text), text);
+        }
+        assert_eq!(tidied("config rule ; option x 1\n# c\n"), "config rule\n\toption x '1'\n# c\n");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn m3_tidying_twice_is_tidying_once_and_keeps_comments_and_blank_lines(
+            picked in proptest::collection::vec(0..LINES.len(), 0..12)
+        ) {
+            let text: String = picked.iter().map(|index| LINES[*index]).collect();
+            let source = Arc::new(text.clone().into_bytes());
+            if let Ok(once) = format(&source) {
+                proptest::prop_assert_eq!(&format(&Arc::new(once.clone())).expect("tidied"), &once);
+                let once = String::from_utf8(once).expect("UTF-8");
+                let kept = |text: &str| -> Vec<String> {
+                    let lines = text.lines().map(|line| line.trim().to_owned());
+                    lines.filter(|line| line.is_empty() || line.starts_with('#')).collect()
+                };
+                proptest::prop_assert_eq!(kept(&once), kept(&text), "{}", text);
+            }
+        }
+    }
+
+    const LINES: [&str; 14] = [
+        "\n",
+        "# comment\n",
+        "  #\toption x 1\n",
+        "config a\n",
+        "config a # behind\n",
+        "config a 'n'\n",
+        " config  'a'   b ; option x 1\n",
+        "\toption x 'two words'\n",
+        "option y \"two\nlines\" # behind\n",
+        "\tlist l a; list l b\n",
+        "list l it\\'s\n",
+        "option z a\\\nb\n",
+        "config a ; config b\n",
+        " \t \n",
+    ];
 
     #[test]
     fn tidy_text_stays_as_it_is() {

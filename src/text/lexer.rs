@@ -59,6 +59,9 @@ impl Fault {
     }
 }
 
+/// The byte order mark, which some editors put at the start of a file.
+pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The reader of logical lines and words.
 #[derive(Debug, Clone)]
 pub(crate) struct Lexer<'s> {
@@ -116,6 +119,14 @@ impl<'s> Lexer<'s> {
     pub fn new(source: &'s [u8]) -> Self {
         let nul = memchr(0, source).unwrap_or(source.len());
         Self { source, line_start: 0, pos: 0, end: 0, next_line: 0, removed: 0, nul, ran_out: false }
+    }
+
+    /// Passes over a byte order mark at the start of the text.
+    pub fn skip_mark(&mut self) {
+        if self.source.starts_with(MARK) {
+            (self.line_start, self.pos, self.end, self.next_line) =
+                (MARK.len(), MARK.len(), MARK.len(), MARK.len());
+        }
     }
 
     /// Reports whether the text ended where a quote or a continuation wanted more of it.

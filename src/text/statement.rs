@@ -57,7 +57,12 @@ pub(crate) struct Statements<'s> {
 
 impl<'s> Statements<'s> {
     pub fn new(source: &'s [u8], dialect: Dialect, strict: bool) -> Self {
-        Self { lexer: Lexer::new(source), dialect, strict, in_line: false }
+        let mut lexer = Lexer::new(source);
+        // Stock uci takes it for part of the first word.
+        if dialect == Dialect::Cms {
+            lexer.skip_mark();
+        }
+        Self { lexer, dialect, strict, in_line: false }
     }
 
     /// Drops the rest of the logical line, to go on after a fault.
@@ -144,7 +149,8 @@ impl<'s> Statements<'s> {
         if self.strict && !extra.is_empty() {
             return Err(self.fault(Reason::TooManyArguments, &extra));
         }
-        let end = first.raw.end.max(second.raw.end);
+        // Of a word that is not there, the place is the end of the line.
+        let end = if second.raw.is_empty() { first.raw.end } else { second.raw.end };
         Ok(Statement { command, first, second, range: start..end, line: self.lexer.line() })
     }
 

@@ -133,8 +133,8 @@ fn values_that_differ_in_bytes_that_are_not_utf8_differ() {
     let output = sandbox.run(&["diff", "raw"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output.stdout).contains(r"+	option o '\xfe'"), "{}", said(&output.stdout));
-    assert_eq!(sandbox.run(&["diff", "--keys", "raw"]).stdout, b"-raw.b.o='\xff'\n+raw.b.o='\xfe'\n");
-    assert_eq!(sandbox.run(&["changes", "raw"]).stdout, b"raw.b.o='\xfe'\n");
+    assert_eq!(sandbox.run(&["diff", "--keys", "raw"]).stdout, b"-raw.b.o=$'\\xff'\n+raw.b.o=$'\\xfe'\n");
+    assert_eq!(sandbox.run(&["changes", "raw"]).stdout, b"raw.b.o=$'\\xfe'\n");
 }
 
 #[test]

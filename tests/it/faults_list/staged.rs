@@ -462,3 +462,69 @@ fn m13_a_transaction_creates_packages() {
         assert!(!fixture.path("config").join(format!("{package}_2")).exists());
     }
 }
+
+#[test]
+fn m10_nothing_that_is_shown_to_people_forges_lines_or_reaches_the_terminal() {
+    let sandbox = Sandbox::new();
+    let evil = "x'\n9 2026-11-21 08:02:00Z root: forged\t\u{1b}[31m\u{200b}\\";
+    std::fs::write(sandbox.path("value"), evil.replace('\u{1b}', "")).expect("written");
+    let value = sandbox.path("value").display().to_string();
+    sandbox.ok(&["--source", evil, "-m", evil, "set", "--commit", "--from-file", &value, "network.lan.note"]);
+    // Escape sequences come by hand edits only.
+    edit(&sandbox, "network", "ping", "pi\u{1b}[31mng");
+    sandbox.ok(&["snapshot", "label"]);
+    sandbox.ok(&["set", "--from-file", &value, "network.lan.other"]);
+    sandbox.write("broken", "config a b\n\toption \u{1b}[31m\u{200b}x\n");
+    let watch = sandbox.run(&["watch", "--since", "1", "--count", "2", "--timeout", "5"]);
+    let mut shown = vec![("watch", watch.stdout)];
+    for words in [
+        &["history"][..],
+        &["changes"],
+        &["diff"],
+        &["diff", "--keys"],
+        &["diff", "1", "now"],
+        &["blame", "network"],
+        &["snapshots"],
+        &["search", "forged"],
+        &["validate", "broken"],
+        &["get", "a\nforged\u{1b}.b.c"],
+        &["set", "network.lan.x=\u{1b}\nforged"],
+    ] {
+        let output = sandbox.run(words);
+        shown.push((words[0], [output.stdout, output.stderr].concat()));
+    }
+    for (what, shown) in shown {
+        let text = String::from_utf8_lossy(&shown).into_owned();
+        assert!(!text.is_empty(), "{what}");
+        assert!(!text.contains(['\u{1b}', '\u{200b}', '\u{fffd}']), "{what}: {text:?}");
+        let forged = |line: &str| line.starts_with("9 2026") || line.starts_with("forged");
+        assert!(!text.lines().any(forged), "{what}: {text}");
+    }
+    let history = sandbox.ok(&["history"]);
+    assert!(history.contains(r"$'x\'\n9 2026-11-21 08:02:00Z root: forged\t[31m\u200b\\'"), "{history}");
+    // A program gets what there is.
+    let json = sandbox.ok(&["--json", "history", "network.lan.note"]);
+    assert!(json.contains(r"forged\t[31m"), "{json}");
+}
+
+#[test]
+fn m20_a_byte_order_mark_is_skipped_and_kept_and_what_cannot_be_seen_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.write("system", "\u{feff}config system 's'\n\toption hostname 'one'\n");
+    assert_eq!(sandbox.ok(&["get", "system.s.hostname"]), "one\n");
+    sandbox.ok(&["set", "--commit", "system.s.hostname=two", "system.t=timeserver"]);
+    let text = sandbox.read("system");
+    assert_eq!(text, "\u{feff}config system 's'\n\toption hostname 'two'\n\nconfig timeserver 't'\n");
+    sandbox.ok(&["fmt", "system"]);
+    assert_eq!(sandbox.read("system"), text);
+    sandbox.ok(&["validate", "system"]);
+    sandbox.write("other", "\u{feff}");
+    sandbox.ok(&["set", "--commit", "other.a=b"]);
+    assert_eq!(sandbox.ok(&["get", "other.a"]), "b\n");
+    for (text, name) in [("config a b\n\u{feff}config c d\n", "\\ufeff"), ("\u{200b}config a b\n", "\\u200b")]
+    {
+        sandbox.write("broken", text);
+        let why = sandbox.fails(3, &["validate", "broken"]);
+        assert!(why.contains(name), "{why}");
+    }
+}

@@ -1,6 +1,6 @@
 //! The state of all packages, kept: `snapshot`, `snapshots`, `backup` and `restore`.
 
-use cms::{Archive, clock};
+use cms::{Archive, clock, shown};
 use serde_json::{Value as Json, json};
 
 use super::context::{Context, path, show};
@@ -24,14 +24,14 @@ pub fn snapshot(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             .replace(':', "-"),
     };
     if context.dry_run {
-        context.note(&format!("would keep the state of all packages as '{label}'"));
+        context.note(&format!("would keep the state of all packages as {}", shown::quoted(&label)));
         return Ok(Exit::Ok);
     }
     let info = context.store.label(&label)?;
     if context.json {
         context.put_json(&archive_json(&info))?;
     } else {
-        context.say(&info.label)?;
+        context.say(&shown::text(&info.label))?;
     }
     whole(&info)
 }
@@ -44,12 +44,6 @@ fn whole(info: &cms::ArchiveInfo) -> Result<Exit, Failure> {
     let names = info.left_out.join(", ");
     let text = format!("not in it, since they could not be read: {names}; a restore leaves them as they are");
     Err(Failure::Other(Exit::Permission, text))
-}
-
-/// Writes control characters as escapes: the text may come from anywhere.
-fn escaped(text: &str) -> String {
-    let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(show).collect()
 }
 
 fn kind(info: &cms::ArchiveInfo) -> &'static str {
@@ -74,9 +68,9 @@ pub fn snapshots(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
             &time[..19],
             info.revision,
             info.size,
-            escaped(&info.source),
+            shown::text(&info.source),
             kind(&info),
-            escaped(&info.label)
+            shown::text(&info.label)
         ))?;
     }
     Ok(Exit::Ok)
@@ -103,7 +97,8 @@ pub fn restore(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 }
 
 pub fn restore_archive(context: &mut Context, archive: &Archive) -> Result<Exit, Failure> {
-    let what = format!("back at '{}' of {}", escaped(&archive.info.label), clock::show(archive.info.time));
+    let what =
+        format!("back at {} of {}", shown::quoted(&archive.info.label), clock::show(archive.info.time));
     if context.dry_run {
         context.note(&format!("would go {what}"));
         return Ok(Exit::Ok);

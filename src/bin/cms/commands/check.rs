@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use cms::text::ParseError;
-use cms::{DeltaKind, Error, Loaded, OptionView, Place, Section};
+use cms::{DeltaKind, Error, Loaded, OptionView, Place, Section, shown};
 use serde_json::json;
 
 use super::context::{Context, path, show};
 use super::failure::{Exit, Failure};
 use super::line::Line;
-use super::read::{ShownNames, show_option};
+use super::read::ShownNames;
 
 /// How a pattern matches.
 enum Pattern {
@@ -96,7 +96,7 @@ impl Search {
             let name = names.of(section);
             let key = [package.name(), b".", &name].concat();
             if self.keys && self.pattern.matches(&show(&key)) {
-                let text = [&key, b"=".as_slice(), section.section_type(), b"\n"].concat();
+                let text = [&key, b"=".as_slice(), section.section_type()].concat();
                 let value = super::json::text(section.section_type());
                 self.hit(context, &file, line_of(section.offset()), &key, &value, &text)?;
             }
@@ -107,8 +107,8 @@ impl Search {
                     continue;
                 }
                 let at = line_of(option.offset().filter(|_| !is_staged(loaded, section, option)));
-                let mut text = Vec::new();
-                show_option(package.name(), &name, option.name(), option.value(), &mut text);
+                let items: Vec<String> = option.value().items().map(shown::quoted).collect();
+                let text = [&key, b"=".as_slice(), items.join(" ").as_bytes()].concat();
                 self.hit(context, &file, at, &key, &super::json::value(option.value()), &text)?;
             }
         }
@@ -130,8 +130,7 @@ impl Search {
             return Ok(());
         }
         let place = line.map_or_else(|| format!("{file} (staged): "), |line| format!("{file}:{line}: "));
-        context.put(place.as_bytes())?;
-        context.put(text)
+        context.say(&shown::lines([place.as_bytes(), text].concat()))
     }
 }
 

@@ -137,14 +137,14 @@ impl Context {
     /// Tells something that is no failure, unless told to be quiet.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            tell(&format!("cms: {text}"));
+            tell(&format!("cms: {}", cms::shown::lines(text)));
         }
     }
 
     /// Tells what was done, if told to be verbose.
     pub fn verbose(&self, text: &str) {
         if self.verbose {
-            tell(&format!("cms: {text}"));
+            tell(&format!("cms: {}", cms::shown::lines(text)));
         }
     }
 

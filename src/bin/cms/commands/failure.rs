@@ -102,7 +102,8 @@ impl Failure {
 
     fn text(&self) -> String {
         match self {
-            Self::Store(error) => error.to_string(),
+            // What it quotes may be anything; it is one line.
+            Self::Store(error) => cms::shown::text(error.to_string()),
             Self::Usage(text) | Self::Other(_, text) => text.clone(),
             Self::BrokenPipe => String::new(),
         }
@@ -118,7 +119,7 @@ impl Failure {
         }
         let (start, end) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         // One write, so that the lines of two commands do not mix.
-        let mut text = format!("{start}cms:{end} {}", self.text());
+        let mut text = format!("{start}cms:{end} {}", cms::shown::lines(self.text()));
         if let Self::Store(Error::Parse(error)) = self {
             text.push('\n');
             text.push_str(&error.excerpt());

@@ -9,6 +9,9 @@ pub fn of(error: &Error) -> Option<&'static str> {
         Error::NotFound { key } if !key.contains(['.', '/']) => {
             Some("'cms list' lists the packages, 'cms import' makes one")
         }
+        Error::Conflict { why, .. } if why.contains(" is staged by ") => Some(
+            "'cms revert KEY' drops what is staged, 'cms commit --force' puts it in place of what is committed",
+        ),
         Error::Damaged { what: Damage::Map, .. } => Some("'cms rebuild' makes it anew from the text"),
         Error::Damaged { what: Damage::Log, .. } => {
             Some("'cms audit verify' tells how much, 'cms repair' sets it aside and begins a new log")

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::process::Command;
 
 use cms::log::{Content, KeyChange, Kind, Record, What};
-use cms::{Error, Key, clock};
+use cms::{Error, Key, clock, shown};
 use serde_json::{Value as Json, json};
 
 use super::context::{Context, path, show};
@@ -40,16 +40,12 @@ pub fn bring_up_to_date(context: &Context) {
 
 fn content(content: &Content) -> Vec<u8> {
     match content {
-        Content::String(string) => quote(string),
+        Content::String(string) => shown::quoted(string).into_bytes(),
         Content::List(items) => {
-            let items: Vec<Vec<u8>> = items.iter().map(|item| quote(item)).collect();
-            [b"(", items.join(&b' ').as_slice(), b")"].concat()
+            let items: Vec<String> = items.iter().map(shown::quoted).collect();
+            format!("({})", items.join(" ")).into_bytes()
         }
     }
-}
-
-fn quote(value: &[u8]) -> Vec<u8> {
-    [b"'", value, b"'"].concat()
 }
 
 fn content_json(content: Option<&Content>) -> Json {
@@ -107,7 +103,7 @@ pub fn record_title(record: &Record, users: &mut Users) -> String {
     let time = clock::show(record.time);
     let mut title = format!("{} {}Z {}", record.sequence, &time[..19], users.name(record.uid));
     if record.source != record.kind.name() {
-        title.push_str(&format!(" through {}", record.source));
+        title.push_str(&format!(" through {}", shown::text(&record.source)));
     }
     if record.kind != Kind::Commit {
         title.push_str(&format!(" ({}", record.kind.name()));
@@ -120,7 +116,7 @@ pub fn record_title(record: &Record, users: &mut Users) -> String {
         title.push_str(" (to be confirmed)");
     }
     if !record.message.is_empty() {
-        title.push_str(&format!(": {}", record.message));
+        title.push_str(&format!(": {}", shown::text(&record.message)));
     }
     title
 }
@@ -192,11 +188,17 @@ pub fn blame(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         let by = match &line.by {
             Some(by) => {
                 let time = clock::show(by.time);
-                format!("{:>6} {} {:<10} {:<12}", by.sequence, &time[..16], users.name(by.uid), by.source)
+                format!(
+                    "{:>6} {} {:<10} {:<12}",
+                    by.sequence,
+                    &time[..16],
+                    users.name(by.uid),
+                    shown::text(&by.source)
+                )
             }
             None => format!("{:>6} {:16} {:10} {:12}", "", "", "", ""),
         };
-        context.put_line(&[by.as_bytes(), b" | ", &line.text[..]].concat())?;
+        context.say(&format!("{by} | {}", shown::lines(&line.text)))?;
     }
     Ok(Exit::Ok)
 }

@@ -187,7 +187,7 @@ fn show_section(package: &Package, section: Section<'_>, name: &[u8], out: &mut 
     }
 }
 
-pub fn show_option(package: &[u8], section: &[u8], option: &[u8], value: Value<'_>, out: &mut Vec<u8>) {
+fn show_option(package: &[u8], section: &[u8], option: &[u8], value: Value<'_>, out: &mut Vec<u8>) {
     for part in [package, b".", section, b".", option, b"="] {
         out.extend_from_slice(part);
     }

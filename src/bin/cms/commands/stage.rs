@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use cms::text::{ParseOptions, parse, quoted};
+use cms::shown;
+use cms::text::{ParseOptions, parse};
 use cms::{CommitOptions, Delta, DeltaKind, Form, Key, Loaded, Package, Place, Selector};
 use serde_json::json;
 
@@ -11,24 +12,24 @@ use super::confirm::Terms;
 use super::context::{Context, path, read_input, show};
 use super::failure::{Exit, Failure};
 use super::line::Line;
-use super::read::{ShownNames, show_option};
+use super::read::ShownNames;
 
 /// Writes a change so that each kind looks different.
 pub fn describe(package: &[u8], delta: &Delta) -> Vec<u8> {
-    let key = delta.key(package);
+    let key = shown::text(delta.key(package));
     let raw = delta.value.as_deref().unwrap_or_default();
-    let value = quoted(raw);
-    let parts: &[&[u8]] = match delta.kind {
-        DeltaKind::Set => &[&key, b"=", &value],
-        DeltaKind::Add => &[b"+", &key, b"=", &value],
-        DeltaKind::Delete if delta.value.is_some() => &[b"-", &key, b"[", raw, b"]"],
-        DeltaKind::Delete => &[b"-", &key],
-        DeltaKind::Rename => &[b"@", &key, b" -> ", raw],
-        DeltaKind::Reorder => &[b"^", &key, b"=", raw],
-        DeltaKind::AddList => &[&key, b"+=", &value],
-        DeltaKind::DelList => &[&key, b"-=", &value],
+    let (value, name) = (shown::quoted(raw), shown::text(raw));
+    let line = match delta.kind {
+        DeltaKind::Set => format!("{key}={value}"),
+        DeltaKind::Add => format!("+{key}={value}"),
+        DeltaKind::Delete if delta.value.is_some() => format!("-{key}[{name}]"),
+        DeltaKind::Delete => format!("-{key}"),
+        DeltaKind::Rename => format!("@{key} -> {name}"),
+        DeltaKind::Reorder => format!("^{key}={name}"),
+        DeltaKind::AddList => format!("{key}+={value}"),
+        DeltaKind::DelList => format!("{key}-={value}"),
     };
-    parts.concat()
+    line.into_bytes()
 }
 
 fn kind_name(kind: DeltaKind) -> &'static str {
@@ -204,31 +205,19 @@ pub fn staged_difference(context: &Context, loaded: &Loaded) -> Result<String, F
     Ok(unified(loaded.package.source(), &new, &name, &format!("{name} (staged)")))
 }
 
-/// Returns text with each byte that is not UTF-8 as `\xNN`, so that no two differing texts look alike.
-fn printable(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
-}
-
 #[cfg(feature = "diff")]
 pub fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String {
     if old == new {
         return String::new();
     }
-    let (old, new) = (printable(old), printable(new));
+    let (old, new) = (shown::lines(old), shown::lines(new));
     similar::TextDiff::from_lines(&*old, &*new).unified_diff().header(old_name, new_name).to_string()
 }
 
 /// Without the differencing library: the lines that only one side has, in order.
 #[cfg(not(feature = "diff"))]
 pub fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String {
-    let lines = |text: &[u8]| -> Vec<String> { printable(text).lines().map(str::to_owned).collect() };
+    let lines = |text: &[u8]| -> Vec<String> { shown::lines(text).lines().map(str::to_owned).collect() };
     let (old, new) = (lines(old), lines(new));
     let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("-{line}\n"));
     let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+{line}\n"));
@@ -315,10 +304,9 @@ fn key_difference(old: &Package, new: &Package) -> Vec<(&'static str, Vec<u8>)> 
             let name = names.of(section);
             lines.push([old.name(), b".", &name, b"=", section.section_type()].concat());
             for option in section.options() {
-                let mut out = Vec::new();
-                show_option(old.name(), &name, option.name(), option.value(), &mut out);
-                out.pop();
-                lines.push(out);
+                let items: Vec<String> = option.value().items().map(shown::quoted).collect();
+                let key = [old.name(), b".", &name, b".", option.name(), b"="].concat();
+                lines.push([key, items.join(" ").into_bytes()].concat());
             }
         }
         lines

@@ -80,10 +80,11 @@ pub fn import(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 
 /// Reads the packages of a text: of the name given, or of the names it holds.
 fn texts(line: &Line, name: Option<&[u8]>, bytes: Vec<u8>) -> Result<Vec<json::NamedText>, Failure> {
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    let unmarked = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let first = unmarked.iter().find(|byte| !byte.is_ascii_whitespace());
     let guessed = if matches!(first, Some(b'{' | b'[')) { Format::Json } else { Format::Uci };
     Ok(match (format(line)?.unwrap_or(guessed), name) {
-        (Format::Json, name) => json::read(&bytes, name)?,
+        (Format::Json, name) => json::read(unmarked, name)?,
         // The text of one package is kept as it is, comments included.
         (Format::Uci, Some(name)) => {
             parse(name, Arc::new(bytes.clone()), &ParseOptions::default())?;
