@@ -661,7 +661,7 @@ void cms_option_iter_free(cms_option_iter *iter);
 
 // Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
 //
-// CMS_ERR_INVALID: 1000 of the store are open already.
+// CMS_ERR_FULL: 1000 of the store are open already.
 cms_status cms_begin(const cms_store *store, cms_txn **txn);
 
 // Sets an option to a string, whatever it was. For the key of a section, `value` is its type, and the section

@@ -291,7 +291,7 @@ impl Error {
             Self::Locked { .. } => Some("wait for the holder, or end it if it hangs"),
             Self::Stale { .. } => Some("open a new snapshot"),
             Self::TooOld { .. } => Some("read what you need anew, and go on from the revision told"),
-            Self::TooMany { .. } => Some("let one serve several, or end some"),
+            Self::TooMany { .. } => Some("let one serve several, or end some: they may have been forgotten"),
             Self::Full { .. } => Some("raise the limit, or split the package"),
             Self::OutOfMemory { .. } => Some("end other programs, or split the package"),
             Self::Unfinished { .. } => {

@@ -195,7 +195,7 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if [`crate::MAX_OPEN`] are open already.
+    /// [`Error::TooMany`] if [`crate::MAX_OPEN`] are open already.
     pub fn begin(&self) -> Result<Transaction> {
         Transaction::new(self.clone())
     }

@@ -1,8 +1,8 @@
 //! Changes to any number of packages, committed together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::conflict;
@@ -47,8 +47,8 @@ impl Open {
         // The count is all there is to it; no other memory depends on it.
         let taken = count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < MAX_OPEN).then_some(open + 1));
-        let why = "1000 transactions are open already: commit or drop some, they may have been forgotten";
-        taken.map_err(|_| Error::Invalid { what: "transaction".into(), why })?;
+        let what = "open transactions of this store";
+        taken.map_err(|_| Error::TooMany { what, limit: MAX_OPEN })?;
         Ok(Self(count.clone()))
     }
 }
@@ -86,13 +86,17 @@ impl Working {
 
 impl Transaction {
     pub(crate) fn new(live: Live) -> Result<Self> {
-        // Only a number; no other memory depends on it.
-        static LAST: AtomicU64 = AtomicU64::new(0);
+        // Some processors have no atomic numbers of 64 bits.
+        static LAST: Mutex<u64> = Mutex::new(0);
         let open = Open::new(&live.inner.open_transactions)?;
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        *last += 1;
+        let id = *last;
+        drop(last);
         Ok(Self {
             live,
             packages: BTreeMap::new(),
-            id: LAST.fetch_add(1, Ordering::Relaxed) + 1,
+            id,
             started: SystemTime::now(),
             why: Why::COMMIT,
             force: false,

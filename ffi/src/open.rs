@@ -87,8 +87,9 @@ pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
 ///
 /// The pointer is NULL, or leads to as many bytes as `size` says.
 unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
+    let nameless = || format!("c-pid-{}", std::process::id());
     if options.is_null() {
-        return Ok(Options::default());
+        return Ok(Options { source: nameless(), ..Options::default() });
     }
     // SAFETY: the caller's promise.
     let all = unsafe { sized::read(options, "options") }?;
@@ -108,10 +109,8 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     if all.log_limit != 0 {
         log.bytes = all.log_limit;
     }
-    let source = text(all.source).map_or_else(
-        || format!("c-pid-{}", std::process::id()),
-        |source| String::from_utf8_lossy(source).into_owned(),
-    );
+    let source = text(all.source);
+    let source = source.map_or_else(nameless, |source| String::from_utf8_lossy(source).into_owned());
     let given = Some(Setting::LogSize).filter(|_| all.log_limit != 0).into_iter().collect();
     let map_limit = Some(all.map_limit).filter(|limit| *limit != 0);
     let private_maps = all.flags & CMS_OPEN_PRIVATE != 0;
@@ -210,6 +209,13 @@ mod tests {
             found => found.len(),
         };
         std::fs::read_dir(dir).expect("readable").map(|entry| of(entry.expect("there"))).sum()
+    }
+
+    #[test]
+    fn m16_a_program_that_gives_no_name_is_noted_with_its_language_and_number() {
+        // SAFETY: NULL stands for the defaults.
+        let options = unsafe { read(std::ptr::null()) }.ok().expect("the defaults");
+        assert_eq!(options.source, format!("c-pid-{}", std::process::id()));
     }
 
     #[test]

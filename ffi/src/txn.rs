@@ -23,7 +23,7 @@ pub struct cms_txn(Transaction, Vec<Savepoint>);
 
 /// Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
 ///
-/// CMS_ERR_INVALID: 1000 of the store are open already.
+/// CMS_ERR_FULL: 1000 of the store are open already.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_txn) -> cms_status {
     guard(|| {

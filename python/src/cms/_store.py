@@ -50,7 +50,7 @@ def open(
     A directory that is not given is that of the variable CMS_CONFIG_DIR, CMS_SAVE_DIR, CMS_RUN_DIR or
     CMS_STATE_DIR, else that of the system. `private` keeps maps to this process; commits of others are then seen
     after `refresh`. `map_limit` is how many bytes the map of a package may have, 0 for any number. `source` is what
-    the history shows changes were made through. `log_limit` is how many bytes of the log are kept, 0 for 4 MiB.
+    the history shows changes were made through, else "python-pid-" and the number of the process. `log_limit` is how many bytes of the log are kept, 0 for 4 MiB.
 
     `durability` is what commits survive: "full" (a power cut, and the default), "log" (the same, and the texts are
     written later: one sync instead of three) or "none" (the end of the process: a power cut may take the last
@@ -76,10 +76,11 @@ class Store(Root, Log):
     `refresh`. In a child process made by fork it opens itself anew when it is next used.
     """
 
-    __slots__ = ("__weakref__", "_closed", "_get", "_lib", "_look", "_options", "_ref", "_size")
+    __slots__ = ("__weakref__", "_closed", "_get", "_lib", "_look", "_named", "_options", "_ref", "_size")
 
     def __init__(self, options: _ffi.cms_options) -> None:
         self._options = options
+        self._named = options.source is not None
         self._closed = False
         self._ref: Any = None
         self._lib = _ffi.library()
@@ -90,6 +91,9 @@ class Store(Root, Log):
         _ffi.tell_of_forks(self)
 
     def _open(self) -> Any:
+        if not self._named:
+            # A child made by fork has another number.
+            self._options.source = f"python-pid-{os.getpid()}".encode()
         status, ref = _ffi.own(_ffi.cms_store, self._lib.cms_open, self._options)
         check(status)
         self._ref = ref

@@ -255,3 +255,23 @@ fn s14_a_program_with_defaults_keeps_as_much_of_the_log_as_the_policy_says() {
     assert!(few < 20, "{few}");
     assert!(all >= 40, "{all}");
 }
+
+#[test]
+fn m15_one_too_many_transaction_or_watch_is_full_for_each_open_store() {
+    let sandbox = Sandbox::new();
+    let live = Live::open(options(&sandbox)).expect("opens");
+    let held: Vec<_> = (0..cms::MAX_OPEN).map(|_| live.begin().expect("there is room")).collect();
+    let refused = live.begin().expect_err("there are too many");
+    assert!(matches!(refused, Error::TooMany { limit: cms::MAX_OPEN, .. }), "{refused}");
+    assert_eq!(refused.code(), Code::Full);
+    // It is counted for each store that is open.
+    let other = Live::open(options(&sandbox)).expect("opens");
+    assert!(other.begin().is_ok());
+    drop(held);
+    assert!(live.begin().is_ok());
+    let watches: Vec<_> = (0..1000).map(|_| live.watch("network", None).expect("there is room")).collect();
+    let refused = live.watch("network", None).expect_err("there are too many");
+    assert_eq!(refused.code(), Code::Full);
+    assert!(other.watch("network", None).is_ok());
+    drop(watches);
+}
