@@ -27,6 +27,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::dirs::Dirs;
 use crate::error::{Error, Result};
+use crate::file_name;
 use crate::files::FileId;
 use crate::ledger::Ledger;
 use crate::lock::PackageLock;
@@ -58,10 +59,7 @@ pub(crate) struct Mark {
 
 /// Where the mark of the package file at a path is.
 fn mark_path(file: &Path, kind: &str) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(file.file_name().unwrap_or_default());
-    name.push(kind);
-    file.with_file_name(name)
+    file.with_file_name(file_name::hidden(file.file_name().unwrap_or_default(), kind))
 }
 
 const BEHIND: &str = ".behind";

@@ -102,7 +102,7 @@ fn save_dir(given: Option<PathBuf>, config: &Dir) -> Dir {
         let config = real(&config.path);
         // What is staged for one configuration must not be committed to another.
         if config != real(Path::new(CONFIG)) {
-            save.path.push(escape(&config.to_string_lossy()));
+            save.path.push(crate::file_name::escaped(config.as_os_str()));
         }
     }
     save
@@ -167,11 +167,6 @@ fn home_of(user: u32) -> Option<PathBuf> {
     let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let fields = users.find(|fields| fields.get(2).is_some_and(|number| *number == user.to_string()))?;
     fields.get(5).filter(|home| home.starts_with('/')).map(PathBuf::from)
-}
-
-/// Makes a file name of a path or a package's name: `/` becomes `%`, and `%` is doubled.
-pub(crate) fn escape(name: &str) -> String {
-    name.replace('%', "%%").replace('/', "%")
 }
 
 /// Reports whether a directory is, or could be made, the user's own. A symbolic link never is.

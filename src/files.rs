@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 
+use crate::file_name;
 use crate::folder::Folder;
-use crate::memory;
+use crate::memory::{self, MAX_TEXT};
 
 /// A system call of the write path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,11 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         self.release();
     }
+}
+
+/// The error of a file that is larger than any the library writes; sparse, it may take no room on the disk at all.
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 2 GiB, which no package can be")
 }
 
 /// Says what is wrong with what stands where a file is to be opened, instead of the system's words for it.
@@ -319,8 +325,8 @@ impl Files {
             // The counter only has to differ between threads; no other memory depends on it.
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            let path =
-                dir.join(format!(".{stem}.cms-{:x}-{:x}-{count:x}", std::process::id(), now.subsec_nanos()));
+            let unique = format!(".cms-{:x}-{:x}-{count:x}", std::process::id(), now.subsec_nanos());
+            let path = dir.join(file_name::hidden(OsStr::new(stem), &unique));
             match self.create_new(&path, 0o600) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 created => return created,
@@ -331,7 +337,9 @@ impl Files {
     /// Reads an open file from its start.
     pub(crate) fn read(&self, open: &OpenFile) -> io::Result<Vec<u8>> {
         self.ask(Call::Read, &open.path)?;
-        let length = usize::try_from(open.file.metadata()?.len()).unwrap_or(usize::MAX - 1);
+        let length = open.file.metadata()?.len();
+        let length =
+            usize::try_from(length).ok().filter(|length| *length <= MAX_TEXT).ok_or_else(too_large)?;
         io::Seek::rewind(&mut &open.file)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| io::ErrorKind::OutOfMemory)?;

@@ -10,12 +10,14 @@ mod recovery;
 
 pub(crate) use edits::is_gone;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::durability::Durability;
 use crate::error::{Code, Error, Result};
+use crate::file_name;
+use crate::files::{Files, OpenFile, Wait};
 use crate::log::{self, Behind, Digest, Guard, Kind, Log, PackageChange, Record, Writer};
 use crate::missing::Missing;
 use crate::package::Package;
@@ -97,8 +99,7 @@ impl Store {
             let state = self.dirs().state.as_ref()?;
             let config = &self.dirs().config.path;
             let real = std::fs::canonicalize(config).ok()?;
-            // Each configuration directory has a log of its own.
-            let dir = state.path.join(crate::dirs::escape(&real.to_string_lossy()));
+            let dir = log_dir(&self.options.files, &state.path, &real);
             Some(Log::new(dir, self.options.files.clone(), self.options.log).with_clock(self.options.time))
         };
         self.log.get_or_init(make).as_ref()
@@ -216,6 +217,21 @@ impl Store {
         let options = ParseOptions { dialect: Dialect::Cms, strict: false, progress: None };
         parse(name.as_bytes(), text.clone(), &options).ok().map(|parsed| parsed.package)
     }
+}
+
+/// Names the directory of the log of a configuration directory: each has one of its own. One that an earlier version
+/// has made under another name gets its new name, unless a program of that version works with it right now.
+fn log_dir(files: &Files, state: &Path, config: &Path) -> PathBuf {
+    let dir = state.join(file_name::escaped(config.as_os_str()));
+    let before = || file_name::escaped_before(config).map(|name| state.join(name)).filter(|old| old.is_dir());
+    if dir.exists() {
+        return dir;
+    }
+    let Some(old) = before() else { return dir };
+    let lock = files.open_to_write(&old.join("lock"));
+    let is_free = |lock: &OpenFile| matches!(files.lock(lock, true, Instant::now()), Ok(Wait::Held));
+    let renamed = lock.is_ok_and(|lock| is_free(&lock) && files.rename_new(&old, &dir).is_ok());
+    if renamed || dir.exists() { dir } else { old }
 }
 
 pub(crate) fn cannot_be_written(error: &Error) -> bool {

@@ -42,6 +42,7 @@ mod dirs;
 mod durability;
 pub mod environment;
 mod error;
+mod file_name;
 pub mod files;
 mod folder;
 mod group;

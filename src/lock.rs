@@ -4,12 +4,14 @@
 //! (see `commit`) still keeps updates from being lost. A store leaves the files of its locks open, so that to take
 //! one again is to lock it, and to look whether it is still the one at its path.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::file_name;
 use crate::files::{Files, OpenFile, PAUSES, Wait};
 use crate::trust::Config;
 
@@ -125,7 +127,8 @@ impl PackageLock {
 /// Names the lock after the directory, so that every path to it leads to one lock.
 fn lock_path(run: &Path, dir: &Path, package: &str) -> Option<PathBuf> {
     let found = std::fs::metadata(dir).ok()?;
-    Some(run.join("locks").join(format!("{}-{package}", Config::of(&found).name())))
+    let package = file_name::shortened(OsStr::new(package));
+    Some(run.join("locks").join(format!("{}-{}", Config::of(&found).name(), package.display())))
 }
 
 /// Opens a lock file, making it and its directories if they are missing.

@@ -4,6 +4,9 @@
 
 use crate::error::{Error, Result};
 
+/// The largest text a package can be read from or grow to, in bytes: 2 GiB less one, since places in it have 31 bits.
+pub const MAX_TEXT: usize = (1 << 31) - 1;
+
 /// What is worth asking for, in bytes.
 const SMALL: usize = 1 << 20;
 

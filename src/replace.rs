@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use crate::durability::Durability;
 use crate::error::{Error, Result};
+use crate::file_name;
 use crate::files::{Identity, OpenFile, PAUSES, Wait};
 use crate::lock::{PackageLock, holder_of_file};
 use crate::store::{Place, Store};
@@ -334,7 +335,8 @@ fn leftovers<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Vec<PathBuf> {
     for path in paths {
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         if let (Some(dir), Some(name)) = (real.parent(), real.file_name()) {
-            stems.entry(dir.to_path_buf()).or_default().insert(name.to_owned());
+            let stem = file_name::shortened(name).into_owned();
+            stems.entry(dir.to_path_buf()).or_default().insert(stem);
         }
     }
     let mut found = Vec::new();

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::access::Access;
 use crate::delta::{Delta, DeltaLine, read_lines};
 use crate::error::{Error, Result};
+use crate::file_name;
 use crate::files::{Files, Identity, OpenFile, PAUSES, Wait};
 use crate::lock::holder_of_file;
 use crate::map::of_text;
@@ -50,7 +51,7 @@ impl Staging<'_> {
     }
 
     fn journal_path(&self) -> PathBuf {
-        self.dir.join(format!(".{}.commit", self.package))
+        self.dir.join(file_name::hidden(self.package.as_ref(), ".commit"))
     }
 
     /// Reads the staged lines. A missing file has none, nor has one that this user may not read: it is another's.
@@ -247,7 +248,7 @@ impl Staging<'_> {
 
     /// Moves the staged lines into `.PACKAGE.replaced`, behind those set aside before.
     pub fn set_aside(&self, locked: &Locked) -> Result<()> {
-        let path = self.dir.join(format!(".{}.replaced", self.package));
+        let path = self.dir.join(file_name::hidden(self.package.as_ref(), ".replaced"));
         let aside = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
         io::Seek::seek(&mut &aside.file, io::SeekFrom::End(0)).map_err(Error::io("write", &path))?;
         self.files.write(&aside, &locked.text).map_err(Error::io("write", &path))?;

@@ -14,6 +14,7 @@ use crate::by_key::{Passage, Text, Without, without};
 use crate::commit::{ATTEMPTS, Whole};
 use crate::confirm::Pending;
 use crate::error::{Code, Error, Result};
+use crate::file_name;
 use crate::ledger::{Ledger, Why};
 use crate::log::{self, Digest, Guard, KeyChange, Kind, PackageChange, Record, What};
 use crate::store::Store;
@@ -410,7 +411,7 @@ impl Store {
 
     /// Keeps a text that cannot be read beside the package, and says where.
     fn set_aside_unreadable(&self, package: &str, text: &Text, sequence: u64) -> String {
-        let name = format!(".{package}.unreadable-{sequence}");
+        let name = file_name::hidden(package.as_ref(), &format!(".unreadable-{sequence}"));
         let path: PathBuf = self.dirs().config.path.join(&name);
         let files = &self.options.files;
         let keep = || -> std::io::Result<()> {
@@ -420,7 +421,7 @@ impl Store {
             files.sync(&open)
         };
         match keep() {
-            Ok(()) => format!("{package} could not be read, and its text is kept in {name}"),
+            Ok(()) => format!("{package} could not be read, and its text is kept in {}", name.display()),
             // The log has it as well.
             Err(error) => format!("{package} could not be read, and its text is only in the log ({error})"),
         }

@@ -30,6 +30,7 @@ mod verify;
 mod wire;
 mod writer;
 
+use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -51,6 +52,7 @@ use writer::Tail;
 pub(crate) use writer::{Behind, Writer};
 
 use crate::error::{Damage, Error, Result};
+use crate::file_name;
 use crate::files::{Files, OpenFile};
 
 /// How much of the log is kept. The oldest segments go when one of the bounds is passed; see G5.
@@ -287,7 +289,7 @@ impl Log {
     }
 
     fn text_path(&self, package: &str) -> PathBuf {
-        self.dir.join("texts").join(crate::dirs::escape(package))
+        self.dir.join("texts").join(file_name::escaped(OsStr::new(package)))
     }
 
     /// Writes the text of a package down, for [`Log::text_of`]. It need not survive: it is looked at before

@@ -22,6 +22,7 @@ use super::region::Region;
 use crate::access::Access;
 use crate::dirs::Dirs;
 use crate::error::{Damage, Error, Result};
+use crate::file_name;
 use crate::files::{Files, OpenFile, PAUSES, Wait};
 use crate::folder::Folder;
 use crate::trust::{Config, is_trusted};
@@ -65,7 +66,8 @@ impl Shared {
 
     /// Returns where the map of a package is, or would be.
     pub fn path_of(&self, package: &str) -> PathBuf {
-        self.dir.join(format!("{package}.map"))
+        let package = file_name::shortened(package.as_ref());
+        self.dir.join(format!("{}.map", package.display()))
     }
 
     pub fn control_path(&self) -> PathBuf {

@@ -31,8 +31,7 @@ pub use view::{List, OptionView, Section, Value};
 
 use crate::error::{Error, Result};
 
-/// The largest text a package can be read from or grow to, in bytes: 2 GiB less one.
-pub const MAX_TEXT: usize = (1 << 31) - 1;
+pub use crate::memory::MAX_TEXT;
 
 /// Marks a section or option that was not in the text read.
 const NEW: u32 = u32::MAX;

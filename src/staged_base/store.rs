@@ -10,6 +10,7 @@ use crate::clock;
 use crate::conflict::show;
 use crate::delta::{Delta, DeltaLine, read_lines};
 use crate::error::{Error, Result};
+use crate::file_name;
 use crate::ledger::Ledger;
 use crate::log::Record;
 use crate::package::Package;
@@ -20,7 +21,7 @@ use crate::text::Dialect;
 
 impl Staging<'_> {
     fn base_path(&self) -> PathBuf {
-        self.dir.join(format!(".{}.base", self.package))
+        self.dir.join(file_name::hidden(self.package.as_ref(), ".base"))
     }
 
     /// Reads the base file. A missing one is empty.
@@ -39,7 +40,7 @@ impl Staging<'_> {
     /// Replaces the base file, under the lock of the delta file. Whoever has the old one open does not see the new.
     pub fn write_bases(&self, text: &[u8], access: Access) -> Result<()> {
         let path = self.base_path();
-        let draft = self.dir.join(format!(".{}.base.new", self.package));
+        let draft = self.dir.join(file_name::hidden(self.package.as_ref(), ".base.new"));
         let write = || -> io::Result<()> {
             // One that a crash has left.
             match self.files.remove(&draft) {

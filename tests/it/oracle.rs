@@ -75,7 +75,7 @@ impl Triple {
         copy_dir(&self.path("config"), &copy.path("config"));
         for log in std::fs::read_dir(self.path("state")).into_iter().flatten().flatten() {
             // A log is named after the directory it is of.
-            let name = copy.path("config").to_string_lossy().replace('/', "%");
+            let name = copy.path("config").to_string_lossy().replace('/', "%2F");
             copy_dir(&log.path(), &copy.path("state").join(name));
         }
         copy

@@ -1,6 +1,7 @@
 //! The `cms` command; called as `uci`, or as `cms uci`, it is stock uci.
 
 mod commands;
+mod descriptors;
 mod uci;
 
 use std::ffi::OsString;

@@ -87,6 +87,9 @@ fn dispatch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         docs::command_help(context, command)?;
         return Ok(Exit::Ok);
     }
+    if command.writes || command.name == "batch" {
+        crate::descriptors::raise_limit();
+    }
     if command.writes && !context.dry_run && !line.has("check") {
         context.store.check_may_write()?;
     }

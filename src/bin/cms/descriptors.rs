@@ -1,0 +1,12 @@
+//! How many files the command may have open. A transaction over many packages keeps some of each open at the same
+//! time, and the limit that shells give to their children is low for the sake of old programs.
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// Raises the limit to what the system allows, for commands that change packages.
+pub fn raise_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // If that is refused, too many packages at once are an error, and nothing is changed.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
