@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Ledger, Why};
 use crate::error::Result;
-use crate::log::{self, Digest, Kind, PackageChange, Record, Writer};
+use crate::log::{self, Digest, Kind, Log, PackageChange, Record, Writer};
 use crate::sharing::{Logged, State};
 use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
@@ -117,7 +117,7 @@ impl Ledger<'_> {
             changes: Vec::new(),
         };
         match newest {
-            Some((newest, _)) => match log.text_of(&place.name, newest)? {
+            Some((newest, _)) => match self.text_of(log, &place.name, newest)? {
                 Some(old) => {
                     change.hunks = log::compare_texts(&old, text);
                     (change.changes, record.message) = self.store.tell_edit(place, &old, text);
@@ -146,13 +146,29 @@ impl Ledger<'_> {
         Ok(true)
     }
 
+    /// Returns the newest text of a package that the log or what waits for it knows of.
+    fn text_of(&self, log: &Log, package: &str, newest: Digest) -> Result<Option<Vec<u8>>> {
+        if let Some(text) = log.text_of(package, newest)? {
+            return Ok(Some(text));
+        }
+        // It was changed more than once while the log's lock was held, and the log knows what was before all that.
+        let known = self.writer.as_ref().and_then(|writer| writer.newest(package));
+        let Some(before) = known.map(|known| log.text_of(package, known.digest)).transpose()?.flatten()
+        else {
+            return Ok(None);
+        };
+        let mut waiting = self.waiting.iter().filter_map(|record| record.package(package));
+        let text = waiting.try_fold(before, |text: Vec<u8>, change| log::apply(&text, &change.hunks));
+        Ok(text.filter(|text| Digest::of(text) == newest))
+    }
+
     /// As [`Ledger::look`], of a package that has no file. Returns whether the log knew of one.
     pub fn look_gone(&mut self, place: &Place) -> Result<bool> {
         let known = self.newest_noted(&place.name).filter(|(_, gone)| !gone && self.store.is_logged(place));
         let (Some(log), Some((before, _))) = (self.store.log(), known) else { return Ok(false) };
         // Whoever has deleted it could write the directory.
         let mut record = self.edit_by_hand(owner(place.path.parent().unwrap_or(Path::new("."))));
-        let old = log.text_of(&place.name, before)?;
+        let old = self.text_of(log, &place.name, before)?;
         let told = old.as_ref().map(|old| self.store.told_by_texts(&place.name, old, b""));
         if old.is_none() {
             log.keep_text(&place.name, b"")?;

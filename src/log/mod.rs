@@ -331,16 +331,25 @@ impl Log {
                 let change = record.packages.into_iter().find(|change| change.package == package);
                 let Some(change) = change else { continue };
                 if change.after == start {
-                    let text =
-                        since.into_iter().rev().try_fold(text, |text, hunks: Vec<Hunk>| apply(&text, &hunks));
-                    return Ok(text.filter(|text| Digest::of(text) == wanted));
+                    return Ok(follow(&text, &since, wanted));
                 }
                 reached |= change.after == wanted;
                 since.extend(reached.then_some(change.hunks));
+                // Of a package that was made, no record has led to what was there before.
+                let is_made = change.before.is_none() && text.is_empty();
+                if let Some(text) = is_made.then(|| follow(&text, &since, wanted)).flatten() {
+                    return Ok(Some(text));
+                }
             }
         }
         Ok(None)
     }
+}
+
+/// Applies the hunks of transactions, the newest first, to the text before; `None` if they do not lead to what is wanted.
+fn follow(text: &[u8], since: &[Vec<Hunk>], wanted: Digest) -> Option<Vec<u8>> {
+    let text = since.iter().rev().try_fold(text.to_vec(), |text, hunks| apply(&text, hunks));
+    text.filter(|text| Digest::of(text) == wanted)
 }
 
 /// Returns the sequence that a record says it has.

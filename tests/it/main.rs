@@ -24,6 +24,7 @@ mod live;
 mod log_faults;
 mod many;
 mod messages;
+mod mixed_soak;
 mod model;
 mod oracle;
 mod power_cut;

@@ -53,7 +53,8 @@ fn x_m4_a_verifier_reads_while_another_thread_waits_for_the_lock_of_the_package(
 
 /// Runs a command of the store; returns its exit code, what it printed, and what it said.
 fn run(fixture: &Fixture, program: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = std::process::Command::new(program);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cms"));
+    std::os::unix::process::CommandExt::arg0(&mut command, program);
     for name in ["config", "save", "run", "state"] {
         command.env(format!("CMS_{}_DIR", name.to_uppercase()), fixture.path(name));
     }
@@ -123,7 +124,7 @@ fn s17_programs_go_on_with_the_last_good_state_of_a_text_that_an_editor_has_brok
 
 #[test]
 fn s17_commands_print_the_last_good_state_with_a_warning_and_uci_fails() {
-    let cms = env!("CARGO_BIN_EXE_cms");
+    let cms = "cms";
     let fixture = Fixture::new(&[("app", APP), ("other", APP)]);
     assert_eq!(run(&fixture, cms, &["set", "app.s.n=1", "--commit"]).0, Some(0));
     fixture.write("app", BROKEN);
@@ -140,7 +141,7 @@ fn s17_commands_print_the_last_good_state_with_a_warning_and_uci_fails() {
         assert!(code != Some(0) && format!("{found}{told}").contains("app:2:"), "{command}: {found} {told}");
     }
     assert_eq!(
-        run(&fixture, cms, &["uci", "-c", &fixture.path("config").to_string_lossy(), "get", "app.s.n"]).0,
+        run(&fixture, "uci", &["-c", &fixture.path("config").to_string_lossy(), "get", "app.s.n"]).0,
         Some(1)
     );
     // Where there never was a good state.
