@@ -45,7 +45,7 @@ fill cms-config.cmake.in "$lib/cmake/cms/cms-config.cmake"
 fill cms-config-version.cmake.in "$lib/cmake/cms/cms-config-version.cmake"
 mkdir -p "$units" "$PREFIX/share/cms"
 for unit in cms-recover.service cms-confirm.service cms-reload.service; do
-    sed "s|@PREFIX@|$final|" "$here/docs/boot/$unit.in" > "$units/$unit"
+    sed "s|@PREFIX@|$final|g" "$here/docs/boot/$unit.in" > "$units/$unit"
 done
 install -m 644 "$here/docs/boot/cms-confirm.path" "$units/"
 install -m 755 "$here/docs/boot/cms.init" "$here/docs/boot/cms-reload.init" "$here/docs/boot/reload" "$PREFIX/share/cms/"

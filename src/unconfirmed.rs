@@ -178,13 +178,27 @@ impl Store {
     ///
     /// As for [`Store::each_transaction`].
     pub fn was_taken_back(&self, process: u32, since: u64) -> Result<Option<(u64, Record)>> {
+        self.end_of(since, |record| record.pid == process && record.kind == Kind::Commit)
+    }
+
+    /// As [`Store::was_taken_back`], of one transaction.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::each_transaction`].
+    pub fn taken_back_by(&self, transaction: u64) -> Result<Option<Record>> {
+        let end = self.end_of(transaction.saturating_sub(1), |record| record.sequence == transaction)?;
+        Ok(end.map(|(_, by)| by))
+    }
+
+    /// Finds the newest commit after a revision that was to be confirmed, of those that are meant, and what took it back.
+    fn end_of(&self, since: u64, is_meant: impl Fn(&Record) -> bool) -> Result<Option<(u64, Record)>> {
         let (mut later, mut undone) = (Vec::<Record>::new(), HashSet::new());
         let found = self.each_transaction(|record| {
             if record.sequence <= since {
                 return Ok(ControlFlow::Break(None));
             }
-            let guard = record.guard.filter(|_| record.pid == process && record.kind == Kind::Commit);
-            if let Some(guard) = guard {
+            if let Some(guard) = record.guard.filter(|_| is_meant(&record)) {
                 let ends = |end: &Record| match end.kind {
                     Kind::Rollback => end.refers == guard.baseline && end.guard.is_none(),
                     Kind::Undo => end.refers == record.sequence,
@@ -197,10 +211,8 @@ impl Store {
             if log::is_taking_back(&record) {
                 undone.insert(record.refers);
             }
-            if undone.contains(&record.sequence) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if matches!(record.kind, Kind::Confirm | Kind::Undo | Kind::Rollback) {
+            let may_end = matches!(record.kind, Kind::Confirm | Kind::Undo | Kind::Rollback);
+            if may_end && !undone.contains(&record.sequence) {
                 later.push(record);
             }
             Ok(ControlFlow::Continue(()))

@@ -55,20 +55,40 @@ fn matched(before: &[&Section], after: &[&Section]) -> Vec<Option<usize>> {
         .count();
     found.iter_mut().take(head).zip(0..).for_each(|(place, at)| *place = Some(at));
     found.iter_mut().rev().take(tail).zip((0..before.len()).rev()).for_each(|(place, at)| *place = Some(at));
-    let (old, new) = (&rest_before[..rest_before.len() - tail], &rest_after[..rest_after.len() - tail]);
-    for (at, place) in pairs(old, new) {
-        found[head + place] = Some(head + at);
-    }
-    moved(before, after, &mut found);
+    let mut taken = vec![false; before.len()];
+    found.iter().flatten().for_each(|at: &usize| taken[*at] = true);
+    // First those that have most in common, in their order and then elsewhere; what is left, in its order.
+    match_in_order(before, after, &mut taken, &mut found, MOST);
+    match_elsewhere(before, after, &mut taken, &mut found);
+    match_in_order(before, after, &mut taken, &mut found, 1);
     found
 }
 
-/// Matches what is left: sections that stand elsewhere, and have most of what they had.
-fn moved(before: &[&Section], after: &[&Section], found: &mut [Option<usize>]) {
-    let mut taken = vec![false; before.len()];
-    found.iter().flatten().for_each(|at: &usize| taken[*at] = true);
-    let gone: Vec<usize> = (0..before.len()).filter(|at| !taken[*at]).collect();
-    let new: Vec<usize> = (0..after.len()).filter(|place| found[*place].is_none()).collect();
+/// Returns what is not matched yet.
+fn left(taken: &[bool], found: &[Option<usize>]) -> (Vec<usize>, Vec<usize>) {
+    let gone = (0..taken.len()).filter(|at| !taken[*at]).collect();
+    (gone, (0..found.len()).filter(|place| found[*place].is_none()).collect())
+}
+
+fn match_in_order(
+    before: &[&Section],
+    after: &[&Section],
+    taken: &mut [bool],
+    found: &mut [Option<usize>],
+    least: u64,
+) {
+    let (gone, new) = left(taken, found);
+    let old: Vec<&Section> = gone.iter().map(|at| before[*at]).collect();
+    let now: Vec<&Section> = new.iter().map(|place| after[*place]).collect();
+    for (at, place) in pairs(&old, &now, least) {
+        taken[gone[at]] = true;
+        found[new[place]] = Some(gone[at]);
+    }
+}
+
+/// Matches sections that stand elsewhere, and have most of what they had.
+fn match_elsewhere(before: &[&Section], after: &[&Section], taken: &mut [bool], found: &mut [Option<usize>]) {
+    let (gone, new) = left(taken, found);
     if gone.len().saturating_mul(new.len()) > MOST_PAIRS {
         return;
     }
@@ -98,25 +118,33 @@ fn likeness(a: &Section, b: &Section) -> u64 {
     if a.is.options == b.is.options {
         return 1000;
     }
-    let most = a.is.options.len().max(b.is.options.len()).max(1) as u64;
+    let (few, most) = match a.is.options.len() <= b.is.options.len() {
+        true => (a.is.options.len(), b.is.options.len()),
+        false => (b.is.options.len(), a.is.options.len()),
+    };
     let (mut same, mut named) = (0, 0);
     for (name, held) in &a.is.options {
         if let Some((_, other)) = b.is.options.iter().find(|(other, _)| other == name) {
             named += 1;
-            same += u64::from(held == other);
+            same += usize::from(held == other);
         }
     }
-    100 + 700 * same / most + 100 * named / most
+    // With no value in common it may be the same if it has the same options, or one of the two has none.
+    if same == 0 && few > 0 && (named < most || few < most) {
+        return 0;
+    }
+    let share = |part: usize, of: u64| of * part as u64 / most.max(1) as u64;
+    100 + share(same, 700) + share(named, 100)
 }
 
-/// Matches sections in their order: the pairs that have most in common.
-fn pairs(old: &[&Section], new: &[&Section]) -> Vec<(usize, usize)> {
+/// Matches sections in their order: the pairs that have most in common, and so much at least.
+fn pairs(old: &[&Section], new: &[&Section], least: u64) -> Vec<(usize, usize)> {
     if old.is_empty() || new.is_empty() {
         return Vec::new();
     }
     if old.len().saturating_mul(new.len()) > MOST_PAIRS {
         let both = old.iter().zip(new).enumerate();
-        return both.filter(|(_, (a, b))| a.is.kind == b.is.kind).map(|(at, _)| (at, at)).collect();
+        return both.filter(|(_, (a, b))| likeness(a, b) >= least).map(|(at, _)| (at, at)).collect();
     }
     let width = new.len() + 1;
     // The most that the sections from here on have in common.
@@ -124,14 +152,14 @@ fn pairs(old: &[&Section], new: &[&Section]) -> Vec<(usize, usize)> {
     for a in (0..old.len()).rev() {
         for b in (0..new.len()).rev() {
             let likeness = likeness(old[a], new[b]);
-            let with = if likeness > 0 { likeness + best[(a + 1) * width + b + 1] } else { 0 };
+            let with = if likeness >= least { likeness + best[(a + 1) * width + b + 1] } else { 0 };
             best[a * width + b] = with.max(best[(a + 1) * width + b]).max(best[a * width + b + 1]);
         }
     }
     let (mut a, mut b, mut pairs) = (0, 0, Vec::new());
     while a < old.len() && b < new.len() {
         let likeness = likeness(old[a], new[b]);
-        if likeness > 0 && best[a * width + b] == likeness + best[(a + 1) * width + b + 1] {
+        if likeness >= least && best[a * width + b] == likeness + best[(a + 1) * width + b + 1] {
             pairs.push((a, b));
             (a, b) = (a + 1, b + 1);
         } else if best[a * width + b] == best[(a + 1) * width + b] {

@@ -183,8 +183,10 @@ pub fn warn(context: &Context) {
 
 pub fn confirm(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     if line.has("wait") {
-        let confirmed = context.store.wait_for_confirmation()?;
-        return Ok(if confirmed { Exit::Ok } else { Exit::NotFound });
+        return wait(context, line);
+    }
+    if line.has("on-rollback") {
+        return Err(Failure::Usage("--on-rollback goes with --wait: who waits runs the command".into()));
     }
     if line.has("enforce") {
         // What is overdue was taken back before this command began.
@@ -206,6 +208,23 @@ pub fn confirm(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 
 pub fn pending_json(pending: cms::Pending) -> Json {
     json!({"revision": pending.sequence, "baseline": pending.baseline, "seconds_left": pending.left.as_secs_f64()})
+}
+
+/// Stands guard in the foreground.
+fn wait(context: &Context, line: &Line) -> Result<Exit, Failure> {
+    let Some(pending) = context.store.pending()? else { return Ok(Exit::Ok) };
+    if context.store.wait_for_confirmation()? {
+        return Ok(Exit::Ok);
+    }
+    if let Some(command) = line.value("on-rollback")
+        && let Some(by) = context.store.taken_back_by(pending.sequence)?
+    {
+        let ended = hook::run(context, command, rollback_variables(pending.sequence, &by), HOOK_TIME, false);
+        if !matches!(ended, Ended::Well) {
+            tell(&format!("cms: warning: {ended}"));
+        }
+    }
+    Ok(Exit::NotFound)
 }
 
 pub fn pending(context: &mut Context, _: &Line) -> Result<Exit, Failure> {

@@ -144,3 +144,32 @@ fn s18_a_command_that_is_killed_at_any_system_call_while_it_takes_a_commit_back_
     }
     assert!(kills > 15, "only {kills} kills happened");
 }
+
+/// What waits is taken back also where the log has lost what others have committed since, and in safe mode.
+#[test]
+fn s18_a_commit_is_taken_back_although_the_log_is_damaged_behind_it() {
+    CLOCK.set((1, 1000));
+    let fixture = fixture();
+    let store = open(&fixture);
+    commit(&store, &[set("network.lan.ipaddr", "10.9.9.9"), set("system.s.name", "there")], Some(60));
+    commit(&store, &[set("network.lan.mtu", "1400")], None);
+    commit(&store, &[set("network.lan.mtu", "1401")], None);
+    drop(store);
+    let dir =
+        std::fs::read_dir(fixture.path("state")).expect("readable").next().expect("one").expect("readable");
+    let log = std::fs::read_dir(dir.path())
+        .expect("readable")
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|ending| ending == "log"))
+        .expect("a segment");
+    let mut bytes = std::fs::read(&log).expect("readable");
+    let at = bytes.windows(4).position(|piece| piece == b"1400").expect("the record of another");
+    bytes[at] ^= 1;
+    std::fs::write(&log, bytes).expect("written");
+    wait(60);
+    // Safe mode is no obstacle either: it is asked for by the package `cms` of the configuration itself.
+    fixture.write("cms", "config store 'store'\n\toption safe_mode '1'\n");
+    open(&fixture).recover().expect("taken back");
+    assert_eq!(texts(&fixture), [NETWORK.replace("'1500'", "'1401'"), SYSTEM.to_owned()]);
+}

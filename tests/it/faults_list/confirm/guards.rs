@@ -198,3 +198,16 @@ fn s18_the_command_for_the_rollback_is_run_by_the_guard_and_only_for_its_own_com
     assert!(!sandbox.path("not-run").exists());
     assert!(sandbox.fails(2, &["commit", "--on-rollback", "true"]).contains("--confirm"));
 }
+
+#[test]
+fn s18_who_waits_in_the_foreground_runs_a_command_as_well() {
+    let sandbox = Sandbox::new();
+    let guard = commit(&sandbox, "1s", &[]);
+    let told =
+        sandbox.run(&["confirm", "--wait", "--on-rollback", "echo $CMS_TRANSACTION $CMS_PACKAGES; exit 3"]);
+    assert_eq!(told.status.code(), Some(1), "it was taken back");
+    assert!(String::from_utf8_lossy(&told.stdout).ends_with(" network\n"), "{told:?}");
+    assert!(stderr(&told).contains("exit code 3"), "{}", stderr(&told));
+    assert!(sandbox.fails(2, &["confirm", "--on-rollback", "true"]).contains("--wait"));
+    until("the guard has ended", || !runs(guard));
+}

@@ -189,6 +189,8 @@ fn deltas(package: &mut Package, edit: &Edit, counter: &mut u32) -> Vec<Delta> {
                 let mut all = delta(DeltaKind::Add, &name, None, Some(b"rule"));
                 let id = counter.to_string();
                 all.extend(delta(DeltaKind::Set, &name, Some(b"id"), Some(id.as_bytes())));
+                // Without this it might as well be another that has got other values.
+                all.extend(delta(DeltaKind::Set, &name, Some(format!("of_{id}").as_bytes()), Some(b"1")));
                 all.extend(delta(DeltaKind::Set, &name, Some(b"a"), Some(&number(*value))));
                 all.extend(delta(DeltaKind::Reorder, &name, None, Some(&number(*at))));
                 Some(all)
@@ -232,8 +234,8 @@ struct World {
 impl World {
     fn new(durability: cms::Durability) -> Self {
         CLOCK.set((1, 1000));
-        let text = "# head\nconfig named 's0'\n\toption a '1' # why\n\tlist l '1'\n\nconfig rule\n\toption id 'x'\n\
-            config rule\n\toption id 'y'\n\toption a '2'\nconfig named 's1'\n";
+        let text = "# head\nconfig named 's0'\n\toption a '1' # why\n\tlist l '1'\n\nconfig rule\n\toption id 'x'\n\toption of_x '1'\n\
+            config rule\n\toption id 'y'\n\toption of_y '1'\n\toption a '2'\nconfig named 's1'\n";
         let fixture = Fixture::new(&[("network", text), ("other", text)]);
         let store = Store::new(Options {
             uptime: fake_clock,
