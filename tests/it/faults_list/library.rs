@@ -202,3 +202,101 @@ fn m13_hints_of_the_library_name_no_commands() {
     }
     assert!(hints > 4, "{hints}");
 }
+
+/// What a recipe needs to be there: a router's packages, more than 42 transactions, and programs that stand for those of
+/// the system.
+const BEFORE: &str = r#"
+printf "config interface 'lan'\n\toption proto 'static'\n\toption ipaddr '192.168.1.1'\t# the printer knows this one\n\tlist dns '1.1.1.1'\n" > "$CMS_CONFIG_DIR/network"
+printf "config system\n\toption hostname 'one'\n" > "$CMS_CONFIG_DIR/system"
+printf "config rule\n\toption name 'Allow-Ping'\n\toption target 'ACCEPT'\n" > "$CMS_CONFIG_DIR/firewall"
+printf "config wifi 'home'\n\toption key 'secret'\n" > "$CMS_CONFIG_DIR/wireless"
+for program in service systemctl ping; do printf '#!/bin/sh\nexit 0\n' > "$HERE/bin/$program"; done
+printf '#!/bin/sh\n[ "$1" != verify ] || exec "$CMS_REAL" "$@"\n"$CMS_REAL" "$@"\ncode=$?\n[ $code = 0 ] || echo "$code cms $*" >> "$HERE/failed"\nexit $code\n' > "$HERE/bin/cms"
+printf '#!/bin/sh\nshift\nexec "$@"\n' > "$HERE/bin/ssh"
+printf 'set network.lan.mtu=1400\ncommit\n' > script
+chmod +x "$HERE"/bin/*
+: > "$HERE/failed"
+key=secret
+number=0
+while [ $number -lt 45 ]; do
+    "$CMS_REAL" set --commit -q network.lan.metric=$number || exit 1
+    number=$((number + 1))
+done
+"#;
+
+/// Returns the lines of a document's indented blocks, a pause behind what runs in the background.
+fn script_of(document: &str) -> String {
+    let mut script = String::new();
+    for line in document.lines().filter_map(|line| line.strip_prefix("    ")) {
+        let line = line.strip_prefix("$ ").unwrap_or(line);
+        script.push_str(line);
+        script.push_str(if line.ends_with('&') { "\nbackground=$!\nsleep 1\n" } else { "\n" });
+    }
+    script
+}
+
+/// Runs a script where there is what a recipe needs; returns the commands that failed, with their exit codes, and what
+/// the shell had to say.
+fn failures_of(script: &str) -> (Vec<String>, String) {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("bin")).expect("made");
+    let cms = sandbox.command();
+    let path = format!("{}:{}", sandbox.path("bin").display(), std::env::var("PATH").unwrap_or_default());
+    let script = format!("{BEFORE}\n{script}\n[ -z \"$background\" ] || kill $background\n");
+    let mut shell = std::process::Command::new("timeout");
+    shell.envs(cms.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.env("PATH", path).env("CMS_REAL", cms.get_program()).env("HERE", sandbox.path(""));
+    // Not a pipe, which what is left behind would hold.
+    let said = std::fs::File::create(sandbox.path("said")).expect("made");
+    shell.stdout(said.try_clone().expect("one more")).stderr(said).stdin(std::process::Stdio::null());
+    let ended = shell.current_dir(sandbox.path("")).args(["-k", "5", "120", "sh", "-c", &script]).status();
+    assert_ne!(ended.expect("run").code(), Some(124), "it hangs");
+    let said = std::fs::read_to_string(sandbox.path("said")).expect("written");
+    let failed = std::fs::read_to_string(sandbox.path("failed")).expect("written");
+    (failed.lines().map(str::to_owned).collect(), said)
+}
+
+#[test]
+fn a16_every_command_of_the_recipes_does_what_it_says() {
+    let recipes = include_str!("../../../docs/recipes.md").replace("/mnt/usb", "$HERE");
+    // These need the programs and places of a system.
+    let ours = |line: &&str| !line.contains("/etc/init.d");
+    let recipes: Vec<&str> = recipes.lines().filter(ours).collect();
+    let (failed, said) = failures_of(&script_of(&recipes.join("\n")));
+    let expected = [
+        // They differ, or what is asked for is not there: no log is two hours old here, and nobody made @4711.
+        "1 cms diff network",
+        "1 cms get --at @{2 hours ago} network.lan.ipaddr",
+        "1 cms diff -3 now",
+        "1 cms diff @4711 now",
+        "1 cms rollback @4711 network",
+        "9 cms set --commit network.lan.mtu=65535",
+    ];
+    assert_eq!(failed, expected, "{said}");
+}
+
+#[test]
+fn a16_what_the_readme_shows_is_what_happens() {
+    let readme = include_str!("../../../README.md");
+    let block: Vec<&str> =
+        readme.split("\n\n").find(|block| block.contains("$ cms get")).expect("there").lines().collect();
+    let commands: Vec<&str> = block.iter().copied().filter(|line| line.starts_with("    $ ")).collect();
+    let (failed, said) = failures_of(&script_of(&commands.join("\n")));
+    assert_eq!(failed, ["1 cms diff"], "{said}");
+    for shown in block.iter().filter(|line| !line.starts_with("    $ ")) {
+        // All but the number and the time of a transaction.
+        let shown = shown.strip_prefix("    ").unwrap_or(shown);
+        let shown = shown.split_once("Z root").map_or(shown, |(_, rest)| rest);
+        assert!(said.contains(shown), "{shown:?} is not in\n{said}");
+    }
+}
+
+#[test]
+fn a16_documents_name_no_exit_code_that_there_is_not() {
+    let commands = include_str!("../../../docs/commands.md");
+    let exits = include_str!("../../../src/bin/cms/commands/failure.rs");
+    for code in 0..20 {
+        let is_listed = commands.lines().any(|line| line.starts_with(&format!("  {code}  ")));
+        assert_eq!(is_listed, exits.contains(&format!(" = {code},")), "exit code {code}");
+    }
+}

@@ -16,7 +16,6 @@ const EXITS: &[(u8, &str)] = &[
     (4, "not permitted"),
     (5, "conflict with someone else's change"),
     (6, "input, output or storage failed"),
-    (7, "service unreachable"),
     (8, "waited too long for another writer"),
     (9, "refused by a program that verifies changes"),
 ];
