@@ -407,6 +407,8 @@ impl Store {
         let place = self.config_place(&name);
         let place = Place { path: follow(place.path), ..place };
         self.check_may_write()?;
+        let text = Arc::new(text.to_vec());
+        self.check_text(&name, &text)?;
         let mut ledger = self.ledger()?;
         let _lock = ledger.lock_all([&*place.path])?;
         self.tidy_up([&place])?;
@@ -418,9 +420,9 @@ impl Store {
             };
             let staging = self.staging(&place, &self.dirs().save.path);
             let locked = staging.lock()?;
-            let draft = self.draft(&place.path, text, reading.as_ref().map(|reading| reading.identity))?;
+            let draft = self.draft(&place.path, &text, reading.as_ref().map(|reading| reading.identity))?;
             let (before, _locked) = reading.map(|reading| (Arc::new(reading.text), reading.locked)).unzip();
-            let text = Arc::new(text.to_vec());
+            let text = text.clone();
             let part = Part { place: &place, before, step: None, text, draft, _locked };
             let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
             if !matches!(outcome, Outcome::Done(_)) {

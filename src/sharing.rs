@@ -11,7 +11,10 @@ use crate::error::{Damage, Error, Result};
 use crate::ledger::Ledger;
 use crate::lock::PackageLock;
 use crate::log::{End, Log};
-use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, of_text};
+use crate::map::{
+    Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, check_values, of_text,
+};
+use crate::name::MAX_VALUE;
 use crate::package::{Package, Touched};
 use crate::step::{Known, Step};
 use crate::store::{Place, Store};
@@ -122,8 +125,18 @@ impl Store {
         }
     }
 
+    /// Refuses a whole text with a value that no program could read from a map.
+    pub(crate) fn check_text(&self, name: &str, text: &Arc<Vec<u8>>) -> Result<()> {
+        if text.len() <= MAX_VALUE {
+            return Ok(());
+        }
+        // Of a text with errors there is no map.
+        self.parse_leniently(name, text).map_or(Ok(()), |package| check_values(&package, text))
+    }
+
     /// Refuses a text whose map would be larger than allowed.
     pub(crate) fn check_limit(&self, name: &str, package: &Package, text: &[u8]) -> Result<()> {
+        check_values(package, text)?;
         // A map is never four times as large as its text, but for tiny ones.
         let near = |limit: &u64| text.len() as u64 > limit / 8;
         if self.options().map_limit.filter(near).is_none() {

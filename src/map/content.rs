@@ -162,6 +162,18 @@ pub(crate) fn check_option(package: &Package, section: &[u8], option: &[u8]) -> 
     found.map_or(Ok(()), |value| check(option, value))
 }
 
+/// Refuses a package with a value, a list as a whole among them, that no block can hold: no program could read it.
+pub(crate) fn check_values(package: &Package, text: &[u8]) -> Result<()> {
+    // A value is not longer than the text it stands in.
+    if text.len() <= MAX_VALUE {
+        return Ok(());
+    }
+    for section in package.sections() {
+        section.options().try_for_each(|option| check(option.name(), option.value()))?;
+    }
+    Ok(())
+}
+
 /// Refuses a name that no block can hold.
 pub(super) fn check_name(name: &[u8]) -> Result<()> {
     if name.len() > MAX_NAME {

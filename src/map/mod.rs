@@ -91,7 +91,7 @@ mod view;
 
 pub(crate) use build::{Image, Making, Slack, build};
 pub use check::Damage;
-pub(crate) use content::check_option;
+pub(crate) use content::{check_option, check_values};
 pub(crate) use control::{Control, Waiting};
 pub(crate) use current::Current;
 pub(crate) use format::{Seq, low};

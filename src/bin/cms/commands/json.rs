@@ -2,6 +2,9 @@
 //!
 //! Sections and options keep their order. An anonymous section stands under its generated name and has
 //! `".anonymous": true`. Text that is not UTF-8 becomes `{"hex": "c3..."}`.
+//!
+//! Numbers come in as they are written, digit by digit (an exponent with a small e). What UCI cannot hold is refused with its place: `null`, empty
+//! lists and strings, lists in lists, other objects. Other names that begin with a dot are not looked at.
 
 use cms::{Package, Section, Value};
 use serde_json::{Map, Value as Json, json};
@@ -81,7 +84,10 @@ fn sections_text(sections: &Map<String, Json>, at: &str) -> Result<Vec<u8>, Fail
         let options = section.as_object().ok_or_else(|| wrong("an object of options is expected"))?;
         let kind =
             options.get(".type").and_then(Json::as_str).ok_or_else(|| wrong("\".type\" is missing"))?;
-        let anonymous = options.get(".anonymous").and_then(Json::as_bool).unwrap_or(false);
+        let anonymous = match options.get(".anonymous") {
+            None => false,
+            Some(json) => json.as_bool().ok_or_else(|| wrong("\".anonymous\" is true or false"))?,
+        };
         let refused = |error: cms::Error| wrong(&error.to_string());
         let name = match anonymous {
             true => package.add_section(kind.as_bytes()).map_err(refused)?.into_bytes(),
@@ -97,11 +103,18 @@ fn sections_text(sections: &Map<String, Json>, at: &str) -> Result<Vec<u8>, Fail
                 Json::Array(items) => (DeltaKind::AddList, items.iter().collect()),
                 one => (DeltaKind::Set, vec![one]),
             };
+            if items.is_empty() {
+                let why = "UCI has no empty lists; leave the option out";
+                return Err(Failure::Other(Exit::Invalid, format!("JSON: {at}: {why}")));
+            }
             for item in items {
                 let delta =
                     Delta::new(kind, &name, Some(option.as_bytes()), Some(scalar(item, &at)?.as_slice()));
                 let refused = |error| Failure::Other(Exit::Invalid, format!("JSON: {at}: {error}"));
-                package.apply(&delta, Dialect::Cms).map_err(refused)?;
+                if package.apply(&delta, Dialect::Cms).map_err(refused)?.is_none() {
+                    let why = "UCI has no empty values; leave the option out";
+                    return Err(Failure::Other(Exit::Invalid, format!("JSON: {at}: {why}")));
+                }
             }
         }
     }

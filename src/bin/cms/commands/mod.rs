@@ -24,6 +24,7 @@ mod status;
 mod table;
 mod transfer;
 mod undo;
+mod variables;
 mod verify;
 mod watch;
 mod write;

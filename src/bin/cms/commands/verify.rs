@@ -16,6 +16,7 @@ use super::context::{Context, show};
 use super::failure::{Exit, Failure, tell};
 use super::history::Users;
 use super::line::Line;
+use super::variables::set as set_variables;
 use super::watch::{directories, event_json, variables};
 
 /// How long a command has unless it is told otherwise: less than who commits waits, so that he learns of it.
@@ -87,9 +88,10 @@ impl Judge {
         deadline: Instant,
     ) -> Result<(), String> {
         let name = show(&self.words[0]);
-        let mut child = Command::new(OsStr::from_bytes(&self.words[0]))
+        let mut command = Command::new(OsStr::from_bytes(&self.words[0]));
+        set_variables(&mut command, variables(changed));
+        let mut child = command
             .args(self.words[1..].iter().map(|word| OsStr::from_bytes(word)))
-            .envs(variables(changed))
             .envs(self.environment.iter().cloned())
             .env(VERIFYING, event.record().pid.to_string())
             .stdin(Stdio::piped())

@@ -18,6 +18,7 @@ use super::context::{Context, show};
 use super::failure::{Exit, Failure, tell};
 use super::history::{Users, change_json, change_line, record_json, record_title};
 use super::line::Line;
+use super::variables::set as set_variables;
 
 /// How long a program that is to be restarted has to end by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -112,10 +113,11 @@ fn execute(context: &Context, command: &[u8], event: &Event, users: &mut Users) 
     for (changed, row) in event.changes().zip(rows) {
         let mut input = json.clone();
         input["change"] = row.clone();
-        let mut child = Command::new("/bin/sh")
+        let mut shell = Command::new("/bin/sh");
+        set_variables(&mut shell, variables(changed));
+        let mut child = shell
             .arg("-c")
             .arg(OsStr::from_bytes(command))
-            .envs(variables(changed))
             .env("CMS_REVISION", event.sequence().to_string())
             .envs(directories(context))
             .stdin(Stdio::piped())
@@ -254,12 +256,13 @@ fn named(name: &str) -> Option<Signal> {
 fn start(context: &Context, words: &[Vec<u8>], patterns: Vec<String>) -> Result<Program, Failure> {
     let failed =
         |error: std::io::Error| Failure::Other(Exit::Io, format!("cannot run {}: {error}", show(&words[0])));
-    let child = Command::new(std::env::current_exe().map_err(failed)?)
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    set_variables(&mut command, values(context, &patterns)?);
+    let child = command
         .arg(TETHERED)
         .arg(std::process::id().to_string())
         .args(words.iter().map(|word| OsStr::from_bytes(word)))
         .envs(directories(context))
-        .envs(values(context, &patterns)?)
         .spawn()
         .map_err(failed)?;
     let ended = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
