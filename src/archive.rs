@@ -29,7 +29,7 @@ use crate::clock;
 use crate::commit::{Whole, attempt};
 use crate::error::{Damage, Error, Result};
 use crate::ledger::{Ledger, Why};
-use crate::log::{self, Kind};
+use crate::log::Kind;
 use crate::missing::Missing;
 use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
@@ -223,7 +223,7 @@ impl Store {
             return Err(Error::Exists { key: format!("snapshot {label}") });
         }
         let mut ledger = self.ledger()?;
-        log::make_private_dir(&self.snapshot_dir()?)?;
+        self.the_log()?.within(Some("snapshots"))?;
         self.archive(&mut ledger, label, &path)
     }
 

@@ -89,7 +89,7 @@ impl Store {
         if path.exists() {
             return Ok(());
         }
-        crate::log::make_private_dir(&dir)?;
+        self.the_log()?.within(Some("snapshots"))?;
         self.prune(room - size - 1024)?;
         self.write_archive(&committed, ledger.sequence(), &label, &path)?;
         self.prune(room)

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -181,8 +181,23 @@ pub struct Files {
 /// A directory that everything below a path is reached through.
 struct Root {
     path: PathBuf,
-    /// Nothing as long as it is missing.
     folder: OnceLock<Folder>,
+    /// Opens it, when it is first needed.
+    open: Opener,
+}
+
+type Opener = Box<dyn Fn() -> io::Result<Folder> + Send + Sync>;
+
+impl Root {
+    fn folder(&self) -> io::Result<&Folder> {
+        match self.folder.get() {
+            Some(folder) => Ok(folder),
+            None => {
+                let opened = (self.open)()?;
+                Ok(self.folder.get_or_init(|| opened))
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Files {
@@ -198,19 +213,30 @@ impl Files {
         Self { probe: Some(probe), root: None }
     }
 
-    /// Returns file operations that reach what is below `path` through an open directory, whatever stands at that path
-    /// by then. Without one, which can still come ([`Files::found`]), there is nothing below it.
-    pub(crate) fn within(&self, path: &Path, folder: Option<Folder>) -> Self {
-        let root = Root { path: path.to_path_buf(), folder: folder.map(OnceLock::from).unwrap_or_default() };
+    /// Returns file operations that reach what is below `path` through a directory that is opened when it is first
+    /// needed, whatever stands at that path later. As long as it cannot be opened, nothing below it can.
+    pub(crate) fn within(
+        &self,
+        path: &Path,
+        open: impl Fn() -> io::Result<Folder> + Send + Sync + 'static,
+    ) -> Self {
+        let root = Root { path: path.to_path_buf(), folder: OnceLock::new(), open: Box::new(open) };
         Self { probe: self.probe.clone(), root: Some(Arc::new(root)) }
     }
 
-    /// Goes on with a directory that was missing.
-    pub(crate) fn found(&self, folder: Folder) {
-        if let Some(root) = &self.root {
-            // Another one that was opened before is as good.
+    /// Returns file operations that reach what is in a directory through that.
+    pub(crate) fn through(&self, folder: Folder) -> Self {
+        let files = self.within(folder.path(), || Err(io::ErrorKind::NotFound.into()));
+        if let Some(root) = &files.root {
+            // It was made just now.
             let _ = root.folder.set(folder);
         }
+        files
+    }
+
+    /// Opens the directory of [`Files::within`], unless it is open.
+    pub(crate) fn enter(&self) -> io::Result<()> {
+        self.root.as_ref().map_or(Ok(()), |root| root.folder().map(|_| ()))
     }
 
     /// Returns from where a path is to be followed, and what of it.
@@ -218,7 +244,7 @@ impl Files {
         let below = self.root.as_ref().and_then(|root| Some((root, path.strip_prefix(&root.path).ok()?)));
         match below {
             Some((root, rest)) => {
-                let folder = root.folder.get().ok_or(io::ErrorKind::NotFound)?;
+                let folder = root.folder()?;
                 Ok((folder.as_fd(), if rest.as_os_str().is_empty() { Path::new(".") } else { rest }))
             }
             None => Ok((CWD, path)),
@@ -241,6 +267,20 @@ impl Files {
             .ok()
             .and_then(|(at, rest)| rustix::fs::statat(at, rest, AtFlags::SYMLINK_NOFOLLOW).ok());
         found.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+    }
+
+    /// Opens a socket that this process has just made, to do something to it and not to connect.
+    pub(crate) fn open_socket(&self, path: &Path) -> io::Result<OwnedFd> {
+        self.ask(Call::Open, path)?;
+        let (at, rest) = self.at(path)?;
+        let socket =
+            rustix::fs::openat(at, rest, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let found = rustix::fs::fstat(&socket)?;
+        let is_socket = FileType::from_raw_mode(found.st_mode) == FileType::Socket;
+        match is_socket && found.st_uid == crate::trust::user() {
+            true => Ok(socket),
+            false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "something else is in its place")),
+        }
     }
 
     /// Opens an existing file for reading and writing.

@@ -36,11 +36,12 @@ impl Folder {
         config: Config,
         create: bool,
     ) -> io::Result<Self> {
-        let mut folder = match Self::open(run) {
+        let open = || Self::open_led(run, |owner| config.trusts(owner));
+        let mut folder = match open() {
             Err(error) if create && error.kind() == io::ErrorKind::NotFound => {
                 match files.mkdir(run, 0o755) {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                    _ => Self::open(run)?,
+                    _ => open()?,
                 }
             }
             opened => opened?,
@@ -67,6 +68,17 @@ impl Folder {
     /// Opens a directory that the user has named: it may be a link itself.
     pub fn open_named(path: &Path) -> io::Result<Self> {
         Self::open_at(CWD, path.as_os_str(), path.to_path_buf(), OFlags::empty())
+    }
+
+    /// Opens a directory that may be a link, if the link belongs to who is trusted.
+    pub fn open_led(path: &Path, trusts: impl FnOnce(u32) -> bool) -> io::Result<Self> {
+        match Self::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                let link = std::fs::symlink_metadata(path)?;
+                if link.is_symlink() && trusts(link.uid()) { Self::open_named(path) } else { Err(error) }
+            }
+            opened => opened,
+        }
     }
 
     /// Opens a directory in this one.

@@ -25,6 +25,7 @@ use crate::sharing::Logged;
 use crate::step::Step;
 use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
+use crate::trust::Config;
 
 /// How a transaction is told of in the log.
 #[derive(Debug, Clone)]
@@ -100,7 +101,9 @@ impl Store {
             let config = &self.dirs().config.path;
             let real = std::fs::canonicalize(config).ok()?;
             let dir = log_dir(&self.options.files, &state.path, &real);
-            Some(Log::new(dir, self.options.files.clone(), self.options.log).with_clock(self.options.time))
+            let found = std::fs::metadata(config).ok()?;
+            let log = Log::new(dir, self.options.files.clone(), self.options.log);
+            Some(log.with_clock(self.options.time).of_config(Config::of(&found)))
         };
         self.log.get_or_init(make).as_ref()
     }

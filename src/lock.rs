@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::file_name;
 use crate::files::{Files, OpenFile, PAUSES, Wait};
+use crate::folder::Folder;
 use crate::trust::Config;
 
 /// How many lock files a store leaves open: those of the packages it works on.
@@ -20,7 +21,11 @@ const KEPT: usize = 16;
 
 /// The lock files of a store that are open and not in use, the one used last at the end.
 #[derive(Debug, Default)]
-pub(crate) struct Locks(Mutex<Vec<LockFile>>);
+pub(crate) struct Locks {
+    free: Mutex<Vec<LockFile>>,
+    /// The directory of the locks, as it was opened last, and for what.
+    folder: Mutex<Option<(PathBuf, Config, Files)>>,
+}
 
 /// A lock file. Who has it has it alone: two threads that lock one open file both succeed.
 #[derive(Debug)]
@@ -33,7 +38,23 @@ struct LockFile {
 impl Locks {
     fn free(&self) -> std::sync::MutexGuard<'_, Vec<LockFile>> {
         // What a panic of another thread has left is a list like any other.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns file operations that lead through the directory of the locks, which is made if it is missing.
+    fn folder(&self, files: &Files, run: &Path, config: Config) -> io::Result<Files> {
+        let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, files)) = folder.as_ref().filter(|(path, of, _)| path == run && *of == config) {
+            return Ok(files.clone());
+        }
+        let files = files.through(Folder::of_run(files, run, ["locks"], config, true)?);
+        *folder = Some((run.to_path_buf(), config, files.clone()));
+        Ok(files)
+    }
+
+    /// Forgets the directory: the run directory may be deleted at any time.
+    fn forget_folder(&self) {
+        *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Takes an open file out of the list.
@@ -80,14 +101,18 @@ impl PackageLock {
         dir: &Path,
         package: &str,
         timeout: Duration,
-        locks: Arc<Locks>,
+        locks: &Arc<Locks>,
     ) -> Result<Self> {
-        let mut lock = Self { held: None, files: files.clone(), locks: Some(locks) };
-        let Some(path) = run.and_then(|run| lock_path(run, dir, package)) else { return Ok(lock) };
+        let mut lock = Self { held: None, files: files.clone(), locks: Some(locks.clone()) };
+        let Some((run, config)) = run.zip(std::fs::metadata(dir).ok().as_ref().map(Config::of)) else {
+            return Ok(lock);
+        };
+        // It is named after the directory's device and inode, so that every path to it leads to one lock.
+        let short = file_name::shortened(OsStr::new(package));
+        let path = run.join("locks").join(format!("{}-{}", config.name(), short.display()));
         let deadline = Instant::now() + timeout;
         loop {
-            let known = lock.locks.as_ref().and_then(|locks| locks.find(&path));
-            let file = match known.map_or_else(|| open(files, &path), Ok) {
+            let file = match locks.find(&path).map_or_else(|| open(files, run, config, &path, locks), Ok) {
                 Ok(file) => file,
                 // Another user's lock directory, a read-only one, or no directory at all: the lock on the package
                 // file has to do.
@@ -112,7 +137,7 @@ impl PackageLock {
                     return Err(Error::Locked { path, holder: holder_of_file(&file.open), waited: timeout });
                 }
                 // The run directory may be deleted at any time.
-                Wait::Replaced => {}
+                Wait::Replaced => locks.forget_folder(),
             }
         }
     }
@@ -124,27 +149,17 @@ impl PackageLock {
     }
 }
 
-/// Names the lock after the directory, so that every path to it leads to one lock.
-fn lock_path(run: &Path, dir: &Path, package: &str) -> Option<PathBuf> {
-    let found = std::fs::metadata(dir).ok()?;
-    let package = file_name::shortened(OsStr::new(package));
-    Some(run.join("locks").join(format!("{}-{}", Config::of(&found).name(), package.display())))
-}
-
-/// Opens a lock file, making it and its directories if they are missing.
-fn open(files: &Files, path: &Path) -> io::Result<LockFile> {
-    let open = match files.open_or_create(path, 0o644) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            for dir in path.ancestors().skip(1).take(2).collect::<Vec<_>>().into_iter().rev() {
-                match files.mkdir(dir, 0o755) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    made => made?,
-                }
-            }
-            files.open_or_create(path, 0o644)?
+/// Opens a lock file, making it and its directories if they are missing. Nobody else may open it: who could lock it
+/// would keep others from committing.
+fn open(files: &Files, run: &Path, config: Config, path: &Path, locks: &Locks) -> io::Result<LockFile> {
+    let open = || locks.folder(files, run, config)?.open_or_create(path, 0o600);
+    let open = open().or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            locks.forget_folder();
+            open()
         }
-        opened => opened?,
-    };
+        _ => Err(error),
+    })?;
     Ok(LockFile { process: std::process::id(), open })
 }
 
@@ -172,7 +187,7 @@ mod tests {
     use crate::files::FileId;
 
     fn take(run: &Path, locks: &Arc<Locks>) -> Result<PackageLock> {
-        PackageLock::take(&Files::default(), Some(run), Path::new("/"), "p", Duration::ZERO, locks.clone())
+        PackageLock::take(&Files::default(), Some(run), Path::new("/"), "p", Duration::ZERO, locks)
     }
 
     fn file(lock: &PackageLock) -> FileId {
@@ -205,14 +220,7 @@ mod tests {
         let locks = Arc::new(Locks::default());
         let take = |package: &str| {
             let timeout = Duration::ZERO;
-            PackageLock::take(
-                &Files::default(),
-                Some(run.path()),
-                Path::new("/"),
-                package,
-                timeout,
-                locks.clone(),
-            )
+            PackageLock::take(&Files::default(), Some(run.path()), Path::new("/"), package, timeout, &locks)
         };
         drop(take("p").expect("it is free").once());
         assert_eq!(locks.free().len(), 0);

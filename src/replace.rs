@@ -84,7 +84,7 @@ impl Store {
         let name = real.file_name().unwrap_or_default().to_string_lossy();
         let run = self.dirs().run.as_ref().map(|run| run.path.as_path());
         let (files, timeout) = (&self.options.files, self.patience());
-        PackageLock::take(files, run, dir, &name, timeout, self.locks.clone())
+        PackageLock::take(files, run, dir, &name, timeout, &self.locks)
     }
 
     /// Opens, locks and reads the file at `path`; `None` if someone was writing to it.

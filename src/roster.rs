@@ -13,13 +13,14 @@
 use std::fs::Metadata;
 use std::hash::BuildHasher;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::dirs::{Dirs, Origin, SYSTEM_RUN};
 use crate::error::{Error, Result};
 use crate::files::{FileId, Files, OpenFile, Wait};
+use crate::folder::Folder;
 use crate::missing::Missing;
 use crate::store::Store;
 use crate::trust::Config;
@@ -67,6 +68,8 @@ impl std::fmt::Display for Subscriber {
 #[derive(Debug)]
 pub(crate) struct Roster {
     dir: PathBuf,
+    /// These lead through the open directory.
+    files: Files,
     config: Metadata,
 }
 
@@ -83,16 +86,17 @@ impl Roster {
     }
 
     fn find(dirs: &Dirs, run: &Path, role: Role) -> Option<Self> {
-        let folder = run.join(role.folder());
-        let found = std::fs::symlink_metadata(&folder).ok()?;
-        let config = std::fs::metadata(&dirs.config.path).ok()?;
-        let dir = folder.join(Config::of(&config).name());
-        let trust = Config::of(&config);
-        let usable = |found: &Metadata| found.is_dir() && trust.trusts(found.uid());
-        let usable = [std::fs::symlink_metadata(run).ok()?, found, std::fs::symlink_metadata(&dir).ok()?]
-            .iter()
-            .all(usable);
-        usable.then_some(Self { dir, config })
+        // Mostly there is nobody.
+        std::fs::symlink_metadata(run.join(role.folder())).ok()?;
+        Self::open(dirs, run, role, false).ok()
+    }
+
+    fn open(dirs: &Dirs, run: &Path, role: Role, create: bool) -> io::Result<Self> {
+        let config = std::fs::metadata(&dirs.config.path)?;
+        let (files, trust) = (Files::default(), Config::of(&config));
+        let folder = Folder::of_run(&files, run, [role.folder(), &trust.name()], trust, create)?;
+        let dir = folder.path().to_path_buf();
+        Ok(Self { files: files.through(folder), dir, config })
     }
 
     /// Finds the notes of a role in our own run directory, made if it is missing.
@@ -102,19 +106,7 @@ impl Roster {
     /// [`Error::Missing`] if there is no run directory; [`Error::Io`] if it cannot be made, or is none of ours.
     fn make(dirs: &Dirs, role: Role) -> Result<Self> {
         let run = &dirs.run.as_ref().ok_or(Missing::RunDir)?.path;
-        let config = std::fs::metadata(&dirs.config.path).map_err(Error::io("read", &dirs.config.path))?;
-        let folder = run.join(role.folder());
-        let dir = folder.join(Config::of(&config).name());
-        for dir in [run, &folder, &dir] {
-            match std::fs::DirBuilder::new().mode(0o755).create(dir) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(Error::io("make", dir)(error));
-                }
-                _ => {}
-            }
-        }
-        let barred = || Error::io("use", &dir)(io::ErrorKind::PermissionDenied.into());
-        Self::find(dirs, run, role).ok_or_else(barred)
+        Self::open(dirs, run, role, true).map_err(Error::io("use", &run.join(role.folder())))
     }
 
     /// Returns the configuration directory, as it is.
@@ -134,20 +126,29 @@ impl Roster {
 
     /// Reads a note; `None` if nobody is there, or nobody who counts.
     fn read(&self, path: &Path) -> Option<Subscriber> {
-        let files = Files::default();
-        let open = files.open(path).ok()?;
+        let open = self.files.open(path).ok()?;
         if !self.is_trusted(&open.file.metadata().ok()?) {
             return None;
         }
-        let is_left = matches!(files.lock(&open, false, Instant::now()), Ok(Wait::Held));
+        let is_left = matches!(self.files.lock(&open, false, Instant::now()), Ok(Wait::Held));
         let mut text = String::new();
         (&open.file).take(LONGEST).read_to_string(&mut text).ok()?;
         let (subscriber, life) = parse(&text)?;
         if is_left || life.is_over(subscriber.pid) {
-            strike(path);
+            self.strike(path);
             return None;
         }
         Some(subscriber)
+    }
+
+    /// Removes what a subscriber has left; see [`strike`].
+    pub fn strike(&self, note: &Path) {
+        strike(&self.files, note);
+    }
+
+    /// Returns file operations that lead through the directory of the notes.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// Reports whether something is by one whose word counts.
@@ -156,11 +157,12 @@ impl Roster {
     }
 }
 
-/// Removes what a subscriber has left, as far as we may: its note, and its socket if it has one.
-pub(crate) fn strike(note: &Path) {
-    let _ = std::fs::remove_file(note);
-    let _ = std::fs::remove_file(socket_of(note));
-    // The last one closes the door: then those who commit need not look inside.
+/// Removes what a subscriber has left, as far as we may: its note, and its socket if it has one. `files` lead through
+/// the directory it is in.
+fn strike(files: &Files, note: &Path) {
+    let _ = files.remove(note);
+    let _ = files.remove(&socket_of(note));
+    // The last one removes the directories, which are empty then: who commits need not look inside.
     let _ = note.parent().map(std::fs::remove_dir);
     let _ = note.parent().and_then(Path::parent).map(std::fs::remove_dir);
 }
@@ -177,6 +179,7 @@ fn is_hidden(path: &Path) -> bool {
 /// Our own note. It goes when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Note {
+    files: Files,
     file: OpenFile,
     path: PathBuf,
     program: String,
@@ -206,21 +209,21 @@ impl Note {
             };
             let path = roster.dir.join(format!("{process}-{chance:016x}"));
             let hidden = roster.dir.join(format!(".{process}-{chance:016x}"));
-            let files = &store.options().files;
+            let files = roster.files.clone();
             let file = match files.create_new(&hidden, 0o644) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !last => continue,
                 created => created.map_err(Error::io("create", &hidden))?,
             };
-            let note = Self { file, path, program: program(store), process };
+            let note = Self { files: files.clone(), file, path, program: program(store), process };
             let written = files
                 .lock(&note.file, true, Instant::now())
                 .and_then(|_| note.write(pattern))
                 .map_err(Error::io("write", &hidden));
             let seen = written
                 .and_then(|()| ready(&roster, &note.path))
-                .and_then(|()| std::fs::rename(&hidden, &note.path).map_err(Error::io("rename", &note.path)));
+                .and_then(|()| files.rename(&hidden, &note.path).map_err(Error::io("rename", &note.path)));
             if seen.is_err() {
-                let _ = std::fs::remove_file(&hidden);
+                let _ = files.remove(&hidden);
             }
             return seen.map(|()| note);
         }
@@ -254,7 +257,7 @@ impl Note {
 impl Drop for Note {
     fn drop(&mut self) {
         if self.process == std::process::id() {
-            strike(&self.path);
+            strike(&self.files, &self.path);
         }
     }
 }

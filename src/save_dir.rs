@@ -20,59 +20,47 @@ pub(crate) struct SaveDir<'s> {
     dir: &'s Path,
     /// The default directory, if it is that or one below it.
     base: Option<PathBuf>,
-    /// The file operations by path, and those that lead through the open directory.
+    /// The file operations by path, and those that lead through the directory, which is opened when it is needed.
     outer: &'s Files,
     pub files: Files,
-    is_open: bool,
-    /// Why it is not to be used.
-    refusal: Option<io::Error>,
 }
 
 impl<'s> SaveDir<'s> {
-    /// Opens the directory, if it is there.
-    pub fn open(outer: &'s Files, dirs: &Dirs, dir: &'s Path) -> Self {
+    pub fn new(outer: &'s Files, dirs: &Dirs, dir: &'s Path) -> Self {
         let is_default = dirs.save.origin == Origin::Default && dirs.save.path == dir;
         let base = is_default.then(|| crate::dirs::default_save(user()));
-        let opened = match &base {
-            Some(base) => open_default(base, dir),
-            None => open_named(dir),
-        };
-        let (folder, refusal) = match opened {
-            Ok(folder) => (Some(folder), None),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (None, Some(error)),
-            // What is no directory holds no changes, and is told of when there is something to stage.
-            Err(_) => (None, None),
-        };
-        let is_open = folder.is_some();
-        Self { dir, base, outer, files: outer.within(dir, folder), is_open, refusal }
+        let (below, path) = (base.clone(), dir.to_path_buf());
+        let files = outer.within(dir, move || match &below {
+            Some(base) => open_default(base, &path),
+            None => open_named(&path),
+        });
+        Self { dir, base, outer, files }
     }
 
-    /// Refuses a directory of another user, whose changes would be committed with our rights.
-    pub fn check(&self) -> Result<()> {
-        match &self.refusal {
-            Some(why) => Err(Error::io("trust", self.dir)(io::Error::new(why.kind(), why.to_string()))),
-            None => Ok(()),
+    /// Reports whether the directory is there. Root renames aside what another user has put in its place: that is
+    /// returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] with `PermissionDenied` if it belongs to another user, whose changes would be committed with our
+    /// rights.
+    pub fn is_there(&self) -> Result<(bool, Option<PathBuf>)> {
+        match self.files.enter() {
+            Ok(()) => Ok((true, None)),
+            Err(error) if is_refusal(&error) => match &self.base {
+                Some(base) if user() == 0 => Ok((false, self.put_aside(base)?)),
+                _ => Err(Error::io("trust", self.dir)(error)),
+            },
+            // What is no directory holds no changes, and is told of when there is something to stage.
+            Err(_) => Ok((false, None)),
         }
     }
 
     /// Makes the directory if it is missing, with this mode. Returns what was renamed aside for that.
     pub fn make(&self, mode: u32) -> Result<Option<PathBuf>> {
-        if self.is_open {
-            return Ok(None);
-        }
         let mut aside = None;
         for _ in 0..8 {
-            let opened = match &self.base {
-                Some(base) => open_default(base, self.dir),
-                None => open_named(self.dir),
-            };
-            let error = match opened {
-                Ok(folder) => {
-                    self.files.found(folder);
-                    return Ok(aside);
-                }
-                Err(error) => error,
-            };
+            let Err(error) = self.files.enter() else { return Ok(aside) };
             match (error.kind(), &self.base) {
                 (io::ErrorKind::NotFound, base) => {
                     let dirs = base.as_deref().into_iter().filter(|base| *base != self.dir).chain([self.dir]);
@@ -114,11 +102,6 @@ impl<'s> SaveDir<'s> {
             Err(error) => Err(Error::io("rename", base)(error)),
         }
     }
-
-    /// Reports whether what is in the place of root's directory is to be renamed aside.
-    pub fn is_squatted(&self) -> bool {
-        self.refusal.is_some() && self.base.is_some() && user() == 0
-    }
 }
 
 fn open_named(dir: &Path) -> io::Result<Folder> {
@@ -144,4 +127,9 @@ fn open_default(base: &Path, dir: &Path) -> io::Result<Folder> {
         name if name == OsStr::new("") => Ok(folder),
         name => trusted(folder.sub(name)?),
     }
+}
+
+/// Tells a directory that is refused from one that the system does not let us reach.
+fn is_refusal(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }

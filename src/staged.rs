@@ -2,12 +2,14 @@
 //! gathered elsewhere can be part of the same transaction.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::commit::{Form, Outcome, Part, attempt};
 use crate::delta::{Delta, read_lines};
 use crate::error::{Error, Result};
+use crate::folder::Folder;
 use crate::ledger::{Ledger, Why};
 use crate::log::Digest;
 use crate::package::Package;
@@ -15,6 +17,7 @@ use crate::staging::{Locked, Staging};
 use crate::step::{Change, Known};
 use crate::store::{Place, Replay, Store};
 use crate::text::Dialect;
+use crate::trust::Config;
 
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -345,12 +348,21 @@ impl Store {
     /// Keeps what stock uci drops, for a person to look at: `rejected/PACKAGE` in the run directory.
     fn keep_rejected(&self, place: &Place, lines: &[u8]) {
         let Some(run) = &self.dirs().run else { return };
-        let dir = run.path.join("rejected");
-        let _ = self.options.files.mkdir(&dir, 0o700);
-        if let Ok(open) = self.options.files.open_or_create(&dir.join(&place.name), 0o600) {
-            let _ = std::io::Seek::seek(&mut &open.file, std::io::SeekFrom::End(0));
-            let _ = self.options.files.write(&open, lines);
-        }
+        let keep = || -> std::io::Result<()> {
+            let config = Config::of(&std::fs::metadata(&self.dirs().config.path)?);
+            let run = Folder::of_run(&self.options.files, &run.path, [], config, true)?;
+            let folder = run.make_sub(&self.options.files, OsStr::new("rejected"), 0o700)?;
+            if !config.trusts(folder.owner()) {
+                return Err(folder.refusal());
+            }
+            let path = folder.path().join(&place.name);
+            let files = self.options.files.through(folder);
+            let open = files.open_or_create(&path, 0o600)?;
+            std::io::Seek::seek(&mut &open.file, std::io::SeekFrom::End(0))?;
+            files.write(&open, lines)
+        };
+        // Stock uci keeps nothing of them.
+        let _ = keep();
     }
 }
 

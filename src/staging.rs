@@ -61,7 +61,11 @@ impl Staging<'_> {
     /// [`Error::Locked`] if someone keeps it locked, [`Error::Io`] if it cannot be read.
     pub fn lines(&self) -> Result<(Vec<u8>, Vec<DeltaLine>)> {
         let path = self.path();
-        let Ok(open) = self.files.open(&path) else { return Ok((Vec::new(), Vec::new())) };
+        let none = || Ok((Vec::new(), Vec::new()));
+        if is_missing(&path) {
+            return none();
+        }
+        let Ok(open) = self.files.open(&path) else { return none() };
         match self.files.lock(&open, false, Instant::now() + (self.timeout)()) {
             Ok(Wait::Held) => {}
             Ok(_) => return Err(self.locked_by_another(&open)),
@@ -81,13 +85,13 @@ impl Staging<'_> {
     /// Opens and locks the delta file, finishes what a crash has left, and reads it. `None` if there is none.
     pub fn lock(&self) -> Result<Option<Locked>> {
         let path = self.path();
-        if self.save.is_squatted() {
-            // There is nothing staged in the one that takes its place.
-            return self.make_dir(self.target.parent().unwrap_or(Path::new("/"))).map(|()| None);
+        if is_missing(&path) {
+            return Ok(None);
         }
-        self.save.check()?;
+        let (is_there, aside) = self.save.is_there()?;
+        self.tell_of(aside);
         // A directory or a device of that name holds no changes.
-        if !self.files.is_file(&path) {
+        if !is_there || !self.files.is_file(&path) {
             return Ok(None);
         }
         let open = self.lock_file(|| self.files.open_to_write(&path))?;
@@ -204,13 +208,16 @@ impl Staging<'_> {
     /// Makes the save directory, with the mode of the configuration directory.
     fn make_dir(&self, config_dir: &Path) -> Result<()> {
         let mode = std::fs::metadata(config_dir).map_or(0o700, |found| found.mode() & 0o777);
-        if let Some(aside) = self.save.make(mode)?
-            && let Some(warn) = self.warn
-        {
+        self.tell_of(self.save.make(mode)?);
+        Ok(())
+    }
+
+    /// Warns of what was renamed aside.
+    fn tell_of(&self, aside: Option<PathBuf>) {
+        if let (Some(aside), Some(warn)) = (aside, self.warn) {
             let (dir, aside) = (self.dir.display(), aside.display());
             warn(&format!("{dir} was not root's, and is {aside} now; nothing in it is committed"));
         }
-        Ok(())
     }
 
     /// Replaces what a locked delta file holds.
@@ -351,6 +358,12 @@ impl Staging<'_> {
         let committed = present == Some(new) || (present != Some(old) && (displaced() || is_new()));
         Some(Journal { committed, consumed, taken, kept: text[(end + 1).min(text.len())..].to_vec() })
     }
+}
+
+/// Reports whether there is nothing at a path, at the cost of one look: mostly nothing is staged. That there is something
+/// is not trusted.
+fn is_missing(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err()
 }
 
 #[derive(Default)]

@@ -371,7 +371,7 @@ impl Store {
     }
 
     pub(crate) fn staging<'s>(&'s self, place: &'s Place, dir: &'s Path) -> Staging<'s> {
-        let save = SaveDir::open(&self.options.files, self.dirs(), dir);
+        let save = SaveDir::new(&self.options.files, self.dirs(), dir);
         Staging {
             files: save.files.clone(),
             save,

@@ -54,6 +54,8 @@ pub(crate) use writer::{Behind, Writer};
 use crate::error::{Damage, Error, Result};
 use crate::file_name;
 use crate::files::{Files, OpenFile};
+use crate::folder::Folder;
+use crate::trust::Config;
 
 /// How much of the log is kept. The oldest segments go when one of the bounds is passed; see G5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,10 @@ pub(crate) struct Log {
     dir: PathBuf,
     files: Files,
     limits: Mutex<Limits>,
+    /// What leads through the open directory of the texts.
+    texts: Mutex<Option<Files>>,
+    /// Whose log it is; `None` in tests.
+    config: Option<Config>,
     /// What time it is.
     time: fn() -> SystemTime,
     /// Where the log ends, as far as this handle knows; held while it is appended to.
@@ -115,6 +121,8 @@ impl Log {
             dir,
             files,
             limits: Mutex::new(limits),
+            texts: Mutex::default(),
+            config: None,
             time: SystemTime::now,
             tail: Mutex::new(None),
             turns: Turns::default(),
@@ -130,6 +138,11 @@ impl Log {
     /// Says how much is kept from now on.
     pub fn limit(&self, limits: Limits) {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// Has its directories looked at, as those of a configuration directory.
+    pub fn of_config(self, config: Config) -> Self {
+        Self { config: Some(config), ..self }
     }
 
     /// Has it told the time by another clock.
@@ -297,13 +310,54 @@ impl Log {
     pub fn keep_text(&self, package: &str, text: &[u8]) -> Result<()> {
         let path = self.text_path(package);
         let dir = self.dir.join("texts");
-        make_private_dir(&dir)?;
-        let new = self.files.create_unique(&dir, "text").map_err(Error::io("create a file in", &dir))?;
-        let written = self.files.write(&new, text).and_then(|()| self.files.rename(&new.path, &path));
+        let files = self.within_texts()?;
+        let new = files.create_unique(&dir, "text").map_err(Error::io("create a file in", &dir))?;
+        let written = files.write(&new, text).and_then(|()| files.rename(&new.path, &path));
         written.map_err(|error| {
-            let _ = std::fs::remove_file(&new.path);
+            let _ = files.remove(&new.path);
             Error::io("write", &path)(error)
         })
+    }
+
+    /// As [`Log::within`], for the texts; it stays open until the log is opened anew.
+    fn within_texts(&self) -> Result<Files> {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*texts {
+            Some(files) => Ok(files.clone()),
+            None => Ok(texts.insert(self.within(Some("texts"))?).clone()),
+        }
+    }
+
+    /// Opens the directory that this and other logs are in.
+    fn open_state(&self) -> std::io::Result<Folder> {
+        let above = self.dir.parent().filter(|above| !above.as_os_str().is_empty());
+        let trusts = |owner| self.config.is_none_or(|config| config.trusts(owner));
+        self.trusted(Folder::open_led(above.unwrap_or(Path::new(".")), trusts)?)
+    }
+
+    fn trusted(&self, folder: Folder) -> std::io::Result<Folder> {
+        match self.config.is_none_or(|config| config.trusts(folder.owner())) {
+            true => Ok(folder),
+            false => Err(folder.refusal()),
+        }
+    }
+
+    /// Returns file operations that lead through the directory, or one in it that is made if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] with `PermissionDenied` if the directory, or that of the logs, belongs to somebody who is not trusted
+    /// with the configuration: root would create files wherever that one leads it.
+    pub fn within(&self, sub: Option<&str>) -> Result<Files> {
+        let dir = sub.map_or_else(|| self.dir.clone(), |sub| self.dir.join(sub));
+        let open = || -> std::io::Result<Folder> {
+            let log = self.trusted(self.open_state()?.sub(self.dir.file_name().unwrap_or_default())?)?;
+            match sub.map(OsStr::new) {
+                Some(sub) => self.trusted(log.make_sub(&self.files, sub, 0o700)?),
+                None => Ok(log),
+            }
+        };
+        open().map(|folder| self.files.through(folder)).map_err(Error::io("trust", &dir))
     }
 
     /// Returns the last text of a package that has this digest: the one written down, and what the records since
@@ -355,15 +409,6 @@ fn follow(text: &[u8], since: &[Vec<Hunk>], wanted: Digest) -> Option<Vec<u8>> {
 /// Returns the sequence that a record says it has.
 fn sequence_of(frame: &Frame<'_>) -> Option<u64> {
     wire::Reader(frame.body).number()
-}
-
-/// Makes a directory that only its owner may read: values may be secrets.
-pub(crate) fn make_private_dir(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir) {
-        Err(error) if !dir.is_dir() => Err(Error::io("create the directory", dir)(error)),
-        _ => Ok(()),
-    }
 }
 
 /// Returns the size of a file; one that is not there has none.

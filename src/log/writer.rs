@@ -177,16 +177,19 @@ impl Log {
 
     fn open(&self, process: u32) -> Result<Tail> {
         self.make_dir()?;
+        let files = self.within(None)?;
+        *self.texts.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let path = self.dir.join("lock");
-        let lock = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
+        let lock = files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
         let path = self.dir.join("queue");
-        let queue = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
+        let queue = files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
         Ok(Tail { process, lock, queue, segment: None, end: End::empty(), open_ends: Vec::new() })
     }
 
     /// Makes the directory, so that a power cut does not take it with all that is in it.
     fn make_dir(&self) -> Result<()> {
-        let missing: Vec<&Path> = self.dir.ancestors().take_while(|dir| !dir.is_dir()).collect();
+        let state = self.dir.parent().unwrap_or(Path::new(""));
+        let missing: Vec<&Path> = state.ancestors().take_while(|dir| !is_there(dir)).collect();
         for dir in missing.into_iter().rev() {
             match self.files.mkdir(dir, 0o700) {
                 Err(error) if !dir.is_dir() => return Err(Error::io("create the directory", dir)(error)),
@@ -196,7 +199,14 @@ impl Log {
             let parent = parent.unwrap_or(Path::new("."));
             self.files.sync_dir(parent).map_err(Error::io("sync", parent))?;
         }
-        Ok(())
+        if self.dir.is_dir() {
+            return Ok(());
+        }
+        // Not in a directory of somebody else.
+        let folder = self.open_state().map_err(Error::io("trust", state))?;
+        let name = self.dir.file_name().unwrap_or_default();
+        folder.make_sub(&self.files, name, 0o700).map_err(Error::io("create the directory", &self.dir))?;
+        self.files.sync_dir(folder.path()).map_err(Error::io("sync", state))
     }
 
     /// Removes what a crash has left of files that were being made. For who holds the lock.
@@ -577,4 +587,9 @@ impl End {
             }
         }
     }
+}
+
+/// Reports whether a directory is there; nothing is the one we are in.
+fn is_there(dir: &Path) -> bool {
+    dir.as_os_str().is_empty() || dir.is_dir()
 }

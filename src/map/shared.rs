@@ -42,7 +42,7 @@ impl Shared {
         let run = &dirs.run.as_ref()?.path;
         let folder = Folder::of_run(files, run, ["maps", &config.name()], config, create).ok()?;
         let dir = folder.path().to_path_buf();
-        Some(Self { files: files.within(&dir, Some(folder)), dir, config })
+        Some(Self { files: files.through(folder), dir, config })
     }
 
     /// Returns what it depends on where the maps are, and who is trusted with them.

@@ -12,7 +12,7 @@ use rustix::net::{
 
 use super::{Verdict, concerns, message, verifier};
 use crate::log::Record;
-use crate::roster::{Roster, Subscriber, socket_of, strike};
+use crate::roster::{Roster, Subscriber, socket_of};
 
 /// One who is asked.
 struct Asked {
@@ -44,7 +44,7 @@ pub(super) fn ask(rosters: &[Roster], record: &Record, timeout: Duration, all: b
                 Ok(socket) => {
                     asked.push(Asked { verifier, socket, sent: 0, answer: Vec::new(), verdict: None });
                 }
-                Err(Failed::Gone) => strike(&note),
+                Err(Failed::Gone) => roster.strike(&note),
                 Err(Failed::Refusal(why)) => verdicts.push(Verdict { verifier, refusal: Some(why) }),
             }
         }

@@ -1,8 +1,8 @@
 //! A verifier: a socket in the run directory, and a thread that answers there.
 
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fs::{AtFlags, Gid, Mode, Uid, chmod, chownat, fchmod};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, send,
@@ -131,14 +132,21 @@ fn open(roster: &Roster, path: &Path) -> Result<OwnedFd> {
     }
     let opened = || -> std::io::Result<OwnedFd> {
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        at_address(path, |address| bind(&socket, address))?;
         // Read and write for whom the directory lets write.
         let writable = config.mode() & 0o222;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600 | writable | writable << 1))?;
+        let mode = Mode::from_raw_mode(0o600 | writable | writable << 1);
+        fchmod(&socket, mode)?;
+        at_address(path, |address| bind(&socket, address))?;
+        // Whoever owns the directory may put something else there at any time, so this is done to the socket itself
+        // and not by its path.
+        let bound = roster.files().open_socket(path)?;
+        let (owner, group) = (Uid::from_raw(config.uid()), Gid::from_raw(config.gid()));
         // Only root may give a file away; a member may still set the group.
-        if std::os::unix::fs::chown(path, Some(config.uid()), Some(config.gid())).is_err() {
-            let _ = std::os::unix::fs::chown(path, None, Some(config.gid()));
+        if chownat(&bound, "", Some(owner), Some(group), AtFlags::EMPTY_PATH).is_err() {
+            let _ = chownat(&bound, "", None, Some(group), AtFlags::EMPTY_PATH);
         }
+        // The mode it was made with lacks what the process's mask takes away. Without /proc it stays like that.
+        let _ = chmod(format!("/proc/self/fd/{}", bound.as_raw_fd()), mode);
         // Before this nobody can connect.
         listen(&socket, WAITING)?;
         Ok(socket)

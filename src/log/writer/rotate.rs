@@ -76,7 +76,7 @@ impl Writer<'_> {
     /// nothing but the bytes written. One that is made for a single large record only gets the room for it: that
     /// is written next, and once is enough. It shows under its name once it is whole.
     fn make_segment(&self, first: u64, bytes: &[u8], length: usize) -> Result<OpenFile> {
-        let (log, files) = (self.log, &self.log.files);
+        let (log, files) = (self.log, self.log.within(None)?);
         let (path, rest) = (log.path(first), (length - bytes.len()) as u64);
         let mut new =
             files.create_unique(&log.dir, "segment").map_err(Error::io("create a file in", &log.dir))?;

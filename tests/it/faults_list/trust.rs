@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Form, Live, Options, Store};
+use rustix::fs::inotify;
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::live::get;
@@ -465,7 +466,7 @@ fn s19_only_root_stages_in_tmp_uci_and_each_configuration_has_its_own_changes() 
         $G/cms -c $G/other commit; grep pw /etc/config/app $G/other/app
         $G/uci -c $G/other set app.s.pw=shared; cat /tmp/.uci/app; $G/uci -c $G/other commit; grep pw $G/other/app";
     let Some(said) = in_a_system_of_its_own(&ground, script) else { return };
-    let expected = ".uci-61001\n/tmp/.uci/app\n/tmp/.uci/%mnt%other/app\n/tmp/.uci/app\n\
+    let expected = ".uci-61001\n/tmp/.uci/app\n/tmp/.uci/%2Fmnt%2Fother/app\n/tmp/.uci/app\n\
         /etc/config/app:\toption pw 'roots'\n/mnt/other/app:\toption pw 'good'\n\
         /etc/config/app:\toption pw 'roots'\n/mnt/other/app:\toption pw 'elsewhere'\n\
         app.s.pw='shared'\n\toption pw 'shared'\n";
@@ -535,4 +536,106 @@ fn x_m1_nobody_else_can_keep_a_commit_from_being_published() {
     std::thread::sleep(Duration::from_millis(300));
     drop(lock);
     assert_eq!(seen.join().expect("it ends").as_deref(), Some("three"));
+}
+
+#[test]
+fn x_m3_files_of_the_run_and_state_directories_are_not_made_where_another_user_leads_them() {
+    let Some(ground) = Ground::new("x_m3") else { return };
+    ground.make("target", 0, 0o755);
+    let is_untouched = |what: &str| {
+        let inside = std::fs::read_dir(ground.path("target")).expect("there").count();
+        assert_eq!(inside, 0, "{what}");
+        assert_ne!(ground.text("app"), "", "{what}");
+    };
+    let uci = |words: &[&str]| {
+        ground.copy(&ground.path("cms"), "uci");
+        ground.command(0, &ground.path("uci")).args(words).output().expect("uci runs")
+    };
+    // The run directory is hers, and what is in it leads to another place.
+    ground.make("run", ANNA, 0o755);
+    for name in ["locks", "rejected", "maps"] {
+        symlink(ground.path("target"), ground.path("run").join(name)).expect("linked");
+    }
+    ground.ok(0, &["set", "--commit", "app.s.pw=one"]);
+    assert!(ground.text("app").contains("one"));
+    std::fs::create_dir_all(ground.path("save")).expect("made");
+    std::fs::write(ground.path("save/app"), "app.s.pw='two'\n-app.none.x\n").expect("staged");
+    uci(&["commit", "app"]);
+    ground.ok(0, &["get", "app.s.pw"]);
+    is_untouched("run directory");
+    // It is not used either where she owns the configuration: the last component is no link of hers.
+    ground.give("config", ANNA);
+    ground.ok(0, &["set", "--commit", "app.s.pw=three"]);
+    is_untouched("run directory of the owner");
+    // The same with the state directory: her own, with a log that root could have made, and its texts elsewhere.
+    std::fs::remove_dir_all(ground.path("run")).expect("removed");
+    std::fs::remove_dir_all(ground.path("state")).expect("removed");
+    ground.make("state", ANNA, 0o755);
+    let log = format!("state/{}", ground.path("config").to_str().expect("UTF-8").replace('/', "%2F"));
+    ground.make(&log, ANNA, 0o755);
+    for name in ["texts", "snapshots"] {
+        symlink(ground.path("target"), ground.path(&log).join(name)).expect("linked");
+    }
+    let _ = ground.cms(0, &["set", "--commit", "app.s.pw=four"]);
+    let _ = ground.cms(0, &["snapshot", "label"]);
+    is_untouched("texts of the log");
+    // One that leads elsewhere as a whole.
+    std::fs::remove_dir_all(ground.path(&log)).expect("removed");
+    symlink(ground.path("target"), ground.path(&log)).expect("linked");
+    let _ = ground.cms(0, &["set", "--commit", "app.s.pw=five"]);
+    is_untouched("log");
+    // And one of a user who has nothing to do with the configuration.
+    std::fs::remove_file(ground.path(&log)).expect("removed");
+    ground.give("config", 0);
+    let said = ground.cms(0, &["set", "--commit", "app.s.pw=six"]);
+    assert!(ground.text("app").contains("six"), "{}", String::from_utf8_lossy(&said.stderr));
+    assert!(!ground.path(&log).exists());
+}
+
+#[test]
+fn x_m2_the_socket_of_a_verifier_gives_no_other_file_away() {
+    let Some(ground) = Ground::new("x_m2") else { return };
+    ground.give("config", ANNA);
+    let live = ground.live();
+    drop(live.verify("app", |_| Ok(())).expect("it verifies"));
+    ground.make("run", ANNA, 0o755);
+    ground.make("run/verifiers", ANNA, 0o755);
+    let found = std::fs::metadata(ground.path("config")).expect("there");
+    let notes = format!("run/verifiers/{:x}-{:x}", found.dev(), found.ino());
+    ground.make(&notes, ANNA, 0o755);
+    // So that the last verifier does not remove it.
+    ground.make(&format!("{notes}/kept.d"), ANNA, 0o755);
+    std::fs::write(ground.path("target"), "root's").expect("written");
+    ground.mode("target", 0o600);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (over, notes, target) = (is_over.clone(), ground.path(&notes), ground.path("target"));
+    let attack = as_user(ANNA, move || {
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).expect("made");
+        inotify::add_watch(&watch, &notes, inotify::WatchFlags::CREATE).expect("hers");
+        let link = notes.join(".link");
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut swaps = 0;
+        while !over.load(Ordering::Relaxed) {
+            if !link.is_symlink() {
+                symlink(&target, &link).expect("linked");
+            }
+            let mut events = inotify::Reader::new(&watch, &mut buffer);
+            while let Ok(event) = events.next() {
+                let name =
+                    event.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                if name.ends_with(".socket") {
+                    swaps += u32::from(std::fs::rename(&link, notes.join(name)).is_ok());
+                }
+            }
+        }
+        swaps
+    });
+    let end = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < end {
+        drop(live.verify("app", |_| Ok(())));
+        let found = std::fs::metadata(ground.path("target")).expect("there");
+        assert_eq!((found.uid(), found.mode() & 0o777), (0, 0o600), "the file was given away");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    assert!(attack.join().expect("it ends") > 0, "no socket was ever exchanged");
 }
