@@ -31,6 +31,7 @@ use crate::error::{Damage, Error, Result};
 use crate::ledger::{Ledger, Why};
 use crate::log::Kind;
 use crate::missing::Missing;
+use crate::named_file;
 use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
 
@@ -71,28 +72,29 @@ pub(crate) struct Committed {
 
 const HEAD: &str = "cms-snapshot 1\n";
 
+const NO_ARCHIVE: &str = "it is no snapshot of cms, or of a later version";
+
 impl Archive {
-    /// Reads a file.
+    /// Reads a file, or standard input if the path is `-`.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if it cannot be read; [`Error::Damaged`] if it is no archive, is of a later version, or is
     /// not as it was written.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+        let damaged =
+            |why: &str| Error::Damaged { what: Damage::Archive, path: path.into(), why: why.into() };
+        let read = named_file::read(path, usize::MAX, HEAD.as_bytes());
+        let bytes = read.map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => Missing::File(path.into()).into(),
+            std::io::ErrorKind::InvalidData => damaged(NO_ARCHIVE),
             _ => Error::io("read", path)(source),
         })?;
-        Self::decode(path, &bytes).map_err(|why| Error::Damaged {
-            what: Damage::Archive,
-            path: path.into(),
-            why: why.into(),
-        })
+        Self::decode(path, &bytes).map_err(damaged)
     }
 
     fn decode(path: &Path, bytes: &[u8]) -> std::result::Result<Self, &'static str> {
-        let no_archive = "it is no snapshot of cms, or of a later version";
-        let (info, body, sum) = head(path, bytes).ok_or(no_archive)?;
+        let (info, body, sum) = head(path, bytes).ok_or(NO_ARCHIVE)?;
         if hex(&Sha256::digest(body)) != sum {
             return Err("it is not as it was written: the checksum is wrong");
         }
@@ -224,7 +226,8 @@ impl Store {
         }
         let mut ledger = self.ledger()?;
         self.the_log()?.within(Some("snapshots"))?;
-        self.archive(&mut ledger, label, &path)
+        let committed = self.committed_texts(&mut ledger)?;
+        self.write_archive(&committed, ledger.sequence(), label, &path)
     }
 
     /// Lists the snapshots, with a label and automatic ones, the oldest first. Files that are none are passed over.
@@ -272,21 +275,37 @@ impl Store {
         self.options.files.remove(&path).map_err(Error::io("remove", path))
     }
 
-    /// Writes the committed state of all packages into a file, which is replaced if it is there. Packages that cannot
-    /// be read are left out ([`ArchiveInfo::left_out`]).
+    /// Writes the committed state of all packages into a file. A regular file, or the one that a link leads to, is
+    /// replaced; what is no regular file, such as a pipe, is written to. Packages that cannot be read are left out
+    /// ([`ArchiveInfo::left_out`]).
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]: the file is as before then.
+    /// [`Error::Io`]: a regular file is as before then.
     pub fn backup(&self, path: &Path) -> Result<ArchiveInfo> {
-        let mut ledger = self.ledger()?;
-        self.archive(&mut ledger, "backup", path)
+        let (info, bytes) = self.encode_backup(path)?;
+        named_file::write(&self.options.files, path, &bytes)?;
+        Ok(info)
     }
 
-    /// Writes an archive of the committed state.
-    fn archive(&self, ledger: &mut Ledger<'_>, label: &str, path: &Path) -> Result<ArchiveInfo> {
-        let committed = self.committed_texts(ledger)?;
-        self.write_archive(&committed, ledger.sequence(), label, path)
+    /// As [`Store::backup`], to what the caller has open. The path of what is returned is `-`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::backup`].
+    pub fn backup_to(&self, out: &mut dyn std::io::Write) -> Result<ArchiveInfo> {
+        let path = Path::new("-");
+        let (info, bytes) = self.encode_backup(path)?;
+        out.write_all(&bytes).and_then(|()| out.flush()).map_err(Error::io("write", path))?;
+        Ok(info)
+    }
+
+    /// Makes an archive of the committed state. When it returns, the log is not locked any more: to write what was made
+    /// may take any time.
+    fn encode_backup(&self, path: &Path) -> Result<(ArchiveInfo, Vec<u8>)> {
+        let mut ledger = self.ledger()?;
+        let committed = self.committed_texts(&mut ledger)?;
+        self.encode_archive(&committed, ledger.sequence(), "backup", path)
     }
 
     /// Reads the texts of all packages. While the log is locked nobody commits, so they are of one state, which is
@@ -311,24 +330,27 @@ impl Store {
         label: &str,
         path: &Path,
     ) -> Result<ArchiveInfo> {
+        let (info, bytes) = self.encode_archive(committed, revision, label, path)?;
+        named_file::replace(&self.options.files, path, &bytes)?;
+        Ok(info)
+    }
+
+    /// Makes an archive that is to be written to a path.
+    fn encode_archive(
+        &self,
+        committed: &Committed,
+        revision: u64,
+        label: &str,
+        path: &Path,
+    ) -> Result<(ArchiveInfo, Vec<u8>)> {
         let bytes = Archive::encode(label, self.now(), revision, &self.options.source, committed);
-        let (files, dir) = (&self.options.files, path.parent().filter(|dir| !dir.as_os_str().is_empty()));
-        let dir = dir.unwrap_or(Path::new("."));
-        let new = files.create_unique(dir, "snapshot").map_err(Error::io("create a file in", dir))?;
-        let written = files
-            .write(&new, &bytes)
-            .and_then(|()| files.sync(&new))
-            .and_then(|()| files.rename(&new.path, path))
-            .and_then(|()| files.sync_dir(dir));
-        if let Err(error) = written {
-            let _ = std::fs::remove_file(&new.path);
-            return Err(Error::io("write", path)(error));
-        }
-        head(path, &bytes).map(|(info, ..)| info).ok_or_else(|| Error::Damaged {
+        let info = head(path, &bytes).map(|(info, ..)| info);
+        let unreadable = || Error::Damaged {
             what: Damage::Archive,
             path: path.into(),
             why: "it cannot be read back".into(),
-        })
+        };
+        Ok((info.ok_or_else(unreadable)?, bytes))
     }
 
     /// Brings all packages to what an archive holds, as one transaction. Packages that are not in it are deleted, but for

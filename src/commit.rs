@@ -17,7 +17,6 @@
 //! A failure before the commit point leaves the old file and the staged changes; one after it the new file,
 //! complete. Should the files not be to be swapped, the transaction is taken back, in the log as well.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -405,7 +404,7 @@ impl Store {
         }
         let name = crate::name::show(package);
         let place = self.config_place(&name);
-        let place = Place { path: follow(place.path), ..place };
+        let place = Place { path: crate::named_file::follow(place.path), ..place };
         self.check_may_write()?;
         let text = Arc::new(text.to_vec());
         self.check_text(&name, &text)?;
@@ -449,13 +448,4 @@ pub(crate) fn attempt<R>(place: &Place, mut once: impl FnMut() -> Result<Option<
 fn keeps_changing(name: &str) -> Error {
     let why = "the file kept changing while it was being written".to_owned();
     Error::Conflict { key: name.to_owned(), why }
-}
-
-/// Follows a symbolic link to a file that need not exist.
-fn follow(mut path: PathBuf) -> PathBuf {
-    for _ in 0..40 {
-        let Ok(target) = std::fs::read_link(&path) else { break };
-        path = path.parent().unwrap_or(Path::new(".")).join(target);
-    }
-    path
 }

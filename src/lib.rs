@@ -60,6 +60,7 @@ mod maps;
 mod memory;
 mod missing;
 pub mod name;
+pub mod named_file;
 mod new_package;
 mod notice;
 mod package;

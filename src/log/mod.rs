@@ -9,7 +9,7 @@
 //!
 //! - G1. A record counts from the moment its last byte is durable; before that it does not, whatever of it is on
 //!   the disk, and in whatever order that came there (`segment`).
-//! - G2. Sequences have no gaps, times do not go back.
+//! - G2. Sequences have no gaps. Times do not go back, but behind a record written when the clock was far ahead.
 //! - G3. A segment starts with the newest digest of each package, and with the commit that waits to be confirmed, so
 //!   that one segment is enough to go on from.
 //! - G4. Only records at the end are without the mark that their texts are in place.

@@ -15,6 +15,12 @@ use super::turn::Turn;
 use crate::error::{Damage, Error, Result};
 use crate::files::{FileId, OpenFile, Pauses, Wait};
 
+/// By how much a clock is set back without a record being dated before the one it follows: an hour, in microseconds.
+const MOST_BACK: u64 = 3_600_000_000;
+
+/// A clock that says less was never set (routers start in 1970, or when their firmware was built): 2025-01-01.
+const CLOCK_IS_SET: u64 = 1_735_689_600_000_000;
+
 /// What is in the names of segments, texts and snapshots that are not whole yet; see `Files::create_unique`.
 const UNFINISHED: &str = ".cms-";
 
@@ -478,7 +484,7 @@ impl Writer<'_> {
     /// Numbers records, and writes them into one piece of about `size` bytes; returns it with their chains.
     fn encode(&self, records: &mut [Record], size: usize) -> Result<(Vec<u8>, Vec<Chain>)> {
         let end = self.known();
-        let (mut chain, mut sequence, mut time) = (end.chain, end.sequence, end.time.max(self.log.now()));
+        let (mut chain, mut sequence, mut time) = (end.chain, end.sequence, end.time_of_next(self.log.now()));
         let (mut bytes, mut chains) = (Vec::with_capacity(size), Vec::new());
         for record in records {
             sequence += 1;
@@ -560,9 +566,16 @@ impl End {
         Self { sequence: 0, time: 0, chain: ORIGIN, packages: BTreeMap::new(), pending: None }
     }
 
+    /// Returns the time of the next record when the clock says `now`. Times do not go back, unless the clock was ahead
+    /// by far when the last record was written: then only that one is dated wrongly, and not all that follow.
+    fn time_of_next(&self, now: u64) -> u64 {
+        let was_ahead = self.time.saturating_sub(now) > MOST_BACK && now >= CLOCK_IS_SET;
+        if was_ahead { now } else { self.time.max(now) }
+    }
+
     fn take(&mut self, record: &Record, chain: Chain) {
         self.sequence = record.sequence;
-        self.time = self.time.max(record.time + 1);
+        self.time = record.time + 1;
         self.chain = chain;
         let ended = |(sequence, guard): (u64, Guard)| match record.kind {
             Kind::Confirm => true,

@@ -36,7 +36,7 @@ impl Writer<'_> {
         };
         let record = Record {
             sequence: end.sequence + 1,
-            time: end.time.max(self.log.now()),
+            time: end.time_of_next(self.log.now()),
             uid: 0,
             pid: 0,
             kind: Kind::Heads,

@@ -5,6 +5,7 @@ mod confirm;
 mod library;
 mod live;
 mod log;
+mod named_files;
 mod names_and_sizes;
 mod placing;
 mod policy;

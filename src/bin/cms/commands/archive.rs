@@ -82,7 +82,14 @@ pub fn backup(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         context.note(&format!("would write {}", show(file)));
         return Ok(Exit::Ok);
     }
-    let info = context.store.backup(path(file))?;
+    let info = if file == b"-" {
+        if context.json {
+            return Err(Failure::Usage("standard output cannot hold both the backup and JSON".into()));
+        }
+        context.store.backup_to(&mut context.out)?
+    } else {
+        context.store.backup(path(file))?
+    };
     context.verbose(&format!("{} bytes written", info.size));
     if context.json {
         context.put_json(&archive_json(&info))?;

@@ -349,15 +349,10 @@ pub fn open_input(file: Option<&Vec<u8>>) -> Result<(String, Box<dyn Read>), Fai
 
 /// Reads a file, or standard input if there is none or it is `-`.
 pub fn read_input(file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
-    let (name, read) = match file.filter(|file| *file != b"-") {
-        Some(file) => (path(file), std::fs::read(path(file))),
-        None => {
-            let mut bytes = Vec::new();
-            let read = io::stdin().read_to_end(&mut bytes).map(|_| bytes);
-            (Path::new("standard input"), read)
-        }
-    };
-    Ok(read.map_err(|source| Error::Io { op: "read", path: name.into(), source })?)
+    let name = path(file.unwrap_or(b"-"));
+    let read = cms::named_file::read(name, cms::MAX_TEXT, b"");
+    let shown = if name == Path::new("-") { Path::new("standard input") } else { name };
+    Ok(read.map_err(|source| Error::Io { op: "read", path: shown.into(), source })?)
 }
 
 /// Shows bytes to a person.

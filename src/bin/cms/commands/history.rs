@@ -1,10 +1,9 @@
-//! What has changed and when: `history`, `blame`, `diff` of revisions, `bisect`.
+//! What has changed and when: `history`, `blame`, `diff` of revisions.
 
 use std::collections::HashMap;
-use std::process::Command;
 
 use cms::log::{Content, KeyChange, Kind, Record, What};
-use cms::{Error, Key, clock, shown};
+use cms::{Key, clock, shown};
 use serde_json::{Value as Json, json};
 
 use super::context::{Context, path, show};
@@ -262,74 +261,4 @@ pub fn tell_revision(context: &mut Context, what: &str, sequence: Option<u64>) -
         None => context.note("nothing had to change"),
     }
     Ok(Exit::Ok)
-}
-
-pub fn bisect(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    bring_up_to_date(context);
-    let Some((program, arguments)) = line.expect(1, usize::MAX)?.split_first() else {
-        return Ok(Exit::Usage);
-    };
-    let mut revisions: Vec<u64> =
-        context.store.history(None, usize::MAX)?.iter().map(|record| record.sequence).collect();
-    revisions.reverse();
-    let bound = |name: &str, default: Option<u64>| match line.text(name) {
-        Some(spec) => context.store.find_revision(&spec).map(Some),
-        None => Ok(default),
-    };
-    let none =
-        || Failure::Other(Exit::NotFound, "the log holds no transaction between a good and a bad one".into());
-    let (good, bad) = (bound("good", revisions.first().copied())?, bound("bad", revisions.last().copied())?);
-    let (good, bad) = (good.ok_or_else(none)?, bad.ok_or_else(none)?);
-    revisions.retain(|revision| (good..=bad).contains(revision));
-    // The first is taken for good and the last for bad; what is between is tried.
-    let (mut low, mut high) = (0, revisions.len().saturating_sub(1));
-    while high > low + 1 {
-        let middle = usize::midpoint(low, high);
-        let works = try_at(context, revisions[middle], program, arguments)?;
-        context.note(&format!("revision {}: {}", revisions[middle], if works { "good" } else { "bad" }));
-        if works { low = middle } else { high = middle }
-    }
-    // One alone cannot be both.
-    let first = *revisions.get(high).filter(|_| high > 0).ok_or_else(none)?;
-    let record = context.store.transaction(first)?;
-    let title = record_title(&record, &mut Users::default());
-    context.say(&format!("the first bad one is {title}"))?;
-    for package in &record.packages {
-        for change in &package.changes {
-            context.put_line(&[b"    ", &change_line(&package.package, change)[..]].concat())?;
-        }
-    }
-    Ok(Exit::Ok)
-}
-
-/// Runs a command with the packages as they were at a revision, in a directory of their own.
-fn try_at(context: &Context, revision: u64, program: &[u8], arguments: &[Vec<u8>]) -> Result<bool, Failure> {
-    use std::os::unix::ffi::OsStrExt;
-    let dir = std::env::temp_dir().join(format!("cms-bisect-{}", std::process::id()));
-    let io = |source| Error::Io { op: "write", path: dir.clone(), source };
-    // Values may be secrets.
-    std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
-        .create(&dir)
-        .map_err(io)?;
-    let attempt = || -> Result<bool, Failure> {
-        for name in context.store.packages()? {
-            // A package that was not known then is left as it is.
-            let text = match context.store.text_at(&name, revision) {
-                Ok(text) => text.unwrap_or_default(),
-                Err(_) => std::fs::read(context.store.dirs().config.path.join(&name)).unwrap_or_default(),
-            };
-            std::fs::write(dir.join(&name), text).map_err(io)?;
-        }
-        let words = arguments.iter().map(|word| std::ffi::OsStr::from_bytes(word));
-        let status = Command::new(std::ffi::OsStr::from_bytes(program))
-            .args(words)
-            .env("CMS_CONFIG_DIR", &dir)
-            .env("CMS_REVISION", revision.to_string())
-            .status()
-            .map_err(|source| Error::Io { op: "run", path: path(program).into(), source })?;
-        Ok(status.success())
-    };
-    let works = attempt();
-    let _ = std::fs::remove_dir_all(&dir);
-    works
 }

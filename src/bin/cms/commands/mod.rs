@@ -3,6 +3,7 @@
 mod archive;
 mod audit;
 mod batch;
+mod bisect;
 mod check;
 mod confirm;
 mod context;

@@ -4,8 +4,8 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::line::Line;
 use super::{
-    archive, audit, batch, check, confirm, docs, history, maps, meta, policy, read, stage, status, transfer,
-    undo, verify, watch, write,
+    archive, audit, batch, bisect, check, confirm, docs, history, maps, meta, policy, read, stage, status,
+    transfer, undo, verify, watch, write,
 };
 
 /// An option of a command, or of all.
@@ -444,7 +444,7 @@ pub const COMMANDS: &[Command] = &[
             valued("bad", None, "REVISION", "where it fails (default: the newest)"),
         ],
         writes: false,
-        run: history::bisect,
+        run: bisect::bisect,
     },
     Command {
         name: "snapshot",
@@ -468,7 +468,7 @@ pub const COMMANDS: &[Command] = &[
         name: "backup",
         aliases: &[],
         arguments: "FILE",
-        summary: "write the committed state of all packages into a file",
+        summary: "write the committed state of all packages into a file, or to standard output (-)",
         flags: &[],
         writes: true,
         run: archive::backup,
