@@ -96,7 +96,9 @@ pub use delta::{Delta, DeltaKind};
 pub use dirs::{Dir, DirOptions, Dirs, Origin};
 pub use durability::Durability;
 pub use error::{Code, Damage, Error, Result};
-pub use guard::{GUARD, Guards, STANDS, StandingGuard};
+#[doc(hidden)]
+pub use guard::{GUARD, STANDS};
+pub use guard::{Guards, StandingGuard};
 pub use history::BlameLine;
 pub use live::{Live, PackageMemory};
 pub use maps::MapReport;

@@ -17,6 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::file_name;
 use crate::ledger::{Ledger, Why};
 use crate::log::{self, Digest, Guard, KeyChange, Kind, PackageChange, Record, What};
+use crate::shown;
 use crate::store::Store;
 
 /// Commits that wait to be confirmed, and what becomes of the store if they are not.
@@ -70,7 +71,8 @@ impl std::fmt::Display for Notice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Pending { sequence, left, .. } = self.pending;
         let (by, left) = (&self.by, crate::clock::show_span(left));
-        write!(f, "transaction {sequence} of user {} through {} waits to be confirmed; ", by.uid, by.source)?;
+        let source = shown::text(&by.source);
+        write!(f, "transaction {sequence} of user {} through {source} waits to be confirmed; ", by.uid)?;
         write!(f, "unless it is, {left} from now ")?;
         match self.keys.as_slice() {
             [] => write!(f, "its keys go back, and none of what was committed now"),
@@ -168,7 +170,7 @@ impl Store {
                 );
             }
         }
-        Ok(Some(Notice { pending, by, keys: keys.iter().map(|key| crate::name::show(key)).collect() }))
+        Ok(Some(Notice { pending, by, keys: keys.iter().map(shown::text).collect() }))
     }
 
     /// Finds out whether a commit to be confirmed that a process has made after a revision was taken back. Returns its
@@ -355,8 +357,8 @@ impl Store {
     }
 
     /// Takes one transaction back at once, key by key, whatever was committed since. If it waits to be confirmed and
-    /// others do not, that ends the wait. Returns the number of the transaction that does it; `None` if nothing has to
-    /// change.
+    /// others do not, that ends the wait. Returns the number of the transaction that does it; `None` if it was to be
+    /// confirmed and was taken back already.
     ///
     /// # Errors
     ///
@@ -364,6 +366,9 @@ impl Store {
     pub fn take_back(&self, sequence: u64, message: &str) -> Result<Option<u64>> {
         let mut ledger = self.ledger_of_log()?;
         self.transaction(sequence)?;
+        if self.taken_back_by(sequence)?.is_some() {
+            return Ok(None);
+        }
         let why = Why { refusable: false, ..Why::new(Kind::Undo, sequence) };
         let done =
             self.put_back_by_key(&mut ledger, sequence.saturating_sub(1), Some(sequence), &why, message)?;

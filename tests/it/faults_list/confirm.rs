@@ -160,3 +160,24 @@ fn s18_two_state_directories_do_not_get_into_each_others_way() {
     let edits = other.history(None, 9).expect("readable");
     assert!(edits.iter().any(|record| record.kind == Kind::FileEdit), "{edits:?}");
 }
+
+#[test]
+fn s18_what_was_taken_back_is_not_taken_back_again() {
+    let fixture = fixture();
+    let store = open(&fixture);
+    let waiting = commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
+    wait(60);
+    open(&fixture).recover().expect("taken back");
+    commit(&store, &[set("network.lan.ipaddr", "10.5.5.5")], None);
+    assert_eq!(store.take_back(waiting, "too late").expect("readable"), None);
+    assert_eq!(fixture.text("network"), NETWORK.replace("10.0.0.1", "10.5.5.5"));
+    // One that nobody had to confirm is taken back as often as it is asked for, whatever was committed since.
+    let plain = commit(&store, &[set("network.lan.mtu", "1400")], None);
+    commit(&store, &[set("network.lan.mtu", "1401"), set("network.lan.new", "1")], None);
+    assert_eq!(store.take_back(plain, "it did not work").expect("taken back"), Some(plain + 2));
+    let text = NETWORK.replace("10.0.0.1", "10.5.5.5").replace(
+        "\n\nconfig rule\n\toption name 'ping'",
+        "\n\toption new '1'\n\nconfig rule\n\toption name 'ping'",
+    );
+    assert_eq!(fixture.text("network"), text);
+}

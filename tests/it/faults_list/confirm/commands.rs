@@ -189,3 +189,29 @@ fn s18_a_package_that_is_made_in_the_window_goes_and_one_that_is_deleted_comes_b
     let text = sandbox.read("network");
     assert!(text.contains("10.0.0.1") && !text.contains("rule"), "{text}");
 }
+
+#[test]
+fn s18_where_there_is_no_log_nothing_can_wait_to_be_confirmed() {
+    let sandbox = staged();
+    let before = sandbox.read("network");
+    for more in [&["--confirm", "1h"][..], &["--then", "true"]] {
+        let said = sandbox.run(&[&["--state-dir", "/dev/null/none", "commit"], more].concat());
+        assert!(!said.status.success() && stderr(&said).contains("/dev/null/none"), "{}", stderr(&said));
+        assert_eq!(sandbox.read("network"), before);
+    }
+    assert!(sandbox.ok(&["changes"]).contains("10.9.9.9"), "it is staged still");
+}
+
+/// What a program calls itself may not look like another line of the warning.
+#[test]
+fn s18_a_warning_is_one_line_whatever_a_program_calls_itself() {
+    let sandbox = staged();
+    sandbox.ok(&["--source", "cms\ncms: all is well", "commit", "--confirm", "1h"]);
+    let said = stderr(&sandbox.run(&["set", "--commit", "network.lan.ipaddr=10.7.7.7"]));
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("waits to be confirmed") && sandbox.ok(&["pending"]).contains("all is well"),
+        "{said}"
+    );
+    sandbox.ok(&["confirm"]);
+}
