@@ -211,3 +211,43 @@ fn s18_who_waits_in_the_foreground_runs_a_command_as_well() {
     assert!(sandbox.fails(2, &["confirm", "--on-rollback", "true"]).contains("--wait"));
     until("the guard has ended", || !runs(guard));
 }
+
+/// Others go on committing while the time runs out: nothing of theirs is lost, whenever the guard comes in between.
+#[test]
+fn s18_others_who_commit_at_the_moment_of_the_rollback_lose_nothing() {
+    let fixture = fixture();
+    let before = fixture.text("network");
+    let guards = Guards::Program(env!("CARGO_BIN_EXE_cms").into());
+    let options = || Options { guards: guards.clone(), ..fixture.options() };
+    let live = Live::open(options()).expect("opens");
+    let mut transaction = live.begin().expect("begun");
+    transaction.set(b"network.lan.ipaddr", b"10.9.9.9").expect("set");
+    transaction.set_confirm(Duration::from_millis(500));
+    transaction.commit().expect("committed");
+    let counts: Vec<(String, u32)> = std::thread::scope(|scope| {
+        let commit_on = |number: usize| {
+            let (options, key) = (options(), format!("network.lan.of_{number}"));
+            scope.spawn(move || {
+                let (live, mut count) = (Live::open(options).expect("opens"), 0);
+                let end = Instant::now() + Duration::from_millis(1500);
+                while Instant::now() < end {
+                    let mut transaction = live.begin().expect("begun");
+                    count += 1;
+                    transaction.set(key.as_bytes(), count.to_string().as_bytes()).expect("set");
+                    transaction.commit().expect("committed");
+                }
+                (key, count)
+            })
+        };
+        let threads: Vec<_> = (0..3).map(commit_on).collect();
+        threads.into_iter().map(|thread| thread.join().expect("ends")).collect()
+    });
+    until("the old address", || fixture.text("network").contains("10.0.0.1"));
+    let text = fixture.text("network");
+    for (key, count) in counts {
+        let option = key.rsplit('.').next().expect("an option");
+        assert!(text.contains(&format!("option {option} '{count}'")), "{key} {count}: {text}");
+    }
+    let rest: String = text.split_inclusive('\n').filter(|line| !line.contains("of_")).collect();
+    assert_eq!(rest, before);
+}
