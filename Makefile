@@ -14,6 +14,14 @@ SMALL = --profile ship --locked --target $(TARGET) --no-default-features --targe
 SHIPPED = target/$(TARGET)/ship/cms
 export RUSTDOCFLAGS = -D warnings
 
+# What is shipped holds no path of the machine it was built on, so that two builds in two folders are the same.
+SYSROOT := $(shell rustc --print sysroot)
+REMAPPED := $(CURDIR)=/cms $(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo $(SYSROOT)/lib/rustlib/src/rust=/rust
+REMAP = $(addprefix --remap-path-prefix=,$(REMAPPED))
+SHIP_CFLAGS = $(CFLAGS) $(addprefix -ffile-prefix-map=,$(REMAPPED))
+# The flags of a build for TARGET: those of .cargo/config.toml do not count beside these.
+TARGET_FLAGS = $(if $(findstring musl,$(TARGET)),-Crelocation-model=static) $(REMAP)
+
 .PHONY: help setup build demo test check fmt clippy docs unit fuzz-replay sizes bench stress soak fuzz msrv install uninstall clean
 
 help: ## list the targets
@@ -35,7 +43,8 @@ build: setup ## build the command and the library as they are shipped: target/bi
 
 .PHONY: target/bin/cms
 target/bin/cms:
-	$(CARGO) build --profile ship --locked --target $(TARGET) --no-default-features --features "$(FEATURES)"
+	CFLAGS="$(SHIP_CFLAGS)" RUSTFLAGS="$(RUSTFLAGS) $(TARGET_FLAGS)" \
+	  $(CARGO) build --profile ship --locked --target $(TARGET) --no-default-features --features "$(FEATURES)"
 	@mkdir -p target/bin && cp $(SHIPPED) target/bin/cms && ln -sf cms target/bin/uci
 	@echo "built target/bin/cms for $(TARGET): $$(stat -c %s target/bin/cms) bytes"
 
@@ -46,8 +55,10 @@ LIB = -p cms-ffi --profile ship-lib --locked --target $(HOST) --target-dir targe
 lib: ## build the C library: target/lib/libcms.so and libcms.a
 	@if rustup component add rust-src 2>/dev/null; then \
 	  echo "library: with a standard library built for size"; \
-	  RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(RUSTFLAGS) --cfg cms_speed" $(CARGO) build $(LIB) -Z build-std=std,panic_unwind -Z build-std-features=optimize_for_size,panic-unwind; \
-	else echo "library: rust-src is not to be had, so with the standard library as it comes"; $(CARGO) build $(LIB); fi
+	  CFLAGS="$(SHIP_CFLAGS)" RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(RUSTFLAGS) $(REMAP) --cfg cms_speed" \
+	  $(CARGO) build $(LIB) -Z build-std=std,panic_unwind -Z build-std-features=optimize_for_size,panic-unwind; \
+	else echo "library: rust-src is not to be had, so with the standard library as it comes"; \
+	  CFLAGS="$(SHIP_CFLAGS)" RUSTFLAGS="$(RUSTFLAGS) $(REMAP)" $(CARGO) build $(LIB); fi
 	@mkdir -p target/lib && cp target/small/$(HOST)/ship-lib/libcms.so target/lib/libcms.so.0
 	@cp target/small/$(HOST)/ship-lib/libcms.a target/lib/ && ln -sf libcms.so.0 target/lib/libcms.so
 	@nm -D --defined-only target/lib/libcms.so | sed 's/.* //' | LC_ALL=C sort | diff ffi/symbols.txt - || { echo "lib: exports other symbols than ffi/symbols.txt"; exit 1; }
@@ -131,6 +142,10 @@ loom: ## check the models of what writers and readers share, in every order of t
 miri: ## run the tests of maps under Miri, which finds undefined behaviour (some minutes)
 	@tests/miri.sh
 
+.PHONY: reproducible
+reproducible: ## build what is shipped twice, in two folders, and compare byte for byte (some minutes)
+	@tests/reproducible.sh
+
 cross: ## run the unit tests under qemu on machines of 32 bits and on a big-endian one (some minutes)
 	@tests/cross.sh
 
@@ -169,10 +184,11 @@ sizes: build target/bin/cms-small ## print the sizes of the shipped binaries
 target/bin/cms-small:
 	@if rustup component add rust-src 2>/dev/null; then \
 	  echo "small build: with a standard library built for size"; \
-	  RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Crelocation-model=static" \
+	  CFLAGS="$(SHIP_CFLAGS)" RUSTC_BOOTSTRAP=1 \
+	  RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Crelocation-model=static $(REMAP)" \
 	  $(CARGO) build $(SMALL) -Z build-std=std,panic_abort -Z build-std-features=; \
 	else echo "small build: rust-src is not to be had, so with the standard library as it comes"; \
-	  $(CARGO) build $(SMALL); fi
+	  CFLAGS="$(SHIP_CFLAGS)" RUSTFLAGS="$(TARGET_FLAGS)" $(CARGO) build $(SMALL); fi
 	@mkdir -p target/bin && cp target/small/$(TARGET)/ship/cms target/bin/cms-small
 
 msrv: ## check with the oldest supported Rust, where it is installed

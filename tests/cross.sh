@@ -54,8 +54,8 @@ for target in $CROSS; do
     upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
     if [ -n "$std" ]; then
         echo "cross: $target is built with a standard library from its source, and not run"
-        if env RUSTC_BOOTSTRAP=1 "CC_$name=$prefix-gcc" "$CARGO" build --locked --target "$target" -p cms -p cms-ffi --lib \
-            -Z build-std=std,panic_unwind --config 'lib.crate-type=["rlib"]'; then
+        if env RUSTC_BOOTSTRAP=1 "CC_$name=$prefix-gcc" "CARGO_TARGET_${upper}_LINKER=$prefix-gcc" \
+            "$CARGO" build --locked --target "$target" -p cms -p cms-ffi --lib -Z build-std=std,panic_unwind; then
             passed="$passed $target(built)"
         else
             failed="$failed $target"
