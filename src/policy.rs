@@ -175,9 +175,11 @@ impl Seen {
 pub(crate) enum Read {
     /// There is none.
     None,
-    /// It does not count, or can't be read, and why.
-    Bad(String),
-    Good(Policy),
+    /// It does not count, since others may have written it, and why.
+    Untrusted(String),
+    /// It can't be read, or has errors.
+    Broken(String),
+    Good(Box<Policy>),
 }
 
 /// Reads the policy file of a configuration directory.
@@ -187,16 +189,18 @@ pub(crate) fn read(files: &crate::files::Files, dir: &Path) -> (PathBuf, Option<
     if seen.is_none() {
         return (path, None, Read::None);
     }
-    let read = || -> std::result::Result<Policy, String> {
-        let cannot = |error: std::io::Error| format!("{} can't be read: {error}", path.display());
+    let read = || -> std::result::Result<Box<Policy>, Read> {
+        let cannot =
+            |error: std::io::Error| Read::Broken(format!("{} can't be read: {error}", path.display()));
         let open = files.open_package(&path).map_err(cannot)?;
         let found = open.file.metadata().map_err(cannot)?;
         let owner = std::fs::metadata(dir).map_err(cannot)?.uid();
-        check(&found, owner).map_err(|why| format!("{} does not count: {why}", path.display()))?;
+        let untrusted = |why| Read::Untrusted(format!("{} does not count: {why}", path.display()));
+        check(&found, owner).map_err(untrusted)?;
         let text = files.read(&open).map_err(cannot)?;
-        Policy::parse(&path, text).map_err(|error| error.to_string())
+        Policy::parse(&path, text).map(Box::new).map_err(|error| Read::Broken(error.to_string()))
     };
-    let read = read().map_or_else(Read::Bad, Read::Good);
+    let read = read().map_or_else(|bad| bad, Read::Good);
     (path, seen, read)
 }
 

@@ -331,6 +331,12 @@ impl Options {
     }
 }
 
+/// Returns the policy that stays when its file is of no use, and says so.
+fn stay(why: &str, last: Option<Policy>) -> Policy {
+    let what = if last.is_some() { "the last good policy stays" } else { "there is no policy" };
+    Policy { problems: vec![format!("{why}; {what}")], ..last.unwrap_or_default() }
+}
+
 /// How many automatic snapshots are kept by default.
 pub(crate) const SNAPSHOTS_KEEP: u64 = 8;
 
@@ -420,11 +426,10 @@ impl Store {
         let (path, seen, read) = crate::policy::read(&self.options.files, config);
         let policy = match read {
             Read::None => Policy::default(),
-            Read::Good(policy) => policy,
-            Read::Bad(why) => {
-                let last = last.cloned().or_else(|| self.policy_of_log(&path)).unwrap_or_default();
-                Policy { problems: vec![format!("{why}; the last policy that could be read counts")], ..last }
-            }
+            Read::Good(policy) => *policy,
+            // Of what others may have written, the log may hold more.
+            Read::Untrusted(why) => stay(&why, last.cloned()),
+            Read::Broken(why) => stay(&why, last.cloned().or_else(|| self.policy_of_log(&path))),
         };
         let owner = std::fs::metadata(config).map(|found| found.uid());
         let is_owner = owner.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw());
@@ -433,11 +438,12 @@ impl Store {
         State { seen, is_settled, policy, settings }
     }
 
-    /// Returns the newest policy in the log that can be read.
+    /// Returns the newest policy in the log that can be read, of those that root or the owner of the directory made.
     fn policy_of_log(&self, path: &std::path::Path) -> Option<Policy> {
+        let owner = std::fs::metadata(&self.dirs().config.path).ok()?.uid();
         let records = self.history(Some(&crate::Key::parse(PACKAGE.as_bytes()).ok()?), usize::MAX).ok()?;
-        let text = |sequence| self.text_at(PACKAGE, sequence).ok().flatten();
-        let mut texts = records.iter().filter_map(|record| text(record.sequence));
+        let trusted = records.iter().filter(|record| record.uid == 0 || record.uid == owner);
+        let mut texts = trusted.filter_map(|record| self.text_at(PACKAGE, record.sequence).ok().flatten());
         texts.find_map(|text| Policy::parse(path, text).ok())
     }
 }

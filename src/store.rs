@@ -225,6 +225,15 @@ impl Store {
         self.find(package).map(|(place, _)| place)
     }
 
+    /// As [`Store::place`], with the size of the file in bytes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::place`].
+    pub fn place_and_size(&self, package: &[u8]) -> Result<(Place, u64)> {
+        self.find(package).map(|(place, found)| (place, found.len()))
+    }
+
     /// As [`Store::place`], with the attributes of the file.
     pub(crate) fn find(&self, package: &[u8]) -> Result<(Place, std::fs::Metadata)> {
         let missing = || Error::NotFound { key: name::show(package) };

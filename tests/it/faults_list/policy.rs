@@ -170,6 +170,17 @@ fn s14_a_file_that_others_may_write_does_not_count_and_the_last_good_policy_stay
     assert_eq!(size(&other), 16 << 20, "it is in the log");
     let problem = &other.settings().problems[0];
     assert!(problem.starts_with(&format!("{}:2", file.display())), "{problem}");
+    assert!(problem.ends_with("the last good policy stays"), "{problem}");
+    // Of a text that another user has put there, nothing counts, though the log has it.
+    if rustix::process::geteuid().is_root() {
+        sandbox.write("cms", "config store 'store'\n\toption log_size '1M'\n");
+        chown(&file, Some(61_021), None).expect("given");
+        other.note_edits().expect("noted");
+        assert_eq!(size(&Store::new(options(&sandbox))), 4 << 20);
+        sandbox.write("cms", "config store 'store'\n\toption log_size '2M\n");
+        chown(&file, Some(0), None).expect("given");
+        assert_eq!(size(&Store::new(options(&sandbox))), 16 << 20, "it is the last of root's");
+    }
     // Without a file there is no policy.
     std::fs::remove_file(&file).expect("removed");
     set(&live, "10.0.0.6").expect("committed");

@@ -223,8 +223,7 @@ impl Context {
     /// Reads the value of a key of a large package from its map: that takes no time, parsing it would. `None`
     /// if the package is small, has staged changes, or has no map and cannot get one.
     pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
-        let place = self.store.place(&key.package).ok().filter(|place| place.staged)?;
-        let size = std::fs::metadata(&place.path).ok()?.len();
+        let (place, size) = self.store.place_and_size(&key.package).ok().filter(|(place, _)| place.staged)?;
         let is_changed = self.gathered.as_ref().is_some_and(|gathered| gathered.look(&key.package).is_some());
         if self.at.is_some()
             || size < LARGE
