@@ -22,7 +22,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::dirs::Dirs;
@@ -32,6 +32,7 @@ use crate::files::FileId;
 use crate::ledger::Ledger;
 use crate::lock::PackageLock;
 use crate::log::Log;
+use crate::logs::Logs;
 use crate::map::{self, Seq, Shared};
 use crate::package::Package;
 use crate::store::{Place, Store};
@@ -242,7 +243,7 @@ impl Store {
         let mut other = self.clone();
         if !self.log().is_some_and(|log| mark.is_of(log)) {
             let log = Log::new(mark.log.clone(), self.options.files.clone(), self.options.log);
-            other.log = Arc::new(OnceLock::from(Some(log)));
+            other.log = Arc::new(Logs::fixed(log));
             other.deferred = Arc::default();
         }
         other.options.dirs.overriding = None;

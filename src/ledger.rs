@@ -94,18 +94,13 @@ pub(crate) struct Ledger<'s> {
 }
 
 impl Store {
-    /// Returns the log; `None` where there is no place for one.
-    pub(crate) fn log(&self) -> Option<&Log> {
-        let make = || {
-            let state = self.dirs().state.as_ref()?;
-            let config = &self.dirs().config.path;
-            let real = std::fs::canonicalize(config).ok()?;
-            let dir = log_dir(&self.options.files, &state.path, &real);
-            let found = std::fs::metadata(config).ok()?;
-            let log = Log::new(dir, self.options.files.clone(), self.options.log);
-            Some(log.with_clock(self.options.time).of_config(Config::of(&found)))
-        };
-        self.log.get_or_init(make).as_ref()
+    /// Returns the log of a configuration directory, given without symbolic links.
+    pub(crate) fn log_of(&self, real: &Path) -> Option<Log> {
+        let state = self.dirs().state.as_ref()?;
+        let dir = log_dir(&self.options.files, &state.path, real);
+        let found = std::fs::metadata(real).ok()?;
+        let log = Log::new(dir, self.options.files.clone(), self.options.log);
+        Some(log.with_clock(self.options.time).of_config(Config::of(&found)))
     }
 
     /// Returns the directory of the log, which is there once something was committed; `None` where there is no
@@ -162,6 +157,11 @@ impl Store {
         };
         let timeout = self.settings().lock_timeout;
         ledger.writer = match log.write(Instant::now() + timeout, timeout) {
+            Ok(writer) if self.is_config_elsewhere() => {
+                drop(writer);
+                self.follow_config();
+                return self.ledger_behind();
+            }
             Ok(writer) => Some(writer),
             Err(error) if cannot_be_written(&error) => {
                 ledger.unlogged = Some(error);

@@ -54,6 +54,7 @@ mod listing;
 mod live;
 mod lock;
 pub mod log;
+mod logs;
 #[expect(unsafe_code, reason = "mapped memory")]
 pub mod map;
 mod maps;

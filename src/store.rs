@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::deferred::Deferred;
@@ -15,7 +15,8 @@ use crate::files::{FileId, Files};
 use crate::group::Queue;
 use crate::listing::{Found, names_package};
 use crate::lock::Locks;
-use crate::log::{Limits, Log};
+use crate::log::Limits;
+use crate::logs::Logs;
 use crate::map::Kept;
 use crate::missing::Missing;
 use crate::name;
@@ -159,7 +160,7 @@ impl Loaded {
 pub struct Store {
     pub(crate) options: Options,
     /// The log, once it was asked for; see [`Store::log`].
-    pub(crate) log: Arc<OnceLock<Option<Log>>>,
+    pub(crate) log: Arc<Logs>,
     /// The transactions that are to be committed.
     pub(crate) queue: Arc<Queue>,
     /// What is known of packages.

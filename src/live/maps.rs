@@ -134,6 +134,7 @@ impl Inner {
         if !self.is_elsewhere(&self.change().clone()) {
             return false;
         }
+        self.store.follow_config();
         let (chosen, mut table_now) = choose(&self.store, 0);
         let mut place = self.change();
         // Another thread may have been faster.

@@ -5,7 +5,7 @@
 //! once a commit, and when there is something to be read. Where there is no control file, it is woken by what is
 //! written to the log. The configuration directory is looked at for edits by others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::links::{Links, Matter};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
@@ -33,8 +34,11 @@ struct State {
     /// The watch descriptors of inotify.
     control: Option<i32>,
     log: Option<i32>,
-    /// Whether edits are heard.
-    config: bool,
+    /// The watch descriptor of the configuration directory, if edits are heard.
+    config: Option<i32>,
+    /// The entries that matter of other directories, or links of this one, and which descriptor is of which directory.
+    links: Links,
+    dirs: HashMap<i32, Vec<PathBuf>>,
     /// When the timer is to go off.
     due: Option<Instant>,
     ears: Vec<Weak<OwnedFd>>,
@@ -60,6 +64,8 @@ pub(super) struct Heard {
     pub any: bool,
     /// Whether a file or directory is gone or was replaced.
     pub moved: bool,
+    /// Whether what a link leads to may be another file.
+    pub relinked: bool,
 }
 
 /// What one watch waits with: readable as long as there may be something for it.
@@ -92,12 +98,31 @@ impl Bell {
     pub fn attend(&self, places: &Places) {
         let state = &mut *self.state();
         let add = |path: &Path, flags| inotify::add_watch(&self.inotify, path, flags).ok();
-        let add_config = |path: &Path, flags| inotify::add_watch(&self.edits, path, flags).is_ok();
+        let add_edits = |path: &Path, flags| inotify::add_watch(&self.edits, path, flags).ok();
         let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
         let written =
             WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
         // Where it fails, edits are noted by the next commit.
-        state.config = add_config(&places.config, written | gone | WatchFlags::ONLYDIR);
+        let config = add_edits(&places.config, written | gone | WatchFlags::ONLYDIR);
+        let links = Links::of(&places.config);
+        let mut dirs: HashMap<i32, Vec<PathBuf>> = HashMap::new();
+        for (dir, of_text) in links.dirs() {
+            let linked =
+                WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
+            let flags = linked | if of_text { written } else { WatchFlags::empty() };
+            let watched = add_edits(dir, flags | WatchFlags::MASK_ADD | WatchFlags::ONLYDIR);
+            watched.into_iter().for_each(|watch| dirs.entry(watch).or_default().push(dir.to_owned()));
+        }
+        // What does not matter any more is not heard any more.
+        let old = state
+            .dirs
+            .keys()
+            .chain(state.config.iter())
+            .filter(|old| config != Some(**old) && !dirs.contains_key(*old));
+        for old in old {
+            let _ = inotify::remove_watch(&self.edits, *old);
+        }
+        (state.config, state.links, state.dirs) = (config, links, dirs);
         state.control = places.control.as_ref().and_then(|path| add(path, WatchFlags::ATTRIB | gone));
         let appended = match state.control {
             Some(_) => WatchFlags::empty(),
@@ -110,7 +135,7 @@ impl Bell {
     /// Reports whether everything is heard that there may be to tell.
     pub fn is_whole(&self) -> bool {
         let state = self.state();
-        state.config && (state.control.is_some() || state.log.is_some())
+        state.config.is_some() && (state.control.is_some() || state.log.is_some())
     }
 
     /// Makes a descriptor for one watch.
@@ -136,9 +161,25 @@ impl Bell {
             ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED | ReadFlags::QUEUE_OVERFLOW;
         let mut reader = inotify::Reader::new(&self.edits, &mut buffer);
         while let Ok(event) = reader.next() {
-            heard.moved |= event.events().intersects(gone);
-            let name = event.file_name().and_then(|name| name.to_str().ok());
-            heard.edited.extend(name.filter(|name| !name.contains('.')).map(str::to_owned));
+            let is_config = state.config == Some(event.wd());
+            // A directory that a link leads to is looked for anew when the link, or what is in it, changes.
+            heard.moved |= event.events().intersects(gone)
+                && (is_config || event.events().contains(ReadFlags::QUEUE_OVERFLOW));
+            let Some(name) = event.file_name().and_then(|name| name.to_str().ok()) else { continue };
+            if is_config && !name.contains('.') {
+                heard.edited.insert(name.to_owned());
+            }
+            for dir in state.dirs.get(&event.wd()).into_iter().flatten() {
+                for matter in state.links.matters(dir, name.as_ref()) {
+                    match matter {
+                        Matter::Config => heard.moved = true,
+                        Matter::Package(package) => {
+                            heard.edited.insert(package.clone());
+                            heard.relinked = true;
+                        }
+                    }
+                }
+            }
         }
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);

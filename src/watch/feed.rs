@@ -3,7 +3,7 @@
 //! Each transaction is read and checked once, however many watches there are. A watch that is further back than
 //! what is kept here reads the log by itself.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ pub const MAX_WATCHES: usize = 1000;
 #[derive(Debug)]
 pub(crate) struct Feed {
     tail: Mutex<Tail>,
+    /// How often the log has become another one.
+    switches: Arc<AtomicU64>,
     edits: Edits,
     bell: OnceLock<Option<Arc<Bell>>>,
     /// The control file, to say in it that someone waits.
@@ -51,8 +53,10 @@ pub(super) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant
 
 impl Feed {
     pub fn new(live: &Live) -> Result<Self> {
+        let tail = Tail::open(live)?;
         Ok(Self {
-            tail: Mutex::new(Tail::open(live)?),
+            switches: tail.switches(),
+            tail: Mutex::new(tail),
             edits: Edits::default(),
             bell: OnceLock::new(),
             control: Mutex::default(),
@@ -89,6 +93,12 @@ impl Feed {
             drop(tail);
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Returns how often the log has become another one, since the configuration directory has.
+    pub fn switches(&self) -> u64 {
+        // Only the number counts.
+        self.switches.load(Ordering::Relaxed)
     }
 
     /// Returns up to where there is something to be told.
@@ -151,14 +161,19 @@ impl Feed {
     /// Hears what has happened to the files, and notes edits once they are at rest.
     pub fn tend(&self, live: &Live) {
         let Some(bell) = self.bell(live) else { return };
-        let Heard { edited, any, moved } = bell.hear();
-        if any {
+        let Heard { mut edited, any, moved, relinked } = bell.hear();
+        if any || moved {
             lock(&self.tail).doubt();
+        }
+        if relinked && !moved {
+            bell.attend(&places(live));
         }
         if moved || any && self.is_control_lost(live) {
             let _ = live.refresh();
             bell.attend(&places(live));
             lock(&self.listing).renew(live.store());
+            // What is in another directory is another text.
+            edited.extend(live.store().packages().unwrap_or_default());
         }
         self.edits.tend(live, &self.tail, edited);
     }

@@ -13,6 +13,7 @@ mod bell;
 mod edits;
 mod event;
 mod feed;
+mod links;
 mod listing;
 mod pattern;
 mod subscription;
@@ -80,6 +81,8 @@ pub struct Watch {
     pattern: Pattern,
     /// The last transaction that was told, or passed over.
     position: u64,
+    /// How often the log had become another one when the watch was last told.
+    switches: u64,
     /// What is read from the log as long as the watch is further back than the feed.
     own: Option<(Reader, VecDeque<Record>)>,
     /// For who waits with the descriptor.
@@ -110,6 +113,7 @@ impl Live {
             feed,
             pattern,
             position: since.unwrap_or(0),
+            switches: 0,
             own: None,
             ear: None,
             rest: None,
@@ -118,6 +122,7 @@ impl Live {
             failed: None,
         };
         watch.feed.tend(self);
+        watch.switches = watch.feed.switches();
         match since {
             None => watch.position = watch.feed.now(self)?,
             Some(_) => watch.check()?,
@@ -141,8 +146,8 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// [`Error::TooOld`] if what comes next is not kept any more: the watch goes on behind the revision that the
-    /// error tells. [`Error::Io`], [`Error::Damaged`] if the log cannot be read.
+    /// [`Error::TooOld`] if what comes next is not kept any more, or the configuration directory is another one: the
+    /// watch goes on behind the revision that the error tells. [`Error::Io`], [`Error::Damaged`] if the log cannot be read.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Event>> {
         let start = Instant::now();
         let deadline = timeout.map(|timeout| start + timeout);
@@ -248,7 +253,12 @@ impl Watch {
 
     fn take_one(&mut self) -> Result<Option<Event>> {
         loop {
-            let next = self.feed.after(&self.live, self.position)?;
+            let next = self.feed.after(&self.live, self.position);
+            if self.switches != self.feed.switches() {
+                self.switches = self.feed.switches();
+                return Err(Error::TooOld { since: self.position, revision: self.feed.end(&self.live)? });
+            }
+            let next = next?;
             if !matches!(next, Next::Before(_)) {
                 // What it has read ahead is behind it by the time it falls back again.
                 self.own = None;

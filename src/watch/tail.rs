@@ -8,13 +8,15 @@
 //! that of a writer that has died, after [`PATIENCE`]: what it has left is finished, as far as this process may.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::feed::{Next, earliest};
 use crate::error::{Error, Result};
 use crate::live::Live;
-use crate::log::{Batch, Digest, Reader, Record};
+use crate::log::{Batch, Digest, Log, Reader, Record};
 use crate::map::{Seq, low};
 
 /// How long the maps may take to show what is in place.
@@ -31,6 +33,9 @@ const KEPT_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub(super) struct Tail {
     reader: Reader,
+    /// The directory of the log.
+    log: PathBuf,
+    switches: Arc<AtomicU64>,
     /// The transactions behind `start`, each with about how many bytes it takes.
     ring: VecDeque<(Arc<Record>, usize)>,
     bytes: usize,
@@ -54,6 +59,8 @@ impl Tail {
         let (ring, held) = (VecDeque::new(), Vec::new());
         Ok(Self {
             reader,
+            log: live.store().the_log()?.dir().to_owned(),
+            switches: Arc::default(),
             ring,
             bytes: 0,
             start: at,
@@ -63,6 +70,20 @@ impl Tail {
             patience: PATIENCE,
             quiet: None,
         })
+    }
+
+    /// Goes on at the end of a log.
+    fn begin_anew(&mut self, log: &Log) -> Result<()> {
+        self.reader = log.reader(None)?;
+        log.dir().clone_into(&mut self.log);
+        (self.ring, self.bytes, self.held) = (VecDeque::new(), 0, Vec::new());
+        (self.start, self.end, self.quiet) = (self.reader.sequence(), self.reader.sequence(), None);
+        Ok(())
+    }
+
+    /// Counts how often the log has become another one.
+    pub fn switches(&self) -> Arc<AtomicU64> {
+        self.switches.clone()
     }
 
     /// Returns up to where transactions are told.
@@ -129,6 +150,12 @@ impl Tail {
     pub fn read_on(&mut self, live: &Live) -> Result<bool> {
         let log = live.store().the_log()?;
         let now = Instant::now();
+        if self.log != log.dir() {
+            // The configuration directory is another one: each watch is told that it cannot go on from where it was.
+            self.begin_anew(log)?;
+            self.switches.fetch_add(1, Ordering::Relaxed);
+            return Ok(true);
+        }
         let logged = live.inner.table.get().control.as_ref().and_then(|control| control.logged());
         if let (Some((since, seen)), Some(logged)) = (self.quiet, logged)
             && seen == logged
@@ -140,9 +167,7 @@ impl Tail {
             Ok(batch) => batch,
             Err(Error::TooOld { .. }) => {
                 // Each watch finds out by itself that it cannot go on.
-                self.reader = log.reader(None)?;
-                (self.ring, self.bytes, self.held) = (VecDeque::new(), 0, Vec::new());
-                (self.start, self.end) = (self.reader.sequence(), self.reader.sequence());
+                self.begin_anew(log)?;
                 return Ok(true);
             }
             Err(error) => return Err(error),

@@ -148,3 +148,111 @@ fn s17_commands_print_the_last_good_state_with_a_warning_and_uci_fails() {
     fixture.write("new", BROKEN);
     assert_ne!(run(&fixture, cms, &["get", "new.s.n"]).0, Some(0));
 }
+
+fn link(target: &str, path: &std::path::Path) {
+    // As `ln -sfn`: the new link takes the place of the old one in one step.
+    let new = path.with_file_name("new-link");
+    std::os::unix::fs::symlink(target, &new).expect("made");
+    std::fs::rename(new, path).expect("renamed");
+}
+
+/// Waits for the event that sets `app.s.n` to this value.
+fn expect_value(watch: &mut cms::Watch, value: &str, what: &str) {
+    let event =
+        watch.next(Some(Duration::from_secs(10))).expect(what).unwrap_or_else(|| panic!("{what}: not told"));
+    let after = event
+        .changes()
+        .find(|changed| changed.key() == b"app.s.n")
+        .and_then(|changed| changed.after().cloned());
+    assert_eq!(after.map(|after| after.items().to_vec()), Some(vec![value.as_bytes().to_vec()]), "{what}");
+}
+
+#[test]
+fn m1_watches_see_edits_that_arrive_through_symbolic_links() {
+    let fixture = Fixture::new(&[("other", APP)]);
+    let (config, root) = (fixture.path("config"), fixture.dir.path());
+    let with = |value: &str| APP.replace("'0'", &format!("'{value}'"));
+    // A file elsewhere; a file of another name beside it; a volume as Kubernetes mounts it.
+    std::fs::create_dir(root.join("elsewhere")).expect("made");
+    std::fs::write(root.join("elsewhere/app"), with("0")).expect("written");
+    link("../elsewhere/app", &config.join("app"));
+    let live = fixture.live();
+    assert_eq!(get(&live, "app.s.n").as_deref(), Some("0"));
+    let mut watch = live.watch("app", None).expect("there is a log");
+    let _ = watch.next(Some(Duration::from_millis(200))).expect("readable");
+    std::fs::write(root.join("elsewhere/app"), with("1")).expect("written");
+    expect_value(&mut watch, "1", "written where the link leads");
+    std::fs::write(config.join("app.2"), with("2")).expect("written");
+    link("app.2", &config.join("app"));
+    expect_value(&mut watch, "2", "a link that leads elsewhere");
+    std::fs::write(config.join("app.2"), with("3")).expect("written");
+    expect_value(&mut watch, "3", "written beside the link");
+    for (volume, value) in [("..1", "4"), ("..2", "5")] {
+        std::fs::create_dir(config.join(volume)).expect("made");
+        std::fs::write(config.join(volume).join("app"), with(value)).expect("written");
+    }
+    link("..1", &config.join("..data"));
+    link("..data/app", &config.join("app"));
+    expect_value(&mut watch, "4", "a link by way of another");
+    link("..2", &config.join("..data"));
+    expect_value(&mut watch, "5", "a volume that is swapped");
+    assert_eq!(get(&live, "app.s.n").as_deref(), Some("5"));
+}
+
+#[test]
+fn x_m7_programs_go_on_with_a_configuration_directory_that_was_replaced() {
+    let fixture = Fixture::new(&[("app", APP)]);
+    let (config, root) = (fixture.path("config"), fixture.dir.path());
+    let live = fixture.live();
+    assert_eq!(get(&live, "app.s.n").as_deref(), Some("0"));
+    let mut watch = live.watch("app", None).expect("there is a log");
+    for round in 1..4 {
+        let value = round.to_string();
+        std::fs::create_dir(root.join("next")).expect("made");
+        std::fs::write(root.join("next/app"), APP.replace("'0'", &format!("'{round}0'"))).expect("written");
+        std::fs::rename(&config, root.join(format!("old{round}"))).expect("renamed");
+        std::fs::rename(root.join("next"), &config).expect("renamed");
+        expect_value(&mut watch, &format!("{round}0"), "what is in the new directory");
+        set(&fixture.live(), "app.s.n", &value).expect("committed");
+        expect_value(&mut watch, &value, "a commit in the new directory");
+        assert_eq!(get(&live, "app.s.n"), Some(value));
+    }
+    // The run directory likewise.
+    std::fs::rename(fixture.path("run"), root.join("old-run")).expect("renamed");
+    set(&fixture.live(), "app.s.n", "x").expect("committed");
+    expect_value(&mut watch, "x", "a commit with a new run directory");
+}
+
+#[test]
+fn x_m7_a_commit_for_one_directory_is_never_written_into_another() {
+    let fixture = Fixture::new(&[("app", APP)]);
+    let root = fixture.dir.path();
+    let both = ["a", "b"].map(|name| root.join(name));
+    std::fs::rename(fixture.path("config"), &both[0]).expect("renamed");
+    std::fs::create_dir(&both[1]).expect("made");
+    let of_b = APP.replace("'0'", "'b'");
+    std::fs::write(both[1].join("app"), &of_b).expect("written");
+    link("a", &fixture.path("config"));
+    let mut options = fixture.options();
+    options.set_durability("log").expect("a level");
+    let live = cms::Live::open(Options { text_delay: Duration::from_secs(1000), ..options }).expect("opens");
+    assert_eq!(get(&live, "app.s.n").as_deref(), Some("0"));
+    let mut watch = live.watch("app", None).expect("there is a log");
+    set(&live, "app.s.n", "1").expect("committed");
+    expect_value(&mut watch, "1", "a commit");
+    let text = |at: usize| std::fs::read_to_string(both[at].join("app")).expect("there");
+    assert_eq!(text(0), APP, "it is for later");
+    link("b", &fixture.path("config"));
+    // The watch cannot go on from where it was, and says so.
+    let told = watch.next(Some(Duration::from_secs(10)));
+    assert!(matches!(told, Err(cms::Error::TooOld { .. })), "{told:?}");
+    assert_eq!(get(&live, "app.s.n").as_deref(), Some("b"));
+    set(&live, "app.s.n", "2").expect("committed");
+    expect_value(&mut watch, "2", "a commit in the other directory");
+    live.flush().expect("written");
+    assert_eq!(text(1), of_b.replace("'b'", "'2'"));
+    drop(live);
+    let a = root.join("a").to_string_lossy().into_owned();
+    assert_eq!(run(&fixture, "cms", &["--config-dir", &a, "get", "app.s.n"]).1, "1");
+    assert_eq!(text(0), APP.replace("'0'", "'1'"));
+}

@@ -215,7 +215,7 @@ pub fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             std::process::exit(code);
         }
         let mut changed = 0;
-        while let Some(event) = watch.next(Some(Duration::ZERO))? {
+        while let Some(event) = next_or_all(&mut watch, &mut changed)? {
             // What a text says that cannot be parsed, nobody reads.
             if !event.is_empty() && event.kind() != EventKind::Broken {
                 changed = event.sequence();
@@ -234,6 +234,18 @@ pub fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         } else {
             let _ = kill_process(Pid::from_child(&program.child), signal);
         }
+    }
+}
+
+/// Returns the next event. Where some are not kept any more, or the configuration directory is another one, everything
+/// may have changed.
+fn next_or_all(watch: &mut Watch, changed: &mut u64) -> Result<Option<Event>, Failure> {
+    match watch.next(Some(Duration::ZERO)) {
+        Err(cms::Error::TooOld { revision, .. }) => {
+            *changed = revision.max(1);
+            Ok(watch.next(Some(Duration::ZERO))?)
+        }
+        event => Ok(event?),
     }
 }
 
