@@ -292,7 +292,8 @@ impl Store {
             None => (Committed::default(), Vec::new()),
         };
         outcome.applied += applied;
-        if let Some(locked) = locked.as_ref().filter(|_| !options.force) {
+        let checks = !options.force && self.options.dialect == Dialect::Cms;
+        if let Some(locked) = locked.as_ref().filter(|_| checks) {
             let both = (&*locked.text, &*staging.base_text()?);
             self.check_bases(Some(ledger), place, both, &old.package, &package)?;
         }

@@ -338,6 +338,13 @@ fn staged_changes_are_committed_once_whenever_the_power_is_cut() {
             after.update(&place, Form::Lossless, edit).unwrap_or_else(|error| panic!("{what}: {error}"));
             if text == NEW {
                 wanted = NEW.replace("'2'", "'3'");
+            } else {
+                // What is still staged was staged before that.
+                let refused = after.commit(&place, Form::Lossless);
+                assert!(matches!(refused, Err(cms::Error::Conflict { .. })), "{what}: {refused:?}");
+                let force = cms::CommitOptions { force: true, ..cms::CommitOptions::default() };
+                let forced = after.commit_as(std::slice::from_ref(&place), Vec::new(), &force);
+                forced.unwrap_or_else(|error| panic!("{what}: {error}"));
             }
         }
         after.commit(&place, Form::Lossless).unwrap_or_else(|error| panic!("{what}: {error}"));

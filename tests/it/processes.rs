@@ -146,3 +146,96 @@ fn an_editor_that_saves_in_between_keeps_its_edits() {
     let survivors = count_survivors(root.path());
     assert!(survivors + 4 >= PROCESSES * ROUNDS, "{survivors} of {} survive", PROCESSES * ROUNDS);
 }
+
+/// Runs `cms` in a sandbox, with a save directory of one's own.
+fn cms(root: &Path, save: &str, words: &[&str]) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cms"));
+    command
+        .args(words)
+        .env("CMS_CONFIG_DIR", root.join("config"))
+        .env("CMS_SAVE_DIR", root.join(save))
+        .env("CMS_RUN_DIR", root.join("run"))
+        .env("CMS_STATE_DIR", root.join("state"))
+        .stdin(Stdio::null());
+    command.output().expect("cms runs")
+}
+
+/// Changes a key in the file by hand, and puts it in place like an editor.
+fn edit_key(file: &Path, from: &str, to: &str) -> bool {
+    let stamp = || {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(file)
+            .ok()
+            .map(|found| (found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
+    };
+    let (before, Ok(text)) = (stamp(), std::fs::read_to_string(file)) else { return false };
+    let swap: PathBuf = file.with_file_name(".key.swp");
+    std::fs::write(&swap, text.replace(from, to)).expect("written");
+    stamp() == before && text.contains(from) && std::fs::rename(&swap, file).is_ok()
+}
+
+/// Makes changes one after the other, in one of three ways: staged and committed, committed at once, or by `uci`.
+fn write_in_one_way(root: &Path, index: usize, changes: usize) {
+    let save = format!("save{index}");
+    let (config, dir) = (root.join("config").display().to_string(), root.join(&save).display().to_string());
+    let uci = ["uci", "-c", &config, "-t", &dir];
+    for i in 1..=changes {
+        let change = format!("n.s{index}.o{i}={i}");
+        let steps: Vec<Vec<&str>> = match index % 3 {
+            0 => vec![vec!["set", &change], vec!["commit"]],
+            1 => vec![vec!["set", "--commit", &change]],
+            _ => vec![[&uci[..], &["set", &change]].concat(), [&uci[..], &["commit"]].concat()],
+        };
+        for words in steps {
+            let output = cms(root, &save, &words);
+            assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
+
+/// Writers stage and commit, commit at once, and use `uci`; meanwhile one stages a key that an editor changes before it
+/// is committed. Each such commit is refused, nobody else's is, and what was acknowledged stays.
+#[test]
+fn s23_hand_edits_between_set_and_commit_are_conflicts_while_others_commit_in_every_way() {
+    const EACH: usize = 12;
+    let root = sandbox();
+    let root = root.path();
+    let file = root.join("config/n");
+    let text = std::fs::read_to_string(&file).expect("there");
+    std::fs::write(&file, format!("{text}config shared 'shared'\n\toption v 'start'\n")).expect("written");
+    let edited = std::thread::scope(|scope| {
+        let writers: Vec<_> =
+            (0..6).map(|index| scope.spawn(move || write_in_one_way(root, index, EACH))).collect();
+        let mut by_hand = "start".to_owned();
+        let mut edits = 0;
+        while edits < 5 || !writers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            let staged = cms(root, "mine", &["set", "n.shared.v=staged"]);
+            assert!(staged.status.success(), "{}", String::from_utf8_lossy(&staged.stderr));
+            let next = format!("hand{edits}");
+            while !edit_key(&file, &format!("option v '{by_hand}'"), &format!("option v '{next}'")) {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            (by_hand, edits) = (next, edits + 1);
+            let refused = cms(root, "mine", &["commit"]);
+            let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert_eq!(refused.status.code(), Some(5), "{why}");
+            assert!(why.contains("n.shared.v") && why.contains(&by_hand), "{why}");
+            assert!(cms(root, "mine", &["revert", "n.shared.v"]).status.success());
+        }
+        writers.into_iter().for_each(|writer| writer.join().expect("it has ended well"));
+        (by_hand, edits)
+    });
+    let text = std::fs::read_to_string(&file).expect("there");
+    assert!(text.contains(&format!("option v '{}'", edited.0)), "{text}");
+    let survivors: usize = (0..6)
+        .map(|index| {
+            let from = text.find(&format!("config a 's{index}'")).expect("the section");
+            let section = text[from..].split("\nconfig ").next().unwrap_or_default();
+            (1..=EACH).filter(|i| section.contains(&format!("\toption o{i} '{i}'"))).count()
+        })
+        .sum();
+    // Between an editor's look and its rename there is a window that only the editor can close.
+    assert!(survivors + 4 >= 6 * EACH, "{survivors} of {} survive {} edits", 6 * EACH, edited.1);
+    let audit = cms(root, "mine", &["audit", "verify"]);
+    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));
+}
