@@ -267,7 +267,8 @@ typedef struct {
     size_t size;
     // Where packages are. NULL: the variable CMS_CONFIG_DIR, else /etc/config.
     const char *config_dir;
-    // Where changes are staged. NULL: CMS_SAVE_DIR, else /tmp/.uci.
+    // Where changes are staged. NULL: CMS_SAVE_DIR, else /tmp/.uci for root and
+    // /tmp/.uci-UID for others, with a directory of its own in it for each other config_dir.
     const char *save_dir;
     // Where locks and maps are. NULL: CMS_RUN_DIR, else /run/cms, else a directory of the user's own.
     const char *run_dir;

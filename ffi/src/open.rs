@@ -26,7 +26,8 @@ sized! {
         pub size: usize,
         /// Where packages are. NULL: the variable CMS_CONFIG_DIR, else /etc/config.
         pub config_dir: *const c_char,
-        /// Where changes are staged. NULL: CMS_SAVE_DIR, else /tmp/.uci.
+        /// Where changes are staged. NULL: CMS_SAVE_DIR, else /tmp/.uci for root and
+        /// /tmp/.uci-UID for others, with a directory of its own in it for each other config_dir.
         pub save_dir: *const c_char,
         /// Where locks and maps are. NULL: CMS_RUN_DIR, else /run/cms, else a directory of the user's own.
         pub run_dir: *const c_char,

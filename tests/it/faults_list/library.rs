@@ -300,3 +300,26 @@ fn a16_documents_name_no_exit_code_that_there_is_not() {
         assert_eq!(is_listed, exits.contains(&format!(" = {code},")), "exit code {code}");
     }
 }
+
+#[test]
+fn a16_links_between_documents_lead_somewhere() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents =
+        std::fs::read_dir(root.join("docs")).expect("documents").map(|entry| entry.expect("one").path());
+    let others =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "python/README.md"].map(|name| root.join(name));
+    let mut links = 0;
+    for path in documents.chain(others).filter(|path| path.extension().is_some_and(|end| end == "md")) {
+        let text = std::fs::read_to_string(&path).expect("text");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let link = link.split('#').next().unwrap_or_default();
+            if link.is_empty() || link.contains("://") || link.contains(char::is_whitespace) {
+                continue;
+            }
+            let target = path.parent().expect("a directory").join(link);
+            assert!(target.exists(), "{}: there is no {link}", path.display());
+            links += 1;
+        }
+    }
+    assert!(links > 10, "{links}");
+}

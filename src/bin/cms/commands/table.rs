@@ -68,7 +68,7 @@ pub const GLOBAL: &[Flag] = &[
         "save-dir",
         Some('t'),
         "DIR",
-        "where changes are staged (CMS_SAVE_DIR, default /tmp/.uci)",
+        "where changes are staged (CMS_SAVE_DIR, default /tmp/.uci, or /tmp/.uci-UID if not root)",
     )),
     of_transaction(valued(
         "run-dir",
