@@ -7,7 +7,7 @@
 use super::{Id, Section};
 
 /// From this many pairs on it is not tried which match best.
-const MOST_PAIRS: usize = 1 << 22;
+const MOST_PAIRS: usize = 1 << 18;
 
 /// How much two sections have in common at least, if one is the other and stands elsewhere: half of all.
 const MOST: u64 = 450;

@@ -136,3 +136,83 @@ fn where_the_texts_are_not_known_the_changes_tell() {
     }
     assert_eq!(back.len(), base.len());
 }
+
+mod any_texts {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LINES: [&str; 14] = [
+        "config a 'x'\n",
+        "config b 'x'\n",
+        "config a 'y'\n",
+        "config r\n",
+        "config r 'z'\n",
+        "\toption o '1'\n",
+        "\toption o '2' # why\n",
+        "\toption p ''\n",
+        "\tlist l 'a'\n",
+        "\tlist l 'b'; option q 'two'\n",
+        "# a comment\n",
+        "\n",
+        "\toption o 'two\nlines'\n",
+        "\toption broken 'open\n",
+    ];
+
+    fn state() -> impl Strategy<Value = Text> {
+        let text = prop::collection::vec(0..LINES.len() - 1, 0..9).prop_map(|lines| {
+            Some(Arc::new(lines.into_iter().flat_map(|line| LINES[line].bytes()).collect()))
+        });
+        let broken = prop::collection::vec(0..LINES.len(), 0..9).prop_map(|lines| {
+            Some(Arc::new(lines.into_iter().flat_map(|line| LINES[line].bytes()).collect()))
+        });
+        prop_oneof![8 => text, 1 => broken, 1 => Just(None)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+        #[test]
+        fn whatever_they_say_what_comes_of_it_can_be_read_and_has_the_values_from_before(
+            states in prop::collection::vec(state(), 2..6),
+            go in prop::collection::vec(any::<bool>(), 5),
+        ) {
+            let mut go = go[..states.len() - 1].to_vec();
+            go[0] = true;
+            // A text that cannot be read at all has no changes.
+            let passage = |(pair, goes): (&[Text], &bool)| {
+                Passage { goes: *goes, texts: Some((pair[0].clone(), pair[1].clone())), changes: Vec::new() }
+            };
+            let passages: Vec<Passage> = states.windows(2).zip(&go).map(passage).collect();
+            let present = &states[states.len() - 1];
+            let before = states[0].as_deref().cloned();
+            match without("p", &passages, present) {
+                Without::Whole(text) => {
+                    prop_assert_eq!(text, before);
+                    let is_readable = |text: &Text| read("p", text, true).is_some();
+                    prop_assert!(!states.iter().all(is_readable), "all can be read");
+                }
+                Without::Text(text) if go.iter().all(|goes| *goes) => prop_assert_eq!(text, before),
+                Without::Text(None) => {}
+                Without::Text(Some(text)) => {
+                    let now = read("p", &Some(Arc::new(text)), true).expect("it can be read");
+                    // Of what the first has changed in sections with a name, the values are those from before.
+                    let (Some(was), Some(is)) = (read("p", &states[0], true), read("p", &states[1], true)) else {
+                        return Ok(());
+                    };
+                    for change in crate::log::compare_packages(&was, &is) {
+                        let is_named = |package: &Package| {
+                            package.section(&change.section).is_none_or(|section| !section.is_anonymous())
+                        };
+                        let whole = matches!(change.what, What::Moved { .. });
+                        if whole || !is_named(&was) || !is_named(&is) {
+                            continue;
+                        }
+                        let place = (change.section.clone(), change.option.clone());
+                        let content = |package: &Package| crate::conflict::content(package, &place);
+                        prop_assert_eq!(content(&now), content(&was), "{:?}", change);
+                    }
+                }
+            }
+        }
+    }
+}
