@@ -262,6 +262,9 @@ typedef struct {
 
 // How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
 // sizeof(cms_options), then what you want to be different. Strings are copied; an empty one is as good as NULL.
+// Where the store has a policy (section `store` of the package `cms`), log_limit, durability and text_delay change
+// it only where they are stricter, or where the user owns the configuration directory; verify_timeout does not.
+// In safe mode, by the policy or by CMS_SAFE_MODE=1, whatever writes is CMS_ERR_PERMISSION.
 typedef struct {
     // sizeof(cms_options): tells which members there are, to a library of any version.
     size_t size;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs the unit tests on machines other than this one, under qemu: two of 32 bits, and one that is big-endian.
 # A map that was written on x86-64 is read there, and the same map is made there, byte by byte. For machines that Rust
-# has no standard library for, it is built from its source, and with it the library alone, without running it.
+# has no standard library for, it is built from its source, and with it the library alone, without running it (M31: MIPS
+# has no atomic numbers of 64 bits).
 #
 # What is missing is installed, with apt and rustup; what is not to be had is skipped, with a message.
 # Knobs: CROSS (some of the targets below), CARGO, CROSS_TESTS (a filter of tests; all).

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the command and the library as they are shipped in two folders of different names, and compares them byte for
-# byte; nothing of what is built may hold a path of this machine.
+# byte; nothing of what is built may hold a path of this machine (M32).
 #
 # Knobs: MAKE, REPRODUCIBLE (the goals: target/bin/cms lib), TMPDIR (where the folders are).
 set -u

@@ -50,7 +50,8 @@ def open(
     A directory that is not given is that of the variable CMS_CONFIG_DIR, CMS_SAVE_DIR, CMS_RUN_DIR or
     CMS_STATE_DIR, else that of the system. `private` keeps maps to this process; commits of others are then seen
     after `refresh`. `map_limit` is how many bytes the map of a package may have, 0 for any number. `source` is what
-    the history shows changes were made through, else "python-pid-" and the number of the process. `log_limit` is how many bytes of the log are kept, 0 for 4 MiB.
+    the history shows changes were made through, else "python-pid-" and the number of the process. `log_limit` is how
+    many bytes of the log are kept, 0 for 4 MiB.
 
     `durability` is what commits survive: "full" (a power cut, and the default), "log" (the same, and the texts are
     written later: one sync instead of three) or "none" (the end of the process: a power cut may take the last
@@ -59,6 +60,9 @@ def open(
     as `flush` and `close` do.
 
     `verify_timeout` is for how many seconds a commit waits for those who verify it, 0 for 5.
+
+    Where the store has a policy (section `store` of the package `cms`), these change it only where they are stricter,
+    or where the user owns the configuration directory. In safe mode whatever writes raises `PermissionDenied`.
     """
     paths = (config_dir, save_dir, run_dir, state_dir)
     raw = [None if path is None else os.fsencode(path) for path in paths]
