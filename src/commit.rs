@@ -20,7 +20,6 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::files::{Identity, OpenFile};
 use crate::ledger::{Entry, Ledger, Why};
 use crate::package::Package;
 use crate::replace::{Draft, Reading};
@@ -67,8 +66,6 @@ pub(crate) struct Part<'p> {
     pub step: Option<Step>,
     pub text: Arc<Vec<u8>>,
     pub draft: Draft,
-    /// The file whose place it takes, which stays locked until it has: so nobody leaves its text behind a log meanwhile.
-    pub _locked: Option<OpenFile>,
 }
 
 impl Part<'_> {
@@ -170,17 +167,14 @@ impl Store {
         form: Form,
         edit: &mut impl FnMut(&mut Package) -> Result<R>,
     ) -> Result<Option<(Part<'p>, R)>> {
-        let Some(Reading { identity, text, locked }) = self.read_current(&place.path)? else {
-            return Ok(None);
-        };
+        let Some(Reading { old: file, text }) = self.read_current(&place.path)? else { return Ok(None) };
         let old = self.look(ledger, place, text)?;
         let mut package = old.package.clone();
         let result = edit(&mut package)?;
         let (text, step) = self.write(form, &old, &package)?;
         self.check_limit(&place.name, &package, &text)?;
-        let draft = self.draft(&place.path, &text, Some(identity))?;
-        let before = Some(old.text().clone());
-        Ok(Some((Part { place, before, step, text, draft, _locked: Some(locked) }, result)))
+        let draft = self.draft(&place.path, &text, Some(file))?;
+        Ok(Some((Part { place, before: Some(old.text().clone()), step, text, draft }, result)))
     }
 
     /// Has the log look at a text that was read, and returns what it says.
@@ -221,11 +215,10 @@ impl Store {
         }
         let text = step.new.text().clone();
         self.check_limit(&place.name, &step.new.package, &text)?;
-        let draft = self.draft(&place.path, &text, reading.as_ref().map(|reading| reading.identity))?;
         let before = reading.as_ref().map(|_| old.text().clone());
         let step = Some(step).filter(|_| before.is_some());
-        let locked = reading.map(|reading| reading.locked);
-        Ok(Some(Some(Part { place, before, step, text, draft, _locked: locked })))
+        let draft = self.draft(&place.path, &text, reading.map(|reading| reading.old))?;
+        Ok(Some(Some(Part { place, before, step, text, draft })))
     }
 
     /// Has a transaction verified by those who have asked for it (see `verify`), then as [`Store::put_verified`].
@@ -246,6 +239,9 @@ impl Store {
         parts: Vec<Part<'p>>,
         why: &Why,
     ) -> Result<Outcome<'p>> {
+        if parts.iter().any(|part| part.draft.is_outdated()) {
+            return Ok(Outcome::Again(parts.iter().map(|part| part.place).collect()));
+        }
         let entries: Vec<Entry<'_>> = parts.iter().map(Part::entry).collect();
         let sequence = ledger.commit(&entries, why)?;
         self.put_logged(ledger, parts, sequence, |ledger, parts| {
@@ -287,7 +283,11 @@ impl Store {
         let (mut durable, mut deletes) = (Ok(()), false);
         for part in parts.iter().enumerate().filter(|(index, _)| !again.contains(index)).map(|(_, part)| part)
         {
-            durable = durable.and(self.settle(&part.place.path, &part.draft));
+            let settled = self.settle(&part.place.path, &part.draft);
+            if settled.is_ok() {
+                self.update_displaced(&part.draft, &part.text);
+            }
+            durable = durable.and(settled);
             if part.draft.removes() {
                 deletes = true;
             } else if let Ok(metadata) = part.draft.metadata() {
@@ -322,6 +322,7 @@ impl Store {
         texts: &[Whole],
         why: &Why,
     ) -> Result<Option<u64>> {
+        self.tidy_up(texts.iter().map(|text| &text.place))?;
         let mut parts = Vec::with_capacity(texts.len());
         for Whole { place, expected, text } in texts {
             let Some(reading) = self.read_if_there(&place.path)? else { return Ok(None) };
@@ -333,15 +334,14 @@ impl Store {
             if expected.as_ref().is_some_and(|expected| expected.as_ref() != there) {
                 return Err(keeps_changing(&place.name));
             }
-            let old = reading.as_ref().map(|reading| reading.identity);
-            let draft = match (text, old) {
-                (Some(text), old) => self.draft(&place.path, text, old)?,
-                (None, Some(old)) => self.removal(&place.path, old)?,
+            let (file, before) = reading.map(|reading| (reading.old, Arc::new(reading.text))).unzip();
+            let draft = match (text, file) {
+                (Some(text), file) => self.draft(&place.path, text, file)?,
+                (None, Some(file)) => self.removal(&place.path, file)?,
                 (None, None) => continue,
             };
-            let (before, _locked) = reading.map(|reading| (Arc::new(reading.text), reading.locked)).unzip();
             let text = text.clone().unwrap_or_default();
-            parts.push(Part { place, before, step: None, text, draft, _locked });
+            parts.push(Part { place, before, step: None, text, draft });
         }
         match self.put_in_place(ledger, parts, why)? {
             Outcome::Done(revision) => Ok(Some(revision.unwrap_or(0))),
@@ -358,8 +358,8 @@ impl Store {
                 Some(_) if part.draft.removes() => self.bring_back(&part.draft),
                 Some(before) => part
                     .draft
-                    .metadata()
-                    .and_then(|placed| self.draft(path, before, Some(Identity::of(&placed))))
+                    .placed()
+                    .and_then(|placed| self.draft(path, before, Some(placed)))
                     .and_then(|mut draft| Ok((self.put(&mut draft)?, draft)))
                     .is_ok_and(|(put, draft)| put && self.settle(path, &draft).is_ok()),
                 None => self.options.files.remove(path).is_ok() && self.settle(path, &part.draft).is_ok(),
@@ -381,11 +381,10 @@ impl Store {
         attempt(place, || {
             let Some(reading) = self.read_current(&place.path)? else { return Ok(None) };
             ledger.look(place, &reading.text)?;
-            let before = Arc::new(reading.text);
+            let (file, before) = (reading.old, Arc::new(reading.text));
             let text = Arc::new(crate::text::format(&before)?);
-            let draft = self.draft(&place.path, &text, Some(reading.identity))?;
-            let _locked = Some(reading.locked);
-            let part = Part { place, before: Some(before), step: None, text, draft, _locked };
+            let draft = self.draft(&place.path, &text, Some(file))?;
+            let part = Part { place, before: Some(before), step: None, text, draft };
             let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
             Ok(matches!(outcome, Outcome::Done(_)).then_some(()))
         })
@@ -419,10 +418,9 @@ impl Store {
             };
             let staging = self.staging(&place, &self.dirs().save.path);
             let locked = staging.lock()?;
-            let draft = self.draft(&place.path, &text, reading.as_ref().map(|reading| reading.identity))?;
-            let (before, _locked) = reading.map(|reading| (Arc::new(reading.text), reading.locked)).unzip();
-            let text = text.clone();
-            let part = Part { place: &place, before, step: None, text, draft, _locked };
+            let (file, before) = reading.map(|reading| (reading.old, Arc::new(reading.text))).unzip();
+            let draft = self.draft(&place.path, &text, file)?;
+            let part = Part { place: &place, before, step: None, text: text.clone(), draft };
             let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
             if !matches!(outcome, Outcome::Done(_)) {
                 return Ok(None);

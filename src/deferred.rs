@@ -173,8 +173,8 @@ impl Store {
         if !is_ours {
             return Ok(None);
         }
-        let Some(Reading { text, locked, .. }) = self.read_current(&place.path)? else { return Ok(None) };
-        let file = locked.file.metadata().map_err(Error::io("read", &place.path))?;
+        let Some(Reading { text, old }) = self.read_current(&place.path)? else { return Ok(None) };
+        let file = old.open.file.metadata().map_err(Error::io("read", &place.path))?;
         let in_place = Source::of(&file, &text, of_text(&text));
         let now = match behind {
             // Another has left it for later.

@@ -11,10 +11,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::commit::{Outcome, Part};
 use crate::error::{Error, Result};
-use crate::files::{Identity, OpenFile};
 use crate::ledger::{Entry, Ledger, Why};
 use crate::package::Touched;
-use crate::replace::Reading;
+use crate::replace::{OldFile, Reading};
 use crate::step::{Change, Known, Step};
 use crate::store::{Place, Store};
 
@@ -130,7 +129,7 @@ impl<'g, F> Joint<'g, F> {
 type Accepted<'g> = (&'g Request, Vec<Step>);
 
 /// A file that is locked, and what it was when it was read.
-type Held = (Identity, OpenFile);
+type Held = OldFile;
 
 /// What is left to be done alone.
 type Left<'g> = Vec<(&'g Request, Vec<&'g Change>)>;
@@ -216,15 +215,16 @@ impl Store {
         for joint in joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)) {
             parts.push(self.joint_part(joint)?);
         }
+        if parts.iter().any(|part| part.draft.is_outdated()) {
+            return Ok(alone(accepted.iter().map(|(request, _)| *request)));
+        }
         self.put_group(ledger, &accepted, parts)
     }
 
     fn joint<'g>(&self, ledger: &mut Ledger<'_>, place: &'g Place) -> Result<Option<Joint<'g, Held>>> {
-        let Some(Reading { identity, text, locked }) = self.read_current(&place.path)? else {
-            return Ok(None);
-        };
+        let Some(Reading { old: file, text }) = self.read_current(&place.path)? else { return Ok(None) };
         let old = self.look(ledger, place, text)?;
-        Ok(Some(Joint::new(place, old, (identity, locked))))
+        Ok(Some(Joint::new(place, old, file)))
     }
 
     /// Applies the transactions one after the other, and answers those that are refused. Returns the others.
@@ -263,12 +263,12 @@ impl Store {
     }
 
     fn joint_part<'g>(&self, joint: Joint<'g, Held>) -> Result<Part<'g>> {
-        let Joint { place, file: (identity, locked), old, now, touched } = joint;
-        let draft = self.draft(&place.path, now.text(), Some(identity))?;
+        let Joint { place, file, old, now, touched } = joint;
+        let draft = self.draft(&place.path, now.text(), Some(file))?;
         let (before, text) = (Some(old.text().clone()), now.text().clone());
         // Each transaction has its own hunks and changes.
         let step = Step { old, new: now, hunks: Vec::new(), changes: Vec::new(), touched };
-        Ok(Part { place, before, step: Some(step), text, draft, _locked: Some(locked) })
+        Ok(Part { place, before, step: Some(step), text, draft })
     }
 
     /// Logs the transactions of a group, and puts what they lead to in place.

@@ -4,26 +4,32 @@
 //! Then the two are swapped. If what comes out is not the file that was read, an editor has saved in between: they
 //! are swapped back, so that what it has written is not lost.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::file_name;
-use crate::files::{Identity, OpenFile, PAUSES, Wait};
+use crate::files::{FileId, Identity, OpenFile, PAUSES, Wait};
 use crate::lock::{PackageLock, holder_of_file};
 use crate::store::{Place, Store};
 
 /// A package file that is locked, and was read.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    pub locked: OpenFile,
-    pub identity: Identity,
+    pub old: OldFile,
     pub text: Vec<u8>,
+}
+
+/// A package file that is to be replaced. It stays locked until it is: so a stock uci waits which has opened it, and
+/// nobody leaves its text behind a log meanwhile.
+#[derive(Debug)]
+pub(crate) struct OldFile {
+    pub open: OpenFile,
+    pub identity: Identity,
 }
 
 /// A temporary file, to be put in place of another. It goes when it is dropped before that.
@@ -33,23 +39,36 @@ pub(crate) struct Draft {
     /// The file whose place it is to take, symbolic links followed.
     real: PathBuf,
     /// What is expected there; `None`: nothing.
-    old: Option<Identity>,
+    old: Option<OldFile>,
     placed: bool,
     /// Whether its place is to survive a power cut; what it holds does in any case.
     durable: bool,
     /// Whether nothing is to take the place: then the temporary file is where the one that goes is moved to.
     removes: bool,
+    /// Whether another file has taken the place already.
+    is_outdated: bool,
 }
 
 impl Draft {
     /// Returns the identity of the file whose place it is to take.
     pub fn old(&self) -> Option<Identity> {
-        self.old
+        self.old.as_ref().map(|old| old.identity)
+    }
+
+    /// Returns the file in place once this one was put there, for who is to replace it again.
+    pub fn placed(&self) -> Result<OldFile> {
+        let open = self.new.another().map_err(Error::io("read", &self.real))?;
+        Ok(OldFile { open, identity: Identity::of(&self.metadata()?) })
     }
 
     /// Reports whether it stands where it is to stand.
     pub fn is_placed(&self) -> bool {
         self.placed
+    }
+
+    /// Reports whether another file has taken the place since the text was read.
+    pub fn is_outdated(&self) -> bool {
+        self.is_outdated
     }
 
     /// Reports whether it takes a file away, and puts nothing in its place.
@@ -95,7 +114,7 @@ impl Store {
         let before = identity()?;
         let text = self.options.files.read(&open).map_err(Error::io("read", path))?;
         let same = identity()? == before;
-        Ok(same.then_some(Reading { locked: open, identity: before, text }))
+        Ok(same.then_some(Reading { old: OldFile { open, identity: before }, text }))
     }
 
     /// As [`Store::read_current`], of a file that need not be there: then what was read is `None`.
@@ -124,36 +143,50 @@ impl Store {
         }
     }
 
+    /// Locks the file again that a draft is to replace, for itself or to be read by others as well.
+    pub(crate) fn lock_old_file(&self, draft: &Draft, exclusive: bool) -> Result<()> {
+        let Some(OldFile { open, .. }) = &draft.old else { return Ok(()) };
+        let (waited, path) = (self.options.lock_timeout, draft.real.clone());
+        match self.options.files.lock(open, exclusive, Instant::now() + waited) {
+            Ok(Wait::TimedOut) => Err(Error::Locked { path, holder: holder_of_file(open), waited }),
+            locked => locked.map(|_| ()).map_err(Error::io("lock", path)),
+        }
+    }
+
     /// Writes what is to take the place of the file at `path`, whose identity was `old` when it was read.
-    pub(crate) fn draft(&self, path: &Path, text: &[u8], old: Option<Identity>) -> Result<Draft> {
-        let real = match old {
+    pub(crate) fn draft(&self, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
+        let real = match &old {
             Some(_) => std::fs::canonicalize(path).map_err(Error::io("find", path))?,
             None => path.to_path_buf(),
         };
+        let beside = Beside::list_at_rest(&real);
+        // Nobody else puts a file in place of this one now.
+        beside.leftovers.iter().for_each(|path| self.remove_leftover(path));
         let dir = real.parent().unwrap_or(Path::new("."));
         let stem = real.file_name().unwrap_or_default().to_string_lossy();
         let new = self.create_locked(dir, &stem).map_err(Error::io("create a file beside", &real))?;
         let durable = self.is_durable(path);
-        let draft = Draft { new, real, old, placed: false, durable, removes: false };
+        let is_outdated = beside.has_waited && old.as_ref().is_some_and(|old| !old.open.is_at_path());
+        let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
         self.fill(&draft, text)?;
         Ok(draft)
     }
 
-    /// Prepares to take away the file at `path`, whose identity was `old` when it was read. Of a symbolic link, that
-    /// goes and not what it leads to.
-    pub(crate) fn removal(&self, path: &Path, old: Identity) -> Result<Draft> {
+    /// Prepares to take away the file at `path`. Of a symbolic link, that goes and not what it leads to.
+    pub(crate) fn removal(&self, path: &Path, old: OldFile) -> Result<Draft> {
         let (real, dir) = (path.to_path_buf(), path.parent().unwrap_or(Path::new(".")));
         let stem = real.file_name().unwrap_or_default().to_string_lossy();
         let new = self.create_locked(dir, &stem).map_err(Error::io("create a file beside", &real))?;
         let durable = self.is_durable(path);
-        Ok(Draft { new, real, old: Some(old), placed: false, durable, removes: true })
+        Ok(Draft { new, real, old: Some(old), placed: false, durable, removes: true, is_outdated: false })
     }
 
     /// Moves away the file that a removal is about; `false` if the file there is not the one expected.
     fn take_away(&self, draft: &Draft) -> Result<bool> {
         let (files, aside, real) = (&self.options.files, &draft.new.path, &draft.real);
-        let is_old =
-            |path: &Path| std::fs::metadata(path).is_ok_and(|found| Some(Identity::of(&found)) == draft.old);
+        let is_old = |path: &Path| {
+            std::fs::metadata(path).is_ok_and(|found| Some(Identity::of(&found)) == draft.old())
+        };
         if !is_old(real) {
             return Ok(false);
         }
@@ -163,9 +196,7 @@ impl Store {
         }
         // Someone saved the file at the very last moment: it goes back, unless someone has saved it again.
         match files.rename_new(aside, real) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                Err(Error::io("rename", real)(error))
-            }
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(Error::io("rename", real)(error)),
             _ => Ok(false),
         }
     }
@@ -177,28 +208,24 @@ impl Store {
         files.rename_new(&draft.new.path, &draft.real).is_ok() && files.sync_dir(dir).is_ok()
     }
 
-    /// Takes a temporary file that a crash has left, and that holds the right text, for what is to take the place
-    /// of the file at `path`: the journal of staged changes knows it.
-    pub(crate) fn find_draft(
-        &self,
-        path: &Path,
-        old: Option<Identity>,
-        is_right: impl Fn(&[u8]) -> bool,
-    ) -> Result<Option<Draft>> {
+    /// As [`Store::draft`], but a temporary file that a crash has left is taken if it holds the text: the journal of
+    /// staged changes knows it.
+    pub(crate) fn draft_again(&self, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
         let files = &self.options.files;
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let durable = self.is_durable(path);
-        for path in leftovers([real.as_path()]) {
-            let Ok(new) = files.open_to_write(&path) else { continue };
+        for leftover in Beside::list(&real).leftovers {
+            let Ok(new) = files.open_to_write(&leftover) else { continue };
             let ours = matches!(files.lock(&new, true, Instant::now()), Ok(Wait::Held));
-            if ours && files.read(&new).is_ok_and(|text| is_right(&text)) {
+            if ours && files.read(&new).is_ok_and(|found| found == text) {
                 // Whoever wrote it may have died before it had its attributes, or was durable.
-                let draft = Draft { new, real, old, placed: false, durable, removes: false };
+                let durable = self.is_durable(path);
+                let is_outdated = false;
+                let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
                 self.finish_draft(&draft)?;
-                return Ok(Some(draft));
+                return Ok(draft);
             }
         }
-        Ok(None)
+        self.draft(path, text, old)
     }
 
     /// Reports whether the text of the package at a path is to survive a power cut.
@@ -244,7 +271,7 @@ impl Store {
     pub(crate) fn put(&self, draft: &mut Draft) -> Result<bool> {
         draft.placed = match draft.removes {
             true => self.take_away(draft)?,
-            false => self.swap(&draft.new, &draft.real, draft.old)?,
+            false => self.swap(&draft.new, &draft.real, draft.old())?,
         };
         Ok(draft.placed)
     }
@@ -261,18 +288,30 @@ impl Store {
         if Identity::at(real) != Some(old) {
             return Ok(false);
         }
-        if !files.exchange(&new.path, real).map_err(Error::io("rename", real))? {
-            files.rename(&new.path, real).map_err(Error::io("rename", real))?;
-            return Ok(true);
+        match files.exchange(&new.path, real) {
+            Ok(true) => {}
+            Ok(false) => {
+                files.rename(&new.path, real).map_err(Error::io("rename", real))?;
+                return Ok(true);
+            }
+            // Someone has just removed the package.
+            Err(error) if error.kind() == ErrorKind::NotFound && new.is_at_path() => return Ok(false),
+            Err(error) => return Err(Error::io("rename", real)(error)),
         }
         if Identity::at(&new.path) == Some(old) {
             return Ok(true);
         }
         // Someone saved the file at the very last moment: what we displaced goes back.
-        let mine = new.file.metadata().map_err(Error::io("read", &new.path))?;
         loop {
-            files.exchange(&new.path, real).map_err(Error::io("rename", real))?;
-            if Identity::at(&new.path).is_none_or(|found| found.inode == Identity::of(&mine).inode) {
+            match files.exchange(&new.path, real) {
+                Ok(_) => {}
+                // What was displaced is gone, or the package is: the file that stands there decides.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Ok(FileId::at(real) == Some(new.id));
+                }
+                Err(error) => return Err(Error::io("rename", real)(error)),
+            }
+            if FileId::at(&new.path).is_none_or(|found| found == new.id) {
                 return Ok(false);
             }
         }
@@ -295,63 +334,112 @@ impl Store {
         synced.map_err(|source| Error::NotDurable { path: path.into(), source })
     }
 
-    /// Makes durable what another has put in place of a package file before it died.
+    /// Writes the new text into the file that was displaced as well. A stock uci that has opened that one waits for
+    /// its lock, and goes on from what it reads there then: without this it would take back the commit.
+    ///
+    /// Only where the new file stays in place whatever happens, and nobody has another link to the old one.
+    pub(crate) fn update_displaced(&self, draft: &Draft, text: &[u8]) {
+        use std::os::unix::fs::MetadataExt;
+        let (files, Some(old)) = (&self.options.files, &draft.old) else { return };
+        if draft.removes || !draft.durable || !old.open.file.metadata().is_ok_and(|found| found.nlink() == 0)
+        {
+            return;
+        }
+        let written =
+            files.write_at(&old.open, text, 0).and_then(|()| files.truncate(&old.open, text.len() as u64));
+        if written.is_err() {
+            // Half a text must not be taken for a whole one; this is none, wherever it ends.
+            let _ = std::os::unix::fs::FileExt::write_all_at(&old.open.file, b"!\n", 0);
+        }
+    }
+
+    /// Makes durable what another has put in place of a package file before it died, and removes what it has left.
+    /// For who has locked the file.
     pub(crate) fn settle_for_another(&self, place: &Place) -> Result<()> {
         let real = std::fs::canonicalize(&place.path).unwrap_or_else(|_| place.path.clone());
         let dir = real.parent().unwrap_or(Path::new("."));
         self.options.files.sync_dir(dir).map_err(Error::io("sync", dir))?;
-        self.tidy_up([place])
+        self.tidy_up([place])?;
+        Beside::list(&real).leftovers.iter().for_each(|path| self.remove_leftover(path));
+        Ok(())
     }
 
-    /// Puts things in order after a crash, under the locks of these packages: delta files whose changes are in the
-    /// text, and temporary files. In this order, as the temporary files tell what became of a commit.
+    /// Takes what is in the texts already out of the delta files of these packages, as a commit that a crash has
+    /// interrupted has left them. For who has their locks, before anything else is done with the packages: the
+    /// temporary files beside them tell what became of that commit, and go with the next draft.
     pub(crate) fn tidy_up<'p>(&self, places: impl IntoIterator<Item = &'p Place>) -> Result<()> {
-        let mut paths = Vec::new();
         for place in places {
             let staging = self.staging(place, &self.dirs().save.path);
             if place.staged && staging.has_journal() {
                 staging.lock()?;
             }
-            paths.push(place.path.as_path());
         }
-        self.remove_leftovers(paths);
         Ok(())
     }
 
-    /// Removes temporary files of these packages that a crash has left. One that is locked is in use.
-    pub(crate) fn remove_leftovers<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) {
-        for path in leftovers(paths) {
-            let Ok(open) = self.options.files.open(&path) else { continue };
-            if matches!(self.options.files.lock(&open, true, Instant::now()), Ok(Wait::Held)) {
-                let _ = self.options.files.remove(&open.path);
+    /// Removes a temporary file that a crash has left; one that is locked is in use.
+    ///
+    /// For who has locked the package file itself, as everybody has who puts another in its place, whatever the
+    /// directory of its other locks is: between the two swaps of one who gives way to an editor, what the editor has
+    /// saved stands under such a name, and nobody locks it.
+    fn remove_leftover(&self, path: &Path) {
+        let files = &self.options.files;
+        let Ok(open) = files.open(path) else { return };
+        if matches!(files.lock(&open, true, Instant::now()), Ok(Wait::Held)) {
+            let _ = files.remove(path);
+        }
+    }
+}
+
+/// How long it takes a stock uci at the most to rename its new file, once it has released its lock.
+const STOCK_RENAMES: Duration = Duration::from_millis(500);
+
+/// The temporary files beside a package file.
+#[derive(Debug, Default)]
+struct Beside {
+    /// Ours, named as by [`crate::files::Files::create_unique`].
+    leftovers: Vec<PathBuf>,
+    /// Those of stock uci.
+    stock: Vec<PathBuf>,
+    /// Whether a stock uci was waited for.
+    has_waited: bool,
+}
+
+impl Beside {
+    fn list(real: &Path) -> Self {
+        let mut beside = Self::default();
+        let (Some(dir), Some(name)) = (real.parent(), real.file_name()) else { return beside };
+        let (ours, theirs) = (file_name::hidden(name, ".cms-"), file_name::hidden(name, ".uci-"));
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.as_bytes().starts_with(ours.as_bytes()) {
+                beside.leftovers.push(entry.path());
+            } else if name.as_bytes().starts_with(theirs.as_bytes()) {
+                beside.stock.push(entry.path());
             }
         }
+        beside
     }
-}
 
-/// Lists the temporary files beside package files. Each directory is read once.
-fn leftovers<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Vec<PathBuf> {
-    let mut stems: BTreeMap<PathBuf, BTreeSet<OsString>> = BTreeMap::new();
-    for path in paths {
-        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        if let (Some(dir), Some(name)) = (real.parent(), real.file_name()) {
-            let stem = file_name::shortened(name).into_owned();
-            stems.entry(dir.to_path_buf()).or_default().insert(stem);
+    /// As [`Beside::list`], once no stock uci is about to rename a file any more. One that was stopped, or has died, is
+    /// not waited for.
+    fn list_at_rest(real: &Path) -> Self {
+        let start = Instant::now();
+        let mut beside = Self::list(real);
+        while beside.is_stock_renaming() && start.elapsed() < STOCK_RENAMES {
+            std::thread::sleep(STOCK_RENAMES / 1000);
+            beside = Self { has_waited: true, ..Self::list(real) };
         }
+        beside
     }
-    let mut found = Vec::new();
-    for (dir, stems) in stems {
-        let Ok(entries) = std::fs::read_dir(dir) else { continue };
-        found.extend(
-            entries.flatten().filter(|entry| is_leftover(&entry.file_name(), &stems)).map(|e| e.path()),
-        );
-    }
-    found
-}
 
-/// Reports whether a file is named as [`crate::files::Files::create_unique`] names those of one of the stems.
-fn is_leftover(name: &OsStr, stems: &BTreeSet<OsString>) -> bool {
-    let name = name.as_bytes();
-    let end = memchr::memmem::rfind(name, b".cms-").filter(|_| name.starts_with(b"."));
-    end.is_some_and(|end| end > 1 && stems.contains(OsStr::from_bytes(&name[1..end])))
+    /// Reports whether a stock uci is about to rename its new file over the package: it has one while it holds the
+    /// lock of the package, and renames it right after that is released.
+    fn is_stock_renaming(&self) -> bool {
+        let is_new = |path: &PathBuf| {
+            let found = std::fs::symlink_metadata(path).and_then(|found| found.modified());
+            found.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age < STOCK_RENAMES))
+        };
+        self.stock.iter().any(is_new)
+    }
 }

@@ -70,22 +70,6 @@ impl Store {
         Ok(parse(name.as_bytes(), text, &options)?.package)
     }
 
-    /// Reads the text of a package and the attributes it had all the while.
-    pub(crate) fn read_settled(&self, place: &Place) -> Result<(Arc<Vec<u8>>, Metadata)> {
-        let files = &self.options().files;
-        for _ in 0..100 {
-            let open = files.open_package(&place.path).map_err(Error::io("open", &place.path))?;
-            let before = open.file.metadata().map_err(Error::io("read", &place.path))?;
-            let text = files.read(&open).map_err(Error::io("read", &place.path))?;
-            let after = open.file.metadata().map_err(Error::io("read", &place.path))?;
-            if crate::files::Identity::of(&before) == crate::files::Identity::of(&after) {
-                return Ok((Arc::new(text), after));
-            }
-        }
-        let why = "the file kept changing while it was being read".to_owned();
-        Err(Error::Conflict { key: place.name.clone(), why })
-    }
-
     /// Makes a map of a package for this process alone.
     pub(crate) fn private_map(&self, place: &Place, seed: u64, base: Seq) -> Result<Map> {
         self.await_text(&place.path)?;

@@ -281,7 +281,7 @@ impl Store {
         }
         // With the delta file locked, its journal was seen to already.
         match &locked {
-            Some(_) => self.remove_leftovers([place.path.as_path()]),
+            Some(_) => {}
             None => self.tidy_up([place])?,
         }
         let mut package = old.package.clone();
@@ -318,10 +318,10 @@ impl Store {
         if !outcome.written {
             return Ok(Some((outcome, (None, file))));
         }
-        let draft = self.draft(&place.path, &text, reading.as_ref().map(|reading| reading.identity))?;
         let before = reading.as_ref().map(|_| old.text().clone());
         let step = step.filter(|_| before.is_some());
-        let part = Part { place, before, step, text, draft, _locked: reading.map(|reading| reading.locked) };
+        let draft = self.draft(&place.path, &text, reading.map(|reading| reading.old))?;
+        let part = Part { place, before, step, text, draft };
         Ok(Some((outcome, (Some(part), file))))
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::conflict;
 use crate::delta::{Delta, DeltaKind};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::{self, Content, Digest, Hunk, KeyChange, Log, What};
 use crate::map::check_option;
 use crate::name::{MAX_NAME, MAX_VALUE, is_value};
@@ -118,11 +118,7 @@ impl Store {
     ///
     /// As for [`Store::load_committed`].
     pub(crate) fn load_known(&self, place: &Place, shown: Option<Digest>) -> Result<Arc<Known>> {
-        let files = &self.options.files;
-        let read = || {
-            let open = files.open_package(&place.path).map_err(Error::io("open", &place.path))?;
-            files.read(&open).map_err(Error::io("read", &place.path))
-        };
+        let read = || self.read_steady(place).map(|(text, _)| text);
         if let Some(shown) = shown {
             // Others have gone on from what was known, or from what is in the file.
             let followed = match self.last_known(place) {

@@ -1,17 +1,19 @@
 //! A store: the packages of a configuration directory and the changes staged for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::deferred::Deferred;
 use crate::delta::{Delta, DeltaKind};
 use crate::dirs::{DirOptions, Dirs};
 use crate::durability::Durability;
 use crate::error::{Code, Error, Result};
-use crate::files::{FileId, Files};
+use crate::files::{FileId, Files, Identity, Wait};
 use crate::group::Queue;
 use crate::listing::{Found, names_package};
 use crate::lock::Locks;
@@ -354,11 +356,37 @@ impl Store {
             }
             self.await_text(&place.path)?;
         }
-        let files = &self.options.files;
-        let open = files.open_package(&place.path).map_err(Error::io("open", &place.path))?;
-        let text = files.read(&open).map_err(Error::io("read", &place.path))?;
+        let (text, _) = self.read_steady(&place)?;
         let (package, errors) = self.parse(&place, text)?;
         Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors })
+    }
+
+    /// Reads the text of a package, and the attributes it had all the while.
+    pub(crate) fn read_settled(&self, place: &Place) -> Result<(Arc<Vec<u8>>, Metadata)> {
+        self.read_steady(place).map(|(text, found)| (Arc::new(text), found))
+    }
+
+    /// As [`Store::read_settled`]. It is never a mixture of two texts, though it takes no lock.
+    pub(crate) fn read_steady(&self, place: &Place) -> Result<(Vec<u8>, Metadata)> {
+        let (files, path) = (&self.options.files, &place.path);
+        for _ in 0..100 {
+            let open = files.open_package(path).map_err(Error::io("open", path))?;
+            let look = || open.file.metadata().map_err(Error::io("read", path));
+            let read = || files.read(&open).map_err(Error::io("read", path));
+            let (before, text, after) = (look()?, read()?, look()?);
+            if after.nlink() == 0 {
+                // Who has replaced it may be writing the new text into it, whatever its times say; see
+                // `Store::update_displaced`.
+                let locked = files.lock(&open, false, Instant::now() + self.options.lock_timeout);
+                if locked.map_err(Error::io("lock", path))? == Wait::Held {
+                    return Ok((read()?, look()?));
+                }
+            } else if Identity::of(&before) == Identity::of(&after) {
+                return Ok((text, after));
+            }
+        }
+        let why = "the file kept changing while it was being read".to_owned();
+        Err(Error::Conflict { key: place.name.clone(), why })
     }
 
     pub(crate) fn parse(&self, place: &Place, text: Vec<u8>) -> Result<(Package, Vec<ParseError>)> {

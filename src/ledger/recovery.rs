@@ -98,40 +98,38 @@ impl Store {
                 done.checked_sub(1).and_then(|last| steps.get(last)).map(|step| step.left()) == Some(present)
                     || steps.get(*done).is_some_and(|step| step.before == present && !step.unknown)
             });
-            let (old, before) = match reading.as_ref() {
-                Some(reading) => (Some(reading.identity), reading.text.clone()),
-                None => (None, Vec::new()),
-            };
+            let (old, before) = reading.map(|reading| (reading.old, reading.text)).unzip();
+            let (is_there, before) = (old.is_some(), before.unwrap_or_default());
             let left = done.map_or(&[][..], |done| &steps[done..]);
-            if let (Some(old), Some(true)) = (old, left.last().map(|last| last.deleted)) {
-                let mut removal = self.removal(&place.path, old)?;
-                if !self.put(&mut removal)? {
-                    continue;
+            let old = match old {
+                Some(old) if left.last().is_some_and(|last| last.deleted) => {
+                    let mut removal = self.removal(&place.path, old)?;
+                    if !self.put(&mut removal)? {
+                        continue;
+                    }
+                    self.settle(&place.path, &removal)?;
+                    return self.tidy_up([&place]).map(|()| true);
                 }
-                self.settle(&place.path, &removal)?;
-                return self.tidy_up([&place]).map(|()| true);
-            }
+                old => old,
+            };
             let is_deletion = steps.last().is_some_and(|last| last.deleted);
             let text = match done {
                 Some(_) => self.after(&place, left, before.clone()).filter(|_| !left.is_empty()),
                 // No transaction has left nothing at all, so a crash has taken what was written.
-                None if reading.is_some() && before.is_empty() && !is_deletion => {
+                None if is_there && before.is_empty() && !is_deletion => {
                     self.logged_texts(&place, steps)?.map(|(_, ours)| ours)
                 }
-                None if reading.is_some() && !is_deletion => self.reconciled(&place, steps, &before)?,
+                None if is_there && !is_deletion => self.reconciled(&place, steps, &before)?,
                 None => None,
             };
             let Some(text) = text.filter(|text| old.is_none() || *text != before) else {
                 // It is in place, but whoever has put it there may have died before that was durable.
                 return self.settle_for_another(&place).map(|()| false);
             };
-            let is_right = |found: &[u8]| found == text;
-            let mut draft = match self.find_draft(&place.path, old, is_right)? {
-                Some(draft) => draft,
-                None => self.draft(&place.path, &text, old)?,
-            };
+            let mut draft = self.draft_again(&place.path, &text, old)?;
             if self.put(&mut draft)? {
                 self.settle(&place.path, &draft)?;
+                self.update_displaced(&draft, &text);
                 self.tidy_up([&place])?;
                 let metadata = draft.metadata()?;
                 self.keep_attributes(&[(name.to_owned(), metadata.clone())]);

@@ -137,15 +137,24 @@ impl Store {
             return Ok(());
         }
         parts.iter().for_each(|part| self.let_read(part.place));
+        // They may read the packages with stock uci, which waits for these locks.
+        self.lock_old_files(parts, false)?;
         let changes = parts.iter().filter(|part| self.is_verified(part.place));
         let changes = changes.map(|part| (part.place.name.clone(), self.key_changes(part))).collect();
         let record = self.proposal(changes, why);
         let verdicts = inquiry::ask(&rosters, &record, self.settings().verify_timeout, false);
+        self.lock_old_files(parts, true)?;
         let refused = verdicts.into_iter().find_map(|verdict| Some((verdict.verifier, verdict.refusal?)));
         match refused {
             Some((by, reason)) => Err(Error::Refused { program: by.program, pid: by.pid, reason }),
             None => Ok(()),
         }
+    }
+
+    /// Locks the files that are to be replaced so that others may read them, or so that they may not. In between
+    /// others may have written to them, which is seen when they are replaced.
+    fn lock_old_files(&self, parts: &[Part<'_>], exclusive: bool) -> Result<()> {
+        parts.iter().try_for_each(|part| self.lock_old_file(&part.draft, exclusive))
     }
 
     /// Reports whether transactions of a package are verified: of one that is in the configuration directory, also by

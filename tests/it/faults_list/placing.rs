@@ -1,11 +1,15 @@
 //! Opening, locking, and putting texts in place.
 
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::{DirOptions, Dirs, Durability, Live, Options};
+use cms::files::{Call, Files, Probe};
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Error, Form, Live, Options, Store};
 use tempfile::TempDir;
 
 const TEXT: &str = "config t 'x'\n\toption o '1'\n";
@@ -334,4 +338,208 @@ fn x_h6_a_running_program_commits_again_after_the_state_directory_was_removed() 
         bench.cms(&["audit", "verify"]).ok();
         assert_eq!(std::fs::metadata(bench.log()).expect("a log").permissions().mode() & 0o777, 0o700);
     }
+}
+
+/// Calls a function before the given renames of the package file, counted from 0.
+struct AtRename<F: Fn(usize) + Send + Sync> {
+    package: PathBuf,
+    count: AtomicUsize,
+    act: F,
+}
+
+impl<F: Fn(usize) + Send + Sync> Probe for AtRename<F> {
+    fn before(&self, call: Call, path: &Path) -> std::io::Result<usize> {
+        if call == Call::Rename && path == self.package {
+            (self.act)(self.count.fetch_add(1, Ordering::Relaxed));
+        }
+        Ok(usize::MAX)
+    }
+}
+
+fn set_option(store: &Store, option: &[u8], value: &[u8]) -> Result<(), Error> {
+    let set = Delta::new(DeltaKind::Set, b"x", Some(option), Some(value));
+    let edit = |package: &mut cms::Package| package.apply(&set, cms::text::Dialect::Cms).map(|_| ());
+    store.update(&store.place(b"n").expect("a package"), Form::Lossless, edit)
+}
+
+fn temporary_files(bench: &Bench) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(bench.path("config")).expect("there");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.to_string_lossy().contains(".cms-")).collect()
+}
+
+/// Commits while someone saves the package in the instant before it is replaced, and `meanwhile` runs before that is
+/// put back.
+fn commit_with_a_save_in_between(
+    bench: &Bench,
+    meanwhile: impl Fn() + Send + Sync + 'static,
+) -> Result<(), Error> {
+    let (package, saved) = (bench.path("config/n"), bench.path("config/saved"));
+    let target = package.clone();
+    let act = move |rename| match rename {
+        0 => {
+            std::fs::write(&saved, "config t 'x'\n\toption o '1'\n\toption saved '1'\n").expect("written");
+            std::fs::rename(&saved, &target).expect("saved");
+        }
+        1 => meanwhile(),
+        _ => {}
+    };
+    let probe = Arc::new(AtRename { package, count: AtomicUsize::new(0), act });
+    let store = Store::new(Options { files: Files::probed(probe), ..bench.options() });
+    set_option(&store, b"o", b"2")
+}
+
+#[test]
+fn x_m15_another_with_a_run_directory_of_its_own_removes_no_file_that_is_to_go_back() {
+    let bench = Bench::new();
+    let options = bench.options();
+    let mut dirs = options.dirs.clone();
+    dirs.run.as_mut().expect("a run directory").path = bench.path("other-run");
+    dirs.state.as_mut().expect("a state directory").path = bench.path("other-state");
+    let config = bench.path("config");
+    let outcome = commit_with_a_save_in_between(&bench, move || {
+        let other =
+            Store::new(Options { dirs: dirs.clone(), lock_timeout: Duration::ZERO, ..Options::default() });
+        let error = set_option(&other, b"other", b"1").expect_err("the package is locked");
+        assert!(matches!(error, Error::Locked { .. }), "{error}");
+        let displaced = std::fs::read_dir(&config).expect("there").flatten();
+        let displaced = displaced.filter(|entry| entry.file_name().to_string_lossy().contains(".cms-"));
+        assert_eq!(displaced.count(), 1, "what was saved is still there");
+    });
+    outcome.expect("committed");
+    let text = std::fs::read_to_string(bench.path("config/n")).expect("there");
+    assert_eq!(text, "config t 'x'\n\toption o '2'\n\toption saved '1'\n");
+    assert!(temporary_files(&bench).is_empty());
+}
+
+#[test]
+fn x_m15_a_commit_that_is_in_the_file_is_no_error_though_the_file_it_displaced_is_gone() {
+    let bench = Bench::new();
+    let config = bench.path("config");
+    let outcome = commit_with_a_save_in_between(&bench, move || {
+        for entry in std::fs::read_dir(&config).expect("there").flatten() {
+            if entry.file_name().to_string_lossy().contains(".cms-") {
+                std::fs::remove_file(entry.path()).expect("removed");
+            }
+        }
+    });
+    outcome.expect("it is in the file");
+    assert_eq!(bench.cms(&["get", "n.x.o"]).ok(), "2");
+}
+
+#[test]
+fn x_m15_a_package_that_is_removed_at_the_last_instant_is_not_found() {
+    let bench = Bench::new();
+    let package = bench.path("config/n");
+    let target = package.clone();
+    let act = move |rename| {
+        if rename == 0 {
+            std::fs::remove_file(&target).expect("removed");
+        }
+    };
+    let probe = Arc::new(AtRename { package, count: AtomicUsize::new(0), act });
+    let store = Store::new(Options { files: Files::probed(probe), ..bench.options() });
+    let error = set_option(&store, b"o", b"2").expect_err("it is gone");
+    assert!(!error.to_string().contains("rename"), "{error}");
+    assert!(temporary_files(&bench).is_empty());
+}
+
+/// What stock uci does after it has opened a package: waits for the lock, reads what it has opened, writes another
+/// file with a line more, and renames that once it has released the lock.
+fn commit_as_stock(package: &Path, mut opened: std::fs::File, line: &str, pause: Duration) {
+    rustix::fs::flock(&opened, rustix::fs::FlockOperation::LockExclusive).expect("locked");
+    let mut text = String::new();
+    opened.read_to_string(&mut text).expect("read");
+    let temporary = package.with_file_name(".n.uci-AbCdEf");
+    std::fs::write(&temporary, text + line).expect("written");
+    drop(opened);
+    std::thread::sleep(pause);
+    std::fs::rename(temporary, package).expect("renamed");
+}
+
+#[test]
+fn x_m16_a_stock_uci_that_waits_with_the_old_file_open_goes_on_from_the_new_text() {
+    let bench = Bench::new();
+    let package = bench.path("config/n");
+    for durability in [Durability::Full, Durability::Log] {
+        std::fs::write(&package, TEXT).expect("written");
+        let live = bench.live(durability);
+        let opened = std::fs::File::options().read(true).write(true).open(&package).expect("opened");
+        let mut transaction = live.begin().expect("few are open");
+        transaction.set(b"n.x.long", "2".repeat(5000).as_bytes()).expect("a key");
+        transaction.commit().expect("committed");
+        live.flush().expect("written");
+        commit_as_stock(&package, opened, "\toption stock '1'\n", Duration::ZERO);
+        let text = std::fs::read_to_string(&package).expect("there");
+        assert!(text.contains(&"2".repeat(5000)) && text.contains("stock"), "{durability:?}: {text}");
+        // And of a text that gets shorter nothing is left behind.
+        let opened = std::fs::File::options().read(true).write(true).open(&package).expect("opened");
+        let mut transaction = live.begin().expect("few are open");
+        transaction.delete(b"n.x.long").expect("a key");
+        transaction.commit().expect("committed");
+        live.flush().expect("written");
+        commit_as_stock(&package, opened, "\toption stock '2'\n", Duration::ZERO);
+        let wanted = format!("{TEXT}\toption stock '1'\n\toption stock '2'\n");
+        assert_eq!(std::fs::read_to_string(&package).expect("there"), wanted);
+    }
+}
+
+#[test]
+fn x_m16_an_old_file_with_another_link_is_left_alone() {
+    let bench = Bench::new();
+    std::fs::hard_link(bench.path("config/n"), bench.path("copy")).expect("linked");
+    bench.set("n.x.o=2").ok();
+    assert_eq!(std::fs::read_to_string(bench.path("copy")).expect("there"), TEXT);
+}
+
+#[test]
+fn x_m16_a_commit_waits_for_the_rename_of_a_stock_uci_that_has_released_its_lock() {
+    let bench = Bench::new();
+    let package = bench.path("config/n");
+    let opened = std::fs::File::options().read(true).write(true).open(&package).expect("opened");
+    let stock = {
+        let package = package.clone();
+        std::thread::spawn(move || {
+            commit_as_stock(&package, opened, "\toption stock '1'\n", Duration::from_millis(150));
+        })
+    };
+    let temporary = package.with_file_name(".n.uci-AbCdEf");
+    while !temporary.exists() {
+        std::thread::yield_now();
+    }
+    bench.set("n.x.o=2").ok();
+    stock.join().expect("no panic");
+    let text = std::fs::read_to_string(&package).expect("there");
+    assert_eq!(text, "config t 'x'\n\toption o '2'\n\toption stock '1'\n");
+    // One that has died is not waited for, and its file is not ours to remove.
+    std::fs::write(&temporary, "").expect("written");
+    bench.set("n.x.o=3").ok();
+    assert!(temporary.exists());
+}
+
+#[test]
+fn x_m16_readers_never_see_a_mixture_of_two_texts() {
+    let bench = Bench::new();
+    let package = |letter: &str| format!("config t 'x'\n\toption o '{}'\n", letter.repeat(200_000));
+    std::fs::write(bench.path("config/n"), package("a")).expect("written");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let live = bench.live(Durability::Full);
+            for letter in ["b", "c", "d", "e"].iter().cycle().take(60) {
+                let mut transaction = live.begin().expect("few are open");
+                transaction.set(b"n.x.o", letter.repeat(200_000).as_bytes()).expect("a key");
+                transaction.commit().expect("committed");
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        let store = Store::new(bench.options());
+        while !stop.load(Ordering::Relaxed) {
+            let loaded = store.load_committed(store.place(b"n").expect("a package")).expect("loads");
+            let text = loaded.package.source().to_vec();
+            let letter = *text.iter().rev().nth(2).expect("a text");
+            let same = text.iter().filter(|byte| **byte == letter).count();
+            assert!(same >= 200_000, "{same} of 200000 are the same");
+        }
+    });
 }
