@@ -342,7 +342,7 @@ impl Log {
         }
     }
 
-    /// Returns file operations that lead through the directory, or one in it that is made if it is missing.
+    /// Returns file operations that lead through the directory, or one in it. With `sub`, what is missing is made.
     ///
     /// # Errors
     ///
@@ -351,10 +351,13 @@ impl Log {
     pub fn within(&self, sub: Option<&str>) -> Result<Files> {
         let dir = sub.map_or_else(|| self.dir.clone(), |sub| self.dir.join(sub));
         let open = || -> std::io::Result<Folder> {
-            let log = self.trusted(self.open_state()?.sub(self.dir.file_name().unwrap_or_default())?)?;
+            let (state, name) = (self.open_state()?, self.dir.file_name().unwrap_or_default());
             match sub.map(OsStr::new) {
-                Some(sub) => self.trusted(log.make_sub(&self.files, sub, 0o700)?),
-                None => Ok(log),
+                Some(sub) => {
+                    let log = self.trusted(state.make_sub(&self.files, name, 0o700)?)?;
+                    self.trusted(log.make_sub(&self.files, sub, 0o700)?)
+                }
+                None => self.trusted(state.sub(name)?),
             }
         };
         open().map(|folder| self.files.through(folder)).map_err(Error::io("trust", &dir))
