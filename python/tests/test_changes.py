@@ -294,9 +294,11 @@ def test_the_log_is_checked_and_mended(
     assert len(bytes.fromhex(good.chain)) > 0
     assert store.repair() == ([], [])
     edit("network", "config interface 'lan\n")
+    # The last good state goes on being read.
+    assert store["network.lan.mtu"] == "1400"
     with pytest.raises(cms.ParseError):
         store.refresh()
-        store["network.lan.mtu"]
+    assert store["network.lan.mtu"] == "1400"
     (repaired,) = store.repair().packages
     assert (repaired.package, repaired.text_of) == ("network", revision)
     assert repaired.revision > revision

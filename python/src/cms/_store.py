@@ -300,7 +300,8 @@ class Store(Root, Log):
         """Begins a transaction: `with store.transaction() as txn:` commits, unless an exception leaves the block.
 
         `message` says why, for the history. With `confirm` it is taken back unless it is confirmed within so many
-        seconds: a guard does it, a process if there is a `cms` in PATH, else a thread of this program. With `force` it is made whatever others have changed meanwhile.
+        seconds: a guard does it, a process if there is a `cms` in PATH, else a thread of this program. With `force` it
+        is made whatever others have changed meanwhile.
         """
         from ._txn import Transaction
 
