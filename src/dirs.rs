@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::environment;
 
+/// The directory of root's logs.
+pub(crate) const SYSTEM_STATE: &str = "/var/lib/cms";
+
 /// The default configuration directory.
 const CONFIG: &str = "/etc/config";
 
@@ -143,7 +146,7 @@ fn state_dir(given: Option<PathBuf>) -> Option<Dir> {
         return Some(Dir::choose(given, "CMS_STATE_DIR", ""));
     }
     let user = rustix::process::geteuid().as_raw();
-    let system = PathBuf::from("/var/lib/cms");
+    let system = PathBuf::from(SYSTEM_STATE);
     if may_use(&system, user) {
         return Some(Dir { path: system, origin: Origin::Default });
     }

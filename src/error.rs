@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::missing::Missing;
@@ -314,6 +314,17 @@ impl Error {
     }
 }
 
+/// Returns the owner of a file, or of the directory that keeps us from seeing it, if that is why a call has failed.
+fn owner_in_the_way(path: &Path, source: &io::Error) -> Option<u32> {
+    // One without a number says for itself what is wrong.
+    if source.kind() != io::ErrorKind::PermissionDenied || source.raw_os_error().is_none() {
+        return None;
+    }
+    let found = path.ancestors().find_map(|path| std::fs::symlink_metadata(path).ok())?;
+    let owner = std::os::unix::fs::MetadataExt::uid(&found);
+    (owner != crate::trust::user()).then_some(owner)
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -333,7 +344,14 @@ impl fmt::Display for Error {
                 write!(f, "refused by {program} (process {pid}): {reason}")
             }
             Self::SafeMode { origin } => write!(f, "safe mode: nothing is written ({origin})"),
-            Self::Io { op, path, source } => write!(f, "cannot {op} {}: {source}", path.display()),
+            Self::Io { op, path, source } => {
+                write!(f, "cannot {op} {}: {source}", path.display())?;
+                match owner_in_the_way(path, source) {
+                    Some(0) => write!(f, "; it belongs to root"),
+                    Some(owner) => write!(f, "; it belongs to user {owner}"),
+                    None => Ok(()),
+                }
+            }
             Self::Stale { key } => write!(f, "{key}: the snapshot is too old to see it"),
             Self::TooOld { since, revision } => {
                 write!(f, "the log does not tell what has changed since {since}; it is at {revision} now")

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::dirs::Origin;
 use crate::durability::Durability;
 use crate::error::{Code, Error, Result};
 use crate::file_name;
@@ -125,6 +126,17 @@ impl Store {
     #[must_use]
     pub fn has_log(&self) -> bool {
         self.log().is_some_and(Log::is_begun)
+    }
+
+    /// Returns the directory of the logs of root, and its owner, where this user has a log of his own since he may not
+    /// read that: what is not in his may be in the other.
+    #[must_use]
+    pub fn log_of_root(&self) -> Option<(PathBuf, u32)> {
+        let chosen = |origin| matches!(origin, Origin::Given | Origin::Environment("CMS_STATE_DIR"));
+        let system = PathBuf::from(crate::dirs::SYSTEM_STATE);
+        let is_own = self.dirs().state.as_ref().is_some_and(|dir| chosen(dir.origin) || dir.path == system);
+        let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::symlink_metadata(&system).ok()?);
+        (!is_own && owner != crate::trust::user()).then_some((system, owner))
     }
 
     /// Reports whether the log and the shared maps have to do with a package: not with one named by its path, nor with

@@ -175,6 +175,8 @@ pub struct Store {
     pub(crate) locks: Arc<Locks>,
     /// The maps that are open to be published to.
     pub(crate) kept: Arc<Kept>,
+    /// The verifiers that have not answered in time.
+    pub(crate) hanging: Arc<crate::verify::Hanging>,
     /// The warnings that were given.
     pub(crate) warnings: Arc<Warnings>,
     /// What counts of policy, environment and options.
@@ -195,6 +197,7 @@ impl Store {
             options,
             log: Arc::default(),
             queue: Arc::default(),
+            hanging: Arc::default(),
             states: Arc::default(),
             deferred: Arc::default(),
             locks: Arc::default(),

@@ -1,13 +1,15 @@
 //! Asking: all verifiers that a transaction concerns at the same time, and none for longer than it may take.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with,
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, connect, recv, send, shutdown,
+    socket_with,
 };
 
 use super::{Verdict, concerns, message, verifier};
@@ -17,6 +19,7 @@ use crate::roster::{Roster, Subscriber, socket_of};
 /// One who is asked.
 struct Asked {
     verifier: Subscriber,
+    path: PathBuf,
     socket: OwnedFd,
     sent: usize,
     answer: Vec<u8>,
@@ -31,8 +34,43 @@ enum Failed {
     Refusal(String),
 }
 
-/// Asks all that a transaction concerns; unless `all` are to be heard, it ends with the first that refuses it.
-pub(super) fn ask(rosters: &[Roster], record: &Record, timeout: Duration, all: bool) -> Vec<Verdict> {
+/// The verifiers that have not answered in time, each with the connection to it. As long as one does not get on, nobody
+/// waits for it again: threads that commit would wait one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Hanging(Mutex<Vec<(PathBuf, OwnedFd)>>);
+
+impl Hanging {
+    fn list(&self) -> MutexGuard<'_, Vec<(PathBuf, OwnedFd)>> {
+        // What a panic of another thread has left is a list like any other.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a verifier that has not answered. It is told that nobody waits for its answer any more.
+    fn add(&self, path: PathBuf, socket: OwnedFd) {
+        let _ = shutdown(&socket, Shutdown::Write);
+        self.list().push((path, socket));
+    }
+
+    /// Reports whether a verifier still hangs: it has neither answered the question before, nor put it away.
+    fn has(&self, path: &Path) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut list = self.list();
+        list.retain(|(_, socket)| {
+            let fds = &mut [PollFd::new(socket, PollFlags::IN)];
+            !poll(fds, Some(&now)).is_ok_and(|ready| ready > 0)
+        });
+        list.iter().any(|(hanging, _)| hanging == path)
+    }
+}
+
+/// Asks all that a transaction concerns. It ends with the first that refuses it, and those that hang are not waited for
+/// again; without `hanging`, all are heard.
+pub(super) fn ask(
+    rosters: &[Roster],
+    record: &Record,
+    timeout: Duration,
+    hanging: Option<&Hanging>,
+) -> Vec<Verdict> {
     let question = message::question(record);
     let (mut verdicts, mut asked) = (Vec::new(), Vec::new());
     for roster in rosters {
@@ -40,24 +78,34 @@ pub(super) fn ask(rosters: &[Roster], record: &Record, timeout: Duration, all: b
             if !concerns(&verifier.pattern, record) {
                 continue;
             }
-            match call_on(roster, &socket_of(&note)) {
+            let path = socket_of(&note);
+            if hanging.is_some_and(|hanging| hanging.has(&path)) {
+                let why = "it still has not answered what it was asked before".to_owned();
+                verdicts.push(Verdict { verifier, refusal: Some(why) });
+                continue;
+            }
+            match call_on(roster, &path) {
                 Ok(socket) => {
-                    asked.push(Asked { verifier, socket, sent: 0, answer: Vec::new(), verdict: None });
+                    asked.push(Asked { verifier, path, socket, sent: 0, answer: Vec::new(), verdict: None });
                 }
                 Err(Failed::Gone) => roster.strike(&note),
                 Err(Failed::Refusal(why)) => verdicts.push(Verdict { verifier, refusal: Some(why) }),
             }
         }
     }
-    let is_over = |verdicts: &[Verdict]| !all && verdicts.iter().any(|verdict| verdict.refusal.is_some());
+    let is_over =
+        |verdicts: &[Verdict]| hanging.is_some() && verdicts.iter().any(|verdict| verdict.refusal.is_some());
     let deadline = Instant::now() + timeout;
     while !asked.is_empty() && !is_over(&verdicts) {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let why = format!("it has not answered within {} s", timeout.as_secs_f64());
-            let late =
-                asked.drain(..).map(|one| Verdict { verifier: one.verifier, refusal: Some(why.clone()) });
-            verdicts.extend(late);
+            for late in asked.drain(..) {
+                verdicts.push(Verdict { verifier: late.verifier, refusal: Some(why.clone()) });
+                if let Some(hanging) = hanging {
+                    hanging.add(late.path, late.socket);
+                }
+            }
             break;
         }
         wait(&asked, left);

@@ -28,12 +28,14 @@
 
 mod inquiry;
 mod message;
+mod questions;
 mod verifier;
 
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use inquiry::Hanging;
 pub use verifier::Verifier;
 
 use crate::commit::Part;
@@ -142,7 +144,7 @@ impl Store {
         let changes = parts.iter().filter(|part| self.is_verified(part.place));
         let changes = changes.map(|part| (part.place.name.clone(), self.key_changes(part))).collect();
         let record = self.proposal(changes, why);
-        let verdicts = inquiry::ask(&rosters, &record, self.settings().verify_timeout, false);
+        let verdicts = inquiry::ask(&rosters, &record, self.settings().verify_timeout, Some(&self.hanging));
         self.lock_old_files(parts, true)?;
         let refused = verdicts.into_iter().find_map(|verdict| Some((verdict.verifier, verdict.refusal?)));
         match refused {
@@ -227,7 +229,7 @@ impl Store {
         let told = watchers.iter().flat_map(Roster::list).map(|(watcher, _)| watcher);
         let told = told.filter(|watcher| concerns(&watcher.pattern, &record)).collect();
         Ok(Preview {
-            verdicts: inquiry::ask(&verifiers, &record, self.settings().verify_timeout, true),
+            verdicts: inquiry::ask(&verifiers, &record, self.settings().verify_timeout, None),
             told,
         })
     }

@@ -1,14 +1,13 @@
 //! A verifier: a socket in the run directory, and a thread that answers there.
 
-use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::{AtFlags, Gid, Mode, Uid, chmod, chownat, fchmod};
@@ -18,7 +17,8 @@ use rustix::net::{
     socket_with,
 };
 
-use super::{ASKED, TIMEOUT, message};
+use super::questions::Questions;
+use super::{ASKED, message};
 use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::log::Record;
@@ -31,7 +31,7 @@ use crate::watch::{Event, Pattern};
 const WAITING: i32 = 64;
 
 /// How often it is looked whether the run directory is still there. As long as it is not, nobody asks.
-const INTERVAL: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+const INTERVAL: Duration = Duration::from_secs(2);
 
 type Decide = Box<dyn FnMut(&Event) -> std::result::Result<(), String> + Send>;
 
@@ -173,25 +173,45 @@ impl Desk {
     /// What the thread does.
     fn serve(&mut self) {
         let Some(mut socket) = lock(&self.door).as_ref().map(|door| door.socket.clone()) else { return };
+        let (mut questions, mut looked) = (Questions::default(), Instant::now());
         loop {
-            let fds = &mut [PollFd::new(&socket, PollFlags::IN), PollFd::new(&self.bell, PollFlags::IN)];
-            // Whatever ends it, one looks.
-            let _ = poll(fds, Some(&INTERVAL));
-            let is_asked = fds[0].revents().contains(PollFlags::IN);
+            let is_asked = self.wait(&socket, &questions);
             if self.ended.load(Ordering::Acquire) {
                 break;
             }
-            if is_asked && let Ok(asking) = accept_with(&socket, SocketFlags::CLOEXEC) {
-                self.hear(asking);
-            } else if let Some(anew) = self.open_anew() {
-                socket = anew;
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            if is_asked && let Ok(asking) = accept_with(&socket, flags) {
+                questions.add(asking);
+            }
+            for (asking, record) in questions.read() {
+                let begun = Instant::now();
+                self.answer(&asking, record);
+                questions.postpone(begun.elapsed());
+            }
+            if looked.elapsed() >= INTERVAL {
+                looked = Instant::now();
+                socket = self.open_anew().unwrap_or(socket);
             }
         }
         // Who has come in the last moment need not wait for one who has gone in order.
+        let agree = |asking: &OwnedFd| {
+            let _ = send(asking, &message::answer(None), SendFlags::NOSIGNAL);
+        };
+        questions.into_sockets().for_each(|asking| agree(&asking));
         let _ = rustix::io::ioctl_fionbio(&socket, true);
         while let Ok(asking) = accept_with(&socket, SocketFlags::CLOEXEC) {
-            let _ = send(&asking, &message::answer(None), SendFlags::NOSIGNAL);
+            agree(&asking);
         }
+    }
+
+    /// Waits until there is something to do. Returns whether somebody wants to ask.
+    fn wait(&self, socket: &OwnedFd, questions: &Questions) -> bool {
+        let mut fds = vec![PollFd::new(socket, PollFlags::IN), PollFd::new(&self.bell, PollFlags::IN)];
+        fds.extend(questions.fds());
+        let longest = questions.patience().unwrap_or(INTERVAL).min(INTERVAL);
+        // Whatever ends it, one looks.
+        let _ = poll(&mut fds, Timespec::try_from(longest).ok().as_ref());
+        fds[0].revents().contains(PollFlags::IN)
     }
 
     /// Opens another door if the one there was is gone, with the run directory for example.
@@ -207,13 +227,11 @@ impl Desk {
         Some(socket)
     }
 
-    /// Hears one question, and answers it.
-    fn hear(&mut self, asking: OwnedFd) {
-        let mut asking = UnixStream::from(asking);
-        let Some(record) = read(&mut asking) else { return };
+    /// Answers a question.
+    fn answer(&mut self, asking: &OwnedFd, record: Record) {
         // Whoever has given up waiting needs no answer.
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let fds = &mut [PollFd::new(&asking, PollFlags::IN)];
+        let fds = &mut [PollFd::new(asking, PollFlags::IN)];
         if poll(fds, Some(&now)).is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::IN) {
             return;
         }
@@ -223,20 +241,8 @@ impl Desk {
             ASKED.set(false);
             decided.unwrap_or_else(|_| Err("the verifier has failed: it has panicked".into())).err()
         });
-        let _ = send(asking.as_fd(), &message::answer(refusal.as_deref()), SendFlags::NOSIGNAL);
+        let _ = send(asking, &message::answer(refusal.as_deref()), SendFlags::NOSIGNAL);
     }
-}
-
-/// Reads a question; `None` if it is none.
-fn read(asking: &mut UnixStream) -> Option<Record> {
-    // Whoever asks says all of it at once.
-    asking.set_read_timeout(Some(TIMEOUT)).ok()?;
-    let mut head = [0; message::HEAD];
-    asking.read_exact(&mut head).ok()?;
-    let length = message::length(head)?;
-    let mut body = Vec::new();
-    asking.take(length).read_to_end(&mut body).ok()?;
-    Record::decode(&body).filter(|_| body.len() as u64 == length)
 }
 
 impl Drop for Verifier {

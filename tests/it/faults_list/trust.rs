@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -638,4 +639,123 @@ fn x_m2_the_socket_of_a_verifier_gives_no_other_file_away() {
     }
     is_over.store(true, Ordering::Relaxed);
     assert!(attack.join().expect("it ends") > 0, "no socket was ever exchanged");
+}
+
+#[test]
+fn s22_ordinary_users_get_true_answers() {
+    let Some(ground) = Ground::new("s22") else { return };
+    ground.write("aaa", "config a 's'\n\toption pw 'secret'\n");
+    ground.mode("config/aaa", 0o600);
+    ground.group("config/app", ANNA, 0o664);
+    ground.group("config", ANNA, 0o775);
+    ground.make("hers", ANNA, 0o700);
+    let cms = |words: &[&str]| {
+        let mut command = ground.command(ANNA, &ground.path("cms"));
+        let output = command.env("CMS_STATE_DIR", ground.path("hers")).args(words).output().expect("runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), said(&output))
+    };
+    // What she may not read is named, with its owner, and the rest goes on.
+    for words in [&["show"][..], &["validate"], &["changes"], &["export"]] {
+        let (code, _, said) = cms(words);
+        assert_eq!(code, Some(4), "{words:?} {said}");
+        assert!(said.contains("config/aaa: Permission denied"), "{words:?} {said}");
+        assert!(said.contains("it belongs to root"), "{words:?} {said}");
+    }
+    assert!(cms(&["show"]).1.contains("app.s.pw='good'"));
+    // Her first commit does not fail because of it.
+    assert_eq!(cms(&["set", "--commit", "app.s.pw=hers"]).0, Some(0));
+    assert!(ground.text("app").contains("hers"));
+    let backup = ground.path("hers/backup");
+    let (code, _, said) = cms(&["backup", backup.to_str().expect("UTF-8")]);
+    assert_eq!(code, Some(4));
+    assert!(said.contains("could not be read: aaa"), "{said}");
+    assert!(backup.exists());
+    // A log that she may not read is no log without transactions.
+    let script = "
+        mkdir -p /tmp/home /var/lib/cms; chown 61001 /tmp/home; chmod 700 /var/lib/cms
+        $G/cms set --commit app.s.pw=roots
+        for command in history undo; do
+            anna env HOME=/tmp/home $G/cms $command && exit 1 || echo $?
+        done";
+    let Some(said) = in_a_system_of_its_own(&ground, script) else { return };
+    assert_eq!(said.lines().filter(|line| *line == "4").count(), 2, "{said}");
+    assert_eq!(said.matches("not permitted").count(), 2, "{said}");
+    assert_eq!(said.matches("/var/lib/cms, which belongs to user").count(), 2, "{said}");
+}
+
+#[test]
+fn x_m11_a_question_that_comes_slowly_or_is_too_large_keeps_nobody_from_committing() {
+    let Some(ground) = Ground::new("x_m11") else { return };
+    ground.group("config", ANNA, 0o775);
+    let live = ground.live();
+    let _verifier = live.verify("app", |_| Ok(())).expect("it verifies");
+    let found = std::fs::metadata(ground.path("config")).expect("there");
+    let notes = ground.path(&format!("run/verifiers/{:x}-{:x}", found.dev(), found.ino()));
+    let files = std::fs::read_dir(notes).expect("there").map(|entry| entry.expect("readable").path());
+    let socket =
+        files.into_iter().find(|path| path.extension().is_some_and(|end| end == "socket")).expect("one");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = is_over.clone();
+    let attack = as_user(ANNA, move || {
+        let head = [&b"cmsQ1\0\0\0"[..], &(1_u64 << 40).to_le_bytes()].concat();
+        // One that announces more than there can be is not listened to.
+        let mut large = UnixStream::connect(&socket).expect("the group may ask");
+        large.write_all(&head).expect("sent");
+        large.set_read_timeout(Some(Duration::from_secs(4))).expect("set");
+        let is_cut = matches!(std::io::Read::read(&mut large, &mut [0; 8]), Ok(0));
+        // Others come byte by byte.
+        let head = [&b"cmsQ1\0\0\0"[..], &4096_u64.to_le_bytes()].concat();
+        let mut slow: Vec<_> = (0..20).filter_map(|_| UnixStream::connect(&socket).ok()).collect();
+        slow.iter_mut().for_each(|one| drop(one.write_all(&head)));
+        while !over.load(Ordering::Relaxed) {
+            slow.iter_mut().for_each(|one| drop(one.write_all(b"x")));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        is_cut
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    for value in 0..5 {
+        let start = Instant::now();
+        set(&live, "app.s.pw", &value.to_string());
+        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    }
+    is_over.store(true, Ordering::Relaxed);
+    assert!(attack.join().expect("it ends"), "a question of a terabyte was listened to");
+}
+
+#[test]
+fn x_m11_a_verifier_that_hangs_is_waited_for_once_and_not_by_each_thread() {
+    let fixture = crate::live::Fixture::new(&[("app", "config a 's'\n")]);
+    let verifier = |sleep: Duration| {
+        fixture.live().verify("app", move |_| {
+            std::thread::sleep(sleep);
+            Ok(())
+        })
+    };
+    let hanging = verifier(Duration::from_secs(4)).expect("it verifies");
+    let live = Live::open(Options { verify_timeout: Duration::from_secs(1), ..fixture.options() })
+        .expect("it opens");
+    let start = Instant::now();
+    let threads: Vec<_> = (0..6)
+        .map(|number| {
+            let live = live.clone();
+            std::thread::spawn(move || {
+                let mut transaction = live.begin().expect("few are open");
+                transaction.set(format!("app.s.o{number}").as_bytes(), b"1").expect("set");
+                transaction.commit().expect_err("it hangs").to_string()
+            })
+        })
+        .collect();
+    let said: Vec<String> = threads.into_iter().map(|thread| thread.join().expect("it ends")).collect();
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert_eq!(
+        said.iter().filter(|said| said.contains("has not answered within 1 s")).count(),
+        1,
+        "{said:?}"
+    );
+    assert_eq!(said.iter().filter(|said| said.contains("still has not answered")).count(), 5, "{said:?}");
+    // Once it gets on, it is asked again.
+    drop(hanging);
+    let _quick = verifier(Duration::ZERO).expect("it verifies");
+    set(&live, "app.s.o", "1");
 }

@@ -130,10 +130,14 @@ pub fn history(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         None => usize::MAX,
     };
     let records = context.store.history(key.as_ref(), most)?;
+    let is_baseline = records.iter().all(|record| record.kind == Kind::Baseline);
     let mut users = Users::default();
     if context.json {
         let rows = records.iter().map(|record| record_json(record, &mut users)).collect();
         context.put_rows(rows)?;
+        if is_baseline {
+            may_be_elsewhere(context)?;
+        }
         return Ok(if records.is_empty() { Exit::NotFound } else { Exit::Ok });
     }
     for record in &records {
@@ -153,6 +157,9 @@ pub fn history(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             }
         }
     }
+    if is_baseline {
+        may_be_elsewhere(context)?;
+    }
     if !records.is_empty() {
         return Ok(Exit::Ok);
     }
@@ -165,6 +172,15 @@ pub fn history(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         None => context.note("the log holds no transaction yet"),
     }
     Ok(Exit::NotFound)
+}
+
+/// Refuses to say that there is nothing, where there may be something in a log that this user may not read.
+pub fn may_be_elsewhere(context: &Context) -> Result<(), Failure> {
+    let Some((path, owner)) = context.store.log_of_root() else { return Ok(()) };
+    let (path, owner) = (path.display(), Users::default().name(owner).to_owned());
+    let why =
+        format!("not permitted: transactions may be in the log in {path}, which belongs to user {owner}");
+    Err(Failure::Other(Exit::Permission, why))
 }
 
 pub fn blame(context: &mut Context, line: &Line) -> Result<Exit, Failure> {

@@ -9,7 +9,7 @@ use cms::{Archive, Error, Live, Transaction};
 use super::archive::restore_archive;
 use super::context::{Context, path, show};
 use super::failure::{Exit, Failure};
-use super::history::{bring_up_to_date, diff, tell_revision};
+use super::history::{bring_up_to_date, diff, may_be_elsewhere, tell_revision};
 use super::line::Line;
 
 pub fn undo(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
@@ -20,6 +20,9 @@ pub fn undo(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             let last = context.store.history(None, usize::MAX)?.into_iter();
             let found =
                 last.filter(|r| !matches!(r.kind, Kind::Baseline | Kind::Confirm)).map(|r| r.sequence).next();
+            if found.is_none() {
+                may_be_elsewhere(context)?;
+            }
             found.ok_or_else(|| {
                 let why = "nothing to take back: the log holds no transaction that changed anything";
                 Failure::Other(Exit::NotFound, why.into())
