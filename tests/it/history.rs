@@ -508,7 +508,7 @@ fn a_lock_out_ends_by_itself() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["set", "network.lan.ipaddr=1.2.3.4"]);
     assert!(sandbox.fails(2, &["commit", "--confirm", "soon"]).contains("5min"));
-    let said = sandbox.run(&["commit", "--confirm", "1s"]);
+    let said = sandbox.run(&["commit", "--confirm", "4s"]);
     assert!(String::from_utf8_lossy(&said.stderr).contains("unless it is confirmed"));
     assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "1.2.3.4\n");
     assert!(sandbox.ok(&["pending", "--json"]).contains("\"seconds_left\":"));

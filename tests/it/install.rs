@@ -180,10 +180,10 @@ fn exec_start(unit: &Path) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Commits a change that has to be confirmed in a second.
+/// Commits a change that has to be confirmed in four seconds.
 fn commit_to_confirm(sandbox: &Sandbox) {
     sandbox.ok(&["set", "network.lan.ipaddr=1.2.3.4"]);
-    sandbox.ok(&["commit", "--quiet", "--confirm", "1s"]);
+    sandbox.ok(&["commit", "--quiet", "--confirm", "4s"]);
 }
 
 fn environment(command: &mut Command, sandbox: &Sandbox) {
@@ -222,7 +222,7 @@ fn the_units_are_right_and_what_they_start_takes_back_what_is_not_confirmed() {
         let words = exec_start(unit);
         let guards = words.iter().any(|word| word == "--wait");
         if !guards {
-            std::thread::sleep(std::time::Duration::from_millis(1100));
+            std::thread::sleep(std::time::Duration::from_millis(4100));
         }
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
@@ -278,7 +278,7 @@ fn the_script_for_procd_is_right_and_what_it_starts_takes_back_what_is_not_confi
     assert_eq!(run("start"), expected(1));
     assert!(sandbox.read("network").contains("10.0.0.1"));
     commit_to_confirm(&sandbox);
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    std::thread::sleep(std::time::Duration::from_millis(4100));
     assert_eq!(run("boot"), expected(0));
     assert!(sandbox.read("network").contains("10.0.0.1"));
 }

@@ -125,7 +125,7 @@ fn s18_another_commit_to_be_confirmed_joins_the_first_and_both_go_together() {
 fn s18_a_text_that_cannot_be_read_gives_way_and_is_kept_aside() {
     let sandbox = staged();
     let before = sandbox.read("network");
-    sandbox.ok(&["commit", "--confirm", "1s"]);
+    sandbox.ok(&["commit", "--confirm", "3s"]);
     let broken = sandbox.read("network").replace("10.9.9.9'", "10.9.9.9");
     sandbox.write("network", &broken);
     until("the text from before", || sandbox.read("network") == before);
@@ -178,12 +178,12 @@ fn s18_a_package_that_is_made_in_the_window_goes_and_one_that_is_deleted_comes_b
     let sandbox = Sandbox::new();
     let path = sandbox.path("config/made");
     sandbox.ok(&["set", "made.s=section", "made.s.o=1"]);
-    sandbox.ok(&["commit", "--confirm", "1s"]);
+    sandbox.ok(&["commit", "--confirm", "4s"]);
     assert!(path.exists());
     until("it has gone", || !path.exists());
     // Someone deletes a package whose key waits: the section with that key comes back.
     sandbox.ok(&["set", "network.lan.ipaddr=10.9.9.9"]);
-    sandbox.ok(&["commit", "--confirm", "2s"]);
+    sandbox.ok(&["commit", "--confirm", "4s"]);
     std::fs::remove_file(sandbox.path("config/network")).expect("removed");
     until("it is back", || sandbox.path("config/network").exists());
     let text = sandbox.read("network");

@@ -54,7 +54,7 @@ fn send(signal: &str, process: u32) {
 fn s18_a_guard_takes_it_back_and_nobody_has_to_run_anything() {
     let sandbox = Sandbox::new();
     let before = sandbox.read("network");
-    let guard = commit(&sandbox, "2s", &[]);
+    let guard = commit(&sandbox, "4s", &[]);
     assert_eq!(address(&sandbox), "10.9.9.9");
     // A session of its own, away from every directory and file of whoever committed.
     let stat = std::fs::read_to_string(format!("/proc/{guard}/stat")).expect("it runs");
@@ -71,7 +71,7 @@ fn s18_a_guard_takes_it_back_and_nobody_has_to_run_anything() {
 fn s18_a_guard_that_was_killed_or_stopped_is_not_needed_and_two_do_no_more_than_one() {
     for signal in ["-KILL", "-STOP", ""] {
         let sandbox = Sandbox::new();
-        let guard = commit(&sandbox, "1s", &[]);
+        let guard = commit(&sandbox, "4s", &[]);
         let second = sandbox.command().args(["confirm", "--wait"]).spawn();
         let mut second = second.expect("runs");
         if signal.is_empty() {
@@ -79,7 +79,7 @@ fn s18_a_guard_that_was_killed_or_stopped_is_not_needed_and_two_do_no_more_than_
         } else {
             let _ = second.kill();
             send(signal, guard);
-            std::thread::sleep(Duration::from_millis(1100));
+            std::thread::sleep(Duration::from_millis(4100));
             assert_eq!(address(&sandbox), "10.9.9.9", "nobody else has done it yet");
             assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.1\n");
         }
@@ -202,7 +202,7 @@ fn s18_the_command_for_the_rollback_is_run_by_the_guard_and_only_for_its_own_com
 #[test]
 fn s18_who_waits_in_the_foreground_runs_a_command_as_well() {
     let sandbox = Sandbox::new();
-    let guard = commit(&sandbox, "1s", &[]);
+    let guard = commit(&sandbox, "4s", &[]);
     let told =
         sandbox.run(&["confirm", "--wait", "--on-rollback", "echo $CMS_TRANSACTION $CMS_PACKAGES; exit 3"]);
     assert_eq!(told.status.code(), Some(1), "it was taken back");
