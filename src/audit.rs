@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::error::{Damage, Error, Result};
 use crate::ledger::Why;
-use crate::log::Kind;
+use crate::log::{Kind, Log};
 use crate::store::{Place, Store};
 
 pub use crate::log::Verified;
@@ -21,12 +21,14 @@ pub struct Repaired {
 }
 
 /// What was mended.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub struct Repair {
-    /// What was wrong with the log, which is set aside if anything was; see [`Verified::problems`].
+    /// What was wrong with the log; what is damaged of it is set aside. See [`Verified::problems`].
     pub problems: Vec<String>,
     /// The packages that were brought back.
     pub packages: Vec<Repaired>,
+    /// What could not be mended: mostly texts with errors of which the log has no better one.
+    pub unmended: Vec<Error>,
 }
 
 impl Store {
@@ -41,38 +43,43 @@ impl Store {
         self.the_log()?.verify()
     }
 
+    /// Says what was found to be damaged of the log so far, by whoever has read it through this store; see
+    /// [`Store::verify_log`], which reads all of it.
+    #[must_use]
+    pub fn log_problems(&self) -> Vec<String> {
+        self.log().map(Log::problems).unwrap_or_default()
+    }
+
+    /// Warns of damage that was found while the log was read.
+    pub(crate) fn warn_of_damage(&self) {
+        for problem in self.log_problems() {
+            self.warn(&format!("the log is damaged: {problem}"));
+        }
+    }
+
     /// Mends what can be mended: finishes what a crash has left, brings each package whose text has errors back to
-    /// its newest text without, as the log has it, and then sets a damaged log aside and begins a new one.
+    /// its newest text without, as the log has it, and sets damaged pieces of the log aside. What can be read of the log
+    /// stays. What cannot be mended keeps nothing else from it: see [`Repair::unmended`].
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`], and what keeps the log from being written; [`Error::Parse`] for the first package
-    /// that has errors and no better text.
+    /// As for [`Store::commit`], and what keeps the log from being written.
     pub fn repair(&self) -> Result<Repair> {
         let problems = self.verify_log()?.problems;
         match self.finish_last() {
-            // What is in the log and not in the texts has to be put there before the log is set aside.
+            // What is in the log and not in the texts has to be put there before anything else is done.
             Ok(()) | Err(Error::Damaged { what: Damage::Log, .. }) => {}
             Err(error) => return Err(error),
         }
         let broken = self.broken()?;
-        let mut packages = Vec::new();
-        // There is no need to write to a damaged log, but for what it tells of a good text.
-        if problems.is_empty() || !broken.is_empty() {
-            match self.mend(broken) {
-                Ok(mended) => packages = mended,
-                Err(Error::Damaged { what: Damage::Log, .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
         if !problems.is_empty() {
             self.the_log()?.set_aside()?;
-            self.note_edits()?;
         }
-        match self.broken()?.into_iter().next() {
-            Some((_, error)) => Err(error),
-            None => Ok(Repair { problems, packages }),
-        }
+        let (packages, unmended) = match self.mend(broken) {
+            Err(error @ Error::Damaged { what: Damage::Log, .. }) => (Vec::new(), vec![error]),
+            mended => mended?,
+        };
+        Ok(Repair { problems, packages, unmended })
     }
 
     /// Lists the packages whose text has errors, with the first of each.
@@ -87,11 +94,11 @@ impl Store {
     }
 
     /// Brings packages back to their newest text without errors.
-    fn mend(&self, broken: Vec<(Place, Error)>) -> Result<Vec<Repaired>> {
+    fn mend(&self, broken: Vec<(Place, Error)>) -> Result<(Vec<Repaired>, Vec<Error>)> {
         drop(self.ledger_of_log()?);
         self.recover()?;
         self.note_edits()?;
-        let mut repaired = Vec::new();
+        let (mut repaired, mut unmended) = (Vec::new(), Vec::new());
         for (place, error) in broken {
             let mut revisions = Vec::new();
             self.each_transaction(|record| {
@@ -104,11 +111,19 @@ impl Store {
                 let text = self.text_at(&place.name, *revision);
                 text.is_ok_and(|text| text.is_some_and(|text| self.parse(&place, text).is_ok()))
             });
-            let Some(revision) = good else { return Err(error) };
+            let Some(revision) = good else {
+                unmended.push(error);
+                continue;
+            };
             let why = Why { message: Some("repair".into()), ..Why::new(Kind::Rollback, revision) };
-            let sequence = self.rollback_because(revision, std::slice::from_ref(&place.name), &why)?;
-            repaired.extend(sequence.map(|sequence| Repaired { package: place.name, revision, sequence }));
+            match self.rollback_because(revision, std::slice::from_ref(&place.name), &why) {
+                Ok(sequence) => {
+                    let repaired_one = |sequence| Repaired { package: place.name, revision, sequence };
+                    repaired.extend(sequence.map(repaired_one));
+                }
+                Err(error) => unmended.push(error),
+            }
         }
-        Ok(repaired)
+        Ok((repaired, unmended))
     }
 }

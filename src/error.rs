@@ -383,25 +383,38 @@ impl Error {
         };
         match self {
             Self::SafeMode { origin } => Self::SafeMode { origin: origin.clone() },
-            Self::Io { op, path, source } => Self::Io { op, path: path.clone(), source: system(source) },
-            Self::NotDurable { path, source } => {
-                Self::NotDurable { path: path.clone(), source: system(source) }
+            Self::NotFound { key } => Self::NotFound { key: key.clone() },
+            Self::Missing(missing) => Self::Missing(missing.clone()),
+            Self::Invalid { what, why } => Self::Invalid { what: what.clone(), why },
+            Self::Exists { key } => Self::Exists { key: key.clone() },
+            Self::Ambiguous { key, matches } => {
+                Self::Ambiguous { key: key.clone(), matches: matches.clone() }
             }
-            Self::Unfinished { path, source } => {
-                Self::Unfinished { path: path.clone(), source: Box::new(source.again()) }
-            }
+            Self::Parse(error) => Self::Parse(error.clone()),
+            Self::Conflict { key, why } => Self::Conflict { key: key.clone(), why: why.clone() },
             Self::Locked { path, holder, waited } => {
                 Self::Locked { path: path.clone(), holder: holder.clone(), waited: *waited }
+            }
+            Self::Refused { program, pid, reason } => {
+                Self::Refused { program: program.clone(), pid: *pid, reason: reason.clone() }
+            }
+            Self::Io { op, path, source } => Self::Io { op, path: path.clone(), source: system(source) },
+            Self::Stale { key } => Self::Stale { key: key.clone() },
+            Self::TooOld { since, revision } => Self::TooOld { since: *since, revision: *revision },
+            Self::TooMany { what, limit } => Self::TooMany { what, limit: *limit },
+            Self::Full { package, limit, needed } => {
+                Self::Full { package: package.clone(), limit: *limit, needed: *needed }
             }
             Self::OutOfMemory { bytes } => Self::OutOfMemory { bytes: *bytes },
             Self::Damaged { what, path, why } => {
                 Self::Damaged { what: *what, path: path.clone(), why: why.clone() }
             }
-            Self::Refused { program, pid, reason } => {
-                Self::Refused { program: program.clone(), pid: *pid, reason: reason.clone() }
+            Self::Unfinished { path, source } => {
+                Self::Unfinished { path: path.clone(), source: Box::new(source.again()) }
             }
-            // All others are about one transaction.
-            other => Self::Conflict { key: String::new(), why: other.to_string() },
+            Self::NotDurable { path, source } => {
+                Self::NotDurable { path: path.clone(), source: system(source) }
+            }
         }
     }
 }

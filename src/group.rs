@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::commit::{Outcome, Part};
 use crate::error::{Error, Result};
 use crate::ledger::{Entry, Ledger, Why};
+use crate::log;
 use crate::package::Touched;
 use crate::replace::{OldFile, Reading};
 use crate::step::{Change, Known, Step};
@@ -76,6 +77,17 @@ pub(crate) struct Queue {
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, (Vec<Arc<Request>>, bool)> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes those that are to be committed together: this one, and as many others as may be.
+    fn take(&self, request: &Arc<Request>) -> Vec<Arc<Request>> {
+        let waiting = &mut self.lock().0;
+        let own = waiting.iter().position(|other| Arc::ptr_eq(other, request));
+        // They go on in the order in which they came, but for a leader who came late.
+        if let Some(late) = own.filter(|own| *own >= log::GROUP) {
+            waiting[..=late].rotate_right(1);
+        }
+        waiting.drain(..waiting.len().min(log::GROUP)).collect()
     }
 
     /// Waits until the request is answered, or the caller is to lead.
@@ -151,7 +163,7 @@ impl Store {
         let mut lead = Lead(&self.queue, Vec::new());
         // Whoever comes while the lock is waited for is one of the group.
         let ledger = self.ledger_behind();
-        lead.1 = std::mem::take(&mut self.queue.lock().0);
+        lead.1 = self.queue.take(&request);
         match ledger.and_then(|mut ledger| self.lead(&mut ledger, &lead.1)) {
             Ok(()) => {}
             Err(error) => {

@@ -41,13 +41,15 @@ impl Store {
         &self,
         mut look: impl FnMut(Record) -> Result<ControlFlow<B>>,
     ) -> Result<Option<B>> {
-        self.the_log()?.each_back(|record| match record.kind {
+        let found = self.the_log()?.each_back(|record| match record.kind {
             Kind::Heads => Ok(ControlFlow::Continue(())),
             _ => Ok(match look(record)? {
                 ControlFlow::Break(found) => ControlFlow::Break(found),
                 ControlFlow::Continue(()) => ControlFlow::Continue(()),
             }),
-        })
+        });
+        self.warn_of_damage();
+        found
     }
 
     /// Returns the transactions that changed a package, a section or an option, the newest first, at most so
@@ -93,6 +95,7 @@ impl Store {
             }
             Ok(if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
+        self.warn_of_damage();
         Ok(found)
     }
 

@@ -184,6 +184,10 @@ impl Store {
         };
         // Nobody commits another policy meanwhile.
         log.limit(self.settings_now().log);
+        self.warn_of_damage();
+        if ledger.sequence() == 0 || !self.log_problems().is_empty() {
+            ledger.go_on_above(self.highest_number());
+        }
         let behind = ledger.behind();
         // One that was begun when texts were left behind counts as new once they are not.
         ledger.segment = ledger.writer.as_ref().map_or(0, Writer::rested_segment);
@@ -373,6 +377,11 @@ impl Ledger<'_> {
         let (hunks, changes) = self.store.told_by_texts(&package, before, entry.after);
         let (before, after) = (entry.before.map(|before| Digest::of(before)), Digest::of(entry.after));
         PackageChange { package, before, after, deleted, unknown: false, hunks, changes }
+    }
+
+    /// Has numbers go on behind one that was given away.
+    fn go_on_above(&mut self, number: u64) {
+        self.writer.iter_mut().for_each(|writer| writer.raise(number));
     }
 
     /// Notes what was changed by hand, if anything was.

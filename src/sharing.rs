@@ -235,6 +235,16 @@ impl Store {
         published.ok()
     }
 
+    /// Returns the largest number of a transaction that anything but the records of the log tells of.
+    pub(crate) fn highest_number(&self) -> u64 {
+        let options = self.options();
+        let shared = Shared::find(&options.dirs, &options.files, false);
+        let shown = shared.and_then(|shared| shared.control()).and_then(|control| control.shown().1);
+        let labelled = self.labels().unwrap_or_default().into_iter().map(|info| info.revision).max();
+        let floor = self.log().map(Log::floor);
+        shown.into_iter().chain(labelled).chain(floor).max().unwrap_or(0)
+    }
+
     /// Drops the maps that do not show what they will be said to: those of packages that transactions before these have
     /// changed, whose writer has died before it published, or has another run directory.
     fn drop_stale(&self, publishing: &Publishing, states: &[State<'_>], logged: Logged) {
@@ -269,7 +279,8 @@ impl Store {
             let _ = self.show_last();
         } else if let Ok(mut publishing) = shared.begin(Instant::now() + self.settings().lock_timeout) {
             // Maps are made from the texts, and so show all transactions whose texts are in place.
-            if publishing.revision().is_none_or(|shown| shown > last) {
+            // Numbers that were shown are not used again, also if the log has lost them.
+            if publishing.revision().is_none() {
                 publishing.show(last);
             }
         }

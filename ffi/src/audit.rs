@@ -68,7 +68,7 @@ pub unsafe extern "C" fn cms_verify_log(
         let found = unsafe { handle(store, "store") }?.0.store().verify_log()?;
         let report = cms_report {
             chain: text(found.chain.as_bytes()),
-            ..cms_report::of(Repair { problems: found.problems, packages: Vec::new() })
+            ..cms_report::of(Repair { problems: found.problems, ..Repair::default() })
         };
         let chain = cms_bytes::of(report.chain.as_bytes());
         // SAFETY: not NULL.
@@ -80,10 +80,10 @@ pub unsafe extern "C" fn cms_verify_log(
 }
 
 /// Mends what can be mended: finishes what a crash has left, brings each package whose text has errors back to its
-/// newest text without, as the log has it, and then sets a damaged log aside, its files as *.damaged, and begins a new
-/// one. cms_report_problem tells what was wrong with the log, cms_report_repaired which packages were brought back.
+/// newest text without, as the log has it, and sets what is damaged of the log aside, in files that end with .damaged;
+/// what can be read of it stays. cms_report_problem tells what was wrong with the log, cms_report_repaired which packages were brought back.
 ///
-/// CMS_ERR_PARSE: a package has errors, and the log has no better text. Otherwise as cms_verify_log and
+/// CMS_ERR_PARSE: a package has errors, and the log has no better text; the others are mended all the same. Otherwise as cms_verify_log and
 /// cms_txn_commit; what was mended before stays so.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut cms_report) -> cms_status {
@@ -93,8 +93,12 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
         let live = &unsafe { handle(store, "store") }?.0;
         let done = live.store().repair();
         let _ = live.refresh();
+        let mut done = done?;
+        if !done.unmended.is_empty() {
+            return Err(done.unmended.swap_remove(0).into());
+        }
         // SAFETY: not NULL.
-        unsafe { give_handle(place, cms_report::of(done?)) };
+        unsafe { give_handle(place, cms_report::of(done)) };
         Ok(())
     })
 }

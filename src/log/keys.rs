@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::record::Record;
-use super::segment::{self, HEAD, Head};
+use super::scan::scan;
+use super::segment::{HEAD, Head};
 use crate::files::Files;
 use crate::package::Key;
 
@@ -61,7 +62,12 @@ pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
     let Ok(bytes) = files.read_at_path(segment) else { return };
     let Ok(head) = Head::decode(&bytes) else { return };
     let mut hashes = BTreeSet::new();
-    for frame in segment::frames(&bytes, HEAD, head.chain) {
+    let found = scan(&bytes, HEAD, &[head.chain], head.first - 1);
+    // What cannot be read may be what is looked for.
+    if !found.gaps.is_empty() {
+        return;
+    }
+    for (_, frame) in found.frames {
         let Some(record) = Record::decode(frame.body) else { return };
         for package in &record.packages {
             let name = package.package.as_bytes();

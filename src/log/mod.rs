@@ -9,7 +9,8 @@
 //!
 //! - G1. A record counts from the moment its last byte is durable; before that it does not, whatever of it is on
 //!   the disk, and in whatever order that came there (`segment`).
-//! - G2. Sequences have no gaps. Times do not go back, but behind a record written when the clock was far ahead.
+//! - G2. Sequences have no gaps but behind damage, and none is given away twice. Times do not go back, but behind a
+//!   record written when the clock was far ahead.
 //! - G3. A segment starts with the newest digest of each package, and with the commit that waits to be confirmed, so
 //!   that one segment is enough to go on from.
 //! - G4. Only records at the end are without the mark that their texts are in place.
@@ -24,9 +25,11 @@ mod id;
 mod keys;
 mod reader;
 mod record;
+mod scan;
 mod segment;
 mod turn;
 mod verify;
+mod whole;
 mod wire;
 mod writer;
 
@@ -45,13 +48,13 @@ pub(crate) use keys::Wanted;
 pub(crate) use reader::{Batch, Reader, TAKEN_BACK, is_taking_back};
 pub(crate) use record::Digest;
 pub use record::{Guard, Kind, PackageChange, Record};
-use segment::{Frame, HEAD, Head, RECORD_HEAD};
+use segment::{HEAD, Head, RECORD_HEAD};
 use turn::Turns;
 pub use verify::Verified;
 use writer::Tail;
 pub(crate) use writer::{Behind, Writer};
 
-use crate::error::{Damage, Error, Result};
+use crate::error::{Error, Result};
 use crate::file_name;
 use crate::files::{Files, OpenFile};
 use crate::folder::Folder;
@@ -101,6 +104,8 @@ pub(crate) struct Log {
     turns: Turns,
     /// See G6.
     broken: AtomicBool,
+    /// What was found to be damaged.
+    problems: Mutex<std::collections::BTreeSet<String>>,
 }
 
 /// The end of the log.
@@ -111,6 +116,9 @@ pub(crate) struct End {
     /// Whether its texts may not be in place.
     pub is_open: bool,
 }
+
+/// How many transactions are committed together at most.
+pub(crate) const GROUP: usize = 128;
 
 /// How many bytes are read at once to find the last record.
 const GLANCE: usize = 2 * writer::HINT_EVERY;
@@ -127,6 +135,7 @@ impl Log {
             tail: Mutex::new(None),
             turns: Turns::default(),
             broken: AtomicBool::new(false),
+            problems: Mutex::default(),
         }
     }
 
@@ -192,7 +201,7 @@ impl Log {
     /// Returns when the oldest segment that is kept was begun: microseconds since 1970.
     pub fn begun(&self) -> Option<u64> {
         let first = *self.segments().ok()?.first()?;
-        self.read(first).ok()?.map(|(head, _)| head.created)
+        self.read(first).ok()?.map(|whole| whole.head.created)
     }
 
     /// Reports whether a quarter of what the log may take has been written since a revision, or it does not go back
@@ -203,23 +212,6 @@ impl Log {
         let since = full.iter().filter(|first| **first > revision);
         let written: u64 = since.map(|first| size_of(&self.path(*first))).sum();
         Ok(written >= self.limits().bytes / 4 || firsts[0] > revision + 1)
-    }
-
-    /// Reads a segment; `None` if it is gone, or is becoming another one.
-    fn read(&self, first: u64) -> Result<Option<(Head, Vec<u8>)>> {
-        let path = self.path(first);
-        let open = match self.files.open(&path) {
-            Ok(open) => open,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("open", &path)(error)),
-        };
-        let bytes = self.files.read(&open).map_err(Error::io("read", &path))?;
-        let head = Head::decode(&bytes).map_err(|why| Error::Damaged {
-            what: Damage::Log,
-            path,
-            why: why.into(),
-        })?;
-        Ok((head.first == first).then_some((head, bytes)))
     }
 
     /// Calls `look` with each record, the newest first, until it breaks off or there are no more.
@@ -247,9 +239,8 @@ impl Log {
             if wanted.is_some_and(|wanted| !wanted.may_be_in(&self.files, &self.keys_path(first))) {
                 continue;
             }
-            let Some((head, bytes)) = self.read(first)? else { continue };
-            let frames: Vec<Frame<'_>> = segment::frames(&bytes, HEAD, head.chain).collect();
-            for frame in frames.into_iter().rev() {
+            let Some(whole) = self.read(first)? else { continue };
+            for (_, frame) in self.scan(&whole).frames.into_iter().rev() {
                 let Some(record) = Record::decode(frame.body) else { continue };
                 if !look(record)? {
                     return Ok(());
@@ -281,12 +272,12 @@ impl Log {
                 let first = chain.is_none().then(|| segment::frame(&bytes, 0)).flatten();
                 if let Some(first) = first {
                     (applied, chain, end) = (first.applied, Some(first.chain), first.end);
-                    last = sequence_of(&first)?;
+                    last = segment::sequence(&first)?;
                 }
                 let start = end;
                 for frame in chain.into_iter().flat_map(|chain| segment::frames(&bytes, start, chain)) {
                     (applied, chain, end) = (frame.applied, Some(frame.chain), frame.end);
-                    last = sequence_of(&frame)?;
+                    last = segment::sequence(&frame)?;
                 }
                 // What was read may end within a record, which is then read anew.
                 let next = bytes.get(end..end + 4).and_then(|bytes| bytes.try_into().ok());
@@ -380,11 +371,9 @@ impl Log {
         }
         let (mut since, mut reached) = (Vec::new(), false);
         for first in self.segments()?.into_iter().rev() {
-            let Some((_, bytes)) = self.read(first)? else { continue };
-            // What comes of it is compared with what is wanted, and so the chain need not be.
-            let next = |before: &Frame<'_>| segment::frame(&bytes, before.end);
-            let frames: Vec<Frame<'_>> = std::iter::successors(segment::frame(&bytes, HEAD), next).collect();
-            for record in frames.into_iter().rev().filter_map(|frame| Record::decode(frame.body)) {
+            let Some(whole) = self.read(first)? else { continue };
+            let frames = self.scan(&whole).frames;
+            for record in frames.into_iter().rev().filter_map(|(_, frame)| Record::decode(frame.body)) {
                 let change = record.packages.into_iter().find(|change| change.package == package);
                 let Some(change) = change else { continue };
                 if change.after == start {
@@ -407,11 +396,6 @@ impl Log {
 fn follow(text: &[u8], since: &[Vec<Hunk>], wanted: Digest) -> Option<Vec<u8>> {
     let text = since.iter().rev().try_fold(text.to_vec(), |text, hunks| apply(&text, hunks));
     text.filter(|text| Digest::of(text) == wanted)
-}
-
-/// Returns the sequence that a record says it has.
-fn sequence_of(frame: &Frame<'_>) -> Option<u64> {
-    wire::Reader(frame.body).number()
 }
 
 /// Returns the size of a file; one that is not there has none.

@@ -28,9 +28,9 @@ const GLANCE: usize = 4096;
 /// How many bytes of records are enough for once.
 const ENOUGH: usize = 1 << 20;
 
-/// Of what is read when there is more, so many are kept back: they may be a group that is taken back. It is larger
-/// than groups are.
-const GROUP: usize = 256;
+/// Of what is read when there is more, so many are kept back: they may be a group that is taken back, each transaction by
+/// one more. So it is twice the size of the largest group.
+const GROUP: usize = 2 * super::GROUP;
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -101,13 +101,15 @@ impl Log {
             };
             let Some(mut at) = self.start_of(*first)? else { continue };
             let mut sequence = first - 1;
-            let bytes = self.bytes_from(&at, usize::MAX)?;
-            for frame in segment::frames(&bytes, 0, at.chain) {
-                if sequence == since {
-                    break;
-                }
-                sequence += 1;
-                (at.offset, at.chain) = (HEAD + frame.end, frame.chain);
+            let Some(whole) = self.read(*first)? else { continue };
+            let found = self.scan(&whole);
+            for (number, frame) in found.frames.iter().take_while(|(number, _)| *number <= since) {
+                sequence = *number;
+                (at.offset, at.chain) = (frame.end, frame.chain);
+            }
+            // Of what is lost there is nothing to be told: one goes on behind it.
+            if found.gaps.iter().any(|gap| gap.lost().contains(&since)) {
+                sequence = since;
             }
             if sequence == since {
                 return Ok(Reader { sequence, at: Some(at), newest: BTreeMap::new() });
@@ -144,6 +146,10 @@ impl Log {
                 match reader.read(self) {
                     Ok(_) if reader.sequence == before => return Ok(reader),
                     Ok(_) => {}
+                    // Damage is passed over; a segment that was dropped is not.
+                    Err(Error::TooOld { revision, .. }) if revision > before && reader.is_there(self) => {
+                        reader.sequence = revision;
+                    }
                     Err(Error::TooOld { .. }) => break,
                     Err(error) => return Err(error),
                 }
@@ -178,8 +184,12 @@ impl Log {
         self.files.read_at(&at.open, at.offset as u64, length).map_err(io)
     }
 
-    /// Reads the records of a segment from a place on, which it moves. Returns how many bytes there were.
-    fn read_segment(&self, at: &mut Position, found: &mut Vec<Found>) -> Result<usize> {
+    /// Reads the records of a segment from a place on, which it moves, behind a record. Returns how many bytes there were.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooOld`] if those that come next are lost, since the segment is damaged.
+    fn read_segment(&self, at: &mut Position, found: &mut Vec<Found>, after: u64) -> Result<usize> {
         let io = |error| Error::io("read", &at.open.path)(error);
         let mut bytes = self.files.read_at(&at.open, at.offset as u64, GLANCE).map_err(io)?;
         let seen = segment::frames(&bytes, 0, at.chain).last().map_or(0, |frame| frame.end);
@@ -187,13 +197,21 @@ impl Log {
         if bytes.len() == GLANCE && next.is_none_or(|length| length != [0; 4]) {
             bytes = self.bytes_from(at, usize::MAX)?;
         }
-        let (start, before) = (at.offset, at.chain);
-        for frame in segment::frames(&bytes, 0, before) {
+        let start = at.offset;
+        let frames: Vec<_> = segment::frames(&bytes, 0, at.chain).map(|frame| (start, frame)).collect();
+        let is_written = bytes.iter().take(8).any(|byte| *byte != 0);
+        let whole = if frames.is_empty() && is_written { self.read(at.first)? } else { None };
+        let behind = whole.iter().flat_map(|whole| self.scan(whole).frames);
+        let behind: Vec<_> = behind.filter(|(number, _)| *number > after).collect();
+        if let Some((next, _)) = behind.first().filter(|(next, _)| *next > after + 1) {
+            return Err(Error::TooOld { since: after, revision: next - 1 });
+        }
+        for (base, frame) in frames.into_iter().chain(behind.into_iter().map(|(_, frame)| (0, frame))) {
             let Some(record) = Record::decode(frame.body) else {
                 let why = "a record is by a later version of cms".to_owned();
                 return Err(Error::Damaged { what: Damage::Log, path: at.open.path.clone(), why });
             };
-            (at.offset, at.chain) = (start + frame.end, frame.chain);
+            (at.offset, at.chain) = (base + frame.end, frame.chain);
             found.push(Found { record, ripe: frame.applied || frame.ahead, after: at.clone() });
         }
         Ok(at.offset - start)
@@ -201,6 +219,11 @@ impl Log {
 }
 
 impl Reader {
+    /// Reports whether the segment that it reads is there.
+    fn is_there(&self, log: &Log) -> bool {
+        self.at.as_ref().is_some_and(|at| is_at(&at.open, &log.path(at.first)))
+    }
+
     /// Returns the last transaction that was handed out, or passed over.
     pub fn sequence(&self) -> u64 {
         self.sequence
@@ -276,7 +299,14 @@ impl Reader {
         };
         let (mut found, mut read, mut gone) = (Vec::new(), 0, false);
         loop {
-            let fresh = log.read_segment(&mut at, &mut found)?;
+            let last = found.last().map_or(self.sequence, |found: &Found| found.record.sequence);
+            let fresh = match log.read_segment(&mut at, &mut found, last) {
+                // What was found before the damage comes first.
+                Err(Error::TooOld { .. }) if !found.is_empty() => {
+                    return Ok(Some(Rest { found, more: true, lost: false }));
+                }
+                fresh => fresh?,
+            };
             read += fresh;
             let telling = found.iter().filter(|found| found.record.kind != Kind::Heads).count();
             if read > ENOUGH && telling > 2 * GROUP || read > 64 * ENOUGH && telling > GROUP {

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! record  = sequence time uid pid kind refers source message guard packages
-//! time    = microseconds since 1970, never before that of the record before it
+//! time    = microseconds since 1970, not before that of the record before it unless the clock was wrong
 //! guard   = 0 | 1 milliseconds boot started baseline
 //! package = name flags [before] after hunks changes
 //! before  = after = length hash
@@ -138,7 +138,7 @@ pub struct Guard {
 pub struct Record {
     /// Its number: one more than that of the transaction before it. The revision of the store after it.
     pub sequence: u64,
-    /// When: microseconds since 1970. It never goes back, whatever the clock does.
+    /// When: microseconds since 1970. It does not go back when the clock is set back a little, by a minute at most.
     pub time: u64,
     /// Who: the user's number.
     pub uid: u32,
@@ -216,23 +216,34 @@ impl Record {
         Self::decode_with(bytes, read_package)
     }
 
+    /// Reports whether bytes are those of a record, all of them.
+    pub(super) fn is_whole(bytes: &[u8]) -> bool {
+        let mut rest = None;
+        let read = Self::decode_rest(bytes, read_outline, &mut rest);
+        read.is_some() && rest == Some(0)
+    }
+
     /// As [`Record::decode`], without what was changed within packages: for who only follows the log.
     pub(super) fn decode_outline(bytes: &[u8]) -> Option<Self> {
-        Self::decode_with(bytes, |reader| {
-            let (package, _) = read_digests(reader)?;
-            hunks::skip(reader)?;
-            (0..reader.len()?).try_for_each(|_| KeyChange::skip(reader))?;
-            Some(package)
-        })
+        Self::decode_with(bytes, read_outline)
     }
 
     fn decode_with(
         bytes: &[u8],
         package: impl FnMut(&mut Reader<'_>) -> Option<PackageChange>,
     ) -> Option<Self> {
+        Self::decode_rest(bytes, package, &mut None)
+    }
+
+    /// As [`Record::decode_with`], and tells how many bytes are left behind the record.
+    fn decode_rest(
+        bytes: &[u8],
+        package: impl FnMut(&mut Reader<'_>) -> Option<PackageChange>,
+        rest: &mut Option<usize>,
+    ) -> Option<Self> {
         let mut reader = Reader(bytes);
         let r = &mut reader;
-        Some(Self {
+        let read = Self {
             sequence: r.number()?,
             time: r.number()?,
             uid: r.u32()?,
@@ -251,8 +262,18 @@ impl Record {
                 }),
             },
             packages: r.many(package)?,
-        })
+        };
+        *rest = Some(reader.0.len());
+        Some(read)
     }
+}
+
+/// Reads a package without what was changed in it.
+fn read_outline(reader: &mut Reader<'_>) -> Option<PackageChange> {
+    let (package, _) = read_digests(reader)?;
+    hunks::skip(reader)?;
+    (0..reader.len()?).try_for_each(|_| KeyChange::skip(reader))?;
+    Some(package)
 }
 
 fn read_package(reader: &mut Reader<'_>) -> Option<PackageChange> {

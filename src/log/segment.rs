@@ -20,6 +20,8 @@ use sha2::{Digest as _, Sha256};
 use super::record::Record;
 
 pub(super) const HEAD: usize = 56;
+/// Why a segment is not read that a later version has written.
+pub(super) const LATER: &str = "it is by a later version of cms";
 const MAGIC: &[u8; 6] = b"CMSLOG";
 /// 2: records may leave out changes that their text tells (see `record`). Those of 1 are read as well.
 const VERSION: u16 = 2;
@@ -71,7 +73,7 @@ impl Head {
         let head = bytes.get(..HEAD).filter(|head| head.starts_with(MAGIC)).ok_or(damaged)?;
         let version = u16_at(head, 6);
         if version == 0 || version > VERSION {
-            return Err("it is by a later version of cms");
+            return Err(LATER);
         }
         let mut chain = ORIGIN;
         chain.copy_from_slice(&head[16..32]);
@@ -107,7 +109,8 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
-fn chain(before: &Chain, body: &[u8]) -> Chain {
+/// Returns the chain of a record.
+pub(super) fn chain(before: &Chain, body: &[u8]) -> Chain {
     let mut hash = Sha256::new();
     hash.update(before);
     hash.update((body.len() as u64).to_le_bytes());
@@ -171,11 +174,40 @@ pub(super) fn frames(segment: &[u8], offset: usize, before: Chain) -> impl Itera
     })
 }
 
+impl Frame<'_> {
+    /// Reports whether it has a mark, and so is durable.
+    pub fn is_marked(&self) -> bool {
+        self.applied || self.ahead
+    }
+}
+
+/// Returns the number that a record says it has.
+pub(super) fn sequence(frame: &Frame<'_>) -> Option<u64> {
+    super::wire::Reader(frame.body).number()
+}
+
+/// Reports whether bytes are zeros.
+pub(super) fn is_zero(bytes: &[u8]) -> bool {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    bytes.chunks(ZEROS.len()).all(|chunk| chunk == &ZEROS[..chunk.len()])
+}
+
+/// Reports whether the first record of a segment has a number, if there is any.
+pub(super) fn begins_with(segment: &[u8], number: u64) -> bool {
+    frame(segment, HEAD).is_none_or(|frame| sequence(&frame) == Some(number))
+}
+
+/// Returns what stands where a record that starts at an offset would have its chain.
+pub(super) fn chain_at(segment: &[u8], offset: usize) -> Option<Chain> {
+    segment.get(offset + 8..offset + RECORD_HEAD)?.try_into().ok()
+}
+
 /// Reports whether a record that was marked stands where none counts any more: then one of those there was damaged,
-/// and not written in part.
-pub(super) fn is_damaged_at(segment: &[u8], end: usize) -> bool {
+/// and not written in part. Its length may be what is damaged.
+pub(super) fn is_marked_at(segment: &[u8], end: usize) -> bool {
     let next = |before: &Frame<'_>| frame(segment, before.end);
-    std::iter::successors(frame(segment, end), next).any(|frame| frame.applied || frame.ahead)
+    segment.get(end + STATE..).is_some_and(|state| u32_at(state, 0) != 0)
+        || std::iter::successors(frame(segment, end), next).any(|frame| frame.is_marked())
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn a_record_that_was_torn_off_is_written_over() {
     write(&log).append(vec![record("a", "1\n", "22\n")], true).expect("there is room");
     let path = log.path(1);
     let whole = std::fs::read(&path).expect("it is there");
-    let (head, _) = log.read(1).expect("it can be read").expect("it is there");
+    let head = log.read(1).expect("it can be read").expect("it is there").head;
     let last = segment::frames(&whole, HEAD, head.chain).last().expect("there are three");
     for cut in [last.end - 9, last.offset + 30, last.offset + 25, last.offset + 3] {
         let mut torn = whole.clone();

@@ -1,6 +1,8 @@
 //! Whether the log is as it was written.
 
-use super::segment::{self, Chain, HEAD};
+use super::scan::Scan;
+use super::segment::{Chain, Frame};
+use super::whole::{Found, WRONG, Whole};
 use super::{Log, Record};
 use crate::error::{Error, Result};
 
@@ -17,17 +19,36 @@ pub struct Verified {
     pub problems: Vec<String>,
 }
 
+/// What was found, and what is to be set aside of it.
+struct Audit {
+    found: Verified,
+    damaged: Vec<Found>,
+    /// The segments that are not what their names say.
+    wrong: Vec<u64>,
+}
+
 impl Log {
     /// Checks all records; see [`Verified`].
     pub fn verify(&self) -> Result<Verified> {
-        let mut found = Verified::default();
-        let mut before: Option<(u64, Chain)> = None;
+        self.audit().map(|audit| audit.found)
+    }
+
+    /// Sets aside what is damaged, for someone to look at, and keeps all else: see [`Log::set_aside_pieces`].
+    pub fn set_aside(&self) -> Result<()> {
+        self.rename_wrong(&self.audit()?.wrong)?;
+        self.set_aside_pieces(&self.audit()?.damaged)
+    }
+
+    fn audit(&self) -> Result<Audit> {
+        let (mut found, mut damaged, mut wrong) = (Verified::default(), Vec::new(), Vec::new());
+        let mut before: Option<(u64, Chain, bool)> = None;
         for first in self.segments()? {
-            let path = self.path(first);
-            let (head, bytes) = match self.read(first) {
-                Ok(Some(read)) => read,
+            let whole = match self.read(first) {
+                Ok(Some(whole)) => whole,
                 Ok(None) => {
-                    found.problems.push(format!("{}: it is not the segment its name says", path.display()));
+                    let path = self.path(first);
+                    found.problems.push(format!("{}: {WRONG}", path.display()));
+                    wrong.push(first);
                     continue;
                 }
                 Err(Error::Damaged { path, why, .. }) => {
@@ -36,57 +57,42 @@ impl Log {
                 }
                 Err(error) => return Err(error),
             };
-            let fits = before.is_none_or(|(last, chain)| last + 1 == first && chain == head.chain);
-            if !fits {
-                let (last, _) = before.unwrap_or_default();
-                found.problems.push(format!(
-                    "{}: it does not follow on record {last}: records are missing, or were changed",
-                    path.display()
-                ));
-            }
-            let (mut sequence, mut chain, mut end) = (first - 1, head.chain, HEAD);
-            for frame in segment::frames(&bytes, HEAD, head.chain) {
-                match Record::decode(frame.body) {
-                    Some(record) if record.sequence == sequence + 1 => sequence += 1,
-                    _ => {
-                        found.problems.push(format!(
-                            "{}: record {}: it cannot be read",
-                            path.display(),
-                            sequence + 1
-                        ));
-                        break;
-                    }
-                }
-                (chain, end) = (frame.chain, frame.end);
-            }
-            // Whoever appended notes now and then where the last record starts, and marks each that is in place: if
-            // that is not reached, one is not right.
-            if (head.hint as usize) >= end || segment::is_damaged_at(&bytes, end) {
-                found.problems.push(format!(
-                    "{}: record {} is damaged, or was changed",
-                    path.display(),
-                    sequence + 1
-                ));
+            let scan = whole.scan();
+            let unknown = self.unknown(&whole, &scan);
+            found.problems.extend(unknown.iter().map(|found| found.text.clone()));
+            damaged.extend(unknown);
+            let is_odd = |(_, frame): &&(u64, Frame<'_>)| Record::decode(frame.body).is_none();
+            found.problems.extend(scan.frames.iter().filter(is_odd).map(|(number, _)| {
+                format!("{}: record {number}: it is by a later version of cms", self.path(first).display())
+            }));
+            // A gap is told of already, and what follows it goes on from nothing that can be read.
+            let is_cut = before.as_ref().is_some_and(|(last, chain, is_whole)| {
+                *last + 1 == first && *is_whole && *chain != scan_start(&scan, &whole)
+            });
+            if is_cut {
+                let text = "it does not go on from the record before it: records were changed";
+                found.problems.push(format!("{}: {text}", self.path(first).display()));
             }
             if found.first == 0 {
-                found.first = first;
+                found.first = scan.frames.first().map_or(0, |(number, _)| *number);
             }
-            found.last = sequence;
-            before = Some((sequence, chain));
+            if let Some((number, _)) = scan.frames.last() {
+                found.last = *number;
+            }
+            before = Some((scan.last, scan.chain, scan.gaps.is_empty()));
         }
-        if let Some((_, chain)) = before {
+        if let Some((_, chain, _)) = before {
             found.chain = chain.iter().map(|byte| format!("{byte:02x}")).collect();
         }
-        Ok(found)
+        Ok(Audit { found, damaged, wrong })
     }
+}
 
-    /// Sets the segments of a damaged log aside, for someone to look at: `.log` becomes `.damaged`.
-    pub fn set_aside(&self) -> Result<()> {
-        for first in self.segments()? {
-            let path = self.path(first);
-            let aside = path.with_extension("damaged");
-            self.files.rename(&path, &aside).map_err(Error::io("rename", path))?;
-        }
-        self.files.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))
+/// Returns what the first record of a segment goes on from.
+fn scan_start(scan: &Scan<'_>, whole: &Whole) -> Chain {
+    match scan.gaps.first().filter(|gap| gap.from == 0) {
+        // The head is damaged, and what it goes on from was found in the segment before.
+        Some(_) => whole.before.last().copied().unwrap_or(whole.head.chain),
+        None => whole.head.chain,
     }
 }

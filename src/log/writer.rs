@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::Log;
 use super::record::{Digest, Guard, Kind, Record};
-use super::segment::{self, Chain, HEAD, Head, ORIGIN};
+use super::scan::scan;
+use super::segment::{self, Chain, HEAD, ORIGIN};
 use super::turn::Turn;
 use crate::error::{Damage, Error, Result};
 use crate::files::{FileId, OpenFile, Pauses, Wait};
@@ -59,6 +60,7 @@ struct Segment {
     end: usize,
     /// Whether nothing more is to be appended: it is of an older version, or damaged.
     is_closed: bool,
+    is_damaged: bool,
     /// Where the hint leads to, as far as this handle knows.
     hint: usize,
 }
@@ -232,19 +234,17 @@ impl Log {
     /// Finds the records without a mark at the end of what comes before a segment. There are some only if the
     /// segment's first record has none either.
     fn open_ends_before(&self, first: u64) -> Result<Vec<Spot>> {
-        let unmarked = |bytes: &[u8]| segment::frame(bytes, HEAD).is_some_and(|frame| !frame.applied);
         let before = self.segments()?.into_iter().rev().find(|other| *other < first);
-        let (Some((_, bytes)), Some(before)) = (self.read(first)?, before) else { return Ok(Vec::new()) };
-        if !unmarked(&bytes) {
+        let (Some(whole), Some(before)) = (self.read(first)?, before) else { return Ok(Vec::new()) };
+        if segment::frame(&whole.bytes, HEAD).is_none_or(|frame| frame.applied) {
             return Ok(Vec::new());
         }
-        let Some((head, bytes)) = self.read(before)? else { return Ok(Vec::new()) };
+        let Some(whole) = self.read(before)? else { return Ok(Vec::new()) };
         let mut spots = self.open_ends_before(before)?;
-        for frame in segment::frames(&bytes, HEAD, head.chain) {
+        for (sequence, frame) in self.scan(&whole).frames {
             if frame.applied {
                 spots.clear();
             } else {
-                let sequence = Record::decode(frame.body).map_or(0, |record| record.sequence);
                 spots.push(Spot { first: before, offset: frame.offset, sequence, ahead: frame.ahead });
             }
         }
@@ -315,20 +315,62 @@ impl Writer<'_> {
             };
             if gone {
                 log.sweep();
-                let Some(first) = log.segments()?.last().copied() else {
-                    self.forget_all();
-                    return Ok(());
-                };
-                self.enter(first)?;
+                let Some(first) = self.enter_last()? else { return Ok(()) };
                 self.tail().open_ends = log.open_ends_before(first)?;
             }
             self.forget_marked();
             self.read_on()?;
             let next = self.known().sequence + 1;
-            if !log.path(next).exists() || self.tail().segment.as_ref().is_none_or(|s| s.first == next) {
-                return Ok(());
+            let segment = self.tail().segment.as_ref().map(|segment| (segment.first, segment.is_damaged));
+            let next = match segment {
+                // Numbers are left out behind damage.
+                Some((first, true)) => log.segments()?.into_iter().find(|other| *other > first),
+                Some((first, false)) if first == next => None,
+                _ => Some(next).filter(|next| log.path(*next).exists()),
+            };
+            match next {
+                Some(next) => self.enter(next)?,
+                None => return Ok(()),
             }
-            self.enter(next)?;
+        }
+    }
+
+    /// Goes to the start of the last segment, after what comes before it if its first record cannot be read: that tells
+    /// all there is to know of it. Returns its number; `None` in a log without segments.
+    fn enter_last(&mut self) -> Result<Option<u64>> {
+        let log = self.log;
+        let firsts = log.segments()?;
+        let Some(last) = firsts.last().copied() else {
+            self.forget_all();
+            return Ok(None);
+        };
+        let begins = |first: u64| -> Result<bool> {
+            if log.files.open(&log.path(first)).is_ok_and(|open| log.sound_head(&open, first).is_some()) {
+                return Ok(true);
+            }
+            let Some(whole) = log.read(first)? else { return Ok(false) };
+            Ok(whole.scan().frames.first().is_some_and(|(number, _)| *number == first))
+        };
+        let mut start = firsts.len() - 1;
+        while start > 0 && !begins(firsts[start])? {
+            start -= 1;
+        }
+        for first in &firsts[start..] {
+            if *first != firsts[start] {
+                self.read_on()?;
+            }
+            self.enter(*first)?;
+        }
+        Ok(Some(last))
+    }
+
+    /// Has numbers go on behind one that was given away, whatever the log says.
+    pub fn raise(&mut self, floor: u64) {
+        let tail = self.tail();
+        if floor > tail.end.sequence {
+            tail.end.sequence = floor;
+            // The numbers of a segment have no gaps.
+            tail.segment.iter_mut().for_each(|segment| segment.is_closed = true);
         }
     }
 
@@ -358,58 +400,67 @@ impl Writer<'_> {
         let open = self.log.files.open_to_write(&path).map_err(Error::io("open", &path))?;
         let found = open.file.metadata().map_err(Error::io("read", &path))?;
         let id = open.id;
-        let bytes = self.log.files.read_at(&open, 0, HEAD).map_err(Error::io("read", &path))?;
-        let head = Head::decode(&bytes).map_err(|why| Error::Damaged {
-            what: Damage::Log,
-            path: path.clone(),
-            why: why.into(),
-        })?;
-        if head.first != first {
-            let why = format!("it starts with record {}, not with {first}", head.first);
-            return Err(Error::Damaged { what: Damage::Log, path, why });
-        }
         let length = usize::try_from(found.len()).unwrap_or(usize::MAX);
+        let whole = match self.log.sound_head(&open, first) {
+            Some(head) => Some((head, head.chain)),
+            None => self.log.read(first)?.map(|whole| (whole.head, whole.before[0])),
+        };
+        let head = whole.map(|(head, _)| head);
+        // One that is not what its name says is left alone, and so are the numbers that it may have.
+        let skipped = if head.is_none() { (length / 40) as u64 } else { 0 };
         let tail = self.tail();
-        tail.end.sequence = first - 1;
-        tail.end.chain = head.chain;
-        let (end, hint, is_closed) = (HEAD, head.hint as usize, head.is_old);
-        tail.segment = Some(Segment { open, id, first, length, end, is_closed, hint });
+        tail.end.sequence = tail.end.sequence.max(first - 1 + skipped);
+        if let Some((_, chain)) = whole {
+            (tail.end.sequence, tail.end.chain) = (first - 1, chain);
+        }
+        let (hint, is_closed) =
+            (head.map_or(0, |head| head.hint as usize), head.is_none_or(|head| head.is_old));
+        let (end, is_damaged) = (if head.is_some() { HEAD } else { length }, head.is_none());
+        tail.segment = Some(Segment { open, id, first, length, end, is_closed, is_damaged, hint });
         Ok(())
     }
 
     /// Reads the records that were appended since.
     fn read_on(&mut self) -> Result<()> {
-        let files = self.log.files.clone();
+        let (log, files) = (self.log, self.log.files.clone());
         let tail = self.tail();
         let Some(segment) = &mut tail.segment else { return Ok(()) };
         let io = |error| Error::io("read", &segment.open.path)(error);
-        let next = files.read_at(&segment.open, segment.end as u64, 4).map_err(io)?;
-        if next.iter().all(|byte| *byte == 0) {
+        let (start, is_entered) = (segment.end, segment.end == HEAD);
+        let next = files.read_at(&segment.open, start as u64, 8).map_err(io)?;
+        if next.iter().all(|byte| *byte == 0) && !is_entered {
             return Ok(());
         }
-        let rest = segment.length.saturating_sub(segment.end);
-        let bytes = files.read_at(&segment.open, segment.end as u64, rest).map_err(io)?;
-        let start = segment.end;
-        for frame in segment::frames(&bytes, 0, tail.end.chain) {
+        // At first all of it is looked at; later it was good up to here.
+        let whole = if is_entered { log.read(segment.first)? } else { None };
+        let rest = segment.length.saturating_sub(start);
+        let bytes = match whole {
+            Some(_) => Vec::new(),
+            None => files.read_at(&segment.open, start as u64, rest).map_err(io)?,
+        };
+        let (scan, base) = match &whole {
+            Some(whole) => (log.scan(whole), 0),
+            None => (scan(&bytes, 0, &[tail.end.chain], tail.end.sequence), start),
+        };
+        for (number, frame) in &scan.frames {
             let Some(record) = Record::decode_outline(frame.body) else {
-                let why = format!("record {} is by a later version of cms", tail.end.sequence + 1);
+                let why = format!("record {number} is by a later version of cms");
                 return Err(Error::Damaged { what: Damage::Log, path: segment.open.path.clone(), why });
             };
             tail.end.take(&record, frame.chain);
-            segment.end = start + frame.end;
             if frame.applied {
                 tail.open_ends.clear();
             } else {
-                tail.open_ends.push(Spot {
-                    first: segment.first,
-                    offset: start + frame.offset,
-                    sequence: record.sequence,
-                    ahead: frame.ahead,
-                });
+                let offset = base + frame.offset;
+                let (first, ahead) = (segment.first, frame.ahead);
+                tail.open_ends.push(Spot { first, offset, sequence: *number, ahead });
             }
         }
+        segment.end = base + scan.end;
         // What is behind the damage stays for someone to look at.
-        segment.is_closed |= segment::is_damaged_at(&bytes, segment.end - start);
+        segment.is_damaged |= !scan.gaps.is_empty();
+        segment.is_closed |= segment.is_damaged;
+        tail.end.sequence = tail.end.sequence.max(scan.last);
         Ok(())
     }
 
@@ -418,8 +469,8 @@ impl Writer<'_> {
         let spots = self.tail.as_ref().map_or(&[][..], |tail| &tail.open_ends);
         let mut records = Vec::with_capacity(spots.len());
         for spots in spots.chunk_by(|a, b| a.first == b.first) {
-            let Some((_, bytes)) = self.log.read(spots[0].first)? else { continue };
-            let frames = spots.iter().filter_map(|spot| segment::frame(&bytes, spot.offset));
+            let Some(whole) = self.log.read(spots[0].first)? else { continue };
+            let frames = spots.iter().filter_map(|spot| segment::frame(&whole.bytes, spot.offset));
             let found = frames.filter_map(|frame| Record::decode(frame.body));
             // What starts a segment changes nothing.
             records.extend(found.filter(|record| record.kind != Kind::Heads));

@@ -60,6 +60,11 @@ impl Writer<'_> {
             bytes[at..at + mark.len()].copy_from_slice(&mark);
         }
         let length = (bytes.len() * 2 + needed).max(self.log.limits().segment()).next_multiple_of(4096);
+        let damaged = self.tail().segment.as_ref().filter(|segment| segment.is_damaged);
+        if let Some(damaged) = damaged.map(|damaged| damaged.first) {
+            // Without this others that have it open go on with it.
+            self.log.renew(damaged)?;
+        }
         let open = self.make_segment(first, &bytes, length)?;
         let id = open.id;
         if let Some(full) = self.tail().segment.as_ref().map(|full| full.first) {
@@ -67,7 +72,8 @@ impl Writer<'_> {
         }
         let tail = self.tail();
         let end = bytes.len();
-        tail.segment = Some(Segment { open, id, first, length, end, is_closed: false, hint: HEAD });
+        tail.segment =
+            Some(Segment { open, id, first, length, end, is_closed: false, is_damaged: false, hint: HEAD });
         tail.end.take(&record, chain);
         self.drop_old()
     }
@@ -109,7 +115,7 @@ impl Writer<'_> {
         for pair in firsts.windows(2).take(firsts.len().saturating_sub(2)) {
             let (first, next) = (pair[0], pair[1]);
             // The age of its last record, which is not older than the start of the next segment.
-            let until = log.read(next)?.map_or(0, |(head, _)| head.created);
+            let until = log.read(next)?.map_or(0, |whole| whole.head.created);
             let too_old =
                 limits.age.is_some_and(|age| Duration::from_micros(log.now().saturating_sub(until)) > age);
             let too_many = limits.records.is_some_and(|records| newest.saturating_sub(next) > records);

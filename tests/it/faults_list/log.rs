@@ -1,5 +1,7 @@
 //! The log, and everything that names a revision.
 
+mod damage;
+
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -490,4 +492,57 @@ fn x_m12_restore_takes_only_what_can_be_packages() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!said.contains('\u{1b}') && said.contains("\\x1b"), "{said}");
     assert_eq!(sandbox.read("p"), "config a b\n");
+}
+
+#[test]
+fn x_l4_one_commit_with_a_wrong_clock_does_not_date_those_after_it() {
+    thread_local! {
+        static CLOCK: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+    let sandbox = Sandbox::new();
+    let time = || std::time::UNIX_EPOCH + Duration::from_secs(CLOCK.get());
+    let store = Store::new(Options { time, ..options(&sandbox) });
+    let commit = |at: u64, value: u32| {
+        CLOCK.set(at);
+        store.replace(b"p", format!("config a b\n\toption x {value}\n").as_bytes()).expect("committed");
+        store.history(None, 1).expect("readable")[0].clone()
+    };
+    let (now, later) = (1_800_000_000, 4_070_908_800);
+    commit(now, 1);
+    let wrong = commit(later, 2);
+    let right = commit(now + 100, 3);
+    assert!(wrong.time > right.time, "{} is not {}", right.time, now + 100);
+    assert_eq!(right.time / 1_000_000, now + 100);
+    let little = commit(now + 90, 4);
+    assert!(little.time > right.time, "a clock that is set back a little leaves the order as it is");
+    CLOCK.set(now + 100 + 600);
+    assert_eq!(store.find_revision("@{10 min ago}").expect("there is one"), little.sequence);
+}
+
+#[test]
+fn groups_are_never_larger_than_what_a_reader_keeps_back_for_them() {
+    let sandbox = Sandbox::new();
+    let live = open(&sandbox);
+    let first = set(&live, "network.lan.ipaddr", "0").expect("committed");
+    let threads = 300;
+    let barrier = Barrier::new(threads);
+    let revisions: Vec<u64> = std::thread::scope(|scope| {
+        let commit = |number: usize| {
+            let (live, barrier) = (&live, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                set(live, &format!("network.lan.g{number}"), "1").expect("committed")
+            })
+        };
+        let threads: Vec<_> = (0..threads).map(commit).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    let mut sorted = revisions.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), threads, "each is a transaction of its own");
+    let mut watch = live.watch("network", Some(first)).expect("opens");
+    for _ in 0..threads {
+        watch.next(Some(Duration::from_secs(5))).expect("readable").expect("each is told");
+    }
 }

@@ -138,7 +138,7 @@ pub fn history(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         if is_baseline {
             may_be_elsewhere(context)?;
         }
-        return Ok(if records.is_empty() { Exit::NotFound } else { Exit::Ok });
+        return Ok(if records.is_empty() { Exit::NotFound } else { readable(context) });
     }
     for record in &records {
         let title = record_title(record, &mut users);
@@ -161,7 +161,7 @@ pub fn history(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         may_be_elsewhere(context)?;
     }
     if !records.is_empty() {
-        return Ok(Exit::Ok);
+        return Ok(readable(context));
     }
     match &key {
         Some(key) => {
@@ -181,6 +181,11 @@ pub fn may_be_elsewhere(context: &Context) -> Result<(), Failure> {
     let why =
         format!("not permitted: transactions may be in the log in {path}, which belongs to user {owner}");
     Err(Failure::Other(Exit::Permission, why))
+}
+
+/// Returns the exit code of what was read of the log: what was damaged was left out.
+fn readable(context: &Context) -> Exit {
+    if context.store.log_problems().is_empty() { Exit::Ok } else { Exit::Invalid }
 }
 
 pub fn blame(context: &mut Context, line: &Line) -> Result<Exit, Failure> {

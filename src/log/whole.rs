@@ -1,0 +1,256 @@
+//! A segment as it was read, with what is damaged of it; and what is known of damage, in `repaired` beside the segments:
+//! a line `SEGMENT FROM TO NEXT HASH` for each piece that `repair` has looked at, so that it is no news any more.
+
+use std::path::PathBuf;
+
+use super::scan::{Gap, Scan, scan};
+use super::segment::{self, Chain, HEAD, Head, ORIGIN};
+use super::{Log, size_of};
+use crate::error::{Damage, Error, Result};
+use crate::files::OpenFile;
+
+/// What is wrong with a segment that was copied, or renamed.
+pub(super) const WRONG: &str = "it is not the segment its name says";
+
+/// A segment that was read, whatever is wrong with it.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub first: u64,
+    pub head: Head,
+    pub bytes: Vec<u8>,
+    /// Whether the head was damaged; then little of it is known.
+    is_headless: bool,
+    /// Chains that its first record may go on from.
+    pub before: Vec<Chain>,
+    /// The first record of the segment behind it.
+    next: Option<u64>,
+    /// How long a segment is, at least.
+    length: usize,
+}
+
+impl Whole {
+    /// Reads the records, and finds what is damaged.
+    pub fn scan(&self) -> Scan<'_> {
+        let mut found = scan(&self.bytes, HEAD.min(self.bytes.len()), &self.before, self.first - 1);
+        if self.is_headless && found.gaps.first().is_none_or(|gap| gap.from != 0) {
+            let before = found.frames.first().map(|(number, _)| *number);
+            found.gaps.insert(0, Gap { from: 0, to: HEAD, after: self.first - 1, before });
+        }
+        let (end, after) = (found.end, found.last);
+        let has_tail = found.gaps.last().is_some_and(|gap| gap.before.is_none());
+        let cut = self.length.max(self.bytes.len().next_multiple_of(4096));
+        let tail = match () {
+            () if has_tail => None,
+            // Segments have whole pages.
+            () if !self.bytes.len().is_multiple_of(4096) => Some(cut),
+            // Where the last record is was written down, and it is not there.
+            () if !self.is_headless && self.head.hint as usize >= end => Some(self.head.hint as usize + 1),
+            () => None,
+        };
+        if let Some(to) = tail {
+            let gap = Gap { from: end.min(to), to, after, before: None };
+            found.last = gap.lost().end - 1;
+            found.gaps.push(gap);
+        }
+        if let Some(next) = self.next {
+            match found.gaps.last_mut().filter(|gap| gap.before.is_none()) {
+                Some(gap) => gap.before = Some(next.max(gap.after + 1)),
+                None if next > after + 1 => {
+                    found.gaps.push(Gap { from: end, to: end, after, before: Some(next) });
+                }
+                None => {}
+            }
+        }
+        found
+    }
+
+    /// Returns a gap as it is noted once it is known.
+    fn line(&self, gap: &Gap) -> String {
+        let (from, to) = (gap.from.min(self.bytes.len()), gap.to.min(self.bytes.len()));
+        let hash = crate::map::of_text(&self.bytes[from..to]);
+        format!("{} {} {} {} {hash:016x}", self.first, gap.from, gap.to, gap.before.unwrap_or(0))
+    }
+}
+
+/// Damage that was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub text: String,
+    line: String,
+    /// The damaged bytes, to be set aside.
+    segment: u64,
+    from: usize,
+    bytes: Vec<u8>,
+}
+
+impl Log {
+    /// Returns the head of a segment if it is right, and so is the first record: the rest may be read from there.
+    pub(super) fn sound_head(&self, open: &OpenFile, first: u64) -> Option<Head> {
+        let bytes = self.files.read_at(open, 0, super::GLANCE).ok()?;
+        let head = Head::decode(&bytes).ok().filter(|head| head.first == first)?;
+        let frame = segment::frames(&bytes, HEAD, head.chain).next()?;
+        (segment::sequence(&frame) == Some(first)).then_some(head)
+    }
+
+    /// Reads a segment; `None` if it is gone, or another one than its name says.
+    pub(super) fn read(&self, first: u64) -> Result<Option<Whole>> {
+        let path = self.path(first);
+        let open = match self.files.open(&path) {
+            Ok(open) => open,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("open", &path)(error)),
+        };
+        let bytes = self.files.read(&open).map_err(Error::io("read", &path))?;
+        let told = segment::chain_at(&bytes, 8).unwrap_or(ORIGIN);
+        let is_right = |chain: Chain| {
+            let found = segment::frames(&bytes, HEAD, chain).next();
+            found.is_some_and(|frame| segment::sequence(&frame) == Some(first))
+        };
+        let (head, is_headless) = match Head::decode(&bytes) {
+            Ok(head) if head.first == first => (head, false),
+            // One that was copied, or has got another name.
+            Ok(head) if !is_right(told) || segment::begins_with(&bytes, head.first) => {
+                self.note(format!("{}: {WRONG}", path.display()));
+                return Ok(None);
+            }
+            Err(why) if why == segment::LATER && !is_right(told) => {
+                return Err(Error::Damaged { what: Damage::Log, path, why: why.into() });
+            }
+            Ok(_) | Err(_) => (Head { first, chain: told, created: 0, hint: 0, is_old: true }, true),
+        };
+        let firsts = self.segments()?;
+        let next = firsts.iter().copied().find(|other| *other > first);
+        let mut before = vec![head.chain];
+        if !is_right(head.chain) {
+            before.extend((first == 1).then_some(ORIGIN));
+            let previous = firsts.into_iter().rev().find(|other| *other < first);
+            if let Some(previous) = previous.map(|previous| self.read(previous)).transpose()?.flatten() {
+                before.push(previous.scan().chain);
+            }
+        }
+        let length = self.limits().segment();
+        Ok(Some(Whole { first, head, bytes, is_headless, before, next, length }))
+    }
+
+    fn known_path(&self) -> PathBuf {
+        self.dir.join("repaired")
+    }
+
+    fn known(&self) -> Vec<String> {
+        let text = self.files.open(&self.known_path()).and_then(|open| self.files.read(&open));
+        String::from_utf8_lossy(&text.unwrap_or_default()).lines().map(str::to_owned).collect()
+    }
+
+    /// Reads the records of a segment, and notes what is damaged of it and was not known before.
+    pub(super) fn scan<'w>(&self, whole: &'w Whole) -> Scan<'w> {
+        let scan = whole.scan();
+        if !scan.gaps.is_empty() {
+            self.unknown(whole, &scan).into_iter().for_each(|found| self.note(found.text));
+        }
+        scan
+    }
+
+    fn note(&self, problem: String) {
+        self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(problem);
+    }
+
+    /// Returns what is damaged of a segment and was not known before.
+    pub(super) fn unknown(&self, whole: &Whole, scan: &Scan<'_>) -> Vec<Found> {
+        let known = self.known();
+        let found = |gap: &Gap| {
+            let (from, to) = (gap.from.min(whole.bytes.len()), gap.to.min(whole.bytes.len()));
+            Found {
+                text: format!("{}: {}", self.path(whole.first).display(), gap.tell()),
+                line: whole.line(gap),
+                segment: whole.first,
+                from: gap.from,
+                bytes: whole.bytes[from..to].to_vec(),
+            }
+        };
+        scan.gaps.iter().map(found).filter(|found| !known.contains(&found.line)).collect()
+    }
+
+    /// Says what was found to be damaged so far by whoever has read the log through this handle.
+    pub fn problems(&self) -> Vec<String> {
+        let problems = self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        problems.iter().cloned().collect()
+    }
+
+    /// Sets damaged bytes aside, each piece in a file of its own that ends with `.damaged`, and notes that they are
+    /// known. The segments stay, with all that can be read of them.
+    pub(super) fn set_aside_pieces(&self, found: &[Found]) -> Result<()> {
+        let mut known = self.known();
+        for found in found {
+            if !found.bytes.is_empty() {
+                let path = self.dir.join(format!("{:020}-{}.damaged", found.segment, found.from));
+                self.write_beside(&path, &found.bytes)?;
+            }
+            known.push(found.line.clone());
+        }
+        let text: String = known.iter().map(|line| format!("{line}\n")).collect();
+        self.write_beside(&self.known_path(), text.as_bytes())?;
+        self.files.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
+        self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        Ok(())
+    }
+
+    /// Gives segments that are not what their names say the names they should have; one that there is already is set
+    /// aside.
+    pub(super) fn rename_wrong(&self, wrong: &[u64]) -> Result<()> {
+        let mut renamed = Vec::new();
+        for first in wrong {
+            let path = self.path(*first);
+            let aside = path.with_extension("damaged");
+            self.files.rename(&path, &aside).map_err(Error::io("rename", path))?;
+            renamed.push(aside);
+        }
+        for aside in renamed {
+            let bytes = self.files.open(&aside).and_then(|open| self.files.read_at(&open, 0, HEAD));
+            let head = bytes.ok().and_then(|bytes| Head::decode(&bytes).ok());
+            if let Some(path) = head.map(|head| self.path(head.first)).filter(|path| !path.exists()) {
+                self.files.rename(&aside, &path).map_err(Error::io("rename", aside))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_beside(&self, path: &std::path::Path, bytes: &[u8]) -> Result<()> {
+        let files = &self.files;
+        let new =
+            files.create_unique(&self.dir, "repair").map_err(Error::io("create a file in", &self.dir))?;
+        let written = files
+            .write(&new, bytes)
+            .and_then(|()| files.sync(&new))
+            .and_then(|()| files.rename(&new.path, path));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&new.path);
+            Error::io("write", path)(error)
+        })
+    }
+
+    /// Has other handles find out that a segment is damaged: one that has read it already goes on by the file it has
+    /// open, unless another stands in its place.
+    pub(super) fn renew(&self, first: u64) -> Result<()> {
+        let path = self.path(first);
+        let bytes = self.files.open(&path).and_then(|open| self.files.read(&open));
+        let bytes = bytes.map_err(Error::io("read", &path))?;
+        self.write_beside(&path, &bytes)
+    }
+
+    /// Returns the largest number that something in the directory says was given away: a segment that was set aside,
+    /// a list of keys, or a snapshot.
+    pub fn floor(&self) -> u64 {
+        let names = |dir: PathBuf| {
+            let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+            entries.filter_map(|entry| entry.file_name().into_string().ok())
+        };
+        let digits = |name: String| {
+            let start = name.strip_prefix('@').unwrap_or(&name);
+            start.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
+        };
+        let here =
+            names(self.dir.clone()).filter(|name| name.len() > 20 && size_of(&self.dir.join(name)) > 0);
+        let automatic = names(self.dir.join("snapshots")).filter(|name| name.starts_with('@'));
+        here.filter_map(digits).chain(automatic.filter_map(digits)).max().unwrap_or(0)
+    }
+}
