@@ -819,9 +819,9 @@ cms_status cms_blame_next(cms_blame *blame,
 void cms_blame_free(cms_blame *blame);
 
 // Finds a revision: a number, "-3" (three transactions before the last), "now", a time in braces ("@{10 min ago}",
-// "@{2026-11-21 08:02}", in UTC), or the label of a snapshot.
+// "@{2026-11-21 08:02}", in UTC), or the label of a snapshot ("label:5" if it reads as a revision).
 //
-// CMS_ERR_NOT_FOUND: there is none, or it is older than what is kept.
+// CMS_ERR_NOT_FOUND: there is none, it is older than what is kept, or the log was begun anew since the snapshot was made.
 cms_status cms_find_revision(const cms_store *store,
                              const char *name,
                              uint64_t *revision);
@@ -963,10 +963,10 @@ cms_status cms_verify_log(const cms_store *store,
                           cms_report **report);
 
 // Mends what can be mended: finishes what a crash has left, brings each package whose text has errors back to its
-// newest text without, as the log has it, and then sets a damaged log aside, its files as *.damaged, and begins a new
-// one. cms_report_problem tells what was wrong with the log, cms_report_repaired which packages were brought back.
+// newest text without, as the log has it, and sets what is damaged of the log aside, in files that end with .damaged;
+// what can be read of it stays. cms_report_problem tells what was wrong with the log, cms_report_repaired which packages were brought back.
 //
-// CMS_ERR_PARSE: a package has errors, and the log has no better text. Otherwise as cms_verify_log and
+// CMS_ERR_PARSE: a package has errors, and the log has no better text; the others are mended all the same. Otherwise as cms_verify_log and
 // cms_txn_commit; what was mended before stays so.
 cms_status cms_repair(const cms_store *store,
                       cms_report **report);

@@ -32,6 +32,7 @@ use crate::ledger::{Ledger, Why};
 use crate::log::Kind;
 use crate::missing::Missing;
 use crate::named_file;
+use crate::resolve;
 use crate::store::{Place, Store};
 use crate::text::{Dialect, ParseOptions, parse};
 
@@ -193,6 +194,7 @@ impl Store {
     }
 
     fn snapshot_path(&self, label: &str) -> Result<PathBuf> {
+        let label = resolve::label(label);
         let usable = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '+');
         // With an '@' start those that were not asked for.
         let stem = label.strip_prefix('@').unwrap_or(label);
@@ -220,6 +222,9 @@ impl Store {
             ));
         }
         self.check_may_write()?;
+        if resolve::is_revision(label) {
+            return Err(Error::invalid(label.as_bytes(), "it reads as a revision, which a label must not"));
+        }
         let path = self.snapshot_path(label)?;
         if path.exists() {
             return Err(Error::Exists { key: format!("snapshot {label}") });
@@ -361,6 +366,20 @@ impl Store {
     /// [`Error::Invalid`] if what it holds could not be a package, [`Error::Parse`] if one of its texts has errors; as
     /// for [`Store::commit`]. Nothing is changed then.
     pub fn restore(&self, archive: &Archive, message: Option<&str>) -> Result<Option<u64>> {
+        self.restore_of(archive, &[], message)
+    }
+
+    /// As [`Store::restore`], of some packages; of all if none is named.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::restore`].
+    pub fn restore_of(
+        &self,
+        archive: &Archive,
+        packages: &[String],
+        message: Option<&str>,
+    ) -> Result<Option<u64>> {
         self.check_may_write()?;
         let why =
             Why { message: message.map(str::to_owned), ..Why::new(Kind::Rollback, archive.info.revision) };
@@ -369,6 +388,7 @@ impl Store {
         for name in self.packages()?.into_iter().filter(|name| !archive.info.left_out.contains(name)) {
             wanted.entry(name).or_insert(None);
         }
+        wanted.retain(|name, _| packages.is_empty() || packages.contains(name));
         let mut ledger = self.ledger()?;
         let mut parts = Vec::new();
         for (name, text) in wanted {
@@ -398,56 +418,6 @@ impl Store {
     pub(crate) fn archive_at(&self, revision: u64) -> Option<Archive> {
         let mut found = self.labels().ok()?.into_iter().filter(|info| info.revision == revision);
         found.find_map(|info| Archive::read(&info.path).ok())
-    }
-
-    /// Finds a revision: a number, `-3` (three transactions before the last), `now`, a time in braces such as
-    /// `@{10 min ago}` (see [`clock::parse`]), or a snapshot by its name.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Missing`] if there is none, or it is older than what is kept; [`Error::Invalid`] if the time is none.
-    pub fn find_revision(&self, spec: &str) -> Result<u64> {
-        let missing =
-            |why: &str| Error::from(Missing::Revision { spec: spec.to_owned(), why: why.to_owned() });
-        let too_far = || missing("the log does not go back that far");
-        let no_number = || missing("no number of transactions stands behind it");
-        let last = self.revision()?;
-        if spec == "now" || spec == "HEAD" {
-            return Ok(last);
-        }
-        if let Some(back) = spec.strip_prefix("HEAD~").or_else(|| spec.strip_prefix('-')) {
-            let back: usize = back.parse().map_err(|_| no_number())?;
-            let found = self.history(None, back + 1)?;
-            return found.get(back).map(|record| record.sequence).ok_or_else(too_far);
-        }
-        if let Some(time) = spec.strip_prefix("@{").and_then(|spec| spec.strip_suffix('}')) {
-            let time = clock::parse(time, self.now()).ok_or(Error::Invalid {
-                what: spec.to_owned(),
-                why: "not a time; '10 min ago', '2026-11-21 08:02' (UTC) and 'now' are",
-            })?;
-            let found = self.each_transaction(|record| {
-                let found = record.time <= time;
-                Ok(if found {
-                    std::ops::ControlFlow::Break(record.sequence)
-                } else {
-                    std::ops::ControlFlow::Continue(())
-                })
-            })?;
-            return found.ok_or_else(too_far);
-        }
-        if !spec.is_empty() && spec.bytes().all(|byte| byte.is_ascii_digit()) {
-            return spec
-                .parse()
-                .ok()
-                .filter(|revision| *revision <= last)
-                .ok_or_else(|| missing(&format!("the last one is {last}")));
-        }
-        self.labelled(spec).map(|archive| archive.info.revision).map_err(|error| match error {
-            Error::Missing(Missing::Snapshot(_)) | Error::Invalid { .. } => {
-                missing("it is no revision, and no snapshot has that label")
-            }
-            error => error,
-        })
     }
 }
 

@@ -174,7 +174,11 @@ impl Store {
                 None => self.left_by(log, &change)?.ok_or_else(too_old)?,
             };
             if record.kind == Kind::Baseline {
-                // What it was before nobody has noted, so it is taken to have been the same.
+                // What it was before nobody has noted, so it is taken to have been the same; but not in another log.
+                let first = log.first()?;
+                if first > 1 && revision < first {
+                    return Err(too_old());
+                }
                 return Ok(ControlFlow::Break(after));
             }
             text = Some(match change.before {

@@ -12,9 +12,9 @@ use crate::status::{Failure, cms_status, guard};
 use crate::store::string_of;
 
 /// Finds a revision: a number, "-3" (three transactions before the last), "now", a time in braces ("@{10 min ago}",
-/// "@{2026-11-21 08:02}", in UTC), or the label of a snapshot.
+/// "@{2026-11-21 08:02}", in UTC), or the label of a snapshot ("label:5" if it reads as a revision).
 ///
-/// CMS_ERR_NOT_FOUND: there is none, or it is older than what is kept.
+/// CMS_ERR_NOT_FOUND: there is none, it is older than what is kept, or the log was begun anew since the snapshot was made.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_find_revision(
     store: *const cms_store,

@@ -198,6 +198,11 @@ impl Log {
         self.segments().is_ok_and(|firsts| !firsts.is_empty())
     }
 
+    /// Returns the number of the oldest record that is kept; 0 if there is none.
+    pub fn first(&self) -> Result<u64> {
+        Ok(self.segments()?.first().copied().unwrap_or(0))
+    }
+
     /// Returns when the oldest segment that is kept was begun: microseconds since 1970.
     pub fn begun(&self) -> Option<u64> {
         let first = *self.segments().ok()?.first()?;

@@ -495,31 +495,6 @@ fn x_m12_restore_takes_only_what_can_be_packages() {
 }
 
 #[test]
-fn x_l4_one_commit_with_a_wrong_clock_does_not_date_those_after_it() {
-    thread_local! {
-        static CLOCK: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-    }
-    let sandbox = Sandbox::new();
-    let time = || std::time::UNIX_EPOCH + Duration::from_secs(CLOCK.get());
-    let store = Store::new(Options { time, ..options(&sandbox) });
-    let commit = |at: u64, value: u32| {
-        CLOCK.set(at);
-        store.replace(b"p", format!("config a b\n\toption x {value}\n").as_bytes()).expect("committed");
-        store.history(None, 1).expect("readable")[0].clone()
-    };
-    let (now, later) = (1_800_000_000, 4_070_908_800);
-    commit(now, 1);
-    let wrong = commit(later, 2);
-    let right = commit(now + 100, 3);
-    assert!(wrong.time > right.time, "{} is not {}", right.time, now + 100);
-    assert_eq!(right.time / 1_000_000, now + 100);
-    let little = commit(now + 90, 4);
-    assert!(little.time > right.time, "a clock that is set back a little leaves the order as it is");
-    CLOCK.set(now + 100 + 600);
-    assert_eq!(store.find_revision("@{10 min ago}").expect("there is one"), little.sequence);
-}
-
-#[test]
 fn groups_are_never_larger_than_what_a_reader_keeps_back_for_them() {
     let sandbox = Sandbox::new();
     let live = open(&sandbox);
@@ -545,4 +520,91 @@ fn groups_are_never_larger_than_what_a_reader_keeps_back_for_them() {
     for _ in 0..threads {
         watch.next(Some(Duration::from_secs(5))).expect("readable").expect("each is told");
     }
+}
+
+#[test]
+fn s10_a_number_is_a_revision_whatever_snapshots_and_files_there_are() {
+    let (sandbox, two, three) = with_two_revisions();
+    for label in ["5", "-1", "now", "HEAD", "HEAD~2", "@{now}", "label:x"] {
+        let said = sandbox.fails(3, &["snapshot", "--", label]);
+        assert!(!said.is_empty(), "{label}");
+    }
+    // One that an older version has made.
+    sandbox.ok(&["snapshot", "kept"]);
+    let dir =
+        std::fs::read_dir(sandbox.path("state")).expect("readable").next().expect("a log").expect("a log");
+    let snapshots = dir.path().join("snapshots");
+    let text = std::fs::read_to_string(snapshots.join("kept.cms")).expect("readable");
+    let text = text.replace("label kept\n", &format!("label {two}\n"));
+    std::fs::write(snapshots.join(format!("{two}.cms")), text).expect("written");
+    sandbox.ok(&["set", "--commit", "p.b.x=4"]);
+
+    let (at_two, labelled) = (two.to_string(), format!("label:{two}"));
+    assert!(sandbox.ok(&["snapshots"]).contains(&labelled), "it is said how it is named");
+    assert_eq!(sandbox.ok(&["get", "--at", &at_two, "p.b.x"]), "2\n");
+    assert_eq!(sandbox.ok(&["get", "--at", &labelled, "p.b.x"]), "3\n");
+    let diff =
+        |a: &str, b: &str| String::from_utf8(sandbox.run(&["diff", "--keys", a, b]).stdout).expect("UTF-8");
+    assert!(diff(&at_two, "now").contains("'2' -> '4'"));
+    assert!(diff(&labelled, "now").contains("'3' -> '4'"));
+    // A file of that name in the current directory is not asked for.
+    let mut command = sandbox.command();
+    std::fs::write(sandbox.path(&at_two), "nonsense").expect("written");
+    let output = command.current_dir(sandbox.path("")).args(["rollback", &at_two]).output().expect("runs");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(sandbox.ok(&["get", "p.b.x"]), "2\n");
+    sandbox.ok(&["rollback", &labelled]);
+    assert_eq!(sandbox.ok(&["get", "p.b.x"]), "3\n");
+    sandbox.ok(&["snapshot", "--delete", &labelled]);
+    assert!(!sandbox.ok(&["snapshots"]).contains(&labelled));
+    let live = open(&sandbox);
+    assert_eq!(live.store().find_revision(&three.to_string()).expect("there"), three);
+}
+
+#[test]
+fn s5_a_label_is_its_own_text_after_the_log_was_begun_anew() {
+    let (sandbox, ..) = with_two_revisions();
+    sandbox.ok(&["snapshot", "before"]);
+    let dir =
+        std::fs::read_dir(sandbox.path("state")).expect("readable").next().expect("a log").expect("a log");
+    for entry in std::fs::read_dir(dir.path()).expect("readable").flatten() {
+        if entry.file_name() != "snapshots" && entry.path().is_file() {
+            std::fs::remove_file(entry.path()).expect("removed");
+        }
+    }
+    let _ = std::fs::remove_dir_all(sandbox.path("run"));
+    for value in ["7", "8", "9", "10", "11"] {
+        sandbox.ok(&["set", "--commit", &format!("p.b.x={value}")]);
+    }
+    assert_eq!(sandbox.ok(&["get", "--at", "before", "p.b.x"]), "3\n");
+    let shown = sandbox.ok(&["show", "--at", "before", "p"]);
+    assert!(shown.contains('3') && !shown.contains('8'), "{shown}");
+    let output = sandbox.run(&["diff", "--keys", "before", "now"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("'3' -> '11'"), "{output:?}");
+    let live = open(&sandbox);
+    match live.store().find_revision("before") {
+        Ok(revision) => assert!(
+            live.store().text_at("p", revision).expect("kept").is_some_and(|text| text.ends_with(b"3\n"))
+        ),
+        Err(error) => assert!(error.to_string().contains("begun anew"), "{error}"),
+    }
+    sandbox.ok(&["rollback", "before"]);
+    assert_eq!(sandbox.ok(&["get", "p.b.x"]), "3\n");
+}
+
+#[test]
+fn m12_a_package_with_a_typo_is_not_found() {
+    let (sandbox, two, _) = with_two_revisions();
+    sandbox.ok(&["snapshot", "kept"]);
+    for words in [
+        ["rollback", "kept", "netwrk"].as_slice(),
+        &["rollback", &two.to_string(), "netwrk"],
+        &["diff", &two.to_string(), "now", "netwrk"],
+    ] {
+        let said = sandbox.fails(1, words);
+        assert!(said.contains("netwrk: not found"), "{said}");
+    }
+    sandbox.ok(&["set", "--commit", "p.b.x=9", "network.lan.ipaddr=9"]);
+    sandbox.ok(&["rollback", "kept", "p"]);
+    assert_eq!(sandbox.ok(&["get", "p.b.x", "network.lan.ipaddr"]), "3\n9\n");
 }

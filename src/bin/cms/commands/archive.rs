@@ -70,7 +70,7 @@ pub fn snapshots(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
             info.size,
             shown::text(&info.source),
             kind(&info),
-            shown::text(&info.label)
+            shown::text(cms::name_of_label(&info.label))
         ))?;
     }
     Ok(Exit::Ok)
@@ -100,16 +100,20 @@ pub fn backup(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 pub fn restore(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let [file] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
     let archive = Archive::read(path(file))?;
-    restore_archive(context, &archive)
+    restore_archive(context, &archive, &[])
 }
 
-pub fn restore_archive(context: &mut Context, archive: &Archive) -> Result<Exit, Failure> {
+pub fn restore_archive(
+    context: &mut Context,
+    archive: &Archive,
+    packages: &[String],
+) -> Result<Exit, Failure> {
     let what =
         format!("back at {} of {}", shown::quoted(&archive.info.label), clock::show(archive.info.time));
     if context.dry_run {
         context.note(&format!("would go {what}"));
         return Ok(Exit::Ok);
     }
-    let done = context.store.restore(archive, None)?;
+    let done = context.store.restore_of(archive, packages, None)?;
     tell_revision(context, &what, done)
 }

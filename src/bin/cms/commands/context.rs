@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use cms::State;
 use cms::{
     DirOptions, Dirs, Error, Key, Live, Loaded, Missing, OptionView, Options, Package, Section, Setting,
     Store,
@@ -35,7 +36,7 @@ pub struct Context {
     pub dry_run: bool,
     color: bool,
     /// The revision that packages are read at, instead of as they are.
-    pub at: Option<u64>,
+    pub at: Option<State>,
     /// The worst of what was reported and passed over.
     pub worst: Exit,
     /// What the lines of a batch have changed so far, if this command is one of them.
@@ -166,8 +167,8 @@ impl Context {
         if let Some(index) = self.loaded.iter().position(|(name, _)| name == package) {
             return Ok(&self.loaded[index].1);
         }
-        let loaded = match self.at {
-            Some(revision) => self.load_at(package, revision)?,
+        let loaded = match &self.at {
+            Some(state) => self.load_at(package, state)?,
             None => self.load_now(package)?,
         };
         self.loaded.push((package.to_vec(), loaded));
@@ -202,20 +203,21 @@ impl Context {
     }
 
     /// Loads a package as it was at a revision.
-    fn load_at(&self, package: &[u8], revision: u64) -> Result<Loaded, Failure> {
+    fn load_at(&self, package: &[u8], state: &State) -> Result<Loaded, Failure> {
         let missing = || Error::NotFound { key: show(package) };
         let name = std::str::from_utf8(package).map_err(|_| missing())?;
-        let found = self.store.package_at(name, revision)?;
+        let found = self.store.package_in(name, state)?;
         let place = self.store.place(name.as_bytes())?;
-        let package =
-            found.ok_or_else(|| Error::from(Missing::Before { package: name.to_owned(), revision }))?;
+        let package = found.ok_or_else(|| {
+            Error::from(Missing::Before { package: name.to_owned(), revision: state.revision() })
+        })?;
         Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() })
     }
 
     /// Takes the revision that `--at` names.
     pub fn go_back(&mut self, line: &Line) -> Result<(), Failure> {
         if let Some(spec) = line.text("at") {
-            self.at = Some(self.store.find_revision(&spec)?);
+            self.at = Some(self.store.resolve(&spec)?);
         }
         Ok(())
     }

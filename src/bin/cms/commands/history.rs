@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cms::log::{Content, KeyChange, Kind, Record, What};
-use cms::{Key, clock, shown};
+use cms::{Key, State, clock, shown};
 use serde_json::{Value as Json, json};
 
 use super::context::{Context, path, show};
@@ -223,30 +223,40 @@ pub fn blame(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Returns the two revisions that `diff` was given; `None` if its arguments are packages or files.
-pub fn two_revisions(context: &Context, line: &Line) -> Result<Option<(u64, u64)>, Failure> {
+/// Returns the two states that `diff` was given; `None` if its arguments are packages or files.
+pub fn two_states(context: &Context, line: &Line) -> Result<Option<(State, State)>, Failure> {
     let [a, b, ..] = line.arguments.as_slice() else { return Ok(None) };
-    let is_file = |argument: &[u8]| argument.contains(&b'/') || path(argument).is_file();
-    let is_package = |argument: &[u8]| context.store.place(argument).is_ok();
+    // What names a state is that, whatever files there are in the current directory.
+    let is_file = |argument: &[u8]| {
+        argument.contains(&b'/')
+            || path(argument).is_file() && context.store.resolve(&show(argument)).is_err()
+    };
+    let is_package =
+        |argument: &[u8]| context.store.place(argument).is_ok() && !argument.iter().all(u8::is_ascii_digit);
     if is_file(a) || is_file(b) || (is_package(a) && is_package(b)) {
         return Ok(None);
     }
     bring_up_to_date(context);
-    Ok(Some((context.store.find_revision(&show(a))?, context.store.find_revision(&show(b))?)))
+    Ok(Some((context.store.resolve(&show(a))?, context.store.resolve(&show(b))?)))
 }
 
-/// Compares two revisions, of the packages named behind them or of all.
-pub fn diff(context: &mut Context, line: &Line, old: u64, new: u64) -> Result<Exit, Failure> {
-    let mut names = context.store.changed_since(old.min(new))?;
-    if let Some(wanted) = line.arguments.get(2..).filter(|wanted| !wanted.is_empty()) {
-        names.retain(|name| wanted.iter().any(|wanted| wanted == name.as_bytes()));
-    }
+/// Compares two states, of the packages named or of all.
+pub fn diff(
+    context: &mut Context,
+    packages: &[String],
+    old: &State,
+    new: &State,
+    line: &Line,
+) -> Result<Exit, Failure> {
+    context.store.check_packages(packages, old).or_else(|_| context.store.check_packages(packages, new))?;
+    let mut names = context.store.changed_between(old, new)?;
+    names.retain(|name| packages.is_empty() || packages.contains(name));
     let by_key = line.has("keys") || context.json;
     let (mut rows, mut same) = (Vec::new(), true);
     for name in names {
         if by_key {
-            let at = |revision| {
-                let found = context.store.package_at(&name, revision);
+            let at = |state| {
+                let found = context.store.package_in(&name, state);
                 found.map(|found| found.unwrap_or_else(|| cms::Package::new(name.as_bytes())))
             };
             for change in cms::Store::compare(&at(old)?, &at(new)?) {
@@ -259,8 +269,8 @@ pub fn diff(context: &mut Context, line: &Line, old: u64, new: u64) -> Result<Ex
             }
             continue;
         }
-        let (then, now) = (context.store.text_at(&name, old)?, context.store.text_at(&name, new)?);
-        let titles = (format!("{name} at {old}"), format!("{name} at {new}"));
+        let (then, now) = (context.store.text_in(&name, old)?, context.store.text_in(&name, new)?);
+        let titles = (format!("{name} at {}", old.name()), format!("{name} at {}", new.name()));
         let lines = unified(&then.unwrap_or_default(), &now.unwrap_or_default(), &titles.0, &titles.1);
         same &= lines.is_empty();
         context.put(lines.as_bytes())?;

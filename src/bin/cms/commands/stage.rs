@@ -231,8 +231,9 @@ pub fn diff(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     };
     let by_key = line.has("keys") || context.json;
     let mut all = Difference::default();
-    if let Some((old, new)) = super::history::two_revisions(context, line)? {
-        return super::history::diff(context, line, old, new);
+    if let Some((old, new)) = super::history::two_states(context, line)? {
+        let packages: Vec<String> = line.arguments.iter().skip(2).map(|name| show(name)).collect();
+        return super::history::diff(context, &packages, &old, &new, line);
     }
     if let [a, b] = line.arguments.as_slice()
         && is_file(a)

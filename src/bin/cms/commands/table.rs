@@ -430,7 +430,10 @@ pub const COMMANDS: &[Command] = &[
         aliases: &[],
         arguments: "REVISION|LABEL|FILE [PACKAGE...]",
         summary: "bring packages exactly to what they were",
-        flags: &[flag("merge", "only set what was set then; what has come since stays")],
+        flags: &[
+            flag("merge", "only set what was set then; what has come since stays"),
+            flag("from-file", "what is named is a file, also without a '/' in its name"),
+        ],
         writes: true,
         run: undo::rollback,
     },

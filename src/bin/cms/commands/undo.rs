@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cms::log::{Content, Kind};
-use cms::{Archive, Error, Live, Transaction};
+use cms::{Archive, Live, State, Transaction};
 
 use super::archive::restore_archive;
 use super::context::{Context, path, show};
@@ -30,7 +30,8 @@ pub fn undo(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
     };
     if context.dry_run {
-        return diff(context, line, sequence, sequence.saturating_sub(1));
+        let (old, new) = (State::Revision(sequence), State::Revision(sequence.saturating_sub(1)));
+        return diff(context, &[], &old, &new, line);
     }
     let done = context.store.undo(sequence, None)?;
     tell_revision(context, &format!("transaction {sequence} is taken back"), Some(done))
@@ -40,43 +41,34 @@ pub fn rollback(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     bring_up_to_date(context);
     let Some((spec, packages)) = line.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
     let packages: Vec<String> = packages.iter().map(|name| show(name)).collect();
-    if spec.contains(&b'/') || path(spec).is_file() {
-        let archive = Archive::read(path(spec))?;
-        return if line.has("merge") {
-            overlay(context, archive.packages.into_iter().collect(), &packages)
-        } else {
-            restore_archive(context, &archive)
-        };
-    }
-    let revision = match context.store.find_revision(&show(spec)) {
-        Err(Error::Missing(_)) if context.store.labelled(&show(spec)).is_ok() => 0,
-        found => found?,
+    let state = match spec.contains(&b'/') || line.has("from-file") {
+        true => State::Snapshot(Box::new(Archive::read(path(spec))?)),
+        false => context.store.resolve(&show(spec))?,
     };
-    // A snapshot has all it takes, however far back it is.
-    let labelled = context.store.labelled(&show(spec)).ok();
+    context.store.check_packages(&packages, &state)?;
     if line.has("merge") {
-        let texts = match labelled {
-            Some(archive) => archive.packages.into_iter().collect(),
-            None => {
-                let mut texts = Vec::new();
-                for name in context.store.changed_since(revision)? {
-                    let text = context.store.text_at(&name, revision)?;
-                    texts.extend(text.map(|text| (name, text)));
-                }
-                texts
-            }
+        let names = match &state {
+            State::Snapshot(archive) => archive.packages.keys().cloned().collect(),
+            State::Revision(revision) => context.store.changed_since(*revision)?,
         };
+        let mut texts = Vec::new();
+        for name in names {
+            let text = context.store.text_in(&name, &state)?;
+            texts.extend(text.map(|text| (name, text)));
+        }
         return overlay(context, texts, &packages);
     }
-    if let (Some(archive), true) = (labelled, packages.is_empty()) {
-        return restore_archive(context, &archive);
+    match state {
+        State::Snapshot(archive) => restore_archive(context, &archive, &packages),
+        State::Revision(revision) if context.dry_run => {
+            let now = State::Revision(context.store.revision()?);
+            diff(context, &packages, &now, &State::Revision(revision), line)
+        }
+        State::Revision(revision) => {
+            let done = context.store.rollback(revision, &packages, None)?;
+            tell_revision(context, &format!("back at revision {revision}"), done)
+        }
     }
-    if context.dry_run {
-        let now = context.store.revision()?;
-        return diff(context, line, now, revision);
-    }
-    let done = context.store.rollback(revision, &packages, None)?;
-    tell_revision(context, &format!("back at revision {revision}"), done)
 }
 
 /// Sets all that texts set, as one transaction; what they do not have stays. An anonymous section is taken for the
