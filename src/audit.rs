@@ -71,6 +71,7 @@ impl Store {
             Ok(()) | Err(Error::Damaged { what: Damage::Log, .. }) => {}
             Err(error) => return Err(error),
         }
+        self.place_parked()?;
         let broken = self.broken()?;
         if !problems.is_empty() {
             self.the_log()?.set_aside()?;

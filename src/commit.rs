@@ -239,6 +239,7 @@ impl Store {
         parts: Vec<Part<'p>>,
         why: &Why,
     ) -> Result<Outcome<'p>> {
+        parts.iter().try_for_each(|part| self.check_parked(part.place))?;
         if parts.iter().any(|part| part.draft.is_outdated()) {
             return Ok(Outcome::Again(parts.iter().map(|part| part.place).collect()));
         }

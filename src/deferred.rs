@@ -22,6 +22,7 @@ use crate::ledger::Ledger;
 use crate::live::Inner;
 use crate::log::{Behind, Digest};
 use crate::map::{Source, of_text};
+use crate::parked::is_mounted_on;
 use crate::replace::Reading;
 use crate::sharing::{Edit, State};
 use crate::step::Known;
@@ -174,6 +175,10 @@ impl Store {
             return Ok(None);
         }
         let Some(Reading { text, old }) = self.read_current(&place.path)? else { return Ok(None) };
+        // Whether it can be put in place has to be known before it is acknowledged.
+        if is_mounted_on(&old.open) || self.is_parked(place) {
+            return Ok(None);
+        }
         let file = old.open.file.metadata().map_err(Error::io("read", &place.path))?;
         let in_place = Source::of(&file, &text, of_text(&text));
         let now = match behind {

@@ -227,7 +227,7 @@ impl Store {
         for joint in joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)) {
             parts.push(self.joint_part(joint)?);
         }
-        if parts.iter().any(|part| part.draft.is_outdated()) {
+        if parts.iter().any(|part| part.draft.is_outdated() || self.is_parked(part.place)) {
             return Ok(alone(accepted.iter().map(|(request, _)| *request)));
         }
         self.put_group(ledger, &accepted, parts)

@@ -65,6 +65,7 @@ pub mod named_file;
 mod new_package;
 mod notice;
 mod package;
+mod parked;
 mod policy;
 mod prepared;
 mod reconcile;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Ledger, cannot_be_written};
 use crate::error::{Error, Result};
 use crate::log::{self, Digest, Log, PackageChange};
+use crate::parked::cannot_be_placed;
 use crate::sharing::{Logged, State};
 use crate::store::{Place, Store};
 
@@ -70,7 +71,16 @@ impl Ledger<'_> {
         for name in &names {
             let steps: Vec<&PackageChange> =
                 records.iter().filter_map(|record| record.package(name)).collect();
-            recovered |= store.finish(name, &steps)?;
+            recovered |= match store.finish(name, &steps) {
+                Err(error) if cannot_be_placed(&error) => {
+                    let place = store.config_place(name);
+                    if let Some((_, text)) = store.logged_texts(&place, &steps)? {
+                        store.park(&place, &text, &error)?;
+                    }
+                    false
+                }
+                finished => finished?,
+            };
         }
         writer.mark_applied();
         if let Some(log) = store.log() {

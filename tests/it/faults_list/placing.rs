@@ -543,3 +543,82 @@ fn x_m16_readers_never_see_a_mixture_of_two_texts() {
         }
     });
 }
+
+/// Leaves a commit to `n` behind the log, and puts something else in the place of the package.
+fn commit_what_cannot_be_placed(bench: &Bench, replace: impl Fn(&Path)) {
+    bench.set("other.x.o=2").ok();
+    let live = Live::open(Options {
+        durability: Durability::Log,
+        text_delay: Duration::from_secs(1000),
+        ..bench.options()
+    })
+    .expect("opens");
+    assert!(live.get(b"n.x.o", |_| ()).expect("readable").is_some());
+    let mut transaction = live.begin().expect("few are open");
+    transaction.set(b"n.x.o", b"7").expect("a key");
+    transaction.commit().expect("acknowledged");
+    let package = bench.path("config/n");
+    assert_eq!(std::fs::read_to_string(&package).expect("there"), TEXT, "it is to be written later");
+    std::fs::remove_file(&package).expect("removed");
+    replace(&package);
+}
+
+#[test]
+fn x_m5_a_text_that_cannot_be_put_in_place_stops_only_its_own_package() {
+    let odd: [Make; 3] = [
+        make_fifo,
+        |path| std::fs::create_dir(path).expect("made"),
+        |path| std::os::unix::fs::symlink("n", path).expect("linked"),
+    ];
+    for (index, replace) in odd.into_iter().enumerate() {
+        let bench = Bench::new();
+        commit_what_cannot_be_placed(&bench, replace);
+        bench.set("other.x.o=3").ok();
+        bench.set("other.x.o=4").ok();
+        assert_ne!(bench.set("n.x.o=8").code(), 0, "{index}");
+        let package = bench.path("config/n");
+        if index == 1 {
+            std::fs::remove_dir(&package).expect("removed");
+        } else {
+            std::fs::remove_file(&package).expect("removed");
+        }
+        // What was acknowledged comes first.
+        std::fs::write(&package, TEXT).expect("written");
+        let refused = bench.set("n.x.o=8");
+        assert!(refused.code() != 0 && refused.error().contains("repair"), "{index}: {}", refused.error());
+        bench.cms(&["repair"]).ok();
+        assert_eq!(bench.cms(&["get", "n.x.o"]).ok(), "7", "{index}");
+        bench.set("n.x.o=8").ok();
+        bench.set("other.x.o=5").ok();
+    }
+}
+
+#[test]
+fn x_m5_repair_sets_aside_what_still_cannot_be_put_in_place() {
+    let bench = Bench::new();
+    commit_what_cannot_be_placed(&bench, |path| std::fs::create_dir(path).expect("made"));
+    bench.set("other.x.o=3").ok();
+    bench.cms(&["repair"]);
+    let parked = std::fs::read_dir(bench.log().join("parked")).expect("there").flatten();
+    let names: Vec<_> = parked.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(names, ["n.aside"]);
+    bench.set("other.x.o=4").ok();
+}
+
+#[test]
+fn x_m5_a_package_that_is_a_mount_point_is_refused_before_it_is_acknowledged() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("real"), TEXT).expect("written");
+    let script = "mount --bind real config/n || exit 77; \
+        CMS_DURABILITY=log \"$CMS\" set n.x.o=2 --commit; test $? = 6 || exit 1; \
+        \"$CMS\" set other.x.o=2 --commit && test \"$(\"$CMS\" get n.x.o)\" = 1";
+    let output =
+        bench.command("unshare").args(["-m", "sh", "-c", script]).current_dir(bench.root.path()).output();
+    match output {
+        Ok(output) if output.status.code() == Some(0) => {}
+        Ok(output) if output.status.code() == Some(1) => {
+            panic!("{}", String::from_utf8_lossy(&output.stderr));
+        }
+        _ => eprintln!("skipped: no mount namespace can be had"),
+    }
+}
