@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::durability::{Durability, Levels};
@@ -348,32 +348,31 @@ impl Store {
     /// this is first asked for, and when its file has changed and something is committed.
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
-        let mut held = self.held.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = &*held {
-            return state.settings.clone();
-        }
-        let state = self.read_policy(None);
-        let settings = state.settings.clone();
-        *held = Some(state);
-        drop(held);
-        self.complain(&settings);
-        settings
+        let known = self.state().as_ref().map(|state| state.settings.clone());
+        known.unwrap_or_else(|| self.read_settings(None))
     }
 
     /// As [`Store::settings`], but looks whether the file of the policy has changed since it was read.
     pub fn settings_now(&self) -> Arc<Settings> {
-        let mut held = self.held.0.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.dirs().config.path.join(PACKAGE);
-        if let Some(state) = &*held
-            && state.is_settled
-            && state.seen == Seen::at(&path)
-        {
-            return state.settings.clone();
-        }
-        let state = self.read_policy(held.as_ref().map(|state| &state.policy));
+        let is_current = |state: &State| state.is_settled && state.seen == Seen::at(&path);
+        let (known, last) = match &*self.state() {
+            Some(state) if is_current(state) => return state.settings.clone(),
+            Some(state) => (true, state.policy.clone()),
+            None => (false, Policy::default()),
+        };
+        self.read_settings(Some(&last).filter(|_| known))
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<State>> {
+        self.held.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the policy, and keeps what comes of it. Nothing is locked meanwhile, as the log may have to be read.
+    fn read_settings(&self, last: Option<&Policy>) -> Arc<Settings> {
+        let state = self.read_policy(last);
         let settings = state.settings.clone();
-        *held = Some(state);
-        drop(held);
+        *self.state() = Some(state);
         self.complain(&settings);
         settings
     }
@@ -405,14 +404,12 @@ impl Store {
 
     /// Makes a store that promises as much as there is, to finish the work of others with.
     pub(crate) fn fully_durable(&self) -> Self {
-        let held = self.held.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = held.as_ref().map(|state| State {
+        let full = self.state().as_ref().map(|state| State {
             seen: state.seen,
             is_settled: state.is_settled,
             policy: state.policy.clone(),
             settings: Arc::new(state.settings.fully_durable()),
         });
-        drop(held);
         let full = full.unwrap_or_else(|| {
             let state = self.read_policy(None);
             State { settings: Arc::new(state.settings.fully_durable()), ..state }

@@ -3,7 +3,7 @@
 //! Each transaction is read and checked once, however many watches there are. A watch that is further back than
 //! what is kept here reads the log by itself.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ pub const MAX_WATCHES: usize = 1000;
 pub(crate) struct Feed {
     tail: Mutex<Tail>,
     /// How often the log has become another one.
-    switches: Arc<AtomicU64>,
+    switches: Arc<AtomicU32>,
     edits: Edits,
     bell: OnceLock<Option<Arc<Bell>>>,
     /// The control file, to say in it that someone waits.
@@ -96,7 +96,7 @@ impl Feed {
     }
 
     /// Returns how often the log has become another one, since the configuration directory has.
-    pub fn switches(&self) -> u64 {
+    pub fn switches(&self) -> u32 {
         // Only the number counts.
         self.switches.load(Ordering::Relaxed)
     }

@@ -82,7 +82,7 @@ pub struct Watch {
     /// The last transaction that was told, or passed over.
     position: u64,
     /// How often the log had become another one when the watch was last told.
-    switches: u64,
+    switches: u32,
     /// What is read from the log as long as the watch is further back than the feed.
     own: Option<(Reader, VecDeque<Record>)>,
     /// For who waits with the descriptor.

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::feed::{Next, earliest};
@@ -35,7 +35,7 @@ pub(super) struct Tail {
     reader: Reader,
     /// The directory of the log.
     log: PathBuf,
-    switches: Arc<AtomicU64>,
+    switches: Arc<AtomicU32>,
     /// The transactions behind `start`, each with about how many bytes it takes.
     ring: VecDeque<(Arc<Record>, usize)>,
     bytes: usize,
@@ -82,7 +82,7 @@ impl Tail {
     }
 
     /// Counts how often the log has become another one.
-    pub fn switches(&self) -> Arc<AtomicU64> {
+    pub fn switches(&self) -> Arc<AtomicU32> {
         self.switches.clone()
     }
 

@@ -286,3 +286,24 @@ fn m15_one_too_many_transaction_or_watch_is_full_for_each_open_store() {
     assert!(other.watch("network", None).is_ok());
     drop(watches);
 }
+
+/// Some machines of 32 bits have no atomic numbers of 64, and `make cross` takes too long to be run each time.
+#[test]
+fn m31_the_libraries_use_no_atomic_numbers_of_64_bits() {
+    let mut left: Vec<_> = ["src", "ffi/src", "vendor"]
+        .map(|dir| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(dir))
+        .into();
+    let mut files = 0;
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(
+                std::fs::read_dir(&path).expect("readable").map(|entry| entry.expect("readable").path()),
+            );
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files += 1;
+            let text = std::fs::read_to_string(&path).expect("readable");
+            assert!(!text.contains("AtomicU64") && !text.contains("AtomicI64"), "{}", path.display());
+        }
+    }
+    assert!(files > 100, "{files}");
+}
