@@ -212,7 +212,8 @@ impl Transaction {
         Ok(found)
     }
 
-    /// Sets an option to a string, or creates a section: then the value is its type.
+    /// Sets an option to a string, or creates a section, and with it a package that is not there: then the value is its
+    /// type.
     ///
     /// # Errors
     ///

@@ -297,3 +297,13 @@ def test_m13_writing_creates_a_package(store: cms.Store, where: Dict[str, Path])
     for key in ("../fresh.a", ".fresh.a", "a/b.c"):
         with pytest.raises(cms.Error):
             store.set(key, "t")
+
+
+def test_m13_a_transaction_creates_packages(store: cms.Store, where: Dict[str, Path]) -> None:
+    with store.transaction() as txn:
+        with pytest.raises(cms.NotFound):
+            txn.set("fresh.a.x", "1")
+        txn.set("fresh.a", "kind")
+        txn.set("fresh.a.x", "1")
+    assert store["fresh.a.x"] == "1"
+    assert (where["config_dir"] / "fresh").read_text() == "config kind 'a'\n\toption x '1'\n"
