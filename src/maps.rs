@@ -31,6 +31,14 @@ impl Store {
         packages.into_iter().map(|package| self.map_report(&shared, package, verify)).collect()
     }
 
+    /// Reports whether what this process commits is published to the shared maps. Where those are of another user, running
+    /// programs see it as they see an edit by hand.
+    #[must_use]
+    pub fn publishes(&self) -> bool {
+        let shared = Shared::find(self.dirs(), &self.options().files, false);
+        shared.is_none_or(|shared| shared.control().is_none() || shared.control_to_wait().is_some())
+    }
+
     fn map_report(&self, shared: &Shared, package: String, verify: bool) -> MapReport {
         let path = shared.path_of(&package);
         let mut report =

@@ -279,7 +279,9 @@ fn x_h5_who_may_write_a_package_has_no_part_in_its_map() {
     chown(ground.maps().join("hers.map"), Some(ANNA), None).expect("given");
     assert_eq!(get(&ground.live(), "hers.s.pw").as_deref(), Some("good"));
     assert_eq!(std::fs::metadata(ground.maps().join("hers.map")).expect("there").uid(), 0, "it was replaced");
-    // What she commits is seen as an edit is.
+    // What she commits is seen as an edit is, and she is told so.
+    assert!(ground.ok(ANNA, &["paths"]).contains("see your commits as edits by hand"));
+    assert!(!ground.ok(0, &["paths"]).contains("edits by hand"));
     ground.ok(ANNA, &["set", "--commit", "app.s.pw=changed"]);
     assert!(live.refresh().expect("readable"));
     assert_eq!(get(&live, "app.s.pw").as_deref(), Some("changed"));

@@ -26,10 +26,16 @@ pub fn version(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
 
 pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
     let dirs = context.store.dirs().clone();
+    let locks = match context.store.publishes() {
+        true => "locks are kept in",
+        false => {
+            "locks are kept in; programs see your commits as edits by hand, since its maps are another user's"
+        }
+    };
     let rows = [
         ("config", Some(&dirs.config), "packages are read from and committed to"),
         ("save", Some(&dirs.save), "changes are staged in"),
-        ("run", dirs.run.as_ref(), "locks are kept in"),
+        ("run", dirs.run.as_ref(), locks),
         ("state", dirs.state.as_ref(), "the transaction log is kept in"),
     ];
     let mut object = Map::new();
