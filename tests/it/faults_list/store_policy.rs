@@ -325,24 +325,18 @@ fn x_m6_a_user_commits_beside_a_package_he_may_not_read_and_it_is_noted_by_one_w
     let (shown, said) = (String::from_utf8_lossy(&history.stdout), String::from_utf8_lossy(&history.stderr));
     assert!(shown.contains("'10.0.0.1' -> '10.0.0.2'"), "{shown}{said}");
     assert_eq!(warnings(&history, "package secret"), 1, "{said}");
-    // Root writes into the same log: now it is noted, first as it was.
-    let own = sandbox.path(&format!("home{USER}"));
-    let store = Store::new(cms::Options {
-        dirs: cms::Dirs::choose(cms::DirOptions {
-            config: Some(config),
-            save: Some(own.join("save")),
-            run: Some(own.join("run")),
-            state: Some(own.join("state")),
-        }),
-        ..cms::Options::default()
-    });
-    let place = store.place(b"secret").expect("there");
-    let set = cms::Delta::new(cms::DeltaKind::Set, b"b", Some(b"pw"), Some(b"y"));
-    store.stage(&place, &[set]).expect("staged");
-    store.commit(&place, cms::Form::Lossless).expect("committed");
-    let last = store.history(None, 2).expect("readable");
-    assert_eq!(last[0].packages[0].changes.len(), 1);
-    assert_eq!((last[1].kind, last[1].packages[0].package.as_str()), (Kind::Baseline, "secret"));
+    // Now he may read it: it is noted with his commit, first as it was.
+    std::fs::set_permissions(config.join("secret"), std::fs::Permissions::from_mode(0o644)).expect("set");
+    std::os::unix::fs::chown(config.join("secret"), Some(USER), Some(USER)).expect("given");
+    for words in [&["set", "secret.b.pw=y"][..], &["commit", "secret"]] {
+        let output = as_user(&sandbox, USER, words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let history = as_user(&sandbox, USER, &["history", "secret"]);
+    let (shown, said) = (String::from_utf8_lossy(&history.stdout), String::from_utf8_lossy(&history.stderr));
+    assert!(shown.contains("'x' -> 'y'"), "{shown}{said}");
+    let before = as_user(&sandbox, USER, &["get", "--at", "-1", "secret.b.pw"]);
+    assert_eq!(String::from_utf8_lossy(&before.stdout), "x\n", "{before:?}");
 }
 
 #[test]
