@@ -65,6 +65,9 @@ impl Store {
     ///
     /// As for [`Store::commit`], and what keeps the log from being written.
     pub fn repair(&self) -> Result<Repair> {
+        for package in self.remove_lost_marks()? {
+            self.warn(&format!("{package}: the log of its last commits is gone, and so are those"));
+        }
         let problems = self.verify_log()?.problems;
         match self.finish_last() {
             // What is in the log and not in the texts has to be put there before anything else is done.

@@ -54,6 +54,8 @@ pub(crate) struct Mark {
     log: PathBuf,
     /// What the log is told by, whatever its path leads to here: see [`Log::id`].
     id: String,
+    /// Since which start of the system it is there.
+    boot: String,
     /// Where the commit was published to.
     run: PathBuf,
 }
@@ -81,15 +83,16 @@ impl Mark {
     fn at(path: PathBuf) -> Option<Self> {
         let target = std::fs::read_link(&path).ok()?.into_os_string().into_vec();
         let owner = std::fs::symlink_metadata(&path).ok()?.uid();
-        // ID SINCE LENGTH LOG RUN
-        let mut parts = target.splitn(4, |byte| *byte == b' ');
+        // ID BOOT SINCE LENGTH LOG RUN
+        let mut parts = target.splitn(5, |byte| *byte == b' ');
         let id = String::from_utf8(parts.next()?.to_vec()).ok()?;
+        let boot = String::from_utf8(parts.next()?.to_vec()).ok()?;
         let _since = parts.next()?;
         let length: usize = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
         let (log, run) = parts.next()?.split_at_checked(length)?;
         let path_of = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
         let (log, run) = (path_of(log), path_of(run.strip_prefix(b" ")?));
-        Some(Self { path, owner, log, id, run, target }).filter(Self::is_trusted)
+        Some(Self { path, owner, log, id, boot, run, target }).filter(Self::is_trusted)
     }
 
     /// Reports whether a mark was made by someone who may replace the package, and not just add files beside it.
@@ -104,6 +107,14 @@ impl Mark {
     fn is_of(&self, log: &Log) -> bool {
         FileId::at(log.dir()).is_some_and(|dir| FileId::at(&self.log) == Some(dir))
             && log.id().is_some_and(|id| id == self.id)
+    }
+
+    /// Reports whether the log that it names is certainly gone: what was in it cannot be had any more.
+    pub fn is_lost(&self) -> bool {
+        match std::fs::read_to_string(self.log.join("id")) {
+            Ok(id) => id.trim_end() != self.id,
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
     }
 
     /// Reports whether it is still there, and was not made anew: then the text was in place in between.
@@ -137,7 +148,7 @@ impl Store {
         let (Ok(id), Ok(dir)) = (log.make_id(), std::fs::canonicalize(log.dir())) else { return false };
         let path = mark_path(&place.path, BEHIND);
         let dir = dir.as_os_str().as_bytes();
-        let head = format!("{id} {since} {} ", dir.len());
+        let head = format!("{id} {} {since} {} ", boot(), dir.len());
         let target = [head.as_bytes(), dir, b" ", run.as_os_str().as_bytes()].concat();
         let target = Path::new(std::ffi::OsStr::from_bytes(&target)).to_owned();
         let files = &self.options.files;
@@ -154,12 +165,55 @@ impl Store {
         durable.is_ok()
     }
 
+    /// Removes the marks of packages whose logs are gone; for `cms repair`. Returns of which packages.
+    pub(crate) fn remove_lost_marks(&self) -> Result<Vec<String>> {
+        let lost = |name: &String| {
+            let mark = Mark::of(&self.config_place(name).path).filter(Mark::is_lost);
+            mark.is_some_and(|mark| self.options.files.remove(&mark.path).is_ok())
+        };
+        Ok(self.packages()?.into_iter().filter(lost).collect())
+    }
+
+    /// Finds the marks of packages that are of a log.
+    pub(crate) fn marks_of(&self, log: &Log, names: &[&str]) -> Vec<Mark> {
+        let marks = names.iter().filter_map(|name| Mark::of(&self.config_place(name).path));
+        marks.filter(|mark| mark.is_of(log)).collect()
+    }
+
+    /// Removes marks of packages whose texts are in place.
+    pub(crate) fn remove_marks(&self, marks: &[Mark]) {
+        for mark in marks.iter().filter(|mark| mark.stands()) {
+            // Left behind, it is removed by whoever looks at the text next.
+            let _ = self.options.files.remove(&mark.path);
+        }
+    }
+
     /// Removes the mark of a package whose text is in place, for who holds the log's lock.
     pub(crate) fn unmark(&self, log: &Log, file: &Path) {
         if let Some(mark) = Mark::of(file).filter(|mark| mark.is_of(log)) {
             // Left behind, it is removed by whoever looks at the text next.
             let _ = self.options.files.remove(&mark.path);
         }
+    }
+
+    /// Removes the mark of a package whose text is in place though the log that it names is gone: another has its path.
+    pub(crate) fn unmark_lost(&self, file: &Path) {
+        if let Some(mark) = Mark::of(file).filter(|mark| self.has_path_of(mark)) {
+            let _ = self.options.files.remove(&mark.path);
+        }
+    }
+
+    /// Reports whether the log that a mark names is gone, and another has its path.
+    pub(crate) fn is_log_lost(&self, file: &Path) -> bool {
+        let mark = Mark::of(file).filter(|mark| self.has_path_of(mark));
+        mark.is_some_and(|mark| !self.log().is_some_and(|log| mark.is_of(log)))
+    }
+
+    fn has_path_of(&self, mark: &Mark) -> bool {
+        self.log().is_some_and(|log| {
+            let real = std::fs::canonicalize(log.dir());
+            log.dir() == mark.log || real.is_ok_and(|real| real == mark.log)
+        })
     }
 
     /// Reports whether a mark says that the commit was published to our maps.
@@ -227,6 +281,10 @@ impl Store {
                     Err(error) if crate::ledger::cannot_be_written(&error) => may_write = false,
                     Err(error) => return Err(error),
                 }
+            }
+            // Whoever has made it has ended with the system, and what it knew with the log.
+            if mark.boot != boot() && mark.is_lost() {
+                let _ = self.options.files.remove(&mark.path);
             }
             if !mark.stands() {
                 return Ok(());
@@ -303,6 +361,12 @@ impl Store {
         }
         None
     }
+}
+
+/// Returns what tells one start of the system from another.
+fn boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim_end().to_owned()
 }
 
 /// Writes a package as a map shows it, in canonical form.

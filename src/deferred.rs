@@ -52,6 +52,10 @@ impl Deferred {
         self.lock().clear();
     }
 
+    fn all(&self) -> Vec<(PathBuf, Late)> {
+        self.lock().iter().map(|(path, late)| (path.clone(), late.clone())).collect()
+    }
+
     fn get(&self, path: &Path) -> Option<Late> {
         self.lock().get(path).cloned()
     }
@@ -69,7 +73,14 @@ impl Store {
     ///
     /// As for [`Store::commit`]. The transactions are made nevertheless, and their texts follow later.
     pub fn flush(&self) -> Result<()> {
-        if self.is_behind() { self.ledger().map(|_| ()) } else { Ok(()) }
+        if !self.is_behind() {
+            return Ok(());
+        }
+        if self.deferred.all().iter().any(|(path, _)| self.is_log_lost(path)) {
+            // Whoever has the lock of the log that is there now waits for this.
+            self.save_unlogged()?;
+        }
+        self.ledger().map(|_| ())
     }
 
     /// Returns what is known of a package if its file is the one that was read.
@@ -86,6 +97,35 @@ impl Store {
         let in_place = Source::of(&file, &text, of_text(&text));
         let same = (in_place.hash, in_place.len) == (late.in_place.hash, late.in_place.len);
         Ok(same.then_some(Late { file, in_place, ..late }))
+    }
+
+    /// Puts the texts in place that were to follow later and that the log knows nothing of: its directory was replaced.
+    /// They are noted there as changes by hand are. Returns whether there were any.
+    pub(crate) fn save_unlogged(&self) -> Result<bool> {
+        let mut saved = false;
+        for (path, late) in self.deferred.all() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let place = Place { path, ..self.config_place(&name) };
+            let _lock = self.take_lock(&place.path)?;
+            let old = self.old_file(&place.path);
+            // Mostly another has put it in place: the file is not the one that was read any more.
+            let is_known =
+                (late.in_place.hash, late.in_place.len) == (late.now.digest.hash, late.now.digest.len);
+            let Some(late) = self.still(&place, late).ok().flatten().filter(|_| !is_known) else {
+                if self.is_log_lost(&place.path) {
+                    self.unmark_lost(&place.path);
+                }
+                continue;
+            };
+            let mut draft = self.draft(&place.path, late.now.text(), Some(old?))?;
+            if self.put(&mut draft)? {
+                self.settle(&place.path, &draft)?;
+                self.unmark_lost(&place.path);
+                self.deferred.lock().remove(&place.path);
+                saved = true;
+            }
+        }
+        Ok(saved)
     }
 
     /// Commits transactions and leaves their texts for later. Returns whether that could be done; if not, nothing has

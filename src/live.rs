@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::deferred::Clerk;
 use crate::error::{Error, Result};
+use crate::log::Log;
 use crate::map::{Current, Entry, Path, Shared, Table, Usage, Value};
 use crate::missing::Missing;
 use crate::prepared::Prepared;
@@ -53,6 +54,10 @@ impl Drop for Inner {
         if self.store.is_behind() {
             // If another works on it, it is the one who does this; if it fails, whoever opens the store next.
             let _ = self.store.finish_last();
+            if !self.store.log().is_some_and(Log::is_open_ended) {
+                // The log was replaced, and knows nothing of it.
+                let _ = self.store.flush();
+            }
         }
     }
 }

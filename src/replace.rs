@@ -126,21 +126,39 @@ impl Store {
         }
     }
 
-    /// Opens and locks the file that stands at `path` once the lock is held.
+    /// Opens and locks the file that stands at `path`, once no other log is ahead of it.
     fn lock_current(&self, path: &Path) -> Result<OpenFile> {
+        loop {
+            let open = self.lock_at(path)?;
+            if self.await_others(path, || self.options.files.unlock(&open))? {
+                return Ok(open);
+            }
+        }
+    }
+
+    /// Opens and locks the file that stands at `path` once the lock is held, whatever its text is behind.
+    fn lock_at(&self, path: &Path) -> Result<OpenFile> {
         let files = &self.options.files;
-        let deadline = Instant::now() + self.settings().lock_timeout;
+        let timeout = self.settings().lock_timeout;
+        let deadline = Instant::now() + timeout;
         loop {
             let open = files.open_package_to_write(path).map_err(Error::io("open", path))?;
             match files.lock_at_path(&open, deadline, PAUSES).map_err(Error::io("lock", path))? {
-                Wait::Held if self.await_others(path, || files.unlock(&open))? => return Ok(open),
-                Wait::Held | Wait::Replaced => {}
+                Wait::Held => return Ok(open),
+                Wait::Replaced => {}
                 Wait::TimedOut => {
-                    let (holder, waited) = (holder_of_file(&open), self.settings().lock_timeout);
-                    return Err(Error::Locked { path: path.into(), holder, waited });
+                    let holder = holder_of_file(&open);
+                    return Err(Error::Locked { path: path.into(), holder, waited: timeout });
                 }
             }
         }
+    }
+
+    /// Locks a file that is to be replaced, whatever its text is behind.
+    pub(crate) fn old_file(&self, path: &Path) -> Result<OldFile> {
+        let open = self.lock_at(path)?;
+        let found = open.file.metadata().map_err(Error::io("read", path))?;
+        Ok(OldFile { open, identity: Identity::of(&found) })
     }
 
     /// Locks the file again that a draft is to replace, for itself or to be read by others as well.

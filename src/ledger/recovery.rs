@@ -56,8 +56,9 @@ impl Ledger<'_> {
         let Some(writer) = &mut self.writer else { return Ok(false) };
         let records = writer.open_ended()?;
         if records.is_empty() {
+            let saved = self.store.save_unlogged()?;
             self.store.deferred.clear();
-            return Ok(false);
+            return Ok(saved);
         }
         // They may be there without being durable: then a power cut would leave texts that nobody has committed.
         writer.sync()?;
@@ -67,6 +68,8 @@ impl Ledger<'_> {
         names.dedup();
         // What is to be finished may be the work of one who was promised more than this store promises.
         let store = self.store.fully_durable();
+        // Before anything else: the directory of the log may be replaced meanwhile.
+        let marks = store.log().map(|log| store.marks_of(log, &names)).unwrap_or_default();
         let mut recovered = false;
         for name in &names {
             let steps: Vec<&PackageChange> =
@@ -83,9 +86,7 @@ impl Ledger<'_> {
             };
         }
         writer.mark_applied();
-        if let Some(log) = store.log() {
-            names.iter().for_each(|name| store.unmark(log, &store.dirs().config.path.join(name)));
-        }
+        store.remove_marks(&marks);
         self.store.deferred.clear();
         let logged = Logged { base: None, last: writer.sequence() };
         self.store.publish(&[], Some(logged));

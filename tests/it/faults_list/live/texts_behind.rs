@@ -423,3 +423,79 @@ fn x_h7_a_text_is_behind_only_behind_a_mark() {
     live.flush().expect("written");
     assert!(!mark.is_symlink() && paths.text().contains("n '5'"));
 }
+
+#[test]
+fn x_h7_texts_that_are_behind_survive_that_the_state_directory_is_replaced() {
+    for ends in [false, true] {
+        let root = root();
+        let paths = Paths::of(root.path(), "run", "state");
+        let options = Options { text_delay: Duration::from_secs(1000), ..paths.options("log") };
+        let live = Live::open(options).expect("opens");
+        live.get(b"app.s.n", |_| ()).expect("read");
+        let set = |key: &str, value: &str| {
+            let mut transaction = live.begin().expect("begun");
+            transaction.set(key.as_bytes(), value.as_bytes()).expect("set");
+            transaction.commit().expect("committed");
+        };
+        set("app.s.n", "1");
+        std::fs::rename(&paths.state, root.path().join("old-state")).expect("renamed");
+        if !ends {
+            set("app.s.m", "2");
+        }
+        drop(live);
+        let text = paths.text();
+        assert!(text.contains("option n '1'") && (ends || text.contains("option m '2'")), "{text}");
+        assert!(!paths.config.join(".app.behind").is_symlink());
+        assert_eq!(get(&[], &paths, &[]).1, "1");
+    }
+}
+
+#[test]
+fn x_h7_directories_that_are_replaced_under_writers_cost_nothing() {
+    for levels in [["log", "full"], ["log", "log"], ["none", "log"]] {
+        let root = root();
+        let paths = Paths::of(root.path(), "run", "state");
+        let start =
+            |number: usize| Part::start(&[], "append", &paths, levels[number], &format!("w{number}-"));
+        let parts = [start(0), start(1)];
+        for round in 0..6 {
+            std::thread::sleep(Duration::from_millis(60));
+            let name = if round % 2 == 0 { "run" } else { "state" };
+            let _ = std::fs::rename(root.path().join(name), root.path().join(format!("old-{name}-{round}")));
+        }
+        let said: Vec<String> = parts.into_iter().flat_map(Part::words).collect();
+        let text = paths.text();
+        let lost: Vec<_> = said.iter().filter(|item| !text.contains(&format!("list l '{item}'\n"))).collect();
+        assert!(lost.is_empty(), "{levels:?}: {} of {} were lost: {lost:?}", lost.len(), said.len());
+    }
+}
+
+#[test]
+fn x_h7_a_mark_whose_log_is_gone_ends_with_the_system_or_by_repair() {
+    for after_boot in [false, true] {
+        let root = root();
+        let paths = Paths::of(root.path(), "run", "state");
+        let mut writer = Part::start(&[], "commits", &paths, "log", "w");
+        writer.commit("1");
+        drop(writer);
+        std::fs::remove_dir_all(&paths.state).expect("removed");
+        std::fs::remove_dir_all(&paths.run).expect("removed");
+        let mark = paths.config.join(".app.behind");
+        if after_boot {
+            let target = std::fs::read_link(&mark).expect("a mark").to_string_lossy().into_owned();
+            let mut words: Vec<&str> = target.splitn(3, ' ').collect();
+            words[1] = "another-boot";
+            std::fs::remove_file(&mark).expect("removed");
+            std::os::unix::fs::symlink(words.join(" "), &mark).expect("made");
+        } else {
+            // The program that made it may still be there.
+            let (code, _, told) = get(&[], &paths, &["--lock-timeout", "0.1"]);
+            assert_eq!(code, Some(8), "{told}");
+            let (code, _, told) = command(&[], &paths, &["repair"]);
+            assert!(code == Some(0) && told.contains("app"), "{told}");
+        }
+        assert_eq!(get(&[], &paths, &[]).1, "0");
+        assert!(!mark.is_symlink());
+        assert_eq!(command(&[], &paths, &["set", "app.s.n=2", "--commit"]).0, Some(0));
+    }
+}
