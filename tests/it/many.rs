@@ -77,7 +77,8 @@ fn ten_thousand_packages_cost_as_much_each_as_ten_and_leave_nothing_behind() {
         let sum = |tenths: &[Duration]| tenths.iter().sum::<Duration>();
         println!("{round}: {:?}, then {:?}; by tenths {first:?} {second:?}", sum(&first), sum(&second));
         assert_eq!(held().1, before.1 + PACKAGES + 1, "{round}");
-        assert_eq!(held().0, before.0, "{round}: maps need no open file");
+        // The directories of the maps and of the locks are opened once.
+        assert!(held().0 <= before.0 + 2, "{round}: maps need no open file: {:?} and {before:?}", held());
         drop(snapshot);
         drop(live);
         settle();
