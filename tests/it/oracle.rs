@@ -159,7 +159,9 @@ impl Triple {
         let next = allowed.end() + 1000;
         self.commit(&live, next).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
         drop(live);
-        self.check(&(next..=next), what);
+        // The numbers of the transactions that are gone are not used again, so the log may have a gap.
+        assert!(self.numbers(what).values().all(|number| *number == next), "{what}");
+        self.check_maps(&self.live(Files::default()), next, what);
     }
 
     /// Checks a store by opening it anew. Returns the number its packages have.
