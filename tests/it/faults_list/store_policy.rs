@@ -314,6 +314,8 @@ fn x_m6_a_user_commits_beside_a_package_he_may_not_read_and_it_is_noted_by_one_w
     let config = sandbox.path("config");
     std::fs::set_permissions(config.join("secret"), std::fs::Permissions::from_mode(0o600)).expect("set");
     std::os::unix::fs::chown(config.join("network"), Some(USER), Some(USER)).expect("given");
+    // Root writes into a log of the user only if it is one of the configuration's owner (X-M3).
+    std::os::unix::fs::chown(&config, Some(USER), Some(USER)).expect("given");
     for (words, wanted) in
         [(&["set", "network.lan.ipaddr=10.0.0.2"][..], "10.0.0.1"), (&["commit", "network"], "10.0.0.2")]
     {
