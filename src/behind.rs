@@ -261,7 +261,9 @@ impl Store {
         // The lock of the package is held already, and the maps are published to by who holds it.
         let mut other = self.clone();
         other.options.dirs.run = None;
-        other.settle_mark(&mark, true, self.settings().lock_timeout).map(|()| false)
+        // The other writer may be waiting for the lock of the package, which its log's lock came before: then one of
+        // the two has to give up, and it is to be this one alone.
+        other.settle_mark(&mark, true, self.settings().lock_timeout / 2).map(|()| false)
     }
 
     /// Has the text behind a mark put in place, or waits until another has done that.

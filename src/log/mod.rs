@@ -60,6 +60,13 @@ use crate::files::{Files, OpenFile};
 use crate::folder::Folder;
 use crate::trust::Config;
 
+/// How many milliseconds a directory may be missing while it is replaced.
+const REPLACED_WITHIN: u32 = 100;
+
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// How much of the log is kept. The oldest segments go when one of the bounds is passed; see G5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -320,7 +327,18 @@ impl Log {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         match &*texts {
             Some(files) => Ok(files.clone()),
-            None => Ok(texts.insert(self.within(Some("texts"))?).clone()),
+            None => {
+                let mut tries = 0;
+                let files = loop {
+                    match self.within(Some("texts")) {
+                        // Somebody is putting another directory in the place of this one right now.
+                        Err(error) if is_missing(&error) && tries < REPLACED_WITHIN => tries += 1,
+                        opened => break opened?,
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                };
+                Ok(texts.insert(files).clone())
+            }
         }
     }
 

@@ -142,12 +142,15 @@ fn a_damaged_file_comes_with_what_mends_it() {
 
     let log = log_of(&sandbox);
     std::fs::File::options().write(true).open(&log).expect("opens").write_all_at(b"?", 0).expect("written");
-    let problem = format!("cms: {}: it is no segment of a log\n", log.display());
+    // Its first bytes say only what the file is: its records are still there.
+    let damage = "bytes 0 to 55 are damaged, or were changed; no transaction is lost";
+    let problem = format!("cms: {}: {damage}\n", log.display());
     says(&sandbox, 3, &["audit", "verify"], &problem);
-    let hint = "hint: 'cms audit verify' tells how much, 'cms repair' sets it aside and begins a new log\n";
-    says(&sandbox, 3, &["history"], &format!("{problem}{hint}"));
+    let warning = format!("cms: warning: the log is damaged: {}: {damage}\n", log.display());
+    says(&sandbox, 3, &["history"], &warning);
     let repaired = sandbox.run(&["repair"]);
-    let aside = "cms: the log is set aside, its files as *.damaged, and a new one begun\n";
+    let aside =
+        "cms: what is damaged of the log is set aside, in files that end with .damaged; all else stays\n";
     assert_eq!(String::from_utf8_lossy(&repaired.stderr), format!("{problem}{aside}"));
     sandbox.ok(&["audit", "verify"]);
     let again = sandbox.run(&["repair"]);
@@ -165,8 +168,19 @@ fn repair_sets_a_log_aside_before_it_writes_over_what_stands_behind_the_damage()
     damaged[at] = b'?';
     std::fs::write(&log, &damaged).expect("written");
     let repaired = sandbox.run(&["repair"]);
-    assert!(String::from_utf8_lossy(&repaired.stderr).contains("is damaged, or was changed"), "{repaired:?}");
-    assert_eq!(std::fs::read(log.with_extension("damaged")).expect("kept"), damaged);
+    assert!(
+        String::from_utf8_lossy(&repaired.stderr)
+            .contains("are damaged, or were changed; transaction 3 is lost"),
+        "{repaired:?}"
+    );
+    // The piece that cannot be read is kept, and the segment with the rest is as it was.
+    let beside = std::fs::read_dir(log.parent().expect("a directory")).expect("readable").flatten();
+    let kept =
+        beside.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|kind| kind == "damaged"));
+    let piece = std::fs::read(kept.expect("a piece")).expect("readable");
+    assert!(damaged.windows(piece.len()).any(|window| window == piece) && piece.contains(&b'?'));
+    assert!(std::fs::read(&log).expect("readable").starts_with(&damaged[..at]));
+    assert!(sandbox.ok(&["history"]).contains("10.0.0.3"), "what stands behind it can be read");
     sandbox.ok(&["audit", "verify"]);
 }
 
