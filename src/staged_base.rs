@@ -5,7 +5,7 @@
 //! commit is refused rather than overwriting it. Appending to lists, removing items by value, and adding and moving
 //! sections go well with any change of others. Deleting a section is at odds with any change in it.
 //!
-//! [`file`] keeps the bases of a delta file beside it, and `store` takes them there and back. What is here knows
+//! `file` keeps the bases of a delta file beside it, and `store` takes them there and back. What is here knows
 //! nothing of files, for whoever else collects changes and commits them later.
 
 mod file;

@@ -102,7 +102,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Parse`] if it has errors and the store is strict.
+    /// [`crate::Error::Parse`] if it has errors and the store is strict.
     pub(crate) fn learn(&self, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
         let (package, errors) = self.parse(place, text)?;
         let known = Known::of(package);
@@ -153,7 +153,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Whatever a change is refused with; [`Error::Conflict`] if another transaction was faster.
+    /// Whatever a change is refused with; [`crate::Error::Conflict`] if another transaction was faster.
     pub(crate) fn step(&self, old: &Arc<Known>, change: &Change) -> Result<Step> {
         self.check_conflicts(old, change)?;
         if change.deltas.is_empty() {
