@@ -279,10 +279,22 @@ impl Store {
             let like = std::fs::metadata(&draft.real);
             let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
             files.copy_attributes(new, &like).map_err(Error::io("set the attributes of", &new.path))?;
+            self.warn_of_new_owner(&draft.real, std::os::unix::fs::MetadataExt::uid(&like));
         } else {
             self.give_attributes(&draft.real, new);
         }
         files.sync(new).map_err(Error::io("sync", &new.path))
+    }
+
+    /// Warns that a package changes its owner: what takes its place belongs to whoever commits, unless that is root.
+    fn warn_of_new_owner(&self, path: &Path, owner: u32) {
+        let user = rustix::process::geteuid().as_raw();
+        if user != owner && user != 0 {
+            let path = path.display();
+            self.warn(&format!(
+                "{path} belongs to user {user} from now on, and no longer to user {owner}: only root can leave it to others"
+            ));
+        }
     }
 
     /// Puts a temporary file in place; `false` if the file there is not the one expected.

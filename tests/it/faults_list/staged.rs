@@ -469,7 +469,7 @@ fn m13_a_transaction_creates_packages() {
 }
 
 #[test]
-fn m10_nothing_that_is_shown_to_people_forges_lines_or_reaches_the_terminal() {
+fn m10_x_l10_nothing_that_is_shown_to_people_forges_lines_or_reaches_the_terminal() {
     let sandbox = Sandbox::new();
     let evil = "x'\n9 2026-11-21 08:02:00Z root: forged\t\u{1b}[31m\u{200b}\\";
     std::fs::write(sandbox.path("value"), evil.replace('\u{1b}', "")).expect("written");

@@ -449,3 +449,30 @@ fn status_says_which_packages_have_errors_and_what_waits() {
     );
     assert_eq!(json["problems"][0]["line"], 2);
 }
+
+#[test]
+fn a6_a_user_whose_commit_changes_the_owner_is_told() {
+    use std::os::unix::fs::MetadataExt;
+    const USER: u32 = 61_014;
+    let sandbox = Sandbox::new();
+    if !open_to_all(&sandbox) {
+        return;
+    }
+    let network = sandbox.path("config").join("network");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(&network, open).expect("set");
+    let commit = |value: &str| {
+        let output = as_user(&sandbox, USER, &["set", &format!("network.lan.ipaddr={value}"), "--commit"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let said = commit("10.0.0.2");
+    assert!(said.contains("network belongs to user 61014 from now on, and no longer to user 0"), "{said}");
+    assert_eq!(std::fs::metadata(&network).expect("there").uid(), USER);
+    // Now it is his own.
+    assert!(!commit("10.0.0.3").contains("belongs to user"));
+    // Root leaves it to him.
+    let output = sandbox.run(&["set", "network.lan.ipaddr=10.0.0.4", "--commit"]);
+    assert!(output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("belongs to user"));
+    assert_eq!(std::fs::metadata(&network).expect("there").uid(), USER);
+}
