@@ -140,6 +140,7 @@ impl Store {
     /// if it cannot be made, [`Error::Locked`] if a writer does not finish in time.
     pub(crate) fn share(&self, shared: &Shared, place: &Place) -> Result<Option<Map>> {
         let _locks = self.lock_settled(place)?;
+        self.show_applied(shared);
         self.share_locked(shared, place)
     }
 
@@ -264,6 +265,16 @@ impl Store {
             if crate::ledger::is_gone(&place.path) || self.read_settled(&place).is_ok_and(is_good) {
                 publishing.drop_map(name);
             }
+        }
+    }
+
+    /// Has the maps show the last transaction of the log if its text is in place and its writer has died before it
+    /// published: a map that is made from the text shows it, and must not do so under an older revision.
+    fn show_applied(&self, shared: &Shared) {
+        let Some(End { last, is_open: false }) = self.log().and_then(Log::end) else { return };
+        let shown = shared.control().and_then(|control| control.shown().1);
+        if shown.is_some_and(|shown| shown < last) {
+            self.publish(&[], Some(Logged { base: None, last }));
         }
     }
 

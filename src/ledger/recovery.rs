@@ -1,6 +1,7 @@
 //! Recovery: what is in the log and not in the texts is put there. A crash has left it so, or
 //! [`crate::Durability::Log`].
 
+use std::fs::Metadata;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,35 +71,63 @@ impl Ledger<'_> {
         let store = self.store.fully_durable();
         // Before anything else: the directory of the log may be replaced meanwhile.
         let marks = store.log().map(|log| store.marks_of(log, &names)).unwrap_or_default();
-        let mut recovered = false;
+        let (mut recovered, mut placed) = (false, Vec::new());
         for name in &names {
             let steps: Vec<&PackageChange> =
                 records.iter().filter_map(|record| record.package(name)).collect();
-            recovered |= match store.finish(name, &steps) {
+            match store.finish(name, &steps) {
                 Err(error) if cannot_be_placed(&error) => {
                     let place = store.config_place(name);
                     if let Some((_, text)) = store.logged_texts(&place, &steps)? {
                         store.park(&place, &text, &error)?;
                     }
-                    false
                 }
-                finished => finished?,
-            };
+                finished => match finished? {
+                    Finished::InPlace => {}
+                    Finished::Removed => recovered = true,
+                    Finished::Placed(text) => placed.push(text),
+                },
+            }
         }
         writer.mark_applied();
         store.remove_marks(&marks);
         self.store.deferred.clear();
         let logged = Logged { base: None, last: writer.sequence() };
-        self.store.publish(&[], Some(logged));
-        Ok(recovered)
+        // All in one round, with the revision they are of: a snapshot sees the whole transaction or nothing of it.
+        let states: Vec<State<'_>> = placed.iter().map(PlacedText::state).collect();
+        self.store.publish(&states, Some(logged));
+        Ok(recovered || !states.is_empty())
+    }
+}
+
+/// What has become of a package in a recovery.
+enum Finished {
+    /// Its text was in place already.
+    InPlace,
+    /// The package was deleted.
+    Removed,
+    /// A text was put in place, which is to be published.
+    Placed(PlacedText),
+}
+
+/// A text that was put in place.
+struct PlacedText {
+    place: Place,
+    text: Arc<Vec<u8>>,
+    metadata: Metadata,
+}
+
+impl PlacedText {
+    fn state(&self) -> State<'_> {
+        let (text, metadata) = (self.text.clone(), self.metadata.clone());
+        State { place: &self.place, text, metadata, in_place: None, step: None }
     }
 }
 
 impl Store {
     /// Brings the text of a package from one of the states that transactions went through to the last of them.
-    /// One that is none of them was changed by hand, and is brought together with that. Returns whether the text was
-    /// changed.
-    fn finish(&self, name: &str, steps: &[&PackageChange]) -> Result<bool> {
+    /// One that is none of them was changed by hand, and is brought together with that.
+    fn finish(&self, name: &str, steps: &[&PackageChange]) -> Result<Finished> {
         let place = self.config_place(name);
         let _lock = self.take_lock(&place.path)?;
         for _ in 0..crate::commit::ATTEMPTS {
@@ -119,7 +148,7 @@ impl Store {
                         continue;
                     }
                     self.settle(&place.path, &removal)?;
-                    return self.tidy_up([&place]).map(|()| true);
+                    return self.tidy_up([&place]).map(|()| Finished::Removed);
                 }
                 old => old,
             };
@@ -135,7 +164,7 @@ impl Store {
             };
             let Some(text) = text.filter(|text| old.is_none() || *text != before) else {
                 // It is in place, but whoever has put it there may have died before that was durable.
-                return self.settle_for_another(&place).map(|()| false);
+                return self.settle_for_another(&place).map(|()| Finished::InPlace);
             };
             let mut draft = self.draft_again(&place.path, &text, old)?;
             if self.put(&mut draft)? {
@@ -144,10 +173,8 @@ impl Store {
                 self.tidy_up([&place])?;
                 let metadata = draft.metadata()?;
                 self.keep_attributes(&[(name.to_owned(), metadata.clone())]);
-                let state =
-                    State { place: &place, text: Arc::new(text), metadata, in_place: None, step: None };
-                self.publish(&[state], None);
-                return Ok(true);
+                let text = Arc::new(text);
+                return Ok(Finished::Placed(PlacedText { place, text, metadata }));
             }
         }
         let why = "the file kept changing while it was being written".to_owned();

@@ -59,9 +59,10 @@ fn seconds() -> u64 {
 
 fn options(root: &Path, is_other: bool) -> Options {
     let path = |name: &str| Some(root.join(name));
-    let (run, state) = if is_other { ("run-other", "state-other") } else { ("run", "state") };
-    let wanted =
-        DirOptions { config: path("config"), save: path("save"), run: path(run), state: path(state) };
+    // Staged changes too are each user's own.
+    let (save, run, state) =
+        if is_other { ("save-other", "run-other", "state-other") } else { ("save", "run", "state") };
+    let wanted = DirOptions { config: path("config"), save: path(save), run: path(run), state: path(state) };
     let log = Limits { bytes: LOG_BYTES, ..Limits::default() };
     Options { dirs: Dirs::choose(wanted), log, lock_timeout: Duration::from_secs(60), ..Options::default() }
 }

@@ -357,17 +357,17 @@ fn x_h4_staged_secrets_are_not_readable_by_more_users_than_the_package() {
         stage("public");
         assert!(ground.path("save/app").exists());
         ground.mode("config/app", 0o600);
-        stage("SECRET");
-        assert_eq!(ground.shows(ANNA, "SECRET"), nobody, "{program}");
+        stage("S3CRET-of-x-h4");
+        assert_eq!(ground.shows(ANNA, "S3CRET-of-x-h4"), nobody, "{program}");
         let kept = std::fs::metadata(ground.path("save/app")).expect("there");
         assert_eq!(kept.mode() & 0o777, 0o600);
-        assert_eq!(ground.ok(0, &["get", "app.s.pw"]), "SECRET\n");
+        assert_eq!(ground.ok(0, &["get", "app.s.pw"]), "S3CRET-of-x-h4\n");
         // Of a package with another group.
         ground.group("config/app", ANNA, 0o640);
         stage("theirs");
         ground.group("config/app", BERT, 0o640);
-        stage("HIDDEN");
-        assert_eq!(ground.shows(ANNA, "HIDDEN"), nobody, "{program}");
+        stage("H1DDEN-of-x-h4");
+        assert_eq!(ground.shows(ANNA, "H1DDEN-of-x-h4"), nobody, "{program}");
         ground.ok(0, &["revert", "app"]);
         ground.group("config/app", 0, 0o644);
     }
