@@ -94,7 +94,7 @@ impl Ledger<'_> {
         self.store.deferred.clear();
         let logged = Logged { base: None, last: writer.sequence() };
         // All in one round, with the revision they are of: a snapshot sees the whole transaction or nothing of it.
-        let states: Vec<State<'_>> = placed.iter().map(PlacedText::state).collect();
+        let states: Vec<State<'_>> = placed.iter().map(|placed| placed.state()).collect();
         self.store.publish(&states, Some(logged));
         Ok(recovered || !states.is_empty())
     }
@@ -107,7 +107,7 @@ enum Finished {
     /// The package was deleted.
     Removed,
     /// A text was put in place, which is to be published.
-    Placed(PlacedText),
+    Placed(Box<PlacedText>),
 }
 
 /// A text that was put in place.
@@ -174,7 +174,7 @@ impl Store {
                 let metadata = draft.metadata()?;
                 self.keep_attributes(&[(name.to_owned(), metadata.clone())]);
                 let text = Arc::new(text);
-                return Ok(Finished::Placed(PlacedText { place, text, metadata }));
+                return Ok(Finished::Placed(Box::new(PlacedText { place, text, metadata })));
             }
         }
         let why = "the file kept changing while it was being written".to_owned();
