@@ -50,13 +50,7 @@ impl Store {
     pub fn load_committed_or_new(&self, place: Place) -> Result<Loaded> {
         if self.is_new(&place) {
             let package = Package::new(place.name.as_bytes());
-            return Ok(Loaded {
-                place,
-                package,
-                changes: Vec::new(),
-                followups: Vec::new(),
-                errors: Vec::new(),
-            });
+            return Ok(Loaded::committed(place, package));
         }
         self.load_committed(place)
     }

@@ -20,11 +20,10 @@
 //! the low half has come round is kept twice. The writer that passes the end raises the first copy, clears
 //! the low half, raises the second; a reader takes them the other way about and starts again if the two
 //! copies differ. It does so at most once in four thousand million commits.
-
 //!
 //! Watches wait for `logged`. A process that is going to wait sets a bit of `waiting`, looks once more whether there
-//! is something new, and waits; a writer stores `logged`, the low half of the revision, takes the bits and wakes those who wait. One of the two
-//! sees what the other has stored, since both are sequentially consistent. A process that dies while it waits
+//! is something new, and waits; a writer stores `logged`, the low half of the revision, takes the bits and wakes the
+//! processes that wait. One of the two sees what the other has stored, since both are sequentially consistent. A process that dies while it waits
 //! leaves at most a bit that costs the next writer one system call. Who only reads never writes to the file.
 
 use std::io;
