@@ -54,6 +54,8 @@ pub(crate) struct Mark {
     log: PathBuf,
     /// What the log is told by, whatever its path leads to here: see [`Log::id`].
     id: String,
+    /// The last transaction before the first whose text is not in place.
+    since: u64,
     /// Since which start of the system it is there.
     boot: String,
     /// Where the commit was published to.
@@ -87,12 +89,13 @@ impl Mark {
         let mut parts = target.splitn(5, |byte| *byte == b' ');
         let id = String::from_utf8(parts.next()?.to_vec()).ok()?;
         let boot = String::from_utf8(parts.next()?.to_vec()).ok()?;
-        let _since = parts.next()?;
-        let length: usize = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+        let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse::<u64>().ok();
+        let since = number()?;
+        let length = usize::try_from(number()?).ok()?;
         let (log, run) = parts.next()?.split_at_checked(length)?;
         let path_of = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
         let (log, run) = (path_of(log), path_of(run.strip_prefix(b" ")?));
-        Some(Self { path, owner, log, id, boot, run, target }).filter(Self::is_trusted)
+        Some(Self { path, owner, log, id, since, boot, run, target }).filter(Self::is_trusted)
     }
 
     /// Reports whether a mark was made by someone who may replace the package, and not just add files beside it.
@@ -172,6 +175,17 @@ impl Store {
             mark.is_some_and(|mark| self.options.files.remove(&mark.path).is_ok())
         };
         Ok(self.packages()?.into_iter().filter(lost).collect())
+    }
+
+    /// Reports whether a text is in place, or a newer one, though the last transaction of its package says that the text
+    /// follows later. Before the first such transaction is logged a mark is made durable, and it stays until the text is
+    /// in place. So where there is none, the log was restored from a copy that is older than the text.
+    pub(crate) fn is_newer_than_logged(&self, place: &Place, last: u64) -> bool {
+        // Of a text that this store has left behind itself it knows better.
+        let Some(id) = self.log().and_then(Log::id).filter(|_| !self.is_left_behind(&place.path)) else {
+            return false;
+        };
+        Mark::of(&place.path).is_none_or(|mark| mark.id != id || mark.since >= last)
     }
 
     /// Finds the marks of packages that are of a log.

@@ -67,6 +67,11 @@ impl Store {
         !self.deferred.lock().is_empty()
     }
 
+    /// Reports whether this store is to put the text of a package in place later.
+    pub(crate) fn is_left_behind(&self, path: &Path) -> bool {
+        self.deferred.get(path).is_some()
+    }
+
     /// Puts the texts in place that are behind the log.
     ///
     /// # Errors
@@ -207,7 +212,7 @@ impl Store {
         }
         // Another log may be ahead of the text, or this one for readers of another run directory.
         let is_ours = if behind.is_some() {
-            self.is_published_here(place)
+            self.is_published_here(place) && !ledger.is_older_than(place)
         } else {
             ledger.foreign_mark(&place.path).is_none()
         };

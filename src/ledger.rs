@@ -479,6 +479,12 @@ impl Ledger<'_> {
         self.writer.as_ref().map_or(Behind::Nowhere, Writer::behind)
     }
 
+    /// Reports whether the text of a package is newer than what the log says that it is to be.
+    pub fn is_older_than(&self, place: &Place) -> bool {
+        let newest = self.writer.as_ref().and_then(|writer| writer.newest(&place.name));
+        newest.is_some_and(|newest| self.store.is_newer_than_logged(place, newest.sequence))
+    }
+
     /// Returns the newest state of a package, and whether its text is behind that.
     pub fn newest(&self, package: &str) -> Option<(Digest, bool)> {
         let writer = self.writer.as_ref()?;

@@ -64,7 +64,7 @@ impl Ledger<'_> {
         // They may be there without being durable: then a power cut would leave texts that nobody has committed.
         writer.sync()?;
         let mut names: Vec<&str> =
-            records.iter().flat_map(|record| &record.packages).map(|c| c.package.as_str()).collect();
+            records.iter().flat_map(|(record, _)| &record.packages).map(|c| c.package.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         // What is to be finished may be the work of one who was promised more than this store promises.
@@ -73,11 +73,17 @@ impl Ledger<'_> {
         let marks = store.log().map(|log| store.marks_of(log, &names)).unwrap_or_default();
         let (mut recovered, mut placed) = (false, Vec::new());
         for name in &names {
+            let mut later = records.iter().rev().filter(|(_, follows_later)| *follows_later);
+            let last = later.find(|(record, _)| record.package(name).is_some());
+            let place = store.config_place(name);
+            if last.is_some_and(|(record, _)| store.is_newer_than_logged(&place, record.sequence)) {
+                // What is in the file is noted as a change by hand by whoever looks at it next.
+                continue;
+            }
             let steps: Vec<&PackageChange> =
-                records.iter().filter_map(|record| record.package(name)).collect();
+                records.iter().filter_map(|(record, _)| record.package(name)).collect();
             match store.finish(name, &steps) {
                 Err(error) if cannot_be_placed(&error) => {
-                    let place = store.config_place(name);
                     if let Some((_, text)) = store.logged_texts(&place, &steps)? {
                         store.park(&place, &text, &error)?;
                     }

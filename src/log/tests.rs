@@ -168,11 +168,12 @@ fn marks_that_are_missing_are_found_over_the_end_of_a_segment() {
         text = new;
     }
     let expected: Vec<u64> =
-        writer.open_ended().expect("it can be read").iter().map(|r| r.sequence).collect();
+        writer.open_ended().expect("it can be read").iter().map(|(r, _)| r.sequence).collect();
     drop(writer);
     let fresh = place.limited(Limits { bytes: 256 << 10, ..Limits::default() });
     let mut writer = write(&fresh);
-    let found: Vec<u64> = writer.open_ended().expect("it can be read").iter().map(|r| r.sequence).collect();
+    let found: Vec<u64> =
+        writer.open_ended().expect("it can be read").iter().map(|(r, _)| r.sequence).collect();
     assert_eq!(found.last(), Some(&writer.sequence()));
     assert_eq!(found, expected);
     writer.mark_applied();

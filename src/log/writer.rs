@@ -464,16 +464,17 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Returns the records whose texts may not be in place, the oldest first.
-    pub fn open_ended(&self) -> Result<Vec<Record>> {
+    /// Returns the records whose texts may not be in place, the oldest first; of each, whether it says itself that its
+    /// texts follow later.
+    pub fn open_ended(&self) -> Result<Vec<(Record, bool)>> {
         let spots = self.tail.as_ref().map_or(&[][..], |tail| &tail.open_ends);
         let mut records = Vec::with_capacity(spots.len());
         for spots in spots.chunk_by(|a, b| a.first == b.first) {
             let Some(whole) = self.log.read(spots[0].first)? else { continue };
             let frames = spots.iter().filter_map(|spot| segment::frame(&whole.bytes, spot.offset));
-            let found = frames.filter_map(|frame| Record::decode(frame.body));
+            let found = frames.filter_map(|frame| Some((Record::decode(frame.body)?, frame.ahead)));
             // What starts a segment changes nothing.
-            records.extend(found.filter(|record| record.kind != Kind::Heads));
+            records.extend(found.filter(|(record, _)| record.kind != Kind::Heads));
         }
         Ok(records)
     }

@@ -500,3 +500,70 @@ fn x_h7_a_mark_whose_log_is_gone_ends_with_the_system_or_by_repair() {
         assert_eq!(command(&[], &paths, &["set", "app.s.n=2", "--commit"]).0, Some(0));
     }
 }
+
+#[test]
+fn x_l2_a_log_that_was_restored_from_a_copy_does_not_bring_older_values_back() {
+    // With the text as one of the states that the transactions of the copy went through, and with another one; with a
+    // reader that looks first, and with a writer that leaves the text where it is.
+    for (last, next) in [("7", "full"), ("113", "full"), ("7", "log")] {
+        let root = root();
+        let paths = Paths::of(root.path(), "run", "state");
+        let commit = |value: &str| {
+            let told = command(&[], &paths, &["set", "--commit", &format!("app.s.n={value}")]);
+            assert_eq!(told.0, Some(0), "{told:?}");
+        };
+        commit("110");
+        let mut writer = Part::start(&[], "commits", &paths, "log", "w");
+        writer.commit("7");
+        writer.commit("111");
+        let copy = root.path().join("copy");
+        let cp = |from: &Path, to: &Path| {
+            assert!(Command::new("cp").arg("-a").args([from, to]).status().expect("runs").success());
+        };
+        cp(&paths.state, &copy);
+        // When its store is closed, the text is put in place.
+        assert!(writer.words().is_empty());
+        assert!(paths.text().contains("n '111'"));
+        commit("112");
+        commit(last);
+        std::fs::remove_dir_all(&paths.state).expect("removed");
+        cp(&copy, &paths.state);
+        if next == "log" {
+            let mut writer = Part::start(&[], "commits", &paths, "log", "w");
+            writer.commit("113");
+            assert!(writer.words().is_empty());
+            let told = command(&[], &paths, &["history", "app"]).1;
+            assert!(told.contains("'111' -> '7'") && told.contains("'7' -> '113'"), "{told}");
+            continue;
+        }
+        assert_eq!(get(&[], &paths, &[]).1, last);
+        assert!(paths.text().contains(&format!("n '{last}'")), "{}", paths.text());
+        let told = command(&[], &paths, &["history", "app"]).1;
+        assert!(told.contains("(file-edit)") && told.contains(&format!("'111' -> '{last}'")), "{told}");
+        commit("114");
+        assert_eq!(get(&[], &paths, &[]).1, "114");
+    }
+}
+
+#[test]
+fn x_l2_a_mark_of_later_transactions_does_not_bring_older_values_back() {
+    let root = root();
+    let paths = Paths::of(root.path(), "run", "state");
+    let mut writer = Part::start(&[], "commits", &paths, "log", "w");
+    writer.commit("7");
+    writer.commit("111");
+    let copy = root.path().join("copy");
+    assert!(Command::new("cp").arg("-a").args([&paths.state, &copy]).status().expect("runs").success());
+    assert!(writer.words().is_empty());
+    assert_eq!(command(&[], &paths, &["set", "--commit", "app.s.n=7"]).0, Some(0));
+    let mut writer = Part::start(&[], "commits", &paths, "log", "w");
+    writer.commit("8");
+    writer.signal(rustix::process::Signal::KILL);
+    drop(writer);
+    assert!(paths.config.join(".app.behind").is_symlink() && paths.text().contains("n '7'"));
+    std::fs::remove_dir_all(&paths.state).expect("removed");
+    std::fs::rename(&copy, &paths.state).expect("renamed");
+    let (code, found, told) = get(&[], &paths, &[]);
+    assert_eq!((code, found.as_str()), (Some(0), "7"), "{told}");
+    assert!(!paths.config.join(".app.behind").is_symlink());
+}
