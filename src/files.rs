@@ -277,7 +277,8 @@ impl Files {
             rustix::fs::openat(at, rest, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let found = rustix::fs::fstat(&socket)?;
         let is_socket = FileType::from_raw_mode(found.st_mode) == FileType::Socket;
-        match is_socket && found.st_uid == crate::trust::user() {
+        // One that has another name as well may be the socket of another program.
+        match is_socket && found.st_uid == crate::trust::user() && found.st_nlink == 1 {
             true => Ok(socket),
             false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "something else is in its place")),
         }

@@ -88,13 +88,13 @@ impl Roster {
     fn find(dirs: &Dirs, run: &Path, role: Role) -> Option<Self> {
         // Mostly there is nobody.
         std::fs::symlink_metadata(run.join(role.folder())).ok()?;
-        Self::open(dirs, run, role, false).ok()
+        Self::open(&Files::default(), dirs, run, role, false).ok()
     }
 
-    fn open(dirs: &Dirs, run: &Path, role: Role, create: bool) -> io::Result<Self> {
+    fn open(files: &Files, dirs: &Dirs, run: &Path, role: Role, create: bool) -> io::Result<Self> {
         let config = std::fs::metadata(&dirs.config.path)?;
-        let (files, trust) = (Files::default(), Config::of(&config));
-        let folder = Folder::of_run(&files, run, [role.folder(), &trust.name()], trust, create)?;
+        let trust = Config::of(&config);
+        let folder = Folder::of_run(files, run, [role.folder(), &trust.name()], trust, create)?;
         let dir = folder.path().to_path_buf();
         Ok(Self { files: files.through(folder), dir, config })
     }
@@ -104,9 +104,10 @@ impl Roster {
     /// # Errors
     ///
     /// [`Error::Missing`] if there is no run directory; [`Error::Io`] if it cannot be made, or is none of ours.
-    fn make(dirs: &Dirs, role: Role) -> Result<Self> {
+    fn make(store: &Store, role: Role) -> Result<Self> {
+        let (dirs, files) = (store.dirs(), &store.options().files);
         let run = &dirs.run.as_ref().ok_or(Missing::RunDir)?.path;
-        Self::open(dirs, run, role, true).map_err(Error::io("use", &run.join(role.folder())))
+        Self::open(files, dirs, run, role, true).map_err(Error::io("use", &run.join(role.folder())))
     }
 
     /// Returns the configuration directory, as it is.
@@ -203,7 +204,7 @@ impl Note {
         let chance = std::hash::RandomState::new().hash_one(process);
         for last in [false, false, true] {
             // The last one of the others may be about to remove the directory.
-            let roster = match Roster::make(store.dirs(), role) {
+            let roster = match Roster::make(store, role) {
                 Err(_) if !last => continue,
                 made => made?,
             };

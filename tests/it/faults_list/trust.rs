@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use cms::files::{Call, Files, Probe};
 use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Form, Live, Options, Store};
-use rustix::fs::inotify;
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::live::get;
@@ -595,52 +595,97 @@ fn x_m3_files_of_the_run_and_state_directories_are_not_made_where_another_user_l
     assert!(!ground.path(&log).exists());
 }
 
+/// Puts something else in the place of a socket, once, after it was bound and before it is opened to be given away.
+struct Exchange {
+    with: Box<dyn Fn(&Path) + Send + Sync>,
+    is_done: AtomicBool,
+}
+
+impl Probe for Exchange {
+    fn before(&self, call: Call, path: &Path) -> std::io::Result<usize> {
+        let is_socket = call == Call::Open && path.extension().is_some_and(|kind| kind == "socket");
+        if is_socket && !self.is_done.swap(true, Ordering::Relaxed) {
+            std::fs::remove_file(path).expect("the socket is bound");
+            (self.with)(path);
+        }
+        Ok(usize::MAX)
+    }
+}
+
 #[test]
 fn x_m2_the_socket_of_a_verifier_gives_no_other_file_away() {
     let Some(ground) = Ground::new("x_m2") else { return };
     ground.give("config", ANNA);
-    let live = ground.live();
-    drop(live.verify("app", |_| Ok(())).expect("it verifies"));
-    ground.make("run", ANNA, 0o755);
-    ground.make("run/verifiers", ANNA, 0o755);
-    let found = std::fs::metadata(ground.path("config")).expect("there");
-    let notes = format!("run/verifiers/{:x}-{:x}", found.dev(), found.ino());
-    ground.make(&notes, ANNA, 0o755);
-    // So that the last verifier does not remove it.
-    ground.make(&format!("{notes}/kept.d"), ANNA, 0o755);
-    std::fs::write(ground.path("target"), "root's").expect("written");
-    ground.mode("target", 0o600);
-    let is_over = Arc::new(AtomicBool::new(false));
-    let (over, notes, target) = (is_over.clone(), ground.path(&notes), ground.path("target"));
-    let attack = as_user(ANNA, move || {
-        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).expect("made");
-        inotify::add_watch(&watch, &notes, inotify::WatchFlags::CREATE).expect("hers");
-        let link = notes.join(".link");
-        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
-        let mut swaps = 0;
-        while !over.load(Ordering::Relaxed) {
-            if !link.is_symlink() {
-                symlink(&target, &link).expect("linked");
-            }
-            let mut events = inotify::Reader::new(&watch, &mut buffer);
-            while let Ok(event) = events.next() {
-                let name =
-                    event.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                if name.ends_with(".socket") {
-                    swaps += u32::from(std::fs::rename(&link, notes.join(name)).is_ok());
-                }
-            }
-        }
-        swaps
-    });
-    let end = Instant::now() + Duration::from_secs(4);
-    while Instant::now() < end {
-        drop(live.verify("app", |_| Ok(())));
-        let found = std::fs::metadata(ground.path("target")).expect("there");
-        assert_eq!((found.uid(), found.mode() & 0o777), (0, 0o600), "the file was given away");
+    std::fs::write(ground.path("file"), "root's").expect("written");
+    let _socket = UnixListener::bind(ground.path("socket")).expect("bound");
+    for name in ["file", "socket"] {
+        ground.mode(name, 0o600);
     }
-    is_over.store(true, Ordering::Relaxed);
-    assert!(attack.join().expect("it ends") > 0, "no socket was ever exchanged");
+    let (file, socket) = (ground.path("file"), ground.path("socket"));
+    let links = [("a link to a file", file.clone()), ("a link to a socket", socket.clone())];
+    let links = links.map(|(what, to)| -> (_, Box<dyn Fn(&Path) + Send + Sync>) {
+        (what, Box::new(move |path| symlink(&to, path).expect("linked")))
+    });
+    let same = [("the file itself", file), ("the socket itself", socket)];
+    let same = same.map(|(what, to)| -> (_, Box<dyn Fn(&Path) + Send + Sync>) {
+        (what, Box::new(move |path| std::fs::hard_link(&to, path).expect("linked")))
+    });
+    let hers: Box<dyn Fn(&Path) + Send + Sync> = Box::new(|path| {
+        UnixListener::bind(path).expect("bound");
+        chown(path, Some(ANNA), Some(ANNA)).expect("given");
+    });
+    let others = [("a socket of hers", hers), ("nothing", Box::new(|_: &Path| ()))];
+    for (what, with) in links.into_iter().chain(same).chain(others) {
+        let exchange = Arc::new(Exchange { with, is_done: AtomicBool::new(false) });
+        let options = ground.live().store().options().clone();
+        let live =
+            Live::open(Options { files: Files::probed(exchange.clone()), ..options }).expect("it opens");
+        let opened = live.verify("app", |_| Ok(()));
+        assert!(exchange.is_done.load(Ordering::Relaxed), "{what}: the moment was not hit");
+        assert!(opened.is_err(), "{what}: it verifies where nobody asks");
+        for name in ["file", "socket"] {
+            let found = std::fs::metadata(ground.path(name)).expect("there");
+            assert_eq!((found.uid(), found.mode() & 0o777), (0, 0o600), "{what}: {name} was given away");
+        }
+        drop(live.verify("app", |_| Ok(())).expect("it verifies"));
+    }
+}
+
+/// After the socket was opened nothing is done by its path, so that there is no other moment for an exchange.
+#[test]
+fn x_m2_after_it_was_opened_nothing_is_done_to_the_path_of_the_socket() {
+    let Some(ground) = Ground::new("x_m2") else { return };
+    if Command::new("strace").arg("-V").output().is_err() {
+        eprintln!("x_m2: skipped: it needs strace");
+        return;
+    }
+    ground.give("config", ANNA);
+    let mut command = ground.command(0, Path::new("strace"));
+    command.args(["-f", "-o", "trace", "-e", "trace=bind,listen,%file"]).arg(ground.path("cms"));
+    let mut verifier = command.args(["verify", "app", "--", "true"]).spawn().expect("strace runs");
+    let end = Instant::now() + Duration::from_secs(20);
+    let trace = loop {
+        let trace = std::fs::read_to_string(ground.path("trace")).unwrap_or_default();
+        if trace.contains("listen(") || Instant::now() > end {
+            break trace;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let pid =
+        trace.split_whitespace().next().and_then(|pid| rustix::process::Pid::from_raw(pid.parse().ok()?));
+    rustix::process::kill_process(pid.expect("it runs"), rustix::process::Signal::TERM).expect("it runs");
+    verifier.wait().expect("it ends with the program");
+    let calls: Vec<&str> = trace
+        .lines()
+        .filter_map(|line| line.split_once(' ').map(|(_, call)| call.trim_start()))
+        .skip_while(|call| !call.starts_with("bind("))
+        .take_while(|call| !call.starts_with("listen("))
+        .collect();
+    let [bind, open, own, mode] = calls[..] else { panic!("{calls:?} of {trace}") };
+    assert!(bind.contains(".socket"), "{bind}");
+    assert!(open.starts_with("openat(") && open.contains("O_NOFOLLOW") && open.contains("O_PATH"), "{open}");
+    assert!(own.starts_with("fchownat(") && own.contains("\"\", ") && own.contains("AT_EMPTY_PATH"), "{own}");
+    assert!(mode.contains("\"/proc/self/fd/"), "{mode}");
 }
 
 #[test]
