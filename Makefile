@@ -118,10 +118,11 @@ fuzz-replay:
 stress: ## readers, killed writers, editors, a run directory that vanishes: for CMS_STRESS_SECONDS (60)
 	CMS_STRESS_SECONDS=$${CMS_STRESS_SECONDS:-60} $(CARGO) test --locked --release --test it stress:: -- --nocapture
 
-soak: stress soak-events soak-mixed ## what takes minutes: stress, events, flipped bits, power cuts, kills, 32 writers, a day of writes
+soak: stress soak-events soak-mixed ## what takes minutes: stress, events, flipped bits, power cuts, kills, stops, 32 writers, a day of writes
 	CMS_EXHAUSTIVE=1 $(CARGO) test --locked --release --lib map::tests
 	CMS_EXHAUSTIVE=1 CMS_KILLS=2000 CMS_COMMITS=200 CMS_DAY_COMMITS=25000 \
-	  $(CARGO) test --locked --release --test it -- --nocapture power_cut:: log_faults:: kills:: a_day_of_writes
+	  $(CARGO) test --locked --release --test it -- --nocapture \
+	  power_cut:: log_faults:: faults_list::log:: kills:: stops:: combinations:: a_day_of_writes
 
 .PHONY: soak-mixed
 soak-mixed: ## half an hour of everything at once: commits of all kinds, edits, kills, stops, two users; see tests/it/mixed_soak.rs

@@ -1,0 +1,331 @@
+//! Processes that play parts against one store: as another user, through another path, with directories of their own,
+//! stopped or killed. The test program runs itself again under the test [`role`].
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use cms::files::{Call, Files, Probe};
+use cms::{DirOptions, Dirs, Error, Live, Options};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+const ROLE: &str = "CMS_BEHIND_ROLE";
+/// How many items each writer appends.
+pub const COUNT: usize = 100;
+pub const TEXT: &str = "config a 's'\n\toption n '0'\n";
+
+/// Another user than root, who has no entry in the list of users.
+pub const USER: u32 = 64_001;
+
+/// Where a process finds the directories of its store.
+#[derive(Clone)]
+pub struct Paths {
+    pub config: PathBuf,
+    pub save: PathBuf,
+    pub run: PathBuf,
+    pub state: PathBuf,
+}
+
+impl Paths {
+    /// The configuration directory of `root`, with the run and state directory of these names.
+    pub fn of(root: &Path, run: &str, state: &str) -> Self {
+        Self {
+            config: root.join("config"),
+            save: root.join("save"),
+            run: root.join(run),
+            state: root.join(state),
+        }
+    }
+
+    pub fn options(&self, level: &str) -> Options {
+        let wanted = DirOptions {
+            config: Some(self.config.clone()),
+            save: Some(self.save.clone()),
+            run: Some(self.run.clone()),
+            state: Some(self.state.clone()),
+        };
+        let mut options = Options { dirs: Dirs::choose(wanted), ..Options::default() };
+        options.set_durability(level).expect("a level");
+        options
+    }
+
+    fn set(&self, command: &mut Command) {
+        command.env("CMS_CONFIG_DIR", &self.config).env("CMS_SAVE_DIR", &self.save);
+        command.env("CMS_RUN_DIR", &self.run).env("CMS_STATE_DIR", &self.state);
+    }
+
+    fn told() -> Self {
+        let path = |name: &str| PathBuf::from(std::env::var_os(name).expect("it is told"));
+        Self {
+            config: path("CMS_CONFIG_DIR"),
+            save: path("CMS_SAVE_DIR"),
+            run: path("CMS_RUN_DIR"),
+            state: path("CMS_STATE_DIR"),
+        }
+    }
+
+    pub fn text(&self) -> String {
+        std::fs::read_to_string(self.config.join("app")).expect("there")
+    }
+}
+
+/// A directory that other users may use, with a configuration of one package.
+pub fn root() -> TempDir {
+    let root = crate::oracle::scratch();
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("root, or our own");
+    };
+    mode(root.path(), 0o777);
+    for name in ["config", "save"] {
+        std::fs::create_dir(root.path().join(name)).expect("made");
+        mode(&root.path().join(name), 0o777);
+    }
+    write(root.path(), "app", TEXT);
+    root
+}
+
+/// Writes a package that other users may write as well.
+pub fn write(root: &Path, name: &str, text: &str) {
+    let path = root.join("config").join(name);
+    std::fs::write(&path, text).expect("written");
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o666)).expect("our own");
+}
+
+/// Copies a program to where every user can run it, in another process: a program that is open for writing, perhaps in a
+/// child of another test, cannot be run.
+fn copy(program: &Path, to: &Path) {
+    if !to.exists() {
+        assert!(Command::new("cp").args([program, to]).status().expect("runs").success());
+    }
+}
+
+/// A process that plays a part; it is killed when it is no longer wanted.
+pub struct Part {
+    process: Child,
+    out: BufReader<ChildStdout>,
+    input: Option<ChildStdin>,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Part {
+    /// Starts this test program under a command such as `setpriv`, to play a part.
+    pub fn start(under: &[&str], role: &str, paths: &Paths, level: &str, name: &str) -> Self {
+        // Another user may not be able to reach the file where it was built.
+        let program = paths.config.with_file_name("program");
+        copy(&std::env::current_exe().expect("this test"), &program);
+        let mut words = under.iter().map(Into::into).chain([program.into_os_string()]);
+        let mut command = Command::new(words.next().expect("at least the program"));
+        command.args(words).args(["--exact", "parts::role", "--nocapture"]);
+        paths.set(&mut command);
+        command.env(ROLE, role).env("CMS_BEHIND_LEVEL", level).env("CMS_BEHIND_NAME", name);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("runs");
+        let out = BufReader::new(process.stdout.take().expect("piped"));
+        let input = process.stdin.take();
+        Self { process, out, input }
+    }
+
+    /// Waits for the next word the process has to say; `None` once it has ended.
+    pub fn word(&mut self) -> Option<String> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.out.read_line(&mut line).expect("readable") == 0 {
+                return None;
+            }
+            if let Some((_, word)) = line.trim_end().split_once("said ") {
+                return Some(word.to_owned());
+            }
+        }
+    }
+
+    pub fn tell(&mut self, word: &str) {
+        writeln!(self.input.as_mut().expect("it listens"), "{word}").expect("it listens");
+    }
+
+    /// Has a writer of the part `commits` commit this value.
+    pub fn commit(&mut self, value: &str) {
+        self.tell(value);
+        assert_eq!(self.word().as_deref(), Some(value));
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(pid.expect("a process"), signal).expect("it lives");
+    }
+
+    /// Waits until it is stopped, or has ended. Returns which.
+    pub fn stops(&self) -> bool {
+        let end = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < end {
+            let status = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()));
+            let status = status.expect("it is not waited for yet");
+            match status.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()) {
+                Some('T') => return true,
+                Some('Z') => return false,
+                _ => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        panic!("it neither stops nor ends");
+    }
+
+    /// Kills it; returns what it had said before.
+    pub fn killed(mut self) -> Vec<String> {
+        self.process.kill().expect("it lives, or is a zombie");
+        std::iter::from_fn(|| self.word()).collect()
+    }
+
+    /// Waits for its end; returns what it had to say.
+    pub fn words(mut self) -> Vec<String> {
+        self.input = None;
+        let words = std::iter::from_fn(|| self.word()).collect();
+        assert!(self.process.wait().expect("it ends").success(), "a part has failed");
+        words
+    }
+}
+
+fn say(word: &str) {
+    let mut out = std::io::stdout();
+    writeln!(out, "said {word}").and_then(|()| out.flush()).expect("someone listens");
+}
+
+/// Appends to a list, and says each item that was committed.
+fn append(live: &Live, name: &str, count: usize) {
+    for number in 0..count {
+        let item = format!("{name}{number}");
+        loop {
+            let mut transaction = live.begin().expect("few are open");
+            let made = transaction.add_list(b"app.s.l", item.as_bytes()).and_then(|()| transaction.commit());
+            match made {
+                Ok(_) => break say(&item),
+                // Where two logs meet, one of the writers may have waited long enough.
+                Err(Error::Conflict { .. } | Error::Locked { .. }) => {}
+                Err(error) => panic!("{name}: {error}"),
+            }
+        }
+    }
+}
+
+/// Commits for a while: each time the next number of a key of its own, and the same to a list that all writers share.
+/// Says each number once it is committed.
+fn count(options: Options, told: &str) {
+    let (name, millis) = told.split_once(' ').expect("a name, and how long");
+    let end = Instant::now() + Duration::from_millis(millis.parse().expect("a number"));
+    let live = Live::open(options).expect("opens");
+    let key = format!("app.s.{name}");
+    while Instant::now() < end {
+        let committed = live.begin().and_then(|mut transaction| {
+            let now = transaction.get(key.as_bytes())?;
+            let now =
+                now.map_or(0, |now| String::from_utf8_lossy(&now.items()[0]).parse().expect("a number"));
+            let next: u64 = now + 1;
+            transaction.set(key.as_bytes(), next.to_string().as_bytes())?;
+            transaction.add_list(b"app.s.l", format!("{name}-{next}").as_bytes())?;
+            transaction.commit().map(|_| next)
+        });
+        match committed {
+            Ok(number) => say(&number.to_string()),
+            Err(Error::Conflict { .. } | Error::Locked { .. }) => {}
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+}
+
+/// Stops the process at a call of its write path.
+struct StopAt {
+    at: usize,
+    /// Counts only calls that come right after a lock was taken.
+    is_after_locks: bool,
+    count: AtomicUsize,
+    was_lock: AtomicUsize,
+}
+
+impl Probe for StopAt {
+    fn before(&self, call: Call, _: &Path) -> io::Result<usize> {
+        let was_lock = self.was_lock.swap(usize::from(call == Call::Lock), Ordering::SeqCst) == 1;
+        if (was_lock || !self.is_after_locks) && self.count.fetch_add(1, Ordering::SeqCst) == self.at {
+            rustix::process::kill_process(rustix::process::getpid(), Signal::STOP).expect("our own");
+        }
+        Ok(usize::MAX)
+    }
+}
+
+/// Commits once to two packages and closes the store, and stops at a call of that. What is acknowledged is noted in a
+/// file, so that it is known of a process that is stopped or dead.
+fn stop(options: Options, told: &str) {
+    let (kind, at) = told.split_once(' ').expect("of which calls, and the number of one");
+    let probe = Arc::new(StopAt {
+        at: at.parse().expect("a number"),
+        is_after_locks: kind == "locks",
+        count: AtomicUsize::new(usize::MAX / 2),
+        was_lock: AtomicUsize::new(0),
+    });
+    let acknowledged = options.dirs.config.path.with_file_name("acknowledged");
+    let live = Live::open(Options { files: Files::probed(probe.clone()), ..options }).expect("opens");
+    let mut transaction = live.begin().expect("few are open");
+    for key in ["app.s.n", "other.s.n"] {
+        transaction.set(key.as_bytes(), b"new").expect("set");
+    }
+    probe.count.store(0, Ordering::SeqCst);
+    transaction.commit().expect("committed");
+    std::fs::write(acknowledged, "").expect("written");
+    drop(live);
+    say("closed");
+}
+
+/// What the other processes do; without a part to play, nothing.
+#[test]
+fn role() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let told = |name: &str| std::env::var(name).expect("it is told");
+    let (level, name) = (told("CMS_BEHIND_LEVEL"), told("CMS_BEHIND_NAME"));
+    let options = Paths::told().options(&level);
+    match role.as_str() {
+        "append" => append(&Live::open(options).expect("opens"), &name, COUNT),
+        // Commits each value it is told, and leaves the texts where they are for long.
+        "commits" => {
+            let text_delay = Duration::from_secs(1000);
+            let live = Live::open(Options { text_delay, ..options }).expect("opens");
+            live.get(b"app.s.n", |_| ()).expect("read");
+            for value in std::io::stdin().lines() {
+                let value = value.expect("readable");
+                let mut transaction = live.begin().expect("few are open");
+                transaction.set(b"app.s.n", value.as_bytes()).expect("set");
+                transaction.commit().expect("committed");
+                say(&value);
+            }
+        }
+        "counts" => count(options, &name),
+        "stops" => stop(options, &name),
+        other => panic!("no part: {other}"),
+    }
+}
+
+/// Runs `cms get app.s.n`, perhaps as another user.
+pub fn get(under: &[&str], paths: &Paths, more: &[&str]) -> (Option<i32>, String, String) {
+    command(under, paths, &[&["get", "app.s.n"], more].concat())
+}
+
+/// Runs `cms`, perhaps as another user.
+pub fn command(under: &[&str], paths: &Paths, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let cms = paths.config.with_file_name("cms");
+    copy(Path::new(env!("CARGO_BIN_EXE_cms")), &cms);
+    let mut words = under.iter().map(Into::into).chain([cms.into_os_string()]);
+    let mut command = Command::new(words.next().expect("at least the program"));
+    command.args(words).args(arguments);
+    paths.set(&mut command);
+    let out = command.stdin(Stdio::null()).output().expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    (out.status.code(), text(out.stdout), text(out.stderr))
+}
