@@ -22,11 +22,17 @@ const LENGTH: Duration = Duration::from_millis(400);
 /// What a command is started under, and the directories it uses.
 type Place = (Vec<String>, Paths);
 
+/// Makes a place in a directory; `None` where that takes root, and this is not.
+type FindPlace = fn(&Path) -> Option<Place>;
+
+/// Does something to a scene; the number counts how often.
+type Trouble = fn(&mut Scene, usize);
+
 const LEVELS: [[&str; 2]; 6] =
     [["full", "full"], ["log", "full"], ["log", "log"], ["log", "none"], ["full", "none"], ["none", "none"]];
 
-/// Where the second program finds the store. Those that take root return `None` elsewhere.
-const PLACES: [(&str, fn(&Path) -> Option<Place>); 7] = [
+/// Where the second program finds the store.
+const PLACES: [(&str, FindPlace); 7] = [
     ("same place", |root| Some((vec![], Paths::of(root, "run", "state")))),
     ("run directory of its own", |root| Some((vec![], Paths::of(root, "run-b", "state")))),
     ("log of its own", |root| Some((vec![], Paths::of(root, "run", "state-b")))),
@@ -54,8 +60,8 @@ const PLACES: [(&str, fn(&Path) -> Option<Place>); 7] = [
     }),
 ];
 
-/// What is done over and over while they write; the number counts how often.
-const TROUBLES: [(&str, fn(&mut Scene, usize)); 10] = [
+/// What is done over and over while they write.
+const TROUBLES: [(&str, Trouble); 10] = [
     ("nothing", |_, _| ()),
     ("a program is killed", |scene, round| scene.writers[round % 2].restart(scene.end)),
     ("a program is stopped", |scene, round| {

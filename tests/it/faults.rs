@@ -52,7 +52,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let root = tempfile::tempdir().expect("a directory");
+        let root = crate::oracle::scratch();
         std::fs::create_dir(root.path().join("config")).expect("made");
         std::fs::write(root.path().join("config/n"), OLD).expect("written");
         std::fs::set_permissions(root.path().join("config/n"), PermissionsExt::from_mode(0o640))
@@ -117,17 +117,21 @@ fn staged() -> Vec<Delta> {
     ]
 }
 
-/// Runs `act` with a fault at the first call, the second, and so on until it is not reached any more.
+/// Runs `act` with a fault at the first call, the second, and so on until it is not reached any more; at each level of
+/// durability.
 fn at_every_call(fault: Fault, act: impl Fn(&Bench, &Store, usize)) {
-    for at in 0.. {
-        assert!(at < 200, "the number of calls is bounded");
-        let probe = Arc::new(FaultAt { at, fault, count: AtomicUsize::new(0) });
-        let bench = Bench::new();
-        let store = bench.store(Files::probed(Arc::clone(&probe) as Arc<dyn Probe>));
-        act(&bench, &store, at);
-        if probe.count.load(Ordering::Relaxed) <= at {
-            assert!(at > 5, "the fault was reached");
-            return;
+    for durability in [Durability::Full, Durability::Log, Durability::None] {
+        for at in 0.. {
+            assert!(at < 200, "the number of calls is bounded");
+            let probe = Arc::new(FaultAt { at, fault, count: AtomicUsize::new(0) });
+            let bench = Bench::new();
+            let store = bench.store(Files::probed(Arc::clone(&probe) as Arc<dyn Probe>));
+            let store = Store::new(Options { durability, ..store.options().clone() });
+            act(&bench, &store, at);
+            if probe.count.load(Ordering::Relaxed) <= at {
+                assert!(at > 5, "the fault was reached");
+                break;
+            }
         }
     }
 }

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 
 use cms::files::{Call, Files, Probe};
 use cms::log::Limits;
-use cms::{Delta, DeltaKind, Error, Form, Live, Unstaged};
+use cms::{Delta, DeltaKind, Durability, Error, Form, Live, Options, Unstaged};
 
-use crate::oracle::{Triple, is_exhaustive};
+use crate::oracle::{Triple, is_exhaustive, options};
 
 /// What happens at the call that is picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,21 +96,30 @@ fn allowed<T>(outcome: &Result<T, Error>, number: u64, fault: Fault) -> RangeInc
 /// Runs `act` on copies of a store, with a fault at the first call, the second, and so on until there are no
 /// more. It returns what may be there afterwards.
 fn at_every_call(prepared: &Triple, act: impl Fn(&Triple, &Live, Fault) -> (String, RangeInclusive<u64>)) {
-    let all = is_exhaustive() || prepared.limits == Limits::default();
-    // Those that are told apart by nothing but their numbers take their time with a large log.
-    for fault in FAULTS.into_iter().filter(|fault| all || !matches!(fault, Fault::Error(28 | 122))) {
+    let is_small = prepared.limits == Limits::default();
+    let is_picked = |durability: Durability, fault: Fault| match durability {
+        // Those that are told apart by nothing but their numbers take their time with a large log.
+        Durability::Full => is_small || !matches!(fault, Fault::Error(28 | 122)),
+        _ => is_small && fault == Fault::Death,
+    };
+    let levels = [Durability::Full, Durability::Log, Durability::None];
+    let all = levels.into_iter().flat_map(|durability| FAULTS.map(|fault| (durability, fault)));
+    for (durability, fault) in all.filter(|(level, fault)| is_exhaustive() || is_picked(*level, *fault)) {
         for at in 0.. {
             assert!(at < 400, "the number of calls is bounded");
             let triple = prepared.copy();
             let probe = FaultAt::new(at, fault);
-            let live = triple.live(probe.files());
+            let options = options(triple.root.path(), probe.files(), triple.limits);
+            // Texts that come later do so when the store is closed.
+            let text_delay = std::time::Duration::from_secs(100_000);
+            let live = Live::open(Options { durability, text_delay, ..options }).expect("opens");
             let (outcome, allowed) = act(&triple, &live, fault);
             drop(live);
             if !probe.was_reached() {
                 assert!(at > 10, "the fault was reached");
                 break;
             }
-            let what = format!("{fault:?} at call {at}, {:?}: {outcome}", probe.hit());
+            let what = format!("{durability:?}, {fault:?} at call {at}, {:?}: {outcome}", probe.hit());
             // A log on a read-only disk is done without.
             let logged = !matches!(fault, Fault::Error(30) | Fault::Stays(30));
             triple.check_log(&allowed, logged, &what);

@@ -595,9 +595,12 @@ fn x_m3_files_of_the_run_and_state_directories_are_not_made_where_another_user_l
     assert!(!ground.path(&log).exists());
 }
 
+/// Puts something at a path.
+type Put = Box<dyn Fn(&Path) + Send + Sync>;
+
 /// Puts something else in the place of a socket, once, after it was bound and before it is opened to be given away.
 struct Exchange {
-    with: Box<dyn Fn(&Path) + Send + Sync>,
+    with: Put,
     is_done: AtomicBool,
 }
 
@@ -623,14 +626,13 @@ fn x_m2_the_socket_of_a_verifier_gives_no_other_file_away() {
     }
     let (file, socket) = (ground.path("file"), ground.path("socket"));
     let links = [("a link to a file", file.clone()), ("a link to a socket", socket.clone())];
-    let links = links.map(|(what, to)| -> (_, Box<dyn Fn(&Path) + Send + Sync>) {
-        (what, Box::new(move |path| symlink(&to, path).expect("linked")))
-    });
+    let links = links
+        .map(|(what, to)| -> (_, Put) { (what, Box::new(move |path| symlink(&to, path).expect("linked"))) });
     let same = [("the file itself", file), ("the socket itself", socket)];
-    let same = same.map(|(what, to)| -> (_, Box<dyn Fn(&Path) + Send + Sync>) {
+    let same = same.map(|(what, to)| -> (_, Put) {
         (what, Box::new(move |path| std::fs::hard_link(&to, path).expect("linked")))
     });
-    let hers: Box<dyn Fn(&Path) + Send + Sync> = Box::new(|path| {
+    let hers: Put = Box::new(|path| {
         UnixListener::bind(path).expect("bound");
         chown(path, Some(ANNA), Some(ANNA)).expect("given");
     });
