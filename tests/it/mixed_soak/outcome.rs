@@ -106,7 +106,7 @@ impl Soak {
         println!("  acknowledged: {}", each.join(", "));
     }
 
-    /// Checks that there was something to be checked.
+    /// Checks that there was something to be checked, even on a machine that has much else to do.
     pub fn check_that_it_happened(&self, seconds: u64) {
         let is_root = rustix::process::geteuid().is_root();
         for (writer, (_, how)) in WRITERS.into_iter().enumerate() {
@@ -119,11 +119,11 @@ impl Soak {
         let least = |what: &str, count: u64, least: u64| {
             assert!(count >= least.max(1), "only {count} {what} in {seconds} s, and {least} are the least");
         };
-        least("commits", self.commits() as u64, seconds * 10);
-        least("kills", self.kills.load(SeqCst), seconds / 4);
+        least("commits", self.commits() as u64, seconds);
+        least("kills", self.kills.load(SeqCst), seconds / 10);
         least("stops", self.stops.load(SeqCst), seconds / 10);
-        least("reads", self.reads.load(SeqCst), seconds * 10);
-        least("changes told", self.events.load(SeqCst), seconds * 10);
-        least("edits by hand", self.by_hand.load(SeqCst), seconds / 4);
+        least("reads", self.reads.load(SeqCst), seconds);
+        least("changes told", self.events.load(SeqCst), seconds);
+        least("edits by hand", self.by_hand.load(SeqCst), seconds / 10);
     }
 }
