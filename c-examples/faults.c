@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define CHECK(what) check((what) != 0, #what, __LINE__)
 
@@ -180,6 +182,58 @@ static void m13_writing_creates_a_package(cms_store *store)
     CHECK(cms_get(store, "other.@t[0]", value, sizeof value, NULL) == CMS_OK && strcmp(value, "t") == 0);
 }
 
+/* What log_hook was told. */
+struct told {
+    int count;
+    int32_t level;
+    char message[256];
+};
+
+static void tell(int32_t level, const char *message, void *data)
+{
+    struct told *told = (struct told *) data;
+
+    told->count++;
+    told->level = level;
+    snprintf(told->message, sizeof told->message, "%s", message);
+}
+
+/* A warning is told to the store's log hook, once. */
+static void a6_warnings_are_told_to_the_log_hook(void)
+{
+    char path[4096];
+    struct told told;
+    cms_options options;
+    cms_package_iter *iter;
+    cms_store *store;
+    cms_bytes name;
+    cms_snapshot *snapshot;
+    int round;
+
+    snprintf(path, sizeof path, "%s/pipe", getenv("CMS_CONFIG_DIR"));
+    CHECK(mkfifo(path, 0600) == 0);
+    memset(&told, 0, sizeof told);
+    memset(&options, 0, sizeof options);
+    options.size = sizeof options;
+    options.log_hook = tell;
+    options.log_data = &told;
+    CHECK(cms_open(&options, &store) == CMS_OK);
+    for (round = 0; round < 2; round++) {
+        CHECK(cms_snapshot_open(store, &snapshot) == CMS_OK);
+        CHECK(cms_snapshot_packages(snapshot, &iter) == CMS_OK);
+        while (cms_package_next(iter, &name) == CMS_OK)
+            CHECK(strcmp(name.data, "pipe") != 0);
+        cms_package_iter_free(iter);
+        cms_snapshot_close(snapshot);
+        CHECK(told.count == 1 && told.level == CMS_LOG_WARNING && strstr(told.message, "pipe is passed over"));
+    }
+    cms_close(store);
+    /* Without a hook nobody is told. */
+    CHECK(cms_open(NULL, &store) == CMS_OK);
+    cms_close(store);
+    CHECK(told.count == 1 && unlink(path) == 0);
+}
+
 int main(void)
 {
     cms_store *store;
@@ -189,6 +243,7 @@ int main(void)
     m14_lists_come_back_as_lists(store);
     m7_values_are_bytes(store);
     m13_writing_creates_a_package(store);
+    a6_warnings_are_told_to_the_log_hook();
     s21_what_was_read_can_be_written_back(store);
     cms_close(store);
     puts("all good");

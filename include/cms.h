@@ -70,6 +70,9 @@
 #define CMS_VERSION_NUMBER ((CMS_VERSION_MAJOR << 16) | (CMS_VERSION_MINOR << 8) | CMS_VERSION_PATCH)
 
 
+// A level of cms_log_callback, by the numbers of syslog: a warning.
+#define CMS_LOG_WARNING 4
+
 // Keep maps private to this process, even where they could be shared. Commits of others are then seen after
 // cms_refresh, as they are where no run directory can be used.
 #define CMS_OPEN_PRIVATE 1
@@ -260,6 +263,15 @@ typedef struct {
     uint32_t pid;
 } cms_error;
 
+// Called with each message of a store, with its level and with the `log_data` of its options. `message` is one line of
+// UTF-8, valid until the callback returns. There are warnings only so far, CMS_LOG_WARNING: what was passed over and
+// stops nothing, each once for a store. Others may come, of levels that are ignored if they are not known.
+//
+// It runs on the thread that makes the call it is about, or on one of the library, perhaps on several at the same time,
+// and never once cms_close and the end of every transaction, snapshot and key of the store have returned. It must not
+// use the store or what belongs to it, since locks may be held.
+typedef void (*cms_log_callback)(int32_t level, const char *message, void *data);
+
 // How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
 // sizeof(cms_options), then what you want to be different. Strings are copied; an empty one is as good as NULL.
 // Where the store has a policy (section `store` of the package `cms`), log_limit, durability and text_delay change
@@ -294,6 +306,10 @@ typedef struct {
     uint64_t text_delay;
     // For how many milliseconds a commit waits for those who verify it, see cms_verify; 0: 5000.
     uint64_t verify_timeout;
+    // Called with messages, warnings for example. NULL: nobody is told.
+    cms_log_callback log_hook;
+    // Given to log_hook.
+    void *log_data;
 } cms_options;
 
 // A piece of memory of the library: `len` bytes at `data`. A NUL byte follows them that does not count, so

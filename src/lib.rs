@@ -106,6 +106,7 @@ pub use history::BlameLine;
 pub use live::{Live, PackageMemory};
 pub use maps::MapReport;
 pub use missing::Missing;
+pub use notice::Warn;
 pub use package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
 pub use prepared::Prepared;
 pub use resolve::{State, name_of_label};

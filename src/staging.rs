@@ -17,6 +17,7 @@ use crate::file_name;
 use crate::files::{Files, Identity, OpenFile, PAUSES, Wait};
 use crate::lock::holder_of_file;
 use crate::map::of_text;
+use crate::notice::Warn;
 use crate::replace::Draft;
 use crate::save_dir::SaveDir;
 
@@ -32,7 +33,7 @@ pub(crate) struct Staging<'s> {
     /// How long to wait for the lock: asked for only where it is waited for.
     pub timeout: Box<dyn Fn() -> Duration + 's>,
     /// See [`crate::Options::warn`].
-    pub warn: Option<fn(&str)>,
+    pub warn: Option<&'s Warn>,
 }
 
 /// Makes what the base file is to hold of what is staged and what it holds; `None` if that stays as it is.
@@ -216,7 +217,7 @@ impl Staging<'_> {
     fn tell_of(&self, aside: Option<PathBuf>) {
         if let (Some(aside), Some(warn)) = (aside, self.warn) {
             let (dir, aside) = (self.dir.display(), aside.display());
-            warn(&format!("{dir} was not root's, and is {aside} now; nothing in it is committed"));
+            warn.tell(&format!("{dir} was not root's, and is {aside} now; nothing in it is committed"));
         }
     }
 

@@ -22,7 +22,7 @@ use crate::logs::Logs;
 use crate::map::Kept;
 use crate::missing::Missing;
 use crate::name;
-use crate::notice::Warnings;
+use crate::notice::{Warn, Warnings};
 use crate::package::Package;
 use crate::save_dir::SaveDir;
 use crate::settings::{Held, SNAPSHOTS_KEEP, Setting, TEXT_DELAY};
@@ -50,7 +50,7 @@ pub struct Options {
     /// the two are equal.
     pub progress: Option<fn(usize, usize)>,
     /// Called with each warning, once for a store: what was passed over, and does not stop what was asked for.
-    pub warn: Option<fn(&str)>,
+    pub warn: Option<Warn>,
     /// How many bytes the map of a package may have. A commit that would need more is refused.
     pub map_limit: Option<u64>,
     /// Keep maps private to this process.
@@ -421,7 +421,7 @@ impl Store {
             package: &place.name,
             target: &place.path,
             timeout: Box::new(|| self.patience()),
-            warn: self.options.warn,
+            warn: self.options.warn.as_ref(),
         }
     }
 

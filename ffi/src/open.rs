@@ -1,21 +1,35 @@
 //! Opening and closing a store.
 
-use std::ffi::{OsStr, c_char};
+use std::ffi::{CString, OsStr, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cms_core::{DirOptions, Dirs, Live, Options, Setting};
+use cms_core::{DirOptions, Dirs, Live, Options, Setting, Warn};
 
 use crate::handle::{give_handle, optional, take_back, wanted};
 use crate::sized::{self, sized};
 use crate::status::{Failure, cms_status, guard, guard_void, tell_panics};
+use crate::watch::Data;
 
 /// A store that is open. Reading sees each commit as soon as it is made, by whatever process; what an editor
 /// has changed is seen after cms_refresh. Any number of threads may use one at the same time, with every
 /// function that takes a const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and
 /// transactions may outlive it. A program needs one, as long as it runs.
 pub struct cms_store(pub(crate) Live);
+
+/// Called with each message of a store, with its level and with the `log_data` of its options. `message` is one line of
+/// UTF-8, valid until the callback returns. There are warnings only so far, CMS_LOG_WARNING: what was passed over and
+/// stops nothing, each once for a store. Others may come, of levels that are ignored if they are not known.
+///
+/// It runs on the thread that makes the call it is about, or on one of the library, perhaps on several at the same time,
+/// and never once cms_close and the end of every transaction, snapshot and key of the store have returned. It must not
+/// use the store or what belongs to it, since locks may be held.
+pub type cms_log_callback =
+    Option<unsafe extern "C" fn(level: i32, message: *const c_char, data: *mut c_void)>;
+
+/// A level of cms_log_callback, by the numbers of syslog: a warning.
+pub const CMS_LOG_WARNING: i32 = 4;
 
 sized! {
     /// How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
@@ -53,6 +67,10 @@ sized! {
         pub text_delay: u64,
         /// For how many milliseconds a commit waits for those who verify it, see cms_verify; 0: 5000.
         pub verify_timeout: u64,
+        /// Called with messages, warnings for example. NULL: nobody is told.
+        pub log_hook: cms_log_callback,
+        /// Given to log_hook.
+        pub log_data: *mut c_void,
     }
 }
 
@@ -138,7 +156,21 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
         options.verify_timeout = Duration::from_millis(all.verify_timeout);
         options.given.insert(Setting::VerifyTimeout);
     }
+    options.warn = all.log_hook.map(|hook| warn(hook, Data(all.log_data)));
     Ok(options)
+}
+
+/// Makes what a store calls with its warnings.
+fn warn(hook: unsafe extern "C" fn(i32, *const c_char, *mut c_void), data: Data) -> Warn {
+    Warn::new(move |text| {
+        // All of it, and not only the pointer in it.
+        let data = &data;
+        // A name of a file may hold a line break.
+        let line: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let line = CString::new(line).unwrap_or_default();
+        // SAFETY: C promises that it can be called so.
+        unsafe { hook(CMS_LOG_WARNING, line.as_ptr(), data.0) };
+    })
 }
 
 /// Returns the version of the library, "0.1.0" for example. The string is part of the library.
@@ -188,6 +220,8 @@ mod tests {
             durability: std::ptr::null(),
             text_delay: 0,
             verify_timeout: 0,
+            log_hook: None,
+            log_data: std::ptr::null_mut(),
         };
         let mut store = std::ptr::null_mut();
         // SAFETY: the options are whole, and their strings outlive the call.

@@ -36,7 +36,7 @@ macro_rules! sized {
             $($(#[$of_member])* pub $member: $type,)*
         }
 
-        // SAFETY: the macro is used for structs of numbers, pointers and statuses only.
+        // SAFETY: the macro is used for structs of numbers, pointers, callbacks and statuses only.
         unsafe impl $crate::sized::SizedStruct for $name {
             const SIZES: &'static [usize] = {
                 const MEMBERS: &[(usize, usize, usize)] =

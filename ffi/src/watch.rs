@@ -215,11 +215,14 @@ pub unsafe extern "C" fn cms_event_change(event: *mut cms_event, change: *mut cm
     })
 }
 
-/// What C gave to be called with. That it may be used on another thread is C's promise.
+/// What C gave to be called with. That it may be used on another thread, or on several, is C's promise.
 pub(crate) struct Data(pub(crate) *mut c_void);
 
 // SAFETY: see above.
 unsafe impl Send for Data {}
+
+// SAFETY: see above.
+unsafe impl Sync for Data {}
 
 /// Calls `callback` with each event, in order, on a thread of the library: one for all subscriptions of the store,
 /// which ends with the last of them. The callback may read and write the store, and subscribe and end

@@ -87,6 +87,7 @@ CMS_CHANGE_SET = 3
 CMS_CHANGE_MOVED = 4
 CMS_SINCE_NOW = 2**64 - 1
 CMS_FOREVER = -1
+CMS_LOG_WARNING = 4
 
 
 class _Opaque(Structure):
@@ -157,6 +158,9 @@ class cms_error(_Sized):
     )
 
 
+cms_log_callback = CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
+
+
 class cms_options(_Sized):
     _fields_ = (
         ("size", c_size_t),
@@ -171,6 +175,8 @@ class cms_options(_Sized):
         ("durability", c_char_p),
         ("text_delay", c_uint64),
         ("verify_timeout", c_uint64),
+        ("log_hook", cms_log_callback),
+        ("log_data", c_void_p),
     )
 
 

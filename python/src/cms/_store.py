@@ -44,6 +44,7 @@ def open(
     durability: Optional[str] = None,
     text_delay: float = 0,
     verify_timeout: float = 0,
+    log_hook: Optional[Callable[[int, str], object]] = None,
 ) -> Store:
     """Opens a store.
 
@@ -61,6 +62,11 @@ def open(
 
     `verify_timeout` is for how many seconds a commit waits for those who verify it, 0 for 5.
 
+    `log_hook` is called with each warning of the store, once: with a level of module `logging` and the text, as
+    `logging.getLogger("cms").log` is. A warning tells what was passed over and stops nothing, a file that can be no
+    package for example. The hook runs in the thread of the call that the warning is about, or in one of the library,
+    and must not use the store. What it raises goes to `sys.unraisablehook`.
+
     Where the store has a policy (section `store` of the package `cms`), these change it only where they are stricter,
     or where the user owns the configuration directory. In safe mode whatever writes raises `PermissionDenied`.
     """
@@ -70,7 +76,15 @@ def open(
     name = None if source is None else encode(source, "source")
     levels = None if durability is None else encode(durability, "durability")
     delay, patience = round(text_delay * 1000), round(verify_timeout * 1000)
-    return Store(_ffi.cms_options(*raw, flags, map_limit, name, log_limit, levels, delay, patience))
+    options = _ffi.cms_options(*raw, flags, map_limit, name, log_limit, levels, delay, patience)
+    if log_hook is None:
+        return Store(options)
+    from ._log_hook import give, keep
+
+    number = give(options, log_hook)
+    store = Store(options)
+    keep(store, number)
+    return store
 
 
 class Store(Root, Log):

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use cms::State;
 use cms::{
     DirOptions, Dirs, Error, Key, Live, Loaded, Missing, OptionView, Options, Package, Section, Setting,
-    Store,
+    Store, Warn,
 };
 
 use serde_json::{Map, Value as Json, json};
@@ -56,7 +56,7 @@ impl Context {
         });
         let show = !line.has("quiet") && io::stderr().is_terminal();
         let mut options = Options { dirs, progress: show.then_some(progress), ..Options::default() };
-        options.warn = (!line.has("quiet")).then_some(warn);
+        options.warn = (!line.has("quiet")).then(|| Warn::new(warn));
         options.source = line.text("source").unwrap_or_else(|| "cms".into());
         options.message = line.text("message").unwrap_or_default();
         options.stale = line.has("stale");

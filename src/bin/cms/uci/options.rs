@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cms::text::Dialect;
-use cms::{Dir, DirOptions, Dirs, Form, Options, Store};
+use cms::{Dir, DirOptions, Dirs, Form, Options, Store, Warn};
 
 /// Options that take an argument, and those that do not; `L` is accepted and does nothing but show the usage.
 const WITH_ARGUMENT: &[u8] = b"cCdfpPt";
@@ -195,7 +195,7 @@ fn dirs_of(config: Option<PathBuf>, mut search: SearchPath, own: Dir) -> Dirs {
 
 /// Makes the store, with stock uci's reading of texts.
 fn store(dirs: Dirs, strict: bool, quiet: bool) -> Store {
-    let warn = (!quiet).then_some(warn as fn(&str));
+    let warn = (!quiet).then(|| Warn::new(warn));
     let (dialect, source) = (Dialect::Uci, "uci".to_owned());
     Store::new(Options { dirs, dialect, strict, source, warn, ..Options::default() })
 }

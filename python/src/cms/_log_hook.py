@@ -1,0 +1,53 @@
+"""What a store tells its `log_hook`. It is not loaded before one is given."""
+
+from __future__ import annotations
+
+import atexit
+import weakref
+from itertools import count
+from typing import TYPE_CHECKING, Any, Callable, Dict
+
+from . import _ffi
+
+if TYPE_CHECKING:
+    from ._store import Store
+
+# The hooks of stores that are open, by what the library is given as `log_data`. The function of C stays as long as the
+# process, since transactions may outlive their store; a hook that is not here any more is not called.
+_hooks: Dict[int, Callable[[int, str], object]] = {}
+_numbers = count(1)
+_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+
+# The levels of syslog, as module `logging` has them.
+_LEVELS = (50, 50, 50, 40, 30, 20, 20, 10)
+
+
+def _call(level: int, message: bytes, number: int) -> None:
+    hook = _hooks.get(number)
+    if hook is not None:
+        hook(_LEVELS[max(0, min(level, 7))], message.decode("utf-8", "replace"))
+
+
+_tell = _ffi.cms_log_callback(_call)
+
+
+def give(options: Any, hook: Callable[[int, str], object]) -> int:
+    """Puts a hook into the options of a store, and returns its number."""
+    number = next(_numbers)
+    _hooks[number] = hook
+    options.log_hook, options.log_data = _tell, number
+    return number
+
+
+def keep(store: Store, number: int) -> None:
+    """Forgets a hook with its store."""
+    _stores.add(store)
+    weakref.finalize(store, _hooks.pop, number, None)
+
+
+@atexit.register
+def _at_exit() -> None:
+    """No thread of the library calls into an interpreter that ends."""
+    for store in list(_stores):
+        store.close()
+    _hooks.clear()
