@@ -125,6 +125,8 @@ impl Store {
             let mut draft = self.draft(&place.path, late.now.text(), Some(old?))?;
             if self.put(&mut draft)? {
                 self.settle(&place.path, &draft)?;
+                let waiting = self.update_displaced(&draft, late.now.text());
+                self.await_waiters(&draft, &waiting);
                 self.unmark_lost(&place.path);
                 self.deferred.lock().remove(&place.path);
                 saved = true;

@@ -6,13 +6,12 @@
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::beside::Beside;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::file_name;
 use crate::files::{FileId, Identity, OpenFile, PAUSES, Wait};
 use crate::lock::{PackageLock, holder_of_file};
 use crate::store::{Place, Store};
@@ -37,12 +36,12 @@ pub(crate) struct OldFile {
 pub(crate) struct Draft {
     pub new: OpenFile,
     /// The file whose place it is to take, symbolic links followed.
-    real: PathBuf,
+    pub(crate) real: PathBuf,
     /// What is expected there; `None`: nothing.
-    old: Option<OldFile>,
+    pub(crate) old: Option<OldFile>,
     placed: bool,
     /// Whether its place is to survive a power cut; what it holds does in any case.
-    durable: bool,
+    pub(crate) durable: bool,
     /// Whether nothing is to take the place: then the temporary file is where the one that goes is moved to.
     removes: bool,
     /// Whether another file has taken the place already.
@@ -364,25 +363,6 @@ impl Store {
         synced.map_err(|source| Error::NotDurable { path: path.into(), source })
     }
 
-    /// Writes the new text into the file that was displaced as well. A stock uci that has opened that one waits for
-    /// its lock, and goes on from what it reads there then: without this it would take back the commit.
-    ///
-    /// Only where the new file stays in place whatever happens, and nobody has another link to the old one.
-    pub(crate) fn update_displaced(&self, draft: &Draft, text: &[u8]) {
-        use std::os::unix::fs::MetadataExt;
-        let (files, Some(old)) = (&self.options.files, &draft.old) else { return };
-        if draft.removes || !draft.durable || !old.open.file.metadata().is_ok_and(|found| found.nlink() == 0)
-        {
-            return;
-        }
-        let written =
-            files.write_at(&old.open, text, 0).and_then(|()| files.truncate(&old.open, text.len() as u64));
-        if written.is_err() {
-            // Half a text must not be taken for a whole one; this is none, wherever it ends.
-            let _ = std::os::unix::fs::FileExt::write_all_at(&old.open.file, b"!\n", 0);
-        }
-    }
-
     /// Makes durable what another has put in place of a package file before it died, and removes what it has left.
     /// For who has locked the file.
     pub(crate) fn settle_for_another(&self, place: &Place) -> Result<()> {
@@ -418,58 +398,5 @@ impl Store {
         if matches!(files.lock(&open, true, Instant::now()), Ok(Wait::Held)) {
             let _ = files.remove(path);
         }
-    }
-}
-
-/// How long it takes a stock uci at the most to rename its new file, once it has released its lock.
-const STOCK_RENAMES: Duration = Duration::from_millis(500);
-
-/// The temporary files beside a package file.
-#[derive(Debug, Default)]
-struct Beside {
-    /// Ours, named as by [`crate::files::Files::create_unique`].
-    leftovers: Vec<PathBuf>,
-    /// Those of stock uci.
-    stock: Vec<PathBuf>,
-    /// Whether a stock uci was waited for.
-    has_waited: bool,
-}
-
-impl Beside {
-    fn list(real: &Path) -> Self {
-        let mut beside = Self::default();
-        let (Some(dir), Some(name)) = (real.parent(), real.file_name()) else { return beside };
-        let (ours, theirs) = (file_name::hidden(name, ".cms-"), file_name::hidden(name, ".uci-"));
-        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if name.as_bytes().starts_with(ours.as_bytes()) {
-                beside.leftovers.push(entry.path());
-            } else if name.as_bytes().starts_with(theirs.as_bytes()) {
-                beside.stock.push(entry.path());
-            }
-        }
-        beside
-    }
-
-    /// As [`Beside::list`], once no stock uci is about to rename a file any more. One that was stopped, or has died, is
-    /// not waited for.
-    fn list_at_rest(real: &Path) -> Self {
-        let start = Instant::now();
-        let mut beside = Self::list(real);
-        while beside.is_stock_renaming() && start.elapsed() < STOCK_RENAMES {
-            std::thread::sleep(STOCK_RENAMES / 1000);
-            beside = Self { has_waited: true, ..Self::list(real) };
-        }
-        beside
-    }
-
-    /// Reports whether a stock uci is about to rename its new file over the package: it has one while it holds the
-    /// lock of the package, and renames it right after that is released.
-    fn is_stock_renaming(&self) -> bool {
-        let is_new = |path: &PathBuf| {
-            let found = std::fs::symlink_metadata(path).and_then(|found| found.modified());
-            found.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age < STOCK_RENAMES))
-        };
-        self.stock.iter().any(is_new)
     }
 }

@@ -175,9 +175,10 @@ impl Store {
             let mut draft = self.draft_again(&place.path, &text, old)?;
             if self.put(&mut draft)? {
                 self.settle(&place.path, &draft)?;
-                self.update_displaced(&draft, &text);
+                let waiting = self.update_displaced(&draft, &text);
                 self.tidy_up([&place])?;
                 let metadata = draft.metadata()?;
+                self.await_waiters(&draft, &waiting);
                 self.keep_attributes(&[(name.to_owned(), metadata.clone())]);
                 let text = Arc::new(text);
                 return Ok(Finished::Placed(Box::new(PlacedText { place, text, metadata })));

@@ -512,9 +512,70 @@ fn x_m16_a_commit_waits_for_the_rename_of_a_stock_uci_that_has_released_its_lock
     let text = std::fs::read_to_string(&package).expect("there");
     assert_eq!(text, "config t 'x'\n\toption o '2'\n\toption stock '1'\n");
     // One that has died is not waited for, and its file is not ours to remove.
-    std::fs::write(&temporary, "").expect("written");
+    let file = std::fs::File::create(&temporary).expect("written");
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).expect("set");
     bench.set("n.x.o=3").ok();
     assert!(temporary.exists());
+}
+
+/// Reports whether somebody waits for the lock of a file, as `/proc/locks` has it.
+fn is_waited_for(inode: u64) -> bool {
+    let locks = std::fs::read_to_string("/proc/locks").expect("there");
+    locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&format!(":{inode} ")))
+}
+
+#[test]
+fn x_m16_nobody_commits_before_a_stock_uci_that_waited_has_renamed_its_file() {
+    for durability in [Durability::Full, Durability::None] {
+        let bench = Bench::new();
+        let package = bench.path("config/n");
+        let inode = std::fs::metadata(&package).expect("there").ino();
+        let stock = std::sync::Mutex::new(None);
+        let commits = package.clone();
+        // It waits for the lock of the file that the first commit is about to displace, and takes its time to read it.
+        let act = move |rename| {
+            if rename > 0 {
+                return;
+            }
+            let opened = std::fs::File::options().read(true).write(true).open(&commits).expect("opened");
+            let package = commits.clone();
+            *stock.lock().expect("no panic") = Some(std::thread::spawn(move || {
+                rustix::fs::flock(&opened, rustix::fs::FlockOperation::LockExclusive).expect("locked");
+                std::thread::sleep(Duration::from_millis(100));
+                commit_as_stock(&package, opened, "\toption stock '1'\n", Duration::from_millis(50));
+            }));
+            let start = Instant::now();
+            while !is_waited_for(inode) && start.elapsed() < Duration::from_secs(10) {
+                std::thread::yield_now();
+            }
+        };
+        let probe = Arc::new(AtRename { package: package.clone(), count: AtomicUsize::new(0), act });
+        let first = Store::new(Options { files: Files::probed(probe), durability, ..bench.options() });
+        set_option(&first, b"o", b"2").expect("committed");
+        set_option(&Store::new(bench.options()), b"second", b"2").expect("committed");
+        let text = std::fs::read_to_string(&package).expect("there");
+        let wanted = "config t 'x'\n\toption o '2'\n\toption stock '1'\n\toption second '2'\n";
+        assert_eq!(text, wanted, "{durability:?}");
+    }
+}
+
+#[test]
+fn x_m16_a_commit_waits_for_the_rename_of_a_stock_uci_whose_sync_took_its_time() {
+    let bench = Bench::new();
+    let (package, temporary) = (bench.path("config/n"), bench.path("config/.n.uci-AbCdEf"));
+    std::fs::write(&temporary, format!("{TEXT}\toption stock '1'\n")).expect("written");
+    let written = std::time::SystemTime::now() - Duration::from_secs(3);
+    let file = std::fs::File::options().write(true).open(&temporary).expect("opened");
+    file.set_modified(written).expect("set");
+    let renames = package.clone();
+    let stock = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(150));
+        std::fs::rename(temporary, renames).expect("renamed");
+    });
+    bench.set("n.x.o=2").ok();
+    stock.join().expect("no panic");
+    let text = std::fs::read_to_string(&package).expect("there");
+    assert_eq!(text, "config t 'x'\n\toption o '2'\n\toption stock '1'\n");
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! The temporary files beside a package file: ours, and those of a stock uci that commits at the same time.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::file_name;
+use crate::stock::{PATIENCE, PAUSE};
+
+/// How old the new file of a stock uci is at the most when it is renamed: it is synced before, which may take its time.
+/// An older one was left by a stock uci that has died.
+const OLDEST: Duration = Duration::from_secs(10);
+
+/// The temporary files beside a package file.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// Ours, named as by [`crate::files::Files::create_unique`].
+    pub leftovers: Vec<PathBuf>,
+    /// Those of stock uci.
+    stock: Vec<PathBuf>,
+    /// Whether a stock uci was waited for.
+    pub has_waited: bool,
+}
+
+impl Beside {
+    pub fn list(real: &Path) -> Self {
+        let mut beside = Self::default();
+        let (Some(dir), Some(name)) = (real.parent(), real.file_name()) else { return beside };
+        let (ours, theirs) = (file_name::hidden(name, ".cms-"), file_name::hidden(name, ".uci-"));
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.as_bytes().starts_with(ours.as_bytes()) {
+                beside.leftovers.push(entry.path());
+            } else if name.as_bytes().starts_with(theirs.as_bytes()) {
+                beside.stock.push(entry.path());
+            }
+        }
+        beside
+    }
+
+    /// As [`Beside::list`], once no stock uci is about to rename a file any more. One that was stopped, or has died, is
+    /// not waited for.
+    pub fn list_at_rest(real: &Path) -> Self {
+        let start = Instant::now();
+        let mut beside = Self::list(real);
+        while beside.is_stock_renaming() && start.elapsed() < PATIENCE {
+            std::thread::sleep(PAUSE);
+            beside = Self { has_waited: true, ..Self::list(real) };
+        }
+        beside
+    }
+
+    /// Reports whether a stock uci is about to rename its new file over the package: it has one while it holds the
+    /// lock of the package, and renames it right after that is released.
+    fn is_stock_renaming(&self) -> bool {
+        let is_new = |path: &PathBuf| {
+            let found = std::fs::symlink_metadata(path).and_then(|found| found.modified());
+            found.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age < OLDEST))
+        };
+        self.stock.iter().any(is_new)
+    }
+}

@@ -1,0 +1,73 @@
+//! What a stock uci that commits at the same time may be about to do to a package file, and how its commits and ours
+//! are kept from taking each other back.
+//!
+//! Stock uci opens the package, waits for the lock of what it has opened, reads that, writes its new text to a file
+//! `.PACKAGE.uci-XXXXXX`, releases the lock, and then renames that file over the package. So it may wait with a file
+//! that we have replaced meanwhile, and read that; and it may rename when it holds no lock any more. Hence:
+//!
+//! - a commit waits for the rename of a stock uci whose new file is there ([`Beside::list_at_rest`]);
+//! - it writes its text into the file it has displaced as well, before that is unlocked ([`Store::update_displaced`]);
+//! - and if a stock uci waits for that file, it keeps all others from committing until that one has renamed its own
+//!   ([`Store::await_waiters`]): nobody else would know of it, since what it locks is not the package any more.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::beside::Beside;
+use crate::files::FileId;
+use crate::lock::waiters_for_file;
+use crate::replace::Draft;
+use crate::store::Store;
+
+/// How long a stock uci is waited for. One that was stopped, or has died, is not waited for longer.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long to sleep between two looks.
+pub(crate) const PAUSE: Duration = Duration::from_micros(500);
+
+/// Reports whether a process has a file open; whether it may have, if that cannot be seen.
+fn has_open(process: u32, file: FileId) -> bool {
+    match std::fs::read_dir(format!("/proc/{process}/fd")) {
+        Ok(all) => all.flatten().any(|one| FileId::at(&one.path()) == Some(file)),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
+}
+
+impl Store {
+    /// Writes the new text into the file that was displaced as well: a stock uci that has opened that one waits for
+    /// its lock, and goes on from what it reads there then. Returns the processes that wait for it.
+    ///
+    /// Only where the new file stays in place whatever happens, and nobody has another link to the old one.
+    pub(crate) fn update_displaced(&self, draft: &Draft, text: &[u8]) -> Vec<u32> {
+        use std::os::unix::fs::MetadataExt;
+        let (files, Some(old)) = (&self.options.files, &draft.old) else { return Vec::new() };
+        if draft.removes() || !old.open.file.metadata().is_ok_and(|found| found.nlink() == 0) {
+            return Vec::new();
+        }
+        let waiting = waiters_for_file(&old.open);
+        let dir = draft.real.parent().unwrap_or(Path::new("."));
+        // A power cut that brings the old file back must bring back its old text.
+        if !draft.durable && (waiting.is_empty() || files.sync_dir(dir).is_err()) {
+            return Vec::new();
+        }
+        let written =
+            files.write_at(&old.open, text, 0).and_then(|()| files.truncate(&old.open, text.len() as u64));
+        if written.is_err() {
+            // Half a text must not be taken for a whole one; this is none, wherever it ends.
+            let _ = std::os::unix::fs::FileExt::write_all_at(&old.open.file, b"!\n", 0);
+        }
+        waiting
+    }
+
+    /// Lets those go on who wait for a file that was displaced, and waits until they have committed. For who has
+    /// published a commit and still keeps others from committing to the package.
+    pub(crate) fn await_waiters(&self, draft: &Draft, waiting: &[u32]) {
+        let Some(old) = draft.old.as_ref().filter(|_| !waiting.is_empty()) else { return };
+        self.options.files.unlock(&old.open);
+        let start = Instant::now();
+        while waiting.iter().any(|process| has_open(*process, old.open.id)) && start.elapsed() < PATIENCE {
+            std::thread::sleep(PAUSE);
+        }
+        Beside::list_at_rest(&draft.real);
+    }
+}
