@@ -168,6 +168,9 @@ bench-lookup: lib ## measure only the C library, beside uthash, hashbrown, LMDB,
 bench-commit: target/bin/cms ## measure only commits, beside SQLite, LMDB, redb, stock uci and a bare log; TMPDIR must be on a disk
 	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/bench-commit.jsonl commit wear $(BENCH)
 
+beside-uci: target/bin/cms ## count what is lost where cms and stock uci commit to one package at the same time, on disk and tmpfs
+	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/beside-uci.jsonl beside $(BENCH)
+
 bench-events: target/bin/cms lib ## measure only events, beside a futex, an eventfd, Redis and inotify; TMPDIR must be on a disk
 	@command -v redis-server >/dev/null || { echo "bench-events: installing redis-server (apt); its service is not used"; \
 	  sudo=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && sudo=; \

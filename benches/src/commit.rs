@@ -128,9 +128,10 @@ fn committers(stage: &Stage, dir: &Path) -> Result<Vec<Committer>> {
         Committer::new(LOG, cms(200, Durability::Log)?, 200, 20),
         Committer::new("cms, 1000 options", cms(1000, Durability::Full)?, 1000, 20),
         Committer::new("cms, 100k options", cms(100_000, Durability::Full)?, 100_000, 2),
-        Committer::new("cms, 10 options, not synced", cms(10, Durability::None)?, 10, 20),
-        Committer::new("cms, 1000 options, not synced", cms(1000, Durability::None)?, 1000, 20),
-        Committer::new("cms, 100k options, not synced", cms(100_000, Durability::None)?, 100_000, 2),
+        Committer::new("cms, 10 options, none", cms(10, Durability::None)?, 10, 20),
+        Committer::new("cms, 200 options, none", cms(200, Durability::None)?, 200, 20),
+        Committer::new("cms, 1000 options, none", cms(1000, Durability::None)?, 1000, 20),
+        Committer::new("cms, 100k options, none", cms(100_000, Durability::None)?, 100_000, 2),
     ];
     if let Some(library) = &stage.rivals.libuci {
         all.push(Committer::new(UCI, Uci::create(&dir, package(200), library)?, 200, 5));

@@ -3,6 +3,7 @@
 //! It is a harness of its own: contenders of one case take turns, and the median of their times counts.
 //! Each group is a module; `report` prints tables and writes one JSON object per row.
 
+mod beside;
 mod commit;
 mod contender;
 mod data;
@@ -41,8 +42,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const HELP: &str = "\
 usage: cms-bench [--quick] [--jsonl FILE] [GROUP...]
 
-GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, instructions, commit, wear or events;
-without any, all of them run.
+GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, instructions, commit, wear, beside or
+events; without any, all of them run.
 
   --quick       few repetitions, nothing above 100 000 options: a smoke run
   --jsonl FILE  where the rows go as JSON objects (default: target/bench.jsonl of the repository)
@@ -60,7 +61,7 @@ environment:
 type Group = fn(&Stage, &mut Report) -> Result<()>;
 
 /// All groups, in the order they run.
-const GROUPS: [(&str, Group); 12] = [
+const GROUPS: [(&str, Group); 13] = [
     ("parse", parse::run),
     ("process", process::run),
     ("memory", memory::run),
@@ -72,6 +73,7 @@ const GROUPS: [(&str, Group); 12] = [
     ("instructions", instructions::run),
     ("commit", commit::run),
     ("wear", commit::wear),
+    ("beside", beside::run),
     ("events", events::run),
 ];
 

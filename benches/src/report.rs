@@ -32,6 +32,8 @@ pub enum Unit {
     Bytes,
     /// A figure divided by another; less is better.
     Times,
+    /// How many there are; no figure is better than another.
+    Count,
 }
 
 impl Unit {
@@ -49,6 +51,7 @@ impl Unit {
             Self::Kibibytes => "KiB",
             Self::Bytes => "bytes",
             Self::Times => "x",
+            Self::Count => "",
         }
     }
 
