@@ -118,8 +118,11 @@ impl Store {
         let Some(log) = self.log() else { return Some(Missing::Log.to_string()) };
         // The log, or the directory it would be made in.
         let nearest = log.dir().ancestors().find(|path| path.exists())?;
-        let denied = access(nearest, Access::WRITE_OK | Access::EXEC_OK).err()?;
-        Some(Error::io("write to", nearest)(denied.into()).to_string())
+        if let Err(denied) = access(nearest, Access::WRITE_OK | Access::EXEC_OK) {
+            return Some(Error::io("write to", nearest)(denied.into()).to_string());
+        }
+        // Root may write anywhere, but not where somebody who is not trusted leads it.
+        log.within(None).err().filter(|error| error.code() == Code::Permission).map(|error| error.to_string())
     }
 
     /// Reports whether the log has been begun: with the first commit, or the first look at the history.

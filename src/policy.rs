@@ -58,6 +58,8 @@ pub(crate) struct Policy {
     pub problems: Vec<String>,
 }
 
+const UNKNOWN: &str = "there is no such option";
+
 impl Policy {
     /// Reads the text of the package.
     ///
@@ -85,7 +87,8 @@ impl Policy {
             let set = policy.set(option.name(), option.value(), line);
             if let Err(why) = set {
                 let (path, name) = (path.display(), show(option.name()));
-                policy.problems.push(format!("{path}:{line}: {name}: {why}; the default is used"));
+                let instead = if why == UNKNOWN { "" } else { "; the default is used" };
+                policy.problems.push(format!("{path}:{line}: {name}: {why}{instead}"));
             }
         }
         Ok(policy)
@@ -119,7 +122,7 @@ impl Policy {
             b"verify_timeout" => self.verify_timeout = Some(Ruled { value: span()?, line }),
             b"text_delay" => self.text_delay = Some(Ruled { value: span()?, line }),
             b"lock_timeout" => self.lock_timeout = Some(Ruled { value: span()?, line }),
-            _ => return Err("there is no such option".to_owned()),
+            _ => return Err(UNKNOWN.to_owned()),
         }
         Ok(())
     }

@@ -66,7 +66,11 @@ impl Staging<'_> {
         if is_missing(&path) {
             return none();
         }
-        let Ok(open) = self.files.open(&path) else { return none() };
+        let open = match self.files.open(&path) {
+            Ok(open) => open,
+            Err(error) if self.is_of_nobody_here(&error) => return none(),
+            Err(error) => return Err(Error::io("open", &path)(error)),
+        };
         match self.files.lock(&open, false, Instant::now() + (self.timeout)()) {
             Ok(Wait::Held) => {}
             Ok(_) => return Err(self.locked_by_another(&open)),
@@ -76,6 +80,24 @@ impl Staging<'_> {
         let text = self.unconsumed(text);
         let lines = read_lines(&text);
         Ok((text, lines))
+    }
+
+    /// Reports whether a delta file that cannot be opened holds nothing that this user has staged: it is gone by now,
+    /// no regular file, or another user's.
+    fn is_of_nobody_here(&self, error: &io::Error) -> bool {
+        let Ok(found) = std::fs::symlink_metadata(self.path()) else { return true };
+        let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+        !found.is_file() || (is_denied && found.uid() != crate::trust::user())
+    }
+
+    /// Returns why this user cannot commit or drop what is staged, if that is because another user has staged it.
+    pub fn barred(&self) -> Option<Error> {
+        let path = self.path();
+        let found =
+            std::fs::symlink_metadata(&path).ok().filter(|found| found.is_file() && found.len() > 0)?;
+        let error = self.files.open_to_write(&path).err()?;
+        let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+        (is_denied && found.uid() != crate::trust::user()).then(|| Error::io("open", &path)(error))
     }
 
     fn locked_by_another(&self, open: &OpenFile) -> Error {

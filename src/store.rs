@@ -434,6 +434,13 @@ impl Store {
         others.chain([&dirs.save.path]).any(|dir| self.staging(place, dir).may_hold_lines())
     }
 
+    /// Returns why this user cannot commit what is staged for a package, if it was staged by another user who lets
+    /// nobody else do that. What this user has staged for other packages can be committed all the same.
+    #[must_use]
+    pub fn staged_by_another(&self, place: &Place) -> Option<Error> {
+        self.staging(place, &self.dirs().save.path).barred()
+    }
+
     /// Stages changes for the next commit. They are not checked; see [`Package::apply`].
     ///
     /// # Errors

@@ -164,9 +164,9 @@ impl Store {
             logged.ok().flatten()
         });
         let by = by.map_or_else(|| "the log does not say by whom".to_owned(), |by| author(&by));
+        let staged = found.staged.as_ref().map_or_else(|| "its removal".to_owned(), |to| show(Some(to)));
         format!(
-            "{} is staged by user {}, where it was {}; it is {} now ({by})",
-            show(found.staged.as_ref()),
+            "{staged} is staged by user {}, where it was {}; it is {} now ({by})",
             found.uid,
             show(found.base.as_ref()),
             show(found.is.as_ref()),

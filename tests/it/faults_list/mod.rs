@@ -1,6 +1,7 @@
 //! One test for each fault that an attack, a trial by new users or a review has found. The name of a test begins with
 //! the fault's id (`s3_...`, `x_h6_...`, `m11_...`, `a5_...`); each failed on the tree that had the fault.
 
+mod command_line;
 mod confirm;
 mod library;
 mod live;

@@ -1,5 +1,7 @@
 //! Nobody gets what is not theirs: attacks by ordinary users, and what they are told. See `faults_list`.
 
+mod answers;
+
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};

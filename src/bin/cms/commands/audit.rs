@@ -2,14 +2,18 @@
 
 use serde_json::json;
 
-use super::context::Context;
+use super::context::{Context, show};
 use super::failure::{Exit, Failure};
 use super::line::Line;
 
 pub fn audit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    match line.expect(1, 1)?.first().map(Vec::as_slice) {
-        Some(b"verify") => {}
-        _ => return Err(Failure::Usage("cms audit verify".into())),
+    match line.expect(1, 1)? {
+        [what] if what == b"verify" => {}
+        [what, ..] => {
+            let why = format!("there is no 'audit {}', only 'audit verify'", show(what));
+            return Err(Failure::Usage(why));
+        }
+        [] => return Ok(Exit::Usage),
     }
     let found = context.store.verify_log()?;
     if context.json {

@@ -52,9 +52,14 @@ pub fn bisect(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     };
     let (mut good, mut bad) = (0, revisions.len() - 1);
     for (end, wanted, word) in [(bad, Verdict::Bad, "fail"), (good, Verdict::Good, "work")] {
-        if test(context, end)? != wanted {
+        let verdict = test(context, end)?;
+        if verdict != wanted {
+            let what = match verdict {
+                Verdict::Untestable => "cannot test revision".to_owned(),
+                Verdict::Good | Verdict::Bad => format!("does not {word} at revision"),
+            };
             let why = format!(
-                "the command does not {word} at revision {}: there is nothing to find between it and {}",
+                "the command {what} {}: there is nothing to find between it and {}",
                 revisions[end],
                 revisions[revisions.len() - 1 - end]
             );

@@ -24,6 +24,16 @@ use super::line::Line;
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
 const LARGE: u64 = 48 * 1024;
 
+/// Which state packages are read in.
+enum At {
+    /// With what is staged.
+    Staged,
+    /// Without what is staged: `--at now`. This is what the files say, also where the log does not know of it yet.
+    Committed,
+    /// As they were at a revision or in a snapshot.
+    State(State),
+}
+
 /// See the module documentation.
 pub struct Context {
     pub store: Store,
@@ -35,8 +45,7 @@ pub struct Context {
     pub verbose: bool,
     pub dry_run: bool,
     color: bool,
-    /// The revision that packages are read at, instead of as they are.
-    pub at: Option<State>,
+    at: At,
     /// The worst of what was reported and passed over.
     pub worst: Exit,
     /// What the lines of a batch have changed so far, if this command is one of them.
@@ -74,7 +83,7 @@ impl Context {
         if !store.options().stale
             && let Err(error) = store.recover()
         {
-            tell(&format!("cms: warning: what was interrupted cannot be finished: {error}"));
+            warn(&format!("what was interrupted cannot be finished: {error}"));
         }
         Self::with(store, line)
     }
@@ -90,7 +99,7 @@ impl Context {
             quiet: line.has("quiet"),
             verbose: line.has("verbose"),
             dry_run: line.has("dry-run"),
-            at: None,
+            at: At::Staged,
             worst: Exit::Ok,
             gathered: None,
             loaded: Vec::new(),
@@ -168,8 +177,9 @@ impl Context {
             return Ok(&self.loaded[index].1);
         }
         let loaded = match &self.at {
-            Some(state) => self.load_at(package, state)?,
-            None => self.load_now(package)?,
+            At::State(state) => self.load_at(package, state)?,
+            At::Committed => self.store.load_committed(self.store.place(package)?)?,
+            At::Staged => self.load_now(package)?,
         };
         self.loaded.push((package.to_vec(), loaded));
         Ok(&self.loaded[self.loaded.len() - 1].1)
@@ -178,7 +188,7 @@ impl Context {
     /// As [`Context::load`], to print it: of a package whose text cannot be parsed, the last good state, with a warning.
     pub fn load_good(&mut self, package: &[u8]) -> Result<&Loaded, Failure> {
         let is_loaded = self.loaded.iter().any(|(name, _)| name == package);
-        if !is_loaded && self.at.is_none() && self.gathered.is_none() {
+        if !is_loaded && matches!(self.at, At::Staged) && self.gathered.is_none() {
             let (loaded, problem) = self.store.load_good(package)?;
             if let Some(problem) = problem {
                 warn_of(&Error::Parse(problem));
@@ -214,10 +224,11 @@ impl Context {
         Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() })
     }
 
-    /// Takes the revision that `--at` names.
+    /// Takes the state that `--at` names.
     pub fn go_back(&mut self, line: &Line) -> Result<(), Failure> {
         if let Some(spec) = line.text("at") {
-            self.at = Some(self.store.resolve(&spec)?);
+            let is_now = matches!(&*spec, "now" | "HEAD");
+            self.at = if is_now { At::Committed } else { At::State(self.store.resolve(&spec)?) };
         }
         Ok(())
     }
@@ -227,7 +238,7 @@ impl Context {
     pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
         let (place, size) = self.store.place_and_size(&key.package).ok().filter(|(place, _)| place.staged)?;
         let is_changed = self.gathered.as_ref().is_some_and(|gathered| gathered.look(&key.package).is_some());
-        if self.at.is_some()
+        if !matches!(self.at, At::Staged)
             || size < LARGE
             || key.section.is_none()
             || self.store.may_be_staged(&place)
@@ -277,12 +288,12 @@ impl Context {
 
 /// Gives a warning of the library.
 fn warn(text: &str) {
-    tell(&format!("cms: warning: {text}"));
+    tell(&format!("cms: warning: {}", cms::shown::text(text)));
 }
 
 /// Says that a package is printed as it was before its text was broken.
 fn warn_of(problem: &Error) {
-    tell(&format!("cms: warning: {problem}; this is what it said before"));
+    warn(&format!("{problem}; this is what it said before"));
 }
 
 /// Shows on the terminal how far reading has got, once it takes over a second.

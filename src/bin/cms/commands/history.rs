@@ -147,12 +147,14 @@ pub fn history(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             for change in &package.changes {
                 context.put_line(&[b"    ", &change_line(&package.package, change)[..]].concat())?;
             }
+            // Which keys an unreadable text has changed is not known until it can be read again; the title says so.
+            let is_readable = record.problem().is_none();
             let silent = package.changes.is_empty() && record.kind != Kind::Baseline && key.is_none();
             if package.deleted {
                 context.say(&format!("    {}: the package was deleted", package.package))?;
             } else if package.unknown {
                 context.say(&format!("    {}: what was changed is not known", package.package))?;
-            } else if silent {
+            } else if silent && is_readable {
                 context.say(&format!("    {}: only comments or layout", package.package))?;
             }
         }
@@ -169,9 +171,18 @@ pub fn history(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             context.store.place(&key.package)?;
             context.note(&format!("no transaction in the log changed {}", key.text()));
         }
-        None => context.note("the log holds no transaction yet"),
+        None => {
+            check_logged(context)?;
+            context.note("the log holds no transaction yet");
+        }
     }
     Ok(Exit::NotFound)
+}
+
+/// Refuses to say that nothing was committed where commits are not logged.
+pub fn check_logged(context: &Context) -> Result<(), Failure> {
+    let Some(why) = context.store.log_problem() else { return Ok(()) };
+    Err(Failure::Other(Exit::Permission, format!("commits are not logged, so there is no history: {why}")))
 }
 
 /// Refuses to say that there is nothing, where there may be something in a log that this user may not read.

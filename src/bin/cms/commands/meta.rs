@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cms::{Dir, Origin};
+use cms::{Dir, Origin, shown};
 use serde_json::{Map, json};
 
 use super::context::Context;
@@ -60,6 +60,7 @@ pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
             let row = json!({"path": path, "from": origin(dir), "state": state, "purpose": purpose});
             object.insert(name.into(), row);
         } else {
+            let path = shown::text(path);
             context.say(&format!("{name:7} {path}  ({}; {state}; {purpose})", origin(dir)))?;
         }
     }
@@ -71,7 +72,7 @@ pub fn paths(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     if let Some(why) = unlogged {
-        context.say(&format!("commits are not logged: {why}"))?;
+        context.say(&format!("commits are not logged: {}", shown::text(why)))?;
     }
     super::policy::show(context, &settings)?;
     Ok(Exit::Ok)

@@ -95,6 +95,9 @@ fn dispatch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     if command.writes && !context.dry_run && !line.has("check") {
         context.store.check_may_write()?;
     }
+    if command.arguments.is_empty() {
+        line.expect(0, 0)?;
+    }
     context.worst = Exit::Ok;
     let exit = (command.run)(context, line)?;
     // That something was not found, or differs, counts for less than that something could not be read.

@@ -27,6 +27,7 @@ pub fn policy(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 pub fn show(context: &mut Context, settings: &Arc<Settings>) -> Result<(), Failure> {
     for setting in Setting::ALL {
         let origin = settings.origin(setting);
+        let origin = cms::shown::text(origin.to_string());
         context.say(&format!("{:14} {:20} ({origin})", setting.name(), value(settings, setting)))?;
     }
     Ok(())

@@ -54,6 +54,9 @@ pub fn changes(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
                 continue;
             }
         };
+        if loaded.changes.is_empty() {
+            is_of_another(context, &loaded.place, "is not shown")?;
+        }
         for change in loaded.changes {
             let delta = &change.delta;
             if context.json {
@@ -74,6 +77,15 @@ pub fn changes(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         context.put_rows(all)?;
     }
     Ok(Exit::Ok)
+}
+
+/// Reports that what is staged for a package was staged by another user who lets nobody else commit or drop it, if
+/// that is so, and what becomes of it.
+fn is_of_another(context: &mut Context, place: &Place, becomes: &str) -> Result<bool, Failure> {
+    let Some(error) = context.store.staged_by_another(place) else { return Ok(false) };
+    let why = format!("{}: what another user has staged {becomes}: {error}", place.name);
+    context.report(&Failure::Other(Exit::Permission, why))?;
+    Ok(true)
 }
 
 /// Says what became of a package in a commit, as far as there is anything to say.
@@ -108,6 +120,10 @@ pub fn commit(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         let place = place_of_staged(context, &package)?;
         // A package that was not named and has nothing staged is left alone.
         if !named && !context.store.may_be_staged(&place) {
+            continue;
+        }
+        // Nor is what another user has staged, but that is told.
+        if !named && is_of_another(context, &place, "stays staged")? {
             continue;
         }
         if line.has("check") || context.dry_run {
@@ -177,6 +193,9 @@ pub fn revert(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     for argument in keys {
         let key = Key::parse(&argument)?;
         let place = place_of_staged(context, &key.package)?;
+        if line.arguments.is_empty() && is_of_another(context, &place, "stays staged")? {
+            continue;
+        }
         let section = match &key.section {
             None => None,
             Some(Selector::Name(name)) => Some(name.clone()),
@@ -277,8 +296,11 @@ struct Difference {
     lines: String,
 }
 
-fn diff_package(context: &Context, name: &[u8], by_key: bool) -> Result<Difference, Failure> {
+fn diff_package(context: &mut Context, name: &[u8], by_key: bool) -> Result<Difference, Failure> {
     let loaded = context.load_now(name)?;
+    if loaded.changes.is_empty() {
+        is_of_another(context, &loaded.place, "is not shown")?;
+    }
     if !by_key {
         return Ok(Difference { lines: staged_difference(context, &loaded)?, keys: Vec::new() });
     }

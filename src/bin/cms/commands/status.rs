@@ -54,7 +54,7 @@ pub fn status(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }))?;
     } else {
         for problem in &problems {
-            context.say(&format!("{}: {}", problem.what, problem.why))?;
+            context.say(&format!("{}: {}", problem.what, cms::shown::text(&problem.why)))?;
         }
         if let Some(pending) = pending {
             let left = pending.left.as_secs_f64().ceil();

@@ -9,7 +9,7 @@ use cms::{Archive, Live, State, Transaction};
 use super::archive::restore_archive;
 use super::context::{Context, path, show};
 use super::failure::{Exit, Failure};
-use super::history::{bring_up_to_date, diff, may_be_elsewhere, tell_revision};
+use super::history::{bring_up_to_date, check_logged, diff, may_be_elsewhere, tell_revision};
 use super::line::Line;
 
 pub fn undo(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
@@ -22,6 +22,7 @@ pub fn undo(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
                 last.filter(|r| !matches!(r.kind, Kind::Baseline | Kind::Confirm)).map(|r| r.sequence).next();
             if found.is_none() {
                 may_be_elsewhere(context)?;
+                check_logged(context)?;
             }
             found.ok_or_else(|| {
                 let why = "nothing to take back: the log holds no transaction that changed anything";

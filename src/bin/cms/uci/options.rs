@@ -202,7 +202,7 @@ fn store(dirs: Dirs, strict: bool, quiet: bool) -> Store {
 
 /// Gives a warning of the library, which stock uci has no words for.
 fn warn(text: &str) {
-    eprintln!("uci: warning: {text}");
+    eprintln!("uci: warning: {}", cms::shown::text(text));
 }
 
 /// Opens the file of `-f`, which stock uci does at once.

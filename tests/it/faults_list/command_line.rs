@@ -1,0 +1,109 @@
+//! What the command takes, and what it says is so.
+
+use std::process::Output;
+
+use crate::cli::Sandbox;
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn m10_warnings_and_directories_are_shown_without_escape_sequences() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=1"]);
+    sandbox.write("cms", "config store\n\toption durability '\u{1b}[2J'\n\toption log_size 'a\n\u{1b}b'\n");
+    let dir = sandbox.path("dir\u{1b}[2J");
+    std::fs::create_dir(&dir).expect("made");
+    let dir = dir.to_str().expect("UTF-8");
+    for words in [
+        &["policy"][..],
+        &["status"],
+        &["blame", "network"],
+        &["set", "--commit", "network.lan.ipaddr=2"],
+        &["uci", "set", "network.lan.ipaddr=3"],
+        &["-c", dir, "paths"],
+        &["-c", dir, "policy"],
+    ] {
+        let output = sandbox.run(words);
+        let all = [&output.stdout[..], &output.stderr].concat();
+        assert!(!all.contains(&0x1b), "{words:?}: {}", String::from_utf8_lossy(&all).escape_debug());
+        assert!(!all.is_empty() && !said(&output).lines().any(|line| line.starts_with("\\x1b")), "{words:?}");
+    }
+    let warned = said(&sandbox.run(&["policy"]));
+    assert_eq!(warned.lines().count(), 2, "one line for each: {warned}");
+    assert!(warned.contains("'\\x1b[2J'") && warned.contains("'a\\n\\x1bb'"), "{warned}");
+}
+
+#[test]
+fn m12_commands_without_arguments_take_none() {
+    let sandbox = Sandbox::new();
+    for command in ["repair", "status", "paths", "policy", "pending", "snapshots", "version"] {
+        let why = sandbox.fails(2, &[command, "netwrk"]);
+        assert!(why.contains(&format!("too many arguments: cms {command}")), "{command}: {why}");
+    }
+    let why = sandbox.fails(2, &["audit", "verfy"]);
+    assert!(why.contains("there is no 'audit verfy', only 'audit verify'"), "{why}");
+}
+
+#[test]
+fn s4_now_is_what_is_committed_whatever_the_log_knows() {
+    let sandbox = Sandbox::new();
+    let now = |key: &str| sandbox.ok(&["get", "--at", "now", key]);
+    // There is no log yet, and asking makes none.
+    assert_eq!(now("network.lan.ipaddr"), "10.0.0.1\n");
+    assert!(!sandbox.path("state").exists());
+    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.2"]);
+    // What an editor has saved is committed, though the log has not noted it.
+    sandbox.write("network", &sandbox.read("network").replace("10.0.0.2", "10.0.0.3"));
+    sandbox.write("new", "config a 'b'\n\toption x '1'\n");
+    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.4"]);
+    assert_eq!(now("network.lan.ipaddr"), "10.0.0.3\n");
+    assert_eq!(now("new.b.x"), "1\n");
+    assert_eq!(sandbox.ok(&["get", "--at", "HEAD", "network.lan.ipaddr"]), "10.0.0.3\n");
+    assert!(sandbox.ok(&["show", "--at", "now", "network"]).contains("network.lan.ipaddr='10.0.0.3'"));
+    assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.4\n");
+    // A number is what there was after that transaction.
+    assert_eq!(sandbox.ok(&["get", "--at", "-0", "network.lan.ipaddr"]), "10.0.0.2\n");
+    let why = sandbox.fails(1, &["get", "--at", "now", "netwrk.lan.ipaddr"]);
+    assert!(why.contains("netwrk: not found"), "{why}");
+}
+
+#[test]
+fn s17_the_history_does_not_say_of_an_unreadable_text_that_only_comments_were_changed() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.2"]);
+    let good = sandbox.read("network");
+    sandbox.write("network", &good.replace("'10.0.0.2'", "'10.0.0.3"));
+    let shown = sandbox.ok(&["history"]);
+    assert!(shown.contains("(file-edit): cannot be parsed: ") && !shown.contains("only comments"), "{shown}");
+    sandbox.write("network", &format!("# more\n{good}"));
+    let shown = sandbox.ok(&["history"]);
+    assert!(shown.contains("can be parsed again") && shown.contains("network: only comments"), "{shown}");
+}
+
+#[test]
+fn s23_a_conflict_of_a_staged_removal_says_that_it_is_one() {
+    let sandbox = Sandbox::new();
+    for words in [["delete", "network.lan.ipaddr"], ["rename", "network.lan.ipaddr=address"]] {
+        let before = sandbox.read("network");
+        sandbox.ok(&words);
+        sandbox.write("network", &before.replace("'10.0.0.1'", "'10.0.0.9'"));
+        let why = sandbox.fails(5, &["commit"]);
+        assert!(why.contains("network.lan.ipaddr: its removal is staged by user "), "{why}");
+        assert!(why.contains("where it was '10.0.0.1'; it is '10.0.0.9' now"), "{why}");
+        sandbox.ok(&["revert"]);
+        sandbox.write("network", &before);
+    }
+}
+
+#[test]
+fn m9_an_end_that_cannot_be_tested_is_not_said_to_work_or_to_fail() {
+    let sandbox = Sandbox::new();
+    for value in ["2", "3", "4"] {
+        sandbox.ok(&["set", "--commit", &format!("network.lan.ipaddr={value}")]);
+    }
+    let why = sandbox.fails(1, &["bisect", "--", "sh", "-c", "exit 125"]);
+    assert!(why.contains("the command cannot test revision "), "{why}");
+    assert!(!why.contains("does not"), "{why}");
+}

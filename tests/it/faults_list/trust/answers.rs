@@ -1,0 +1,118 @@
+//! What several users of one store are told, and what they can do beside each other.
+
+use super::*;
+
+/// A ground on which Anna may replace packages; she and root stage in the same directory.
+fn shared_save_dir(test: &str) -> Option<Ground> {
+    let ground = Ground::new(test)?;
+    ground.write("hers", "config a 's'\n\toption pw 'old'\n");
+    ground.give("config/hers", ANNA);
+    ground.group("config", ANNA, 0o775);
+    ground.make("shared", 0, 0o1777);
+    Some(ground)
+}
+
+impl Ground {
+    /// Runs a command that stages in the shared directory; returns its exit code, what it prints and what it says.
+    fn sharing(&self, user: u32, words: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = self.command(user, &self.path("cms"));
+        let output = command.env("CMS_SAVE_DIR", self.path("shared")).args(words).output().expect("runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), said(&output))
+    }
+}
+
+#[test]
+fn x_m13_what_another_user_has_staged_keeps_nobody_from_committing_his_own() {
+    let Some(ground) = shared_save_dir("x_m13") else { return };
+    // As it is staged by default, anybody may read it; then only root may.
+    for (mode, value) in [(0o644, "first"), (0o600, "second")] {
+        let staged = format!("app.s.pw=roots {value}");
+        assert_eq!(ground.sharing(0, &["set", &staged]).0, Some(0));
+        for file in ["shared/app", "shared/.app.base"] {
+            ground.mode(file, mode);
+        }
+        assert_eq!(ground.sharing(ANNA, &["set", &format!("hers.s.pw={value}")]).0, Some(0));
+        // Naming the package asks for what she may not do, and nothing is done.
+        let (code, _, why) = ground.sharing(ANNA, &["commit", "app", "hers"]);
+        assert_eq!(code, Some(4), "{why}");
+        assert!(!ground.text("hers").contains(value));
+        if mode == 0o600 {
+            let (code, printed, why) = ground.sharing(ANNA, &["changes"]);
+            assert_eq!((code, &*printed), (Some(4), "hers.s.pw='second'\n"), "{why}");
+            assert!(why.contains("app: what another user has staged is not shown: "), "{why}");
+        }
+        // What is staged by her is committed, what is root's stays, and she is told.
+        for words in [&["commit", "--dry-run"][..], &["commit", "--check"], &["commit"]] {
+            let (code, _, why) = ground.sharing(ANNA, words);
+            assert_eq!(code, Some(4), "{words:?} {why}");
+            assert!(why.contains("app: what another user has staged stays staged: "), "{words:?} {why}");
+            assert!(
+                why.contains("shared/app: Permission denied") && why.contains("it belongs to root"),
+                "{why}"
+            );
+            assert_eq!(ground.text("hers").contains(value), words == ["commit"], "{words:?}");
+        }
+        assert!(!ground.text("app").contains(value), "it is not hers to commit");
+        let (code, _, why) = ground.sharing(ANNA, &["revert"]);
+        assert_eq!(code, Some(4), "{why}");
+        let (code, printed, why) = ground.sharing(0, &["changes"]);
+        assert_eq!((code, printed), (Some(0), format!("app.s.pw='roots {value}'\n")), "{why}");
+        assert_eq!(ground.sharing(0, &["commit"]).0, Some(0));
+        assert!(ground.text("app").contains(&format!("roots {value}")));
+    }
+    // Stock uci commits what it can as well, and names nothing.
+    assert_eq!(ground.sharing(0, &["set", "app.s.pw=third"]).0, Some(0));
+    assert_eq!(ground.sharing(ANNA, &["set", "hers.s.pw=third"]).0, Some(0));
+    let (_, _, why) = ground.sharing(ANNA, &["uci", "commit"]);
+    assert!(why.contains("I/O error"), "{why}");
+    assert!(ground.text("hers").contains("third") && !ground.text("app").contains("third"));
+    assert_eq!(ground.sharing(0, &["changes"]).1, "app.s.pw='third'\n");
+}
+
+#[test]
+fn x_m13_staged_changes_of_ones_own_that_cannot_be_opened_are_an_error() {
+    let Some(ground) = shared_save_dir("x_m13 own") else { return };
+    assert_eq!(ground.sharing(ANNA, &["set", "hers.s.pw=new"]).0, Some(0));
+    ground.mode("shared/hers", 0);
+    for words in [&["get", "hers.s.pw"][..], &["changes"], &["show", "hers"], &["commit"]] {
+        let (code, printed, why) = ground.sharing(ANNA, words);
+        assert_eq!((code, &*printed), (Some(4), ""), "{words:?} {why}");
+        assert!(why.contains("cannot open ") && why.contains("shared/hers: Permission denied"), "{why}");
+    }
+    ground.mode("shared/hers", 0o600);
+    assert_eq!(ground.sharing(ANNA, &["get", "hers.s.pw"]).1, "new\n");
+}
+
+#[test]
+fn s22_a_log_that_cannot_be_written_is_not_taken_for_one_without_transactions() {
+    let Some(ground) = Ground::new("s22 log") else { return };
+    ground.group("config", ANNA, 0o775);
+    ground.group("config/app", ANNA, 0o664);
+    let refused = |user: u32, because: &str| {
+        for command in ["history", "undo"] {
+            let output = ground.cms(user, &[command]);
+            let why = said(&output);
+            assert_eq!(output.status.code(), Some(4), "{user} {command}: {why}");
+            assert!(why.contains("commits are not logged, so there is no history: "), "{command}: {why}");
+            assert!(why.contains(because), "{command}: {why}");
+        }
+    };
+    // S15: the directory is root's.
+    ground.make("state", 0, 0o755);
+    assert!(
+        said(&ground.cms(ANNA, &["set", "--commit", "app.s.pw=hers"])).contains("commits are not logged")
+    );
+    refused(ANNA, "Permission denied (os error 13); it belongs to root");
+    // X-M3: the directory is another user's, so that root writes no log there.
+    ground.give("state", BERT);
+    assert!(said(&ground.cms(0, &["set", "--commit", "app.s.pw=roots"])).contains("commits are not logged"));
+    refused(0, &format!("it belongs to user {BERT}, who is not trusted with it"));
+    let paths = ground.ok(0, &["paths"]);
+    assert!(paths.contains("commits are not logged: ") && paths.contains("who is not trusted"), "{paths}");
+    assert_eq!(ground.cms(0, &["status"]).status.code(), Some(3));
+    // Where nothing was committed yet, that is what is said.
+    ground.give("state", 0);
+    let output = ground.cms(0, &["undo"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("the log holds no transaction"), "{}", said(&output));
+}
