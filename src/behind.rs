@@ -28,15 +28,16 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::dirs::Dirs;
 use crate::error::{Error, Result};
 use crate::file_name;
-use crate::files::FileId;
+use crate::files::{FileId, Files};
 use crate::ledger::Ledger;
 use crate::lock::PackageLock;
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::logs::Logs;
 use crate::map::{self, Seq, Shared};
 use crate::package::Package;
 use crate::store::{Place, Store};
 use crate::text::quoted;
+use crate::trust::Config;
 
 /// For how long texts are written with each commit once two logs have met.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -113,9 +114,9 @@ impl Mark {
     }
 
     /// Reports whether the log that it names is certainly gone: what was in it cannot be had any more.
-    pub fn is_lost(&self) -> bool {
-        match std::fs::read_to_string(self.log.join("id")) {
-            Ok(id) => id.trim_end() != self.id,
+    pub fn is_lost(&self, files: &Files) -> bool {
+        match log::read_id(files, &self.log) {
+            Ok(id) => id != self.id,
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         }
     }
@@ -171,7 +172,8 @@ impl Store {
     /// Removes the marks of packages whose logs are gone; for `cms repair`. Returns of which packages.
     pub(crate) fn remove_lost_marks(&self) -> Result<Vec<String>> {
         let lost = |name: &String| {
-            let mark = Mark::of(&self.config_place(name).path).filter(Mark::is_lost);
+            let mark =
+                Mark::of(&self.config_place(name).path).filter(|mark| mark.is_lost(&self.options.files));
             mark.is_some_and(|mark| self.options.files.remove(&mark.path).is_ok())
         };
         Ok(self.packages()?.into_iter().filter(lost).collect())
@@ -283,7 +285,7 @@ impl Store {
     /// Has the text behind a mark put in place, or waits until another has done that.
     pub(crate) fn settle_mark(&self, mark: &Mark, is_writer: bool, timeout: Duration) -> Result<()> {
         let deadline = Instant::now() + timeout;
-        let log = Log::new(mark.log.clone(), self.options.files.clone(), self.options.log);
+        let log = self.log_of_mark(mark);
         let mut may_write = log.id().is_some_and(|id| id == mark.id);
         drop(log);
         loop {
@@ -299,7 +301,7 @@ impl Store {
                 }
             }
             // Whoever has made it has ended with the system, and what it knew with the log.
-            if mark.boot != boot() && mark.is_lost() {
+            if mark.boot != boot() && mark.is_lost(&self.options.files) {
                 let _ = self.options.files.remove(&mark.path);
             }
             if !mark.stands() {
@@ -312,12 +314,21 @@ impl Store {
         }
     }
 
+    /// Returns the log that a mark names. Its directories count if they belong to somebody who is trusted with the
+    /// configuration, or to who made the mark: any other user may not lead this one into them.
+    fn log_of_mark(&self, mark: &Mark) -> Log {
+        let log = Log::new(mark.log.clone(), self.options.files.clone(), self.options.log);
+        let Some(found) = mark.path.parent().and_then(|dir| std::fs::metadata(dir).ok()) else { return log };
+        let config = Config::of(&found);
+        let owner = if config.trusts(mark.owner) { config.owner } else { mark.owner };
+        log.of_config(Config { owner, ..config })
+    }
+
     /// Puts the texts in place that are behind a log, perhaps not ours, if nobody works on it.
     fn finish_log(&self, mark: &Mark) -> Result<()> {
         let mut other = self.clone();
         if !self.log().is_some_and(|log| mark.is_of(log)) {
-            let log = Log::new(mark.log.clone(), self.options.files.clone(), self.options.log);
-            other.log = Arc::new(Logs::fixed(log));
+            other.log = Arc::new(Logs::fixed(self.log_of_mark(mark)));
             other.deferred = Arc::default();
         }
         other.options.dirs.overriding = None;

@@ -44,6 +44,11 @@ pub fn is_plain_package(name: &[u8]) -> bool {
     is_package(name) && !name.iter().any(|byte| matches!(byte, b'.' | b'/'))
 }
 
+/// Reports whether `name`, joined to a directory, is a file in it that is not hidden.
+pub(crate) fn is_in_directory(name: &[u8]) -> bool {
+    !name.is_empty() && name[0] != b'.' && !name.iter().any(|byte| matches!(byte, b'/' | 0))
+}
+
 /// Reports whether `value` may be set by a command or a delta line: any bytes but control characters,
 /// of which tab, line feed and carriage return are allowed.
 #[must_use]

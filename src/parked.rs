@@ -97,6 +97,9 @@ impl Store {
     fn place_parked_at(&self, files: &Files, path: &Path) -> Result<()> {
         let bytes = files.read_at_path(path).map_err(Error::io("read", path))?;
         let Some(end) = memchr::memchr(b'\n', &bytes) else { return Ok(()) };
+        if !crate::name::is_in_directory(&bytes[..end]) {
+            return Ok(());
+        }
         let place = self.config_place(&String::from_utf8_lossy(&bytes[..end]));
         let mut aside = path.as_os_str().to_owned();
         aside.push(".aside");

@@ -82,12 +82,12 @@ impl Staging<'_> {
         Ok((text, lines))
     }
 
-    /// Reports whether a delta file that cannot be opened holds nothing that this user has staged: it is gone by now,
-    /// no regular file, or another user's.
+    /// Reports whether a delta file that cannot be opened holds nothing that this user has staged: it is gone by now, no
+    /// regular file, another user's, or in a directory that does not count.
     fn is_of_nobody_here(&self, error: &io::Error) -> bool {
         let Ok(found) = std::fs::symlink_metadata(self.path()) else { return true };
-        let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
-        !found.is_file() || (is_denied && found.uid() != crate::trust::user())
+        let is_refused = error.kind() == io::ErrorKind::PermissionDenied && !is_denied(error);
+        !found.is_file() || is_refused || is_denied(error) && found.uid() != crate::trust::user()
     }
 
     /// Returns why this user cannot commit or drop what is staged, if that is because another user has staged it.
@@ -96,8 +96,7 @@ impl Staging<'_> {
         let found =
             std::fs::symlink_metadata(&path).ok().filter(|found| found.is_file() && found.len() > 0)?;
         let error = self.files.open_to_write(&path).err()?;
-        let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
-        (is_denied && found.uid() != crate::trust::user()).then(|| Error::io("open", &path)(error))
+        (is_denied(&error) && found.uid() != crate::trust::user()).then(|| Error::io("open", &path)(error))
     }
 
     fn locked_by_another(&self, open: &OpenFile) -> Error {
@@ -385,6 +384,11 @@ impl Staging<'_> {
 
 /// Reports whether there is nothing at a path, at the cost of one look: mostly nothing is staged. That there is something
 /// is not trusted.
+/// Reports whether it is the system that denies access, and not a rule of ours about directories.
+fn is_denied(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::ACCESS.raw_os_error())
+}
+
 fn is_missing(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err()
 }

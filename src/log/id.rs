@@ -1,16 +1,29 @@
 //! What a log is told by, wherever its directory is: a name drawn by lot, in a file of its own.
 
 use std::hash::BuildHasher;
+use std::io::{self, Read};
+use std::path::Path;
 
 use super::Log;
 use crate::error::{Error, Result};
+use crate::files::Files;
+
+/// How many bytes are read of the file at most.
+const LONGEST: u64 = 64;
+
+/// Reads the name of the log in a directory, which may be another user's: what is no regular file is not waited for.
+pub(crate) fn read(files: &Files, dir: &Path) -> io::Result<String> {
+    let open = files.open(&dir.join("id"))?;
+    let mut id = String::new();
+    (&open.file).take(LONGEST).read_to_string(&mut id)?;
+    Ok(id.trim_end().to_owned())
+}
 
 impl Log {
     /// Returns its name, if it has one and it may be read.
     pub fn id(&self) -> Option<String> {
-        let id = std::fs::read_to_string(self.dir.join("id")).ok()?;
-        let id = id.trim_end();
-        (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
+        let id = read(&self.files, &self.dir).ok()?;
+        (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
     }
 
     /// As [`Log::id`]; it gets one if it has none. For who holds the lock.

@@ -44,6 +44,7 @@ pub use change::{Content, KeyChange, What};
 pub(crate) use change::{compare as compare_packages, longest_rising};
 pub use hunks::Hunk;
 pub(crate) use hunks::{apply, compare as compare_texts, revert};
+pub(crate) use id::read as read_id;
 pub(crate) use keys::Wanted;
 pub(crate) use reader::{Batch, Reader, TAKEN_BACK, is_taking_back};
 pub(crate) use record::Digest;

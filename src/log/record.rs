@@ -288,7 +288,8 @@ fn read_package(reader: &mut Reader<'_>) -> Option<PackageChange> {
 
 /// Reads which package it is, from what state to what state it went, and whether its changes are left out.
 fn read_digests(reader: &mut Reader<'_>) -> Option<(PackageChange, bool)> {
-    let package = reader.text()?;
+    // A log may be another user's: what it names is put in place in the configuration directory, and nowhere else.
+    let package = reader.text().filter(|name| crate::name::is_in_directory(name.as_bytes()))?;
     let flags = reader.byte()?;
     let before = if flags & 1 == 1 { Some(read_digest(reader)?) } else { None };
     let read = PackageChange {
@@ -415,6 +416,22 @@ mod tests {
     fn every_kind_has_a_number() {
         for (number, kind) in (0..).zip(KINDS) {
             assert_eq!(kind.number(), number);
+        }
+    }
+
+    #[test]
+    fn x_m3_a_record_names_only_packages_of_its_directory() {
+        let with = |name: &str| {
+            let mut record = sample();
+            name.clone_into(&mut record.packages[0].package);
+            let bytes = record.encode();
+            (Record::decode(&bytes).is_some(), Record::decode_outline(&bytes).is_some())
+        };
+        for name in ["network", "a.b", "a b"] {
+            assert_eq!(with(name), (true, true), "{name}");
+        }
+        for name in ["", ".", "..", ".hidden", "../network", "/etc/passwd", "a/b", "a\0b"] {
+            assert_eq!(with(name), (false, false), "{name:?}");
         }
     }
 }

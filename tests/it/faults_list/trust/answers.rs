@@ -116,3 +116,57 @@ fn s22_a_log_that_cannot_be_written_is_not_taken_for_one_without_transactions() 
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("the log holds no transaction"), "{}", said(&output));
 }
+
+/// Makes the mark that says that the text of `app` is behind a log; it is Anna's.
+fn mark(ground: &Ground, log: &Path) {
+    let (id, log) = ("0123456789abcdef".repeat(2), log.to_str().expect("UTF-8"));
+    let run = ground.path("run");
+    let target = format!("{id} boot 1 {} {log} {}", log.len(), run.to_str().expect("UTF-8"));
+    let path = ground.path("config/.app.behind");
+    let _ = std::fs::remove_file(&path);
+    symlink(target, &path).expect("made");
+    std::os::unix::fs::lchown(&path, Some(ANNA), Some(ANNA)).expect("given");
+}
+
+#[test]
+fn x_h8_a_mark_that_leads_to_a_fifo_or_an_endless_file_stops_nobody() {
+    let Some(ground) = Ground::new("x_h8 mark") else { return };
+    ground.group("config", ANNA, 0o775);
+    ground.make("hers", ANNA, 0o755);
+    mark(&ground, &ground.path("hers"));
+    let id = ground.path("hers/id");
+    for kind in ["fifo", "link"] {
+        match kind {
+            "fifo" => assert!(Command::new("mkfifo").arg(&id).status().expect("runs").success()),
+            _ => symlink("/dev/zero", &id).expect("made"),
+        }
+        for words in [&["get", "app.s.pw"][..], &["set", "--commit", "app.s.pw=new"]] {
+            let mut command = ground.command(0, Path::new("timeout"));
+            command.args(["20", "sh", "-c", "ulimit -v 2000000; exec \"$@\"", "sh"]).arg(ground.path("cms"));
+            let output = command.args(["--lock-timeout", "0.5"]).args(words).output().expect("runs");
+            assert_eq!(output.status.code(), Some(8), "{kind} {words:?}: {}", said(&output));
+            assert!(said(&output).contains("locked by the user 61001"), "{}", said(&output));
+        }
+        std::fs::remove_file(&id).expect("removed");
+    }
+    // Somebody who may remove it does so.
+    std::fs::remove_file(ground.path("config/.app.behind")).expect("removed");
+    ground.ok(0, &["set", "--commit", "app.s.pw=new"]);
+}
+
+#[test]
+fn x_m3_a_mark_leads_root_into_no_directory_of_a_third_user() {
+    let Some(ground) = Ground::new("x_m3 mark") else { return };
+    ground.group("config", ANNA, 0o775);
+    for (name, owner) in [("his", BERT), ("his/log", BERT)] {
+        ground.make(name, owner, 0o777);
+    }
+    std::fs::write(ground.path("his/log/id"), "0123456789abcdef".repeat(2)).expect("written");
+    mark(&ground, &ground.path("his/log"));
+    for words in [&["get", "app.s.pw"][..], &["set", "--commit", "app.s.pw=new"], &["repair"]] {
+        ground.cms(0, &[&["--lock-timeout", "0.5"][..], words].concat());
+        let entries = std::fs::read_dir(ground.path("his/log")).expect("there").flatten();
+        let names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+        assert_eq!(names, ["id"], "{words:?}: nothing is made there");
+    }
+}
