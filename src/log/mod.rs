@@ -375,7 +375,12 @@ impl Log {
                 None => self.trusted(state.sub(name)?),
             }
         };
-        open().map(|folder| self.files.through(folder)).map_err(Error::io("trust", &dir))
+        let failed = |error: std::io::Error| {
+            // What the system says has nothing to do with trust.
+            let op = if error.raw_os_error().is_none() { "trust" } else { "use" };
+            Error::io(op, &dir)(error)
+        };
+        open().map(|folder| self.files.through(folder)).map_err(failed)
     }
 
     /// Returns the last text of a package that has this digest: the one written down, and what the records since

@@ -107,3 +107,28 @@ fn m9_an_end_that_cannot_be_tested_is_not_said_to_work_or_to_fail() {
     assert!(why.contains("the command cannot test revision "), "{why}");
     assert!(!why.contains("does not"), "{why}");
 }
+
+#[test]
+fn a8_x_m8_input_that_does_not_end_is_an_error() {
+    let sandbox = Sandbox::new();
+    let endless = |words: &[&str]| {
+        let zero = std::fs::File::open("/dev/zero").expect("opens");
+        let output = sandbox.command().args(words).stdin(zero).output().expect("cms runs");
+        (output.status.code(), said(&output))
+    };
+    let (code, why) = endless(&["set", "--stdin", "network.lan.note"]);
+    assert_eq!((code, &*why), (Some(3), "cms: standard input: values have less than 4 MiB\n"));
+    for words in [&["batch"][..], &["batch", "--keep-going"], &["batch", "--no-transaction", "/dev/zero"]] {
+        let (code, why) = endless(words);
+        assert_eq!(code, Some(6), "{words:?} {why}");
+        assert!(why.starts_with("cms: cannot read the commands: a line has more than 64 MiB\n"), "{why}");
+        assert_eq!(why.matches("cannot read").count(), 1, "{words:?} {why}");
+    }
+    // What cannot be read has no next line, which would fail as well.
+    let (code, why) = endless(&["batch", "--keep-going", "/"]);
+    assert_eq!((code, why.lines().count()), (Some(6), 2), "{why}");
+    let large = sandbox.path("config").join("large");
+    std::fs::File::create(&large).and_then(|file| file.set_len(3 << 30)).expect("made");
+    let why = sandbox.fails(6, &["validate"]);
+    assert!(why.contains("config/large: there is more than 2147483647 bytes of it"), "{why}");
+}

@@ -2,7 +2,7 @@
 //! otherwise: see [`super::gather`].
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use cms::text::words;
@@ -45,6 +45,8 @@ fn each_line(
     let mut failures = Vec::new();
     loop {
         let (start, read) = (number + 1, next_line(&mut input, &mut number));
+        // What cannot be read has no next line.
+        let is_end = read.as_ref().is_err_and(|failure| failure.exit() == Exit::Io);
         let outcome = match read {
             Ok(None) => break,
             Ok(Some(words)) => run(context, words),
@@ -67,7 +69,7 @@ fn each_line(
         if worst == Exit::Ok {
             worst = failed;
         }
-        if !line.has("keep-going") {
+        if is_end || !line.has("keep-going") {
             break;
         }
     }
@@ -79,16 +81,26 @@ fn each_line(
     Ok(worst)
 }
 
+/// How many bytes one logical line has at most; the input need not end.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// Says that the commands cannot be read any further.
+fn unreadable(why: impl std::fmt::Display) -> Failure {
+    Failure::Other(Exit::Io, format!("cannot read the commands: {why}"))
+}
+
 /// Reads the words of one logical line, as many physical ones as its quotes want. `None` at the end.
 fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<Vec<u8>>>, Failure> {
     let mut text = Vec::new();
     loop {
-        let read = input
-            .read_until(b'\n', &mut text)
-            .map_err(|error| Failure::Other(Exit::Io, format!("cannot read the commands: {error}")))?;
+        let left = (LONGEST_LINE + 1).saturating_sub(text.len() as u64);
+        let read = (&mut *input).take(left).read_until(b'\n', &mut text).map_err(unreadable)?;
         *number += usize::from(read > 0);
         if text.is_empty() {
             return Ok(None);
+        }
+        if text.len() as u64 > LONGEST_LINE {
+            return Err(unreadable("a line has more than 64 MiB"));
         }
         match words(&text, usize::MAX) {
             Ok(line) if line.incomplete && read > 0 => {}

@@ -186,7 +186,7 @@ fn places(context: &mut Context, line: &Line) -> Result<Vec<Place>, Failure> {
 
 fn read(place: &Place) -> Result<Vec<u8>, Failure> {
     let failed = |source| Error::Io { op: "read", path: place.path.clone(), source };
-    Ok(std::fs::read(&place.path).map_err(failed)?)
+    Ok(cms::named_file::read(&place.path, cms::MAX_TEXT, b"").map_err(failed)?)
 }
 
 pub fn validate(context: &mut Context, line: &Line) -> Result<Exit, Failure> {

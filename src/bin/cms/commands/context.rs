@@ -367,6 +367,21 @@ pub fn read_input(file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
     Ok(read.map_err(|source| Error::Io { op: "read", path: shown.into(), source })?)
 }
 
+/// As [`read_input`], of a value: from standard input, which need not end, no more is read than a value may have.
+pub fn read_value(file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
+    if file.is_some_and(|file| file != b"-") {
+        return read_input(file);
+    }
+    // With the newline that ends the last line.
+    let read = cms::named_file::read(Path::new("-"), cms::name::MAX_VALUE + 1, b"");
+    read.map_err(|source| match source.kind() {
+        io::ErrorKind::FileTooLarge => {
+            Failure::Other(Exit::Invalid, "standard input: values have less than 4 MiB".into())
+        }
+        _ => Error::Io { op: "read", path: "standard input".into(), source }.into(),
+    })
+}
+
 /// Shows bytes to a person.
 pub fn show(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

@@ -4,7 +4,7 @@ use cms::text::Dialect;
 use cms::{Delta, DeltaKind, Key, Loaded, Package, Value};
 use serde_json::json;
 
-use super::context::{Context, Found, find, read_input, show};
+use super::context::{Context, Found, find, read_value, show};
 use super::edits::{Edited, Edits, Goal};
 use super::failure::{Exit, Failure};
 use super::line::Line;
@@ -33,7 +33,7 @@ pub fn set(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         return each(context, line, DeltaKind::Set);
     }
     let [key] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
-    let value = read_input(line.value("from-file"))?;
+    let value = read_value(line.value("from-file"))?;
     // The newline that ends the last line is not part of the value.
     let value = value.strip_suffix(b"\n").unwrap_or(&value);
     set_value(context, line, key, value)
