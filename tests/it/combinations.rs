@@ -65,11 +65,11 @@ const TROUBLES: [(&str, Trouble); 10] = [
     ("nothing", |_, _| ()),
     ("a program is killed", |scene, round| scene.writers[round % 2].restart(scene.end)),
     ("a program is stopped", |scene, round| {
+        // What others may do meanwhile is in `stops`.
         let part = scene.writers[round % 2].part();
         part.signal(Signal::STOP);
         std::thread::sleep(Duration::from_millis(30));
-        scene.read_back(round * 2 + 1);
-        scene.writers[round % 2].part().signal(Signal::CONT);
+        part.signal(Signal::CONT);
     }),
     ("the run directories are deleted", |scene, _| {
         for name in ["run", "run-b"] {
@@ -136,8 +136,11 @@ impl Writer {
         self.part.as_mut().expect("it was started")
     }
 
+    /// Kills it once it has committed something, and starts it again.
     fn restart(&mut self, end: Instant) {
-        self.said.extend(self.part.take().expect("it was started").killed());
+        let mut part = self.part.take().expect("it was started");
+        self.said.extend(part.word());
+        self.said.extend(part.killed());
         self.start(end);
     }
 

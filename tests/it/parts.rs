@@ -217,14 +217,14 @@ fn append(live: &Live, name: &str, count: usize) {
     }
 }
 
-/// Commits for a while: each time the next number of a key of its own, and the same to a list that all writers share.
+/// Commits for a while, and once at least: each time the next number of a key of its own, and the same to a list that all writers share.
 /// Says each number once it is committed.
 fn count(options: Options, told: &str) {
     let (name, millis) = told.split_once(' ').expect("a name, and how long");
     let end = Instant::now() + Duration::from_millis(millis.parse().expect("a number"));
     let live = Live::open(options).expect("opens");
-    let key = format!("app.s.{name}");
-    while Instant::now() < end {
+    let (key, mut has_committed) = (format!("app.s.{name}"), false);
+    while !has_committed || Instant::now() < end {
         let committed = live.begin().and_then(|mut transaction| {
             let now = transaction.get(key.as_bytes())?;
             let now =
@@ -235,7 +235,10 @@ fn count(options: Options, told: &str) {
             transaction.commit().map(|_| next)
         });
         match committed {
-            Ok(number) => say(&number.to_string()),
+            Ok(number) => {
+                say(&number.to_string());
+                has_committed = true;
+            }
             Err(Error::Conflict { .. } | Error::Locked { .. }) => {}
             Err(error) => panic!("{name}: {error}"),
         }
