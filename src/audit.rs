@@ -77,6 +77,10 @@ impl Store {
         self.place_parked()?;
         let broken = self.broken()?;
         if !problems.is_empty() {
+            match self.ledger().and_then(|mut ledger| ledger.leave_damaged()) {
+                Ok(()) | Err(Error::Damaged { what: Damage::Log, .. }) => {}
+                Err(error) => return Err(error),
+            }
             self.the_log()?.set_aside()?;
         }
         let (packages, unmended) = match self.mend(broken) {

@@ -387,6 +387,11 @@ impl Ledger<'_> {
         self.writer.iter_mut().for_each(|writer| writer.raise(number));
     }
 
+    /// Has the log go on in a new segment if the last one is damaged.
+    pub fn leave_damaged(&mut self) -> Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Writer::leave_damaged)
+    }
+
     /// Notes what was changed by hand, if anything was.
     pub fn note(&mut self) -> Result<()> {
         if let Some(last) = self.write_down(Vec::new())? {

@@ -23,12 +23,16 @@ pub(super) struct Gap {
     /// The last record before them, and the first behind them; `None` if nothing can be read behind them.
     pub after: u64,
     pub before: Option<u64>,
+    /// How many bytes there were behind them which are not there any more.
+    pub missing: usize,
 }
 
 impl Gap {
     /// Returns the numbers of the transactions that are lost; those that may be, if the gap is at the end.
     pub fn lost(&self) -> std::ops::Range<u64> {
-        let next = self.before.unwrap_or_else(|| self.after + 1 + ((self.to - self.from) / LEAST) as u64);
+        let next = self
+            .before
+            .unwrap_or_else(|| self.after + 1 + ((self.to - self.from + self.missing) / LEAST) as u64);
         self.after + 1..next
     }
 
@@ -71,7 +75,7 @@ pub(super) fn scan<'s>(bytes: &'s [u8], offset: usize, before: &[Chain], last: u
         let fits = |chain: &Chain| segment::frames(bytes, offset, *chain).next().is_some();
         if !fits(&scan.chain) && fits(other) {
             // The head of the segment does not say what its first record goes on from.
-            scan.gaps.push(Gap { from: 0, to: HEAD, after: last, before: Some(last + 1) });
+            scan.gaps.push(Gap { from: 0, to: HEAD, after: last, before: Some(last + 1), missing: 0 });
             scan.chain = *other;
         }
     }
@@ -107,13 +111,13 @@ impl<'s> Scan<'s> {
                 // The record itself may be right, but for its chain.
                 let own = (from + 8, from + segment::RECORD_HEAD);
                 let (from, to) = if frame.offset == from { own } else { (from, frame.offset) };
-                self.gaps.push(Gap { from, to, after: self.last, before: Some(number) });
+                self.gaps.push(Gap { from, to, after: self.last, before: Some(number), missing: 0 });
                 (self.end, self.chain, self.last) = (frame.end, frame.chain, number);
                 self.frames.push((number, frame));
             }
             None => {
                 let written = bytes.iter().rposition(|byte| *byte != 0).map_or(from, |last| last + 1);
-                let gap = Gap { from, to: written.max(from + 1), after: self.last, before: None };
+                let gap = Gap { from, to: written.max(from + 1), after: self.last, before: None, missing: 0 };
                 (self.end, self.last) = (bytes.len(), gap.lost().end - 1);
                 self.gaps.push(gap);
             }

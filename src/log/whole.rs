@@ -24,6 +24,8 @@ pub(super) struct Whole {
     pub before: Vec<Chain>,
     /// The first record of the segment behind it.
     next: Option<u64>,
+    /// Whether there was a segment behind it that is not there any more: the list of its keys was made after that.
+    was_followed: bool,
     /// How long a segment is, at least.
     length: usize,
 }
@@ -34,7 +36,7 @@ impl Whole {
         let mut found = scan(&self.bytes, HEAD.min(self.bytes.len()), &self.before, self.first - 1);
         if self.is_headless && found.gaps.first().is_none_or(|gap| gap.from != 0) {
             let before = found.frames.first().map(|(number, _)| *number);
-            found.gaps.insert(0, Gap { from: 0, to: HEAD, after: self.first - 1, before });
+            found.gaps.insert(0, Gap { from: 0, to: HEAD, after: self.first - 1, before, missing: 0 });
         }
         let (end, after) = (found.end, found.last);
         let has_tail = found.gaps.last().is_some_and(|gap| gap.before.is_none());
@@ -48,7 +50,11 @@ impl Whole {
             () => None,
         };
         if let Some(to) = tail {
-            let gap = Gap { from: end.min(to), to, after, before: None };
+            let gap = Gap { from: end.min(to), to, after, before: None, missing: 0 };
+            found.last = gap.lost().end - 1;
+            found.gaps.push(gap);
+        } else if self.was_followed && !has_tail {
+            let gap = Gap { from: end, to: end, after, before: None, missing: self.length };
             found.last = gap.lost().end - 1;
             found.gaps.push(gap);
         }
@@ -56,7 +62,7 @@ impl Whole {
             match found.gaps.last_mut().filter(|gap| gap.before.is_none()) {
                 Some(gap) => gap.before = Some(next.max(gap.after + 1)),
                 None if next > after + 1 => {
-                    found.gaps.push(Gap { from: end, to: end, after, before: Some(next) });
+                    found.gaps.push(Gap { from: end, to: end, after, before: Some(next), missing: 0 });
                 }
                 None => {}
             }
@@ -129,7 +135,8 @@ impl Log {
             }
         }
         let length = self.limits().segment();
-        Ok(Some(Whole { first, head, bytes, is_headless, before, next, length }))
+        let was_followed = next.is_none() && size_of(&self.keys_path(first)) > 0;
+        Ok(Some(Whole { first, head, bytes, is_headless, before, next, was_followed, length }))
     }
 
     fn known_path(&self) -> PathBuf {

@@ -374,6 +374,14 @@ impl Writer<'_> {
         }
     }
 
+    /// Begins a new segment if the last one is damaged, so that what is behind the damage is known.
+    pub fn leave_damaged(&mut self) -> Result<()> {
+        match self.tail().segment.as_ref().is_some_and(|segment| segment.is_damaged) {
+            true => self.rotate(0),
+            false => Ok(()),
+        }
+    }
+
     /// Begins anew, in a log whose segments were all removed.
     fn forget_all(&mut self) {
         let tail = self.tail();
