@@ -281,12 +281,12 @@ impl Store {
             }
         }
         let mut states = Vec::with_capacity(parts.len());
-        let (mut durable, mut deletes, mut waiting) = (Ok(()), false, Vec::new());
+        let (mut durable, mut deletes, mut displaced) = (Ok(()), false, Vec::new());
         for part in parts.iter().enumerate().filter(|(index, _)| !again.contains(index)).map(|(_, part)| part)
         {
             let settled = self.settle(&part.place.path, &part.draft);
             if settled.is_ok() {
-                waiting.push((&part.draft, self.update_displaced(&part.draft, &part.text)));
+                displaced.extend(Some(&part.draft).filter(|draft| self.update_displaced(draft, &part.text)));
             }
             durable = durable.and(settled);
             if part.draft.removes() {
@@ -305,7 +305,7 @@ impl Store {
         // The maps of packages that are gone are dropped, as those that do not show what was logged.
         let logged = logged.map(|logged| Logged { base: logged.base.filter(|_| !deletes), ..logged });
         let shown = self.publish(&states, logged);
-        waiting.iter().for_each(|(draft, waiting)| self.await_waiters(draft, waiting));
+        displaced.iter().for_each(|draft| self.await_heirs(draft));
         if again.is_empty() {
             // In place it is in any case, and seen.
             let revision = sequence.or(shown);

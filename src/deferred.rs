@@ -125,8 +125,9 @@ impl Store {
             let mut draft = self.draft(&place.path, late.now.text(), Some(old?))?;
             if self.put(&mut draft)? {
                 self.settle(&place.path, &draft)?;
-                let waiting = self.update_displaced(&draft, late.now.text());
-                self.await_waiters(&draft, &waiting);
+                if self.update_displaced(&draft, late.now.text()) {
+                    self.await_heirs(&draft);
+                }
                 self.unmark_lost(&place.path);
                 self.deferred.lock().remove(&place.path);
                 saved = true;

@@ -181,20 +181,6 @@ fn holder_in_list(file: &OpenFile) -> Option<String> {
     })
 }
 
-/// Returns the processes that wait for a lock on a file, to have it alone, as far as the system tells. One of this
-/// library looks now and then instead of waiting, and is not among them.
-pub(crate) fn waiters_for_file(file: &OpenFile) -> Vec<u32> {
-    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    let inode = format!(":{}", file.id.inode());
-    let waiter = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let waits = fields.get(1..3) == Some(&["->", "FLOCK"]) && fields.get(4) == Some(&"WRITE");
-        let is_for_it = fields.get(6).is_some_and(|id| id.ends_with(&inode));
-        fields.get(5).filter(|_| waits && is_for_it)?.parse().ok()
-    };
-    locks.lines().filter_map(waiter).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

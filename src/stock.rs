@@ -7,48 +7,41 @@
 //!
 //! - a commit waits for the rename of a stock uci whose new file is there ([`Beside::list_at_rest`]);
 //! - it writes its text into the file it has displaced as well, before that is unlocked ([`Store::update_displaced`]);
-//! - and if a stock uci waits for that file, it keeps all others from committing until that one has renamed its own
-//!   ([`Store::await_waiters`]): nobody else would know of it, since what it locks is not the package any more.
+//! - and if anybody has that file open, it keeps all others from committing until it is closed, and a stock uci has
+//!   renamed its own ([`Store::await_heirs`]): nobody else would know of it, since what it locks is not the package any
+//!   more.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::beside::Beside;
-use crate::files::FileId;
-use crate::lock::waiters_for_file;
+use crate::map::is_open_elsewhere;
 use crate::replace::Draft;
 use crate::store::Store;
 
-/// How long a stock uci is waited for. One that was stopped, or has died, is not waited for longer.
+/// How long a stock uci is waited for. Whoever was stopped, or keeps the file open for another reason, is not
+/// waited for longer.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long to sleep between two looks.
 pub(crate) const PAUSE: Duration = Duration::from_micros(500);
 
-/// Reports whether a process has a file open; whether it may have, if that cannot be seen.
-fn has_open(process: u32, file: FileId) -> bool {
-    match std::fs::read_dir(format!("/proc/{process}/fd")) {
-        Ok(all) => all.flatten().any(|one| FileId::at(&one.path()) == Some(file)),
-        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
-    }
-}
-
 impl Store {
     /// Writes the new text into the file that was displaced as well: a stock uci that has opened that one waits for
-    /// its lock, and goes on from what it reads there then. Returns the processes that wait for it.
+    /// its lock, and goes on from what it reads there then. Returns whether anybody has it open.
     ///
     /// Only where the new file stays in place whatever happens, and nobody has another link to the old one.
-    pub(crate) fn update_displaced(&self, draft: &Draft, text: &[u8]) -> Vec<u32> {
+    pub(crate) fn update_displaced(&self, draft: &Draft, text: &[u8]) -> bool {
         use std::os::unix::fs::MetadataExt;
-        let (files, Some(old)) = (&self.options.files, &draft.old) else { return Vec::new() };
+        let (files, Some(old)) = (&self.options.files, &draft.old) else { return false };
         if draft.removes() || !old.open.file.metadata().is_ok_and(|found| found.nlink() == 0) {
-            return Vec::new();
+            return false;
         }
-        let waiting = waiters_for_file(&old.open);
+        let is_open = is_open_elsewhere(&old.open.file) == Some(true);
         let dir = draft.real.parent().unwrap_or(Path::new("."));
         // A power cut that brings the old file back must bring back its old text.
-        if !draft.durable && (waiting.is_empty() || files.sync_dir(dir).is_err()) {
-            return Vec::new();
+        if !draft.durable && (!is_open || files.sync_dir(dir).is_err()) {
+            return false;
         }
         let written =
             files.write_at(&old.open, text, 0).and_then(|()| files.truncate(&old.open, text.len() as u64));
@@ -56,16 +49,16 @@ impl Store {
             // Half a text must not be taken for a whole one; this is none, wherever it ends.
             let _ = std::os::unix::fs::FileExt::write_all_at(&old.open.file, b"!\n", 0);
         }
-        waiting
+        is_open
     }
 
-    /// Lets those go on who wait for a file that was displaced, and waits until they have committed. For who has
+    /// Unlocks a file that was displaced and that others have open, and waits until they have committed. For who has
     /// published a commit and still keeps others from committing to the package.
-    pub(crate) fn await_waiters(&self, draft: &Draft, waiting: &[u32]) {
-        let Some(old) = draft.old.as_ref().filter(|_| !waiting.is_empty()) else { return };
+    pub(crate) fn await_heirs(&self, draft: &Draft) {
+        let Some(old) = &draft.old else { return };
         self.options.files.unlock(&old.open);
         let start = Instant::now();
-        while waiting.iter().any(|process| has_open(*process, old.open.id)) && start.elapsed() < PATIENCE {
+        while is_open_elsewhere(&old.open.file) == Some(true) && start.elapsed() < PATIENCE {
             std::thread::sleep(PAUSE);
         }
         Beside::list_at_rest(&draft.real);

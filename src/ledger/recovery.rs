@@ -175,10 +175,12 @@ impl Store {
             let mut draft = self.draft_again(&place.path, &text, old)?;
             if self.put(&mut draft)? {
                 self.settle(&place.path, &draft)?;
-                let waiting = self.update_displaced(&draft, &text);
+                let is_open = self.update_displaced(&draft, &text);
                 self.tidy_up([&place])?;
                 let metadata = draft.metadata()?;
-                self.await_waiters(&draft, &waiting);
+                if is_open {
+                    self.await_heirs(&draft);
+                }
                 self.keep_attributes(&[(name.to_owned(), metadata.clone())]);
                 let text = Arc::new(text);
                 return Ok(Finished::Placed(Box::new(PlacedText { place, text, metadata })));
