@@ -17,6 +17,7 @@
 //! A failure before the commit point leaves the old file and the staged changes; one after it the new file,
 //! complete. Should the files not be to be swapped, the transaction is taken back, in the log as well.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -325,6 +326,17 @@ impl Store {
         why: &Why,
     ) -> Result<Option<u64>> {
         self.tidy_up(texts.iter().map(|text| &text.place))?;
+        self.put_wholes(ledger, texts, why, &mut |_| Ok(()))
+    }
+
+    /// As [`Store::put_texts`], where nothing is left to tidy up; `also` is called when the file of a package is locked.
+    fn put_wholes<'t>(
+        &self,
+        ledger: &mut Ledger<'_>,
+        texts: &'t [Whole],
+        why: &Why,
+        also: &mut dyn FnMut(&'t Place) -> Result<()>,
+    ) -> Result<Option<u64>> {
         let mut parts = Vec::with_capacity(texts.len());
         for Whole { place, expected, text } in texts {
             let Some(reading) = self.read_if_there(&place.path)? else { return Ok(None) };
@@ -332,6 +344,7 @@ impl Store {
                 Some(reading) => ledger.look(place, &reading.text)?,
                 None => ledger.look_gone(place)?,
             };
+            also(place)?;
             let there = reading.as_ref().map(|reading| &reading.text);
             if expected.as_ref().is_some_and(|expected| expected.as_ref() != there) {
                 return Err(keeps_changing(&place.name));
@@ -399,6 +412,45 @@ impl Store {
     ///
     /// As for [`Store::commit`]; [`Error::Invalid`] if `package` is not a package name.
     pub fn replace(&self, package: &[u8], text: &[u8]) -> Result<()> {
+        self.replace_together(&[(package.to_vec(), text.to_vec())])
+    }
+
+    /// As [`Store::replace`], of several packages as one transaction: all are replaced, or none. Of texts for the same
+    /// package the last counts.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::replace`], for the first package that fails.
+    pub fn replace_together(&self, texts: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+        self.check_may_write()?;
+        // In the order of their paths, so that two who commit never wait for each other.
+        let mut wanted = BTreeMap::new();
+        for (package, text) in texts {
+            let whole = self.replacement(package, text)?;
+            wanted.insert(whole.place.path.clone(), whole);
+        }
+        let wanted: Vec<Whole> = wanted.into_values().collect();
+        let Some(first) = wanted.first() else { return Ok(()) };
+        let mut ledger = self.ledger()?;
+        let _locks = ledger.lock_all(wanted.iter().map(|whole| &*whole.place.path))?;
+        self.tidy_up(wanted.iter().map(|whole| &whole.place))?;
+        attempt(&first.place, || {
+            let mut staged = Vec::new();
+            let done = self.put_wholes(&mut ledger, &wanted, &Why::COMMIT, &mut |place| {
+                let locked = self.staging(place, &self.dirs().save.path).lock()?;
+                staged.extend(locked.filter(|locked| !locked.text.is_empty()).map(|locked| (place, locked)));
+                Ok(())
+            })?;
+            if done.is_some() {
+                for (place, locked) in &staged {
+                    self.staging(place, &self.dirs().save.path).set_aside(locked)?;
+                }
+            }
+            Ok(done.map(|_| ()))
+        })
+    }
+
+    fn replacement(&self, package: &[u8], text: &[u8]) -> Result<Whole> {
         let outside = package.split(|byte| *byte == b'/').any(|part| matches!(part, b"" | b"." | b".."));
         if !crate::name::is_package(package) || outside {
             return Err(Error::invalid(package, "not a package name"));
@@ -406,32 +458,9 @@ impl Store {
         let name = crate::name::show(package);
         let place = self.config_place(&name);
         let place = Place { path: crate::named_file::follow(place.path), ..place };
-        self.check_may_write()?;
         let text = Arc::new(text.to_vec());
         self.check_text(&name, &text)?;
-        let mut ledger = self.ledger()?;
-        let _lock = ledger.lock_all([&*place.path])?;
-        self.tidy_up([&place])?;
-        attempt(&place, || {
-            let Some(reading) = self.read_if_there(&place.path)? else { return Ok(None) };
-            match &reading {
-                Some(reading) => ledger.look(&place, &reading.text)?,
-                None => ledger.look_gone(&place)?,
-            };
-            let staging = self.staging(&place, &self.dirs().save.path);
-            let locked = staging.lock()?;
-            let (file, before) = reading.map(|reading| (reading.old, Arc::new(reading.text))).unzip();
-            let draft = self.draft(&place.path, &text, file)?;
-            let part = Part { place: &place, before, step: None, text: text.clone(), draft };
-            let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
-            if !matches!(outcome, Outcome::Done(_)) {
-                return Ok(None);
-            }
-            if let Some(locked) = locked.filter(|locked| !locked.text.is_empty()) {
-                staging.set_aside(&locked)?;
-            }
-            Ok(Some(()))
-        })
+        Ok(Whole { place, expected: None, text: Some(text) })
     }
 }
 

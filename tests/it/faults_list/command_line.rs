@@ -132,3 +132,54 @@ fn a8_x_m8_input_that_does_not_end_is_an_error() {
     let why = sandbox.fails(6, &["validate"]);
     assert!(why.contains("config/large: there is more than 2147483647 bytes of it"), "{why}");
 }
+
+#[test]
+fn s3_an_earlier_state_has_the_packages_that_there_were_then() {
+    let sandbox = Sandbox::new();
+    sandbox.write("gone", "config a 'b'\n\toption x '1'\n");
+    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.2"]);
+    sandbox.ok(&["snapshot", "kept"]);
+    std::fs::remove_file(sandbox.path("config").join("gone")).expect("removed");
+    sandbox.write("later", "config a 'b'\n\toption x '2'\n");
+    sandbox.ok(&["history"]);
+    for state in ["kept", "-2"] {
+        let shown = sandbox.ok(&["show", "--at", state]);
+        assert!(shown.contains("gone.b.x='1'") && shown.contains("network.lan.ipaddr='10.0.0.2'"), "{shown}");
+        assert!(!shown.contains("later"), "{state}: {shown}");
+        assert_eq!(sandbox.ok(&["get", "--at", state, "gone.b.x"]), "1\n");
+    }
+    for words in [&["show", "--at", "now"][..], &["show"]] {
+        let shown = sandbox.ok(words);
+        assert!(!shown.contains("gone") && shown.contains("later.b.x='2'"), "{words:?} {shown}");
+    }
+}
+
+#[test]
+fn s8_an_import_of_several_packages_is_one_transaction() {
+    let sandbox = Sandbox::new();
+    sandbox.write("system", "config system 's'\n\toption hostname 'one'\n");
+    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.9"]);
+    let both = "package network\nconfig interface 'lan'\n\toption mtu '1'\n\
+                package system\nconfig system 's'\n\toption hostname 'two'\n";
+    let mut verifier = sandbox
+        .command()
+        .args(["verify", "system", "--", "false"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("cms runs");
+    // It listens once it refuses.
+    let mut tries = (0..500).map(|n| sandbox.run(&["set", "--commit", &format!("system.s.try={n}")]));
+    assert!(tries.any(|tried| tried.status.code() == Some(9)), "the verifier has started");
+    let before = (sandbox.read("network"), sandbox.read("system"), sandbox.ok(&["changes"]));
+    let refused = sandbox.fed(&["import"], both);
+    verifier.kill().and_then(|()| verifier.wait()).expect("it runs");
+    assert_eq!(refused.status.code(), Some(9), "{}", said(&refused));
+    assert_eq!((sandbox.read("network"), sandbox.read("system"), sandbox.ok(&["changes"])), before);
+    let done = sandbox.fed(&["import"], both);
+    assert!(done.status.success(), "{}", said(&done));
+    assert!(sandbox.read("network").contains("mtu '1'") && sandbox.read("system").contains("'two'"));
+    assert_eq!(sandbox.ok(&["changes"]), "", "what was staged for the old text is set aside");
+    assert!(sandbox.path("save").join(".network.replaced").exists());
+    let records: serde_json::Value = serde_json::from_str(&sandbox.ok(&["history", "--json"])).expect("JSON");
+    assert_eq!(records[0]["packages"], serde_json::json!(["network", "system"]), "{records}");
+}

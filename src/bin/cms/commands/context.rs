@@ -1,5 +1,6 @@
 //! What a command works with: the store, the output, and the packages it has loaded.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
@@ -217,7 +218,8 @@ impl Context {
         let missing = || Error::NotFound { key: show(package) };
         let name = std::str::from_utf8(package).map_err(|_| missing())?;
         let found = self.store.package_in(name, state)?;
-        let place = self.store.place(name.as_bytes())?;
+        // There may be no file of it now.
+        let place = self.store.place_to_write(name.as_bytes())?;
         let package = found.ok_or_else(|| {
             Error::from(Missing::Before { package: name.to_owned(), revision: state.revision() })
         })?;
@@ -271,6 +273,26 @@ impl Context {
             packages.sort_unstable();
         }
         Ok(packages)
+    }
+
+    /// Returns all packages of the state that is read: with those that are only staged, or those that there were then.
+    pub fn packages_of_state(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        let names = match &self.at {
+            At::Staged => return self.packages_and_new(&[]),
+            At::Committed => return self.packages(&[]),
+            At::State(State::Snapshot(archive)) => archive.packages.keys().cloned().collect(),
+            At::State(state @ State::Revision(revision)) => {
+                let mut names: BTreeSet<String> = self.store.changed_since(*revision)?.into_iter().collect();
+                names.extend(self.store.packages()?);
+                // One that came later was not there; what cannot be had any more is told when it is read.
+                names.retain(|name| {
+                    let then = self.store.text_in(name, state);
+                    !matches!(then, Ok(None) | Err(Error::Missing(Missing::Unlogged { .. })))
+                });
+                names
+            }
+        };
+        Ok(names.into_iter().map(String::into_bytes).collect())
     }
 
     /// Returns the packages named, or all there are.

@@ -110,7 +110,7 @@ fn print_value(context: &mut Context, line: &Line, key: &[u8], got: Got) -> Resu
 pub fn show(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     context.go_back(line)?;
     let keys = match line.arguments.is_empty() {
-        true => context.packages_and_new(&[])?,
+        true => context.packages_of_state()?,
         false => line.arguments.clone(),
     };
     let real = line.has("real-names");

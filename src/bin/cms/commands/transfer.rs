@@ -75,7 +75,7 @@ pub fn import(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     }
     // Without a configuration directory there is nowhere to put them, which is said before anything else.
     context.store.packages()?;
-    if line.has("merge") { merge(context, line, packages) } else { replace(context, packages) }
+    if line.has("merge") { merge(context, line, packages) } else { replace(context, &packages) }
 }
 
 /// Reads the packages of a text: of the name given, or of the names it holds.
@@ -101,15 +101,15 @@ fn not_a_package(name: &[u8]) -> Failure {
     Failure::Other(Exit::Invalid, format!("'{}': not a package name", show(name)))
 }
 
-/// Replaces packages. All of the input has been read and checked before the first is written.
-fn replace(context: &mut Context, packages: Vec<json::NamedText>) -> Result<Exit, Failure> {
-    for (name, text) in packages {
-        if context.dry_run {
-            context.say(&format!("replace {}: {} bytes", show(&name), text.len()))?;
-        } else {
-            context.store.replace(&name, &text)?;
+/// Replaces packages, as one transaction.
+fn replace(context: &mut Context, packages: &[json::NamedText]) -> Result<Exit, Failure> {
+    if context.dry_run {
+        for (name, text) in packages {
+            context.say(&format!("replace {}: {} bytes", show(name), text.len()))?;
         }
+        return Ok(Exit::Ok);
     }
+    context.store.replace_together(packages)?;
     context.forget();
     Ok(Exit::Ok)
 }
