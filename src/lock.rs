@@ -165,8 +165,14 @@ fn open(files: &Files, run: &Path, config: Config, path: &Path, locks: &Locks) -
 
 /// Names whoever holds a lock on the file itself, as far as the system tells.
 pub(crate) fn holder_of_file(file: &OpenFile) -> String {
+    holder_of_one(&[file])
+}
+
+/// Names whoever holds a lock on the first of some files that is locked.
+pub(crate) fn holder_of_one(files: &[&OpenFile]) -> String {
     // The list may leave some out while others take and give back locks, so it is read more than once.
-    let Some(pid) = (0..20).find_map(|_| holder_in_list(file)) else { return "another process".to_owned() };
+    let holder = (0..20).find_map(|_| files.iter().find_map(|file| holder_in_list(file)));
+    let Some(pid) = holder else { return "another process".to_owned() };
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     format!("process {pid} ({})", name.trim())
 }

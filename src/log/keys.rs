@@ -62,7 +62,9 @@ pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
     let Ok(bytes) = files.read_at_path(segment) else { return };
     let Ok(head) = Head::decode(&bytes) else { return };
     let mut hashes = BTreeSet::new();
-    let found = scan(&bytes, HEAD, &[head.chain], head.first - 1);
+    // Numbers begin with 1, but a damaged head may say anything.
+    let Some(before) = head.first.checked_sub(1) else { return };
+    let found = scan(&bytes, HEAD, &[head.chain], before);
     // What cannot be read may be what is looked for.
     if !found.gaps.is_empty() {
         return;

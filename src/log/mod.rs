@@ -195,7 +195,9 @@ impl Log {
         for entry in entries {
             let name = entry.map_err(Error::io("read", &self.dir))?.file_name();
             let first = name.to_str().and_then(|name| name.strip_suffix(".log"));
-            firsts.extend(first.filter(|name| name.len() == 20).and_then(|name| name.parse::<u64>().ok()));
+            let first = first.filter(|name| name.len() == 20).and_then(|name| name.parse::<u64>().ok());
+            // There is no record 0, so a file of that name is none of the log's.
+            firsts.extend(first.filter(|first| *first > 0));
         }
         firsts.sort_unstable();
         Ok(firsts)

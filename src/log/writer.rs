@@ -161,7 +161,10 @@ impl Log {
             let wait = |open: &OpenFile, pauses| match self.files.lock_at_path(open, deadline, pauses) {
                 Ok(Wait::Held) => Ok(true),
                 Ok(Wait::Replaced) => Ok(false),
-                Ok(Wait::TimedOut) => Err(locked(&open.path, crate::lock::holder_of_file(&known.lock))),
+                Ok(Wait::TimedOut) => {
+                    // Whoever works with the log is in the way; if nobody does, whoever stands in the queue.
+                    Err(locked(&open.path, crate::lock::holder_of_one(&[&known.lock, open])))
+                }
                 Err(error) => Err(Error::io("lock", &open.path)(error)),
             };
             let held = wait(&known.queue, QUEUED)? && {

@@ -18,8 +18,8 @@ fn check(found: Option<&str>, is_acknowledged: bool, what: &str) {
     assert!(is_right, "{what}: {found:?}");
 }
 
-/// Reads in all ways, and commits, while a process is stopped. Returns whether the commit was made.
-fn look(reader: &Live, paths: &Paths, is_acknowledged: bool, what: &str) -> bool {
+/// Reads in all ways, and commits, while process `pid` is stopped. Returns whether the commit was made.
+fn look(reader: &Live, paths: &Paths, pid: u32, is_acknowledged: bool, what: &str) -> bool {
     let begun = Instant::now();
     let show = |value: cms::map::Value<'_>| {
         String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned()
@@ -43,6 +43,8 @@ fn look(reader: &Live, paths: &Paths, is_acknowledged: bool, what: &str) -> bool
     let (code, _, said) = command(&[], paths, &["set", "--commit", "app.s.m=1", "--lock-timeout", "0.2"]);
     assert!(matches!(code, Some(0 | 8)), "{what}: a commit ends with {code:?}: {said}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{what}: a commit has waited {:?}", begun.elapsed());
+    let names = said.contains(&format!("process {pid} "));
+    assert!(code == Some(0) || names, "{what}: it is not told that process {pid} is in the way: {said}");
     code == Some(0)
 }
 
@@ -61,7 +63,7 @@ fn stop_at(level: &str, kind: &str, at: usize, then: Signal) -> bool {
     let part = Part::start(&[], "stops", &paths, level, &format!("{kind} {at}"));
     let is_stopped = part.stops();
     let is_acknowledged = || root.path().join("acknowledged").exists();
-    let is_made = is_stopped && look(&reader, &paths, is_acknowledged(), &what);
+    let is_made = is_stopped && look(&reader, &paths, part.id(), is_acknowledged(), &what);
     match is_stopped {
         true => part.signal(then),
         false => assert!(is_acknowledged(), "{what}: it ends without a commit"),
