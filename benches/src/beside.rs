@@ -39,12 +39,9 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
             let live = Live::open(home.options(durability))?;
             let commit = Box::new(|number| set(&live, number));
             let name = format!("cms, {}", durability.name());
-            let lost = pair(report, place, &name, (&home, commits, stock), commit)?;
-            // Without durability the file that stock uci waits for is not brought up to date.
-            if durability != Durability::None {
-                let goal = format!("lost beside stock uci, {place}: {name} and stock uci");
-                report.goal(&goal, float(lost), Bound::AtMost(0.0))?;
-            }
+            let lost = pair(report, place, &name, (&home, commits, stock), commit, &|| live.flush())?;
+            let goal = format!("lost beside stock uci, {place}: {name} and stock uci");
+            report.goal(&goal, float(lost), Bound::AtMost(0.0))?;
         }
         let programs = stage.cms.first().map(|(_, cms)| ("cms uci", cms, ["uci"].as_slice()));
         for (name, program, before) in programs.into_iter().chain([("stock uci", stock, [].as_slice())]) {
@@ -52,7 +49,8 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
             let save = home.path("own-save");
             std::fs::create_dir(&save)?;
             let own = By { program, before, home: &home, save, section: "own" };
-            pair(report, place, name, (&home, commits, stock), Box::new(|number| own.commit(number)))?;
+            let commit = Box::new(|number| own.commit(number));
+            pair(report, place, name, (&home, commits, stock), commit, &|| Ok(()))?;
         }
     }
     Ok(())
@@ -107,13 +105,15 @@ impl By<'_> {
     }
 }
 
-/// Lets one commit while a stock uci does, and states what both have made and lost. Returns how many that is.
+/// Lets one commit while a stock uci does, has it write what is in no text yet, and states what both have made and
+/// lost. Returns how many that is.
 fn pair(
     report: &mut Report,
     place: &str,
     name: &str,
     (home, commits, stock): (&Home, usize, &Path),
     mut commit: Commit<'_>,
+    flush: &dyn Fn() -> cms::Result<()>,
 ) -> Result<usize> {
     let rival = By { program: stock, before: &[], home, save: home.path("save"), section: "stock" };
     let stop = AtomicBool::new(false);
@@ -134,6 +134,7 @@ fn pair(
         Ok((own, rival.join().map_err(|_| "a thread has panicked")?))
     })?;
     drop(commit);
+    flush()?;
     let text = std::fs::read_to_string(home.path("config").join("network"))?;
     let mut lost = 0;
     let mut figures = Vec::new();

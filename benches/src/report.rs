@@ -57,7 +57,9 @@ impl Unit {
 
     /// What is less the better a figure is.
     fn cost(self, value: f64) -> f64 {
-        if matches!(self, Self::MegabytesPerSecond | Self::MillionsPerSecond | Self::PerSecond) {
+        if self == Self::Count {
+            1.0
+        } else if matches!(self, Self::MegabytesPerSecond | Self::MillionsPerSecond | Self::PerSecond) {
             1.0 / value
         } else {
             value
