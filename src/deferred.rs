@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::group::{Joint, Request, transactions};
 use crate::ledger::Ledger;
 use crate::live::Inner;
-use crate::log::{Behind, Digest};
+use crate::log::{self, Behind, Digest, Log, Record};
 use crate::map::{Source, of_text};
 use crate::parked::is_mounted_on;
 use crate::replace::Reading;
@@ -83,7 +83,8 @@ impl Store {
         }
         if self.deferred.all().iter().any(|(path, _)| self.is_log_lost(path)) {
             // Whoever has the lock of the log that is there now waits for this.
-            self.save_unlogged()?;
+            self.log().into_iter().for_each(Log::leave_replaced);
+            self.save_unlogged(&[])?;
         }
         self.ledger().map(|_| ())
     }
@@ -105,12 +106,18 @@ impl Store {
     }
 
     /// Puts the texts in place that were to follow later and that the log knows nothing of: its directory was replaced.
-    /// They are noted there as changes by hand are. Returns whether there were any.
-    pub(crate) fn save_unlogged(&self) -> Result<bool> {
+    /// They are noted there as changes by hand are. `logged` are packages of which it does know. Returns whether there
+    /// were any.
+    pub(crate) fn save_unlogged(&self, logged: &[&str]) -> Result<bool> {
         let mut saved = false;
+        let unread = self.log().map(Log::take_unread).unwrap_or_default();
         for (path, late) in self.deferred.all() {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if logged.contains(&&*name) {
+                continue;
+            }
             let place = Place { path, ..self.config_place(&name) };
+            let late = self.gone_on(&place, late, &unread)?;
             let _lock = self.take_lock(&place.path)?;
             let old = self.old_file(&place.path);
             // Mostly another has put it in place: the file is not the one that was read any more.
@@ -134,6 +141,23 @@ impl Store {
             }
         }
         Ok(saved)
+    }
+
+    /// Goes on from a state with what others have committed to the same package since.
+    fn gone_on(&self, place: &Place, late: Late, unread: &[Record]) -> Result<Late> {
+        let (mut text, mut digest) = (None, late.now.digest);
+        for change in unread.iter().filter_map(|record| record.package(&place.name)) {
+            let before = text.as_deref().unwrap_or_else(|| late.now.text().as_slice());
+            if change.before == Some(digest)
+                && let Some(after) = log::apply(before, &change.hunks)
+            {
+                (text, digest) = (Some(after), change.after);
+            }
+        }
+        match text {
+            Some(text) => Ok(Late { now: self.learn(place, text)?, ..late }),
+            None => Ok(late),
+        }
     }
 
     /// Commits transactions and leaves their texts for later. Returns whether that could be done; if not, nothing has

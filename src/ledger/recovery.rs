@@ -57,7 +57,7 @@ impl Ledger<'_> {
         let Some(writer) = &mut self.writer else { return Ok(false) };
         let records = writer.open_ended()?;
         if records.is_empty() {
-            let saved = self.store.save_unlogged()?;
+            let saved = self.store.save_unlogged(&[])?;
             self.store.deferred.clear();
             return Ok(saved);
         }
@@ -97,6 +97,7 @@ impl Ledger<'_> {
         }
         writer.mark_applied();
         store.remove_marks(&marks);
+        self.store.save_unlogged(&names)?;
         self.store.deferred.clear();
         let logged = Logged { base: None, last: writer.sequence() };
         // All in one round, with the revision they are of: a snapshot sees the whole transaction or nothing of it.

@@ -112,6 +112,8 @@ pub(crate) struct Log {
     turns: Turns,
     /// See G6.
     broken: AtomicBool,
+    /// What others had appended, and this handle had not read yet, before the directory was replaced.
+    unread: Mutex<Vec<Record>>,
     /// What was found to be damaged.
     problems: Mutex<std::collections::BTreeSet<String>>,
 }
@@ -143,6 +145,7 @@ impl Log {
             tail: Mutex::new(None),
             turns: Turns::default(),
             broken: AtomicBool::new(false),
+            unread: Mutex::default(),
             problems: Mutex::default(),
         }
     }

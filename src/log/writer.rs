@@ -29,6 +29,9 @@ const UNFINISHED: &str = ".cms-";
 /// synced with each record if it changed as often.
 pub(super) const HINT_EVERY: usize = 4096;
 
+/// How long is waited for what another thread or process is about to finish.
+const BRIEFLY: Duration = Duration::from_millis(200);
+
 /// How who comes next waits for the lock. There is one who waits like this, so that it may look often.
 const NEXT: Pauses = Pauses { first: Duration::from_micros(100), last: Duration::from_micros(500) };
 
@@ -176,7 +179,7 @@ impl Log {
                 break;
             }
             // The directory was removed, or another is in its place: nothing that is known of the log holds.
-            *tail = None;
+            self.leave(&mut tail, deadline);
             if Instant::now() >= deadline {
                 return Err(locked(&self.dir, "whoever replaces the directory".into()));
             }
@@ -184,6 +187,33 @@ impl Log {
         let mut writer = Writer { log: self, tail, _turn: turn };
         writer.follow()?;
         Ok(writer)
+    }
+
+    /// Forgets where the log ends if its directory was replaced; what others had appended to it is kept for
+    /// [`Log::take_unread`]. While another thread appends, that one does it.
+    pub fn leave_replaced(&self) {
+        let Some(_turn) = self.turns.take(Instant::now() + BRIEFLY) else { return };
+        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if tail.as_ref().is_some_and(|known| !known.lock.is_at_path()) {
+            self.leave(&mut tail, Instant::now() + BRIEFLY);
+        }
+    }
+
+    fn leave(&self, tail: &mut Option<Tail>, deadline: Instant) {
+        let Some(known) = tail.take().filter(|known| known.process == std::process::id()) else { return };
+        // Whoever is still appending to it has this lock.
+        let _ = self.files.lock(&known.lock, true, deadline);
+        let Some(segment) = &known.segment else { return };
+        let rest = segment.length.saturating_sub(segment.end);
+        let Ok(bytes) = self.files.read_at(&segment.open, segment.end as u64, rest) else { return };
+        let found = scan(&bytes, 0, &[known.end.chain], known.end.sequence);
+        let records = found.frames.iter().filter_map(|(_, frame)| Record::decode(frame.body));
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+    }
+
+    /// Returns what others had appended before the directory was replaced, the oldest first; once.
+    pub fn take_unread(&self) -> Vec<Record> {
+        std::mem::take(&mut self.unread.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn open(&self, process: u32) -> Result<Tail> {
