@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::file_name;
+use crate::os::file_name;
 use crate::stock::{PATIENCE, PAUSE};
 
 /// How old the new file of a stock uci is at the most when it is renamed: it is synced before, which may take its time.
@@ -14,7 +14,7 @@ const OLDEST: Duration = Duration::from_secs(10);
 /// The temporary files beside a package file.
 #[derive(Debug, Default)]
 pub(crate) struct Beside {
-    /// Ours, named as by [`crate::files::Files::create_unique`].
+    /// Ours, named as by [`crate::os::files::Files::create_unique`].
     pub leftovers: Vec<PathBuf>,
     /// Those of stock uci.
     stock: Vec<PathBuf>,

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use crate::beside::Beside;
 use crate::map::is_open_elsewhere;
-use crate::replace::Draft;
-use crate::store::Store;
+use crate::commit::draft::Draft;
+use crate::commit::engine::Store;
 
 /// How long a stock uci is waited for. Whoever was stopped, or keeps the file open for another reason, is not
 /// waited for longer.

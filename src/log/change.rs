@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::wire::{Out, Reader, put_bytes, put_number};
-use crate::package::{Package, Section, Value};
+use crate::model::package::{Package, Section, Value};
 
 /// The value of an option, or the type of a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -310,7 +310,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::text::{ParseOptions, parse};
+    use crate::format::uci::{ParseOptions, parse};
 
     fn package(text: &str) -> Package {
         parse(b"p", Arc::new(text.into()), &ParseOptions::default()).expect("the text is right").package

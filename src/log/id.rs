@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Log;
 use crate::error::{Error, Result};
-use crate::files::Files;
+use crate::os::files::Files;
 
 /// How many bytes are read of the file at most.
 const LONGEST: u64 = 64;

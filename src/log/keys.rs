@@ -10,8 +10,8 @@ use std::path::Path;
 use super::record::Record;
 use super::scan::scan;
 use super::segment::{HEAD, Head};
-use crate::files::Files;
-use crate::package::Key;
+use crate::model::package::Key;
+use crate::os::files::Files;
 
 /// What is looked for in a list: any of these.
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@
 //! - G6. After a sync has failed nothing is appended any more through this handle: what is durable is unknown.
 
 mod change;
+mod check;
 mod hunks;
 mod id;
 mod keys;
@@ -27,8 +28,7 @@ mod reader;
 mod record;
 mod scan;
 mod segment;
-mod turn;
-mod verify;
+mod ticket;
 mod whole;
 mod wire;
 mod writer;
@@ -42,6 +42,7 @@ use std::time::{Duration, SystemTime};
 
 pub use change::{Content, KeyChange, What};
 pub(crate) use change::{compare as compare_packages, longest_rising};
+pub use check::Verified;
 pub use hunks::Hunk;
 pub(crate) use hunks::{apply, compare as compare_texts, revert};
 pub(crate) use id::read as read_id;
@@ -50,16 +51,15 @@ pub(crate) use reader::{Batch, Reader, TAKEN_BACK, is_taking_back};
 pub(crate) use record::Digest;
 pub use record::{Guard, Kind, PackageChange, Record};
 use segment::{HEAD, Head, RECORD_HEAD};
-use turn::Turns;
-pub use verify::Verified;
+use ticket::Turns;
 use writer::Tail;
 pub(crate) use writer::{Behind, Writer};
 
 use crate::error::{Error, Result};
-use crate::file_name;
-use crate::files::{Files, OpenFile};
-use crate::folder::Folder;
-use crate::trust::Config;
+use crate::os::file_name;
+use crate::os::files::{Files, OpenFile};
+use crate::os::folder::Folder;
+use crate::os::trust::Config;
 
 /// How many milliseconds a directory may be missing while it is replaced.
 const REPLACED_WITHIN: u32 = 100;
@@ -172,7 +172,7 @@ impl Log {
 
     /// Returns the time: microseconds since 1970.
     pub fn now(&self) -> u64 {
-        crate::clock::micros((self.time)())
+        crate::os::clock::micros((self.time)())
     }
 
     pub fn dir(&self) -> &Path {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::segment::{self, Chain, HEAD, Head};
 use super::{Digest, Kind, Log, Record, is_at};
 use crate::error::{Damage, Error, Result};
-use crate::files::OpenFile;
+use crate::os::files::OpenFile;
 
 /// What a transaction that is taken back since it could not be finished is told with.
 pub(crate) const TAKEN_BACK: &str = "it could not be finished";

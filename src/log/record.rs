@@ -21,8 +21,8 @@ use std::sync::Arc;
 use super::change::{self, KeyChange};
 use super::hunks::{self, Hunk};
 use super::wire::{Count, Out, Reader, put_bytes, put_number};
-use crate::package::Package;
-use crate::text::{Dialect, ParseOptions, parse};
+use crate::format::uci::{Dialect, ParseOptions, parse};
+use crate::model::package::Package;
 
 /// What made a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -289,7 +289,7 @@ fn read_package(reader: &mut Reader<'_>) -> Option<PackageChange> {
 /// Reads which package it is, from what state to what state it went, and whether its changes are left out.
 fn read_digests(reader: &mut Reader<'_>) -> Option<(PackageChange, bool)> {
     // A log may be another user's: what it names is put in place in the configuration directory, and nowhere else.
-    let package = reader.text().filter(|name| crate::name::is_in_directory(name.as_bytes()))?;
+    let package = reader.text().filter(|name| crate::model::name::is_in_directory(name.as_bytes()))?;
     let flags = reader.byte()?;
     let before = if flags & 1 == 1 { Some(read_digest(reader)?) } else { None };
     let read = PackageChange {

@@ -262,11 +262,11 @@ fn times_do_not_go_back_and_sequences_have_no_gaps() {
 /// Fails the call of a number.
 struct Fails {
     left: std::sync::atomic::AtomicUsize,
-    call: crate::files::Call,
+    call: crate::os::files::Call,
 }
 
-impl crate::files::Probe for Fails {
-    fn before(&self, call: crate::files::Call, _: &Path) -> std::io::Result<usize> {
+impl crate::os::files::Probe for Fails {
+    fn before(&self, call: crate::os::files::Call, _: &Path) -> std::io::Result<usize> {
         if call != self.call {
             return Ok(usize::MAX);
         }
@@ -281,7 +281,7 @@ impl crate::files::Probe for Fails {
 fn after_a_sync_has_failed_nothing_is_appended_any_more() {
     let place = Place::new();
     write(&place.log()).append(vec![record("a", "", "1\n")], true).expect("there is room");
-    let probe = Fails { left: 0.into(), call: crate::files::Call::Sync };
+    let probe = Fails { left: 0.into(), call: crate::os::files::Call::Sync };
     let files = Files::probed(std::sync::Arc::new(probe));
     let log = Log::new(place.dir.path().join("log"), files, Limits::default());
     let failed = write(&log).append(vec![record("a", "1\n", "2\n")], true);

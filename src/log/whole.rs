@@ -7,7 +7,7 @@ use super::scan::{Gap, Scan, scan};
 use super::segment::{self, Chain, HEAD, Head, ORIGIN};
 use super::{Log, size_of};
 use crate::error::{Damage, Error, Result};
-use crate::files::OpenFile;
+use crate::os::files::OpenFile;
 
 /// What is wrong with a segment that was copied, or renamed.
 pub(super) const WRONG: &str = "it is not the segment its name says";

@@ -12,9 +12,9 @@ use super::Log;
 use super::record::{Digest, Guard, Kind, Record};
 use super::scan::scan;
 use super::segment::{self, Chain, HEAD, ORIGIN};
-use super::turn::Turn;
+use super::ticket::Turn;
 use crate::error::{Damage, Error, Result};
-use crate::files::{FileId, OpenFile, Pauses, Wait};
+use crate::os::files::{FileId, OpenFile, Pauses, Wait};
 
 /// By how much a clock is set back without a record being dated before the one it follows: an hour, in microseconds.
 const MOST_BACK: u64 = 3_600_000_000;
@@ -166,7 +166,7 @@ impl Log {
                 Ok(Wait::Replaced) => Ok(false),
                 Ok(Wait::TimedOut) => {
                     // Whoever works with the log is in the way; if nobody does, whoever stands in the queue.
-                    Err(locked(&open.path, crate::lock::holder_of_one(&[&known.lock, open])))
+                    Err(locked(&open.path, crate::os::lock::holder_of_one(&[&known.lock, open])))
                 }
                 Err(error) => Err(Error::io("lock", &open.path)(error)),
             };

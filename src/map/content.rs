@@ -5,8 +5,8 @@ use super::mapping::Map;
 use super::value::Value;
 use super::view;
 use crate::error::{Error, Result};
-use crate::name::{MAX_NAME, MAX_VALUE};
-use crate::package::{Package, Value as Written};
+use crate::model::name::{MAX_NAME, MAX_VALUE};
+use crate::model::package::{Package, Value as Written};
 
 /// A value that can be put into a block.
 pub(crate) trait Content: Copy {
@@ -114,13 +114,15 @@ impl Sections for Package {
 }
 
 /// Returns what a section of a document is called.
-pub(super) fn head(section: crate::package::Section<'_>) -> Head<'_> {
+pub(super) fn head(section: crate::model::package::Section<'_>) -> Head<'_> {
     let anonymous = section.is_anonymous();
     Head { name: section.name(), section_type: section.section_type(), anonymous }
 }
 
 /// Returns the options of a section of a document. An empty list is no option, as in text.
-pub(super) fn options(section: crate::package::Section<'_>) -> impl Iterator<Item = (&[u8], Written<'_>)> {
+pub(super) fn options(
+    section: crate::model::package::Section<'_>,
+) -> impl Iterator<Item = (&[u8], Written<'_>)> {
     section
         .options()
         .map(|option| (option.name(), option.value()))

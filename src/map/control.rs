@@ -36,7 +36,7 @@ use super::format::{
 };
 use super::hash::{u32_at, u64_at};
 use super::region::Region;
-use crate::files::OpenFile;
+use crate::os::files::OpenFile;
 
 /// Words that can be loaded and stored: those of a region, or of a model in a test.
 pub(super) trait Words {

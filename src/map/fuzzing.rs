@@ -10,8 +10,8 @@ use super::path::Path;
 use super::region::Region;
 use super::source::Source;
 use super::view;
-use crate::package::{Package, Touched};
-use crate::text::{ParseOptions, parse};
+use crate::format::uci::{ParseOptions, parse};
+use crate::model::package::{Package, Touched};
 use crate::{Delta, DeltaKind};
 
 /// How much is read of what a damaged map may repeat many times.
@@ -136,7 +136,7 @@ fn publish(bytes: &[u8], map: &Map) {
     let mut big = document(b"config a 'big'\n\toption o1 '1'\n\toption o65 '65'\n");
     for (document, section, option) in [(&mut one, &b"one"[..], &b"x"[..]), (&mut big, b"big", b"o65")] {
         let set = Delta::new(DeltaKind::Set, section, Some(option), Some(b"new"));
-        document.apply(&set, crate::text::Dialect::Cms).expect("allowed");
+        document.apply(&set, crate::format::uci::Dialect::Cms).expect("allowed");
     }
     for document in [&one, &big] {
         for touched in [document.touched(), &Touched::Everything] {

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use super::mapping::Map;
 use super::shared::Publishing;
-use crate::dirs::Dirs;
-use crate::trust::Config;
+use crate::os::dirs::Dirs;
+use crate::os::trust::Config;
 
 /// How many maps are kept: those of the packages a store works on.
 pub(super) const MAPS: usize = 16;

@@ -23,8 +23,8 @@ use super::publish::Outcome;
 use super::region::{Region, Weaken};
 use super::source::Source;
 use super::value::Value;
-use crate::package::Package;
-use crate::text::{Dialect, ParseOptions, parse};
+use crate::format::uci::{Dialect, ParseOptions, parse};
+use crate::model::package::Package;
 use crate::{Delta, DeltaKind};
 
 mod current;

@@ -3,7 +3,7 @@
 use super::hash::{Kind, hash, u64_at};
 use super::lanes::equal_u8;
 use super::table::ShortName;
-use crate::name::{MAX_NAME, is_name};
+use crate::model::name::{MAX_NAME, is_name};
 
 /// A key of three plain parts, hashed.
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,7 @@ use super::lookup::OVERREAD;
 use super::mapping::Map;
 use super::source::Source;
 use crate::error::Result;
-use crate::package::{Package, Section, Touched, Value};
+use crate::model::package::{Package, Section, Touched, Value};
 
 /// Passes on that there is no room. It is here since what stands below, the modules included, uses it.
 macro_rules! room {

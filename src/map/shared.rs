@@ -19,13 +19,13 @@ use super::format::{HEADER, Seq, VERSION, W_RETIRED, W_RETIRED_SEQ, low};
 use super::kept::Standing;
 use super::mapping::{Map, Unusable};
 use super::region::Region;
-use crate::access::Access;
-use crate::dirs::Dirs;
 use crate::error::{Damage, Error, Result};
-use crate::file_name;
-use crate::files::{Files, OpenFile, PAUSES, Wait};
-use crate::folder::Folder;
-use crate::trust::{Config, is_trusted};
+use crate::os::access::Access;
+use crate::os::dirs::Dirs;
+use crate::os::file_name;
+use crate::os::files::{Files, OpenFile, PAUSES, Wait};
+use crate::os::folder::Folder;
+use crate::os::trust::{Config, is_trusted};
 
 /// The maps of one store.
 #[derive(Debug, Clone)]
@@ -53,13 +53,13 @@ impl Shared {
     /// Finds maps that another user, root, keeps of the store: to be read only.
     pub fn find_system(dirs: &Dirs, files: &Files) -> Option<Self> {
         let mut system = dirs.clone();
-        let run = dirs.run.as_ref().filter(|run| run.origin == crate::dirs::Origin::Given);
+        let run = dirs.run.as_ref().filter(|run| run.origin == crate::os::dirs::Origin::Given);
         if run.is_some() {
             return None;
         }
-        system.run = Some(crate::dirs::Dir {
-            path: crate::dirs::SYSTEM_RUN.into(),
-            origin: crate::dirs::Origin::Default,
+        system.run = Some(crate::os::dirs::Dir {
+            path: crate::os::dirs::SYSTEM_RUN.into(),
+            origin: crate::os::dirs::Origin::Default,
         });
         Self::find(&system, files, false)
     }
@@ -141,7 +141,7 @@ impl Shared {
             match self.files.lock_at_path(&lock, deadline, PAUSES).map_err(Error::io("lock", &lock.path))? {
                 Wait::Held => {}
                 Wait::TimedOut => {
-                    let holder = crate::lock::holder_of_file(&lock);
+                    let holder = crate::os::lock::holder_of_file(&lock);
                     return Err(Error::Locked { path: lock.path.clone(), holder, waited: Duration::ZERO });
                 }
                 Wait::Replaced => continue,

@@ -9,8 +9,8 @@ use super::region::Region;
 use super::source::Source;
 use super::value::Value;
 use super::view;
-use crate::package::Package;
-use crate::text::{ParseOptions, parse};
+use crate::format::uci::{ParseOptions, parse};
+use crate::model::package::Package;
 
 fn document(text: &str) -> Package {
     parse(b"p", Arc::new(text.as_bytes().to_vec()), &ParseOptions::default()).expect("good text").package
@@ -110,7 +110,7 @@ fn change(
     let bytes = |text: &str| text.as_bytes().to_vec();
     let delta =
         crate::Delta { kind, section: bytes(section), option: option.map(bytes), value: value.map(bytes) };
-    document.apply(&delta, crate::text::Dialect::Cms).expect("allowed");
+    document.apply(&delta, crate::format::uci::Dialect::Cms).expect("allowed");
 }
 
 #[test]
@@ -281,8 +281,10 @@ fn how_long_publishing_takes() {
             let value = format!("new {commit}");
             // Each commit begins with a document of its own; only what it touched is published.
             change(&mut package, crate::DeltaKind::Set, &section, Some("option03"), Some(&value));
-            let one =
-                crate::package::Touched::Options(vec![(section.into_bytes(), Some(b"option03".to_vec()))]);
+            let one = crate::model::package::Touched::Options(vec![(
+                section.into_bytes(),
+                Some(b"option03".to_vec()),
+            )]);
             let start = std::time::Instant::now();
             assert_eq!(map.publish(&package, &one, Seq(commit + 2)).expect("can be held"), Outcome::Done);
             times.push(start.elapsed());

@@ -14,7 +14,7 @@ use rustix::net::{
 
 use super::{Verdict, concerns, message, verifier};
 use crate::log::Record;
-use crate::roster::{Roster, Subscriber, socket_of};
+use crate::presence::{Roster, Subscriber, socket_of};
 
 /// One who is asked.
 struct Asked {

@@ -38,13 +38,13 @@ use std::time::Duration;
 pub(crate) use inquiry::Hanging;
 pub use verifier::Verifier;
 
-use crate::commit::Part;
+use crate::commit::engine::{Place, Store};
+use crate::commit::log_session::Why;
+use crate::commit::write::Part;
 use crate::error::{Error, Result};
-use crate::ledger::Why;
 use crate::log::{self, Digest, KeyChange, PackageChange, Record};
 use crate::map::{Map, Shared};
-use crate::roster::{Role, Roster, Subscriber};
-use crate::store::{Place, Store};
+use crate::presence::{Role, Roster, Subscriber};
 use crate::watch::{Event, Pattern};
 
 /// How long a commit waits for its verifiers unless it is told otherwise.
@@ -97,7 +97,7 @@ pub(crate) fn check_may_commit() -> Result<()> {
 
 /// Reports whether this program runs for a verifier, and who waits for that is still there.
 fn runs_for_verifier() -> bool {
-    let pid = crate::environment::variable(VERIFYING).and_then(|pid| pid.to_str()?.parse::<u32>().ok());
+    let pid = crate::os::environment::variable(VERIFYING).and_then(|pid| pid.to_str()?.parse::<u32>().ok());
     pid.is_some_and(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
 }
 

@@ -19,12 +19,12 @@ use rustix::net::{
 
 use super::questions::Questions;
 use super::{ASKED, message};
+use crate::commit::engine::Store;
+use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::log::Record;
-use crate::missing::Missing;
-use crate::roster::{Note, Role, Roster, socket_of};
-use crate::store::Store;
+use crate::presence::{Note, Role, Roster, socket_of};
 use crate::watch::{Event, Pattern};
 
 /// How many may wait to ask. Beyond that they are refused at once.

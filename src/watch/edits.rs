@@ -139,7 +139,7 @@ fn differs(live: &Live, tail: &Mutex<Tail>, name: &str) -> bool {
     let before = lock(tail).newest(name);
     let text = match live.store().read_settled(&place) {
         Ok((text, _)) => Some(Digest::of(&text)),
-        Err(_) if crate::ledger::is_gone(&place.path) => None,
+        Err(_) if crate::commit::log_session::is_gone(&place.path) => None,
         Err(_) => return false,
     };
     let mut tail = lock(tail);

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::roster::{Note, Role};
-use crate::store::Store;
+use crate::commit::engine::Store;
+use crate::presence::{Note, Role};
 
 /// See the module documentation.
 #[derive(Debug, Default)]

@@ -23,7 +23,7 @@ enum Part {
 impl Part {
     fn parse(text: &str) -> Result<Self> {
         if !text.contains(['*', '?', '[']) {
-            return match crate::name::is_package(text.as_bytes()) && !text.contains(['/', '@']) {
+            return match crate::model::name::is_package(text.as_bytes()) && !text.contains(['/', '@']) {
                 true => Ok(Self::Exact(text.into())),
                 false => Err(Error::invalid(
                     text.as_bytes(),

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::{Newest, Segment, Writer};
 use crate::error::{Error, Result};
-use crate::files::OpenFile;
 use crate::log::record::{Digest, Kind, PackageChange, Record};
 use crate::log::segment::{self, HEAD, Head};
 use crate::log::{Log, keys, size_of};
+use crate::os::files::OpenFile;
 
 impl Log {
     /// Returns how much room the texts take.

@@ -10,7 +10,7 @@ use super::super::hash::of_part;
 use super::super::index::BLOCK;
 use super::super::mapping::part_number;
 use super::{Entry, NoRoom, Publication, Step, is_same};
-use crate::package::{Section, Value};
+use crate::model::package::{Section, Value};
 
 /// An option to be written and its rank in its section.
 type Ranked<'a> = (encode::Written<Value<'a>>, u32);

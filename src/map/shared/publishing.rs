@@ -4,12 +4,12 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 use super::{Shared, map_file};
-use crate::access::Access;
 use crate::error::{Damage, Error, Result};
-use crate::files::{OpenFile, PAUSES, Wait};
 use crate::map::control::Control;
 use crate::map::format::{Seq, low};
 use crate::map::kept::{MAPS, OpenMap, Standing};
+use crate::os::access::Access;
+use crate::os::files::{OpenFile, PAUSES, Wait};
 
 /// The right to publish; it ends when this is dropped.
 #[derive(Debug)]

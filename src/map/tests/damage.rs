@@ -14,7 +14,7 @@ use super::super::index::SlotId;
 use super::super::mapping::Unusable;
 use super::*;
 use crate::DeltaKind::{Add, Delete, Set};
-use crate::package::Touched;
+use crate::model::package::Touched;
 
 /// A small map with every kind of block: lists, a split section, anonymous and deleted ones, several versions.
 pub fn rich() -> Map {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::DeltaKind;
-use crate::package::Touched;
+use crate::model::package::Touched;
 
 const SECTIONS: usize = 4;
 const OPTIONS: usize = 140;
@@ -79,7 +79,7 @@ fn apply_change(document: &mut Package, change: &(DeltaKind, usize, Option<usize
         Some(value.as_bytes()),
     );
     // What does not apply changes nothing.
-    let _ = document.apply(&delta, crate::text::Dialect::Cms);
+    let _ = document.apply(&delta, crate::format::uci::Dialect::Cms);
 }
 
 /// All that is shown, and by each key that could be there whether it is.
@@ -104,7 +104,7 @@ fn everything(map: &Map, seq: Option<Seq>) -> Vec<String> {
 }
 
 fn print(document: &Package) -> String {
-    String::from_utf8(crate::text::print(document, false)).expect("text")
+    String::from_utf8(crate::format::uci::print(document, false)).expect("text")
 }
 
 fn same(got: &[String], expected: &[String], when: &str) {

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::DeltaKind::{Add, AddList, Delete, Rename, Reorder, Set};
-use crate::package::Touched;
-use crate::text::Dialect;
+use crate::format::uci::Dialect;
+use crate::model::package::Touched;
 
 /// Numbers that look random; the same in every run.
 struct Numbers(u64);
@@ -78,6 +78,6 @@ fn any_commits_leave_a_sound_map_that_shows_the_text_and_every_state_before() {
 
 /// Writes a document and reads it again, so that changes to it count anew.
 fn reread(document: &Package) -> Package {
-    let text = crate::text::render(document, &ParseOptions::default()).expect("can be written");
+    let text = crate::format::uci::render(document, &ParseOptions::default()).expect("can be written");
     parse(b"p", Arc::new(text), &ParseOptions::default()).expect("good text").package
 }

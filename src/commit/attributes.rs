@@ -1,0 +1,125 @@
+//! Owner, group and mode of packages, so that one that was deleted comes back with them.
+//!
+//! They are kept beside the log, in `attributes`: a line `MODE UID GID PACKAGE` for each package, as its file was when
+//! it was last committed or looked at. Only who holds the log's lock writes the file. Without it nothing is lost but
+//! these: a package then comes back readable by its owner alone.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::commit::engine::Store;
+use crate::os::files::OpenFile;
+
+/// Owner, group and mode of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+}
+
+impl Attributes {
+    fn of(found: &Metadata) -> Self {
+        Self { mode: found.mode() & 0o7777, uid: found.uid(), gid: found.gid() }
+    }
+}
+
+/// Which file was read: device, inode, and when it was changed.
+type Version = (u64, u64, i64, i64);
+
+/// What was last read of the file, so that it need not be read for each commit.
+#[derive(Debug, Default)]
+pub(crate) struct KeptAttributes(Mutex<Option<(Version, BTreeMap<String, Attributes>)>>);
+
+fn read(text: &str) -> BTreeMap<String, Attributes> {
+    let line = |line: &str| {
+        let mut words = line.splitn(4, ' ');
+        let mode = u32::from_str_radix(words.next()?, 8).ok().filter(|mode| *mode <= 0o7777)?;
+        let (uid, gid) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some((words.next()?.to_owned(), Attributes { mode, uid, gid }))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+impl Store {
+    fn attributes_path(&self) -> Option<PathBuf> {
+        self.log().map(|log| log.dir().join("attributes"))
+    }
+
+    fn kept_attributes<R>(&self, look: impl FnOnce(&BTreeMap<String, Attributes>) -> R) -> Option<R> {
+        let path = self.attributes_path()?;
+        let version = |path: &Path| {
+            let found = std::fs::symlink_metadata(path).ok().filter(Metadata::is_file)?;
+            Some((found.dev(), found.ino(), found.ctime(), found.ctime_nsec()))
+        };
+        let now = version(&path)?;
+        let mut kept = self.attributes.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_ref().is_none_or(|(version, _)| *version != now) {
+            let files = &self.options.files;
+            let text = files.open(&path).and_then(|open| files.read(&open)).ok()?;
+            *kept = Some((now, read(&String::from_utf8_lossy(&text))));
+        }
+        kept.as_ref().map(|(_, attributes)| look(attributes))
+    }
+
+    /// Keeps the attributes of packages. For who holds the log's lock; where it fails nothing else does.
+    pub(crate) fn keep_attributes(&self, found: &[(String, Metadata)]) {
+        let Some(path) = self.attributes_path() else { return };
+        let new = |kept: Option<&Attributes>, found: &Metadata| kept != Some(&Attributes::of(found));
+        let differs = |kept: &BTreeMap<String, Attributes>| {
+            found.iter().any(|(name, found)| new(kept.get(name), found)).then(|| kept.clone())
+        };
+        let kept = self.kept_attributes(differs).unwrap_or_else(|| Some(BTreeMap::new()));
+        let Some(mut kept) = kept.filter(|_| !found.is_empty()) else { return };
+        kept.extend(found.iter().map(|(name, found)| (name.clone(), Attributes::of(found))));
+        let mut text = String::new();
+        for (name, Attributes { mode, uid, gid }) in &kept {
+            let _ = writeln!(text, "{mode:o} {uid} {gid} {name}");
+        }
+        let files = &self.options.files;
+        let Some(Ok(open)) = path.parent().map(|dir| files.create_unique(dir, "attributes")) else { return };
+        if files.write(&open, text.as_bytes()).and_then(|()| files.rename(&open.path, &path)).is_err() {
+            let _ = std::fs::remove_file(&open.path);
+        }
+    }
+
+    /// As [`Store::keep_attributes`], of packages that were committed just now.
+    pub(crate) fn keep_attributes_of(&self, states: &[crate::commit::publish::State<'_>]) {
+        let logged = states.iter().filter(|state| self.is_logged(state.place));
+        let found: Vec<_> = logged.map(|state| (state.place.name.clone(), state.metadata.clone())).collect();
+        self.keep_attributes(&found);
+    }
+
+    /// Gives a new file the attributes that the package at this path had before it was deleted, as far as that is known
+    /// and allowed.
+    pub(crate) fn give_attributes(&self, path: &Path, file: &OpenFile) {
+        let in_config = path.parent() == Some(self.dirs().config.path.as_path());
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| in_config) else {
+            return;
+        };
+        let Some(wanted) = self.kept_attributes(|kept| kept.get(name).copied()).flatten() else { return };
+        let owned = std::os::unix::fs::fchown(&file.file, Some(wanted.uid), Some(wanted.gid)).is_ok();
+        let grouped = owned || std::os::unix::fs::fchown(&file.file, None, Some(wanted.gid)).is_ok();
+        // Another group is not to get what was for that one.
+        let mode = if grouped { wanted.mode } else { wanted.mode & !0o070 };
+        let mode = if owned { mode } else { mode & 0o777 };
+        let _ = self.options.files.set_mode(file, mode);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_none_are_passed_over() {
+        let kept = read("644 0 0 network\n600 1 2 a b\n99999 0 0 x\nnonsense\n7 a b c\n");
+        assert_eq!(kept.get("network"), Some(&Attributes { mode: 0o644, uid: 0, gid: 0 }));
+        assert_eq!(kept.get("a b"), Some(&Attributes { mode: 0o600, uid: 1, gid: 2 }));
+        assert_eq!(kept.len(), 2);
+    }
+}

@@ -1,0 +1,193 @@
+//! Bases of staged changes on their way: noted when changes are staged, compared when they are committed.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::commit::conflict::show;
+use crate::commit::engine::{Place, Replay, Store};
+use crate::commit::log_session::Ledger;
+use crate::error::shown;
+use crate::error::{Error, Result};
+use crate::format::uci::Dialect;
+use crate::log::Record;
+use crate::model::change::{Delta, DeltaLine, read_lines};
+use crate::model::package::Package;
+use crate::os::access::Access;
+use crate::os::clock;
+use crate::os::file_name;
+use crate::staging::base::file::{hash_of, hashes, read, write_line};
+use crate::staging::base::{Base, Disagreement, disagreements, needed};
+use crate::staging::delta_file::Staging;
+
+impl Staging<'_> {
+    fn base_path(&self) -> PathBuf {
+        self.dir.join(file_name::hidden(self.package.as_ref(), ".base"))
+    }
+
+    /// Reads the base file. A missing one is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if it cannot be read: then nobody can say whether others are in the way.
+    pub fn base_text(&self) -> Result<Vec<u8>> {
+        let path = self.base_path();
+        match self.files.read_at_path(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            text => text.map_err(Error::io("read", path)),
+        }
+    }
+
+    /// Replaces the base file, under the lock of the delta file. Whoever has the old one open does not see the new.
+    pub fn write_bases(&self, text: &[u8], access: Access) -> Result<()> {
+        let path = self.base_path();
+        let draft = self.dir.join(file_name::hidden(self.package.as_ref(), ".base.new"));
+        let write = || -> io::Result<()> {
+            // One that a crash has left.
+            match self.files.remove(&draft) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let new = self.files.open_or_create(&draft, 0o600)?;
+            access.give(&self.files, &new)?;
+            self.files.write(&new, text)?;
+            self.files.rename(&draft, &path)
+        };
+        write().map_err(Error::io("note what is committed in", path))
+    }
+
+    /// Takes the bases out of the base file whose lines are not in the delta file any more. Those that are left
+    /// count for nothing, so it does no harm if this fails.
+    pub fn cut_bases(&self, staged: &[u8]) {
+        if staged.is_empty() {
+            let _ = self.files.remove(&self.base_path());
+            return;
+        }
+        let Ok(text) = self.base_text() else { return };
+        let (_, kept) = read(&text, &hashes(&read_lines(staged), self.package));
+        if kept != text {
+            let access = Access::to_staged(std::fs::metadata(self.target).ok().as_ref());
+            let _ = self.write_bases(&kept, access);
+        }
+    }
+}
+
+/// The changes of a package among the lines of its delta file.
+fn changes_of(lines: &[DeltaLine], place: &Place) -> Vec<Delta> {
+    let of_package = lines.iter().filter_map(|line| line.delta.as_ref());
+    of_package.filter(|(of, _)| of == place.name.as_bytes()).map(|(_, delta)| delta.clone()).collect()
+}
+
+impl Store {
+    /// Returns what the base file is to hold once changes are staged behind those there are; `None` if it stays as
+    /// it is. Stock uci's changes have no bases.
+    pub(crate) fn bases_to_write(
+        &self,
+        place: &Place,
+        new: &[Delta],
+        staged: &[u8],
+        text: &[u8],
+    ) -> Result<Option<Vec<u8>>> {
+        if self.options.dialect == Dialect::Uci {
+            return Ok(None);
+        }
+        let lines = read_lines(staged);
+        let (known, mut kept) = read(text, &hashes(&lines, &place.name));
+        let committed = self.load_committed_or_new(place.clone())?.package;
+        let needed = needed(&changes_of(&lines, place), &known, new, &committed);
+        if needed.is_empty() && kept == text {
+            return Ok(None);
+        }
+        let (revision, uid) = (self.revision().unwrap_or(0), rustix::process::getuid().as_raw());
+        for (index, key, was) in needed {
+            write_line(hash_of(&new[index], &place.name), &key, &Base { was, revision, uid }, &mut kept);
+        }
+        Ok(Some(kept))
+    }
+
+    /// Refuses staged changes of keys that others have changed since they were staged. `committed` is the package as
+    /// it is, `result` the same with the staged changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] with what each was, is and is to become, and by whom.
+    pub(crate) fn check_bases(
+        &self,
+        ledger: Option<&Ledger<'_>>,
+        place: &Place,
+        (staged, bases): (&[u8], &[u8]),
+        committed: &Package,
+        result: &Package,
+    ) -> Result<()> {
+        if bases.is_empty() || self.options.dialect == Dialect::Uci {
+            return Ok(());
+        }
+        let lines = read_lines(staged);
+        let (bases, _) = read(bases, &hashes(&lines, &place.name));
+        let found = disagreements(&changes_of(&lines, place), &bases, committed, result);
+        let Some((first, others)) = found.split_first() else { return Ok(()) };
+        let mut why = self.explain_disagreement(ledger, place, first);
+        for other in others {
+            let key = key_of(place, other);
+            why.push_str(&format!("; {key}: {}", self.explain_disagreement(ledger, place, other)));
+        }
+        Err(Error::Conflict { key: key_of(place, first), why })
+    }
+
+    /// Says whether what is staged for a package could be committed, as far as others' changes of the same keys go.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`].
+    pub fn check_staged(&self, place: &Place) -> Result<()> {
+        let staging = self.staging(place, &self.dirs().save.path);
+        let (text, lines) = staging.lines()?;
+        let committed = self.load_committed_or_new(place.clone())?.package;
+        let mut result = committed.clone();
+        let mut replay = Replay::new(self.options.dialect);
+        for delta in changes_of(&lines, place) {
+            // What cannot be applied is told elsewhere.
+            let _ = replay.apply(&mut result, &delta);
+        }
+        self.check_bases(None, place, (&text, &staging.base_text()?), &committed, &result)
+    }
+
+    fn explain_disagreement(
+        &self,
+        ledger: Option<&Ledger<'_>>,
+        place: &Place,
+        found: &Disagreement,
+    ) -> String {
+        let (section, option) = (&found.key.0, found.key.1.as_deref());
+        let waiting = ledger.and_then(|ledger| ledger.waiting_change(&place.name, section, option)).cloned();
+        let by = waiting.or_else(|| {
+            let logged = self.last_change(found.revision, &place.name, section, option);
+            logged.ok().flatten()
+        });
+        let by = by.map_or_else(|| "the log does not say by whom".to_owned(), |by| author(&by));
+        let staged = found.staged.as_ref().map_or_else(|| "its removal".to_owned(), |to| show(Some(to)));
+        format!(
+            "{staged} is staged by user {}, where it was {}; it is {} now ({by})",
+            found.uid,
+            show(found.base.as_ref()),
+            show(found.is.as_ref()),
+        )
+    }
+}
+
+/// Says who made a transaction. One that is not in the log yet has no number.
+fn author(record: &Record) -> String {
+    let number = match record.sequence {
+        0 => String::new(),
+        sequence => format!("transaction {sequence}, "),
+    };
+    let time = if record.time == 0 { String::new() } else { format!(", {}", clock::show(record.time)) };
+    format!("{number}user {} through {}{time}", record.uid, shown::text(&record.source))
+}
+
+fn key_of(place: &Place, found: &Disagreement) -> String {
+    let section = crate::model::name::show(&found.key.0);
+    match &found.key.1 {
+        Some(option) => format!("{}.{section}.{}", place.name, crate::model::name::show(option)),
+        None => format!("{}.{section}", place.name),
+    }
+}

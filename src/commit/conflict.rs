@@ -1,0 +1,119 @@
+//! Whether what a transaction goes by was changed by another one meanwhile.
+//!
+//! A transaction works on the packages as it first saw them. At its commit they may be others; what counts then are
+//! the keys it has read or written. Appending to a list, removing from one, adding and moving sections go well with
+//! any change of others.
+
+use crate::commit::engine::Store;
+use crate::commit::plan::{Change, Known};
+use crate::error::shown;
+use crate::error::{Error, Result};
+use crate::log::Content;
+use crate::model::change::DeltaKind;
+use crate::model::package::Package;
+use crate::os::clock;
+
+/// A key of a package: a section's name, and an option's unless the section is meant.
+pub(crate) type Place = (Vec<u8>, Option<Vec<u8>>);
+
+impl Store {
+    /// Refuses a change if what it goes by is not so any more in `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] with what it was, what it is and who has changed it.
+    pub(crate) fn check_conflicts(&self, now: &Known, change: &Change) -> Result<()> {
+        if change.force || now.digest == change.known.digest {
+            return Ok(());
+        }
+        let (was, is) = (&change.known.package, &now.package);
+        for (section, option) in &change.reads {
+            let key = (section.clone(), option.clone());
+            if content(was, &key) != content(is, &key) {
+                return Err(self.conflict_of(change, &key, now, None));
+            }
+        }
+        for delta in &change.deltas {
+            let key = (delta.section.clone(), delta.option.clone());
+            let wanted = match delta.kind {
+                DeltaKind::Set => delta.value.as_deref(),
+                DeltaKind::Delete | DeltaKind::Rename => None,
+                DeltaKind::Add | DeltaKind::Reorder | DeltaKind::AddList | DeltaKind::DelList => continue,
+            };
+            if delta.option.is_none() && delta.kind == DeltaKind::Delete {
+                // Nobody is to lose an option that this transaction did not know of.
+                if let Some(option) = first_difference(was, is, &delta.section) {
+                    return Err(self.conflict_of(change, &(delta.section.clone(), option), now, None));
+                }
+                continue;
+            }
+            let (before, after) = (content(was, &key), content(is, &key));
+            let agreed = wanted.is_some_and(|wanted| after == Some(Content::String(wanted.to_vec())));
+            if before != after && !agreed {
+                return Err(self.conflict_of(change, &key, now, wanted));
+            }
+        }
+        Ok(())
+    }
+
+    fn conflict_of(&self, change: &Change, key: &Place, now: &Known, wanted: Option<&[u8]>) -> Error {
+        let package = &change.place.name;
+        let (was, is) = (content(&change.known.package, key), content(&now.package, key));
+        let by = self.last_change(0, package, &key.0, key.1.as_deref()).ok().flatten();
+        let by = by.map_or_else(String::new, |by| {
+            format!(
+                " (transaction {} of user {} through {}, {})",
+                by.sequence,
+                by.uid,
+                shown::text(&by.source),
+                clock::show(by.time)
+            )
+        });
+        let wanted = wanted.map_or_else(String::new, |wanted| {
+            format!("; it was to become {}", show(Some(&Content::String(wanted.to_vec()))))
+        });
+        let mut name = crate::model::name::show(&[package.as_bytes(), b".", &key.0].concat());
+        if let Some(option) = &key.1 {
+            name = format!("{name}.{}", crate::model::name::show(option));
+        }
+        let why = format!(
+            "it was {} when the transaction looked, and is {} now{by}{wanted}",
+            show(was.as_ref()),
+            show(is.as_ref())
+        );
+        Error::Conflict { key: name, why }
+    }
+}
+
+/// Returns what a package has at a place.
+pub(crate) fn content(package: &Package, (section, option): &Place) -> Option<Content> {
+    let section = package.section(section)?;
+    match option {
+        None => Some(Content::String(section.section_type().to_vec())),
+        Some(option) => section.get(option).map(Content::of),
+    }
+}
+
+/// Returns the first option in which two states of a section differ; within, `None` stands for the section itself.
+fn first_difference(was: &Package, is: &Package, section: &[u8]) -> Option<Option<Vec<u8>>> {
+    let (was, is) = match (was.section(section), is.section(section)) {
+        (Some(was), Some(is)) => (was, is),
+        (None, None) => return None,
+        _ => return Some(None),
+    };
+    let names = is.options().chain(was.options()).map(|option| option.name());
+    let mut differing = names.filter(|name| was.get(name) != is.get(name));
+    differing.next().map(|name| Some(name.to_vec()))
+}
+
+/// Shows what is at a place.
+pub(crate) fn show(content: Option<&Content>) -> String {
+    match content {
+        None => "not there".to_owned(),
+        Some(Content::String(string)) => shown::quoted(string),
+        Some(Content::List(items)) => {
+            let items: Vec<String> = items.iter().map(shown::quoted).collect();
+            format!("({})", items.join(" "))
+        }
+    }
+}

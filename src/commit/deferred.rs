@@ -1,0 +1,404 @@
+//! Commits whose texts are put in place later: [`Durability::Log`].
+//!
+//! The record in the log is durable, and the maps show it; that makes the commit. The file of the package stays as it
+//! was, and the store keeps what it is to hold. It is put there by recovery, as after a crash (see `ledger`): after
+//! a while by this store, or before that by whoever takes the log's lock for anything else, in any process. So
+//! nobody who goes by the text finds one that is older than the log, but for those who only look at the file. Whoever
+//! commits in the same way goes on from what the log says instead.
+//!
+//! Someone may save the file meanwhile, with an editor or with a program that knows nothing of logs. Recovery then
+//! brings both together (see `reconcile`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crate::commit::draft::Reading;
+use crate::commit::engine::{Place, Store};
+use crate::commit::group::{Joint, Request, transactions};
+use crate::commit::log_session::Ledger;
+use crate::commit::parked::is_mounted_on;
+use crate::commit::plan::Known;
+use crate::commit::publish::{Edit, State};
+use crate::error::{Error, Result};
+use crate::live::Inner;
+use crate::log::{self, Behind, Digest, Log, Record};
+use crate::map::{Source, of_text};
+use crate::settings::durability::Durability;
+
+/// The packages whose texts are not in place. It changes only while the log's lock is held.
+#[derive(Debug, Default)]
+pub(crate) struct Deferred(Mutex<HashMap<PathBuf, Late>>);
+
+/// A package whose text is not in place, or was put there just now.
+#[derive(Debug, Clone)]
+pub(crate) struct Late {
+    /// The file that is in place, and the text it holds.
+    file: Metadata,
+    in_place: Source,
+    /// What it is to hold.
+    now: Arc<Known>,
+}
+
+impl Deferred {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Late>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets all: the texts are in place.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn all(&self) -> Vec<(PathBuf, Late)> {
+        self.lock().iter().map(|(path, late)| (path.clone(), late.clone())).collect()
+    }
+
+    fn get(&self, path: &Path) -> Option<Late> {
+        self.lock().get(path).cloned()
+    }
+}
+
+impl Store {
+    /// Reports whether there are texts that this store is to put in place later.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.deferred.lock().is_empty()
+    }
+
+    /// Reports whether this store is to put the text of a package in place later.
+    pub(crate) fn is_left_behind(&self, path: &Path) -> bool {
+        self.deferred.get(path).is_some()
+    }
+
+    /// Puts the texts in place that are behind the log.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`]. The transactions are made nevertheless, and their texts follow later.
+    pub fn flush(&self) -> Result<()> {
+        if !self.is_behind() {
+            return Ok(());
+        }
+        if self.deferred.all().iter().any(|(path, _)| self.is_log_lost(path)) {
+            // Whoever has the lock of the log that is there now waits for this.
+            self.log().into_iter().for_each(Log::leave_replaced);
+            self.save_unlogged(&[])?;
+        }
+        self.ledger().map(|_| ())
+    }
+
+    /// Returns what is known of a package if its file is the one that was read.
+    fn still(&self, place: &Place, late: Late) -> Result<Option<Late>> {
+        let found = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
+        if !late.in_place.is(&found) {
+            return Ok(None);
+        }
+        if late.in_place.is_settled() {
+            return Ok(Some(late));
+        }
+        // It may have been written again within the same tick of the clock.
+        let (text, file) = self.read_settled(place)?;
+        let in_place = Source::of(&file, &text, of_text(&text));
+        let same = (in_place.hash, in_place.len) == (late.in_place.hash, late.in_place.len);
+        Ok(same.then_some(Late { file, in_place, ..late }))
+    }
+
+    /// Puts the texts in place that were to follow later and that the log knows nothing of: its directory was replaced.
+    /// They are noted there as changes by hand are. `logged` are packages of which it does know. Returns whether there
+    /// were any.
+    pub(crate) fn save_unlogged(&self, logged: &[&str]) -> Result<bool> {
+        let mut saved = false;
+        let unread = self.log().map(Log::take_unread).unwrap_or_default();
+        for (path, late) in self.deferred.all() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if logged.contains(&&*name) {
+                continue;
+            }
+            let place = Place { path, ..self.config_place(&name) };
+            let late = self.gone_on(&place, late, &unread)?;
+            let _lock = self.take_lock(&place.path)?;
+            let old = self.old_file(&place.path);
+            // Mostly another has put it in place: the file is not the one that was read any more.
+            let is_known =
+                (late.in_place.hash, late.in_place.len) == (late.now.digest.hash, late.now.digest.len);
+            let Some(late) = self.still(&place, late).ok().flatten().filter(|_| !is_known) else {
+                if self.is_log_lost(&place.path) {
+                    self.unmark_lost(&place.path);
+                }
+                continue;
+            };
+            let mut draft = self.draft(&place.path, late.now.text(), Some(old?))?;
+            if self.put(&mut draft)? {
+                self.settle(&place.path, &draft)?;
+                if self.update_displaced(&draft, late.now.text()) {
+                    self.await_heirs(&draft);
+                }
+                self.unmark_lost(&place.path);
+                self.deferred.lock().remove(&place.path);
+                saved = true;
+            }
+        }
+        Ok(saved)
+    }
+
+    /// Goes on from a state with what others have committed to the same package since.
+    fn gone_on(&self, place: &Place, late: Late, unread: &[Record]) -> Result<Late> {
+        let (mut text, mut digest) = (None, late.now.digest);
+        for change in unread.iter().filter_map(|record| record.package(&place.name)) {
+            let before = text.as_deref().unwrap_or_else(|| late.now.text().as_slice());
+            if change.before == Some(digest)
+                && let Some(after) = log::apply(before, &change.hunks)
+            {
+                (text, digest) = (Some(after), change.after);
+            }
+        }
+        match text {
+            Some(text) => Ok(Late { now: self.learn(place, text)?, ..late }),
+            None => Ok(late),
+        }
+    }
+
+    /// Commits transactions and leaves their texts for later. Returns whether that could be done; if not, nothing has
+    /// happened.
+    pub(crate) fn commit_later(&self, ledger: &mut Ledger<'_>, requests: &[Arc<Request>]) -> Result<bool> {
+        let changes = || requests.iter().flat_map(|request| &request.changes);
+        let settings = self.settings();
+        let can_wait =
+            |place: &Place| self.is_logged(place) && settings.durability_of(&place.name) != Durability::Full;
+        // Who verifies a transaction has time to write its text as well.
+        let confirmed = requests.iter().any(|request| request.why.confirm.is_some());
+        let some_log = changes().any(|change| settings.durability_of(&change.place.name) == Durability::Log);
+        if confirmed
+            || !some_log
+            || !changes().all(|change| can_wait(&change.place))
+            || self.options.private_maps
+            || self.has_verifiers()
+            || !ledger.is_kept()
+            || ledger.behind() == Behind::Now
+        {
+            return Ok(false);
+        }
+        let places: BTreeMap<&Path, &Place> =
+            changes().map(|change| (&*change.place.path, &change.place)).collect();
+        // In the order of their paths, so that two who commit never wait for each other.
+        let locks: Result<Vec<_>> = places.keys().map(|path| self.take_lock(path)).collect();
+        let locks = locks?;
+        let mut joints = BTreeMap::new();
+        let mut marks = Marks { store: self, files: Vec::new() };
+        for (path, place) in places {
+            match self.late(ledger, place, &mut marks) {
+                Ok(Some(joint)) => drop(joints.insert(path, joint)),
+                Err(error @ Error::Locked { .. }) => return Err(error),
+                // It concerns only those who work on this package, who are told when they commit alone.
+                Ok(None) | Err(_) => return Ok(false),
+            }
+        }
+        let accepted = self.accept(&mut joints, requests);
+        let sequences = ledger.commit_each(&transactions(&accepted))?;
+        ledger.ahead();
+        let joints: Vec<_> =
+            joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)).collect();
+        marks.keep(&joints);
+        self.remember(&joints);
+        let mut states: Vec<State<'_>> = Vec::with_capacity(joints.len());
+        for Joint { place, file, old, now, touched } in &joints {
+            let edit = Edit { old, new: now, touched };
+            states.push(State { in_place: Some(file.in_place), ..edit.state(place, file.file.clone()) });
+        }
+        let last = sequences.iter().flatten().last().copied();
+        let shown = self.publish(&states, last.map(|last| ledger.logged(last)));
+        drop(locks);
+        if shown.is_none() {
+            // Nobody can see it but by the texts. If that fails the next one does it: it is made all the same.
+            let _ = ledger.recover();
+        }
+        for ((request, _), sequence) in accepted.iter().zip(&sequences) {
+            request.answer(Ok(sequence.or(last)));
+        }
+        Ok(true)
+    }
+
+    /// Finds the state of a package that transactions go on from; `None` if the file has to be written first.
+    fn late<'g>(
+        &self,
+        ledger: &mut Ledger<'_>,
+        place: &'g Place,
+        marks: &mut Marks<'_>,
+    ) -> Result<Option<Joint<'g, Late>>> {
+        let newest = ledger.newest(&place.name);
+        let behind = newest.filter(|(_, is_behind)| *is_behind).map(|(digest, _)| digest);
+        if let Some(late) = self.deferred.get(&place.path)
+            && let Some(digest) = behind
+            && let Some(late) = self.still(place, late)?
+            // Another may have gone on from it.
+            && let Some(now) = self.follow(place, &late.now, digest)?
+        {
+            return Ok(Some(Joint::new(place, now.clone(), Late { now, ..late })));
+        }
+        // Another log may be ahead of the text, or this one for readers of another run directory.
+        let is_ours = if behind.is_some() {
+            self.is_published_here(place) && !ledger.is_older_than(place)
+        } else {
+            ledger.foreign_mark(&place.path).is_none()
+        };
+        if !is_ours {
+            return Ok(None);
+        }
+        let Some(Reading { text, old }) = self.read_current(&place.path)? else { return Ok(None) };
+        // Whether it can be put in place has to be known before it is acknowledged.
+        if is_mounted_on(&old.open) || self.is_parked(place) {
+            return Ok(None);
+        }
+        let file = old.open.file.metadata().map_err(Error::io("read", &place.path))?;
+        let in_place = Source::of(&file, &text, of_text(&text));
+        let now = match behind {
+            // Another has left it for later.
+            Some(digest) => match self.made_of(place, text, digest)? {
+                Some(known) => known,
+                None => return Ok(None),
+            },
+            None => {
+                let known = self.look(ledger, place, text)?;
+                // As long as the file is locked: whoever else works on it looks for the mark once it has the lock.
+                if !marks.make(place, ledger.sequence()) {
+                    return Ok(None);
+                }
+                known
+            }
+        };
+        Ok(Some(Joint::new(place, now.clone(), Late { file, in_place, now })))
+    }
+
+    /// Returns the state that the log's records lead to from another one; `None` if that is none of theirs.
+    pub(crate) fn follow(
+        &self,
+        place: &Place,
+        from: &Arc<Known>,
+        wanted: Digest,
+    ) -> Result<Option<Arc<Known>>> {
+        match from.digest == wanted {
+            true => Ok(Some(from.clone())),
+            false => self.made_of(place, from.text().to_vec(), wanted),
+        }
+    }
+
+    /// As [`Store::follow`], from a text.
+    pub(crate) fn made_of(&self, place: &Place, text: Vec<u8>, wanted: Digest) -> Result<Option<Arc<Known>>> {
+        let Some(log) = self.log() else { return Ok(None) };
+        let Some(text) = log.text_from(&place.name, text, wanted)? else { return Ok(None) };
+        match self.find_known(place, &text) {
+            Some(known) => Ok(Some(known)),
+            None => self.learn(place, text).map(Some),
+        }
+    }
+
+    /// Notes what is to be put in place.
+    fn remember(&self, joints: &[Joint<'_, Late>]) {
+        let mut packages = self.deferred.lock();
+        for joint in joints {
+            self.now_known(joint.place, &joint.now);
+            let late = Late { now: joint.now.clone(), ..joint.file.clone() };
+            packages.insert(joint.place.path.clone(), late);
+        }
+    }
+}
+
+/// The marks that a commit has made, which go again if it leaves no text behind.
+struct Marks<'s> {
+    store: &'s Store,
+    files: Vec<PathBuf>,
+}
+
+impl Marks<'_> {
+    fn make(&mut self, place: &Place, since: u64) -> bool {
+        let is_made = self.store.mark_behind(place, since);
+        self.files.extend(is_made.then(|| place.path.clone()));
+        is_made
+    }
+
+    /// Keeps the marks of packages that were changed.
+    fn keep(&mut self, changed: &[Joint<'_, Late>]) {
+        self.files.retain(|file| !changed.iter().any(|joint| joint.place.path == *file));
+    }
+}
+
+impl Drop for Marks<'_> {
+    fn drop(&mut self) {
+        if let Some(log) = self.store.log() {
+            self.files.iter().for_each(|file| self.store.unmark(log, file));
+        }
+    }
+}
+
+/// Sees to it that texts do not stay behind: a thread, from the first commit that leaves one on. It ends with the
+/// store.
+#[derive(Debug, Default)]
+pub(crate) struct Clerk {
+    duty: Mutex<Duty>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Duty {
+    /// The process that the thread is of: it does not come along in a fork.
+    process: Option<u32>,
+    due: Option<Instant>,
+    closed: bool,
+}
+
+impl Clerk {
+    fn lock(&self) -> MutexGuard<'_, Duty> {
+        self.duty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has texts put in place after a while, unless that is under way.
+    pub fn call(self: &Arc<Self>, inner: &Arc<Inner>, delay: Duration) {
+        let mut duty = self.lock();
+        let process = std::process::id();
+        if duty.process != Some(process) {
+            let (clerk, inner) = (self.clone(), Arc::downgrade(inner));
+            let run = move || clerk.serve(&inner, delay);
+            // Without a thread the next commit, or the end of the store, sees to it.
+            let thread = std::thread::Builder::new().name("cms-texts".into()).spawn(run);
+            duty.process = thread.is_ok().then_some(process);
+        }
+        if duty.due.is_none() {
+            duty.due = Some(Instant::now() + delay);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Ends the thread.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// What the thread does.
+    fn serve(&self, inner: &Weak<Inner>, delay: Duration) {
+        let mut duty = self.lock();
+        while !duty.closed {
+            let now = Instant::now();
+            match duty.due {
+                None => duty = self.changed.wait(duty).unwrap_or_else(PoisonError::into_inner),
+                Some(due) if due > now => {
+                    let waited = self.changed.wait_timeout(duty, due - now);
+                    duty = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                Some(_) => {
+                    duty.due = None;
+                    drop(duty);
+                    let Some(inner) = inner.upgrade() else { return };
+                    let failed = inner.store.flush().is_err();
+                    drop(inner);
+                    duty = self.lock();
+                    if failed {
+                        duty.due = Some(Instant::now() + delay);
+                    }
+                }
+            }
+        }
+    }
+}

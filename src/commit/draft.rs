@@ -1,0 +1,402 @@
+//! The file part of a commit: reading a package file under its locks, and putting another in its place.
+//!
+//! The new text is written to a temporary file beside the old one, with its owner, group and mode, and synced.
+//! Then the two are swapped. If what comes out is not the file that was read, an editor has saved in between: they
+//! are swapped back, so that what it has written is not lost.
+
+use std::fs::Metadata;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::beside::Beside;
+use crate::commit::engine::{Place, Store};
+use crate::error::{Error, Result};
+use crate::os::files::{FileId, Identity, OpenFile, PAUSES, Wait};
+use crate::os::lock::{PackageLock, holder_of_file};
+use crate::settings::durability::Durability;
+
+/// A package file that is locked, and was read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub old: OldFile,
+    pub text: Vec<u8>,
+}
+
+/// A package file that is to be replaced. It stays locked until it is: so a stock uci waits which has opened it, and
+/// nobody leaves its text behind a log meanwhile.
+#[derive(Debug)]
+pub(crate) struct OldFile {
+    pub open: OpenFile,
+    pub identity: Identity,
+}
+
+/// A temporary file, to be put in place of another. It goes when it is dropped before that.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub new: OpenFile,
+    /// The file whose place it is to take, symbolic links followed.
+    pub(crate) real: PathBuf,
+    /// What is expected there; `None`: nothing.
+    pub(crate) old: Option<OldFile>,
+    placed: bool,
+    /// Whether its place is to survive a power cut; what it holds does in any case.
+    pub(crate) durable: bool,
+    /// Whether nothing is to take the place: then the temporary file is where the one that goes is moved to.
+    removes: bool,
+    /// Whether another file has taken the place already.
+    is_outdated: bool,
+}
+
+impl Draft {
+    /// Returns the identity of the file whose place it is to take.
+    pub fn old(&self) -> Option<Identity> {
+        self.old.as_ref().map(|old| old.identity)
+    }
+
+    /// Returns the file in place once this one was put there, for who is to replace it again.
+    pub fn placed(&self) -> Result<OldFile> {
+        let open = self.new.another().map_err(Error::io("read", &self.real))?;
+        Ok(OldFile { open, identity: Identity::of(&self.metadata()?) })
+    }
+
+    /// Reports whether it stands where it is to stand.
+    pub fn is_placed(&self) -> bool {
+        self.placed
+    }
+
+    /// Reports whether another file has taken the place since the text was read.
+    pub fn is_outdated(&self) -> bool {
+        self.is_outdated
+    }
+
+    /// Reports whether it takes a file away, and puts nothing in its place.
+    pub fn removes(&self) -> bool {
+        self.removes
+    }
+
+    /// Returns the attributes of the new file.
+    pub fn metadata(&self) -> Result<Metadata> {
+        self.new.file.metadata().map_err(Error::io("read", &self.real))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Once in place, the path is that of the file it displaced.
+        if !self.placed {
+            let _ = std::fs::remove_file(&self.new.path);
+        }
+    }
+}
+
+impl Store {
+    pub(crate) fn take_lock(&self, path: &Path) -> Result<PackageLock> {
+        // What is no link has its lock where its path says, however that leads there.
+        let real = match std::fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => std::fs::canonicalize(path).ok(),
+            _ => None,
+        };
+        let real = real.as_deref().unwrap_or(path);
+        let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = real.file_name().unwrap_or_default().to_string_lossy();
+        let run = self.dirs().run.as_ref().map(|run| run.path.as_path());
+        let (files, timeout) = (&self.options.files, self.patience());
+        PackageLock::take(files, run, dir, &name, timeout, &self.locks)
+    }
+
+    /// Opens, locks and reads the file at `path`; `None` if someone was writing to it.
+    pub(crate) fn read_current(&self, path: &Path) -> Result<Option<Reading>> {
+        let open = self.lock_current(path)?;
+        let identity =
+            || open.file.metadata().map(|found| Identity::of(&found)).map_err(Error::io("read", path));
+        let before = identity()?;
+        let text = self.options.files.read(&open).map_err(Error::io("read", path))?;
+        let same = identity()? == before;
+        Ok(same.then_some(Reading { old: OldFile { open, identity: before }, text }))
+    }
+
+    /// As [`Store::read_current`], of a file that need not be there: then what was read is `None`.
+    pub(crate) fn read_if_there(&self, path: &Path) -> Result<Option<Option<Reading>>> {
+        match self.read_current(path) {
+            Ok(reading) => Ok(reading.map(Some)),
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Some(None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens and locks the file that stands at `path`, once no other log is ahead of it.
+    fn lock_current(&self, path: &Path) -> Result<OpenFile> {
+        loop {
+            let open = self.lock_at(path)?;
+            if self.await_others(path, || self.options.files.unlock(&open))? {
+                return Ok(open);
+            }
+        }
+    }
+
+    /// Opens and locks the file that stands at `path` once the lock is held, whatever its text is behind.
+    fn lock_at(&self, path: &Path) -> Result<OpenFile> {
+        let files = &self.options.files;
+        let timeout = self.settings().lock_timeout;
+        let deadline = Instant::now() + timeout;
+        loop {
+            let open = files.open_package_to_write(path).map_err(Error::io("open", path))?;
+            match files.lock_at_path(&open, deadline, PAUSES).map_err(Error::io("lock", path))? {
+                Wait::Held => return Ok(open),
+                Wait::Replaced => {}
+                Wait::TimedOut => {
+                    let holder = holder_of_file(&open);
+                    return Err(Error::Locked { path: path.into(), holder, waited: timeout });
+                }
+            }
+        }
+    }
+
+    /// Locks a file that is to be replaced, whatever its text is behind.
+    pub(crate) fn old_file(&self, path: &Path) -> Result<OldFile> {
+        let open = self.lock_at(path)?;
+        let found = open.file.metadata().map_err(Error::io("read", path))?;
+        Ok(OldFile { open, identity: Identity::of(&found) })
+    }
+
+    /// Locks the file again that a draft is to replace, for itself or to be read by others as well.
+    pub(crate) fn lock_old_file(&self, draft: &Draft, exclusive: bool) -> Result<()> {
+        let Some(OldFile { open, .. }) = &draft.old else { return Ok(()) };
+        let (waited, path) = (self.options.lock_timeout, draft.real.clone());
+        match self.options.files.lock(open, exclusive, Instant::now() + waited) {
+            Ok(Wait::TimedOut) => Err(Error::Locked { path, holder: holder_of_file(open), waited }),
+            locked => locked.map(|_| ()).map_err(Error::io("lock", path)),
+        }
+    }
+
+    /// Writes what is to take the place of the file at `path`, whose identity was `old` when it was read.
+    pub(crate) fn draft(&self, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
+        let real = match &old {
+            Some(_) => std::fs::canonicalize(path).map_err(Error::io("find", path))?,
+            None => path.to_path_buf(),
+        };
+        let beside = Beside::list_at_rest(&real);
+        // Nobody else puts a file in place of this one now.
+        beside.leftovers.iter().for_each(|path| self.remove_leftover(path));
+        let dir = real.parent().unwrap_or(Path::new("."));
+        let stem = real.file_name().unwrap_or_default().to_string_lossy();
+        let new = self.create_locked(dir, &stem).map_err(Error::io("create a file beside", &real))?;
+        let durable = self.is_durable(path);
+        let is_outdated = beside.has_waited && old.as_ref().is_some_and(|old| !old.open.is_at_path());
+        let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
+        self.fill(&draft, text)?;
+        Ok(draft)
+    }
+
+    /// Prepares to take away the file at `path`. Of a symbolic link, that goes and not what it leads to.
+    pub(crate) fn removal(&self, path: &Path, old: OldFile) -> Result<Draft> {
+        let (real, dir) = (path.to_path_buf(), path.parent().unwrap_or(Path::new(".")));
+        let stem = real.file_name().unwrap_or_default().to_string_lossy();
+        let new = self.create_locked(dir, &stem).map_err(Error::io("create a file beside", &real))?;
+        let durable = self.is_durable(path);
+        Ok(Draft { new, real, old: Some(old), placed: false, durable, removes: true, is_outdated: false })
+    }
+
+    /// Moves away the file that a removal is about; `false` if the file there is not the one expected.
+    fn take_away(&self, draft: &Draft) -> Result<bool> {
+        let (files, aside, real) = (&self.options.files, &draft.new.path, &draft.real);
+        let is_old = |path: &Path| {
+            std::fs::metadata(path).is_ok_and(|found| Some(Identity::of(&found)) == draft.old())
+        };
+        if !is_old(real) {
+            return Ok(false);
+        }
+        files.rename(real, aside).map_err(Error::io("rename", real))?;
+        if is_old(aside) {
+            return Ok(true);
+        }
+        // Someone saved the file at the very last moment: it goes back, unless someone has saved it again.
+        match files.rename_new(aside, real) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(Error::io("rename", real)(error)),
+            _ => Ok(false),
+        }
+    }
+
+    /// Brings back the file that a removal has moved away. Returns whether it is there, durably.
+    pub(crate) fn bring_back(&self, draft: &Draft) -> bool {
+        let files = &self.options.files;
+        let dir = draft.real.parent().unwrap_or(Path::new("."));
+        files.rename_new(&draft.new.path, &draft.real).is_ok() && files.sync_dir(dir).is_ok()
+    }
+
+    /// As [`Store::draft`], but a temporary file that a crash has left is taken if it holds the text: the journal of
+    /// staged changes knows it.
+    pub(crate) fn draft_again(&self, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
+        let files = &self.options.files;
+        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        for leftover in Beside::list(&real).leftovers {
+            let Ok(new) = files.open_to_write(&leftover) else { continue };
+            let ours = matches!(files.lock(&new, true, Instant::now()), Ok(Wait::Held));
+            if ours && files.read(&new).is_ok_and(|found| found == text) {
+                // Whoever wrote it may have died before it had its attributes, or was durable.
+                let durable = self.is_durable(path);
+                let is_outdated = false;
+                let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
+                self.finish_draft(&draft)?;
+                return Ok(draft);
+            }
+        }
+        self.draft(path, text, old)
+    }
+
+    /// Reports whether the text of the package at a path is to survive a power cut.
+    fn is_durable(&self, path: &Path) -> bool {
+        let package = path.file_name().unwrap_or_default().to_string_lossy();
+        self.settings().durability_of(&package) != Durability::None
+    }
+
+    /// Creates a temporary file that is locked: until it is, another may take it for one that a crash has left.
+    fn create_locked(&self, dir: &Path, stem: &str) -> std::io::Result<OpenFile> {
+        let files = &self.options.files;
+        loop {
+            let new = files.create_unique(dir, stem)?;
+            if files.lock_at_path(&new, Instant::now(), PAUSES)? == Wait::Held {
+                return Ok(new);
+            }
+        }
+    }
+
+    /// Writes a temporary file and makes it durable.
+    fn fill(&self, draft: &Draft, text: &[u8]) -> Result<()> {
+        let (files, new) = (&self.options.files, &draft.new);
+        files.write(new, text).map_err(Error::io("write", &new.path))?;
+        self.finish_draft(draft)
+    }
+
+    /// Gives a temporary file the attributes of the file it is to replace, and makes it durable. That is done at
+    /// every level of [`Durability`]: a file system may keep a rename and lose what was written to the file, and then
+    /// the whole package would be gone, not only the last transactions.
+    fn finish_draft(&self, draft: &Draft) -> Result<()> {
+        let (files, new) = (&self.options.files, &draft.new);
+        if draft.old.is_some() {
+            let like = std::fs::metadata(&draft.real);
+            let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
+            files.copy_attributes(new, &like).map_err(Error::io("set the attributes of", &new.path))?;
+            self.warn_of_new_owner(&draft.real, std::os::unix::fs::MetadataExt::uid(&like));
+        } else {
+            self.give_attributes(&draft.real, new);
+        }
+        files.sync(new).map_err(Error::io("sync", &new.path))
+    }
+
+    /// Warns that a package changes its owner: what takes its place belongs to whoever commits, unless that is root.
+    fn warn_of_new_owner(&self, path: &Path, owner: u32) {
+        let user = rustix::process::geteuid().as_raw();
+        if user != owner && user != 0 {
+            let path = path.display();
+            self.warn(&format!(
+                "{path} belongs to user {user} from now on, and no longer to user {owner}: only root can leave it to others"
+            ));
+        }
+    }
+
+    /// Puts a temporary file in place; `false` if the file there is not the one expected.
+    pub(crate) fn put(&self, draft: &mut Draft) -> Result<bool> {
+        draft.placed = match draft.removes {
+            true => self.take_away(draft)?,
+            false => self.swap(&draft.new, &draft.real, draft.old())?,
+        };
+        Ok(draft.placed)
+    }
+
+    fn swap(&self, new: &OpenFile, real: &Path, old: Option<Identity>) -> Result<bool> {
+        let files = &self.options.files;
+        let Some(old) = old else {
+            return match files.rename_new(&new.path, real) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+                Err(error) => Err(Error::io("rename", real)(error)),
+            };
+        };
+        if Identity::at(real) != Some(old) {
+            return Ok(false);
+        }
+        match files.exchange(&new.path, real) {
+            Ok(true) => {}
+            Ok(false) => {
+                files.rename(&new.path, real).map_err(Error::io("rename", real))?;
+                return Ok(true);
+            }
+            // Someone has just removed the package.
+            Err(error) if error.kind() == ErrorKind::NotFound && new.is_at_path() => return Ok(false),
+            Err(error) => return Err(Error::io("rename", real)(error)),
+        }
+        if Identity::at(&new.path) == Some(old) {
+            return Ok(true);
+        }
+        // Someone saved the file at the very last moment: what we displaced goes back.
+        loop {
+            match files.exchange(&new.path, real) {
+                Ok(_) => {}
+                // What was displaced is gone, or the package is: the file that stands there decides.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Ok(FileId::at(real) == Some(new.id));
+                }
+                Err(error) => return Err(Error::io("rename", real)(error)),
+            }
+            if FileId::at(&new.path).is_none_or(|found| found == new.id) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Leaves a draft where it is, for recovery to find.
+    pub(crate) fn leave(draft: &mut Draft) {
+        draft.placed = true;
+    }
+
+    /// Makes a replacement durable, and removes the old file. The new one is in place whatever comes of it.
+    pub(crate) fn settle(&self, path: &Path, draft: &Draft) -> Result<()> {
+        let files = &self.options.files;
+        let dir = draft.real.parent().unwrap_or(Path::new("."));
+        let synced = if draft.durable { files.sync_dir(dir) } else { Ok(()) };
+        if draft.old.is_some() && draft.new.path.exists() {
+            // Left behind, it is removed by the next commit.
+            let _ = files.remove(&draft.new.path);
+        }
+        synced.map_err(|source| Error::NotDurable { path: path.into(), source })
+    }
+
+    /// Makes durable what another has put in place of a package file before it died, and removes what it has left.
+    /// For who has locked the file.
+    pub(crate) fn settle_for_another(&self, place: &Place) -> Result<()> {
+        let real = std::fs::canonicalize(&place.path).unwrap_or_else(|_| place.path.clone());
+        let dir = real.parent().unwrap_or(Path::new("."));
+        self.options.files.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        self.tidy_up([place])?;
+        Beside::list(&real).leftovers.iter().for_each(|path| self.remove_leftover(path));
+        Ok(())
+    }
+
+    /// Takes what is in the texts already out of the delta files of these packages, as a commit that a crash has
+    /// interrupted has left them. For who has their locks, before anything else is done with the packages: the
+    /// temporary files beside them tell what became of that commit, and go with the next draft.
+    pub(crate) fn tidy_up<'p>(&self, places: impl IntoIterator<Item = &'p Place>) -> Result<()> {
+        for place in places {
+            let staging = self.staging(place, &self.dirs().save.path);
+            if place.staged && staging.has_journal() {
+                staging.lock()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a temporary file that a crash has left; one that is locked is in use.
+    ///
+    /// For who has locked the package file itself, as everybody has who puts another in its place, whatever the
+    /// directory of its other locks is: between the two swaps of one who gives way to an editor, what the editor has
+    /// saved stands under such a name, and nobody locks it.
+    fn remove_leftover(&self, path: &Path) {
+        let files = &self.options.files;
+        let Ok(open) = files.open(path) else { return };
+        if matches!(files.lock(&open, true, Instant::now()), Ok(Wait::Held)) {
+            let _ = files.remove(path);
+        }
+    }
+}

@@ -1,0 +1,538 @@
+//! A store: the packages of a configuration directory and the changes staged for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Metadata;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::commit::deferred::Deferred;
+use crate::commit::group::Queue;
+use crate::commit::listing::{Found, names_package};
+use crate::commit::log_home::Logs;
+use crate::commit::plan::KnownStates;
+use crate::commit::warnings::{Warn, Warnings};
+use crate::error::not_found::Missing;
+use crate::error::{Code, Error, Result};
+use crate::format::uci::{Dialect, ParseError, ParseOptions, parse};
+use crate::log::Limits;
+use crate::map::Kept;
+use crate::model::change::{Delta, DeltaKind};
+use crate::model::name;
+use crate::model::package::Package;
+use crate::os::dirs::{DirOptions, Dirs};
+use crate::os::files::{FileId, Files, Identity, Wait};
+use crate::os::lock::Locks;
+use crate::settings::durability::Durability;
+use crate::settings::resolved::{Held, SNAPSHOTS_KEEP, Setting, TEXT_DELAY};
+use crate::staging::delta_file::Staging;
+use crate::staging::save_dir::SaveDir;
+
+/// How a store behaves, as far as its policy lets a program decide: see [`Store::settings`]. The default is the intended dialect, strict, and ten seconds for a lock.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The directories.
+    pub dirs: Dirs,
+    /// Which reading of the corner cases applies.
+    pub dialect: Dialect,
+    /// Refuse text with errors; otherwise what can be read is read.
+    pub strict: bool,
+    /// How long to wait for another writer. In a command that runs for a verifier ([`crate::VERIFYING`]) it is not
+    /// waited unless it is set: the writer waits for the verifier.
+    pub lock_timeout: Duration,
+    /// How long a commit waits for those who verify it: see [`crate::Live::verify`].
+    pub verify_timeout: Duration,
+    /// The file operations; a test can make them fail.
+    pub files: Files,
+    /// Called now and then while a long text is read, with the bytes read and the bytes in all; at the end
+    /// the two are equal.
+    pub progress: Option<fn(usize, usize)>,
+    /// Called with each warning, once for a store: what was passed over, and does not stop what was asked for.
+    pub warn: Option<Warn>,
+    /// How many bytes the map of a package may have. A commit that would need more is refused.
+    pub map_limit: Option<u64>,
+    /// Keep maps private to this process.
+    pub private_maps: bool,
+    /// How much of the log is kept.
+    pub log: Limits,
+    /// What a commit survives.
+    pub durability: Durability,
+    /// What commits to single packages survive, if not that.
+    pub package_durability: BTreeMap<String, Durability>,
+    /// For how long the text of a package may be older than the log, with [`Durability::Log`]. A store that is open
+    /// puts it in place then, on a thread that starts with the first such commit.
+    pub text_delay: Duration,
+    /// Read texts as they are, also where commits are made that are not in the file yet ([`Durability::Log`]).
+    pub stale: bool,
+    /// What stands guard over commits that are to be confirmed.
+    pub guards: crate::confirm::guard::Guards,
+    /// How many automatic snapshots are kept.
+    pub snapshots_keep: u64,
+    /// The settings above that count as given although they are at their default: see [`Store::settings`].
+    pub given: BTreeSet<Setting>,
+    /// How long the system has been running; a test can tell otherwise.
+    pub uptime: fn() -> crate::os::clock::Uptime,
+    /// What time it is; a test can tell otherwise.
+    pub time: fn() -> SystemTime,
+    /// What changes are made through, for the log.
+    pub source: String,
+    /// What the author of changes has to say, for the log.
+    pub message: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dirs: Dirs::choose(DirOptions::default()),
+            dialect: Dialect::Cms,
+            strict: true,
+            lock_timeout: crate::verify::default_patience(),
+            verify_timeout: crate::verify::TIMEOUT,
+            files: Files::default(),
+            progress: None,
+            warn: None,
+            map_limit: None,
+            private_maps: false,
+            log: Limits::default(),
+            durability: Durability::default(),
+            package_durability: BTreeMap::new(),
+            snapshots_keep: SNAPSHOTS_KEEP,
+            text_delay: TEXT_DELAY,
+            given: BTreeSet::new(),
+            stale: false,
+            guards: crate::confirm::guard::Guards::default(),
+            uptime: crate::os::clock::uptime,
+            time: SystemTime::now,
+            source: format!("rust-pid-{}", std::process::id()),
+            message: String::new(),
+        }
+    }
+}
+
+/// Where a package's file is and whether changes to it are staged.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The package's name.
+    pub name: String,
+    /// Whether changes are staged; not for a package named by its path.
+    pub staged: bool,
+    /// Whether the file is one of the overriding directory ([`Dirs::overriding`]): the log and the maps are those of
+    /// the configuration directory, and have nothing to do with it.
+    pub overridden: bool,
+}
+
+/// A staged change.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What is to be changed.
+    pub delta: Delta,
+    /// Why it cannot be applied, if it cannot.
+    pub failure: Option<String>,
+}
+
+/// A package as it would be after a commit, and what makes the difference.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Where it came from.
+    pub place: Place,
+    /// The package, staged changes applied.
+    pub package: Package,
+    /// The staged changes, those that cannot be applied included.
+    pub changes: Vec<Change>,
+    /// Changes that applying the staged ones brought about and that are to be staged as well; only in
+    /// stock uci's dialect.
+    pub followups: Vec<Delta>,
+    /// Errors in the text that were passed over, in a store that is not strict.
+    pub errors: Vec<ParseError>,
+}
+
+impl Loaded {
+    /// A package with nothing staged.
+    pub(crate) fn of(place: Place, package: Package) -> Self {
+        Self { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() }
+    }
+}
+
+impl Loaded {
+    /// A package without staged changes, whose text has no errors.
+    pub(crate) fn committed(place: Place, package: Package) -> Self {
+        Self { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() }
+    }
+}
+
+/// A store. Each call sees what is there at the time; some files of the log, locks and maps stay open.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) options: Options,
+    /// The log, once it was asked for; see [`Store::log`].
+    pub(crate) log: Arc<Logs>,
+    /// The transactions that are to be committed.
+    pub(crate) queue: Arc<Queue>,
+    /// What is known of packages.
+    pub(crate) states: Arc<KnownStates>,
+    /// The packages whose texts are to be put in place later.
+    pub(crate) deferred: Arc<Deferred>,
+    /// What is known of the attributes of packages.
+    pub(crate) attributes: Arc<crate::commit::attributes::KeptAttributes>,
+    /// The lock files that are open.
+    pub(crate) locks: Arc<Locks>,
+    /// The maps that are open to be published to.
+    pub(crate) kept: Arc<Kept>,
+    /// The verifiers that have not answered in time.
+    pub(crate) hanging: Arc<crate::verify::Hanging>,
+    /// The warnings that were given.
+    pub(crate) warnings: Arc<Warnings>,
+    /// What counts of policy, environment and options.
+    pub(crate) held: Arc<Held>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(Options::default())
+    }
+}
+
+impl Store {
+    /// Makes a store. Nothing is read or created yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            log: Arc::default(),
+            queue: Arc::default(),
+            hanging: Arc::default(),
+            states: Arc::default(),
+            deferred: Arc::default(),
+            locks: Arc::default(),
+            kept: Arc::default(),
+            warnings: Arc::default(),
+            held: Arc::default(),
+            attributes: Arc::default(),
+        }
+    }
+
+    /// Returns the options the store was made with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Returns the directories in use.
+    #[must_use]
+    pub fn dirs(&self) -> &Dirs {
+        &self.options.dirs
+    }
+
+    /// Finds the file of a package: by name in the configuration directory (or the one that overrides it),
+    /// or by a path that starts with `/` or `./`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such regular file; [`Error::Missing`] if there is not even the
+    /// configuration directory.
+    pub fn place(&self, package: &[u8]) -> Result<Place> {
+        self.find(package).map(|(place, _)| place)
+    }
+
+    /// As [`Store::place`], with the size of the file in bytes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::place`].
+    pub fn place_and_size(&self, package: &[u8]) -> Result<(Place, u64)> {
+        self.find(package).map(|(place, found)| (place, found.len()))
+    }
+
+    /// As [`Store::place`], with the attributes of the file.
+    pub(crate) fn find(&self, package: &[u8]) -> Result<(Place, std::fs::Metadata)> {
+        let missing = || Error::NotFound { key: name::show(package) };
+        let path = Path::new(std::ffi::OsStr::from_bytes(package));
+        let by_path = package.starts_with(b"/") || package.starts_with(b"./");
+        let (path, overriding) = match by_path {
+            true => (path.to_path_buf(), None),
+            false if !names_package(package) => return Err(missing()),
+            false => (self.dirs().config.path.join(path), self.overriding_path(path)),
+        };
+        let (staged, overridden) = (!by_path, overriding.is_some());
+        let path = overriding.unwrap_or(path);
+        let Some(metadata) = Found::at(&path).file() else {
+            let dir = self.config_missing().filter(|_| staged);
+            return Err(dir.map_or_else(missing, Error::from));
+        };
+        let file_name = package.rsplit(|byte| *byte == b'/').next().unwrap_or(package);
+        let name = if by_path { file_name } else { package };
+        Ok((Place { path, name: name::show(name), staged, overridden }, metadata))
+    }
+
+    /// Returns the place of a package in the configuration directory, whether there is such a file or not.
+    pub(crate) fn config_place(&self, name: &str) -> Place {
+        let path = self.dirs().config.path.join(name);
+        Place { path, name: name.to_owned(), staged: true, overridden: false }
+    }
+
+    /// Says so if there is no configuration directory.
+    pub(crate) fn config_missing(&self) -> Option<Missing> {
+        let dir = &self.dirs().config.path;
+        let found = std::fs::metadata(dir);
+        let missing = found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        missing.then(|| Missing::ConfigDir(dir.clone()))
+    }
+
+    /// Returns the file of the overriding directory that is used instead of a package's own, if there is one.
+    fn overriding_path(&self, name: &Path) -> Option<PathBuf> {
+        let path = self.dirs().overriding.as_ref()?.join(name);
+        let found = std::fs::metadata(&path).ok()?;
+        // A directory that overrides itself overrides nothing.
+        let own = FileId::at(&self.dirs().config.path.join(name));
+        (own != Some(FileId::of(&found))).then_some(path)
+    }
+
+    /// Loads a package with its staged changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such package, [`Error::Io`] if it cannot be read,
+    /// [`Error::Parse`] if its text has errors and the store is strict; [`Error::Locked`] and [`Error::Io`] also if
+    /// what is staged cannot be read.
+    pub fn load(&self, package: &[u8]) -> Result<Loaded> {
+        let missing = match self.place(package) {
+            Err(error @ Error::NotFound { .. }) => error,
+            place => return self.load_at(place?),
+        };
+        // It may be staged, and not there yet.
+        match self.place_to_write(package).and_then(|place| self.load_at(place)) {
+            Ok(loaded) if !loaded.changes.is_empty() => Ok(loaded),
+            Err(error) if error.code() != Code::NotFound => Err(error),
+            _ => Err(missing),
+        }
+    }
+
+    /// As [`Store::load`], of a place; a package that there is no file of is empty.
+    pub(crate) fn load_at(&self, place: Place) -> Result<Loaded> {
+        self.with_staged(self.load_committed_or_new(place)?)
+    }
+
+    /// Adds the staged changes of a package to it.
+    pub(crate) fn with_staged(&self, mut loaded: Loaded) -> Result<Loaded> {
+        if loaded.place.staged {
+            for dir in self.dirs().overlays.iter().chain([&self.dirs().save.path]) {
+                let mut replay = Replay::new(self.options.dialect);
+                for delta in self.staged_in(&loaded.place, dir)? {
+                    let failure =
+                        replay.apply(&mut loaded.package, &delta).err().map(|error| error.to_string());
+                    loaded.changes.push(Change { delta, failure });
+                }
+                loaded.followups.extend(replay.followups);
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Returns what is staged for a package in a directory. Stock uci waits until it can read it, however long.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] and [`Error::Io`] if it cannot be read.
+    pub(crate) fn staged_in(&self, place: &Place, dir: &Path) -> Result<Vec<Delta>> {
+        let mut staging = self.staging(place, dir);
+        if self.options.dialect == Dialect::Uci {
+            staging.timeout = Box::new(|| Duration::from_secs(u64::from(u32::MAX)));
+        }
+        let (_, lines) = staging.lines()?;
+        let deltas = lines.into_iter().filter_map(|line| line.delta);
+        Ok(deltas.filter(|(of, _)| *of == place.name.as_bytes()).map(|(_, delta)| delta).collect())
+    }
+
+    /// Loads a package without staged changes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::load`], and [`Error::Locked`] if another's log is ahead of the text, which is not put in place in
+    /// time: see [`Options::stale`].
+    pub fn load_committed(&self, place: Place) -> Result<Loaded> {
+        if !self.options.stale {
+            if let Some(package) = self.read_ahead(&place) {
+                return Ok(Loaded::committed(place, package));
+            }
+            self.await_text(&place.path)?;
+        }
+        let (text, _) = self.read_steady(&place)?;
+        let (package, errors) = self.parse(&place, text)?;
+        Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors })
+    }
+
+    /// Reads the text of a package, and the attributes it had all the while.
+    pub(crate) fn read_settled(&self, place: &Place) -> Result<(Arc<Vec<u8>>, Metadata)> {
+        self.read_steady(place).map(|(text, found)| (Arc::new(text), found))
+    }
+
+    /// As [`Store::read_settled`]. It is never a mixture of two texts, though it takes no lock.
+    pub(crate) fn read_steady(&self, place: &Place) -> Result<(Vec<u8>, Metadata)> {
+        let (files, path) = (&self.options.files, &place.path);
+        for _ in 0..100 {
+            let open = files.open_package(path).map_err(Error::io("open", path))?;
+            let look = || open.file.metadata().map_err(Error::io("read", path));
+            let read = || files.read(&open).map_err(Error::io("read", path));
+            let (before, text, after) = (look()?, read()?, look()?);
+            if after.nlink() == 0 {
+                // Who has replaced it may be writing the new text into it, whatever its times say; see
+                // `Store::update_displaced`.
+                let locked = files.lock(&open, false, Instant::now() + self.options.lock_timeout);
+                if locked.map_err(Error::io("lock", path))? == Wait::Held {
+                    return Ok((read()?, look()?));
+                }
+            } else if Identity::of(&before) == Identity::of(&after) {
+                return Ok((text, after));
+            }
+        }
+        let why = "the file kept changing while it was being read".to_owned();
+        Err(Error::Conflict { key: place.name.clone(), why })
+    }
+
+    pub(crate) fn parse(&self, place: &Place, text: Vec<u8>) -> Result<(Package, Vec<ParseError>)> {
+        let parsed = parse(place.name.as_bytes(), Arc::new(text), &self.parse_options());
+        match parsed {
+            Ok(parsed) => {
+                let errors = parsed.errors.into_iter().map(|error| error.in_file(&place.path)).collect();
+                Ok((parsed.package, errors))
+            }
+            Err(Error::Parse(error)) => Err(error.in_file(&place.path).into()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns how text is to be read.
+    #[must_use]
+    pub fn parse_options(&self) -> ParseOptions<'_> {
+        let progress = self.options.progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
+        ParseOptions { dialect: self.options.dialect, strict: self.options.strict, progress }
+    }
+
+    pub(crate) fn staging<'s>(&'s self, place: &'s Place, dir: &'s Path) -> Staging<'s> {
+        let save = SaveDir::new(&self.options.files, self.dirs(), dir);
+        Staging {
+            files: save.files.clone(),
+            save,
+            dir,
+            package: &place.name,
+            target: &place.path,
+            timeout: Box::new(|| self.patience()),
+            warn: self.options.warn.as_ref(),
+        }
+    }
+
+    /// Reports whether a package may have staged changes that a commit takes, without reading them.
+    #[must_use]
+    pub fn may_be_staged(&self, place: &Place) -> bool {
+        let dirs = self.dirs();
+        // Stock uci commits what is staged in the other directories of the search path as well.
+        let others = dirs.overlays.iter().filter(|_| self.options.dialect == Dialect::Uci);
+        others.chain([&dirs.save.path]).any(|dir| self.staging(place, dir).may_hold_lines())
+    }
+
+    /// Returns why this user cannot commit what is staged for a package, if it was staged by another user who lets
+    /// nobody else do that. What this user has staged for other packages can be committed all the same.
+    #[must_use]
+    pub fn staged_by_another(&self, place: &Place) -> Option<Error> {
+        self.staging(place, &self.dirs().save.path).barred()
+    }
+
+    /// Stages changes for the next commit. They are not checked; see [`Package::apply`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if they cannot be written, [`Error::Locked`] if the delta file stays locked. Nothing
+    /// is staged then.
+    pub fn stage(&self, place: &Place, deltas: &[Delta]) -> Result<()> {
+        if deltas.is_empty() {
+            return Ok(());
+        }
+        self.settings_now();
+        self.check_may_write()?;
+        let bases = |staged: &[u8], bases: &[u8]| self.bases_to_write(place, deltas, staged, bases);
+        self.staging(place, &self.dirs().save.path).append(deltas, &self.dirs().config.path, &bases)
+    }
+
+    /// Drops staged changes: of the package, of a section with its options, or of one option. Returns how
+    /// many. Lines that are not changes of this package stay as they are.
+    ///
+    /// In stock uci's dialect a line that is no change at all makes this do nothing, and the lines that stay
+    /// are written anew.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::stage`].
+    pub fn revert(&self, place: &Place, section: Option<&[u8]>, option: Option<&[u8]>) -> Result<usize> {
+        self.settings_now();
+        self.check_may_write()?;
+        let staging = self.staging(place, &self.dirs().save.path);
+        let Some(locked) = staging.lock()? else { return Ok(0) };
+        let stock = self.options.dialect == Dialect::Uci;
+        let lines = crate::model::change::read_lines(&locked.text);
+        if stock && lines.iter().any(|line| line.delta.is_none()) {
+            return Ok(0);
+        }
+        let mut kept = Vec::new();
+        let mut dropped = 0;
+        for line in lines {
+            let hit = line.delta.as_ref().is_some_and(|(package, delta)| {
+                package == place.name.as_bytes()
+                    && section.is_none_or(|section| delta.section == section)
+                    && option.is_none_or(|option| delta.option.as_deref() == Some(option))
+            });
+            match line.delta {
+                _ if hit => dropped += 1,
+                Some((package, delta)) if stock => delta.write_line(&package, &mut kept),
+                _ => kept.extend_from_slice(&locked.text[line.range]),
+            }
+        }
+        if kept != locked.text {
+            staging.rewrite(&locked, &kept)?;
+        }
+        Ok(dropped)
+    }
+}
+
+/// Applies the lines of one delta file in order.
+///
+/// A staged `add` names its section by the generated name it had then. If a section of that name has come
+/// about since, the addition gets another name, and the lines after it mean that one.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    dialect: Dialect,
+    renamed: Vec<(Vec<u8>, Vec<u8>)>,
+    pub followups: Vec<Delta>,
+}
+
+impl Replay {
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, renamed: Vec::new(), followups: Vec::new() }
+    }
+
+    pub fn apply(&mut self, package: &mut Package, delta: &Delta) -> Result<()> {
+        if self.dialect == Dialect::Uci {
+            let recorded = package.apply(delta, self.dialect)?;
+            // Stock uci records the deletion that a hand-written empty value brings about once more.
+            self.followups.extend(
+                recorded.filter(|recorded| recorded.kind != delta.kind && delta.kind == DeltaKind::Set),
+            );
+            return Ok(());
+        }
+        let taken = package.section(&delta.section).is_some();
+        if delta.kind == DeltaKind::Add && delta.option.is_none() && taken {
+            let name = package.add_section(delta.value.as_deref().unwrap_or_default())?;
+            self.renamed.retain(|(old, _)| *old != delta.section);
+            self.renamed.push((delta.section.clone(), name.into_bytes()));
+            return Ok(());
+        }
+        match self.renamed.iter().find(|(old, _)| *old == delta.section) {
+            Some((_, new)) => package.make(&Delta { section: new.clone(), ..delta.clone() }, self.dialect)?,
+            None => package.make(delta, self.dialect)?,
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,242 @@
+//! Changes that were made by hand: with an editor, or by a program that knows nothing of the log. Whoever looks at a
+//! package next compares it with the log, and notes there that it was edited, made or deleted.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Ledger, Why};
+use crate::commit::engine::{Place, Store};
+use crate::commit::publish::{Logged, State};
+use crate::error::Result;
+use crate::format::uci::{Dialect, ParseOptions, parse};
+use crate::log::{self, Digest, Kind, Log, PackageChange, Record, Writer};
+
+impl Store {
+    /// Notes in the log what was changed by hand since the last transaction: packages that were edited, made or
+    /// deleted.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`].
+    pub fn note_edits(&self) -> Result<()> {
+        let ledger = self.ledger()?;
+        let mut names = self.packages()?;
+        names.extend(ledger.writer.iter().flat_map(Writer::packages));
+        names.sort_unstable();
+        names.dedup();
+        self.note_edits_in(ledger, &names).map(|_| ())
+    }
+
+    /// As [`Store::note_edits`], of some packages. Those that cannot be read are passed over. What is noted is also published, so that whoever gets the event can
+    /// read it. Returns whether the log can be written to.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`].
+    pub fn note_edits_of(&self, names: &[String]) -> Result<bool> {
+        self.note_edits_in(self.ledger()?, names)
+    }
+
+    fn note_edits_in(&self, mut ledger: Ledger<'_>, names: &[String]) -> Result<bool> {
+        if ledger.writer.is_none() {
+            return Ok(false);
+        }
+        let (mut edited, mut seen, mut deleted) = (Vec::new(), Vec::new(), false);
+        // What is in the file is no edit, and older than what others have seen, where another's log is ahead of it.
+        let is_settled = |name: &&String| {
+            let mark = ledger.foreign_mark(&self.config_place(name).path);
+            mark.is_none_or(|mark| self.settle_mark(&mark, false, Duration::ZERO).is_ok())
+        };
+        let names = names.iter().filter(is_settled).cloned();
+        let (gone, there): (Vec<_>, Vec<_>) = names.partition(|name| is_gone(&self.config_place(name).path));
+        for name in gone {
+            deleted |= ledger.look_gone(&self.config_place(&name))?;
+        }
+        self.each_text(there, |place, text| {
+            seen.extend(std::fs::metadata(&place.path).map(|found| (place.name.clone(), found)));
+            if ledger.look(&place, &text)? {
+                edited.push((place, text));
+            }
+            Ok(())
+        })?;
+        self.keep_attributes(&seen);
+        if let Some(last) = ledger.write_down(Vec::new())? {
+            let base = (!deleted).then_some(ledger.base);
+            self.publish_edited(&edited, Logged { base, last });
+        }
+        Ok(true)
+    }
+
+    /// Publishes texts that were changed by hand. One that has errors is not: what its map shows stays.
+    fn publish_edited(&self, edited: &[(Place, Arc<Vec<u8>>)], logged: Logged) {
+        let mut order: Vec<_> = edited.iter().collect();
+        order.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+        let (mut locks, mut states) = (Vec::new(), Vec::new());
+        let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
+        for (place, text) in order {
+            let is_good = parse(place.name.as_bytes(), text.clone(), &options).is_ok();
+            let Some(lock) = self.take_lock(&place.path).ok().filter(|_| is_good) else { continue };
+            // One that was changed again since is looked at again.
+            if let Ok((now, metadata)) = self.read_settled(place)
+                && now == *text
+            {
+                locks.push(lock);
+                states.push(State { place, text: now, metadata, in_place: None, step: None });
+            }
+        }
+        self.publish(&states, Some(logged));
+    }
+}
+
+impl Ledger<'_> {
+    /// Compares the text of a package with what the log knows of it, and notes a difference. Returns whether there
+    /// is one.
+    pub fn look(&mut self, place: &Place, text: &[u8]) -> Result<bool> {
+        self.look_at(place, text, Digest::of(text))
+    }
+
+    /// As [`Ledger::look`], for who has the digest of the text.
+    pub fn look_at(&mut self, place: &Place, text: &[u8], digest: Digest) -> Result<bool> {
+        if !self.store.is_logged(place) {
+            return Ok(false);
+        }
+        let (Some(writer), Some(log)) = (&self.writer, self.store.log()) else { return Ok(false) };
+        let newest = self.newest_noted(&place.name);
+        if newest == Some((digest, false)) {
+            return Ok(false);
+        }
+        let mut record = self.edit_by_hand(owner(&place.path));
+        let mut change = PackageChange {
+            package: place.name.clone(),
+            before: newest.and_then(|(newest, gone)| (!gone).then_some(newest)),
+            after: digest,
+            deleted: false,
+            unknown: false,
+            hunks: Vec::new(),
+            changes: Vec::new(),
+        };
+        match newest {
+            Some((newest, _)) => match self.text_of(log, &place.name, newest)? {
+                Some(old) => {
+                    change.hunks = log::compare_texts(&old, text);
+                    (change.changes, record.message) = self.store.tell_edit(place, &old, text);
+                }
+                None => {
+                    change.unknown = true;
+                    log.keep_text(&place.name, text)?;
+                }
+            },
+            // A log begins with all packages that can be read.
+            None if writer.sequence() > 0 && is_newer_than(log, place) => {
+                change.hunks = log::compare_texts(b"", text);
+                log.keep_text(&place.name, b"")?;
+            }
+            None => {
+                log.keep_text(&place.name, text)?;
+                if let Some(first) = self.waiting.last_mut().filter(|last| last.kind == Kind::Baseline) {
+                    first.packages.push(change);
+                    return Ok(true);
+                }
+                (record.kind, record.uid, record.source) = (Kind::Baseline, 0, "cms".into());
+            }
+        }
+        record.packages.push(change);
+        self.waiting.push(record);
+        Ok(true)
+    }
+
+    /// Returns the newest text of a package that the log or what waits for it knows of.
+    fn text_of(&self, log: &Log, package: &str, newest: Digest) -> Result<Option<Vec<u8>>> {
+        if let Some(text) = log.text_of(package, newest)? {
+            return Ok(Some(text));
+        }
+        // It was changed more than once while the log's lock was held, and the log knows what was before all that.
+        let known = self.writer.as_ref().and_then(|writer| writer.newest(package));
+        let Some(before) = known.map(|known| log.text_of(package, known.digest)).transpose()?.flatten()
+        else {
+            return Ok(None);
+        };
+        let mut waiting = self.waiting.iter().filter_map(|record| record.package(package));
+        let text = waiting.try_fold(before, |text: Vec<u8>, change| log::apply(&text, &change.hunks));
+        Ok(text.filter(|text| Digest::of(text) == newest))
+    }
+
+    /// As [`Ledger::look`], of a package that has no file. Returns whether the log knew of one.
+    pub fn look_gone(&mut self, place: &Place) -> Result<bool> {
+        let known = self.newest_noted(&place.name).filter(|(_, gone)| !gone && self.store.is_logged(place));
+        let (Some(log), Some((before, _))) = (self.store.log(), known) else { return Ok(false) };
+        // Whoever has deleted it could write the directory.
+        let mut record = self.edit_by_hand(owner(place.path.parent().unwrap_or(Path::new("."))));
+        let old = self.text_of(log, &place.name, before)?;
+        let told = old.as_ref().map(|old| self.store.told_by_texts(&place.name, old, b""));
+        if old.is_none() {
+            log.keep_text(&place.name, b"")?;
+        }
+        let (hunks, changes) = told.unwrap_or_default();
+        record.packages.push(PackageChange {
+            package: place.name.clone(),
+            before: Some(before),
+            after: Digest::of(b""),
+            deleted: true,
+            unknown: old.is_none(),
+            hunks,
+            changes,
+        });
+        self.waiting.push(record);
+        Ok(true)
+    }
+
+    /// As [`Ledger::look_gone`], of all packages the log knows of that are not there.
+    pub fn look_for_gone(&mut self) -> Result<()> {
+        let names = self.writer.as_ref().map(Writer::packages).unwrap_or_default();
+        for place in names.iter().map(|name| self.store.config_place(name)) {
+            if is_gone(&place.path) {
+                self.look_gone(&place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the newest of the changes by hand that are about a key and not in the log yet.
+    pub fn waiting_change(&self, package: &str, section: &[u8], option: Option<&[u8]>) -> Option<&Record> {
+        self.waiting.iter().rev().find(|record| {
+            let changes = record.package(package).into_iter().flat_map(|change| &change.changes);
+            changes.into_iter().any(|change| change.section == section && change.option.as_deref() == option)
+        })
+    }
+
+    /// Returns the newest text of a package, what waits to be noted included, and whether the package was deleted.
+    fn newest_noted(&self, package: &str) -> Option<(Digest, bool)> {
+        match self.waiting.iter().rev().find_map(|record| record.package(package)) {
+            Some(noted) => Some((noted.after, noted.deleted)),
+            None => self.writer.as_ref()?.newest(package).map(|newest| (newest.digest, newest.gone)),
+        }
+    }
+
+    /// Begins the record of a change that was made by hand, by this user as far as can be told.
+    fn edit_by_hand(&self, uid: u32) -> Record {
+        let mut record = self.store.record(&Why::new(Kind::FileEdit, 0));
+        (record.pid, record.uid) = (0, uid);
+        (record.source, record.message) = ("file-edit".into(), String::new());
+        record
+    }
+}
+
+/// Reports whether there is nothing at a path, not even a symbolic link that leads nowhere.
+pub(crate) fn is_gone(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Reports whether a package was made after the log was begun, as far as can be told.
+fn is_newer_than(log: &log::Log, place: &Place) -> bool {
+    let written = std::fs::metadata(&place.path).and_then(|found| found.modified()).ok();
+    let written = written.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let begun = log.begun().map(Duration::from_micros);
+    !place.name.contains(['.', '/']) && written.zip(begun).is_some_and(|(written, begun)| written > begun)
+}
+
+/// Returns the owner of a file: who changed it, as far as can be told.
+fn owner(path: &Path) -> u32 {
+    std::fs::metadata(path).map_or(0, |found| std::os::unix::fs::MetadataExt::uid(&found))
+}

@@ -1,0 +1,219 @@
+//! Recovery: what is in the log and not in the texts is put there. A crash has left it so, or
+//! [`crate::Durability::Log`].
+
+use std::fs::Metadata;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Ledger, cannot_be_written};
+use crate::commit::engine::{Place, Store};
+use crate::commit::parked::cannot_be_placed;
+use crate::commit::publish::{Logged, State};
+use crate::error::{Error, Result};
+use crate::log::{self, Digest, Log, PackageChange};
+
+impl Store {
+    /// Finishes the commit that a crash has interrupted, and takes back the one that was not confirmed in time, if
+    /// there are such. It costs next to nothing if not.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`].
+    pub fn recover(&self) -> Result<()> {
+        self.finish_last()?;
+        self.enforce()
+    }
+
+    pub(crate) fn finish_last(&self) -> Result<()> {
+        match self.log().is_some_and(Log::is_open_ended) {
+            true => self.show_last(),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`Store::finish_last`], and sees to it that the maps show the last transaction.
+    pub(crate) fn show_last(&self) -> Result<()> {
+        crate::verify::check_may_commit()?;
+        let Some(log) = self.log() else { return Ok(()) };
+        // While another works there is nothing to recover from; without rights there is nothing to be done.
+        match log.write(Instant::now(), Duration::ZERO) {
+            Ok(writer) => {
+                let mut ledger = Ledger::of(self, writer);
+                ledger.recover()?;
+                let last = ledger.sequence();
+                self.publish(&[], Some(Logged { base: None, last }));
+                Ok(())
+            }
+            Err(Error::Locked { .. }) => Ok(()),
+            Err(error) if cannot_be_written(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Ledger<'_> {
+    /// Puts the texts of logged transactions in place that are not. Returns whether there were any.
+    pub fn recover(&mut self) -> Result<bool> {
+        let Some(writer) = &mut self.writer else { return Ok(false) };
+        let records = writer.open_ended()?;
+        if records.is_empty() {
+            let saved = self.store.save_unlogged(&[])?;
+            self.store.deferred.clear();
+            return Ok(saved);
+        }
+        // They may be there without being durable: then a power cut would leave texts that nobody has committed.
+        writer.sync()?;
+        let mut names: Vec<&str> =
+            records.iter().flat_map(|(record, _)| &record.packages).map(|c| c.package.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        // What is to be finished may be the work of one who was promised more than this store promises.
+        let store = self.store.fully_durable();
+        // Before anything else: the directory of the log may be replaced meanwhile.
+        let marks = store.log().map(|log| store.marks_of(log, &names)).unwrap_or_default();
+        let (mut recovered, mut placed) = (false, Vec::new());
+        for name in &names {
+            let mut later = records.iter().rev().filter(|(_, follows_later)| *follows_later);
+            let last = later.find(|(record, _)| record.package(name).is_some());
+            let place = store.config_place(name);
+            if last.is_some_and(|(record, _)| store.is_newer_than_logged(&place, record.sequence)) {
+                // What is in the file is noted as a change by hand by whoever looks at it next.
+                continue;
+            }
+            let steps: Vec<&PackageChange> =
+                records.iter().filter_map(|(record, _)| record.package(name)).collect();
+            match store.finish(name, &steps) {
+                Err(error) if cannot_be_placed(&error) => {
+                    if let Some((_, text)) = store.logged_texts(&place, &steps)? {
+                        store.park(&place, &text, &error)?;
+                    }
+                }
+                finished => match finished? {
+                    Finished::InPlace => {}
+                    Finished::Removed => recovered = true,
+                    Finished::Placed(text) => placed.push(text),
+                },
+            }
+        }
+        writer.mark_applied();
+        store.remove_marks(&marks);
+        self.store.save_unlogged(&names)?;
+        self.store.deferred.clear();
+        let logged = Logged { base: None, last: writer.sequence() };
+        // All in one round, with the revision they are of: a snapshot sees the whole transaction or nothing of it.
+        let states: Vec<State<'_>> = placed.iter().map(|placed| placed.state()).collect();
+        self.store.publish(&states, Some(logged));
+        Ok(recovered || !states.is_empty())
+    }
+}
+
+/// What has become of a package in a recovery.
+enum Finished {
+    /// Its text was in place already.
+    InPlace,
+    /// The package was deleted.
+    Removed,
+    /// A text was put in place, which is to be published.
+    Placed(Box<PlacedText>),
+}
+
+/// A text that was put in place.
+struct PlacedText {
+    place: Place,
+    text: Arc<Vec<u8>>,
+    metadata: Metadata,
+}
+
+impl PlacedText {
+    fn state(&self) -> State<'_> {
+        let (text, metadata) = (self.text.clone(), self.metadata.clone());
+        State { place: &self.place, text, metadata, in_place: None, step: None }
+    }
+}
+
+impl Store {
+    /// Brings the text of a package from one of the states that transactions went through to the last of them.
+    /// One that is none of them was changed by hand, and is brought together with that.
+    fn finish(&self, name: &str, steps: &[&PackageChange]) -> Result<Finished> {
+        let place = self.config_place(name);
+        let _lock = self.take_lock(&place.path)?;
+        for _ in 0..crate::commit::write::ATTEMPTS {
+            let Some(reading) = self.read_if_there(&place.path)? else { continue };
+            let present = reading.as_ref().map(|reading| Digest::of(&reading.text));
+            // How many of the steps are done: the latest state that fits.
+            let done = (0..=steps.len()).rev().find(|done| {
+                done.checked_sub(1).and_then(|last| steps.get(last)).map(|step| step.left()) == Some(present)
+                    || steps.get(*done).is_some_and(|step| step.before == present && !step.unknown)
+            });
+            let (old, before) = reading.map(|reading| (reading.old, reading.text)).unzip();
+            let (is_there, before) = (old.is_some(), before.unwrap_or_default());
+            let left = done.map_or(&[][..], |done| &steps[done..]);
+            let old = match old {
+                Some(old) if left.last().is_some_and(|last| last.deleted) => {
+                    let mut removal = self.removal(&place.path, old)?;
+                    if !self.put(&mut removal)? {
+                        continue;
+                    }
+                    self.settle(&place.path, &removal)?;
+                    return self.tidy_up([&place]).map(|()| Finished::Removed);
+                }
+                old => old,
+            };
+            let is_deletion = steps.last().is_some_and(|last| last.deleted);
+            let text = match done {
+                Some(_) => self.after(&place, left, before.clone()).filter(|_| !left.is_empty()),
+                // No transaction has left nothing at all, so a crash has taken what was written.
+                None if is_there && before.is_empty() && !is_deletion => {
+                    self.logged_texts(&place, steps)?.map(|(_, ours)| ours)
+                }
+                None if is_there && !is_deletion => self.reconciled(&place, steps, &before)?,
+                None => None,
+            };
+            let Some(text) = text.filter(|text| old.is_none() || *text != before) else {
+                // It is in place, but whoever has put it there may have died before that was durable.
+                return self.settle_for_another(&place).map(|()| Finished::InPlace);
+            };
+            let mut draft = self.draft_again(&place.path, &text, old)?;
+            if self.put(&mut draft)? {
+                self.settle(&place.path, &draft)?;
+                let is_open = self.update_displaced(&draft, &text);
+                self.tidy_up([&place])?;
+                let metadata = draft.metadata()?;
+                if is_open {
+                    self.await_heirs(&draft);
+                }
+                self.keep_attributes(&[(name.to_owned(), metadata.clone())]);
+                let text = Arc::new(text);
+                return Ok(Finished::Placed(Box::new(PlacedText { place, text, metadata })));
+            }
+        }
+        let why = "the file kept changing while it was being written".to_owned();
+        Err(Error::Conflict { key: name.to_owned(), why })
+    }
+
+    /// Returns the text that steps lead to; `None` if they are not of this text.
+    fn after(&self, place: &Place, steps: &[&PackageChange], before: Vec<u8>) -> Option<Vec<u8>> {
+        match steps.last().and_then(|last| self.find_state(place, last.after)) {
+            Some(known) => Some(known.text().to_vec()),
+            None => steps.iter().try_fold(before, |text, step| log::apply(&text, &step.hunks)),
+        }
+    }
+
+    /// Returns the text that a file is to have which was changed by hand while steps were to be put in place; `None`
+    /// if what was there before is not known any more.
+    fn reconciled(&self, place: &Place, steps: &[&PackageChange], theirs: &[u8]) -> Result<Option<Vec<u8>>> {
+        let both = self.logged_texts(place, steps)?;
+        Ok(both.map(|(base, ours)| crate::commit::merge::reconcile(&place.name, &base, &ours, theirs)))
+    }
+
+    /// Makes the texts before and after steps from the log; `None` if they are not known any more.
+    fn logged_texts(&self, place: &Place, steps: &[&PackageChange]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let (Some(log), Some(first)) = (self.log(), steps.first()) else { return Ok(None) };
+        let base = match first.before {
+            Some(before) => log.text_of(&place.name, before)?,
+            None => Some(Vec::new()),
+        };
+        let ours = base.clone().and_then(|base| self.after(place, steps, base));
+        Ok(base.zip(ours))
+    }
+}

@@ -1,0 +1,344 @@
+//! What a package is without some of the transactions that led to it, key by key.
+//!
+//! Every key that one of them has changed goes back to its value before, also if it was changed again since; what
+//! else was changed since stays. A section that was made goes whole, one that was deleted, or whose keys go back and
+//! that is not there any more, comes back whole; one that was moved goes back to where it stood. A list is one value.
+//!
+//! Sections are told apart by their names; those without a name by following them from state to state (`follow`).
+
+mod follow;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::commit::merge::join;
+use crate::format::uci::{Dialect, ParseOptions, parse, print, rewrite};
+use crate::log::{self, Content, KeyChange, What};
+use crate::model::package::{Held, Package, Wanted};
+
+/// A text of a package; `None` where there is no such package.
+pub(crate) type Text = Option<Arc<Vec<u8>>>;
+
+/// What a transaction, or several that stay, did to a package.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    /// Whether it is to be taken out.
+    pub goes: bool,
+    /// The texts before and after; `None` if they are not known any more.
+    pub texts: Option<(Text, Text)>,
+    /// What was changed; of those that stay it need not be known.
+    pub changes: Vec<KeyChange>,
+}
+
+/// What comes of taking transactions out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Without {
+    /// The text that is to be in place; `None` if the package goes.
+    Text(Option<Vec<u8>>),
+    /// The present text cannot be read, so that this is the whole text from before.
+    Whole(Option<Vec<u8>>),
+}
+
+/// Which section it is, in all states of a package.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Id {
+    Named(Vec<u8>),
+    Anonymous(usize),
+}
+
+/// A section of a state.
+#[derive(Debug, Clone)]
+struct Section {
+    id: Id,
+    /// Its name, given or generated.
+    name: Vec<u8>,
+    /// What it is, and where it stands in the present text.
+    is: Wanted,
+}
+
+/// Takes transactions out of the present text of a package. The passages come in the order they were made, the first
+/// of them goes, and the last one led to the present text.
+pub(crate) fn without(name: &str, passages: &[Passage], present: &Text) -> Without {
+    let first = passages.iter().find_map(|passage| passage.texts.as_ref());
+    let before = first.and_then(|(before, _)| before.as_ref()).map(|text| text.to_vec());
+    let whole_is_known = passages.first().is_some_and(|passage| passage.texts.is_some());
+    if whole_is_known && passages.iter().all(|passage| passage.goes) {
+        return Without::Text(before);
+    }
+    let Some(package) = read(name, present, true) else { return Without::Whole(before) };
+    let Some(states) = states(name, passages, &package) else { return Without::Whole(before) };
+    let mut target = states.present;
+    let mut is_there = present.is_some();
+    for (passage, state) in passages.iter().zip(&states.passages).rev().filter(|(passage, _)| passage.goes) {
+        match state {
+            Some((was, is)) => take_out(&mut target, was, is),
+            None => {
+                let (was, is) = told(&passage.changes, &target);
+                take_out(&mut target, &was, &is);
+            }
+        }
+        match &passage.texts {
+            // A package that was made goes whole.
+            Some((None, Some(_))) => {
+                target.clear();
+                is_there = false;
+            }
+            Some((Some(_), None)) => is_there = true,
+            _ => is_there |= !target.is_empty(),
+        }
+    }
+    if !is_there {
+        return Without::Text(None);
+    }
+    let target: Vec<Wanted> = target.into_iter().map(|section| section.is).collect();
+    match in_lines(name, passages, present, &target).or_else(|| written(&package, &target)) {
+        Some(text) => Without::Text(Some(text)),
+        None => Without::Whole(before),
+    }
+}
+
+/// The sections before and after each passage whose texts are known, and at present.
+struct States {
+    passages: Vec<Option<(Vec<Section>, Vec<Section>)>>,
+    present: Vec<Section>,
+}
+
+/// Reads all states, and follows the sections through them. `None` if one cannot be read at all.
+fn states(name: &str, passages: &[Passage], present: &Package) -> Option<States> {
+    let mut found = Vec::with_capacity(passages.len());
+    let mut next = 0;
+    let mut last: Option<Vec<Section>> = None;
+    for passage in passages {
+        let Some((before, after)) = &passage.texts else {
+            found.push(None);
+            last = None;
+            continue;
+        };
+        let was = match last.take() {
+            Some(last) => last,
+            None => follow::begin(sections(&read(name, before, false)?), &mut next),
+        };
+        let is = follow::follow(&was, sections(&read(name, after, false)?), &mut next);
+        last = Some(is.clone());
+        found.push(Some((was, is)));
+    }
+    let mut now = sections(present);
+    for (place, section) in now.iter_mut().enumerate() {
+        section.is.place = Some(place);
+    }
+    let now = match &last {
+        Some(last) => follow::follow(last, now, &mut next),
+        None => follow::begin(now, &mut next),
+    };
+    Some(States { passages: found, present: now })
+}
+
+/// Reads a text. Where there is none the package is empty.
+fn read(name: &str, text: &Text, strict: bool) -> Option<Package> {
+    let options = ParseOptions { dialect: Dialect::Cms, strict, progress: None };
+    parse(name.as_bytes(), text.clone().unwrap_or_default(), &options).ok().map(|read| read.package)
+}
+
+fn sections(package: &Package) -> Vec<Section> {
+    let section = |section: crate::model::package::Section<'_>| {
+        let name = section.name().to_vec();
+        let given = (!section.is_anonymous()).then(|| name.clone());
+        let options = section.options().map(|option| (option.name().to_vec(), Held::of(option.value())));
+        Section {
+            id: given.clone().map_or(Id::Anonymous(usize::MAX), Id::Named),
+            is: Wanted {
+                place: None,
+                kind: section.section_type().to_vec(),
+                name: given,
+                options: options.collect(),
+            },
+            name,
+        }
+    };
+    package.sections().map(section).collect()
+}
+
+/// Takes out of `target` what led from one state to another.
+fn take_out(target: &mut Vec<Section>, was: &[Section], is: &[Section]) {
+    let (before, after) = (by_id(was), by_id(is));
+    target.retain(|section| !after.contains_key(&section.id) || before.contains_key(&section.id));
+    let moved = moved(was, &before, is, &after);
+    // What is to be put into its place: first out of the way, so that it is no landmark.
+    let mut out = Vec::new();
+    for (at, old) in was.iter().enumerate() {
+        let new = after.get(&old.id).map(|at| &is[*at]);
+        let is_moved = moved.contains(&old.id);
+        if new.is_some_and(|new| new.is == old.is) && !is_moved {
+            continue;
+        }
+        let here = target.iter().position(|section| section.id == old.id);
+        match (here, new) {
+            (Some(here), Some(new)) => {
+                put_back(&mut target[here].is, &old.is, &new.is);
+                if is_moved {
+                    out.push((at, target.remove(here)));
+                }
+            }
+            (here, _) => {
+                let place = here.and_then(|here| target.remove(here).is.place);
+                let mut whole = old.clone();
+                whole.is.place = place;
+                out.push((at, whole));
+            }
+        }
+    }
+    for (at, section) in out {
+        let place_of = |other: &Section| target.iter().position(|section| section.id == other.id);
+        let behind = was[..at].iter().rev().find_map(place_of).map(|place| place + 1);
+        let place = behind.or_else(|| was[at + 1..].iter().find_map(place_of));
+        target.insert(place.unwrap_or(target.len()), section);
+    }
+}
+
+fn by_id(sections: &[Section]) -> HashMap<&Id, usize> {
+    let mut places = HashMap::with_capacity(sections.len());
+    for (place, section) in sections.iter().enumerate() {
+        places.entry(&section.id).or_insert(place);
+    }
+    places
+}
+
+/// Finds the sections that stand elsewhere among those that were there before and after.
+fn moved<'s>(
+    was: &'s [Section],
+    before: &HashMap<&Id, usize>,
+    is: &'s [Section],
+    after: &HashMap<&Id, usize>,
+) -> HashSet<&'s Id> {
+    let stayed = was.iter().filter(|section| after.contains_key(&section.id)).map(|section| &section.id);
+    let now: Vec<&Id> = is.iter().map(|section| &section.id).filter(|id| before.contains_key(id)).collect();
+    if stayed.eq(now.iter().copied()) {
+        return HashSet::new();
+    }
+    let order: Vec<usize> = now.iter().map(|id| before[*id]).collect();
+    let stays = log::longest_rising(&order);
+    now.into_iter().enumerate().filter(|(at, _)| !stays.contains(at)).map(|(_, id)| id).collect()
+}
+
+/// Puts back what was changed of a section.
+fn put_back(target: &mut Wanted, was: &Wanted, is: &Wanted) {
+    if was.kind != is.kind {
+        target.kind.clone_from(&was.kind);
+    }
+    let (before, after): (HashMap<_, _>, HashMap<_, _>) = (
+        was.options.iter().map(|(name, held)| (name, held)).collect(),
+        is.options.iter().map(|(name, held)| (name, held)).collect(),
+    );
+    target.options.retain(|(name, _)| before.contains_key(name) || !after.contains_key(name));
+    for (name, held) in was.options.iter().filter(|(name, held)| after.get(name) != Some(&held)) {
+        match target.options.iter_mut().find(|(other, _)| other == name) {
+            Some((_, now)) => now.clone_from(held),
+            None => target.options.push((name.clone(), held.clone())),
+        }
+    }
+}
+
+/// Returns what changes say of the sections before and after them: only the keys that were changed. It takes the
+/// place of texts that are not known any more.
+fn told(changes: &[KeyChange], target: &[Section]) -> (Vec<Section>, Vec<Section>) {
+    let (mut was, mut is) = (Vec::<Section>::new(), Vec::<Section>::new());
+    let at =
+        |sections: &mut Vec<Section>, name: &[u8]| match sections.iter().position(|found| found.name == name)
+        {
+            Some(at) => at,
+            None => {
+                let here = target.iter().find(|found| found.name == name);
+                let id = here.map_or_else(|| Id::Named(name.to_vec()), |here| here.id.clone());
+                let kind = here.map(|here| here.is.kind.clone()).unwrap_or_default();
+                let given = here.map_or(!is_generated(name), |here| here.is.name.is_some());
+                let name_given = given.then(|| name.to_vec());
+                let is = Wanted { place: None, kind, name: name_given, options: Vec::new() };
+                sections.push(Section { id, name: name.to_vec(), is });
+                sections.len() - 1
+            }
+        };
+    for change in changes {
+        if matches!(change.what, What::Moved { .. }) {
+            continue;
+        }
+        let (old, new) = change.values();
+        let is_whole = change.option.is_none() && (old.is_none() || new.is_none());
+        for (sections, content) in [(&mut was, old), (&mut is, new)] {
+            // A section that is not changed as a whole is there before and after.
+            if is_whole && content.is_none() {
+                continue;
+            }
+            let whole_change = |other: &KeyChange| {
+                other.option.is_none() && other.section == change.section && {
+                    let (old, new) = other.values();
+                    old.is_none() || new.is_none()
+                }
+            };
+            if content.is_none() && changes.iter().any(whole_change) {
+                continue;
+            }
+            let place = at(sections, &change.section);
+            match (&change.option, content) {
+                (None, Some(Content::String(kind))) => sections[place].is.kind.clone_from(kind),
+                (Some(option), Some(content)) => {
+                    let held = match content {
+                        Content::String(string) => Held::String(string.clone()),
+                        Content::List(items) => Held::List(items.clone()),
+                    };
+                    sections[place].is.options.push((option.clone(), held));
+                }
+                _ => {}
+            }
+        }
+    }
+    (was, is)
+}
+
+/// Reports whether a name looks like one that was generated.
+fn is_generated(name: &[u8]) -> bool {
+    let digits = name.strip_prefix(b"cfg");
+    digits.is_some_and(|digits| digits.len() >= 6 && digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// Takes the lines out that the passages have put in, and puts those in that they have taken out: so comments come
+/// back as well. `None` if others have changed the same lines, or if something else than what is wanted comes of it.
+fn in_lines(name: &str, passages: &[Passage], present: &Text, target: &[Wanted]) -> Option<Vec<u8>> {
+    let bytes = |text: &Text| text.as_ref().map_or_else(Vec::new, |text| text.to_vec());
+    let mut text = bytes(present);
+    for passage in passages.iter().rev().filter(|passage| passage.goes) {
+        let (before, after) = passage.texts.as_ref()?;
+        let (before, after) = (bytes(before), bytes(after));
+        let (back, since) = (log::compare_texts(&after, &before), log::compare_texts(&after, &text));
+        text = join(&back, &since, &text)?;
+    }
+    let package = read(name, &Some(Arc::new(text.clone())), true)?;
+    let found = sections(&package);
+    let is_right = found.len() == target.len() && found.iter().zip(target).all(|(a, b)| is_alike(&a.is, b));
+    is_right.then_some(text)
+}
+
+/// Reports whether two sections say the same, in whatever order.
+fn is_alike(a: &Wanted, b: &Wanted) -> bool {
+    let sorted = |section: &Wanted| {
+        let mut options = section.options.clone();
+        options.sort();
+        options
+    };
+    a.kind == b.kind && a.name == b.name && sorted(a) == sorted(b)
+}
+
+/// Writes the sections that are wanted into the text of the package, or where that cannot be done, anew.
+fn written(package: &Package, target: &[Wanted]) -> Option<Vec<u8>> {
+    let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
+    let mut edited = package.clone();
+    edited.arrange(target).ok()?;
+    if let Ok(written) = rewrite(package, &edited, &options) {
+        return Some(written.source().to_vec());
+    }
+    let text = print(&edited, false);
+    let again = parse(package.name(), Arc::new(text.clone()), &options).ok()?;
+    (again.package == edited).then_some(text)
+}
+
+#[cfg(test)]
+mod tests;

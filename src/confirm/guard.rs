@@ -1,0 +1,187 @@
+//! Guards: they take a commit back that is not confirmed in time, whatever becomes of the program that has made it.
+//!
+//! A guard is a process of its own, `cms`, in a session of its own, started before the commit is made; where there is
+//! no `cms`, a thread of the program that commits. It needs nothing but the store: should it be killed, whoever opens
+//! the store next does its work, and two guards do no more than one. It holds no lock while it waits.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::commit::engine::Store;
+use crate::error::{Error, Result};
+
+/// The first word of the command line by which `cms` becomes a guard; then come the number of the process that is to
+/// commit, the directories, and perhaps `--on-rollback COMMAND`.
+pub const GUARD: &str = "__guard";
+
+/// What a guard says when it stands, followed by the number of its process.
+pub const STANDS: &str = "guard ";
+
+/// How long a guard has to start.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest that a guard sleeps before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Files that were left open for the shell's children are not for a guard, which would keep them open: they may be
+/// locks. What runs in the background has no parent once the shell ends.
+const SCRIPT: &str = "exec 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- 3<&0; \"$0\" \"$@\" <&3 3<&- &";
+
+/// What stands guard over commits that are to be confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Guards {
+    /// The `cms` that is found in `PATH` or where programs mostly are; where there is none, a thread.
+    #[default]
+    Any,
+    /// This `cms`, and nothing else.
+    Program(PathBuf),
+    /// A thread of this program. It ends when the program does; then whoever opens the store next takes the commit back.
+    Thread,
+    /// Nobody: the program does it by itself, with [`Store::stand_guard`], or whoever opens the store next.
+    Nobody,
+}
+
+/// A guard that stands. Dropping it tells the guard that no commit is to come any more.
+#[derive(Debug)]
+pub struct StandingGuard {
+    process: Option<u32>,
+    _pipe: Option<ChildStdin>,
+    _sender: Option<Sender<()>>,
+}
+
+impl StandingGuard {
+    /// Returns the number of the guard's process; `None` if it is a thread.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.process
+    }
+}
+
+impl Store {
+    /// Starts a guard for a commit that is about to be made: see [`crate::Options::guards`]. [`crate::Transaction`]s do
+    /// that by themselves; who commits with [`Store::commit_together`] does it before. Drop what is returned once the
+    /// commit is made, or is not to be made. The guard runs `on_rollback` with `sh -c` once the commit was taken back;
+    /// a thread does not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if it cannot be started.
+    pub fn start_guard(&self, on_rollback: Option<&OsStr>) -> Result<StandingGuard> {
+        match &self.options.guards {
+            Guards::Program(program) => self.guard_process(program, on_rollback),
+            Guards::Thread => self.guard_thread(),
+            Guards::Nobody => Ok(StandingGuard { process: None, _pipe: None, _sender: None }),
+            Guards::Any => {
+                let started = find_program().map(|program| self.guard_process(&program, on_rollback));
+                started.and_then(Result::ok).map_or_else(|| self.guard_thread(), Ok)
+            }
+        }
+    }
+
+    fn guard_process(&self, program: &Path, on_rollback: Option<&OsStr>) -> Result<StandingGuard> {
+        let failed = |error| Error::io("start the guard of the commit", program)(error);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", SCRIPT]).arg(program).arg(GUARD).arg(std::process::id().to_string());
+        command.args(self.directories().map_err(failed)?);
+        command.args(["confirm", "--wait"]);
+        if let Some(hook) = on_rollback {
+            command.arg("--on-rollback").arg(hook);
+        }
+        // What is said of one command is not said of the guard.
+        command.env_remove(crate::verify::VERIFYING).env_remove("CMS_SAFE_MODE");
+        command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(failed)?;
+        let (pipe, said) = (child.stdin.take(), child.stdout.take());
+        let process = said.ok_or(io::ErrorKind::BrokenPipe.into()).and_then(read_process);
+        // The shell has nothing left to do; a program that collects its children may have done this as well.
+        let _ = child.wait();
+        Ok(StandingGuard { process: Some(process.map_err(failed)?), _pipe: pipe, _sender: None })
+    }
+
+    /// Returns the options by which `cms` finds this store from wherever it runs.
+    fn directories(&self) -> io::Result<Vec<OsString>> {
+        let dirs = self.dirs();
+        let mut words: Vec<OsString> = Vec::new();
+        let all = [
+            ("--config-dir", Some(&dirs.config)),
+            ("--save-dir", Some(&dirs.save)),
+            ("--run-dir", dirs.run.as_ref()),
+            ("--state-dir", dirs.state.as_ref()),
+        ];
+        for (name, dir) in all {
+            let Some(dir) = dir else { continue };
+            words.extend([name.into(), std::path::absolute(&dir.path)?.into_os_string()]);
+        }
+        Ok(words)
+    }
+
+    fn guard_thread(&self) -> Result<StandingGuard> {
+        let (sender, receiver) = channel::<()>();
+        let store = self.clone();
+        let stand = move || {
+            store.stand_guard(&mut |time| receiver.recv_timeout(time) != Err(RecvTimeoutError::Disconnected));
+        };
+        let started = std::thread::Builder::new().name("cms-guard".into()).spawn(stand);
+        started.map_err(Error::io("start a thread that guards", &self.dirs().config.path))?;
+        Ok(StandingGuard { process: None, _pipe: None, _sender: Some(sender) })
+    }
+
+    /// Stands guard: takes back what is not confirmed in time, and tries again for as long as that fails. It ends when
+    /// nothing is to be confirmed and nothing is to come: `is_awaited` waits for the time it is given, or less, and says
+    /// whether a commit may come still.
+    pub fn stand_guard(&self, is_awaited: &mut dyn FnMut(Duration) -> bool) {
+        let mut may_come = true;
+        loop {
+            match self.left_by_note() {
+                Some(Duration::ZERO) => {
+                    let failed = self.recover().is_err();
+                    std::thread::sleep(if failed { LOOK_AGAIN } else { Duration::from_millis(5) });
+                }
+                Some(left) => std::thread::sleep(left.min(LOOK_AGAIN)),
+                None if may_come => may_come = is_awaited(LOOK_AGAIN),
+                None => return,
+            }
+        }
+    }
+}
+
+/// Reads the number of the process from what a guard says when it stands.
+fn read_process(mut said: ChildStdout) -> io::Result<u32> {
+    let (mut text, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    while !text.ends_with(b"\n") && text.len() < 64 {
+        let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).ok();
+        match poll(&mut [PollFd::new(&said, PollFlags::IN)], left.as_ref()) {
+            Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not say that it stands")),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        let mut byte = [0];
+        match said.read(&mut byte)? {
+            0 => return Err(io::Error::other("it ended at once")),
+            _ => text.push(byte[0]),
+        }
+    }
+    let text = String::from_utf8_lossy(&text);
+    let process = text.strip_prefix(STANDS).and_then(|number| number.trim().parse().ok());
+    process.ok_or_else(|| io::Error::other("it is no guard"))
+}
+
+/// Finds `cms`.
+fn find_program() -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = crate::os::environment::variable("PATH").unwrap_or_default();
+    let usual = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/sbin", "/bin"].map(PathBuf::from);
+    let mut dirs = std::env::split_paths(&path).filter(|dir| dir.is_absolute()).chain(usual);
+    dirs.find_map(|dir| {
+        let program = dir.join("cms");
+        let found = std::fs::metadata(&program).ok()?;
+        (found.is_file() && found.permissions().mode() & 0o111 != 0).then_some(program)
+    })
+}

@@ -1,0 +1,456 @@
+//! Takes back what was not confirmed, and tells beforehand what that will change.
+//!
+//! Only the keys that the commits to be confirmed have changed go back (see `by_key`); what others have committed or
+//! edited meanwhile stays. It is a transaction like any other, in the log and for those who watch; but nobody who
+//! verifies transactions is asked, since it is the way out when something is wrong.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io::ErrorKind;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::commit::engine::Store;
+use crate::commit::log_session::{Ledger, Why};
+use crate::commit::write::{ATTEMPTS, Whole};
+use crate::confirm::Pending;
+use crate::confirm::by_key::{Passage, Text, Without, without};
+use crate::error::shown;
+use crate::error::{Code, Error, Result};
+use crate::log::{self, Digest, Guard, KeyChange, Kind, PackageChange, Record, What};
+use crate::os::file_name;
+
+/// Commits that wait to be confirmed, and what becomes of the store if they are not.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// How long there is.
+    pub pending: Pending,
+    /// The transactions that wait, the oldest first.
+    pub transactions: Vec<Record>,
+    /// What goes back, package by package.
+    pub going_back: Vec<GoingBack>,
+}
+
+/// What goes back in one package.
+#[derive(Debug, Clone)]
+pub struct GoingBack {
+    /// The package.
+    pub package: String,
+    /// Whether there will be no such package.
+    pub goes: bool,
+    /// Whether its text cannot be read at present, so that the whole text from before is put back.
+    pub whole: bool,
+    /// What will change, from what it is now.
+    pub changes: Vec<KeyChange>,
+}
+
+/// What whoever has committed while a commit waits to be confirmed has to know.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// What waits, and how long.
+    pub pending: Pending,
+    /// The first transaction that waits: by whom, through what and when.
+    pub by: Record,
+    /// The keys that were committed just now and go back with it, in the order they were changed.
+    pub keys: Vec<String>,
+}
+
+impl GoingBack {
+    /// Reports whether a key that was changed goes back.
+    fn takes(&self, key: &KeyChange) -> bool {
+        let concerns = |change: &KeyChange| {
+            let is_whole =
+                change.option.is_none() && matches!(change.what, What::Added(_) | What::Deleted(_));
+            change.section == key.section && (is_whole || change.option == key.option)
+        };
+        self.goes || self.whole || self.changes.iter().any(concerns)
+    }
+}
+
+impl std::fmt::Display for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Pending { sequence, left, .. } = self.pending;
+        let (by, left) = (&self.by, crate::os::clock::show_span(left));
+        let source = shown::text(&by.source);
+        write!(f, "transaction {sequence} of user {} through {source} waits to be confirmed; ", by.uid)?;
+        write!(f, "unless it is, {left} from now ")?;
+        match self.keys.as_slice() {
+            [] => write!(f, "its keys go back, and none of what was committed now"),
+            keys => write!(
+                f,
+                "this goes back to what it was before that, whatever was committed now: {}",
+                keys.join(", ")
+            ),
+        }
+    }
+}
+
+/// What a package is now, and what it becomes.
+struct Unwound {
+    package: String,
+    now: Text,
+    then: Without,
+}
+
+impl Unwound {
+    fn text(&self) -> Option<&Vec<u8>> {
+        match &self.then {
+            Without::Text(text) | Without::Whole(text) => text.as_ref(),
+        }
+    }
+
+    fn changes_nothing(&self) -> bool {
+        self.text() == self.now.as_deref()
+    }
+}
+
+/// Of one package what the transactions since some point have done, the newest first; and whether they go.
+type Trail = Vec<(bool, PackageChange)>;
+
+impl Store {
+    /// Tells what waits to be confirmed, and what goes back if it is not; `None` if nothing waits.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::pending`].
+    pub fn waiting(&self) -> Result<Option<Waiting>> {
+        let Some(pending) = self.pending()? else { return Ok(None) };
+        let mut transactions = self.waiting_since(pending.baseline)?;
+        transactions.reverse();
+        let going_back = self.unwound(pending.baseline, None)?;
+        let going_back =
+            going_back.iter().filter(|one| !one.changes_nothing()).map(|one| self.going_back(one));
+        Ok(Some(Waiting { pending, transactions, going_back: going_back.collect() }))
+    }
+
+    /// Tells whoever has committed a transaction that another one waits to be confirmed; `None` if none does, or if it
+    /// is one of those that wait. It costs next to nothing if nothing waits.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::pending`].
+    pub fn notice_of(&self, revision: u64) -> Result<Option<Notice>> {
+        self.notice(|record| record.sequence == revision)
+    }
+
+    /// As [`Store::notice_of`], of all that this process has committed since.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::pending`].
+    pub fn notice_of_process(&self) -> Result<Option<Notice>> {
+        let own = std::process::id();
+        self.notice(|record| record.pid == own)
+    }
+
+    fn notice(&self, is_mine: impl Fn(&Record) -> bool) -> Result<Option<Notice>> {
+        if self.pending_is_absent() {
+            return Ok(None);
+        }
+        let Some(pending) = self.pending()? else { return Ok(None) };
+        let (mut by, mut mine) = (None, Vec::new());
+        self.each_transaction(|record| {
+            if record.sequence <= pending.baseline {
+                return Ok(ControlFlow::Break(()));
+            }
+            if record.guard.is_some() {
+                by = Some(record);
+            } else if is_mine(&record) && record.kind != Kind::Confirm {
+                mine.push(record);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let Some(by) = by.filter(|_| !mine.is_empty()) else { return Ok(None) };
+        let mut keys = BTreeSet::new();
+        for one in self.unwound(pending.baseline, None)?.iter().filter(|one| !one.changes_nothing()) {
+            let will = self.going_back(one);
+            for change in mine.iter().filter_map(|record| record.package(&one.package)) {
+                keys.extend(
+                    change.changes.iter().filter(|key| will.takes(key)).map(|key| key.key(&one.package)),
+                );
+            }
+        }
+        Ok(Some(Notice { pending, by, keys: keys.iter().map(shown::text).collect() }))
+    }
+
+    /// Finds out whether a commit to be confirmed that a process has made after a revision was taken back. Returns its
+    /// number, and the transaction that took it back.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::each_transaction`].
+    pub fn was_taken_back(&self, process: u32, since: u64) -> Result<Option<(u64, Record)>> {
+        self.end_of(since, |record| record.pid == process && record.kind == Kind::Commit)
+    }
+
+    /// As [`Store::was_taken_back`], of one transaction.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::each_transaction`].
+    pub fn taken_back_by(&self, transaction: u64) -> Result<Option<Record>> {
+        let end = self.end_of(transaction.saturating_sub(1), |record| record.sequence == transaction)?;
+        Ok(end.map(|(_, by)| by))
+    }
+
+    /// Finds the newest commit after a revision that was to be confirmed, of those that are meant, and what took it back.
+    fn end_of(&self, since: u64, is_meant: impl Fn(&Record) -> bool) -> Result<Option<(u64, Record)>> {
+        let (mut later, mut undone) = (Vec::<Record>::new(), HashSet::new());
+        let found = self.each_transaction(|record| {
+            if record.sequence <= since {
+                return Ok(ControlFlow::Break(None));
+            }
+            if let Some(guard) = record.guard.filter(|_| is_meant(&record)) {
+                let ends = |end: &Record| match end.kind {
+                    Kind::Rollback => end.refers == guard.baseline && end.guard.is_none(),
+                    Kind::Undo => end.refers == record.sequence,
+                    _ => true,
+                };
+                let end = later.drain(..).rev().find(ends);
+                let end = end.filter(|end| end.kind != Kind::Confirm && !log::is_taking_back(end));
+                return Ok(ControlFlow::Break(end.map(|end| (record.sequence, end))));
+            }
+            if log::is_taking_back(&record) {
+                undone.insert(record.refers);
+            }
+            let may_end = matches!(record.kind, Kind::Confirm | Kind::Undo | Kind::Rollback);
+            if may_end && !undone.contains(&record.sequence) {
+                later.push(record);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found.flatten())
+    }
+
+    /// Returns the transactions after a revision that wait to be confirmed, the newest first.
+    fn waiting_since(&self, baseline: u64) -> Result<Vec<Record>> {
+        let (mut found, mut undone) = (Vec::new(), HashSet::new());
+        self.each_transaction(|record| {
+            if record.sequence <= baseline {
+                return Ok(ControlFlow::Break(()));
+            }
+            if log::is_taking_back(&record) {
+                undone.insert(record.refers);
+            } else if record.guard.is_some() && !undone.contains(&record.sequence) {
+                found.push(record);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    fn going_back(&self, unwound: &Unwound) -> GoingBack {
+        let read = |text: Option<&Arc<Vec<u8>>>| {
+            let text = text.cloned().unwrap_or_default();
+            self.parse_leniently(&unwound.package, &text)
+        };
+        let then = unwound.text().map(|text| Arc::new(text.clone()));
+        let both = read(unwound.now.as_ref()).zip(read(then.as_ref()));
+        GoingBack {
+            package: unwound.package.clone(),
+            goes: then.is_none(),
+            whole: matches!(unwound.then, Without::Whole(_)),
+            changes: both.map(|(now, then)| log::compare_packages(&now, &then)).unwrap_or_default(),
+        }
+    }
+
+    /// Returns what packages become if transactions since a revision are taken out: those that wait to be confirmed,
+    /// or the one that is given.
+    fn unwound(&self, since: u64, only: Option<u64>) -> Result<Vec<Unwound>> {
+        let mut unwound = Vec::new();
+        for (package, trail) in self.trails(since, only)? {
+            let now = self.present_text(&package)?;
+            let passages = self.passages(&package, trail, &now)?;
+            let then = without(&package, &passages, &now);
+            unwound.push(Unwound { package, now, then });
+        }
+        Ok(unwound)
+    }
+
+    /// Collects what the transactions since a revision have done to the packages that those have changed that go.
+    fn trails(&self, since: u64, only: Option<u64>) -> Result<BTreeMap<String, Trail>> {
+        let (mut trails, mut undone) = (BTreeMap::<String, Trail>::new(), HashSet::new());
+        self.each_transaction(|record| {
+            if record.sequence <= since {
+                return Ok(ControlFlow::Break(()));
+            }
+            let is_undoing = log::is_taking_back(&record);
+            if is_undoing {
+                undone.insert(record.refers);
+            }
+            let goes = match only {
+                Some(only) => record.sequence == only,
+                None => record.guard.is_some() && !is_undoing,
+            };
+            let goes = goes && !undone.contains(&record.sequence);
+            if record.kind != Kind::Baseline {
+                for change in record.packages {
+                    trails.entry(change.package.clone()).or_default().push((goes, change));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        trails.retain(|_, trail| {
+            // What was before the first that goes does not matter.
+            let first = trail.iter().rposition(|(goes, _)| *goes);
+            trail.truncate(first.map_or(0, |first| first + 1));
+            !trail.is_empty()
+        });
+        Ok(trails)
+    }
+
+    fn present_text(&self, package: &str) -> Result<Text> {
+        let place = self.config_place(package);
+        match self.read_settled(&place) {
+            Ok((text, _)) => Ok(Some(text)),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes passages of a trail, the oldest first. Those that stay and follow each other are one.
+    fn passages(&self, package: &str, trail: Trail, now: &Text) -> Result<Vec<Passage>> {
+        let mut passages: Vec<Passage> = Vec::new();
+        let newest = trail.first().and_then(|(_, change)| change.left());
+        let present = now.as_ref().map(|text| Digest::of(text));
+        let mut text: Option<Text> = Some(now.clone());
+        if newest != present {
+            // It was changed by hand, and nobody has noted that yet.
+            let log = self.the_log()?;
+            let logged = newest.map(|newest| log.text_of(package, newest)).transpose()?.flatten();
+            text = logged.map(|logged| Some(Arc::new(logged)));
+            let texts = text.clone().map(|text| (text, now.clone()));
+            passages.push(Passage { goes: false, texts, changes: Vec::new() });
+        }
+        for (goes, change) in trail {
+            let after = text.take();
+            text = after.as_ref().and_then(|after| text_before(after, &change));
+            let last = passages.last_mut().filter(|last| !goes && !last.goes);
+            match (last, text.clone(), after) {
+                (Some(last), Some(before), _) => {
+                    if let Some((first, _)) = &mut last.texts {
+                        *first = before;
+                    }
+                }
+                (Some(last), None, _) => last.texts = None,
+                (None, before, after) => {
+                    passages.push(Passage { goes, texts: before.zip(after), changes: change.changes });
+                }
+            }
+        }
+        passages.reverse();
+        Ok(passages)
+    }
+
+    /// Takes back all that waits to be confirmed, and ends the wait. Returns the number of the transaction that does it.
+    pub(crate) fn take_back_pending(
+        &self,
+        ledger: &mut Ledger<'_>,
+        guard: &Guard,
+        message: &str,
+    ) -> Result<Option<u64>> {
+        // It is the safety net: nobody may refuse it.
+        let why = Why { refusable: false, ..Why::new(Kind::Rollback, guard.baseline) };
+        let done = self.put_back_by_key(ledger, guard.baseline, None, &why, message)?;
+        self.forget_pending();
+        Ok(done)
+    }
+
+    /// Takes one transaction back at once, key by key, whatever was committed since. If it waits to be confirmed and
+    /// others do not, that ends the wait. Returns the number of the transaction that does it; `None` if it was to be
+    /// confirmed and was taken back already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if the log does not have the transaction; as for [`Store::commit`].
+    pub fn take_back(&self, sequence: u64, message: &str) -> Result<Option<u64>> {
+        let mut ledger = self.ledger_of_log()?;
+        self.transaction(sequence)?;
+        if self.taken_back_by(sequence)?.is_some() {
+            return Ok(None);
+        }
+        let why = Why { refusable: false, ..Why::new(Kind::Undo, sequence) };
+        let done =
+            self.put_back_by_key(&mut ledger, sequence.saturating_sub(1), Some(sequence), &why, message)?;
+        if ledger.pending().is_none() {
+            self.forget_pending();
+        }
+        Ok(done)
+    }
+
+    fn put_back_by_key(
+        &self,
+        ledger: &mut Ledger<'_>,
+        since: u64,
+        only: Option<u64>,
+        why: &Why,
+        message: &str,
+    ) -> Result<Option<u64>> {
+        for _ in 0..ATTEMPTS {
+            let mut message = message.to_owned();
+            let mut unwound = self.unwound(since, only)?;
+            unwound.retain(|one| !one.changes_nothing());
+            for one in unwound.iter().filter(|one| matches!(one.then, Without::Whole(_))) {
+                message.push_str("; ");
+                message.push_str(&self.set_aside_unreadable(&one.package, &one.now, ledger.sequence()));
+            }
+            let why = Why { message: Some(message), ..why.clone() };
+            if unwound.is_empty() {
+                // It is as it was already; that this is the end of it is noted all the same.
+                return self.log_alone(ledger, &why);
+            }
+            match self.replace_all(ledger, &unwound, &why) {
+                Ok(Some(sequence)) => return Ok(Some(sequence)),
+                // Someone has saved a file meanwhile.
+                Ok(None) => {}
+                Err(error) if error.code() == Code::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Conflict {
+            key: String::new(),
+            why: "the files kept changing while they were being written".into(),
+        })
+    }
+
+    fn replace_all(&self, ledger: &mut Ledger<'_>, unwound: &[Unwound], why: &Why) -> Result<Option<u64>> {
+        let whole = |one: &Unwound| Whole {
+            place: self.config_place(&one.package),
+            expected: Some(one.now.as_ref().map(|text| text.to_vec())),
+            text: one.text().cloned().map(Arc::new),
+        };
+        let texts: Vec<Whole> = unwound.iter().map(whole).collect();
+        let _locks = ledger.lock_all(texts.iter().map(|text| &*text.place.path))?;
+        self.tidy_up(texts.iter().map(|text| &text.place))?;
+        self.snapshot_before(ledger);
+        self.put_texts(ledger, &texts, why)
+    }
+
+    /// Keeps a text that cannot be read beside the package, and says where.
+    fn set_aside_unreadable(&self, package: &str, text: &Text, sequence: u64) -> String {
+        let name = file_name::hidden(package.as_ref(), &format!(".unreadable-{sequence}"));
+        let path: PathBuf = self.dirs().config.path.join(&name);
+        let files = &self.options.files;
+        let keep = || -> std::io::Result<()> {
+            let open = files.open_or_create(&path, 0o600)?;
+            files.truncate(&open, 0)?;
+            files.write(&open, text.as_deref().map_or(&[][..], Vec::as_slice))?;
+            files.sync(&open)
+        };
+        match keep() {
+            Ok(()) => format!("{package} could not be read, and its text is kept in {}", name.display()),
+            // The log has it as well.
+            Err(error) => format!("{package} could not be read, and its text is only in the log ({error})"),
+        }
+    }
+}
+
+/// Returns the text before a change; `None` if it is not known.
+fn text_before(after: &Text, change: &PackageChange) -> Option<Text> {
+    if change.unknown {
+        return None;
+    }
+    let Some(before) = change.before else { return Some(None) };
+    let text = log::revert(after.as_deref().map_or(&[][..], Vec::as_slice), &change.hunks)?;
+    (Digest::of(&text) == before).then(|| Some(Arc::new(text)))
+}

@@ -1,0 +1,442 @@
+//! What can go wrong, with the data a caller needs to act on it.
+
+pub(crate) mod memory;
+pub(crate) mod not_found;
+pub(crate) mod parse;
+pub mod shown;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::not_found::Missing;
+use crate::format::uci::ParseError;
+
+/// The result of a fallible call of this library.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call failed. Nothing was changed unless the variant says otherwise.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum Error {
+    /// The package, section or option does not exist.
+    NotFound {
+        /// The key or path that was asked for.
+        key: String,
+    },
+    /// Something that is no key does not exist: a directory, a revision, a snapshot.
+    Missing(Missing),
+    /// A name, type, value, key or argument is not allowed.
+    Invalid {
+        /// The offending text.
+        what: String,
+        /// The rule it breaks.
+        why: &'static str,
+    },
+    /// The name is taken.
+    Exists {
+        /// The key that exists already.
+        key: String,
+    },
+    /// A selector by value matches more than one section.
+    Ambiguous {
+        /// The selector as given.
+        key: String,
+        /// The names of the sections it matches.
+        matches: Vec<String>,
+    },
+    /// Configuration text could not be read.
+    Parse(Box<ParseError>),
+    /// Someone else changed the package again and again while it was being written.
+    Conflict {
+        /// The package or key in conflict.
+        key: String,
+        /// What happened.
+        why: String,
+    },
+    /// The lock of a package could not be had in time.
+    Locked {
+        /// The file that is locked.
+        path: PathBuf,
+        /// Who holds it, as far as can be told.
+        holder: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// Someone who verifies transactions has refused this one: see [`crate::Live::verify`].
+    Refused {
+        /// Which program.
+        program: String,
+        /// The number of its process.
+        pid: u32,
+        /// Why.
+        reason: String,
+    },
+    /// The store is in safe mode, in which nothing is written: see [`crate::Settings::safe_mode`].
+    SafeMode {
+        /// What has turned it on: a variable of the environment, or file and line of the policy.
+        origin: String,
+    },
+    /// A system call failed.
+    Io {
+        /// What was being done, for example "rename".
+        op: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A snapshot is older than what is still kept of a package it had not looked at before.
+    Stale {
+        /// The key that was asked for.
+        key: String,
+    },
+    /// The log does not tell what has happened since a transaction: it does not go back that far, or was begun
+    /// anew. What has changed has to be found out by reading.
+    TooOld {
+        /// The transaction.
+        since: u64,
+        /// The last one there is, to go on from: whoever reads now sees its changes at least.
+        revision: u64,
+    },
+    /// There are as many as there may be.
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The map of a package would be larger than it may.
+    Full {
+        /// The package.
+        package: String,
+        /// How many bytes a map may have.
+        limit: u64,
+        /// How many it would need.
+        needed: u64,
+    },
+    /// There is not so much memory.
+    OutOfMemory {
+        /// How many bytes were asked for.
+        bytes: usize,
+    },
+    /// A file is damaged, or of another version.
+    Damaged {
+        /// What the file is for.
+        what: Damage,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The change is in the log, and so it is made; but its file could not be put in place. Whoever opens the
+    /// store next does it.
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// Why it could not.
+        source: Box<Error>,
+    },
+    /// The new file is in place, but the system could not promise that it survives a power cut.
+    NotDurable {
+        /// The file that was written.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// What is damaged, and so what can be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// The map of a package. It is made from the text, and so nothing is lost.
+    Map,
+    /// A segment of the log.
+    Log,
+    /// A snapshot or a backup.
+    Archive,
+    /// None of the files: what is durable is not known to this process any more, since a sync has failed.
+    Handle,
+}
+
+impl Damage {
+    fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Map => Some("it can be made anew from the text"),
+            Self::Log => Some("check the log to see how much, and repair it"),
+            Self::Archive => None,
+            Self::Handle => Some("open the store anew"),
+        }
+    }
+}
+
+/// What kind of failure an [`Error`] is: one for each that a caller may act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "they are those of `Error`, and what the system says to a call that failed")]
+pub enum Code {
+    NotFound,
+    Invalid,
+    Exists,
+    Ambiguous,
+    Parse,
+    Conflict,
+    Locked,
+    Permission,
+    NoSpace,
+    Io,
+    Full,
+    Stale,
+    Damaged,
+    NotDurable,
+    Refused,
+    Memory,
+}
+
+/// What an [`Error`] is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// Line and column in the file, in bytes, counted from 1; 0 is none.
+    pub line: u32,
+    /// See `line`.
+    pub column: u32,
+    /// The key, name or value.
+    pub key: Option<String>,
+}
+
+impl Error {
+    /// Returns what kind of failure this is.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        use io::ErrorKind::{OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match self {
+            Self::NotFound { .. } | Self::Missing(_) => Code::NotFound,
+            Self::Invalid { .. } => Code::Invalid,
+            Self::Exists { .. } => Code::Exists,
+            Self::Ambiguous { .. } => Code::Ambiguous,
+            Self::Parse(_) => Code::Parse,
+            Self::Conflict { .. } => Code::Conflict,
+            Self::Locked { .. } => Code::Locked,
+            Self::Refused { .. } => Code::Refused,
+            Self::OutOfMemory { .. } => Code::Memory,
+            Self::SafeMode { .. } => Code::Permission,
+            Self::Stale { .. } | Self::TooOld { .. } => Code::Stale,
+            Self::Full { .. } | Self::TooMany { .. } => Code::Full,
+            Self::Damaged { .. } => Code::Damaged,
+            Self::NotDurable { .. } | Self::Unfinished { .. } => Code::NotDurable,
+            Self::Io { source, .. } => match source.kind() {
+                OutOfMemory => Code::Memory,
+                PermissionDenied => Code::Permission,
+                StorageFull | QuotaExceeded | ReadOnlyFilesystem => Code::NoSpace,
+                _ => Code::Io,
+            },
+        }
+    }
+
+    /// Returns the file, the place in it and the key that the error is about, as far as there are such.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let file = |file: &PathBuf| Place { file: Some(file.clone()), ..Place::default() };
+        let key = |key: &String| Place { key: Some(key.clone()), ..Place::default() };
+        match self {
+            Self::NotFound { key: name }
+            | Self::Exists { key: name }
+            | Self::Ambiguous { key: name, .. }
+            | Self::Conflict { key: name, .. }
+            | Self::Stale { key: name }
+            | Self::Invalid { what: name, .. }
+            | Self::Full { package: name, .. } => key(name),
+            Self::Missing(Missing::Revision { spec: name, .. } | Missing::Snapshot(name)) => key(name),
+            Self::Missing(
+                Missing::Unlogged { package: name }
+                | Missing::Before { package: name, .. }
+                | Missing::TooOld { package: name, .. },
+            ) => key(name),
+            Self::Missing(Missing::ConfigDir(path) | Missing::File(path)) => file(path),
+            Self::Missing(_)
+            | Self::TooOld { .. }
+            | Self::TooMany { .. }
+            | Self::Refused { .. }
+            | Self::OutOfMemory { .. }
+            | Self::SafeMode { .. } => Place::default(),
+            Self::Locked { path, .. }
+            | Self::Io { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::NotDurable { path, .. }
+            | Self::Unfinished { path, .. } => file(path),
+            Self::Parse(error) => {
+                let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+                let (line, column) = (number(error.line), number(error.column));
+                Place { file: error.file.clone(), line, column, key: None }
+            }
+        }
+    }
+
+    /// Makes an [`Error::Invalid`].
+    pub(crate) fn invalid(what: &[u8], why: &'static str) -> Self {
+        Self::Invalid { what: crate::model::name::show(what), why }
+    }
+
+    /// Makes an [`Error::Io`]; for use with `map_err`.
+    pub(crate) fn io(op: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { op, path, source }
+    }
+
+    /// Returns a suggestion of what to do about it, where there is one. It names no command and no function: each
+    /// interface has its own.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Parse(error) => error.reason.hint(),
+            Self::Ambiguous { .. } => Some("name one of them, or select by index"),
+            Self::Conflict { .. } => Some("read the package again and repeat the change"),
+            Self::Locked { .. } => Some("wait for the holder, or end it if it hangs"),
+            Self::Stale { .. } => Some("open a new snapshot"),
+            Self::TooOld { .. } => Some("read what you need anew, and go on from the revision told"),
+            Self::TooMany { .. } => Some("let one serve several, or end some: they may have been forgotten"),
+            Self::Full { .. } => Some("raise the limit, or split the package"),
+            Self::OutOfMemory { .. } => Some("end other programs, or split the package"),
+            Self::Unfinished { .. } => {
+                Some("it is finished when the store is used next; do not repeat the change")
+            }
+            Self::Damaged { what, .. } => what.hint(),
+            Self::Missing(missing) => missing.hint(),
+            Self::Io { op: "trust", .. } => Some("remove it, or use another directory"),
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::OutOfMemory => Some("end other programs, or split the package"),
+                io::ErrorKind::PermissionDenied => Some("run as root, or as the user it belongs to"),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Some("free some space and try again; nothing was lost")
+                }
+                io::ErrorKind::ReadOnlyFilesystem => Some("remount it read-write, or use another directory"),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Returns the owner of a file, or of the directory that keeps us from seeing it, if that is why a call has failed.
+fn owner_in_the_way(path: &Path, source: &io::Error) -> Option<u32> {
+    // One without a number says for itself what is wrong.
+    if source.kind() != io::ErrorKind::PermissionDenied || source.raw_os_error().is_none() {
+        return None;
+    }
+    let found = path.ancestors().find_map(|path| std::fs::symlink_metadata(path).ok())?;
+    let owner = std::os::unix::fs::MetadataExt::uid(&found);
+    (owner != crate::os::trust::user()).then_some(owner)
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound { key } => write!(f, "{key}: not found"),
+            Self::Missing(missing) => missing.fmt(f),
+            Self::Invalid { what, why } => write!(f, "'{what}': {why}"),
+            Self::Exists { key } => write!(f, "{key}: the name is in use"),
+            Self::Ambiguous { key, matches } => {
+                write!(f, "{key}: matches {} sections ({})", matches.len(), matches.join(", "))
+            }
+            Self::Parse(error) => error.fmt(f),
+            Self::Conflict { key, why } => write!(f, "{key}: {why}"),
+            Self::Locked { path, holder, waited } => {
+                write!(f, "{}: locked by {holder}, waited {} ms", path.display(), waited.as_millis())
+            }
+            Self::Refused { program, pid, reason } => {
+                write!(f, "refused by {program} (process {pid}): {reason}")
+            }
+            Self::SafeMode { origin } => write!(f, "safe mode: nothing is written ({origin})"),
+            Self::Io { op, path, source } => {
+                write!(f, "cannot {op} {}: {source}", path.display())?;
+                match owner_in_the_way(path, source) {
+                    Some(0) => write!(f, "; it belongs to root"),
+                    Some(owner) => write!(f, "; it belongs to user {owner}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Stale { key } => write!(f, "{key}: the snapshot is too old to see it"),
+            Self::TooOld { since, revision } => {
+                write!(f, "the log does not tell what has changed since {since}; it is at {revision} now")
+            }
+            Self::TooMany { what, limit } => {
+                write!(f, "there are {limit} {what} already, and may be no more")
+            }
+            Self::Full { package, limit, needed } => {
+                write!(f, "{package}: the map would take {needed} bytes, {limit} are allowed")
+            }
+            Self::OutOfMemory { bytes } => write!(f, "there are no {bytes} bytes of memory for this"),
+            Self::Damaged { path, why, .. } => write!(f, "{}: {why}", path.display()),
+            Self::Unfinished { path, source } => {
+                write!(f, "{}: committed, but not in the file yet: {source}", path.display())
+            }
+            Self::NotDurable { path, source } => {
+                write!(f, "{}: written, but not safe from a power cut yet: {source}", path.display())
+            }
+        }
+    }
+}
+
+impl Error {
+    /// Makes the same error once more, for another whom it concerns as well.
+    pub(crate) fn again(&self) -> Self {
+        let system = |error: &io::Error| match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(error.kind(), error.to_string()),
+        };
+        match self {
+            Self::SafeMode { origin } => Self::SafeMode { origin: origin.clone() },
+            Self::NotFound { key } => Self::NotFound { key: key.clone() },
+            Self::Missing(missing) => Self::Missing(missing.clone()),
+            Self::Invalid { what, why } => Self::Invalid { what: what.clone(), why },
+            Self::Exists { key } => Self::Exists { key: key.clone() },
+            Self::Ambiguous { key, matches } => {
+                Self::Ambiguous { key: key.clone(), matches: matches.clone() }
+            }
+            Self::Parse(error) => Self::Parse(error.clone()),
+            Self::Conflict { key, why } => Self::Conflict { key: key.clone(), why: why.clone() },
+            Self::Locked { path, holder, waited } => {
+                Self::Locked { path: path.clone(), holder: holder.clone(), waited: *waited }
+            }
+            Self::Refused { program, pid, reason } => {
+                Self::Refused { program: program.clone(), pid: *pid, reason: reason.clone() }
+            }
+            Self::Io { op, path, source } => Self::Io { op, path: path.clone(), source: system(source) },
+            Self::Stale { key } => Self::Stale { key: key.clone() },
+            Self::TooOld { since, revision } => Self::TooOld { since: *since, revision: *revision },
+            Self::TooMany { what, limit } => Self::TooMany { what, limit: *limit },
+            Self::Full { package, limit, needed } => {
+                Self::Full { package: package.clone(), limit: *limit, needed: *needed }
+            }
+            Self::OutOfMemory { bytes } => Self::OutOfMemory { bytes: *bytes },
+            Self::Damaged { what, path, why } => {
+                Self::Damaged { what: *what, path: path.clone(), why: why.clone() }
+            }
+            Self::Unfinished { path, source } => {
+                Self::Unfinished { path: path.clone(), source: Box::new(source.again()) }
+            }
+            Self::NotDurable { path, source } => {
+                Self::NotDurable { path: path.clone(), source: system(source) }
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } | Self::NotDurable { source, .. } => Some(source),
+            Self::Parse(error) => Some(error),
+            Self::Unfinished { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<ParseError> for Error {
+    fn from(error: ParseError) -> Self {
+        Self::Parse(Box::new(error))
+    }
+}

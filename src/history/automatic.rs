@@ -1,0 +1,124 @@
+//! Snapshots that nobody has asked for, so that a state can still be had once the log does not go back to it.
+//!
+//! They lie among those with a label, as archives like them, and are named by their revision, behind an '@', with which
+//! no label starts:
+//!
+//! - `@42` is made when a segment of the log has been begun, if the last one is a day old, and a quarter of what the
+//!   log may take has been written since. So some are always older than the log.
+//! - `@42-before` is made before a rollback or a restore replaces whole texts.
+//!
+//! The newest of each kind stay (see [`crate::Settings::snapshots_keep`]), as many as fit into [`Limits::for_snapshots`]. Only a file that is what its name says
+//! is ever removed. Nothing depends on them: one that cannot be made, on a full disk for example, is not made.
+
+use std::time::Duration;
+
+use crate::commit::engine::Store;
+use crate::commit::log_session::Ledger;
+use crate::error::{Error, Result};
+use crate::history::archive::ArchiveInfo;
+use crate::log::Limits;
+
+/// How the names of those end that are made before texts are replaced.
+const BEFORE: &str = "-before";
+
+/// What is between two of those made as time goes by, at least.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Limits {
+    /// How many of the bytes are for automatic snapshots.
+    pub(crate) fn for_snapshots(self) -> u64 {
+        self.bytes / 8
+    }
+}
+
+impl ArchiveInfo {
+    /// Reports whether it was made without being asked for, and may go when others come.
+    #[must_use]
+    pub fn is_automatic(&self) -> bool {
+        let file = self.path.file_name().and_then(|name| name.to_str());
+        self.label.starts_with('@') && file.and_then(|name| name.strip_suffix(".cms")) == Some(&self.label)
+    }
+
+    fn is_before(&self) -> bool {
+        self.label.ends_with(BEFORE)
+    }
+}
+
+impl Store {
+    /// Makes a snapshot if it is time for one. To be called when a segment has been begun.
+    pub(crate) fn snapshot_if_due(&self, ledger: &mut Ledger<'_>) -> Result<()> {
+        let all = self.automatic()?;
+        let newest = all.iter().rfind(|info| !info.is_before());
+        let log = self.the_log()?;
+        let now = log.now();
+        let is_recent = |info: &ArchiveInfo| Duration::from_micros(now.abs_diff(info.time)) < DAY;
+        let since = newest.map_or(0, |info| info.revision);
+        if newest.is_some_and(is_recent) || !log.has_gone_on(since)? {
+            return Ok(());
+        }
+        self.make_automatic(ledger, "")
+    }
+
+    /// Makes a snapshot before texts are replaced.
+    pub(crate) fn snapshot_before(&self, ledger: &mut Ledger<'_>) {
+        if ledger.sequence() > 0 {
+            // What is to be done does not depend on it.
+            let _ = self.make_automatic(ledger, BEFORE);
+        }
+    }
+
+    /// Makes a snapshot whose name has this ending.
+    fn make_automatic(&self, ledger: &mut Ledger<'_>, ending: &str) -> Result<()> {
+        let settings = self.settings();
+        let room = settings.log.for_snapshots();
+        let mut size = 0;
+        for name in self.packages()? {
+            size += std::fs::metadata(self.dirs().config.path.join(name)).map_or(0, |found| found.len() + 64);
+        }
+        if size + 1024 > room || settings.snapshots_keep == 0 {
+            return Ok(());
+        }
+        let committed = self.committed_texts(ledger)?;
+        if !committed.left_out.is_empty() {
+            // Nobody has asked for it, and nobody would be told that it is not whole.
+            return Ok(());
+        }
+        let label = format!("@{}{ending}", ledger.sequence());
+        let dir = self.snapshot_dir()?;
+        let path = dir.join(format!("{label}.cms"));
+        if path.exists() {
+            return Ok(());
+        }
+        self.the_log()?.within(Some("snapshots"))?;
+        self.prune(room - size - 1024)?;
+        self.write_archive(&committed, ledger.sequence(), &label, &path)?;
+        self.prune(room)
+    }
+
+    /// Lists the automatic snapshots, the oldest first.
+    fn automatic(&self) -> Result<Vec<ArchiveInfo>> {
+        let mut all = self.labels()?;
+        all.retain(ArchiveInfo::is_automatic);
+        all.sort_by_key(|info| info.revision);
+        Ok(all)
+    }
+
+    /// Removes the oldest automatic snapshots, until of each kind there are no more than are kept, and they fit.
+    fn prune(&self, room: u64) -> Result<()> {
+        // So many of those made as time goes by, and half as many of those made before texts are replaced.
+        let keep = self.settings().snapshots_keep;
+        let keep = [keep, keep.div_ceil(2)];
+        let (mut counts, mut taken) = ([0; 2], 0);
+        for info in self.automatic()?.into_iter().rev() {
+            let count = &mut counts[usize::from(info.is_before())];
+            *count += 1;
+            taken += info.size;
+            if *count > keep[usize::from(info.is_before())] || taken > room {
+                let removed = self.options.files.remove(&info.path);
+                removed.map_err(Error::io("remove", &info.path))?;
+                taken -= info.size;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! What people and programs name a state with: a revision, a time, or a snapshot. There is one rule for all commands and
+//! interfaces:
+//!
+//! - digits are a revision, `-3` and `HEAD~3` are three transactions before the last, `now` and `HEAD` the last;
+//! - `@{10 min ago}` is a time (see [`clock::parse`]);
+//! - all else is the label of a snapshot. `label:NAME` is one also where NAME reads as one of those before, which no
+//!   new label may.
+//!
+//! A snapshot is what it holds. The number it was made at is that of another state once the log was begun anew.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use crate::commit::engine::Store;
+use crate::error::not_found::Missing;
+use crate::error::{Error, Result};
+use crate::history::archive::Archive;
+use crate::model::package::Package;
+use crate::os::clock;
+
+/// How a label is named that reads as a revision.
+const LABEL: &str = "label:";
+
+/// A state of all packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// What they were after a transaction.
+    Revision(u64),
+    /// What a snapshot holds.
+    Snapshot(Box<Archive>),
+}
+
+impl State {
+    /// Returns the revision: of a snapshot, the one it was made at.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        match self {
+            Self::Revision(revision) => *revision,
+            Self::Snapshot(archive) => archive.info.revision,
+        }
+    }
+
+    /// Returns how people name it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Revision(revision) => revision.to_string(),
+            Self::Snapshot(archive) => archive.info.label.clone(),
+        }
+    }
+}
+
+/// Reports whether a text means a revision, whatever snapshots there are.
+pub(crate) fn is_revision(spec: &str) -> bool {
+    let digits = !spec.is_empty() && spec.bytes().all(|byte| byte.is_ascii_digit());
+    let named = matches!(spec, "now" | "HEAD") || spec.starts_with("HEAD~");
+    digits || named || spec.starts_with('-') || spec.starts_with("@{") || spec.starts_with(LABEL)
+}
+
+/// Takes the mark off a label that is named as one.
+pub(crate) fn label(spec: &str) -> &str {
+    spec.strip_prefix(LABEL).unwrap_or(spec)
+}
+
+/// Returns how a snapshot is to be named.
+#[must_use]
+pub fn name_of_label(label: &str) -> String {
+    if is_revision(label) { format!("{LABEL}{label}") } else { label.to_owned() }
+}
+
+fn missing(spec: &str, why: &str) -> Error {
+    Missing::Revision { spec: spec.to_owned(), why: why.to_owned() }.into()
+}
+
+impl Store {
+    /// Finds a state: a number, `-3` (three transactions before the last), `now`, a time in braces such as
+    /// `@{10 min ago}`, or a snapshot by its label. A number is always a revision; `label:5` is a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if there is none, or it is older than what is kept; [`Error::Invalid`] if the time is none.
+    pub fn resolve(&self, spec: &str) -> Result<State> {
+        let too_far = || missing(spec, "the log does not go back that far");
+        if !is_revision(spec) || spec.starts_with(LABEL) {
+            let found = self.labelled(spec).map_err(|error| match error {
+                Error::Missing(Missing::Snapshot(_)) | Error::Invalid { .. } => {
+                    missing(spec, "it is no revision, and no snapshot has that label")
+                }
+                error => error,
+            });
+            return found.map(Box::new).map(State::Snapshot);
+        }
+        let last = self.revision()?;
+        if spec == "now" || spec == "HEAD" {
+            return Ok(State::Revision(last));
+        }
+        if let Some(back) = spec.strip_prefix("HEAD~").or_else(|| spec.strip_prefix('-')) {
+            let no_number = |_| missing(spec, "no number of transactions stands behind it");
+            let back: usize = back.parse().map_err(no_number)?;
+            let found = self.history(None, back.saturating_add(1))?;
+            return found.get(back).map(|record| State::Revision(record.sequence)).ok_or_else(too_far);
+        }
+        if let Some(time) = spec.strip_prefix("@{").and_then(|spec| spec.strip_suffix('}')) {
+            let time = clock::parse(time, self.now()).ok_or(Error::Invalid {
+                what: spec.to_owned(),
+                why: "not a time; '10 min ago', '2026-11-21 08:02' (UTC) and 'now' are",
+            })?;
+            let found = self.each_transaction(|record| {
+                let found = record.time <= time;
+                Ok(if found { ControlFlow::Break(record.sequence) } else { ControlFlow::Continue(()) })
+            })?;
+            return found.map(State::Revision).ok_or_else(too_far);
+        }
+        let number = spec.parse().ok().filter(|revision| *revision <= last);
+        number.map(State::Revision).ok_or_else(|| missing(spec, &format!("the last one is {last}")))
+    }
+
+    /// As [`Store::resolve`], for who needs a number. A snapshot has one as long as the log has its state at that.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::resolve`]; [`Error::Missing`] if the log was begun anew since a snapshot was made.
+    pub fn find_revision(&self, spec: &str) -> Result<u64> {
+        let state = self.resolve(spec)?;
+        if let State::Snapshot(archive) = &state {
+            let revision = archive.info.revision;
+            let is_same = |(name, text): (&String, &Vec<u8>)| {
+                self.text_at(name, revision).is_ok_and(|found| found.as_ref() == Some(text))
+            };
+            if !archive.packages.iter().all(is_same) {
+                let why = format!(
+                    "the snapshot was made at {revision}, and that is another state now, since the log was begun anew"
+                );
+                return Err(missing(spec, &why));
+            }
+        }
+        Ok(state.revision())
+    }
+
+    /// Returns the text a package has in a state; `Ok(None)` if there is no such package in it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::text_at`].
+    pub fn text_in(&self, package: &str, state: &State) -> Result<Option<Vec<u8>>> {
+        match state {
+            State::Revision(revision) => self.text_at(package, *revision),
+            State::Snapshot(archive) => Ok(archive.packages.get(package).cloned()),
+        }
+    }
+
+    /// As [`Store::text_in`], read.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::text_at`]; [`Error::Parse`] if its text had errors.
+    pub fn package_in(&self, package: &str, state: &State) -> Result<Option<Package>> {
+        let Some(text) = self.text_in(package, state)? else { return Ok(None) };
+        self.parse(&self.config_place(package), text).map(|(package, _)| Some(package))
+    }
+
+    /// Lists the packages that may differ between two states, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::each_transaction`].
+    pub fn changed_between(&self, old: &State, new: &State) -> Result<Vec<String>> {
+        let (State::Revision(old_revision), State::Revision(new_revision)) = (old, new) else {
+            let mut names: BTreeSet<String> = self.changed_since(0)?.into_iter().collect();
+            names.extend(self.packages()?);
+            for state in [old, new] {
+                if let State::Snapshot(archive) = state {
+                    names.extend(archive.packages.keys().cloned());
+                }
+            }
+            return Ok(names.into_iter().collect());
+        };
+        self.changed_since(*old_revision.min(new_revision))
+    }
+
+    /// Reports whether the log has anything to do with a package.
+    fn is_in_log(&self, name: &str) -> Result<bool> {
+        let found = self.the_log()?.each_back(|record| {
+            let found = record.package(name).is_some();
+            Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found.is_some())
+    }
+
+    /// Refuses names of packages that there is nothing of: no file, no state in the log, and none in `state`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] for the first of them.
+    pub fn check_packages(&self, names: &[String], state: &State) -> Result<()> {
+        for name in names {
+            let is_there = self.place(name.as_bytes()).is_ok()
+                || matches!(state, State::Snapshot(archive) if archive.packages.contains_key(name))
+                || self.is_in_log(name)?;
+            if !is_there || name.is_empty() {
+                return Err(Error::NotFound { key: name.clone() });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! Going back: taking one transaction back, or bringing packages to what they were.
+//!
+//! Both are transactions like any other, so they can be taken back as well.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::commit::conflict::content;
+use crate::commit::engine::Store;
+use crate::commit::log_session::Why;
+use crate::commit::write::{Whole, attempt};
+use crate::error::not_found::Missing;
+use crate::error::{Error, Result};
+use crate::log::{self, Hunk, KeyChange, Kind, Record, What};
+
+/// The text of a package; `None` if there is no such package.
+type Text = Option<Vec<u8>>;
+
+impl Store {
+    /// Takes a transaction back, and leaves what was changed since as it is. Returns the number of the
+    /// transaction that does it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] if what it changed was changed again since; [`Error::Missing`] if it is not kept any
+    /// more; as for [`Store::commit`]. Nothing is changed then.
+    pub fn undo(&self, sequence: u64, message: Option<&str>) -> Result<u64> {
+        self.note_edits()?;
+        let record = self.transaction(sequence)?;
+        if matches!(record.kind, Kind::Baseline | Kind::Confirm) || record.packages.is_empty() {
+            return Err(Error::Invalid {
+                what: format!("transaction {sequence}"),
+                why: "it changed nothing that could be taken back",
+            });
+        }
+        let why = Why { message: message.map(str::to_owned), ..Why::new(Kind::Undo, sequence) };
+        let mut texts = Vec::new();
+        for change in &record.packages {
+            if change.unknown {
+                return Err(crate::history::too_old(&change.package, sequence.saturating_sub(1)));
+            }
+            let now = self.text_at(&change.package, u64::MAX)?;
+            let there = now.as_deref().unwrap_or_default();
+            let text = match self.take_out(&record, &change.package, &change.hunks, there)? {
+                // A package that it made goes with the last of its lines.
+                Some(text) if text.is_empty() && change.is_new() => None,
+                Some(text) => Some(text),
+                None => {
+                    let first = self.conflict(&record, &change.package, there)?;
+                    return Err(Error::Conflict {
+                        key: first.0,
+                        why: format!("transaction {sequence} cannot be taken back: {}", first.1),
+                    });
+                }
+            };
+            texts.push((change.package.clone(), now, text));
+        }
+        self.write_texts(texts, &why)
+    }
+
+    /// Brings packages to what they were after a transaction: all of them, or those named. Packages that there were
+    /// not then are deleted, those that were deleted since come back. Returns the number of
+    /// the transaction that does it; `None` if nothing has to change.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if the log does not go back that far; as for [`Store::commit`]. Nothing is changed then.
+    pub fn rollback(&self, revision: u64, packages: &[String], message: Option<&str>) -> Result<Option<u64>> {
+        self.note_edits()?;
+        let (message, in_part) = (message.map(str::to_owned), !packages.is_empty());
+        let why = Why { message, in_part, ..Why::new(Kind::Rollback, revision) };
+        self.rollback_because(revision, packages, &why)
+    }
+
+    pub(crate) fn rollback_because(
+        &self,
+        revision: u64,
+        packages: &[String],
+        why: &Why,
+    ) -> Result<Option<u64>> {
+        let last = self.revision()?;
+        if revision > last {
+            return Err(Missing::Revision {
+                spec: revision.to_string(),
+                why: format!("the last one is {last}"),
+            }
+            .into());
+        }
+        let wanted = |name: &String| packages.is_empty() || packages.contains(name);
+        let mut texts = Vec::new();
+        for package in self.changed_since(revision)?.into_iter().filter(wanted) {
+            let now = self.text_at(&package, u64::MAX)?;
+            let then = self.text_at(&package, revision)?;
+            if now != then {
+                texts.push((package, now, then));
+            }
+        }
+        if texts.is_empty() { Ok(None) } else { self.write_texts(texts, why).map(Some) }
+    }
+
+    /// Puts whole texts in place of packages, as one transaction; each comes with the text it was made for. A package
+    /// without a text is deleted.
+    fn write_texts(&self, texts: Vec<(String, Text, Text)>, why: &Why) -> Result<u64> {
+        let whole = |(name, now, then): (String, Text, Text)| Whole {
+            place: self.config_place(&name),
+            expected: Some(now),
+            text: then.map(Arc::new),
+        };
+        let texts: Vec<Whole> = texts.into_iter().map(whole).collect();
+        let Some(first) = texts.first() else { return self.revision() };
+        if why.refusable {
+            self.check_may_write()?;
+        }
+        let mut ledger = self.ledger_of_log()?;
+        let _locks = ledger.lock_all(texts.iter().map(|text| &*text.place.path))?;
+        if why.kind == Kind::Rollback {
+            self.snapshot_before(&mut ledger);
+        }
+        attempt(&first.place, || self.put_texts(&mut ledger, &texts, why))
+    }
+
+    /// Returns the text without what a transaction did to it, if nothing since has touched the same lines.
+    fn take_out(
+        &self,
+        record: &Record,
+        package: &str,
+        hunks: &[Hunk],
+        now: &[u8],
+    ) -> Result<Option<Vec<u8>>> {
+        let mut later = Vec::new();
+        self.each_transaction(|other| {
+            if other.sequence <= record.sequence {
+                return Ok(ControlFlow::Break(()));
+            }
+            later.extend(other.packages.into_iter().find(|change| change.package == package));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        // Where what it put in stands, in the text after it, and then after each that follows.
+        let mut spots: Vec<usize> = Vec::with_capacity(hunks.len());
+        let mut longer = 0_isize;
+        for hunk in hunks {
+            spots.push(hunk.at.saturating_add_signed(longer));
+            longer += hunk.inserted.len().cast_signed() - hunk.removed.len().cast_signed();
+        }
+        for change in later.into_iter().rev() {
+            if change.unknown {
+                return Ok(None);
+            }
+            for (spot, hunk) in spots.iter_mut().zip(hunks) {
+                let (start, end) = (*spot, *spot + hunk.inserted.len());
+                let mut moved = 0_isize;
+                for other in &change.hunks {
+                    let other_end = other.at + other.removed.len();
+                    // What touches without overlapping is apart, but for two insertions at one place.
+                    let apart = other_end <= start || other.at >= end;
+                    if !apart || (start == end && other.at == start && other_end == start) {
+                        return Ok(None);
+                    }
+                    if other_end <= start {
+                        moved += other.inserted.len().cast_signed() - other.removed.len().cast_signed();
+                    }
+                }
+                *spot = start.saturating_add_signed(moved);
+            }
+        }
+        let mut text = now.to_vec();
+        for (spot, hunk) in spots.into_iter().zip(hunks).rev() {
+            let range = spot..spot + hunk.inserted.len();
+            if text.get(range.clone()) != Some(hunk.inserted.as_slice()) {
+                return Ok(None);
+            }
+            text.splice(range, hunk.removed.iter().copied());
+        }
+        Ok(Some(text))
+    }
+
+    /// Says why a transaction cannot be taken back: the first key that is not as it left it, and who changed it.
+    fn conflict(&self, record: &Record, package: &str, now: &[u8]) -> Result<(String, String)> {
+        let place = self.config_place(package);
+        let (current, _) = self.parse(&place, now.to_vec())?;
+        let changes = record.package(package).map_or(&[][..], |change| &change.changes);
+        for change in changes {
+            let (_, left) = change.values();
+            if !matches!(change.what, What::Moved { .. })
+                && content(&current, &(change.section.clone(), change.option.clone())).as_ref() != left
+            {
+                let key = crate::model::name::show(&change.key(package));
+                let by =
+                    self.last_change(record.sequence, package, &change.section, change.option.as_deref())?;
+                let by = by.map_or_else(String::new, |by| {
+                    format!(", by transaction {} of {} through {}", by.sequence, by.uid, by.source)
+                });
+                return Ok((key, format!("it was changed since{by}")));
+            }
+        }
+        Ok((package.to_owned(), "the same lines were changed since".to_owned()))
+    }
+
+    /// Finds the last transaction after a revision that changed a key.
+    pub(crate) fn last_change(
+        &self,
+        after: u64,
+        package: &str,
+        section: &[u8],
+        option: Option<&[u8]>,
+    ) -> Result<Option<Record>> {
+        let wanted = log::Wanted::new(package.as_bytes(), Some(section), option);
+        let found = self.the_log()?.each_back_of(Some(&wanted), |record| {
+            let concerns =
+                |change: &KeyChange| change.section == section && change.option.as_deref() == option;
+            let hit = record.package(package).is_some_and(|found| found.changes.iter().any(concerns));
+            Ok(match () {
+                () if record.sequence <= after => ControlFlow::Break(None),
+                () if hit => ControlFlow::Break(Some(record)),
+                () => ControlFlow::Continue(()),
+            })
+        })?;
+        Ok(found.flatten())
+    }
+}
+
+impl Store {
+    /// Compares two states of a package, key by key.
+    #[must_use]
+    pub fn compare(old: &crate::Package, new: &crate::Package) -> Vec<KeyChange> {
+        log::compare_packages(old, new)
+    }
+}

@@ -1,0 +1,282 @@
+//! A store that stays open: programs read it in nanoseconds, and see each commit as soon as it is made.
+//!
+//! It maps a package when that is first asked for. The maps are shared with all other processes where there
+//! is a run directory; where there is none, the process has maps of its own and sees changes by others after
+//! [`Live::refresh`].
+
+pub(crate) mod prepared;
+pub(crate) mod report;
+pub(crate) mod snapshot;
+pub(crate) mod transaction;
+
+mod reader;
+
+use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::commit::deferred::Clerk;
+use crate::commit::engine::{Options, Store};
+use crate::error::not_found::Missing;
+use crate::error::{Error, Result};
+use crate::live::prepared::Prepared;
+use crate::live::snapshot::{Snapshot, resolve, value_key};
+use crate::live::transaction::Transaction;
+use crate::log::Log;
+use crate::map::{Current, Entry, Path, Shared, Table, Usage, Value};
+use crate::watch::{Desk, Feed};
+use reader::choose;
+
+/// See the module documentation. Clones are handles of the same open store. It may be used from many threads
+/// at once; after a `fork`, the child opens its own.
+#[derive(Debug, Clone)]
+pub struct Live {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What the handles of an open store share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub store: Store,
+    pub table: Current<Table>,
+    /// Twice how often maps were given up that may not know it: their file is gone, or they were private. Odd
+    /// while it happens.
+    pub generation: AtomicU32,
+    /// How many transactions there are that are neither committed nor given up.
+    pub open_transactions: Arc<AtomicUsize>,
+    /// Where the maps are, for who opens or replaces one; held while that is done.
+    changing: Mutex<Place>,
+    /// What watches share, as long as there are some.
+    feed: Mutex<Weak<Feed>>,
+    /// The subscriptions.
+    pub desk: Arc<Desk>,
+    /// Who puts texts in place later.
+    clerk: Arc<Clerk>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.clerk.close();
+        if self.store.is_behind() {
+            // If another works on it, it is the one who does this; if it fails, whoever opens the store next.
+            let _ = self.store.finish_last();
+            if !self.store.log().is_some_and(Log::is_open_ended) {
+                // The log was replaced, and knows nothing of it.
+                let _ = self.store.flush();
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    shared: Option<Shared>,
+    /// Whether missing maps may be made there.
+    ours: bool,
+}
+
+/// The memory a package's map takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageMemory {
+    /// The package.
+    pub package: String,
+    /// What its map takes.
+    pub usage: Usage,
+}
+
+impl Live {
+    /// Opens a store. Packages are read when they are asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if the configuration directory does not exist, [`Error::Io`] if it is none or
+    /// cannot be reached.
+    pub fn open(options: Options) -> Result<Self> {
+        let config = &options.dirs.config.path;
+        match std::fs::metadata(config) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => {
+                return Err(Error::io("use the directory", config)(std::io::ErrorKind::NotADirectory.into()));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Missing::ConfigDir(config.clone()).into());
+            }
+            Err(error) => return Err(Error::io("use the directory", config)(error)),
+        }
+        crate::settings::resolved::check_environment()?;
+        let store = Store::new(options);
+        // What a crash has left is finished before anything is read. Where that fails, a commit will tell; what
+        // there is can be read all the same.
+        let _ = store.recover();
+        let (place, table) = choose(&store, 0);
+        let inner = Inner {
+            store,
+            table: Current::new(Arc::new(table)),
+            generation: AtomicU32::new(0),
+            open_transactions: Arc::default(),
+            changing: Mutex::new(place),
+            feed: Mutex::default(),
+            desk: Arc::default(),
+            clerk: Arc::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Returns the store, for all that goes beyond reading.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Calls `read` with the newest committed value of a key; for a section, its type. `Ok(None)` means that
+    /// there is no such package, section or option.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the key is none, [`Error::Ambiguous`] if it selects several sections,
+    /// [`Error::Parse`] if the package's text has errors and no good state of it is known, [`Error::Io`] if it cannot be
+    /// read.
+    #[inline]
+    pub fn get<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
+        let mut read = Some(read);
+        let mut once = |value: Value<'_>| read.take().map(|read| read(value));
+        if let Some(found) = self.peek(key, &mut once) {
+            return Ok(found);
+        }
+        let mut found = None;
+        self.get_slowly(key, &mut |value| found = once(value))?;
+        Ok(found)
+    }
+
+    /// As [`Live::get`], if the answer is at hand: the key has three plain parts, the package is open and the
+    /// option is there. Otherwise `None`, which says nothing.
+    #[inline(always)]
+    pub fn peek<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Option<R> {
+        self.inner.table.read(|table| {
+            let path = Path::split(key, table.seed)?;
+            let map = table.find_path(&path)?;
+            if map.is_retired() {
+                return None;
+            }
+            map.get(&path, None).map(read)
+        })
+    }
+
+    /// Reports whether a key is certainly not there: it has three plain parts, and the package is open. Programs ask
+    /// for many options that are not set, so this is to be known soon.
+    fn lacks(&self, key: &[u8]) -> bool {
+        self.inner.table.read(|table| {
+            let Some(path) = Path::split(key, table.seed).filter(Path::is_valid) else { return false };
+            table.find_path(&path).is_some_and(|map| !map.is_retired() && map.has_none(&path))
+        })
+    }
+
+    /// As [`Live::get`], for what is not simply there. It is there once, whatever is read.
+    #[cold]
+    #[inline(never)]
+    fn get_slowly(&self, key: &[u8], read: &mut dyn FnMut(Value<'_>)) -> Result<()> {
+        if self.lacks(key) {
+            return Ok(());
+        }
+        let key = value_key(key)?;
+        let Some(map) = self.inner.map(&key.package)? else { return Ok(()) };
+        resolve(&map, &key, None)?.map(read);
+        Ok(())
+    }
+
+    /// Opens a snapshot: all packages as they are after the last commit, whatever happens from now on.
+    ///
+    /// # Errors
+    ///
+    /// None at present; packages are opened when they are asked for.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot::new(self.clone()))
+    }
+
+    /// Prepares a key for the fastest of all reads.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it is none.
+    pub fn prepare(&self, key: &[u8]) -> Result<Prepared> {
+        Prepared::new(self.clone(), key)
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooMany`] if [`crate::MAX_OPEN`] are open already.
+    pub fn begin(&self) -> Result<Transaction> {
+        Transaction::new(self.clone())
+    }
+
+    /// Returns the revision: the number, in the log, of the last transaction that the maps show. Commits, snapshots,
+    /// watches, the history and `undo` use the same numbers. It grows with every transaction, also with one that notes
+    /// an edit by hand.
+    ///
+    /// Where there is no log (no state directory, or one that this user may not use), it counts what was published to
+    /// the maps: commits, and changes that [`Live::refresh`] finds. It is good for telling whether something has
+    /// changed, and for nothing else; after the run directory was lost it goes on from a larger number.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.inner.table.read(Table::revision)
+    }
+
+    /// Looks for texts that were changed by others, an editor or a program that knows nothing of maps, and
+    /// brings the open packages up to them. The log notes such changes, if it may be written. Returns whether there
+    /// were any. It takes one `stat` for each open package, and a look at the end of the log.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Live::get`]; the packages it could not read stay as they were. [`Error::Parse`] as long as the text of an
+    /// open package cannot be parsed: what it said before goes on being read.
+    pub fn refresh(&self) -> Result<bool> {
+        self.inner.refresh()
+    }
+
+    /// Says what is wrong with the text of a package, and where, if that is open and what is read of it is an earlier
+    /// state because of that.
+    #[must_use]
+    pub fn problem(&self, package: &[u8]) -> Option<Error> {
+        self.inner.table.get().get(package).and_then(|entry| self.inner.problem(entry))
+    }
+
+    /// Puts the texts in place that are behind the log, with [`crate::Durability::Log`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::flush`].
+    pub fn flush(&self) -> Result<()> {
+        self.store().flush()
+    }
+
+    /// Sees to it that texts which are behind the log are put in place after a while.
+    pub(crate) fn flush_later(&self) {
+        if self.store().is_behind() {
+            self.inner.clerk.call(&self.inner, self.store().settings().text_delay);
+        }
+    }
+
+    /// Returns how much memory the maps of the open packages take, in the order of their names.
+    #[must_use]
+    pub fn memory(&self) -> Vec<PackageMemory> {
+        let table = self.inner.table.get();
+        let row = |entry: &Entry| PackageMemory { package: entry.name.to_string(), usage: entry.map.usage() };
+        let mut rows: Vec<_> = table.entries().map(row).collect();
+        rows.sort_by(|a, b| a.package.cmp(&b.package));
+        rows
+    }
+}
+
+impl Inner {
+    /// Returns what the watches of the store share.
+    pub fn feed(&self, live: &Live) -> Result<Arc<Feed>> {
+        let mut known = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(feed) = known.upgrade() {
+            return Ok(feed);
+        }
+        let feed = Arc::new(Feed::new(live)?);
+        *known = Arc::downgrade(&feed);
+        Ok(feed)
+    }
+}

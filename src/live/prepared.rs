@@ -1,0 +1,86 @@
+//! A key that is looked up again and again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::error::Result;
+use crate::live::Live;
+use crate::live::snapshot::{resolve, value_key};
+use crate::map::{Map, Path, Placed, Value};
+
+/// A prepared key: it remembers where its value was found. As long as the section has not changed, a read
+/// takes two loads from memory. Each thread prepares its own.
+#[derive(Debug)]
+pub struct Prepared {
+    live: Live,
+    key: Box<[u8]>,
+    /// The map the value was found in, and where.
+    found: Option<(Arc<Map>, Placed)>,
+    /// See `Inner::generation`: that of the map.
+    generation: u32,
+    /// The map an answer was found in that cannot be remembered.
+    kept: Option<Arc<Map>>,
+}
+
+impl Prepared {
+    pub(crate) fn new(live: Live, key: &[u8]) -> Result<Self> {
+        value_key(key)?;
+        Ok(Self { live, key: key.into(), found: None, generation: 0, kept: None })
+    }
+
+    /// Returns the key.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// Returns the newest committed value of the key, as [`Live::get`] does. It stays valid until the next call.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Live::get`].
+    #[inline]
+    pub fn get(&mut self) -> Result<Option<Value<'_>>> {
+        if self.is_current() {
+            return Ok(self.found.as_ref().and_then(|(map, placed)| map.at_place(placed)));
+        }
+        self.find()
+    }
+
+    /// As [`Prepared::get`], if the value is where it was. Otherwise `None`, which says nothing.
+    #[inline(always)]
+    #[must_use]
+    pub fn peek(&self) -> Option<Value<'_>> {
+        let (map, placed) = self.found.as_ref()?;
+        if self.is_current() { map.at_place(placed) } else { None }
+    }
+
+    #[inline(always)]
+    fn is_current(&self) -> bool {
+        // Acquire: pairs with `Inner::replace_maps`.
+        self.live.inner.generation.load(Ordering::Acquire) == self.generation
+            && self.found.as_ref().is_some_and(|(map, placed)| map.still(placed))
+    }
+
+    #[cold]
+    fn find(&mut self) -> Result<Option<Value<'_>>> {
+        // The generation first: a map that is found after it is of that one or a newer one.
+        self.generation = self.live.inner.generation.load(Ordering::Acquire);
+        let seed = self.live.inner.table.read(|table| table.seed);
+        self.found = None;
+        if let Some(path) = Path::split(&self.key, seed) {
+            let Some(map) = self.live.inner.map(path.package)? else { return Ok(None) };
+            // The table may have been replaced, and the seed with it.
+            if map.seed() == seed
+                && self.generation.is_multiple_of(2)
+                && let Some(placed) = map.place(&path)
+            {
+                let (map, placed) = self.found.insert((map, placed));
+                return Ok(map.at_place(placed));
+            }
+        }
+        let key = value_key(&self.key)?;
+        let Some(map) = self.live.inner.map(&key.package)? else { return Ok(None) };
+        resolve(self.kept.insert(map), &key, None)
+    }
+}

@@ -1,0 +1,322 @@
+//! The maps that a store which stays open reads from: where they are, which it has open, and whether they are up to the
+//! texts.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use super::{Inner, Place};
+use crate::commit::engine::Store;
+use crate::error::{Code, Error, Result};
+use crate::live::snapshot::check_package;
+use crate::log::Digest;
+use crate::map::{Control, Entry, Map, Shared, Table};
+use crate::settings::durability::Durability;
+
+/// How often a package is opened anew because the maps are elsewhere meanwhile.
+const TRIES: u32 = 100;
+
+/// Decides where the maps of a store are, and makes an empty table of them.
+pub(super) fn choose(store: &Store, own_revision: u64) -> (Place, Table) {
+    let (dirs, files) = (store.dirs(), &store.options().files);
+    let sharing = !store.options().private_maps;
+    let system = Shared::find_system(dirs, files).filter(|system| sharing && system.control().is_some());
+    let own = || {
+        let shared = Shared::find(dirs, files, true)?;
+        // Making the control file is all that is needed here.
+        drop(shared.begin(std::time::Instant::now() + store.settings().lock_timeout).ok()?);
+        Some(shared)
+    };
+    let (shared, ours) = match (system, rustix::process::geteuid().is_root()) {
+        (Some(system), false) => (Some(system), false),
+        _ => (sharing.then(own).flatten(), true),
+    };
+    let control: Option<Control> = shared.as_ref().and_then(Shared::control);
+    let shared = shared.filter(|_| control.is_some());
+    if let (Some(shared), Some(control), true) = (&shared, &control, ours) {
+        store.catch_up(shared, control.shown().1);
+    }
+    let seed = control
+        .as_ref()
+        .map_or_else(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0), Control::seed);
+    let mut table = Table::new(seed, control.map(Arc::new), own_revision);
+    table.private_revision = log_end(store);
+    (Place { shared, ours }, table)
+}
+
+/// Returns the last transaction whose text is certainly in place, for maps that are of this process alone.
+fn log_end(store: &Store) -> Option<u64> {
+    store.log().and_then(|log| log.reader(None).ok()).map(|reader| reader.sequence())
+}
+
+impl Inner {
+    fn change(&self) -> MutexGuard<'_, Place> {
+        // A panic of another thread leaves the table as it was or as it was to be.
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns where the shared maps are, if there are such.
+    pub fn shared(&self) -> Option<Shared> {
+        self.change().shared.clone()
+    }
+
+    /// Returns the map of a package, opening it if it is not open or was replaced. `Ok(None)` means that there
+    /// is no such package.
+    pub fn map(&self, package: &[u8]) -> Result<Option<Arc<Map>>> {
+        let open = |table: &Table| {
+            let entry = table.get(package).filter(|entry| !entry.map.is_retired());
+            entry.map(|entry| entry.map.clone())
+        };
+        if let Some(map) = self.table.read(open) {
+            return Ok(Some(map));
+        }
+        check_package(package)?;
+        // Files may have to be waited for, and so nothing is held meanwhile that a verifier may need to answer.
+        for _ in 0..TRIES {
+            self.follow_directory();
+            let place = self.change().clone();
+            let Some(map) = self.open_map(&place, package)? else { return Ok(None) };
+            let _changing = self.change();
+            let table = self.table.get();
+            // Another thread may have been faster, or the maps may be elsewhere by now.
+            if let Some(map) = open(&table) {
+                return Ok(Some(map));
+            }
+            if map.seed() != table.seed {
+                continue;
+            }
+            let entry = Entry { name: crate::model::name::show(package).into(), map: Arc::new(map) };
+            let map = entry.map.clone();
+            if let Err(entry) = table.add(entry) {
+                self.table.replace(Arc::new(table.with(&[entry], &[], table.own_revision)));
+            }
+            return Ok(Some(map));
+        }
+        let why = "the run directory keeps changing".to_owned();
+        Err(Error::Conflict { key: crate::model::name::show(package), why })
+    }
+
+    /// Returns the text that the map of a package stands for, if commits are published to that. The package has to be
+    /// open, unless its text may be behind the log.
+    pub fn shown(&self, package: &[u8]) -> Option<Digest> {
+        let name = crate::model::name::show(package);
+        if self.store.settings().durability_of(&name) != Durability::Log
+            && !self.table.read(|table| table.get(package).is_some())
+        {
+            return None;
+        }
+        // One may be replaced by a larger one while it is looked at.
+        for _ in 0..10 {
+            let map = self.map(package).ok().flatten().filter(|map| map.usage().shared)?;
+            if let Some(source) = map.source().filter(|_| !map.is_retired()) {
+                let (hash, len) = source.shown;
+                return Some(Digest { hash, len });
+            }
+        }
+        None
+    }
+
+    /// Reports whether a package is open, and its map is not one that commits are published to.
+    pub fn is_private(&self, package: &[u8]) -> bool {
+        self.table.read(|table| table.get(package).is_some_and(|entry| !entry.map.usage().shared))
+    }
+
+    /// Reports whether the run directory was deleted or replaced, or the configuration directory is another one.
+    fn is_elsewhere(&self, place: &Place) -> bool {
+        let table = self.table.get();
+        match (&place.shared, &table.control) {
+            (Some(shared), Some(control)) => !shared.is_current(control) || !shared.is_of(self.store.dirs()),
+            _ => false,
+        }
+    }
+
+    /// Starts with an empty table if the maps are elsewhere now. Returns whether they are.
+    fn follow_directory(&self) -> bool {
+        if !self.is_elsewhere(&self.change().clone()) {
+            return false;
+        }
+        self.store.follow_config();
+        let (chosen, mut table_now) = choose(&self.store, 0);
+        let mut place = self.change();
+        // Another thread may have been faster.
+        if !self.is_elsewhere(&place) {
+            return true;
+        }
+        // Without a log the revisions go on from where they were, so that nobody takes two states for one.
+        if self.store.log().is_none() {
+            let now = table_now.revision();
+            table_now.own_revision = (self.table.get().revision() + 1).saturating_sub(now);
+        }
+        *place = chosen;
+        self.replace_maps(table_now);
+        true
+    }
+
+    /// Puts a table in place that does not go on from the one before.
+    fn replace_maps(&self, table: Table) {
+        // Odd as long as nobody can tell which of the two a map was found in. Both are part of one order with
+        // the table: who has read from the new one does not take the number for that of the old.
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.table.replace(Arc::new(table));
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Opens the map of a package, or makes one.
+    fn open_map(&self, place: &Place, package: &[u8]) -> Result<Option<Map>> {
+        let found = match self.store.place(package) {
+            Err(error) if error.code() == Code::NotFound => return Ok(None),
+            found => found?,
+        };
+        if self.store.is_logged(&found)
+            && let Some(shared) = &place.shared
+        {
+            if !self.store.is_published_here(&found) {
+                self.store.await_text(&found.path)?;
+            }
+            if let Some(map) = self.fresh(shared, &found)? {
+                return Ok(Some(map));
+            }
+            let seed = self.table.read(|table| table.seed);
+            // Who is asked about a transaction takes no lock: whoever holds it waits for the answer.
+            let may_lock = crate::verify::check_may_commit().is_ok();
+            match (place.ours && may_lock).then(|| self.store.share(shared, &found)) {
+                Some(Ok(Some(map))) if map.seed() == seed => return Ok(Some(map)),
+                Some(Err(error @ (Error::Parse(_) | Error::Full { .. } | Error::Invalid { .. }))) => {
+                    return Err(error);
+                }
+                // A map of our own will do as well.
+                _ => {}
+            }
+        }
+        let (seed, base) = self.table.read(|table| (table.seed, table.seq()));
+        self.store.private_map(&found, seed, base).map(Some)
+    }
+
+    /// Opens the shared map of a package, if it is up to the text.
+    fn fresh(&self, shared: &Shared, place: &crate::commit::engine::Place) -> Result<Option<Map>> {
+        let text = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
+        let seed = self.table.read(|table| table.seed);
+        let Ok(Some(map)) = shared.open(&place.name, false) else { return Ok(None) };
+        let revision = self.table.read(Table::seq);
+        if map.seed() == seed && map.base().is_after(revision) {
+            // Its commit is not done yet, or whoever made it has died: then this mends it.
+            let _ = shared.begin(self.deadline());
+        }
+        let usable = map.seed() == seed && !map.is_retired() && self.is_up_to(&map, place, &text)?;
+        Ok((usable && self.is_sound(shared, &map)).then_some(map))
+    }
+
+    fn deadline(&self) -> std::time::Instant {
+        std::time::Instant::now() + self.store.patience()
+    }
+
+    /// Reports whether a map is sound, as far as it is looked at. One that a writer is just publishing to may
+    /// not look so; then it is looked at once more while nobody publishes.
+    fn is_sound(&self, shared: &Shared, map: &Map) -> bool {
+        map.is_sound() || {
+            let quiet = shared.begin(self.deadline());
+            quiet.is_err() || map.is_sound()
+        }
+    }
+
+    /// Reports whether a map shows the text of its package as it is.
+    fn is_up_to(
+        &self,
+        map: &Map,
+        place: &crate::commit::engine::Place,
+        text: &std::fs::Metadata,
+    ) -> Result<bool> {
+        let Some((source, at)) = map.source_and_place().filter(|(source, _)| source.is(text)) else {
+            return Ok(false);
+        };
+        if source.is_settled() || map.is_proven(at) {
+            return Ok(true);
+        }
+        let is_late = source.is_settled_now();
+        // The file may have been written again within the same tick of the clock.
+        let (text, _) = self.store.read_settled(place)?;
+        let is_same = (source.hash, source.len) == (crate::map::of_text(&text), text.len() as u64);
+        if is_same && is_late {
+            map.prove(at);
+        }
+        Ok(is_same)
+    }
+
+    pub(super) fn refresh(&self) -> Result<bool> {
+        self.note_edits();
+        let mut changed = self.follow_directory();
+        let place = self.change().clone();
+        let table = self.table.get();
+        // What was logged later may not be seen by what follows.
+        let logged = table.control.is_none().then(|| log_end(&self.store)).flatten();
+        let (mut added, mut gone) = (Vec::new(), Vec::new());
+        let mut failed = Ok(());
+        for entry in table.entries() {
+            match self.refreshed(&place, entry) {
+                Ok(None) => {}
+                Ok(Some(Some(map))) => added.push(Entry { name: entry.name.clone(), map: Arc::new(map) }),
+                Ok(Some(None)) => gone.push(entry.name.clone()),
+                Err(error) => failed = Err(error),
+            }
+        }
+        if let Some(problem) = table.entries().find_map(|entry| self.problem(entry)) {
+            failed = failed.and(Err(problem));
+        }
+        let _changing = self.change();
+        let before = table;
+        let table = self.table.get();
+        // What another thread has replaced meanwhile is newer; where the maps are elsewhere by now, so are these.
+        let still = |name: &str| match (before.get(name.as_bytes()), table.get(name.as_bytes())) {
+            (Some(before), Some(now)) => Arc::ptr_eq(&before.map, &now.map),
+            _ => false,
+        };
+        added.retain(|entry: &Entry| still(&entry.name) && entry.map.seed() == table.seed);
+        gone.retain(|name| still(name));
+        if !added.is_empty() || !gone.is_empty() || logged != table.private_revision {
+            changed |= !added.is_empty() || !gone.is_empty();
+            let own = table.own_revision
+                + u64::from(added.iter().any(|e| !e.map.usage().shared) || !gone.is_empty());
+            let mut next = table.with(&added, &gone, own);
+            next.private_revision = logged;
+            self.replace_maps(next);
+        }
+        failed.map(|()| changed)
+    }
+
+    /// Has the log note edits by others of the packages that are open, so that what is read of them has a revision, and
+    /// brings the maps up to the log. Where the log cannot be written that is left out.
+    fn note_edits(&self) {
+        let Some(shared) = self.shared().filter(|_| self.store.log().is_some()) else { return };
+        let table = self.table.get();
+        if let Some(control) = table.control.as_ref().filter(|_| self.change().ours) {
+            self.store.catch_up(&shared, control.shown().1);
+        }
+        let is_edited = |entry: &&Entry| match self.store.find(entry.name.as_bytes()) {
+            Ok((found, text)) => !self.is_up_to(&entry.map, &found, &text).unwrap_or(true),
+            Err(error) => error.code() == Code::NotFound,
+        };
+        let edited: Vec<String> = table.entries().filter(is_edited).map(|e| e.name.to_string()).collect();
+        if !edited.is_empty() {
+            let _ = self.store.note_edits_of(&edited);
+        }
+    }
+
+    /// Returns the map to use in place of one, `None` in its place if the package is gone.
+    fn refreshed(&self, place: &Place, entry: &Entry) -> Result<Option<Option<Map>>> {
+        let (found, text) = match self.store.find(entry.name.as_bytes()) {
+            Err(error) if error.code() == Code::NotFound => return Ok(Some(None)),
+            found => found?,
+        };
+        if !entry.map.is_retired() && self.is_up_to(&entry.map, &found, &text)? {
+            return Ok(None);
+        }
+        self.open_map(place, entry.name.as_bytes()).map(Some)
+    }
+
+    /// Says what is wrong with the text of a package if its map shows an earlier state because of that.
+    pub(super) fn problem(&self, entry: &Entry) -> Option<Error> {
+        let source = entry.map.source()?;
+        let is_another = source.shown != (source.hash, source.len);
+        let place = self.store.config_place(&entry.name);
+        if is_another && !self.store.is_behind_log(&place) { self.store.problem_of(&place) } else { None }
+    }
+}

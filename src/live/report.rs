@@ -1,0 +1,77 @@
+//! Looking after the maps of a store: what they take, whether they are sound, making them anew.
+
+use std::path::PathBuf;
+
+use crate::commit::engine::Store;
+use crate::error::{Error, Result};
+use crate::map::{Shared, Usage};
+
+/// What is known about the map of a package.
+#[derive(Debug, Clone)]
+pub struct MapReport {
+    /// The package.
+    pub package: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What it takes.
+    pub usage: Usage,
+    /// Whether it shows the text as it is now. One that does not is brought up to it when it is next read.
+    pub is_current: bool,
+    /// What is wrong with it, if something is. It is made anew when it is next opened.
+    pub damage: Option<String>,
+}
+
+impl Store {
+    /// Tells about the maps in the run directory, in the order of the packages' names; `verify` looks at every
+    /// byte of them.
+    #[must_use]
+    pub fn maps(&self, verify: bool) -> Vec<MapReport> {
+        let Some(shared) = Shared::find(self.dirs(), &self.options().files, false) else { return Vec::new() };
+        let packages = shared.packages();
+        packages.into_iter().map(|package| self.map_report(&shared, package, verify)).collect()
+    }
+
+    /// Reports whether what this process commits is published to the shared maps. Where those are of another user, running
+    /// programs see it as they see an edit by hand.
+    #[must_use]
+    pub fn publishes(&self) -> bool {
+        let shared = Shared::find(self.dirs(), &self.options().files, false);
+        shared.is_none_or(|shared| shared.control().is_none() || shared.control_to_wait().is_some())
+    }
+
+    fn map_report(&self, shared: &Shared, package: String, verify: bool) -> MapReport {
+        let path = shared.path_of(&package);
+        let mut report =
+            MapReport { package, path, usage: Usage::default(), is_current: false, damage: None };
+        let text = self.place(report.package.as_bytes()).ok();
+        let text = text.and_then(|place| std::fs::metadata(place.path).ok());
+        match shared.open(&report.package, false) {
+            Ok(Some(map)) => {
+                report.usage = map.usage();
+                let settled = map.source().zip(text).is_some_and(|(source, text)| source.is(&text));
+                report.is_current = settled && !map.is_retired();
+                report.damage =
+                    if verify { map.check().err().map(|damage| damage.to_string()) } else { None };
+            }
+            Ok(None) => report.damage = Some("not a file of a trusted owner that can be read".to_owned()),
+            Err(error) => report.damage = Some(error.to_string()),
+        }
+        report
+    }
+
+    /// Makes the map of a package anew from its text. Programs that have the old one mapped go over to the new
+    /// one by themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such package, [`Error::Parse`] if its text has errors,
+    /// [`Error::Full`] if the map would be larger than allowed, [`Error::Io`] if there is no run directory or
+    /// the map cannot be written.
+    pub fn rebuild(&self, package: &[u8]) -> Result<()> {
+        let place = self.place(package)?;
+        let run = self.dirs().run.as_ref().map(|run| run.path.clone()).unwrap_or_default();
+        let none = || Error::io("use the run directory", run)(std::io::ErrorKind::NotFound.into());
+        let shared = Shared::find(self.dirs(), &self.options().files, true).ok_or_else(none)?;
+        self.remake(&shared, &place)
+    }
+}

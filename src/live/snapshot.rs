@@ -1,0 +1,303 @@
+//! A view of a whole store at one revision.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::error::{Error, Result};
+use crate::live::Live;
+use crate::map::{Map, Package, Path, Seq, Table, Value};
+use crate::model::package::{Key, Selector};
+
+/// A view of all packages as one commit left them, whatever happens meanwhile. It holds the maps it has looked
+/// at in memory, so it should be closed some time. It may be used from many threads at once.
+///
+/// Packages are opened when they are first asked for. One that has been compacted since, and was not open
+/// before, cannot be seen any more: that is [`Error::Stale`], never a newer value.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    live: Live,
+    table: Arc<Table>,
+    revision: u64,
+    seq: Seq,
+    /// What was opened since.
+    opened: Opened,
+    /// Whether a package was asked for that was not there. It stays so, also when it is opened later.
+    missing: AtomicBool,
+}
+
+/// A tree that only grows, so that what was found in it stays where it is: by two bits of the name's hash after the
+/// other, since there may be many.
+#[derive(Debug, Default)]
+struct Opened(OnceLock<Box<Node>>);
+
+#[derive(Debug)]
+struct Node {
+    name: Box<[u8]>,
+    /// `None`: there is no such package.
+    map: Option<Arc<Map>>,
+    next: [Opened; 4],
+}
+
+impl Node {
+    /// Returns where to look further for a name, and takes the two bits of its hash that tell.
+    fn next(&self, hash: &mut u64) -> &Opened {
+        let [a, b, c, d] = &self.next;
+        let next = match *hash & 3 {
+            0 => a,
+            1 => b,
+            2 => c,
+            _ => d,
+        };
+        *hash = hash.rotate_right(2);
+        next
+    }
+}
+
+impl Inner {
+    /// Returns the map of a package that is open already.
+    #[inline(always)]
+    fn find(&self, path: &Path<'_>) -> Option<&Map> {
+        match self.table.find_path(path) {
+            // Relaxed: who was told that a package is missing has set it.
+            Some(map) if self.is_complete(map) && !self.missing.load(Ordering::Relaxed) => Some(map),
+            _ => self.find_slowly(path.package)?,
+        }
+    }
+
+    /// As [`Inner::find`], what was found to be missing too: `Some(None)`.
+    #[cold]
+    #[inline(never)]
+    fn find_slowly(&self, name: &[u8]) -> Option<Option<&Map>> {
+        if let Some(node) = self.opened.find(name, self.table.hash(name)) {
+            return Some(node.map.as_deref());
+        }
+        let entry = self.table.get(name).filter(|entry| self.is_complete(&entry.map))?;
+        Some(Some(&entry.map))
+    }
+
+    /// Reports whether a map shows what the snapshot is to: it was not made later, and shows every commit up
+    /// to the snapshot's. One that was retired shows those up to then.
+    #[inline(always)]
+    fn is_complete(&self, map: &Map) -> bool {
+        if map.base().is_after(self.seq) {
+            return false;
+        }
+        !map.is_retired() || map.retired().is_none_or(|at| !self.seq.is_after(at))
+    }
+}
+
+impl Opened {
+    fn find(&self, name: &[u8], mut hash: u64) -> Option<&Node> {
+        let mut place = self;
+        while let Some(node) = place.0.get() {
+            if &*node.name == name {
+                return Some(node);
+            }
+            place = node.next(&mut hash);
+        }
+        None
+    }
+
+    /// Adds a node. Another thread may add one meanwhile, perhaps of the same name; then this one goes behind it.
+    fn push(&self, mut node: Box<Node>, mut hash: u64) {
+        let mut place = self;
+        while let Err(back) = place.0.set(node) {
+            node = back;
+            let Some(taken) = place.0.get() else { return };
+            place = taken.next(&mut hash);
+        }
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn new(live: Live) -> Self {
+        // The table first: a map that replaces one of it starts no later than the sequence read after it.
+        let table = live.inner.table.get();
+        let (revision, seq) = table.now();
+        Self {
+            inner: Arc::new(Inner {
+                live,
+                table,
+                revision,
+                seq,
+                opened: Opened::default(),
+                missing: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// Returns the revision: the number, in the log, of the last transaction that can be seen; see [`Live::revision`].
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.inner.revision
+    }
+
+    /// Returns the value of a key; for a section, its type. `Ok(None)` means that it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Live::get`], and [`Error::Stale`].
+    #[inline]
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value<'_>>> {
+        match self.peek(key) {
+            Some(value) => Ok(Some(value)),
+            None => self.get_slowly(key),
+        }
+    }
+
+    /// As [`Snapshot::get`], if the answer is at hand: the key has three plain parts, the package is open and
+    /// the option is there. Otherwise `None`, which says nothing.
+    #[inline(always)]
+    #[must_use]
+    pub fn peek(&self, key: &[u8]) -> Option<Value<'_>> {
+        let inner = &*self.inner;
+        let path = Path::split(key, inner.table.seed)?;
+        inner.find(&path)?.get(&path, Some(inner.seq))
+    }
+
+    #[cold]
+    fn get_slowly(&self, key: &[u8]) -> Result<Option<Value<'_>>> {
+        let inner = &*self.inner;
+        // As `Live::lacks`.
+        if let Some(path) = Path::split(key, inner.table.seed).filter(Path::is_valid)
+            && inner.find(&path).is_some_and(|map| map.has_none(&path))
+        {
+            return Ok(None);
+        }
+        let key = value_key(key)?;
+        let Some(map) = self.map(&key.package)? else { return Ok(None) };
+        resolve(map, &key, Some(self.inner.seq))
+    }
+
+    /// Looks several keys up at once; the values of those that are not there are `None`. It takes less time
+    /// than one after the other, since the memory is waited for once and not for each.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Snapshot::get`], for the first key that fails; the values are undefined then.
+    #[cfg_attr(cms_speed, optimize(speed))]
+    pub fn get_many<'s>(&'s self, keys: &[&[u8]], values: &mut [Option<Value<'s>>]) -> Result<()> {
+        const BATCH: usize = 16;
+        let inner = &*self.inner;
+        for (keys, values) in keys.chunks(BATCH).zip(values.chunks_mut(BATCH)) {
+            let mut found: [Option<(&Map, Path<'_>)>; BATCH] = [const { None }; BATCH];
+            for (key, found) in keys.iter().zip(&mut found) {
+                *found = Path::split(key, inner.table.seed).and_then(|path| {
+                    let map = inner.find(&path)?;
+                    map.prefetch_bucket(&path);
+                    Some((map, path))
+                });
+            }
+            for (map, path) in found.iter().flatten() {
+                map.prefetch_record(path);
+            }
+            for ((key, value), found) in keys.iter().zip(values).zip(&found) {
+                let fast = found.as_ref().and_then(|(map, path)| map.get(path, Some(inner.seq)));
+                *value = match fast {
+                    Some(fast) => Some(fast),
+                    None => self.get_slowly(key)?,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the packages there are now, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the configuration directory cannot be read.
+    pub fn packages(&self) -> Result<Vec<String>> {
+        self.inner.live.store().packages()
+    }
+
+    /// Returns a package, to iterate over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is none of that name; otherwise as for [`Snapshot::get`].
+    pub fn package(&self, name: &[u8]) -> Result<Package<'_>> {
+        let missing = || Error::NotFound { key: crate::model::name::show(name) };
+        let map = self.map(name)?.ok_or_else(missing)?;
+        Ok(Package::of(map, Some(self.inner.seq)))
+    }
+
+    /// Returns the map of a package, opening it if need be.
+    fn map(&self, name: &[u8]) -> Result<Option<&Map>> {
+        let inner = &*self.inner;
+        if let Some(found) = inner.find_slowly(name) {
+            return Ok(found);
+        }
+        let map = inner.live.inner.map(name)?;
+        // Maps of another run directory count their commits anew.
+        let too_new = |map: &Arc<Map>| map.seed() != inner.table.seed || map.base().is_after(inner.seq);
+        if map.as_ref().is_some_and(too_new) {
+            return Err(Error::Stale { key: crate::model::name::show(name) });
+        }
+        if map.is_none() {
+            inner.missing.store(true, Ordering::Relaxed);
+        }
+        // It may have gone into the table of the snapshot as well.
+        if inner.find_slowly(name).is_none() {
+            let node = Node { name: name.into(), map, next: Default::default() };
+            inner.opened.push(Box::new(node), inner.table.hash(name));
+        }
+        self.map(name)
+    }
+}
+
+/// Parses a key that is to have a value.
+pub(crate) fn value_key(key: &[u8]) -> Result<Key> {
+    let key = Key::parse(key)?;
+    check_package(&key.package)?;
+    match key.section {
+        Some(_) => Ok(key),
+        None => Err(Error::invalid(&key.package, "a package has no value; name a section or an option")),
+    }
+}
+
+/// Refuses what does not name a package of the configuration directory, a path for example.
+pub(crate) fn check_package(name: &[u8]) -> Result<()> {
+    match crate::model::name::is_plain_package(name) {
+        true => Ok(()),
+        false => {
+            Err(Error::invalid(name, "a package is named, with printable ASCII characters but '.' and '/'"))
+        }
+    }
+}
+
+/// Looks up what a parsed key means: the value of an option, the type of a section.
+pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<Value<'m>>> {
+    let package = Package::of(map, seq);
+    let Some(selector) = &key.section else { return Ok(None) };
+    let section = match selector {
+        Selector::Name(name) => package.section(name),
+        Selector::Index(section_type, index) => package.section_of_type(section_type, *index),
+        Selector::Match(section_type, option, wanted) => {
+            let holds = |value: Value<'_>| value.items().any(|item| item == wanted.as_slice());
+            let mut matching = package
+                .sections_of_type(section_type)
+                .filter(|section| section.get(option).is_some_and(holds));
+            match (matching.next(), matching.next()) {
+                (Some(first), Some(second)) => {
+                    let names = [first, second].into_iter().chain(matching);
+                    return Err(Error::Ambiguous {
+                        key: key.text(),
+                        matches: names.map(|section| crate::model::name::show(section.name())).collect(),
+                    });
+                }
+                (found, _) => found,
+            }
+        }
+    };
+    let Some(section) = section else { return Ok(None) };
+    Ok(match &key.option {
+        Some(option) => section.get(option),
+        None => Some(Value::String(section.section_type())),
+    })
+}

@@ -1,0 +1,454 @@
+//! Changes to any number of packages, committed together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use crate::commit::conflict;
+use crate::commit::engine::Place;
+use crate::commit::log_session::Why;
+use crate::commit::new_package::nothing;
+use crate::commit::plan::{Change, Known};
+use crate::error::{Code, Error, Result};
+use crate::format::uci::Dialect;
+use crate::live::Live;
+use crate::live::snapshot::check_package;
+use crate::log::Content;
+use crate::model::change::{Delta, DeltaKind};
+use crate::model::package::{Key, Made, Package, Selector};
+
+/// How many transactions a store may have open at once.
+pub const MAX_OPEN: usize = 1000;
+
+/// A transaction. It sees its own changes; nobody else does before it is committed. Dropping it gives it up.
+///
+/// Changes are checked when they are made, against the packages as the transaction first saw them, and applied
+/// to the packages as they are at the commit. If another transaction has changed a key that this one has read or
+/// written, that is a conflict, and it is refused; changes of others to other keys stay.
+#[derive(Debug)]
+pub struct Transaction {
+    live: Live,
+    packages: BTreeMap<Vec<u8>, Working>,
+    id: u64,
+    started: SystemTime,
+    why: Why,
+    force: bool,
+    auto_commit: bool,
+    _open: Open,
+}
+
+/// One of the transactions that are open.
+#[derive(Debug)]
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Result<Self> {
+        // The count is all there is to it; no other memory depends on it.
+        let taken = count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < MAX_OPEN).then_some(open + 1));
+        let what = "open transactions of this store";
+        taken.map_err(|_| Error::TooMany { what, limit: MAX_OPEN })?;
+        Ok(Self(count.clone()))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A point in a transaction to go back to: how many changes there were to each package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Savepoint(BTreeMap<Vec<u8>, usize>);
+
+/// A package a transaction works on.
+#[derive(Debug)]
+struct Working {
+    place: Place,
+    known: Arc<Known>,
+    /// The package with the changes; none as long as there are none.
+    edited: Option<Package>,
+    deltas: Vec<Delta>,
+    reads: BTreeSet<conflict::Place>,
+}
+
+impl Working {
+    fn package(&self) -> &Package {
+        self.edited.as_ref().unwrap_or(&self.known.package)
+    }
+
+    fn edit(&mut self) -> &mut Package {
+        self.edited.get_or_insert_with(|| self.known.package.clone())
+    }
+}
+
+impl Transaction {
+    pub(crate) fn new(live: Live) -> Result<Self> {
+        // Some processors have no atomic numbers of 64 bits.
+        static LAST: Mutex<u64> = Mutex::new(0);
+        let open = Open::new(&live.inner.open_transactions)?;
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        *last += 1;
+        let id = *last;
+        drop(last);
+        Ok(Self {
+            live,
+            packages: BTreeMap::new(),
+            id,
+            started: SystemTime::now(),
+            why: Why::COMMIT,
+            force: false,
+            auto_commit: false,
+            _open: open,
+        })
+    }
+
+    /// Returns its number, which no other transaction of this process has. The number it gets in the log is
+    /// another one, and known once it is committed.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns when it was begun.
+    #[must_use]
+    pub fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// Iterates over its changes so far, with the packages they are of: package by package, in order.
+    pub fn changes(&self) -> impl Iterator<Item = (&[u8], &Delta)> {
+        self.packages
+            .iter()
+            .flat_map(|(name, working)| working.deltas.iter().map(move |delta| (name.as_slice(), delta)))
+    }
+
+    /// Returns the number of changes so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.packages.values().map(|working| working.deltas.len()).sum()
+    }
+
+    /// Says why, for the history.
+    pub fn set_message(&mut self, message: &str) {
+        self.why.message = Some(message.to_owned());
+    }
+
+    /// Has the transaction taken back unless it is confirmed within this time: see [`crate::Store::confirm`].
+    pub fn set_confirm(&mut self, time: Duration) {
+        self.why.confirm = Some(time);
+    }
+
+    /// Makes the changes whatever others have changed meanwhile: the last one counts.
+    pub fn set_force(&mut self, force: bool) {
+        self.force = force;
+    }
+
+    /// Commits each change at once, as a transaction of its own. What was changed before stays to be committed.
+    pub fn set_auto_commit(&mut self, auto_commit: bool) {
+        self.auto_commit = auto_commit;
+    }
+
+    /// Marks the point that has been reached.
+    #[must_use]
+    pub fn savepoint(&self) -> Savepoint {
+        Savepoint(self.packages.iter().map(|(name, working)| (name.clone(), working.deltas.len())).collect())
+    }
+
+    /// Takes back the changes since a point; those before stay. What was read since counts as read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the point was taken back already, or is of another transaction.
+    pub fn rollback_to(&mut self, point: &Savepoint) -> Result<()> {
+        let len = |name: &Vec<u8>| point.0.get(name).copied().unwrap_or(0);
+        let fits = point
+            .0
+            .iter()
+            .all(|(name, len)| self.packages.get(name).is_some_and(|working| *len <= working.deltas.len()));
+        if !fits {
+            return Err(Error::Invalid {
+                what: "savepoint".into(),
+                why: "it is none of what the transaction has gone through",
+            });
+        }
+        for (name, working) in &mut self.packages {
+            let len = len(name);
+            if len == working.deltas.len() {
+                continue;
+            }
+            working.deltas.truncate(len);
+            let mut package = working.known.package.clone();
+            for delta in &working.deltas {
+                package.make(delta, Dialect::Cms)?;
+            }
+            working.edited = (len > 0).then_some(package);
+        }
+        Ok(())
+    }
+
+    /// Returns the value of a key as the transaction sees it: a string or a list, and for a section its type.
+    /// `Ok(None)` means that it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Live::get`].
+    pub fn get(&mut self, key: &[u8]) -> Result<Option<Content>> {
+        let key = Key::parse(key)?;
+        let working = match self.working(&key.package) {
+            Err(error) if error.code() == Code::NotFound => return Ok(None),
+            working => working?,
+        };
+        let Some(selector) = &key.section else { return Err(no_section(&key)) };
+        let Some(section) = working.package().select(selector)? else { return Ok(None) };
+        let found = match &key.option {
+            None => Some(Content::String(section.section_type().to_vec())),
+            Some(option) => section.get(option).map(Content::of),
+        };
+        let read = (section.name().to_vec(), key.option);
+        working.reads.insert(read);
+        Ok(found)
+    }
+
+    /// Sets an option to a string, or creates a section, and with it a package that is not there: then the value is its
+    /// type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such package, or no section for the option; [`Error::Invalid`] if
+    /// a name, type or value is not allowed; as for [`Live::get`] if the package cannot be read.
+    pub fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.change(DeltaKind::Set, key, Some(value))
+    }
+
+    /// Sets an option to a list, whatever it was, in its place among the options. No items delete it. Like
+    /// [`Transaction::get`], it notes that the value was read: if another transaction has changed it, that is a conflict.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Transaction::set`]; nothing is changed then.
+    pub fn set_list(&mut self, key: &[u8], items: &[&[u8]]) -> Result<()> {
+        if Key::parse(key)?.option.is_none() {
+            return Err(Error::invalid(key, "a key here names an option: only options are lists"));
+        }
+        let is_same = |was: &Content| match was {
+            Content::List(was) => was.iter().eq(items),
+            Content::String(_) => false,
+        };
+        let was = self.get(key)?;
+        if was.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
+        let point = self.savepoint();
+        if let Err(error) = self.replace_list(key, was.is_some(), items) {
+            self.rollback_to(&point)?;
+            return Err(error);
+        }
+        self.made()
+    }
+
+    /// Makes an option a list of these items with the changes that there are. It becomes a string first, which keeps
+    /// its place, and ends as the list of those items whatever it was.
+    fn replace_list(&mut self, key: &[u8], is_there: bool, items: &[&[u8]]) -> Result<()> {
+        if items.is_empty() {
+            return if is_there { self.edit(DeltaKind::Delete, key, None) } else { Ok(()) };
+        }
+        if is_there {
+            // To set an option to nothing would delete it.
+            let stand_in = items.iter().find(|item| !item.is_empty()).copied().unwrap_or(b"-");
+            self.edit(DeltaKind::Set, key, Some(stand_in))?;
+        }
+        for item in items {
+            self.edit(DeltaKind::AddList, key, Some(item))?;
+        }
+        if is_there { self.edit(DeltaKind::Delete, key, Some(b"0")) } else { Ok(()) }
+    }
+
+    /// Adds an anonymous section at the end of a package and returns its generated name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Transaction::set`].
+    pub fn add_section(&mut self, package: &[u8], section_type: &[u8]) -> Result<String> {
+        if section_type.is_empty() {
+            // To set a type to nothing deletes a section.
+            return Err(Error::invalid(section_type, "a section has a type"));
+        }
+        let working = self.working_or_new(package, true)?;
+        let name = working.edit().add_section(section_type)?;
+        working.deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)));
+        self.made()?;
+        Ok(name)
+    }
+
+    /// Appends an item to a list option, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Transaction::set`].
+    pub fn add_list(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.change(DeltaKind::AddList, key, Some(value))
+    }
+
+    /// Removes the items of a list option that equal a value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Transaction::set`].
+    pub fn del_list(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.change(DeltaKind::DelList, key, Some(value))
+    }
+
+    /// Deletes an option or a section.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Transaction::set`]; [`Error::NotFound`] also if it is not there.
+    pub fn delete(&mut self, key: &[u8]) -> Result<()> {
+        self.change(DeltaKind::Delete, key, None)
+    }
+
+    /// Gives an option or a section another name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Transaction::delete`]; [`Error::Exists`] if the name is in use.
+    pub fn rename(&mut self, key: &[u8], name: &[u8]) -> Result<()> {
+        let parsed = Key::parse(key)?;
+        let working = self.working(&parsed.package)?;
+        let taken = match (&parsed.section, &parsed.option) {
+            (Some(selector), Some(_)) => {
+                working.package().select(selector)?.is_some_and(|section| section.option(name).is_some())
+            }
+            _ => working.package().section(name).is_some(),
+        };
+        if taken {
+            return Err(Error::Exists { key: crate::model::name::show(name) });
+        }
+        self.change(DeltaKind::Rename, key, Some(name))
+    }
+
+    /// Moves a section to a position among those of its package, counted from 0; beyond the end means last.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Transaction::delete`].
+    pub fn reorder(&mut self, key: &[u8], position: usize) -> Result<()> {
+        if Key::parse(key)?.option.is_some() {
+            return Err(Error::invalid(key, "only sections are moved, not options"));
+        }
+        let position = i32::try_from(position).unwrap_or(i32::MAX);
+        self.change(DeltaKind::Reorder, key, Some(position.to_string().as_bytes()))
+    }
+
+    /// Commits all changes, durably, and returns the new revision. Nothing has changed if it fails, but for
+    /// [`Error::NotDurable`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Store::commit`]; [`Error::Conflict`] if a key that was read or written is not as the
+    /// transaction saw it, which says what it was, what it is and by whom; as for [`Transaction::set`] if a change is no longer possible because
+    /// of what others have committed; [`Error::Full`] if a map would be larger than allowed.
+    pub fn commit(mut self) -> Result<u64> {
+        self.flush()
+    }
+
+    /// Commits what was changed, and begins anew.
+    fn flush(&mut self) -> Result<u64> {
+        let packages = std::mem::take(&mut self.packages);
+        let names: Vec<Vec<u8>> = packages.keys().cloned().collect();
+        let concerned =
+            packages.into_values().filter(|working| !working.deltas.is_empty() || !working.reads.is_empty());
+        let force = self.force;
+        let change = |Working { place, known, edited, deltas, reads }| Change {
+            place,
+            deltas,
+            known,
+            edited,
+            reads,
+            force,
+        };
+        let mut changes: Vec<Change> = concerned.map(change).collect();
+        // Who only reads cannot be in anyone's way.
+        if changes.iter().all(|change| change.deltas.is_empty()) {
+            changes.clear();
+        }
+        let guarded = self.why.confirm.filter(|_| !changes.is_empty());
+        let guard = guarded.map(|_| self.live.store().start_guard(None)).transpose()?;
+        let committed = self.live.store().commit_changes(changes, self.why.clone());
+        drop(guard);
+        if !matches!(committed, Ok(_) | Err(Error::NotDurable { .. })) {
+            return committed.map(|_| 0);
+        }
+        let revision = committed.as_ref().ok().copied().flatten();
+        if revision.is_none() || names.iter().any(|name| self.live.inner.is_private(name)) {
+            // A map of our own shows what the text says.
+            let _ = self.live.flush();
+            // The commit is made, whatever comes of this: it may be another package that cannot be read.
+            let _ = self.live.refresh();
+        }
+        self.live.flush_later();
+        committed.map(|_| revision.unwrap_or_else(|| self.live.revision()))
+    }
+
+    /// Commits a change that was made just now, if each is to be committed at once.
+    fn made(&mut self) -> Result<()> {
+        if self.auto_commit { self.flush().map(|_| ()) } else { Ok(()) }
+    }
+
+    fn working(&mut self, package: &[u8]) -> Result<&mut Working> {
+        self.working_or_new(package, false)
+    }
+
+    /// Returns the package that the transaction works on. If there is no such package and `creates` is set, it is an
+    /// empty one, that the commit creates.
+    fn working_or_new(&mut self, package: &[u8], creates: bool) -> Result<&mut Working> {
+        if !self.packages.contains_key(package) {
+            check_package(package)?;
+            let store = self.live.store();
+            let place = if creates { store.place_to_write(package)? } else { store.place(package)? };
+            let known = match creates && store.is_new(&place) {
+                true => nothing(&place.name),
+                false => store.load_known(&place, self.live.inner.shown(package))?,
+            };
+            let working = Working { place, known, edited: None, deltas: Vec::new(), reads: BTreeSet::new() };
+            self.packages.insert(package.to_vec(), working);
+        }
+        self.packages
+            .get_mut(package)
+            .ok_or_else(|| Error::NotFound { key: crate::model::name::show(package) })
+    }
+
+    fn change(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        self.edit(kind, key, value)?;
+        self.made()
+    }
+
+    /// Makes a change, without committing it.
+    fn edit(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let parsed = Key::parse(key)?;
+        let selector = parsed.section.as_ref().ok_or_else(|| no_section(&parsed))?;
+        // A section of a given name can be made, and the package with it.
+        let makes = kind == DeltaKind::Set && parsed.option.is_none();
+        let creates =
+            makes && matches!(selector, Selector::Name(_)) && value.is_some_and(|kind| !kind.is_empty());
+        let working = self.working_or_new(&parsed.package, creates)?;
+        let section = match (working.package().select(selector)?, parsed.section) {
+            (_, Some(Selector::Name(name))) if makes => name,
+            (Some(_), Some(Selector::Name(name))) => name,
+            (Some(section), _) => section.name().to_vec(),
+            (None, section) => return Err(Error::NotFound { key: Key { section, ..parsed }.text() }),
+        };
+        let delta = Delta { kind, section, option: parsed.option, value: value.map(<[u8]>::to_vec) };
+        if !matches!(working.edit().make(&delta, Dialect::Cms)?, Made::Nothing) {
+            working.deltas.push(delta);
+        }
+        Ok(())
+    }
+}
+
+fn no_section(key: &Key) -> Error {
+    Error::invalid(key.text().as_bytes(), "a key here names a section or an option: PACKAGE.SECTION.OPTION")
+}

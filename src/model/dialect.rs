@@ -1,0 +1,11 @@
+//! Which reading of the corner cases applies.
+
+/// Which reading of the corner cases applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// The intended behaviour.
+    #[default]
+    Cms,
+    /// Stock uci's behaviour, its harmless oddities included.
+    Uci,
+}

@@ -1,0 +1,324 @@
+//! The rules of changing a package: what each kind of change does, and what it refuses.
+
+use super::{OptionId, Package, SectionId, Value};
+use crate::error::memory;
+use crate::error::{Error, Result};
+use crate::format::uci::Dialect;
+use crate::model::change::{Delta, DeltaKind};
+use crate::model::name::{self, leading_integer, leading_unsigned, whole_integer, wrap};
+
+/// What became of a change.
+pub(crate) enum Made {
+    /// It changed nothing.
+    Nothing,
+    /// What was asked for.
+    AsAsked,
+    /// Something else, which is to be recorded in its place.
+    Other(Delta),
+}
+
+impl Made {
+    /// As asked for, if anything changed.
+    fn if_changed(changed: bool) -> Self {
+        if changed { Self::AsAsked } else { Self::Nothing }
+    }
+}
+
+impl Package {
+    /// Applies a change and returns the change to record, or `None` if it changed nothing.
+    ///
+    /// What is recorded can differ from what was asked for: setting an empty value deletes, and a position
+    /// is recorded as the number that was used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if the section or option to change does not exist, [`Error::Invalid`] for a
+    /// name, type, value or number that is not allowed, [`Error::Exists`] if a new name is in use. The
+    /// package is unchanged then.
+    pub fn apply(&mut self, delta: &Delta, dialect: Dialect) -> Result<Option<Delta>> {
+        Ok(match self.make(delta, dialect)? {
+            Made::Nothing => None,
+            Made::AsAsked => Some(delta.clone()),
+            Made::Other(other) => Some(other),
+        })
+    }
+
+    /// As [`Package::apply`], for who has no use for a copy of the change.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Package::apply`].
+    pub(crate) fn make(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
+        let refused = |value: &&[u8]| dialect == Dialect::Cms && !name::is_value(value);
+        if let Some(value) = delta.value.as_deref().filter(refused) {
+            // What was read can be written back.
+            if delta.kind == DeltaKind::Set && self.holds_string(delta, value) {
+                return Ok(Made::Nothing);
+            }
+            return Err(Error::invalid(value, "control characters cannot be set"));
+        }
+        if dialect == Dialect::Cms {
+            check_lengths(delta)?;
+        }
+        match delta.kind {
+            DeltaKind::Set | DeltaKind::Add => self.apply_set(delta, dialect),
+            DeltaKind::Delete => self.apply_delete(delta, dialect),
+            DeltaKind::Rename => self.apply_rename(delta, dialect),
+            DeltaKind::Reorder => self.apply_reorder(delta, dialect),
+            DeltaKind::AddList => self.apply_add_list(delta),
+            DeltaKind::DelList => self.apply_del_list(delta),
+        }
+    }
+
+    /// Adds an anonymous section at the end and returns its generated name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if `section_type` is not a type.
+    pub fn add_section(&mut self, section_type: &[u8]) -> Result<String> {
+        let name = self.next_name(section_type);
+        self.apply(&Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)), Dialect::Cms)?;
+        Ok(name)
+    }
+
+    fn apply_set(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
+        let value = required(delta)?;
+        let Some(option) = delta.option.as_deref() else {
+            return self.set_section(delta, value, dialect);
+        };
+        if !name::is_name(option) {
+            return Err(Error::invalid(option, "an option name holds letters, digits and '_' only"));
+        }
+        let section = self.existing_section(delta)?;
+        let found = self.find_option(section, option);
+        let Some(id) = found else {
+            if !value.is_empty() {
+                let (option, value) = (self.intern(option, None)?, self.intern(value, None)?);
+                self.push_option(section, option, value);
+                return Ok(Made::AsAsked);
+            }
+            return Ok(Made::Nothing);
+        };
+        if value.is_empty() {
+            self.delete_option(section, id);
+            return Ok(Made::Other(Delta::new(DeltaKind::Delete, &delta.section, Some(option), None)));
+        }
+        if self.value_of(section, id) == Value::String(value) {
+            return Ok(Made::Nothing);
+        }
+        let value = self.intern(value, None)?;
+        self.set_string(section, id, value);
+        Ok(Made::AsAsked)
+    }
+
+    fn set_section(&mut self, delta: &Delta, kind: &[u8], dialect: Dialect) -> Result<Made> {
+        let found = self.find_section(&delta.section);
+        if kind.is_empty() {
+            let Some(id) = found else { return Ok(Made::Nothing) };
+            self.delete_section(id);
+            return Ok(Made::Other(Delta::new(DeltaKind::Delete, &delta.section, None, None)));
+        }
+        if !name::is_type(kind) {
+            return Err(Error::invalid(kind, "a section type holds printable ASCII characters, no blanks"));
+        }
+        let (id, changed) = match found {
+            Some(id) => (id, self.retype(id, kind, dialect)?),
+            None if !name::is_name(&delta.section) => {
+                return Err(Error::invalid(
+                    &delta.section,
+                    "a section name holds letters, digits and '_' only",
+                ));
+            }
+            None => {
+                let (kind, name) = (self.intern(kind, None)?, self.intern(&delta.section, None)?);
+                (self.push_section(kind, Some(name))?, true)
+            }
+        };
+        let names = delta.kind == DeltaKind::Add && !self.data(id).anonymous;
+        if names {
+            self.set_anonymous(id, true);
+        }
+        Ok(Made::if_changed(changed || names))
+    }
+
+    /// Changes the type of a section; tells whether it was another one.
+    pub(crate) fn retype(&mut self, id: SectionId, kind: &[u8], dialect: Dialect) -> Result<bool> {
+        let old = self.data(id).kind;
+        let old = self.text.get(old);
+        if old == kind {
+            return Ok(false);
+        }
+        // Stock uci rebuilds a section whose type does not fit the old place, and forgets that it had no name.
+        if dialect == Dialect::Uci && old.len() != kind.len() {
+            self.set_anonymous(id, false);
+        }
+        let kind = self.intern(kind, None)?;
+        self.set_type(id, kind);
+        Ok(true)
+    }
+
+    fn apply_delete(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
+        let section = self.existing_section(delta)?;
+        let Some(name) = delta.option.as_deref() else {
+            self.delete_section(section);
+            return Ok(Made::Other(Delta { value: None, ..delta.clone() }));
+        };
+        let option = self.existing_option(section, delta, name)?;
+        let index = delta.value.as_deref().filter(|value| !value.is_empty());
+        let (Value::List(list), Some(index)) = (self.value_of(section, option), index) else {
+            self.delete_option(section, option);
+            return Ok(Made::Other(Delta { value: None, ..delta.clone() }));
+        };
+        let number = match dialect {
+            Dialect::Uci => leading_integer(index).map(wrap),
+            Dialect::Cms => whole_integer(index).and_then(|number| i32::try_from(number).ok()),
+        };
+        if number.is_none() && dialect == Dialect::Uci {
+            return Ok(Made::Nothing);
+        }
+        let number =
+            number.ok_or_else(|| Error::invalid(index, "a list index is a number counted from 0"))?;
+        match usize::try_from(number) {
+            Ok(number) if number < list.len() => {
+                self.remove_items(section, option, |position, _| position == number);
+                Ok(Made::AsAsked)
+            }
+            _ if dialect == Dialect::Uci => Ok(Made::Nothing),
+            _ => Err(Error::NotFound { key: format!("{}[{}]", self.key_of(delta), name::show(index)) }),
+        }
+    }
+
+    /// Stock uci takes any new name, and one in use as well: the first of that name is then the one found.
+    fn apply_rename(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
+        let strict = dialect == Dialect::Cms;
+        let new = required(delta)?;
+        if strict && !name::is_name(new) {
+            return Err(Error::invalid(new, "a name holds letters, digits and '_' only"));
+        }
+        let section = self.existing_section(delta)?;
+        match delta.option.as_deref() {
+            Some(old) => {
+                let option = self.existing_option(section, delta, old)?;
+                if strict && self.find_option(section, new).is_some_and(|other| other != option) {
+                    return Err(Error::Exists { key: self.renamed_key(delta, new) });
+                }
+                self.rename_option(section, option, new)?;
+            }
+            None => {
+                if strict && self.find_section(new).is_some_and(|other| other != section) {
+                    return Err(Error::Exists { key: self.renamed_key(delta, new) });
+                }
+                self.rename_section(section, new)?;
+            }
+        }
+        Ok(Made::AsAsked)
+    }
+
+    fn apply_reorder(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
+        let value = required(delta)?;
+        let section = self.existing_section(delta)?;
+        let number = match dialect {
+            Dialect::Uci => Some(wrap(leading_unsigned(value))),
+            Dialect::Cms => whole_integer(value).and_then(|number| i32::try_from(number).ok()),
+        };
+        let number = number.ok_or_else(|| Error::invalid(value, "a position is a number counted from 0"))?;
+        let before = self.position(section);
+        self.move_section(section, usize::try_from(number).unwrap_or(0));
+        let moved = self.position(section) != before;
+        let recorded = || Delta { value: Some(number.to_string().into_bytes()), ..delta.clone() };
+        Ok(if moved { Made::Other(recorded()) } else { Made::Nothing })
+    }
+
+    fn apply_add_list(&mut self, delta: &Delta) -> Result<Made> {
+        let value = required(delta)?;
+        let option = required_option(delta)?;
+        let section = self.existing_section(delta)?;
+        let item = self.intern(value, None)?;
+        if let Some(id) = self.find_option(section, option) {
+            self.push_item(section, id, item);
+        } else {
+            let option = self.intern(option, None)?;
+            self.push_list(section, option, vec![item]);
+        }
+        Ok(Made::AsAsked)
+    }
+
+    fn apply_del_list(&mut self, delta: &Delta) -> Result<Made> {
+        let value = required(delta)?;
+        let option = required_option(delta)?;
+        let section = self.existing_section(delta)?;
+        let Some(id) = self.find_option(section, option) else { return Ok(Made::Nothing) };
+        if let Value::String(_) = self.value_of(section, id) {
+            return Ok(Made::Nothing);
+        }
+        self.remove_items(section, id, |_, item| item == value);
+        Ok(Made::AsAsked)
+    }
+
+    /// Reports whether the option of a change is this string already.
+    fn holds_string(&self, delta: &Delta, value: &[u8]) -> bool {
+        let option = delta.option.as_deref().and_then(|option| self.get(&delta.section, option));
+        option == Some(Value::String(value))
+    }
+
+    fn value_of(&self, section: SectionId, option: OptionId) -> Value<'_> {
+        let name = self.data(section).options[option.0 as usize].name;
+        let view = super::Section { package: self, id: section };
+        view.get(self.text.get(name)).expect("an option found by its name")
+    }
+
+    fn existing_section(&self, delta: &Delta) -> Result<SectionId> {
+        self.find_section(&delta.section).ok_or_else(|| Error::NotFound {
+            key: format!("{}.{}", name::show(self.name()), name::show(&delta.section)),
+        })
+    }
+
+    fn existing_option(&self, section: SectionId, delta: &Delta, name: &[u8]) -> Result<OptionId> {
+        self.find_option(section, name).ok_or_else(|| Error::NotFound { key: self.key_of(delta) })
+    }
+
+    fn key_of(&self, delta: &Delta) -> String {
+        name::show(&delta.key(self.name()))
+    }
+
+    fn renamed_key(&self, delta: &Delta, new: &[u8]) -> String {
+        let renamed = match &delta.option {
+            Some(_) => Delta { option: Some(new.to_vec()), ..delta.clone() },
+            None => Delta { section: new.to_vec(), ..delta.clone() },
+        };
+        self.key_of(&renamed)
+    }
+}
+
+/// Refuses what programs could not read from a map afterwards, and what there is no memory for.
+fn check_lengths(delta: &Delta) -> Result<()> {
+    let value = delta.value.as_deref().unwrap_or_default();
+    let is_value = delta.option.is_some() && delta.kind != DeltaKind::Rename;
+    let name = if is_value { &[][..] } else { value };
+    let names = [&delta.section, delta.option.as_deref().unwrap_or_default(), name];
+    if let Some(name) = names.into_iter().find(|name| name.len() > name::MAX_NAME) {
+        return Err(Error::invalid(&name[..32], "names and types may have up to 65534 bytes"));
+    }
+    if value.len() >= name::MAX_VALUE {
+        return Err(Error::invalid(
+            delta.option.as_deref().unwrap_or_default(),
+            "values have less than 4 MiB",
+        ));
+    }
+    memory::ask_for_work_on(value.len())
+}
+
+fn required(delta: &Delta) -> Result<&[u8]> {
+    delta.value.as_deref().ok_or_else(|| Error::invalid(&delta.section, "a value is missing"))
+}
+
+fn required_option(delta: &Delta) -> Result<&[u8]> {
+    let option = delta.option.as_deref();
+    let option = option
+        .ok_or_else(|| Error::invalid(&delta.section, "an option is missing: only options are lists"))?;
+    if name::is_name(option) {
+        Ok(option)
+    } else {
+        Err(Error::invalid(option, "an option name holds letters, digits and '_' only"))
+    }
+}

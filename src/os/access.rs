@@ -1,0 +1,82 @@
+//! Who may read and write a file that holds values of a package: nobody who may not do that to the package itself.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use crate::os::files::{Files, OpenFile};
+
+/// What group and others may do with a file, beside its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// The text's group; `None` if that does not matter, since only the owner may do anything.
+    group: Option<u32>,
+    mode: u32,
+}
+
+impl Access {
+    /// That of the owner alone.
+    const NOBODY: Self = Self { group: None, mode: 0 };
+
+    /// Returns that of a copy of a text, which only its owner may change.
+    pub fn to_copy(text: &Metadata) -> Self {
+        Self { group: Some(text.gid()), mode: text.mode() & 0o044 }
+    }
+
+    /// Returns that of the changes staged for a package: whoever may write to that may stage changes. Of one that is
+    /// not there yet it is the owner alone.
+    pub fn to_staged(text: Option<&Metadata>) -> Self {
+        text.map_or(Self::NOBODY, |text| Self { group: Some(text.gid()), mode: text.mode() & 0o077 })
+    }
+
+    /// Returns the mode of a file with this group. Another group than the text's may do what both that and all others
+    /// may do; so may all others, as members of the text's group are among them.
+    pub fn mode(self, group: u32) -> u32 {
+        let both = self.mode & self.mode >> 3 & 0o7;
+        let is_the_same = self.group.is_none_or(|own| own == group);
+        0o600 | if is_the_same { self.mode } else { both << 3 | both }
+    }
+
+    /// Reports whether a file with this group and mode is open to more users.
+    pub fn is_exceeded(self, found: &Metadata) -> bool {
+        found.mode() & 0o077 & !self.mode(found.gid()) != 0
+    }
+
+    /// Reports whether a file with this group and mode is open to exactly these users, or `user` cannot do better since
+    /// it is not in the group.
+    pub fn is_met(self, group: u32, mode: u32, user: u32) -> bool {
+        let is_complete = self.mode(group) == 0o600 | self.mode;
+        mode & 0o7777 == self.mode(group) && (is_complete || user != 0)
+    }
+
+    /// Gives a file that belongs to the caller this access.
+    pub fn give(self, files: &Files, open: &OpenFile) -> io::Result<()> {
+        let mut group = open.file.metadata()?.gid();
+        if let Some(own) = self.group.filter(|own| *own != group)
+            && files.set_group(open, own)?
+        {
+            group = own;
+        }
+        files.set_mode(open, self.mode(group))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_group_never_gets_more_than_the_texts_group_and_all_others() {
+        let mode = |mode: u32, group: u32| Access { group: Some(7), mode }.mode(group);
+        assert_eq!([0o044, 0o040, 0o004, 0].map(|bits| mode(bits, 7)), [0o644, 0o640, 0o604, 0o600]);
+        assert_eq!([0o044, 0o040, 0o004, 0].map(|bits| mode(bits, 8)), [0o644, 0o600, 0o600, 0o600]);
+        assert_eq!([0o064, 0o066, 0o046].map(|bits| mode(bits, 8)), [0o644, 0o666, 0o644]);
+    }
+
+    #[test]
+    fn a_file_of_another_group_is_met_only_by_who_cannot_do_better() {
+        let access = Access { group: Some(7), mode: 0o040 };
+        assert!(access.is_met(7, 0o640, 0) && access.is_met(8, 0o600, 1000));
+        assert!(!access.is_met(8, 0o600, 0) && !access.is_met(8, 0o640, 1000) && !access.is_met(7, 0o600, 0));
+    }
+}

@@ -1,0 +1,197 @@
+//! Which directories are used, and why those.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::os::environment;
+
+/// The directory of root's logs.
+pub(crate) const SYSTEM_STATE: &str = "/var/lib/cms";
+
+/// The default configuration directory.
+const CONFIG: &str = "/etc/config";
+
+/// Where a directory's path came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Given by the caller, for example on the command line.
+    Given,
+    /// From the environment variable of that name.
+    Environment(&'static str),
+    /// The default.
+    Default,
+}
+
+/// A directory and why it is this one.
+#[derive(Debug, Clone)]
+pub struct Dir {
+    /// The path.
+    pub path: PathBuf,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Dir {
+    /// Takes the given path, else the environment's, else the default.
+    fn choose(given: Option<PathBuf>, variable: &'static str, default: impl Into<PathBuf>) -> Self {
+        if let Some(path) = given {
+            return Self { path, origin: Origin::Given };
+        }
+        match from_environment(variable) {
+            Some(path) => Self { path, origin: Origin::Environment(variable) },
+            None => Self { path: default.into(), origin: Origin::Default },
+        }
+    }
+}
+
+fn from_environment(variable: &str) -> Option<PathBuf> {
+    environment::variable(variable).map(PathBuf::from)
+}
+
+/// What the caller wants; `None` takes the environment's choice or the default.
+#[derive(Debug, Clone, Default)]
+pub struct DirOptions {
+    /// Where packages are: `CMS_CONFIG_DIR`, default `/etc/config`.
+    pub config: Option<PathBuf>,
+    /// Where changes are staged: `CMS_SAVE_DIR`, default `/tmp/.uci` for root and `/tmp/.uci-UID` for others; there,
+    /// those of another configuration directory than the default in a directory of its own.
+    pub save: Option<PathBuf>,
+    /// Where locks and maps are: `CMS_RUN_DIR`, default `/run/cms`, else one of the user's own.
+    pub run: Option<PathBuf>,
+    /// Where the log is: `CMS_STATE_DIR`, default `/var/lib/cms`, else one of the user's own.
+    pub state: Option<PathBuf>,
+}
+
+/// The directories of a store.
+#[derive(Debug, Clone)]
+pub struct Dirs {
+    /// The packages.
+    pub config: Dir,
+    /// Packages here are used instead of those of the same name in `config`.
+    pub overriding: Option<PathBuf>,
+    /// The staged changes.
+    pub save: Dir,
+    /// Further directories of changes that are seen but never committed, read before `save`.
+    pub overlays: Vec<PathBuf>,
+    /// Locks and maps; `None` means none is writable.
+    pub run: Option<Dir>,
+    /// The transaction log; `None` means none is writable: nothing is logged.
+    pub state: Option<Dir>,
+}
+
+impl Dirs {
+    /// Decides on the directories. Nothing is created.
+    #[must_use]
+    pub fn choose(options: DirOptions) -> Self {
+        let config = Dir::choose(options.config, "CMS_CONFIG_DIR", CONFIG);
+        let save = save_dir(options.save, &config);
+        Self {
+            config,
+            overriding: None,
+            save,
+            overlays: Vec::new(),
+            run: run_dir(options.run),
+            state: state_dir(options.state),
+        }
+    }
+}
+
+/// Picks the directory of staged changes: as told, else the user's own.
+fn save_dir(given: Option<PathBuf>, config: &Dir) -> Dir {
+    let own = default_save(crate::os::trust::user());
+    let mut save = Dir::choose(given, "CMS_SAVE_DIR", own);
+    if save.origin == Origin::Default && config.origin != Origin::Default {
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let config = real(&config.path);
+        // What is staged for one configuration must not be committed to another.
+        if config != real(Path::new(CONFIG)) {
+            save.path.push(crate::os::file_name::escaped(config.as_os_str()));
+        }
+    }
+    save
+}
+
+/// Returns the default directory of staged changes. Only root uses that of stock uci.
+pub(crate) fn default_save(user: u32) -> PathBuf {
+    if user == 0 { "/tmp/.uci".into() } else { format!("/tmp/.uci-{user}").into() }
+}
+
+/// The run directory of the system's services.
+pub(crate) const SYSTEM_RUN: &str = "/run/cms";
+
+/// Picks the run directory: as told, else `/run/cms`, else `$XDG_RUNTIME_DIR/cms`, else `/tmp/cms-UID`.
+fn run_dir(given: Option<PathBuf>) -> Option<Dir> {
+    if given.is_some() || from_environment("CMS_RUN_DIR").is_some() {
+        return Some(Dir::choose(given, "CMS_RUN_DIR", ""));
+    }
+    let user = rustix::process::geteuid().as_raw();
+    let default = |path: PathBuf| Dir { path, origin: Origin::Default };
+    let system = PathBuf::from(SYSTEM_RUN);
+    if may_use(&system, user) {
+        return Some(default(system));
+    }
+    if let Some(path) = from_environment("XDG_RUNTIME_DIR").map(|dir| dir.join("cms"))
+        && may_use(&path, user)
+    {
+        return Some(Dir { path, origin: Origin::Environment("XDG_RUNTIME_DIR") });
+    }
+    let own = PathBuf::from(format!("/tmp/cms-{user}"));
+    may_use(&own, user).then(|| default(own))
+}
+
+/// Picks the state directory: as told, else `/var/lib/cms`, else `$XDG_STATE_HOME/cms`, else
+/// `~/.local/state/cms`, where the home directory is that of the environment, else that of `/etc/passwd`.
+fn state_dir(given: Option<PathBuf>) -> Option<Dir> {
+    if given.is_some() || from_environment("CMS_STATE_DIR").is_some() {
+        return Some(Dir::choose(given, "CMS_STATE_DIR", ""));
+    }
+    let user = rustix::process::geteuid().as_raw();
+    let system = PathBuf::from(SYSTEM_STATE);
+    if may_use(&system, user) {
+        return Some(Dir { path: system, origin: Origin::Default });
+    }
+    let state = from_environment("XDG_STATE_HOME").map(|path| (path, Origin::Environment("XDG_STATE_HOME")));
+    let home = || {
+        let home = from_environment("HOME").map(|path| (path, Origin::Environment("HOME")));
+        // Services are often started without it.
+        let home = home.or_else(|| home_of(user).map(|path| (path, Origin::Default)));
+        home.map(|(path, origin)| (path.join(".local/state"), origin))
+    };
+    let (path, origin) = state.or_else(home)?;
+    // It may have to be made, with all above it.
+    let nearest = path.ancestors().find(|path| path.exists())?;
+    let writable = rustix::fs::access(nearest, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+    writable.is_ok().then(|| Dir { path: path.join("cms"), origin })
+}
+
+/// Returns the home directory that the system has noted for a user.
+fn home_of(user: u32) -> Option<PathBuf> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let fields = users.find(|fields| fields.get(2).is_some_and(|number| *number == user.to_string()))?;
+    fields.get(5).filter(|home| home.starts_with('/')).map(PathBuf::from)
+}
+
+/// Reports whether a directory is, or could be made, the user's own. A symbolic link never is.
+fn may_use(path: &Path, user: u32) -> bool {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) => found.is_dir() && found.uid() == user,
+        Err(_) => path.parent().is_some_and(|parent| {
+            rustix::fs::access(parent, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_of_a_user_is_found_where_the_system_notes_it() {
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let root = users.lines().find(|line| line.split(':').nth(2) == Some("0"));
+        let home = root.and_then(|line| line.split(':').nth(5));
+        assert_eq!(home_of(0).as_deref(), home.map(Path::new));
+        assert_eq!(home_of(4_000_000_001), None);
+    }
+}

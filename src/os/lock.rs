@@ -1,0 +1,260 @@
+//! The lock of a package: a file in the run directory that is never renamed or removed by us.
+//!
+//! It keeps writers of one package apart. Where no run directory can be had, the lock on the package file itself
+//! (see `commit`) still keeps updates from being lost. A store leaves the files of its locks open, so that to take
+//! one again is to lock it, and to look whether it is still the one at its path.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::os::file_name;
+use crate::os::files::{Files, OpenFile, PAUSES, Wait};
+use crate::os::folder::Folder;
+use crate::os::trust::Config;
+
+/// How many lock files a store leaves open: those of the packages it works on.
+const KEPT: usize = 16;
+
+/// The lock files of a store that are open and not in use, the one used last at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Locks {
+    free: Mutex<Vec<LockFile>>,
+    /// The directory of the locks, as it was opened last, and for what.
+    folder: Mutex<Option<(PathBuf, Config, Files)>>,
+}
+
+/// A lock file. Who has it has it alone: two threads that lock one open file both succeed.
+#[derive(Debug)]
+struct LockFile {
+    /// The process that opened it: after a fork the child must not share the lock.
+    process: u32,
+    open: OpenFile,
+}
+
+impl Locks {
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<LockFile>> {
+        // What a panic of another thread has left is a list like any other.
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns file operations that lead through the directory of the locks, which is made if it is missing.
+    fn folder(&self, files: &Files, run: &Path, config: Config) -> io::Result<Files> {
+        let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, files)) = folder.as_ref().filter(|(path, of, _)| path == run && *of == config) {
+            return Ok(files.clone());
+        }
+        let files = files.through(Folder::of_run(files, run, ["locks"], config, true)?);
+        *folder = Some((run.to_path_buf(), config, files.clone()));
+        Ok(files)
+    }
+
+    /// Forgets the directory: the run directory may be deleted at any time.
+    fn forget_folder(&self) {
+        *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Takes an open file out of the list.
+    fn find(&self, path: &Path) -> Option<LockFile> {
+        let mut free = self.free();
+        let at = free.iter().rposition(|file| file.open.path == path)?;
+        Some(free.remove(at)).filter(|file| file.process == std::process::id())
+    }
+
+    /// Puts a file back that is not locked any more.
+    fn keep(&self, file: LockFile) {
+        let mut free = self.free();
+        if free.len() == KEPT {
+            free.remove(0);
+        }
+        free.push(file);
+    }
+}
+
+/// A held lock; dropping it releases it.
+#[derive(Debug)]
+pub(crate) struct PackageLock {
+    held: Option<LockFile>,
+    files: Files,
+    /// Where the file is left open, if it is.
+    locks: Option<Arc<Locks>>,
+}
+
+impl Drop for PackageLock {
+    fn drop(&mut self) {
+        let Some(file) = self.held.take() else { return };
+        self.files.unlock(&file.open);
+        if let Some(locks) = &self.locks {
+            locks.keep(file);
+        }
+    }
+}
+
+impl PackageLock {
+    /// Takes the lock of `package` in `dir`, waiting for `timeout` at the longest.
+    pub fn take(
+        files: &Files,
+        run: Option<&Path>,
+        dir: &Path,
+        package: &str,
+        timeout: Duration,
+        locks: &Arc<Locks>,
+    ) -> Result<Self> {
+        let mut lock = Self { held: None, files: files.clone(), locks: Some(locks.clone()) };
+        let Some((run, config)) = run.zip(std::fs::metadata(dir).ok().as_ref().map(Config::of)) else {
+            return Ok(lock);
+        };
+        // It is named after the directory's device and inode, so that every path to it leads to one lock.
+        let short = file_name::shortened(OsStr::new(package));
+        let path = run.join("locks").join(format!("{}-{}", config.name(), short.display()));
+        let deadline = Instant::now() + timeout;
+        loop {
+            let file = match locks.find(&path).map_or_else(|| open(files, run, config, &path, locks), Ok) {
+                Ok(file) => file,
+                // Another user's lock directory, a read-only one, or no directory at all: the lock on the package
+                // file has to do.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::PermissionDenied
+                            | io::ErrorKind::ReadOnlyFilesystem
+                            | io::ErrorKind::NotADirectory
+                    ) =>
+                {
+                    return Ok(lock);
+                }
+                Err(error) => return Err(Error::io("open", path)(error)),
+            };
+            match files.lock_at_path(&file.open, deadline, PAUSES).map_err(Error::io("lock", &path))? {
+                Wait::Held => {
+                    lock.held = Some(file);
+                    return Ok(lock);
+                }
+                Wait::TimedOut => {
+                    return Err(Error::Locked { path, holder: holder_of_file(&file.open), waited: timeout });
+                }
+                // The run directory may be deleted at any time.
+                Wait::Replaced => locks.forget_folder(),
+            }
+        }
+    }
+
+    /// Has the file closed once the lock is released, for who works on many packages.
+    pub fn once(mut self) -> Self {
+        self.locks = None;
+        self
+    }
+}
+
+/// Opens a lock file, making it and its directories if they are missing. Nobody else may open it: who could lock it
+/// would keep others from committing.
+fn open(files: &Files, run: &Path, config: Config, path: &Path, locks: &Locks) -> io::Result<LockFile> {
+    let open = || locks.folder(files, run, config)?.open_or_create(path, 0o600);
+    let open = open().or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            locks.forget_folder();
+            open()
+        }
+        _ => Err(error),
+    })?;
+    Ok(LockFile { process: std::process::id(), open })
+}
+
+/// Names whoever holds a lock on the file itself, as far as the system tells.
+pub(crate) fn holder_of_file(file: &OpenFile) -> String {
+    holder_of_one(&[file])
+}
+
+/// Names whoever holds a lock on the first of some files that is locked.
+pub(crate) fn holder_of_one(files: &[&OpenFile]) -> String {
+    // The list may leave some out while others take and give back locks, so it is read more than once.
+    let holder = (0..20).find_map(|_| files.iter().find_map(|file| holder_in_list(file)));
+    let Some(pid) = holder else { return "another process".to_owned() };
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    format!("process {pid} ({})", name.trim())
+}
+
+/// Looks the process up that holds a lock on a file.
+fn holder_in_list(file: &OpenFile) -> Option<String> {
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let inode = format!(":{}", file.id.inode());
+    locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|fields| {
+        let held = fields.get(1) == Some(&"FLOCK") && fields.get(5).is_some_and(|id| id.ends_with(&inode));
+        held.then(|| fields.get(4).map(|pid| (*pid).to_owned())).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::files::FileId;
+
+    fn take(run: &Path, locks: &Arc<Locks>) -> Result<PackageLock> {
+        PackageLock::take(&Files::default(), Some(run), Path::new("/"), "p", Duration::ZERO, locks)
+    }
+
+    fn file(lock: &PackageLock) -> FileId {
+        lock.held.as_ref().expect("there is a run directory").open.id
+    }
+
+    #[test]
+    fn a_lock_that_is_taken_again_is_that_of_the_file_at_its_path() {
+        let run = tempfile::tempdir().expect("a directory");
+        let (ours, theirs) = (Arc::new(Locks::default()), Arc::new(Locks::default()));
+        let first = take(run.path(), &ours).expect("it is free");
+        // Neither another thread nor another process gets it.
+        assert!(matches!(take(run.path(), &ours), Err(Error::Locked { .. })));
+        assert!(matches!(take(run.path(), &theirs), Err(Error::Locked { .. })));
+        let id = file(&first);
+        drop(first);
+        assert_eq!(file(&take(run.path(), &theirs).expect("it is free")), id);
+        let again = take(run.path(), &ours).expect("it is free");
+        assert_eq!(file(&again), id);
+        std::fs::remove_dir_all(run.path().join("locks")).expect("deleted");
+        drop(again);
+        let anew = take(run.path(), &ours).expect("it is free");
+        assert_ne!(file(&anew), id);
+        assert!(matches!(take(run.path(), &theirs), Err(Error::Locked { .. })));
+    }
+
+    #[test]
+    fn few_lock_files_stay_open_and_none_of_those_taken_once() {
+        let run = tempfile::tempdir().expect("a directory");
+        let locks = Arc::new(Locks::default());
+        let take = |package: &str| {
+            let timeout = Duration::ZERO;
+            PackageLock::take(&Files::default(), Some(run.path()), Path::new("/"), package, timeout, &locks)
+        };
+        drop(take("p").expect("it is free").once());
+        assert_eq!(locks.free().len(), 0);
+        (0..KEPT * 2).for_each(|number| drop(take(&number.to_string()).expect("it is free")));
+        assert_eq!(locks.free().len(), KEPT);
+    }
+
+    #[test]
+    fn x_h10_what_a_child_made_by_fork_has_open_keeps_no_lock() {
+        let run = tempfile::tempdir().expect("a directory");
+        let files = Files::default();
+        let path = run.path().join("file");
+        let try_to_lock = || {
+            let open = files.open_or_create(&path, 0o600).expect("opens");
+            files.lock_at_path(&open, std::time::Instant::now(), PAUSES).expect("no error") == Wait::Held
+        };
+        let parent = files.open_or_create(&path, 0o600).expect("opens");
+        assert_eq!(files.lock(&parent, true, std::time::Instant::now()).expect("locks"), Wait::Held);
+        // What fork leaves a child with: the same open file, by another number.
+        let child = parent.another().expect("duplicated");
+        assert!(!try_to_lock());
+        drop(parent);
+        assert!(try_to_lock(), "the lock went with the one who took it");
+        // And the child's end leaves the parent its lock.
+        let parent = files.open_or_create(&path, 0o600).expect("opens");
+        assert_eq!(files.lock(&parent, true, std::time::Instant::now()).expect("locks"), Wait::Held);
+        drop(parent.another().expect("duplicated"));
+        drop(child);
+        assert!(!try_to_lock());
+    }
+}

@@ -1,0 +1,14 @@
+//! What the operating system gives: files and directories, locks, times, users, the environment.
+//!
+//! It knows errors only.
+
+pub(crate) mod access;
+pub mod clock;
+pub(crate) mod dirs;
+pub mod environment;
+pub(crate) mod file_name;
+pub mod files;
+pub(crate) mod folder;
+pub(crate) mod lock;
+pub mod named_file;
+pub(crate) mod trust;

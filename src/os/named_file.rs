@@ -1,0 +1,81 @@
+//! Files that a user names, to be read or written once as a whole: archives, texts, values.
+//!
+//! Unlike the files of a store they may be anything: links are followed, and what is no regular file (a pipe, a FIFO, a
+//! terminal) is read from or written to as it is, and is never replaced.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::os::files::Files;
+
+/// How much is read of a device at most: lines that are typed at a terminal, and not all of `/dev/zero`.
+const MOST_OF_DEVICE: usize = 1 << 20;
+
+/// Reads a whole file that begins with `start`, or standard input if the path is `-`.
+///
+/// # Errors
+///
+/// What the system says; [`io::ErrorKind::FileTooLarge`] if there is more than `most` bytes, or more than 1 MiB from a
+/// device; [`io::ErrorKind::InvalidData`] if it begins with something else, which is found out before more is read.
+pub fn read(path: &Path, most: usize, start: &[u8]) -> io::Result<Vec<u8>> {
+    if path.as_os_str() == "-" {
+        return read_from(&mut io::stdin().lock(), most, start);
+    }
+    let mut file = File::open(path)?;
+    let found = file.metadata()?;
+    let is_device = found.file_type().is_char_device() || found.file_type().is_block_device();
+    read_from(&mut file, if is_device { most.min(MOST_OF_DEVICE) } else { most }, start)
+}
+
+fn read_from(source: &mut dyn Read, most: usize, start: &[u8]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(start.len() as u64).read_to_end(&mut bytes)?;
+    if bytes != start {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let left = (most as u64).saturating_sub(start.len() as u64);
+    source.take(left.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > most {
+        let why = format!("there is more than {most} bytes of it");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+/// Writes a file. A regular one, or one that a link leads to, is replaced by a new one once that is durable; what is no
+/// regular file is written to, which waits for a reader.
+pub(crate) fn write(files: &Files, path: &Path, bytes: &[u8]) -> Result<()> {
+    let is_special = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+    if !is_special {
+        return replace(files, &follow(path.to_path_buf()), bytes);
+    }
+    let mut special = OpenOptions::new().write(true).open(path).map_err(Error::io("open", path))?;
+    special.write_all(bytes).map_err(Error::io("write", path))
+}
+
+/// Puts a new file, readable only by its owner, in place of another one or of none.
+pub(crate) fn replace(files: &Files, path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let new = files.create_unique(dir, "snapshot").map_err(Error::io("create a file in", dir))?;
+    let written = files
+        .write(&new, bytes)
+        .and_then(|()| files.sync(&new))
+        .and_then(|()| files.rename(&new.path, path))
+        .and_then(|()| files.sync_dir(dir));
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&new.path);
+        Error::io("write", path)(error)
+    })
+}
+
+/// Follows symbolic links to the file they lead to, whether it is there or not.
+pub(crate) fn follow(mut path: PathBuf) -> PathBuf {
+    for _ in 0..40 {
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new(".")).join(target);
+    }
+    path
+}

@@ -1,0 +1,446 @@
+//! What counts for a store of what its policy, the environment and the program that opened it want.
+//!
+//! What the program gave comes before the environment. Both change what the policy says only where they are stricter
+//! (safe mode on, more durable, a larger log, more snapshots, texts sooner), or where the user owns the configuration
+//! directory. An option at its default was not given. `verify_timeout` is that of the policy, if that has one, and
+//! `lock_timeout` is the patience of whoever waits: there the policy only says what the default is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::commit::engine::{Options, Store};
+use crate::error::{Error, Result};
+use crate::log::Limits;
+use crate::model::convert as typed;
+use crate::os::environment;
+use crate::settings::durability::{Durability, Levels};
+use crate::settings::policy::{PACKAGE, Policy, Read, Ruled, Seen};
+
+/// A setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is the option of that name in the section `store`")]
+pub enum Setting {
+    SafeMode,
+    Durability,
+    LogSize,
+    SnapshotsKeep,
+    VerifyTimeout,
+    TextDelay,
+    LockTimeout,
+}
+
+impl Setting {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 7] = [
+        Self::SafeMode,
+        Self::Durability,
+        Self::LogSize,
+        Self::SnapshotsKeep,
+        Self::VerifyTimeout,
+        Self::TextDelay,
+        Self::LockTimeout,
+    ];
+
+    /// Returns its name in the policy.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SafeMode => "safe_mode",
+            Self::Durability => "durability",
+            Self::LogSize => "log_size",
+            Self::SnapshotsKeep => "snapshots_keep",
+            Self::VerifyTimeout => "verify_timeout",
+            Self::TextDelay => "text_delay",
+            Self::LockTimeout => "lock_timeout",
+        }
+    }
+
+    /// Returns the variable of the environment that sets it, if there is one.
+    #[must_use]
+    pub fn variable(self) -> Option<&'static str> {
+        match self {
+            Self::SafeMode => Some("CMS_SAFE_MODE"),
+            Self::Durability => Some("CMS_DURABILITY"),
+            Self::LogSize => Some("CMS_LOG_SIZE"),
+            _ => None,
+        }
+    }
+}
+
+/// Where the value of a setting comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettingOrigin {
+    /// Nobody has said anything.
+    Default,
+    /// The program that opened the store: an option of the library, or of the command line.
+    Option,
+    /// A variable of the environment.
+    Environment(&'static str),
+    /// The policy of the store.
+    Policy {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u32,
+    },
+}
+
+impl std::fmt::Display for SettingOrigin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Option => f.write_str("option"),
+            Self::Environment(variable) => f.write_str(variable),
+            Self::Policy { file, line } => write!(f, "{}:{line}", file.display()),
+        }
+    }
+}
+
+/// See the module documentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether nothing is written.
+    pub safe_mode: bool,
+    /// What commits survive.
+    pub durability: Durability,
+    /// What commits to single packages survive, if not that.
+    pub package_durability: BTreeMap<String, Durability>,
+    /// How much of the log is kept.
+    pub log: Limits,
+    /// How many automatic snapshots are kept.
+    pub snapshots_keep: u64,
+    /// How long a commit waits for those who verify it.
+    pub verify_timeout: Duration,
+    /// For how long the text of a package may be older than the log.
+    pub text_delay: Duration,
+    /// How long another writer is waited for.
+    pub lock_timeout: Duration,
+    /// Where the values come from; what is not here is at its default.
+    origins: BTreeMap<Setting, SettingOrigin>,
+    /// What is wrong with the policy and the environment.
+    pub problems: Vec<String>,
+}
+
+impl Settings {
+    /// Returns where the value of a setting comes from.
+    #[must_use]
+    pub fn origin(&self, setting: Setting) -> SettingOrigin {
+        self.origins.get(&setting).cloned().unwrap_or(SettingOrigin::Default)
+    }
+
+    /// Returns what commits to a package survive. The package that holds the policy is written at once, since who
+    /// looks for the policy reads the file.
+    #[must_use]
+    pub fn durability_of(&self, package: &str) -> Durability {
+        if package == PACKAGE {
+            return Durability::Full;
+        }
+        self.package_durability.get(package).copied().unwrap_or(self.durability)
+    }
+
+    /// Makes every commit survive as much as there is.
+    fn fully_durable(&self) -> Self {
+        Self { durability: Durability::Full, package_durability: BTreeMap::new(), ..self.clone() }
+    }
+}
+
+/// What the environment says.
+#[derive(Debug, Default)]
+struct Environment {
+    safe_mode: Option<bool>,
+    durability: Option<Levels>,
+    log_size: Option<u64>,
+}
+
+impl Environment {
+    /// Reads it; what is wrong goes to `problems`.
+    fn read(problems: &mut Vec<Error>) -> Self {
+        let mut found = Self::default();
+        let mut wrong = |variable: &str, text: &[u8], why| {
+            problems.push(Error::invalid(&[variable.as_bytes(), b"=", text].concat(), why));
+        };
+        let text = |setting: Setting| {
+            let variable = setting.variable()?;
+            Some((variable, environment::variable(variable)?.into_encoded_bytes()))
+        };
+        if let Some((variable, text)) = text(Setting::SafeMode) {
+            // Who has tried to turn it on is not to write.
+            found.safe_mode = Some(typed::boolean(&text).unwrap_or_else(|_| {
+                wrong(variable, &text, "1 or 0 is expected; safe mode is on");
+                true
+            }));
+        }
+        if let Some((variable, text)) = text(Setting::Durability) {
+            match Levels::parse(&String::from_utf8_lossy(&text)) {
+                Ok(levels) => found.durability = Some(levels),
+                Err(_) => wrong(variable, &text, crate::settings::durability::EXPECTED),
+            }
+        }
+        if let Some((variable, text)) = text(Setting::LogSize) {
+            match typed::size(&text) {
+                Ok(size) => found.log_size = Some(size),
+                Err(_) => wrong(variable, &text, "it is no size, such as 512k or 16M"),
+            }
+        }
+        found
+    }
+}
+
+/// Reports what is wrong with the variables of the environment that are settings.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] for the first that has no meaning.
+pub fn check_environment() -> Result<()> {
+    let mut problems = Vec::new();
+    Environment::read(&mut problems);
+    problems.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Who says what.
+struct Merge<'m> {
+    file: PathBuf,
+    /// Whether the user may change what the policy says.
+    is_owner: bool,
+    origins: &'m mut BTreeMap<Setting, SettingOrigin>,
+}
+
+impl Merge<'_> {
+    /// Decides on one setting. `asked` is what the program or the environment wants, and `stricter` says whether the
+    /// first is no less strict than the second.
+    fn decide<T: Clone>(
+        &mut self,
+        setting: Setting,
+        asked: Option<(T, SettingOrigin)>,
+        ruled: Option<&Ruled<T>>,
+        stricter: impl Fn(&T, &T) -> bool,
+    ) -> Option<T> {
+        let policy = ruled.map(|ruled| {
+            let origin = SettingOrigin::Policy { file: self.file.clone(), line: ruled.line };
+            (ruled.value.clone(), origin)
+        });
+        let (value, origin) = match (asked, policy) {
+            (Some(asked), Some(policy)) => {
+                if self.is_owner || stricter(&asked.0, &policy.0) && !stricter(&policy.0, &asked.0) {
+                    asked
+                } else {
+                    policy
+                }
+            }
+            (asked, policy) => asked.or(policy)?,
+        };
+        self.origins.insert(setting, origin);
+        Some(value)
+    }
+
+    /// Decides on what commits survive, for each package that is named.
+    fn durability(
+        &mut self,
+        asked: Option<&(Levels, SettingOrigin)>,
+        ruled: Option<&Ruled<Levels>>,
+    ) -> (Durability, BTreeMap<String, Durability>) {
+        let names: BTreeSet<String> = [asked.map(|asked| &asked.0), ruled.map(|ruled| &ruled.value)]
+            .into_iter()
+            .flatten()
+            .flat_map(|levels| levels.packages.keys().cloned())
+            .collect();
+        let mut decide = |package: Option<&str>| {
+            let asked = asked.and_then(|(levels, origin)| Some((levels.of(package)?, origin.clone())));
+            let level =
+                ruled.and_then(|ruled| Some(Ruled { value: ruled.value.of(package)?, line: ruled.line }));
+            self.decide(Setting::Durability, asked, level.as_ref(), |a, b| a.strictness() >= b.strictness())
+                .unwrap_or_default()
+        };
+        let packages = names.into_iter().map(|name| (name.clone(), decide(Some(&name)))).collect();
+        // Last, so that the origin is that of the level that is shown first.
+        (decide(None), packages)
+    }
+}
+
+/// What was read of the policy, and what comes of it.
+#[derive(Debug)]
+struct State {
+    seen: Option<Seen>,
+    is_settled: bool,
+    /// The last good policy.
+    policy: Policy,
+    settings: Arc<Settings>,
+}
+
+/// The settings of a store, once they were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Held(Mutex<Option<State>>);
+
+impl Options {
+    /// Returns what the program has given, other than the defaults.
+    fn given<T: PartialEq>(&self, setting: Setting, value: T, default: &T) -> Option<(T, SettingOrigin)> {
+        (value != *default || self.given.contains(&setting)).then_some((value, SettingOrigin::Option))
+    }
+
+    /// Brings together what the policy, the environment and these options say.
+    fn settings(&self, file: PathBuf, is_owner: bool, policy: &Policy) -> Settings {
+        let mut wrong = Vec::new();
+        let environment = Environment::read(&mut wrong);
+        let mut origins = BTreeMap::new();
+        let from = |setting: Setting| SettingOrigin::Environment(setting.variable().unwrap_or_default());
+        let mut merge = Merge { file, is_owner, origins: &mut origins };
+        let asked = environment.safe_mode.map(|on| (on, from(Setting::SafeMode)));
+        let safe_mode = merge.decide(Setting::SafeMode, asked, policy.safe_mode.as_ref(), |a, b| a >= b);
+        let general = self.given(Setting::Durability, self.durability, &Durability::default());
+        let own =
+            Levels { general: general.map(|(level, _)| level), packages: self.package_durability.clone() };
+        let asked = match (own.is_none(), environment.durability) {
+            (false, _) => Some((own, SettingOrigin::Option)),
+            (true, Some(levels)) => Some((levels, from(Setting::Durability))),
+            (true, None) => None,
+        };
+        let (durability, package_durability) = merge.durability(asked.as_ref(), policy.durability.as_ref());
+        let asked = self
+            .given(Setting::LogSize, self.log.bytes, &Limits::default().bytes)
+            .or_else(|| environment.log_size.map(|size| (size, from(Setting::LogSize))));
+        let bytes = merge.decide(Setting::LogSize, asked, policy.log_size.as_ref(), |a, b| a >= b);
+        let asked = self.given(Setting::SnapshotsKeep, self.snapshots_keep, &SNAPSHOTS_KEEP);
+        let keep = merge.decide(Setting::SnapshotsKeep, asked, policy.snapshots_keep.as_ref(), |a, b| a >= b);
+        let asked = self.given(Setting::TextDelay, self.text_delay, &TEXT_DELAY);
+        let text_delay = merge.decide(Setting::TextDelay, asked, policy.text_delay.as_ref(), |a, b| a <= b);
+        let asked = self.given(Setting::VerifyTimeout, self.verify_timeout, &crate::verify::TIMEOUT);
+        let asked = asked.filter(|_| policy.verify_timeout.is_none());
+        let verify =
+            merge.decide(Setting::VerifyTimeout, asked, policy.verify_timeout.as_ref(), |_, _| false);
+        let patience = crate::verify::default_patience();
+        let asked = self.given(Setting::LockTimeout, self.lock_timeout, &patience);
+        // In a command that runs for a verifier it is not waited, unless it is told to.
+        let ruled = policy.lock_timeout.as_ref().filter(|_| asked.is_none() && !patience.is_zero());
+        let lock_timeout = merge.decide(Setting::LockTimeout, asked, ruled, |_, _| true);
+        let problems = policy.problems.iter().cloned().chain(wrong.iter().map(Error::to_string)).collect();
+        Settings {
+            safe_mode: safe_mode.unwrap_or(false),
+            durability,
+            package_durability,
+            log: Limits { bytes: bytes.unwrap_or(Limits::default().bytes), ..self.log },
+            snapshots_keep: keep.unwrap_or(SNAPSHOTS_KEEP),
+            verify_timeout: verify.unwrap_or(crate::verify::TIMEOUT),
+            text_delay: text_delay.unwrap_or(TEXT_DELAY),
+            lock_timeout: lock_timeout.unwrap_or(patience),
+            origins,
+            problems,
+        }
+    }
+}
+
+/// Returns the policy that stays when its file is of no use, and says so.
+fn stay(why: &str, last: Option<Policy>) -> Policy {
+    let what = if last.is_some() { "the last good policy stays" } else { "there is no policy" };
+    Policy { problems: vec![format!("{why}; {what}")], ..last.unwrap_or_default() }
+}
+
+/// How many automatic snapshots are kept by default.
+pub(crate) const SNAPSHOTS_KEEP: u64 = 8;
+
+/// For how long a text may be older than the log by default.
+pub(crate) const TEXT_DELAY: Duration = Duration::from_secs(1);
+
+impl Store {
+    /// Returns what counts: what the policy, the environment and the options say together. The policy is read when
+    /// this is first asked for, and when its file has changed and something is committed.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        let known = self.state().as_ref().map(|state| state.settings.clone());
+        known.unwrap_or_else(|| self.read_settings(None))
+    }
+
+    /// As [`Store::settings`], but looks whether the file of the policy has changed since it was read.
+    pub fn settings_now(&self) -> Arc<Settings> {
+        let path = self.dirs().config.path.join(PACKAGE);
+        let is_current = |state: &State| state.is_settled && state.seen == Seen::at(&path);
+        let (known, last) = match &*self.state() {
+            Some(state) if is_current(state) => return state.settings.clone(),
+            Some(state) => (true, state.policy.clone()),
+            None => (false, Policy::default()),
+        };
+        self.read_settings(Some(&last).filter(|_| known))
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<State>> {
+        self.held.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the policy, and keeps what comes of it. Nothing is locked meanwhile, as the log may have to be read.
+    fn read_settings(&self, last: Option<&Policy>) -> Arc<Settings> {
+        let state = self.read_policy(last);
+        let settings = state.settings.clone();
+        *self.state() = Some(state);
+        self.complain(&settings);
+        settings
+    }
+
+    fn complain(&self, settings: &Settings) {
+        settings.problems.iter().for_each(|problem| self.warn(problem));
+    }
+
+    /// Refuses to write in safe mode.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SafeMode`].
+    pub fn check_may_write(&self) -> Result<()> {
+        if !self.settings().safe_mode {
+            return Ok(());
+        }
+        // It may have been turned off since.
+        let settings = self.settings_now();
+        if !settings.safe_mode {
+            return Ok(());
+        }
+        let origin = match settings.origin(Setting::SafeMode) {
+            SettingOrigin::Environment(variable) => format!("{variable}=1"),
+            origin => origin.to_string(),
+        };
+        Err(Error::SafeMode { origin })
+    }
+
+    /// Makes a store that promises as much as there is, to finish the work of others with.
+    pub(crate) fn fully_durable(&self) -> Self {
+        let full = self.state().as_ref().map(|state| State {
+            seen: state.seen,
+            is_settled: state.is_settled,
+            policy: state.policy.clone(),
+            settings: Arc::new(state.settings.fully_durable()),
+        });
+        let full = full.unwrap_or_else(|| {
+            let state = self.read_policy(None);
+            State { settings: Arc::new(state.settings.fully_durable()), ..state }
+        });
+        Self { held: Arc::new(Held(Mutex::new(Some(full)))), ..self.clone() }
+    }
+
+    /// Reads the policy. `last` is the last good one, which stays if there is none now that can be read.
+    fn read_policy(&self, last: Option<&Policy>) -> State {
+        let config = &self.dirs().config.path;
+        let (path, seen, read) = crate::settings::policy::read(&self.options.files, config);
+        let policy = match read {
+            Read::None => Policy::default(),
+            Read::Good(policy) => *policy,
+            // Of what others may have written, the log may hold more.
+            Read::Untrusted(why) => stay(&why, last.cloned()),
+            Read::Broken(why) => stay(&why, last.cloned().or_else(|| self.policy_of_log(&path))),
+        };
+        let owner = std::fs::metadata(config).map(|found| found.uid());
+        let is_owner = owner.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw());
+        let settings = Arc::new(self.options.settings(path, is_owner, &policy));
+        let is_settled = seen.is_none_or(|seen| seen.is_settled());
+        State { seen, is_settled, policy, settings }
+    }
+
+    /// Returns the newest policy in the log that can be read, of those that root or the owner of the directory made.
+    fn policy_of_log(&self, path: &std::path::Path) -> Option<Policy> {
+        let owner = std::fs::metadata(&self.dirs().config.path).ok()?.uid();
+        let records = self.history(Some(&crate::Key::parse(PACKAGE.as_bytes()).ok()?), usize::MAX).ok()?;
+        let trusted = records.iter().filter(|record| record.uid == 0 || record.uid == owner);
+        let mut texts = trusted.filter_map(|record| self.text_at(PACKAGE, record.sequence).ok().flatten());
+        texts.find_map(|text| Policy::parse(path, text).ok())
+    }
+}

@@ -1,0 +1,298 @@
+//! What staged changes go by: what was committed at each key when it was staged first, its base.
+//!
+//! A commit of staged changes compares what is committed by then with the bases. Someone may have changed a key since,
+//! with an editor or by a commit of his own: then the value there is neither the base nor the staged one, and the
+//! commit is refused rather than overwriting it. Appending to lists, removing items by value, and adding and moving
+//! sections go well with any change of others. Deleting a section is at odds with any change in it.
+//!
+//! `file` keeps the bases of a delta file beside it, and `store` takes them there and back. What is here knows
+//! nothing of files, for whoever else collects changes and commits them later.
+
+pub(crate) mod file;
+
+use std::collections::BTreeMap;
+
+use crate::commit::conflict::{Place as Key, content};
+use crate::log::Content;
+use crate::model::change::{Delta, DeltaKind};
+use crate::model::package::{Package, Section};
+
+/// What was committed at a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Was {
+    /// The value of an option or the type of a section; `None` if it was not there.
+    Value(Option<Content>),
+    /// A whole section, which is to be deleted: its type, and its options.
+    Section(Vec<u8>, Vec<(Vec<u8>, Content)>),
+}
+
+/// What was committed at a key when it was staged first, and when and by whom that was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base {
+    pub was: Was,
+    /// The last transaction by then; 0 without a log.
+    pub revision: u64,
+    pub uid: u32,
+}
+
+/// The bases of the staged changes of one package, by the keys as they are called in the committed package.
+pub(crate) type Bases = BTreeMap<Key, Base>;
+
+/// A key that was changed by others since it was staged.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Disagreement {
+    pub key: Key,
+    /// What was committed when it was staged.
+    pub base: Option<Content>,
+    /// What is committed now.
+    pub is: Option<Content>,
+    /// What is staged.
+    pub staged: Option<Content>,
+    pub revision: u64,
+    /// Who has staged it.
+    pub uid: u32,
+}
+
+/// What the sections of staged changes are called in the committed package.
+#[derive(Debug, Default)]
+struct Names {
+    /// The name after the changes so far, and the committed one; `None` for a section that an `add` has made.
+    changed: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Names {
+    /// Returns the key that a change is about, in the committed package; `None` if the change goes well with any
+    /// change of others.
+    fn key(&self, delta: &Delta) -> Option<Key> {
+        match delta.kind {
+            DeltaKind::Set | DeltaKind::Delete | DeltaKind::Rename => {}
+            DeltaKind::Add | DeltaKind::Reorder | DeltaKind::AddList | DeltaKind::DelList => return None,
+        }
+        let found = self.changed.iter().find(|(now, _)| *now == delta.section);
+        let section = found.map_or(Some(&delta.section), |(_, committed)| committed.as_ref())?;
+        Some((section.clone(), delta.option.clone()))
+    }
+
+    fn follow(&mut self, delta: &Delta) {
+        match (delta.kind, &delta.option, &delta.value) {
+            (DeltaKind::Add, None, _) => {
+                self.changed.retain(|(now, _)| *now != delta.section);
+                self.changed.push((delta.section.clone(), None));
+            }
+            (DeltaKind::Rename, None, Some(name)) => {
+                let at = self.changed.iter().position(|(now, _)| *now == delta.section);
+                let committed = match at {
+                    Some(at) => self.changed.remove(at).1,
+                    None => Some(delta.section.clone()),
+                };
+                self.changed.push((name.clone(), committed));
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns what a committed section is called after the changes.
+    fn now<'n>(&'n self, committed: &'n [u8]) -> &'n [u8] {
+        let found = self.changed.iter().find(|(_, name)| name.as_deref() == Some(committed));
+        found.map_or(committed, |(now, _)| now)
+    }
+}
+
+/// Returns the bases that changes need which are staged behind others: for each its index among them, its key, and
+/// what is committed there. A key that has a base keeps it.
+pub(crate) fn needed(
+    staged: &[Delta],
+    known: &Bases,
+    new: &[Delta],
+    committed: &Package,
+) -> Vec<(usize, Key, Was)> {
+    let mut names = Names::default();
+    staged.iter().for_each(|delta| names.follow(delta));
+    let mut needed: Vec<(usize, Key, Was)> = Vec::new();
+    for (index, delta) in new.iter().enumerate() {
+        if let Some(key) = names.key(delta) {
+            let was = match committed.section(&key.0).filter(|_| deletes_section(delta)) {
+                Some(section) => whole(section),
+                None => Was::Value(content(committed, &key)),
+            };
+            let is_enough = |known: &Was| !deletes_section(delta) || matches!(known, Was::Section(..));
+            let has = known.get(&key).is_some_and(|base| is_enough(&base.was))
+                || needed.iter().any(|(_, other, was)| *other == key && is_enough(was));
+            if !has {
+                needed.push((index, key, was));
+            }
+        }
+        names.follow(delta);
+    }
+    needed
+}
+
+/// Returns the keys that were changed since they were staged. `committed` is the package as it is now, `result` the
+/// same with the staged changes.
+pub(crate) fn disagreements(
+    staged: &[Delta],
+    bases: &Bases,
+    committed: &Package,
+    result: &Package,
+) -> Vec<Disagreement> {
+    let mut names = Names::default();
+    let mut last: Vec<(Key, &Delta)> = Vec::new();
+    for delta in staged {
+        if let Some(key) = names.key(delta).filter(|key| bases.contains_key(key)) {
+            last.retain(|(other, _)| *other != key);
+            last.push((key, delta));
+        }
+        names.follow(delta);
+    }
+    let wanted = |key: &Key, delta: &Delta| match (delta.kind, &delta.value) {
+        (DeltaKind::Set, Some(value)) => Some(Content::String(value.clone())).filter(|_| !value.is_empty()),
+        (DeltaKind::Delete, None) => None,
+        _ => content(result, &(names.now(&key.0).to_vec(), key.1.clone())),
+    };
+    last.into_iter()
+        .filter_map(|(key, delta)| {
+            let base = bases.get(&key)?;
+            disagreement(&key, base, committed, wanted(&key, delta))
+        })
+        .collect()
+}
+
+fn disagreement(
+    key: &Key,
+    base: &Base,
+    committed: &Package,
+    staged: Option<Content>,
+) -> Option<Disagreement> {
+    let told = |key: Key, was: Option<Content>, is: Option<Content>, staged| {
+        let (revision, uid) = (base.revision, base.uid);
+        Some(Disagreement { key, base: was, is, staged, revision, uid })
+    };
+    match &base.was {
+        Was::Value(was) => {
+            let is = content(committed, key);
+            if is == *was || is == staged {
+                return None;
+            }
+            told(key.clone(), was.clone(), is, staged)
+        }
+        Was::Section(kind, options) => {
+            // If it is gone, it was deleted by others as well.
+            let section = committed.section(&key.0)?;
+            if section.section_type() != kind {
+                let was = Some(Content::String(kind.clone()));
+                return told(key.clone(), was, content(committed, key), staged);
+            }
+            let (option, was, is) = first_difference(section, options)?;
+            told((key.0.clone(), Some(option)), was, is, None)
+        }
+    }
+}
+
+/// Returns the first option in which a section is not what it was, with what it was and is.
+fn first_difference(
+    section: Section<'_>,
+    options: &[(Vec<u8>, Content)],
+) -> Option<(Vec<u8>, Option<Content>, Option<Content>)> {
+    let was = |name: &[u8]| options.iter().find(|(other, _)| other == name).map(|(_, was)| was.clone());
+    let is = |name: &[u8]| section.get(name).map(Content::of);
+    let there = section.options().map(|option| option.name().to_vec());
+    let gone = options.iter().map(|(name, _)| name.clone());
+    there
+        .chain(gone)
+        .map(|name| (was(&name), is(&name), name))
+        .find_map(|(was, is, name)| (was != is).then_some((name, was, is)))
+}
+
+fn whole(section: Section<'_>) -> Was {
+    let options = section.options().map(|option| (option.name().to_vec(), Content::of(option.value())));
+    Was::Section(section.section_type().to_vec(), options.collect())
+}
+
+fn deletes_section(delta: &Delta) -> bool {
+    let deletes = match delta.kind {
+        DeltaKind::Delete => true,
+        DeltaKind::Set => delta.value.as_ref().is_some_and(Vec::is_empty),
+        _ => false,
+    };
+    deletes && delta.option.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::format::uci::{Dialect, ParseOptions, parse};
+
+    fn package(text: &str) -> Package {
+        parse(b"p", Arc::new(text.as_bytes().to_vec()), &ParseOptions::default()).expect("reads").package
+    }
+
+    fn set(section: &str, option: &str, value: &str) -> Delta {
+        Delta::new(DeltaKind::Set, section.as_bytes(), Some(option.as_bytes()), Some(value.as_bytes()))
+    }
+
+    /// Stages changes in one state and compares them with another; returns the keys at odds.
+    fn at_odds(then: &str, staged: &[Delta], now: &str) -> Vec<String> {
+        let (then, now) = (package(then), package(now));
+        let bases: Bases = needed(&[], &Bases::new(), staged, &then)
+            .into_iter()
+            .map(|(_, key, was)| (key, Base { was, revision: 0, uid: 0 }))
+            .collect();
+        let mut result = now.clone();
+        for delta in staged {
+            let _ = result.apply(delta, Dialect::Cms);
+        }
+        let name = |found: Disagreement| {
+            let option = found.key.1.map(|option| format!(".{}", crate::model::name::show(&option)));
+            crate::model::name::show(&found.key.0) + &option.unwrap_or_default()
+        };
+        disagreements(staged, &bases, &now, &result).into_iter().map(name).collect()
+    }
+
+    const OLD: &str = "config a b\n\toption x 1\n\toption y 1\n\tlist l 1\n";
+
+    #[test]
+    fn only_a_value_that_is_neither_the_base_nor_the_staged_one_is_at_odds() {
+        let staged = [set("b", "x", "2"), set("b", "new", "1")];
+        assert_eq!(at_odds(OLD, &staged, OLD), [""; 0]);
+        assert_eq!(at_odds(OLD, &staged, &OLD.replace("y 1", "y 9")), [""; 0]);
+        assert_eq!(at_odds(OLD, &staged, &OLD.replace("x 1", "x 2")), [""; 0]);
+        assert_eq!(at_odds(OLD, &staged, &OLD.replace("x 1", "x 3")), ["b.x"]);
+        assert_eq!(at_odds(OLD, &staged, &OLD.replace("\toption x 1\n", "")), ["b.x"]);
+        assert_eq!(at_odds(OLD, &staged, &format!("{OLD}\toption new 7\n")), ["b.new"]);
+        assert_eq!(at_odds(OLD, &staged, ""), ["b.x"], "what was not there, and is not, is as it was");
+    }
+
+    #[test]
+    fn items_and_added_sections_are_never_at_odds_and_a_deleted_section_is_with_all_that_is_in_it() {
+        let item = |kind| Delta::new(kind, b"b", Some(b"l"), Some(b"1"));
+        let added = Delta::new(DeltaKind::Add, b"cfg01", None, Some(b"a"));
+        let staged = [item(DeltaKind::AddList), item(DeltaKind::DelList), added, set("cfg01", "x", "1")];
+        assert_eq!(at_odds(OLD, &staged, &format!("{OLD}\tlist l 7\nconfig a\n\toption x 5\n")), [""; 0]);
+        let deleted = [Delta::new(DeltaKind::Delete, b"b", None, None)];
+        assert_eq!(at_odds(OLD, &deleted, OLD), [""; 0]);
+        assert_eq!(at_odds(OLD, &deleted, ""), [""; 0]);
+        assert_eq!(at_odds(OLD, &deleted, &OLD.replace("list l 1", "list l 2")), ["b.l"]);
+        assert_eq!(at_odds(OLD, &deleted, &format!("{OLD}\toption z 1\n")), ["b.z"]);
+        assert_eq!(at_odds(OLD, &deleted, &OLD.replace("config a", "config c")), ["b"]);
+    }
+
+    #[test]
+    fn a_section_that_is_renamed_is_the_same_section() {
+        let staged = [Delta::new(DeltaKind::Rename, b"b", None, Some(b"c")), set("c", "x", "2")];
+        assert_eq!(at_odds(OLD, &staged, OLD), [""; 0]);
+        assert_eq!(at_odds(OLD, &staged, &OLD.replace("x 1", "x 2")), [""; 0]);
+        assert_eq!(at_odds(OLD, &staged, &OLD.replace("x 1", "x 3")), ["b.x"]);
+    }
+
+    #[test]
+    fn a_key_keeps_its_first_base() {
+        let committed = package(OLD);
+        let first = needed(&[], &Bases::new(), &[set("b", "x", "2"), set("b", "x", "3")], &committed);
+        assert_eq!(first.len(), 1);
+        let (_, key, was) = first.into_iter().next().expect("one");
+        let known = Bases::from([(key, Base { was, revision: 1, uid: 0 })]);
+        assert!(needed(&[set("b", "x", "2")], &known, &[set("b", "x", "4")], &committed).is_empty());
+    }
+}

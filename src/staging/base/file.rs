@@ -1,0 +1,192 @@
+//! The file beside a delta file that holds the bases of its lines, `.PACKAGE.base`.
+//!
+//! A line of it holds the base of one key, and the hash of the line of the delta file that staged the key first. Stock
+//! uci, which knows nothing of it, may append to the delta file, take lines out of it or empty it: a base counts only
+//! as long as the delta file has its line, and a line without a base is not checked. Of two bases of a key the later
+//! one counts.
+
+use std::collections::HashSet;
+
+use super::{Base, Bases, Was};
+use crate::commit::conflict::Place as Key;
+use crate::log::Content;
+use crate::map::of_text;
+use crate::model::change::{Delta, DeltaLine};
+
+/// What the lines begin with. Other lines are passed over.
+const VERSION: &str = "base1";
+
+/// Returns the hash of a change's line in the delta file.
+pub(crate) fn hash_of(delta: &Delta, package: &str) -> u64 {
+    let mut line = Vec::new();
+    delta.write_line(package.as_bytes(), &mut line);
+    of_text(&line)
+}
+
+/// Returns the hashes of the lines of a delta file that stage something for a package.
+pub(crate) fn hashes(lines: &[DeltaLine], package: &str) -> HashSet<u64> {
+    let of_package = lines.iter().filter_map(|line| line.delta.as_ref());
+    of_package.filter(|(of, _)| of == package.as_bytes()).map(|(_, delta)| hash_of(delta, package)).collect()
+}
+
+/// Reads the bases that have their lines in the delta file, with the lines of the base file they are in.
+pub(crate) fn read(text: &[u8], staged: &HashSet<u64>) -> (Bases, Vec<u8>) {
+    let mut bases = Bases::new();
+    let mut kept = Vec::new();
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        if let Some((hash, key, base)) = read_line(line)
+            && staged.contains(&hash)
+        {
+            bases.insert(key, base);
+            kept.extend_from_slice(line);
+        }
+    }
+    (bases, kept)
+}
+
+/// Appends the line for the base of a key that a line of the delta file of that hash has staged first.
+pub(crate) fn write_line(hash: u64, key: &Key, base: &Base, out: &mut Vec<u8>) {
+    let start = out.len();
+    let head = format!("{VERSION} {hash:x} {} {} ", base.revision, base.uid);
+    out.extend_from_slice(head.as_bytes());
+    out.extend_from_slice(&key.0);
+    out.push(b'.');
+    out.extend_from_slice(key.1.as_deref().unwrap_or_default());
+    match &base.was {
+        Was::Value(None) => out.extend_from_slice(b" -"),
+        Was::Value(Some(content)) => write_content(b"", content, out),
+        Was::Section(kind, options) => {
+            out.extend_from_slice(b" section ");
+            write_bytes(kind, out);
+            options.iter().for_each(|(name, content)| write_content(name, content, out));
+        }
+    }
+    // A line that is not whole does not count.
+    let check = of_text(&out[start..]);
+    out.extend_from_slice(format!(" {check:x}\n").as_bytes());
+}
+
+fn write_content(name: &[u8], content: &Content, out: &mut Vec<u8>) {
+    out.push(b' ');
+    out.extend_from_slice(name);
+    out.push(if matches!(content, Content::String(_)) { b'=' } else { b':' });
+    for (index, item) in content.items().iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_bytes(item, out);
+    }
+    // A list without items and one with an empty item are two things.
+    if matches!(content, Content::List(items) if items.is_empty()) {
+        out.push(b'!');
+    }
+}
+
+/// Writes bytes in such a way that they hold no blank, newline, or mark of this file.
+fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    for byte in bytes {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'/' | b'.' => out.push(*byte),
+            _ => out.extend_from_slice(format!("%{byte:02x}").as_bytes()),
+        }
+    }
+}
+
+fn read_bytes(written: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(written.len());
+    let mut rest = written;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, tail) = tail.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+        rest = tail;
+    }
+    Some(bytes)
+}
+
+fn read_line(line: &[u8]) -> Option<(u64, Key, Base)> {
+    let line = line.strip_suffix(b"\n")?;
+    let end = memchr::memrchr(b' ', line)?;
+    let number = |word: &[u8]| u64::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok();
+    if number(&line[end + 1..])? != of_text(&line[..end]) {
+        return None;
+    }
+    let decimal = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<u64>().ok();
+    let mut words = line[..end].split(|byte| *byte == b' ');
+    if words.next()? != VERSION.as_bytes() {
+        return None;
+    }
+    let hash = number(words.next()?)?;
+    let revision = decimal(words.next()?)?;
+    let uid = u32::try_from(decimal(words.next()?)?).ok()?;
+    let key = words.next()?;
+    let dot = memchr::memchr(b'.', key)?;
+    let option = Some(key[dot + 1..].to_vec()).filter(|option| !option.is_empty());
+    let was = match words.next()? {
+        b"-" => Was::Value(None),
+        b"section" => {
+            let kind = read_bytes(words.next()?)?;
+            Was::Section(kind, words.map(read_content).collect::<Option<_>>()?)
+        }
+        value => Was::Value(Some(read_content(value)?.1)),
+    };
+    Some((hash, (key[..dot].to_vec(), option), Base { was, revision, uid }))
+}
+
+fn read_content(word: &[u8]) -> Option<(Vec<u8>, Content)> {
+    let mark = word.iter().position(|byte| matches!(byte, b'=' | b':'))?;
+    let (name, written) = (word[..mark].to_vec(), &word[mark + 1..]);
+    if word[mark] == b'=' {
+        return Some((name, Content::String(read_bytes(written)?)));
+    }
+    if written == b"!" {
+        return Some((name, Content::List(Vec::new())));
+    }
+    let items: Option<_> = written.split(|byte| *byte == b',').map(read_bytes).collect();
+    Some((name, Content::List(items?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn content() -> impl Strategy<Value = Content> {
+        prop_oneof![
+            any::<Vec<u8>>().prop_map(Content::String),
+            proptest::collection::vec(any::<Vec<u8>>(), 0..4).prop_map(Content::List),
+        ]
+    }
+
+    fn was() -> impl Strategy<Value = Was> {
+        prop_oneof![
+            proptest::option::of(content()).prop_map(Was::Value),
+            (any::<Vec<u8>>(), proptest::collection::vec(("[a-z_]{1,9}", content()), 0..4)).prop_map(
+                |(kind, options)| {
+                    let named = options.into_iter().map(|(name, content)| (name.into_bytes(), content));
+                    Was::Section(kind, named.collect())
+                }
+            ),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_reads_as_it_was_written_and_counts_only_as_a_whole(
+            hash: u64, revision: u64, uid: u32, option in proptest::option::of("[a-z_]{1,9}"), was in was(),
+            cut: prop::sample::Index,
+        ) {
+            let key = (b"sec".to_vec(), option.map(String::into_bytes));
+            let base = Base { was, revision, uid };
+            let mut line = Vec::new();
+            write_line(hash, &key, &base, &mut line);
+            prop_assert_eq!(read_line(&line), Some((hash, key, base)));
+            prop_assert_eq!(read_line(&line[..cut.index(line.len())]), None);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The save directory: whose staged changes are committed, and that they are nobody else's.
+//!
+//! The default one, `/tmp/.uci`, stands where everybody may make directories. So it is only root's, and every other
+//! user has one of his own. What is found there under another owner is not used; root renames it aside. A directory
+//! that was named, on the command line for example, is refused if another user has put it among those of others.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::os::dirs::{Dirs, Origin};
+use crate::os::files::Files;
+use crate::os::folder::Folder;
+use crate::os::trust::{is_trusted, user};
+
+/// A directory of staged changes.
+#[derive(Debug)]
+pub(crate) struct SaveDir<'s> {
+    dir: &'s Path,
+    /// The default directory, if it is that or one below it.
+    base: Option<PathBuf>,
+    /// The file operations by path, and those that lead through the directory, which is opened when it is needed.
+    outer: &'s Files,
+    pub files: Files,
+}
+
+impl<'s> SaveDir<'s> {
+    pub fn new(outer: &'s Files, dirs: &Dirs, dir: &'s Path) -> Self {
+        let is_default = dirs.save.origin == Origin::Default && dirs.save.path == dir;
+        let base = is_default.then(|| crate::os::dirs::default_save(user()));
+        let (below, path) = (base.clone(), dir.to_path_buf());
+        let files = outer.within(dir, move || match &below {
+            Some(base) => open_default(base, &path),
+            None => open_named(&path),
+        });
+        Self { dir, base, outer, files }
+    }
+
+    /// Reports whether the directory is there. Root renames aside what another user has put in its place: that is
+    /// returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] with `PermissionDenied` if it belongs to another user, whose changes would be committed with our
+    /// rights.
+    pub fn is_there(&self) -> Result<(bool, Option<PathBuf>)> {
+        match self.files.enter() {
+            Ok(()) => Ok((true, None)),
+            Err(error) if is_refusal(&error) => match &self.base {
+                Some(base) if user() == 0 => Ok((false, self.put_aside(base)?)),
+                _ => Err(Error::io("trust", self.dir)(error)),
+            },
+            // What is no directory holds no changes, and is told of when there is something to stage.
+            Err(_) => Ok((false, None)),
+        }
+    }
+
+    /// Makes the directory if it is missing, with this mode. Returns what was renamed aside for that.
+    pub fn make(&self, mode: u32) -> Result<Option<PathBuf>> {
+        let mut aside = None;
+        for _ in 0..8 {
+            let Err(error) = self.files.enter() else { return Ok(aside) };
+            match (error.kind(), &self.base) {
+                (io::ErrorKind::NotFound, base) => {
+                    let dirs = base.as_deref().into_iter().filter(|base| *base != self.dir).chain([self.dir]);
+                    for dir in dirs {
+                        match self.outer.mkdir(dir, mode) {
+                            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                                return Err(Error::io("create the directory", dir)(error));
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                (io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory, Some(base))
+                    if user() == 0 =>
+                {
+                    aside = self.put_aside(base)?.or(aside);
+                }
+                (io::ErrorKind::PermissionDenied, _) => return Err(Error::io("trust", self.dir)(error)),
+                _ => return Err(Error::io("use the directory", self.dir)(error)),
+            }
+        }
+        let why = "somebody keeps putting something else in its place";
+        Err(Error::io("use the directory", self.dir)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
+    }
+
+    /// Renames aside what is in the place of the default directory and is not root's.
+    fn put_aside(&self, base: &Path) -> Result<Option<PathBuf>> {
+        let is_ours = |path: &Path| Folder::open(path).is_ok_and(|folder| is_trusted(folder.owner(), 0));
+        if is_ours(base) {
+            return Ok(None);
+        }
+        let chance = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+        let name =
+            format!("{}.not-root-{chance:016x}", base.file_name().unwrap_or_default().to_string_lossy());
+        let aside = base.with_file_name(name);
+        match self.outer.rename_new(base, &aside) {
+            Ok(()) => Ok(Some(aside)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("rename", base)(error)),
+        }
+    }
+}
+
+fn open_named(dir: &Path) -> io::Result<Folder> {
+    let folder = Folder::open_named(dir)?;
+    match is_trusted(folder.owner(), user()) || !folder.is_among_others() {
+        true => Ok(folder),
+        false => {
+            let why =
+                format!("the directory belongs to user {}, and its parent is open to all", folder.owner());
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+        }
+    }
+}
+
+/// Opens the default directory, or one in it.
+fn open_default(base: &Path, dir: &Path) -> io::Result<Folder> {
+    let trusted = |folder: Folder| match is_trusted(folder.owner(), user()) {
+        true => Ok(folder),
+        false => Err(folder.refusal()),
+    };
+    let folder = trusted(Folder::open(base)?)?;
+    match dir.strip_prefix(base).unwrap_or(Path::new("")).as_os_str() {
+        name if name == OsStr::new("") => Ok(folder),
+        name => trusted(folder.sub(name)?),
+    }
+}
+
+/// Tells a directory that is refused from one that the system does not let us reach.
+fn is_refusal(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}
