@@ -42,9 +42,15 @@ mod staging;
 mod verify;
 mod watch;
 
+/// Changes to packages, and the lines of delta files that stand for them.
+pub mod delta {
+    pub use crate::format::uci::delta_line::{DeltaLine, read_lines};
+    pub use crate::model::change::{Delta, DeltaKind, split_value};
+}
+
 pub use error::shown;
 pub use format::uci as text;
-pub use model::{change as delta, convert as typed, name};
+pub use model::{convert as typed, name};
 pub use os::{clock, environment, files, named_file};
 
 pub use commit::engine::{Change, Loaded, Options, Place, Store};
@@ -68,10 +74,11 @@ pub use live::transaction::{MAX_OPEN, Savepoint, Transaction};
 pub use live::{Live, PackageMemory};
 pub use model::change::{Delta, DeltaKind};
 pub use model::package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
-pub use notice::Warn;
+pub use commit::warnings::Warn;
+pub use os::caller::VERIFYING;
 pub use os::dirs::{Dir, DirOptions, Dirs, Origin};
 pub use presence::Subscriber;
 pub use settings::durability::Durability;
 pub use settings::resolved::{Setting, SettingOrigin, Settings, check_environment};
-pub use verify::{Preview, VERIFYING, Verdict, Verifier};
+pub use verify::{Preview, Verdict, Verifier};
 pub use watch::{Changed, Event, EventKind, MAX_WATCHES, Pattern, Subscription, Watch};

@@ -9,8 +9,9 @@ use crate::commit::log_session::Ledger;
 use crate::error::shown;
 use crate::error::{Error, Result};
 use crate::format::uci::Dialect;
+use crate::format::uci::delta_line::{DeltaLine, read_lines};
 use crate::log::Record;
-use crate::model::change::{Delta, DeltaLine, read_lines};
+use crate::model::change::Delta;
 use crate::model::package::Package;
 use crate::os::access::Access;
 use crate::os::clock;
@@ -185,9 +186,9 @@ fn author(record: &Record) -> String {
 }
 
 fn key_of(place: &Place, found: &Disagreement) -> String {
-    let section = crate::model::name::show(&found.key.0);
+    let section = crate::error::shown::name(&found.key.0);
     match &found.key.1 {
-        Some(option) => format!("{}.{section}.{}", place.name, crate::model::name::show(option)),
+        Some(option) => format!("{}.{section}.{}", place.name, crate::error::shown::name(option)),
         None => format!("{}.{section}", place.name),
     }
 }

@@ -72,9 +72,9 @@ impl Store {
         let wanted = wanted.map_or_else(String::new, |wanted| {
             format!("; it was to become {}", show(Some(&Content::String(wanted.to_vec()))))
         });
-        let mut name = crate::model::name::show(&[package.as_bytes(), b".", &key.0].concat());
+        let mut name = crate::error::shown::name(&[package.as_bytes(), b".", &key.0].concat());
         if let Some(option) = &key.1 {
-            name = format!("{name}.{}", crate::model::name::show(option));
+            name = format!("{name}.{}", crate::error::shown::name(option));
         }
         let why = format!(
             "it was {} when the transaction looked, and is {} now{by}{wanted}",

@@ -25,7 +25,8 @@ use crate::commit::publish::{Edit, State};
 use crate::error::{Error, Result};
 use crate::live::Inner;
 use crate::log::{self, Behind, Digest, Log, Record};
-use crate::map::{Source, of_text};
+use crate::map::Source;
+use crate::model::digest::of_text;
 use crate::settings::durability::Durability;
 
 /// The packages whose texts are not in place. It changes only while the log's lock is held.

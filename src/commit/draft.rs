@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::beside::Beside;
+use crate::commit::beside::Beside;
 use crate::commit::engine::{Place, Store};
 use crate::error::{Error, Result};
 use crate::os::files::{FileId, Identity, OpenFile, PAUSES, Wait};

@@ -20,7 +20,6 @@ use crate::format::uci::{Dialect, ParseError, ParseOptions, parse};
 use crate::log::Limits;
 use crate::map::Kept;
 use crate::model::change::{Delta, DeltaKind};
-use crate::model::name;
 use crate::model::package::Package;
 use crate::os::dirs::{DirOptions, Dirs};
 use crate::os::files::{FileId, Files, Identity, Wait};
@@ -88,8 +87,8 @@ impl Default for Options {
             dirs: Dirs::choose(DirOptions::default()),
             dialect: Dialect::Cms,
             strict: true,
-            lock_timeout: crate::verify::default_patience(),
-            verify_timeout: crate::verify::TIMEOUT,
+            lock_timeout: crate::os::caller::default_patience(),
+            verify_timeout: crate::os::caller::TIMEOUT,
             files: Files::default(),
             progress: None,
             warn: None,
@@ -249,7 +248,7 @@ impl Store {
 
     /// As [`Store::place`], with the attributes of the file.
     pub(crate) fn find(&self, package: &[u8]) -> Result<(Place, std::fs::Metadata)> {
-        let missing = || Error::NotFound { key: name::show(package) };
+        let missing = || Error::NotFound { key: crate::error::shown::name(package) };
         let path = Path::new(std::ffi::OsStr::from_bytes(package));
         let by_path = package.starts_with(b"/") || package.starts_with(b"./");
         let (path, overriding) = match by_path {
@@ -265,7 +264,7 @@ impl Store {
         };
         let file_name = package.rsplit(|byte| *byte == b'/').next().unwrap_or(package);
         let name = if by_path { file_name } else { package };
-        Ok((Place { path, name: name::show(name), staged, overridden }, metadata))
+        Ok((Place { path, name: crate::error::shown::name(name), staged, overridden }, metadata))
     }
 
     /// Returns the place of a package in the configuration directory, whether there is such a file or not.
@@ -472,7 +471,7 @@ impl Store {
         let staging = self.staging(place, &self.dirs().save.path);
         let Some(locked) = staging.lock()? else { return Ok(0) };
         let stock = self.options.dialect == Dialect::Uci;
-        let lines = crate::model::change::read_lines(&locked.text);
+        let lines = crate::format::uci::delta_line::read_lines(&locked.text);
         if stock && lines.iter().any(|line| line.delta.is_none()) {
             return Ok(0);
         }

@@ -154,7 +154,7 @@ impl Store {
     ///
     /// As for [`Store::commit`], and whatever a change is refused with.
     pub(crate) fn commit_changes(&self, changes: Vec<Change>, why: Why) -> Answer {
-        crate::verify::check_may_commit()?;
+        crate::os::caller::check_may_commit()?;
         self.check_may_write()?;
         let request = Request::new(changes, why);
         if let Some(answer) = self.queue.wait(&request) {

@@ -163,7 +163,7 @@ impl Store {
 
     /// As [`Store::ledger`], but texts that this store is to put in place later may not be.
     pub(crate) fn ledger_behind(&self) -> Result<Ledger<'_>> {
-        crate::verify::check_may_commit()?;
+        crate::os::caller::check_may_commit()?;
         let mut ledger = Ledger::new(self);
         let Some(log) = self.log() else {
             ledger.unlogged = Some(Missing::Log.into());
@@ -183,7 +183,7 @@ impl Store {
                 self.settings_now();
                 return Ok(ledger);
             }
-            Err(error) => return Err(crate::verify::explain(error)),
+            Err(error) => return Err(crate::os::caller::explain(error)),
         };
         // Nobody commits another policy meanwhile.
         log.limit(self.settings_now().log);

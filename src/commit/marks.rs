@@ -261,7 +261,7 @@ impl Store {
     /// [`Error::Locked`] if another's log is ahead of it, and that is not put in place in time.
     pub(crate) fn await_text(&self, file: &Path) -> Result<()> {
         // Who verifies a transaction has the text as it was before: the writer waits for the answer.
-        if crate::verify::check_may_commit().is_err() {
+        if crate::os::caller::check_may_commit().is_err() {
             return Ok(());
         }
         Mark::of(file).map_or(Ok(()), |mark| self.settle_mark(&mark, false, self.settings().lock_timeout))

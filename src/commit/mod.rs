@@ -2,6 +2,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod bases;
+pub(crate) mod beside;
 pub(crate) mod conflict;
 pub(crate) mod deferred;
 pub(crate) mod draft;
@@ -18,5 +19,6 @@ pub(crate) mod parked;
 pub(crate) mod plan;
 pub(crate) mod publish;
 pub(crate) mod staged;
+pub(crate) mod stock;
 pub(crate) mod warnings;
 pub(crate) mod write;

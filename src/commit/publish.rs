@@ -13,9 +13,8 @@ use crate::commit::plan::{Known, Step};
 use crate::error::{Damage, Error, Result};
 use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::log::{End, Log};
-use crate::map::{
-    Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, check_values, of_text,
-};
+use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, check_values};
+use crate::model::digest::of_text;
 use crate::model::name::MAX_VALUE;
 use crate::model::package::{Package, Touched};
 use crate::os::lock::PackageLock;
@@ -150,7 +149,7 @@ impl Store {
         self.await_text(&place.path)?;
         let lock = self.take_lock(&place.path)?.once();
         // Who is asked about a transaction has the text as it was before, in place.
-        let is_asked = crate::verify::check_may_commit().is_err();
+        let is_asked = crate::os::caller::check_may_commit().is_err();
         if is_asked || !self.log().is_some_and(Log::is_open_ended) {
             return Ok((lock, None));
         }

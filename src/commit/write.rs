@@ -455,7 +455,7 @@ impl Store {
         if !crate::model::name::is_package(package) || outside {
             return Err(Error::invalid(package, "not a package name"));
         }
-        let name = crate::model::name::show(package);
+        let name = crate::error::shown::name(package);
         let place = self.config_place(&name);
         let place = Place { path: crate::os::named_file::follow(place.path), ..place };
         let text = Arc::new(text.to_vec());

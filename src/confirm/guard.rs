@@ -94,7 +94,7 @@ impl Store {
             command.arg("--on-rollback").arg(hook);
         }
         // What is said of one command is not said of the guard.
-        command.env_remove(crate::verify::VERIFYING).env_remove("CMS_SAFE_MODE");
+        command.env_remove(crate::os::caller::VERIFYING).env_remove("CMS_SAFE_MODE");
         command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(failed)?;
         let (pipe, said) = (child.stdin.take(), child.stdout.take());

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::not_found::Missing;
-use crate::format::uci::ParseError;
+use crate::error::parse::ParseError;
 
 /// The result of a fallible call of this library.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -276,7 +276,7 @@ impl Error {
 
     /// Makes an [`Error::Invalid`].
     pub(crate) fn invalid(what: &[u8], why: &'static str) -> Self {
-        Self::Invalid { what: crate::model::name::show(what), why }
+        Self::Invalid { what: crate::error::shown::name(what), why }
     }
 
     /// Makes an [`Error::Io`]; for use with `map_err`.
@@ -327,7 +327,7 @@ fn owner_in_the_way(path: &Path, source: &io::Error) -> Option<u32> {
     }
     let found = path.ancestors().find_map(|path| std::fs::symlink_metadata(path).ok())?;
     let owner = std::os::unix::fs::MetadataExt::uid(&found);
-    (owner != crate::os::trust::user()).then_some(owner)
+    (owner != rustix::process::geteuid().as_raw()).then_some(owner)
 }
 
 impl fmt::Display for Error {

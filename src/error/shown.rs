@@ -17,6 +17,12 @@ pub fn text(bytes: impl AsRef<[u8]>) -> String {
     out
 }
 
+/// Shows a name: UTF-8 as it is, anything else with the replacement character.
+#[must_use]
+pub(crate) fn name(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 /// As [`text`], of several lines: their ends and tabs stay.
 #[must_use]
 pub fn lines(bytes: impl AsRef<[u8]>) -> String {

@@ -16,20 +16,12 @@ use crate::commit::engine::Store;
 use crate::commit::log_session::Ledger;
 use crate::error::{Error, Result};
 use crate::history::archive::ArchiveInfo;
-use crate::log::Limits;
 
 /// How the names of those end that are made before texts are replaced.
 const BEFORE: &str = "-before";
 
 /// What is between two of those made as time goes by, at least.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-impl Limits {
-    /// How many of the bytes are for automatic snapshots.
-    pub(crate) fn for_snapshots(self) -> u64 {
-        self.bytes / 8
-    }
-}
 
 impl ArchiveInfo {
     /// Reports whether it was made without being asked for, and may go when others come.

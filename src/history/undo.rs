@@ -184,7 +184,7 @@ impl Store {
             if !matches!(change.what, What::Moved { .. })
                 && content(&current, &(change.section.clone(), change.option.clone())).as_ref() != left
             {
-                let key = crate::model::name::show(&change.key(package));
+                let key = crate::error::shown::name(&change.key(package));
                 let by =
                     self.last_change(record.sequence, package, &change.section, change.option.as_deref())?;
                 let by = by.map_or_else(String::new, |by| {

@@ -84,7 +84,7 @@ impl Inner {
             if map.seed() != table.seed {
                 continue;
             }
-            let entry = Entry { name: crate::model::name::show(package).into(), map: Arc::new(map) };
+            let entry = Entry { name: crate::error::shown::name(package).into(), map: Arc::new(map) };
             let map = entry.map.clone();
             if let Err(entry) = table.add(entry) {
                 self.table.replace(Arc::new(table.with(&[entry], &[], table.own_revision)));
@@ -92,13 +92,13 @@ impl Inner {
             return Ok(Some(map));
         }
         let why = "the run directory keeps changing".to_owned();
-        Err(Error::Conflict { key: crate::model::name::show(package), why })
+        Err(Error::Conflict { key: crate::error::shown::name(package), why })
     }
 
     /// Returns the text that the map of a package stands for, if commits are published to that. The package has to be
     /// open, unless its text may be behind the log.
     pub fn shown(&self, package: &[u8]) -> Option<Digest> {
-        let name = crate::model::name::show(package);
+        let name = crate::error::shown::name(package);
         if self.store.settings().durability_of(&name) != Durability::Log
             && !self.table.read(|table| table.get(package).is_some())
         {
@@ -177,7 +177,7 @@ impl Inner {
             }
             let seed = self.table.read(|table| table.seed);
             // Who is asked about a transaction takes no lock: whoever holds it waits for the answer.
-            let may_lock = crate::verify::check_may_commit().is_ok();
+            let may_lock = crate::os::caller::check_may_commit().is_ok();
             match (place.ours && may_lock).then(|| self.store.share(shared, &found)) {
                 Some(Ok(Some(map))) if map.seed() == seed => return Ok(Some(map)),
                 Some(Err(error @ (Error::Parse(_) | Error::Full { .. } | Error::Invalid { .. }))) => {
@@ -234,7 +234,7 @@ impl Inner {
         let is_late = source.is_settled_now();
         // The file may have been written again within the same tick of the clock.
         let (text, _) = self.store.read_settled(place)?;
-        let is_same = (source.hash, source.len) == (crate::map::of_text(&text), text.len() as u64);
+        let is_same = (source.hash, source.len) == (crate::model::digest::of_text(&text), text.len() as u64);
         if is_same && is_late {
             map.prove(at);
         }

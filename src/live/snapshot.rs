@@ -222,7 +222,7 @@ impl Snapshot {
     ///
     /// [`Error::NotFound`] if there is none of that name; otherwise as for [`Snapshot::get`].
     pub fn package(&self, name: &[u8]) -> Result<Package<'_>> {
-        let missing = || Error::NotFound { key: crate::model::name::show(name) };
+        let missing = || Error::NotFound { key: crate::error::shown::name(name) };
         let map = self.map(name)?.ok_or_else(missing)?;
         Ok(Package::of(map, Some(self.inner.seq)))
     }
@@ -237,7 +237,7 @@ impl Snapshot {
         // Maps of another run directory count their commits anew.
         let too_new = |map: &Arc<Map>| map.seed() != inner.table.seed || map.base().is_after(inner.seq);
         if map.as_ref().is_some_and(too_new) {
-            return Err(Error::Stale { key: crate::model::name::show(name) });
+            return Err(Error::Stale { key: crate::error::shown::name(name) });
         }
         if map.is_none() {
             inner.missing.store(true, Ordering::Relaxed);
@@ -288,7 +288,7 @@ pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<O
                     let names = [first, second].into_iter().chain(matching);
                     return Err(Error::Ambiguous {
                         key: key.text(),
-                        matches: names.map(|section| crate::model::name::show(section.name())).collect(),
+                        matches: names.map(|section| crate::error::shown::name(section.name())).collect(),
                     });
                 }
                 (found, _) => found,

@@ -325,7 +325,7 @@ impl Transaction {
             _ => working.package().section(name).is_some(),
         };
         if taken {
-            return Err(Error::Exists { key: crate::model::name::show(name) });
+            return Err(Error::Exists { key: crate::error::shown::name(name) });
         }
         self.change(DeltaKind::Rename, key, Some(name))
     }
@@ -418,7 +418,7 @@ impl Transaction {
         }
         self.packages
             .get_mut(package)
-            .ok_or_else(|| Error::NotFound { key: crate::model::name::show(package) })
+            .ok_or_else(|| Error::NotFound { key: crate::error::shown::name(package) })
     }
 
     fn change(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {

@@ -53,7 +53,7 @@ impl Wanted {
 }
 
 fn hash(parts: &[&[u8]]) -> u32 {
-    let [low @ .., _, _, _, _] = crate::map::of_text(&parts.join(&0)).to_le_bytes();
+    let [low @ .., _, _, _, _] = crate::model::digest::of_text(&parts.join(&0)).to_le_bytes();
     u32::from_le_bytes(low)
 }
 

@@ -80,6 +80,13 @@ pub struct Limits {
     pub records: Option<u64>,
 }
 
+impl Limits {
+    /// How many of the bytes are for automatic snapshots.
+    pub(crate) fn for_snapshots(self) -> u64 {
+        self.bytes / 8
+    }
+}
+
 impl Default for Limits {
     /// 4 MiB, for the flash of a router.
     fn default() -> Self {

@@ -75,7 +75,7 @@ pub(crate) struct Digest {
 
 impl Digest {
     pub fn of(text: &[u8]) -> Self {
-        Self { len: text.len() as u64, hash: crate::map::of_text(text) }
+        Self { len: text.len() as u64, hash: crate::model::digest::of_text(text) }
     }
 }
 
@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_record_are_pinned() {
         // Another version has to read these: change the version of segments before you change them.
-        assert_eq!(crate::map::of_text(&sample().encode()), 433_517_452_247_698_739);
+        assert_eq!(crate::model::digest::of_text(&sample().encode()), 433_517_452_247_698_739);
     }
 
     #[test]

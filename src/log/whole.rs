@@ -73,7 +73,7 @@ impl Whole {
     /// Returns a gap as it is noted once it is known.
     fn line(&self, gap: &Gap) -> String {
         let (from, to) = (gap.from.min(self.bytes.len()), gap.to.min(self.bytes.len()));
-        let hash = crate::map::of_text(&self.bytes[from..to]);
+        let hash = crate::model::digest::of_text(&self.bytes[from..to]);
         format!("{} {} {} {} {hash:016x}", self.first, gap.from, gap.to, gap.before.unwrap_or(0))
     }
 }

@@ -8,10 +8,10 @@ use super::format::{
     PART, R_BACK, R_LEN, R_NAME, R_VALUE, S_COUNT, S_FLAGS, S_NAME, S_NAME_LEN, Seq, V_PREV, V_SEQ, V_TYPE,
     W_BACK, W_LEN, W_NAME, W_VALUE, WIDE, WIDE_DEAD, behind_name, even,
 };
-use super::hash::{checksum, u16_at, u32_at, u64_at};
 use super::index::SlotId;
 use super::region::Region;
 use super::value::{List, Value};
+use crate::model::digest::{checksum, u16_at, u32_at, u64_at};
 
 /// A block: the bytes of one, and what it is.
 #[derive(Debug, Clone, Copy)]

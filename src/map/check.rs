@@ -19,10 +19,10 @@ use super::format::{
     At, B_BODY, B_CHECKSUM, B_SIZE, BUCKET, H_FIXED, HEADER, INDEX, KIND_BITS, NAME, SRC_SIZE, W_BEGUN,
     W_DEAD, W_DONE, W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL,
 };
-use super::hash::u32_at;
 use super::index::SlotId;
 use super::lookup::OVERREAD;
 use super::mapping::Map;
+use crate::model::digest::u32_at;
 
 /// Maps up to this size are verified when they are opened: it takes less time than to read the text.
 const CHECKED_AT_OPEN: usize = 1 << 16;

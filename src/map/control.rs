@@ -34,8 +34,8 @@ use super::format::{
     C_BEGUN, C_COMMITTED, C_LOGGED, C_MAGIC, C_REVISION_SIZE, C_REVISIONS, C_ROUNDS_AFTER, C_ROUNDS_BEFORE,
     C_SEED, C_VERSION, C_WAITING, CONTROL, CONTROL_MAGIC, Seq, VERSION, low,
 };
-use super::hash::{u32_at, u64_at};
 use super::region::Region;
+use crate::model::digest::{u32_at, u64_at};
 use crate::os::files::OpenFile;
 
 /// Words that can be loaded and stored: those of a region, or of a model in a test.

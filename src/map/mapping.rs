@@ -8,13 +8,14 @@ use super::format::{
     HEADER, MAGIC, NAME, ORDER, PART, R_BACK, R_NAME, R_VALUE, SECTION, Seq, VERSION, W_BACK, W_DEAD,
     W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL, W_VALUE, WIDE,
 };
-use super::hash::{Kind, checksum, hash, of_part, u16_at, u32_at, u64_at};
+use super::hash::{Kind, hash, of_part};
 use super::index::{Found, Index, SlotId};
 use super::lookup::OVERREAD;
 use super::path::Path;
 use super::region::Region;
 use super::source::Source;
 use super::value::Value;
+use crate::model::digest::{checksum, u16_at, u32_at, u64_at};
 
 /// Why a file is no map that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -96,7 +96,6 @@ pub(crate) use content::{check_option, check_values};
 pub(crate) use control::{Control, Waiting};
 pub(crate) use current::Current;
 pub(crate) use format::{Seq, low};
-pub(crate) use hash::of_text;
 pub(crate) use kept::Kept;
 pub(crate) use lease::is_open_elsewhere;
 pub(crate) use lookup::Placed;

@@ -1,8 +1,9 @@
 //! Takes a key apart for a lookup, and hashes the parts: the start of every read.
 
-use super::hash::{Kind, hash, u64_at};
+use super::hash::{Kind, hash};
 use super::lanes::equal_u8;
 use super::table::ShortName;
+use crate::model::digest::u64_at;
 use crate::model::name::{MAX_NAME, is_name};
 
 /// A key of three plain parts, hashed.

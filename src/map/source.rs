@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use super::block::Block;
 use super::format::{B_BODY, SOURCE, SRC_FIELDS, SRC_SIZE};
-use super::hash::u64_at;
+use crate::model::digest::u64_at;
 
 /// A file may be written twice within one tick of the clock its times are taken from. Below this many
 /// nanoseconds of age they do not prove that it is the same.

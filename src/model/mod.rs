@@ -5,5 +5,6 @@
 pub mod change;
 pub mod convert;
 pub(crate) mod dialect;
+pub(crate) mod digest;
 pub mod name;
 pub(crate) mod package;

@@ -75,12 +75,6 @@ pub fn generated(created: u32, section_type: &[u8]) -> String {
     format!("cfg{created:02x}{:04x}", hash & 0xffff)
 }
 
-/// Shows bytes to a person: UTF-8 as it is, anything else with the replacement character.
-#[must_use]
-pub(crate) fn show(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 /// Reads a decimal integer that takes the whole text.
 pub(crate) fn whole_integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()

@@ -3,6 +3,7 @@
 //! It knows errors only.
 
 pub(crate) mod access;
+pub(crate) mod caller;
 pub mod clock;
 pub(crate) mod dirs;
 pub mod environment;

@@ -130,7 +130,7 @@ impl Policy {
 }
 
 fn show(bytes: &[u8]) -> String {
-    crate::model::name::show(bytes)
+    crate::error::shown::name(bytes)
 }
 
 /// Returns the line that an option stands in; of one that is written oddly, that of the section is not known either: 1.

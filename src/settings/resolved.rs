@@ -306,11 +306,11 @@ impl Options {
         let keep = merge.decide(Setting::SnapshotsKeep, asked, policy.snapshots_keep.as_ref(), |a, b| a >= b);
         let asked = self.given(Setting::TextDelay, self.text_delay, &TEXT_DELAY);
         let text_delay = merge.decide(Setting::TextDelay, asked, policy.text_delay.as_ref(), |a, b| a <= b);
-        let asked = self.given(Setting::VerifyTimeout, self.verify_timeout, &crate::verify::TIMEOUT);
+        let asked = self.given(Setting::VerifyTimeout, self.verify_timeout, &crate::os::caller::TIMEOUT);
         let asked = asked.filter(|_| policy.verify_timeout.is_none());
         let verify =
             merge.decide(Setting::VerifyTimeout, asked, policy.verify_timeout.as_ref(), |_, _| false);
-        let patience = crate::verify::default_patience();
+        let patience = crate::os::caller::default_patience();
         let asked = self.given(Setting::LockTimeout, self.lock_timeout, &patience);
         // In a command that runs for a verifier it is not waited, unless it is told to.
         let ruled = policy.lock_timeout.as_ref().filter(|_| asked.is_none() && !patience.is_zero());
@@ -322,7 +322,7 @@ impl Options {
             package_durability,
             log: Limits { bytes: bytes.unwrap_or(Limits::default().bytes), ..self.log },
             snapshots_keep: keep.unwrap_or(SNAPSHOTS_KEEP),
-            verify_timeout: verify.unwrap_or(crate::verify::TIMEOUT),
+            verify_timeout: verify.unwrap_or(crate::os::caller::TIMEOUT),
             text_delay: text_delay.unwrap_or(TEXT_DELAY),
             lock_timeout: lock_timeout.unwrap_or(patience),
             origins,

@@ -244,8 +244,8 @@ mod tests {
             let _ = result.apply(delta, Dialect::Cms);
         }
         let name = |found: Disagreement| {
-            let option = found.key.1.map(|option| format!(".{}", crate::model::name::show(&option)));
-            crate::model::name::show(&found.key.0) + &option.unwrap_or_default()
+            let option = found.key.1.map(|option| format!(".{}", crate::error::shown::name(&option)));
+            crate::error::shown::name(&found.key.0) + &option.unwrap_or_default()
         };
         disagreements(staged, &bases, &now, &result).into_iter().map(name).collect()
     }

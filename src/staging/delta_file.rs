@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use crate::commit::draft::Draft;
 use crate::commit::warnings::Warn;
 use crate::error::{Error, Result};
-use crate::map::of_text;
-use crate::model::change::{Delta, DeltaLine, read_lines};
+use crate::format::uci::delta_line::{DeltaLine, read_lines};
+use crate::model::change::Delta;
+use crate::model::digest::of_text;
 use crate::os::access::Access;
 use crate::os::file_name;
 use crate::os::files::{Files, Identity, OpenFile, PAUSES, Wait};
@@ -102,7 +103,11 @@ impl Staging<'_> {
 
     fn locked_by_another(&self, open: &OpenFile) -> Error {
         let holder = holder_of_file(open);
-        crate::verify::explain(Error::Locked { path: open.path.clone(), holder, waited: (self.timeout)() })
+        crate::os::caller::explain(Error::Locked {
+            path: open.path.clone(),
+            holder,
+            waited: (self.timeout)(),
+        })
     }
 
     /// Opens and locks the delta file, finishes what a crash has left, and reads it. `None` if there is none.

@@ -8,8 +8,9 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use super::{TIMEOUT, message};
+use super::message;
 use crate::log::Record;
+use crate::os::caller::TIMEOUT;
 
 /// How many are heard at once. When another comes, the one that has been coming for longest goes: whoever commits says
 /// all of a question at once.

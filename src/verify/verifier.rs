@@ -17,13 +17,14 @@ use rustix::net::{
     socket_with,
 };
 
+use super::message;
 use super::questions::Questions;
-use super::{ASKED, message};
 use crate::commit::engine::Store;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::log::Record;
+use crate::os::caller::ASKED;
 use crate::presence::{Note, Role, Roster, socket_of};
 use crate::watch::{Event, Pattern};
 

@@ -33,7 +33,7 @@ impl Store {
 
     /// As [`Store::finish_last`], and sees to it that the maps show the last transaction.
     pub(crate) fn show_last(&self) -> Result<()> {
-        crate::verify::check_may_commit()?;
+        crate::os::caller::check_may_commit()?;
         let Some(log) = self.log() else { return Ok(()) };
         // While another works there is nothing to recover from; without rights there is nothing to be done.
         match log.write(Instant::now(), Duration::ZERO) {

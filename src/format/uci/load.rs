@@ -249,7 +249,7 @@ impl Loader {
         let package = Package::over(&statement.first.value, Arc::clone(source));
         let name = &statement.first.value;
         if self.packages.iter().any(|package| package.name() == &**name) {
-            return Err(Error::Exists { key: crate::model::name::show(name) });
+            return Err(Error::Exists { key: crate::error::shown::name(name) });
         }
         self.close_section();
         self.section = None;

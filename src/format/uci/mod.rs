@@ -13,6 +13,7 @@
 //! - `format` tidies text.
 //! - `words` splits command lines, which are quoted the same way.
 
+pub mod delta_line;
 mod format;
 mod layout;
 mod lexer;

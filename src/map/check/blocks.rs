@@ -7,9 +7,9 @@ use super::super::format::{
     At, HEADER, L_COUNT, L_SLOTS, LEAF, LEAF_MAX, N_BYTES, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, ORDER, PART,
     S_NAME, SECTION, SOURCE, SRC_SIZE, W_BEGUN, W_SOURCE, even,
 };
-use super::super::hash::u32_at;
 use super::super::index::{Found, SlotId};
 use super::{Checked, Checker, Damage, ensure};
+use crate::model::digest::u32_at;
 
 const NOT_FOUND: &str = "a block is not found by its name";
 

@@ -4,11 +4,12 @@ use super::super::block::{Block, Record, SectionBlock};
 use super::super::format::{
     At, F_ANONYMOUS, F_DELETED, F_SPLIT, NAME, P_NEXT_RANK, PART, S_COUNT, S_FLAGS, S_NAME, behind_name,
 };
-use super::super::hash::{Kind, hash, of_twin, u16_at};
+use super::super::hash::{Kind, hash, of_twin};
 use super::super::index::BLOCK;
 use super::super::mapping::Map;
 use super::super::value::Value;
 use super::{Checked, Checker, ensure};
+use crate::model::digest::u16_at;
 
 /// What a split section has behind its name, in bytes.
 const SPLIT: usize = P_NEXT_RANK + 4;

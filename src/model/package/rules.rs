@@ -3,8 +3,8 @@
 use super::{OptionId, Package, SectionId, Value};
 use crate::error::memory;
 use crate::error::{Error, Result};
-use crate::format::uci::Dialect;
 use crate::model::change::{Delta, DeltaKind};
+use crate::model::dialect::Dialect;
 use crate::model::name::{self, leading_integer, leading_unsigned, whole_integer, wrap};
 
 /// What became of a change.
@@ -184,7 +184,9 @@ impl Package {
                 Ok(Made::AsAsked)
             }
             _ if dialect == Dialect::Uci => Ok(Made::Nothing),
-            _ => Err(Error::NotFound { key: format!("{}[{}]", self.key_of(delta), name::show(index)) }),
+            _ => Err(Error::NotFound {
+                key: format!("{}[{}]", self.key_of(delta), crate::error::shown::name(index)),
+            }),
         }
     }
 
@@ -269,7 +271,11 @@ impl Package {
 
     fn existing_section(&self, delta: &Delta) -> Result<SectionId> {
         self.find_section(&delta.section).ok_or_else(|| Error::NotFound {
-            key: format!("{}.{}", name::show(self.name()), name::show(&delta.section)),
+            key: format!(
+                "{}.{}",
+                crate::error::shown::name(self.name()),
+                crate::error::shown::name(&delta.section)
+            ),
         })
     }
 
@@ -278,7 +284,7 @@ impl Package {
     }
 
     fn key_of(&self, delta: &Delta) -> String {
-        name::show(&delta.key(self.name()))
+        crate::error::shown::name(&delta.key(self.name()))
     }
 
     fn renamed_key(&self, delta: &Delta, new: &[u8]) -> String {

@@ -93,14 +93,14 @@ impl Key {
     /// Returns the key as text, selectors included.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = name::show(&self.package);
+        let mut text = crate::error::shown::name(&self.package);
         if let Some(section) = &self.section {
             text.push('.');
             text.push_str(&section.text());
         }
         if let Some(option) = &self.option {
             text.push('.');
-            text.push_str(&name::show(option));
+            text.push_str(&crate::error::shown::name(option));
         }
         text
     }
@@ -156,10 +156,17 @@ impl Selector {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Name(name) => name::show(name),
-            Self::Index(section_type, index) => format!("@{}[{index}]", name::show(section_type)),
+            Self::Name(name) => crate::error::shown::name(name),
+            Self::Index(section_type, index) => {
+                format!("@{}[{index}]", crate::error::shown::name(section_type))
+            }
             Self::Match(section_type, option, value) => {
-                format!("@{}[{}={}]", name::show(section_type), name::show(option), name::show(value))
+                format!(
+                    "@{}[{}={}]",
+                    crate::error::shown::name(section_type),
+                    crate::error::shown::name(option),
+                    crate::error::shown::name(value)
+                )
             }
         }
     }
@@ -193,8 +200,11 @@ impl Package {
                     [] => Ok(None),
                     [one] => Ok(Some(*one)),
                     several => Err(Error::Ambiguous {
-                        key: format!("{}.{}", name::show(self.name()), selector.text()),
-                        matches: several.iter().map(|section| name::show(section.name())).collect(),
+                        key: format!("{}.{}", crate::error::shown::name(self.name()), selector.text()),
+                        matches: several
+                            .iter()
+                            .map(|section| crate::error::shown::name(section.name()))
+                            .collect(),
                     }),
                 }
             }

@@ -9,9 +9,10 @@ use std::collections::HashSet;
 
 use super::{Base, Bases, Was};
 use crate::commit::conflict::Place as Key;
+use crate::format::uci::delta_line::DeltaLine;
 use crate::log::Content;
-use crate::map::of_text;
-use crate::model::change::{Delta, DeltaLine};
+use crate::model::change::Delta;
+use crate::model::digest::of_text;
 
 /// What the lines begin with. Other lines are passed over.
 const VERSION: &str = "base1";

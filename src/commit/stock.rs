@@ -14,7 +14,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::beside::Beside;
+use crate::commit::beside::Beside;
 use crate::map::is_open_elsewhere;
 use crate::commit::draft::Draft;
 use crate::commit::engine::Store;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::os::file_name;
-use crate::stock::{PATIENCE, PAUSE};
+use crate::commit::stock::{PATIENCE, PAUSE};
 
 /// How old the new file of a stock uci is at the most when it is renamed: it is synced before, which may take its time.
 /// An older one was left by a stock uci that has died.
