@@ -1,9 +1,5 @@
 //! Bases of staged changes on their way: noted when changes are staged, compared when they are committed.
 
-use std::io;
-use std::path::PathBuf;
-
-use crate::commit::conflict::show;
 use crate::commit::engine::{Place, Replay, Store};
 use crate::commit::log_session::Ledger;
 use crate::error::shown;
@@ -11,66 +7,12 @@ use crate::error::{Error, Result};
 use crate::format::uci::Dialect;
 use crate::format::uci::delta_line::{DeltaLine, read_lines};
 use crate::log::Record;
+use crate::log::key_path::show;
 use crate::model::change::Delta;
 use crate::model::package::Package;
-use crate::os::access::Access;
 use crate::os::clock;
-use crate::os::file_name;
 use crate::staging::base::file::{hash_of, hashes, read, write_line};
 use crate::staging::base::{Base, Disagreement, disagreements, needed};
-use crate::staging::delta_file::Staging;
-
-impl Staging<'_> {
-    fn base_path(&self) -> PathBuf {
-        self.dir.join(file_name::hidden(self.package.as_ref(), ".base"))
-    }
-
-    /// Reads the base file. A missing one is empty.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if it cannot be read: then nobody can say whether others are in the way.
-    pub fn base_text(&self) -> Result<Vec<u8>> {
-        let path = self.base_path();
-        match self.files.read_at_path(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            text => text.map_err(Error::io("read", path)),
-        }
-    }
-
-    /// Replaces the base file, under the lock of the delta file. Whoever has the old one open does not see the new.
-    pub fn write_bases(&self, text: &[u8], access: Access) -> Result<()> {
-        let path = self.base_path();
-        let draft = self.dir.join(file_name::hidden(self.package.as_ref(), ".base.new"));
-        let write = || -> io::Result<()> {
-            // One that a crash has left.
-            match self.files.remove(&draft) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let new = self.files.open_or_create(&draft, 0o600)?;
-            access.give(&self.files, &new)?;
-            self.files.write(&new, text)?;
-            self.files.rename(&draft, &path)
-        };
-        write().map_err(Error::io("note what is committed in", path))
-    }
-
-    /// Takes the bases out of the base file whose lines are not in the delta file any more. Those that are left
-    /// count for nothing, so it does no harm if this fails.
-    pub fn cut_bases(&self, staged: &[u8]) {
-        if staged.is_empty() {
-            let _ = self.files.remove(&self.base_path());
-            return;
-        }
-        let Ok(text) = self.base_text() else { return };
-        let (_, kept) = read(&text, &hashes(&read_lines(staged), self.package));
-        if kept != text {
-            let access = Access::to_staged(std::fs::metadata(self.target).ok().as_ref());
-            let _ = self.write_bases(&kept, access);
-        }
-    }
-}
 
 /// The changes of a package among the lines of its delta file.
 fn changes_of(lines: &[DeltaLine], place: &Place) -> Vec<Delta> {

@@ -4,8 +4,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::os::file_name;
 use crate::commit::stock::{PATIENCE, PAUSE};
+use crate::os::file_name;
 
 /// How old the new file of a stock uci is at the most when it is renamed: it is synced before, which may take its time.
 /// An older one was left by a stock uci that has died.

@@ -9,12 +9,10 @@ use crate::commit::plan::{Change, Known};
 use crate::error::shown;
 use crate::error::{Error, Result};
 use crate::log::Content;
+use crate::log::key_path::{KeyPath, content, show};
 use crate::model::change::DeltaKind;
 use crate::model::package::Package;
 use crate::os::clock;
-
-/// A key of a package: a section's name, and an option's unless the section is meant.
-pub(crate) type Place = (Vec<u8>, Option<Vec<u8>>);
 
 impl Store {
     /// Refuses a change if what it goes by is not so any more in `now`.
@@ -56,7 +54,7 @@ impl Store {
         Ok(())
     }
 
-    fn conflict_of(&self, change: &Change, key: &Place, now: &Known, wanted: Option<&[u8]>) -> Error {
+    fn conflict_of(&self, change: &Change, key: &KeyPath, now: &Known, wanted: Option<&[u8]>) -> Error {
         let package = &change.place.name;
         let (was, is) = (content(&change.known.package, key), content(&now.package, key));
         let by = self.last_change(0, package, &key.0, key.1.as_deref()).ok().flatten();
@@ -85,15 +83,6 @@ impl Store {
     }
 }
 
-/// Returns what a package has at a place.
-pub(crate) fn content(package: &Package, (section, option): &Place) -> Option<Content> {
-    let section = package.section(section)?;
-    match option {
-        None => Some(Content::String(section.section_type().to_vec())),
-        Some(option) => section.get(option).map(Content::of),
-    }
-}
-
 /// Returns the first option in which two states of a section differ; within, `None` stands for the section itself.
 fn first_difference(was: &Package, is: &Package, section: &[u8]) -> Option<Option<Vec<u8>>> {
     let (was, is) = match (was.section(section), is.section(section)) {
@@ -104,16 +93,4 @@ fn first_difference(was: &Package, is: &Package, section: &[u8]) -> Option<Optio
     let names = is.options().chain(was.options()).map(|option| option.name());
     let mut differing = names.filter(|name| was.get(name) != is.get(name));
     differing.next().map(|name| Some(name.to_vec()))
-}
-
-/// Shows what is at a place.
-pub(crate) fn show(content: Option<&Content>) -> String {
-    match content {
-        None => "not there".to_owned(),
-        Some(Content::String(string)) => shown::quoted(string),
-        Some(Content::List(items)) => {
-            let items: Vec<String> = items.iter().map(shown::quoted).collect();
-            format!("({})", items.join(" "))
-        }
-    }
 }

@@ -1,114 +1,31 @@
 //! A store: the packages of a configuration directory and the changes staged for them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::commit::deferred::Deferred;
 use crate::commit::group::Queue;
 use crate::commit::listing::{Found, names_package};
 use crate::commit::log_home::Logs;
 use crate::commit::plan::KnownStates;
-use crate::commit::warnings::{Warn, Warnings};
+use crate::commit::settings::Held;
+use crate::commit::warnings::Warnings;
 use crate::error::not_found::Missing;
 use crate::error::{Code, Error, Result};
 use crate::format::uci::{Dialect, ParseError, ParseOptions, parse};
-use crate::log::Limits;
 use crate::map::Kept;
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::Package;
-use crate::os::dirs::{DirOptions, Dirs};
-use crate::os::files::{FileId, Files, Identity, Wait};
+use crate::os::dirs::Dirs;
+use crate::os::files::{FileId, Identity, Wait};
 use crate::os::lock::Locks;
-use crate::settings::durability::Durability;
-use crate::settings::resolved::{Held, SNAPSHOTS_KEEP, Setting, TEXT_DELAY};
+use crate::settings::options::Options;
 use crate::staging::delta_file::Staging;
 use crate::staging::save_dir::SaveDir;
-
-/// How a store behaves, as far as its policy lets a program decide: see [`Store::settings`]. The default is the intended dialect, strict, and ten seconds for a lock.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The directories.
-    pub dirs: Dirs,
-    /// Which reading of the corner cases applies.
-    pub dialect: Dialect,
-    /// Refuse text with errors; otherwise what can be read is read.
-    pub strict: bool,
-    /// How long to wait for another writer. In a command that runs for a verifier ([`crate::VERIFYING`]) it is not
-    /// waited unless it is set: the writer waits for the verifier.
-    pub lock_timeout: Duration,
-    /// How long a commit waits for those who verify it: see [`crate::Live::verify`].
-    pub verify_timeout: Duration,
-    /// The file operations; a test can make them fail.
-    pub files: Files,
-    /// Called now and then while a long text is read, with the bytes read and the bytes in all; at the end
-    /// the two are equal.
-    pub progress: Option<fn(usize, usize)>,
-    /// Called with each warning, once for a store: what was passed over, and does not stop what was asked for.
-    pub warn: Option<Warn>,
-    /// How many bytes the map of a package may have. A commit that would need more is refused.
-    pub map_limit: Option<u64>,
-    /// Keep maps private to this process.
-    pub private_maps: bool,
-    /// How much of the log is kept.
-    pub log: Limits,
-    /// What a commit survives.
-    pub durability: Durability,
-    /// What commits to single packages survive, if not that.
-    pub package_durability: BTreeMap<String, Durability>,
-    /// For how long the text of a package may be older than the log, with [`Durability::Log`]. A store that is open
-    /// puts it in place then, on a thread that starts with the first such commit.
-    pub text_delay: Duration,
-    /// Read texts as they are, also where commits are made that are not in the file yet ([`Durability::Log`]).
-    pub stale: bool,
-    /// What stands guard over commits that are to be confirmed.
-    pub guards: crate::confirm::guard::Guards,
-    /// How many automatic snapshots are kept.
-    pub snapshots_keep: u64,
-    /// The settings above that count as given although they are at their default: see [`Store::settings`].
-    pub given: BTreeSet<Setting>,
-    /// How long the system has been running; a test can tell otherwise.
-    pub uptime: fn() -> crate::os::clock::Uptime,
-    /// What time it is; a test can tell otherwise.
-    pub time: fn() -> SystemTime,
-    /// What changes are made through, for the log.
-    pub source: String,
-    /// What the author of changes has to say, for the log.
-    pub message: String,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            dirs: Dirs::choose(DirOptions::default()),
-            dialect: Dialect::Cms,
-            strict: true,
-            lock_timeout: crate::os::caller::default_patience(),
-            verify_timeout: crate::os::caller::TIMEOUT,
-            files: Files::default(),
-            progress: None,
-            warn: None,
-            map_limit: None,
-            private_maps: false,
-            log: Limits::default(),
-            durability: Durability::default(),
-            package_durability: BTreeMap::new(),
-            snapshots_keep: SNAPSHOTS_KEEP,
-            text_delay: TEXT_DELAY,
-            given: BTreeSet::new(),
-            stale: false,
-            guards: crate::confirm::guard::Guards::default(),
-            uptime: crate::os::clock::uptime,
-            time: SystemTime::now,
-            source: format!("rust-pid-{}", std::process::id()),
-            message: String::new(),
-        }
-    }
-}
 
 /// Where a package's file is and whether changes to it are staged.
 #[derive(Debug, Clone)]

@@ -34,7 +34,7 @@ struct Node {
 }
 
 impl Logs {
-    pub fn fixed(log: Log) -> Self {
+    pub fn of(log: Log) -> Self {
         let node = Node { real: None, log: Some(log), next: OnceLock::new() };
         Self { first: OnceLock::from(Box::new(node)), is_fixed: true, ..Self::default() }
     }
@@ -118,7 +118,7 @@ impl Store {
     fn finish_in(&self, real: &Path) {
         let Some(dir) = self.log().map(|log| log.dir().to_owned()) else { return };
         let mut other = self.clone();
-        other.log = Arc::new(Logs::fixed(Log::new(dir, self.options.files.clone(), self.options.log)));
+        other.log = Arc::new(Logs::of(Log::new(dir, self.options.files.clone(), self.options.log)));
         other.deferred = Arc::default();
         other.options.dirs.config.path = real.to_owned();
         let Some(log) = other.log() else { return };

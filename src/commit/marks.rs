@@ -328,7 +328,7 @@ impl Store {
     fn finish_log(&self, mark: &Mark) -> Result<()> {
         let mut other = self.clone();
         if !self.log().is_some_and(|log| mark.is_of(log)) {
-            other.log = Arc::new(Logs::fixed(self.log_of_mark(mark)));
+            other.log = Arc::new(Logs::of(self.log_of_mark(mark)));
             other.deferred = Arc::default();
         }
         other.options.dirs.overriding = None;

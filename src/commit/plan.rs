@@ -7,10 +7,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::commit::conflict;
 use crate::commit::engine::{Place, Replay, Store};
 use crate::error::Result;
 use crate::format::uci::{Dialect, Lexer, ParseOptions, parse, rewrite};
+use crate::log::key_path::KeyPath;
 use crate::log::{self, Content, Digest, Hunk, KeyChange, Log, What};
 use crate::map::check_option;
 use crate::model::change::{Delta, DeltaKind};
@@ -274,7 +274,7 @@ pub(crate) struct Change {
     pub known: Arc<Known>,
     pub edited: Option<Package>,
     /// What was read of it, besides.
-    pub reads: BTreeSet<conflict::Place>,
+    pub reads: BTreeSet<KeyPath>,
     /// Whether it is made whatever others have changed.
     pub force: bool,
 }

@@ -247,7 +247,12 @@ impl Store {
         for (part, Staged { place, locked, kept }) in
             parts.iter().zip(staged).filter_map(|(part, file)| Some((part, file.as_ref()?)))
         {
-            let written = self.save_staging(place).write_journal(locked, &part.draft, &part.text, kept);
+            let written = self.save_staging(place).write_journal(
+                locked,
+                (part.draft.old(), &part.draft.new),
+                &part.text,
+                kept,
+            );
             if let Err(error) = written {
                 let _ = self.remove_journals(staged);
                 return Err(error);

@@ -15,9 +15,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::commit::beside::Beside;
-use crate::map::is_open_elsewhere;
 use crate::commit::draft::Draft;
 use crate::commit::engine::Store;
+use crate::map::is_open_elsewhere;
 
 /// How long a stock uci is waited for. Whoever was stopped, or keeps the file open for another reason, is not
 /// waited for longer.

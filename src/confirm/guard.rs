@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::commit::engine::Store;
 use crate::error::{Error, Result};
+use crate::settings::options::Guards;
 
 /// The first word of the command line by which `cms` becomes a guard; then come the number of the process that is to
 /// commit, the directories, and perhaps `--on-rollback COMMAND`.
@@ -32,20 +33,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Files that were left open for the shell's children are not for a guard, which would keep them open: they may be
 /// locks. What runs in the background has no parent once the shell ends.
 const SCRIPT: &str = "exec 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- 3<&0; \"$0\" \"$@\" <&3 3<&- &";
-
-/// What stands guard over commits that are to be confirmed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Guards {
-    /// The `cms` that is found in `PATH` or where programs mostly are; where there is none, a thread.
-    #[default]
-    Any,
-    /// This `cms`, and nothing else.
-    Program(PathBuf),
-    /// A thread of this program. It ends when the program does; then whoever opens the store next takes the commit back.
-    Thread,
-    /// Nobody: the program does it by itself, with [`Store::stand_guard`], or whoever opens the store next.
-    Nobody,
-}
 
 /// A guard that stands. Dropping it tells the guard that no commit is to come any more.
 #[derive(Debug)]

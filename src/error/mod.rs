@@ -4,6 +4,7 @@ pub(crate) mod memory;
 pub(crate) mod not_found;
 pub(crate) mod parse;
 pub mod shown;
+pub(crate) mod warn;
 
 use std::fmt;
 use std::io;

@@ -103,7 +103,7 @@ impl fmt::Display for Missing {
     }
 }
 
-impl From<Missing> for crate::Error {
+impl From<Missing> for crate::error::Error {
     fn from(missing: Missing) -> Self {
         Self::Missing(missing)
     }

@@ -7,7 +7,7 @@
 //!   log may take has been written since. So some are always older than the log.
 //! - `@42-before` is made before a rollback or a restore replaces whole texts.
 //!
-//! The newest of each kind stay (see [`crate::Settings::snapshots_keep`]), as many as fit into [`Limits::for_snapshots`]. Only a file that is what its name says
+//! The newest of each kind stay (see [`crate::Settings::snapshots_keep`]), as many as fit into [`for_snapshots`](crate::log::Limits::for_snapshots). Only a file that is what its name says
 //! is ever removed. Nothing depends on them: one that cannot be made, on a full disk for example, is not made.
 
 use std::time::Duration;

@@ -5,12 +5,12 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::commit::conflict::content;
 use crate::commit::engine::Store;
 use crate::commit::log_session::Why;
 use crate::commit::write::{Whole, attempt};
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
+use crate::log::key_path::content;
 use crate::log::{self, Hunk, KeyChange, Kind, Record, What};
 
 /// The text of a package; `None` if there is no such package.
@@ -222,7 +222,10 @@ impl Store {
 impl Store {
     /// Compares two states of a package, key by key.
     #[must_use]
-    pub fn compare(old: &crate::Package, new: &crate::Package) -> Vec<KeyChange> {
+    pub fn compare(
+        old: &crate::model::package::Package,
+        new: &crate::model::package::Package,
+    ) -> Vec<KeyChange> {
         log::compare_packages(old, new)
     }
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::commit::deferred::Clerk;
-use crate::commit::engine::{Options, Store};
+use crate::commit::engine::Store;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::live::prepared::Prepared;
@@ -23,6 +23,7 @@ use crate::live::snapshot::{Snapshot, resolve, value_key};
 use crate::live::transaction::Transaction;
 use crate::log::Log;
 use crate::map::{Current, Entry, Path, Shared, Table, Usage, Value};
+use crate::settings::options::Options;
 use crate::watch::{Desk, Feed};
 use reader::choose;
 

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::commit::conflict;
 use crate::commit::engine::Place;
 use crate::commit::log_session::Why;
 use crate::commit::new_package::nothing;
@@ -15,6 +14,7 @@ use crate::format::uci::Dialect;
 use crate::live::Live;
 use crate::live::snapshot::check_package;
 use crate::log::Content;
+use crate::log::key_path::KeyPath;
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::{Key, Made, Package, Selector};
 
@@ -71,7 +71,7 @@ struct Working {
     /// The package with the changes; none as long as there are none.
     edited: Option<Package>,
     deltas: Vec<Delta>,
-    reads: BTreeSet<conflict::Place>,
+    reads: BTreeSet<KeyPath>,
 }
 
 impl Working {

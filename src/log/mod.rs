@@ -23,6 +23,7 @@ mod change;
 mod check;
 mod hunks;
 mod id;
+pub(crate) mod key_path;
 mod keys;
 mod reader;
 mod record;

@@ -11,8 +11,8 @@ use super::region::Region;
 use super::source::Source;
 use super::view;
 use crate::format::uci::{ParseOptions, parse};
+use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::{Package, Touched};
-use crate::{Delta, DeltaKind};
 
 /// How much is read of what a damaged map may repeat many times.
 const MOST: usize = 300;

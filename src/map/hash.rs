@@ -43,6 +43,7 @@ pub(crate) fn of_twin(section: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::digest::checksum;
 
     #[test]
     fn values_are_fixed_because_maps_are_shared_between_programs_and_machines() {

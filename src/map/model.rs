@@ -24,8 +24,8 @@ use super::region::{Region, Weaken};
 use super::source::Source;
 use super::value::Value;
 use crate::format::uci::{Dialect, ParseOptions, parse};
+use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::Package;
-use crate::{Delta, DeltaKind};
 
 mod current;
 mod unpinned;

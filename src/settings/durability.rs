@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::commit::engine::Options;
 use crate::error::{Error, Result};
+use crate::settings::options::Options;
 use crate::settings::resolved::Setting;
 
 /// What a commit survives once it has returned.

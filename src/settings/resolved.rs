@@ -6,18 +6,16 @@
 //! `lock_timeout` is the patience of whoever waits: there the policy only says what the default is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::commit::engine::{Options, Store};
 use crate::error::{Error, Result};
 use crate::log::Limits;
 use crate::model::convert as typed;
 use crate::os::environment;
 use crate::settings::durability::{Durability, Levels};
-use crate::settings::policy::{PACKAGE, Policy, Read, Ruled, Seen};
+use crate::settings::options::Options;
+use crate::settings::policy::{PACKAGE, Policy, Ruled};
 
 /// A setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,7 +140,7 @@ impl Settings {
     }
 
     /// Makes every commit survive as much as there is.
-    fn fully_durable(&self) -> Self {
+    pub(crate) fn fully_durable(&self) -> Self {
         Self { durability: Durability::Full, package_durability: BTreeMap::new(), ..self.clone() }
     }
 }
@@ -260,20 +258,6 @@ impl Merge<'_> {
     }
 }
 
-/// What was read of the policy, and what comes of it.
-#[derive(Debug)]
-struct State {
-    seen: Option<Seen>,
-    is_settled: bool,
-    /// The last good policy.
-    policy: Policy,
-    settings: Arc<Settings>,
-}
-
-/// The settings of a store, once they were asked for.
-#[derive(Debug, Default)]
-pub(crate) struct Held(Mutex<Option<State>>);
-
 impl Options {
     /// Returns what the program has given, other than the defaults.
     fn given<T: PartialEq>(&self, setting: Setting, value: T, default: &T) -> Option<(T, SettingOrigin)> {
@@ -281,7 +265,7 @@ impl Options {
     }
 
     /// Brings together what the policy, the environment and these options say.
-    fn settings(&self, file: PathBuf, is_owner: bool, policy: &Policy) -> Settings {
+    pub(crate) fn settings(&self, file: PathBuf, is_owner: bool, policy: &Policy) -> Settings {
         let mut wrong = Vec::new();
         let environment = Environment::read(&mut wrong);
         let mut origins = BTreeMap::new();
@@ -331,116 +315,8 @@ impl Options {
     }
 }
 
-/// Returns the policy that stays when its file is of no use, and says so.
-fn stay(why: &str, last: Option<Policy>) -> Policy {
-    let what = if last.is_some() { "the last good policy stays" } else { "there is no policy" };
-    Policy { problems: vec![format!("{why}; {what}")], ..last.unwrap_or_default() }
-}
-
 /// How many automatic snapshots are kept by default.
 pub(crate) const SNAPSHOTS_KEEP: u64 = 8;
 
 /// For how long a text may be older than the log by default.
 pub(crate) const TEXT_DELAY: Duration = Duration::from_secs(1);
-
-impl Store {
-    /// Returns what counts: what the policy, the environment and the options say together. The policy is read when
-    /// this is first asked for, and when its file has changed and something is committed.
-    #[must_use]
-    pub fn settings(&self) -> Arc<Settings> {
-        let known = self.state().as_ref().map(|state| state.settings.clone());
-        known.unwrap_or_else(|| self.read_settings(None))
-    }
-
-    /// As [`Store::settings`], but looks whether the file of the policy has changed since it was read.
-    pub fn settings_now(&self) -> Arc<Settings> {
-        let path = self.dirs().config.path.join(PACKAGE);
-        let is_current = |state: &State| state.is_settled && state.seen == Seen::at(&path);
-        let (known, last) = match &*self.state() {
-            Some(state) if is_current(state) => return state.settings.clone(),
-            Some(state) => (true, state.policy.clone()),
-            None => (false, Policy::default()),
-        };
-        self.read_settings(Some(&last).filter(|_| known))
-    }
-
-    fn state(&self) -> MutexGuard<'_, Option<State>> {
-        self.held.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads the policy, and keeps what comes of it. Nothing is locked meanwhile, as the log may have to be read.
-    fn read_settings(&self, last: Option<&Policy>) -> Arc<Settings> {
-        let state = self.read_policy(last);
-        let settings = state.settings.clone();
-        *self.state() = Some(state);
-        self.complain(&settings);
-        settings
-    }
-
-    fn complain(&self, settings: &Settings) {
-        settings.problems.iter().for_each(|problem| self.warn(problem));
-    }
-
-    /// Refuses to write in safe mode.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::SafeMode`].
-    pub fn check_may_write(&self) -> Result<()> {
-        if !self.settings().safe_mode {
-            return Ok(());
-        }
-        // It may have been turned off since.
-        let settings = self.settings_now();
-        if !settings.safe_mode {
-            return Ok(());
-        }
-        let origin = match settings.origin(Setting::SafeMode) {
-            SettingOrigin::Environment(variable) => format!("{variable}=1"),
-            origin => origin.to_string(),
-        };
-        Err(Error::SafeMode { origin })
-    }
-
-    /// Makes a store that promises as much as there is, to finish the work of others with.
-    pub(crate) fn fully_durable(&self) -> Self {
-        let full = self.state().as_ref().map(|state| State {
-            seen: state.seen,
-            is_settled: state.is_settled,
-            policy: state.policy.clone(),
-            settings: Arc::new(state.settings.fully_durable()),
-        });
-        let full = full.unwrap_or_else(|| {
-            let state = self.read_policy(None);
-            State { settings: Arc::new(state.settings.fully_durable()), ..state }
-        });
-        Self { held: Arc::new(Held(Mutex::new(Some(full)))), ..self.clone() }
-    }
-
-    /// Reads the policy. `last` is the last good one, which stays if there is none now that can be read.
-    fn read_policy(&self, last: Option<&Policy>) -> State {
-        let config = &self.dirs().config.path;
-        let (path, seen, read) = crate::settings::policy::read(&self.options.files, config);
-        let policy = match read {
-            Read::None => Policy::default(),
-            Read::Good(policy) => *policy,
-            // Of what others may have written, the log may hold more.
-            Read::Untrusted(why) => stay(&why, last.cloned()),
-            Read::Broken(why) => stay(&why, last.cloned().or_else(|| self.policy_of_log(&path))),
-        };
-        let owner = std::fs::metadata(config).map(|found| found.uid());
-        let is_owner = owner.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw());
-        let settings = Arc::new(self.options.settings(path, is_owner, &policy));
-        let is_settled = seen.is_none_or(|seen| seen.is_settled());
-        State { seen, is_settled, policy, settings }
-    }
-
-    /// Returns the newest policy in the log that can be read, of those that root or the owner of the directory made.
-    fn policy_of_log(&self, path: &std::path::Path) -> Option<Policy> {
-        let owner = std::fs::metadata(&self.dirs().config.path).ok()?.uid();
-        let records = self.history(Some(&crate::Key::parse(PACKAGE.as_bytes()).ok()?), usize::MAX).ok()?;
-        let trusted = records.iter().filter(|record| record.uid == 0 || record.uid == owner);
-        let mut texts = trusted.filter_map(|record| self.text_at(PACKAGE, record.sequence).ok().flatten());
-        texts.find_map(|text| Policy::parse(path, text).ok())
-    }
-}

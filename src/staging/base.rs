@@ -5,15 +5,16 @@
 //! commit is refused rather than overwriting it. Appending to lists, removing items by value, and adding and moving
 //! sections go well with any change of others. Deleting a section is at odds with any change in it.
 //!
-//! `file` keeps the bases of a delta file beside it, and `store` takes them there and back. What is here knows
+//! `file` is the text in which the bases of a delta file are kept, `beside` the file that holds it. What is here knows
 //! nothing of files, for whoever else collects changes and commits them later.
 
+mod beside;
 pub(crate) mod file;
 
 use std::collections::BTreeMap;
 
-use crate::commit::conflict::{Place as Key, content};
 use crate::log::Content;
+use crate::log::key_path::{KeyPath as Key, content};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::{Package, Section};
 

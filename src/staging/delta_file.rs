@@ -10,8 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::commit::draft::Draft;
-use crate::commit::warnings::Warn;
+use crate::error::warn::Warn;
 use crate::error::{Error, Result};
 use crate::format::uci::delta_line::{DeltaLine, read_lines};
 use crate::model::change::Delta;
@@ -290,15 +289,21 @@ impl Staging<'_> {
         self.rewrite(locked, &[])
     }
 
-    /// Writes down that `draft`, once it stands in place of what it is to replace, holds all of the locked delta
-    /// file but `kept`; its text is `text`. From here on a crash can be recovered from.
-    pub fn write_journal(&self, locked: &Locked, draft: &Draft, text: &[u8], kept: &[u8]) -> Result<()> {
+    /// Writes down that the file `new`, of the text `text`, once it stands in place of the file `old` (`None`: of
+    /// nothing), holds all of the locked delta file but `kept`. From here on a crash can be recovered from.
+    pub fn write_journal(
+        &self,
+        locked: &Locked,
+        (old, new): (Option<Identity>, &OpenFile),
+        text: &[u8],
+        kept: &[u8],
+    ) -> Result<()> {
         let path = self.journal_path();
         // A file that was not there had an identity that none has.
-        let old = draft.old().unwrap_or(Identity { inode: 0, size: 0, modified_ns: 0 });
+        let old = old.unwrap_or(Identity { inode: 0, size: 0, modified_ns: 0 });
         let write = || -> io::Result<()> {
-            let new = Identity::of(&draft.new.file.metadata()?);
-            let name = draft.new.path.file_name().unwrap_or_default().to_string_lossy();
+            let name = new.path.file_name().unwrap_or_default().to_string_lossy();
+            let new = Identity::of(&new.file.metadata()?);
             let (consumed, taken) = (locked.text.len(), of_text(&locked.text));
             let (new, old, text) = (words(new), words(old), of_text(text));
             let head = format!("cms-commit 2 {new} {old} {text:x} {taken:x} {consumed} {name}\n");

@@ -23,7 +23,7 @@
 //! # What a verifier must not do
 //!
 //! Commit: it would wait for itself. While its callback runs, its thread gets an error instead, and so do the commands
-//! that [`VERIFYING`] is set for. It has no part in what becomes of the transaction, which another one may refuse; to
+//! that [`VERIFYING`](crate::VERIFYING) is set for. It has no part in what becomes of the transaction, which another one may refuse; to
 //! act on what was made there are watches.
 
 mod inquiry;

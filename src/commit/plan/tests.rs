@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::commit::engine::Options;
 use crate::format::uci::render;
+use crate::settings::options::Options;
 
 /// Lines of a text: what is simple and what is not.
 fn line() -> impl Strategy<Value = String> {

@@ -208,7 +208,7 @@ mod any_texts {
                             continue;
                         }
                         let place = (change.section.clone(), change.option.clone());
-                        let content = |package: &Package| crate::commit::conflict::content(package, &place);
+                        let content = |package: &Package| crate::log::key_path::content(package, &place);
                         prop_assert_eq!(content(&now), content(&was), "{:?}", change);
                     }
                 }

@@ -9,11 +9,11 @@ use super::super::format::{
     At, BUCKET, FIRST_SLOT, H_INDEX, HEADER, OVERFLOW, SLOTS, W_BEGUN, W_DEAD, W_DONE, W_RETIRED,
     W_RETIRED_SEQ, W_TAIL,
 };
-use super::super::hash::u32_at;
 use super::super::index::SlotId;
 use super::super::mapping::Unusable;
 use super::*;
 use crate::DeltaKind::{Add, Delete, Set};
+use crate::model::digest::u32_at;
 use crate::model::package::Touched;
 
 /// A small map with every kind of block: lists, a split section, anonymous and deleted ones, several versions.

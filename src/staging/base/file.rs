@@ -8,9 +8,9 @@
 use std::collections::HashSet;
 
 use super::{Base, Bases, Was};
-use crate::commit::conflict::Place as Key;
 use crate::format::uci::delta_line::DeltaLine;
 use crate::log::Content;
+use crate::log::key_path::KeyPath as Key;
 use crate::model::change::Delta;
 use crate::model::digest::of_text;
 

@@ -1,0 +1,254 @@
+//! A folder of `src` is a layer: no file names a folder below its own in the table of `docs/design.md`.
+//!
+//! Read are the paths that begin with `crate::`, in imports and elsewhere, and the calls of methods whose name only one
+//! inherent `impl` of the crate defines: a method needs no import, so a folder could otherwise reach another unseen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use syn::visit::{self, Visit};
+
+/// Names of methods that standard types have as well: a call says nothing of whose it is.
+const COMMON: &[&str] = &[
+    "as_bytes", "collect", "compare", "empty", "entry", "extend", "is_file", "join", "lines", "lock",
+    "metadata", "mode", "owner", "push", "read", "rename", "show", "scan", "skip", "swap", "symlink",
+    "truncate", "update", "values", "write", "before", "invalid", "io", "code", "kind",
+];
+
+/// Arrows that are still to be taken out.
+const LEFT: &[(&str, &str)] = &[
+    ("commit", "confirm"),
+    ("commit", "history"),
+    ("commit", "live"),
+    ("commit", "verify"),
+    ("live", "watch"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The folders, the lowest first, as `docs/design.md` lists them.
+fn layers() -> Vec<String> {
+    let design = std::fs::read_to_string(root().join("../docs/design.md")).expect("docs/design.md");
+    let table = design.split("\n| folder | what it is |\n|---|---|\n").nth(1).expect("the table of layers");
+    let row =
+        |line: &str| line.strip_prefix("| `").and_then(|rest| rest.split('`').next()).map(str::to_owned);
+    table.lines().map_while(row).collect()
+}
+
+/// A source file of the library, tests left out.
+struct Source {
+    /// Relative to `src`.
+    path: PathBuf,
+    file: syn::File,
+}
+
+impl Source {
+    fn layer(&self) -> String {
+        let first = self.path.iter().next().expect("a path").to_string_lossy();
+        first.trim_end_matches(".rs").to_owned()
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of src") {
+            let path = entry.expect("an entry").path();
+            let relative = path.strip_prefix(root()).expect("below src").to_owned();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            if path.is_dir() {
+                if name != "bin" && name != "tests" {
+                    folders.push(path);
+                }
+            } else if name.ends_with(".rs") && name != "tests.rs" && name != "lib.rs" {
+                let text = std::fs::read_to_string(&path).expect("readable");
+                let file =
+                    syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                found.push(Source { path: relative, file });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// Reports whether something is compiled for tests, models and fuzz targets only.
+fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg") && {
+            let tokens =
+                attribute.meta.require_list().map(|list| list.tokens.to_string()).unwrap_or_default();
+            tokens.split(|c: char| !c.is_alphanumeric()).any(|word| word == "test") && !tokens.contains("not")
+        }
+    })
+}
+
+/// What a file names, with the line.
+#[derive(Default)]
+struct Uses {
+    /// The first part of each path behind `crate::`.
+    paths: Vec<(String, usize)>,
+    /// The methods and associated functions that are called.
+    calls: Vec<(String, usize)>,
+    /// The functions that `impl`s define, and whether another file can call them.
+    defined: BTreeMap<String, bool>,
+}
+
+fn line(ident: &syn::Ident) -> usize {
+    ident.span().start().line
+}
+
+impl Uses {
+    fn of(source: &Source) -> Self {
+        let mut uses = Self::default();
+        uses.visit_file(&source.file);
+        uses
+    }
+
+    fn add_tree(&mut self, tree: &syn::UseTree) {
+        match tree {
+            syn::UseTree::Path(path) => self.paths.push((path.ident.to_string(), line(&path.ident))),
+            syn::UseTree::Name(name) => self.paths.push((name.ident.to_string(), line(&name.ident))),
+            syn::UseTree::Rename(name) => self.paths.push((name.ident.to_string(), line(&name.ident))),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.add_tree(tree)),
+            syn::UseTree::Glob(_) => {}
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Uses {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let attributes: &[syn::Attribute] = match item {
+            syn::Item::Mod(item) => &item.attrs,
+            syn::Item::Fn(item) => &item.attrs,
+            syn::Item::Impl(item) => &item.attrs,
+            syn::Item::Use(item) => &item.attrs,
+            _ => &[],
+        };
+        if !is_for_tests(attributes) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        if let syn::UseTree::Path(path) = &item.tree
+            && path.ident == "crate"
+        {
+            self.add_tree(&path.tree);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let mut parts = path.segments.iter();
+        if parts.next().is_some_and(|first| first.ident == "crate")
+            && let Some(second) = parts.next()
+        {
+            self.paths.push((second.ident.to_string(), line(&second.ident)));
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        // What is within a macro is not parsed; its paths are found in the text.
+        let text = call.tokens.to_string();
+        for part in text.split("crate :: ").skip(1) {
+            let name: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            self.paths.push((name, call.path.segments.last().map_or(0, |last| line(&last.ident))));
+        }
+        visit::visit_macro(self, call);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        self.calls.push((call.method.to_string(), line(&call.method)));
+        visit::visit_expr_method_call(self, call);
+    }
+
+    fn visit_expr_path(&mut self, path: &'ast syn::ExprPath) {
+        let parts: Vec<&syn::Ident> = path.path.segments.iter().map(|part| &part.ident).collect();
+        if let [of, last] = parts[..]
+            && of.to_string().starts_with(char::is_uppercase)
+        {
+            self.calls.push((last.to_string(), line(last)));
+        }
+        visit::visit_expr_path(self, path);
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        for item in &item.items {
+            if let syn::ImplItem::Fn(function) = item
+                && !is_for_tests(&function.attrs)
+            {
+                let is_open = !matches!(function.vis, syn::Visibility::Inherited);
+                *self.defined.entry(function.sig.ident.to_string()).or_default() |= is_open;
+            }
+        }
+        visit::visit_item_impl(self, item);
+    }
+}
+
+/// Where one folder names another, as `FILE:LINE: WHAT`.
+fn arrows(sources: &[Source]) -> BTreeMap<(String, String), BTreeSet<String>> {
+    let uses: Vec<Uses> = sources.iter().map(Uses::of).collect();
+    let mut definitions: BTreeMap<&str, Vec<(String, bool)>> = BTreeMap::new();
+    for (source, uses) in sources.iter().zip(&uses) {
+        for (name, is_open) in &uses.defined {
+            definitions.entry(name).or_default().push((source.layer(), *is_open));
+        }
+    }
+    let mut arrows: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for (source, uses) in sources.iter().zip(&uses) {
+        let from = source.layer();
+        let mut add = |to: &str, line: usize, what: String| {
+            if to != from {
+                let place = format!("src/{}:{line}: {what}", source.path.display());
+                arrows.entry((from.clone(), to.to_owned())).or_default().insert(place);
+            }
+        };
+        for (name, line) in &uses.paths {
+            add(name, *line, format!("crate::{name}"));
+        }
+        for (name, line) in &uses.calls {
+            if let Some([(layer, true)]) = definitions.get(name.as_str()).map(Vec::as_slice)
+                && !COMMON.contains(&name.as_str())
+            {
+                add(layer, *line, format!("{name}()"));
+            }
+        }
+    }
+    arrows
+}
+
+#[test]
+fn no_file_names_a_folder_below_its_own_in_the_table() {
+    let layers = layers();
+    let sources = sources();
+    let rank = |layer: &str| layers.iter().position(|known| known == layer);
+    for source in &sources {
+        assert!(
+            rank(&source.layer()).is_some(),
+            "src/{} is in no layer of docs/design.md",
+            source.path.display()
+        );
+    }
+    let mut upward = String::new();
+    for ((from, to), places) in arrows(&sources) {
+        // What is no folder is a name that `lib.rs` makes public: it stands above all.
+        let is_left = LEFT.contains(&(from.as_str(), to.as_str()));
+        if !is_left && rank(&to).is_none_or(|to| Some(to) > rank(&from)) {
+            upward.push_str(&format!("\n{from} -> {to}\n"));
+            upward.extend(places.iter().map(|place| format!("    {place}\n")));
+        }
+    }
+    assert!(upward.is_empty(), "layers that name what stands below them in the table:\n{upward}");
+}
+
+#[test]
+fn the_table_lists_each_folder_once() {
+    let layers = layers();
+    let found: BTreeSet<String> = sources().iter().map(Source::layer).collect();
+    assert_eq!(layers.iter().cloned().collect::<BTreeSet<_>>(), found);
+    assert_eq!(layers.len(), found.len());
+}
