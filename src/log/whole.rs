@@ -124,6 +124,8 @@ impl Log {
             }
             Ok(_) | Err(_) => (Head { first, chain: told, created: 0, hint: 0, is_old: true }, true),
         };
+        // Looked for first: a list that is there now is of a segment that another already stands behind.
+        let has_list = size_of(&self.keys_path(first)) > 0;
         let firsts = self.segments()?;
         let next = firsts.iter().copied().find(|other| *other > first);
         let mut before = vec![head.chain];
@@ -135,7 +137,7 @@ impl Log {
             }
         }
         let length = self.limits().segment();
-        let was_followed = next.is_none() && size_of(&self.keys_path(first)) > 0;
+        let was_followed = has_list && next.is_none();
         Ok(Some(Whole { first, head, bytes, is_headless, before, next, was_followed, length }))
     }
 
