@@ -334,7 +334,9 @@ impl Store {
         other.options.dirs.overriding = None;
         other.options.dirs.config.path = mark.path.parent().unwrap_or(Path::new(".")).to_owned();
         let Some(log) = other.log() else { return Ok(()) };
-        Ledger::of(&other, log.write(Instant::now(), Duration::ZERO)?).recover()?;
+        // Under the log's lock until the end: the next commit may make the same mark again.
+        let mut ledger = Ledger::of(&other, log.write(Instant::now(), Duration::ZERO)?);
+        ledger.recover()?;
         if mark.stands() {
             // Nothing is behind it: a crash has left it.
             let _ = self.options.files.remove(&mark.path);
