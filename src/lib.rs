@@ -1,24 +1,42 @@
 //! A configuration store: plain text that people edit, transactions, and fast reads for programs.
 //!
+//! A program opens a [`Store`], and reads it, changes it and waits for changes:
+//!
 //! ```
-//! use cms::{Delta, DeltaKind, DirOptions, Dirs, Form, Options, Store, Value};
+//! use cms::{DirOptions, Dirs, Options, Store};
 //! # let dir = tempfile::tempdir()?;
 //! # let config = dir.path().join("config");
 //! # std::fs::create_dir(&config)?;
 //! # std::fs::write(config.join("network"), "config interface 'lan'\n\toption ipaddr '10.0.0.1' # office\n")?;
 //! # let dirs = Dirs::choose(DirOptions { config: Some(config.clone()), save: Some(dir.path().join("save")),
 //! #     run: Some(dir.path().join("run")), state: Some(dir.path().join("state")) });
-//! let store = Store::new(Options { dirs, ..Options::default() });
-//! let place = store.place(b"network")?;
-//! store.stage(&place, &[Delta::new(DeltaKind::Set, b"lan", Some(b"ipaddr"), Some(b"10.0.0.2"))])?;
-//! assert_eq!(store.load(b"network")?.package.get(b"lan", b"ipaddr"), Some(Value::String(b"10.0.0.2")));
-//! store.commit(&place, Form::Lossless)?;
+//! let store = Store::open(Options { dirs, ..Options::default() })?;
+//! let address = store.get(b"network.lan.ipaddr", |value| value.items().next().map(<[u8]>::to_vec))?;
+//! assert_eq!(address, Some(Some(b"10.0.0.1".to_vec())));
+//!
+//! let mut watch = store.watch("network.**", None)?;
+//! let mut transaction = store.begin()?;
+//! transaction.set(b"network.lan.ipaddr", b"10.0.0.2")?;
+//! let revision = transaction.commit()?;
 //! let text = std::fs::read(config.join("network"))?;
 //! assert_eq!(text, b"config interface 'lan'\n\toption ipaddr '10.0.0.2' # office\n");
+//!
+//! let event = watch.next(None)?.expect("without a time limit it waits for the next one");
+//! assert_eq!(event.sequence(), revision);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The library prints nothing, starts no thread unless asked for one ([`Live::subscribe`], [`Live::verify`],
+//! | to | there is |
+//! |---|---|
+//! | read one key, again and again, several at one revision | [`Store::get`], [`Prepared`], [`Snapshot`] |
+//! | change packages, all or nothing | [`Transaction`] |
+//! | be told of changes; refuse them | [`Store::watch`], [`Store::subscribe`]; [`Store::verify`] |
+//! | commit what must be confirmed | [`Transaction::set_confirm`] |
+//! | stage changes, look at the history, go back, take snapshots, look after the log | [`Engine`] |
+//!
+//! The command line is made of the last row: it has an [`Engine`] and no open store.
+//!
+//! The library prints nothing, starts no thread unless asked for one ([`Store::subscribe`], [`Store::verify`],
 //! [`Durability::Log`]) and no process but the guard of a commit that is to be confirmed ([`Transaction::set_confirm`]),
 //! and keeps no global state.
 
@@ -53,7 +71,7 @@ pub use format::uci as text;
 pub use model::{convert as typed, name};
 pub use os::{clock, environment, files, named_file};
 
-pub use commit::engine::{Change, Loaded, Place, Store};
+pub use commit::engine::{Change, Engine, Loaded, Place};
 pub use commit::staged::{CommitOptions, Committed, Unstaged};
 pub use commit::write::Form;
 pub use confirm::Pending;
@@ -72,7 +90,7 @@ pub use live::prepared::Prepared;
 pub use live::report::MapReport;
 pub use live::snapshot::Snapshot;
 pub use live::transaction::{MAX_OPEN, Savepoint, Transaction};
-pub use live::{Live, PackageMemory};
+pub use live::{PackageMemory, Store};
 pub use model::change::{Delta, DeltaKind};
 pub use model::package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
 pub use os::caller::VERIFYING;

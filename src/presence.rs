@@ -17,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::os::dirs::{Dirs, Origin, SYSTEM_RUN};
@@ -104,7 +104,7 @@ impl Roster {
     /// # Errors
     ///
     /// [`Error::Missing`] if there is no run directory; [`Error::Io`] if it cannot be made, or is none of ours.
-    fn make(store: &Store, role: Role) -> Result<Self> {
+    fn make(store: &Engine, role: Role) -> Result<Self> {
         let (dirs, files) = (store.dirs(), &store.options().files);
         let run = &dirs.run.as_ref().ok_or(Missing::RunDir)?.path;
         Self::open(files, dirs, run, role, true).map_err(Error::io("use", &run.join(role.folder())))
@@ -195,7 +195,7 @@ impl Note {
     ///
     /// [`Error::Missing`] if there is no run directory, [`Error::Io`] if it cannot be written to; what `ready` says.
     pub fn leave(
-        store: &Store,
+        store: &Engine,
         role: Role,
         pattern: &str,
         ready: impl FnOnce(&Roster, &Path) -> Result<()>,
@@ -294,7 +294,7 @@ fn started(pid: u32) -> Option<String> {
 }
 
 /// Names this program: as it has named itself, else as the system knows it.
-fn program(store: &Store) -> String {
+fn program(store: &Engine) -> String {
     let given = &store.options().source;
     let numbered = given.ends_with(&format!("-pid-{}", std::process::id()));
     let name = match numbered {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cms::{Durability, Live};
+use cms::{Durability, Store};
 
 use crate::Result;
 use crate::commit::home::{Home, tmpfs};
@@ -36,7 +36,7 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     for (place, dir) in places {
         for durability in [Durability::Full, Durability::Log, Durability::None] {
             let home = Home::plant(dir, Dataset::Router)?;
-            let live = Live::open(home.options(durability))?;
+            let live = Store::open(home.options(durability))?;
             let commit = Box::new(|number| set(&live, number));
             let name = format!("cms, {}", durability.name());
             let lost = pair(report, place, &name, (&home, commits, stock), commit, &|| live.flush())?;
@@ -57,7 +57,7 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
 }
 
 /// Commits one key through an open store.
-fn set(live: &Live, number: usize) -> Result<()> {
+fn set(live: &Store, number: usize) -> Result<()> {
     let mut transaction = live.begin()?;
     if number == 0 {
         transaction.set(b"network.own", b"own")?;

@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use cms::{Durability, Live};
+use cms::{Durability, Store};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::Result;
@@ -76,10 +76,10 @@ impl Scene<'_> {
     }
 
     /// A store with a board, and what opens it.
-    fn home(&self) -> Result<(Home, Live, PathBuf)> {
+    fn home(&self) -> Result<(Home, Store, PathBuf)> {
         let home = Home::plant(self.dir, Dataset::Router)?;
         std::fs::write(home.path("config/network"), "config interface 'lan'\n\toption mtu '1500'\n")?;
-        let live = Live::open(home.options(self.durability))?;
+        let live = Store::open(home.options(self.durability))?;
         let board = home.path("board");
         // It starts with a log, as stores that are in use do.
         channel::commit(&live)(0)?;

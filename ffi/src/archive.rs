@@ -55,7 +55,7 @@ pub unsafe extern "C" fn cms_label(
 ) -> cms_status {
     guard(|| {
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: the same.
         let info = store.label(unsafe { string(label, "label") }?)?;
         // SAFETY: the same.
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn cms_label(
 pub unsafe extern "C" fn cms_delete_label(store: *const cms_store, label: *const c_char) -> cms_status {
     guard(|| {
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: the same.
         store.delete_label(unsafe { string(label, "label") }?)?;
         Ok(())
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn cms_labels_open(
     guard(|| {
         let place = wanted(labels, "labels")?;
         // SAFETY: C keeps the conventions.
-        let archives = unsafe { handle(store, "store") }?.0.store().labels()?.into_iter();
+        let archives = unsafe { handle(store, "store") }?.0.engine().labels()?.into_iter();
         let labels = cms_labels { archives, label: CString::default(), source: CString::default() };
         // SAFETY: not NULL.
         unsafe { give_handle(place, labels) };
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn cms_labels_free(labels: *mut cms_labels) {
 pub unsafe extern "C" fn cms_backup(store: *const cms_store, path: *const c_char) -> cms_status {
     guard(|| {
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: the same.
         let path = unsafe { bytes(path, "path") }?;
         store.backup(Path::new(OsStr::from_bytes(path)))?;
@@ -167,9 +167,9 @@ pub unsafe extern "C" fn cms_restore(
         let archive = if name.contains(&b'/') {
             Archive::read(Path::new(OsStr::from_bytes(name)))?
         } else {
-            live.store().labelled(&String::from_utf8_lossy(name))?
+            live.engine().labelled(&String::from_utf8_lossy(name))?
         };
-        let sequence = live.store().restore(&archive, None)?;
+        let sequence = live.engine().restore(&archive, None)?;
         let _ = live.refresh();
         // SAFETY: the same.
         unsafe { give(done, sequence.unwrap_or(0)) };

@@ -65,7 +65,7 @@ pub unsafe extern "C" fn cms_verify_log(
         // SAFETY: C keeps the conventions.
         let info = unsafe { sized::output(info, "info") }?;
         // SAFETY: C keeps the conventions.
-        let found = unsafe { handle(store, "store") }?.0.store().verify_log()?;
+        let found = unsafe { handle(store, "store") }?.0.engine().verify_log()?;
         let report = cms_report {
             chain: text(found.chain.as_bytes()),
             ..cms_report::of(Repair { problems: found.problems, ..Repair::default() })
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
         let place = wanted(report, "report")?;
         // SAFETY: C keeps the conventions.
         let live = &unsafe { handle(store, "store") }?.0;
-        let done = live.store().repair();
+        let done = live.engine().repair();
         let _ = live.refresh();
         let mut done = done?;
         if !done.unmended.is_empty() {

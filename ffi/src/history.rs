@@ -148,7 +148,7 @@ pub unsafe extern "C" fn cms_history_open(
     guard(|| {
         let place = wanted(history, "history")?;
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: the same.
         let key = unsafe { optional(key) };
         let key = key.map(|key| check(key, "key").and_then(|()| Ok(Key::parse(key)?))).transpose()?;
@@ -225,7 +225,7 @@ pub unsafe extern "C" fn cms_blame_open(
     guard(|| {
         let place = wanted(blame, "blame")?;
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: the same.
         let package = unsafe { string(package, "package") }?;
         // Who may not write the log may still read it.

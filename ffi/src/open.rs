@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cms_core::{DirOptions, Dirs, Live, Options, Setting, Warn};
+use cms_core::{DirOptions, Dirs, Options, Setting, Store, Warn};
 
 use crate::handle::{give_handle, optional, take_back, wanted};
 use crate::sized::{self, sized};
@@ -16,7 +16,7 @@ use crate::watch::Data;
 /// has changed is seen after cms_refresh. Any number of threads may use one at the same time, with every
 /// function that takes a const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and
 /// transactions may outlive it. A program needs one, as long as it runs.
-pub struct cms_store(pub(crate) Live);
+pub struct cms_store(pub(crate) Store);
 
 /// Called with each message of a store, with its level and with the `log_data` of its options. `message` is one line of
 /// UTF-8, valid until the callback returns. There are warnings only so far, CMS_LOG_WARNING: what was passed over and
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn cms_open(options: *const cms_options, store: *mut *mut 
         let store = wanted(store, "store")?;
         // SAFETY: C promises that the options are NULL or as long as they say.
         let options = unsafe { read(options) }?;
-        let live = Live::open(options)?;
+        let live = Store::open(options)?;
         // SAFETY: not NULL.
         unsafe { give_handle(store, cms_store(live)) };
         Ok(())

@@ -24,7 +24,7 @@ pub unsafe extern "C" fn cms_find_revision(
     guard(|| {
         let place = wanted(revision, "revision")?;
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: the same.
         let name = unsafe { string(name, "name") }?;
         let found = store.find_revision(name)?;
@@ -66,7 +66,7 @@ pub(crate) fn value_at(store: &cms_store, text: &[u8], revision: u64) -> Result<
     let key = Key::parse(text)?;
     let missing = || Failure::Missing(text.to_vec());
     let name = std::str::from_utf8(&key.package).map_err(|_| missing())?;
-    let package = store.0.store().package_at(name, revision)?.ok_or_else(missing)?;
+    let package = store.0.engine().package_at(name, revision)?.ok_or_else(missing)?;
     let selector = key.section.as_ref().ok_or_else(missing)?;
     let section = package.select(selector)?.ok_or_else(missing)?;
     let Some(option) = &key.option else { return Ok(Content::String(section.section_type().to_vec())) };
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn cms_text_at(
     guard(|| {
         check_buffer(buffer, size)?;
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: the same.
         let package = unsafe { string(package, "package") }?;
         let found = match store.text_at(package, revision) {
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn cms_changed_since(
     guard(|| {
         let place = wanted(iter, "iter")?;
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         // Who may not write the log may still read it.
         let _ = store.note_edits();
         let names = store.changed_since(revision)?;

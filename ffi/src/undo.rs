@@ -26,7 +26,7 @@ pub unsafe extern "C" fn cms_undo(
         let live = &unsafe { handle(store, "store") }?.0;
         // SAFETY: the same.
         let message = unsafe { message_of(message) }?;
-        let done = live.store().undo(transaction, message)?;
+        let done = live.engine().undo(transaction, message)?;
         let _ = live.refresh();
         // SAFETY: the same.
         unsafe { give(revision, done) };
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn cms_rollback(
         let live = &unsafe { handle(store, "store") }?.0;
         // SAFETY: the same.
         let message = unsafe { message_of(message) }?;
-        let sequence = live.store().rollback(revision, &[], message)?;
+        let sequence = live.engine().rollback(revision, &[], message)?;
         let _ = live.refresh();
         // SAFETY: the same.
         unsafe { give(done, sequence.unwrap_or(0)) };
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn cms_pending(
 ) -> cms_status {
     guard(|| {
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         let none = Missing::Pending { asked: None, waiting: None };
         let pending = store.pending()?.ok_or(Error::from(none))?;
         // SAFETY: the same.
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn cms_pending_open(
     guard(|| {
         let place = wanted(history, "history")?;
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         let none = Missing::Pending { asked: None, waiting: None };
         let waiting = store.waiting()?.ok_or(Error::from(none))?;
         // SAFETY: not NULL.
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn cms_notice(
     guard(|| {
         check_buffer(buffer, size)?;
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         let notice = store.notice_of(revision)?.ok_or(Failure::End)?;
         // SAFETY: the same.
         unsafe { put_value(notice.to_string().as_bytes(), buffer, size, len) };
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn cms_notice(
 pub unsafe extern "C" fn cms_confirm(store: *const cms_store, transaction: u64) -> cms_status {
     guard(|| {
         // SAFETY: C keeps the conventions.
-        let store = unsafe { handle(store, "store") }?.0.store();
+        let store = unsafe { handle(store, "store") }?.0.engine();
         store.confirm(Some(transaction).filter(|transaction| *transaction != 0), None)?;
         Ok(())
     })

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::os::files::OpenFile;
 
 /// Owner, group and mode of a file.
@@ -45,7 +45,7 @@ fn read(text: &str) -> BTreeMap<String, Attributes> {
     text.lines().filter_map(line).collect()
 }
 
-impl Store {
+impl Engine {
     fn attributes_path(&self) -> Option<PathBuf> {
         self.log().map(|log| log.dir().join("attributes"))
     }
@@ -87,7 +87,7 @@ impl Store {
         }
     }
 
-    /// As [`Store::keep_attributes`], of packages that were committed just now.
+    /// As [`Engine::keep_attributes`], of packages that were committed just now.
     pub(crate) fn keep_attributes_of(&self, states: &[crate::commit::publish::State<'_>]) {
         let logged = states.iter().filter(|state| self.is_logged(state.place));
         let found: Vec<_> = logged.map(|state| (state.place.name.clone(), state.metadata.clone())).collect();

@@ -1,6 +1,6 @@
 //! Bases of staged changes on their way: noted when changes are staged, compared when they are committed.
 
-use crate::commit::engine::{Place, Replay, Store};
+use crate::commit::engine::{Engine, Place, Replay};
 use crate::commit::log_session::Ledger;
 use crate::error::shown;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ fn changes_of(lines: &[DeltaLine], place: &Place) -> Vec<Delta> {
     of_package.filter(|(of, _)| of == place.name.as_bytes()).map(|(_, delta)| delta.clone()).collect()
 }
 
-impl Store {
+impl Engine {
     /// Returns what the base file is to hold once changes are staged behind those there are; `None` if it stays as
     /// it is. Stock uci's changes have no bases.
     pub(crate) fn bases_to_write(
@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`].
+    /// As for [`Engine::commit`].
     pub fn check_staged(&self, place: &Place) -> Result<()> {
         let staging = self.staging(place, &self.dirs().save.path);
         let (text, lines) = staging.lines()?;

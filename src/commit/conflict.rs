@@ -4,7 +4,7 @@
 //! the keys it has read or written. Appending to a list, removing from one, adding and moving sections go well with
 //! any change of others.
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::commit::plan::{Change, Known};
 use crate::error::shown;
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::model::change::DeltaKind;
 use crate::model::package::Package;
 use crate::os::clock;
 
-impl Store {
+impl Engine {
     /// Refuses a change if what it goes by is not so any more in `now`.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::commit::draft::Reading;
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::group::{Joint, Request, transactions};
 use crate::commit::log_session::Ledger;
 use crate::commit::parked::is_mounted_on;
@@ -62,7 +62,7 @@ impl Deferred {
     }
 }
 
-impl Store {
+impl Engine {
     /// Reports whether there are texts that this store is to put in place later.
     pub(crate) fn is_behind(&self) -> bool {
         !self.deferred.lock().is_empty()
@@ -77,7 +77,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`]. The transactions are made nevertheless, and their texts follow later.
+    /// As for [`Engine::commit`]. The transactions are made nevertheless, and their texts follow later.
     pub fn flush(&self) -> Result<()> {
         if !self.is_behind() {
             return Ok(());
@@ -285,7 +285,7 @@ impl Store {
         }
     }
 
-    /// As [`Store::follow`], from a text.
+    /// As [`Engine::follow`], from a text.
     pub(crate) fn made_of(&self, place: &Place, text: Vec<u8>, wanted: Digest) -> Result<Option<Arc<Known>>> {
         let Some(log) = self.log() else { return Ok(None) };
         let Some(text) = log.text_from(&place.name, text, wanted)? else { return Ok(None) };
@@ -308,7 +308,7 @@ impl Store {
 
 /// The marks that a commit has made, which go again if it leaves no text behind.
 struct Marks<'s> {
-    store: &'s Store,
+    store: &'s Engine,
     files: Vec<PathBuf>,
 }
 

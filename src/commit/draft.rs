@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::commit::beside::Beside;
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::error::{Error, Result};
 use crate::os::files::{FileId, Identity, OpenFile, PAUSES, Wait};
 use crate::os::lock::{PackageLock, holder_of_file};
@@ -90,7 +90,7 @@ impl Drop for Draft {
     }
 }
 
-impl Store {
+impl Engine {
     pub(crate) fn take_lock(&self, path: &Path) -> Result<PackageLock> {
         // What is no link has its lock where its path says, however that leads there.
         let real = match std::fs::symlink_metadata(path) {
@@ -116,7 +116,7 @@ impl Store {
         Ok(same.then_some(Reading { old: OldFile { open, identity: before }, text }))
     }
 
-    /// As [`Store::read_current`], of a file that need not be there: then what was read is `None`.
+    /// As [`Engine::read_current`], of a file that need not be there: then what was read is `None`.
     pub(crate) fn read_if_there(&self, path: &Path) -> Result<Option<Option<Reading>>> {
         match self.read_current(path) {
             Ok(reading) => Ok(reading.map(Some)),
@@ -225,7 +225,7 @@ impl Store {
         files.rename_new(&draft.new.path, &draft.real).is_ok() && files.sync_dir(dir).is_ok()
     }
 
-    /// As [`Store::draft`], but a temporary file that a crash has left is taken if it holds the text: the journal of
+    /// As [`Engine::draft`], but a temporary file that a crash has left is taken if it holds the text: the journal of
     /// staged changes knows it.
     pub(crate) fn draft_again(&self, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
         let files = &self.options.files;

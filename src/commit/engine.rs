@@ -82,9 +82,9 @@ impl Loaded {
 
 /// A store. Each call sees what is there at the time; some files of the log, locks and maps stay open.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct Engine {
     pub(crate) options: Options,
-    /// The log, once it was asked for; see [`Store::log`].
+    /// The log, once it was asked for; see [`Engine::log`].
     pub(crate) log: Arc<Logs>,
     /// The transactions that are to be committed.
     pub(crate) queue: Arc<Queue>,
@@ -106,13 +106,13 @@ pub struct Store {
     pub(crate) held: Arc<Held>,
 }
 
-impl Default for Store {
+impl Default for Engine {
     fn default() -> Self {
         Self::new(Options::default())
     }
 }
 
-impl Store {
+impl Engine {
     /// Makes a store. Nothing is read or created yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
@@ -154,16 +154,16 @@ impl Store {
         self.find(package).map(|(place, _)| place)
     }
 
-    /// As [`Store::place`], with the size of the file in bytes.
+    /// As [`Engine::place`], with the size of the file in bytes.
     ///
     /// # Errors
     ///
-    /// As for [`Store::place`].
+    /// As for [`Engine::place`].
     pub fn place_and_size(&self, package: &[u8]) -> Result<(Place, u64)> {
         self.find(package).map(|(place, found)| (place, found.len()))
     }
 
-    /// As [`Store::place`], with the attributes of the file.
+    /// As [`Engine::place`], with the attributes of the file.
     pub(crate) fn find(&self, package: &[u8]) -> Result<(Place, std::fs::Metadata)> {
         let missing = || Error::NotFound { key: crate::error::shown::name(package) };
         let path = Path::new(std::ffi::OsStr::from_bytes(package));
@@ -227,7 +227,7 @@ impl Store {
         }
     }
 
-    /// As [`Store::load`], of a place; a package that there is no file of is empty.
+    /// As [`Engine::load`], of a place; a package that there is no file of is empty.
     pub(crate) fn load_at(&self, place: Place) -> Result<Loaded> {
         self.with_staged(self.load_committed_or_new(place)?)
     }
@@ -267,7 +267,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::load`], and [`Error::Locked`] if another's log is ahead of the text, which is not put in place in
+    /// As for [`Engine::load`], and [`Error::Locked`] if another's log is ahead of the text, which is not put in place in
     /// time: see [`Options::stale`].
     pub fn load_committed(&self, place: Place) -> Result<Loaded> {
         if !self.options.stale {
@@ -286,7 +286,7 @@ impl Store {
         self.read_steady(place).map(|(text, found)| (Arc::new(text), found))
     }
 
-    /// As [`Store::read_settled`]. It is never a mixture of two texts, though it takes no lock.
+    /// As [`Engine::read_settled`]. It is never a mixture of two texts, though it takes no lock.
     pub(crate) fn read_steady(&self, place: &Place) -> Result<(Vec<u8>, Metadata)> {
         let (files, path) = (&self.options.files, &place.path);
         for _ in 0..100 {
@@ -296,7 +296,7 @@ impl Store {
             let (before, text, after) = (look()?, read()?, look()?);
             if after.nlink() == 0 {
                 // Who has replaced it may be writing the new text into it, whatever its times say; see
-                // `Store::update_displaced`.
+                // `Engine::update_displaced`.
                 let locked = files.lock(&open, false, Instant::now() + self.options.lock_timeout);
                 if locked.map_err(Error::io("lock", path))? == Wait::Held {
                     return Ok((read()?, look()?));
@@ -381,7 +381,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::stage`].
+    /// As for [`Engine::stage`].
     pub fn revert(&self, place: &Place, section: Option<&[u8]>, option: Option<&[u8]>) -> Result<usize> {
         self.settings_now();
         self.check_may_write()?;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::commit::draft::{OldFile, Reading};
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::{Entry, Ledger, Why};
 use crate::commit::plan::{Change, Known, Step};
 use crate::commit::write::{Outcome, Part};
@@ -146,13 +146,13 @@ type Held = OldFile;
 /// What is left to be done alone.
 type Left<'g> = Vec<(&'g Request, Vec<&'g Change>)>;
 
-impl Store {
+impl Engine {
     /// Commits changes to several packages, each given once and in the order of their names, together. Returns the
     /// revision, where there is a log or there are maps. If one cannot be written, all are as they were.
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`], and whatever a change is refused with.
+    /// As for [`Engine::commit`], and whatever a change is refused with.
     pub(crate) fn commit_changes(&self, changes: Vec<Change>, why: Why) -> Answer {
         crate::os::caller::check_may_commit()?;
         self.check_may_write()?;

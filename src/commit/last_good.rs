@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::commit::engine::{Loaded, Place, Store};
+use crate::commit::engine::{Engine, Loaded, Place};
 use crate::error::{Error, Result};
 use crate::format::uci::{Dialect, ParseError, ParseOptions, parse};
 use crate::log::{self, KeyChange, Kind, Record};
@@ -36,7 +36,7 @@ impl Record {
     }
 }
 
-impl Store {
+impl Engine {
     /// Returns the last good state of a package; `None` if there is none that is known.
     pub(crate) fn last_good(&self, place: &Place) -> Option<Package> {
         if !self.is_logged(place) {
@@ -58,11 +58,11 @@ impl Store {
         })
     }
 
-    /// As [`Store::load`]; of a package whose text cannot be parsed, the last good state, with what is wrong.
+    /// As [`Engine::load`]; of a package whose text cannot be parsed, the last good state, with what is wrong.
     ///
     /// # Errors
     ///
-    /// As for [`Store::load`]; [`Error::Parse`] only if no good state is known.
+    /// As for [`Engine::load`]; [`Error::Parse`] only if no good state is known.
     pub fn load_good(&self, package: &[u8]) -> Result<(Loaded, Option<Box<ParseError>>)> {
         let error = match self.load(package) {
             Err(Error::Parse(error)) => error,

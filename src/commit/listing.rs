@@ -7,7 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::model::name;
@@ -57,7 +57,7 @@ pub(crate) fn names_package(name: &[u8]) -> bool {
     !name.contains(&b'.') && name::is_package(name)
 }
 
-impl Store {
+impl Engine {
     /// Lists the packages of the configuration directory in byte order: regular files, also through symbolic links,
     /// whose names hold no dot. What can be no package, such as a FIFO, is passed over with a warning
     /// ([`crate::Options::warn`]).

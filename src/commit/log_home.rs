@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::commit::log_session::Ledger;
 use crate::log::Log;
 
@@ -60,7 +60,7 @@ impl Logs {
     }
 }
 
-impl Store {
+impl Engine {
     /// Returns the log; `None` where there is no place for one.
     pub(crate) fn log(&self) -> Option<&Log> {
         if self.log.current().is_none() {

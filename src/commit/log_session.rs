@@ -2,7 +2,7 @@
 //!
 //! Everything that writes packages the log knows takes the log's lock first, then those of the packages. So there
 //! is one order of all transactions, and no more than the last of them may be waiting for its texts to be put in
-//! place. Whoever takes the lock finishes what another has left ([`Store::ledger`]), and notes what was changed
+//! place. Whoever takes the lock finishes what another has left ([`Engine::ledger`]), and notes what was changed
 //! by hand since ([`Ledger::look`]).
 
 mod edits;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::plan::Step;
 use crate::commit::publish::Logged;
 use crate::error::not_found::Missing;
@@ -76,7 +76,7 @@ impl<'a> Entry<'a> {
 
 /// The log, to be written to. Without a log there is nothing to it.
 pub(crate) struct Ledger<'s> {
-    store: &'s Store,
+    store: &'s Engine,
     writer: Option<Writer<'s>>,
     /// Why nothing is logged, where the log cannot be written.
     unlogged: Option<Error>,
@@ -94,7 +94,7 @@ pub(crate) struct Ledger<'s> {
     pending_before: Option<(u64, Guard)>,
 }
 
-impl Store {
+impl Engine {
     /// Returns the log of a configuration directory, given without symbolic links.
     pub(crate) fn log_of(&self, real: &Path) -> Option<Log> {
         let state = self.dirs().state.as_ref()?;
@@ -161,7 +161,7 @@ impl Store {
         Ok(ledger)
     }
 
-    /// As [`Store::ledger`], but texts that this store is to put in place later may not be.
+    /// As [`Engine::ledger`], but texts that this store is to put in place later may not be.
     pub(crate) fn ledger_behind(&self) -> Result<Ledger<'_>> {
         crate::os::caller::check_may_commit()?;
         let mut ledger = Ledger::new(self);
@@ -206,11 +206,11 @@ impl Store {
         Ok(ledger)
     }
 
-    /// As [`Store::ledger`], for what makes no sense without the log.
+    /// As [`Engine::ledger`], for what makes no sense without the log.
     ///
     /// # Errors
     ///
-    /// As for [`Store::ledger`]; and what keeps the log from being written.
+    /// As for [`Engine::ledger`]; and what keeps the log from being written.
     pub(crate) fn ledger_of_log(&self) -> Result<Ledger<'_>> {
         let ledger = self.ledger()?;
         if ledger.writer.is_some() {
@@ -273,7 +273,7 @@ impl Drop for Ledger<'_> {
 }
 
 impl<'s> Ledger<'s> {
-    fn new(store: &'s Store) -> Self {
+    fn new(store: &'s Engine) -> Self {
         Self {
             store,
             writer: None,
@@ -288,14 +288,14 @@ impl<'s> Ledger<'s> {
     }
 
     /// Makes one of the right to write to the log of a store.
-    pub fn of(store: &'s Store, writer: Writer<'s>) -> Self {
+    pub fn of(store: &'s Engine, writer: Writer<'s>) -> Self {
         let mut ledger = Self::new(store);
         ledger.segment = writer.rested_segment();
         ledger.writer = Some(writer);
         ledger
     }
 
-    pub fn store(&self) -> &'s Store {
+    pub fn store(&self) -> &'s Engine {
         self.store
     }
 }
@@ -529,7 +529,7 @@ impl Ledger<'_> {
     }
 }
 
-impl Store {
+impl Engine {
     /// Begins a record.
     pub(crate) fn record(&self, why: &Why) -> Record {
         Record {

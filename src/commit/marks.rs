@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::log_home::Logs;
 use crate::commit::log_session::Ledger;
 use crate::error::{Error, Result};
@@ -140,7 +140,7 @@ impl Mark {
     }
 }
 
-impl Store {
+impl Engine {
     /// Makes the mark of a package whose text is to be left behind the log, for who holds the locks of both and of
     /// the package file. Returns whether that could be done; if not, the text is to be written at once.
     pub(crate) fn mark_behind(&self, place: &Place, since: u64) -> bool {
@@ -267,7 +267,7 @@ impl Store {
         Mark::of(file).map_or(Ok(()), |mark| self.settle_mark(&mark, false, self.settings().lock_timeout))
     }
 
-    /// As [`Store::await_text`] for who holds the lock of the package file and is to replace it: returns whether it may
+    /// As [`Engine::await_text`] for who holds the lock of the package file and is to replace it: returns whether it may
     /// go on; if not, the lock was given up meanwhile.
     pub(crate) fn await_others(&self, file: &Path, unlock: impl FnOnce()) -> Result<bool> {
         let Some(mark) = Mark::of(file).filter(|mark| !self.log().is_some_and(|log| mark.is_of(log))) else {
@@ -441,7 +441,7 @@ impl Ledger<'_> {
     ///
     /// # Errors
     ///
-    /// As for [`Store::await_text`], and [`Error::Locked`] if another writer does not finish in time.
+    /// As for [`Engine::await_text`], and [`Error::Locked`] if another writer does not finish in time.
     pub fn lock_all<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) -> Result<Vec<PackageLock>> {
         let paths: Vec<&Path> = paths.into_iter().collect();
         let store = self.store();

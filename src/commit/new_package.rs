@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::commit::draft::Reading;
-use crate::commit::engine::{Loaded, Place, Store};
+use crate::commit::engine::{Engine, Loaded, Place};
 use crate::commit::listing::names_package;
 use crate::commit::log_session::Ledger;
 use crate::commit::plan::Known;
@@ -12,13 +12,13 @@ use crate::format::uci::Dialect;
 use crate::log::Digest;
 use crate::model::package::Package;
 
-impl Store {
-    /// Finds the file of a package as [`Store::place`] does or, if there is none, where it is to be. In stock uci's
+impl Engine {
+    /// Finds the file of a package as [`Engine::place`] does or, if there is none, where it is to be. In stock uci's
     /// dialect only a full import creates packages.
     ///
     /// # Errors
     ///
-    /// As for [`Store::place`]; [`Error::NotFound`] for what cannot be the name of a package in the configuration
+    /// As for [`Engine::place`]; [`Error::NotFound`] for what cannot be the name of a package in the configuration
     /// directory, or stands there and is no file.
     pub fn place_to_write(&self, package: &[u8]) -> Result<Place> {
         let error = match self.place(package) {
@@ -32,11 +32,11 @@ impl Store {
         place.filter(is_free).ok_or(error)
     }
 
-    /// Loads a package that is to be changed: as [`Store::load`], but one there is no file of is empty.
+    /// Loads a package that is to be changed: as [`Engine::load`], but one there is no file of is empty.
     ///
     /// # Errors
     ///
-    /// As for [`Store::load`] and [`Store::place_to_write`].
+    /// As for [`Engine::load`] and [`Engine::place_to_write`].
     pub fn load_to_change(&self, package: &[u8]) -> Result<Loaded> {
         let place = self.place_to_write(package)?;
         self.load_at(place)
@@ -46,7 +46,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::load_committed`].
+    /// As for [`Engine::load_committed`].
     pub fn load_committed_or_new(&self, place: Place) -> Result<Loaded> {
         if self.is_new(&place) {
             let package = Package::new(place.name.as_bytes());

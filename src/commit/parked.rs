@@ -1,13 +1,13 @@
 //! Texts that were committed and cannot be put in place: the package is a mount point, or became a directory, a FIFO, or
 //! a loop of links. Such a text is parked beside the log, in `parked`, so that all other packages go on. Commits to its
-//! own package are refused until [`Store::repair`] has put it in place, or has set it aside.
+//! own package are refused until [`Engine::repair`] has put it in place, or has set it aside.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::Why;
 use crate::commit::write::{Whole, attempt};
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ fn dir(log: &Log) -> PathBuf {
     log.dir().join("parked")
 }
 
-impl Store {
+impl Engine {
     fn parked_path(&self, place: &Place) -> Option<PathBuf> {
         let log = self.log().filter(|_| self.is_logged(place))?;
         Some(dir(log).join(file_name::escaped(place.name.as_ref())))

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::commit::engine::{Place, Replay, Store};
+use crate::commit::engine::{Engine, Place, Replay};
 use crate::error::Result;
 use crate::format::uci::{Dialect, Lexer, ParseOptions, parse, rewrite};
 use crate::log::key_path::KeyPath;
@@ -76,7 +76,7 @@ impl Step {
     }
 }
 
-impl Store {
+impl Engine {
     /// Returns the state of a package whose text this is, if it is known.
     pub(crate) fn find_known(&self, place: &Place, text: &[u8]) -> Option<Arc<Known>> {
         // What a panic of another thread has left is a state like any other.
@@ -116,7 +116,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::load_committed`].
+    /// As for [`Engine::load_committed`].
     pub(crate) fn load_known(&self, place: &Place, shown: Option<Digest>) -> Result<Arc<Known>> {
         let read = || self.read_steady(place).map(|(text, _)| text);
         if let Some(shown) = shown {

@@ -7,7 +7,7 @@ use std::fs::Metadata;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::Ledger;
 use crate::commit::plan::{Known, Step};
 use crate::error::{Damage, Error, Result};
@@ -61,7 +61,7 @@ impl<'a> From<&'a Step> for Edit<'a> {
     }
 }
 
-impl Store {
+impl Engine {
     /// Reads a text as the maps show it: in the intended dialect.
     fn parse_for_map(&self, name: &str, text: Arc<Vec<u8>>) -> Result<Package> {
         let progress = self.options().progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
@@ -159,7 +159,7 @@ impl Store {
         Ok((self.take_lock(&place.path)?.once(), Some(ledger)))
     }
 
-    /// As [`Store::share`], for who holds the lock of the package.
+    /// As [`Engine::share`], for who holds the lock of the package.
     pub(crate) fn share_locked(&self, shared: &Shared, place: &Place) -> Result<Option<Map>> {
         let (text, metadata) = self.read_settled(place)?;
         let state = State { place, text, metadata, in_place: None, step: None };
@@ -184,7 +184,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::share`].
+    /// As for [`Engine::share`].
     pub(crate) fn remake(&self, shared: &Shared, place: &Place) -> Result<()> {
         let _locks = self.lock_settled(place)?;
         let (text, metadata) = self.read_settled(place)?;

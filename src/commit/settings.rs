@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::package::Key;
 use crate::settings::policy::{PACKAGE, Policy, Read, Seen};
@@ -29,7 +29,7 @@ fn stay(why: &str, last: Option<Policy>) -> Policy {
     Policy { problems: vec![format!("{why}; {what}")], ..last.unwrap_or_default() }
 }
 
-impl Store {
+impl Engine {
     /// Returns what counts: what the policy, the environment and the options say together. The policy is read when
     /// this is first asked for, and when its file has changed and something is committed.
     #[must_use]
@@ -38,7 +38,7 @@ impl Store {
         known.unwrap_or_else(|| self.read_settings(None))
     }
 
-    /// As [`Store::settings`], but looks whether the file of the policy has changed since it was read.
+    /// As [`Engine::settings`], but looks whether the file of the policy has changed since it was read.
     pub fn settings_now(&self) -> Arc<Settings> {
         let path = self.dirs().config.path.join(PACKAGE);
         let is_current = |state: &State| state.is_settled && state.seen == Seen::at(&path);

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::commit::engine::{Place, Replay, Store};
+use crate::commit::engine::{Engine, Place, Replay};
 use crate::commit::log_session::{Ledger, Why};
 use crate::commit::plan::{Change, Known};
 use crate::commit::write::{Form, Outcome, Part, attempt};
@@ -38,7 +38,7 @@ pub struct Committed {
 pub struct CommitOptions {
     /// How the packages are written.
     pub form: Form,
-    /// Have it taken back unless it is confirmed within this time: see [`Store::confirm`].
+    /// Have it taken back unless it is confirmed within this time: see [`Engine::confirm`].
     pub confirm: Option<Duration>,
     /// Commit what is staged even if others have changed the same keys since it was staged.
     pub force: bool,
@@ -65,7 +65,7 @@ struct Staged<'p> {
 /// A package's part in a commit, if there is one, with its delta file if there is one.
 type StagedPart<'p> = (Option<Part<'p>>, Option<Staged<'p>>);
 
-impl Store {
+impl Engine {
     /// Commits the staged changes of a package.
     ///
     /// # Errors
@@ -80,11 +80,11 @@ impl Store {
     }
 
     /// Commits the staged changes of several packages as one transaction. With `confirm` it is taken back unless
-    /// it is confirmed within that time: see [`Store::confirm`].
+    /// it is confirmed within that time: see [`Engine::confirm`].
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`], for the first package that fails; none is changed then. [`Error::Conflict`] also if
+    /// As for [`Engine::commit`], for the first package that fails; none is changed then. [`Error::Conflict`] also if
     /// others have changed a key since it was staged, and it is neither as it was then nor as it is to be.
     pub fn commit_together(
         &self,
@@ -95,13 +95,13 @@ impl Store {
         self.commit_with(places, Vec::new(), form, confirm)
     }
 
-    /// As [`Store::commit_together`], with changes that were not staged. In a package that is one of `places` they come
+    /// As [`Engine::commit_together`], with changes that were not staged. In a package that is one of `places` they come
     /// behind what is staged for it; of any other package, what is staged stays staged. Returns what became of each of
     /// `places`, then of each package that only `unstaged` names.
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit_together`]; [`Error::Conflict`] if a key that was changed is not as it was before, and
+    /// As for [`Engine::commit_together`]; [`Error::Conflict`] if a key that was changed is not as it was before, and
     /// whatever a change is refused with. Nothing is changed then.
     pub fn commit_with(
         &self,
@@ -113,11 +113,11 @@ impl Store {
         self.commit_as(places, unstaged, &CommitOptions { form, confirm, force: false })
     }
 
-    /// As [`Store::commit_with`], with all that can be said of a commit.
+    /// As [`Engine::commit_with`], with all that can be said of a commit.
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit_with`].
+    /// As for [`Engine::commit_with`].
     pub fn commit_as(
         &self,
         places: &[Place],

@@ -6,9 +6,9 @@
 //! that we have replaced meanwhile, and read that; and it may rename when it holds no lock any more. Hence:
 //!
 //! - a commit waits for the rename of a stock uci whose new file is there ([`Beside::list_at_rest`]);
-//! - it writes its text into the file it has displaced as well, before that is unlocked ([`Store::update_displaced`]);
+//! - it writes its text into the file it has displaced as well, before that is unlocked ([`Engine::update_displaced`]);
 //! - and if anybody has that file open, it keeps all others from committing until it is closed, and a stock uci has
-//!   renamed its own ([`Store::await_heirs`]): nobody else would know of it, since what it locks is not the package any
+//!   renamed its own ([`Engine::await_heirs`]): nobody else would know of it, since what it locks is not the package any
 //!   more.
 
 use std::path::Path;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::commit::beside::Beside;
 use crate::commit::draft::Draft;
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::map::is_open_elsewhere;
 
 /// How long a stock uci is waited for. Whoever was stopped, or keeps the file open for another reason, is not
@@ -26,7 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// How long to sleep between two looks.
 pub(crate) const PAUSE: Duration = Duration::from_micros(500);
 
-impl Store {
+impl Engine {
     /// Writes the new text into the file that was displaced as well: a stock uci that has opened that one waits for
     /// its lock, and goes on from what it reads there then. Returns whether anybody has it open.
     ///

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 
 /// The warnings that a store has given.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings(Mutex<BTreeSet<String>>);
 
-impl Store {
+impl Engine {
     /// Gives a warning, unless it was given before: see [`crate::Options::warn`].
     pub(crate) fn warn(&self, text: &str) {
         // A panic of another thread leaves a set like any other.

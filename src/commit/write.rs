@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::commit::draft::{Draft, Reading};
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::{Entry, Ledger, Why};
 use crate::commit::plan::{Change, Known, Step};
 use crate::commit::publish::{Edit, Logged, State};
@@ -50,7 +50,7 @@ impl Form {
     /// # Errors
     ///
     /// As for [`render`], in [`Form::Lossless`].
-    pub fn text(self, package: &Package, store: &Store) -> Result<Vec<u8>> {
+    pub fn text(self, package: &Package, store: &Engine) -> Result<Vec<u8>> {
         match self {
             Self::Lossless => render(package, &store.parse_options()),
             Self::Canonical => Ok(print(package, false)),
@@ -100,12 +100,12 @@ pub(crate) enum Outcome<'p> {
     Again(Vec<&'p Place>),
 }
 
-impl Store {
+impl Engine {
     /// Reads a package, changes it and writes it back under one lock, without staging.
     ///
     /// # Errors
     ///
-    /// What `edit` returns, and as for [`Store::commit`]; the file is as before then.
+    /// What `edit` returns, and as for [`Engine::commit`]; the file is as before then.
     pub fn update<R>(
         &self,
         place: &Place,
@@ -130,7 +130,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`], and whatever a change is refused with.
+    /// As for [`Engine::commit`], and whatever a change is refused with.
     pub(crate) fn commit_all(
         &self,
         ledger: &mut Ledger<'_>,
@@ -222,7 +222,7 @@ impl Store {
         Ok(Some(Some(Part { place, before, step, text, draft })))
     }
 
-    /// Has a transaction verified by those who have asked for it (see `verify`), then as [`Store::put_verified`].
+    /// Has a transaction verified by those who have asked for it (see `verify`), then as [`Engine::put_verified`].
     pub(crate) fn put_in_place<'p>(
         &self,
         ledger: &mut Ledger<'_>,
@@ -329,7 +329,7 @@ impl Store {
         self.put_wholes(ledger, texts, why, &mut |_| Ok(()))
     }
 
-    /// As [`Store::put_texts`], where nothing is left to tidy up; `also` is called when the file of a package is locked.
+    /// As [`Engine::put_texts`], where nothing is left to tidy up; `also` is called when the file of a package is locked.
     fn put_wholes<'t>(
         &self,
         ledger: &mut Ledger<'_>,
@@ -388,7 +388,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`].
+    /// As for [`Engine::commit`].
     pub fn tidy(&self, place: &Place) -> Result<()> {
         self.check_may_write()?;
         let mut ledger = self.ledger()?;
@@ -410,17 +410,17 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`]; [`Error::Invalid`] if `package` is not a package name.
+    /// As for [`Engine::commit`]; [`Error::Invalid`] if `package` is not a package name.
     pub fn replace(&self, package: &[u8], text: &[u8]) -> Result<()> {
         self.replace_together(&[(package.to_vec(), text.to_vec())])
     }
 
-    /// As [`Store::replace`], of several packages as one transaction: all are replaced, or none. Of texts for the same
+    /// As [`Engine::replace`], of several packages as one transaction: all are replaced, or none. Of texts for the same
     /// package the last counts.
     ///
     /// # Errors
     ///
-    /// As for [`Store::replace`], for the first package that fails.
+    /// As for [`Engine::replace`], for the first package that fails.
     pub fn replace_together(&self, texts: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
         self.check_may_write()?;
         // In the order of their paths, so that two who commit never wait for each other.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::error::{Error, Result};
 use crate::settings::options::Guards;
 
@@ -50,9 +50,9 @@ impl StandingGuard {
     }
 }
 
-impl Store {
+impl Engine {
     /// Starts a guard for a commit that is about to be made: see [`crate::Options::guards`]. [`crate::Transaction`]s do
-    /// that by themselves; who commits with [`Store::commit_together`] does it before. Drop what is returned once the
+    /// that by themselves; who commits with [`Engine::commit_together`] does it before. Drop what is returned once the
     /// commit is made, or is not to be made. The guard runs `on_rollback` with `sh -c` once the commit was taken back;
     /// a thread does not.
     ///

@@ -9,7 +9,7 @@
 //! Another commit to be confirmed joins the one that waits: there is one window, and the time given last counts for
 //! all that wait. They are confirmed together, and taken back together, key by key (see `unconfirmed`).
 //!
-//! Whoever opens the store after the time is up takes the commit back before anything is read ([`Store::recover`]), and
+//! Whoever opens the store after the time is up takes the commit back before anything is read ([`Engine::recover`]), and
 //! so does a guard that is started with the commit (see `guard`).
 
 pub(crate) mod by_key;
@@ -20,7 +20,7 @@ use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::commit::log_session::{Ledger, Why};
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
@@ -59,12 +59,12 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl Store {
+impl Engine {
     /// Returns the commit that waits to be confirmed, if there is one.
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`]. If its time is up, it is taken back first.
+    /// As for [`Engine::commit`]. If its time is up, it is taken back first.
     pub fn pending(&self) -> Result<Option<Pending>> {
         self.recover()?;
         if self.pending_is_absent() {
@@ -87,7 +87,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if nothing waits, or if it is another than `sequence`; as for [`Store::commit`].
+    /// [`Error::Missing`] if nothing waits, or if it is another than `sequence`; as for [`Engine::commit`].
     pub fn confirm(&self, sequence: Option<u64>, message: Option<&str>) -> Result<u64> {
         self.recover()?;
         let mut ledger = if self.pending_is_absent() { self.ledger()? } else { self.ledger_of_log()? };
@@ -105,7 +105,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::pending`].
+    /// As for [`Engine::pending`].
     pub fn wait_for_confirmation(&self) -> Result<bool> {
         let Some(pending) = self.pending()? else { return Ok(true) };
         while let Some(left) = self.left_by_note() {

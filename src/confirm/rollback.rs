@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::commit::log_session::{Ledger, Why};
 use crate::commit::write::{ATTEMPTS, Whole};
 use crate::confirm::Pending;
@@ -107,12 +107,12 @@ impl Unwound {
 /// Of one package what the transactions since some point have done, the newest first; and whether they go.
 type Trail = Vec<(bool, PackageChange)>;
 
-impl Store {
+impl Engine {
     /// Tells what waits to be confirmed, and what goes back if it is not; `None` if nothing waits.
     ///
     /// # Errors
     ///
-    /// As for [`Store::pending`].
+    /// As for [`Engine::pending`].
     pub fn waiting(&self) -> Result<Option<Waiting>> {
         let Some(pending) = self.pending()? else { return Ok(None) };
         let mut transactions = self.waiting_since(pending.baseline)?;
@@ -128,16 +128,16 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::pending`].
+    /// As for [`Engine::pending`].
     pub fn notice_of(&self, revision: u64) -> Result<Option<Notice>> {
         self.notice(|record| record.sequence == revision)
     }
 
-    /// As [`Store::notice_of`], of all that this process has committed since.
+    /// As [`Engine::notice_of`], of all that this process has committed since.
     ///
     /// # Errors
     ///
-    /// As for [`Store::pending`].
+    /// As for [`Engine::pending`].
     pub fn notice_of_process(&self) -> Result<Option<Notice>> {
         let own = std::process::id();
         self.notice(|record| record.pid == own)
@@ -178,16 +178,16 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::each_transaction`].
+    /// As for [`Engine::each_transaction`].
     pub fn was_taken_back(&self, process: u32, since: u64) -> Result<Option<(u64, Record)>> {
         self.end_of(since, |record| record.pid == process && record.kind == Kind::Commit)
     }
 
-    /// As [`Store::was_taken_back`], of one transaction.
+    /// As [`Engine::was_taken_back`], of one transaction.
     ///
     /// # Errors
     ///
-    /// As for [`Store::each_transaction`].
+    /// As for [`Engine::each_transaction`].
     pub fn taken_back_by(&self, transaction: u64) -> Result<Option<Record>> {
         let end = self.end_of(transaction.saturating_sub(1), |record| record.sequence == transaction)?;
         Ok(end.map(|(_, by)| by))
@@ -362,7 +362,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if the log does not have the transaction; as for [`Store::commit`].
+    /// [`Error::Missing`] if the log does not have the transaction; as for [`Engine::commit`].
     pub fn take_back(&self, sequence: u64, message: &str) -> Result<Option<u64>> {
         let mut ledger = self.ledger_of_log()?;
         self.transaction(sequence)?;

@@ -65,7 +65,7 @@ pub enum Error {
         /// How long was waited.
         waited: Duration,
     },
-    /// Someone who verifies transactions has refused this one: see [`crate::Live::verify`].
+    /// Someone who verifies transactions has refused this one: see [`crate::Store::verify`].
     Refused {
         /// Which program.
         program: String,

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::{Ledger, Why};
 use crate::commit::write::{Whole, attempt};
 use crate::error::not_found::Missing;
@@ -188,7 +188,7 @@ fn check_restored(place: &Place, text: &Arc<Vec<u8>>) -> Result<()> {
     })
 }
 
-impl Store {
+impl Engine {
     pub(crate) fn snapshot_dir(&self) -> Result<PathBuf> {
         Ok(self.the_log()?.dir().join("snapshots"))
     }
@@ -293,11 +293,11 @@ impl Store {
         Ok(info)
     }
 
-    /// As [`Store::backup`], to what the caller has open. The path of what is returned is `-`.
+    /// As [`Engine::backup`], to what the caller has open. The path of what is returned is `-`.
     ///
     /// # Errors
     ///
-    /// As for [`Store::backup`].
+    /// As for [`Engine::backup`].
     pub fn backup_to(&self, out: &mut dyn std::io::Write) -> Result<ArchiveInfo> {
         let path = Path::new("-");
         let (info, bytes) = self.encode_backup(path)?;
@@ -364,16 +364,16 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Invalid`] if what it holds could not be a package, [`Error::Parse`] if one of its texts has errors; as
-    /// for [`Store::commit`]. Nothing is changed then.
+    /// for [`Engine::commit`]. Nothing is changed then.
     pub fn restore(&self, archive: &Archive, message: Option<&str>) -> Result<Option<u64>> {
         self.restore_of(archive, &[], message)
     }
 
-    /// As [`Store::restore`], of some packages; of all if none is named.
+    /// As [`Engine::restore`], of some packages; of all if none is named.
     ///
     /// # Errors
     ///
-    /// As for [`Store::restore`].
+    /// As for [`Engine::restore`].
     pub fn restore_of(
         &self,
         archive: &Archive,

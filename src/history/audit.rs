@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::Why;
 use crate::error::{Damage, Error, Result};
 use crate::log::{Kind, Log};
@@ -31,7 +31,7 @@ pub struct Repair {
     pub unmended: Vec<Error>,
 }
 
-impl Store {
+impl Engine {
     /// Checks all records there are against their chain: each is tied to the one before it, so that none can be
     /// changed, taken out or put in without a trace. Who can write the log can make it wholly anew, though: keep
     /// [`Verified::chain`] somewhere else to find that out.
@@ -44,7 +44,7 @@ impl Store {
     }
 
     /// Says what was found to be damaged of the log so far, by whoever has read it through this store; see
-    /// [`Store::verify_log`], which reads all of it.
+    /// [`Engine::verify_log`], which reads all of it.
     #[must_use]
     pub fn log_problems(&self) -> Vec<String> {
         self.log().map(Log::problems).unwrap_or_default()
@@ -63,7 +63,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`], and what keeps the log from being written.
+    /// As for [`Engine::commit`], and what keeps the log from being written.
     pub fn repair(&self) -> Result<Repair> {
         for package in self.remove_lost_marks()? {
             self.warn(&format!("{package}: the log of its last commits is gone, and so are those"));

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::commit::log_session::Ledger;
 use crate::error::{Error, Result};
 use crate::history::archive::ArchiveInfo;
@@ -36,7 +36,7 @@ impl ArchiveInfo {
     }
 }
 
-impl Store {
+impl Engine {
     /// Makes a snapshot if it is time for one. To be called when a segment has been begun.
     pub(crate) fn snapshot_if_due(&self, ledger: &mut Ledger<'_>) -> Result<()> {
         let all = self.automatic()?;

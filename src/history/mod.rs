@@ -12,7 +12,7 @@ pub(crate) mod undo;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::log::{self, Digest, Kind, Log, PackageChange, Record};
@@ -31,7 +31,7 @@ pub(crate) fn too_old(package: &str, revision: u64) -> Error {
     Missing::TooOld { package: package.to_owned(), revision }.into()
 }
 
-impl Store {
+impl Engine {
     pub(crate) fn the_log(&self) -> Result<&Log> {
         self.log().ok_or_else(|| self.config_missing().unwrap_or(Missing::Log).into())
     }
@@ -63,7 +63,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::each_transaction`].
+    /// As for [`Engine::each_transaction`].
     pub fn history(&self, key: Option<&Key>, most: usize) -> Result<Vec<Record>> {
         let name = |key: &Key| match &key.section {
             Some(Selector::Name(name)) => Ok(Some(name.clone())),
@@ -109,7 +109,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::each_transaction`].
+    /// As for [`Engine::each_transaction`].
     pub fn revision(&self) -> Result<u64> {
         let last = self.the_log()?.each_back(|record| Ok(ControlFlow::Break(record.sequence)))?;
         Ok(last.unwrap_or(0))
@@ -137,7 +137,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if the log does not go back that far; as for [`Store::each_transaction`].
+    /// [`Error::Missing`] if the log does not go back that far; as for [`Engine::each_transaction`].
     pub fn text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
         match self.logged_text_at(package, revision) {
             Err(error @ Error::Missing(_)) => match self.archive_at(revision) {
@@ -228,7 +228,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::text_at`]; [`Error::Parse`] if its text had errors.
+    /// As for [`Engine::text_at`]; [`Error::Parse`] if its text had errors.
     pub fn package_at(&self, package: &str, revision: u64) -> Result<Option<Package>> {
         let Some(text) = self.text_at(package, revision)? else { return Ok(None) };
         let place = self.config_place(package);
@@ -240,7 +240,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::each_transaction`].
+    /// As for [`Engine::each_transaction`].
     pub fn changed_since(&self, revision: u64) -> Result<Vec<String>> {
         let mut names = std::collections::BTreeSet::new();
         let mut first = u64::MAX;
@@ -268,7 +268,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::text_at`].
+    /// As for [`Engine::text_at`].
     pub fn blame(&self, package: &str) -> Result<Vec<BlameLine>> {
         let text = self.text_at(package, u64::MAX)?;
         let text = text.ok_or_else(|| Error::NotFound { key: package.to_owned() })?;

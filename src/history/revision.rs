@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::history::archive::Archive;
@@ -72,7 +72,7 @@ fn missing(spec: &str, why: &str) -> Error {
     Missing::Revision { spec: spec.to_owned(), why: why.to_owned() }.into()
 }
 
-impl Store {
+impl Engine {
     /// Finds a state: a number, `-3` (three transactions before the last), `now`, a time in braces such as
     /// `@{10 min ago}`, or a snapshot by its label. A number is always a revision; `label:5` is a snapshot.
     ///
@@ -115,11 +115,11 @@ impl Store {
         number.map(State::Revision).ok_or_else(|| missing(spec, &format!("the last one is {last}")))
     }
 
-    /// As [`Store::resolve`], for who needs a number. A snapshot has one as long as the log has its state at that.
+    /// As [`Engine::resolve`], for who needs a number. A snapshot has one as long as the log has its state at that.
     ///
     /// # Errors
     ///
-    /// As for [`Store::resolve`]; [`Error::Missing`] if the log was begun anew since a snapshot was made.
+    /// As for [`Engine::resolve`]; [`Error::Missing`] if the log was begun anew since a snapshot was made.
     pub fn find_revision(&self, spec: &str) -> Result<u64> {
         let state = self.resolve(spec)?;
         if let State::Snapshot(archive) = &state {
@@ -141,7 +141,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::text_at`].
+    /// As for [`Engine::text_at`].
     pub fn text_in(&self, package: &str, state: &State) -> Result<Option<Vec<u8>>> {
         match state {
             State::Revision(revision) => self.text_at(package, *revision),
@@ -149,11 +149,11 @@ impl Store {
         }
     }
 
-    /// As [`Store::text_in`], read.
+    /// As [`Engine::text_in`], read.
     ///
     /// # Errors
     ///
-    /// As for [`Store::text_at`]; [`Error::Parse`] if its text had errors.
+    /// As for [`Engine::text_at`]; [`Error::Parse`] if its text had errors.
     pub fn package_in(&self, package: &str, state: &State) -> Result<Option<Package>> {
         let Some(text) = self.text_in(package, state)? else { return Ok(None) };
         self.parse(&self.config_place(package), text).map(|(package, _)| Some(package))
@@ -163,7 +163,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::each_transaction`].
+    /// As for [`Engine::each_transaction`].
     pub fn changed_between(&self, old: &State, new: &State) -> Result<Vec<String>> {
         let (State::Revision(old_revision), State::Revision(new_revision)) = (old, new) else {
             let mut names: BTreeSet<String> = self.changed_since(0)?.into_iter().collect();

@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::commit::log_session::Why;
 use crate::commit::write::{Whole, attempt};
 use crate::error::not_found::Missing;
@@ -16,14 +16,14 @@ use crate::log::{self, Hunk, KeyChange, Kind, Record, What};
 /// The text of a package; `None` if there is no such package.
 type Text = Option<Vec<u8>>;
 
-impl Store {
+impl Engine {
     /// Takes a transaction back, and leaves what was changed since as it is. Returns the number of the
     /// transaction that does it.
     ///
     /// # Errors
     ///
     /// [`Error::Conflict`] if what it changed was changed again since; [`Error::Missing`] if it is not kept any
-    /// more; as for [`Store::commit`]. Nothing is changed then.
+    /// more; as for [`Engine::commit`]. Nothing is changed then.
     pub fn undo(&self, sequence: u64, message: Option<&str>) -> Result<u64> {
         self.note_edits()?;
         let record = self.transaction(sequence)?;
@@ -64,7 +64,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if the log does not go back that far; as for [`Store::commit`]. Nothing is changed then.
+    /// [`Error::Missing`] if the log does not go back that far; as for [`Engine::commit`]. Nothing is changed then.
     pub fn rollback(&self, revision: u64, packages: &[String], message: Option<&str>) -> Result<Option<u64>> {
         self.note_edits()?;
         let (message, in_part) = (message.map(str::to_owned), !packages.is_empty());
@@ -219,7 +219,7 @@ impl Store {
     }
 }
 
-impl Store {
+impl Engine {
     /// Compares two states of a package, key by key.
     #[must_use]
     pub fn compare(

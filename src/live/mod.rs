@@ -2,7 +2,7 @@
 //!
 //! It maps a package when that is first asked for. The maps are shared with all other processes where there
 //! is a run directory; where there is none, the process has maps of its own and sees changes by others after
-//! [`Live::refresh`].
+//! [`Store::refresh`].
 
 pub(crate) mod prepared;
 pub(crate) mod report;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::commit::deferred::Clerk;
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::live::prepared::Prepared;
@@ -30,14 +30,14 @@ use reader::choose;
 /// See the module documentation. Clones are handles of the same open store. It may be used from many threads
 /// at once; after a `fork`, the child opens its own.
 #[derive(Debug, Clone)]
-pub struct Live {
+pub struct Store {
     pub(crate) inner: Arc<Inner>,
 }
 
 /// What the handles of an open store share.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub store: Store,
+    pub store: Engine,
     pub table: Current<Table>,
     /// Twice how often maps were given up that may not know it: their file is gone, or they were private. Odd
     /// while it happens.
@@ -84,7 +84,7 @@ pub struct PackageMemory {
     pub usage: Usage,
 }
 
-impl Live {
+impl Store {
     /// Opens a store. Packages are read when they are asked for.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl Live {
             Err(error) => return Err(Error::io("use the directory", config)(error)),
         }
         crate::settings::resolved::check_environment()?;
-        let store = Store::new(options);
+        let store = Engine::new(options);
         // What a crash has left is finished before anything is read. Where that fails, a commit will tell; what
         // there is can be read all the same.
         let _ = store.recover();
@@ -122,9 +122,9 @@ impl Live {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Returns the store, for all that goes beyond reading.
+    /// Returns the engine, for all that goes beyond reading and transactions.
     #[must_use]
-    pub fn store(&self) -> &Store {
+    pub fn engine(&self) -> &Engine {
         &self.inner.store
     }
 
@@ -148,7 +148,7 @@ impl Live {
         Ok(found)
     }
 
-    /// As [`Live::get`], if the answer is at hand: the key has three plain parts, the package is open and the
+    /// As [`Store::get`], if the answer is at hand: the key has three plain parts, the package is open and the
     /// option is there. Otherwise `None`, which says nothing.
     #[inline(always)]
     pub fn peek<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Option<R> {
@@ -171,7 +171,7 @@ impl Live {
         })
     }
 
-    /// As [`Live::get`], for what is not simply there. It is there once, whatever is read.
+    /// As [`Store::get`], for what is not simply there. It is there once, whatever is read.
     #[cold]
     #[inline(never)]
     fn get_slowly(&self, key: &[u8], read: &mut dyn FnMut(Value<'_>)) -> Result<()> {
@@ -216,7 +216,7 @@ impl Live {
     /// an edit by hand.
     ///
     /// Where there is no log (no state directory, or one that this user may not use), it counts what was published to
-    /// the maps: commits, and changes that [`Live::refresh`] finds. It is good for telling whether something has
+    /// the maps: commits, and changes that [`Store::refresh`] finds. It is good for telling whether something has
     /// changed, and for nothing else; after the run directory was lost it goes on from a larger number.
     #[must_use]
     pub fn revision(&self) -> u64 {
@@ -229,7 +229,7 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// As for [`Live::get`]; the packages it could not read stay as they were. [`Error::Parse`] as long as the text of an
+    /// As for [`Store::get`]; the packages it could not read stay as they were. [`Error::Parse`] as long as the text of an
     /// open package cannot be parsed: what it said before goes on being read.
     pub fn refresh(&self) -> Result<bool> {
         self.inner.refresh()
@@ -246,15 +246,15 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// As for [`Store::flush`].
+    /// As for [`Engine::flush`].
     pub fn flush(&self) -> Result<()> {
-        self.store().flush()
+        self.engine().flush()
     }
 
     /// Sees to it that texts which are behind the log are put in place after a while.
     pub(crate) fn flush_later(&self) {
-        if self.store().is_behind() {
-            self.inner.clerk.call(&self.inner, self.store().settings().text_delay);
+        if self.engine().is_behind() {
+            self.inner.clerk.call(&self.inner, self.engine().settings().text_delay);
         }
     }
 
@@ -271,7 +271,7 @@ impl Live {
 
 impl Inner {
     /// Returns what the watches of the store share.
-    pub fn feed(&self, live: &Live) -> Result<Arc<Feed>> {
+    pub fn feed(&self, live: &Store) -> Result<Arc<Feed>> {
         let mut known = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(feed) = known.upgrade() {
             return Ok(feed);

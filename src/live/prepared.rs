@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::error::Result;
-use crate::live::Live;
+use crate::live::Store;
 use crate::live::snapshot::{resolve, value_key};
 use crate::map::{Map, Path, Placed, Value};
 
@@ -12,7 +12,7 @@ use crate::map::{Map, Path, Placed, Value};
 /// takes two loads from memory. Each thread prepares its own.
 #[derive(Debug)]
 pub struct Prepared {
-    live: Live,
+    live: Store,
     key: Box<[u8]>,
     /// The map the value was found in, and where.
     found: Option<(Arc<Map>, Placed)>,
@@ -23,7 +23,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn new(live: Live, key: &[u8]) -> Result<Self> {
+    pub(crate) fn new(live: Store, key: &[u8]) -> Result<Self> {
         value_key(key)?;
         Ok(Self { live, key: key.into(), found: None, generation: 0, kept: None })
     }
@@ -34,11 +34,11 @@ impl Prepared {
         &self.key
     }
 
-    /// Returns the newest committed value of the key, as [`Live::get`] does. It stays valid until the next call.
+    /// Returns the newest committed value of the key, as [`Store::get`] does. It stays valid until the next call.
     ///
     /// # Errors
     ///
-    /// As for [`Live::get`].
+    /// As for [`Store::get`].
     #[inline]
     pub fn get(&mut self) -> Result<Option<Value<'_>>> {
         if self.is_current() {

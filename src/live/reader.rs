@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::{Inner, Place};
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::live::snapshot::check_package;
 use crate::log::Digest;
@@ -16,7 +16,7 @@ use crate::settings::durability::Durability;
 const TRIES: u32 = 100;
 
 /// Decides where the maps of a store are, and makes an empty table of them.
-pub(super) fn choose(store: &Store, own_revision: u64) -> (Place, Table) {
+pub(super) fn choose(store: &Engine, own_revision: u64) -> (Place, Table) {
     let (dirs, files) = (store.dirs(), &store.options().files);
     let sharing = !store.options().private_maps;
     let system = Shared::find_system(dirs, files).filter(|system| sharing && system.control().is_some());
@@ -44,7 +44,7 @@ pub(super) fn choose(store: &Store, own_revision: u64) -> (Place, Table) {
 }
 
 /// Returns the last transaction whose text is certainly in place, for maps that are of this process alone.
-fn log_end(store: &Store) -> Option<u64> {
+fn log_end(store: &Engine) -> Option<u64> {
     store.log().and_then(|log| log.reader(None).ok()).map(|reader| reader.sequence())
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::error::{Error, Result};
 use crate::map::{Shared, Usage};
 
@@ -21,7 +21,7 @@ pub struct MapReport {
     pub damage: Option<String>,
 }
 
-impl Store {
+impl Engine {
     /// Tells about the maps in the run directory, in the order of the packages' names; `verify` looks at every
     /// byte of them.
     #[must_use]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
-use crate::live::Live;
+use crate::live::Store;
 use crate::map::{Map, Package, Path, Seq, Table, Value};
 use crate::model::package::{Key, Selector};
 
@@ -20,7 +20,7 @@ pub struct Snapshot {
 
 #[derive(Debug)]
 struct Inner {
-    live: Live,
+    live: Store,
     table: Arc<Table>,
     revision: u64,
     seq: Seq,
@@ -115,7 +115,7 @@ impl Opened {
 }
 
 impl Snapshot {
-    pub(crate) fn new(live: Live) -> Self {
+    pub(crate) fn new(live: Store) -> Self {
         // The table first: a map that replaces one of it starts no later than the sequence read after it.
         let table = live.inner.table.get();
         let (revision, seq) = table.now();
@@ -131,7 +131,7 @@ impl Snapshot {
         }
     }
 
-    /// Returns the revision: the number, in the log, of the last transaction that can be seen; see [`Live::revision`].
+    /// Returns the revision: the number, in the log, of the last transaction that can be seen; see [`Store::revision`].
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.inner.revision
@@ -141,7 +141,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As for [`Live::get`], and [`Error::Stale`].
+    /// As for [`Store::get`], and [`Error::Stale`].
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Value<'_>>> {
         match self.peek(key) {
@@ -163,7 +163,7 @@ impl Snapshot {
     #[cold]
     fn get_slowly(&self, key: &[u8]) -> Result<Option<Value<'_>>> {
         let inner = &*self.inner;
-        // As `Live::lacks`.
+        // As `Store::lacks`.
         if let Some(path) = Path::split(key, inner.table.seed).filter(Path::is_valid)
             && inner.find(&path).is_some_and(|map| map.has_none(&path))
         {
@@ -213,7 +213,7 @@ impl Snapshot {
     ///
     /// [`Error::Io`] if the configuration directory cannot be read.
     pub fn packages(&self) -> Result<Vec<String>> {
-        self.inner.live.store().packages()
+        self.inner.live.engine().packages()
     }
 
     /// Returns a package, to iterate over.

@@ -11,7 +11,7 @@ use crate::commit::new_package::nothing;
 use crate::commit::plan::{Change, Known};
 use crate::error::{Code, Error, Result};
 use crate::format::uci::Dialect;
-use crate::live::Live;
+use crate::live::Store;
 use crate::live::snapshot::check_package;
 use crate::log::Content;
 use crate::log::key_path::KeyPath;
@@ -28,7 +28,7 @@ pub const MAX_OPEN: usize = 1000;
 /// written, that is a conflict, and it is refused; changes of others to other keys stay.
 #[derive(Debug)]
 pub struct Transaction {
-    live: Live,
+    live: Store,
     packages: BTreeMap<Vec<u8>, Working>,
     id: u64,
     started: SystemTime,
@@ -85,7 +85,7 @@ impl Working {
 }
 
 impl Transaction {
-    pub(crate) fn new(live: Live) -> Result<Self> {
+    pub(crate) fn new(live: Store) -> Result<Self> {
         // Some processors have no atomic numbers of 64 bits.
         static LAST: Mutex<u64> = Mutex::new(0);
         let open = Open::new(&live.inner.open_transactions)?;
@@ -136,7 +136,7 @@ impl Transaction {
         self.why.message = Some(message.to_owned());
     }
 
-    /// Has the transaction taken back unless it is confirmed within this time: see [`crate::Store::confirm`].
+    /// Has the transaction taken back unless it is confirmed within this time: see [`crate::Engine::confirm`].
     pub fn set_confirm(&mut self, time: Duration) {
         self.why.confirm = Some(time);
     }
@@ -194,7 +194,7 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// As for [`Live::get`].
+    /// As for [`Store::get`].
     pub fn get(&mut self, key: &[u8]) -> Result<Option<Content>> {
         let key = Key::parse(key)?;
         let working = match self.working(&key.package) {
@@ -218,7 +218,7 @@ impl Transaction {
     /// # Errors
     ///
     /// [`Error::NotFound`] if there is no such package, or no section for the option; [`Error::Invalid`] if
-    /// a name, type or value is not allowed; as for [`Live::get`] if the package cannot be read.
+    /// a name, type or value is not allowed; as for [`Store::get`] if the package cannot be read.
     pub fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.change(DeltaKind::Set, key, Some(value))
     }
@@ -348,7 +348,7 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// As for [`crate::Store::commit`]; [`Error::Conflict`] if a key that was read or written is not as the
+    /// As for [`crate::Engine::commit`]; [`Error::Conflict`] if a key that was read or written is not as the
     /// transaction saw it, which says what it was, what it is and by whom; as for [`Transaction::set`] if a change is no longer possible because
     /// of what others have committed; [`Error::Full`] if a map would be larger than allowed.
     pub fn commit(mut self) -> Result<u64> {
@@ -376,8 +376,8 @@ impl Transaction {
             changes.clear();
         }
         let guarded = self.why.confirm.filter(|_| !changes.is_empty());
-        let guard = guarded.map(|_| self.live.store().start_guard(None)).transpose()?;
-        let committed = self.live.store().commit_changes(changes, self.why.clone());
+        let guard = guarded.map(|_| self.live.engine().start_guard(None)).transpose()?;
+        let committed = self.live.engine().commit_changes(changes, self.why.clone());
         drop(guard);
         if !matches!(committed, Ok(_) | Err(Error::NotDurable { .. })) {
             return committed.map(|_| 0);
@@ -407,7 +407,7 @@ impl Transaction {
     fn working_or_new(&mut self, package: &[u8], creates: bool) -> Result<&mut Working> {
         if !self.packages.contains_key(package) {
             check_package(package)?;
-            let store = self.live.store();
+            let store = self.live.engine();
             let place = if creates { store.place_to_write(package)? } else { store.place(package)? };
             let known = match creates && store.is_new(&place) {
                 true => nothing(&place.name),

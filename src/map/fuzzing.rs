@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::build::{Making, Slack, build};
 use super::format::{At, B_CHECKSUM, H_CHECKSUM, H_FIXED, HEADER, INDEX, KIND_BITS, Seq, W_RETIRED, W_TAIL};
-use super::hash::u32_at;
 use super::mapping::{Map, header_checksum};
 use super::path::Path;
 use super::region::Region;
@@ -12,6 +11,7 @@ use super::source::Source;
 use super::view;
 use crate::format::uci::{ParseOptions, parse};
 use crate::model::change::{Delta, DeltaKind};
+use crate::model::digest::u32_at;
 use crate::model::package::{Package, Touched};
 
 /// How much is read of what a damaged map may repeat many times.

@@ -18,7 +18,7 @@
 //! # A writer dies
 //!
 //! Before the slots are stored nobody sees anything of it. In between some options are new and others old, as
-//! `Live::get` may see them at any time; snapshots see none of it, since its number was never committed. The next
+//! `Store::get` may see them at any time; snapshots see none of it, since its number was never committed. The next
 //! writer retires the map, see `control`.
 //!
 //! # What a stale read costs

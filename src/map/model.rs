@@ -153,7 +153,7 @@ impl Shared {
         item.map_or(0, |item| String::from_utf8_lossy(&item).parse().expect("a number"))
     }
 
-    /// Publishes the second commit, as `Live` does: x and y become 2, `z` is new, the list is gone.
+    /// Publishes the second commit, as `Store` does: x and y become 2, `z` is new, the list is gone.
     fn publish(&self) {
         let mut document = document();
         for (kind, option, value) in [
@@ -199,7 +199,7 @@ fn beside_a_writer(orderings: Orderings, read: fn(&Shared)) {
 mod publishing {
     use super::*;
 
-    /// Each value by itself, as `Live::get` sees it: it never goes back.
+    /// Each value by itself, as `Store::get` sees it: it never goes back.
     fn live(shared: &Shared) {
         let first = shared.get(b"p.s.x", None);
         let second = shared.get(b"p.s.x", None);

@@ -100,7 +100,7 @@ impl Levels {
 
 impl Options {
     /// Returns what commits to a package survive, as far as it is these options that say so: see
-    /// [`crate::Store::settings`].
+    /// [`crate::Engine::settings`].
     #[must_use]
     pub fn durability_of(&self, package: &str) -> Durability {
         self.package_durability.get(package).copied().unwrap_or(self.durability)

@@ -13,7 +13,7 @@ use crate::os::{caller, clock};
 use crate::settings::durability::Durability;
 use crate::settings::resolved::{SNAPSHOTS_KEEP, Setting, TEXT_DELAY};
 
-/// How a store behaves, as far as its policy lets a program decide: see [`crate::Store::settings`]. The default is the intended dialect, strict, and ten seconds for a lock.
+/// How a store behaves, as far as its policy lets a program decide: see [`crate::Engine::settings`]. The default is the intended dialect, strict, and ten seconds for a lock.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The directories.
@@ -25,7 +25,7 @@ pub struct Options {
     /// How long to wait for another writer. In a command that runs for a verifier ([`crate::VERIFYING`]) it is not
     /// waited unless it is set: the writer waits for the verifier.
     pub lock_timeout: Duration,
-    /// How long a commit waits for those who verify it: see [`crate::Live::verify`].
+    /// How long a commit waits for those who verify it: see [`crate::Store::verify`].
     pub verify_timeout: Duration,
     /// The file operations; a test can make them fail.
     pub files: Files,
@@ -53,7 +53,7 @@ pub struct Options {
     pub guards: Guards,
     /// How many automatic snapshots are kept.
     pub snapshots_keep: u64,
-    /// The settings above that count as given although they are at their default: see [`crate::Store::settings`].
+    /// The settings above that count as given although they are at their default: see [`crate::Engine::settings`].
     pub given: BTreeSet<Setting>,
     /// How long the system has been running; a test can tell otherwise.
     pub uptime: fn() -> clock::Uptime,
@@ -104,6 +104,6 @@ pub enum Guards {
     Program(PathBuf),
     /// A thread of this program. It ends when the program does; then whoever opens the store next takes the commit back.
     Thread,
-    /// Nobody: the program does it by itself, with [`crate::Store::stand_guard`], or whoever opens the store next.
+    /// Nobody: the program does it by itself, with [`crate::Engine::stand_guard`], or whoever opens the store next.
     Nobody,
 }

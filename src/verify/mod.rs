@@ -37,7 +37,7 @@ use std::time::Duration;
 pub(crate) use inquiry::Hanging;
 pub use verifier::Verifier;
 
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::Why;
 use crate::commit::write::Part;
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ pub struct Preview {
     pub told: Vec<Subscriber>,
 }
 
-impl Store {
+impl Engine {
     /// Returns how long to wait for locks: not at all in a callback of a verifier, for which whoever holds them waits.
     pub(crate) fn patience(&self) -> Duration {
         if crate::os::caller::ASKED.get() { Duration::ZERO } else { self.settings().lock_timeout }
@@ -165,7 +165,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Store::load`].
+    /// As for [`Engine::load`].
     pub fn preview(&self, places: &[Place]) -> Result<Preview> {
         let mut changes = Vec::new();
         for place in places.iter().filter(|place| self.is_verified(place)) {

@@ -19,10 +19,10 @@ use rustix::net::{
 
 use super::message;
 use super::questions::Questions;
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
-use crate::live::Live;
+use crate::live::Store;
 use crate::log::Record;
 use crate::os::caller::ASKED;
 use crate::presence::{Note, Role, Roster, socket_of};
@@ -36,7 +36,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 type Decide = Box<dyn FnMut(&Event) -> std::result::Result<(), String> + Send>;
 
-/// Verifies transactions as long as it is there: see [`Live::verify`]. Once it is dropped its callback is not running,
+/// Verifies transactions as long as it is there: see [`Store::verify`]. Once it is dropped its callback is not running,
 /// and is not called again, unless it is dropped in the callback itself.
 #[derive(Debug)]
 pub struct Verifier {
@@ -59,7 +59,7 @@ struct Door {
 
 /// What the thread works with.
 struct Desk {
-    live: Live,
+    live: Store,
     door: Arc<Mutex<Option<Door>>>,
     bell: Arc<OwnedFd>,
     ended: Arc<AtomicBool>,
@@ -67,7 +67,7 @@ struct Desk {
     decide: Decide,
 }
 
-impl Live {
+impl Store {
     /// Has `decide` asked about each transaction, of whatever process, that would change what a
     /// [`Pattern`] selects, before it is made. What it is shown is an [`Event`] without a number, which is not known
     /// yet. With `Err` it refuses the transaction: who commits gets [`Error::Refused`] with the reason.
@@ -87,10 +87,10 @@ impl Live {
         decide: impl FnMut(&Event) -> std::result::Result<(), String> + Send + 'static,
     ) -> Result<Verifier> {
         let pattern = Pattern::parse(pattern)?;
-        let failed = |error| Error::io("wait for questions about", &self.store().dirs().config.path)(error);
+        let failed = |error| Error::io("wait for questions about", &self.engine().dirs().config.path)(error);
         let bell = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
         let (bell, ended) = (Arc::new(bell), Arc::new(AtomicBool::new(false)));
-        let door = Arc::new(Mutex::new(Some(Door::open(self.store(), &pattern)?)));
+        let door = Arc::new(Mutex::new(Some(Door::open(self.engine(), &pattern)?)));
         let mut desk = Desk {
             live: self.clone(),
             door: door.clone(),
@@ -106,7 +106,7 @@ impl Live {
 }
 
 impl Door {
-    fn open(store: &Store, pattern: &Pattern) -> Result<Self> {
+    fn open(store: &Engine, pattern: &Pattern) -> Result<Self> {
         let mut socket = None;
         let text: Vec<&str> = pattern.text().split_ascii_whitespace().collect();
         let note = Note::leave(store, Role::Verifier, &text.join(" "), |roster, path| {
@@ -222,7 +222,7 @@ impl Desk {
             return None;
         }
         // What fails is tried again.
-        let anew = Door::open(self.live.store(), &self.pattern).ok()?;
+        let anew = Door::open(self.live.engine(), &self.pattern).ok()?;
         let socket = anew.socket.clone();
         *door = Some(anew);
         Some(socket)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::feed::{earliest, lock};
 use super::tail::Tail;
 use crate::error::Code;
-use crate::live::Live;
+use crate::live::Store;
 use crate::log::Digest;
 
 /// How long an editor is given to finish what it does to a file, and the longest it is given.
@@ -58,12 +58,12 @@ impl Edits {
     }
 
     /// Takes the names of files that were written, and notes edits of those that are at rest.
-    pub fn tend(&self, live: &Live, tail: &Mutex<Tail>, heard: BTreeSet<String>) {
+    pub fn tend(&self, live: &Store, tail: &Mutex<Tail>, heard: BTreeSet<String>) {
         let now = Instant::now();
         let mut state = lock(&self.state);
         if !state.begun {
             state.begun = true;
-            state.names.extend(live.store().packages().unwrap_or_default());
+            state.names.extend(live.engine().packages().unwrap_or_default());
             state.names.extend(lock(tail).packages());
             state.due = Some(now);
         }
@@ -105,7 +105,7 @@ impl Edits {
 }
 
 /// Notes the edits among these packages; unless it is `settled`, it is only looked whether there are any.
-fn note(live: &Live, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool) -> Outcome {
+fn note(live: &Store, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool) -> Outcome {
     let empty = {
         let mut tail = lock(tail);
         // What cannot be read is told to whoever waits for events.
@@ -122,9 +122,9 @@ fn note(live: &Live, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool)
         return Outcome::Again(edited);
     }
     if empty {
-        edited = live.store().packages().unwrap_or_default();
+        edited = live.engine().packages().unwrap_or_default();
     }
-    match live.store().note_edits_of(&edited) {
+    match live.engine().note_edits_of(&edited) {
         Ok(true) => Outcome::Done,
         Ok(false) => Outcome::Barred(edited),
         Err(error) if error.code() == Code::Permission => Outcome::Barred(edited),
@@ -133,11 +133,11 @@ fn note(live: &Live, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool)
 }
 
 /// Reports whether the text of a package is not what the log says it is.
-fn differs(live: &Live, tail: &Mutex<Tail>, name: &str) -> bool {
-    let place = live.store().config_place(name);
+fn differs(live: &Store, tail: &Mutex<Tail>, name: &str) -> bool {
+    let place = live.engine().config_place(name);
     // A commit may be made while the text is read.
     let before = lock(tail).newest(name);
-    let text = match live.store().read_settled(&place) {
+    let text = match live.engine().read_settled(&place) {
         Ok((text, _)) => Some(Digest::of(&text)),
         Err(_) if crate::commit::log_session::is_gone(&place.path) => None,
         Err(_) => return false,

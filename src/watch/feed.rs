@@ -13,7 +13,7 @@ use super::edits::Edits;
 use super::listing::Listing;
 use super::tail::{GRACE, Tail};
 use crate::error::{Error, Result};
-use crate::live::Live;
+use crate::live::Store;
 use crate::log::Record;
 use crate::map::{Control, Waiting};
 
@@ -52,7 +52,7 @@ pub(super) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant
 }
 
 impl Feed {
-    pub fn new(live: &Live) -> Result<Self> {
+    pub fn new(live: &Store) -> Result<Self> {
         let tail = Tail::open(live)?;
         Ok(Self {
             switches: tail.switches(),
@@ -66,13 +66,13 @@ impl Feed {
     }
 
     /// Counts one more watch.
-    pub fn enter(&self, live: &Live, pattern: &Pattern) -> Result<()> {
+    pub fn enter(&self, live: &Store, pattern: &Pattern) -> Result<()> {
         // Only the number counts; nothing else depends on it.
         if self.watches.fetch_add(1, Ordering::Relaxed) >= MAX_WATCHES {
             self.watches.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::TooMany { what: "watches of this store", limit: MAX_WATCHES });
         }
-        lock(&self.listing).add(live.store(), pattern.text());
+        lock(&self.listing).add(live.engine(), pattern.text());
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl Feed {
     }
 
     /// Returns the last transaction, once the maps show it.
-    pub fn now(&self, live: &Live) -> Result<u64> {
+    pub fn now(&self, live: &Store) -> Result<u64> {
         let deadline = Instant::now() + GRACE * 2;
         loop {
             let mut tail = lock(&self.tail);
@@ -102,12 +102,12 @@ impl Feed {
     }
 
     /// Returns up to where there is something to be told.
-    pub fn end(&self, live: &Live) -> Result<u64> {
+    pub fn end(&self, live: &Store) -> Result<u64> {
         Ok(self.read_on(live)?.end())
     }
 
     /// Reads what is new, and wakes the others for what nobody was woken for.
-    fn read_on(&self, live: &Live) -> Result<MutexGuard<'_, Tail>> {
+    fn read_on(&self, live: &Store) -> Result<MutexGuard<'_, Tail>> {
         let mut tail = lock(&self.tail);
         if tail.read_on(live)? {
             drop(tail);
@@ -118,7 +118,7 @@ impl Feed {
     }
 
     /// Finds the transaction after a place.
-    pub(super) fn after(&self, live: &Live, place: u64) -> Result<Next> {
+    pub(super) fn after(&self, live: &Store, place: u64) -> Result<Next> {
         let known = lock(&self.tail).after(place);
         match known {
             Next::Nothing => {}
@@ -134,7 +134,7 @@ impl Feed {
     }
 
     /// Returns the bell, made when it is first asked for; `None` if the system gives none.
-    pub(super) fn bell(&self, live: &Live) -> Option<&Arc<Bell>> {
+    pub(super) fn bell(&self, live: &Store) -> Option<&Arc<Bell>> {
         self.bell.get_or_init(|| Bell::new(&places(live)).ok().map(Arc::new)).as_ref()
     }
 
@@ -145,7 +145,7 @@ impl Feed {
     }
 
     /// Tells writers that somebody waits; returns what to wait for, if there is a control file.
-    pub fn announce_waiting(&self, live: &Live, how: Waiting) -> Option<(Arc<Control>, u32)> {
+    pub fn announce_waiting(&self, live: &Store, how: Waiting) -> Option<(Arc<Control>, u32)> {
         let table = live.inner.table.get();
         let shared = table.control.as_ref()?;
         let mut mine = lock(&self.control);
@@ -159,7 +159,7 @@ impl Feed {
     }
 
     /// Hears what has happened to the files, and notes edits once they are at rest.
-    pub fn tend(&self, live: &Live) {
+    pub fn tend(&self, live: &Store) {
         let Some(bell) = self.bell(live) else { return };
         let Heard { mut edited, any, moved, relinked } = bell.hear();
         if any || moved {
@@ -171,15 +171,15 @@ impl Feed {
         if moved || any && self.is_control_lost(live) {
             let _ = live.refresh();
             bell.attend(&places(live));
-            lock(&self.listing).renew(live.store());
+            lock(&self.listing).renew(live.engine());
             // What is in another directory is another text.
-            edited.extend(live.store().packages().unwrap_or_default());
+            edited.extend(live.engine().packages().unwrap_or_default());
         }
         self.edits.tend(live, &self.tail, edited);
     }
 
     /// Reports whether the control file was removed or replaced.
-    fn is_control_lost(&self, live: &Live) -> bool {
+    fn is_control_lost(&self, live: &Store) -> bool {
         let table = live.inner.table.get();
         match (live.inner.shared(), &table.control) {
             (Some(shared), Some(control)) => !shared.is_current(control),
@@ -188,8 +188,8 @@ impl Feed {
     }
 }
 
-fn places(live: &Live) -> Places {
-    let store = live.store();
+fn places(live: &Store) -> Places {
+    let store = live.engine();
     let control = live.inner.shared().map(|shared| shared.control_path());
     Places {
         config: store.dirs().config.path.clone(),

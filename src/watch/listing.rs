@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::commit::engine::Store;
+use crate::commit::engine::Engine;
 use crate::presence::{Note, Role};
 
 /// See the module documentation.
@@ -15,7 +15,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    pub fn add(&mut self, store: &Store, pattern: &str) {
+    pub fn add(&mut self, store: &Engine, pattern: &str) {
         for pattern in pattern.split_ascii_whitespace() {
             *self.patterns.entry(pattern.to_owned()).or_default() += 1;
             if self.patterns.get(pattern) != Some(&1) {
@@ -45,13 +45,13 @@ impl Listing {
     }
 
     /// Leaves the note anew if it is gone, with the run directory for example.
-    pub fn renew(&mut self, store: &Store) {
+    pub fn renew(&mut self, store: &Engine) {
         if self.note.as_ref().is_some_and(|note| !note.is_there()) {
             self.note = self.leave(store);
         }
     }
 
-    fn leave(&self, store: &Store) -> Option<Note> {
+    fn leave(&self, store: &Engine) -> Option<Note> {
         Note::leave(store, Role::Watcher, &self.text(), |_, _| Ok(())).ok()
     }
 

@@ -36,7 +36,7 @@ pub(crate) use subscription::Desk;
 pub use subscription::Subscription;
 
 use crate::error::{Error, Result};
-use crate::live::Live;
+use crate::live::Store;
 use crate::log::{Reader, Record};
 use crate::map::Waiting;
 
@@ -64,7 +64,7 @@ enum Wait {
 /// # let dirs = cms::Dirs::choose(cms::DirOptions { config: path("config"), save: path("save"), run: path("run"),
 /// #     state: path("state") });
 /// # let options = cms::Options { dirs, ..cms::Options::default() };
-/// let live = cms::Live::open(options)?;
+/// let live = cms::Store::open(options)?;
 /// let mut watch = live.watch("network.*.ipaddr", None)?;
 /// let mut transaction = live.begin()?;
 /// transaction.set(b"network.lan.ipaddr", b"10.0.0.2")?;
@@ -76,7 +76,7 @@ enum Wait {
 /// ```
 #[derive(Debug)]
 pub struct Watch {
-    live: Live,
+    live: Store,
     feed: Arc<Feed>,
     pattern: Pattern,
     /// The last transaction that was told, or passed over.
@@ -95,7 +95,7 @@ pub struct Watch {
     failed: Option<Error>,
 }
 
-impl Live {
+impl Store {
     /// Opens a watch of what a [`Pattern`] selects. Events start with the transaction after `since`, or with the
     /// next one.
     ///
@@ -135,7 +135,7 @@ impl Watch {
     /// Finds out whether the log goes back far enough.
     fn check(&mut self) -> Result<()> {
         if let Next::Before(_) = self.feed.after(&self.live, self.position)? {
-            let reader = self.live.store().the_log()?.reader(Some(self.position))?;
+            let reader = self.live.engine().the_log()?.reader(Some(self.position))?;
             self.own = Some((reader, VecDeque::new()));
         }
         Ok(())
@@ -283,7 +283,7 @@ impl Watch {
 
     /// Reads what comes next from the log, up to where the feed starts.
     fn catch_up(&mut self, start: u64) -> Result<Option<Record>> {
-        let log = self.live.store().the_log()?;
+        let log = self.live.engine().the_log()?;
         let (mut reader, mut queue) = match self.own.take() {
             Some(own) => own,
             None => (log.reader(Some(self.position))?, VecDeque::new()),
@@ -326,7 +326,7 @@ impl Watch {
     }
 
     fn place(&self) -> PathBuf {
-        self.live.store().dirs().config.path.clone()
+        self.live.engine().dirs().config.path.clone()
     }
 
     /// Returns the last transaction that the watch has come to: to go on from, also in another process.

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::bell::Ear;
 use super::{Event, Feed, Watch};
 use crate::error::{Error, Result};
-use crate::live::Live;
+use crate::live::Store;
 
 /// How many events one subscriber gets before it is the turn of the next.
 const TURN: usize = 64;
@@ -56,14 +56,14 @@ struct State {
     ear: Option<Arc<Ear>>,
 }
 
-impl Live {
-    /// Calls `callback` with each event, in order, on a thread of the library; otherwise as [`Live::watch`]. It may
+impl Store {
+    /// Calls `callback` with each event, in order, on a thread of the library; otherwise as [`Store::watch`]. It may
     /// read and write the store. An error is told as well: after [`Error::TooOld`] events go on, after any other
     /// the subscription is over.
     ///
     /// # Errors
     ///
-    /// As for [`Live::watch`]; [`Error::Io`] if there can be no thread, or no descriptor to wait with.
+    /// As for [`Store::watch`]; [`Error::Io`] if there can be no thread, or no descriptor to wait with.
     pub fn subscribe(
         &self,
         pattern: &str,
@@ -84,9 +84,9 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn admit(self: &Arc<Self>, live: &Live, subscriber: &Arc<Subscriber>) -> Result<()> {
+    fn admit(self: &Arc<Self>, live: &Store, subscriber: &Arc<Subscriber>) -> Result<()> {
         let mut state = self.state();
-        let failed = |error| Error::io("wait for changes of", &live.store().dirs().config.path)(error);
+        let failed = |error| Error::io("wait for changes of", &live.engine().dirs().config.path)(error);
         if state.thread.is_none() {
             let feed = live.inner.feed(live)?;
             let out = || failed(std::io::Error::from_raw_os_error(24));
@@ -103,7 +103,7 @@ impl Desk {
     }
 
     /// What the thread does.
-    fn serve(&self, live: &Live, ear: &Ear) {
+    fn serve(&self, live: &Store, ear: &Ear) {
         let Ok(feed) = live.inner.feed(live) else { return };
         loop {
             // What there is comes first: it is what was waited for.
@@ -130,7 +130,7 @@ impl Desk {
 
     /// Serves each subscriber in turn. Returns whether there may be more for one of them; `None` once the last one has
     /// ended, and so the thread: one that comes then starts another.
-    fn serve_all(&self, live: &Live, feed: &Feed) -> Option<bool> {
+    fn serve_all(&self, live: &Store, feed: &Feed) -> Option<bool> {
         let subscribers = {
             let state = self.state();
             if state.subscribers.is_empty() || state.serving != Some(std::thread::current().id()) {

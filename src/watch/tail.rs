@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::feed::{Next, earliest};
 use crate::error::{Error, Result};
-use crate::live::Live;
+use crate::live::Store;
 use crate::log::{Batch, Digest, Log, Reader, Record};
 use crate::map::{Seq, low};
 
@@ -53,13 +53,13 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Starts behind the last transaction.
-    pub fn open(live: &Live) -> Result<Self> {
-        let reader = live.store().the_log()?.reader(None)?;
+    pub fn open(live: &Store) -> Result<Self> {
+        let reader = live.engine().the_log()?.reader(None)?;
         let at = reader.sequence();
         let (ring, held) = (VecDeque::new(), Vec::new());
         Ok(Self {
             reader,
-            log: live.store().the_log()?.dir().to_owned(),
+            log: live.engine().the_log()?.dir().to_owned(),
             switches: Arc::default(),
             ring,
             bytes: 0,
@@ -136,7 +136,7 @@ impl Tail {
     }
 
     /// Tells all that was read, whether the maps show it by themselves or not. Returns up to where.
-    pub fn settle(&mut self, live: &Live) -> u64 {
+    pub fn settle(&mut self, live: &Store) -> u64 {
         // Before the first record there is nothing to wait for: what was told is shown.
         let end = self.reader.sequence();
         if self.end < end || !self.is_shown(live, end) {
@@ -147,8 +147,8 @@ impl Tail {
     }
 
     /// Reads what is new. Returns whether something can be told that nobody was woken for.
-    pub fn read_on(&mut self, live: &Live) -> Result<bool> {
-        let log = live.store().the_log()?;
+    pub fn read_on(&mut self, live: &Store) -> Result<bool> {
+        let log = live.engine().the_log()?;
         let now = Instant::now();
         if self.log != log.dir() {
             // The configuration directory is another one: each watch is told that it cannot go on from where it was.
@@ -199,7 +199,7 @@ impl Tail {
             due = earliest(due, Some(now + self.patience));
         } else if self.due.is_some_and(|due| due <= now) {
             // Its writer takes long, or has died. What fails here the next writer tries again.
-            let _ = live.store().finish_last();
+            let _ = live.engine().finish_last();
             self.patience = (self.patience * 2).min(Duration::from_secs(2));
             due = Some(now + self.patience);
         } else {
@@ -214,11 +214,11 @@ impl Tail {
     }
 
     /// Reports whether the maps show what is told up to a transaction.
-    fn is_shown(&self, live: &Live, sequence: u64) -> bool {
+    fn is_shown(&self, live: &Store, sequence: u64) -> bool {
         let table = live.inner.table.get();
         let Some(control) = &table.control else {
             // The maps are of this process; it has to bring them up to the texts, and those up to the log.
-            let _ = live.store().finish_last();
+            let _ = live.engine().finish_last();
             let _ = live.refresh();
             return true;
         };
@@ -226,7 +226,7 @@ impl Tail {
             record.packages.iter().any(|change| live.inner.is_private(change.package.as_bytes()))
         };
         if self.held.iter().any(private) {
-            let _ = live.store().finish_last();
+            let _ = live.engine().finish_last();
             let _ = live.refresh();
         }
         control.logged().is_some_and(|logged| !low(sequence).is_after(logged))

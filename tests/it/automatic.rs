@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cms::files::{Call, Files, Probe};
 use cms::log::Limits;
-use cms::{ArchiveInfo, Durability, Error, Live, Options, Store};
+use cms::{ArchiveInfo, Durability, Engine, Error, Options, Store};
 
 use crate::cli::Sandbox;
 use crate::disk::Dice;
@@ -40,7 +40,7 @@ fn options(fixture: &Fixture) -> Options {
 }
 
 /// Commits values of about a kilobyte, one every hour.
-fn busy_hours(live: &Live, hours: std::ops::Range<u64>) {
+fn busy_hours(live: &Store, hours: std::ops::Range<u64>) {
     for hour in hours {
         CLOCK.set(CLOCK.get() + HOUR);
         let mut transaction = live.begin().expect("few are open");
@@ -49,7 +49,7 @@ fn busy_hours(live: &Live, hours: std::ops::Range<u64>) {
     }
 }
 
-fn automatic(store: &Store) -> Vec<ArchiveInfo> {
+fn automatic(store: &Engine) -> Vec<ArchiveInfo> {
     store.labels().expect("readable").into_iter().filter(ArchiveInfo::is_automatic).collect()
 }
 
@@ -59,15 +59,15 @@ fn log_dir(fixture: &Fixture) -> PathBuf {
     dirs.next().expect("there is a log").expect("readable").path()
 }
 
-fn first_record(store: &Store) -> u64 {
+fn first_record(store: &Engine) -> u64 {
     store.verify_log().expect("readable").first
 }
 
 #[test]
 fn a_state_that_is_older_than_the_log_can_be_had_from_an_automatic_snapshot() {
     let fixture = fixture();
-    let live = Live::open(options(&fixture)).expect("opens");
-    let store = live.store();
+    let live = Store::open(options(&fixture)).expect("opens");
+    let store = live.engine();
     let mut texts = BTreeMap::new();
     for hour in 0..700 {
         busy_hours(&live, hour..hour + 1);
@@ -98,8 +98,8 @@ fn a_state_that_is_older_than_the_log_can_be_had_from_an_automatic_snapshot() {
 #[test]
 fn automatic_snapshots_are_few_at_most_one_a_day_and_no_other_file_is_touched() {
     let fixture = fixture();
-    let live = Live::open(options(&fixture)).expect("opens");
-    let store = live.store();
+    let live = Store::open(options(&fixture)).expect("opens");
+    let store = live.engine();
     assert!(matches!(store.label("@9"), Err(Error::Invalid { .. })), "the name could be confused");
     let mine = store.label("mine").expect("kept");
     let dir = log_dir(&fixture).join("snapshots");
@@ -137,7 +137,7 @@ fn automatic_snapshots_are_few_at_most_one_a_day_and_no_other_file_is_touched() 
         assert_eq!(std::fs::read_to_string(dir.join(name)).expect("there"), text, "{name}");
     }
     drop(live);
-    Store::new(options(&fixture)).label("another").expect("kept");
+    Engine::new(options(&fixture)).label("another").expect("kept");
     assert!(!left.exists(), "what a crash has left goes with the next that is opened");
 }
 
@@ -163,9 +163,9 @@ fn a_snapshot_that_cannot_be_made_hinders_no_commit_and_leaves_nothing() {
     let fixture = fixture();
     let probe = Arc::new(NoSnapshots::default());
     let files = Files::probed(probe.clone());
-    let live = Live::open(Options { files, ..options(&fixture) }).expect("opens");
+    let live = Store::open(Options { files, ..options(&fixture) }).expect("opens");
     busy_hours(&live, 0..200);
-    let store = live.store();
+    let store = live.engine();
     store.rollback(store.revision().expect("a log") - 1, &[], None).expect("possible").expect("changed");
     assert!(probe.0.load(Ordering::Relaxed) > 6);
     let names: Vec<_> = std::fs::read_dir(log_dir(&fixture).join("snapshots")).expect("readable").collect();
@@ -228,10 +228,10 @@ fn records_that_are_too_old_or_too_many_go_though_there_is_room() {
     let kept = |age: Option<Duration>, records: Option<u64>| {
         let fixture = fixture();
         let log = Limits { age, records, ..Limits::default() };
-        let live = Live::open(Options { log, ..options(&fixture) }).expect("opens");
+        let live = Store::open(Options { log, ..options(&fixture) }).expect("opens");
         busy_hours(&live, 0..300);
-        let found = live.store().verify_log().expect("readable");
-        let oldest = live.store().transaction(found.first + 1).expect("kept").time / 1_000_000;
+        let found = live.engine().verify_log().expect("readable");
+        let oldest = live.engine().transaction(found.first + 1).expect("kept").time / 1_000_000;
         (found.last - found.first, (CLOCK.get() - oldest) / HOUR)
     };
     let (all, _) = kept(None, None);
@@ -280,8 +280,8 @@ fn a_day_of_writes_takes_no_more_than_the_log_may() {
     let named: Vec<(&str, &str)> = packages.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let fixture = Fixture::new(&named);
     let log = Limits { bytes, ..Limits::default() };
-    let live = Live::open(Options { log, ..options(&fixture) }).expect("opens");
-    live.store().label("mine").expect("kept");
+    let live = Store::open(Options { log, ..options(&fixture) }).expect("opens");
+    live.engine().label("mine").expect("kept");
     let (dir, start, mut dice, mut most) = (log_dir(&fixture), CLOCK.get(), Dice(0x5eed), 0);
     for number in 0..commits {
         CLOCK.set(start + number * 24 * HOUR / commits);
@@ -305,12 +305,12 @@ fn a_day_of_writes_takes_no_more_than_the_log_may() {
             most = most.max(now);
         }
     }
-    let verified = live.store().verify_log().expect("readable");
+    let verified = live.engine().verify_log().expect("readable");
     assert_eq!(verified.problems, [""; 0]);
     assert!(verified.first > 1 && most > bytes / 2, "it was put to the test: {} {most}", verified.first);
-    let oldest = live.store().transaction(verified.first + 1).expect("kept").time / 1_000_000;
+    let oldest = live.engine().transaction(verified.first + 1).expect("kept").time / 1_000_000;
     let hours = (CLOCK.get() - oldest).div_ceil(HOUR);
-    let automatic = automatic(live.store()).len();
+    let automatic = automatic(live.engine()).len();
     println!(
         "{commits} commits a day: {most} of {bytes} bytes at most, {} records of {hours} h are kept, and {automatic} \
         automatic snapshots",
@@ -326,12 +326,12 @@ fn they_are_made_as_well_where_texts_follow_later() {
         text_delay: Duration::from_secs(100_000),
         ..options(&fixture)
     };
-    let live = Live::open(later).expect("opens");
+    let live = Store::open(later).expect("opens");
     for hour in 0..700 {
         busy_hours(&live, hour..hour + 1);
         // As the thread does after a while; so all texts are in place when a segment is begun.
         live.flush().expect("there is room");
     }
-    let all = automatic(live.store());
+    let all = automatic(live.engine());
     assert!(all.len() > 3, "{all:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use cms::{Delta, DeltaKind, Error, Form, Store, Unstaged};
+use cms::{Delta, DeltaKind, Engine, Error, Form, Unstaged};
 
 use crate::cli::Sandbox;
 use crate::live::Fixture;
@@ -160,7 +160,7 @@ fn a_batch_imports_into_packages() {
     assert_eq!(sandbox.read("fresh"), "config a 'b'\n");
 }
 
-fn staged(store: &Store) -> Vec<String> {
+fn staged(store: &Engine) -> Vec<String> {
     let changes = store.load(b"network").expect("loads").changes;
     changes.iter().map(|change| String::from_utf8_lossy(&change.delta.key(b"network")).into_owned()).collect()
 }
@@ -169,7 +169,7 @@ fn staged(store: &Store) -> Vec<String> {
 #[test]
 fn a_key_that_was_changed_while_changes_were_gathered_is_a_conflict_and_nothing_is_changed() {
     let fixture = Fixture::new(&[("network", "config interface 'lan'\n\toption a '0'\n\toption b '0'\n")]);
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     let place = store.place(b"network").expect("there");
     let set = |option: &str, value: &str| {
         Delta::new(DeltaKind::Set, b"lan", Some(option.as_bytes()), Some(value.as_bytes()))

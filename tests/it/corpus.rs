@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use cms::text::{Dialect, ParseOptions, parse, render};
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Form, Options, Store};
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Engine, Form, Options};
 
 /// Returns the directory of the corpus, or says that the test is skipped.
 fn corpus() -> Option<PathBuf> {
@@ -76,7 +76,7 @@ fn one_set_and_commit_changes_or_adds_exactly_one_line() {
         run: path("run"),
         state: path("state"),
     });
-    let store = Store::new(Options { dirs, ..Options::default() });
+    let store = Engine::new(Options { dirs, ..Options::default() });
     for file in files(&corpus) {
         let before = std::fs::read(&file).expect("a file");
         std::fs::write(dir.path().join("pkg"), &before).expect("copied");

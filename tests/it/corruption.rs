@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use cms::files::{Call, Files, Probe};
-use cms::{Delta, DeltaKind, Form, Live, Options, Store};
+use cms::{Delta, DeltaKind, Engine, Form, Options, Store};
 
 use crate::live::{Fixture, get};
 
@@ -16,7 +16,7 @@ const TEXT: &str = "config interface 'lan'\n\toption proto 'static'\n\tlist port
     config rule\n\toption name 'a'\n";
 
 /// Reads all of [`TEXT`] from an open store.
-fn assert_answers(live: &Live, what: &str) {
+fn assert_answers(live: &Store, what: &str) {
     for (key, value) in [
         ("p.lan", Some("interface")),
         ("p.lan.proto", Some("static")),
@@ -32,7 +32,7 @@ fn assert_answers(live: &Live, what: &str) {
     assert_eq!(package.sections().map(options).collect::<Vec<_>>(), [2, 1], "{what}");
 }
 
-fn is_shared(live: &Live) -> bool {
+fn is_shared(live: &Store) -> bool {
     live.memory().iter().all(|row| row.usage.shared)
 }
 
@@ -46,7 +46,7 @@ fn mapped() -> (Fixture, PathBuf) {
 
 /// What is wrong with the maps of a store.
 fn damage(fixture: &Fixture) -> Vec<String> {
-    let reports = Store::new(fixture.options()).maps(true);
+    let reports = Engine::new(fixture.options()).maps(true);
     reports.into_iter().filter_map(|report| report.damage).collect()
 }
 
@@ -82,8 +82,8 @@ fn whatever_stands_in_the_place_of_a_small_map_reads_are_answered_from_a_new_one
 }
 
 /// Commits a change with another store, and sees it in this one.
-fn commits(fixture: &Fixture, live: &Live) {
-    let store = Store::new(fixture.options());
+fn commits(fixture: &Fixture, live: &Store) {
+    let store = Engine::new(fixture.options());
     let place = store.place(b"p").expect("there");
     let set = Delta::new(DeltaKind::Set, b"lan", Some(b"proto"), Some(b"dhcp"));
     store.stage(&place, &[set]).expect("staged");
@@ -151,7 +151,7 @@ fn links_directories_and_pipes_in_the_place_of_a_map_are_not_followed() {
 }
 
 /// As [`commits`], where the store has a map of its own.
-fn commits_in_private(fixture: &Fixture, live: &Live) {
+fn commits_in_private(fixture: &Fixture, live: &Store) {
     let mut transaction = live.begin().expect("few are open");
     transaction.set(b"p.lan.proto", b"dhcp").expect("set");
     transaction.commit().expect("committed");
@@ -220,7 +220,7 @@ fn a_call_that_fails_in_the_run_directory_costs_no_answer() {
             let fixture = Fixture::new(&[("p", TEXT)]);
             let failing =
                 Options { files: Files::probed(Arc::new(Always { call, error })), ..fixture.options() };
-            let live = Live::open(failing.clone()).expect("opens");
+            let live = Store::open(failing.clone()).expect("opens");
             let what = format!("{call:?} {error}");
             assert_answers(&live, &what);
             let mut transaction = live.begin().expect("few are open");
@@ -236,7 +236,7 @@ fn a_call_that_fails_in_the_run_directory_costs_no_answer() {
             let (fixture, _) = mapped();
             fixture.write("p", &TEXT.replace("static", "dhcp"));
             let failing = Options { dirs: fixture.options().dirs, ..failing };
-            let live = Live::open(failing).expect("opens");
+            let live = Store::open(failing).expect("opens");
             assert_eq!(get(&live, "p.lan.proto").as_deref(), Some("dhcp"), "{what}");
             fixture.write("p", TEXT);
             live.refresh().expect("refreshed");
@@ -327,7 +327,7 @@ fn damage_to_a_large_map_is_found_by_a_check_and_mended_by_a_rebuild() {
     assert_eq!(found, (200..good.len()).step_by(4999).count());
     let file = std::fs::OpenOptions::new().write(true).open(&map).expect("opens");
     file.write_all_at(&[0xff; 3000], 300).expect("written");
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     store.rebuild(b"p").expect("made anew");
     assert!(damage(&fixture).is_empty());
     for store in [&live, &fixture.live()] {
@@ -340,7 +340,7 @@ fn damage_to_a_large_map_is_found_by_a_check_and_mended_by_a_rebuild() {
 }
 
 /// Reads all keys, and iterates over all there is. What comes of it may be wrong.
-fn read_everything(live: &Live) {
+fn read_everything(live: &Store) {
     for section in (0..700).step_by(23) {
         let _ = live.get(format!("p.h{section}.option{}", section % 9).as_bytes(), |_| ());
         let _ = live.get(format!("p.@host[{section}].option1").as_bytes(), |_| ());
@@ -367,7 +367,7 @@ fn a_program_that_has_a_map_open_whose_header_is_damaged_goes_over_to_the_next()
 #[test]
 fn rebuild_makes_maps_for_packages_that_have_none_and_tells_who_has_the_old() {
     let fixture = Fixture::new(&[("p", TEXT), ("bad", "config\n")]);
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     store.rebuild(b"p").expect("made");
     assert_eq!(fixture.maps().len(), 1);
     let live = fixture.live();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cms::files::Files;
 use cms::log::{Content, Kind, Limits};
-use cms::{Durability, Form, Live, Options, Store};
+use cms::{Durability, Engine, Form, Options, Store};
 
 use crate::live::{Fixture, get};
 use crate::oracle::{Chain, litter, scratch};
@@ -22,15 +22,15 @@ fn later(fixture: &Fixture, text_delay: Duration) -> Options {
     Options { durability: Durability::Log, text_delay, ..fixture.options() }
 }
 
-fn open(fixture: &Fixture) -> Live {
-    let live = Live::open(later(fixture, NEVER)).expect("opens");
+fn open(fixture: &Fixture) -> Store {
+    let live = Store::open(later(fixture, NEVER)).expect("opens");
     // So that there are maps that a commit is published to.
     assert_eq!(get(&live, "network.wan.mtu").as_deref(), Some("1400"));
     assert_eq!(get(&live, "system.s.a").as_deref(), Some("0"));
     live
 }
 
-fn set(live: &Live, key: &str, value: &str) -> u64 {
+fn set(live: &Store, key: &str, value: &str) -> u64 {
     let mut transaction = live.begin().expect("begun");
     transaction.set(key.as_bytes(), value.as_bytes()).expect("set");
     transaction.commit().expect("committed")
@@ -65,7 +65,7 @@ fn programs_see_it_at_once_and_the_text_follows() {
     live.flush().expect("there is room");
     assert_eq!(text(&fixture, "network"), TEXT.replace("1500", "2"));
     settled(&fixture);
-    let history = live.store().history(None, 2).expect("readable");
+    let history = live.engine().history(None, 2).expect("readable");
     assert_eq!(history.iter().map(|record| record.sequence).collect::<Vec<_>>(), [second, first]);
     // Revisions are the numbers of the log, however often texts have followed.
     for number in 1..4 {
@@ -73,13 +73,13 @@ fn programs_see_it_at_once_and_the_text_follows() {
         assert_eq!(set(&live, "network.lan.mtu", &format!("{number}0")), second + number);
         live.flush().expect("there is room");
     }
-    assert_eq!(live.store().revision().expect("there is a log"), second + 3);
+    assert_eq!(live.engine().revision().expect("there is a log"), second + 3);
 }
 
 #[test]
 fn the_text_is_in_place_after_the_delay_and_when_the_store_is_closed() {
     let fixture = fixture();
-    let live = Live::open(later(&fixture, Duration::from_millis(50))).expect("opens");
+    let live = Store::open(later(&fixture, Duration::from_millis(50))).expect("opens");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1500"));
     for value in ["1", "2"] {
         set(&live, "network.lan.mtu", value);
@@ -101,11 +101,11 @@ fn the_text_is_in_place_after_the_delay_and_when_the_store_is_closed() {
 fn whoever_goes_by_the_text_puts_it_in_place_first() {
     let fixture = fixture();
     let live = open(&fixture);
-    let plain = || Store::new(fixture.options());
+    let plain = || Engine::new(fixture.options());
     let place = |package: &[u8]| plain().place(package).expect("there");
     let by_others: [(&str, &dyn Fn()); 6] = [
         ("recovery, as by each command", &|| plain().recover().expect("recovered")),
-        ("another who opens the store", &|| drop(Live::open(fixture.options()).expect("opens"))),
+        ("another who opens the store", &|| drop(Store::open(fixture.options()).expect("opens"))),
         ("a look at changes by hand", &|| plain().note_edits().expect("noted")),
         ("a commit to another package", &|| {
             let set = |package: &mut cms::Package| {
@@ -145,8 +145,8 @@ fn who_opened_before_and_reads_a_package_for_the_first_time_sees_what_is_committ
     assert_eq!(get(&reader, "network.lan.mtu").as_deref(), Some("2"));
 }
 
-fn live_of(fixture: &Fixture) -> Live {
-    Live::open(fixture.options()).expect("opens")
+fn live_of(fixture: &Fixture) -> Store {
+    Store::open(fixture.options()).expect("opens")
 }
 
 #[test]
@@ -186,8 +186,8 @@ fn what_was_changed_by_hand_meanwhile_holds_beside_it() {
         .replace("a '0'", "a '1'\n\toption b '1'");
     assert_eq!(text(&fixture, "network"), wanted);
     let live = live_of(&fixture);
-    live.store().note_edits().expect("noted");
-    let history = live.store().history(None, 3).expect("readable");
+    live.engine().note_edits().expect("noted");
+    let history = live.engine().history(None, 3).expect("readable");
     let kinds: Vec<_> = history.iter().map(|record| record.kind).collect();
     assert_eq!(kinds, [Kind::Commit, Kind::FileEdit, Kind::Commit]);
     let edited: Vec<_> = history[1].packages[0].changes.iter().map(|change| change.key("network")).collect();
@@ -203,8 +203,8 @@ fn of_a_key_that_both_have_changed_the_file_decides_and_the_log_tells() {
     fixture.write("network", &TEXT.replace("1500", "9000"));
     live.refresh().expect("readable");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("9000"));
-    live.store().note_edits().expect("noted");
-    let then = live.store().text_at("network", ours).expect("kept").expect("there");
+    live.engine().note_edits().expect("noted");
+    let then = live.engine().text_at("network", ours).expect("kept").expect("there");
     assert_eq!(String::from_utf8(then).expect("ASCII"), TEXT.replace("1500", "1"));
 }
 
@@ -212,7 +212,7 @@ fn of_a_key_that_both_have_changed_the_file_decides_and_the_log_tells() {
 fn many_commits_go_through_many_segments_and_write_few_texts() {
     let fixture = fixture();
     let options = Options { log: Limits { bytes: 256 << 10, ..Limits::default() }, ..later(&fixture, NEVER) };
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
     let inode = || {
         std::os::unix::fs::MetadataExt::ino(
@@ -294,7 +294,7 @@ fn packages_have_levels_of_their_own() {
     let fixture = fixture();
     let mut options = later(&fixture, NEVER);
     options.set_durability("full,network=log").expect("it is right");
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
     set(&live, "network.lan.a", "1");
     assert_eq!(text(&fixture, "network"), TEXT);
@@ -312,7 +312,7 @@ fn packages_have_levels_of_their_own() {
 #[test]
 fn without_maps_that_others_can_see_the_text_is_written_at_once() {
     let fixture = fixture();
-    let live = Live::open(Options { private_maps: true, ..later(&fixture, NEVER) }).expect("opens");
+    let live = Store::open(Options { private_maps: true, ..later(&fixture, NEVER) }).expect("opens");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
     set(&live, "network.lan.a", "1");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("1"));
@@ -375,7 +375,7 @@ fn a_commit_to_be_confirmed_has_its_text_at_once_and_the_rest_before_it() {
     transaction.set_confirm(Duration::from_secs(60));
     transaction.commit().expect("committed");
     assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '2'"));
-    assert!(live.store().pending().expect("readable").is_some());
+    assert!(live.engine().pending().expect("readable").is_some());
     settled(&fixture);
 }
 
@@ -395,7 +395,7 @@ fn a_full_disk_leaves_the_text_for_later_and_the_commit_made() {
     let fixture = fixture();
     let probe = Arc::new(Full(AtomicBool::new(false), fixture.path("config")));
     let options = Options { files: Files::probed(probe.clone()), ..later(&fixture, NEVER) };
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
     set(&live, "network.lan.a", "1");
     probe.0.store(true, Ordering::SeqCst);
@@ -421,7 +421,7 @@ fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
     let limits = Limits { bytes: 256 << 10, ..Limits::default() };
     let options = crate::oracle::options(root.path(), Files::default(), limits);
     let lock_timeout = Duration::from_secs(60);
-    let live = Live::open(Options { durability: Durability::Log, lock_timeout, ..options }).expect("opens");
+    let live = Store::open(Options { durability: Durability::Log, lock_timeout, ..options }).expect("opens");
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let live = live.clone();
@@ -441,7 +441,7 @@ fn repair_puts_texts_in_place_before_it_sets_a_damaged_log_aside() {
     let fixture = fixture();
     let limits = Limits { bytes: 256 << 10, ..Limits::default() };
     let options = Options { log: limits, ..later(&fixture, NEVER) };
-    let live = Live::open(options.clone()).expect("opens");
+    let live = Store::open(options.clone()).expect("opens");
     for round in 0..200 {
         set(&live, "network.lan.mtu", &format!("{round} ").repeat(if round < 199 { 300 } else { 1 }));
     }
@@ -456,7 +456,7 @@ fn repair_puts_texts_in_place_before_it_sets_a_damaged_log_aside() {
     bytes[2000] ^= 1;
     std::fs::write(&first, bytes).expect("written");
     // In another process it would be the same.
-    let repaired = Store::new(options).repair().expect("set aside");
+    let repaired = Engine::new(options).repair().expect("set aside");
     assert!(!repaired.problems.is_empty(), "{repaired:?}");
     assert_eq!(text(&fixture, "network"), TEXT.replace("1500", "1501"));
     drop(live);

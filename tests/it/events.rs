@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use cms::files::{Call, Files, Probe};
 use cms::log::{Content, Kind, Limits};
-use cms::{DirOptions, Dirs, Durability, Error, Event, Live, MAX_WATCHES, Options, Watch};
+use cms::{DirOptions, Dirs, Durability, Error, Event, MAX_WATCHES, Options, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::live::{Fixture, get};
@@ -24,7 +24,7 @@ fn fixture() -> Fixture {
     Fixture::new(&[("network", network), ("system", "config system 's'\n\toption name 'a'\n")])
 }
 
-fn set(live: &Live, changes: &[(&str, &str)]) -> u64 {
+fn set(live: &Store, changes: &[(&str, &str)]) -> u64 {
     let mut transaction = live.begin().expect("begun");
     for (key, value) in changes {
         transaction.set(key.as_bytes(), value.as_bytes()).expect("staged");
@@ -65,7 +65,7 @@ fn a_transaction_is_told_as_one_event_in_order_once_it_can_be_read() {
     let mut all = live.watch("*", None).expect("opens");
     let mut some = live.watch("*.lan.ipaddr system", None).expect("opens");
     nothing(&mut all);
-    let by_another = Live::open(fixture.options()).expect("opens");
+    let by_another = Store::open(fixture.options()).expect("opens");
     let mut transaction = by_another.begin().expect("begun");
     transaction.set(b"network.lan.ipaddr", b"10.0.0.2").expect("set");
     transaction.delete(b"network.lan.mtu").expect("deleted");
@@ -127,7 +127,7 @@ fn a_watch_that_falls_behind_twice_is_told_nothing_twice() {
     let fixture = fixture();
     let mut options = fixture.options();
     options.durability = Durability::None;
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     let first = set(&live, &[("network.lan.mtu", "0")]);
     let mut slow = live.watch("network", Some(first)).expect("opens");
     let mut fast = live.watch("network", Some(first)).expect("opens");
@@ -152,7 +152,7 @@ fn what_the_log_does_not_keep_is_told_as_too_old_and_the_watch_goes_on() {
     let mut options = fixture.options();
     options.log = Limits { bytes: 256 << 10, age: None, records: None };
     options.durability = Durability::None;
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     let first = set(&live, &[("network.lan.mtu", "0")]);
     let mut slow = live.watch("network", Some(first)).expect("opens");
     let mut fast = live.watch("network", Some(first)).expect("opens");
@@ -247,7 +247,7 @@ fn the_descriptor_is_readable_when_there_is_an_event() {
     for watch in &mut watches {
         assert!(!is_readable(watch, Duration::from_millis(100)));
     }
-    let another = Live::open(fixture.options()).expect("opens");
+    let another = Store::open(fixture.options()).expect("opens");
     for round in 0..20 {
         let revision = set(&another, &[("network.lan.mtu", &round.to_string())]);
         for watch in &mut watches {
@@ -379,7 +379,7 @@ fn without_a_run_directory_commits_are_found_by_looking() {
     let fixture = fixture();
     let mut options = fixture.options();
     options.private_maps = true;
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1500"));
     let mut watch = live.watch("network", None).expect("opens");
     watch.set_interval(Duration::from_millis(20));
@@ -434,7 +434,7 @@ fn failing(for_good: bool) -> Arc<Failing> {
     Arc::new(Failing { armed: AtomicBool::new(false), for_good, failed: AtomicBool::new(false) })
 }
 
-fn try_set(live: &Live, value: &str) -> Result<u64, Error> {
+fn try_set(live: &Store, value: &str) -> Result<u64, Error> {
     let mut transaction = live.begin().expect("begun");
     transaction.set(b"network.lan.mtu", value.as_bytes())?;
     transaction.commit()
@@ -448,12 +448,12 @@ fn a_transaction_that_was_taken_back_is_not_told() {
     let probe = failing(false);
     let mut options = fixture.options();
     options.files = Files::probed(probe.clone());
-    let another = Live::open(options).expect("opens");
+    let another = Store::open(options).expect("opens");
     let before = set(&another, &[("network.lan.mtu", "1")]);
     probe.armed.store(true, Ordering::SeqCst);
     try_set(&another, "2").expect_err("it cannot be put in place");
     probe.armed.store(false, Ordering::SeqCst);
-    assert_eq!(live.store().revision().expect("readable"), before + 2, "it was logged, and taken back");
+    assert_eq!(live.engine().revision().expect("readable"), before + 2, "it was logged, and taken back");
     let after = set(&another, &[("network.lan.mtu", "3")]);
     assert_eq!(told(&next(&mut watch)), ["set network.lan.mtu 1500 1"]);
     let event = next(&mut watch);
@@ -462,7 +462,7 @@ fn a_transaction_that_was_taken_back_is_not_told() {
     let mut late = live.watch("network", Some(before)).expect("opens");
     assert_eq!(next(&mut late).sequence(), after);
     // To undo it for good is an event, whatever is said of it.
-    live.store().undo(after, Some("never mind")).expect("undone");
+    live.engine().undo(after, Some("never mind")).expect("undone");
     assert_eq!(told(&next(&mut watch)), ["set network.lan.mtu 3 1"]);
 }
 
@@ -472,7 +472,7 @@ fn a_group_that_was_taken_back_and_tried_again_is_told_once() {
     let probe = failing(false);
     let mut options = fixture.options();
     options.files = Files::probed(probe.clone());
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     let before = set(&live, &[("network.lan.mtu", "1")]);
     let mut watch = fixture.live().watch("network", Some(before)).expect("opens");
     let logs = std::fs::read_dir(fixture.path("state")).expect("readable");
@@ -510,7 +510,7 @@ fn what_a_writer_that_died_has_left_is_finished_and_told() {
     let probe = failing(true);
     let mut options = fixture.options();
     options.files = Files::probed(probe.clone());
-    let another = Live::open(options).expect("opens");
+    let another = Store::open(options).expect("opens");
     probe.armed.store(true, Ordering::SeqCst);
     let error = try_set(&another, "2").expect_err("it cannot be put in place");
     assert!(matches!(error, Error::Unfinished { .. }), "{error}");
@@ -574,7 +574,7 @@ fn seen(dir: &Path, number: usize) -> Vec<(u64, String)> {
 #[test]
 fn a_part_in_another_process() {
     let Ok(role) = std::env::var(ROLE) else { return };
-    let live = Live::open(role_options()).expect("opens");
+    let live = Store::open(role_options()).expect("opens");
     match role.as_str() {
         "once" => drop(set(&live, &[("network.lan.mtu", "once")])),
         "writer" => {
@@ -596,7 +596,7 @@ fn rounds() -> usize {
 const WRITERS: usize = 3;
 
 /// Notes what it is told in a file, from where it has ended when it was killed.
-fn watch_and_note(live: &Live) {
+fn watch_and_note(live: &Store) {
     use std::io::Write;
     let dir = std::path::PathBuf::from(std::env::var_os(DIR).expect("a directory"));
     let known = seen(&dir, number());
@@ -638,7 +638,7 @@ const SINCE: u64 = 1;
 fn nothing_is_lost_or_told_twice_while_writers_write_and_watchers_are_killed() {
     let sections: String = (0..WRITERS).map(|i| format!("config a 's{i}'\n\toption v 'start'\n")).collect();
     let fixture = Fixture::new(&[("n", &sections)]);
-    fixture.live().store().note_edits().expect("noted");
+    fixture.live().engine().note_edits().expect("noted");
     let dir = fixture.dir.path();
     let mut writers: Vec<Child> = (0..WRITERS).map(|number| start(dir, "writer", number)).collect();
     let mut watchers: Vec<Child> = (0..2).map(|number| start(dir, "watcher", number)).collect();
@@ -742,14 +742,14 @@ fn a_watch_that_waits_for_long_does_nothing_and_is_woken_by_everything() {
     };
     set(&live, &[("network.lan.mtu", "1")]);
     is_told("set network.lan.mtu 1500 1");
-    set(&Live::open(fixture.options()).expect("opens"), &[("network.lan.mtu", "2")]);
+    set(&Store::open(fixture.options()).expect("opens"), &[("network.lan.mtu", "2")]);
     is_told("set network.lan.mtu 1 2");
     fixture.write("system", "config system 's'\n\toption name 'b'\n");
     is_told("set system.s.name a b");
     // A program with another run directory wakes nobody by itself.
     let mut options = fixture.options();
     options.dirs.run.as_mut().expect("there is one").path = fixture.path("another");
-    set(&Live::open(options).expect("opens"), &[("network.lan.mtu", "3")]);
+    set(&Store::open(options).expect("opens"), &[("network.lan.mtu", "3")]);
     is_told("set network.lan.mtu 2 3");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("3"), "it can be read");
     // The watch may put a control file in it while it goes.

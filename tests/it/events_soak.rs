@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use cms::log::{Content, Limits};
-use cms::{DirOptions, Dirs, Durability, Error, Event, Live, Options, Watch};
+use cms::{DirOptions, Dirs, Durability, Error, Event, Options, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::events::{DIR, NUMBER, ROLE, start_part};
@@ -52,7 +52,7 @@ fn fixture(writers: usize) -> Fixture {
         (0..writers).map(|writer| (format!("p{writer}"), package(writer))).collect();
     let packages: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
     let fixture = Fixture::new(&packages);
-    fixture.live().store().note_edits().expect("noted");
+    fixture.live().engine().note_edits().expect("noted");
     fixture
 }
 
@@ -75,7 +75,7 @@ fn short(dir: &Path) -> Options {
     options(dir, (events() * 120 / 4).clamp(256 << 10, 64 << 20))
 }
 
-fn commit(live: &Live, writer: usize, round: usize) -> u64 {
+fn commit(live: &Store, writer: usize, round: usize) -> u64 {
     let mut transaction = live.begin().expect("begun");
     for key in 0..keys() {
         let key = format!("p{writer}.s{writer}.o{key}");
@@ -141,7 +141,7 @@ fn a_part_in_another_process() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let dir = PathBuf::from(std::env::var_os(DIR).expect("a directory"));
     let number: usize = std::env::var(NUMBER).expect("set").parse().expect("a number");
-    let live = Live::open(short(&dir)).expect("opens");
+    let live = Store::open(short(&dir)).expect("opens");
     if role == "writer" {
         for round in 1..=rounds(WRITERS) {
             commit(&live, number, round);
@@ -255,7 +255,7 @@ fn who_is_far_behind_misses_nothing_as_long_as_the_log_keeps_it() {
     let fixture = fixture(1);
     let dir = fixture.dir.path();
     // All of it is to be kept.
-    let roomy = Live::open(options(dir, events() * 240 + (4 << 20))).expect("opens");
+    let roomy = Store::open(options(dir, events() * 240 + (4 << 20))).expect("opens");
     let mut slow = roomy.watch("p0", Some(SINCE)).expect("opens");
     let mut late = roomy.watch("p0", Some(SINCE)).expect("opens");
     let (sender, receiver) = mpsc::channel();
@@ -284,7 +284,7 @@ fn who_is_far_behind_misses_nothing_as_long_as_the_log_keeps_it() {
     drop(subscription);
 
     // The log is cut down below what the other one has still to read: that is an error which says where to go on.
-    let tight = Live::open(options(dir, 0)).expect("opens");
+    let tight = Store::open(options(dir, 0)).expect("opens");
     let mut round = rounds;
     let mut last = revisions[rounds - 1];
     while roomy.watch("p0", Some(SINCE)).is_ok() {

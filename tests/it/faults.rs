@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cms::files::{Call, Files, Probe};
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Error, Form, Live, Options, Store, Unstaged};
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Engine, Error, Form, Options, Store, Unstaged};
 use tempfile::TempDir;
 
 const OLD: &str = "# kept\nconfig a 'x'\n\toption o '1' # old\n\tlist l 'one'\n";
@@ -64,14 +64,14 @@ impl Bench {
         self.root.path().join(name)
     }
 
-    fn store(&self, files: Files) -> Store {
+    fn store(&self, files: Files) -> Engine {
         let dirs = Dirs::choose(DirOptions {
             config: Some(self.path("config")),
             save: Some(self.path("save")),
             run: Some(self.path("run")),
             state: Some(self.path("state")),
         });
-        Store::new(Options { dirs, files, lock_timeout: Duration::from_millis(300), ..Options::default() })
+        Engine::new(Options { dirs, files, lock_timeout: Duration::from_millis(300), ..Options::default() })
     }
 
     fn stage(&self) {
@@ -119,14 +119,14 @@ fn staged() -> Vec<Delta> {
 
 /// Runs `act` with a fault at the first call, the second, and so on until it is not reached any more; at each level of
 /// durability.
-fn at_every_call(fault: Fault, act: impl Fn(&Bench, &Store, usize)) {
+fn at_every_call(fault: Fault, act: impl Fn(&Bench, &Engine, usize)) {
     for durability in [Durability::Full, Durability::Log, Durability::None] {
         for at in 0.. {
             assert!(at < 200, "the number of calls is bounded");
             let probe = Arc::new(FaultAt { at, fault, count: AtomicUsize::new(0) });
             let bench = Bench::new();
             let store = bench.store(Files::probed(Arc::clone(&probe) as Arc<dyn Probe>));
-            let store = Store::new(Options { durability, ..store.options().clone() });
+            let store = Engine::new(Options { durability, ..store.options().clone() });
             act(&bench, &store, at);
             if probe.count.load(Ordering::Relaxed) <= at {
                 assert!(at > 5, "the fault was reached");
@@ -289,7 +289,7 @@ fn a_commit_that_need_not_survive_a_power_cut_syncs_only_the_new_text() {
         let bench = Bench::new();
         let syncs = Arc::new(Syncs::default());
         let options = bench.store(Files::probed(syncs.clone())).options().clone();
-        let live = Live::open(Options { durability, ..options }).expect("opens");
+        let live = Store::open(Options { durability, ..options }).expect("opens");
         let commit = |value: usize| {
             let mut transaction = live.begin().expect("few are open");
             transaction.set(b"n.x.o", value.to_string().as_bytes()).expect("set");
@@ -308,7 +308,7 @@ fn a_commit_that_need_not_survive_a_power_cut_syncs_only_the_new_text() {
         assert_eq!(synced.len() > 20, durability == Durability::Full, "{synced:?}");
         assert!(bench.text().contains("option o '20' # old"));
         assert_eq!(
-            live.store().text_at("n", u64::MAX).expect("logged").as_deref(),
+            live.engine().text_at("n", u64::MAX).expect("logged").as_deref(),
             Some(bench.text().as_bytes())
         );
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cms::files::{Call, Files, Probe};
-use cms::{Error, Live, Options};
+use cms::{Error, Options, Store};
 
 use crate::live::{Fixture, get};
 
@@ -34,17 +34,17 @@ impl Probe for Disk {
 const THREADS: usize = 12;
 const COMMITS: usize = 10;
 
-fn open(fixture: &Fixture) -> (Live, Arc<Disk>) {
+fn open(fixture: &Fixture) -> (Store, Arc<Disk>) {
     let disk = Arc::new(Disk::default());
     let options = Options { files: Files::probed(disk.clone()), ..fixture.options() };
-    (Live::open(options).expect("opens"), disk)
+    (Store::open(options).expect("opens"), disk)
 }
 
 fn text(sections: usize) -> String {
     (0..sections).map(|n| format!("config t 's{n}'\n\toption o 'none yet'\n\toption once 'x'\n")).collect()
 }
 
-fn commit(live: &Live, key: &str, value: &str) -> Result<u64, Error> {
+fn commit(live: &Store, key: &str, value: &str) -> Result<u64, Error> {
     let mut transaction = live.begin().expect("few are open");
     transaction.set(key.as_bytes(), value.as_bytes())?;
     transaction.commit()
@@ -55,7 +55,7 @@ fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
     let fixture = Fixture::new(&[("a", &text(THREADS)), ("b", &text(THREADS))]);
     let (live, disk) = open(&fixture);
     commit(&live, "a.s0.o", "first").expect("committed");
-    let (before, first) = (disk.syncs.load(Ordering::Relaxed), live.store().revision().expect("a log"));
+    let (before, first) = (disk.syncs.load(Ordering::Relaxed), live.engine().revision().expect("a log"));
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let live = &live;
@@ -80,7 +80,7 @@ fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
         found.sort();
         assert_eq!(found, [(COMMITS - 2).to_string(), (COMMITS - 1).to_string()]);
     }
-    let records = live.store().history(None, 10_000).expect("readable");
+    let records = live.engine().history(None, 10_000).expect("readable");
     let mine: Vec<_> = records.iter().filter(|record| record.sequence > first).collect();
     let others: Vec<_> = mine.iter().filter(|record| record.kind != cms::log::Kind::Commit).collect();
     assert!(mine.len() == all && others.is_empty(), "{} {others:?}", mine.len());
@@ -92,7 +92,7 @@ fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
         let package = &record.packages[0];
         let change = &package.changes[0];
         let then =
-            live.store().package_at(&package.package, record.sequence).expect("readable").expect("there");
+            live.engine().package_at(&package.package, record.sequence).expect("readable").expect("there");
         let (_, new) = change.values();
         let option = change.option.as_deref().expect("an option");
         let value = then.get(&change.section, option).expect("it is there");
@@ -157,7 +157,7 @@ fn a_transaction_that_is_to_be_confirmed_is_committed_alone() {
                 });
             }
         });
-        let store = live.store();
+        let store = live.engine();
         let waiting = store.pending().expect("readable").expect("it waits");
         assert_eq!(waiting.baseline, waiting.sequence - 1, "in round {round}");
         store.confirm(None, None).expect("it waits");
@@ -196,7 +196,7 @@ fn a_group_whose_texts_cannot_be_put_in_place_is_taken_back_and_each_is_told_so(
         let last = (0..COMMITS).rev().find(|count| (thread + count) % 3 != 0).expect("some succeed");
         assert_eq!(get(&live, &format!("a.s{thread}.o")), Some(last.to_string()));
     }
-    let verified = live.store().verify_log().expect("readable");
+    let verified = live.engine().verify_log().expect("readable");
     assert_eq!(verified.problems, [""; 0]);
 }
 
@@ -227,7 +227,7 @@ fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
     let fixture = Fixture::new(&[("a", &text(THREADS)), ("b", &text(THREADS))]);
     let death = Arc::new(Death::default());
     let options = Options { files: Files::probed(death.clone()), ..fixture.options() };
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     commit(&live, "a.s0.o", "first").expect("committed");
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -256,14 +256,14 @@ fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
     assert!(death.has_come.load(Ordering::Relaxed));
     drop(live);
     let live = fixture.live();
-    live.store().recover().expect("recovered");
-    let last = live.store().revision().expect("a log");
+    live.engine().recover().expect("recovered");
+    let last = live.engine().revision().expect("a log");
     for package in ["a", "b"] {
         let file = std::fs::read(fixture.path("config").join(package)).expect("readable");
-        let logged = live.store().text_at(package, last).expect("readable");
+        let logged = live.engine().text_at(package, last).expect("readable");
         assert_eq!(logged.as_deref(), Some(file.as_slice()), "{package}");
     }
-    let records = live.store().history(None, 10_000).expect("readable");
+    let records = live.engine().history(None, 10_000).expect("readable");
     for thread in 0..THREADS {
         let (a, b) = (get(&live, &format!("a.s{thread}.o")), get(&live, &format!("b.s{thread}.o")));
         assert!(a == b || a.as_deref() == Some("first"), "{a:?} {b:?}");
@@ -280,5 +280,5 @@ fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
             newest.map_or("none yet".into(), |new| String::from_utf8_lossy(&new.items()[0]).into_owned());
         assert_eq!(b, Some(expected));
     }
-    assert_eq!(live.store().verify_log().expect("readable").problems, [""; 0]);
+    assert_eq!(live.engine().verify_log().expect("readable").problems, [""; 0]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cms::clock::Uptime;
 use cms::log::{Kind, Limits, What};
-use cms::{Archive, Delta, DeltaKind, Error, Form, Key, Options, Store};
+use cms::{Archive, Delta, DeltaKind, Engine, Error, Form, Key, Options};
 use proptest::prelude::*;
 
 use crate::cli::Sandbox;
@@ -24,7 +24,7 @@ fn texts(fixture: &Fixture) -> [String; 2] {
 }
 
 /// Commits changes of several packages as one transaction.
-fn set(store: &Store, changes: &[(&str, &str, &str, &str)]) {
+fn set(store: &Engine, changes: &[(&str, &str, &str, &str)]) {
     let places = PACKAGES.map(|name| store.place(name.as_bytes()).expect("there"));
     for (package, section, option, value) in changes {
         let place = places.iter().find(|place| place.name == *package).expect("one of them");
@@ -57,7 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Runs a step. Undoing may be refused, and then changes nothing.
-fn take(store: &Store, fixture: &Fixture, step: &Step) {
+fn take(store: &Engine, fixture: &Fixture, step: &Step) {
     let before = texts(fixture);
     match step {
         Step::Commit(changes) => {
@@ -102,7 +102,7 @@ fn take(store: &Store, fixture: &Fixture, step: &Step) {
 }
 
 /// Checks what the log says of a store against all states there were, each with its revision.
-fn check(store: &Store, states: &[(u64, [String; 2])]) {
+fn check(store: &Engine, states: &[(u64, [String; 2])]) {
     for (revision, state) in states {
         for (name, text) in PACKAGES.iter().zip(state) {
             let found = store.text_at(name, *revision).expect("kept").expect("there was one");
@@ -135,7 +135,7 @@ proptest! {
     #[test]
     fn every_state_there_was_can_be_had_again(steps in prop::collection::vec(step(), 1..14)) {
         let fixture = fixture();
-        let store = Store::new(fixture.options());
+        let store = Engine::new(fixture.options());
         store.note_edits().expect("noted");
         let mut states = vec![(store.revision().expect("there is a log"), texts(&fixture))];
         for step in &steps {
@@ -144,14 +144,14 @@ proptest! {
         }
         check(&store, &states);
         // The same, for who opens the store anew.
-        check(&Store::new(fixture.options()), &states);
+        check(&Engine::new(fixture.options()), &states);
     }
 }
 
 #[test]
 fn undo_leaves_later_changes_and_is_refused_where_they_are_in_the_way() {
     let fixture = fixture();
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     set(&store, &[("network", "lan", "a", "1"), ("system", "lan", "a", "1")]);
     let first = store.revision().expect("there is a log");
     set(&store, &[("network", "wan", "a", "2")]);
@@ -175,11 +175,11 @@ fn undo_leaves_later_changes_and_is_refused_where_they_are_in_the_way() {
 #[test]
 fn a_change_by_hand_is_told_with_what_was_there_before() {
     let fixture = fixture();
-    Store::new(fixture.options()).note_edits().expect("noted");
+    Engine::new(fixture.options()).note_edits().expect("noted");
     let edited =
         texts(&fixture)[0].replace("option a '0' # kept", "option a '7' # changed").replace('#', "##");
     fixture.write("network", &edited);
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     set(&store, &[("network", "lan", "b", "9")]);
     let records = store.history(None, 2).expect("readable");
     let kinds: Vec<Kind> = records.iter().map(|record| record.kind).collect();
@@ -204,7 +204,7 @@ fn without_a_place_for_the_log_commits_work_and_say_nothing_of_history() {
     std::fs::write(fixture.path("state"), "a file").expect("written");
     let mut options = fixture.options();
     options.dirs.state = None;
-    let store = Store::new(options);
+    let store = Engine::new(options);
     set(&store, &[("network", "lan", "a", "1")]);
     assert!(texts(&fixture)[0].contains("option a '1'"));
     assert!(matches!(store.history(None, 1), Err(Error::Missing(cms::Missing::Log))));
@@ -213,7 +213,7 @@ fn without_a_place_for_the_log_commits_work_and_say_nothing_of_history() {
 #[test]
 fn a_snapshot_brings_back_exactly_what_was_and_refuses_what_was_changed() {
     let fixture = fixture();
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     let before = texts(&fixture);
     let info = store.label("good").expect("kept");
     assert!(matches!(store.label("good"), Err(Error::Exists { .. })));
@@ -255,7 +255,7 @@ fn a_snapshot_brings_back_exactly_what_was_and_refuses_what_was_changed() {
 fn the_log_is_bounded_and_says_so_when_it_is_asked_for_more() {
     let fixture = fixture();
     let limits = Limits { bytes: 256 << 10, ..Limits::default() };
-    let store = Store::new(Options { log: limits, ..fixture.options() });
+    let store = Engine::new(Options { log: limits, ..fixture.options() });
     store.label("at-first").expect("kept");
     let before = texts(&fixture);
     // A line of a kilobyte that changes makes a record of four.
@@ -289,7 +289,7 @@ fn the_log_is_bounded_and_says_so_when_it_is_asked_for_more() {
 #[test]
 fn a_record_that_was_tampered_with_is_found() {
     let fixture = fixture();
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     for value in ["first value", "second value", "third value"] {
         set(&store, &[("network", "lan", "a", value)]);
     }
@@ -300,7 +300,7 @@ fn a_record_that_was_tampered_with_is_found() {
     let at = bytes.windows(12).position(|window| window == b"second value").expect("it is in there");
     bytes[at] = b'S';
     std::fs::write(&path, &bytes).expect("written");
-    let found = Store::new(fixture.options()).verify_log().expect("readable");
+    let found = Engine::new(fixture.options()).verify_log().expect("readable");
     assert_eq!(found.problems.len(), 1, "{found:?}");
     assert!(found.problems[0].contains("are damaged, or were changed"), "{found:?}");
 }
@@ -308,7 +308,7 @@ fn a_record_that_was_tampered_with_is_found() {
 #[test]
 fn repair_brings_a_broken_package_back_and_goes_on_without_a_broken_log() {
     let fixture = fixture();
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     set(&store, &[("network", "lan", "a", "good")]);
     let good = texts(&fixture);
     fixture.write("network", "config interface 'lan\n");
@@ -318,7 +318,7 @@ fn repair_brings_a_broken_package_back_and_goes_on_without_a_broken_log() {
     let dir =
         std::fs::read_dir(fixture.path("state")).expect("readable").next().expect("one").expect("readable");
     std::fs::write(dir.path().join("00000000000000000001.log"), "random bytes").expect("written");
-    let fresh = Store::new(fixture.options());
+    let fresh = Engine::new(fixture.options());
     fresh.note_edits().expect("it goes on in a new segment");
     assert!(!fresh.log_problems().is_empty(), "and says what it could not read");
     assert!(!fresh.repair().expect("set aside").problems.is_empty());
@@ -391,7 +391,7 @@ fn value(fixture: &Fixture) -> u8 {
     line.split('\'').nth(1).expect("quoted").parse().expect("a number")
 }
 
-fn commit(store: &Store, value: u8, confirm: Option<Duration>) {
+fn commit(store: &Engine, value: u8, confirm: Option<Duration>) {
     let place = store.place(b"network").expect("there");
     let delta = Delta::new(DeltaKind::Set, b"lan", Some(b"a"), Some(value.to_string().as_bytes()));
     store.stage(&place, &[delta]).expect("staged");
@@ -404,7 +404,7 @@ proptest! {
     fn what_is_not_confirmed_in_time_is_taken_back(events in prop::collection::vec(event(), 1..25)) {
         CLOCK.set((1, 1000));
         let fixture = fixture();
-        let open = || Store::new(Options { uptime: fake_clock, ..fixture.options() });
+        let open = || Engine::new(Options { uptime: fake_clock, ..fixture.options() });
         let mut store = open();
         let mut machine = Machine { value: 0, armed: None };
         for event in &events {
@@ -442,7 +442,7 @@ proptest! {
                     let mut failing = fixture.options();
                     failing.map_limit = Some(1);
                     failing.uptime = fake_clock;
-                    let failing = Store::new(failing);
+                    let failing = Engine::new(failing);
                     let place = failing.place(b"network").expect("there");
                     let delta = Delta::new(DeltaKind::Set, b"lan", Some(b"b"), Some(b"longer than a map may be"));
                     failing.stage(&place, &[delta]).expect("staged");
@@ -561,7 +561,7 @@ fn a_commit_that_waits_to_be_confirmed_is_taken_back_however_much_is_committed_m
     let limits = Limits { bytes: 256 << 10, ..Limits::default() };
     let open = || {
         let durability = cms::Durability::None;
-        Store::new(Options { uptime: fake_clock, log: limits, durability, ..fixture.options() })
+        Engine::new(Options { uptime: fake_clock, log: limits, durability, ..fixture.options() })
     };
     let store = open();
     commit(&store, 1, None);
@@ -594,7 +594,7 @@ fn a_commit_that_waits_to_be_confirmed_is_taken_back_however_much_is_committed_m
 #[test]
 fn a_last_record_that_was_tampered_with_is_found_and_one_that_was_torn_off_by_a_crash_is_no_tampering() {
     let fixture = fixture();
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     for value in ["first value", "second value", "third value"] {
         set(&store, &[("network", "lan", "a", value)]);
     }
@@ -604,7 +604,7 @@ fn a_last_record_that_was_tampered_with_is_found_and_one_that_was_torn_off_by_a_
     let bytes = std::fs::read(&path).expect("readable");
     let verify = |bytes: &[u8]| {
         std::fs::write(&path, bytes).expect("written");
-        Store::new(fixture.options()).verify_log().expect("readable")
+        Engine::new(fixture.options()).verify_log().expect("readable")
     };
     let at = bytes.windows(11).position(|window| window == b"third value").expect("it is in there");
     let mut changed = bytes.clone();
@@ -632,7 +632,7 @@ fn a_last_record_that_was_tampered_with_is_found_and_one_that_was_torn_off_by_a_
 fn what_is_behind_a_damaged_record_is_not_written_over() {
     let fixture = fixture();
     for value in ["first value", "second value", "third value"] {
-        set(&Store::new(fixture.options()), &[("network", "lan", "a", value)]);
+        set(&Engine::new(fixture.options()), &[("network", "lan", "a", value)]);
     }
     let dir = std::fs::read_dir(fixture.path("state")).expect("readable").next().expect("one");
     let path = dir.expect("readable").path().join("00000000000000000001.log");
@@ -640,7 +640,7 @@ fn what_is_behind_a_damaged_record_is_not_written_over() {
     let at = bytes.windows(12).position(|window| window == b"second value").expect("it is in there");
     bytes[at] = b'S';
     std::fs::write(&path, &bytes).expect("written");
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     set(&store, &[("network", "lan", "a", "fourth value")]);
     assert_eq!(std::fs::read(&path).expect("readable"), bytes, "it is there for someone to look at");
     let found = store.verify_log().expect("readable");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cms::Live;
+use cms::Store;
 
 use crate::live::{Fixture, get};
 
@@ -13,7 +13,7 @@ fn fixture() -> Fixture {
     ])
 }
 
-fn commit(live: &Live, key: &str, value: &str) {
+fn commit(live: &Store, key: &str, value: &str) {
     let mut transaction = live.begin().expect("few are open");
     transaction.set(key.as_bytes(), value.as_bytes()).expect("it can be set");
     transaction.commit().expect("committed");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use cms::files::Files;
 use cms::log::Limits;
-use cms::{Durability, Error, Live, Options};
+use cms::{Durability, Error, Options, Store};
 
 use crate::disk::Dice;
 use crate::oracle::{Chain, litter, options, scratch};
@@ -37,23 +37,23 @@ fn patient(dir: &Path) -> Options {
     Options { lock_timeout: Duration::from_secs(60), ..options(dir, Files::default(), limits) }
 }
 
-fn open(dir: &Path) -> Live {
-    Live::open(patient(dir)).expect("opens")
+fn open(dir: &Path) -> Store {
+    Store::open(patient(dir)).expect("opens")
 }
 
 /// Opens a store as [`open`], or as one that leaves its texts for later, sometimes to others: every other writer.
-fn open_mixed(dir: &Path) -> Live {
+fn open_mixed(dir: &Path) -> Store {
     let options = patient(dir);
     if number(WRITER, 0).is_multiple_of(2) {
-        return Live::open(options).expect("opens");
+        return Store::open(options).expect("opens");
     }
     let text_delay = Duration::from_millis(20);
-    Live::open(Options { durability: Durability::Log, text_delay, ..options }).expect("opens")
+    Store::open(Options { durability: Durability::Log, text_delay, ..options }).expect("opens")
 }
 
 /// Opens a store whose commits survive the process, but not a power cut.
-fn open_careless(dir: &Path) -> Live {
-    Live::open(Options { durability: Durability::None, ..patient(dir) }).expect("opens")
+fn open_careless(dir: &Path) -> Store {
+    Store::open(Options { durability: Durability::None, ..patient(dir) }).expect("opens")
 }
 
 fn play(test: &str, role: &str, dir: &Path, writer: usize) -> Command {
@@ -73,7 +73,7 @@ impl Drop for Mortal {
     }
 }
 
-fn get(live: &Live, key: &str) -> u64 {
+fn get(live: &Store, key: &str) -> u64 {
     let read = |value: cms::map::Value<'_>| {
         let text = String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned();
         text.split(':').next().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{key}: {text}"))
@@ -82,7 +82,7 @@ fn get(live: &Live, key: &str) -> u64 {
 }
 
 /// Gives its section of all packages the next number, and says so, until it is killed.
-fn mortal_writer(open: impl Fn(&Path) -> Live) {
+fn mortal_writer(open: impl Fn(&Path) -> Store) {
     let (dir, writer) = (told(DIR), number(WRITER, 0));
     let live = open(&dir);
     let mut next = get(&live, &format!("one.w{writer}.v")) + 1;
@@ -167,7 +167,7 @@ fn writers_that_sync_nothing_and_are_killed_leave_as_much() {
 fn kill_writers(role: &str, kills: usize) {
     let root = sandbox(&PACKAGES, WRITERS);
     let dir = root.path();
-    open(dir).store().note_edits().expect("noted");
+    open(dir).engine().note_edits().expect("noted");
     let mut dice = Dice(number("CMS_SEED", 4711) as u64);
     let mut acknowledged = [0; WRITERS];
     let mut writers: Vec<Option<Watched>> =
@@ -196,9 +196,9 @@ fn kill_writers(role: &str, kills: usize) {
 /// Opens the store anew and looks at what the dead have left, and the living do not change.
 fn look(dir: &Path, acknowledged: &mut [u64; WRITERS], dead: &[usize], done: usize) {
     let live = open(dir);
-    live.store().recover().unwrap_or_else(|error| panic!("after {done} kills: {error}"));
+    live.engine().recover().unwrap_or_else(|error| panic!("after {done} kills: {error}"));
     // Recovery does nothing while another works, who does it then.
-    let recovered = live.store().note_edits();
+    let recovered = live.engine().note_edits();
     recovered.unwrap_or_else(|error| panic!("after {done} kills: {error}"));
     for writer in dead {
         let numbers = PACKAGES.map(|package| in_text(dir, package, *writer));
@@ -236,7 +236,7 @@ struct Tally {
 }
 
 /// Commits `commits` times, each over some packages, and retries after a conflict that it was told of.
-fn living_writer(live: &Live, writer: usize, commits: usize) -> Tally {
+fn living_writer(live: &Store, writer: usize, commits: usize) -> Tally {
     let mut dice = Dice(0x2545_f491_4f6c_dd1d ^ ((writer as u64 + 1) << 20));
     let mut tally = Tally::default();
     for number in 1..=commits {

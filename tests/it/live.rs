@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cms::files::{Call, Files, Probe};
 use cms::log::Content;
 use cms::map::Value;
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Error, Form, Live, Options, Snapshot, Store};
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Engine, Error, Form, Options, Snapshot, Store};
 
 pub struct Fixture {
     pub dir: tempfile::TempDir,
@@ -44,8 +44,8 @@ impl Fixture {
         Options { dirs: Dirs::choose(wanted), ..Options::default() }
     }
 
-    pub fn live(&self) -> Live {
-        Live::open(self.options()).expect("opens")
+    pub fn live(&self) -> Store {
+        Store::open(self.options()).expect("opens")
     }
 
     pub fn maps(&self) -> Vec<PathBuf> {
@@ -55,7 +55,7 @@ impl Fixture {
     }
 }
 
-pub fn get(live: &Live, key: &str) -> Option<String> {
+pub fn get(live: &Store, key: &str) -> Option<String> {
     live.get(key.as_bytes(), show).expect("readable")
 }
 
@@ -96,7 +96,7 @@ fn a_commit_by_another_store_is_seen_at_once_and_a_snapshot_keeps_the_state_it_w
     assert_eq!(key.get().expect("readable").map(show).as_deref(), Some("10.0.0.1"));
     let revision = live.revision();
 
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     let place = store.place(b"network").expect("there");
     let set = |value: &[u8]| Delta::new(DeltaKind::Set, b"lan", Some(b"ipaddr"), Some(value));
     store.stage(&place, &[set(b"10.0.0.2")]).expect("staged");
@@ -266,7 +266,7 @@ fn without_a_run_directory_everything_works_in_private() {
 fn a_package_that_a_snapshot_has_missed_stays_missing_in_it() {
     for private_maps in [false, true] {
         let fixture = Fixture::new(&[("network", NETWORK)]);
-        let live = Live::open(Options { private_maps, ..fixture.options() }).expect("opens");
+        let live = Store::open(Options { private_maps, ..fixture.options() }).expect("opens");
         let snapshot = live.snapshot().expect("opens");
         let late = |snapshot: &Snapshot| snapshot.get(b"late.s.a").expect("readable").map(show);
         assert_eq!(late(&snapshot), None);
@@ -308,7 +308,7 @@ fn maps_grow_and_are_compacted_while_snapshots_keep_what_they_see() {
 #[test]
 fn a_commit_that_needs_a_larger_map_than_allowed_is_refused() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
-    let live = Live::open(Options { map_limit: Some(8192), ..fixture.options() }).expect("opens");
+    let live = Store::open(Options { map_limit: Some(8192), ..fixture.options() }).expect("opens");
     assert!(get(&live, "network.lan.ipaddr").is_some());
     let mut transaction = live.begin().expect("few are open");
     transaction.set(b"network.lan.big", "x".repeat(9000).as_bytes()).expect("set");
@@ -417,7 +417,7 @@ fn a_commit_that_may_not_survive_a_power_cut_is_in_place_as_a_whole_and_seen() {
         let system = "config system 's'\n\toption a '1'\n";
         let fixture = Fixture::new(&[("network", NETWORK), ("system", system)]);
         let options = Options { files: Files::probed(Arc::new(NoSync)), private_maps, ..fixture.options() };
-        let live = Live::open(options).expect("opens");
+        let live = Store::open(options).expect("opens");
         assert_eq!(get(&live, "network.lan.proto").as_deref(), Some("static"));
         assert_eq!(get(&live, "system.s.a").as_deref(), Some("1"));
         let mut transaction = live.begin().expect("few are open");
@@ -436,7 +436,7 @@ fn a_commit_that_may_not_survive_a_power_cut_is_in_place_as_a_whole_and_seen() {
 fn a_limit_below_what_any_map_takes_refuses_commits_and_loses_nothing() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
     for map_limit in [1, 1000, 4096, 8192, 20_000] {
-        let live = Live::open(Options { map_limit: Some(map_limit), ..fixture.options() }).expect("opens");
+        let live = Store::open(Options { map_limit: Some(map_limit), ..fixture.options() }).expect("opens");
         let before = live.get(b"network.lan.ipaddr", show);
         for value in ["1", &"2".repeat(300), &"3".repeat(3000), &"4".repeat(30_000)] {
             let mut transaction = live.begin().expect("few are open");
@@ -473,7 +473,7 @@ fn a_text_that_was_read_early_is_read_once_more_and_then_known_by_its_times() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
     let reads = Arc::new(Reads::default());
     let options = Options { files: Files::probed(reads.clone()), ..fixture.options() };
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
     std::thread::sleep(std::time::Duration::from_millis(100));
     live.refresh().expect("readable");

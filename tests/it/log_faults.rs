@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use cms::files::{Call, Files, Probe};
 use cms::log::Limits;
-use cms::{Delta, DeltaKind, Durability, Error, Form, Live, Options, Unstaged};
+use cms::{Delta, DeltaKind, Durability, Error, Form, Options, Store, Unstaged};
 
 use crate::oracle::{Triple, is_exhaustive, options};
 
@@ -95,7 +95,7 @@ fn allowed<T>(outcome: &Result<T, Error>, number: u64, fault: Fault) -> RangeInc
 
 /// Runs `act` on copies of a store, with a fault at the first call, the second, and so on until there are no
 /// more. It returns what may be there afterwards.
-fn at_every_call(prepared: &Triple, act: impl Fn(&Triple, &Live, Fault) -> (String, RangeInclusive<u64>)) {
+fn at_every_call(prepared: &Triple, act: impl Fn(&Triple, &Store, Fault) -> (String, RangeInclusive<u64>)) {
     let is_small = prepared.limits == Limits::default();
     let is_picked = |durability: Durability, fault: Fault| match durability {
         // Those that are told apart by nothing but their numbers take their time with a large log.
@@ -112,7 +112,7 @@ fn at_every_call(prepared: &Triple, act: impl Fn(&Triple, &Live, Fault) -> (Stri
             let options = options(triple.root.path(), probe.files(), triple.limits);
             // Texts that come later do so when the store is closed.
             let text_delay = std::time::Duration::from_secs(100_000);
-            let live = Live::open(Options { durability, text_delay, ..options }).expect("opens");
+            let live = Store::open(Options { durability, text_delay, ..options }).expect("opens");
             let (outcome, allowed) = act(&triple, &live, fault);
             drop(live);
             if !probe.was_reached() {
@@ -137,7 +137,7 @@ fn committed(padding: usize, limits: Limits, times: u64) -> Triple {
 }
 
 /// Commits 2, and then 3 with the same handle, which may refuse that if a sync has failed.
-fn commit_twice(triple: &Triple, live: &Live, fault: Fault, number: u64) -> (String, RangeInclusive<u64>) {
+fn commit_twice(triple: &Triple, live: &Store, fault: Fault, number: u64) -> (String, RangeInclusive<u64>) {
     let first = triple.commit(live, number);
     let may = allowed(&first, number, fault);
     if fault == Fault::Death {
@@ -210,7 +210,7 @@ fn recovery_with_any_call_failing_is_finished_by_the_next() {
         let dies = Arc::new(DiesAt { renames: renames.into() });
         let outcome = triple.commit(&triple.live(Files::probed(dies)), 2);
         assert!(matches!(outcome, Err(Error::Unfinished { .. })), "{outcome:?}");
-        at_every_call(&triple, |_, live, _| (format!("{:?}", live.store().recover()), 2..=2));
+        at_every_call(&triple, |_, live, _| (format!("{:?}", live.engine().recover()), 2..=2));
     }
 }
 
@@ -220,12 +220,12 @@ fn noting_edits_with_any_call_failing_changes_no_text() {
     let edited = triple.text("beta", 1) + "# by hand\n";
     std::fs::write(triple.path("config/beta"), edited).expect("written");
     at_every_call(&triple, |triple, live, fault| {
-        let outcome = live.store().note_edits();
+        let outcome = live.engine().note_edits();
         // A package that cannot be read is passed over, so that it does not keep the others from being noted.
-        let passed_over = !live.store().warnings().is_empty();
+        let passed_over = !live.engine().warnings().is_empty();
         if outcome.is_err() || passed_over || matches!(fault, Fault::Error(30) | Fault::Stays(30)) {
             // It was not noted, or not wholly; now it is.
-            triple.live(Files::default()).store().note_edits().expect("noted");
+            triple.live(Files::default()).engine().note_edits().expect("noted");
         }
         (format!("{outcome:?}"), 1..=1)
     });
@@ -270,12 +270,12 @@ fn a_text_that_may_not_be_durable_is_told_of_though_another_had_to_be_merged_wit
         *probe.packages.lock().expect("no panic") =
             vec![triple.path("config/alpha"), triple.path("config/beta")];
         let outcome = if staged {
-            let places = ["alpha", "beta"].map(|name| live.store().place(name.as_bytes()).expect("there"));
+            let places = ["alpha", "beta"].map(|name| live.engine().place(name.as_bytes()).expect("there"));
             for place in &places {
                 let add = Delta::new(DeltaKind::AddList, b"s", Some(b"l"), Some(b"two"));
-                live.store().stage(place, &[add]).expect("staged");
+                live.engine().stage(place, &[add]).expect("staged");
             }
-            live.store().commit_together(&places, Form::Lossless, None).map(|_| 0)
+            live.engine().commit_together(&places, Form::Lossless, None).map(|_| 0)
         } else {
             triple.commit(&live, 2)
         };
@@ -287,14 +287,14 @@ fn a_text_that_may_not_be_durable_is_told_of_though_another_had_to_be_merged_wit
                 if staged { text.contains("list l 'two'") } else { text.starts_with(&triple.text(name, 2)) };
             assert!(is_new && text.ends_with("# by hand\n") == (name == "beta"), "{text}");
             assert!(
-                !live.store().may_be_staged(&live.store().place(name.as_bytes()).expect("there")),
+                !live.engine().may_be_staged(&live.engine().place(name.as_bytes()).expect("there")),
                 "{name}"
             );
         }
         drop(live);
         // Whoever comes next makes it durable, and goes on.
         let live = triple.live(Files::default());
-        live.store().recover().expect("recovered");
+        live.engine().recover().expect("recovered");
         triple.commit(&live, 3).expect("committed");
     }
 }
@@ -305,15 +305,15 @@ fn unstaged_changes_are_made_once_though_one_package_has_to_be_merged_with_an_ed
     let triple = committed(20, Limits::default(), 1);
     let probe = Arc::new(EditorAndFailingSync { has_failed: true.into(), ..EditorAndFailingSync::default() });
     let live = triple.live(Files::probed(probe.clone()));
-    let places = ["alpha", "beta"].map(|name| live.store().place(name.as_bytes()).expect("there"));
+    let places = ["alpha", "beta"].map(|name| live.engine().place(name.as_bytes()).expect("there"));
     let unstaged = places.iter().map(|place| Unstaged {
         place: place.clone(),
-        before: live.store().load(place.name.as_bytes()).expect("loads").package,
+        before: live.engine().load(place.name.as_bytes()).expect("loads").package,
         deltas: vec![Delta::new(DeltaKind::AddList, b"s", Some(b"l"), Some(b"two"))],
     });
     let unstaged = unstaged.collect();
     *probe.packages.lock().expect("no panic") = places.iter().map(|place| place.path.clone()).collect();
-    live.store().commit_with(&places, unstaged, Form::Lossless, None).expect("committed");
+    live.engine().commit_with(&places, unstaged, Form::Lossless, None).expect("committed");
     for place in &places {
         let text = std::fs::read_to_string(&place.path).expect("readable");
         assert_eq!(text.matches("list l 'two'").count(), 1, "{text}");

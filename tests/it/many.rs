@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cms::{DirOptions, Dirs, Live, Options};
+use cms::{DirOptions, Dirs, Options, Store};
 
 use crate::live::{get, show};
 
@@ -63,7 +63,7 @@ fn ten_thousand_packages_cost_as_much_each_as_ten_and_leave_nothing_behind() {
     let key = |number: usize| format!("p{number}.s.x");
     for round in ["made", "opened", "opened by a snapshot"] {
         let before = held();
-        let live = Live::open(options(dir.path())).expect("opens");
+        let live = Store::open(options(dir.path())).expect("opens");
         let snapshot = live.snapshot().expect("opens");
         let read = |number: usize| {
             let value = if round == "opened by a snapshot" {

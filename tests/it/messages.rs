@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cms::files::{Call, Files, Probe};
-use cms::{Error, Missing, Store};
+use cms::{Engine, Error, Missing};
 
 use crate::cli::Sandbox;
 use crate::live::Fixture;
@@ -206,9 +206,9 @@ impl Probe for ReadOnly {
 fn what_needs_the_log_says_why_it_cannot_be_written() {
     // Undo said that the file kept changing, pending that nothing waits, and repair that all is well.
     let fixture = Fixture::new(&[("network", "config interface 'lan'\n\toption a '0'\n")]);
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     let place = store.place(b"network").expect("there");
-    let set = |store: &Store, value: &[u8]| {
+    let set = |store: &Engine, value: &[u8]| {
         let delta = cms::Delta::new(cms::DeltaKind::Set, b"lan", Some(b"a"), Some(value));
         store.stage(&place, &[delta]).expect("staged");
     };
@@ -222,7 +222,7 @@ fn what_needs_the_log_says_why_it_cannot_be_written() {
         .expect("committed");
     let mut options = fixture.options();
     options.files = Files::probed(Arc::new(ReadOnly(fixture.path("state"))));
-    let stuck = Store::new(options);
+    let stuck = Engine::new(options);
     let read_only =
         |error: Error| matches!(error, Error::Io { source, .. } if source.raw_os_error() == Some(30));
     assert!(read_only(stuck.undo(3, None).expect_err("refused")));

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cms::log::Limits;
-use cms::{DirOptions, Dirs, Error, Live, Options, Store};
+use cms::{DirOptions, Dirs, Engine, Error, Options, Store};
 use tempfile::TempDir;
 
 use self::outcome::{Count, Told};
@@ -82,7 +82,7 @@ fn options(root: &Path, is_other: bool) -> Options {
     Options { dirs: Dirs::choose(wanted), log, lock_timeout: Duration::from_secs(60), ..Options::default() }
 }
 
-fn number(live: &Live, key: &str) -> cms::Result<u64> {
+fn number(live: &Store, key: &str) -> cms::Result<u64> {
     let read = |value: cms::map::Value<'_>| {
         let text = String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned();
         text.parse().unwrap_or_else(|_| panic!("{key} is '{text}'"))
@@ -102,7 +102,7 @@ fn program() {
     let mut options = options(&root, how == How::Other);
     options.set_durability(level).expect("a level");
     options.text_delay = Duration::from_millis(200);
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     let (key, mut out) = (format!("{package}.w{writer}.n"), std::io::stdout());
     let mut say = |what: &str| writeln!(out, "said {what}").and_then(|()| out.flush()).expect("said");
     let end = Instant::now() + Duration::from_millis(round);
@@ -357,7 +357,7 @@ impl Soak {
 
     /// Reads in all ways: nothing is older than what was acknowledged before.
     fn read(&self, dice: &mut Dice, end: Instant) {
-        let live = Live::open(options(self.root.path(), false)).expect("opens");
+        let live = Store::open(options(self.root.path(), false)).expect("opens");
         let check = |writer: usize, how: &str, acknowledged: u64, found: u64| {
             self.reads.fetch_add(1, SeqCst);
             if found < acknowledged {
@@ -452,7 +452,7 @@ impl Soak {
 
     /// Follows all changes, until it is told that everything is over and there are no more: each begins with what the
     /// one before has left.
-    fn watch(&self, live: &Live) -> Told {
+    fn watch(&self, live: &Store) -> Told {
         let mut watch = live.watch("*", None).expect("there is a log");
         let (mut told, mut last) = (Told::default(), 0);
         loop {
@@ -513,7 +513,7 @@ impl Soak {
     /// Checks that everything that was acknowledged is there, once all is at rest.
     fn settle(&self) {
         for is_other in [false, rustix::process::geteuid().is_root()] {
-            let store = Store::new(options(self.root.path(), is_other));
+            let store = Engine::new(options(self.root.path(), is_other));
             if let Err(error) = store.recover() {
                 self.fail(format!("recovery: {error}"));
             }
@@ -559,8 +559,8 @@ impl Drop for Over<'_> {
 fn everything_at_once_loses_nothing_and_reads_nothing_old() {
     let soak = Soak::new();
     let (begun, length) = (Instant::now(), Duration::from_secs(seconds()));
-    let live = Live::open(options(soak.root.path(), false)).expect("opens");
-    live.store().note_edits().expect("there is a log");
+    let live = Store::open(options(soak.root.path(), false)).expect("opens");
+    live.engine().note_edits().expect("there is a log");
     let told = std::thread::scope(|scope| {
         let watching = scope.spawn(|| soak.watch(&live));
         let over = Over(&soak.over);
@@ -572,7 +572,7 @@ fn everything_at_once_loses_nothing_and_reads_nothing_old() {
             soak.report(begun);
             round += 1;
         }
-        live.store().note_edits().expect("noted");
+        live.engine().note_edits().expect("noted");
         drop(over);
         watching.join().expect("no panic")
     });

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cms::files::Files;
 use cms::log::Limits;
-use cms::{DirOptions, Dirs, Error, Live, Options};
+use cms::{DirOptions, Dirs, Error, Options, Store};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -85,8 +85,8 @@ impl Triple {
         self.root.path().join(name)
     }
 
-    pub fn live(&self, files: Files) -> Live {
-        Live::open(options(self.root.path(), files, self.limits)).expect("opens")
+    pub fn live(&self, files: Files) -> Store {
+        Store::open(options(self.root.path(), files, self.limits)).expect("opens")
     }
 
     fn value(&self, number: u64) -> String {
@@ -100,7 +100,7 @@ impl Triple {
     }
 
     /// Gives all packages a number, in one transaction.
-    pub fn commit(&self, live: &Live, number: u64) -> Result<u64, Error> {
+    pub fn commit(&self, live: &Store, number: u64) -> Result<u64, Error> {
         let mut transaction = live.begin().expect("few are open");
         for name in NAMES {
             transaction.set(format!("{name}.s.v").as_bytes(), self.value(number).as_bytes())?;
@@ -143,7 +143,7 @@ impl Triple {
     /// read, and the next commit works.
     pub fn check_each(&self, allowed: &RangeInclusive<u64>, what: &str) {
         let live = self.live(Files::default());
-        live.store().recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
+        live.engine().recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
         let check_packages = || {
             let numbers = self.numbers(what);
             assert!(numbers.values().all(|number| allowed.contains(number)), "{what}: {numbers:?}");
@@ -153,7 +153,7 @@ impl Triple {
         };
         check_packages();
         // A transaction whose record is there, though what leads to it is not, may be found only now.
-        live.store().note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
+        live.engine().note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
         live.refresh().unwrap_or_else(|error| panic!("{what}: {error}"));
         check_packages();
         let next = allowed.end() + 1000;
@@ -172,7 +172,7 @@ impl Triple {
     /// As [`Triple::check`]; a commit that came when the log could not be written is not in it.
     pub fn check_log(&self, allowed: &RangeInclusive<u64>, logged: bool, what: &str) -> u64 {
         let live = self.live(Files::default());
-        let store = live.store();
+        let store = live.engine();
         store.recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
         let number = self.number(what);
         assert!(allowed.contains(&number), "{what}: {number}, not one of {allowed:?}");
@@ -204,11 +204,11 @@ impl Triple {
         number
     }
 
-    fn check_maps(&self, live: &Live, number: u64, what: &str) {
+    fn check_maps(&self, live: &Store, number: u64, what: &str) {
         NAMES.iter().for_each(|name| self.check_map(live, name, number, what));
     }
 
-    fn check_map(&self, live: &Live, name: &str, number: u64, what: &str) {
+    fn check_map(&self, live: &Store, name: &str, number: u64, what: &str) {
         let value = live.get(format!("{name}.s.v").as_bytes(), |value| {
             String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned()
         });

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cms::files::{Call, Files, Probe};
-use cms::{DirOptions, Dirs, Error, Live, Options};
+use cms::{DirOptions, Dirs, Error, Options, Store};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -205,7 +205,7 @@ fn say(word: &str) {
 }
 
 /// Appends to a list, and says each item that was committed.
-fn append(live: &Live, name: &str, count: usize) {
+fn append(live: &Store, name: &str, count: usize) {
     for number in 0..count {
         let item = format!("{name}{number}");
         loop {
@@ -226,7 +226,7 @@ fn append(live: &Live, name: &str, count: usize) {
 fn count(options: Options, told: &str) {
     let (name, millis) = told.split_once(' ').expect("a name, and how long");
     let end = Instant::now() + Duration::from_millis(millis.parse().expect("a number"));
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     let (key, mut has_committed) = (format!("app.s.{name}"), false);
     while !has_committed || Instant::now() < end {
         let committed = live.begin().and_then(|mut transaction| {
@@ -279,7 +279,7 @@ fn stop(options: Options, told: &str) {
         was_lock: AtomicUsize::new(0),
     });
     let acknowledged = options.dirs.config.path.with_file_name("acknowledged");
-    let live = Live::open(Options { files: Files::probed(probe.clone()), ..options }).expect("opens");
+    let live = Store::open(Options { files: Files::probed(probe.clone()), ..options }).expect("opens");
     let mut transaction = live.begin().expect("few are open");
     for key in ["app.s.n", "other.s.n"] {
         transaction.set(key.as_bytes(), b"new").expect("set");
@@ -299,11 +299,11 @@ fn role() {
     let (level, name) = (told("CMS_BEHIND_LEVEL"), told("CMS_BEHIND_NAME"));
     let options = Paths::told().options(&level);
     match role.as_str() {
-        "append" => append(&Live::open(options).expect("opens"), &name, COUNT),
+        "append" => append(&Store::open(options).expect("opens"), &name, COUNT),
         // Commits each value it is told, and leaves the texts where they are for long.
         "commits" => {
             let text_delay = Duration::from_secs(1000);
-            let live = Live::open(Options { text_delay, ..options }).expect("opens");
+            let live = Store::open(Options { text_delay, ..options }).expect("opens");
             live.get(b"app.s.n", |_| ()).expect("read");
             for value in std::io::stdin().lines() {
                 let value = value.expect("readable");

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use cms::files::Files;
 use cms::log::Limits;
-use cms::{Delta, DeltaKind, Durability, Form, Live, Options, Store};
+use cms::{Delta, DeltaKind, Durability, Engine, Form, Options, Store};
 use tempfile::TempDir;
 
 use crate::disk::{Dice, Disk, Image, Moment};
@@ -72,7 +72,7 @@ struct Run {
 }
 
 /// Makes a store with `times` commits, and records what `act` does to it.
-fn record(padding: usize, limits: Limits, times: u64, act: impl FnOnce(&Run, &Live)) -> (Run, Vec<Moment>) {
+fn record(padding: usize, limits: Limits, times: u64, act: impl FnOnce(&Run, &Store)) -> (Run, Vec<Moment>) {
     record_at(Durability::Full, padding, limits, times, act)
 }
 
@@ -82,7 +82,7 @@ fn record_at(
     padding: usize,
     limits: Limits,
     times: u64,
-    act: impl FnOnce(&Run, &Live),
+    act: impl FnOnce(&Run, &Store),
 ) -> (Run, Vec<Moment>) {
     let triple = Triple::new(padding, limits);
     let live = triple.live(Files::default());
@@ -96,14 +96,14 @@ fn record_at(
     run.disk.restart(times, times);
     let text_delay = std::time::Duration::from_secs(100_000);
     let options = options(run.triple.root.path(), run.disk.files(), run.triple.limits);
-    let live = Live::open(Options { durability, text_delay, ..options }).expect("opens");
+    let live = Store::open(Options { durability, text_delay, ..options }).expect("opens");
     act(&run, &live);
     let moments = run.disk.moments("at the end");
     drop(live);
     (run, moments)
 }
 
-fn commit(run: &Run, live: &Live, number: u64) {
+fn commit(run: &Run, live: &Store, number: u64) {
     run.disk.begin(number);
     run.triple.commit(live, number).expect("committed");
     run.disk.acknowledge(number);
@@ -213,7 +213,7 @@ fn recovery_survives_a_power_cut_at_any_moment() {
     let (mut recoveries, mut images) = (0, 0);
     outer.each(&run.disk, &moments, &mut |moment, _, _, what| {
         run.disk.restart(moment.acknowledged, moment.begun);
-        let store = Store::new(options(run.triple.root.path(), run.disk.files(), run.triple.limits));
+        let store = Engine::new(options(run.triple.root.path(), run.disk.files(), run.triple.limits));
         store.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
         let inner_moments = run.disk.moments("after recovery");
         // Less is no more than a look.
@@ -233,7 +233,7 @@ fn recovery_survives_a_power_cut_at_any_moment() {
 /// Recovers after a death at a moment, and returns the moments of that.
 fn recover_after(run: &Run, moment: &Moment, what: &str) -> Vec<Moment> {
     run.disk.resume(moment);
-    let store = Store::new(options(run.triple.root.path(), run.disk.files(), run.triple.limits));
+    let store = Engine::new(options(run.triple.root.path(), run.disk.files(), run.triple.limits));
     store.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
     // Someone may have seen it by now.
     let number = run.triple.number(what);
@@ -271,7 +271,7 @@ fn changes_by_hand_that_are_noted_survive_a_power_cut_at_any_moment() {
         let edited = run.triple.text("beta", 1) + "# by hand\n";
         std::fs::write(run.triple.path("config/beta"), edited).expect("written");
         run.disk.settle();
-        live.store().note_edits().expect("noted");
+        live.engine().note_edits().expect("noted");
         commit(run, live, 2);
     });
     check_edited("changes by hand", &run, &moments);
@@ -283,7 +283,7 @@ fn check_edited(what: &str, run: &Run, moments: &[Moment]) {
     let edited = moments.iter().position(|moment| moment.is_settled("beta", b"# by hand\n")).expect("edited");
     cuts.each(&run.disk, &moments[edited..], &mut |_, _, allowed, what| {
         let live = run.triple.live(Files::default());
-        live.store().note_edits().unwrap_or_else(|error| panic!("{what}: {error}"));
+        live.engine().note_edits().unwrap_or_else(|error| panic!("{what}: {error}"));
         drop(live);
         run.triple.check(allowed, what);
         let text = std::fs::read_to_string(run.triple.path("config/beta")).expect("there");
@@ -304,8 +304,8 @@ fn staged() -> Vec<Delta> {
     ]
 }
 
-fn store(root: &Path, files: Files) -> Store {
-    Store::new(options(root, files, Limits::default()))
+fn store(root: &Path, files: Files) -> Engine {
+    Engine::new(options(root, files, Limits::default()))
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use cms::{Error, Live};
+use cms::{Error, Store};
 use rustix::process::Signal;
 
 use crate::oracle::{is_exhaustive, litter};
@@ -19,7 +19,7 @@ fn check(found: Option<&str>, is_acknowledged: bool, what: &str) {
 }
 
 /// Reads in all ways, and commits, while process `pid` is stopped. Returns whether the commit was made.
-fn look(reader: &Live, paths: &Paths, pid: u32, is_acknowledged: bool, what: &str) -> bool {
+fn look(reader: &Store, paths: &Paths, pid: u32, is_acknowledged: bool, what: &str) -> bool {
     let begun = Instant::now();
     let show = |value: cms::map::Value<'_>| {
         String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned()
@@ -57,8 +57,8 @@ fn stop_at(level: &str, kind: &str, at: usize, then: Signal) -> bool {
         std::fs::write(root.path().join("config").join(name), text).expect("written");
     }
     let paths = Paths::of(root.path(), "run", "state");
-    let reader = Live::open(paths.options("full")).expect("opens");
-    reader.store().note_edits().expect("noted");
+    let reader = Store::open(paths.options("full")).expect("opens");
+    reader.engine().note_edits().expect("noted");
     keys.iter().for_each(|key| assert!(reader.get(key.as_bytes(), |_| ()).expect("read").is_some()));
     let part = Part::start(&[], "stops", &paths, level, &format!("{kind} {at}"));
     let is_stopped = part.stops();

@@ -19,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::{DirOptions, Dirs, Error, Live, Options, Snapshot};
+use cms::{DirOptions, Dirs, Error, Options, Snapshot, Store};
 
 const ROLE: &str = "CMS_STRESS_ROLE";
 const DIR: &str = "CMS_STRESS_DIR";
@@ -107,7 +107,7 @@ struct Seen {
 }
 
 /// Looks at one snapshot. An old one may be answered with `stale`.
-fn look(live: &Live, seen: &mut Seen) -> Result<(), Error> {
+fn look(live: &Store, seen: &mut Seen) -> Result<(), Error> {
     let snapshot = live.snapshot()?;
     let pair: Vec<u64> = ["pair.a.v", "pair.a.w", "pair.b.v", "pair.b.w"]
         .iter()
@@ -145,7 +145,7 @@ fn look(live: &Live, seen: &mut Seen) -> Result<(), Error> {
 
 fn reader() {
     let end = Instant::now() + Duration::from_secs(seconds());
-    let live = Live::open(options()).expect("opens");
+    let live = Store::open(options()).expect("opens");
     let (looks, stale) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for thread in 0..3 {
@@ -183,7 +183,7 @@ fn reader() {
 
 /// Commits to `pair` until it is killed.
 fn pair_writer() {
-    let live = Live::open(options()).expect("opens");
+    let live = Store::open(options()).expect("opens");
     loop {
         live.refresh().expect("refreshed");
         let now =
@@ -201,7 +201,7 @@ fn pair_writer() {
 
 /// Commits to `many` until it is killed.
 fn many_writer() {
-    let live = Live::open(options()).expect("opens");
+    let live = Store::open(options()).expect("opens");
     loop {
         live.refresh().expect("refreshed");
         let now = live
@@ -216,7 +216,7 @@ fn many_writer() {
 }
 
 /// Brings `many` from what one commit left to what the next leaves.
-fn commit_many(live: &Live, before: u64, number: u64) -> Result<u64, Error> {
+fn commit_many(live: &Store, before: u64, number: u64) -> Result<u64, Error> {
     let mut transaction = live.begin().expect("few are open");
     let mut set = |key: String| transaction.set(key.as_bytes(), value(number).as_bytes());
     set("many.first.v".into())?;
@@ -248,7 +248,7 @@ fn commit_many(live: &Live, before: u64, number: u64) -> Result<u64, Error> {
 /// Commits to `one` and `two` together.
 fn both_writer() {
     let end = Instant::now() + Duration::from_secs(seconds());
-    let live = Live::open(options()).expect("opens");
+    let live = Store::open(options()).expect("opens");
     let mut number = 1;
     while Instant::now() < end {
         number += 1;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cms::log::Content;
-use cms::{Error, Live, MAX_OPEN, Transaction};
+use cms::{Error, MAX_OPEN, Store, Transaction};
 use proptest::prelude::*;
 
 use crate::live::{Fixture, get};
@@ -13,7 +13,7 @@ fn fixture() -> Fixture {
     Fixture::new(&[("network", network), ("system", "config system 's'\n\toption a '0'\n")])
 }
 
-fn begin(live: &Live) -> Transaction {
+fn begin(live: &Store) -> Transaction {
     live.begin().expect("few are open")
 }
 
@@ -115,7 +115,7 @@ fn a_savepoint_takes_back_what_came_after_it() {
     transaction.set_message("kept");
     transaction.commit().expect("committed");
     assert_eq!(get(&live, "system.s.a").as_deref(), Some("0"));
-    let last = live.store().history(None, 1).expect("there is a log").remove(0);
+    let last = live.engine().history(None, 1).expect("there is a log").remove(0);
     assert_eq!((last.message.as_str(), last.packages.len()), ("kept", 1));
 }
 
@@ -148,9 +148,9 @@ fn with_auto_commit_each_change_is_durable_and_without_it_none_is_before_the_com
     assert_eq!(get(&live, "system.s.a").as_deref(), Some("1"));
     transaction.delete(b"network.r").expect("deleted");
     assert_eq!(get(&live, "network.r.a"), None);
-    let before = live.store().revision().expect("there is a log");
+    let before = live.engine().revision().expect("there is a log");
     drop(transaction);
-    assert_eq!(live.store().revision().expect("there is a log"), before);
+    assert_eq!(live.engine().revision().expect("there is a log"), before);
 }
 
 proptest! {

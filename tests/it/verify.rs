@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cms::log::{Content, Kind};
-use cms::{Delta, DeltaKind, Error, Event, Form, Live, Options, Store, Verifier};
+use cms::{Delta, DeltaKind, Engine, Error, Event, Form, Options, Store, Verifier};
 
 use crate::cli::Sandbox;
 use crate::live::{Fixture, get};
@@ -20,7 +20,7 @@ fn fixture() -> Fixture {
     Fixture::new(&[("network", NETWORK), ("system", "config system 's'\n\toption name 'a'\n")])
 }
 
-fn set(live: &Live, changes: &[(&str, &str)]) -> cms::Result<u64> {
+fn set(live: &Store, changes: &[(&str, &str)]) -> cms::Result<u64> {
     let mut transaction = live.begin()?;
     for (key, value) in changes {
         transaction.set(key.as_bytes(), value.as_bytes())?;
@@ -41,7 +41,7 @@ fn told(event: &Event) -> Vec<String> {
 }
 
 /// Refuses a large MTU, and keeps what it was shown.
-fn guard(live: &Live, pattern: &str) -> (Verifier, Arc<Mutex<Vec<Vec<String>>>>) {
+fn guard(live: &Store, pattern: &str) -> (Verifier, Arc<Mutex<Vec<Vec<String>>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let shown = seen.clone();
     let decide = move |event: &Event| {
@@ -84,15 +84,15 @@ fn a_transaction_is_shown_before_it_is_made_and_one_that_is_refused_leaves_no_tr
     let fixture = fixture();
     let live = fixture.live();
     let (verifier, seen) = guard(&live, "network.*.mtu system");
-    live.store().note_edits().expect("what there is is noted");
+    live.engine().note_edits().expect("what there is is noted");
     let before = (texts(&fixture), files(&fixture));
-    let revision = live.store().revision().expect("a log");
+    let revision = live.engine().revision().expect("a log");
     let mut transaction = live.begin().expect("begun");
     transaction.set(b"network.lan.mtu", b"9000").expect("set");
     transaction.set(b"system.s.name", b"b").expect("set");
     assert_eq!(refusal(transaction.commit()), "an MTU of 9000 is too large");
     assert_eq!((texts(&fixture), files(&fixture)), before);
-    assert_eq!(live.store().revision().expect("a log"), revision);
+    assert_eq!(live.engine().revision().expect("a log"), revision);
 
     set(&live, &[("network.lan.mtu", "1400"), ("network.lan.ipaddr", "10.0.0.2")]).expect("accepted");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1400"));
@@ -112,7 +112,7 @@ fn a_transaction_is_shown_before_it_is_made_and_one_that_is_refused_leaves_no_tr
 fn undo_rollback_restore_import_and_staged_changes_are_verified_and_the_safety_net_is_not() {
     let fixture = fixture();
     let live = fixture.live();
-    let store = live.store();
+    let store = live.engine();
     let first = set(&live, &[("network.lan.mtu", "9000")]).expect("committed");
     store.backup(&fixture.path("large.backup")).expect("written");
     let second = set(&live, &[("network.lan.mtu", "1400")]).expect("committed");
@@ -155,7 +155,7 @@ fn a_verifier_reads_the_state_before_and_to_commit_from_it_is_an_error_and_no_ha
     let live = fixture.live();
     let (send, heard) = mpsc::channel();
     let inside = live.clone();
-    let other = Live::open(fixture.options()).expect("opens");
+    let other = Store::open(fixture.options()).expect("opens");
     let decide = move |_: &Event| {
         let old = get(&inside, "network.lan.mtu");
         // One that was never asked for, so that there is no map of it.
@@ -165,8 +165,8 @@ fn a_verifier_reads_the_state_before_and_to_commit_from_it_is_an_error_and_no_ha
         for live in [&inside, &other] {
             errors
                 .push(set(live, &[("system.s.name", "x")]).expect_err("it has to answer first").to_string());
-            let place = live.store().place(b"network").expect("there");
-            errors.push(live.store().commit(&place, Form::Lossless).expect_err("the same").to_string());
+            let place = live.engine().place(b"network").expect("there");
+            errors.push(live.engine().commit(&place, Form::Lossless).expect_err("the same").to_string());
         }
         send.send((old, name, errors, started.elapsed())).expect("heard");
         Ok(())
@@ -185,7 +185,7 @@ fn a_verifier_reads_the_state_before_and_to_commit_from_it_is_an_error_and_no_ha
 #[test]
 fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_does_not() {
     let fixture = fixture();
-    let live = Live::open(Options { verify_timeout: Duration::from_millis(300), ..fixture.options() })
+    let live = Store::open(Options { verify_timeout: Duration::from_millis(300), ..fixture.options() })
         .expect("opens");
     let patient = fixture.live();
     let verifier = live.verify("network", |_| panic!("on purpose")).expect("it verifies");
@@ -207,7 +207,7 @@ fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_
     // Many more than may wait: nobody hangs.
     let ask = || {
         let options = Options { verify_timeout: Duration::from_millis(1), ..fixture.options() };
-        refusal(set(&Live::open(options).expect("opens"), &[("network.lan.mtu", "1400")]))
+        refusal(set(&Store::open(options).expect("opens"), &[("network.lan.mtu", "1400")]))
     };
     let said: Vec<String> = (0..80).map(|_| ask()).collect();
     assert!(said[79].contains("many wait"), "{}", said[79]);
@@ -328,7 +328,7 @@ fn who_watches_is_seen_again_once_a_run_directory_was_deleted() {
     let fixture = fixture();
     let live = fixture.live();
     let mut watch = live.watch("network.lan.mtu", None).expect("it watches");
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     let told = || {
         let place = store.place(b"network").expect("there");
         let delta = cms::Delta::new(DeltaKind::Set, b"lan", Some(b"mtu"), Some(b"9"));
@@ -353,7 +353,7 @@ fn who_watches_is_seen_again_once_a_run_directory_was_deleted() {
 fn a_transaction_whose_text_would_follow_later_is_verified() {
     let fixture = fixture();
     let options = Options { durability: cms::Durability::Log, ..fixture.options() };
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     set(&live, &[("network.lan.mtu", "1300")]).expect("nobody verifies it");
     let (verifier, asked) = guard(&live, "network");
     let before = live.revision();
@@ -635,7 +635,7 @@ fn commands_that_run_for_a_verifier_read_and_cannot_commit() {
 #[test]
 fn without_verifiers_a_commit_looks_once_and_an_event_costs_no_note() {
     let fixture = fixture();
-    let store = Store::new(fixture.options());
+    let store = Engine::new(fixture.options());
     let place = store.place(b"network").expect("there");
     assert_eq!(store.preview(&[place]).expect("readable"), cms::Preview::default());
     let live = fixture.live();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cms::files::{Call, Files, Probe};
-use cms::{DirOptions, Dirs, Durability, Live, Options, Store};
+use cms::{DirOptions, Dirs, Durability, Options, Store};
 
 use super::engines::{Cms, Engine, Sqlite};
 use super::home::Home;
@@ -163,14 +163,14 @@ impl Probe for Kill {
 pub fn crash(words: &[String]) -> Result<()> {
     let [key] = words else { return Err("usage: internal-crash KEY".into()) };
     let dirs = || Dirs::choose(DirOptions::default());
-    let fill = Live::open(Options { dirs: dirs(), durability: Durability::None, ..Options::default() })?;
+    let fill = Store::open(Options { dirs: dirs(), durability: Durability::None, ..Options::default() })?;
     for round in 0..100_u8 {
         let mut transaction = fill.begin()?;
         transaction.set(b"filler.a.value", &vec![b'a' + round % 26; 64 << 10])?;
         transaction.commit()?;
     }
     let live =
-        Live::open(Options { dirs: dirs(), files: Files::probed(Arc::new(Kill)), ..Options::default() })?;
+        Store::open(Options { dirs: dirs(), files: Files::probed(Arc::new(Kill)), ..Options::default() })?;
     let mut transaction = live.begin()?;
     transaction.set(key.as_bytes(), b"committed-before-the-crash")?;
     transaction.commit()?;
@@ -192,11 +192,11 @@ fn recovery(stage: &Stage, report: &mut Report) -> Result<()> {
             return Err(format!("the writer was to be killed: {killed}").into());
         }
         logged = crate::place::bytes_under(&home.path("state"))?;
-        let store = Store::new(home.options(Durability::Full));
+        let store = cms::Engine::new(home.options(Durability::Full));
         let start = Instant::now();
         store.recover()?;
         times.push(start.elapsed().as_secs_f64());
-        let live = Live::open(home.options(Durability::Full))?;
+        let live = Store::open(home.options(Durability::Full))?;
         let found = live
             .get(key.as_bytes(), |value| value.items().any(|item| item == b"committed-before-the-crash"))?;
         if found != Some(true) {
@@ -216,7 +216,7 @@ fn history(stage: &Stage, report: &mut Report) -> Result<()> {
     let home = Home::plant(stage.dir(), dataset)?;
     let options = home.options(Durability::None);
     let log = cms::log::Limits { bytes: 1 << 30, ..options.log };
-    let live = Live::open(Options { log, ..options })?;
+    let live = Store::open(Options { log, ..options })?;
     let commit = |section: usize, value: &str| -> Result<()> {
         let mut transaction = live.begin()?;
         for option in 0..50 {
@@ -234,7 +234,7 @@ fn history(stage: &Stage, report: &mut Report) -> Result<()> {
     let (bytes, mut read) = (crate::place::bytes_under(&home.path("state"))?, 0);
     let turn = || {
         let (before, start) = (counted("rchar:")?, Instant::now());
-        let found = live.store().history(Some(&key), usize::MAX)?.len();
+        let found = live.engine().history(Some(&key), usize::MAX)?.len();
         let time = start.elapsed();
         read = counted("rchar:")? - before;
         // With or without the baseline.

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use cms::{Durability, Live};
+use cms::{Durability, Store};
 
 use super::home::Home;
 use crate::Result;
@@ -142,7 +142,7 @@ impl Engine for redb::Database {
 /// The Rust library.
 pub struct Cms {
     /// The store.
-    live: Live,
+    live: Store,
     /// Where it is.
     pub home: Home,
 }
@@ -151,7 +151,7 @@ impl Cms {
     /// Writes the texts and opens the store.
     pub fn create(dir: &Path, dataset: Dataset, durability: Durability) -> Result<Self> {
         let home = Home::plant(dir, dataset)?;
-        let live = Live::open(home.options(durability))?;
+        let live = Store::open(home.options(durability))?;
         live.get(dataset.key(0).as_bytes(), |_| ())?;
         Ok(Self { live, home })
     }

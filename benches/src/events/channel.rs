@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cms::Live;
+use cms::Store;
 use rustix::thread::futex;
 
 use super::clock::{microseconds, now};
@@ -149,7 +149,7 @@ pub fn publish(mut publisher: Publisher) -> Teller {
 }
 
 /// Commits one option.
-pub fn commit(live: &Live) -> Teller {
+pub fn commit(live: &Store) -> Teller {
     let live = live.clone();
     Box::new(move |number| {
         let mut transaction = live.begin()?;

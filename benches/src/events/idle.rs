@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use cms::{Durability, Live};
+use cms::{Durability, Store};
 
 use super::channel;
 use super::listener::{PATTERN, Process, Way};
@@ -48,7 +48,7 @@ with cms.open() as store, store.watch('network') as watch:
 pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     let home = Home::plant(stage.dir(), Dataset::Router)?;
     fs::write(home.path("config/network"), "config interface 'lan'\n\toption ipaddr '10.0.0.1'\n")?;
-    let live = Live::open(home.options(Durability::None))?;
+    let live = Store::open(home.options(Durability::None))?;
     let mut commit = channel::commit(&live);
     commit(0)?;
     let (environment, mut all) = (home.environment(), Vec::<(&str, u32)>::new());

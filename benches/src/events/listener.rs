@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cms::{Live, Options, Subscription};
+use cms::{Store, Options, Subscription};
 use rustix::event::{PollFd, PollFlags, epoll, poll};
 use rustix::fs::inotify;
 use rustix::thread::futex;
@@ -40,9 +40,9 @@ pub enum Way {
     Next,
     /// `Watch::fd`, with poll.
     Poll,
-    /// `Live::get` again and again, 50 us apart.
+    /// `Store::get` again and again, 50 us apart.
     Get,
-    /// `Live::subscribe`.
+    /// `Store::subscribe`.
     Subscribe,
     /// As above, of another package than the one that changes.
     Idle,
@@ -140,7 +140,7 @@ pub fn listen(arguments: &[String]) -> Result<()> {
         Way::Next | Way::Poll => watch(&board, way == Way::Poll, ready),
         Way::Get => look(&board, ready),
         Way::Subscribe | Way::Idle => {
-            let live = Live::open(Options::default())?;
+            let live = Store::open(Options::default())?;
             let pattern = if way == Way::Idle { "system" } else { PATTERN };
             let _subscriptions = subscribe(&live, pattern, &board, count)?;
             std::thread::sleep(Duration::from_millis(300));
@@ -221,7 +221,7 @@ fn on_redis(board: &Board, place: &Path, count: usize, ready: impl FnOnce() -> R
 
 /// Follows a store with one watch, for good.
 fn watch(board: &Board, by_poll: bool, ready: impl FnOnce() -> Result<()>) -> Result<()> {
-    let live = Live::open(Options::default())?;
+    let live = Store::open(Options::default())?;
     let mut watch = live.watch(PATTERN, None)?;
     // What there was to be done at first is done.
     let _ = watch.next(Some(Duration::from_millis(300)))?;
@@ -239,7 +239,7 @@ fn watch(board: &Board, by_poll: bool, ready: impl FnOnce() -> Result<()>) -> Re
 
 /// Reads a key, for good, without ever refreshing the store.
 fn look(board: &Board, ready: impl FnOnce() -> Result<()>) -> Result<()> {
-    let live = Live::open(Options::default())?;
+    let live = Store::open(Options::default())?;
     let value = || live.get(b"network.lan.mtu", |value| value.items().next().map(<[u8]>::to_vec));
     let mut last = value()?;
     ready()?;
@@ -254,7 +254,7 @@ fn look(board: &Board, ready: impl FnOnce() -> Result<()>) -> Result<()> {
 }
 
 /// Subscribes so often.
-pub fn subscribe(live: &Live, pattern: &str, board: &Board, count: usize) -> Result<Vec<Subscription>> {
+pub fn subscribe(live: &Store, pattern: &str, board: &Board, count: usize) -> Result<Vec<Subscription>> {
     let subscribe = |listener| {
         let board = board.clone();
         Ok(live.subscribe(pattern, None, move |_| note(&board, listener))?)

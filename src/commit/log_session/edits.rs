@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Ledger, Why};
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::publish::{Logged, State};
 use crate::error::Result;
 use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::log::{self, Digest, Kind, Log, PackageChange, Record, Writer};
 
-impl Store {
+impl Engine {
     /// Notes in the log what was changed by hand since the last transaction: packages that were edited, made or
     /// deleted.
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`].
+    /// As for [`Engine::commit`].
     pub fn note_edits(&self) -> Result<()> {
         let ledger = self.ledger()?;
         let mut names = self.packages()?;
@@ -28,12 +28,12 @@ impl Store {
         self.note_edits_in(ledger, &names).map(|_| ())
     }
 
-    /// As [`Store::note_edits`], of some packages. Those that cannot be read are passed over. What is noted is also published, so that whoever gets the event can
+    /// As [`Engine::note_edits`], of some packages. Those that cannot be read are passed over. What is noted is also published, so that whoever gets the event can
     /// read it. Returns whether the log can be written to.
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`].
+    /// As for [`Engine::commit`].
     pub fn note_edits_of(&self, names: &[String]) -> Result<bool> {
         self.note_edits_in(self.ledger()?, names)
     }

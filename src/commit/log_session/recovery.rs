@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Ledger, cannot_be_written};
-use crate::commit::engine::{Place, Store};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::parked::cannot_be_placed;
 use crate::commit::publish::{Logged, State};
 use crate::error::{Error, Result};
 use crate::log::{self, Digest, Log, PackageChange};
 
-impl Store {
+impl Engine {
     /// Finishes the commit that a crash has interrupted, and takes back the one that was not confirmed in time, if
     /// there are such. It costs next to nothing if not.
     ///
     /// # Errors
     ///
-    /// As for [`Store::commit`].
+    /// As for [`Engine::commit`].
     pub fn recover(&self) -> Result<()> {
         self.finish_last()?;
         self.enforce()
@@ -31,7 +31,7 @@ impl Store {
         }
     }
 
-    /// As [`Store::finish_last`], and sees to it that the maps show the last transaction.
+    /// As [`Engine::finish_last`], and sees to it that the maps show the last transaction.
     pub(crate) fn show_last(&self) -> Result<()> {
         crate::os::caller::check_may_commit()?;
         let Some(log) = self.log() else { return Ok(()) };
@@ -131,7 +131,7 @@ impl PlacedText {
     }
 }
 
-impl Store {
+impl Engine {
     /// Brings the text of a package from one of the states that transactions went through to the last of them.
     /// One that is none of them was changed by hand, and is brought together with that.
     fn finish(&self, name: &str, steps: &[&PackageChange]) -> Result<Finished> {

@@ -55,7 +55,7 @@ proptest! {
         lines in proptest::collection::vec(line(), 1..24),
         deltas in proptest::collection::vec(delta(), 1..6),
     ) {
-        let store = Store::new(Options::default());
+        let store = Engine::new(Options::default());
         let place = Place { path: PathBuf::from("/nowhere/p"), name: "p".into(), staged: true, overridden: false };
         let text = lines.concat();
         let Ok(mut known) = store.learn(&place, text.into_bytes()) else { return Ok(()) };
@@ -85,7 +85,7 @@ proptest! {
 
 #[test]
 fn a_change_to_a_section_with_a_name_is_a_small_one() {
-    let store = Store::new(Options::default());
+    let store = Engine::new(Options::default());
     let place =
         Place { path: PathBuf::from("/nowhere/p"), name: "p".into(), staged: true, overridden: false };
     let text = "# first\nconfig t 'a'\n\toption o '1'\n\nconfig t\n\toption o '2'\n# above\nconfig t 'c'\n\tlist l '3'\n";

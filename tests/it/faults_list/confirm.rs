@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cms::clock::Uptime;
 use cms::log::{Content, Kind, What};
-use cms::{Delta, DeltaKind, Form, Guards, Options, Store};
+use cms::{Delta, DeltaKind, Engine, Form, Guards, Options};
 
 use crate::live::Fixture;
 
@@ -37,8 +37,8 @@ fn fixture() -> Fixture {
     Fixture::new(&[("network", NETWORK), ("system", SYSTEM)])
 }
 
-fn open(fixture: &Fixture) -> Store {
-    Store::new(Options { uptime: fake_clock, ..fixture.options() })
+fn open(fixture: &Fixture) -> Engine {
+    Engine::new(Options { uptime: fake_clock, ..fixture.options() })
 }
 
 fn set(key: &str, value: &str) -> (String, Delta) {
@@ -48,7 +48,7 @@ fn set(key: &str, value: &str) -> (String, Delta) {
 }
 
 /// Commits changes as one transaction; returns its number.
-fn commit(store: &Store, changes: &[(String, Delta)], confirm: Option<u64>) -> u64 {
+fn commit(store: &Engine, changes: &[(String, Delta)], confirm: Option<u64>) -> u64 {
     let mut places: Vec<cms::Place> = Vec::new();
     for (package, delta) in changes {
         let place = store.place(package.as_bytes()).expect("there");
@@ -94,7 +94,7 @@ fn s18_what_others_commit_within_the_window_stays() {
 #[test]
 fn s18_a_watch_tells_what_waits_what_is_confirmed_and_what_is_taken_back() {
     let fixture = fixture();
-    let live = cms::Live::open(Options { uptime: fake_clock, guards: Guards::Nobody, ..fixture.options() })
+    let live = cms::Store::open(Options { uptime: fake_clock, guards: Guards::Nobody, ..fixture.options() })
         .expect("opens");
     let mut all = live.watch("*", None).expect("watches");
     let mut some = live.watch("network", None).expect("watches");
@@ -137,7 +137,7 @@ fn s18_going_back_by_part_of_what_waits_does_not_end_the_wait_for_the_rest() {
     let first = commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
     store.rollback(first - 1, &[], None).expect("as a whole");
     assert_eq!(store.pending().expect("readable"), None);
-    assert!(cms::Store::new(fixture.options()).notice_of(first).expect("readable").is_none());
+    assert!(cms::Engine::new(fixture.options()).notice_of(first).expect("readable").is_none());
 }
 
 /// A program with another state directory has another log; for it, what is taken back is an edit by hand.
@@ -147,7 +147,7 @@ fn s18_two_state_directories_do_not_get_into_each_others_way() {
     let mut options = fixture.options();
     options.dirs.state =
         Some(cms::Dir { path: fixture.path("other-state"), ..options.dirs.state.clone().expect("there") });
-    let other = Store::new(Options { uptime: fake_clock, ..options });
+    let other = Engine::new(Options { uptime: fake_clock, ..options });
     let store = open(&fixture);
     commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
     commit(&other, &[set("network.lan.mtu", "1400")], None);

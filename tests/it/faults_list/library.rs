@@ -1,6 +1,6 @@
 //! See `faults_list`: what the library promises to programs, in whatever language.
 
-use cms::Live;
+use cms::Store;
 use cms::log::Content;
 use proptest::prelude::*;
 
@@ -50,7 +50,7 @@ fn text(options: &[Content]) -> Vec<u8> {
     text
 }
 
-fn open(text: &[u8]) -> (Fixture, Live) {
+fn open(text: &[u8]) -> (Fixture, Store) {
     let fixture = Fixture::new(&[]);
     std::fs::write(fixture.path("config/p"), text).expect("written");
     let live = fixture.live();
@@ -178,14 +178,14 @@ fn a13_too_little_memory_is_an_error_and_not_the_end() {
 fn m13_hints_of_the_library_name_no_commands() {
     let fixture = Fixture::new(&[("p", "config a 'b'\n")]);
     let live = fixture.live();
-    let store = live.store();
+    let store = live.engine();
     let mut transaction = live.begin().expect("begun");
     transaction.set(b"p.b.o", b"1").expect("set");
     transaction.commit().expect("committed");
     let mut elsewhere = fixture.options();
     elsewhere.dirs.config.path = fixture.path("nowhere");
     let errors = [
-        Live::open(elsewhere).map(drop),
+        Store::open(elsewhere).map(drop),
         store.find_revision("nope").map(drop),
         store.find_revision("99").map(drop),
         store.undo(99, None).map(drop),

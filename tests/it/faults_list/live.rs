@@ -39,7 +39,7 @@ fn x_m4_a_verifier_reads_while_another_thread_waits_for_the_lock_of_the_package(
         Ok(())
     };
     let verifier = live.verify("app", decide).expect("it verifies");
-    let writer = cms::Live::open(Options { verify_timeout: Duration::from_secs(20), ..fixture.options() });
+    let writer = cms::Store::open(Options { verify_timeout: Duration::from_secs(20), ..fixture.options() });
     let mut transaction = writer.expect("opens").begin().expect("begun");
     transaction.set(b"app.s.n", b"1").expect("set");
     transaction.set(b"more.s.n", b"1").expect("set");
@@ -65,7 +65,7 @@ fn run(fixture: &Fixture, program: &str, arguments: &[&str]) -> (Option<i32>, St
 
 const BROKEN: &str = "config a 's'\n\toption n '5\n";
 
-fn set(live: &cms::Live, key: &str, value: &str) -> cms::Result<u64> {
+fn set(live: &cms::Store, key: &str, value: &str) -> cms::Result<u64> {
     let mut transaction = live.begin()?;
     transaction.set(key.as_bytes(), value.as_bytes())?;
     transaction.commit()
@@ -77,14 +77,14 @@ fn s17_programs_go_on_with_the_last_good_state_of_a_text_that_an_editor_has_brok
         let fixture = Fixture::new(&[("app", APP), ("other", APP)]);
         let mut options = fixture.options();
         options.set_durability(level).expect("a level");
-        let live = cms::Live::open(options).expect("opens");
+        let live = cms::Store::open(options).expect("opens");
         let mut prepared = live.prepare(b"app.s.n").expect("a key");
         assert_eq!(get(&live, "other.s.n").as_deref(), Some("0"));
         set(&live, "app.s.n", "1").expect("committed");
         live.flush().expect("written");
         let mut watch = live.watch("app", None).expect("there is a log");
         fixture.write("app", BROKEN);
-        let read_all = |live: &cms::Live, what: &str| {
+        let read_all = |live: &cms::Store, what: &str| {
             assert_eq!(get(live, "app.s.n").as_deref(), Some("1"), "{level}, {what}");
             let snapshot = live.snapshot().expect("opens");
             assert!(snapshot.get(b"app.s.n").expect("readable").is_some(), "{level}, {what}");
@@ -235,7 +235,7 @@ fn x_m7_a_commit_for_one_directory_is_never_written_into_another() {
     link("a", &fixture.path("config"));
     let mut options = fixture.options();
     options.set_durability("log").expect("a level");
-    let live = cms::Live::open(Options { text_delay: Duration::from_secs(1000), ..options }).expect("opens");
+    let live = cms::Store::open(Options { text_delay: Duration::from_secs(1000), ..options }).expect("opens");
     assert_eq!(get(&live, "app.s.n").as_deref(), Some("0"));
     let mut watch = live.watch("app", None).expect("there is a log");
     set(&live, "app.s.n", "1").expect("committed");

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cms::files::{Call, Files, Probe};
 use cms::log::{Content, Kind, What};
-use cms::{Error, Live, Options, Store};
+use cms::{Engine, Error, Options, Store};
 
 use crate::cli::Sandbox;
 use crate::disk::Dice;
@@ -29,15 +29,15 @@ fn options(sandbox: &Sandbox) -> Options {
     Options { dirs: cms::Dirs::choose(wanted), ..Options::default() }
 }
 
-fn open(sandbox: &Sandbox) -> Live {
-    Live::open(options(sandbox)).expect("opens")
+fn open(sandbox: &Sandbox) -> Store {
+    Store::open(options(sandbox)).expect("opens")
 }
 
 /// What every interface says the revision is, compared with the log.
 struct Numbers<'s> {
     sandbox: &'s Sandbox,
     /// Stores that stay open all the time: one on the shared maps, one with maps of its own.
-    open: [Live; 2],
+    open: [Store; 2],
 }
 
 impl Numbers<'_> {
@@ -49,7 +49,7 @@ impl Numbers<'_> {
         for live in &self.open {
             live.refresh().expect("refreshed");
         }
-        let log = Store::new(options(self.sandbox)).revision().expect("there is a log");
+        let log = Engine::new(options(self.sandbox)).revision().expect("there is a log");
         for (live, name) in self.open.iter().zip(["shared maps", "private maps"]) {
             assert_eq!(live.revision(), log, "{what}: store.revision, {name}");
             assert_eq!(live.snapshot().expect("opens").revision(), log, "{what}: a snapshot, {name}");
@@ -63,14 +63,14 @@ impl Numbers<'_> {
     }
 }
 
-fn set(live: &Live, key: &str, value: &str) -> Result<u64, Error> {
+fn set(live: &Store, key: &str, value: &str) -> Result<u64, Error> {
     let mut transaction = live.begin().expect("few are open");
     transaction.set(key.as_bytes(), value.as_bytes())?;
     transaction.commit()
 }
 
 /// Reports whether a transaction set a key to a value.
-fn made(store: &Store, revision: u64, value: &str) -> bool {
+fn made(store: &Engine, revision: u64, value: &str) -> bool {
     let Ok(record) = store.transaction(revision) else { return false };
     let wanted = Content::String(value.into());
     record.packages.iter().flat_map(|package| &package.changes).any(|change| match &change.what {
@@ -80,7 +80,7 @@ fn made(store: &Store, revision: u64, value: &str) -> bool {
 }
 
 /// Commits from several threads at once: `refused` of them go by a value that is not so any more.
-fn commit_group(live: &Live, refused: bool, round: usize) -> Vec<(String, Result<u64, Error>)> {
+fn commit_group(live: &Store, refused: bool, round: usize) -> Vec<(String, Result<u64, Error>)> {
     let barrier = Barrier::new(4);
     let transactions: Vec<_> = (0..4)
         .map(|number| {
@@ -108,8 +108,8 @@ fn commit_group(live: &Live, refused: bool, round: usize) -> Vec<(String, Result
     })
 }
 
-fn edit_by_hand(sandbox: &Sandbox, live: &Live, dice: &mut Dice, round: usize) {
-    let store = Store::new(options(sandbox));
+fn edit_by_hand(sandbox: &Sandbox, live: &Store, dice: &mut Dice, round: usize) {
+    let store = Engine::new(options(sandbox));
     let text = sandbox.read("network").replacen("# the house", &format!("# house {round}"), 1);
     let text = text.replacen("option name", "option  name", 1);
     live.get(b"network.lan.ipaddr", |_| ()).expect("readable");
@@ -138,7 +138,7 @@ fn kill_a_writer(sandbox: &Sandbox, dice: &mut Dice, round: usize) {
 /// Does one of the things that once led to two different numbers.
 fn disturb(numbers: &Numbers<'_>, dice: &mut Dice, round: usize) -> &'static str {
     let (sandbox, [live, private]) = (numbers.sandbox, &numbers.open);
-    let store = Store::new(options(sandbox));
+    let store = Engine::new(options(sandbox));
     let value = format!("r{round}");
     match dice.roll(9) {
         0 => {
@@ -192,7 +192,7 @@ fn s4_every_interface_returns_the_revision_of_the_log() {
     private.private_maps = true;
     let shared = open(&sandbox);
     set(&shared, "network.lan.ipaddr", "first").expect("committed");
-    let numbers = Numbers { sandbox: &sandbox, open: [shared, Live::open(private).expect("opens")] };
+    let numbers = Numbers { sandbox: &sandbox, open: [shared, Store::open(private).expect("opens")] };
     for live in &numbers.open {
         assert!(live.get(b"network.lan.ipaddr", |_| ()).expect("readable").is_some());
     }
@@ -211,7 +211,7 @@ fn s4_without_a_log_revisions_count_what_was_published() {
     let sandbox = Sandbox::new();
     let mut without = options(&sandbox);
     without.dirs.state = None;
-    let live = Live::open(without).expect("opens");
+    let live = Store::open(without).expect("opens");
     let before = live.revision();
     let first = set(&live, "network.lan.ipaddr", "1").expect("committed");
     let second = set(&live, "network.lan.ipaddr", "2").expect("committed");
@@ -294,14 +294,14 @@ fn s3_whoever_looks_next_notes_a_deletion() {
         match looks {
             "history" => drop(sandbox.ok(&["history"])),
             "refresh" => drop(live.refresh().expect("refreshed")),
-            "commit" => live.store().replace(b"p", b"config a b\n\toption x 4\n").expect("committed"),
+            "commit" => live.engine().replace(b"p", b"config a b\n\toption x 4\n").expect("committed"),
             "snapshot" => drop(sandbox.ok(&["snapshot", "one"])),
             _ => drop(sandbox.ok(&["restore", sandbox.path("backup").to_str().expect("UTF-8")])),
         }
-        let record = live.store().transaction(three + 1).expect("it was noted");
+        let record = live.engine().transaction(three + 1).expect("it was noted");
         assert!(record.package("p").is_some_and(|change| change.deleted), "{looks}: {record:?}");
-        assert_eq!(live.store().text_at("p", three + 1).expect("known"), None, "{looks}");
-        let before = live.store().text_at("p", three).expect("known").expect("there was one");
+        assert_eq!(live.engine().text_at("p", three + 1).expect("known"), None, "{looks}");
+        let before = live.engine().text_at("p", three).expect("known").expect("there was one");
         assert_eq!(before, b"config a b\n\toption x 3\n", "{looks}");
     }
 }
@@ -323,7 +323,7 @@ fn a11_what_came_later_is_deleted_by_rollback_and_restore() {
     let (sandbox, _, three) = with_two_revisions();
     let backup = sandbox.path("backup");
     sandbox.ok(&["backup", backup.to_str().expect("UTF-8")]);
-    let store = Store::new(options(&sandbox));
+    let store = Engine::new(options(&sandbox));
     store.replace(b"later", b"config a b\n").expect("committed");
     sandbox.ok(&["restore", backup.to_str().expect("UTF-8")]);
     assert!(!sandbox.path("config").join("later").exists());
@@ -382,18 +382,18 @@ fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
     let mut at = 0;
     loop {
         let (sandbox, _, three) = with_two_revisions();
-        let store = Store::new(options(&sandbox));
+        let store = Engine::new(options(&sandbox));
         store.replace(b"later", b"config a b\n").expect("committed");
         let last = store.revision().expect("there is a log");
         let death = Arc::new(Death { at, count: AtomicUsize::new(0) });
         let files = Files::probed(Arc::clone(&death) as Arc<dyn Probe>);
-        let dying = Store::new(Options { files, ..options(&sandbox) });
+        let dying = Engine::new(Options { files, ..options(&sandbox) });
         let done = dying.rollback(three, &[], None);
         drop(dying);
         let live = open(&sandbox);
-        live.store().note_edits().expect("noted");
+        live.engine().note_edits().expect("noted");
         let is_there = sandbox.path("config").join("later").exists();
-        let records = live.store().history(None, 100).expect("readable");
+        let records = live.engine().history(None, 100).expect("readable");
         let rolled: Vec<_> = records.iter().filter(|record| record.kind == Kind::Rollback).collect();
         assert!(records.iter().all(|record| record.kind != Kind::FileEdit), "call {at}: {records:?}");
         let taken_back = records.iter().any(|record| record.kind == Kind::Undo);
@@ -401,7 +401,7 @@ fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
         assert!(done.is_err() || !is_there, "call {at}");
         assert_eq!(live.get(b"later.b", |_| ()).expect("readable").is_some(), is_there, "call {at}");
         assert_eq!(
-            live.store().text_at("later", last).expect("known").as_deref(),
+            live.engine().text_at("later", last).expect("known").as_deref(),
             Some(&b"config a b\n"[..])
         );
         let litter: Vec<_> = std::fs::read_dir(sandbox.path("config"))
@@ -434,7 +434,7 @@ fn x_l1_a_watch_that_could_not_write_the_log_notes_edits_again() {
     let (sandbox, ..) = with_two_revisions();
     let barred = Arc::new(Barred(AtomicUsize::new(0)));
     let files = Files::probed(Arc::clone(&barred) as Arc<dyn Probe>);
-    let live = Live::open(Options { files, ..options(&sandbox) }).expect("opens");
+    let live = Store::open(Options { files, ..options(&sandbox) }).expect("opens");
     let mut watch = live.watch("p", None).expect("opens");
     barred.0.store(1, Ordering::Relaxed);
     sandbox.write("p", "config a b\n\toption x 5\n");
@@ -558,7 +558,7 @@ fn s10_a_number_is_a_revision_whatever_snapshots_and_files_there_are() {
     sandbox.ok(&["snapshot", "--delete", &labelled]);
     assert!(!sandbox.ok(&["snapshots"]).contains(&labelled));
     let live = open(&sandbox);
-    assert_eq!(live.store().find_revision(&three.to_string()).expect("there"), three);
+    assert_eq!(live.engine().find_revision(&three.to_string()).expect("there"), three);
 }
 
 #[test]
@@ -587,9 +587,9 @@ fn s5_a_label_is_its_own_text_after_the_log_was_begun_anew() {
     let output = sandbox.run(&["diff", "--keys", "before", "now"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("'3' -> '11'"), "{output:?}");
     let live = open(&sandbox);
-    match live.store().find_revision("before") {
+    match live.engine().find_revision("before") {
         Ok(revision) => assert!(
-            live.store().text_at("p", revision).expect("kept").is_some_and(|text| text.ends_with(b"3\n"))
+            live.engine().text_at("p", revision).expect("kept").is_some_and(|text| text.ends_with(b"3\n"))
         ),
         Err(error) => assert!(error.to_string().contains("begun anew"), "{error}"),
     }

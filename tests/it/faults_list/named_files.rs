@@ -149,7 +149,7 @@ fn x_l4_one_commit_with_a_wrong_clock_does_not_date_those_behind_it() {
             run: Some(sandbox.path("run")),
             state: Some(sandbox.path("state")),
         });
-        let store = cms::Live::open(cms::Options { dirs, time, ..cms::Options::default() }).expect("opens");
+        let store = cms::Store::open(cms::Options { dirs, time, ..cms::Options::default() }).expect("opens");
         let mut transaction = store.begin().expect("begins");
         transaction.set(b"network.lan.metric", value.as_bytes()).expect("set");
         transaction.commit().expect("committed")

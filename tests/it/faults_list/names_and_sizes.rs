@@ -90,7 +90,7 @@ fn x_l3_a_package_whose_name_fills_a_file_name_can_be_committed() {
     assert_eq!(sandbox.ok(&["get", &key]), "3\n");
     sandbox.ok(&["undo"]);
     assert_eq!(sandbox.ok(&["get", &key]), "2\n");
-    let store = cms::Live::open(cms::Options {
+    let store = cms::Store::open(cms::Options {
         dirs: cms::Dirs::choose(cms::DirOptions {
             config: Some(sandbox.path("config")),
             save: Some(sandbox.path("save")),

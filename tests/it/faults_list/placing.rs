@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cms::files::{Call, Files, Probe};
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Error, Form, Live, Options, Store};
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Engine, Error, Form, Options, Store};
 use tempfile::TempDir;
 
 const TEXT: &str = "config t 'x'\n\toption o '1'\n";
@@ -50,8 +50,8 @@ impl Bench {
         Options { dirs, lock_timeout: Duration::from_secs(10), ..Options::default() }
     }
 
-    fn live(&self, durability: Durability) -> Live {
-        Live::open(Options { durability, ..self.options() }).expect("opens")
+    fn live(&self, durability: Durability) -> Store {
+        Store::open(Options { durability, ..self.options() }).expect("opens")
     }
 
     fn command(&self, program: &str) -> Command {
@@ -262,7 +262,7 @@ fn x_h8_a_package_may_still_be_a_link() {
 }
 
 /// Appends items to a list of `other`, one commit each, and returns which were acknowledged.
-fn append_items(live: &Live, name: &str, items: std::ops::Range<usize>) -> Vec<String> {
+fn append_items(live: &Store, name: &str, items: std::ops::Range<usize>) -> Vec<String> {
     let mut acknowledged = Vec::new();
     for item in items {
         let item = format!("{name}{item}");
@@ -356,7 +356,7 @@ impl<F: Fn(usize) + Send + Sync> Probe for AtRename<F> {
     }
 }
 
-fn set_option(store: &Store, option: &[u8], value: &[u8]) -> Result<(), Error> {
+fn set_option(store: &Engine, option: &[u8], value: &[u8]) -> Result<(), Error> {
     let set = Delta::new(DeltaKind::Set, b"x", Some(option), Some(value));
     let edit = |package: &mut cms::Package| package.apply(&set, cms::text::Dialect::Cms).map(|_| ());
     store.update(&store.place(b"n").expect("a package"), Form::Lossless, edit)
@@ -385,7 +385,7 @@ fn commit_with_a_save_in_between(
         _ => {}
     };
     let probe = Arc::new(AtRename { package, count: AtomicUsize::new(0), act });
-    let store = Store::new(Options { files: Files::probed(probe), ..bench.options() });
+    let store = Engine::new(Options { files: Files::probed(probe), ..bench.options() });
     set_option(&store, b"o", b"2")
 }
 
@@ -399,7 +399,7 @@ fn x_m15_another_with_a_run_directory_of_its_own_removes_no_file_that_is_to_go_b
     let config = bench.path("config");
     let outcome = commit_with_a_save_in_between(&bench, move || {
         let other =
-            Store::new(Options { dirs: dirs.clone(), lock_timeout: Duration::ZERO, ..Options::default() });
+            Engine::new(Options { dirs: dirs.clone(), lock_timeout: Duration::ZERO, ..Options::default() });
         let error = set_option(&other, b"other", b"1").expect_err("the package is locked");
         assert!(matches!(error, Error::Locked { .. }), "{error}");
         let displaced = std::fs::read_dir(&config).expect("there").flatten();
@@ -438,7 +438,7 @@ fn x_m15_a_package_that_is_removed_at_the_last_instant_is_not_found() {
         }
     };
     let probe = Arc::new(AtRename { package, count: AtomicUsize::new(0), act });
-    let store = Store::new(Options { files: Files::probed(probe), ..bench.options() });
+    let store = Engine::new(Options { files: Files::probed(probe), ..bench.options() });
     let error = set_option(&store, b"o", b"2").expect_err("it is gone");
     assert!(!error.to_string().contains("rename"), "{error}");
     assert!(temporary_files(&bench).is_empty());
@@ -550,9 +550,9 @@ fn x_m16_nobody_commits_before_a_stock_uci_that_waited_has_renamed_its_file() {
             }
         };
         let probe = Arc::new(AtRename { package: package.clone(), count: AtomicUsize::new(0), act });
-        let first = Store::new(Options { files: Files::probed(probe), durability, ..bench.options() });
+        let first = Engine::new(Options { files: Files::probed(probe), durability, ..bench.options() });
         set_option(&first, b"o", b"2").expect("committed");
-        set_option(&Store::new(bench.options()), b"second", b"2").expect("committed");
+        set_option(&Engine::new(bench.options()), b"second", b"2").expect("committed");
         let text = std::fs::read_to_string(&package).expect("there");
         let wanted = "config t 'x'\n\toption o '2'\n\toption stock '1'\n\toption second '2'\n";
         assert_eq!(text, wanted, "{durability:?}");
@@ -594,7 +594,7 @@ fn x_m16_readers_never_see_a_mixture_of_two_texts() {
             }
             stop.store(true, Ordering::Relaxed);
         });
-        let store = Store::new(bench.options());
+        let store = Engine::new(bench.options());
         while !stop.load(Ordering::Relaxed) {
             let loaded = store.load_committed(store.place(b"n").expect("a package")).expect("loads");
             let text = loaded.package.source().to_vec();
@@ -608,7 +608,7 @@ fn x_m16_readers_never_see_a_mixture_of_two_texts() {
 /// Leaves a commit to `n` behind the log, and puts something else in the place of the package.
 fn commit_what_cannot_be_placed(bench: &Bench, replace: impl Fn(&Path)) {
     bench.set("other.x.o=2").ok();
-    let live = Live::open(Options {
+    let live = Store::open(Options {
         durability: Durability::Log,
         text_delay: Duration::from_secs(1000),
         ..bench.options()

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::Duration;
 
-use cms::{Code, Durability, Error, Live, Options, Setting, SettingOrigin, Store};
+use cms::{Code, Durability, Engine, Error, Options, Setting, SettingOrigin, Store};
 
 use super::store_policy::options;
 use crate::cli::Sandbox;
@@ -15,7 +15,7 @@ fn rule(sandbox: &Sandbox, lines: &[&str]) {
     sandbox.write("cms", &format!("config store 'store'\n{lines}"));
 }
 
-fn set(live: &Live, value: &str) -> cms::Result<()> {
+fn set(live: &Store, value: &str) -> cms::Result<()> {
     let mut txn = live.begin()?;
     txn.set(b"network.lan.ipaddr", value.as_bytes())?;
     txn.commit().map(|_| ())
@@ -28,7 +28,7 @@ fn origin(sandbox: &Sandbox, line: u32) -> SettingOrigin {
 #[test]
 fn s14_safe_mode_of_the_policy_stops_library_command_and_uci() {
     let sandbox = Sandbox::new();
-    let live = Live::open(options(&sandbox)).expect("opens");
+    let live = Store::open(options(&sandbox)).expect("opens");
     set(&live, "10.0.0.2").expect("committed");
     // It is turned on by a commit like any other, and seen by a store that was open before.
     sandbox.write("cms", "config store 'store'\n");
@@ -38,7 +38,7 @@ fn s14_safe_mode_of_the_policy_stops_library_command_and_uci() {
     assert_eq!(refused.code(), Code::Permission);
     let file = sandbox.path("config").join("cms");
     assert_eq!(refused.to_string(), format!("safe mode: nothing is written ({}:2)", file.display()));
-    let store = Store::new(options(&sandbox));
+    let store = Engine::new(options(&sandbox));
     let place = store.place(b"network").expect("there");
     let delta = cms::Delta::new(cms::DeltaKind::Set, b"lan", Some(b"ipaddr"), Some(b"x"));
     assert!(matches!(store.stage(&place, &[delta]), Err(Error::SafeMode { .. })));
@@ -95,12 +95,12 @@ fn s14_who_does_not_own_the_directory_can_only_be_stricter() {
         ..options(&sandbox)
     };
     // The owner, who runs this, may weaken all but how long verifiers are waited for.
-    let settings = Store::new(weak()).settings();
+    let settings = Engine::new(weak()).settings();
     assert_eq!(settings.durability_of("dhcp"), Durability::None);
     assert_eq!((settings.log.bytes, settings.snapshots_keep), (1 << 20, 1));
     assert_eq!(settings.verify_timeout, Duration::from_secs(7));
     // With options at their defaults the policy counts, whoever runs it.
-    let default = Store::new(options(&sandbox)).settings();
+    let default = Engine::new(options(&sandbox)).settings();
     assert_eq!(default.durability_of("dhcp"), Durability::Log);
     assert_eq!(default.durability_of("network"), Durability::Full);
     assert_eq!(default.durability_of("cms"), Durability::Full, "who looks for the policy reads the file");
@@ -113,7 +113,7 @@ fn s14_who_does_not_own_the_directory_can_only_be_stricter() {
         return;
     }
     chown(sandbox.path("config"), Some(61_020), None).expect("given");
-    let settings = Store::new(weak()).settings();
+    let settings = Engine::new(weak()).settings();
     assert_eq!(settings.durability_of("dhcp"), Durability::Log);
     assert_eq!(settings.durability_of("network"), Durability::Full);
     assert_eq!((settings.log.bytes, settings.snapshots_keep), (16 << 20, 20));
@@ -121,7 +121,7 @@ fn s14_who_does_not_own_the_directory_can_only_be_stricter() {
     assert_eq!(settings.verify_timeout, Duration::from_secs(7));
     assert_eq!(settings.lock_timeout, Duration::from_secs(1), "that is the patience of whoever waits");
     assert_eq!(settings.origin(Setting::LogSize), origin(&sandbox, 3));
-    let strict = Store::new(Options {
+    let strict = Engine::new(Options {
         durability: Durability::Full,
         given: [Setting::Durability].into(),
         log: cms::log::Limits { bytes: 64 << 20, ..cms::log::Limits::default() },
@@ -143,21 +143,21 @@ fn s14_a_file_that_others_may_write_does_not_count_and_the_last_good_policy_stay
     let file = sandbox.path("config").join("cms");
     let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("set");
     mode(0o600);
-    let live = Live::open(options(&sandbox)).expect("opens");
+    let live = Store::open(options(&sandbox)).expect("opens");
     set(&live, "10.0.0.2").expect("committed");
-    let size = |store: &Store| store.settings().log.bytes;
-    assert_eq!(size(live.store()), 16 << 20);
+    let size = |store: &Engine| store.settings().log.bytes;
+    assert_eq!(size(live.engine()), 16 << 20);
     mode(0o666);
     set(&live, "10.0.0.3").expect("committed");
-    assert_eq!(size(live.store()), 16 << 20, "the last good one stays");
-    assert!(live.store().warnings()[0].contains("others than its owner may write it (mode 666)"));
+    assert_eq!(size(live.engine()), 16 << 20, "the last good one stays");
+    assert!(live.engine().warnings()[0].contains("others than its owner may write it (mode 666)"));
     mode(0o600);
     if rustix::process::geteuid().is_root() {
         chown(&file, Some(61_021), None).expect("given");
-        let problems = Store::new(options(&sandbox)).settings().problems.clone();
+        let problems = Engine::new(options(&sandbox)).settings().problems.clone();
         assert!(problems[0].contains("belongs to user 61021, neither root nor the owner"), "{problems:?}");
         chown(sandbox.path("config"), Some(61_021), None).expect("given");
-        assert_eq!(size(&Store::new(options(&sandbox))), 16 << 20, "it is the owner of the directory");
+        assert_eq!(size(&Engine::new(options(&sandbox))), 16 << 20, "it is the owner of the directory");
         chown(sandbox.path("config"), Some(0), None).expect("given");
         chown(&file, Some(0), None).expect("given");
     }
@@ -165,8 +165,8 @@ fn s14_a_file_that_others_may_write_does_not_count_and_the_last_good_policy_stay
     set(&live, "10.0.0.4").expect("committed");
     sandbox.write("cms", "config store 'store'\n\toption log_size '1M\n");
     set(&live, "10.0.0.5").expect("committed");
-    assert_eq!(size(live.store()), 16 << 20);
-    let other = Store::new(options(&sandbox));
+    assert_eq!(size(live.engine()), 16 << 20);
+    let other = Engine::new(options(&sandbox));
     assert_eq!(size(&other), 16 << 20, "it is in the log");
     let problem = &other.settings().problems[0];
     assert!(problem.starts_with(&format!("{}:2", file.display())), "{problem}");
@@ -176,15 +176,15 @@ fn s14_a_file_that_others_may_write_does_not_count_and_the_last_good_policy_stay
         sandbox.write("cms", "config store 'store'\n\toption log_size '1M'\n");
         chown(&file, Some(61_021), None).expect("given");
         other.note_edits().expect("noted");
-        assert_eq!(size(&Store::new(options(&sandbox))), 4 << 20);
+        assert_eq!(size(&Engine::new(options(&sandbox))), 4 << 20);
         sandbox.write("cms", "config store 'store'\n\toption log_size '2M\n");
         chown(&file, Some(0), None).expect("given");
-        assert_eq!(size(&Store::new(options(&sandbox))), 16 << 20, "it is the last of root's");
+        assert_eq!(size(&Engine::new(options(&sandbox))), 16 << 20, "it is the last of root's");
     }
     // Without a file there is no policy.
     std::fs::remove_file(&file).expect("removed");
     set(&live, "10.0.0.6").expect("committed");
-    assert_eq!(size(live.store()), 4 << 20);
+    assert_eq!(size(live.engine()), 4 << 20);
 }
 
 #[test]
@@ -248,13 +248,13 @@ fn s14_a_program_with_defaults_keeps_as_much_of_the_log_as_the_policy_says() {
         } else {
             rule(&sandbox, &["option durability 'none'"]);
         }
-        let live = Live::open(options(&sandbox)).expect("opens");
+        let live = Store::open(options(&sandbox)).expect("opens");
         for number in 0..40 {
             set(&live, &format!("{number} ").repeat(5000)).expect("committed");
         }
         let mut count = 0;
         let count = &mut count;
-        let counted = live.store().each_transaction(|_| {
+        let counted = live.engine().each_transaction(|_| {
             *count += 1;
             Ok(std::ops::ControlFlow::<()>::Continue(()))
         });
@@ -270,13 +270,13 @@ fn s14_a_program_with_defaults_keeps_as_much_of_the_log_as_the_policy_says() {
 #[test]
 fn m15_one_too_many_transaction_or_watch_is_full_for_each_open_store() {
     let sandbox = Sandbox::new();
-    let live = Live::open(options(&sandbox)).expect("opens");
+    let live = Store::open(options(&sandbox)).expect("opens");
     let held: Vec<_> = (0..cms::MAX_OPEN).map(|_| live.begin().expect("there is room")).collect();
     let refused = live.begin().expect_err("there are too many");
     assert!(matches!(refused, Error::TooMany { limit: cms::MAX_OPEN, .. }), "{refused}");
     assert_eq!(refused.code(), Code::Full);
     // It is counted for each store that is open.
-    let other = Live::open(options(&sandbox)).expect("opens");
+    let other = Store::open(options(&sandbox)).expect("opens");
     assert!(other.begin().is_ok());
     drop(held);
     assert!(live.begin().is_ok());

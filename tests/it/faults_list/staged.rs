@@ -445,7 +445,7 @@ fn m13_uci_creates_no_package() {
 fn m13_a_transaction_creates_packages() {
     let fixture = Fixture::new(&[("network", "config interface 'lan'\n\toption mtu '1'\n")]);
     for durability in [cms::Durability::Full, cms::Durability::Log, cms::Durability::None] {
-        let live = cms::Live::open(cms::Options { durability, ..fixture.options() }).expect("opens");
+        let live = cms::Store::open(cms::Options { durability, ..fixture.options() }).expect("opens");
         let package = format!("new_{durability:?}").to_lowercase();
         let key = |rest: &str| format!("{package}{rest}").into_bytes();
         let mut transaction = live.begin().expect("begins");
@@ -455,7 +455,7 @@ fn m13_a_transaction_creates_packages() {
         transaction.add_section(package.as_bytes(), b"kind").expect("added");
         transaction.set(b"network.lan.mtu", package.as_bytes()).expect("set");
         let revision = transaction.commit().expect("committed");
-        assert_eq!(revision, live.store().revision().expect("logged"));
+        assert_eq!(revision, live.engine().revision().expect("logged"));
         live.flush().expect("in place");
         assert_eq!(fixture.text(&package), "config kind 'a'\n\toption x '1'\n\nconfig kind\n");
         let read = live.get(&key(".a.x"), |value| value.items().map(<[u8]>::to_vec).collect::<Vec<_>>());
@@ -542,7 +542,7 @@ fn reads(sandbox: &Sandbox, key: &str) -> bool {
         run: Some(sandbox.path("run")),
         state: Some(sandbox.path("state")),
     });
-    let live = cms::Live::open(cms::Options { dirs, ..cms::Options::default() }).expect("opens");
+    let live = cms::Store::open(cms::Options { dirs, ..cms::Options::default() }).expect("opens");
     live.get(key.as_bytes(), |_| ()).is_ok_and(|found| found.is_some())
 }
 

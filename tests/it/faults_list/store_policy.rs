@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use cms::log::Kind;
-use cms::{Live, Store};
+use cms::{Engine, Store};
 
 use crate::cli::Sandbox;
 use crate::live::get;
@@ -21,7 +21,7 @@ pub fn options(sandbox: &Sandbox) -> cms::Options {
 }
 
 /// Lists what the log holds, the oldest first: `KIND SOURCE`.
-fn logged(store: &Store) -> Vec<String> {
+fn logged(store: &Engine) -> Vec<String> {
     let mut all = Vec::new();
     store
         .each_transaction(|record| {
@@ -38,7 +38,7 @@ fn logged(store: &Store) -> Vec<String> {
 #[test]
 fn s1_commits_by_uci_are_logged_and_seen_at_once() {
     let sandbox = Sandbox::new();
-    let live = Live::open(options(&sandbox)).expect("opens");
+    let live = Store::open(options(&sandbox)).expect("opens");
     let seen = || get(&live, "network.lan.ipaddr").expect("there");
     assert_eq!(seen(), "10.0.0.1");
     for value in ["10.0.0.2", "10.0.0.3"] {
@@ -46,7 +46,7 @@ fn s1_commits_by_uci_are_logged_and_seen_at_once() {
         sandbox.ok(&["uci", "commit"]);
         assert_eq!(seen(), value, "without a refresh");
     }
-    assert_eq!(logged(live.store()), ["Baseline cms", "Commit uci", "Commit uci"]);
+    assert_eq!(logged(live.engine()), ["Baseline cms", "Commit uci", "Commit uci"]);
     let history = sandbox.ok(&["history"]);
     assert_eq!(history.matches(" through uci").count(), 2, "{history}");
     assert!(history.contains("10.0.0.2' -> '10.0.0.3'"), "{history}");
@@ -55,17 +55,17 @@ fn s1_commits_by_uci_are_logged_and_seen_at_once() {
 #[test]
 fn s1_an_edit_that_uci_commit_finds_is_noted_and_published() {
     let sandbox = Sandbox::new();
-    let live = Live::open(options(&sandbox)).expect("opens");
+    let live = Store::open(options(&sandbox)).expect("opens");
     sandbox.ok(&["uci", "commit"]);
-    assert!(!live.store().has_log(), "a log begins with a commit, and not with one of nothing");
+    assert!(!live.engine().has_log(), "a log begins with a commit, and not with one of nothing");
     sandbox.ok(&["uci", "set", "network.lan.mtu=1500"]);
     sandbox.ok(&["uci", "commit"]);
     sandbox.ok(&["uci", "commit"]);
-    assert_eq!(logged(live.store()), ["Baseline cms", "Commit uci"]);
+    assert_eq!(logged(live.engine()), ["Baseline cms", "Commit uci"]);
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
     sandbox.write("network", &sandbox.read("network").replace("10.0.0.1", "10.0.0.9"));
     sandbox.ok(&["uci", "commit", "network"]);
-    assert_eq!(logged(live.store()), ["Baseline cms", "Commit uci", "FileEdit file-edit"]);
+    assert_eq!(logged(live.engine()), ["Baseline cms", "Commit uci", "FileEdit file-edit"]);
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.9"), "without a refresh");
 }
 
@@ -78,12 +78,12 @@ fn s1_a_package_that_is_overridden_is_not_logged_and_the_others_are() {
         .expect("written");
     let over = sandbox.path("over");
     let over = over.to_str().expect("UTF-8");
-    let live = Live::open(options(&sandbox)).expect("opens");
+    let live = Store::open(options(&sandbox)).expect("opens");
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
     sandbox.ok(&["uci", "-C", over, "set", "network.lan.ipaddr=2"]);
     sandbox.ok(&["uci", "-C", over, "set", "system.s.a=2"]);
     sandbox.ok(&["uci", "-C", over, "commit"]);
-    assert_eq!(logged(live.store()), ["Baseline cms", "Commit uci"]);
+    assert_eq!(logged(live.engine()), ["Baseline cms", "Commit uci"]);
     assert_eq!(
         get(&live, "network.lan.ipaddr").as_deref(),
         Some("10.0.0.1"),
@@ -92,7 +92,7 @@ fn s1_a_package_that_is_overridden_is_not_logged_and_the_others_are() {
     assert_eq!(get(&live, "system.s.a").as_deref(), Some("2"));
     let written = std::fs::read_to_string(sandbox.path("over").join("network")).expect("readable");
     assert!(written.contains("option ipaddr '2'"), "{written}");
-    assert_eq!(live.store().blame("network").expect("known")[1].text, b"config interface 'lan'");
+    assert_eq!(live.engine().blame("network").expect("known")[1].text, b"config interface 'lan'");
     // A directory that overrides itself overrides nothing.
     let config = sandbox.path("config");
     sandbox.ok(&["uci", "-C", config.to_str().expect("UTF-8"), "set", "system.s.a=3"]);
@@ -178,15 +178,15 @@ fn s2_odd_entries_stop_no_first_commit_and_no_look_at_all_packages() {
     for name in &odd {
         assert_eq!(warnings(&committed, name), 1, "{name}: {}", String::from_utf8_lossy(&committed.stderr));
     }
-    let live = Live::open(options(&sandbox)).expect("opens");
-    assert_eq!(logged(live.store()), ["Baseline cms", "Commit cms"]);
+    let live = Store::open(options(&sandbox)).expect("opens");
+    assert_eq!(logged(live.engine()), ["Baseline cms", "Commit cms"]);
     let readable = ["network", "system"];
-    assert_eq!(live.store().packages().expect("readable"), [&readable[..], &["zz_eio"]].concat());
-    assert_eq!(live.store().warnings().len(), 4, "{:?}", live.store().warnings());
+    assert_eq!(live.engine().packages().expect("readable"), [&readable[..], &["zz_eio"]].concat());
+    assert_eq!(live.engine().warnings().len(), 4, "{:?}", live.engine().warnings());
     for name in odd.iter().take(4) {
-        assert!(live.store().place(name.as_bytes()).is_err(), "{name} is no package by any way");
+        assert!(live.engine().place(name.as_bytes()).is_err(), "{name} is no package by any way");
     }
-    assert!(live.store().place(b"network.bak").is_err());
+    assert!(live.engine().place(b"network.bak").is_err());
     // An edit is seen beside them, by the history and by a watch.
     sandbox.write("system", "config system 's'\n\toption a '2'\n");
     assert!(sandbox.ok(&["history"]).contains("'1' -> '2'"));

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cms::files::{Call, Files, Probe};
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Form, Live, Options, Store};
+use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Engine, Form, Options, Store};
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::live::get;
@@ -130,15 +130,15 @@ impl Ground {
         store.expect("one store").expect("readable").path()
     }
 
-    fn live(&self) -> Live {
+    fn live(&self) -> Store {
         self.live_at(Durability::default())
     }
 
-    fn live_at(&self, durability: Durability) -> Live {
+    fn live_at(&self, durability: Durability) -> Store {
         let path = |name: &str| Some(self.path(name));
         let wanted =
             DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
-        Live::open(Options { dirs: Dirs::choose(wanted), durability, ..Options::default() })
+        Store::open(Options { dirs: Dirs::choose(wanted), durability, ..Options::default() })
             .expect("it opens")
     }
 }
@@ -254,7 +254,7 @@ fn a7_a_log_of_root_is_not_called_writable() {
     assert_eq!((state(0), state(ANNA)), ("writable".into(), "not readable".into()));
 }
 
-fn set(live: &Live, key: &str, value: &str) {
+fn set(live: &Store, key: &str, value: &str) {
     let mut transaction = live.begin().expect("few are open");
     transaction.set(key.as_bytes(), value.as_bytes()).expect("set");
     transaction.commit().expect("committed");
@@ -396,7 +396,7 @@ fn x_h2_what_another_user_puts_in_the_place_of_the_save_directory_is_not_used() 
             DirOptions { config: path("config"), save: path(save), run: path("run"), state: path("state") };
         Options { dirs: Dirs::choose(wanted), ..Options::default() }
     };
-    let store = Store::new(options("shared/.uci"));
+    let store = Engine::new(options("shared/.uci"));
     let place = store.place(b"app").expect("there");
     // She has a directory of her own, that is there at one moment and not at the next.
     let (there, away) = (ground.path("shared/.uci"), ground.path("shared/.uci-x"));
@@ -432,7 +432,7 @@ fn x_h2_what_another_user_puts_in_the_place_of_the_save_directory_is_not_used() 
     let _ = std::fs::remove_dir_all(ground.path("save"));
     ground.make("save", 0, 0o755);
     symlink(ground.path("target"), ground.path("save/app")).expect("linked");
-    let store = Store::new(options("save"));
+    let store = Engine::new(options("save"));
     assert!(store.stage(&place, &[pw(b"new")]).is_err());
     assert_eq!(std::fs::read_to_string(ground.path("target")).expect("there"), "as it was\n");
 }
@@ -531,12 +531,12 @@ fn x_m1_nobody_else_can_keep_a_commit_from_being_published() {
     // Where publishing does not come to pass all the same, readers do not stay on the old value.
     let lock = std::fs::File::open(ground.maps().join("lock")).expect("root's");
     lock.lock().expect("locked");
-    let mut options = writer.store().options().clone();
+    let mut options = writer.engine().options().clone();
     options.lock_timeout = Duration::from_millis(200);
-    set(&Live::open(options).expect("it opens"), "app.s.pw", "three");
-    let mut options = reader.store().options().clone();
+    set(&Store::open(options).expect("it opens"), "app.s.pw", "three");
+    let mut options = reader.engine().options().clone();
     options.lock_timeout = Duration::from_millis(200);
-    assert_eq!(get(&Live::open(options).expect("it opens"), "app.s.pw").as_deref(), Some("three"));
+    assert_eq!(get(&Store::open(options).expect("it opens"), "app.s.pw").as_deref(), Some("three"));
     let seen = std::thread::spawn(move || get(&reader, "app.s.pw"));
     std::thread::sleep(Duration::from_millis(300));
     drop(lock);
@@ -641,9 +641,9 @@ fn x_m2_the_socket_of_a_verifier_gives_no_other_file_away() {
     let others = [("a socket of hers", hers), ("nothing", Box::new(|_: &Path| ()))];
     for (what, with) in links.into_iter().chain(same).chain(others) {
         let exchange = Arc::new(Exchange { with, is_done: AtomicBool::new(false) });
-        let options = ground.live().store().options().clone();
+        let options = ground.live().engine().options().clone();
         let live =
-            Live::open(Options { files: Files::probed(exchange.clone()), ..options }).expect("it opens");
+            Store::open(Options { files: Files::probed(exchange.clone()), ..options }).expect("it opens");
         let opened = live.verify("app", |_| Ok(()));
         assert!(exchange.is_done.load(Ordering::Relaxed), "{what}: the moment was not hit");
         assert!(opened.is_err(), "{what}: it verifies where nobody asks");
@@ -784,7 +784,7 @@ fn x_m11_a_verifier_that_hangs_is_waited_for_once_and_not_by_each_thread() {
         })
     };
     let hanging = verifier(Duration::from_secs(4)).expect("it verifies");
-    let live = Live::open(Options { verify_timeout: Duration::from_secs(1), ..fixture.options() })
+    let live = Store::open(Options { verify_timeout: Duration::from_secs(1), ..fixture.options() })
         .expect("it opens");
     let start = Instant::now();
     let threads: Vec<_> = (0..6)

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Instant;
 
-use cms::Live;
+use cms::Store;
 
 use super::{How, Soak, WRITERS};
 
@@ -52,7 +52,7 @@ impl Told {
 impl Soak {
     /// Checks what a watch has told, once all is at rest: it is what is there, and every number that was acknowledged
     /// was told, once and in order. What another user has committed comes into this log as edits, of several commits.
-    pub fn check_told(&self, told: &Told, live: &Live) {
+    pub fn check_told(&self, told: &Told, live: &Store) {
         live.refresh().expect("readable");
         for (key, items) in
             told.values.iter().filter(|(key, _)| key.iter().filter(|byte| **byte == b'.').count() == 2)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cms::clock::{parse_span, show_span};
 use cms::log::Record;
-use cms::{Committed, GoingBack, Guards, Options, StandingGuard, Store};
+use cms::{Committed, Engine, GoingBack, Guards, Options, StandingGuard};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value as Json, json};
 
@@ -81,7 +81,7 @@ impl Terms {
             Failure::Other(Exit::Io, format!("the guard of the commit cannot be started: {error}"))
         })?;
         let guards = Guards::Program(program);
-        let store = Store::new(Options { guards, ..context.store.options().clone() });
+        let store = Engine::new(Options { guards, ..context.store.options().clone() });
         Ok(Some(store.start_guard(self.on_rollback.as_deref().map(OsStr::from_bytes))?))
     }
 
@@ -273,7 +273,7 @@ pub fn pending(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
 }
 
 /// Becomes the guard of a commit that another process is about to make: `NUMBER OPTIONS confirm --wait`. See
-/// [`Store::start_guard`].
+/// [`Engine::start_guard`].
 pub fn guard(words: &[OsString]) -> ExitCode {
     // It outlives the terminal and whoever started it.
     let _ = rustix::process::setsid();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use cms::State;
 use cms::{
-    DirOptions, Dirs, Error, Key, Live, Loaded, Missing, OptionView, Options, Package, Section, Setting,
+    DirOptions, Dirs, Engine, Error, Key, Loaded, Missing, OptionView, Options, Package, Section, Setting,
     Store, Warn,
 };
 
@@ -37,7 +37,7 @@ enum At {
 
 /// See the module documentation.
 pub struct Context {
-    pub store: Store,
+    pub store: Engine,
     pub out: BufWriter<io::Stdout>,
     /// Whether output and errors are JSON; with `json_lines`, one object a line.
     pub json: bool,
@@ -79,7 +79,7 @@ impl Context {
             options.verify_timeout = timeout;
             options.given.insert(Setting::VerifyTimeout);
         }
-        let store = Store::new(options);
+        let store = Engine::new(options);
         // What a crash has left is finished, and what was not confirmed in time taken back, before anything is read.
         if !store.options().stale
             && let Err(error) = store.recover()
@@ -90,7 +90,7 @@ impl Context {
     }
 
     /// As [`Context::new`], with a store that is there.
-    pub fn with(store: Store, line: &Line) -> Result<Self, Failure> {
+    pub fn with(store: Engine, line: &Line) -> Result<Self, Failure> {
         Ok(Self {
             store,
             out: BufWriter::with_capacity(1 << 16, io::stdout()),
@@ -248,7 +248,7 @@ impl Context {
         {
             return None;
         }
-        let live = Live::open(self.store.options().clone()).ok()?;
+        let live = Store::open(self.store.options().clone()).ok()?;
         let items = |value: cms::map::Value<'_>| value.items().map(<[u8]>::to_vec).collect();
         match live.get(key.text().as_bytes(), items) {
             Ok(Some(items)) => {

@@ -91,10 +91,10 @@ impl Edits {
         let is_new = edited.loaded.package.is_empty() && context.store.is_new(&edited.loaded.place);
         match edited.apply(kind, key, value) {
             // Only a section makes a package.
-            Err(Failure::Store(Error::NotFound { .. })) if is_new && !is_alone => {
+            Err(Failure::Engine(Error::NotFound { .. })) if is_new && !is_alone => {
                 Err(Error::NotFound { key: show(&key.package) }.into())
             }
-            Err(Failure::Store(Error::NotFound { key: missing })) if is_alone => {
+            Err(Failure::Engine(Error::NotFound { key: missing })) if is_alone => {
                 let missing = if is_new { show(&key.package) } else { missing };
                 Err(only_staged(context, &key.text(), &missing)
                     .unwrap_or(Error::NotFound { key: missing }.into()))

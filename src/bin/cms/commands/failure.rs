@@ -44,7 +44,7 @@ pub fn tell(line: &str) {
 #[derive(Debug)]
 pub enum Failure {
     /// The store refused or failed.
-    Store(Error),
+    Engine(Error),
     /// The command line is wrong.
     Usage(String),
     /// Something else, with its exit code.
@@ -55,7 +55,7 @@ pub enum Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Store(error)
+        Self::Engine(error)
     }
 }
 
@@ -74,7 +74,7 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Other(exit, _) => *exit,
             Self::BrokenPipe => Exit::Ok,
-            Self::Store(error) => match error {
+            Self::Engine(error) => match error {
                 Error::NotFound { .. } | Error::Missing(_) => Exit::NotFound,
                 Error::Conflict { .. } => Exit::Conflict,
                 Error::Locked { .. } => Exit::TimeOut,
@@ -94,7 +94,7 @@ impl Failure {
 
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Store(error) => super::hint::of(error),
+            Self::Engine(error) => super::hint::of(error),
             Self::Usage(_) => Some("see 'cms help'"),
             _ => None,
         }
@@ -103,7 +103,7 @@ impl Failure {
     fn text(&self) -> String {
         match self {
             // What it quotes may be anything; it is one line.
-            Self::Store(error) => cms::shown::text(error.to_string()),
+            Self::Engine(error) => cms::shown::text(error.to_string()),
             Self::Usage(text) | Self::Other(_, text) => text.clone(),
             Self::BrokenPipe => String::new(),
         }
@@ -120,7 +120,7 @@ impl Failure {
         let (start, end) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         // One write, so that the lines of two commands do not mix.
         let mut text = format!("{start}cms:{end} {}", cms::shown::lines(self.text()));
-        if let Self::Store(Error::Parse(error)) = self {
+        if let Self::Engine(Error::Parse(error)) = self {
             text.push('\n');
             text.push_str(&error.excerpt());
         }
@@ -135,7 +135,7 @@ impl Failure {
     fn json(&self) -> serde_json::Value {
         let exit = self.exit();
         let mut object = json!({"code": code(exit), "exit": exit as u8, "message": self.text()});
-        if let Self::Store(error) = self {
+        if let Self::Engine(error) = self {
             let place = error.place();
             if let Some(key) = place.key {
                 object["key"] = json!(key);

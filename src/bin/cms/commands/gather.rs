@@ -1,7 +1,7 @@
 //! What the lines of a batch change, gathered until all have been read: then it is committed as one transaction, or
 //! forgotten.
 
-use cms::{CommitOptions, Committed, Delta, Form, Loaded, Options, Package, Place, Store, Unstaged};
+use cms::{CommitOptions, Committed, Delta, Engine, Form, Loaded, Options, Package, Place, Unstaged};
 
 use super::confirm::Terms;
 use super::context::{Context, show};
@@ -78,7 +78,7 @@ impl Gathered {
     }
 
     /// Lends a package to a line that is to change it; one that only tries, and may not give it back, gets a copy.
-    pub fn lend(&mut self, store: &Store, name: &[u8], dry_run: bool) -> Result<Loaded, Failure> {
+    pub fn lend(&mut self, store: &Engine, name: &[u8], dry_run: bool) -> Result<Loaded, Failure> {
         let at = match self.packages.iter().position(|package| package.before.name() == name) {
             Some(at) => at,
             None => {
@@ -157,7 +157,7 @@ impl Gathered {
         places.sort_by(|a, b| a.path.cmp(&b.path));
         places.dedup_by(|a, b| a.path == b.path);
         if let Some(message) = self.message {
-            context.store = Store::new(Options { message, ..context.store.options().clone() });
+            context.store = Engine::new(Options { message, ..context.store.options().clone() });
         }
         let guard = self.terms.begin(context)?;
         let outcomes = context.store.commit_as(&places, unstaged, &self.options)?;

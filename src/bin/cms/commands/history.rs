@@ -270,7 +270,7 @@ pub fn diff(
                 let found = context.store.package_in(&name, state);
                 found.map(|found| found.unwrap_or_else(|| cms::Package::new(name.as_bytes())))
             };
-            for change in cms::Store::compare(&at(old)?, &at(new)?) {
+            for change in cms::Engine::compare(&at(old)?, &at(new)?) {
                 same = false;
                 if context.json {
                     rows.push(change_json(&name, &change));

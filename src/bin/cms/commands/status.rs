@@ -1,6 +1,6 @@
 //! `status`: whether the store is in order.
 
-use cms::Store;
+use cms::Engine;
 use serde_json::{Value as Json, json};
 
 use super::confirm::pending_json;
@@ -69,7 +69,7 @@ pub fn status(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 }
 
 /// Looks at the directories.
-fn directories(store: &Store) -> Vec<Problem> {
+fn directories(store: &Engine) -> Vec<Problem> {
     let mut problems = Vec::new();
     let dirs = store.dirs();
     if !dirs.config.path.is_dir() {
@@ -89,7 +89,7 @@ fn directories(store: &Store) -> Vec<Problem> {
 }
 
 /// Checks the records of the log; returns the number of the last.
-fn log(store: &Store, problems: &mut Vec<Problem>) -> u64 {
+fn log(store: &Engine, problems: &mut Vec<Problem>) -> u64 {
     match store.verify_log() {
         Ok(found) => {
             problems.extend(found.problems.into_iter().map(|why| Problem::new("log", why)));
@@ -105,7 +105,7 @@ fn log(store: &Store, problems: &mut Vec<Problem>) -> u64 {
 }
 
 /// Looks for packages that cannot be read, or have errors.
-fn packages(store: &Store, problems: &mut Vec<Problem>) -> Result<(), Failure> {
+fn packages(store: &Engine, problems: &mut Vec<Problem>) -> Result<(), Failure> {
     if !store.dirs().config.path.is_dir() {
         return Ok(());
     }

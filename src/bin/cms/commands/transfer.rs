@@ -61,7 +61,7 @@ pub fn import(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     }
     let bytes = read_input(file)?;
     let packages = texts(line, name, bytes).map_err(|failure| match failure {
-        Failure::Store(Error::Parse(error)) => {
+        Failure::Engine(Error::Parse(error)) => {
             let from = file.filter(|file| *file != b"-").unwrap_or(b"standard input");
             Error::from(error.in_file(path(from))).into()
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cms::log::{Content, Kind};
-use cms::{Archive, Live, State, Transaction};
+use cms::{Archive, State, Store, Transaction};
 
 use super::archive::restore_archive;
 use super::context::{Context, path, show};
@@ -79,7 +79,7 @@ fn overlay(
     texts: Vec<(String, Vec<u8>)>,
     packages: &[String],
 ) -> Result<Exit, Failure> {
-    let live = Live::open(context.store.options().clone())?;
+    let live = Store::open(context.store.options().clone())?;
     let mut transaction = live.begin()?;
     for (name, text) in texts {
         if !packages.is_empty() && !packages.contains(&name) {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use cms::{Changed, Event, Live, Place, Preview, Subscriber, VERIFYING};
+use cms::{Changed, Event, Place, Preview, Store, Subscriber, VERIFYING};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value as Json, json};
 
@@ -53,7 +53,7 @@ pub fn verify(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         verbose: context.verbose,
         users: Users::default(),
     };
-    let _verifier = Live::open(options)?.verify(&pattern, move |event| judge.decide(event))?;
+    let _verifier = Store::open(options)?.verify(&pattern, move |event| judge.decide(event))?;
     context.verbose(&format!("transactions that change {pattern} are verified"));
     loop {
         std::thread::park();

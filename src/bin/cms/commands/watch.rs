@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use cms::log::{Content, KeyChange, What};
-use cms::{Changed, Event, EventKind, Live, Pattern, Watch};
+use cms::{Changed, Event, EventKind, Pattern, Store, Watch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, set_parent_process_death_signal};
 use serde_json::{Value as Json, json};
@@ -32,7 +32,7 @@ fn number(line: &Line, name: &str) -> Result<Option<u64>, Failure> {
 fn open(context: &Context, patterns: &[Vec<u8>], since: Option<u64>) -> Result<Watch, Failure> {
     let patterns: Vec<String> = patterns.iter().map(|pattern| show(pattern)).collect();
     let pattern = if patterns.is_empty() { "*".to_owned() } else { patterns.join(" ") };
-    let live = Live::open(context.store.options().clone())?;
+    let live = Store::open(context.store.options().clone())?;
     Ok(live.watch(&pattern, since)?)
 }
 

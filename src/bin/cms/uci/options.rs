@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cms::text::Dialect;
-use cms::{Dir, DirOptions, Dirs, Form, Options, Store, Warn};
+use cms::{Dir, DirOptions, Dirs, Engine, Form, Options, Warn};
 
 /// Options that take an argument, and those that do not; `L` is accepted and does nothing but show the usage.
 const WITH_ARGUMENT: &[u8] = b"cCdfpPt";
@@ -17,7 +17,7 @@ const FLAGS: &[u8] = b"mnNqsSXL";
 /// What the options say.
 pub struct Settings {
     pub program: Vec<u8>,
-    pub store: Store,
+    pub store: Engine,
     pub delimiter: Vec<u8>,
     pub input: Option<Box<dyn Read>>,
     pub merge: bool,
@@ -128,7 +128,7 @@ pub fn read(program: &OsStr, words: &[OsString]) -> Result<Settings, ExitCode> {
     let mut search = SearchPath(vec![own.path.clone()]);
     let mut settings = Settings {
         program: program.as_bytes().to_vec(),
-        store: Store::default(),
+        store: Engine::default(),
         delimiter: b" ".to_vec(),
         input: None,
         merge: false,
@@ -194,10 +194,10 @@ fn dirs_of(config: Option<PathBuf>, mut search: SearchPath, own: Dir) -> Dirs {
 }
 
 /// Makes the store, with stock uci's reading of texts.
-fn store(dirs: Dirs, strict: bool, quiet: bool) -> Store {
+fn store(dirs: Dirs, strict: bool, quiet: bool) -> Engine {
     let warn = (!quiet).then(|| Warn::new(warn));
     let (dialect, source) = (Dialect::Uci, "uci".to_owned());
-    Store::new(Options { dirs, dialect, strict, source, warn, ..Options::default() })
+    Engine::new(Options { dirs, dialect, strict, source, warn, ..Options::default() })
 }
 
 /// Gives a warning of the library, which stock uci has no words for.

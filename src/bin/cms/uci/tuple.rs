@@ -1,7 +1,7 @@
 //! Stock uci's tuples, `PACKAGE[.SECTION[.OPTION]][=VALUE]`, and what they mean in a package.
 
 use cms::text::ParseError;
-use cms::{Error, Loaded, Package, Section, Store, name};
+use cms::{Engine, Error, Loaded, Package, Section, name};
 
 /// Why a command failed, in stock uci's terms.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    pub fn of(store: &Store, tuple: Tuple, report: impl Fn(&[ParseError])) -> Result<Self, Failure> {
+    pub fn of(store: &Engine, tuple: Tuple, report: impl Fn(&[ParseError])) -> Result<Self, Failure> {
         let loaded = load(store, &tuple.package, report)?;
         let section = match &tuple.section {
             Some(section) if !name::is_name(section) => Some(extended(&loaded.package, section)?),
@@ -139,7 +139,7 @@ impl Lookup {
 }
 
 /// Loads a package and reports what was passed over in it.
-pub fn load(store: &Store, package: &[u8], report: impl Fn(&[ParseError])) -> Result<Loaded, Failure> {
+pub fn load(store: &Engine, package: &[u8], report: impl Fn(&[ParseError])) -> Result<Loaded, Failure> {
     match store.load(package) {
         Ok(loaded) => {
             report(&loaded.errors);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cms::files::{Call, Files, Probe};
 use cms::log::Kind;
-use cms::{Durability, Options, Store};
+use cms::{Durability, Engine, Options};
 
 use super::{CLOCK, NETWORK, SYSTEM, commit, fake_clock, fixture, open, set, wait};
 use crate::live::Fixture;
@@ -69,7 +69,7 @@ fn s18_whatever_fails_while_a_commit_is_taken_back_it_is_taken_back_in_the_end()
             let files = Files::probed(probe.clone());
             let lock_timeout = Duration::from_millis(300);
             let broken = Options { uptime: fake_clock, files, durability, lock_timeout, ..fixture.options() };
-            let store = Store::new(broken);
+            let store = Engine::new(broken);
             let _ = store.recover();
             drop(store);
             let what = format!("{fault:?} at call {at}, {durability:?}");
@@ -110,7 +110,7 @@ fn s18_a_command_that_is_killed_at_any_system_call_while_it_takes_a_commit_back_
     {
         for nth in (1..60).step_by(if call == "openat" { 4 } else { 1 }) {
             let fixture = fixture();
-            let store = Store::new(fixture.options());
+            let store = Engine::new(fixture.options());
             let places = ["network", "system"].map(|name| store.place(name.as_bytes()).expect("there"));
             for (package, delta) in [set("network.lan.ipaddr", "10.9.9.9"), set("system.s.name", "there")] {
                 let place = places.iter().find(|place| place.name == package).expect("one of them");
@@ -131,7 +131,7 @@ fn s18_a_command_that_is_killed_at_any_system_call_while_it_takes_a_commit_back_
             kills += usize::from(killed);
             let what = format!("killed at {call} {nth}");
             let all = [NETWORK.to_owned(), SYSTEM.to_owned()];
-            let next = Store::new(fixture.options());
+            let next = Engine::new(fixture.options());
             next.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(texts(&fixture), all, "{what}");
             assert_eq!(next.pending().expect("readable"), None, "{what}");

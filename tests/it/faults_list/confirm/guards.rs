@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cms::{Error, Guards, Live, Options};
+use cms::{Error, Guards, Options, Store};
 
 use super::fixture;
 use crate::cli::Sandbox;
@@ -117,7 +117,7 @@ fn s18_without_a_guard_there_is_no_commit() {
     let fixture = fixture();
     let before = fixture.text("network");
     let guards = Guards::Program("/nonexistent/cms".into());
-    let live = Live::open(Options { guards, ..fixture.options() }).expect("opens");
+    let live = Store::open(Options { guards, ..fixture.options() }).expect("opens");
     let mut transaction = live.begin().expect("begun");
     transaction.set(b"network.lan.ipaddr", b"10.9.9.9").expect("set");
     transaction.set_confirm(Duration::from_secs(60));
@@ -125,7 +125,7 @@ fn s18_without_a_guard_there_is_no_commit() {
     assert!(matches!(&error, Error::Io { path, .. } if path.ends_with("cms")), "{error}");
     assert!(error.to_string().contains("start the guard"), "{error}");
     assert_eq!(fixture.text("network"), before);
-    assert_eq!(live.store().pending().expect("readable"), None);
+    assert_eq!(live.engine().pending().expect("readable"), None);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn s18_a_program_has_a_guard_as_well() {
     for guards in [Guards::Thread, Guards::Program(env!("CARGO_BIN_EXE_cms").into())] {
         let fixture = fixture();
         let before = fixture.text("network");
-        let live = Live::open(Options { guards, ..fixture.options() }).expect("opens");
+        let live = Store::open(Options { guards, ..fixture.options() }).expect("opens");
         let mut transaction = live.begin().expect("begun");
         transaction.set(b"network.lan.ipaddr", b"10.9.9.9").expect("set");
         transaction.set_confirm(Duration::from_millis(700));
@@ -219,7 +219,7 @@ fn s18_others_who_commit_at_the_moment_of_the_rollback_lose_nothing() {
     let before = fixture.text("network");
     let guards = Guards::Program(env!("CARGO_BIN_EXE_cms").into());
     let options = || Options { guards: guards.clone(), ..fixture.options() };
-    let live = Live::open(options()).expect("opens");
+    let live = Store::open(options()).expect("opens");
     let mut transaction = live.begin().expect("begun");
     transaction.set(b"network.lan.ipaddr", b"10.9.9.9").expect("set");
     transaction.set_confirm(Duration::from_millis(500));
@@ -228,7 +228,7 @@ fn s18_others_who_commit_at_the_moment_of_the_rollback_lose_nothing() {
         let commit_on = |number: usize| {
             let (options, key) = (options(), format!("network.lan.of_{number}"));
             scope.spawn(move || {
-                let (live, mut count) = (Live::open(options).expect("opens"), 0);
+                let (live, mut count) = (Store::open(options).expect("opens"), 0);
                 let end = Instant::now() + Duration::from_millis(1500);
                 while Instant::now() < end {
                     let mut transaction = live.begin().expect("begun");

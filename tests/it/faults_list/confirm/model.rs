@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cms::text::{ParseOptions, parse, print};
-use cms::{Delta, DeltaKind, Form, Guards, Live, Options, Package, Store, Value};
+use cms::{Delta, DeltaKind, Engine, Form, Guards, Options, Package, Store, Value};
 use proptest::prelude::*;
 
 use super::{CLOCK, fake_clock};
@@ -224,7 +224,7 @@ fn deltas(package: &mut Package, edit: &Edit, counter: &mut u32) -> Vec<Delta> {
 
 struct World {
     fixture: Fixture,
-    store: Store,
+    store: Engine,
     counter: u32,
     /// What waits to be confirmed, and until when: the boot it was said in, since when, and how long.
     waiting: Vec<Done>,
@@ -237,7 +237,7 @@ impl World {
         let text = "# head\nconfig named 's0'\n\toption a '1' # why\n\tlist l '1'\n\nconfig rule\n\toption id 'x'\n\toption of_x '1'\n\
             config rule\n\toption id 'y'\n\toption of_y '1'\n\toption a '2'\nconfig named 's1'\n";
         let fixture = Fixture::new(&[("network", text), ("other", text)]);
-        let store = Store::new(Options {
+        let store = Engine::new(Options {
             uptime: fake_clock,
             guards: Guards::Nobody,
             durability,
@@ -316,7 +316,7 @@ impl World {
 
     fn program(&mut self, edits: &[(usize, Edit)], time: Option<u64>) {
         let before = (self.state(), self.texts());
-        let live = Live::open(self.options()).expect("opens");
+        let live = Store::open(self.options()).expect("opens");
         let mut transaction = live.begin().expect("begun");
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
         for (at, edit) in edits {
@@ -360,9 +360,9 @@ impl World {
                 CLOCK.set((boot + 1, 0));
                 // What was in `/run` is gone.
                 let _ = std::fs::remove_dir_all(self.fixture.path("run"));
-                self.store = Store::new(self.options());
+                self.store = Engine::new(self.options());
             }
-            Event::Reopen => self.store = Store::new(self.options()),
+            Event::Reopen => self.store = Engine::new(self.options()),
         }
         self.look()
     }

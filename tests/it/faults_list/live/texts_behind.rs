@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use cms::{Live, Options, Store};
+use cms::{Engine, Options, Store};
 
 use crate::parts::{COUNT, Part, Paths, TEXT, USER, command, get, root};
 
@@ -166,7 +166,7 @@ fn x_h7_a_text_is_behind_only_behind_a_mark() {
     let root = root();
     let paths = Paths::of(root.path(), "run", "state");
     let options = Options { text_delay: Duration::from_secs(1000), ..paths.options("log") };
-    let live = Live::open(options).expect("opens");
+    let live = Store::open(options).expect("opens");
     live.get(b"app.s.n", |_| ()).expect("read");
     let mark = paths.config.join(".app.behind");
     let set = |value: &str| {
@@ -195,7 +195,7 @@ fn x_h7_a_text_is_behind_only_behind_a_mark() {
     let target = std::fs::read_link(&mark).expect("a link");
     live.flush().expect("written");
     std::os::unix::fs::symlink(&target, &mark).expect("made");
-    let store = Store::new(paths.options("full"));
+    let store = Engine::new(paths.options("full"));
     let place = store.place(b"app").expect("there");
     assert!(store.load_committed(place).is_ok() && !mark.is_symlink());
     std::os::unix::fs::symlink(&target, &mark).expect("made");
@@ -210,7 +210,7 @@ fn x_h7_texts_that_are_behind_survive_that_the_state_directory_is_replaced() {
         let root = root();
         let paths = Paths::of(root.path(), "run", "state");
         let options = Options { text_delay: Duration::from_secs(1000), ..paths.options("log") };
-        let live = Live::open(options).expect("opens");
+        let live = Store::open(options).expect("opens");
         live.get(b"app.s.n", |_| ()).expect("read");
         let set = |key: &str, value: &str| {
             let mut transaction = live.begin().expect("begun");

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cms::{Options, Store};
+use cms::{Engine, Options};
 
 use super::{open, options};
 use crate::cli::Sandbox;
@@ -28,7 +28,7 @@ impl Forty {
         let sandbox = Sandbox::new();
         std::fs::remove_file(sandbox.path("config").join("network")).expect("it was there");
         sandbox.write("p", "config a b\n\toption x 0\n");
-        let store = Store::new(options(&sandbox));
+        let store = Engine::new(options(&sandbox));
         store.note_edits().expect("noted");
         for number in 1..=38 {
             let text = format!("config a b\n\toption x {number}\n");
@@ -80,7 +80,7 @@ impl Forty {
         std::fs::write(&log, &bytes).expect("written");
         let is_harmless = changed.iter().all(|at| self.is_free(*at));
 
-        let store = Store::new(options(&self.sandbox));
+        let store = Engine::new(options(&self.sandbox));
         let problems = store.verify_log().expect("readable").problems;
         assert_eq!(problems.is_empty(), is_harmless, "{what}: audit says {problems:?}");
         let read = store.history(None, usize::MAX).expect("readable");
@@ -88,7 +88,7 @@ impl Forty {
         assert_eq!(told.is_empty(), is_harmless, "{what}: history says {told:?}");
         self.check_read(&read, &changed, what);
 
-        let next = Store::new(options(&self.sandbox));
+        let next = Engine::new(options(&self.sandbox));
         next.replace(b"p", b"config a b\n\toption x 39\n").expect("committed");
         assert_eq!(next.log_problems().is_empty(), is_harmless, "{what}: the commit says nothing of it");
         let after = next.history(None, usize::MAX).expect("readable");
@@ -161,7 +161,7 @@ fn s6_bytes_that_are_overwritten_cost_no_more_than_the_records_they_are_of() {
 fn several_segments() -> (Sandbox, PathBuf, Vec<PathBuf>) {
     let sandbox = Sandbox::new();
     let limits = cms::log::Limits { bytes: 2 << 20, ..cms::log::Limits::default() };
-    let store = Store::new(Options { log: limits, ..options(&sandbox) });
+    let store = Engine::new(Options { log: limits, ..options(&sandbox) });
     for number in 0..400 {
         let text =
             format!("config a b\n\toption x {number}\n\toption y '{}'\n", "y".repeat(400 + number % 9));
@@ -219,7 +219,7 @@ fn s6_segments_that_are_cut_removed_swapped_or_doubled_are_reported_and_their_nu
         // A file that cannot be of the log is not.
         assert_eq!(output.status.success(), what == "one is named 0", "{what}: {output:?}");
         sandbox.run(&["history"]);
-        let store = Store::new(options(&sandbox));
+        let store = Engine::new(options(&sandbox));
         store
             .replace(b"p", b"config a b\n\toption x 'new'\n")
             .unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -237,7 +237,7 @@ fn s6_segments_that_are_cut_removed_swapped_or_doubled_are_reported_and_their_nu
 #[test]
 fn s6_repair_of_a_log_without_its_last_segment_is_the_end_of_the_matter() {
     let (sandbox, _, logs) = several_segments();
-    let last = Store::new(options(&sandbox)).revision().expect("there is a log");
+    let last = Engine::new(options(&sandbox)).revision().expect("there is a log");
     std::fs::remove_file(&logs[logs.len() - 1]).expect("removed");
     let _ = std::fs::remove_dir_all(sandbox.path("run"));
     let said = sandbox.fails(3, &["audit", "verify"]);
@@ -247,7 +247,7 @@ fn s6_repair_of_a_log_without_its_last_segment_is_the_end_of_the_matter() {
     let output = sandbox.run(&["set", "--commit", "p.b.x=new"]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     sandbox.ok(&["audit", "verify"]);
-    assert!(Store::new(options(&sandbox)).revision().expect("there is a log") > last, "used twice");
+    assert!(Engine::new(options(&sandbox)).revision().expect("there is a log") > last, "used twice");
     sandbox.ok(&["history"]);
 }
 
