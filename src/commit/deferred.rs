@@ -85,7 +85,7 @@ impl Engine {
         if self.deferred.all().iter().any(|(path, _)| self.is_log_lost(path)) {
             // Whoever has the lock of the log that is there now waits for this.
             self.log().into_iter().for_each(Log::leave_replaced);
-            self.save_unlogged(&[])?;
+            self.retry(|_| self.save_unlogged(&[]))?;
         }
         self.ledger().map(|_| ())
     }
@@ -111,15 +111,14 @@ impl Engine {
     /// were any.
     pub(crate) fn save_unlogged(&self, logged: &[&str]) -> Result<bool> {
         let mut saved = false;
-        let unread = self.log().map(Log::take_unread).unwrap_or_default();
+        self.go_on_with_unread(logged)?;
         for (path, late) in self.deferred.all() {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if logged.contains(&&*name) {
                 continue;
             }
             let place = Place { path, ..self.config_place(&name) };
-            let late = self.gone_on(&place, late, &unread)?;
-            let _lock = self.take_lock(&place.path)?;
+            let _lock = self.try_lock(&place.path)?;
             let old = self.old_file(&place.path);
             // Mostly another has put it in place: the file is not the one that was read any more.
             let is_known =
@@ -142,6 +141,29 @@ impl Engine {
             }
         }
         Ok(saved)
+    }
+
+    /// Goes on with what others had appended to the log before its directory was replaced, which is told once.
+    fn go_on_with_unread(&self, logged: &[&str]) -> Result<()> {
+        let unread = self.log().map(Log::take_unread).unwrap_or_default();
+        if unread.is_empty() {
+            return Ok(());
+        }
+        for (path, late) in self.deferred.all() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if logged.contains(&&*name) {
+                continue;
+            }
+            let place = Place { path, ..self.config_place(&name) };
+            let before = late.now.digest;
+            let late = self.gone_on(&place, late, &unread)?;
+            let mut packages = self.deferred.lock();
+            // Another thread may have gone on from it meanwhile.
+            if let Some(known) = packages.get_mut(&place.path).filter(|known| known.now.digest == before) {
+                *known = late;
+            }
+        }
+        Ok(())
     }
 
     /// Goes on from a state with what others have committed to the same package since.
@@ -183,8 +205,7 @@ impl Engine {
         }
         let places: BTreeMap<&Path, &Place> =
             changes().map(|change| (&*change.place.path, &change.place)).collect();
-        // In the order of their paths, so that two who commit never wait for each other.
-        let locks: Result<Vec<_>> = places.keys().map(|path| self.take_lock(path)).collect();
+        let locks: Result<Vec<_>> = places.keys().map(|path| self.try_lock(path)).collect();
         let locks = locks?;
         let mut joints = BTreeMap::new();
         let mut marks = Marks { store: self, files: Vec::new() };

@@ -7,13 +7,14 @@
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::commit::beside::Beside;
 use crate::commit::engine::{Engine, Place};
 use crate::error::{Error, Result};
 use crate::os::files::{FileId, Identity, OpenFile, PAUSES, Wait};
-use crate::os::lock::{PackageLock, holder_of_file};
+use crate::os::lock::PackageLock;
+use crate::os::patience::{briefly, shortly, taken};
 use crate::settings::durability::Durability;
 
 /// A package file that is locked, and was read.
@@ -91,7 +92,17 @@ impl Drop for Draft {
 }
 
 impl Engine {
+    /// Takes the lock of a package, for who has no other.
     pub(crate) fn take_lock(&self, path: &Path) -> Result<PackageLock> {
+        self.lock_within(path, Some(self.patience()))
+    }
+
+    /// As [`Engine::take_lock`], for who has other locks, and does not wait: see `retry`.
+    pub(crate) fn try_lock(&self, path: &Path) -> Result<PackageLock> {
+        self.lock_within(path, None)
+    }
+
+    fn lock_within(&self, path: &Path, timeout: Option<Duration>) -> Result<PackageLock> {
         // What is no link has its lock where its path says, however that leads there.
         let real = match std::fs::symlink_metadata(path) {
             Ok(found) if found.is_symlink() => std::fs::canonicalize(path).ok(),
@@ -101,8 +112,7 @@ impl Engine {
         let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = real.file_name().unwrap_or_default().to_string_lossy();
         let run = self.dirs().run.as_ref().map(|run| run.path.as_path());
-        let (files, timeout) = (&self.options.files, self.patience());
-        PackageLock::take(files, run, dir, &name, timeout, &self.locks)
+        PackageLock::take(&self.options.files, run, dir, &name, timeout, &self.locks)
     }
 
     /// Opens, locks and reads the file at `path`; `None` if someone was writing to it.
@@ -125,30 +135,22 @@ impl Engine {
         }
     }
 
-    /// Opens and locks the file that stands at `path`, once no other log is ahead of it.
+    /// Opens and locks the file that stands at `path`, unless another log is ahead of it.
     fn lock_current(&self, path: &Path) -> Result<OpenFile> {
-        loop {
-            let open = self.lock_at(path)?;
-            if self.await_others(path, || self.options.files.unlock(&open))? {
-                return Ok(open);
-            }
-        }
+        let open = self.lock_at(path)?;
+        self.check_others(path).map(|()| open)
     }
 
-    /// Opens and locks the file that stands at `path` once the lock is held, whatever its text is behind.
+    /// Opens and locks the file that stands at `path` once the lock is held, whatever its text is behind. A lock that is
+    /// taken is not waited for: see `retry`.
     fn lock_at(&self, path: &Path) -> Result<OpenFile> {
         let files = &self.options.files;
-        let timeout = self.settings().lock_timeout;
-        let deadline = Instant::now() + timeout;
         loop {
             let open = files.open_package_to_write(path).map_err(Error::io("open", path))?;
-            match files.lock_at_path(&open, deadline, PAUSES).map_err(Error::io("lock", path))? {
+            match files.lock_at_path(&open, shortly(), PAUSES).map_err(Error::io("lock", path))? {
                 Wait::Held => return Ok(open),
                 Wait::Replaced => {}
-                Wait::TimedOut => {
-                    let holder = holder_of_file(&open);
-                    return Err(Error::Locked { path: path.into(), holder, waited: timeout });
-                }
+                Wait::TimedOut => return Err(taken(path)),
             }
         }
     }
@@ -160,13 +162,13 @@ impl Engine {
         Ok(OldFile { open, identity: Identity::of(&found) })
     }
 
-    /// Locks the file again that a draft is to replace, for itself or to be read by others as well.
+    /// Locks the file again that a draft is to replace, for itself or to be read by others as well. Readers are waited for
+    /// briefly, so that what was verified need not be verified again; for the rest see `retry`.
     pub(crate) fn lock_old_file(&self, draft: &Draft, exclusive: bool) -> Result<()> {
         let Some(OldFile { open, .. }) = &draft.old else { return Ok(()) };
-        let (waited, path) = (self.options.lock_timeout, draft.real.clone());
-        match self.options.files.lock(open, exclusive, Instant::now() + waited) {
-            Ok(Wait::TimedOut) => Err(Error::Locked { path, holder: holder_of_file(open), waited }),
-            locked => locked.map(|_| ()).map_err(Error::io("lock", path)),
+        match self.options.files.lock(open, exclusive, briefly()) {
+            Ok(Wait::TimedOut) => Err(taken(&draft.real)),
+            locked => locked.map(|_| ()).map_err(Error::io("lock", &draft.real)),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::model::package::Package;
 use crate::os::dirs::Dirs;
 use crate::os::files::{FileId, Identity, Wait};
 use crate::os::lock::Locks;
+use crate::os::patience::BRIEFLY;
 use crate::settings::options::Options;
 use crate::staging::delta_file::Staging;
 use crate::staging::save_dir::SaveDir;
@@ -258,9 +259,7 @@ impl Engine {
         if self.options.dialect == Dialect::Uci {
             staging.timeout = Box::new(|| Duration::from_secs(u64::from(u32::MAX)));
         }
-        let (_, lines) = staging.lines()?;
-        let deltas = lines.into_iter().filter_map(|line| line.delta);
-        Ok(deltas.filter(|(of, _)| *of == place.name.as_bytes()).map(|(_, delta)| delta).collect())
+        staged_lines(&staging)
     }
 
     /// Loads a package without staged changes.
@@ -296,8 +295,8 @@ impl Engine {
             let (before, text, after) = (look()?, read()?, look()?);
             if after.nlink() == 0 {
                 // Who has replaced it may be writing the new text into it, whatever its times say; see
-                // `Engine::update_displaced`.
-                let locked = files.lock(&open, false, Instant::now() + self.options.lock_timeout);
+                // `Engine::update_displaced`. If that takes long, the file in its place is there to be read.
+                let locked = files.lock(&open, false, Instant::now() + BRIEFLY);
                 if locked.map_err(Error::io("lock", path))? == Wait::Held {
                     return Ok((read()?, look()?));
                 }
@@ -411,6 +410,13 @@ impl Engine {
         }
         Ok(dropped)
     }
+}
+
+/// Returns the changes of a package that its delta file holds.
+pub(crate) fn staged_lines(staging: &Staging<'_>) -> Result<Vec<Delta>> {
+    let (_, lines) = staging.lines()?;
+    let deltas = lines.into_iter().filter_map(|line| line.delta);
+    Ok(deltas.filter(|(of, _)| *of == staging.package.as_bytes()).map(|(_, delta)| delta).collect())
 }
 
 /// Applies the lines of one delta file in order.

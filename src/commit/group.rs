@@ -17,6 +17,7 @@ use crate::commit::write::{Outcome, Part};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::model::package::Touched;
+use crate::os::patience::Patience;
 
 /// What was asked for: the revision, where there is a log or there are maps.
 type Answer = Result<Option<u64>>;
@@ -157,13 +158,22 @@ impl Engine {
         crate::os::caller::check_may_commit()?;
         self.check_may_write()?;
         let request = Request::new(changes, why);
-        if let Some(answer) = self.queue.wait(&request) {
+        self.retry(|patience| {
+            *request.state() = State::Waiting;
+            self.commit_request(&request, patience)
+        })
+    }
+
+    /// Commits a transaction, with those that others ask for meanwhile. If it needs a lock that is taken, it is this
+    /// thread alone that waits for that, and then comes again.
+    fn commit_request(&self, request: &Arc<Request>, patience: &Patience) -> Answer {
+        if let Some(answer) = self.queue.wait(request) {
             return answer;
         }
         let mut lead = Lead(&self.queue, Vec::new());
         // Whoever comes while the lock is waited for is one of the group.
-        let ledger = self.ledger_behind();
-        lead.1 = self.queue.take(&request);
+        let ledger = self.ledger_behind(patience);
+        lead.1 = self.queue.take(request);
         match ledger.and_then(|mut ledger| self.lead(&mut ledger, &lead.1)) {
             Ok(()) => {}
             Err(error) => {
@@ -173,13 +183,28 @@ impl Engine {
         }
         let answer = request.take_answer();
         // What is waited for now waits for nobody.
-        lead.1.retain(|other| !Arc::ptr_eq(other, &request));
+        lead.1.retain(|other| !Arc::ptr_eq(other, request));
         drop(lead);
         answer.unwrap_or(Err(Error::Conflict { key: String::new(), why: "it was not committed".into() }))
     }
 
-    /// Commits a group.
+    /// Commits a group. A lock that is taken concerns only those who need it.
     fn lead(&self, ledger: &mut Ledger<'_>, requests: &[Arc<Request>]) -> Result<()> {
+        let led = self.lead_together(ledger, requests);
+        match ledger.or_unfinished(led) {
+            Err(Error::Locked { .. }) if requests.len() > 1 => {
+                for request in requests.iter().filter(|request| request.is_waiting()) {
+                    if let Err(error) = self.lead(ledger, std::slice::from_ref(request)) {
+                        request.answer(Err(error));
+                    }
+                }
+                Ok(())
+            }
+            led => led,
+        }
+    }
+
+    fn lead_together(&self, ledger: &mut Ledger<'_>, requests: &[Arc<Request>]) -> Result<()> {
         if self.commit_later(ledger, requests)? {
             return Ok(());
         }
@@ -197,9 +222,10 @@ impl Engine {
         for (request, changes) in left {
             if requests.len() > 1 {
                 // What one before could not put back must not be taken for a change by hand.
-                ledger.recover()?;
+                ledger.go_on(Ledger::recover)?;
             }
-            request.answer(self.commit_all(ledger, &changes, &request.why));
+            let committed = self.commit_all(ledger, &changes, &request.why);
+            request.answer(ledger.or_unfinished(committed));
         }
         Ok(())
     }
@@ -210,7 +236,6 @@ impl Engine {
         let all = requests.iter().flat_map(|request| &request.changes);
         let places: BTreeMap<&Path, &Place> =
             all.map(|change| (&*change.place.path, &change.place)).collect();
-        // In the order of their paths, so that two who commit never wait for each other.
         let _locks = ledger.lock_all(places.keys().copied())?;
         self.tidy_up(places.values().copied())?;
         let mut joints = BTreeMap::new();

@@ -25,6 +25,7 @@ use crate::model::package::Package;
 use crate::os::dirs::Origin;
 use crate::os::file_name;
 use crate::os::files::{Files, OpenFile, Wait};
+use crate::os::patience::Patience;
 use crate::os::trust::Config;
 use crate::settings::durability::Durability;
 
@@ -92,6 +93,8 @@ pub(crate) struct Ledger<'s> {
     strays: bool,
     /// What waited to be confirmed before those that were appended last.
     pending_before: Option<(u64, Guard)>,
+    /// Whether there is a transaction whose texts are still being put in place.
+    unfinished: bool,
 }
 
 impl Engine {
@@ -156,13 +159,18 @@ impl Engine {
     /// [`Error::Locked`] if another writer does not finish in time, [`Error::Damaged`] if the log is by a later
     /// version, [`Error::Io`]: there is no room for the log, for example.
     pub(crate) fn ledger(&self) -> Result<Ledger<'_>> {
-        let mut ledger = self.ledger_behind()?;
+        self.retry(|patience| self.ledger_within(patience))
+    }
+
+    /// As [`Engine::ledger`], for who goes on to take other locks: see [`Engine::with_ledger`].
+    pub(crate) fn ledger_within(&self, patience: &Patience) -> Result<Ledger<'_>> {
+        let mut ledger = self.ledger_behind(patience)?;
         ledger.recover()?;
         Ok(ledger)
     }
 
-    /// As [`Engine::ledger`], but texts that this store is to put in place later may not be.
-    pub(crate) fn ledger_behind(&self) -> Result<Ledger<'_>> {
+    /// As [`Engine::ledger_within`], but texts that this store is to put in place later may not be.
+    pub(crate) fn ledger_behind(&self, patience: &Patience) -> Result<Ledger<'_>> {
         crate::os::caller::check_may_commit()?;
         let mut ledger = Ledger::new(self);
         let Some(log) = self.log() else {
@@ -170,12 +178,11 @@ impl Engine {
             self.settings_now();
             return Ok(ledger);
         };
-        let timeout = self.settings().lock_timeout;
-        ledger.writer = match log.write(Instant::now() + timeout, timeout) {
+        ledger.writer = match log.write(patience.deadline, patience.timeout) {
             Ok(writer) if self.is_config_elsewhere() => {
                 drop(writer);
                 self.follow_config();
-                return self.ledger_behind();
+                return self.ledger_behind(patience);
             }
             Ok(writer) => Some(writer),
             Err(error) if cannot_be_written(&error) => {
@@ -212,14 +219,18 @@ impl Engine {
     ///
     /// As for [`Engine::ledger`]; and what keeps the log from being written.
     pub(crate) fn ledger_of_log(&self) -> Result<Ledger<'_>> {
-        let ledger = self.ledger()?;
+        self.retry(|patience| self.ledger_of_log_within(patience))
+    }
+
+    /// As [`Engine::ledger_of_log`], for who goes on to take other locks: see [`Engine::with_ledger`].
+    pub(crate) fn ledger_of_log_within(&self, patience: &Patience) -> Result<Ledger<'_>> {
+        let ledger = self.ledger_within(patience)?;
         if ledger.writer.is_some() {
             return Ok(ledger);
         }
         // What is in the way is asked once more, to be told.
-        let timeout = self.settings().lock_timeout;
-        self.the_log()?.write(Instant::now() + timeout, timeout)?;
-        self.ledger()
+        self.the_log()?.write(patience.deadline, patience.timeout)?;
+        self.ledger_within(patience)
     }
 
     /// Tells what leads from one text of a package to another: of the bytes, and key by key. What came into an empty
@@ -284,6 +295,7 @@ impl<'s> Ledger<'s> {
             base: 0,
             strays: false,
             pending_before: None,
+            unfinished: false,
         }
     }
 
@@ -305,7 +317,36 @@ impl Ledger<'_> {
     /// its sequence; `None` if it is not logged.
     pub fn commit(&mut self, entries: &[Entry<'_>], why: &Why) -> Result<Option<u64>> {
         let record = self.tell(entries, why)?;
-        self.write_down(record.into_iter().collect())
+        let sequence = self.write_down(record.into_iter().collect())?;
+        self.unfinished = true;
+        Ok(sequence)
+    }
+
+    /// Does again what goes on with a transaction that is logged, as long as a lock is taken. An editor has saved a file at
+    /// the instant in which it was to be replaced, and somebody has locked that since. Only here the log's lock is kept
+    /// while another is waited for: without it others would finish the transaction, and it would be made twice.
+    pub fn go_on<R>(&mut self, mut once: impl FnMut(&mut Self) -> Result<R>) -> Result<R> {
+        let patience = Patience::new(self.store.settings().lock_timeout);
+        loop {
+            match once(self) {
+                Err(Error::Locked { .. }) if self.unfinished && !patience.is_over() => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Turns the error that a lock is taken into another one if a transaction was made already, whose texts are not in
+    /// place: see [`Ledger::go_on`]. It must not be made again.
+    pub fn or_unfinished<R>(&self, done: Result<R>) -> Result<R> {
+        match done {
+            Err(Error::Locked { path, holder, waited }) if self.unfinished => {
+                let source = Box::new(Error::Locked { path: path.clone(), holder, waited });
+                Err(Error::Unfinished { path, source })
+            }
+            done => done,
+        }
     }
 
     /// Logs transactions that follow each other, with one sync for all. Returns the sequence of each.
@@ -315,6 +356,7 @@ impl Ledger<'_> {
         let records = records?;
         let mut logged: Vec<bool> = records.iter().map(Option::is_some).collect();
         let last = self.write_down(records.into_iter().flatten().collect())?;
+        self.unfinished = true;
         let mut next = last;
         let mut sequences: Vec<_> = std::iter::from_fn(|| {
             let is_logged = logged.pop()?;
@@ -465,6 +507,7 @@ impl Ledger<'_> {
     /// Notes that the texts of all transactions are in place. Of those that may not survive a power cut it is not
     /// noted: whoever comes next syncs them once more.
     pub fn applied(&mut self) {
+        self.unfinished = false;
         if let Some(writer) = self.writer.as_mut().filter(|_| self.unsettled.is_none()) {
             writer.mark_applied();
         }
@@ -472,6 +515,7 @@ impl Ledger<'_> {
 
     /// Notes that those texts follow that are not in place.
     pub fn ahead(&mut self) {
+        self.unfinished = false;
         if let Some(writer) = &mut self.writer {
             writer.mark_ahead();
         }

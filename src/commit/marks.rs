@@ -37,6 +37,7 @@ use crate::os::dirs::Dirs;
 use crate::os::file_name;
 use crate::os::files::{FileId, Files};
 use crate::os::lock::PackageLock;
+use crate::os::patience::{Patience, taken};
 use crate::os::trust::Config;
 
 /// For how long texts are written with each commit once two logs have met.
@@ -44,6 +45,10 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// How long who waits for a text sleeps between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// For how long who waits for a text stands in line for the lock of the other log, before it looks whether the text is in
+/// place by now.
+const TURN: Duration = Duration::from_millis(300);
 
 /// A mark: see the module documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +88,8 @@ impl Mark {
         Self::at(mark_path(&real, BEHIND))
     }
 
-    fn at(path: PathBuf) -> Option<Self> {
+    /// Reads a mark, given where it is.
+    pub fn at(path: PathBuf) -> Option<Self> {
         let target = std::fs::read_link(&path).ok()?.into_os_string().into_vec();
         let owner = std::fs::symlink_metadata(&path).ok()?.uid();
         // ID BOOT SINCE LENGTH LOG RUN
@@ -264,27 +270,23 @@ impl Engine {
         if crate::os::caller::check_may_commit().is_err() {
             return Ok(());
         }
-        Mark::of(file).map_or(Ok(()), |mark| self.settle_mark(&mark, false, self.settings().lock_timeout))
+        Mark::of(file).map_or(Ok(()), |mark| {
+            self.settle_mark(&mark, false, &Patience::new(self.settings().lock_timeout))
+        })
     }
 
-    /// As [`Engine::await_text`] for who holds the lock of the package file and is to replace it: returns whether it may
-    /// go on; if not, the lock was given up meanwhile.
-    pub(crate) fn await_others(&self, file: &Path, unlock: impl FnOnce()) -> Result<bool> {
-        let Some(mark) = Mark::of(file).filter(|mark| !self.log().is_some_and(|log| mark.is_of(log))) else {
-            return Ok(true);
-        };
-        unlock();
-        // The lock of the package is held already, and the maps are published to by who holds it.
-        let mut other = self.clone();
-        other.options.dirs.run = None;
-        // The other writer may be waiting for the lock of the package, which its log's lock came before: then one of
-        // the two has to give up, and it is to be this one alone.
-        other.settle_mark(&mark, true, self.settings().lock_timeout / 2).map(|()| false)
+    /// As [`Engine::await_text`] for who holds the lock of the package file and is to replace it, and does not wait: see
+    /// `retry`.
+    pub(crate) fn check_others(&self, file: &Path) -> Result<()> {
+        match Mark::of(file).filter(|mark| !self.log().is_some_and(|log| mark.is_of(log))) {
+            Some(mark) => Err(taken(&mark.path)),
+            None => Ok(()),
+        }
     }
 
-    /// Has the text behind a mark put in place, or waits until another has done that.
-    pub(crate) fn settle_mark(&self, mark: &Mark, is_writer: bool, timeout: Duration) -> Result<()> {
-        let deadline = Instant::now() + timeout;
+    /// Has the text behind a mark put in place, or waits until another has done that. For who holds no lock, but for
+    /// one who has no patience.
+    pub(crate) fn settle_mark(&self, mark: &Mark, is_writer: bool, patience: &Patience) -> Result<()> {
         let log = self.log_of_mark(mark);
         let mut may_write = log.id().is_some_and(|id| id == mark.id);
         drop(log);
@@ -293,7 +295,7 @@ impl Engine {
                 self.write_together(mark);
             }
             if may_write {
-                match self.finish_log(mark) {
+                match self.finish_log(mark, patience.deadline.min(Instant::now() + TURN)) {
                     Ok(()) => return Ok(()),
                     Err(Error::Locked { .. }) => {}
                     Err(error) if crate::commit::log_session::cannot_be_written(&error) => may_write = false,
@@ -307,8 +309,8 @@ impl Engine {
             if !mark.stands() {
                 return Ok(());
             }
-            if Instant::now() >= deadline {
-                return Err(mark.locked(timeout));
+            if patience.is_over() {
+                return Err(mark.locked(patience.timeout));
             }
             std::thread::sleep(PAUSE);
         }
@@ -324,8 +326,8 @@ impl Engine {
         log.of_config(Config { owner, ..config })
     }
 
-    /// Puts the texts in place that are behind a log, perhaps not ours, if nobody works on it.
-    fn finish_log(&self, mark: &Mark) -> Result<()> {
+    /// Puts the texts in place that are behind a log, perhaps not ours, once nobody works on it.
+    fn finish_log(&self, mark: &Mark, deadline: Instant) -> Result<()> {
         let mut other = self.clone();
         if !self.log().is_some_and(|log| mark.is_of(log)) {
             other.log = Arc::new(Logs::of(self.log_of_mark(mark)));
@@ -335,7 +337,7 @@ impl Engine {
         other.options.dirs.config.path = mark.path.parent().unwrap_or(Path::new(".")).to_owned();
         let Some(log) = other.log() else { return Ok(()) };
         // Under the log's lock until the end: the next commit may make the same mark again.
-        let mut ledger = Ledger::of(&other, log.write(Instant::now(), Duration::ZERO)?);
+        let mut ledger = Ledger::of(&other, log.write(deadline, Duration::ZERO)?);
         ledger.recover()?;
         if mark.stands() {
             // Nothing is behind it: a crash has left it.
@@ -360,7 +362,7 @@ impl Engine {
     /// Reads a package whose text is behind a log; `None` if it is not, or what is newer may not be read.
     pub(crate) fn read_ahead(&self, place: &Place) -> Option<Package> {
         let mark = Mark::of(&place.path)?;
-        if self.log().is_some_and(|log| mark.is_of(log)) && self.finish_log(&mark).is_ok() {
+        if self.log().is_some_and(|log| mark.is_of(log)) && self.finish_log(&mark, Instant::now()).is_ok() {
             return None;
         }
         let mut dirs = self.dirs().clone();
@@ -436,27 +438,19 @@ fn is_fresh(path: &Path) -> bool {
 }
 
 impl Ledger<'_> {
-    /// Takes the locks of packages whose texts are to be replaced, in this order, once none is behind another's log.
-    /// The texts behind our own are in place.
+    /// Takes the locks of packages whose texts are to be replaced, unless one is taken, or a text is behind another's
+    /// log. The texts behind our own are in place.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::await_text`], and [`Error::Locked`] if another writer does not finish in time.
+    /// [`Error::Locked`] for [`Engine::retry`].
     pub fn lock_all<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) -> Result<Vec<PackageLock>> {
-        let paths: Vec<&Path> = paths.into_iter().collect();
-        let store = self.store();
-        loop {
-            let locks: Result<Vec<_>> = paths.iter().map(|path| store.take_lock(path)).collect();
-            let locks = locks?;
-            match paths.iter().find_map(|path| self.foreign_mark(path)) {
-                None => return Ok(locks),
-                Some(mark) => {
-                    // Whoever has left the text behind takes the same locks to put it in place.
-                    drop(locks);
-                    store.settle_mark(&mark, true, store.settings().lock_timeout)?;
-                }
-            }
-        }
+        let lock = |path| match (self.store().try_lock(path)?, self.foreign_mark(path)) {
+            (lock, None) => Ok(lock),
+            // Whoever has left the text behind takes the same locks to put it in place.
+            (_, Some(mark)) => Err(taken(&mark.path)),
+        };
+        paths.into_iter().map(lock).collect()
     }
 
     /// Finds the mark of another log at a package file; one of our own that a crash has left is removed.

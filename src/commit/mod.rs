@@ -18,6 +18,7 @@ pub(crate) mod new_package;
 pub(crate) mod parked;
 pub(crate) mod plan;
 pub(crate) mod publish;
+pub(crate) mod retry;
 pub(crate) mod settings;
 pub(crate) mod staged;
 pub(crate) mod stock;

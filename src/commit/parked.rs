@@ -107,9 +107,9 @@ impl Engine {
         files.rename(path, &aside).map_err(Error::io("rename", path))?;
         let text = Some(Arc::new(bytes[end + 1..].to_vec()));
         let whole = [Whole { place: place.clone(), expected: None, text }];
-        let placed = self.ledger().and_then(|mut ledger| {
-            let _lock = self.take_lock(&place.path)?;
-            attempt(&place, || self.put_texts(&mut ledger, &whole, &Why::COMMIT))
+        let placed = self.with_ledger(Self::ledger_within, |ledger| {
+            let _lock = self.try_lock(&place.path)?;
+            attempt(ledger, &place, |ledger| self.put_texts(ledger, &whole, &Why::COMMIT))
         });
         match placed {
             Ok(_) => files.remove(&aside).map_err(Error::io("remove", aside)),

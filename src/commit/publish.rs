@@ -155,8 +155,10 @@ impl Engine {
         }
         // The log's lock is taken before those of packages.
         drop(lock);
-        let ledger = self.ledger()?;
-        Ok((self.take_lock(&place.path)?.once(), Some(ledger)))
+        self.retry(|patience| {
+            let ledger = self.ledger_within(patience)?;
+            Ok((self.try_lock(&place.path)?.once(), Some(ledger)))
+        })
     }
 
     /// As [`Engine::share`], for who holds the lock of the package.

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::commit::engine::{Engine, Place, Replay};
+use crate::commit::engine::{Engine, Place, Replay, staged_lines};
 use crate::commit::log_session::{Ledger, Why};
 use crate::commit::plan::{Change, Known};
 use crate::commit::write::{Form, Outcome, Part, attempt};
@@ -138,16 +138,17 @@ impl Engine {
             }
         }
         self.check_may_write()?;
-        let mut ledger = self.ledger()?;
-        // In the order of their paths, so that two who commit never wait for each other.
         let mut order: Vec<&Place> = all.iter().collect();
         order.sort_by(|a, b| a.path.cmp(&b.path));
         order.dedup_by(|a, b| a.path == b.path);
-        let _locks = ledger.lock_all(order.iter().map(|place| &*place.path))?;
-        let Some(first) = order.first() else { return Ok(Vec::new()) };
         let takes = |place: &Place| places.iter().any(|named| named.path == place.path);
-        let done =
-            attempt(first, || self.try_commit(&mut ledger, &order, &takes, &mut unstaged, options, &why))?;
+        let done = self.with_ledger(Self::ledger_within, |ledger| {
+            let Some(first) = order.first() else { return Ok(Vec::new()) };
+            let _locks = ledger.lock_all(order.iter().map(|place| &*place.path))?;
+            attempt(ledger, first, |ledger| {
+                self.try_commit(ledger, &order, &takes, &mut unstaged, options, &why)
+            })
+        })?;
         let outcome = |place: &Place| {
             let found = order.iter().zip(&done).find(|(done, _)| done.path == place.path);
             found.map(|(_, outcome)| *outcome).unwrap_or_default()
@@ -339,7 +340,7 @@ impl Engine {
         }
         let mut staged = Vec::new();
         for dir in &self.dirs().overlays {
-            staged.extend(self.staged_in(place, dir)?);
+            staged.extend(staged_lines(&self.staging(place, dir))?);
         }
         Ok(staged)
     }

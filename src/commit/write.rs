@@ -1,7 +1,8 @@
 //! Puts changes into package files: wholly or not at all.
 //!
 //! The steps of a commit, each checked:
-//! 1. Take the log's lock (see `ledger`), the package's lock, then a lock on the package file itself. Stock uci
+//! 1. Take the log's lock (see `ledger`), the package's lock, then a lock on the package file itself. The last two are
+//!    only tried: if one is taken, the commit releases all, waits for that, and begins again (see `retry`). Stock uci
 //!    takes that one as well; since a commit replaces the file, the lock counts only if the file is still the one
 //!    at that path.
 //! 2. Lock and read the delta file; read the package and apply the changes to it.
@@ -113,15 +114,16 @@ impl Engine {
         mut edit: impl FnMut(&mut Package) -> Result<R>,
     ) -> Result<R> {
         self.check_may_write()?;
-        let mut ledger = self.ledger()?;
-        let _lock = ledger.lock_all([&*place.path])?;
-        self.tidy_up([place])?;
-        attempt(place, || {
-            let Some((part, result)) = self.edited(&mut ledger, place, form, &mut edit)? else {
-                return Ok(None);
-            };
-            let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
-            Ok(matches!(outcome, Outcome::Done(_)).then_some(result))
+        self.with_ledger(Self::ledger_within, |ledger| {
+            let _lock = ledger.lock_all([&*place.path])?;
+            self.tidy_up([place])?;
+            attempt(ledger, place, |ledger| {
+                let Some((part, result)) = self.edited(ledger, place, form, &mut edit)? else {
+                    return Ok(None);
+                };
+                let outcome = self.put_in_place(ledger, vec![part], &Why::COMMIT)?;
+                Ok(matches!(outcome, Outcome::Done(_)).then_some(result))
+            })
         })
     }
 
@@ -137,15 +139,15 @@ impl Engine {
         changes: &[&Change],
         why: &Why,
     ) -> Result<Option<u64>> {
-        // In the order of their names, which is that of the caller's list, so that two never wait for each
-        // other.
         let _locks = ledger.lock_all(changes.iter().map(|change| &*change.place.path))?;
         self.tidy_up(changes.iter().map(|change| &change.place))?;
         let mut left = changes.to_vec();
         for _ in 0..ATTEMPTS {
             // All are ready before one is written.
-            let parts: Result<Vec<_>> = left.iter().map(|change| self.changed(ledger, change)).collect();
-            let Some(parts) = parts?.into_iter().collect::<Option<Vec<_>>>() else { continue };
+            let parts: Vec<_> = ledger.go_on(|ledger| {
+                left.iter().map(|change| self.changed(ledger, change)).collect::<Result<_>>()
+            })?;
+            let Some(parts) = parts.into_iter().collect::<Option<Vec<_>>>() else { continue };
             let parts: Vec<Part<'_>> = parts.into_iter().flatten().collect();
             if parts.is_empty() {
                 return ledger.settled().map(|()| None);
@@ -391,17 +393,18 @@ impl Engine {
     /// As for [`Engine::commit`].
     pub fn tidy(&self, place: &Place) -> Result<()> {
         self.check_may_write()?;
-        let mut ledger = self.ledger()?;
-        let _lock = ledger.lock_all([&*place.path])?;
-        attempt(place, || {
-            let Some(reading) = self.read_current(&place.path)? else { return Ok(None) };
-            ledger.look(place, &reading.text)?;
-            let (file, before) = (reading.old, Arc::new(reading.text));
-            let text = Arc::new(crate::format::uci::format(&before)?);
-            let draft = self.draft(&place.path, &text, Some(file))?;
-            let part = Part { place, before: Some(before), step: None, text, draft };
-            let outcome = self.put_in_place(&mut ledger, vec![part], &Why::COMMIT)?;
-            Ok(matches!(outcome, Outcome::Done(_)).then_some(()))
+        self.with_ledger(Self::ledger_within, |ledger| {
+            let _lock = ledger.lock_all([&*place.path])?;
+            attempt(ledger, place, |ledger| {
+                let Some(reading) = self.read_current(&place.path)? else { return Ok(None) };
+                ledger.look(place, &reading.text)?;
+                let (file, before) = (reading.old, Arc::new(reading.text));
+                let text = Arc::new(crate::format::uci::format(&before)?);
+                let draft = self.draft(&place.path, &text, Some(file))?;
+                let part = Part { place, before: Some(before), step: None, text, draft };
+                let outcome = self.put_in_place(ledger, vec![part], &Why::COMMIT)?;
+                Ok(matches!(outcome, Outcome::Done(_)).then_some(()))
+            })
         })
     }
 
@@ -423,7 +426,6 @@ impl Engine {
     /// As for [`Engine::replace`], for the first package that fails.
     pub fn replace_together(&self, texts: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
         self.check_may_write()?;
-        // In the order of their paths, so that two who commit never wait for each other.
         let mut wanted = BTreeMap::new();
         for (package, text) in texts {
             let whole = self.replacement(package, text)?;
@@ -431,22 +433,24 @@ impl Engine {
         }
         let wanted: Vec<Whole> = wanted.into_values().collect();
         let Some(first) = wanted.first() else { return Ok(()) };
-        let mut ledger = self.ledger()?;
-        let _locks = ledger.lock_all(wanted.iter().map(|whole| &*whole.place.path))?;
-        self.tidy_up(wanted.iter().map(|whole| &whole.place))?;
-        attempt(&first.place, || {
-            let mut staged = Vec::new();
-            let done = self.put_wholes(&mut ledger, &wanted, &Why::COMMIT, &mut |place| {
-                let locked = self.staging(place, &self.dirs().save.path).lock()?;
-                staged.extend(locked.filter(|locked| !locked.text.is_empty()).map(|locked| (place, locked)));
-                Ok(())
-            })?;
-            if done.is_some() {
-                for (place, locked) in &staged {
-                    self.staging(place, &self.dirs().save.path).set_aside(locked)?;
+        self.with_ledger(Self::ledger_within, |ledger| {
+            let _locks = ledger.lock_all(wanted.iter().map(|whole| &*whole.place.path))?;
+            self.tidy_up(wanted.iter().map(|whole| &whole.place))?;
+            attempt(ledger, &first.place, |ledger| {
+                let mut staged = Vec::new();
+                let done = self.put_wholes(ledger, &wanted, &Why::COMMIT, &mut |place| {
+                    let locked = self.staging(place, &self.dirs().save.path).lock()?;
+                    let locked = locked.filter(|locked| !locked.text.is_empty());
+                    staged.extend(locked.map(|locked| (place, locked)));
+                    Ok(())
+                })?;
+                if done.is_some() {
+                    for (place, locked) in &staged {
+                        self.staging(place, &self.dirs().save.path).set_aside(locked)?;
+                    }
                 }
-            }
-            Ok(done.map(|_| ()))
+                Ok(done.map(|_| ()))
+            })
         })
     }
 
@@ -465,9 +469,13 @@ impl Engine {
 }
 
 /// Tries until it works, or the file has been changed by others too often.
-pub(crate) fn attempt<R>(place: &Place, mut once: impl FnMut() -> Result<Option<R>>) -> Result<R> {
+pub(crate) fn attempt<R>(
+    ledger: &mut Ledger<'_>,
+    place: &Place,
+    mut once: impl FnMut(&mut Ledger<'_>) -> Result<Option<R>>,
+) -> Result<R> {
     for _ in 0..ATTEMPTS {
-        if let Some(result) = once()? {
+        if let Some(result) = ledger.go_on(&mut once)? {
             return Ok(result);
         }
     }

@@ -194,19 +194,20 @@ impl Engine {
         if self.left_by_note() != Some(Duration::ZERO) {
             return Ok(());
         }
-        let mut ledger = self.ledger()?;
-        let Some((sequence, guard)) = ledger.pending() else {
-            if ledger.is_kept() {
-                self.forget_pending();
+        self.with_ledger(Self::ledger_within, |ledger| {
+            let Some((sequence, guard)) = ledger.pending() else {
+                if ledger.is_kept() {
+                    self.forget_pending();
+                }
+                return Ok(());
+            };
+            if guard.left((self.options.uptime)()) > Duration::ZERO {
+                // Another commit has joined it since.
+                return self.write_note(&guard);
             }
-            return Ok(());
-        };
-        if guard.left((self.options.uptime)()) > Duration::ZERO {
-            // Another commit has joined it since.
-            return self.write_note(&guard);
-        }
-        let message = format!("transaction {sequence} was not confirmed in time");
-        self.take_back_pending(&mut ledger, &guard, &message).map(|_| ())
+            let message = format!("transaction {sequence} was not confirmed in time");
+            self.take_back_pending(ledger, &guard, &message).map(|_| ())
+        })
     }
 
     /// Returns the guard that a record is to carry on although it says otherwise: going back by some of what waits

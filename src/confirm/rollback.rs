@@ -364,18 +364,19 @@ impl Engine {
     ///
     /// [`Error::Missing`] if the log does not have the transaction; as for [`Engine::commit`].
     pub fn take_back(&self, sequence: u64, message: &str) -> Result<Option<u64>> {
-        let mut ledger = self.ledger_of_log()?;
-        self.transaction(sequence)?;
-        if self.taken_back_by(sequence)?.is_some() {
-            return Ok(None);
-        }
-        let why = Why { refusable: false, ..Why::new(Kind::Undo, sequence) };
-        let done =
-            self.put_back_by_key(&mut ledger, sequence.saturating_sub(1), Some(sequence), &why, message)?;
-        if ledger.pending().is_none() {
-            self.forget_pending();
-        }
-        Ok(done)
+        self.with_ledger(Self::ledger_of_log_within, |ledger| {
+            self.transaction(sequence)?;
+            if self.taken_back_by(sequence)?.is_some() {
+                return Ok(None);
+            }
+            let why = Why { refusable: false, ..Why::new(Kind::Undo, sequence) };
+            let done =
+                self.put_back_by_key(ledger, sequence.saturating_sub(1), Some(sequence), &why, message)?;
+            if ledger.pending().is_none() {
+                self.forget_pending();
+            }
+            Ok(done)
+        })
     }
 
     fn put_back_by_key(
@@ -399,7 +400,7 @@ impl Engine {
                 // It is as it was already; that this is the end of it is noted all the same.
                 return self.log_alone(ledger, &why);
             }
-            match self.replace_all(ledger, &unwound, &why) {
+            match ledger.go_on(|ledger| self.replace_all(ledger, &unwound, &why)) {
                 Ok(Some(sequence)) => return Ok(Some(sequence)),
                 // Someone has saved a file meanwhile.
                 Ok(None) => {}

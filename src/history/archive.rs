@@ -389,24 +389,33 @@ impl Engine {
             wanted.entry(name).or_insert(None);
         }
         wanted.retain(|name, _| packages.is_empty() || packages.contains(name));
-        let mut ledger = self.ledger()?;
+        let wanted = wanted.into_iter().map(|(name, text)| (name, text.map(Arc::new))).collect();
+        self.with_ledger(Self::ledger_within, |ledger| {
+            let parts = self.to_restore(&wanted)?;
+            let Some(first) = parts.first() else { return Ok(None) };
+            let _locks = ledger.lock_all(parts.iter().map(|part| &*part.place.path))?;
+            self.snapshot_before(ledger);
+            attempt(ledger, &first.place, |ledger| self.put_texts(ledger, &parts, &why)).map(Some)
+        })
+    }
+
+    /// Finds the packages that are not as they are to be.
+    fn to_restore(&self, wanted: &BTreeMap<String, Option<Arc<Vec<u8>>>>) -> Result<Vec<Whole>> {
         let mut parts = Vec::new();
         for (name, text) in wanted {
-            let place = self.config_place(&name);
+            let place = self.config_place(name);
             let present = self.options.files.read_package(&place.path).ok();
-            if present == text && (text.is_some() || crate::commit::log_session::is_gone(&place.path)) {
+            if present.as_ref() == text.as_deref()
+                && (text.is_some() || crate::commit::log_session::is_gone(&place.path))
+            {
                 continue;
             }
-            let text = text.map(Arc::new);
-            if let Some(text) = &text {
+            if let Some(text) = text {
                 check_restored(&place, text)?;
             }
-            parts.push(Whole { place, expected: None, text });
+            parts.push(Whole { place, expected: None, text: text.clone() });
         }
-        let Some(first) = parts.first() else { return Ok(None) };
-        let _locks = ledger.lock_all(parts.iter().map(|part| &*part.place.path))?;
-        self.snapshot_before(&mut ledger);
-        attempt(&first.place, || self.put_texts(&mut ledger, &parts, &why)).map(Some)
+        Ok(parts)
     }
 
     /// Returns the time: microseconds since 1970.

@@ -111,12 +111,13 @@ impl Engine {
         if why.refusable {
             self.check_may_write()?;
         }
-        let mut ledger = self.ledger_of_log()?;
-        let _locks = ledger.lock_all(texts.iter().map(|text| &*text.place.path))?;
-        if why.kind == Kind::Rollback {
-            self.snapshot_before(&mut ledger);
-        }
-        attempt(&first.place, || self.put_texts(&mut ledger, &texts, why))
+        self.with_ledger(Self::ledger_of_log_within, |ledger| {
+            let _locks = ledger.lock_all(texts.iter().map(|text| &*text.place.path))?;
+            if why.kind == Kind::Rollback {
+                self.snapshot_before(ledger);
+            }
+            attempt(ledger, &first.place, |ledger| self.put_texts(ledger, &texts, why))
+        })
     }
 
     /// Returns the text without what a transaction did to it, if nothing since has touched the same lines.

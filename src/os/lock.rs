@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::os::file_name;
 use crate::os::files::{Files, OpenFile, PAUSES, Wait};
 use crate::os::folder::Folder;
+use crate::os::patience::{briefly, taken};
 use crate::os::trust::Config;
 
 /// How many lock files a store leaves open: those of the packages it works on.
@@ -94,13 +95,14 @@ impl Drop for PackageLock {
 }
 
 impl PackageLock {
-    /// Takes the lock of `package` in `dir`, waiting for `timeout` at the longest.
+    /// Takes the lock of `package` in `dir`, waiting for `timeout` at the longest. Who has locks already gives no time: then
+    /// it is only tried.
     pub fn take(
         files: &Files,
         run: Option<&Path>,
         dir: &Path,
         package: &str,
-        timeout: Duration,
+        timeout: Option<Duration>,
         locks: &Arc<Locks>,
     ) -> Result<Self> {
         let mut lock = Self { held: None, files: files.clone(), locks: Some(locks.clone()) };
@@ -110,7 +112,7 @@ impl PackageLock {
         // It is named after the directory's device and inode, so that every path to it leads to one lock.
         let short = file_name::shortened(OsStr::new(package));
         let path = run.join("locks").join(format!("{}-{}", config.name(), short.display()));
-        let deadline = Instant::now() + timeout;
+        let deadline = timeout.map_or_else(briefly, |timeout| Instant::now() + timeout);
         loop {
             let file = match locks.find(&path).map_or_else(|| open(files, run, config, &path, locks), Ok) {
                 Ok(file) => file,
@@ -134,7 +136,12 @@ impl PackageLock {
                     return Ok(lock);
                 }
                 Wait::TimedOut => {
-                    return Err(Error::Locked { path, holder: holder_of_file(&file.open), waited: timeout });
+                    let error = match timeout {
+                        Some(waited) => Error::Locked { path, holder: holder_of_file(&file.open), waited },
+                        None => taken(&path),
+                    };
+                    locks.keep(file);
+                    return Err(error);
                 }
                 // The run directory may be deleted at any time.
                 Wait::Replaced => locks.forget_folder(),
@@ -193,7 +200,7 @@ mod tests {
     use crate::os::files::FileId;
 
     fn take(run: &Path, locks: &Arc<Locks>) -> Result<PackageLock> {
-        PackageLock::take(&Files::default(), Some(run), Path::new("/"), "p", Duration::ZERO, locks)
+        PackageLock::take(&Files::default(), Some(run), Path::new("/"), "p", Some(Duration::ZERO), locks)
     }
 
     fn file(lock: &PackageLock) -> FileId {
@@ -225,7 +232,7 @@ mod tests {
         let run = tempfile::tempdir().expect("a directory");
         let locks = Arc::new(Locks::default());
         let take = |package: &str| {
-            let timeout = Duration::ZERO;
+            let timeout = Some(Duration::ZERO);
             PackageLock::take(&Files::default(), Some(run.path()), Path::new("/"), package, timeout, &locks)
         };
         drop(take("p").expect("it is free").once());

@@ -12,4 +12,5 @@ pub mod files;
 pub(crate) mod folder;
 pub(crate) mod lock;
 pub mod named_file;
+pub(crate) mod patience;
 pub(crate) mod trust;

@@ -291,6 +291,21 @@ fn stop(options: Options, told: &str) {
     say("closed");
 }
 
+/// Commits to two packages in turn, and to both every third time, beginning with the one that is named.
+fn commit_in_turn(live: &Store, first: &str) {
+    let order = if first == "a" { ["a", "b"] } else { ["b", "a"] };
+    for number in 0..200 {
+        let mut transaction = live.begin().expect("few are open");
+        let packages = if number % 3 == 2 { &order[..] } else { &order[number % 3..=number % 3] };
+        for package in packages {
+            let key = format!("{package}.s.{first}");
+            transaction.set(key.as_bytes(), number.to_string().as_bytes()).expect("set");
+        }
+        transaction.commit().unwrap_or_else(|error| panic!("{first}, {number}: {error}"));
+    }
+    say(first);
+}
+
 /// What the other processes do; without a part to play, nothing.
 #[test]
 fn role() {
@@ -300,6 +315,7 @@ fn role() {
     let options = Paths::told().options(&level);
     match role.as_str() {
         "append" => append(&Store::open(options).expect("opens"), &name, COUNT),
+        "opposite" => commit_in_turn(&Store::open(options).expect("opens"), &name),
         // Commits each value it is told, and leaves the texts where they are for long.
         "commits" => {
             let text_delay = Duration::from_secs(1000);

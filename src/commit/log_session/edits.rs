@@ -11,6 +11,7 @@ use crate::commit::publish::{Logged, State};
 use crate::error::Result;
 use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::log::{self, Digest, Kind, Log, PackageChange, Record, Writer};
+use crate::os::patience::Patience;
 
 impl Engine {
     /// Notes in the log what was changed by hand since the last transaction: packages that were edited, made or
@@ -46,7 +47,7 @@ impl Engine {
         // What is in the file is no edit, and older than what others have seen, where another's log is ahead of it.
         let is_settled = |name: &&String| {
             let mark = ledger.foreign_mark(&self.config_place(name).path);
-            mark.is_none_or(|mark| self.settle_mark(&mark, false, Duration::ZERO).is_ok())
+            mark.is_none_or(|mark| self.settle_mark(&mark, false, &Patience::new(Duration::ZERO)).is_ok())
         };
         let names = names.iter().filter(is_settled).cloned();
         let (gone, there): (Vec<_>, Vec<_>) = names.partition(|name| is_gone(&self.config_place(name).path));
@@ -76,7 +77,7 @@ impl Engine {
         let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
         for (place, text) in order {
             let is_good = parse(place.name.as_bytes(), text.clone(), &options).is_ok();
-            let Some(lock) = self.take_lock(&place.path).ok().filter(|_| is_good) else { continue };
+            let Some(lock) = self.try_lock(&place.path).ok().filter(|_| is_good) else { continue };
             // One that was changed again since is looked at again.
             if let Ok((now, metadata)) = self.read_settled(place)
                 && now == *text

@@ -39,7 +39,11 @@ impl Engine {
         match log.write(Instant::now(), Duration::ZERO) {
             Ok(writer) => {
                 let mut ledger = Ledger::of(self, writer);
-                ledger.recover()?;
+                match ledger.recover() {
+                    // Who reads the package that is locked waits for its text; others need not.
+                    Err(Error::Locked { .. }) => return Ok(()),
+                    recovered => recovered?,
+                };
                 let last = ledger.sequence();
                 self.publish(&[], Some(Logged { base: None, last }));
                 Ok(())
@@ -58,6 +62,7 @@ impl Ledger<'_> {
         let records = writer.open_ended()?;
         if records.is_empty() {
             let saved = self.store.save_unlogged(&[])?;
+            self.unfinished = false;
             self.store.deferred.clear();
             return Ok(saved);
         }
@@ -96,6 +101,7 @@ impl Ledger<'_> {
             }
         }
         writer.mark_applied();
+        self.unfinished = false;
         store.remove_marks(&marks);
         self.store.save_unlogged(&names)?;
         self.store.deferred.clear();
@@ -136,7 +142,7 @@ impl Engine {
     /// One that is none of them was changed by hand, and is brought together with that.
     fn finish(&self, name: &str, steps: &[&PackageChange]) -> Result<Finished> {
         let place = self.config_place(name);
-        let _lock = self.take_lock(&place.path)?;
+        let _lock = self.try_lock(&place.path)?;
         for _ in 0..crate::commit::write::ATTEMPTS {
             let Some(reading) = self.read_if_there(&place.path)? else { continue };
             let present = reading.as_ref().map(|reading| Digest::of(&reading.text));

@@ -5,6 +5,7 @@ mod command_line;
 mod confirm;
 mod library;
 mod live;
+mod locks;
 mod log;
 mod named_files;
 mod names_and_sizes;

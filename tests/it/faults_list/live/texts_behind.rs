@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cms::{Engine, Options, Store};
 
-use crate::parts::{COUNT, Part, Paths, TEXT, USER, command, get, root};
+use crate::parts::{COUNT, Part, Paths, TEXT, USER, command, get, root, write};
 
 /// Writers append to one list; all that was acknowledged is in the text in the end.
 fn all_is_there(root: &Path, writers: &[(&[&str], Paths, &str)], what: &str) {
@@ -90,6 +90,37 @@ fn x_h7_a_bind_mounted_alias_loses_nothing() {
         let under = ["unshare", "-m", "sh", "-c", mount, &from, &to];
         let writers: [(&[&str], Paths, &str); 2] = [(&[], a, levels[0]), (&under, b, levels[1])];
         all_is_there(root.path(), &writers, &format!("{levels:?}"));
+    }
+}
+
+#[test]
+fn x_h7_two_logs_that_meet_for_the_first_time_do_not_wait_for_each_other() {
+    // The order of commits in which they waited: each had left a text behind its log that the other was to go on from.
+    for (levels, runs) in [["log", "log"], ["log", "full"], ["full", "full"]]
+        .into_iter()
+        .flat_map(|levels| [["run", "run"], ["run-a", "run-b"]].map(|runs| (levels, runs)))
+    {
+        for _ in 0..3 {
+            let root = root();
+            for name in ["a", "b"] {
+                write(root.path(), name, TEXT);
+            }
+            let parts = [("a", 0), ("b", 1)].map(|(first, index)| {
+                let paths = Paths::of(root.path(), runs[index], &format!("state-{first}"));
+                Part::start(&[], "opposite", &paths, levels[index], first)
+            });
+            let words: Vec<String> = parts.into_iter().flat_map(Part::words).collect();
+            assert_eq!(words, ["a", "b"], "{levels:?} {runs:?}");
+            for name in ["a", "b"] {
+                let text = std::fs::read_to_string(root.path().join("config").join(name)).expect("there");
+                let kept = |first: &str| {
+                    text.contains(&format!("option {first} '197'"))
+                        || text.contains(&format!("option {first} '198'"))
+                        || text.contains(&format!("option {first} '199'"))
+                };
+                assert!(kept("a") && kept("b"), "{levels:?} {runs:?}: {text}");
+            }
+        }
     }
 }
 
