@@ -122,7 +122,7 @@ soak: stress soak-events soak-mixed ## what takes minutes: stress, events, flipp
 	CMS_EXHAUSTIVE=1 $(CARGO) test --locked --release --lib map::tests
 	CMS_EXHAUSTIVE=1 CMS_KILLS=2000 CMS_COMMITS=200 CMS_DAY_COMMITS=25000 \
 	  $(CARGO) test --locked --release --test it -- --nocapture \
-	  power_cut:: log_faults:: faults_list::log:: kills:: stops:: combinations:: a_day_of_writes
+	  power_cut:: log_faults:: faults_list::log:: writer_kills:: stops:: combinations:: a_day_of_writes
 
 .PHONY: soak-mixed
 soak-mixed: ## half an hour of everything at once: commits of all kinds, edits, kills, stops, two users; see tests/it/mixed_soak.rs

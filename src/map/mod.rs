@@ -41,7 +41,7 @@
 //!   `maps_grow_and_are_compacted_while_snapshots_keep_what_they_see`, `a_full_run_directory_...`.)
 //! - M5. In a process the open maps are one pointer; a read pins an epoch, loads it and looks whether the map is
 //!   retired. A snapshot counts a reference instead. What the pointer leads to may gain packages, in slots that are set
-//!   once, and changes in no other way. (`current`, `table`; tested by `c-examples/stress.c`, `tests/it/many.rs`.)
+//!   once, and changes in no other way. (`current`, `table`; tested by `c-examples/stress.c`, `tests/it/scale.rs`.)
 //! - M6. A snapshot sees just the commits up to its sequence, in every package. (`mapping`; tested as M1, and by
 //!   `tests/it/stress.rs`.)
 //! - M7. A package that was made anew after a snapshot was opened, and was not open before, is answered with

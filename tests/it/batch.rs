@@ -4,8 +4,8 @@ use std::process::Output;
 
 use cms::{Delta, DeltaKind, Engine, Error, Form, Unstaged};
 
-use crate::cli::Sandbox;
-use crate::live::Fixture;
+use crate::support::fixture::Fixture;
+use crate::support::sandbox::Sandbox;
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();

@@ -14,8 +14,8 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::oracle::is_exhaustive;
-use crate::parts::{Part, Paths, USER, command, root};
+use crate::support::oracle::is_exhaustive;
+use crate::support::parts::{Part, Paths, USER, command, root};
 
 /// How long the programs write.
 const LENGTH: Duration = Duration::from_millis(400);
@@ -167,7 +167,7 @@ impl Scene {
     fn new(what: String, root: TempDir, other: Place, levels: [&'static str; 2]) -> Self {
         let text = "config a 's'\n\toption n '0'\n\nconfig u 'u'\n\toption n '0'\n";
         for (name, text) in [("app", text), ("hand", "config h 'h'\n\toption n '0'\n")] {
-            crate::parts::write(root.path(), name, text);
+            crate::support::parts::write(root.path(), name, text);
         }
         let first = (vec![], Paths::of(root.path(), "run", "state"));
         let writer = |name, place, level| Writer { name, place, level, part: None, said: Vec::new() };

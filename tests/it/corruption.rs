@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cms::files::{Call, Files, Probe};
 use cms::{Delta, DeltaKind, Engine, Form, Options, Store};
 
-use crate::live::{Fixture, get};
+use crate::support::fixture::{Fixture, get};
 
 const TEXT: &str = "config interface 'lan'\n\toption proto 'static'\n\tlist port '1'\n\tlist port '2'\n\
     config rule\n\toption name 'a'\n";

@@ -13,7 +13,7 @@ use cms::log::{Content, Kind, Limits};
 use cms::{DirOptions, Dirs, Durability, Error, Event, MAX_WATCHES, Options, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::live::{Fixture, get};
+use crate::support::fixture::{Fixture, get};
 
 const LONG: Option<Duration> = Some(Duration::from_secs(20));
 const NOTHING: Option<Duration> = Some(Duration::from_millis(300));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::cli::Sandbox;
+use crate::support::sandbox::Sandbox;
 
 fn start(sandbox: &Sandbox, words: &[&str]) -> Child {
     sandbox.command().args(words).stdout(Stdio::piped()).spawn().expect("cms runs")

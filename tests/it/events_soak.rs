@@ -18,7 +18,7 @@ use cms::{DirOptions, Dirs, Durability, Error, Event, Options, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::events::{DIR, NUMBER, ROLE, start_part};
-use crate::live::Fixture;
+use crate::support::fixture::Fixture;
 
 const WRITERS: usize = 3;
 /// One waits with `next`, one with the descriptor, one is called back.

@@ -52,7 +52,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let root = crate::oracle::scratch();
+        let root = crate::support::oracle::scratch();
         std::fs::create_dir(root.path().join("config")).expect("made");
         std::fs::write(root.path().join("config/n"), OLD).expect("written");
         std::fs::set_permissions(root.path().join("config/n"), PermissionsExt::from_mode(0o640))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cms::files::{Call, Files, Probe};
 use cms::{Error, Options, Store};
 
-use crate::live::{Fixture, get};
+use crate::support::fixture::{Fixture, get};
 
 /// Counts the syncs of the log, slows them down so that groups come about, and has renames of a package fail.
 #[derive(Default)]

@@ -8,8 +8,8 @@ use cms::log::{Kind, Limits, What};
 use cms::{Archive, Delta, DeltaKind, Engine, Error, Form, Key, Options};
 use proptest::prelude::*;
 
-use crate::cli::Sandbox;
-use crate::live::Fixture;
+use crate::support::fixture::Fixture;
+use crate::support::sandbox::Sandbox;
 
 const PACKAGES: [&str; 2] = ["network", "system"];
 

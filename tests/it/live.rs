@@ -2,67 +2,16 @@
 //! texts, maps and the run directory change under it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cms::files::{Call, Files, Probe};
 use cms::log::Content;
 use cms::map::Value;
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Engine, Error, Form, Options, Snapshot, Store};
+use cms::{Delta, DeltaKind, Engine, Error, Form, Options, Snapshot, Store};
 
-pub struct Fixture {
-    pub dir: tempfile::TempDir,
-}
-
-impl Fixture {
-    pub fn new(packages: &[(&str, &str)]) -> Self {
-        let fixture = Self { dir: tempfile::tempdir().expect("a directory") };
-        std::fs::create_dir(fixture.path("config")).expect("made");
-        for (name, text) in packages {
-            fixture.write(name, text);
-        }
-        fixture
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    pub fn write(&self, package: &str, text: &str) {
-        std::fs::write(self.path("config").join(package), text).expect("written");
-    }
-
-    pub fn text(&self, package: &str) -> String {
-        std::fs::read_to_string(self.path("config").join(package)).expect("readable")
-    }
-
-    pub fn options(&self) -> Options {
-        let path = |name: &str| Some(self.path(name));
-        let wanted =
-            DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
-        Options { dirs: Dirs::choose(wanted), ..Options::default() }
-    }
-
-    pub fn live(&self) -> Store {
-        Store::open(self.options()).expect("opens")
-    }
-
-    pub fn maps(&self) -> Vec<PathBuf> {
-        let stores = std::fs::read_dir(self.path("run").join("maps")).into_iter().flatten().flatten();
-        let files = stores.flat_map(|store| std::fs::read_dir(store.path()).expect("readable")).flatten();
-        files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "map")).collect()
-    }
-}
-
-pub fn get(live: &Store, key: &str) -> Option<String> {
-    live.get(key.as_bytes(), show).expect("readable")
-}
-
-pub fn show(value: Value<'_>) -> String {
-    let items: Vec<_> = value.items().map(String::from_utf8_lossy).collect();
-    items.join(" ")
-}
+use crate::support::fixture::{Fixture, get, show};
 
 const NETWORK: &str = "config interface 'lan'\n\toption proto 'static'\n\toption ipaddr '10.0.0.1'\n\
     config rule\n\toption name 'a'\n\tlist port '1'\n\tlist port '2'\nconfig rule\n\toption name 'b'\n";

@@ -12,7 +12,7 @@ use cms::files::{Call, Files, Probe};
 use cms::log::Limits;
 use cms::{Delta, DeltaKind, Durability, Error, Form, Options, Store, Unstaged};
 
-use crate::oracle::{Triple, is_exhaustive, options};
+use crate::support::oracle::{Triple, is_exhaustive, options};
 
 /// What happens at the call that is picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use cms::files::{Call, Files, Probe};
 use cms::{Engine, Error, Missing};
 
-use crate::cli::Sandbox;
-use crate::live::Fixture;
+use crate::support::fixture::Fixture;
+use crate::support::sandbox::Sandbox;
 
 /// A store with one transaction.
 fn used() -> Sandbox {

@@ -25,7 +25,7 @@ use cms::{DirOptions, Dirs, Engine, Error, Options, Store};
 use tempfile::TempDir;
 
 use self::outcome::{Count, Told};
-use crate::disk::Dice;
+use crate::support::dice::Dice;
 
 const ROLE: &str = "CMS_SOAK_ROLE";
 const DIR: &str = "CMS_SOAK_STORE";
@@ -153,8 +153,9 @@ struct Soak {
 impl Soak {
     fn new() -> Self {
         let dir = std::env::var_os("CMS_SOAK_DIR").map(PathBuf::from);
-        let root =
-            dir.map_or_else(crate::oracle::scratch, |dir| tempfile::tempdir_in(dir).expect("a directory"));
+        let root = dir.map_or_else(crate::support::oracle::scratch, |dir| {
+            tempfile::tempdir_in(dir).expect("a directory")
+        });
         let mode = |path: PathBuf, mode| {
             std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("our own");
         };

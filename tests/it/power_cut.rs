@@ -11,8 +11,9 @@ use cms::log::Limits;
 use cms::{Delta, DeltaKind, Durability, Engine, Form, Options, Store};
 use tempfile::TempDir;
 
-use crate::disk::{Dice, Disk, Image, Moment};
-use crate::oracle::{Triple, is_exhaustive, options, scratch};
+use crate::support::dice::Dice;
+use crate::support::oracle::{Triple, is_exhaustive, options, scratch};
+use crate::support::power::{Disk, Image, Moment};
 
 /// How many random images are made of each moment.
 fn samples() -> usize {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use cms::{Error, Store};
 use rustix::process::Signal;
 
-use crate::oracle::{is_exhaustive, litter};
-use crate::parts::{Part, Paths, command, root};
+use crate::support::oracle::{is_exhaustive, litter};
+use crate::support::parts::{Part, Paths, command, root};
 
 /// What a reader may find in both packages.
 fn check(found: Option<&str>, is_acknowledged: bool, what: &str) {

@@ -6,7 +6,7 @@ use cms::log::Content;
 use cms::{Error, MAX_OPEN, Store, Transaction};
 use proptest::prelude::*;
 
-use crate::live::{Fixture, get};
+use crate::support::fixture::{Fixture, get};
 
 fn fixture() -> Fixture {
     let network = "config interface 'lan'\n\toption a '0'\n\toption b '0'\n\tlist l 'x'\n\nconfig rule 'r'\n\toption a '0'\n";

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use cms::log::{Content, Kind};
 use cms::{Delta, DeltaKind, Engine, Error, Event, Form, Options, Store, Verifier};
 
-use crate::cli::Sandbox;
-use crate::live::{Fixture, get};
+use crate::support::fixture::{Fixture, get};
+use crate::support::sandbox::Sandbox;
 
 const NETWORK: &str = "config interface 'lan'\n\toption ipaddr '10.0.0.1' # office\n\toption mtu '1500'\n";
 

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::cli::Sandbox;
+use crate::support::sandbox::Sandbox;
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

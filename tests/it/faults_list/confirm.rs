@@ -12,7 +12,7 @@ use cms::clock::Uptime;
 use cms::log::{Content, Kind, What};
 use cms::{Delta, DeltaKind, Engine, Form, Guards, Options};
 
-use crate::live::Fixture;
+use crate::support::fixture::Fixture;
 
 thread_local! {
     /// The boot and how many seconds it has been running.

@@ -4,8 +4,8 @@ use cms::Store;
 use cms::log::Content;
 use proptest::prelude::*;
 
-use crate::cli::Sandbox;
-use crate::live::Fixture;
+use crate::support::fixture::Fixture;
+use crate::support::sandbox::Sandbox;
 
 /// Values as a file may have them: any bytes but NUL, also what no program may set.
 fn value() -> impl Strategy<Value = Vec<u8>> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use cms::Options;
 
-use crate::live::{Fixture, get};
+use crate::support::fixture::{Fixture, get};
 
 const APP: &str = "config a 's'\n\toption n '0'\n";
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cms::{Durability, Store};
 
-use crate::live::Fixture;
+use crate::support::fixture::Fixture;
 
 /// An ordinary user; the number need not be known to the system.
 const ANNA: &str = "61001";

@@ -14,8 +14,8 @@ use cms::files::{Call, Files, Probe};
 use cms::log::{Content, Kind, What};
 use cms::{Engine, Error, Options, Store};
 
-use crate::cli::Sandbox;
-use crate::disk::Dice;
+use crate::support::dice::Dice;
+use crate::support::sandbox::Sandbox;
 
 /// The options of the store that a sandbox is for.
 fn options(sandbox: &Sandbox) -> Options {
@@ -199,7 +199,7 @@ fn s4_every_interface_returns_the_revision_of_the_log() {
     numbers.check("the first commit");
     let seed = std::process::id();
     let mut dice = Dice(seed.into());
-    let rounds = if crate::oracle::is_exhaustive() { 2000 } else { 60 };
+    let rounds = if crate::support::oracle::is_exhaustive() { 2000 } else { 60 };
     for round in 0..rounds {
         let what = disturb(&numbers, &mut dice, round);
         numbers.check(&format!("round {round} of seed {seed}, {what}"));

@@ -4,7 +4,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use crate::cli::Sandbox;
+use crate::support::sandbox::Sandbox;
 
 fn make_fifo(path: &std::path::Path) {
     assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo runs").success());

@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use crate::cli::Sandbox;
+use crate::support::sandbox::Sandbox;
 
 /// Starts the command with a configuration directory of its own.
 fn cms_in(sandbox: &Sandbox, config: &Path, words: &[&str]) -> std::process::Output {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use cms::{Code, Durability, Engine, Error, Options, Setting, SettingOrigin, Store};
 
 use super::store_policy::options;
-use crate::cli::Sandbox;
-use crate::live::get;
+use crate::support::fixture::get;
+use crate::support::sandbox::Sandbox;
 
 /// Writes the policy.
 fn rule(sandbox: &Sandbox, lines: &[&str]) {

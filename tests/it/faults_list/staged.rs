@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use crate::cli::Sandbox;
-use crate::live::Fixture;
+use crate::support::fixture::Fixture;
+use crate::support::sandbox::Sandbox;
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

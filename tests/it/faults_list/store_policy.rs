@@ -5,8 +5,8 @@ use std::process::Command;
 use cms::log::Kind;
 use cms::{Engine, Store};
 
-use crate::cli::Sandbox;
-use crate::live::get;
+use crate::support::fixture::get;
+use crate::support::sandbox::Sandbox;
 
 /// Returns the options of a library that uses the directories of a sandbox.
 pub fn options(sandbox: &Sandbox) -> cms::Options {

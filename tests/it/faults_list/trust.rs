@@ -16,7 +16,7 @@ use cms::files::{Call, Files, Probe};
 use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Engine, Form, Options, Store};
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::live::get;
+use crate::support::fixture::get;
 
 /// Two ordinary users. The numbers need not be known to the system.
 const ANNA: u32 = 61_001;
@@ -226,7 +226,7 @@ fn x_l11_the_history_of_the_shell_is_not_written_where_somebody_else_leads_it() 
 
 #[test]
 fn m18_a_map_of_another_version_is_told_with_the_version_this_program_knows() {
-    let sandbox = crate::cli::Sandbox::new();
+    let sandbox = crate::support::sandbox::Sandbox::new();
     sandbox.ok(&["rebuild", "network"]);
     let store = std::fs::read_dir(sandbox.path("run").join("maps")).expect("there").next().expect("one");
     let map = store.expect("readable").path().join("network.map");
@@ -776,7 +776,7 @@ fn x_m11_a_question_that_comes_slowly_or_is_too_large_keeps_nobody_from_committi
 
 #[test]
 fn x_m11_a_verifier_that_hangs_is_waited_for_once_and_not_by_each_thread() {
-    let fixture = crate::live::Fixture::new(&[("app", "config a 's'\n")]);
+    let fixture = crate::support::fixture::Fixture::new(&[("app", "config a 's'\n")]);
     let verifier = |sleep: Duration| {
         fixture.live().verify("app", move |_| {
             std::thread::sleep(sleep);

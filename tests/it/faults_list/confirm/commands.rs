@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::guards::{stderr, until};
-use crate::cli::Sandbox;
+use crate::support::sandbox::Sandbox;
 
 fn staged() -> Sandbox {
     let sandbox = Sandbox::new();

@@ -13,7 +13,7 @@ use cms::log::Kind;
 use cms::{Durability, Engine, Options};
 
 use super::{CLOCK, NETWORK, SYSTEM, commit, fake_clock, fixture, open, set, wait};
-use crate::live::Fixture;
+use crate::support::fixture::Fixture;
 
 #[derive(Debug, Clone, Copy)]
 enum Fault {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cms::{Error, Guards, Options, Store};
 
 use super::fixture;
-use crate::cli::Sandbox;
+use crate::support::sandbox::Sandbox;
 
 pub fn stderr(output: &std::process::Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

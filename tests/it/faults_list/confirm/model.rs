@@ -10,7 +10,7 @@ use cms::{Delta, DeltaKind, Engine, Form, Guards, Options, Package, Store, Value
 use proptest::prelude::*;
 
 use super::{CLOCK, fake_clock};
-use crate::live::Fixture;
+use crate::support::fixture::Fixture;
 
 const PACKAGES: [&str; 2] = ["network", "other"];
 

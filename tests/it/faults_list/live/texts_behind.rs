@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cms::{Engine, Options, Store};
 
-use crate::parts::{COUNT, Part, Paths, TEXT, USER, command, get, root, write};
+use crate::support::parts::{COUNT, Part, Paths, TEXT, USER, command, get, root, write};
 
 /// Writers append to one list; all that was acknowledged is in the text in the end.
 fn all_is_there(root: &Path, writers: &[(&[&str], Paths, &str)], what: &str) {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use cms::{Engine, Options};
 
 use super::{open, options};
-use crate::cli::Sandbox;
-use crate::disk::Dice;
+use crate::support::dice::Dice;
+use crate::support::sandbox::Sandbox;
 
 /// A log of 40 records as bytes, with the place of each record in it, and what the history said of them.
 struct Forty {
@@ -119,7 +119,7 @@ impl Forty {
 fn s6_a_flipped_byte_of_the_log_is_reported_and_costs_one_record() {
     let forty = Forty::new();
     let end = forty.records[39].end;
-    let all = crate::oracle::is_exhaustive();
+    let all = crate::support::oracle::is_exhaustive();
     let mut dice = Dice(7);
     let picked: Vec<usize> =
         // Where the last record is may be said wrongly; that is a hint.
@@ -140,7 +140,7 @@ fn s6_a_flipped_byte_of_the_log_is_reported_and_costs_one_record() {
 #[test]
 fn s6_bytes_that_are_overwritten_cost_no_more_than_the_records_they_are_of() {
     let forty = Forty::new();
-    let all = crate::oracle::is_exhaustive();
+    let all = crate::support::oracle::is_exhaustive();
     let mut dice = Dice(11);
     let mut cases = 0;
     for (number, record) in forty.records.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use crate::cli::Sandbox;
+use crate::support::sandbox::Sandbox;
 
 fn said(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

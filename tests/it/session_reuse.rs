@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cms::Store;
 
-use crate::live::{Fixture, get};
+use crate::support::fixture::{Fixture, get};
 
 fn fixture() -> Fixture {
     Fixture::new(&[

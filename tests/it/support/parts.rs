@@ -76,7 +76,7 @@ impl Paths {
 
 /// A directory that other users may use, with a configuration of one package.
 pub fn root() -> TempDir {
-    let root = crate::oracle::scratch();
+    let root = crate::support::oracle::scratch();
     let mode = |path: &Path, mode| {
         std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("root, or our own");
     };
@@ -126,7 +126,7 @@ impl Part {
         copy(&std::env::current_exe().expect("this test"), &program);
         let mut words = under.iter().map(Into::into).chain([program.into_os_string()]);
         let mut command = Command::new(words.next().expect("at least the program"));
-        command.args(words).args(["--exact", "parts::role", "--nocapture"]);
+        command.args(words).args(["--exact", "support::parts::role", "--nocapture"]);
         paths.set(&mut command);
         command.env(ROLE, role).env("CMS_BEHIND_LEVEL", level).env("CMS_BEHIND_NAME", name);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());

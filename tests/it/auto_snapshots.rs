@@ -12,9 +12,9 @@ use cms::files::{Call, Files, Probe};
 use cms::log::Limits;
 use cms::{ArchiveInfo, Durability, Engine, Error, Options, Store};
 
-use crate::cli::Sandbox;
-use crate::disk::Dice;
-use crate::live::Fixture;
+use crate::support::dice::Dice;
+use crate::support::fixture::Fixture;
+use crate::support::sandbox::Sandbox;
 
 thread_local! {
     /// What time it is, in seconds.

@@ -13,8 +13,8 @@ use cms::files::Files;
 use cms::log::Limits;
 use cms::{Durability, Error, Options, Store};
 
-use crate::disk::Dice;
-use crate::oracle::{Chain, litter, options, scratch};
+use crate::support::dice::Dice;
+use crate::support::oracle::{Chain, litter, options, scratch};
 
 const ROLE: &str = "CMS_KILLS_ROLE";
 const DIR: &str = "CMS_KILLS_DIR";
@@ -111,7 +111,7 @@ struct Watched {
 }
 
 fn start(role: &str, dir: &Path, writer: usize) -> Watched {
-    let test = "kills::writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged";
+    let test = "writer_kills::writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged";
     let mut process = Mortal(play(test, role, dir, writer).spawn().expect("runs"));
     let out = BufReader::new(process.0.stdout.take().expect("piped"));
     let (tell, said) = std::sync::mpsc::channel();
@@ -300,7 +300,7 @@ fn thirty_two_writers_over_many_packages_lose_no_update() {
         std::fs::write(path, text).expect("written");
     }
     let begun = Instant::now();
-    let test = "kills::thirty_two_writers_over_many_packages_lose_no_update";
+    let test = "writer_kills::thirty_two_writers_over_many_packages_lose_no_update";
     let processes: Vec<Child> = (0..PROCESSES)
         .map(|process| play(test, "living", root.path(), process).spawn().expect("runs"))
         .collect();

@@ -8,8 +8,8 @@ use cms::files::Files;
 use cms::log::{Content, Kind, Limits};
 use cms::{Durability, Engine, Form, Options, Store};
 
-use crate::live::{Fixture, get};
-use crate::oracle::{Chain, litter, scratch};
+use crate::support::fixture::{Fixture, get};
+use crate::support::oracle::{Chain, litter, scratch};
 
 const TEXT: &str = "# kept\nconfig interface 'lan'\n\toption mtu '1500' # kept\n\toption a '0'\n\nconfig interface 'wan'\n\toption mtu '1400'\n";
 const NEVER: Duration = Duration::from_secs(100_000);
@@ -419,7 +419,7 @@ fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
     std::fs::write(root.path().join("config/p"), format!("config s 's'\n{options}")).expect("written");
     // Short segments, so that texts are put in place over and over while others begin transactions.
     let limits = Limits { bytes: 256 << 10, ..Limits::default() };
-    let options = crate::oracle::options(root.path(), Files::default(), limits);
+    let options = crate::support::oracle::options(root.path(), Files::default(), limits);
     let lock_timeout = Duration::from_secs(60);
     let live = Store::open(Options { durability: Durability::Log, lock_timeout, ..options }).expect("opens");
     std::thread::scope(|scope| {

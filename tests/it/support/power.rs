@@ -19,6 +19,8 @@ use std::time::SystemTime;
 
 use cms::files::{Call, Files, Probe};
 
+use super::dice::Dice;
+
 const SECTOR: usize = 512;
 
 /// The mode by which a symbolic link is told here.
@@ -269,19 +271,6 @@ impl Probe for Disk {
             _ => None,
         };
         Ok(usize::MAX)
-    }
-}
-
-/// Numbers that look random, the same in each run.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: usize) -> usize {
-        // Xorshift; good enough to pick by.
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 11).expect("64 bits") % sides
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cms::{DirOptions, Dirs, Options, Store};
 
-use crate::live::{get, show};
+use crate::support::fixture::{get, show};
 
 /// Runs a test of this file in a process of its own, where nobody else opens files or maps memory.
 fn alone(name: &str) -> bool {
@@ -12,7 +12,7 @@ fn alone(name: &str) -> bool {
         return true;
     }
     let test = std::env::current_exe().expect("the test itself");
-    let name = format!("many::{name}");
+    let name = format!("scale::{name}");
     let mut command = std::process::Command::new(test);
     command.args(["--exact", &name, "--nocapture"]).env("CMS_ALONE", "1");
     assert!(command.status().expect("run").success(), "{name}");

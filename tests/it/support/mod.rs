@@ -1,0 +1,8 @@
+//! What the tests share: stores to try things on, probes that disturb them, and checks of what must hold afterwards.
+
+pub mod dice;
+pub mod fixture;
+pub mod oracle;
+pub mod parts;
+pub mod power;
+pub mod sandbox;
