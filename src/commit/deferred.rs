@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::commit::draft::Reading;
@@ -23,7 +23,6 @@ use crate::commit::parked::is_mounted_on;
 use crate::commit::plan::Known;
 use crate::commit::publish::{Edit, State};
 use crate::error::{Error, Result};
-use crate::live::Inner;
 use crate::log::{self, Behind, Digest, Log, Record};
 use crate::map::Source;
 use crate::model::digest::of_text;
@@ -367,6 +366,8 @@ struct Duty {
     /// The process that the thread is of: it does not come along in a fork.
     process: Option<u32>,
     due: Option<Instant>,
+    /// Whether the thread is putting texts in place right now.
+    is_at_work: bool,
     closed: bool,
 }
 
@@ -376,15 +377,16 @@ impl Clerk {
     }
 
     /// Has texts put in place after a while, unless that is under way.
-    pub fn call(self: &Arc<Self>, inner: &Arc<Inner>, delay: Duration) {
+    pub fn call(self: &Arc<Self>, engine: &Engine, delay: Duration) {
         let mut duty = self.lock();
         let process = std::process::id();
         if duty.process != Some(process) {
-            let (clerk, inner) = (self.clone(), Arc::downgrade(inner));
-            let run = move || clerk.serve(&inner, delay);
+            let (clerk, engine) = (self.clone(), engine.clone());
+            let run = move || clerk.serve(&engine, delay);
             // Without a thread the next commit, or the end of the store, sees to it.
             let thread = std::thread::Builder::new().name("cms-texts".into()).spawn(run);
             duty.process = thread.is_ok().then_some(process);
+            duty.is_at_work = false;
         }
         if duty.due.is_none() {
             duty.due = Some(Instant::now() + delay);
@@ -392,14 +394,19 @@ impl Clerk {
         }
     }
 
-    /// Ends the thread.
+    /// Ends the thread, once it has done what it is doing: the process may end right after this, and the thread with
+    /// it.
     pub fn close(&self) {
-        self.lock().closed = true;
+        let mut duty = self.lock();
+        duty.closed = true;
         self.changed.notify_all();
+        while duty.is_at_work && duty.process == Some(std::process::id()) {
+            duty = self.changed.wait(duty).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// What the thread does.
-    fn serve(&self, inner: &Weak<Inner>, delay: Duration) {
+    fn serve(&self, engine: &Engine, delay: Duration) {
         let mut duty = self.lock();
         while !duty.closed {
             let now = Instant::now();
@@ -410,12 +417,12 @@ impl Clerk {
                     duty = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 Some(_) => {
-                    duty.due = None;
+                    (duty.due, duty.is_at_work) = (None, true);
                     drop(duty);
-                    let Some(inner) = inner.upgrade() else { return };
-                    let failed = inner.store.flush().is_err();
-                    drop(inner);
+                    let failed = engine.flush().is_err();
                     duty = self.lock();
+                    duty.is_at_work = false;
+                    self.changed.notify_all();
                     if failed {
                         duty.due = Some(Instant::now() + delay);
                     }

@@ -21,7 +21,6 @@ use crate::error::{Error, Result};
 use crate::live::prepared::Prepared;
 use crate::live::snapshot::{Snapshot, resolve, value_key};
 use crate::live::transaction::Transaction;
-use crate::log::Log;
 use crate::map::{Current, Entry, Path, Shared, Table, Usage, Value};
 use crate::settings::options::Options;
 use crate::watch::{Desk, Feed};
@@ -58,12 +57,10 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.clerk.close();
         if self.store.is_behind() {
-            // If another works on it, it is the one who does this; if it fails, whoever opens the store next.
+            // Another that has the log's lock may leave the texts behind as well. If it fails, whoever opens the store
+            // next does it.
             let _ = self.store.finish_last();
-            if !self.store.log().is_some_and(Log::is_open_ended) {
-                // The log was replaced, and knows nothing of it.
-                let _ = self.store.flush();
-            }
+            let _ = self.store.flush();
         }
     }
 }
@@ -254,7 +251,7 @@ impl Store {
     /// Sees to it that texts which are behind the log are put in place after a while.
     pub(crate) fn flush_later(&self) {
         if self.engine().is_behind() {
-            self.inner.clerk.call(&self.inner, self.engine().settings().text_delay);
+            self.inner.clerk.call(self.engine(), self.engine().settings().text_delay);
         }
     }
 

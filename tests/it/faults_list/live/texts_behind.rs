@@ -377,3 +377,26 @@ fn x_l2_a_mark_of_later_transactions_does_not_bring_older_values_back() {
     assert_eq!((code, found.as_str()), (Some(0), "7"), "{told}");
     assert!(!paths.config.join(".app.behind").is_symlink());
 }
+
+#[test]
+fn x_h7_a_store_that_is_closed_puts_its_texts_in_place_though_another_has_the_log_s_lock() {
+    let root = root();
+    let paths = Paths::of(root.path(), "run", "state");
+    let options = Options { text_delay: Duration::from_secs(1000), ..paths.options("log") };
+    let live = Store::open(options).expect("opens");
+    live.get(b"app.s.n", |_| ()).expect("read");
+    let mut transaction = live.begin().expect("begun");
+    transaction.set(b"app.s.n", b"1").expect("set");
+    transaction.commit().expect("committed");
+    assert_eq!(paths.text(), TEXT, "it is for later");
+    let logs = std::fs::read_dir(&paths.state).expect("there").flatten().next().expect("one");
+    let lock = std::fs::File::open(logs.path().join("lock")).expect("there");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("locked");
+    let other = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(lock);
+    });
+    drop(live);
+    assert!(paths.text().contains("n '1'"), "{}", paths.text());
+    other.join().expect("no panic");
+}
