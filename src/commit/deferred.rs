@@ -132,7 +132,7 @@ impl Engine {
             if self.put(&mut draft)? {
                 self.settle(&place.path, &draft)?;
                 if self.update_displaced(&draft, late.now.text()) {
-                    self.await_heirs(&draft);
+                    self.await_stock(&mut draft);
                 }
                 self.unmark_lost(&place.path);
                 self.deferred.lock().remove(&place.path);

@@ -7,20 +7,23 @@
 //!
 //! - a commit waits for the rename of a stock uci whose new file is there ([`Beside::list_at_rest`]);
 //! - it writes its text into the file it has displaced as well, before that is unlocked ([`Engine::update_displaced`]);
-//! - and if anybody has that file open, it keeps all others from committing until it is closed, and a stock uci has
-//!   renamed its own ([`Engine::await_heirs`]): nobody else would know of it, since what it locks is not the package any
-//!   more.
+//! - and if anybody has that file open to write, it keeps all others from committing until it is closed, and a stock
+//!   uci has renamed its own ([`Engine::await_stock`]): nobody else would know of it, since what it locks is not the
+//!   package any more. Who has the file open to be read only is not waited for: stock uci opens what it commits to
+//!   write, and a reader may keep a file open for as long as it likes.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::commit::beside::Beside;
-use crate::commit::draft::Draft;
+use crate::commit::draft::{Draft, OldFile};
 use crate::commit::engine::Engine;
-use crate::map::is_open_elsewhere;
+use crate::map::{is_open_elsewhere, is_open_to_write};
 
-/// How long a stock uci is waited for. Whoever was stopped, or keeps the file open for another reason, is not
-/// waited for longer.
+/// How long a commit waits for a stock uci. One that was stopped is not waited for longer, nor is any other program that
+/// has the file open to write.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long to sleep between two looks.
@@ -52,13 +55,24 @@ impl Engine {
         is_open
     }
 
-    /// Unlocks a file that was displaced and that others have open, and waits until they have committed. For who has
-    /// published a commit and still keeps others from committing to the package.
-    pub(crate) fn await_heirs(&self, draft: &Draft) {
-        let Some(old) = &draft.old else { return };
-        self.options.files.unlock(&old.open);
+    /// Closes a file that was displaced and that others have open, which unlocks it, and waits until nobody has it open
+    /// to write. By then a stock uci that was about to commit has. For a caller who has published a commit and still
+    /// keeps others from committing to the package.
+    pub(crate) fn await_stock(&self, draft: &mut Draft) {
+        let Some(OldFile { open: old, .. }) = draft.old.take() else { return };
+        let reader =
+            self.options.files.open_package(Path::new(&format!("/proc/self/fd/{}", old.file.as_raw_fd())));
+        self.options.files.unlock(&old);
+        // While it is open here to write, a writer cannot be told from a reader. Without /proc they are not told apart.
+        let (file, is_open): (_, fn(&File) -> Option<bool>) = match reader {
+            Ok(reader) => {
+                drop(old);
+                (reader, is_open_to_write)
+            }
+            Err(_) => (old, is_open_elsewhere),
+        };
         let start = Instant::now();
-        while is_open_elsewhere(&old.open.file) == Some(true) && start.elapsed() < PATIENCE {
+        while is_open(&file.file) == Some(true) && start.elapsed() < PATIENCE {
             std::thread::sleep(PAUSE);
         }
         Beside::list_at_rest(&draft.real);

@@ -285,11 +285,10 @@ impl Engine {
         }
         let mut states = Vec::with_capacity(parts.len());
         let (mut durable, mut deletes, mut displaced) = (Ok(()), false, Vec::new());
-        for part in parts.iter().enumerate().filter(|(index, _)| !again.contains(index)).map(|(_, part)| part)
-        {
+        for (index, part) in parts.iter().enumerate().filter(|(index, _)| !again.contains(index)) {
             let settled = self.settle(&part.place.path, &part.draft);
-            if settled.is_ok() {
-                displaced.extend(Some(&part.draft).filter(|draft| self.update_displaced(draft, &part.text)));
+            if settled.is_ok() && self.update_displaced(&part.draft, &part.text) {
+                displaced.push(index);
             }
             durable = durable.and(settled);
             if part.draft.removes() {
@@ -308,7 +307,7 @@ impl Engine {
         // The maps of packages that are gone are dropped, as those that do not show what was logged.
         let logged = logged.map(|logged| Logged { base: logged.base.filter(|_| !deletes), ..logged });
         let shown = self.publish(&states, logged);
-        displaced.iter().for_each(|draft| self.await_heirs(draft));
+        displaced.into_iter().for_each(|index| self.await_stock(&mut parts[index].draft));
         if again.is_empty() {
             // In place it is in any case, and seen.
             let revision = sequence.or(shown);

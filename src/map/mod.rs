@@ -97,7 +97,7 @@ pub(crate) use control::{Control, Waiting};
 pub(crate) use current::Current;
 pub(crate) use format::{Seq, low};
 pub(crate) use kept::Kept;
-pub(crate) use lease::is_open_elsewhere;
+pub(crate) use lease::{is_open_elsewhere, is_open_to_write};
 pub(crate) use lookup::Placed;
 pub(crate) use mapping::Map;
 pub use mapping::Usage;

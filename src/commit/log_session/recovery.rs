@@ -186,7 +186,7 @@ impl Engine {
                 self.tidy_up([&place])?;
                 let metadata = draft.metadata()?;
                 if is_open {
-                    self.await_heirs(&draft);
+                    self.await_stock(&mut draft);
                 }
                 self.keep_attributes(&[(name.to_owned(), metadata.clone())]);
                 let text = Arc::new(text);

@@ -252,3 +252,23 @@ fn x_m1_one_thread_that_waits_for_a_package_keeps_no_other_thread_from_committin
         }
     }
 }
+
+#[test]
+fn x_m1_a_reader_that_keeps_a_package_open_delays_nobody() {
+    for durability in [Durability::Full, Durability::Log, Durability::None] {
+        let fixture = fixture();
+        let live = Store::open(cms::Options { durability, ..fixture.options() }).expect("opens");
+        let (mut readers, mut took) = (Vec::new(), Vec::new());
+        for round in 0..7 {
+            // Each commit displaces a file that is open, and stays open.
+            readers.push(std::fs::File::open(fixture.path("config/a")).expect("there"));
+            let start = Instant::now();
+            set(&live, "a.s.n", &round.to_string()).expect("committed");
+            live.flush().expect("written");
+            took.push(start.elapsed());
+        }
+        took.sort();
+        // Each took 500 ms and more when a reader was taken for a stock uci that is about to commit.
+        assert!(took[3] < Duration::from_millis(400), "{durability:?}: {took:?}");
+    }
+}
