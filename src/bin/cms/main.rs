@@ -1,13 +1,50 @@
 //! The `cms` command; called as `uci`, or as `cms uci`, it is stock uci.
 
-mod commands;
+mod archives;
+mod argument;
+mod command;
+mod complete;
+mod context;
 mod descriptors;
+mod difference;
+mod dispatch;
+mod edits;
+mod events;
+mod failure;
+mod gather;
+mod guard;
+mod help_text;
+mod hint;
+mod hook;
+mod input;
+mod json;
+mod line;
+mod lines;
+mod map_reports;
+mod output;
+mod package_files;
+#[cfg(feature = "shell")]
+mod prompt;
+mod records;
+mod settings;
+mod shown_names;
+mod spec;
+mod staged;
+mod table;
+mod tether;
+mod text_format;
 mod uci;
+mod variables;
+mod waiting;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
+
+use dispatch::run_line;
+use failure::wants_color;
+use line::Line;
 
 fn main() -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
@@ -21,5 +58,32 @@ fn main() -> ExitCode {
     if words.get(1).is_some_and(|word| word.as_bytes() == b"uci") {
         return uci::run(&words[0].clone(), &words[2..]);
     }
-    commands::run(&words[1..])
+    run(&words[1..])
+}
+
+/// Runs the command line behind the program's name.
+fn run(words: &[OsString]) -> ExitCode {
+    if words.first().is_some_and(|word| word == "__complete") {
+        return complete::complete_line(&words[1..]).into();
+    }
+    if words.first().is_some_and(|word| word == tether::TETHERED) {
+        return tether::tethered(&words[1..]);
+    }
+    if words.first().is_some_and(|word| word == cms::GUARD) {
+        return guard::guard(&words[1..]);
+    }
+    let line = Line::parse(words);
+    let json = match &line {
+        Ok(line) => line.has("json") || line.has("json-lines"),
+        // What was meant cannot be told; a program that asks for JSON gets it.
+        Err(_) => words.iter().any(|word| word == "--json" || word == "--json-lines"),
+    };
+    let when = line.as_ref().ok().and_then(|line| line.text("color"));
+    match line.and_then(|line| run_line(&line)) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print(json, wants_color(when.as_deref()).unwrap_or(false));
+            failure.exit().into()
+        }
+    }
 }

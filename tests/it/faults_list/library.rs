@@ -295,7 +295,7 @@ fn a16_what_the_readme_shows_is_what_happens() {
 #[test]
 fn a16_documents_name_no_exit_code_that_there_is_not() {
     let commands = include_str!("../../../docs/commands.md");
-    let exits = include_str!("../../../src/bin/cms/commands/failure.rs");
+    let exits = include_str!("../../../src/bin/cms/failure.rs");
     for code in 0..20 {
         let is_listed = commands.lines().any(|line| line.starts_with(&format!("  {code}  ")));
         assert_eq!(is_listed, exits.contains(&format!(" = {code},")), "exit code {code}");

@@ -1,0 +1,38 @@
+//! `cms add`: adds an anonymous section.
+
+use cms::text::Dialect;
+use cms::{Delta, DeltaKind};
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::edits::{Edited, Edits, Goal};
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::{COMMIT, Command, WITH_STAGED};
+
+pub const COMMAND: Command = Command {
+    name: "add",
+    aliases: &[],
+    arguments: "PACKAGE TYPE [OPTION=VALUE...]",
+    summary: "stage a new anonymous section and print its name",
+    flags: &[COMMIT, WITH_STAGED],
+    writes: true,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let arguments = line.expect(2, usize::MAX)?;
+    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
+    let Edited { loaded, deltas, .. } = edits.package(context, &arguments[0])?;
+    let name = loaded.package.add_section(&arguments[1])?;
+    deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(&arguments[1])));
+    for assignment in &arguments[2..] {
+        let (option, value) = cms::delta::split_value(assignment);
+        let value =
+            value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(assignment))))?;
+        let delta = Delta::new(DeltaKind::Set, name.as_bytes(), Some(option), Some(value));
+        deltas.extend(loaded.package.apply(&delta, Dialect::Cms)?);
+    }
+    context.say(&name)?;
+    edits.finish(context)
+}

@@ -1,0 +1,49 @@
+//! `cms audit verify`: checks that the log is as it was written.
+
+use serde_json::json;
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::Command;
+
+pub const COMMAND: Command = Command {
+    name: "audit",
+    aliases: &[],
+    arguments: "verify",
+    summary: "check that no record of the log was changed, taken out or put in",
+    flags: &[],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    match line.expect(1, 1)? {
+        [what] if what == b"verify" => {}
+        [what, ..] => {
+            let why = format!("there is no 'audit {}', only 'audit verify'", show(what));
+            return Err(Failure::Usage(why));
+        }
+        [] => return Ok(Exit::Usage),
+    }
+    let found = context.store.verify_log()?;
+    if context.json {
+        context.put_json(&json!({"first": found.first, "last": found.last, "chain": found.chain,
+            "problems": found.problems}))?;
+    } else if found.problems.is_empty() && found.last == 0 {
+        context.note("the log holds no record yet");
+    } else if found.problems.is_empty() {
+        context.say(&format!(
+            "records {} to {} are as they were written; chain {}",
+            found.first, found.last, found.chain
+        ))?;
+    }
+    let good = found.problems.is_empty();
+    for problem in found.problems {
+        if !context.json {
+            context.report(&Failure::Other(Exit::Invalid, problem))?;
+        }
+    }
+    Ok(if good { Exit::Ok } else { Exit::Invalid })
+}

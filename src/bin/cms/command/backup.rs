@@ -1,0 +1,39 @@
+//! `cms backup`: writes the committed state into a file.
+
+use crate::archives::{archive_json, whole};
+use crate::argument::{path, show};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::Command;
+
+pub const COMMAND: Command = Command {
+    name: "backup",
+    aliases: &[],
+    arguments: "FILE",
+    summary: "write the committed state of all packages into a file, or to standard output (-)",
+    flags: &[],
+    writes: true,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let [file] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
+    if context.dry_run {
+        context.note(&format!("would write {}", show(file)));
+        return Ok(Exit::Ok);
+    }
+    let info = if file == b"-" {
+        if context.json {
+            return Err(Failure::Usage("standard output cannot hold both the backup and JSON".into()));
+        }
+        context.store.backup_to(&mut context.out)?
+    } else {
+        context.store.backup(path(file))?
+    };
+    context.verbose(&format!("{} bytes written", info.size));
+    if context.json {
+        context.put_json(&archive_json(&info))?;
+    }
+    whole(&info)
+}

@@ -1,0 +1,57 @@
+//! `cms blame`: prints each line of a package with the transaction that wrote it.
+
+use cms::{clock, shown};
+use serde_json::json;
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::json;
+use crate::line::Line;
+use crate::records::{Users, bring_up_to_date};
+use crate::spec::Command;
+
+pub const COMMAND: Command = Command {
+    name: "blame",
+    aliases: &[],
+    arguments: "PACKAGE",
+    summary: "print a package, each line with the last transaction that wrote it",
+    flags: &[],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    bring_up_to_date(context);
+    let [package] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
+    let lines = context.store.blame(&show(package))?;
+    let mut users = Users::default();
+    if context.json {
+        let row = |line: &cms::BlameLine| {
+            let by = line.by.as_deref();
+            json!({"line": json::text(&line.text), "revision": by.map(|by| by.sequence),
+                "time": by.map(|by| clock::show(by.time)), "user": by.map(|by| users.name(by.uid).to_owned()),
+                "source": by.map(|by| by.source.clone()), "message": by.map(|by| by.message.clone())})
+        };
+        let rows = lines.iter().map(row).collect();
+        context.put_rows(rows)?;
+        return Ok(Exit::Ok);
+    }
+    for line in &lines {
+        let by = match &line.by {
+            Some(by) => {
+                let time = clock::show(by.time);
+                format!(
+                    "{:>6} {} {:<10} {:<12}",
+                    by.sequence,
+                    &time[..16],
+                    users.name(by.uid),
+                    shown::text(&by.source)
+                )
+            }
+            None => format!("{:>6} {:16} {:10} {:12}", "", "", "", ""),
+        };
+        context.say(&format!("{by} | {}", shown::lines(&line.text)))?;
+    }
+    Ok(Exit::Ok)
+}

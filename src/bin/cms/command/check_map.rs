@@ -1,0 +1,50 @@
+//! `cms check-map`: verifies every byte of the maps.
+
+use serde_json::json;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::map_reports::reports;
+use crate::spec::Command;
+
+pub const COMMAND: Command = Command {
+    name: "check-map",
+    aliases: &[],
+    arguments: "[PACKAGE...]",
+    summary: "verify every byte of the maps; exit status 3 if one is damaged",
+    flags: &[],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let reports = reports(context, line, true)?;
+    let mut exit = Exit::Ok;
+    let mut rows = Vec::new();
+    for report in &reports {
+        let state = match (&report.damage, report.is_current) {
+            (Some(_), _) => "damaged",
+            (None, true) => "good",
+            (None, false) => "outdated",
+        };
+        if report.damage.is_some() {
+            exit = Exit::Invalid;
+        }
+        if context.json {
+            rows.push(json!({"package": report.package, "path": report.path, "state": state,
+                "damage": report.damage}));
+            continue;
+        }
+        match &report.damage {
+            Some(damage) => context.say(&format!("{} {state}: {damage}", report.package))?,
+            None => context.say(&format!("{} {state}", report.package))?,
+        }
+    }
+    if context.json {
+        context.put_rows(rows)?;
+    } else if reports.is_empty() {
+        context.note("no package has a map");
+    }
+    Ok(exit)
+}

@@ -1,0 +1,52 @@
+//! `cms delete`: deletes options, sections and list items.
+
+use cms::{DeltaKind, Key, Loaded, Value};
+
+use crate::argument::show;
+use crate::context::{Context, Found, find};
+use crate::edits::{Edits, Goal};
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::{COMMIT, Command, WITH_STAGED};
+
+pub const COMMAND: Command = Command {
+    name: "delete",
+    aliases: &["del"],
+    arguments: "KEY[=VALUE|=INDEX]...",
+    summary: "stage the deletion of options, sections or list items; with VALUE only if that is the value",
+    flags: &[COMMIT, WITH_STAGED],
+    writes: true,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
+    for argument in line.expect(1, usize::MAX)? {
+        let (key, value) = Key::parse_assignment(argument)?;
+        let index = match value {
+            Some(value) => index_of(&edits.package(context, &key.package)?.loaded, &key, value)?,
+            None => None,
+        };
+        edits.apply(context, DeltaKind::Delete, &key, index)?;
+    }
+    edits.finish(context)
+}
+
+/// Returns what is behind the `=` of a key to be deleted if it is the index of a list item. A string, and the type of
+/// a section, is deleted only if it has that value.
+fn index_of<'v>(loaded: &Loaded, key: &Key, value: &'v [u8]) -> Result<Option<&'v [u8]>, Failure> {
+    let is = match find(&loaded.package, key) {
+        Ok(Found::Option(_, option)) => match option.value() {
+            Value::List(_) => return Ok(Some(value)),
+            Value::String(string) => string,
+        },
+        Ok(Found::Section(section)) => section.section_type(),
+        // To delete it says what is wrong.
+        Ok(Found::Package(_)) | Err(_) => return Ok(None),
+    };
+    if is == value {
+        return Ok(None);
+    }
+    let why = format!("{}: it is '{}', not '{}'; nothing is deleted", key.text(), show(is), show(value));
+    Err(Failure::Other(Exit::NotFound, why))
+}

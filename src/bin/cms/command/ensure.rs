@@ -1,0 +1,85 @@
+//! `cms ensure`: sets what is not so already, and commits it.
+
+use cms::{DeltaKind, Key, Loaded, Package};
+use serde_json::json;
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::difference::staged_difference;
+use crate::edits::{Edits, Goal};
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::{Command, WITH_STAGED, flag};
+
+pub const COMMAND: Command = Command {
+    name: "ensure",
+    aliases: &[],
+    arguments: "KEY=VALUE...",
+    summary: "set and commit what is not so already; says whether anything changed",
+    flags: &[
+        flag("check", "change nothing, only say what would change"),
+        flag("no-commit", "stage only"),
+        WITH_STAGED,
+        flag("diff", "show the difference"),
+    ],
+    writes: true,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let mut edits = Edits::new(Goal::of(line, !line.has("no-commit"))?);
+    let mut report = Vec::new();
+    let check = line.has("check") || context.dry_run;
+    context.dry_run = check;
+    for argument in line.expect(1, usize::MAX)? {
+        let (key, value) = Key::parse_assignment(argument)?;
+        let value =
+            value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;
+        let mut changed = edits.apply(context, DeltaKind::Set, &key, Some(value))?;
+        // What is staged and goes along is not so yet; the file decides.
+        if edits.goal() != Goal::Stage {
+            let loaded = &edits.package(context, &key.package)?.loaded;
+            changed = changed || is_pending(context, loaded, &key)?;
+        }
+        report.push((key.text(), changed));
+    }
+    let mut difference = String::new();
+    if line.has("diff") {
+        for edited in edits.packages() {
+            difference.push_str(&staged_difference(context, &edited.loaded)?);
+        }
+    }
+    let changed = report.iter().any(|(_, changed)| *changed);
+    if !check {
+        edits.finish(context)?;
+    }
+    if context.json {
+        let keys: serde_json::Map<_, _> =
+            report.into_iter().map(|(key, changed)| (key, changed.into())).collect();
+        context.put_json(&json!({"changed": changed, "keys": keys, "diff": difference}))?;
+        return Ok(Exit::Ok);
+    }
+    for (key, changed) in report {
+        context.say(&format!("{} {key}", if changed { "changed" } else { "unchanged" }))?;
+    }
+    context.put(difference.as_bytes())?;
+    Ok(Exit::Ok)
+}
+
+/// Reports whether what a key names is not in the file as it is in the package with its staged changes.
+fn is_pending(context: &Context, loaded: &Loaded, key: &Key) -> Result<bool, Failure> {
+    if loaded.changes.is_empty() {
+        return Ok(false);
+    }
+    let committed = context.store.load_committed_or_new(loaded.place.clone())?.package;
+    let Some(selector) = &key.section else { return Ok(false) };
+    let wanted = loaded.package.select(selector)?.map(|section| section.name());
+    let there = |package: &Package| -> Option<Vec<Vec<u8>>> {
+        let section = package.section(wanted?)?;
+        Some(match &key.option {
+            None => vec![section.section_type().to_vec()],
+            Some(option) => section.get(option)?.items().map(<[u8]>::to_vec).collect(),
+        })
+    };
+    Ok(there(&committed) != there(&loaded.package))
+}

@@ -1,0 +1,44 @@
+//! `cms export`: prints packages to be imported elsewhere.
+
+use cms::text::{print, quoted};
+use serde_json::Map;
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::json;
+use crate::line::Line;
+use crate::spec::{Command, valued};
+use crate::text_format::{Format, format};
+
+pub const COMMAND: Command = Command {
+    name: "export",
+    aliases: &[],
+    arguments: "[PACKAGE...]",
+    summary: "print packages as text to import elsewhere",
+    flags: &[valued("format", None, "FORMAT", "uci (default) or json")],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let as_json = context.json || matches!(format(line)?, Some(Format::Json));
+    let mut object = Map::new();
+    for name in context.packages_and_new(&line.arguments)? {
+        match context.load_now(&name) {
+            Ok(loaded) if as_json => {
+                object.insert(show(&name), json::package(&loaded.package));
+            }
+            Ok(loaded) => {
+                let header = quoted(loaded.package.name());
+                context.put(&[b"package ", &header[1..header.len() - 1], b"\n"].concat())?;
+                context.put(&print(&loaded.package, false))?;
+            }
+            Err(error) => context.report(&error.into())?,
+        }
+    }
+    if as_json {
+        context.put_map(object)?;
+    }
+    Ok(Exit::Ok)
+}

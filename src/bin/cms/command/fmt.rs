@@ -1,0 +1,49 @@
+//! `cms fmt`: tidies indentation and quoting.
+
+use std::sync::Arc;
+
+use cms::Error;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::package_files::{places, read};
+use crate::spec::{Command, flag};
+
+pub const COMMAND: Command = Command {
+    name: "fmt",
+    aliases: &[],
+    arguments: "[PACKAGE|FILE...]",
+    summary: "tidy indentation and quoting; comments stay",
+    flags: &[flag("check", "change nothing; exit 1 if something would change")],
+    writes: true,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let check = line.has("check") || context.dry_run;
+    let mut differs = false;
+    for place in places(context, line)? {
+        let tidied = read(&place).and_then(|text| {
+            let text = Arc::new(text);
+            let tidied = match cms::text::format(&text) {
+                Err(Error::Parse(error)) => return Err(Error::from(error.in_file(&place.path)).into()),
+                tidied => tidied?,
+            };
+            Ok((tidied != **text).then_some(tidied))
+        });
+        match tidied {
+            Ok(None) => {}
+            Ok(Some(_)) if check => {
+                differs = true;
+                context.say(&format!("{}: not tidy", place.path.display()))?;
+            }
+            Ok(Some(_)) => {
+                context.store.tidy(&place)?;
+                context.verbose(&format!("{}: tidied", place.path.display()));
+            }
+            Err(failure) => context.report(&failure)?,
+        }
+    }
+    Ok(if differs { Exit::NotFound } else { Exit::Ok })
+}

@@ -1,0 +1,86 @@
+//! `cms history`: lists transactions.
+
+use cms::Key;
+use cms::log::Kind;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::records::{
+    Users, bring_up_to_date, change_line, check_logged, may_be_elsewhere, record_json, record_title,
+};
+use crate::spec::{Command, valued};
+
+pub const COMMAND: Command = Command {
+    name: "history",
+    aliases: &["log"],
+    arguments: "[KEY]",
+    summary: "list the transactions that changed the store, a package, a section or an option",
+    flags: &[valued("number", None, "N", "no more than so many, the newest")],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    bring_up_to_date(context);
+    let key = line.expect(0, 1)?.first().map(|key| Key::parse(key)).transpose()?;
+    let most = match line.text("number") {
+        Some(number) => number
+            .parse()
+            .map_err(|_| Failure::Usage(format!("'{number}' is not a number of transactions")))?,
+        None => usize::MAX,
+    };
+    let records = context.store.history(key.as_ref(), most)?;
+    let is_baseline = records.iter().all(|record| record.kind == Kind::Baseline);
+    let mut users = Users::default();
+    if context.json {
+        let rows = records.iter().map(|record| record_json(record, &mut users)).collect();
+        context.put_rows(rows)?;
+        if is_baseline {
+            may_be_elsewhere(context)?;
+        }
+        return Ok(if records.is_empty() { Exit::NotFound } else { readable(context) });
+    }
+    for record in &records {
+        let title = record_title(record, &mut users);
+        context.say(&title)?;
+        for package in &record.packages {
+            for change in &package.changes {
+                context.put_line(&[b"    ", &change_line(&package.package, change)[..]].concat())?;
+            }
+            // Which keys an unreadable text has changed is not known until it can be read again; the title says so.
+            let is_readable = record.problem().is_none();
+            let silent = package.changes.is_empty() && record.kind != Kind::Baseline && key.is_none();
+            if package.deleted {
+                context.say(&format!("    {}: the package was deleted", package.package))?;
+            } else if package.unknown {
+                context.say(&format!("    {}: what was changed is not known", package.package))?;
+            } else if silent && is_readable {
+                context.say(&format!("    {}: only comments or layout", package.package))?;
+            }
+        }
+    }
+    if is_baseline {
+        may_be_elsewhere(context)?;
+    }
+    if !records.is_empty() {
+        return Ok(readable(context));
+    }
+    match &key {
+        Some(key) => {
+            // A package that is gone has a history all the same; one that never was has none.
+            context.store.place(&key.package)?;
+            context.note(&format!("no transaction in the log changed {}", key.text()));
+        }
+        None => {
+            check_logged(context)?;
+            context.note("the log holds no transaction yet");
+        }
+    }
+    Ok(Exit::NotFound)
+}
+
+/// Returns the exit code of what was read of the log: what was damaged was left out.
+fn readable(context: &Context) -> Exit {
+    if context.store.log_problems().is_empty() { Exit::Ok } else { Exit::Invalid }
+}

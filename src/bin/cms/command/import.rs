@@ -1,0 +1,108 @@
+//! `cms import`: replaces packages by text, or stages the text on top of them.
+
+use std::sync::Arc;
+
+use cms::Error;
+use cms::text::{ParseOptions, parse, print};
+
+use crate::argument::{path, show};
+use crate::context::Context;
+use crate::edits::{Edits, Goal};
+use crate::failure::{Exit, Failure};
+use crate::input::read_input;
+use crate::json;
+use crate::line::Line;
+use crate::spec::{COMMIT, Command, WITH_STAGED, flag, valued};
+use crate::text_format::{Format, format};
+
+pub const COMMAND: Command = Command {
+    name: "import",
+    aliases: &[],
+    arguments: "[PACKAGE] [FILE]",
+    summary: "replace packages by text from a file (a name with '.' or '/') or standard input",
+    flags: &[
+        valued("format", None, "FORMAT", "uci or json (default: by the content)"),
+        flag("merge", "stage the text on top of what is there instead"),
+        COMMIT,
+        WITH_STAGED,
+    ],
+    writes: true,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    // A single argument that cannot name a package is the file.
+    let is_file =
+        |argument: &[u8]| argument == b"-" || argument.iter().any(|byte| matches!(byte, b'.' | b'/'));
+    let (name, file) = match line.expect(0, 2)? {
+        [file] if is_file(file) => (None, Some(file.as_slice())),
+        arguments => (arguments.first().map(Vec::as_slice), arguments.get(1).map(Vec::as_slice)),
+    };
+    if let Some(name) = name.filter(|name| !cms::name::is_plain_package(name)) {
+        return Err(not_a_package(name));
+    }
+    let bytes = read_input(file)?;
+    let packages = texts(line, name, bytes).map_err(|failure| match failure {
+        Failure::Engine(Error::Parse(error)) => {
+            let from = file.filter(|file| *file != b"-").unwrap_or(b"standard input");
+            Error::from(error.in_file(path(from))).into()
+        }
+        other => other,
+    })?;
+    if let Some((name, _)) = packages.iter().find(|(name, _)| !cms::name::is_plain_package(name)) {
+        return Err(not_a_package(name));
+    }
+    if packages.is_empty() {
+        return Err(Failure::Other(Exit::Invalid, "nothing to import: the text holds no package".into()));
+    }
+    // Without a configuration directory there is nowhere to put them, which is said before anything else.
+    context.store.packages()?;
+    if line.has("merge") { merge(context, line, packages) } else { replace(context, &packages) }
+}
+
+/// Reads the packages of a text: of the name given, or of the names it holds.
+fn texts(line: &Line, name: Option<&[u8]>, bytes: Vec<u8>) -> Result<Vec<json::NamedText>, Failure> {
+    let unmarked = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let first = unmarked.iter().find(|byte| !byte.is_ascii_whitespace());
+    let guessed = if matches!(first, Some(b'{' | b'[')) { Format::Json } else { Format::Uci };
+    Ok(match (format(line)?.unwrap_or(guessed), name) {
+        (Format::Json, name) => json::read(unmarked, name)?,
+        // The text of one package is kept as it is, comments included.
+        (Format::Uci, Some(name)) => {
+            parse(name, Arc::new(bytes.clone()), &ParseOptions::default())?;
+            vec![(name.to_vec(), bytes)]
+        }
+        (Format::Uci, None) => {
+            let (packages, _) = cms::text::import(Arc::new(bytes), &ParseOptions::default())?;
+            packages.iter().map(|package| (package.name().to_vec(), print(package, false))).collect()
+        }
+    })
+}
+
+fn not_a_package(name: &[u8]) -> Failure {
+    Failure::Other(Exit::Invalid, format!("'{}': not a package name", show(name)))
+}
+
+/// Replaces packages, as one transaction.
+fn replace(context: &mut Context, packages: &[json::NamedText]) -> Result<Exit, Failure> {
+    if context.dry_run {
+        for (name, text) in packages {
+            context.say(&format!("replace {}: {} bytes", show(name), text.len()))?;
+        }
+        return Ok(Exit::Ok);
+    }
+    context.store.replace_together(packages)?;
+    context.forget();
+    Ok(Exit::Ok)
+}
+
+/// Stages what the text changes; a package that is not there is created when that is committed.
+fn merge(context: &mut Context, line: &Line, packages: Vec<json::NamedText>) -> Result<Exit, Failure> {
+    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
+    for (name, text) in packages {
+        let edited = edits.package(context, &name)?;
+        let merged = edited.loaded.package.merge(&Arc::new(text), &ParseOptions::default())?;
+        edited.deltas.extend(merged.0);
+    }
+    edits.finish(context)
+}

@@ -1,0 +1,58 @@
+//! `cms list`: the names of packages, sections and options.
+
+use cms::Key;
+use serde_json::{Value as Json, json};
+
+use crate::argument::show;
+use crate::context::{Context, Found, find};
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::{Command, STALE};
+
+pub const COMMAND: Command = Command {
+    name: "list",
+    aliases: &["ls"],
+    arguments: "[PACKAGE[.SECTION]]",
+    summary: "list packages, sections or options",
+    flags: &[STALE],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let Some(argument) = line.expect(0, 1)?.first() else {
+        let names = context.packages_and_new(&[])?;
+        return print_names(context, names.iter().map(|name| (show(name), None)).collect());
+    };
+    let key = Key::parse(argument)?;
+    let package = &context.load_good(&key.package)?.package;
+    let names = match find(package, &key)? {
+        Found::Package(package) => package
+            .sections()
+            .map(|section| (show(section.name()), Some(show(section.section_type()))))
+            .collect(),
+        Found::Section(section) => section.options().map(|option| (show(option.name()), None)).collect(),
+        Found::Option(..) => {
+            return Err(Failure::Usage("an option holds nothing to list; 'cms get' prints it".into()));
+        }
+    };
+    print_names(context, names)
+}
+
+fn print_names(context: &mut Context, names: Vec<(String, Option<String>)>) -> Result<Exit, Failure> {
+    if context.json {
+        let object = |(name, kind): (String, Option<String>)| match kind {
+            Some(kind) => json!({"name": name, "type": kind}),
+            None => Json::from(name),
+        };
+        context.put_rows(names.into_iter().map(object).collect())?;
+        return Ok(Exit::Ok);
+    }
+    for (name, kind) in names {
+        match kind {
+            Some(kind) => context.say(&format!("{name} {kind}"))?,
+            None => context.say(&name)?,
+        }
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,100 @@
+//! `cms man`: manual pages, made from the table of commands.
+
+use std::fmt::Write;
+
+use crate::argument::{path, show};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::help_text::{EXITS, KEYS, flag_text};
+use crate::line::Line;
+use crate::spec::{Command, Flag, GLOBAL, flag};
+use crate::table::{COMMANDS, find};
+
+pub const COMMAND: Command = Command {
+    name: "man",
+    aliases: &[],
+    arguments: "[COMMAND] | DIR",
+    summary: "print a manual page, or write all into a directory",
+    flags: &[flag("all", "write all pages into DIR")],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    if line.has("all") {
+        let [dir] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
+        let dir = path(dir).to_path_buf();
+        let write = |name: String, text: String| {
+            let path = dir.join(name);
+            std::fs::write(&path, text).map_err(|source| cms::Error::Io { op: "write", path, source })
+        };
+        write("cms.1".into(), overview_page())?;
+        for command in COMMANDS {
+            write(format!("cms-{}.1", command.name), command_page(command))?;
+        }
+        return Ok(Exit::Ok);
+    }
+    let page = match line.expect(0, 1)?.first().map(|name| show(name)) {
+        None => overview_page(),
+        Some(name) => {
+            command_page(find(&name).ok_or_else(|| Failure::Usage(format!("no command '{name}'")))?)
+        }
+    };
+    context.put(page.as_bytes())?;
+    Ok(Exit::Ok)
+}
+
+/// Escapes text for roff: backslashes, dashes, and a dot or quote at the start of a line.
+fn roff(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}
+
+fn page(name: &str, summary: &str, synopsis: &str, body: &str) -> String {
+    let title = name.to_uppercase();
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        ".TH {} 1 \"\" \"cms {version}\" \"User Commands\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n{}\n{body}",
+        roff(&title),
+        roff(name),
+        roff(summary),
+        roff(synopsis)
+    )
+}
+
+fn push_section(page: &mut String, title: &str, rows: impl Iterator<Item = (String, String)>) {
+    let _ = writeln!(page, ".SH {title}");
+    for (term, text) in rows {
+        let _ = writeln!(page, ".TP\n.B {}\n{}", roff(&term), roff(&text));
+    }
+}
+
+fn flag_rows(flags: &'static [Flag]) -> impl Iterator<Item = (String, String)> {
+    flags.iter().map(|flag| (flag_text(flag).trim().to_owned(), flag.help.to_owned()))
+}
+
+fn overview_page() -> String {
+    let mut body = String::from(
+        ".SH DESCRIPTION\nReads and changes configuration that is kept as plain text, one file a package.\nChanges are staged until they are committed.\nCalled as uci, or as \"cms uci\", it is stock uci.\n",
+    );
+    let commands = COMMANDS.iter().map(|c| (format!("{} {}", c.name, c.arguments), c.summary.to_owned()));
+    push_section(&mut body, "COMMANDS", commands);
+    push_section(&mut body, "KEYS", KEYS.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())));
+    push_section(&mut body, "OPTIONS", flag_rows(GLOBAL));
+    push_section(
+        &mut body,
+        "EXIT STATUS",
+        EXITS.iter().map(|(code, text)| (code.to_string(), (*text).to_owned())),
+    );
+    page("cms", "configuration store", "cms [OPTIONS] COMMAND [ARGUMENTS]", &body)
+}
+
+fn command_page(command: &'static Command) -> String {
+    let mut body = format!(".SH DESCRIPTION\n{}\n", roff(command.summary));
+    if !command.flags.is_empty() {
+        push_section(&mut body, "OPTIONS", flag_rows(command.flags));
+    }
+    body.push_str(".SH SEE ALSO\n.BR cms (1)\n");
+    let synopsis = format!("cms {} [OPTIONS] {}", command.name, command.arguments);
+    page(&format!("cms-{}", command.name), command.summary, &synopsis, &body)
+}

@@ -1,0 +1,48 @@
+//! `cms memory`: how much memory maps take.
+
+use cms::MapReport;
+use serde_json::json;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::map_reports::reports;
+use crate::spec::Command;
+
+pub const COMMAND: Command = Command {
+    name: "memory",
+    aliases: &[],
+    arguments: "[PACKAGE...]",
+    summary: "show how much memory the maps take that programs read from",
+    flags: &[],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let reports = reports(context, line, false)?;
+    if context.json {
+        let row = |report: &MapReport| {
+            json!({"package": report.package, "path": report.path, "capacity": report.usage.capacity,
+                "live": report.usage.live, "dead": report.usage.dead, "current": report.is_current})
+        };
+        context.put_rows(reports.iter().map(row).collect())?;
+        return Ok(Exit::Ok);
+    }
+    if reports.is_empty() {
+        context.note("no package has a map; one is made when a program reads the package");
+        return Ok(Exit::Ok);
+    }
+    let width = reports.iter().map(|report| report.package.len()).max().unwrap_or(0).max("package".len());
+    context.say(&format!("{:width$} {:>12} {:>12} {:>12}", "package", "bytes", "live", "dead"))?;
+    let mut total = [0; 3];
+    for report in &reports {
+        let numbers = [report.usage.capacity, report.usage.live, report.usage.dead];
+        total.iter_mut().zip(numbers).for_each(|(total, number)| *total += number);
+        let [capacity, live, dead] = numbers;
+        context.say(&format!("{:width$} {capacity:>12} {live:>12} {dead:>12}", report.package))?;
+    }
+    let [capacity, live, dead] = total;
+    context.say(&format!("{:width$} {capacity:>12} {live:>12} {dead:>12}", "total"))?;
+    Ok(Exit::Ok)
+}

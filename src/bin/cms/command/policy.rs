@@ -1,0 +1,33 @@
+//! `cms policy`: what counts for the store, and who says so.
+
+use serde_json::{Value as Json, json};
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::settings;
+use crate::settings::all_json;
+use crate::spec::Command;
+
+pub const COMMAND: Command = Command {
+    name: "policy",
+    aliases: &[],
+    arguments: "",
+    summary: "print what counts for this store: each setting, its value and where that comes from",
+    flags: &[],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    line.expect(0, 0)?;
+    let settings = context.store.settings();
+    if context.json {
+        let object = json!({"settings": all_json(&settings), "problems": settings.problems});
+        let Json::Object(object) = object else { return Ok(Exit::Ok) };
+        context.put_map(object)?;
+    } else {
+        settings::show(context, &settings)?;
+    }
+    Ok(if settings.problems.is_empty() { Exit::Ok } else { Exit::Invalid })
+}

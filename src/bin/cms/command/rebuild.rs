@@ -1,0 +1,31 @@
+//! `cms rebuild`: makes maps anew.
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::Command;
+
+pub const COMMAND: Command = Command {
+    name: "rebuild",
+    aliases: &[],
+    arguments: "[PACKAGE...]",
+    summary: "make the maps anew from the text: all, or those named",
+    flags: &[],
+    writes: true,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    for name in context.packages(&line.arguments)? {
+        if context.dry_run {
+            context.say(&format!("would make the map of {} anew", show(&name)))?;
+            continue;
+        }
+        match context.store.rebuild(&name) {
+            Ok(()) => context.verbose(&format!("{}: the map is new", show(&name))),
+            Err(error) => context.report(&error.into())?,
+        }
+    }
+    Ok(Exit::Ok)
+}

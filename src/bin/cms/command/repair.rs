@@ -1,0 +1,60 @@
+//! `cms repair`: mends a damaged log, and packages with errors.
+
+use serde_json::json;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::Command;
+
+pub const COMMAND: Command = Command {
+    name: "repair",
+    aliases: &[],
+    arguments: "",
+    summary: "mend a damaged log, and bring packages with errors back to their newest text without",
+    flags: &[],
+    writes: true,
+    run,
+};
+
+fn run(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+    if context.dry_run {
+        context.note(
+            "would set what is damaged of the log aside, and bring packages with errors back to their newest text without",
+        );
+        return Ok(Exit::Ok);
+    }
+    let cms::Repair { problems, packages: repaired, unmended } = context.store.repair()?;
+    context.forget();
+    for problem in &problems {
+        context.note(problem);
+    }
+    if !problems.is_empty() {
+        context
+            .note("what is damaged of the log is set aside, in files that end with .damaged; all else stays");
+    }
+    if context.json {
+        let row = |one: &cms::Repaired| json!({"package": one.package, "text_of": one.revision, "revision": one.sequence});
+        context.put_rows(repaired.iter().map(row).collect())?;
+        return unmended_exit(context, unmended);
+    }
+    for one in &repaired {
+        context.say(&format!("{}: back at its text of revision {}", one.package, one.revision))?;
+    }
+    if repaired.is_empty() && problems.is_empty() && unmended.is_empty() {
+        context.note("nothing had to be mended");
+    }
+    unmended_exit(context, unmended)
+}
+
+/// Reports what could not be mended, and returns the exit code of the first.
+fn unmended_exit(context: &mut Context, unmended: Vec<cms::Error>) -> Result<Exit, Failure> {
+    let mut exit = Exit::Ok;
+    for failure in unmended.into_iter().map(Failure::from) {
+        if exit == Exit::Ok {
+            exit = failure.exit();
+        }
+        context.report(&failure)?;
+    }
+    Ok(exit)
+}

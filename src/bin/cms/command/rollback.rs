@@ -1,0 +1,126 @@
+//! `cms rollback`: brings packages back to what they were.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cms::log::Content;
+use cms::{Archive, State, Store, Transaction};
+
+use crate::archives::restore_archive;
+use crate::argument::{path, show};
+use crate::context::Context;
+use crate::difference::print_difference;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::records::{bring_up_to_date, tell_revision};
+use crate::spec::{Command, flag};
+use crate::staged::describe;
+
+pub const COMMAND: Command = Command {
+    name: "rollback",
+    aliases: &[],
+    arguments: "REVISION|LABEL|FILE [PACKAGE...]",
+    summary: "bring packages exactly to what they were",
+    flags: &[
+        flag("merge", "only set what was set then; what has come since stays"),
+        flag("from-file", "what is named is a file, also without a '/' in its name"),
+    ],
+    writes: true,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    bring_up_to_date(context);
+    let Some((spec, packages)) = line.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
+    let packages: Vec<String> = packages.iter().map(|name| show(name)).collect();
+    let state = match spec.contains(&b'/') || line.has("from-file") {
+        true => State::Snapshot(Box::new(Archive::read(path(spec))?)),
+        false => context.store.resolve(&show(spec))?,
+    };
+    context.store.check_packages(&packages, &state)?;
+    if line.has("merge") {
+        let names = match &state {
+            State::Snapshot(archive) => archive.packages.keys().cloned().collect(),
+            State::Revision(revision) => context.store.changed_since(*revision)?,
+        };
+        let mut texts = Vec::new();
+        for name in names {
+            let text = context.store.text_in(&name, &state)?;
+            texts.extend(text.map(|text| (name, text)));
+        }
+        return overlay(context, texts, &packages);
+    }
+    match state {
+        State::Snapshot(archive) => restore_archive(context, &archive, &packages),
+        State::Revision(revision) if context.dry_run => {
+            let now = State::Revision(context.store.revision()?);
+            print_difference(context, &packages, &now, &State::Revision(revision), line)
+        }
+        State::Revision(revision) => {
+            let done = context.store.rollback(revision, &packages, None)?;
+            tell_revision(context, &format!("back at revision {revision}"), done)
+        }
+    }
+}
+
+/// Sets all that texts set, as one transaction; what they do not have stays. An anonymous section is taken for the
+/// one at the same place among those of its type.
+fn overlay(
+    context: &mut Context,
+    texts: Vec<(String, Vec<u8>)>,
+    packages: &[String],
+) -> Result<Exit, Failure> {
+    let live = Store::open(context.store.options().clone())?;
+    let mut transaction = live.begin()?;
+    for (name, text) in texts {
+        if !packages.is_empty() && !packages.contains(&name) {
+            continue;
+        }
+        let read = cms::text::parse(name.as_bytes(), Arc::new(text), &context.store.parse_options())?;
+        let mut counts: HashMap<Vec<u8>, usize> = HashMap::new();
+        for section in read.package.sections() {
+            let count = counts.entry(section.section_type().to_vec()).or_default();
+            let place = format!("{name}.@{}[{count}]", show(section.section_type()));
+            *count += 1;
+            let key = if !section.is_anonymous() {
+                let key = format!("{name}.{}", show(section.name()));
+                transaction.set(key.as_bytes(), section.section_type())?;
+                key
+            } else if transaction.get(place.as_bytes())?.is_some() {
+                place
+            } else {
+                let added = transaction.add_section(name.as_bytes(), section.section_type())?;
+                format!("{name}.{added}")
+            };
+            for option in section.options() {
+                overlay_option(&mut transaction, &format!("{key}.{}", show(option.name())), option.value())?;
+            }
+        }
+    }
+    if context.dry_run {
+        for (package, delta) in transaction.changes() {
+            context.put_line(&describe(package, delta))?;
+        }
+        return Ok(Exit::Ok);
+    }
+    let count = transaction.count();
+    let revision = transaction.commit()?;
+    tell_revision(context, &format!("{count} changes made"), (count > 0).then_some(revision))
+}
+
+fn overlay_option(transaction: &mut Transaction, key: &str, value: cms::Value<'_>) -> Result<(), Failure> {
+    let was = transaction.get(key.as_bytes())?;
+    if was == Some(Content::from(value)) {
+        return Ok(());
+    }
+    match value {
+        cms::Value::String(string) => transaction.set(key.as_bytes(), string)?,
+        cms::Value::List(list) => {
+            if was.is_some() {
+                transaction.delete(key.as_bytes())?;
+            }
+            list.iter().try_for_each(|item| transaction.add_list(key.as_bytes(), item))?;
+        }
+    }
+    Ok(())
+}

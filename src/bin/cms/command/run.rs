@@ -1,0 +1,176 @@
+//! `cms run`: runs a program, and has it follow changes.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use cms::log::{Content, KeyChange, What};
+use cms::{Event, EventKind, Pattern, Watch};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::events::{open, wait};
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::{Command, flag, valued};
+use crate::tether::TETHERED;
+use crate::variables;
+use crate::variables::{directories, variable};
+
+pub const COMMAND: Command = Command {
+    name: "run",
+    aliases: &[],
+    arguments: "-- PROGRAM [WORD...]",
+    summary: "run a program, and send it a signal or restart it when something has changed",
+    flags: &[
+        valued("watch", None, "PATTERN", "what it is to be told of (default: everything); again for more"),
+        valued("signal", None, "NAME", "the signal that tells it (default HUP)"),
+        flag("restart", "end it and start it anew instead"),
+        valued("env", None, "PATTERN", "values to put in its environment, as 'get --sh' names them"),
+    ],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let words = line.expect(1, usize::MAX)?;
+    let signal = match line.text("signal") {
+        Some(name) => named(&name).ok_or_else(|| Failure::Usage(format!("no signal '{name}'")))?,
+        None => Signal::HUP,
+    };
+    let patterns: Vec<Vec<u8>> = line.values("watch").map(<[u8]>::to_vec).collect();
+    let in_environment: Vec<String> = line.values("env").map(show).collect();
+    // Before the program reads anything, so that no change is missed.
+    let mut watch = open(context, &patterns, None)?;
+    let mut program = start(context, words, in_environment)?;
+    loop {
+        if let Some(status) = program.child.try_wait()? {
+            context.out.flush()?;
+            let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+            std::process::exit(code);
+        }
+        let mut changed = 0;
+        while let Some(event) = next_or_all(&mut watch, &mut changed)? {
+            // What a text says that cannot be parsed, nobody reads.
+            if !event.is_empty() && event.kind() != EventKind::Broken {
+                changed = event.sequence();
+            }
+        }
+        if changed == 0 {
+            let blind = program.ended.is_none().then_some(Duration::from_millis(200));
+            wait(&mut watch, program.ended.as_ref().map(|fd| fd as &dyn AsFd), blind)?;
+            continue;
+        }
+        context.verbose(&format!("{} is told of {changed}", show(&words[0])));
+        if line.has("restart") {
+            let (patterns, mut old) = (program.patterns, program.child);
+            end(&mut old)?;
+            program = start(context, words, patterns)?;
+        } else {
+            let _ = kill_process(Pid::from_child(&program.child), signal);
+        }
+    }
+}
+
+/// How long a program that is to be restarted has to end by itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A program that follows changes.
+struct Program {
+    patterns: Vec<String>,
+    child: Child,
+    /// Readable once the program has ended.
+    ended: Option<OwnedFd>,
+}
+
+/// Returns the next event. Where some are not kept any more, or the configuration directory is another one, everything
+/// may have changed.
+fn next_or_all(watch: &mut Watch, changed: &mut u64) -> Result<Option<Event>, Failure> {
+    match watch.next(Some(Duration::ZERO)) {
+        Err(cms::Error::TooOld { revision, .. }) => {
+            *changed = revision.max(1);
+            Ok(watch.next(Some(Duration::ZERO))?)
+        }
+        event => Ok(event?),
+    }
+}
+
+fn named(name: &str) -> Option<Signal> {
+    let upper = name.to_ascii_uppercase();
+    Some(match upper.strip_prefix("SIG").unwrap_or(&upper) {
+        "HUP" | "1" => Signal::HUP,
+        "INT" | "2" => Signal::INT,
+        "QUIT" | "3" => Signal::QUIT,
+        "USR1" | "10" => Signal::USR1,
+        "USR2" | "12" => Signal::USR2,
+        "TERM" | "15" => Signal::TERM,
+        "CONT" | "18" => Signal::CONT,
+        "WINCH" | "28" => Signal::WINCH,
+        _ => return None,
+    })
+}
+
+/// Starts the program, so that it ends when this process does.
+fn start(context: &Context, words: &[Vec<u8>], patterns: Vec<String>) -> Result<Program, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::Other(Exit::Io, format!("cannot run {}: {error}", show(&words[0])));
+    let mut command = process::Command::new(std::env::current_exe().map_err(failed)?);
+    variables::set(&mut command, values(context, &patterns)?);
+    let child = command
+        .arg(TETHERED)
+        .arg(std::process::id().to_string())
+        .args(words.iter().map(|word| OsStr::from_bytes(word)))
+        .envs(directories(context))
+        .spawn()
+        .map_err(failed)?;
+    let ended = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
+    Ok(Program { patterns, child, ended })
+}
+
+/// Ends the program: asks first.
+fn end(child: &mut Child) -> Result<(), Failure> {
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait()?.is_none() {
+        if Instant::now() > deadline {
+            child.kill()?;
+            child.wait()?;
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// Returns the values that patterns select as variables, named as `cms get --sh` does.
+fn values(context: &Context, patterns: &[String]) -> Result<Vec<(String, OsString)>, Failure> {
+    let mut found = Vec::new();
+    if patterns.is_empty() {
+        return Ok(found);
+    }
+    let pattern = Pattern::parse(&patterns.join(" "))?;
+    for name in context.store.packages()?.into_iter().filter(|name| pattern.selects_package(name)) {
+        let loaded = context.store.load_committed(context.store.place(name.as_bytes())?)?;
+        for section in loaded.package.sections() {
+            for option in section.options() {
+                let key = KeyChange {
+                    section: section.name().to_vec(),
+                    option: Some(option.name().to_vec()),
+                    what: What::Added(Content::List(Vec::new())),
+                };
+                if pattern.selects(&name, &key) {
+                    let items: Vec<&[u8]> = option.value().items().collect();
+                    let value = OsStr::from_bytes(&items.join(&b' ')).to_owned();
+                    found.push((variable(&show(&key.key(&name))), value));
+                }
+            }
+        }
+    }
+    Ok(found)
+}

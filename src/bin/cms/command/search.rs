@@ -1,0 +1,180 @@
+//! `cms search`: finds keys and values.
+
+use cms::{DeltaKind, Loaded, OptionView, Section, shown};
+use serde_json::json;
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::json;
+use crate::line::Line;
+use crate::shown_names::ShownNames;
+use crate::spec::{Command, flag, short};
+
+pub const COMMAND: Command = Command {
+    name: "search",
+    aliases: &[],
+    arguments: "PATTERN [PACKAGE...]",
+    summary: "find keys and values; prints FILE:LINE",
+    flags: &[
+        flag("glob", "PATTERN is a shell pattern"),
+        flag("regex", "PATTERN is a regular expression"),
+        short("ignore-case", 'i', "ignore case"),
+        flag("keys", "look at keys only"),
+        flag("values", "look at values only"),
+    ],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let Some((text, packages)) = line.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
+    let pattern = Pattern::new(line, &show(text))?;
+    // Each of the two options leaves the other out.
+    let (keys, values) = (!line.has("values"), !line.has("keys"));
+    let mut search = Search { pattern, keys, values, found: false, rows: Vec::new() };
+    for name in context.packages(packages)? {
+        match context.load_now(&name) {
+            Ok(loaded) => search.package(context, &loaded)?,
+            Err(error) => context.report(&error.into())?,
+        }
+    }
+    if context.json {
+        context.put_rows(search.rows)?;
+    }
+    Ok(if search.found { Exit::Ok } else { Exit::NotFound })
+}
+
+/// How a pattern matches.
+enum Pattern {
+    /// A part of the text, in lower case if case does not count.
+    Substring(String, bool),
+    Glob(glob::Pattern, glob::MatchOptions),
+    #[cfg(feature = "regex")]
+    Regex(regex_lite::Regex),
+}
+
+impl Pattern {
+    fn new(line: &Line, text: &str) -> Result<Self, Failure> {
+        let fold = line.has("ignore-case");
+        if line.has("glob") {
+            let bad = |error: glob::PatternError| Failure::Usage(format!("pattern '{text}': {error}"));
+            let options = glob::MatchOptions { case_sensitive: !fold, ..glob::MatchOptions::default() };
+            return glob::Pattern::new(text).map(|glob| Self::Glob(glob, options)).map_err(bad);
+        }
+        if line.has("regex") {
+            return Self::regex(text, fold);
+        }
+        Ok(Self::Substring(if fold { text.to_lowercase() } else { text.to_owned() }, fold))
+    }
+
+    #[cfg(feature = "regex")]
+    fn regex(text: &str, fold: bool) -> Result<Self, Failure> {
+        let bad = |error: regex_lite::Error| Failure::Usage(format!("pattern '{text}': {error}"));
+        let built = regex_lite::RegexBuilder::new(text).case_insensitive(fold).build();
+        built.map(Self::Regex).map_err(bad)
+    }
+
+    #[cfg(not(feature = "regex"))]
+    fn regex(_: &str, _: bool) -> Result<Self, Failure> {
+        Err(Failure::Usage("this cms was built without regular expressions; use --glob".into()))
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Substring(part, true) => text.to_lowercase().contains(part),
+            Self::Substring(part, false) => text.contains(part),
+            Self::Glob(glob, options) => glob.matches_with(text, *options),
+            #[cfg(feature = "regex")]
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+/// What a search looks for, and what it has found.
+struct Search {
+    pattern: Pattern,
+    keys: bool,
+    values: bool,
+    found: bool,
+    /// What was found, if it is to be JSON.
+    rows: Vec<serde_json::Value>,
+}
+
+impl Search {
+    fn package(&mut self, context: &mut Context, loaded: &Loaded) -> Result<(), Failure> {
+        let package = &loaded.package;
+        let mut names = ShownNames::default();
+        let mut lines = LineCounter::default();
+        let file = loaded.place.path.display().to_string();
+        let mut line_of = |offset: Option<usize>| offset.map(|offset| lines.line(package.source(), offset));
+        for section in package.sections() {
+            let name = names.of(section);
+            let key = [package.name(), b".", &name].concat();
+            if self.keys && self.pattern.matches(&show(&key)) {
+                let text = [&key, b"=".as_slice(), section.section_type()].concat();
+                let value = json::text(section.section_type());
+                self.hit(context, &file, line_of(section.offset()), &key, &value, &text)?;
+            }
+            for option in section.options() {
+                let key = [&key, b".".as_slice(), option.name()].concat();
+                let matches = |text: &[u8]| self.pattern.matches(&show(text));
+                if !(self.keys && matches(&key) || self.values && option.value().items().any(matches)) {
+                    continue;
+                }
+                let at = line_of(option.offset().filter(|_| !is_staged(loaded, section, option)));
+                let items: Vec<String> = option.value().items().map(shown::quoted).collect();
+                let text = [&key, b"=".as_slice(), items.join(" ").as_bytes()].concat();
+                self.hit(context, &file, at, &key, &json::value(option.value()), &text)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hit(
+        &mut self,
+        context: &mut Context,
+        file: &str,
+        line: Option<usize>,
+        key: &[u8],
+        value: &serde_json::Value,
+        text: &[u8],
+    ) -> Result<(), Failure> {
+        self.found = true;
+        if context.json {
+            self.rows.push(json!({"file": file, "line": line, "key": show(key), "value": value}));
+            return Ok(());
+        }
+        let place = line.map_or_else(|| format!("{file} (staged): "), |line| format!("{file}:{line}: "));
+        context.say(&shown::lines([place.as_bytes(), text].concat()))
+    }
+}
+
+/// Reports whether the value of an option is staged, and not what the file says.
+fn is_staged(loaded: &Loaded, section: Section<'_>, option: OptionView<'_>) -> bool {
+    loaded.changes.iter().any(|change| {
+        let delta = &change.delta;
+        change.failure.is_none()
+            && delta.kind != DeltaKind::Rename
+            && delta.section == section.name()
+            && delta.option.as_deref() == Some(option.name())
+    })
+}
+
+/// Counts lines up to places that mostly come in order.
+#[derive(Default)]
+struct LineCounter {
+    offset: usize,
+    newlines: usize,
+}
+
+impl LineCounter {
+    fn line(&mut self, text: &[u8], offset: usize) -> usize {
+        if offset < self.offset {
+            *self = Self::default();
+        }
+        self.newlines += memchr::memchr_iter(b'\n', &text[self.offset..offset]).count();
+        self.offset = offset;
+        self.newlines + 1
+    }
+}

@@ -1,0 +1,96 @@
+//! `cms show`: prints packages, sections and options as `KEY='value'`.
+
+use cms::text::quoted;
+use cms::{Key, Package, Section, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::argument::show;
+use crate::context::{Context, Found, find};
+use crate::failure::{Exit, Failure};
+use crate::json;
+use crate::line::Line;
+use crate::shown_names::ShownNames;
+use crate::spec::{AT, Command, STALE, short};
+
+pub const COMMAND: Command = Command {
+    name: "show",
+    aliases: &[],
+    arguments: "[KEY...]",
+    summary: "print packages, sections or options as KEY='value'",
+    flags: &[short("real-names", 'X', "print generated names instead of @type[index]"), AT, STALE],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    context.go_back(line)?;
+    let keys = match line.arguments.is_empty() {
+        true => context.packages_of_state()?,
+        false => line.arguments.clone(),
+    };
+    let real = line.has("real-names");
+    let mut object = Map::new();
+    for argument in keys {
+        if let Err(failure) = show_one(context, &argument, real, &mut object) {
+            context.report(&failure)?;
+        }
+        context.forget();
+    }
+    if context.json {
+        context.put_map(object)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn show_one(
+    context: &mut Context,
+    argument: &[u8],
+    real: bool,
+    object: &mut Map<String, Json>,
+) -> Result<(), Failure> {
+    let key = Key::parse(argument)?;
+    let json_wanted = context.json;
+    let package = &context.load_good(&key.package)?.package;
+    let mut out = Vec::new();
+    match find(package, &key)? {
+        Found::Package(package) if json_wanted => {
+            object.insert(show(package.name()), json::package(package));
+        }
+        Found::Section(section) if json_wanted => {
+            object.insert(key.text(), json::section(section));
+        }
+        Found::Option(_, option) if json_wanted => {
+            object.insert(key.text(), json::value(option.value()));
+        }
+        Found::Package(package) => {
+            let mut names = ShownNames::default();
+            for section in package.sections() {
+                let name = if real { section.name().to_vec() } else { names.of(section) };
+                show_section(package, section, &name, &mut out);
+            }
+        }
+        Found::Section(section) => show_section(package, section, section.name(), &mut out),
+        Found::Option(section, option) => {
+            show_option(package.name(), section.name(), option.name(), option.value(), &mut out);
+        }
+    }
+    context.put(&out)
+}
+
+fn show_section(package: &Package, section: Section<'_>, name: &[u8], out: &mut Vec<u8>) {
+    for part in [package.name(), b".", name, b"=", section.section_type(), b"\n"] {
+        out.extend_from_slice(part);
+    }
+    for option in section.options() {
+        show_option(package.name(), name, option.name(), option.value(), out);
+    }
+}
+
+fn show_option(package: &[u8], section: &[u8], option: &[u8], value: Value<'_>, out: &mut Vec<u8>) {
+    for part in [package, b".", section, b".", option, b"="] {
+        out.extend_from_slice(part);
+    }
+    let items: Vec<Vec<u8>> = value.items().map(quoted).collect();
+    out.extend_from_slice(&items.join(&b' '));
+    out.push(b'\n');
+}

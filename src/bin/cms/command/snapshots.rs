@@ -1,0 +1,40 @@
+//! `cms snapshots`: lists snapshots.
+
+use cms::{clock, shown};
+
+use crate::archives::{archive_json, kind};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::Command;
+
+pub const COMMAND: Command = Command {
+    name: "snapshots",
+    aliases: &["list-snapshots"],
+    arguments: "",
+    summary: "list snapshots: time, revision, size, source, kind, name",
+    flags: &[],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+    let all = context.store.labels()?;
+    if context.json {
+        context.put_rows(all.iter().map(archive_json).collect())?;
+        return Ok(Exit::Ok);
+    }
+    for info in all {
+        let time = clock::show(info.time);
+        context.say(&format!(
+            "{}Z {:>8} {:>9} {:10} {:9} {}",
+            &time[..19],
+            info.revision,
+            info.size,
+            shown::text(&info.source),
+            kind(&info),
+            shown::text(cms::name_of_label(&info.label))
+        ))?;
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,130 @@
+//! `cms status`: whether the store is in order.
+
+use cms::Engine;
+use serde_json::{Value as Json, json};
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::Command;
+use crate::waiting::pending_json;
+
+pub const COMMAND: Command = Command {
+    name: "status",
+    aliases: &[],
+    arguments: "",
+    summary: "say whether directories, log and packages are in order; exit status 3 if not",
+    flags: &[],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    line.expect(0, 0)?;
+    let store = &context.store;
+    let mut problems = directories(store);
+    let settings = store.settings();
+    problems.extend(settings.problems.iter().map(|why| Problem::new("policy", why)));
+    let log = log(store, &mut problems);
+    let pending = store.pending().unwrap_or(None);
+    packages(store, &mut problems)?;
+    if context.json {
+        context.put_json(&json!({
+            "ok": problems.is_empty(),
+            "revision": log,
+            "pending": pending.map(pending_json),
+            "problems": problems.iter().map(Problem::json).collect::<Vec<_>>(),
+        }))?;
+    } else {
+        for problem in &problems {
+            context.say(&format!("{}: {}", problem.what, cms::shown::text(&problem.why)))?;
+        }
+        if let Some(pending) = pending {
+            let left = pending.left.as_secs_f64().ceil();
+            let sequence = pending.sequence;
+            context.say(&format!("pending: transaction {sequence} waits {left} s more to be confirmed"))?;
+        }
+        if problems.is_empty() {
+            context.say(&format!("in order, at revision {log}"))?;
+        }
+    }
+    Ok(if problems.is_empty() { Exit::Ok } else { Exit::Invalid })
+}
+
+/// Something that is not in order.
+struct Problem {
+    /// What it is about: a directory by its purpose, the log, or a package.
+    what: String,
+    why: String,
+    /// The file and line, for a package.
+    place: Option<cms::Place>,
+    line: u32,
+}
+
+impl Problem {
+    fn new(what: &str, why: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), why: why.into(), place: None, line: 0 }
+    }
+
+    fn json(&self) -> Json {
+        let mut object = json!({"what": self.what, "message": self.why});
+        if let Some(place) = &self.place {
+            object["package"] = json!(place.name);
+            object["file"] = json!(place.path);
+        }
+        if self.line != 0 {
+            object["line"] = json!(self.line);
+        }
+        object
+    }
+}
+
+/// Looks at the directories.
+fn directories(store: &Engine) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let dirs = store.dirs();
+    if !dirs.config.path.is_dir() {
+        let why = format!("{} is no directory", dirs.config.path.display());
+        problems.push(Problem::new("configuration directory", why));
+    }
+    if dirs.run.is_none() {
+        let why = "no directory can be written; writers exclude each other by the files alone";
+        problems.push(Problem::new("run directory", why));
+    }
+    let unlogged = store.log_problem().map(|why| {
+        let without = "commits are not logged: there is no history of them and no undo";
+        Problem::new("state directory", format!("{why}; {without}"))
+    });
+    problems.extend(unlogged);
+    problems
+}
+
+/// Checks the records of the log; returns the number of the last.
+fn log(store: &Engine, problems: &mut Vec<Problem>) -> u64 {
+    match store.verify_log() {
+        Ok(found) => {
+            problems.extend(found.problems.into_iter().map(|why| Problem::new("log", why)));
+            found.last
+        }
+        // Without a directory there is none, as was said.
+        Err(cms::Error::Missing(_)) => 0,
+        Err(error) => {
+            problems.push(Problem::new("log", error.to_string()));
+            0
+        }
+    }
+}
+
+/// Looks for packages that cannot be read, or have errors.
+fn packages(store: &Engine, problems: &mut Vec<Problem>) -> Result<(), Failure> {
+    if !store.dirs().config.path.is_dir() {
+        return Ok(());
+    }
+    for name in store.packages()? {
+        let Ok(place) = store.place(name.as_bytes()) else { continue };
+        let Err(error) = store.load_committed(place.clone()) else { continue };
+        let line = error.place().line;
+        problems.push(Problem { what: name, why: error.to_string(), place: Some(place), line });
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! `cms undo`: takes a transaction back.
+
+use cms::State;
+use cms::log::Kind;
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::difference::print_difference;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::records::{bring_up_to_date, check_logged, may_be_elsewhere, tell_revision};
+use crate::spec::Command;
+
+pub const COMMAND: Command = Command {
+    name: "undo",
+    aliases: &[],
+    arguments: "[REVISION]",
+    summary: "take a transaction back, the last one if none is named; later changes stay",
+    flags: &[],
+    writes: true,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    bring_up_to_date(context);
+    let sequence = match line.expect(0, 1)?.first() {
+        Some(spec) => context.store.find_revision(&show(spec))?,
+        None => {
+            let last = context.store.history(None, usize::MAX)?.into_iter();
+            let found =
+                last.filter(|r| !matches!(r.kind, Kind::Baseline | Kind::Confirm)).map(|r| r.sequence).next();
+            if found.is_none() {
+                may_be_elsewhere(context)?;
+                check_logged(context)?;
+            }
+            found.ok_or_else(|| {
+                let why = "nothing to take back: the log holds no transaction that changed anything";
+                Failure::Other(Exit::NotFound, why.into())
+            })?
+        }
+    };
+    if context.dry_run {
+        let (old, new) = (State::Revision(sequence), State::Revision(sequence.saturating_sub(1)));
+        return print_difference(context, &[], &old, &new, line);
+    }
+    let done = context.store.undo(sequence, None)?;
+    tell_revision(context, &format!("transaction {sequence} is taken back"), Some(done))
+}

@@ -1,0 +1,158 @@
+//! `cms verify`: has a command decide on transactions before they are made.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process;
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use cms::{Changed, Event, Store, VERIFYING};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value as Json;
+
+use crate::argument::{path, show};
+use crate::context::Context;
+use crate::events::event_json;
+use crate::failure::{Exit, Failure, tell};
+use crate::line::Line;
+use crate::records::Users;
+use crate::spec::{Command, valued};
+use crate::variables;
+use crate::variables::{directories, variables};
+
+pub const COMMAND: Command = Command {
+    name: "verify",
+    aliases: &[],
+    arguments: "PATTERN -- COMMAND [WORD...]",
+    summary: "have a command decide on changes before they are made; its standard error says why not",
+    flags: &[valued("timeout", None, "SECONDS", "how long the command may take (default 4)")],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let (pattern, words) = match line.expect(2, usize::MAX)?.split_first() {
+        Some((pattern, words)) => (show(pattern), words.to_vec()),
+        None => return Ok(Exit::Usage),
+    };
+    let mut options = context.store.options().clone();
+    if !line.has("source") {
+        // Who is refused wants to know by what.
+        let name = path(&words[0]).file_name().map(|name| name.to_string_lossy().into_owned());
+        options.source = name.unwrap_or_default();
+    }
+    let mut judge = Judge {
+        words,
+        environment: directories(context),
+        timeout: line.seconds("timeout")?.unwrap_or(PATIENCE),
+        verbose: context.verbose,
+        users: Users::default(),
+    };
+    let _verifier = Store::open(options)?.verify(&pattern, move |event| judge.decide(event))?;
+    context.verbose(&format!("transactions that change {pattern} are verified"));
+    loop {
+        std::thread::park();
+    }
+}
+
+/// How long a command has unless it is told otherwise: less than who commits waits, so that he learns of it.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How much of what a command has to say is read.
+const SAID: u64 = 1 << 16;
+
+/// A command that decides.
+struct Judge {
+    words: Vec<Vec<u8>>,
+    environment: Vec<(&'static str, OsString)>,
+    timeout: Duration,
+    verbose: bool,
+    users: Users,
+}
+
+impl Judge {
+    /// Runs the command for each change, one after the other, until one is refused.
+    fn decide(&mut self, event: &Event) -> Result<(), String> {
+        let deadline = Instant::now() + self.timeout;
+        let mut json = event_json(event, &mut self.users);
+        json["revision"] = Json::Null;
+        let rows = json["changes"].as_array().cloned().unwrap_or_default();
+        for (changed, row) in event.changes().zip(rows) {
+            let mut input = json.clone();
+            input["change"] = row;
+            let judged = self.judge(event, changed, &input, deadline);
+            if self.verbose {
+                let verdict = judged.as_ref().err().map_or("accepted", String::as_str);
+                tell(&format!("cms: {}: {verdict}", show(&changed.key())));
+            }
+            judged?;
+        }
+        Ok(())
+    }
+
+    fn judge(
+        &self,
+        event: &Event,
+        changed: Changed<'_>,
+        input: &Json,
+        deadline: Instant,
+    ) -> Result<(), String> {
+        let name = show(&self.words[0]);
+        let mut command = process::Command::new(OsStr::from_bytes(&self.words[0]));
+        variables::set(&mut command, variables(changed));
+        let mut child = command
+            .args(self.words[1..].iter().map(|word| OsStr::from_bytes(word)))
+            .envs(self.environment.iter().cloned())
+            .env(VERIFYING, event.record().pid.to_string())
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            // With all it starts, so that it can be ended.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("cannot run {name}: {error}"))?;
+        let said = converse(&mut child, format!("{input}\n"));
+        let ended = loop {
+            match child.try_wait() {
+                Ok(Some(ended)) => break ended,
+                Err(error) => return Err(format!("cannot wait for {name}: {error}")),
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+                Ok(None) => {
+                    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+                    let _ = child.wait();
+                    return Err(format!("{name} has not ended within {} s", self.timeout.as_secs_f64()));
+                }
+            }
+        };
+        // What it has left running may keep the other end open.
+        let said = said.recv_timeout(Duration::from_millis(100)).unwrap_or_default();
+        if ended.success() {
+            return Ok(());
+        }
+        let first = show(said.split(|byte| *byte == b'\n').next().unwrap_or_default());
+        let ending = || format!("{}: {name} has ended with {ended}", show(&changed.key()));
+        Err(if first.trim().is_empty() { ending() } else { first })
+    }
+}
+
+/// Tells a command what it is about, and hears what it says on standard error, which goes to ours as well.
+fn converse(child: &mut Child, input: String) -> mpsc::Receiver<Vec<u8>> {
+    let (send, said) = mpsc::channel();
+    if let Some(mut stdin) = child.stdin.take() {
+        // Whoever does not read it does not want it.
+        std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    }
+    if let Some(mut stderr) = child.stderr.take() {
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stderr.by_ref().take(SAID).read_to_end(&mut text);
+            let _ = std::io::stderr().write_all(&text);
+            let _ = send.send(text);
+            // It is not to be ended for saying more.
+            let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+        });
+    }
+    said
+}

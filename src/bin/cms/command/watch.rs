@@ -1,0 +1,143 @@
+//! `cms watch`: tells of changes, or runs a command for each.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::process;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use cms::{Changed, Event, EventKind};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::events::{event_json, open, wait};
+use crate::failure::{Exit, Failure, tell};
+use crate::line::Line;
+use crate::records::{Users, change_line, record_title};
+use crate::spec::{Command, valued};
+use crate::variables;
+use crate::variables::{directories, variables};
+
+pub const COMMAND: Command = Command {
+    name: "watch",
+    aliases: &[],
+    arguments: "[PATTERN...]",
+    summary: "tell of changes as they are committed: of network, network.lan, *.lan.ipaddr",
+    flags: &[
+        valued("since", None, "REVISION", "begin behind this revision, and miss nothing"),
+        valued("exec", None, "COMMAND", "run it for each change, told by CMS_KEY, CMS_OLD, CMS_NEW, ..."),
+        valued("count", None, "N", "end after so many transactions"),
+        valued("timeout", None, "SECONDS", "end once nothing has happened for so long, with exit code 8"),
+    ],
+    writes: false,
+    run,
+};
+
+fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+    let since = line.text("since").map(|spec| context.store.find_revision(&spec)).transpose()?;
+    let (count, timeout) = (number(line, "count")?, line.seconds("timeout")?);
+    let command = line.value("exec");
+    let mut watch = open(context, &line.arguments, since)?;
+    // What happens while a command runs is one change for each key.
+    watch.set_merging(command.is_some());
+    let mut users = Users::default();
+    let mut told = 0;
+    let mut deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let stdout = std::io::stdout();
+    while count.is_none_or(|count| told < count) {
+        match watch.next(Some(Duration::ZERO))? {
+            Some(event) => {
+                match command {
+                    Some(command) => execute(context, command, &event, &mut users)?,
+                    None => print(context, &event, &mut users)?,
+                }
+                told += 1;
+                deadline = timeout.map(|timeout| Instant::now() + timeout);
+            }
+            None => {
+                let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                if left == Some(Duration::ZERO) {
+                    return Ok(Exit::TimeOut);
+                }
+                wait(&mut watch, None, left)?;
+                if command.is_none() && is_closed(&stdout) {
+                    return Err(Failure::BrokenPipe);
+                }
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn number(line: &Line, name: &str) -> Result<Option<u64>, Failure> {
+    let Some(text) = line.text(name) else { return Ok(None) };
+    let wrong = || Failure::Usage(format!("--{name}: '{text}' is not a number"));
+    text.parse().map(Some).map_err(|_| wrong())
+}
+
+/// Tells an event.
+fn print(context: &mut Context, event: &Event, users: &mut Users) -> Result<(), Failure> {
+    if context.json {
+        let row = event_json(event, users);
+        context.put_json(&row)?;
+    } else {
+        let title = record_title(event.record(), users);
+        context.say(&title)?;
+        for Changed { package, change } in event.changes() {
+            context.put_line(&[b"    ", &change_line(package, change)[..]].concat())?;
+        }
+        for package in &event.record().packages {
+            match event.kind() {
+                EventKind::Broken => context.say(&format!(
+                    "    {}: cannot be parsed; what it said before goes on",
+                    package.package
+                ))?,
+                EventKind::Mended => context.say(&format!("    {}: can be parsed again", package.package))?,
+                _ => {}
+            }
+        }
+        for package in event.unknown() {
+            context.say(&format!("    {package}: what was changed is not known"))?;
+        }
+    }
+    Ok(context.out.flush()?)
+}
+
+/// Runs the command for each change of an event, one after the other.
+fn execute(context: &Context, command: &[u8], event: &Event, users: &mut Users) -> Result<(), Failure> {
+    let json = event_json(event, users);
+    let rows = json["changes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for (changed, row) in event.changes().zip(rows) {
+        let mut input = json.clone();
+        input["change"] = row.clone();
+        let mut shell = process::Command::new("/bin/sh");
+        variables::set(&mut shell, variables(changed));
+        let mut child = shell
+            .arg("-c")
+            .arg(OsStr::from_bytes(command))
+            .env("CMS_REVISION", event.sequence().to_string())
+            .envs(directories(context))
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(|error| Failure::Other(Exit::Io, format!("cannot run /bin/sh: {error}")))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // Whoever does not read it does not want it.
+            let _ = writeln!(stdin, "{input}");
+        }
+        let ended =
+            child.wait().map_err(|error| Failure::Other(Exit::Io, format!("cannot wait: {error}")))?;
+        if !ended.success() {
+            tell(&format!("cms: warning: {}: the command has failed: {ended}", show(&changed.key())));
+        }
+    }
+    Ok(())
+}
+
+/// Reports whether nobody reads the output any more.
+fn is_closed(stdout: &std::io::Stdout) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut fds = [PollFd::new(stdout, PollFlags::empty())];
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::ERR)
+}

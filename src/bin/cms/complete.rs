@@ -1,0 +1,57 @@
+//! What a command line may go on with.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+use cms::Key;
+
+use crate::argument::show;
+use crate::context::{Context, Found, find};
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::spec::GLOBAL;
+use crate::table::COMMANDS;
+
+/// Prints what the last of `words` may become, one candidate a line, for the shells' completion scripts.
+pub fn complete_line(words: &[OsString]) -> Exit {
+    let text = candidates(words).join("\n");
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Io,
+        _ => Exit::Ok,
+    }
+}
+
+/// Lists what the last of `words` may become.
+pub fn candidates(words: &[OsString]) -> Vec<String> {
+    let Some((last, before)) = words.split_last() else { return Vec::new() };
+    let last = show(last.as_bytes());
+    let line = Line::parse(before).ok();
+    let command = line.as_ref().and_then(|line| line.command);
+    let takes_command = command.is_none_or(|command| matches!(command.name, "help" | "man"));
+    let all: Vec<String> = if last.starts_with('-') {
+        let own = command.map_or(&[][..], |command| command.flags);
+        own.iter().chain(GLOBAL).map(|flag| format!("--{}", flag.long)).collect()
+    } else if takes_command {
+        COMMANDS.iter().map(|command| command.name.to_owned()).collect()
+    } else {
+        line.and_then(|line| keys(&line, &last).ok()).unwrap_or_default()
+    };
+    all.into_iter().filter(|candidate| candidate.starts_with(&last)).collect()
+}
+
+/// Lists the keys one level below the part of a key that is complete.
+fn keys(line: &Line, typed: &str) -> Result<Vec<String>, Failure> {
+    let mut context = Context::new(line)?;
+    let Some(dot) = typed.rfind('.') else {
+        return Ok(context.store.packages()?.into_iter().map(|name| format!("{name}.")).collect());
+    };
+    let key = Key::parse(&typed.as_bytes()[..dot])?;
+    let stem = &typed[..=dot];
+    let package = &context.load(&key.package)?.package;
+    Ok(match find(package, &key)? {
+        Found::Package(package) => package.sections().map(|s| format!("{stem}{}", show(s.name()))).collect(),
+        Found::Section(section) => section.options().map(|o| format!("{stem}{}", show(o.name()))).collect(),
+        Found::Option(..) => Vec::new(),
+    })
+}

@@ -1,0 +1,285 @@
+//! What a command works with: the store, and the packages it has loaded.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cms::{
+    DirOptions, Dirs, Engine, Error, Key, Loaded, Missing, OptionView, Options, Package, Section, Setting,
+    State, Store, Warn,
+};
+
+use crate::argument::show;
+use crate::failure::{Exit, Failure, tell, wants_color};
+use crate::gather::Gathered;
+use crate::line::Line;
+
+/// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
+const LARGE: u64 = 48 * 1024;
+
+/// Which state packages are read in.
+enum At {
+    /// With what is staged.
+    Staged,
+    /// Without what is staged: `--at now`. This is what the files say, also where the log does not know of it yet.
+    Committed,
+    /// As they were at a revision or in a snapshot.
+    State(State),
+}
+
+/// See the module documentation.
+pub struct Context {
+    pub store: Engine,
+    pub out: BufWriter<io::Stdout>,
+    /// Whether output and errors are JSON; with `json_lines`, one object a line.
+    pub json: bool,
+    pub json_lines: bool,
+    pub quiet: bool,
+    pub verbose: bool,
+    pub dry_run: bool,
+    pub color: bool,
+    at: At,
+    /// The worst of what was reported and passed over.
+    pub worst: Exit,
+    /// What the lines of a batch have changed so far, if this command is one of them.
+    pub gathered: Option<Gathered>,
+    loaded: Vec<(Vec<u8>, Loaded)>,
+}
+
+impl Context {
+    pub fn new(line: &Line) -> Result<Self, Failure> {
+        let path =
+            |name: &str| line.value(name).map(|value| PathBuf::from(OsString::from_vec(value.to_vec())));
+        let dirs = Dirs::choose(DirOptions {
+            config: path("config-dir"),
+            save: path("save-dir"),
+            run: path("run-dir"),
+            state: path("state-dir"),
+        });
+        let show = !line.has("quiet") && io::stderr().is_terminal();
+        let mut options = Options { dirs, progress: show.then_some(progress), ..Options::default() };
+        options.warn = (!line.has("quiet")).then(|| Warn::new(warn));
+        options.source = line.text("source").unwrap_or_else(|| "cms".into());
+        options.message = line.text("message").unwrap_or_default();
+        options.stale = line.has("stale");
+        cms::check_environment().map_err(|error| Failure::Usage(error.to_string()))?;
+        if let Some(timeout) = line.seconds("lock-timeout")? {
+            options.lock_timeout = timeout;
+            options.given.insert(Setting::LockTimeout);
+        }
+        if let Some(timeout) = line.seconds("verify-timeout")? {
+            options.verify_timeout = timeout;
+            options.given.insert(Setting::VerifyTimeout);
+        }
+        let store = Engine::new(options);
+        // What a crash has left is finished, and what was not confirmed in time taken back, before anything is read.
+        if !store.options().stale
+            && let Err(error) = store.recover()
+        {
+            warn(&format!("what was interrupted cannot be finished: {error}"));
+        }
+        Self::with(store, line)
+    }
+
+    /// As [`Context::new`], with a store that is there.
+    pub fn with(store: Engine, line: &Line) -> Result<Self, Failure> {
+        Ok(Self {
+            store,
+            out: BufWriter::with_capacity(1 << 16, io::stdout()),
+            json: line.has("json") || line.has("json-lines"),
+            color: wants_color(line.text("color").as_deref())?,
+            json_lines: line.has("json-lines"),
+            quiet: line.has("quiet"),
+            verbose: line.has("verbose"),
+            dry_run: line.has("dry-run"),
+            at: At::Staged,
+            worst: Exit::Ok,
+            gathered: None,
+            loaded: Vec::new(),
+        })
+    }
+
+    /// Loads a package with its staged changes, once per command.
+    pub fn load(&mut self, package: &[u8]) -> Result<&Loaded, Failure> {
+        if let Some(index) = self.loaded.iter().position(|(name, _)| name == package) {
+            return Ok(&self.loaded[index].1);
+        }
+        let loaded = match &self.at {
+            At::State(state) => self.load_at(package, state)?,
+            At::Committed => self.store.load_committed(self.store.place(package)?)?,
+            At::Staged => self.load_now(package)?,
+        };
+        self.loaded.push((package.to_vec(), loaded));
+        Ok(&self.loaded[self.loaded.len() - 1].1)
+    }
+
+    /// As [`Context::load`], to print it: of a package whose text cannot be parsed, the last good state, with a warning.
+    pub fn load_good(&mut self, package: &[u8]) -> Result<&Loaded, Failure> {
+        let is_loaded = self.loaded.iter().any(|(name, _)| name == package);
+        if !is_loaded && matches!(self.at, At::Staged) && self.gathered.is_none() {
+            let (loaded, problem) = self.store.load_good(package)?;
+            if let Some(problem) = problem {
+                warn_of(&Error::Parse(problem));
+            }
+            self.loaded.push((package.to_vec(), loaded));
+        }
+        self.load(package)
+    }
+
+    /// Loads a package with its staged changes, and with what earlier lines of the batch have changed.
+    pub fn load_now(&self, package: &[u8]) -> Result<Loaded, Error> {
+        let gathered = self.gathered.as_ref().and_then(|gathered| gathered.look(package));
+        gathered.map_or_else(|| self.store.load(package), Ok)
+    }
+
+    /// Loads a package that is to be changed.
+    pub fn load_to_change(&mut self, package: &[u8]) -> Result<Loaded, Failure> {
+        match &mut self.gathered {
+            Some(gathered) => gathered.lend(&self.store, package, self.dry_run),
+            None => Ok(self.store.load_to_change(package)?),
+        }
+    }
+
+    /// Loads a package as it was at a revision.
+    fn load_at(&self, package: &[u8], state: &State) -> Result<Loaded, Failure> {
+        let missing = || Error::NotFound { key: show(package) };
+        let name = std::str::from_utf8(package).map_err(|_| missing())?;
+        let found = self.store.package_in(name, state)?;
+        // There may be no file of it now.
+        let place = self.store.place_to_write(name.as_bytes())?;
+        let package = found.ok_or_else(|| {
+            Error::from(Missing::Before { package: name.to_owned(), revision: state.revision() })
+        })?;
+        Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() })
+    }
+
+    /// Takes the state that `--at` names.
+    pub fn go_back(&mut self, line: &Line) -> Result<(), Failure> {
+        if let Some(spec) = line.text("at") {
+            let is_now = matches!(&*spec, "now" | "HEAD");
+            self.at = if is_now { At::Committed } else { At::State(self.store.resolve(&spec)?) };
+        }
+        Ok(())
+    }
+
+    /// Reads the value of a key of a large package from its map: that takes no time, parsing it would. `None`
+    /// if the package is small, has staged changes, or has no map and cannot get one.
+    pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
+        let (place, size) = self.store.place_and_size(&key.package).ok().filter(|(place, _)| place.staged)?;
+        let is_changed = self.gathered.as_ref().is_some_and(|gathered| gathered.look(&key.package).is_some());
+        if !matches!(self.at, At::Staged)
+            || size < LARGE
+            || key.section.is_none()
+            || self.store.may_be_staged(&place)
+            || is_changed
+        {
+            return None;
+        }
+        let live = Store::open(self.store.options().clone()).ok()?;
+        let items = |value: cms::map::Value<'_>| value.items().map(<[u8]>::to_vec).collect();
+        match live.get(key.text().as_bytes(), items) {
+            Ok(Some(items)) => {
+                live.problem(&key.package).iter().for_each(warn_of);
+                Some(Ok(items))
+            }
+            Ok(None) => Some(Err(Error::NotFound { key: key.text() })),
+            Err(_) => None,
+        }
+    }
+
+    /// Forgets what was loaded, because it may have changed.
+    pub fn forget(&mut self) {
+        self.loaded.clear();
+    }
+
+    /// As [`Context::packages`], with those that are only staged.
+    pub fn packages_and_new(&self, named: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut packages = self.packages(named)?;
+        if named.is_empty() {
+            packages.extend(self.store.new_packages().into_iter().map(String::into_bytes));
+            packages.sort_unstable();
+        }
+        Ok(packages)
+    }
+
+    /// Returns all packages of the state that is read: with those that are only staged, or those that there were then.
+    pub fn packages_of_state(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        let names = match &self.at {
+            At::Staged => return self.packages_and_new(&[]),
+            At::Committed => return self.packages(&[]),
+            At::State(State::Snapshot(archive)) => archive.packages.keys().cloned().collect(),
+            At::State(state @ State::Revision(revision)) => {
+                let mut names: BTreeSet<String> = self.store.changed_since(*revision)?.into_iter().collect();
+                names.extend(self.store.packages()?);
+                // One that came later was not there; what cannot be had any more is told when it is read.
+                names.retain(|name| {
+                    let then = self.store.text_in(name, state);
+                    !matches!(then, Ok(None) | Err(Error::Missing(Missing::Unlogged { .. })))
+                });
+                names
+            }
+        };
+        Ok(names.into_iter().map(String::into_bytes).collect())
+    }
+
+    /// Returns the packages named, or all there are.
+    pub fn packages(&self, named: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
+        if !named.is_empty() {
+            let package = |name: &Vec<u8>| match Key::parse(name)? {
+                Key { package, section: None, .. } => Ok(package),
+                key => Err(Failure::Usage(format!("'{}': the name of a package is expected", key.text()))),
+            };
+            return named.iter().map(package).collect();
+        }
+        Ok(self.store.packages()?.into_iter().map(String::into_bytes).collect())
+    }
+}
+
+/// Gives a warning of the library.
+fn warn(text: &str) {
+    tell(&format!("cms: warning: {}", cms::shown::text(text)));
+}
+
+/// Says that a package is printed as it was before its text was broken.
+fn warn_of(problem: &Error) {
+    warn(&format!("{problem}; this is what it said before"));
+}
+
+/// Shows on the terminal how far reading has got, once it takes over a second.
+fn progress(read: usize, all: usize) {
+    static START: OnceLock<Instant> = OnceLock::new();
+    static SHOWN: AtomicBool = AtomicBool::new(false);
+    let start = START.get_or_init(Instant::now);
+    // The flag only remembers whether there is a line to wipe; nothing else depends on it.
+    if read == all {
+        if SHOWN.swap(false, Ordering::Relaxed) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    } else if start.elapsed() > Duration::from_secs(1) {
+        SHOWN.store(true, Ordering::Relaxed);
+        let _ = write!(io::stderr(), "\rreading: {} % of {} MB", read * 100 / all.max(1), all / 1_000_000);
+    }
+}
+
+/// What a key names in a package.
+pub enum Found<'p> {
+    Package(&'p Package),
+    Section(Section<'p>),
+    Option(Section<'p>, OptionView<'p>),
+}
+
+/// Finds what a key names.
+pub fn find<'p>(package: &'p Package, key: &Key) -> Result<Found<'p>, Error> {
+    let missing = || Error::NotFound { key: key.text() };
+    let Some(selector) = &key.section else { return Ok(Found::Package(package)) };
+    let section = package.select(selector)?.ok_or_else(missing)?;
+    match &key.option {
+        None => Ok(Found::Section(section)),
+        Some(option) => Ok(Found::Option(section, section.option(option).ok_or_else(missing)?)),
+    }
+}

@@ -1,0 +1,211 @@
+//! What a command changes in packages, from the first key to the end: the changes are staged, committed at once, or
+//! left to the batch that the command is a line of (see [`crate::gather`]).
+
+use cms::text::Dialect;
+use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Place, Selector, Unstaged};
+
+use crate::argument::show;
+use crate::context::{Context, find};
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+use crate::staged::{describe, tell_outcome};
+
+/// What becomes of the changes of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// They are staged.
+    Stage,
+    /// They are committed at once, as one transaction. What is staged stays staged and is not looked at.
+    Commit,
+    /// They are committed at once, behind what is staged for the same packages.
+    CommitWithStaged,
+}
+
+impl Goal {
+    /// Returns what the options of a command say; `commits` tells whether it is to commit.
+    pub fn of(line: &Line, commits: bool) -> Result<Self, Failure> {
+        match (commits, line.has("with-staged")) {
+            (true, true) => Ok(Self::CommitWithStaged),
+            (true, false) => Ok(Self::Commit),
+            (false, false) => Ok(Self::Stage),
+            (false, true) => Err(Failure::Usage("--with-staged is for what is committed at once".into())),
+        }
+    }
+}
+
+/// The packages a command changes. A command makes all of its changes or, if one is refused, none.
+pub struct Edits {
+    goal: Goal,
+    packages: Vec<Edited>,
+}
+
+/// A package that is being changed.
+pub struct Edited {
+    /// As it is with the changes made so far.
+    pub loaded: Loaded,
+    pub deltas: Vec<Delta>,
+    /// As it was before, if the changes are committed at once.
+    before: Option<Package>,
+}
+
+impl Edits {
+    pub fn new(goal: Goal) -> Self {
+        Self { goal, packages: Vec::new() }
+    }
+
+    pub fn goal(&self) -> Goal {
+        self.goal
+    }
+
+    pub fn packages(&self) -> impl Iterator<Item = &Edited> {
+        self.packages.iter()
+    }
+
+    pub fn package(&mut self, context: &mut Context, name: &[u8]) -> Result<&mut Edited, Failure> {
+        if let Some(index) = self.packages.iter().position(|edited| edited.loaded.package.name() == name) {
+            return Ok(&mut self.packages[index]);
+        }
+        let is_alone = context.gathered.is_none();
+        let loaded = match self.goal {
+            Goal::Commit if is_alone => {
+                context.store.load_committed_or_new(context.store.place_to_write(name)?)?
+            }
+            _ => context.load_to_change(name)?,
+        };
+        let at_once = is_alone && (self.goal != Goal::Stage || !loaded.place.staged);
+        let before = at_once.then(|| loaded.package.clone());
+        self.packages.push(Edited { loaded, deltas: Vec::new(), before });
+        let last = self.packages.len() - 1;
+        Ok(&mut self.packages[last])
+    }
+
+    /// Applies a change to what a key names; tells whether it changed anything.
+    pub fn apply(
+        &mut self,
+        context: &mut Context,
+        kind: DeltaKind,
+        key: &Key,
+        value: Option<&[u8]>,
+    ) -> Result<bool, Failure> {
+        let is_alone = self.goal == Goal::Commit && context.gathered.is_none();
+        let edited = self.package(context, &key.package)?;
+        let is_new = edited.loaded.package.is_empty() && context.store.is_new(&edited.loaded.place);
+        match edited.apply(kind, key, value) {
+            // Only a section makes a package.
+            Err(Failure::Engine(Error::NotFound { .. })) if is_new && !is_alone => {
+                Err(Error::NotFound { key: show(&key.package) }.into())
+            }
+            Err(Failure::Engine(Error::NotFound { key: missing })) if is_alone => {
+                let missing = if is_new { show(&key.package) } else { missing };
+                Err(only_staged(context, &key.text(), &missing)
+                    .unwrap_or(Error::NotFound { key: missing }.into()))
+            }
+            applied => applied,
+        }
+    }
+
+    /// Stages the changes, commits them, or leaves them to the batch.
+    pub fn finish(self, context: &mut Context) -> Result<Exit, Failure> {
+        let goal = self.goal;
+        let mut at_once = Vec::new();
+        for Edited { loaded, deltas, before } in self.packages {
+            if context.dry_run {
+                for delta in &deltas {
+                    context.put_line(&describe(loaded.package.name(), delta))?;
+                }
+            }
+            match (&mut context.gathered, before) {
+                (Some(gathered), _) => {
+                    gathered.take_back(loaded, deltas, goal != Goal::Stage, context.dry_run);
+                }
+                (None, _) if context.dry_run => {}
+                (None, Some(before)) => at_once.push(Unstaged { place: loaded.place, before, deltas }),
+                (None, None) if !deltas.is_empty() => context.store.stage(&loaded.place, &deltas)?,
+                (None, None) => {}
+            }
+        }
+        commit(context, goal, at_once)?;
+        context.forget();
+        Ok(Exit::Ok)
+    }
+}
+
+impl Edited {
+    fn apply(&mut self, kind: DeltaKind, key: &Key, value: Option<&[u8]>) -> Result<bool, Failure> {
+        let selector = key.section.as_ref();
+        let selector =
+            selector.ok_or_else(|| Failure::Usage(format!("'{}' names no section", key.text())))?;
+        let section = match (self.loaded.package.select(selector)?, selector) {
+            (Some(section), _) => section.name().to_vec(),
+            (None, Selector::Name(name)) => name.clone(),
+            (None, _) => return Err(Error::NotFound { key: key.text() }.into()),
+        };
+        let delta = Delta::new(kind, &section, key.option.as_deref(), value);
+        let recorded = self.loaded.package.apply(&delta, Dialect::Cms)?;
+        let changed = recorded.is_some();
+        self.deltas.extend(recorded);
+        Ok(changed)
+    }
+}
+
+/// Says so if what is not found among what is committed is staged.
+fn only_staged(context: &Context, wanted: &str, missing: &str) -> Option<Failure> {
+    let missing = if missing.contains('.') { missing } else { wanted };
+    let key = Key::parse(missing.as_bytes()).ok()?;
+    let loaded = context.store.load(&key.package).ok()?;
+    find(&loaded.package, &key).ok()?;
+    let why =
+        format!("{missing}: not found, it is staged; commit it first, or take it along with --with-staged");
+    Some(Failure::Other(Exit::NotFound, why))
+}
+
+/// Commits changes as one transaction, and says what there is to say.
+fn commit(context: &mut Context, goal: Goal, mut changes: Vec<Unstaged>) -> Result<(), Failure> {
+    let places: Vec<Place> = match goal {
+        Goal::CommitWithStaged => changes.iter().map(|change| change.place.clone()).collect(),
+        Goal::Stage | Goal::Commit => Vec::new(),
+    };
+    changes.retain(|change| !change.deltas.is_empty());
+    if places.is_empty() && changes.is_empty() {
+        return Ok(());
+    }
+    let made: Vec<(Place, Vec<Delta>)> =
+        changes.iter().map(|change| (change.place.clone(), change.deltas.clone())).collect();
+    let others = made.iter().map(|(place, _)| place).filter(|_| places.is_empty());
+    let all: Vec<Place> = places.iter().chain(others).cloned().collect();
+    let outcomes = context.store.commit_with(&places, changes, Form::Lossless, None)?;
+    for (place, outcome) in all.iter().zip(outcomes) {
+        tell_outcome(context, place, outcome)?;
+    }
+    if goal == Goal::Commit {
+        made.iter().for_each(|(place, deltas)| tell_left_staged(context, place, deltas));
+    }
+    Ok(())
+}
+
+/// Reports staged changes of keys that were committed just now without them.
+fn tell_left_staged(context: &Context, place: &Place, made: &[Delta]) {
+    if !place.staged || !context.store.may_be_staged(place) {
+        return;
+    }
+    let Ok(loaded) = context.store.load(place.name.as_bytes()) else { return };
+    for change in &loaded.changes {
+        let staged = &change.delta;
+        if made.iter().any(|delta| (&delta.section, &delta.option) == (&staged.section, &staged.option)) {
+            let line = describe(place.name.as_bytes(), staged);
+            context.note(&format!("a change of the same key stays staged: {}", show(&line)));
+        }
+    }
+}
+
+/// Applies one change for each `KEY=VALUE`.
+pub fn each(context: &mut Context, line: &Line, kind: DeltaKind) -> Result<Exit, Failure> {
+    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
+    for argument in line.expect(1, usize::MAX)? {
+        let (key, value) = Key::parse_assignment(argument)?;
+        let value =
+            value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;
+        edits.apply(context, kind, &key, Some(value))?;
+    }
+    edits.finish(context)
+}

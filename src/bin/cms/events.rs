@@ -1,0 +1,46 @@
+//! Events as they are told: to a reader, as JSON.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use cms::{Changed, Event, Store, Watch};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::{Value as Json, json};
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::records::{Users, change_json, record_json};
+
+pub fn open(context: &Context, patterns: &[Vec<u8>], since: Option<u64>) -> Result<Watch, Failure> {
+    let patterns: Vec<String> = patterns.iter().map(|pattern| show(pattern)).collect();
+    let pattern = if patterns.is_empty() { "*".to_owned() } else { patterns.join(" ") };
+    let live = Store::open(context.store.options().clone())?;
+    Ok(live.watch(&pattern, since)?)
+}
+
+/// Waits until there may be an event, or `other` is readable, or broken; at most that long.
+pub fn wait(watch: &mut Watch, other: Option<&dyn AsFd>, left: Option<Duration>) -> Result<(), Failure> {
+    let fd = watch.fd()?;
+    let mut fds = vec![PollFd::new(&fd, PollFlags::IN)];
+    let others = other.map(AsFd::as_fd);
+    if let Some(other) = &others {
+        fds.push(PollFd::new(other, PollFlags::IN));
+    }
+    let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+    match poll(&mut fds, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(Failure::Other(Exit::Io, format!("cannot wait: {error}"))),
+    }
+}
+
+pub fn event_json(event: &Event, users: &mut Users) -> Json {
+    let mut row = record_json(event.record(), users);
+    row["changes"] =
+        event.changes().map(|Changed { package, change }| change_json(package, change)).collect();
+    row["unknown"] = event.unknown().collect();
+    if event.first() != event.sequence() {
+        row["first"] = json!(event.first());
+    }
+    row
+}

@@ -1,0 +1,190 @@
+//! Exit codes, and how a failure is told.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use cms::Error;
+use serde_json::json;
+
+use crate::hint;
+
+/// The exit codes of `cms`. They are documented and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Ok = 0,
+    /// A key was not found, or files differ.
+    NotFound = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// Input is not valid: a name, a value, a file.
+    Invalid = 3,
+    /// Not permitted.
+    Permission = 4,
+    /// Someone else's change is in the way.
+    Conflict = 5,
+    /// Input, output or storage failed.
+    Io = 6,
+    /// Waited too long for another writer.
+    TimeOut = 8,
+    /// A program that verifies changes has refused them.
+    Refused = 9,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Writes a line to standard error. There is nobody to tell if that fails.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The store refused or failed.
+    Engine(Error),
+    /// The command line is wrong.
+    Usage(String),
+    /// Something else, with its exit code.
+    Other(Exit, String),
+    /// Whoever read the output has gone away.
+    BrokenPipe,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => Self::Other(Exit::Io, format!("cannot write the output: {error}")),
+        }
+    }
+}
+
+impl Failure {
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Other(exit, _) => *exit,
+            Self::BrokenPipe => Exit::Ok,
+            Self::Engine(error) => match error {
+                Error::NotFound { .. } | Error::Missing(_) => Exit::NotFound,
+                Error::Conflict { .. } => Exit::Conflict,
+                Error::Locked { .. } => Exit::TimeOut,
+                Error::Refused { .. } => Exit::Refused,
+                Error::SafeMode { .. } => Exit::Permission,
+                Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                    Exit::Permission
+                }
+                Error::OutOfMemory { .. }
+                | Error::Io { .. }
+                | Error::NotDurable { .. }
+                | Error::Unfinished { .. } => Exit::Io,
+                _ => Exit::Invalid,
+            },
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Engine(error) => hint::of(error),
+            Self::Usage(_) => Some("see 'cms help'"),
+            _ => None,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            // What it quotes may be anything; it is one line.
+            Self::Engine(error) => cms::shown::text(error.to_string()),
+            Self::Usage(text) | Self::Other(_, text) => text.clone(),
+            Self::BrokenPipe => String::new(),
+        }
+    }
+
+    /// Tells what happened, on standard error: a person, or a program that wants JSON.
+    pub fn print(&self, json: bool, color: bool) {
+        if matches!(self, Self::BrokenPipe) {
+            return;
+        }
+        if json {
+            return tell(&self.json().to_string());
+        }
+        let (start, end) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        // One write, so that the lines of two commands do not mix.
+        let mut text = format!("{start}cms:{end} {}", cms::shown::lines(self.text()));
+        if let Self::Engine(Error::Parse(error)) = self {
+            text.push('\n');
+            text.push_str(&error.excerpt());
+        }
+        if let Some(hint) = self.hint() {
+            text.push_str("\nhint: ");
+            text.push_str(hint);
+        }
+        tell(&text);
+    }
+
+    /// What happened, for a program: `{"error": {"code": ..., "exit": ..., "message": ..., ...}}`.
+    fn json(&self) -> serde_json::Value {
+        let exit = self.exit();
+        let mut object = json!({"code": code(exit), "exit": exit as u8, "message": self.text()});
+        if let Self::Engine(error) = self {
+            let place = error.place();
+            if let Some(key) = place.key {
+                object["key"] = json!(key);
+            }
+            if let Some(file) = place.file {
+                object["file"] = json!(file.display().to_string());
+            }
+            if place.line != 0 {
+                object["line"] = json!(place.line);
+                object["column"] = json!(place.column);
+            }
+            if let Error::Refused { program, pid, reason } = error {
+                (object["program"], object["pid"]) = (json!(program), json!(pid));
+                object["reason"] = json!(reason);
+            }
+        }
+        if let Some(hint) = self.hint() {
+            object["hint"] = json!(hint);
+        }
+        json!({"error": object})
+    }
+}
+
+fn code(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Ok => "ok",
+        Exit::NotFound => "not_found",
+        Exit::Usage => "usage",
+        Exit::Invalid => "invalid",
+        Exit::Permission => "permission",
+        Exit::Conflict => "conflict",
+        Exit::Io => "io",
+        Exit::TimeOut => "time_out",
+        Exit::Refused => "refused",
+    }
+}
+
+/// Decides whether errors are coloured.
+pub fn wants_color(when: Option<&str>) -> Result<bool, Failure> {
+    match when {
+        Some("always") => Ok(true),
+        Some("never") => Ok(false),
+        None | Some("auto") => {
+            let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+            let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+            Ok(io::stderr().is_terminal() && !set("NO_COLOR") && !dumb)
+        }
+        Some(other) => Err(Failure::Usage(format!("no colour '{other}': auto, always or never"))),
+    }
+}

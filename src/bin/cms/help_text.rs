@@ -1,0 +1,93 @@
+//! Help, made from the table of commands.
+
+use std::fmt::Write;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::spec::{Command, Flag, GLOBAL};
+use crate::table::COMMANDS;
+
+/// What the exit codes mean.
+pub const EXITS: &[(u8, &str)] = &[
+    (0, "done"),
+    (1, "key not found, or files differ"),
+    (2, "the command line is wrong"),
+    (3, "invalid input"),
+    (4, "not permitted"),
+    (5, "conflict with someone else's change"),
+    (6, "input, output or storage failed"),
+    (8, "waited too long for another writer"),
+    (9, "refused by a program that verifies changes"),
+];
+
+/// What a key looks like.
+pub const KEYS: &[(&str, &str)] = &[
+    ("network.lan.ipaddr", "an option"),
+    ("network.lan", "a section"),
+    ("firewall.@rule[0].name", "an option of the first section of a type; -1 is the last"),
+    ("firewall.@rule[name=Allow-Ping].target", "an option of the section whose option has that value"),
+];
+
+pub fn flag_text(flag: &Flag) -> String {
+    let short = flag.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
+    let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
+    format!("{short}--{}{value}", flag.long)
+}
+
+/// Prints all commands and global options.
+pub fn overview(context: &mut Context) -> Result<(), Failure> {
+    let mut text = String::from(
+        "Usage: cms [OPTIONS] COMMAND [ARGUMENTS]\n       cms uci ...   (stock uci)\n\nCommands:\n",
+    );
+    for command in COMMANDS {
+        let _ = writeln!(text, "  {:<11} {}", command.name, command.summary);
+    }
+    text.push_str("\nKeys:\n");
+    for (key, meaning) in KEYS {
+        let _ = writeln!(text, "  {key:<40} {meaning}");
+    }
+    text.push_str("\nOptions:\n");
+    push_flags(&mut text, GLOBAL);
+    text.push_str("\nExit codes:\n");
+    for (code, meaning) in EXITS {
+        let _ = writeln!(text, "  {code}  {meaning}");
+    }
+    context.put(text.as_bytes())
+}
+
+fn push_flags(text: &mut String, flags: &[Flag]) {
+    for flag in flags {
+        let _ = writeln!(text, "  {:<26} {}", flag_text(flag), flag.help);
+    }
+}
+
+/// Prints what there is to know of one command.
+pub fn command_help(context: &mut Context, command: &Command) -> Result<(), Failure> {
+    let mut text =
+        format!("Usage: cms {} [OPTIONS] {}\n\n{}\n", command.name, command.arguments, command.summary);
+    if !command.aliases.is_empty() {
+        let _ = writeln!(text, "\nAlso: {}", command.aliases.join(", "));
+    }
+    if !command.flags.is_empty() {
+        text.push_str("\nOptions:\n");
+        push_flags(&mut text, command.flags);
+    }
+    text.push_str("\n'cms help' lists the options that every command takes, and the exit codes.\n");
+    context.put(text.as_bytes())
+}
+
+/// Prints the version, and what this `cms` was built with.
+pub fn version(context: &mut Context) -> Result<Exit, Failure> {
+    let features = [
+        ("shell", cfg!(feature = "shell")),
+        ("regex", cfg!(feature = "regex")),
+        ("diff", cfg!(feature = "diff")),
+    ];
+    let with: Vec<&str> = features.iter().filter(|feature| feature.1).map(|feature| feature.0).collect();
+    context.say(&format!(
+        "cms {} ({})",
+        env!("CARGO_PKG_VERSION"),
+        if with.is_empty() { "minimal".into() } else { with.join(", ") }
+    ))?;
+    Ok(Exit::Ok)
+}

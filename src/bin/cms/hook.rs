@@ -1,0 +1,97 @@
+//! Commands that go with a commit: `--then` and `--on-rollback`.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::context::Context;
+use crate::variables::directories;
+
+/// How long a command has that is told to end, before it is killed.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How a command ended.
+pub enum Ended {
+    /// It did what it was to do.
+    Well,
+    /// With this exit code, or by a signal, which is 128 more than its number.
+    Badly(u8),
+    /// It did not in time, and was killed.
+    Late,
+    /// It could not be run.
+    Never(std::io::Error),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Well => write!(f, "the command succeeded"),
+            Self::Badly(code @ 0..=128) => write!(f, "the command ended with exit code {code}"),
+            Self::Badly(code) => write!(f, "the command was killed by signal {}", code - 128),
+            Self::Late => write!(f, "the command took too long and was killed"),
+            Self::Never(error) => write!(f, "the command cannot be run: {error}"),
+        }
+    }
+}
+
+/// Runs a command with `sh -c`, in a process group of its own, and for no longer than a time. It reads nothing; with
+/// `quiet` it writes nothing either.
+pub fn run(
+    context: &Context,
+    command: &[u8],
+    variables: Vec<(&'static str, OsString)>,
+    time: Duration,
+    quiet: bool,
+) -> Ended {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(OsStr::from_bytes(command));
+    shell.envs(directories(context)).envs(variables);
+    shell.stdin(Stdio::null()).process_group(0);
+    if quiet {
+        shell.stdout(Stdio::null()).stderr(Stdio::null());
+    }
+    match shell.spawn().and_then(|mut child| wait(&mut child, time)) {
+        Ok(Some(status)) if status.success() => Ended::Well,
+        Ok(Some(status)) => {
+            let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+            Ended::Badly(u8::try_from(code).unwrap_or(u8::MAX))
+        }
+        Ok(None) => Ended::Late,
+        Err(error) => Ended::Never(error),
+    }
+}
+
+/// Waits for a command; ends it, and all that it has started, if that takes too long.
+fn wait(child: &mut Child, time: Duration) -> std::io::Result<Option<ExitStatus>> {
+    if let Some(status) = wait_until(child, Instant::now() + time)? {
+        return Ok(Some(status));
+    }
+    for (signal, grace) in [(Signal::TERM, GRACE), (Signal::KILL, Duration::from_secs(60))] {
+        let _ = kill_process_group(Pid::from_child(child), signal);
+        if wait_until(child, Instant::now() + grace)?.is_some() {
+            break;
+        }
+    }
+    // What it has started may have outlived it.
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+    Ok(None)
+}
+
+fn wait_until(child: &mut Child, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left == Duration::ZERO {
+            return Ok(None);
+        }
+        std::thread::sleep(pause.min(left));
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}

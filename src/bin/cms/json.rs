@@ -1,0 +1,145 @@
+//! Packages as JSON: `{"network": {"lan": {".type": "interface", "ipaddr": "10.0.0.1", "dns": ["a", "b"]}}}`.
+//!
+//! Sections and options keep their order. An anonymous section stands under its generated name and has
+//! `".anonymous": true`. Text that is not UTF-8 becomes `{"hex": "c3..."}`.
+//!
+//! Numbers come in as they are written, digit by digit (an exponent with a small e). What UCI cannot hold is refused with its place: `null`, empty
+//! lists and strings, lists in lists, other objects. Other names that begin with a dot are not looked at.
+
+use cms::{Package, Section, Value};
+use serde_json::{Map, Value as Json, json};
+
+use crate::argument::show;
+use crate::failure::{Exit, Failure};
+
+/// Converts text.
+pub fn text(bytes: &[u8]) -> Json {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Json::from(text),
+        Err(_) => json!({"hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()}),
+    }
+}
+
+/// Converts a value: a string, or an array for a list.
+pub fn value(value: Value<'_>) -> Json {
+    match value {
+        Value::String(string) => text(string),
+        Value::List(list) => list.iter().map(text).collect(),
+    }
+}
+
+/// Converts a section.
+pub fn section(section: Section<'_>) -> Json {
+    let mut object = Map::new();
+    object.insert(".type".into(), text(section.section_type()));
+    if section.is_anonymous() {
+        object.insert(".anonymous".into(), Json::from(true));
+    }
+    for option in section.options() {
+        object.insert(show(option.name()), value(option.value()));
+    }
+    Json::Object(object)
+}
+
+/// Converts a package.
+pub fn package(package: &Package) -> Json {
+    Json::Object(package.sections().map(|s| (show(s.name()), section(s))).collect())
+}
+
+/// The text of a package, behind its name.
+pub type NamedText = (Vec<u8>, Vec<u8>);
+
+/// Reads packages: `{"PACKAGE": {...}, ...}`; with a name also one package under any name, or its sections
+/// alone. Each comes back as text in canonical form.
+pub fn read(bytes: &[u8], name: Option<&[u8]>) -> Result<Vec<NamedText>, Failure> {
+    let wrong = |why: String| Failure::Other(Exit::Invalid, why);
+    let parsed: Json = serde_json::from_slice(bytes).map_err(|error| wrong(format!("JSON: {error}")))?;
+    let object = parsed.as_object().ok_or_else(|| wrong("JSON: an object of packages is expected".into()))?;
+    if let Some(name) = name {
+        let inner = object.values().next().filter(|inner| object.len() == 1 && !is_section(inner));
+        let sections = inner.and_then(Json::as_object).unwrap_or(object);
+        return Ok(vec![(name.to_vec(), sections_text(sections, &show(name))?)]);
+    }
+    let packages = object.iter().map(|(name, sections)| {
+        let sections = sections
+            .as_object()
+            .ok_or_else(|| wrong(format!("JSON: {name}: an object of sections is expected")))?;
+        Ok((name.clone().into_bytes(), sections_text(sections, name)?))
+    });
+    packages.collect()
+}
+
+fn is_section(value: &Json) -> bool {
+    value.get(".type").is_some_and(Json::is_string)
+}
+
+/// Writes sections as text, by way of a package, so that every rule is checked.
+fn sections_text(sections: &Map<String, Json>, at: &str) -> Result<Vec<u8>, Failure> {
+    use cms::text::Dialect;
+    use cms::{Delta, DeltaKind};
+    let mut package = Package::new(at.as_bytes());
+    for (name, section) in sections {
+        let at = format!("{at}.{name}");
+        let wrong = |why: &str| Failure::Other(Exit::Invalid, format!("JSON: {at}: {why}"));
+        let options = section.as_object().ok_or_else(|| wrong("an object of options is expected"))?;
+        let kind =
+            options.get(".type").and_then(Json::as_str).ok_or_else(|| wrong("\".type\" is missing"))?;
+        let anonymous = match options.get(".anonymous") {
+            None => false,
+            Some(json) => json.as_bool().ok_or_else(|| wrong("\".anonymous\" is true or false"))?,
+        };
+        let refused = |error: cms::Error| wrong(&error.to_string());
+        let name = match anonymous {
+            true => package.add_section(kind.as_bytes()).map_err(refused)?.into_bytes(),
+            false => {
+                let set = Delta::new(DeltaKind::Set, name.as_bytes(), None, Some(kind.as_bytes()));
+                package.apply(&set, Dialect::Cms).map_err(refused)?;
+                name.clone().into_bytes()
+            }
+        };
+        for (option, json) in options.iter().filter(|(option, _)| !option.starts_with('.')) {
+            let at = format!("{at}.{option}");
+            let (kind, items) = match json {
+                Json::Array(items) => (DeltaKind::AddList, items.iter().collect()),
+                one => (DeltaKind::Set, vec![one]),
+            };
+            if items.is_empty() {
+                let why = "UCI has no empty lists; leave the option out";
+                return Err(Failure::Other(Exit::Invalid, format!("JSON: {at}: {why}")));
+            }
+            for item in items {
+                let delta =
+                    Delta::new(kind, &name, Some(option.as_bytes()), Some(scalar(item, &at)?.as_slice()));
+                let refused = |error| Failure::Other(Exit::Invalid, format!("JSON: {at}: {error}"));
+                if package.apply(&delta, Dialect::Cms).map_err(refused)?.is_none() {
+                    let why = "UCI has no empty values; leave the option out";
+                    return Err(Failure::Other(Exit::Invalid, format!("JSON: {at}: {why}")));
+                }
+            }
+        }
+    }
+    Ok(cms::text::print(&package, false))
+}
+
+fn scalar(json: &Json, at: &str) -> Result<Vec<u8>, Failure> {
+    let wrong = |why: &str| Failure::Other(Exit::Invalid, format!("JSON: {at}: {why}"));
+    match json {
+        Json::String(text) => Ok(text.clone().into_bytes()),
+        Json::Number(_) | Json::Bool(_) => Ok(json.to_string().into_bytes()),
+        Json::Object(object) => {
+            let hex = object.get("hex").and_then(Json::as_str).filter(|_| object.len() == 1);
+            hex.and_then(unhex).ok_or_else(|| wrong("UCI has no nested objects; {\"hex\": \"...\"} is bytes"))
+        }
+        Json::Null => Err(wrong("UCI has no null; leave the option out")),
+        Json::Array(_) => Err(wrong("UCI has no nested lists")),
+    }
+}
+
+fn unhex(hex: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    };
+    hex.as_bytes().chunks(2).map(byte).collect()
+}

@@ -1,0 +1,119 @@
+//! Command lines that come from elsewhere than the command line: of a file, or of standard input.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStringExt;
+
+use cms::Error;
+use cms::text::words;
+use serde_json::json;
+
+use crate::context::Context;
+use crate::dispatch::run_line;
+use crate::failure::{Exit, Failure, tell};
+use crate::input::open_input;
+use crate::line::Line;
+
+/// Runs lines up to the first that fails, or all of them. Returns the exit code of the first that fails.
+pub fn each_line(
+    context: &mut Context,
+    line: &Line,
+    mut run: impl FnMut(&mut Context, Vec<Vec<u8>>) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let (name, input) = open_input(line.expect(0, 1)?.first())?;
+    let mut input = BufReader::new(input);
+    let mut number = 0;
+    let mut worst = Exit::Ok;
+    let mut failures = Vec::new();
+    loop {
+        let (start, read) = (number + 1, next_line(&mut input, &mut number));
+        // What cannot be read has no next line.
+        let is_end = read.as_ref().is_err_and(|failure| failure.exit() == Exit::Io);
+        let outcome = match read {
+            Ok(None) => break,
+            Ok(Some(words)) => run(context, words),
+            Err(failure) => Err(failure),
+        };
+        let failed = match outcome {
+            Ok(Exit::Ok) => continue,
+            Ok(exit) => exit,
+            Err(Failure::BrokenPipe) => return Err(Failure::BrokenPipe),
+            Err(failure) => {
+                context.report(&failure)?;
+                failure.exit()
+            }
+        };
+        failures.push(start);
+        if !context.json {
+            let so = if context.gathered.is_some() { ", so nothing is changed" } else { "" };
+            tell(&format!("cms: {name}: line {start} failed{so}"));
+        }
+        if worst == Exit::Ok {
+            worst = failed;
+        }
+        if is_end || !line.has("keep-going") {
+            break;
+        }
+    }
+    // The first failing line decides, whatever the last one did.
+    context.worst = Exit::Ok;
+    if worst != Exit::Ok && context.json {
+        tell(&json!({"batch": {"file": name, "failed": failures}}).to_string());
+    }
+    Ok(worst)
+}
+
+/// How many bytes one logical line has at most; the input need not end.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// Says that the commands cannot be read any further.
+fn unreadable(why: impl std::fmt::Display) -> Failure {
+    Failure::Other(Exit::Io, format!("cannot read the commands: {why}"))
+}
+
+/// Reads the words of one logical line, as many physical ones as its quotes want. `None` at the end.
+fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<Vec<u8>>>, Failure> {
+    let mut text = Vec::new();
+    loop {
+        let left = (LONGEST_LINE + 1).saturating_sub(text.len() as u64);
+        let read = (&mut *input).take(left).read_until(b'\n', &mut text).map_err(unreadable)?;
+        *number += usize::from(read > 0);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if text.len() as u64 > LONGEST_LINE {
+            return Err(unreadable("a line has more than 64 MiB"));
+        }
+        match words(&text, usize::MAX) {
+            Ok(line) if line.incomplete && read > 0 => {}
+            Err(error) if error.is_unterminated() && read > 0 => {}
+            Ok(line) if line.rest => {
+                let why =
+                    "one command a line; a ';', '#' or empty word ends it, unless quoted as part of a word";
+                return Err(Failure::Usage(why.into()));
+            }
+            Ok(line) => return Ok(Some(line.words)),
+            Err(error) => return Err(Error::from(error).into()),
+        }
+    }
+}
+
+/// Makes a command line of the words of a line of a batch.
+pub fn parse_words(words: Vec<Vec<u8>>) -> Result<Line, Failure> {
+    let words: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();
+    let line = Line::parse(&words)?;
+    if line.command.is_some_and(|command| matches!(command.name, "batch" | "shell")) {
+        return Err(Failure::Usage("a batch cannot hold another".into()));
+    }
+    Ok(line)
+}
+
+/// Runs a command with the global options of the batch, and those of its own.
+pub fn run_words(outer: &Line, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
+    if words.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    let mut line = parse_words(words)?;
+    line.inherit(outer);
+    run_line(&line)
+}

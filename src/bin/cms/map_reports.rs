@@ -1,0 +1,26 @@
+//! What is known of the maps of packages.
+
+use cms::MapReport;
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::line::Line;
+
+/// Returns the reports of the packages named, or of all that have a map.
+pub fn reports(context: &Context, line: &Line, verify: bool) -> Result<Vec<MapReport>, Failure> {
+    let all = context.store.maps(verify);
+    if line.arguments.is_empty() {
+        return Ok(all);
+    }
+    let mut named = Vec::new();
+    for name in context.packages(&line.arguments)? {
+        let place = context.store.place(&name)?;
+        let report = all.iter().find(|report| report.package == place.name).cloned();
+        named.push(report.ok_or_else(|| {
+            let why = "it has no map; one is made when a program reads it, or by 'cms rebuild'";
+            Failure::Other(Exit::NotFound, format!("{}: {why}", show(&name)))
+        })?);
+    }
+    Ok(named)
+}

@@ -1,0 +1,75 @@
+//! What a command prints: data on standard output, messages on standard error.
+
+use std::io::Write;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure, tell};
+
+impl Context {
+    /// Writes to standard output.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(self.out.write_all(bytes)?)
+    }
+
+    /// Writes a line to standard output.
+    pub fn say(&mut self, line: &str) -> Result<(), Failure> {
+        Ok(writeln!(self.out, "{line}")?)
+    }
+
+    /// Writes a line that need not be UTF-8 to standard output.
+    pub fn put_line(&mut self, line: &[u8]) -> Result<(), Failure> {
+        self.put(line)?;
+        self.put(b"\n")
+    }
+
+    /// Writes a JSON value and a newline to standard output.
+    pub fn put_json(&mut self, value: &Json) -> Result<(), Failure> {
+        Ok(writeln!(self.out, "{value}")?)
+    }
+
+    /// Writes rows as a JSON array, or one a line.
+    pub fn put_rows(&mut self, rows: Vec<Json>) -> Result<(), Failure> {
+        if self.json_lines {
+            return rows.iter().try_for_each(|row| self.put_json(row));
+        }
+        self.put_json(&Json::Array(rows))
+    }
+
+    /// Writes keys and values as a JSON object, or one `{"key": ..., "value": ...}` a line.
+    pub fn put_map(&mut self, map: Map<String, Json>) -> Result<(), Failure> {
+        if self.json_lines {
+            let row = |(key, value)| json!({"key": key, "value": value});
+            return map.into_iter().map(row).try_for_each(|row| self.put_json(&row));
+        }
+        self.put_json(&Json::Object(map))
+    }
+
+    /// Tells something that is no failure, unless told to be quiet.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            tell(&format!("cms: {}", cms::shown::lines(text)));
+        }
+    }
+
+    /// Tells what was done, if told to be verbose.
+    pub fn verbose(&self, text: &str) {
+        if self.verbose {
+            tell(&format!("cms: {}", cms::shown::lines(text)));
+        }
+    }
+
+    /// Reports a failure and goes on; the command then ends with its exit code.
+    pub fn report(&mut self, failure: &Failure) -> Result<(), Failure> {
+        if matches!(failure, Failure::BrokenPipe) {
+            return Err(Failure::BrokenPipe);
+        }
+        self.out.flush()?;
+        failure.print(self.json, self.color);
+        if matches!(self.worst, Exit::Ok | Exit::NotFound) {
+            self.worst = failure.exit();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,34 @@
+//! Packages and files that a command reads as texts.
+
+use cms::{Error, Place};
+
+use crate::argument::path;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::line::Line;
+
+/// Returns the packages or files named, or all packages. One that is not there is reported.
+pub fn places(context: &mut Context, line: &Line) -> Result<Vec<Place>, Failure> {
+    if line.arguments.is_empty() {
+        let names = context.store.packages()?;
+        return Ok(names.iter().filter_map(|name| context.store.place(name.as_bytes()).ok()).collect());
+    }
+    let mut places = Vec::new();
+    for argument in &line.arguments {
+        match context.store.place(argument) {
+            Ok(place) => places.push(place),
+            Err(_) if path(argument).is_file() => {
+                let path = path(argument).to_path_buf();
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                places.push(Place { path, name, staged: false, overridden: false });
+            }
+            Err(error) => context.report(&error.into())?,
+        }
+    }
+    Ok(places)
+}
+
+pub fn read(place: &Place) -> Result<Vec<u8>, Failure> {
+    let failed = |source| Error::Io { op: "read", path: place.path.clone(), source };
+    Ok(cms::named_file::read(&place.path, cms::MAX_TEXT, b"").map_err(failed)?)
+}

@@ -1,0 +1,148 @@
+//! Transactions of the log as text and as JSON, and what there is to say of the log itself.
+
+use std::collections::HashMap;
+
+use cms::log::{Content, KeyChange, Kind, Record, What};
+use cms::{clock, shown};
+use serde_json::{Value as Json, json};
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::json;
+
+/// The names of users, as far as the system knows them.
+#[derive(Default)]
+pub struct Users(HashMap<u32, String>);
+
+impl Users {
+    pub fn name(&mut self, uid: u32) -> &str {
+        self.0.entry(uid).or_insert_with(|| {
+            let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+            let name = known.lines().find_map(|line| {
+                let mut fields = line.split(':');
+                let name = fields.next()?;
+                (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+            });
+            name.unwrap_or_else(|| uid.to_string())
+        })
+    }
+}
+
+/// Notes changes by hand first, as far as that is allowed, so that they show.
+pub fn bring_up_to_date(context: &Context) {
+    if let Err(error) = context.store.note_edits() {
+        context.verbose(&format!("changes by hand are not noted: {error}"));
+    }
+}
+
+fn content(content: &Content) -> Vec<u8> {
+    match content {
+        Content::String(string) => shown::quoted(string).into_bytes(),
+        Content::List(items) => {
+            let items: Vec<String> = items.iter().map(shown::quoted).collect();
+            format!("({})", items.join(" ")).into_bytes()
+        }
+    }
+}
+
+fn content_json(content: Option<&Content>) -> Json {
+    match content {
+        None => Json::Null,
+        Some(Content::String(string)) => json::text(string),
+        Some(Content::List(items)) => items.iter().map(|item| json::text(item)).collect(),
+    }
+}
+
+/// Writes a change as a line: `+KEY='new'`, `-KEY='old'`, `KEY: 'old' -> 'new'`, or `^KEY: 3 -> 0`.
+pub fn change_line(package: &str, change: &KeyChange) -> Vec<u8> {
+    let key = change.key(package);
+    match &change.what {
+        What::Added(new) => [b"+", &key[..], b"=", &content(new)].concat(),
+        What::Deleted(old) => [b"-", &key[..], b"=", &content(old)].concat(),
+        What::Changed { old, new } => [&key[..], b": ", &content(old), b" -> ", &content(new)].concat(),
+        What::Moved { old, new } => [b"^", &key[..], format!(": {old} -> {new}").as_bytes()].concat(),
+    }
+}
+
+pub fn change_json(package: &str, change: &KeyChange) -> Json {
+    let (old, new) = change.values();
+    let mut row = json!({"key": show(&change.key(package)), "change": match change.what {
+        What::Added(_) => "added",
+        What::Deleted(_) => "deleted",
+        What::Changed { .. } => "changed",
+        What::Moved { .. } => "moved",
+    }, "old": content_json(old), "new": content_json(new)});
+    if let What::Moved { old, new } = change.what {
+        (row["old"], row["new"]) = (json!(old), json!(new));
+    }
+    row
+}
+
+pub fn record_json(record: &Record, users: &mut Users) -> Json {
+    let packages: Vec<&str> = record.packages.iter().map(|change| change.package.as_str()).collect();
+    let gone = record.packages.iter().filter(|change| change.deleted);
+    let deleted: Vec<&str> = gone.map(|change| change.package.as_str()).collect();
+    let changes: Vec<Json> = record
+        .packages
+        .iter()
+        .flat_map(|package| package.changes.iter().map(|change| change_json(&package.package, change)))
+        .collect();
+    json!({
+        "revision": record.sequence, "time": clock::show(record.time), "uid": record.uid,
+        "user": users.name(record.uid), "pid": record.pid, "source": record.source,
+        "kind": record.kind.name(), "refers": record.refers, "message": record.message,
+        "confirm_within_ms": record.guard.map(|guard| guard.milliseconds),
+        "packages": packages, "deleted": deleted, "changes": changes,
+    })
+}
+
+pub fn record_title(record: &Record, users: &mut Users) -> String {
+    let time = clock::show(record.time);
+    let mut title = format!("{} {}Z {}", record.sequence, &time[..19], users.name(record.uid));
+    if record.source != record.kind.name() {
+        title.push_str(&format!(" through {}", shown::text(&record.source)));
+    }
+    if record.kind != Kind::Commit {
+        title.push_str(&format!(" ({}", record.kind.name()));
+        if record.refers != 0 {
+            title.push_str(&format!(" {}", record.refers));
+        }
+        title.push(')');
+    }
+    if record.guard.is_some() {
+        title.push_str(" (to be confirmed)");
+    }
+    if !record.message.is_empty() {
+        title.push_str(&format!(": {}", shown::text(&record.message)));
+    }
+    title
+}
+
+/// Refuses to say that nothing was committed where commits are not logged.
+pub fn check_logged(context: &Context) -> Result<(), Failure> {
+    let Some(why) = context.store.log_problem() else { return Ok(()) };
+    Err(Failure::Other(Exit::Permission, format!("commits are not logged, so there is no history: {why}")))
+}
+
+/// Refuses to say that there is nothing, where there may be something in a log that this user may not read.
+pub fn may_be_elsewhere(context: &Context) -> Result<(), Failure> {
+    let Some((path, owner)) = context.store.log_of_root() else { return Ok(()) };
+    let (path, owner) = (path.display(), Users::default().name(owner).to_owned());
+    let why =
+        format!("not permitted: transactions may be in the log in {path}, which belongs to user {owner}");
+    Err(Failure::Other(Exit::Permission, why))
+}
+
+pub fn tell_revision(context: &mut Context, what: &str, sequence: Option<u64>) -> Result<Exit, Failure> {
+    context.forget();
+    if context.json {
+        context.put_json(&json!({"revision": sequence}))?;
+        return Ok(Exit::Ok);
+    }
+    match sequence {
+        Some(sequence) => context.note(&format!("{what}, as transaction {sequence}")),
+        None => context.note("nothing had to change"),
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,60 @@
+//! What is staged: how a change is written, where it is, who staged it, and what became of it.
+
+use cms::{Delta, DeltaKind, Place, shown};
+
+use crate::argument::show;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// Writes a change so that each kind looks different.
+pub fn describe(package: &[u8], delta: &Delta) -> Vec<u8> {
+    let key = shown::text(delta.key(package));
+    let raw = delta.value.as_deref().unwrap_or_default();
+    let (value, name) = (shown::quoted(raw), shown::text(raw));
+    let line = match delta.kind {
+        DeltaKind::Set => format!("{key}={value}"),
+        DeltaKind::Add => format!("+{key}={value}"),
+        DeltaKind::Delete if delta.value.is_some() => format!("-{key}[{name}]"),
+        DeltaKind::Delete => format!("-{key}"),
+        DeltaKind::Rename => format!("@{key} -> {name}"),
+        DeltaKind::Reorder => format!("^{key}={name}"),
+        DeltaKind::AddList => format!("{key}+={value}"),
+        DeltaKind::DelList => format!("{key}-={value}"),
+    };
+    line.into_bytes()
+}
+
+/// Reports that what is staged for a package was staged by another user who lets nobody else commit or drop it, if
+/// that is so, and what becomes of it.
+pub fn is_of_another(context: &mut Context, place: &Place, becomes: &str) -> Result<bool, Failure> {
+    let Some(error) = context.store.staged_by_another(place) else { return Ok(false) };
+    let why = format!("{}: what another user has staged {becomes}: {error}", place.name);
+    context.report(&Failure::Other(Exit::Permission, why))?;
+    Ok(true)
+}
+
+/// Says what became of a package in a commit, as far as there is anything to say.
+pub fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committed) -> Result<(), Failure> {
+    context.forget();
+    if outcome.written {
+        let revision = outcome.revision.map_or_else(String::new, |number| format!(" as revision {number}"));
+        context.verbose(&format!("{}: {} changes committed{revision}", place.name, outcome.applied));
+    }
+    if outcome.failed > 0 {
+        let text = format!(
+            "{}: {} staged changes cannot be applied and stay staged; see 'cms changes {0}'",
+            place.name, outcome.failed
+        );
+        context.report(&Failure::Other(Exit::Conflict, text))?;
+    }
+    Ok(())
+}
+
+/// Finds a package that something may be staged for: one there is no file of only if something is.
+pub fn place_of_staged(context: &Context, package: &[u8]) -> Result<Place, Failure> {
+    let place = context.store.place_to_write(package)?;
+    let is_there = !context.store.is_new(&place)
+        || context.store.may_be_staged(&place)
+        || context.gathered.as_ref().is_some_and(|gathered| gathered.look(package).is_some());
+    if is_there { Ok(place) } else { Err(cms::Error::NotFound { key: show(package) }.into()) }
+}

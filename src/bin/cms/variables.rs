@@ -1,0 +1,91 @@
+//! Values in the environment of a program. The system bounds a variable to 128 KiB and all of them, with the program's
+//! arguments, to a part of the stack; a program that is started with more is not started at all. So what does not fit is
+//! left out, and `CMS_LEFT_OUT` names it. Programs that are told of changes get everything on standard input.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use cms::Changed;
+use cms::log::Content;
+
+use crate::context::Context;
+use std::process::Command;
+
+/// The variable that names those that were left out, with blanks between them.
+const LEFT_OUT: &str = "CMS_LEFT_OUT";
+
+/// What a variable may take, with its name, `=` and the NUL byte at its end.
+const ONE: usize = 128 * 1024;
+
+/// What is left for the program's arguments and what it sets itself.
+const RESERVE: usize = 64 * 1024;
+
+/// How much there is for variables besides those that there are. Each also takes a pointer.
+fn room() -> usize {
+    let stack = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
+    let all = stack.map_or(usize::MAX, |stack| usize::try_from(stack / 4).unwrap_or(usize::MAX));
+    // The system has a bound of its own at three quarters of 8 MiB.
+    let all = all.clamp(ONE, 6 << 20);
+    let taken: usize = std::env::vars_os().map(|(name, value)| name.len() + value.len() + 10).sum();
+    all.saturating_sub(taken + RESERVE)
+}
+
+/// Gives a program the variables that fit.
+pub fn set(command: &mut Command, variables: impl IntoIterator<Item = (impl Into<OsString>, OsString)>) {
+    let mut room = room();
+    let mut left_out: Vec<String> = Vec::new();
+    for (name, value) in variables {
+        let name: OsString = name.into();
+        let size = name.len() + value.len() + 2;
+        if size > ONE || size + 8 > room {
+            left_out.push(name.to_string_lossy().into_owned());
+            // An older value would be taken for this one.
+            command.env_remove(name);
+            continue;
+        }
+        room -= size + 8;
+        command.env(name, value);
+    }
+    let mut names = left_out.join(" ");
+    names.truncate(names.len().min(RESERVE / 2));
+    match names.is_empty() {
+        true => command.env_remove(LEFT_OUT),
+        false => command.env(LEFT_OUT, names),
+    };
+}
+
+/// Returns the name of a variable of the shell for a key.
+pub fn variable(key: &str) -> String {
+    let mut name: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    // The shell would take `4g_x=1` for a command.
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    name
+}
+
+/// What a variable says of a value: the string, or the items with blanks between them.
+fn words(content: Option<&Content>) -> Vec<u8> {
+    content.map_or(&[][..], Content::items).join(&b' ')
+}
+
+/// What is told of a change as variables.
+pub fn variables(changed: Changed<'_>) -> [(&'static str, OsString); 4] {
+    let text = |bytes: Vec<u8>| OsString::from_vec(bytes);
+    [
+        ("CMS_KEY", text(changed.key())),
+        ("CMS_CHANGE", changed.kind().into()),
+        ("CMS_OLD", text(words(changed.before()))),
+        ("CMS_NEW", text(words(changed.after()))),
+    ]
+}
+
+/// Where this command works, so that one that is started works there as well.
+pub fn directories(context: &Context) -> Vec<(&'static str, OsString)> {
+    let dirs = context.store.dirs();
+    let some = |name, dir: &cms::Dir| (name, dir.path.clone().into_os_string());
+    let mut all = vec![some("CMS_CONFIG_DIR", &dirs.config), some("CMS_SAVE_DIR", &dirs.save)];
+    all.extend(dirs.run.as_ref().map(|dir| some("CMS_RUN_DIR", dir)));
+    all.extend(dirs.state.as_ref().map(|dir| some("CMS_STATE_DIR", dir)));
+    all
+}

@@ -1,0 +1,59 @@
+//! The commit that waits to be confirmed, as it is shown.
+
+use cms::GoingBack;
+use cms::clock::show_span;
+use serde_json::{Value as Json, json};
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::records::{Users, change_json, change_line, record_json, record_title};
+
+pub fn pending_json(pending: cms::Pending) -> Json {
+    json!({"revision": pending.sequence, "baseline": pending.baseline, "seconds_left": pending.left.as_secs_f64()})
+}
+
+/// Prints the commit that waits to be confirmed, with the changes that go back unless it is.
+pub fn print_pending(context: &mut Context) -> Result<Exit, Failure> {
+    let Some(waiting) = context.store.waiting()? else {
+        match context.json {
+            true => context.put_json(&Json::Null)?,
+            false => context.note("no commit waits to be confirmed"),
+        }
+        return Ok(Exit::NotFound);
+    };
+    let (pending, users) = (waiting.pending, &mut Users::default());
+    if context.json {
+        let going = |one: &GoingBack| {
+            let changes = one.changes.iter().map(|change| change_json(&one.package, change));
+            json!({"package": one.package, "goes": one.goes, "whole": one.whole, "changes": changes.collect::<Json>()})
+        };
+        let records = waiting.transactions.iter().map(|record| record_json(record, users)).collect::<Json>();
+        context.put_json(&json!({
+            "revision": pending.sequence, "baseline": pending.baseline,
+            "seconds_left": pending.left.as_secs_f64(), "transactions": records,
+            "goes_back": waiting.going_back.iter().map(going).collect::<Json>(),
+        }))?;
+        return Ok(Exit::Ok);
+    }
+    context.say(&format!(
+        "transaction {} goes back in {} unless it is confirmed",
+        pending.sequence,
+        show_span(pending.left)
+    ))?;
+    for record in &waiting.transactions {
+        let title = record_title(record, users);
+        context.say(&format!("  {title}"))?;
+    }
+    for one in &waiting.going_back {
+        if one.goes {
+            context.say(&format!("    {}: it goes, since there was none", one.package))?;
+        }
+        if one.whole {
+            context.say(&format!("    {}: it cannot be read now, and goes back as a whole", one.package))?;
+        }
+        for change in &one.changes {
+            context.put_line(&[b"    ", &change_line(&one.package, change)[..]].concat())?;
+        }
+    }
+    Ok(Exit::Ok)
+}
