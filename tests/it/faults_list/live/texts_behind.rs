@@ -400,3 +400,23 @@ fn x_h7_a_store_that_is_closed_puts_its_texts_in_place_though_another_has_the_lo
     assert!(paths.text().contains("n '1'"), "{}", paths.text());
     other.join().expect("no panic");
 }
+
+#[test]
+fn x_m5_a_program_that_leaves_texts_behind_is_refused_where_the_package_is_a_mount_point() {
+    let probe = Command::new("unshare").args(["-m", "true"]).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: it takes the right to mount");
+        return;
+    }
+    let root = root();
+    let paths = Paths::of(root.path(), "run", "state");
+    std::fs::write(root.path().join("real"), TEXT).expect("written");
+    let mount = "mount --bind \"$0\" \"$1\" && shift && exec \"$@\"";
+    let [real, app] =
+        ["real", "config/app"].map(|name| root.path().join(name).to_string_lossy().into_owned());
+    let under = ["unshare", "-m", "sh", "-c", mount, &real, &app];
+    let mut writer = Part::start(&under, "commits", &paths, "log", "w");
+    writer.tell("7");
+    assert_eq!(writer.word(), None, "a commit was acknowledged whose text can never be put in place");
+    assert_eq!(get(&[], &paths, &[]).1, "0");
+}
