@@ -43,6 +43,7 @@
 // As in the crate `cms-ffi`: what is to be fast where everything else is built for size.
 #![cfg_attr(cms_speed, feature(optimize_attribute))]
 
+mod audit;
 mod commit;
 mod confirm;
 mod error;
@@ -53,8 +54,10 @@ pub mod log;
 #[expect(unsafe_code, reason = "mapped memory")]
 pub mod map;
 mod model;
+mod open;
 mod os;
 mod presence;
+mod restore;
 mod settings;
 mod staging;
 mod verify;
@@ -71,6 +74,7 @@ pub use format::uci as text;
 pub use model::{convert as typed, name};
 pub use os::{clock, environment, files, named_file};
 
+pub use audit::{Repair, Repaired, Verified};
 pub use commit::engine::{Change, Engine, Loaded, Place};
 pub use commit::staged::{CommitOptions, Committed, Unstaged};
 pub use commit::write::Form;
@@ -84,8 +88,6 @@ pub use error::warn::Warn;
 pub use error::{Code, Damage, Error, Result};
 pub use history::BlameLine;
 pub use history::archive::{Archive, ArchiveInfo};
-pub use history::audit::{Repair, Repaired, Verified};
-pub use history::revision::{State, name_of_label};
 pub use live::prepared::Prepared;
 pub use live::report::MapReport;
 pub use live::snapshot::Snapshot;
@@ -96,6 +98,7 @@ pub use model::package::{Key, List, MAX_TEXT, OptionView, Package, Section, Sele
 pub use os::caller::VERIFYING;
 pub use os::dirs::{Dir, DirOptions, Dirs, Origin};
 pub use presence::Subscriber;
+pub use restore::revision::{State, name_of_label};
 pub use settings::durability::Durability;
 pub use settings::options::{Guards, Options};
 pub use settings::resolved::{Setting, SettingOrigin, Settings, check_environment};

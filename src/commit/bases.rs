@@ -103,7 +103,8 @@ impl Engine {
         let (section, option) = (&found.key.0, found.key.1.as_deref());
         let waiting = ledger.and_then(|ledger| ledger.waiting_change(&place.name, section, option)).cloned();
         let by = waiting.or_else(|| {
-            let logged = self.last_change(found.revision, &place.name, section, option);
+            let past = self.past().ok()?;
+            let logged = past.last_change(found.revision, &place.name, section, option);
             logged.ok().flatten()
         });
         let by = by.map_or_else(|| "the log does not say by whom".to_owned(), |by| author(&by));

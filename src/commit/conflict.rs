@@ -57,7 +57,11 @@ impl Engine {
     fn conflict_of(&self, change: &Change, key: &KeyPath, now: &Known, wanted: Option<&[u8]>) -> Error {
         let package = &change.place.name;
         let (was, is) = (content(&change.known.package, key), content(&now.package, key));
-        let by = self.last_change(0, package, &key.0, key.1.as_deref()).ok().flatten();
+        let by = self
+            .past()
+            .and_then(|past| past.last_change(0, package, &key.0, key.1.as_deref()))
+            .ok()
+            .flatten();
         let by = by.map_or_else(String::new, |by| {
             format!(
                 " (transaction {} of user {} through {}, {})",

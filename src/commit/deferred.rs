@@ -12,8 +12,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::commit::draft::Reading;
 use crate::commit::engine::{Engine, Place};
@@ -196,7 +195,7 @@ impl Engine {
             || !some_log
             || !changes().all(|change| can_wait(&change.place))
             || self.options.private_maps
-            || self.has_verifiers()
+            || self.gate.is_guarded(self)
             || !ledger.is_kept()
             || ledger.behind() == Behind::Now
         {
@@ -349,85 +348,6 @@ impl Drop for Marks<'_> {
     fn drop(&mut self) {
         if let Some(log) = self.store.log() {
             self.files.iter().for_each(|file| self.store.unmark(log, file));
-        }
-    }
-}
-
-/// Sees to it that texts do not stay behind: a thread, from the first commit that leaves one on. It ends with the
-/// store.
-#[derive(Debug, Default)]
-pub(crate) struct Clerk {
-    duty: Mutex<Duty>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Duty {
-    /// The process that the thread is of: it does not come along in a fork.
-    process: Option<u32>,
-    due: Option<Instant>,
-    /// Whether the thread is putting texts in place right now.
-    is_at_work: bool,
-    closed: bool,
-}
-
-impl Clerk {
-    fn lock(&self) -> MutexGuard<'_, Duty> {
-        self.duty.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has texts put in place after a while, unless that is under way.
-    pub fn call(self: &Arc<Self>, engine: &Engine, delay: Duration) {
-        let mut duty = self.lock();
-        let process = std::process::id();
-        if duty.process != Some(process) {
-            let (clerk, engine) = (self.clone(), engine.clone());
-            let run = move || clerk.serve(&engine, delay);
-            // Without a thread the next commit, or the end of the store, sees to it.
-            let thread = std::thread::Builder::new().name("cms-texts".into()).spawn(run);
-            duty.process = thread.is_ok().then_some(process);
-            duty.is_at_work = false;
-        }
-        if duty.due.is_none() {
-            duty.due = Some(Instant::now() + delay);
-            self.changed.notify_all();
-        }
-    }
-
-    /// Ends the thread, once it has done what it is doing: the process may end right after this, and the thread with
-    /// it.
-    pub fn close(&self) {
-        let mut duty = self.lock();
-        duty.closed = true;
-        self.changed.notify_all();
-        while duty.is_at_work && duty.process == Some(std::process::id()) {
-            duty = self.changed.wait(duty).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// What the thread does.
-    fn serve(&self, engine: &Engine, delay: Duration) {
-        let mut duty = self.lock();
-        while !duty.closed {
-            let now = Instant::now();
-            match duty.due {
-                None => duty = self.changed.wait(duty).unwrap_or_else(PoisonError::into_inner),
-                Some(due) if due > now => {
-                    let waited = self.changed.wait_timeout(duty, due - now);
-                    duty = waited.unwrap_or_else(PoisonError::into_inner).0;
-                }
-                Some(_) => {
-                    (duty.due, duty.is_at_work) = (None, true);
-                    drop(duty);
-                    let failed = engine.flush().is_err();
-                    duty = self.lock();
-                    duty.is_at_work = false;
-                    self.changed.notify_all();
-                    if failed {
-                        duty.due = Some(Instant::now() + delay);
-                    }
-                }
-            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::commit::deferred::Deferred;
+use crate::commit::gate::{Gate, SegmentHook};
 use crate::commit::group::Queue;
 use crate::commit::listing::{Found, names_package};
 use crate::commit::log_home::Logs;
@@ -20,6 +21,7 @@ use crate::format::uci::{Dialect, ParseError, ParseOptions, parse};
 use crate::map::Kept;
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::Package;
+use crate::os::caller;
 use crate::os::dirs::Dirs;
 use crate::os::files::{FileId, Identity, Wait};
 use crate::os::lock::Locks;
@@ -99,29 +101,25 @@ pub struct Engine {
     pub(crate) locks: Arc<Locks>,
     /// The maps that are open to be published to.
     pub(crate) kept: Arc<Kept>,
-    /// The verifiers that have not answered in time.
-    pub(crate) hanging: Arc<crate::verify::Hanging>,
+    /// What decides whether a transaction is made.
+    pub(crate) gate: Arc<dyn Gate>,
+    /// What is to be done when a segment of the log was begun.
+    pub(crate) on_segment: SegmentHook,
     /// The warnings that were given.
     pub(crate) warnings: Arc<Warnings>,
     /// What counts of policy, environment and options.
     pub(crate) held: Arc<Held>,
 }
 
-impl Default for Engine {
-    fn default() -> Self {
-        Self::new(Options::default())
-    }
-}
-
 impl Engine {
-    /// Makes a store. Nothing is read or created yet.
-    #[must_use]
-    pub fn new(options: Options) -> Self {
+    /// Puts an engine together. Nothing is read or created yet.
+    pub(crate) fn with(options: Options, gate: Arc<dyn Gate>, on_segment: SegmentHook) -> Self {
         Self {
             options,
+            gate,
+            on_segment,
             log: Arc::default(),
             queue: Arc::default(),
-            hanging: Arc::default(),
             states: Arc::default(),
             deferred: Arc::default(),
             locks: Arc::default(),
@@ -130,6 +128,16 @@ impl Engine {
             held: Arc::default(),
             attributes: Arc::default(),
         }
+    }
+
+    /// Returns the time: microseconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        crate::os::clock::micros((self.options.time)())
+    }
+
+    /// Returns how long to wait for locks: not at all in a callback of a verifier, for which whoever holds them waits.
+    pub(crate) fn patience(&self) -> Duration {
+        if caller::ASKED.get() { Duration::ZERO } else { self.settings().lock_timeout }
     }
 
     /// Returns the options the store was made with.

@@ -214,7 +214,9 @@ impl Engine {
             [_] => alone(requests.iter().map(|request| &**request)),
             // One that is to be confirmed says what is gone back to, which the others would change.
             // Who verifies one reads what the one before has left.
-            _ if self.has_verifiers() || requests.iter().any(|request| request.why.confirm.is_some()) => {
+            _ if self.gate.is_guarded(self)
+                || requests.iter().any(|request| request.why.confirm.is_some()) =>
+            {
                 alone(requests.iter().map(|request| &**request))
             }
             _ => self.commit_group(ledger, requests)?,

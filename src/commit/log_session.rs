@@ -278,7 +278,7 @@ impl Drop for Ledger<'_> {
         let begun = self.writer.as_ref().filter(|writer| writer.is_at_rest()).map(Writer::segment);
         if begun.is_some_and(|segment| segment != self.segment) {
             // Nobody commits as long as the lock is held, and all texts are in place. Without it nothing is lost.
-            let _ = self.store.snapshot_if_due(self);
+            (self.store.on_segment)(self);
         }
     }
 }

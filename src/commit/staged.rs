@@ -186,7 +186,7 @@ impl Engine {
             self.drop_done(&done)?;
             return ledger.settled().map(|()| Some(outcomes));
         }
-        if self.has_verifiers() && !self.verify_staged(&parts, &staged, why)? {
+        if self.gate.is_guarded(self) && !self.verify_staged(&parts, &staged, why)? {
             return Ok(None);
         }
         self.write_journals(&parts, &staged)?;
@@ -228,7 +228,7 @@ impl Engine {
     fn verify_staged(&self, parts: &[Part<'_>], staged: &[Option<Staged<'_>>], why: &Why) -> Result<bool> {
         let files = || staged.iter().flatten();
         files().try_for_each(|file| self.save_staging(file.place).let_read(&file.locked))?;
-        self.verify(parts, why)?;
+        self.gate.ask(self, parts, why)?;
         let again = |file: &Staged<'_>| self.save_staging(file.place).lock_again(&file.locked);
         let same: Result<Vec<bool>> = files().map(again).collect();
         Ok(same?.into_iter().all(|same| same))

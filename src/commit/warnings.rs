@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use crate::commit::engine::Engine;
+use crate::log::Log;
 
 /// The warnings that a store has given.
 #[derive(Debug, Default)]
@@ -25,5 +26,19 @@ impl Engine {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Says what was found to be damaged of the log so far, by whoever has read it through this store; see
+    /// [`Engine::verify_log`], which reads all of it.
+    #[must_use]
+    pub fn log_problems(&self) -> Vec<String> {
+        self.log().map(Log::problems).unwrap_or_default()
+    }
+
+    /// Warns of damage that was found while the log was read.
+    pub(crate) fn warn_of_damage(&self) {
+        for problem in self.log_problems() {
+            self.warn(&format!("the log is damaged: {problem}"));
+        }
     }
 }

@@ -231,7 +231,7 @@ impl Engine {
         parts: Vec<Part<'p>>,
         why: &Why,
     ) -> Result<Outcome<'p>> {
-        self.verify(&parts, why)?;
+        self.gate.ask(self, &parts, why)?;
         self.put_verified(ledger, parts, why)
     }
 

@@ -7,7 +7,7 @@
 //! there before the record is, and is removed when the commit has been confirmed or taken back.
 //!
 //! Another commit to be confirmed joins the one that waits: there is one window, and the time given last counts for
-//! all that wait. They are confirmed together, and taken back together, key by key (see `unconfirmed`).
+//! all that wait. They are confirmed together, and taken back together, key by key (see `rollback`).
 //!
 //! Whoever opens the store after the time is up takes the commit back before anything is read ([`Engine::recover`]), and
 //! so does a guard that is started with the commit (see `guard`).
@@ -16,16 +16,14 @@ pub(crate) mod by_key;
 pub(crate) mod guard;
 pub(crate) mod rollback;
 
-use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::commit::engine::Engine;
 use crate::commit::log_session::{Ledger, Why};
+use crate::error::Result;
 use crate::error::not_found::Missing;
-use crate::error::{Error, Result};
-use crate::log::{Guard, Kind, Record};
-use crate::os::clock::Uptime;
+use crate::log::{Guard, Kind};
 
 /// The longest that one who waits sleeps before looking again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -41,25 +39,18 @@ pub struct Pending {
     pub left: Duration,
 }
 
-impl Guard {
-    /// Begins to count.
-    pub(crate) fn new(time: Duration, now: Uptime, baseline: u64) -> Self {
-        Self { milliseconds: millis(time), boot: now.boot, started: millis(now.running), baseline }
-    }
-
-    /// Returns how much time is left.
-    pub(crate) fn left(&self, now: Uptime) -> Duration {
-        let start = if now.boot == self.boot { self.started } else { 0 };
-        let passed = millis(now.running).saturating_sub(start);
-        Duration::from_millis(self.milliseconds.saturating_sub(passed))
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl Engine {
+    /// Finishes the commit that a crash has interrupted, and takes back the one that was not confirmed in time, if
+    /// there are such. It costs next to nothing if not.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Engine::commit`].
+    pub fn recover(&self) -> Result<()> {
+        self.finish_last()?;
+        self.enforce()
+    }
+
     /// Returns the commit that waits to be confirmed, if there is one.
     ///
     /// # Errors
@@ -87,7 +78,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if nothing waits, or if it is another than `sequence`; as for [`Engine::commit`].
+    /// [`crate::Error::Missing`] if nothing waits, or if it is another than `sequence`; as for [`Engine::commit`].
     pub fn confirm(&self, sequence: Option<u64>, message: Option<&str>) -> Result<u64> {
         self.recover()?;
         let mut ledger = if self.pending_is_absent() { self.ledger()? } else { self.ledger_of_log()? };
@@ -126,67 +117,12 @@ impl Engine {
         Ok(ended.flatten() == Some(Kind::Confirm))
     }
 
-    /// Reports whether it is plain that nothing is pending.
-    pub(crate) fn pending_is_absent(&self) -> bool {
-        let noted = self.pending_path().map(|path| path.symlink_metadata());
-        noted.is_none_or(|noted| noted.is_err_and(|error| error.kind() == ErrorKind::NotFound))
-    }
-
-    /// Returns how much time is left as the note says; `None` if nothing is noted.
-    pub(crate) fn left_by_note(&self) -> Option<Duration> {
-        let text = self.options.files.read_at_path(&self.pending_path()?).ok()?;
-        let (text, now) = (String::from_utf8_lossy(&text), (self.options.uptime)());
-        // One that a power cut has torn says nothing: the log is to be asked.
-        Some(read_note(&text).map_or(Duration::ZERO, |guard| guard.left(now)))
-    }
-
-    fn pending_path(&self) -> Option<std::path::PathBuf> {
-        self.log().map(|log| log.dir().join("pending"))
-    }
-
-    /// Notes that something will be pending; see the module documentation. If something waits already, what is noted
-    /// is over as soon as one of the two is, also after a boot: should the commit fail, the other is not taken back late
-    /// for that. Whoever looks then corrects the note.
-    pub(crate) fn note_pending(&self, guard: &Guard, waiting: Option<&Guard>) -> Result<()> {
-        let Some(waiting) = waiting else { return self.write_note(guard) };
-        let now = (self.options.uptime)();
-        let milliseconds = waiting.milliseconds.min(guard.milliseconds);
-        let left = millis(waiting.left(now).min(guard.left(now)));
-        let started = millis(now.running).saturating_sub(milliseconds.saturating_sub(left));
-        self.write_note(&Guard { milliseconds, boot: now.boot, started, baseline: guard.baseline })
-    }
-
-    fn write_note(&self, guard: &Guard) -> Result<()> {
-        let Some(path) = self.pending_path() else {
-            return Err(Missing::Log.into());
-        };
-        let files = &self.options.files;
-        let boot: String = guard.boot.iter().map(|byte| format!("{byte:02x}")).collect();
-        let text = format!("{} {boot} {}\n", guard.milliseconds, guard.started);
-        let open = files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
-        let dir = path.parent().unwrap_or(&path);
-        files
-            .truncate(&open, 0)
-            .and_then(|()| files.write(&open, text.as_bytes()))
-            .and_then(|()| files.sync(&open))
-            .and_then(|()| files.sync_dir(dir))
-            .map_err(Error::io("write", &path))
-    }
-
     /// Logs a transaction that changes no package.
     pub(crate) fn log_alone(&self, ledger: &mut Ledger<'_>, why: &Why) -> Result<Option<u64>> {
         let logged = ledger.commit(&[], why)?;
         ledger.applied();
         self.publish(&[], logged.map(|logged| ledger.logged(logged)));
         Ok(logged)
-    }
-
-    /// Removes the note. The log's lock has to be held, or another commit may be about to need it.
-    pub(crate) fn forget_pending(&self) {
-        if let Some(path) = self.pending_path() {
-            // Left behind, it makes whoever comes next look into the log.
-            let _ = self.options.files.remove(&path);
-        }
     }
 
     /// Takes back what was not confirmed in time. Where nothing is pending it costs one look at a directory.
@@ -209,39 +145,4 @@ impl Engine {
             self.take_back_pending(ledger, &guard, &message).map(|_| ())
         })
     }
-
-    /// Returns the guard that a record is to carry on although it says otherwise: going back by some of what waits
-    /// does not end the wait for the rest.
-    pub(crate) fn guard_carried_on(&self, pending: Option<(u64, Guard)>, why: &Why) -> Result<Option<Guard>> {
-        let Some((sequence, guard)) = pending else { return Ok(None) };
-        match why.kind {
-            Kind::Rollback if why.in_part && why.refers == guard.baseline => Ok(Some(guard)),
-            Kind::Undo if why.refers == sequence => self.guard_before(sequence, guard.baseline),
-            _ => Ok(None),
-        }
-    }
-
-    /// Returns the guard of what was waiting already when a transaction joined it.
-    pub(crate) fn guard_before(&self, sequence: u64, baseline: u64) -> Result<Option<Guard>> {
-        let found = self.the_log()?.each_back(|record: Record| {
-            Ok(match record.guard {
-                _ if record.sequence <= baseline => ControlFlow::Break(None),
-                Some(guard) if record.sequence < sequence => ControlFlow::Break(Some(guard)),
-                _ => ControlFlow::Continue(()),
-            })
-        })?;
-        Ok(found.flatten())
-    }
-}
-
-/// Reads the note of something pending.
-fn read_note(text: &str) -> Option<Guard> {
-    let mut words = text.split_ascii_whitespace();
-    let milliseconds = words.next()?.parse().ok()?;
-    let digits = words.next().filter(|digits| digits.len() == 32)?;
-    let mut boot = [0; 16];
-    for (byte, at) in boot.iter_mut().zip((0..32).step_by(2)) {
-        *byte = u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(Guard { milliseconds, boot, started: words.next()?.parse().ok()?, baseline: 0 })
 }

@@ -4,19 +4,16 @@
 //! taking the changes back, one transaction after the other, byte for byte.
 
 pub(crate) mod archive;
-pub(crate) mod audit;
-pub(crate) mod automatic;
-pub(crate) mod revision;
-pub(crate) mod undo;
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::commit::engine::Engine;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
-use crate::log::{self, Digest, Kind, Log, PackageChange, Record};
-use crate::model::package::{Key, Package, Selector};
+use crate::history::archive::Archive;
+use crate::log::{self, Digest, KeyChange, Kind, Log, PackageChange, Record};
+use crate::os::files::Files;
 
 /// A line of a package and the transaction it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +28,16 @@ pub(crate) fn too_old(package: &str, revision: u64) -> Error {
     Missing::TooOld { package: package.to_owned(), revision }.into()
 }
 
-impl Engine {
-    pub(crate) fn the_log(&self) -> Result<&Log> {
-        self.log().ok_or_else(|| self.config_missing().unwrap_or(Missing::Log).into())
-    }
+/// The log of a configuration directory and the texts that are in place, to read earlier states from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct History<'s> {
+    pub log: &'s Log,
+    pub files: &'s Files,
+    /// The configuration directory.
+    pub config: &'s Path,
+}
 
+impl History<'_> {
     /// Calls `look` with the transactions, the newest first, until it breaks off. Those that only note what
     /// packages are, are left out.
     ///
@@ -47,71 +49,22 @@ impl Engine {
         &self,
         mut look: impl FnMut(Record) -> Result<ControlFlow<B>>,
     ) -> Result<Option<B>> {
-        let found = self.the_log()?.each_back(|record| match record.kind {
+        self.log.each_back(|record| match record.kind {
             Kind::Heads => Ok(ControlFlow::Continue(())),
             _ => Ok(match look(record)? {
                 ControlFlow::Break(found) => ControlFlow::Break(found),
                 ControlFlow::Continue(()) => ControlFlow::Continue(()),
             }),
-        });
-        self.warn_of_damage();
-        found
-    }
-
-    /// Returns the transactions that changed a package, a section or an option, the newest first, at most so
-    /// many; all of them if `key` is `None`. Of each only what concerns the key is in it.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Engine::each_transaction`].
-    pub fn history(&self, key: Option<&Key>, most: usize) -> Result<Vec<Record>> {
-        let name = |key: &Key| match &key.section {
-            Some(Selector::Name(name)) => Ok(Some(name.clone())),
-            Some(_) => {
-                let package = self.load_committed(self.place(&key.package)?)?.package;
-                let found = package.select(key.section.as_ref().unwrap_or(&Selector::Name(Vec::new())))?;
-                let missing = || Error::NotFound { key: key.text() };
-                found.map(|section| Some(section.name().to_vec())).ok_or_else(missing)
-            }
-            None => Ok(None),
-        };
-        let section = key.map(name).transpose()?.flatten();
-        let wanted = key.map(|key| log::Wanted::of(key, section.as_deref()));
-        let mut found = Vec::new();
-        self.the_log()?.each_back_of(wanted.as_ref(), |mut record| {
-            if record.kind == Kind::Heads {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if let Some(key) = key {
-                record.packages.retain(|change| change.package.as_bytes() == key.package);
-                for change in &mut record.packages {
-                    let matches = |changed: &log::KeyChange| {
-                        section.as_ref().is_none_or(|section| *section == changed.section)
-                            && key.option.as_ref().is_none_or(|option| {
-                                changed.option.as_ref().is_none_or(|changed| changed == option)
-                            })
-                    };
-                    change.changes.retain(matches);
-                }
-                // A change of comments only is one of the package; of a section it is not known to be.
-                record.packages.retain(|change| section.is_none() || !change.changes.is_empty());
-            }
-            if key.is_none() || !record.packages.is_empty() {
-                found.push(record);
-            }
-            Ok(if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        })?;
-        self.warn_of_damage();
-        Ok(found)
+        })
     }
 
     /// Returns the number of the last transaction; 0 if there is none.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::each_transaction`].
+    /// As for [`History::each_transaction`].
     pub fn revision(&self) -> Result<u64> {
-        let last = self.the_log()?.each_back(|record| Ok(ControlFlow::Break(record.sequence)))?;
+        let last = self.log.each_back(|record| Ok(ControlFlow::Break(record.sequence)))?;
         Ok(last.unwrap_or(0))
     }
 
@@ -137,7 +90,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if the log does not go back that far; as for [`Engine::each_transaction`].
+    /// [`Error::Missing`] if the log does not go back that far; as for [`History::each_transaction`].
     pub fn text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
         match self.logged_text_at(package, revision) {
             Err(error @ Error::Missing(_)) => match self.archive_at(revision) {
@@ -151,7 +104,7 @@ impl Engine {
     }
 
     fn logged_text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
-        let log = self.the_log()?;
+        let log = self.log;
         let mut text: Option<Option<Vec<u8>>> = None;
         let too_old = || too_old(package, revision);
         let done = log.each_back(|record| {
@@ -163,7 +116,7 @@ impl Engine {
                     let Some(change) = record.package(package) else {
                         return Ok(ControlFlow::Break(None));
                     };
-                    text = Some(self.left_by(log, change)?.ok_or_else(too_old)?);
+                    text = Some(self.left_by(change)?.ok_or_else(too_old)?);
                 }
                 return Ok(ControlFlow::Break(text.take().flatten()));
             }
@@ -177,7 +130,7 @@ impl Engine {
                 // Versions that noted no deletions have begun again with a package that was there.
                 Some(None) if !change.deleted => return Ok(ControlFlow::Break(None)),
                 Some(after) => after,
-                None => self.left_by(log, &change)?.ok_or_else(too_old)?,
+                None => self.left_by(&change)?.ok_or_else(too_old)?,
             };
             if record.kind == Kind::Baseline {
                 // What it was before nobody has noted, so it is taken to have been the same; but not in another log.
@@ -208,43 +161,36 @@ impl Engine {
 
     /// Returns the text that the newest change of a package has left, `Some(None)` if it was deleted; `None` if the text
     /// cannot be had.
-    fn left_by(&self, log: &Log, change: &PackageChange) -> Result<Option<Option<Vec<u8>>>> {
+    fn left_by(&self, change: &PackageChange) -> Result<Option<Option<Vec<u8>>>> {
         if change.deleted {
             return Ok(Some(None));
         }
-        Ok(self.newest(log, &change.package, change.after)?.map(Some))
+        Ok(self.newest(&change.package, change.after)?.map(Some))
     }
 
     /// Returns the newest text the log knows of: mostly the one in place.
-    fn newest(&self, log: &Log, package: &str, digest: Digest) -> Result<Option<Vec<u8>>> {
-        let path = self.dirs().config.path.join(package);
-        match self.options.files.read_package(&path) {
+    fn newest(&self, package: &str, digest: Digest) -> Result<Option<Vec<u8>>> {
+        let path = self.config.join(package);
+        match self.files.read_package(&path) {
             Ok(text) if Digest::of(&text) == digest => Ok(Some(text)),
-            _ => log.text_of(package, digest),
+            _ => self.log.text_of(package, digest),
         }
     }
 
-    /// Returns a package as it was after a transaction; `Ok(None)` if there was none.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Engine::text_at`]; [`Error::Parse`] if its text had errors.
-    pub fn package_at(&self, package: &str, revision: u64) -> Result<Option<Package>> {
-        let Some(text) = self.text_at(package, revision)? else { return Ok(None) };
-        let place = self.config_place(package);
-        self.parse(&place, text).map(|(package, _)| Some(package))
-    }
-
     /// Lists the packages that were changed after a transaction, in the order of their names; some may not have been
-    /// changed, if the log does not go back that far.
+    /// changed, if the log does not go back that far; then `present` lists the packages that there are.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::each_transaction`].
-    pub fn changed_since(&self, revision: u64) -> Result<Vec<String>> {
+    /// As for [`History::each_transaction`].
+    pub fn changed_since(
+        &self,
+        revision: u64,
+        present: impl FnOnce() -> Result<Vec<String>>,
+    ) -> Result<Vec<String>> {
         let mut names = std::collections::BTreeSet::new();
         let mut first = u64::MAX;
-        self.the_log()?.each_back(|record| {
+        self.log.each_back(|record| {
             first = record.sequence;
             if record.sequence <= revision {
                 return Ok(ControlFlow::Break(()));
@@ -258,17 +204,39 @@ impl Engine {
         if first > revision.saturating_add(1)
             && let Some(archive) = self.archive_at(revision)
         {
-            names.extend(self.packages()?);
+            names.extend(present()?);
             names.extend(archive.packages.into_keys());
         }
         Ok(names.into_iter().collect())
+    }
+
+    /// Finds the last transaction after a revision that changed a key.
+    pub fn last_change(
+        &self,
+        after: u64,
+        package: &str,
+        section: &[u8],
+        option: Option<&[u8]>,
+    ) -> Result<Option<Record>> {
+        let wanted = log::Wanted::new(package.as_bytes(), Some(section), option);
+        let found = self.log.each_back_of(Some(&wanted), |record| {
+            let concerns =
+                |change: &KeyChange| change.section == section && change.option.as_deref() == option;
+            let hit = record.package(package).is_some_and(|found| found.changes.iter().any(concerns));
+            Ok(match () {
+                () if record.sequence <= after => ControlFlow::Break(None),
+                () if hit => ControlFlow::Break(Some(record)),
+                () => ControlFlow::Continue(()),
+            })
+        })?;
+        Ok(found.flatten())
     }
 
     /// Returns the lines of a package, each with the last transaction that wrote it.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::text_at`].
+    /// As for [`History::text_at`].
     pub fn blame(&self, package: &str) -> Result<Vec<BlameLine>> {
         let text = self.text_at(package, u64::MAX)?;
         let text = text.ok_or_else(|| Error::NotFound { key: package.to_owned() })?;
@@ -314,5 +282,11 @@ impl Engine {
             Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         Ok(lines)
+    }
+
+    /// Returns the snapshot that holds the state after a transaction, if there is one.
+    pub fn archive_at(&self, revision: u64) -> Option<Archive> {
+        let mut found = self.archives().ok()?.into_iter().filter(|info| info.revision == revision);
+        found.find_map(|info| Archive::read(&info.path).ok())
     }
 }

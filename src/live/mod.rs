@@ -9,21 +9,23 @@ pub(crate) mod report;
 pub(crate) mod snapshot;
 pub(crate) mod transaction;
 
+mod events;
+mod flusher;
 mod reader;
 
 use std::sync::atomic::{AtomicU32, AtomicUsize};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 
-use crate::commit::deferred::Clerk;
 use crate::commit::engine::Engine;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
+use crate::live::flusher::Flusher;
 use crate::live::prepared::Prepared;
 use crate::live::snapshot::{Snapshot, resolve, value_key};
 use crate::live::transaction::Transaction;
 use crate::map::{Current, Entry, Path, Shared, Table, Usage, Value};
 use crate::settings::options::Options;
-use crate::watch::{Desk, Feed};
+use crate::watch::source::Hub;
 use reader::choose;
 
 /// See the module documentation. Clones are handles of the same open store. It may be used from many threads
@@ -45,17 +47,15 @@ pub(crate) struct Inner {
     pub open_transactions: Arc<AtomicUsize>,
     /// Where the maps are, for who opens or replaces one; held while that is done.
     changing: Mutex<Place>,
-    /// What watches share, as long as there are some.
-    feed: Mutex<Weak<Feed>>,
-    /// The subscriptions.
-    pub desk: Arc<Desk>,
+    /// What watches share.
+    hub: Hub,
     /// Who puts texts in place later.
-    clerk: Arc<Clerk>,
+    flusher: Arc<Flusher>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.clerk.close();
+        self.flusher.close();
         if self.store.is_behind() {
             // Another that has the log's lock may leave the texts behind as well. If it fails, whoever opens the store
             // next does it.
@@ -112,9 +112,8 @@ impl Store {
             generation: AtomicU32::new(0),
             open_transactions: Arc::default(),
             changing: Mutex::new(place),
-            feed: Mutex::default(),
-            desk: Arc::default(),
-            clerk: Arc::default(),
+            hub: Hub::default(),
+            flusher: Arc::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -251,7 +250,7 @@ impl Store {
     /// Sees to it that texts which are behind the log are put in place after a while.
     pub(crate) fn flush_later(&self) {
         if self.engine().is_behind() {
-            self.inner.clerk.call(self.engine(), self.engine().settings().text_delay);
+            self.inner.flusher.call(self.engine(), self.engine().settings().text_delay);
         }
     }
 
@@ -263,18 +262,5 @@ impl Store {
         let mut rows: Vec<_> = table.entries().map(row).collect();
         rows.sort_by(|a, b| a.package.cmp(&b.package));
         rows
-    }
-}
-
-impl Inner {
-    /// Returns what the watches of the store share.
-    pub fn feed(&self, live: &Store) -> Result<Arc<Feed>> {
-        let mut known = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(feed) = known.upgrade() {
-            return Ok(feed);
-        }
-        let feed = Arc::new(Feed::new(live)?);
-        *known = Arc::downgrade(&feed);
-        Ok(feed)
     }
 }

@@ -26,7 +26,7 @@ mod id;
 pub(crate) mod key_path;
 mod keys;
 mod reader;
-mod record;
+pub(crate) mod record;
 mod scan;
 mod segment;
 mod ticket;

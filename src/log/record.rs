@@ -17,12 +17,14 @@
 //! from it again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::change::{self, KeyChange};
 use super::hunks::{self, Hunk};
 use super::wire::{Count, Out, Reader, put_bytes, put_number};
 use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::model::package::Package;
+use crate::os::clock::Uptime;
 
 /// What made a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -131,6 +133,24 @@ pub struct Guard {
     pub(crate) started: u64,
     /// The revision that is gone back to.
     pub baseline: u64,
+}
+
+impl Guard {
+    /// Begins to count.
+    pub(crate) fn new(time: Duration, now: Uptime, baseline: u64) -> Self {
+        Self { milliseconds: millis(time), boot: now.boot, started: millis(now.running), baseline }
+    }
+
+    /// Returns how much time is left.
+    pub(crate) fn left(&self, now: Uptime) -> Duration {
+        let start = if now.boot == self.boot { self.started } else { 0 };
+        let passed = millis(now.running).saturating_sub(start);
+        Duration::from_millis(self.milliseconds.saturating_sub(passed))
+    }
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A transaction as the log has it.

@@ -37,7 +37,7 @@ enum Failed {
 /// The verifiers that have not answered in time, each with the connection to it. As long as one does not get on, nobody
 /// waits for it again: threads that commit would wait one after the other.
 #[derive(Debug, Default)]
-pub(crate) struct Hanging(Mutex<Vec<(PathBuf, OwnedFd)>>);
+pub(super) struct Hanging(Mutex<Vec<(PathBuf, OwnedFd)>>);
 
 impl Hanging {
     fn list(&self) -> MutexGuard<'_, Vec<(PathBuf, OwnedFd)>> {

@@ -32,12 +32,12 @@ mod questions;
 mod verifier;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-pub(crate) use inquiry::Hanging;
+use inquiry::Hanging;
 pub use verifier::Verifier;
 
 use crate::commit::engine::{Engine, Place};
+use crate::commit::gate::Gate;
 use crate::commit::log_session::Why;
 use crate::commit::write::Part;
 use crate::error::{Error, Result};
@@ -64,102 +64,101 @@ pub struct Preview {
     pub told: Vec<Subscriber>,
 }
 
-impl Engine {
-    /// Returns how long to wait for locks: not at all in a callback of a verifier, for which whoever holds them waits.
-    pub(crate) fn patience(&self) -> Duration {
-        if crate::os::caller::ASKED.get() { Duration::ZERO } else { self.settings().lock_timeout }
+/// Asks the verifiers that a transaction concerns.
+#[derive(Debug, Default)]
+pub(crate) struct Verifiers {
+    /// Those that have not answered in time.
+    hanging: Hanging,
+}
+
+impl Gate for Verifiers {
+    /// Where there is no verifier it costs one look.
+    fn is_guarded(&self, engine: &Engine) -> bool {
+        !Roster::all(engine.dirs(), Role::Verifier).is_empty()
     }
 
-    /// Reports whether anyone may have to verify transactions. Where there is nobody it costs one look.
-    pub(crate) fn has_verifiers(&self) -> bool {
-        !Roster::all(self.dirs(), Role::Verifier).is_empty()
-    }
-
-    /// Has a transaction verified by all whom it concerns.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Refused`] if one of them refuses it, or does not answer.
-    pub(crate) fn verify(&self, parts: &[Part<'_>], why: &Why) -> Result<()> {
+    fn ask(&self, engine: &Engine, parts: &[Part<'_>], why: &Why) -> Result<()> {
         let rosters = match why.refusable {
-            true => Roster::all(self.dirs(), Role::Verifier),
+            true => Roster::all(engine.dirs(), Role::Verifier),
             false => Vec::new(),
         };
         if rosters.is_empty() {
             return Ok(());
         }
-        parts.iter().for_each(|part| self.let_read(part.place));
+        parts.iter().for_each(|part| let_read(engine, part.place));
         // They may read the packages with stock uci, which waits for these locks.
-        self.lock_old_files(parts, false)?;
-        let changes = parts.iter().filter(|part| self.is_verified(part.place));
-        let changes = changes.map(|part| (part.place.name.clone(), self.key_changes(part))).collect();
-        let record = self.proposal(changes, why);
-        let verdicts = inquiry::ask(&rosters, &record, self.settings().verify_timeout, Some(&self.hanging));
-        self.lock_old_files(parts, true)?;
+        lock_old_files(engine, parts, false)?;
+        let changes = parts.iter().filter(|part| is_verified(engine, part.place));
+        let changes = changes.map(|part| (part.place.name.clone(), key_changes(engine, part))).collect();
+        let record = proposal(engine, changes, why);
+        let verdicts = inquiry::ask(&rosters, &record, engine.settings().verify_timeout, Some(&self.hanging));
+        lock_old_files(engine, parts, true)?;
         let refused = verdicts.into_iter().find_map(|verdict| Some((verdict.verifier, verdict.refusal?)));
         match refused {
             Some((by, reason)) => Err(Error::Refused { program: by.program, pid: by.pid, reason }),
             None => Ok(()),
         }
     }
+}
 
-    /// Locks the files that are to be replaced so that others may read them, or so that they may not. In between
-    /// others may have written to them, which is seen when they are replaced.
-    fn lock_old_files(&self, parts: &[Part<'_>], exclusive: bool) -> Result<()> {
-        parts.iter().try_for_each(|part| self.lock_old_file(&part.draft, exclusive))
+/// Locks the files that are to be replaced so that others may read them, or so that they may not. In between
+/// others may have written to them, which is seen when they are replaced.
+fn lock_old_files(engine: &Engine, parts: &[Part<'_>], exclusive: bool) -> Result<()> {
+    parts.iter().try_for_each(|part| engine.lock_old_file(&part.draft, exclusive))
+}
+
+/// Reports whether transactions of a package are verified: of one that is in the configuration directory, also by
+/// who looks for packages elsewhere first, as stock uci does. Those are not logged.
+fn is_verified(engine: &Engine, place: &Place) -> bool {
+    place.staged && place.path == engine.dirs().config.path.join(&place.name)
+}
+
+/// Sees to it that there is a map of a package, up to its text. Whoever verifies could not make one now, since we
+/// hold the lock.
+fn let_read(engine: &Engine, place: &Place) {
+    let shared = Shared::find(engine.dirs(), &engine.options.files, false);
+    let shared = shared.filter(|shared| shared.control().is_some() && is_verified(engine, place));
+    let (Some(shared), Ok(text)) = (shared, std::fs::metadata(&place.path)) else { return };
+    let is_up = |map: Map| !map.is_retired() && map.source().is_some_and(|source| source.is(&text));
+    if !shared.open(&place.name, false).ok().flatten().is_some_and(is_up) {
+        // Without one it can be read as well, by the side.
+        let _ = engine.share_locked(&shared, place);
     }
+}
 
-    /// Reports whether transactions of a package are verified: of one that is in the configuration directory, also by
-    /// who looks for packages elsewhere first, as stock uci does. Those are not logged.
-    fn is_verified(&self, place: &Place) -> bool {
-        place.staged && place.path == self.dirs().config.path.join(&place.name)
-    }
-
-    /// Sees to it that there is a map of a package, up to its text. Whoever verifies could not make one now, since we
-    /// hold the lock.
-    fn let_read(&self, place: &Place) {
-        let shared = Shared::find(self.dirs(), &self.options.files, false);
-        let shared = shared.filter(|shared| shared.control().is_some() && self.is_verified(place));
-        let (Some(shared), Ok(text)) = (shared, std::fs::metadata(&place.path)) else { return };
-        let is_up = |map: Map| !map.is_retired() && map.source().is_some_and(|source| source.is(&text));
-        if !shared.open(&place.name, false).ok().flatten().is_some_and(is_up) {
-            // Without one it can be read as well, by the side.
-            let _ = self.share_locked(&shared, place);
-        }
-    }
-
-    fn key_changes(&self, part: &Part<'_>) -> Vec<KeyChange> {
-        if let Some(step) = &part.step {
-            // What comes into an empty package the log tells by its text alone.
-            return match step.old.text().is_empty() {
-                true => log::compare_packages(&step.old.package, &step.new.package),
-                false => step.changes.clone(),
-            };
-        }
-        let before = part.before.clone().unwrap_or_default();
-        let parse = |text: &Arc<Vec<u8>>| self.parse_leniently(&part.place.name, text);
-        let both = parse(&before).zip(parse(&part.text));
-        both.map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default()
-    }
-
-    /// Makes the record of a transaction that may come to be.
-    fn proposal(&self, changes: Vec<(String, Vec<KeyChange>)>, why: &Why) -> Record {
-        let none = Digest { len: 0, hash: 0 };
-        let of = |(package, changes): (String, Vec<KeyChange>)| PackageChange {
-            deleted: false,
-            package,
-            before: None,
-            after: none,
-            unknown: false,
-            hunks: Vec::new(),
-            changes,
+fn key_changes(engine: &Engine, part: &Part<'_>) -> Vec<KeyChange> {
+    if let Some(step) = &part.step {
+        // What comes into an empty package the log tells by its text alone.
+        return match step.old.text().is_empty() {
+            true => log::compare_packages(&step.old.package, &step.new.package),
+            false => step.changes.clone(),
         };
-        let mut record = self.record(why);
-        record.time = self.now();
-        record.packages = changes.into_iter().map(of).filter(|package| !package.changes.is_empty()).collect();
-        record
     }
+    let before = part.before.clone().unwrap_or_default();
+    let parse = |text: &Arc<Vec<u8>>| engine.parse_leniently(&part.place.name, text);
+    let both = parse(&before).zip(parse(&part.text));
+    both.map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default()
+}
 
+/// Makes the record of a transaction that may come to be.
+fn proposal(engine: &Engine, changes: Vec<(String, Vec<KeyChange>)>, why: &Why) -> Record {
+    let none = Digest { len: 0, hash: 0 };
+    let of = |(package, changes): (String, Vec<KeyChange>)| PackageChange {
+        deleted: false,
+        package,
+        before: None,
+        after: none,
+        unknown: false,
+        hunks: Vec::new(),
+        changes,
+    };
+    let mut record = engine.record(why);
+    record.time = engine.now();
+    record.packages = changes.into_iter().map(of).filter(|package| !package.changes.is_empty()).collect();
+    record
+}
+
+impl Engine {
     /// Asks those who would verify a commit of what is staged for these packages what they say to it, and finds out
     /// who would be told. Nothing is changed, and nothing locked.
     ///
@@ -168,12 +167,12 @@ impl Engine {
     /// As for [`Engine::load`].
     pub fn preview(&self, places: &[Place]) -> Result<Preview> {
         let mut changes = Vec::new();
-        for place in places.iter().filter(|place| self.is_verified(place)) {
+        for place in places.iter().filter(|place| is_verified(self, place)) {
             let staged = self.load(place.name.as_bytes())?;
             let committed = self.load_committed_or_new(place.clone())?;
             changes.push((place.name.clone(), log::compare_packages(&committed.package, &staged.package)));
         }
-        let record = self.proposal(changes, &Why::COMMIT);
+        let record = proposal(self, changes, &Why::COMMIT);
         let verifiers = Roster::all(self.dirs(), Role::Verifier);
         let watchers = Roster::all(self.dirs(), Role::Watcher);
         let told = watchers.iter().flat_map(Roster::list).map(|(watcher, _)| watcher);

@@ -22,7 +22,6 @@ use super::questions::Questions;
 use crate::commit::engine::Engine;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
-use crate::live::Store;
 use crate::log::Record;
 use crate::os::caller::ASKED;
 use crate::presence::{Note, Role, Roster, socket_of};
@@ -36,7 +35,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 type Decide = Box<dyn FnMut(&Event) -> std::result::Result<(), String> + Send>;
 
-/// Verifies transactions as long as it is there: see [`Store::verify`]. Once it is dropped its callback is not running,
+/// Verifies transactions as long as it is there: see [`crate::Store::verify`]. Once it is dropped its callback is not running,
 /// and is not called again, unless it is dropped in the callback itself.
 #[derive(Debug)]
 pub struct Verifier {
@@ -59,7 +58,7 @@ struct Door {
 
 /// What the thread works with.
 struct Desk {
-    live: Store,
+    engine: Engine,
     door: Arc<Mutex<Option<Door>>>,
     bell: Arc<OwnedFd>,
     ended: Arc<AtomicBool>,
@@ -67,32 +66,20 @@ struct Desk {
     decide: Decide,
 }
 
-impl Store {
-    /// Has `decide` asked about each transaction, of whatever process, that would change what a
-    /// [`Pattern`] selects, before it is made. What it is shown is an [`Event`] without a number, which is not known
-    /// yet. With `Err` it refuses the transaction: who commits gets [`Error::Refused`] with the reason.
-    ///
-    /// It is called on a thread of the library, one for each verifier, one question after the other. It may read
-    /// the store, which is as before the transaction; to commit from it is an error. Who commits waits for
-    /// [`crate::Options::verify_timeout`] at the longest, and then takes it for refused. So does a panic.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] if the pattern is none; [`Error::Missing`] if there is no run directory;
-    /// [`Error::Io`] with `PermissionDenied` unless this is root or the owner of the configuration directory, whose
-    /// word counts, or if the run directory is of someone else; [`Error::Io`] if there can be no socket or no thread.
-    pub fn verify(
-        &self,
+impl Verifier {
+    /// Begins to verify transactions: see [`crate::Store::verify`].
+    pub(crate) fn open(
+        engine: &Engine,
         pattern: &str,
         decide: impl FnMut(&Event) -> std::result::Result<(), String> + Send + 'static,
-    ) -> Result<Verifier> {
+    ) -> Result<Self> {
         let pattern = Pattern::parse(pattern)?;
-        let failed = |error| Error::io("wait for questions about", &self.engine().dirs().config.path)(error);
+        let failed = |error| Error::io("wait for questions about", &engine.dirs().config.path)(error);
         let bell = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
         let (bell, ended) = (Arc::new(bell), Arc::new(AtomicBool::new(false)));
-        let door = Arc::new(Mutex::new(Some(Door::open(self.engine(), &pattern)?)));
+        let door = Arc::new(Mutex::new(Some(Door::open(engine, &pattern)?)));
         let mut desk = Desk {
-            live: self.clone(),
+            engine: engine.clone(),
             door: door.clone(),
             bell: bell.clone(),
             ended: ended.clone(),
@@ -222,7 +209,7 @@ impl Desk {
             return None;
         }
         // What fails is tried again.
-        let anew = Door::open(self.live.engine(), &self.pattern).ok()?;
+        let anew = Door::open(&self.engine, &self.pattern).ok()?;
         let socket = anew.socket.clone();
         *door = Some(anew);
         Some(socket)

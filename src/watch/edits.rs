@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::feed::{earliest, lock};
 use super::tail::Tail;
 use crate::error::Code;
-use crate::live::Store;
 use crate::log::Digest;
+use crate::watch::source::Source;
 
 /// How long an editor is given to finish what it does to a file, and the longest it is given.
 const DEBOUNCE: Duration = Duration::from_millis(50);
@@ -58,12 +58,12 @@ impl Edits {
     }
 
     /// Takes the names of files that were written, and notes edits of those that are at rest.
-    pub fn tend(&self, live: &Store, tail: &Mutex<Tail>, heard: BTreeSet<String>) {
+    pub fn tend(&self, source: &dyn Source, tail: &Mutex<Tail>, heard: BTreeSet<String>) {
         let now = Instant::now();
         let mut state = lock(&self.state);
         if !state.begun {
             state.begun = true;
-            state.names.extend(live.engine().packages().unwrap_or_default());
+            state.names.extend(source.engine().packages().unwrap_or_default());
             state.names.extend(lock(tail).packages());
             state.due = Some(now);
         }
@@ -81,7 +81,7 @@ impl Edits {
         let (settled, tries) = (state.tries > 0, state.tries);
         // It may take long; meanwhile the others go on.
         drop(state);
-        let outcome = note(live, tail, names, settled);
+        let outcome = note(source, tail, names, settled);
         let mut state = lock(&self.state);
         state.busy = false;
         state.tries = 0;
@@ -105,15 +105,15 @@ impl Edits {
 }
 
 /// Notes the edits among these packages; unless it is `settled`, it is only looked whether there are any.
-fn note(live: &Store, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool) -> Outcome {
+fn note(source: &dyn Source, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool) -> Outcome {
     let empty = {
         let mut tail = lock(tail);
         // What cannot be read is told to whoever waits for events.
-        let _ = tail.read_on(live);
+        let _ = tail.read_on(source);
         tail.read_to() == 0
     };
     let mut edited: Vec<String> =
-        names.into_iter().filter(|name| empty || differs(live, tail, name)).collect();
+        names.into_iter().filter(|name| empty || differs(source, tail, name)).collect();
     if edited.is_empty() && !empty {
         return Outcome::Done;
     }
@@ -122,9 +122,9 @@ fn note(live: &Store, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool
         return Outcome::Again(edited);
     }
     if empty {
-        edited = live.engine().packages().unwrap_or_default();
+        edited = source.engine().packages().unwrap_or_default();
     }
-    match live.engine().note_edits_of(&edited) {
+    match source.engine().note_edits_of(&edited) {
         Ok(true) => Outcome::Done,
         Ok(false) => Outcome::Barred(edited),
         Err(error) if error.code() == Code::Permission => Outcome::Barred(edited),
@@ -133,18 +133,18 @@ fn note(live: &Store, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool
 }
 
 /// Reports whether the text of a package is not what the log says it is.
-fn differs(live: &Store, tail: &Mutex<Tail>, name: &str) -> bool {
-    let place = live.engine().config_place(name);
+fn differs(source: &dyn Source, tail: &Mutex<Tail>, name: &str) -> bool {
+    let place = source.engine().config_place(name);
     // A commit may be made while the text is read.
     let before = lock(tail).newest(name);
-    let text = match live.engine().read_settled(&place) {
+    let text = match source.engine().read_settled(&place) {
         Ok((text, _)) => Some(Digest::of(&text)),
         Err(_) if crate::commit::log_session::is_gone(&place.path) => None,
         Err(_) => return false,
     };
     let mut tail = lock(tail);
     if before != text {
-        let _ = tail.read_on(live);
+        let _ = tail.read_on(source);
     }
     before != text && tail.newest(name) != text
 }

@@ -13,9 +13,9 @@ use super::edits::Edits;
 use super::listing::Listing;
 use super::tail::{GRACE, Tail};
 use crate::error::{Error, Result};
-use crate::live::Store;
 use crate::log::Record;
 use crate::map::{Control, Waiting};
+use crate::watch::source::Source;
 
 /// How many watches and subscriptions one open store may have.
 pub const MAX_WATCHES: usize = 1000;
@@ -52,8 +52,8 @@ pub(super) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant
 }
 
 impl Feed {
-    pub fn new(live: &Store) -> Result<Self> {
-        let tail = Tail::open(live)?;
+    pub fn new(source: &dyn Source) -> Result<Self> {
+        let tail = Tail::open(source)?;
         Ok(Self {
             switches: tail.switches(),
             tail: Mutex::new(tail),
@@ -66,13 +66,13 @@ impl Feed {
     }
 
     /// Counts one more watch.
-    pub fn enter(&self, live: &Store, pattern: &Pattern) -> Result<()> {
+    pub fn enter(&self, source: &dyn Source, pattern: &Pattern) -> Result<()> {
         // Only the number counts; nothing else depends on it.
         if self.watches.fetch_add(1, Ordering::Relaxed) >= MAX_WATCHES {
             self.watches.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::TooMany { what: "watches of this store", limit: MAX_WATCHES });
         }
-        lock(&self.listing).add(live.engine(), pattern.text());
+        lock(&self.listing).add(source.engine(), pattern.text());
         Ok(())
     }
 
@@ -82,13 +82,13 @@ impl Feed {
     }
 
     /// Returns the last transaction, once the maps show it.
-    pub fn now(&self, live: &Store) -> Result<u64> {
+    pub fn now(&self, source: &dyn Source) -> Result<u64> {
         let deadline = Instant::now() + GRACE * 2;
         loop {
             let mut tail = lock(&self.tail);
-            tail.read_on(live)?;
+            tail.read_on(source)?;
             if !tail.is_holding() || Instant::now() > deadline {
-                return Ok(tail.settle(live));
+                return Ok(tail.settle(source));
             }
             drop(tail);
             std::thread::sleep(Duration::from_millis(1));
@@ -102,29 +102,29 @@ impl Feed {
     }
 
     /// Returns up to where there is something to be told.
-    pub fn end(&self, live: &Store) -> Result<u64> {
-        Ok(self.read_on(live)?.end())
+    pub fn end(&self, source: &dyn Source) -> Result<u64> {
+        Ok(self.read_on(source)?.end())
     }
 
     /// Reads what is new, and wakes the others for what nobody was woken for.
-    fn read_on(&self, live: &Store) -> Result<MutexGuard<'_, Tail>> {
+    fn read_on(&self, source: &dyn Source) -> Result<MutexGuard<'_, Tail>> {
         let mut tail = lock(&self.tail);
-        if tail.read_on(live)? {
+        if tail.read_on(source)? {
             drop(tail);
-            self.bell(live).iter().for_each(|bell| bell.ring());
+            self.bell(source).iter().for_each(|bell| bell.ring());
             tail = lock(&self.tail);
         }
         Ok(tail)
     }
 
     /// Finds the transaction after a place.
-    pub(super) fn after(&self, live: &Store, place: u64) -> Result<Next> {
+    pub(super) fn after(&self, source: &dyn Source, place: u64) -> Result<Next> {
         let known = lock(&self.tail).after(place);
         match known {
             Next::Nothing => {}
             known => return Ok(known),
         }
-        let tail = self.read_on(live)?;
+        let tail = self.read_on(source)?;
         match tail.after(place) {
             Next::Nothing if tail.is_beyond(place) => {
                 Err(Error::TooOld { since: place, revision: tail.end() })
@@ -134,8 +134,8 @@ impl Feed {
     }
 
     /// Returns the bell, made when it is first asked for; `None` if the system gives none.
-    pub(super) fn bell(&self, live: &Store) -> Option<&Arc<Bell>> {
-        self.bell.get_or_init(|| Bell::new(&places(live)).ok().map(Arc::new)).as_ref()
+    pub(super) fn bell(&self, source: &dyn Source) -> Option<&Arc<Bell>> {
+        self.bell.get_or_init(|| Bell::new(&places(source)).ok().map(Arc::new)).as_ref()
     }
 
     /// Returns when to look again even if nothing is heard.
@@ -145,12 +145,12 @@ impl Feed {
     }
 
     /// Tells writers that somebody waits; returns what to wait for, if there is a control file.
-    pub fn announce_waiting(&self, live: &Store, how: Waiting) -> Option<(Arc<Control>, u32)> {
-        let table = live.inner.table.get();
+    pub fn announce_waiting(&self, source: &dyn Source, how: Waiting) -> Option<(Arc<Control>, u32)> {
+        let table = source.table();
         let shared = table.control.as_ref()?;
         let mut mine = lock(&self.control);
         if mine.as_ref().is_none_or(|mine| mine.identity != shared.identity) {
-            let opened = live.inner.shared().and_then(|shared| shared.control_to_wait());
+            let opened = source.shared().and_then(|shared| shared.control_to_wait());
             *mine = opened.filter(|opened| opened.identity == shared.identity).map(Arc::new);
         }
         let control = mine.clone()?;
@@ -159,38 +159,38 @@ impl Feed {
     }
 
     /// Hears what has happened to the files, and notes edits once they are at rest.
-    pub fn tend(&self, live: &Store) {
-        let Some(bell) = self.bell(live) else { return };
+    pub fn tend(&self, source: &dyn Source) {
+        let Some(bell) = self.bell(source) else { return };
         let Heard { mut edited, any, moved, relinked } = bell.hear();
         if any || moved {
             lock(&self.tail).doubt();
         }
         if relinked && !moved {
-            bell.attend(&places(live));
+            bell.attend(&places(source));
         }
-        if moved || any && self.is_control_lost(live) {
-            let _ = live.refresh();
-            bell.attend(&places(live));
-            lock(&self.listing).renew(live.engine());
+        if moved || any && self.is_control_lost(source) {
+            let _ = source.refresh();
+            bell.attend(&places(source));
+            lock(&self.listing).renew(source.engine());
             // What is in another directory is another text.
-            edited.extend(live.engine().packages().unwrap_or_default());
+            edited.extend(source.engine().packages().unwrap_or_default());
         }
-        self.edits.tend(live, &self.tail, edited);
+        self.edits.tend(source, &self.tail, edited);
     }
 
     /// Reports whether the control file was removed or replaced.
-    fn is_control_lost(&self, live: &Store) -> bool {
-        let table = live.inner.table.get();
-        match (live.inner.shared(), &table.control) {
+    fn is_control_lost(&self, source: &dyn Source) -> bool {
+        let table = source.table();
+        match (source.shared(), &table.control) {
             (Some(shared), Some(control)) => !shared.is_current(control),
             _ => false,
         }
     }
 }
 
-fn places(live: &Store) -> Places {
-    let store = live.engine();
-    let control = live.inner.shared().map(|shared| shared.control_path());
+fn places(source: &dyn Source) -> Places {
+    let store = source.engine();
+    let control = source.shared().map(|shared| shared.control_path());
     Places {
         config: store.dirs().config.path.clone(),
         log: store.log().map(|log| log.dir().to_path_buf()),

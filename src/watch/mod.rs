@@ -16,6 +16,7 @@ mod feed;
 mod links;
 mod listing;
 mod pattern;
+pub(crate) mod source;
 mod subscription;
 mod tail;
 
@@ -32,13 +33,12 @@ pub(crate) use feed::Feed;
 pub use feed::MAX_WATCHES;
 use feed::Next;
 pub use pattern::Pattern;
-pub(crate) use subscription::Desk;
 pub use subscription::Subscription;
 
 use crate::error::{Error, Result};
-use crate::live::Store;
 use crate::log::{Reader, Record};
 use crate::map::Waiting;
+use crate::watch::source::{Hub, Source};
 
 /// How long [`Watch::next`] waits in the way that is woken soonest, before it waits in the one that wakes for edits as
 /// well; and how often it looks by itself where nothing tells of those.
@@ -76,7 +76,7 @@ enum Wait {
 /// ```
 #[derive(Debug)]
 pub struct Watch {
-    live: Store,
+    source: Arc<dyn Source>,
     feed: Arc<Feed>,
     pattern: Pattern,
     /// The last transaction that was told, or passed over.
@@ -95,21 +95,14 @@ pub struct Watch {
     failed: Option<Error>,
 }
 
-impl Store {
-    /// Opens a watch of what a [`Pattern`] selects. Events start with the transaction after `since`, or with the
-    /// next one.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] if the pattern is none; [`Error::TooOld`] if the log does not go back to `since`;
-    /// [`Error::TooMany`] beyond [`MAX_WATCHES`]; [`Error::Missing`] if there is no log, [`Error::Io`] if it
-    /// cannot be read.
-    pub fn watch(&self, pattern: &str, since: Option<u64>) -> Result<Watch> {
+impl Watch {
+    /// Opens a watch of an open store: see [`crate::Store::watch`].
+    pub(crate) fn open(source: Arc<dyn Source>, pattern: &str, since: Option<u64>) -> Result<Self> {
         let pattern = Pattern::parse(pattern)?;
-        let feed = self.inner.feed(self)?;
-        feed.enter(self, &pattern)?;
-        let mut watch = Watch {
-            live: self.clone(),
+        let feed = Hub::feed(&*source)?;
+        feed.enter(&*source, &pattern)?;
+        let mut watch = Self {
+            source,
             feed,
             pattern,
             position: since.unwrap_or(0),
@@ -121,10 +114,10 @@ impl Store {
             merging: false,
             failed: None,
         };
-        watch.feed.tend(self);
+        watch.feed.tend(&*watch.source);
         watch.switches = watch.feed.switches();
         match since {
-            None => watch.position = watch.feed.now(self)?,
+            None => watch.position = watch.feed.now(&*watch.source)?,
             Some(_) => watch.check()?,
         }
         Ok(watch)
@@ -134,8 +127,8 @@ impl Store {
 impl Watch {
     /// Finds out whether the log goes back far enough.
     fn check(&mut self) -> Result<()> {
-        if let Next::Before(_) = self.feed.after(&self.live, self.position)? {
-            let reader = self.live.engine().the_log()?.reader(Some(self.position))?;
+        if let Next::Before(_) = self.feed.after(&*self.source, self.position)? {
+            let reader = self.source.engine().the_log()?.reader(Some(self.position))?;
             self.own = Some((reader, VecDeque::new()));
         }
         Ok(())
@@ -156,7 +149,7 @@ impl Watch {
             if let Some(event) = self.take()? {
                 return Ok(Some(event));
             }
-            self.feed.tend(&self.live);
+            self.feed.tend(&*self.source);
             if timeout == Some(Duration::ZERO) && self.ear.is_none() {
                 return self.take();
             }
@@ -180,7 +173,7 @@ impl Watch {
             self.attend(ear);
         }
         if long && self.rest.is_none() {
-            let bell = self.feed.bell(&self.live).filter(|bell| bell.is_whole());
+            let bell = self.feed.bell(&*self.source).filter(|bell| bell.is_whole());
             // Where there is none, one looks now and then.
             self.rest = bell.and_then(|bell| bell.listen().ok());
         }
@@ -188,7 +181,7 @@ impl Watch {
             self.attend(rest);
             return Wait::Ear;
         }
-        match self.feed.announce_waiting(&self.live, Waiting::Word) {
+        match self.feed.announce_waiting(&*self.source, Waiting::Word) {
             Some((control, value)) => Wait::Word(control, value),
             None => Wait::Time,
         }
@@ -198,7 +191,7 @@ impl Watch {
     fn attend(&self, ear: &bell::Ear) {
         // What rings from here on, the caller has not looked for yet.
         ear.clear();
-        self.feed.announce_waiting(&self.live, Waiting::Times);
+        self.feed.announce_waiting(&*self.source, Waiting::Times);
         match self.feed.due() {
             Some(due) => ear.bell().wake_at(due),
             None => ear.attend_edits(),
@@ -253,10 +246,10 @@ impl Watch {
 
     fn take_one(&mut self) -> Result<Option<Event>> {
         loop {
-            let next = self.feed.after(&self.live, self.position);
+            let next = self.feed.after(&*self.source, self.position);
             if self.switches != self.feed.switches() {
                 self.switches = self.feed.switches();
-                return Err(Error::TooOld { since: self.position, revision: self.feed.end(&self.live)? });
+                return Err(Error::TooOld { since: self.position, revision: self.feed.end(&*self.source)? });
             }
             let next = next?;
             if !matches!(next, Next::Before(_)) {
@@ -283,7 +276,7 @@ impl Watch {
 
     /// Reads what comes next from the log, up to where the feed starts.
     fn catch_up(&mut self, start: u64) -> Result<Option<Record>> {
-        let log = self.live.engine().the_log()?;
+        let log = self.source.engine().the_log()?;
         let (mut reader, mut queue) = match self.own.take() {
             Some(own) => own,
             None => (log.reader(Some(self.position))?, VecDeque::new()),
@@ -317,7 +310,7 @@ impl Watch {
     pub fn fd(&mut self) -> Result<BorrowedFd<'_>> {
         if self.ear.is_none() {
             let failed = |error| Error::io("wait for changes of", self.place())(error);
-            let bell = self.feed.bell(&self.live);
+            let bell = self.feed.bell(&*self.source);
             let bell = bell.ok_or_else(|| failed(std::io::Error::from_raw_os_error(24)))?;
             self.ear = Some(bell.listen().map_err(failed)?);
         }
@@ -326,7 +319,7 @@ impl Watch {
     }
 
     fn place(&self) -> PathBuf {
-        self.live.engine().dirs().config.path.clone()
+        self.source.engine().dirs().config.path.clone()
     }
 
     /// Returns the last transaction that the watch has come to: to go on from, also in another process.

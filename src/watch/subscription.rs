@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::bell::Ear;
 use super::{Event, Feed, Watch};
 use crate::error::{Error, Result};
-use crate::live::Store;
+use crate::watch::source::{Hub, Source};
 
 /// How many events one subscriber gets before it is the turn of the next.
 const TURN: usize = 64;
@@ -56,26 +56,20 @@ struct State {
     ear: Option<Arc<Ear>>,
 }
 
-impl Store {
-    /// Calls `callback` with each event, in order, on a thread of the library; otherwise as [`Store::watch`]. It may
-    /// read and write the store. An error is told as well: after [`Error::TooOld`] events go on, after any other
-    /// the subscription is over.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Store::watch`]; [`Error::Io`] if there can be no thread, or no descriptor to wait with.
-    pub fn subscribe(
-        &self,
+impl Subscription {
+    /// Subscribes to events of an open store: see [`crate::Store::subscribe`].
+    pub(crate) fn open(
+        source: &Arc<dyn Source>,
         pattern: &str,
         since: Option<u64>,
         callback: impl FnMut(Result<Event>) + Send + 'static,
-    ) -> Result<Subscription> {
-        let watch = self.watch(pattern, since)?;
-        let desk = self.inner.desk.clone();
+    ) -> Result<Self> {
+        let watch = Watch::open(source.clone(), pattern, since)?;
+        let desk = source.hub().desk.clone();
         let work = Mutex::new(Some((watch, Box::new(callback) as Callback)));
         let subscriber = Arc::new(Subscriber { work, ended: AtomicBool::new(false) });
-        desk.admit(self, &subscriber)?;
-        Ok(Subscription { subscriber, desk })
+        desk.admit(source, &subscriber)?;
+        Ok(Self { subscriber, desk })
     }
 }
 
@@ -84,15 +78,15 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn admit(self: &Arc<Self>, live: &Store, subscriber: &Arc<Subscriber>) -> Result<()> {
+    fn admit(self: &Arc<Self>, source: &Arc<dyn Source>, subscriber: &Arc<Subscriber>) -> Result<()> {
         let mut state = self.state();
-        let failed = |error| Error::io("wait for changes of", &live.engine().dirs().config.path)(error);
+        let failed = |error| Error::io("wait for changes of", &source.engine().dirs().config.path)(error);
         if state.thread.is_none() {
-            let feed = live.inner.feed(live)?;
+            let feed = Hub::feed(&**source)?;
             let out = || failed(std::io::Error::from_raw_os_error(24));
-            let ear = Arc::new(feed.bell(live).ok_or_else(out)?.listen().map_err(failed)?);
-            let (desk, served, live) = (self.clone(), ear.clone(), live.clone());
-            let run = move || desk.serve(&live, &served);
+            let ear = Arc::new(feed.bell(&**source).ok_or_else(out)?.listen().map_err(failed)?);
+            let (desk, served, source) = (self.clone(), ear.clone(), source.clone());
+            let run = move || desk.serve(&*source, &served);
             let thread = std::thread::Builder::new().name("cms-events".into()).spawn(run).map_err(failed)?;
             state.serving = Some(thread.thread().id());
             (state.thread, state.ear) = (Some(thread), Some(ear));
@@ -103,16 +97,16 @@ impl Desk {
     }
 
     /// What the thread does.
-    fn serve(&self, live: &Store, ear: &Ear) {
-        let Ok(feed) = live.inner.feed(live) else { return };
+    fn serve(&self, source: &dyn Source, ear: &Ear) {
+        let Ok(feed) = Hub::feed(source) else { return };
         loop {
             // What there is comes first: it is what was waited for.
-            let Some(mut more) = self.serve_all(live, &feed) else { return };
-            feed.tend(live);
+            let Some(mut more) = self.serve_all(source, &feed) else { return };
+            feed.tend(source);
             // What rings from here on was not looked for yet.
             ear.clear();
-            feed.announce_waiting(live, crate::map::Waiting::Times);
-            match self.serve_all(live, &feed) {
+            feed.announce_waiting(source, crate::map::Waiting::Times);
+            match self.serve_all(source, &feed) {
                 Some(yet_more) => more |= yet_more,
                 None => return,
             }
@@ -130,7 +124,7 @@ impl Desk {
 
     /// Serves each subscriber in turn. Returns whether there may be more for one of them; `None` once the last one has
     /// ended, and so the thread: one that comes then starts another.
-    fn serve_all(&self, live: &Store, feed: &Feed) -> Option<bool> {
+    fn serve_all(&self, source: &dyn Source, feed: &Feed) -> Option<bool> {
         let subscribers = {
             let state = self.state();
             if state.subscribers.is_empty() || state.serving != Some(std::thread::current().id()) {
@@ -139,7 +133,7 @@ impl Desk {
             state.subscribers.clone()
         };
         // Where it cannot be told, each is told why.
-        let end = feed.end(live).ok();
+        let end = feed.end(source).ok();
         let mut more = false;
         for subscriber in subscribers.iter() {
             more |= subscriber.serve(end);

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use super::feed::{Next, earliest};
 use crate::error::{Error, Result};
-use crate::live::Store;
 use crate::log::{Batch, Digest, Log, Reader, Record};
 use crate::map::{Seq, low};
+use crate::watch::source::Source;
 
 /// How long the maps may take to show what is in place.
 pub(super) const GRACE: Duration = Duration::from_millis(20);
@@ -53,13 +53,13 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Starts behind the last transaction.
-    pub fn open(live: &Store) -> Result<Self> {
-        let reader = live.engine().the_log()?.reader(None)?;
+    pub fn open(source: &dyn Source) -> Result<Self> {
+        let reader = source.engine().the_log()?.reader(None)?;
         let at = reader.sequence();
         let (ring, held) = (VecDeque::new(), Vec::new());
         Ok(Self {
             reader,
-            log: live.engine().the_log()?.dir().to_owned(),
+            log: source.engine().the_log()?.dir().to_owned(),
             switches: Arc::default(),
             ring,
             bytes: 0,
@@ -136,19 +136,19 @@ impl Tail {
     }
 
     /// Tells all that was read, whether the maps show it by themselves or not. Returns up to where.
-    pub fn settle(&mut self, live: &Store) -> u64 {
+    pub fn settle(&mut self, source: &dyn Source) -> u64 {
         // Before the first record there is nothing to wait for: what was told is shown.
         let end = self.reader.sequence();
-        if self.end < end || !self.is_shown(live, end) {
-            let _ = live.refresh();
+        if self.end < end || !self.is_shown(source, end) {
+            let _ = source.refresh();
             self.release();
         }
         end
     }
 
     /// Reads what is new. Returns whether something can be told that nobody was woken for.
-    pub fn read_on(&mut self, live: &Store) -> Result<bool> {
-        let log = live.engine().the_log()?;
+    pub fn read_on(&mut self, source: &dyn Source) -> Result<bool> {
+        let log = source.engine().the_log()?;
         let now = Instant::now();
         if self.log != log.dir() {
             // The configuration directory is another one: each watch is told that it cannot go on from where it was.
@@ -156,7 +156,7 @@ impl Tail {
             self.switches.fetch_add(1, Ordering::Relaxed);
             return Ok(true);
         }
-        let logged = live.inner.table.get().control.as_ref().and_then(|control| control.logged());
+        let logged = source.table().control.as_ref().and_then(|control| control.logged());
         if let (Some((since, seen)), Some(logged)) = (self.quiet, logged)
             && seen == logged
             && now.saturating_duration_since(since) < QUIET
@@ -177,17 +177,17 @@ impl Tail {
         if more && self.held.is_empty() {
             // Nothing of it is to be told; what comes next may be.
             self.end = self.reader.sequence();
-            return self.read_on(live);
+            return self.read_on(source);
         }
         let mut due = None;
         let mut late = false;
         if self.held.is_empty() {
             self.end = self.reader.sequence();
-        } else if self.is_shown(live, self.reader.sequence()) {
+        } else if self.is_shown(source, self.reader.sequence()) {
             self.release();
         } else if !fresh && self.due.is_some_and(|due| due <= now) {
             // Whatever cannot be read is told to whoever reads it.
-            let _ = live.refresh();
+            let _ = source.refresh();
             self.release();
             late = true;
         } else {
@@ -199,7 +199,7 @@ impl Tail {
             due = earliest(due, Some(now + self.patience));
         } else if self.due.is_some_and(|due| due <= now) {
             // Its writer takes long, or has died. What fails here the next writer tries again.
-            let _ = live.engine().finish_last();
+            let _ = source.engine().finish_last();
             self.patience = (self.patience * 2).min(Duration::from_secs(2));
             due = Some(now + self.patience);
         } else {
@@ -214,20 +214,20 @@ impl Tail {
     }
 
     /// Reports whether the maps show what is told up to a transaction.
-    fn is_shown(&self, live: &Store, sequence: u64) -> bool {
-        let table = live.inner.table.get();
+    fn is_shown(&self, source: &dyn Source, sequence: u64) -> bool {
+        let table = source.table();
         let Some(control) = &table.control else {
             // The maps are of this process; it has to bring them up to the texts, and those up to the log.
-            let _ = live.engine().finish_last();
-            let _ = live.refresh();
+            let _ = source.engine().finish_last();
+            let _ = source.refresh();
             return true;
         };
         let private = |record: &Arc<Record>| {
-            record.packages.iter().any(|change| live.inner.is_private(change.package.as_bytes()))
+            record.packages.iter().any(|change| source.is_private(change.package.as_bytes()))
         };
         if self.held.iter().any(private) {
-            let _ = live.engine().finish_last();
-            let _ = live.refresh();
+            let _ = source.engine().finish_last();
+            let _ = source.refresh();
         }
         control.logged().is_some_and(|logged| !low(sequence).is_after(logged))
     }

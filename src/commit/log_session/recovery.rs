@@ -13,17 +13,6 @@ use crate::error::{Error, Result};
 use crate::log::{self, Digest, Log, PackageChange};
 
 impl Engine {
-    /// Finishes the commit that a crash has interrupted, and takes back the one that was not confirmed in time, if
-    /// there are such. It costs next to nothing if not.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Engine::commit`].
-    pub fn recover(&self) -> Result<()> {
-        self.finish_last()?;
-        self.enforce()
-    }
-
     pub(crate) fn finish_last(&self) -> Result<()> {
         match self.log().is_some_and(Log::is_open_ended) {
             true => self.show_last(),

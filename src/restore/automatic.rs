@@ -36,9 +36,14 @@ impl ArchiveInfo {
     }
 }
 
+/// Makes a snapshot if it is time for one; see [`crate::commit::gate::SegmentHook`]. If it cannot be made, nothing is lost.
+pub(crate) fn segment_begun(ledger: &mut Ledger<'_>) {
+    let _ = ledger.store().snapshot_if_due(ledger);
+}
+
 impl Engine {
     /// Makes a snapshot if it is time for one. To be called when a segment has been begun.
-    pub(crate) fn snapshot_if_due(&self, ledger: &mut Ledger<'_>) -> Result<()> {
+    fn snapshot_if_due(&self, ledger: &mut Ledger<'_>) -> Result<()> {
         let all = self.automatic()?;
         let newest = all.iter().rfind(|info| !info.is_before());
         let log = self.the_log()?;

@@ -186,8 +186,12 @@ impl Engine {
                 && content(&current, &(change.section.clone(), change.option.clone())).as_ref() != left
             {
                 let key = crate::error::shown::name(&change.key(package));
-                let by =
-                    self.last_change(record.sequence, package, &change.section, change.option.as_deref())?;
+                let by = self.past()?.last_change(
+                    record.sequence,
+                    package,
+                    &change.section,
+                    change.option.as_deref(),
+                )?;
                 let by = by.map_or_else(String::new, |by| {
                     format!(", by transaction {} of {} through {}", by.sequence, by.uid, by.source)
                 });
@@ -195,28 +199,6 @@ impl Engine {
             }
         }
         Ok((package.to_owned(), "the same lines were changed since".to_owned()))
-    }
-
-    /// Finds the last transaction after a revision that changed a key.
-    pub(crate) fn last_change(
-        &self,
-        after: u64,
-        package: &str,
-        section: &[u8],
-        option: Option<&[u8]>,
-    ) -> Result<Option<Record>> {
-        let wanted = log::Wanted::new(package.as_bytes(), Some(section), option);
-        let found = self.the_log()?.each_back_of(Some(&wanted), |record| {
-            let concerns =
-                |change: &KeyChange| change.section == section && change.option.as_deref() == option;
-            let hit = record.package(package).is_some_and(|found| found.changes.iter().any(concerns));
-            Ok(match () {
-                () if record.sequence <= after => ControlFlow::Break(None),
-                () if hit => ControlFlow::Break(Some(record)),
-                () => ControlFlow::Continue(()),
-            })
-        })?;
-        Ok(found.flatten())
     }
 }
 

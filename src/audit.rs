@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::Why;
 use crate::error::{Damage, Error, Result};
-use crate::log::{Kind, Log};
+use crate::log::Kind;
 
 pub use crate::log::Verified;
 
@@ -41,20 +41,6 @@ impl Engine {
     /// [`Error::Missing`] if there is no log, [`Error::Io`] if it cannot be read.
     pub fn verify_log(&self) -> Result<Verified> {
         self.the_log()?.verify()
-    }
-
-    /// Says what was found to be damaged of the log so far, by whoever has read it through this store; see
-    /// [`Engine::verify_log`], which reads all of it.
-    #[must_use]
-    pub fn log_problems(&self) -> Vec<String> {
-        self.log().map(Log::problems).unwrap_or_default()
-    }
-
-    /// Warns of damage that was found while the log was read.
-    pub(crate) fn warn_of_damage(&self) {
-        for problem in self.log_problems() {
-            self.warn(&format!("the log is damaged: {problem}"));
-        }
     }
 
     /// Mends what can be mended: finishes what a crash has left, brings each package whose text has errors back to

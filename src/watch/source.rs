@@ -1,0 +1,53 @@
+//! What watches need of the open store that they belong to. The store is above: it owns a [`Hub`], and hands itself down
+//! as a [`Source`].
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::feed::Feed;
+use super::subscription::Desk;
+use crate::commit::engine::Engine;
+use crate::error::Result;
+use crate::map::{Shared, Table};
+
+/// An open store, as its watches see it.
+pub(crate) trait Source: Debug + Send + Sync {
+    /// Returns the engine, for the log and the texts.
+    fn engine(&self) -> &Engine;
+
+    /// Returns the maps that are open, with the control file.
+    fn table(&self) -> Arc<Table>;
+
+    /// Returns where maps are shared with other processes, if they are.
+    fn shared(&self) -> Option<Shared>;
+
+    /// Reports whether a package is read from a map of this process alone.
+    fn is_private(&self, package: &[u8]) -> bool;
+
+    /// Looks for texts that were changed by others, as [`crate::Store::refresh`] does.
+    fn refresh(&self) -> Result<bool>;
+
+    /// Returns what the watches of this store share.
+    fn hub(&self) -> &Hub;
+}
+
+/// What the watches of an open store share.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    feed: Mutex<Weak<Feed>>,
+    /// The subscriptions.
+    pub desk: Arc<Desk>,
+}
+
+impl Hub {
+    /// Returns the feed of the watches of a store; it is there as long as a watch is.
+    pub fn feed(source: &dyn Source) -> Result<Arc<Feed>> {
+        let mut known = source.hub().feed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(feed) = known.upgrade() {
+            return Ok(feed);
+        }
+        let feed = Arc::new(Feed::new(source)?);
+        *known = Arc::downgrade(&feed);
+        Ok(feed)
+    }
+}
