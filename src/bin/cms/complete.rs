@@ -10,12 +10,11 @@ use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::line::Line;
-use crate::spec::GLOBAL;
-use crate::table::COMMANDS;
+use crate::spec::{Commands, GLOBAL};
 
 /// Prints what the last of `words` may become, one candidate a line, for the shells' completion scripts.
-pub fn complete_line(words: &[OsString]) -> Exit {
-    let text = candidates(words).join("\n");
+pub fn complete_line(commands: Commands, words: &[OsString]) -> Exit {
+    let text = candidates(commands, words).join("\n");
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Io,
         _ => Exit::Ok,
@@ -23,17 +22,18 @@ pub fn complete_line(words: &[OsString]) -> Exit {
 }
 
 /// Lists what the last of `words` may become.
-pub fn candidates(words: &[OsString]) -> Vec<String> {
+pub fn candidates(commands: Commands, words: &[OsString]) -> Vec<String> {
     let Some((last, before)) = words.split_last() else { return Vec::new() };
     let last = show(last.as_bytes());
-    let line = Line::parse(before).ok();
-    let command = line.as_ref().and_then(|line| line.command);
-    let takes_command = command.is_none_or(|command| matches!(command.name, "help" | "man"));
+    let line = Line::parse(commands, before).ok();
+    let command = line.as_ref().and_then(Line::command);
+    let takes_command = command.is_none_or(|command| matches!(command.name(), "help" | "man"));
     let all: Vec<String> = if last.starts_with('-') {
-        let own = command.map_or(&[][..], |command| command.flags);
-        own.iter().chain(GLOBAL).map(|flag| format!("--{}", flag.long)).collect()
+        let own = command.map_or_else(Vec::new, |command| command.flags());
+        let long = own.iter().map(|flag| flag.long).chain(GLOBAL.iter().map(|flag| flag.text.long));
+        long.map(|long| format!("--{long}")).collect()
     } else if takes_command {
-        COMMANDS.iter().map(|command| command.name.to_owned()).collect()
+        commands.iter().map(|command| command.name().to_owned()).collect()
     } else {
         line.and_then(|line| keys(&line, &last).ok()).unwrap_or_default()
     };
@@ -42,7 +42,7 @@ pub fn candidates(words: &[OsString]) -> Vec<String> {
 
 /// Lists the keys one level below the part of a key that is complete.
 fn keys(line: &Line, typed: &str) -> Result<Vec<String>, Failure> {
-    let mut context = Context::new(line)?;
+    let mut context = Context::new(&line.global, line.stale())?;
     let Some(dot) = typed.rfind('.') else {
         return Ok(context.store.packages()?.into_iter().map(|name| format!("{name}.")).collect());
     };

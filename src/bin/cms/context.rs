@@ -1,10 +1,7 @@
 //! What a command works with: the store, and the packages it has loaded.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +14,7 @@ use cms::{
 use crate::argument::show;
 use crate::failure::{Exit, Failure, tell, wants_color};
 use crate::gather::Gathered;
-use crate::line::Line;
+use crate::global::Global;
 
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
 const LARGE: u64 = 48 * 1024;
@@ -35,6 +32,10 @@ enum At {
 /// See the module documentation.
 pub struct Context {
     pub store: Engine,
+    /// The options of the command line, for lines that are part of it.
+    pub global: Global,
+    /// The process whose commit is guarded, if this process is the guard of one.
+    pub guards: Option<u32>,
     pub out: BufWriter<io::Stdout>,
     /// Whether output and errors are JSON; with `json_lines`, one object a line.
     pub json: bool,
@@ -52,27 +53,27 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(line: &Line) -> Result<Self, Failure> {
-        let path =
-            |name: &str| line.value(name).map(|value| PathBuf::from(OsString::from_vec(value.to_vec())));
+    /// Opens the store that the options mean, and finishes what a crash has left. With `stale` the files are read as they
+    /// are.
+    pub fn new(global: &Global, stale: bool) -> Result<Self, Failure> {
         let dirs = Dirs::choose(DirOptions {
-            config: path("config-dir"),
-            save: path("save-dir"),
-            run: path("run-dir"),
-            state: path("state-dir"),
+            config: global.config_dir.clone(),
+            save: global.save_dir.clone(),
+            run: global.run_dir.clone(),
+            state: global.state_dir.clone(),
         });
-        let show = !line.has("quiet") && io::stderr().is_terminal();
+        let show = !global.quiet && io::stderr().is_terminal();
         let mut options = Options { dirs, progress: show.then_some(progress), ..Options::default() };
-        options.warn = (!line.has("quiet")).then(|| Warn::new(warn));
-        options.source = line.text("source").unwrap_or_else(|| "cms".into());
-        options.message = line.text("message").unwrap_or_default();
-        options.stale = line.has("stale");
+        options.warn = (!global.quiet).then(|| Warn::new(warn));
+        options.source = global.source.clone().unwrap_or_else(|| "cms".into());
+        options.message = global.message.clone().unwrap_or_default();
+        options.stale = stale;
         cms::check_environment().map_err(|error| Failure::Usage(error.to_string()))?;
-        if let Some(timeout) = line.seconds("lock-timeout")? {
+        if let Some(timeout) = global.lock_timeout {
             options.lock_timeout = timeout;
             options.given.insert(Setting::LockTimeout);
         }
-        if let Some(timeout) = line.seconds("verify-timeout")? {
+        if let Some(timeout) = global.verify_timeout {
             options.verify_timeout = timeout;
             options.given.insert(Setting::VerifyTimeout);
         }
@@ -83,20 +84,22 @@ impl Context {
         {
             warn(&format!("what was interrupted cannot be finished: {error}"));
         }
-        Self::with(store, line)
+        Self::with(store, global)
     }
 
     /// As [`Context::new`], with a store that is there.
-    pub fn with(store: Engine, line: &Line) -> Result<Self, Failure> {
+    pub fn with(store: Engine, global: &Global) -> Result<Self, Failure> {
         Ok(Self {
             store,
             out: BufWriter::with_capacity(1 << 16, io::stdout()),
-            json: line.has("json") || line.has("json-lines"),
-            color: wants_color(line.text("color").as_deref())?,
-            json_lines: line.has("json-lines"),
-            quiet: line.has("quiet"),
-            verbose: line.has("verbose"),
-            dry_run: line.has("dry-run"),
+            global: global.clone(),
+            json: global.wants_json(),
+            color: wants_color(global.color.as_deref())?,
+            json_lines: global.json_lines,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            dry_run: global.dry_run,
+            guards: None,
             at: At::Staged,
             worst: Exit::Ok,
             gathered: None,
@@ -159,10 +162,10 @@ impl Context {
     }
 
     /// Takes the state that `--at` names.
-    pub fn go_back(&mut self, line: &Line) -> Result<(), Failure> {
-        if let Some(spec) = line.text("at") {
-            let is_now = matches!(&*spec, "now" | "HEAD");
-            self.at = if is_now { At::Committed } else { At::State(self.store.resolve(&spec)?) };
+    pub fn go_back(&mut self, at: Option<&str>) -> Result<(), Failure> {
+        if let Some(spec) = at {
+            let is_now = matches!(spec, "now" | "HEAD");
+            self.at = if is_now { At::Committed } else { At::State(self.store.resolve(spec)?) };
         }
         Ok(())
     }

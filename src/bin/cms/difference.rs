@@ -4,7 +4,6 @@ use cms::{Form, Loaded, State, shown};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::records::{change_json, change_line};
 
 /// Returns what a commit would change in the file, line by line.
@@ -40,12 +39,12 @@ pub fn print_difference(
     packages: &[String],
     old: &State,
     new: &State,
-    line: &Line,
+    by_key: bool,
 ) -> Result<Exit, Failure> {
     context.store.check_packages(packages, old).or_else(|_| context.store.check_packages(packages, new))?;
     let mut names = context.store.changed_between(old, new)?;
     names.retain(|name| packages.is_empty() || packages.contains(name));
-    let by_key = line.has("keys") || context.json;
+    let by_key = by_key || context.json;
     let (mut rows, mut same) = (Vec::new(), true);
     for name in names {
         if by_key {

@@ -3,46 +3,49 @@
 use std::io::Write;
 
 use crate::context::Context;
+use crate::descriptors;
 use crate::failure::{Exit, Failure};
 use crate::guard;
 use crate::help_text::{command_help, overview, version};
 use crate::line::Line;
+use crate::spec::Writes;
 
 /// Runs one command line from beginning to end.
-pub fn run_line(line: &Line) -> Result<Exit, Failure> {
-    let mut context = Context::new(line)?;
+pub fn run_line(mut line: Line) -> Result<Exit, Failure> {
+    line.check()?;
+    let mut context = Context::new(&line.global, line.stale())?;
+    let writes = line.command().map_or(Writes::Nothing, |command| command.writes());
     let exit = dispatch(&mut context, line)?;
     context.out.flush()?;
-    if line.command.is_some_and(|command| command.writes || command.name == "batch") && !context.dry_run {
+    if writes != Writes::Nothing && !context.dry_run {
         guard::warn(&context);
     }
     Ok(exit)
 }
 
 /// Runs one command.
-pub fn dispatch(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    if line.has("version") {
+pub fn dispatch(context: &mut Context, line: Line) -> Result<Exit, Failure> {
+    if line.global.version {
         return version(context);
     }
-    let Some(command) = line.command else {
-        overview(context)?;
-        return if line.has("help") { Ok(Exit::Ok) } else { Err(Failure::Usage("no command given".into())) };
+    let Some(call) = &line.call else {
+        overview(context, line.commands)?;
+        return if line.global.help { Ok(Exit::Ok) } else { line.run(context) };
     };
-    if line.has("help") {
-        command_help(context, command)?;
+    if line.global.help {
+        command_help(context, call.command())?;
         return Ok(Exit::Ok);
     }
-    if command.writes || command.name == "batch" {
-        crate::descriptors::raise_limit();
+    let writes = call.command().writes();
+    if writes != Writes::Nothing {
+        descriptors::raise_limit();
     }
-    if command.writes && !context.dry_run && !line.has("check") {
+    let only_looks = context.dry_run || call.only_check();
+    if matches!(writes, Writes::Alone | Writes::InTransactions) && !only_looks {
         context.store.check_may_write()?;
     }
-    if command.arguments.is_empty() {
-        line.expect(0, 0)?;
-    }
     context.worst = Exit::Ok;
-    let exit = (command.run)(context, line)?;
+    let exit = line.run(context)?;
     // That something was not found, or differs, counts for less than that something could not be read.
     Ok(if matches!(exit, Exit::Ok | Exit::NotFound) && context.worst != Exit::Ok {
         context.worst

@@ -7,8 +7,27 @@ use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Place, Selector, 
 use crate::argument::show;
 use crate::context::{Context, find};
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
+use crate::spec::{Flag, FlagValues, commit as commit_flag, with_staged};
 use crate::staged::{describe, tell_outcome};
+
+/// The options of commands that change packages key by key.
+#[derive(Default)]
+pub struct Flags {
+    pub commit: bool,
+    pub with_staged: bool,
+}
+
+impl FlagValues for Flags {}
+
+impl Flags {
+    pub fn goal(&self) -> Result<Goal, Failure> {
+        Goal::of(self.commit, self.with_staged)
+    }
+}
+
+/// See [`Flags`].
+pub const FLAGS: &[Flag<Flags>] =
+    &[commit_flag(|flags| &mut flags.commit), with_staged(|flags| &mut flags.with_staged)];
 
 /// What becomes of the changes of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +41,9 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// Returns what the options of a command say; `commits` tells whether it is to commit.
-    pub fn of(line: &Line, commits: bool) -> Result<Self, Failure> {
-        match (commits, line.has("with-staged")) {
+    /// Returns what the options of a command say: whether it commits, and whether what is staged goes along.
+    pub fn of(commits: bool, with_staged: bool) -> Result<Self, Failure> {
+        match (commits, with_staged) {
             (true, true) => Ok(Self::CommitWithStaged),
             (true, false) => Ok(Self::Commit),
             (false, false) => Ok(Self::Stage),
@@ -199,9 +218,14 @@ fn tell_left_staged(context: &Context, place: &Place, made: &[Delta]) {
 }
 
 /// Applies one change for each `KEY=VALUE`.
-pub fn each(context: &mut Context, line: &Line, kind: DeltaKind) -> Result<Exit, Failure> {
-    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
-    for argument in line.expect(1, usize::MAX)? {
+pub fn each(
+    context: &mut Context,
+    goal: Goal,
+    assignments: &[Vec<u8>],
+    kind: DeltaKind,
+) -> Result<Exit, Failure> {
+    let mut edits = Edits::new(goal);
+    for argument in assignments {
         let (key, value) = Key::parse_assignment(argument)?;
         let value =
             value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;

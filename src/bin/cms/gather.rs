@@ -1,19 +1,11 @@
 //! What the lines of a batch change, gathered until all have been read: then it is committed as one transaction, or
 //! forgotten.
 
-use cms::{CommitOptions, Committed, Delta, Engine, Form, Loaded, Options, Package, Place, Unstaged};
+use cms::{CommitOptions, Delta, Engine, Form, Loaded, Package, Place, Unstaged};
 
 use crate::argument::show;
-use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::guard::Terms;
-use crate::line::Line;
-use crate::spec::{GLOBAL, Scope};
-use crate::staged::tell_outcome;
-
-/// The commands that change something and can be part of a transaction; `import` can with `--merge`.
-const MEMBERS: &[&str] =
-    &["set", "add", "add_list", "del_list", "delete", "rename", "reorder", "ensure", "commit", "import"];
+use crate::terms::Terms;
 
 /// A package that lines have changed.
 struct Changed {
@@ -33,7 +25,7 @@ pub struct Gathered {
     terms: Terms,
     message: Option<String>,
     /// Whether nothing is to be committed in the end.
-    is_trial: bool,
+    pub is_trial: bool,
 }
 
 impl Gathered {
@@ -45,28 +37,9 @@ impl Gathered {
         self.named.is_empty() && self.packages.iter().all(|package| package.deltas.is_empty())
     }
 
-    /// Refuses a line that cannot be part of a transaction, and takes what it says of the transaction as a whole.
-    /// For a line that has not taken over the options of the batch yet.
-    pub fn admit(&mut self, line: &Line) -> Result<(), Failure> {
-        if let Some(command) = line.command.filter(|command| command.writes) {
-            let is_member =
-                MEMBERS.contains(&command.name) && (command.name != "import" || line.has("merge"));
-            if !is_member && !line.has("dry-run") {
-                let name = if command.name == "import" { "import without --merge" } else { command.name };
-                return Err(Failure::Usage(format!(
-                    "'{name}' cannot be part of a transaction; with --no-transaction each line is run for itself"
-                )));
-            }
-        }
-        let of_all = GLOBAL.iter().filter(|flag| flag.scope == Scope::Transaction);
-        if let Some(flag) = of_all.into_iter().find(|flag| line.has(flag.long)) {
-            return Err(Failure::Usage(format!(
-                "--{0} is for the whole batch, not for one of its lines: cms batch --{0} ...",
-                flag.long
-            )));
-        }
-        self.message = line.text("message").or(self.message.take());
-        Ok(())
+    /// Takes what a line says of the transaction as a whole: why it is made. The last one counts.
+    pub fn explain(&mut self, message: Option<&String>) {
+        self.message = message.cloned().or(self.message.take());
     }
 
     /// Returns a package as the lines so far have left it; `None` if they have not changed it.
@@ -139,16 +112,9 @@ impl Gathered {
         Ok(())
     }
 
-    /// Commits all there is, as one transaction.
-    pub fn commit(self, context: &mut Context) -> Result<Exit, Failure> {
-        if self.is_trial {
-            return Ok(Exit::Ok);
-        }
-        if self.is_empty() {
-            return self.terms.finish(context, &[], None);
-        }
-        let mut places = self.named;
-        let mut unstaged = Vec::new();
+    /// Returns all there is to commit, as one transaction.
+    pub fn into_commit(self) -> Commit {
+        let (mut places, mut unstaged) = (self.named, Vec::new());
         for Changed { before, now, deltas } in self.packages {
             if let Some(place) = now.map(|now| now.place).filter(|_| !deltas.is_empty()) {
                 places.push(place.clone());
@@ -157,18 +123,15 @@ impl Gathered {
         }
         places.sort_by(|a, b| a.path.cmp(&b.path));
         places.dedup_by(|a, b| a.path == b.path);
-        if let Some(message) = self.message {
-            context.store = Engine::new(Options { message, ..context.store.options().clone() });
-        }
-        let guard = self.terms.begin(context)?;
-        let outcomes = context.store.commit_as(&places, unstaged, &self.options)?;
-        for (place, outcome) in places.iter().zip(&outcomes) {
-            tell_outcome(context, place, *outcome)?;
-        }
-        let revision = outcomes.iter().find_map(|outcome: &Committed| outcome.revision);
-        if context.json {
-            context.put_json(&serde_json::json!({"revision": revision}))?;
-        }
-        self.terms.finish(context, &outcomes, guard)
+        Commit { places, unstaged, options: self.options, terms: self.terms, message: self.message }
     }
+}
+
+/// What a batch commits.
+pub struct Commit {
+    pub places: Vec<Place>,
+    pub unstaged: Vec<Unstaged>,
+    pub options: CommitOptions,
+    pub terms: Terms,
+    pub message: Option<String>,
 }

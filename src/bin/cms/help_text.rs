@@ -4,8 +4,7 @@ use std::fmt::Write;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::spec::{Command, Flag, GLOBAL};
-use crate::table::COMMANDS;
+use crate::spec::{AnyCommand, Commands, FlagText, GLOBAL};
 
 /// What the exit codes mean.
 pub const EXITS: &[(u8, &str)] = &[
@@ -28,26 +27,26 @@ pub const KEYS: &[(&str, &str)] = &[
     ("firewall.@rule[name=Allow-Ping].target", "an option of the section whose option has that value"),
 ];
 
-pub fn flag_text(flag: &Flag) -> String {
+pub fn flag_text(flag: &FlagText) -> String {
     let short = flag.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
     let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
     format!("{short}--{}{value}", flag.long)
 }
 
 /// Prints all commands and global options.
-pub fn overview(context: &mut Context) -> Result<(), Failure> {
+pub fn overview(context: &mut Context, commands: Commands) -> Result<(), Failure> {
     let mut text = String::from(
         "Usage: cms [OPTIONS] COMMAND [ARGUMENTS]\n       cms uci ...   (stock uci)\n\nCommands:\n",
     );
-    for command in COMMANDS {
-        let _ = writeln!(text, "  {:<11} {}", command.name, command.summary);
+    for command in commands {
+        let _ = writeln!(text, "  {:<11} {}", command.name(), command.summary());
     }
     text.push_str("\nKeys:\n");
     for (key, meaning) in KEYS {
         let _ = writeln!(text, "  {key:<40} {meaning}");
     }
     text.push_str("\nOptions:\n");
-    push_flags(&mut text, GLOBAL);
+    push_flags(&mut text, GLOBAL.iter().map(|flag| flag.text));
     text.push_str("\nExit codes:\n");
     for (code, meaning) in EXITS {
         let _ = writeln!(text, "  {code}  {meaning}");
@@ -55,22 +54,22 @@ pub fn overview(context: &mut Context) -> Result<(), Failure> {
     context.put(text.as_bytes())
 }
 
-fn push_flags(text: &mut String, flags: &[Flag]) {
+fn push_flags(text: &mut String, flags: impl Iterator<Item = FlagText>) {
     for flag in flags {
-        let _ = writeln!(text, "  {:<26} {}", flag_text(flag), flag.help);
+        let _ = writeln!(text, "  {:<26} {}", flag_text(&flag), flag.help);
     }
 }
 
 /// Prints what there is to know of one command.
-pub fn command_help(context: &mut Context, command: &Command) -> Result<(), Failure> {
+pub fn command_help(context: &mut Context, command: &dyn AnyCommand) -> Result<(), Failure> {
     let mut text =
-        format!("Usage: cms {} [OPTIONS] {}\n\n{}\n", command.name, command.arguments, command.summary);
-    if !command.aliases.is_empty() {
-        let _ = writeln!(text, "\nAlso: {}", command.aliases.join(", "));
+        format!("Usage: cms {} [OPTIONS] {}\n\n{}\n", command.name(), command.arguments(), command.summary());
+    if !command.aliases().is_empty() {
+        let _ = writeln!(text, "\nAlso: {}", command.aliases().join(", "));
     }
-    if !command.flags.is_empty() {
+    if !command.flags().is_empty() {
         text.push_str("\nOptions:\n");
-        push_flags(&mut text, command.flags);
+        push_flags(&mut text, command.flags().into_iter());
     }
     text.push_str("\n'cms help' lists the options that every command takes, and the exit codes.\n");
     context.put(text.as_bytes())

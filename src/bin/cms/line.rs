@@ -2,35 +2,49 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::time::Duration;
 
 use lexopt::Arg;
 
-use crate::failure::Failure;
-use crate::spec::{Command, Flag, GLOBAL};
-use crate::table::{COMMANDS, find};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::global::Global;
+use crate::spec::{AnyCall, AnyCommand, Commands, FlagText, GLOBAL, Scope};
 
 /// A command line that was understood.
 pub struct Line {
-    pub command: Option<&'static Command>,
-    pub arguments: Vec<Vec<u8>>,
-    flags: Vec<(&'static str, Vec<u8>)>,
+    pub call: Option<Box<dyn AnyCall>>,
+    pub global: Global,
+    arguments: Vec<Vec<u8>>,
+    pub commands: Commands,
+    /// The options of all commands that this line gives, by their places in [`GLOBAL`].
+    given: Vec<(usize, Vec<u8>)>,
+    /// The first value that is not of its option's type.
+    problem: Option<Failure>,
+}
+
+/// Which option was found: by its place among those of the command, or of all commands.
+#[derive(Clone, Copy)]
+enum Place {
+    Own(usize),
+    Global(usize),
 }
 
 impl Line {
     /// Parses words. Global options may stand anywhere, those of a command behind its name.
-    pub fn parse(words: &[OsString]) -> Result<Self, Failure> {
-        let mut line = Self { command: None, arguments: Vec::new(), flags: Vec::new() };
+    pub fn parse(commands: Commands, words: &[OsString]) -> Result<Self, Failure> {
+        let (arguments, given) = (Vec::new(), Vec::new());
+        let mut line =
+            Self { call: None, global: Global::default(), arguments, commands, given, problem: None };
         let mut parser = lexopt::Parser::from_args(words);
         while let Some(arg) = parser.next().map_err(|error| usage(&error))? {
-            let flag = match arg {
+            let found = match arg {
                 Arg::Value(word) => {
                     line.word(word.into_vec())?;
                     continue;
                 }
                 Arg::Long(name) => line.flag(|flag| flag.long == name).ok_or_else(|| line.unknown(name))?,
                 Arg::Short(letter) => match line.flag(|flag| flag.short == Some(letter)) {
-                    Some(flag) => flag,
+                    Some(found) => found,
                     // A revision: so many transactions back.
                     None if letter.is_ascii_digit() => {
                         let mut word = format!("-{letter}").into_bytes();
@@ -41,88 +55,110 @@ impl Line {
                     None => return Err(line.unknown(&letter.to_string())),
                 },
             };
-            let value = match flag.value {
+            let value = match found.1.value {
                 Some(_) => parser.value().map_err(|error| usage(&error))?.into_vec(),
                 None => Vec::new(),
             };
-            line.flags.push((flag.long, value));
+            line.put(found.0, value);
         }
         Ok(line)
     }
 
+    /// Takes a word that is no option: the name of the command, or an argument.
     fn word(&mut self, word: Vec<u8>) -> Result<(), Failure> {
-        if self.command.is_some() {
+        if self.call.is_some() {
             self.arguments.push(word);
             return Ok(());
         }
         let name = String::from_utf8_lossy(&word);
-        self.command = find(&name);
-        if self.command.is_some() {
+        self.call = find(self.commands, &name).map(|command| command.call());
+        if self.call.is_some() {
             return Ok(());
         }
-        let near = nearest(&name, COMMANDS.iter().map(|command| command.name));
+        let near = nearest(&name, self.commands.iter().map(|command| command.name()));
         let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
         Err(Failure::Usage(format!("no command '{name}'{near}")))
     }
 
-    fn flag(&self, wanted: impl Fn(&Flag) -> bool) -> Option<&'static Flag> {
-        let own = self.command.map_or(&[][..], |command| command.flags);
-        own.iter().chain(GLOBAL).find(|flag| wanted(flag))
+    /// Takes an option.
+    fn put(&mut self, place: Place, value: Vec<u8>) {
+        let put = match (place, &mut self.call) {
+            (Place::Own(own), Some(call)) => call.put(own, value),
+            (Place::Own(_), None) => Ok(()),
+            (Place::Global(global), _) => {
+                self.given.push((global, value.clone()));
+                GLOBAL[global].put(&mut self.global, value)
+            }
+        };
+        // Whether it is to be told as JSON is known once all options have been read.
+        self.problem = self.problem.take().or(put.err());
+    }
+
+    fn own(&self) -> Vec<FlagText> {
+        self.command().map_or_else(Vec::new, |command| command.flags())
+    }
+
+    fn flag(&self, wanted: impl Fn(&FlagText) -> bool) -> Option<(Place, FlagText)> {
+        let own = self.own();
+        if let Some(place) = own.iter().position(&wanted) {
+            return Some((Place::Own(place), own[place]));
+        }
+        let place = GLOBAL.iter().position(|flag| wanted(&flag.text))?;
+        Some((Place::Global(place), GLOBAL[place].text))
     }
 
     fn unknown(&self, name: &str) -> Failure {
-        let own = self.command.map_or(&[][..], |command| command.flags);
-        let near = nearest(name, own.iter().chain(GLOBAL).map(|flag| flag.long));
-        let near = near.map(|near| format!("; did you mean '--{near}'?")).unwrap_or_default();
+        let own = self.own();
+        let all = own.iter().map(|flag| flag.long).chain(GLOBAL.iter().map(|flag| flag.text.long));
+        let near = nearest(name, all).map(|near| format!("; did you mean '--{near}'?")).unwrap_or_default();
         Failure::Usage(format!("no option '{name}'{near}"))
     }
 
-    /// Reports whether an option was given.
-    pub fn has(&self, long: &str) -> bool {
-        self.flags.iter().any(|(name, _)| *name == long)
+    pub fn command(&self) -> Option<&'static dyn AnyCommand> {
+        self.call.as_ref().map(|call| call.command())
     }
 
-    /// Returns the value of an option; the last one given counts.
-    pub fn value(&self, long: &str) -> Option<&[u8]> {
-        self.flags.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_slice())
+    /// Reports whether files are read as they are, without what is still to be put there.
+    pub fn stale(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.stale())
     }
 
-    /// Returns all values of an option that may be given several times.
-    pub fn values(&self, long: &str) -> impl Iterator<Item = &[u8]> {
-        self.flags.iter().filter(move |(name, _)| *name == long).map(|(_, value)| value.as_slice())
+    /// Fails if an option has a value that is not of its type.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        self.problem.take().map_or(Ok(()), Err)
     }
 
-    /// Returns the value of an option as text.
-    pub fn text(&self, long: &str) -> Option<String> {
-        self.value(long).map(|value| String::from_utf8_lossy(value).into_owned())
+    /// Returns an option that this line gives and that a transaction has only one of.
+    pub fn of_transaction(&self) -> Option<&'static str> {
+        let is_given = |place: &usize| self.given.iter().any(|(given, _)| given == place);
+        let mut all = (0..GLOBAL.len()).filter(is_given).map(|place| GLOBAL[place].text);
+        all.find(|flag| flag.scope == Scope::Transaction).map(|flag| flag.long)
     }
 
-    /// Returns the value of an option as a time in seconds.
-    pub fn seconds(&self, long: &str) -> Result<Option<Duration>, Failure> {
-        let Some(text) = self.text(long) else { return Ok(None) };
-        let parsed = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        parsed.map(Some).ok_or_else(|| Failure::Usage(format!("'{text}' is not a number of seconds")))
-    }
-
-    /// Takes over the global options of the line this one is part of.
-    pub fn inherit(&mut self, outer: &Self) {
-        let global = |name: &str| GLOBAL.iter().any(|flag| flag.long == name);
-        self.flags.splice(0..0, outer.flags.iter().filter(|(name, _)| global(name)).cloned());
-    }
-
-    /// Checks the number of arguments.
-    pub fn expect(&self, least: usize, most: usize) -> Result<&[Vec<u8>], Failure> {
-        if (least..=most).contains(&self.arguments.len()) {
-            return Ok(&self.arguments);
+    /// Takes over the global options of the line this one is part of, where it gives none of its own.
+    pub fn inherit(&mut self, outer: &Global) {
+        self.global = outer.clone();
+        for (place, value) in &self.given {
+            // A value that is not of its option's type was found when the line was parsed.
+            let _ = GLOBAL[*place].put(&mut self.global, value.clone());
         }
-        let command = self.command.map_or(("", ""), |command| (command.name, command.arguments));
-        let what = if self.arguments.len() < least { "an argument is missing" } else { "too many arguments" };
-        Err(Failure::Usage(format!("{what}: cms {} {}", command.0, command.1)))
+    }
+
+    /// Runs the command.
+    pub fn run(self, context: &mut Context) -> Result<Exit, Failure> {
+        let call = self.call.ok_or_else(|| Failure::Usage("no command given".into()))?;
+        call.run(context, self.arguments, self.commands)
     }
 }
 
 fn usage(error: &lexopt::Error) -> Failure {
     Failure::Usage(error.to_string())
+}
+
+/// Finds a command by its name or an alias.
+pub fn find(commands: Commands, name: &str) -> Option<&'static dyn AnyCommand> {
+    let is = |command: &&&dyn AnyCommand| command.name() == name || command.aliases().contains(&name);
+    commands.iter().find(is).copied()
 }
 
 /// Returns the name nearest to a mistyped one, if one is near.

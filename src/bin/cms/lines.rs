@@ -13,14 +13,16 @@ use crate::dispatch::run_line;
 use crate::failure::{Exit, Failure, tell};
 use crate::input::open_input;
 use crate::line::Line;
+use crate::spec::Commands;
 
-/// Runs lines up to the first that fails, or all of them. Returns the exit code of the first that fails.
+/// Runs the lines of a file up to the first that fails, or all of them. Returns the exit code of the first that fails.
 pub fn each_line(
     context: &mut Context,
-    line: &Line,
+    file: Option<&Vec<u8>>,
+    keep_going: bool,
     mut run: impl FnMut(&mut Context, Vec<Vec<u8>>) -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
-    let (name, input) = open_input(line.expect(0, 1)?.first())?;
+    let (name, input) = open_input(file)?;
     let mut input = BufReader::new(input);
     let mut number = 0;
     let mut worst = Exit::Ok;
@@ -51,7 +53,7 @@ pub fn each_line(
         if worst == Exit::Ok {
             worst = failed;
         }
-        if is_end || !line.has("keep-going") {
+        if is_end || !keep_going {
             break;
         }
     }
@@ -99,21 +101,22 @@ fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<
 }
 
 /// Makes a command line of the words of a line of a batch.
-pub fn parse_words(words: Vec<Vec<u8>>) -> Result<Line, Failure> {
+pub fn parse_words(commands: Commands, words: Vec<Vec<u8>>) -> Result<Line, Failure> {
     let words: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();
-    let line = Line::parse(&words)?;
-    if line.command.is_some_and(|command| matches!(command.name, "batch" | "shell")) {
+    let mut line = Line::parse(commands, &words)?;
+    if line.command().is_some_and(|command| matches!(command.name(), "batch" | "shell")) {
         return Err(Failure::Usage("a batch cannot hold another".into()));
     }
+    line.check()?;
     Ok(line)
 }
 
 /// Runs a command with the global options of the batch, and those of its own.
-pub fn run_words(outer: &Line, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
+pub fn run_words(context: &Context, commands: Commands, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
     if words.is_empty() {
         return Ok(Exit::Ok);
     }
-    let mut line = parse_words(words)?;
-    line.inherit(outer);
-    run_line(&line)
+    let mut line = parse_words(commands, words)?;
+    line.inherit(&context.global);
+    run_line(line)
 }

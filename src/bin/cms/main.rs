@@ -12,6 +12,7 @@ mod edits;
 mod events;
 mod failure;
 mod gather;
+mod global;
 mod guard;
 mod help_text;
 mod hint;
@@ -31,6 +32,7 @@ mod shown_names;
 mod spec;
 mod staged;
 mod table;
+mod terms;
 mod tether;
 mod text_format;
 mod uci;
@@ -45,6 +47,7 @@ use std::process::ExitCode;
 use dispatch::run_line;
 use failure::wants_color;
 use line::Line;
+use table::COMMANDS;
 
 fn main() -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
@@ -64,22 +67,22 @@ fn main() -> ExitCode {
 /// Runs the command line behind the program's name.
 fn run(words: &[OsString]) -> ExitCode {
     if words.first().is_some_and(|word| word == "__complete") {
-        return complete::complete_line(&words[1..]).into();
+        return complete::complete_line(COMMANDS, &words[1..]).into();
     }
     if words.first().is_some_and(|word| word == tether::TETHERED) {
         return tether::tethered(&words[1..]);
     }
     if words.first().is_some_and(|word| word == cms::GUARD) {
-        return guard::guard(&words[1..]);
+        return guard::guard(COMMANDS, &words[1..]);
     }
-    let line = Line::parse(words);
+    let line = Line::parse(COMMANDS, words);
     let json = match &line {
-        Ok(line) => line.has("json") || line.has("json-lines"),
+        Ok(line) => line.global.wants_json(),
         // What was meant cannot be told; a program that asks for JSON gets it.
         Err(_) => words.iter().any(|word| word == "--json" || word == "--json-lines"),
     };
-    let when = line.as_ref().ok().and_then(|line| line.text("color"));
-    match line.and_then(|line| run_line(&line)) {
+    let when = line.as_ref().ok().and_then(|line| line.global.color.clone());
+    match line.and_then(run_line) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.print(json, wants_color(when.as_deref()).unwrap_or(false));

@@ -5,16 +5,15 @@ use cms::MapReport;
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 
 /// Returns the reports of the packages named, or of all that have a map.
-pub fn reports(context: &Context, line: &Line, verify: bool) -> Result<Vec<MapReport>, Failure> {
+pub fn reports(context: &Context, names: &[Vec<u8>], verify: bool) -> Result<Vec<MapReport>, Failure> {
     let all = context.store.maps(verify);
-    if line.arguments.is_empty() {
+    if names.is_empty() {
         return Ok(all);
     }
     let mut named = Vec::new();
-    for name in context.packages(&line.arguments)? {
+    for name in context.packages(names)? {
         let place = context.store.place(&name)?;
         let report = all.iter().find(|report| report.package == place.name).cloned();
         named.push(report.ok_or_else(|| {

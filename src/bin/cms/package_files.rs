@@ -5,16 +5,15 @@ use cms::{Error, Place};
 use crate::argument::path;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::line::Line;
 
 /// Returns the packages or files named, or all packages. One that is not there is reported.
-pub fn places(context: &mut Context, line: &Line) -> Result<Vec<Place>, Failure> {
-    if line.arguments.is_empty() {
+pub fn places(context: &mut Context, arguments: &[Vec<u8>]) -> Result<Vec<Place>, Failure> {
+    if arguments.is_empty() {
         let names = context.store.packages()?;
         return Ok(names.iter().filter_map(|name| context.store.place(name.as_bytes()).ok()).collect());
     }
     let mut places = Vec::new();
-    for argument in &line.arguments {
+    for argument in arguments {
         match context.store.place(argument) {
             Ok(place) => places.push(place),
             Err(_) if path(argument).is_file() => {

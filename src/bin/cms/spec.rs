@@ -1,12 +1,18 @@
-//! What a command is, and what an option is.
+//! What a command is and what an option is. An option has a type and a target: the member of the command's `Flags` that
+//! its value goes to.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
+use crate::global::Global;
 
-/// An option of a command, or of all.
+/// How an option is written, and what help says of it.
 #[derive(Clone, Copy)]
-pub struct Flag {
+pub struct FlagText {
     pub long: &'static str,
     pub short: Option<char>,
     /// What its value is called; `None` if it has none.
@@ -18,103 +24,377 @@ pub struct Flag {
 /// What an option is about, where commands are lines of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The command it is given to.
+    /// The command it is given to: a line of a batch takes it.
     Command,
-    /// Which store is meant, who changes it, and how long is waited: a transaction has one of each.
+    /// Which store is meant, who changes it, and how long is waited: a transaction has one of each, so that only the
+    /// batch takes it.
     Transaction,
 }
 
-/// A command.
-pub struct Command {
-    pub name: &'static str,
-    pub aliases: &'static [&'static str],
-    pub arguments: &'static str,
-    pub summary: &'static str,
-    pub flags: &'static [Flag],
-    /// Whether it can change something; such a command takes `--dry-run` and is refused in safe mode.
-    pub writes: bool,
-    pub run: fn(&mut Context, &Line) -> Result<Exit, Failure>,
+/// Which member of `F` an option sets, and the type of its value.
+enum Target<F> {
+    /// It has no value: whether it was given.
+    Switch(fn(&mut F) -> &mut bool),
+    Bytes(fn(&mut F) -> &mut Option<Vec<u8>>),
+    Text(fn(&mut F) -> &mut Option<String>),
+    Path(fn(&mut F) -> &mut Option<PathBuf>),
+    Seconds(fn(&mut F) -> &mut Option<Duration>),
+    /// It may be given several times.
+    Many(fn(&mut F) -> &mut Vec<Vec<u8>>),
+    /// A type of the command's own.
+    Parsed(fn(&mut F, &str) -> Result<(), Failure>),
 }
 
-pub const fn flag(long: &'static str, help: &'static str) -> Flag {
-    Flag { long, short: None, value: None, help, scope: Scope::Command }
+/// An option of a command whose options are `F`, or of all commands.
+pub struct Flag<F> {
+    pub text: FlagText,
+    target: Target<F>,
 }
 
-pub const fn short(long: &'static str, short: char, help: &'static str) -> Flag {
-    Flag { long, short: Some(short), value: None, help, scope: Scope::Command }
+impl<F> Flag<F> {
+    const fn new(
+        long: &'static str,
+        value: Option<&'static str>,
+        help: &'static str,
+        target: Target<F>,
+    ) -> Self {
+        Self { text: FlagText { long, short: None, value, help, scope: Scope::Command }, target }
+    }
+
+    /// Gives the option a letter.
+    pub const fn short(mut self, letter: char) -> Self {
+        self.text.short = Some(letter);
+        self
+    }
+
+    /// Makes it an option of the transaction.
+    const fn of_transaction(mut self) -> Self {
+        self.text.scope = Scope::Transaction;
+        self
+    }
+
+    /// Puts a value where it belongs. The last one given counts.
+    pub fn put(&self, flags: &mut F, value: Vec<u8>) -> Result<(), Failure> {
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        match self.target {
+            Target::Switch(target) => *target(flags) = true,
+            Target::Bytes(target) => *target(flags) = Some(value),
+            Target::Text(target) => *target(flags) = Some(text(&value)),
+            Target::Path(target) => *target(flags) = Some(PathBuf::from(OsString::from_vec(value))),
+            Target::Seconds(target) => *target(flags) = Some(seconds_of(&text(&value))?),
+            Target::Many(target) => target(flags).push(value),
+            Target::Parsed(parse) => parse(flags, &text(&value))?,
+        }
+        Ok(())
+    }
 }
 
-pub const fn valued(
+fn seconds_of(text: &str) -> Result<Duration, Failure> {
+    let parsed = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    parsed.ok_or_else(|| Failure::Usage(format!("'{text}' is not a number of seconds")))
+}
+
+/// An option without a value.
+pub const fn switch<F>(long: &'static str, help: &'static str, target: fn(&mut F) -> &mut bool) -> Flag<F> {
+    Flag::new(long, None, help, Target::Switch(target))
+}
+
+/// An option whose value need not be UTF-8.
+pub const fn bytes<F>(
     long: &'static str,
-    short: Option<char>,
     value: &'static str,
     help: &'static str,
-) -> Flag {
-    Flag { long, short, value: Some(value), help, scope: Scope::Command }
+    target: fn(&mut F) -> &mut Option<Vec<u8>>,
+) -> Flag<F> {
+    Flag::new(long, Some(value), help, Target::Bytes(target))
 }
 
-const fn of_transaction(flag: Flag) -> Flag {
-    Flag { scope: Scope::Transaction, ..flag }
+/// An option whose value is text.
+pub const fn text<F>(
+    long: &'static str,
+    value: &'static str,
+    help: &'static str,
+    target: fn(&mut F) -> &mut Option<String>,
+) -> Flag<F> {
+    Flag::new(long, Some(value), help, Target::Text(target))
+}
+
+/// An option whose value is a time in seconds.
+pub const fn seconds<F>(
+    long: &'static str,
+    help: &'static str,
+    target: fn(&mut F) -> &mut Option<Duration>,
+) -> Flag<F> {
+    Flag::new(long, Some("SECONDS"), help, Target::Seconds(target))
+}
+
+/// An option that may be given several times.
+pub const fn many<F>(
+    long: &'static str,
+    value: &'static str,
+    help: &'static str,
+    target: fn(&mut F) -> &mut Vec<Vec<u8>>,
+) -> Flag<F> {
+    Flag::new(long, Some(value), help, Target::Many(target))
+}
+
+/// An option whose value has a type of the command's own.
+pub const fn parsed<F>(
+    long: &'static str,
+    value: &'static str,
+    help: &'static str,
+    parse: fn(&mut F, &str) -> Result<(), Failure>,
+) -> Flag<F> {
+    Flag::new(long, Some(value), help, Target::Parsed(parse))
+}
+
+/// A directory of the store.
+const fn dir(
+    long: &'static str,
+    help: &'static str,
+    target: fn(&mut Global) -> &mut Option<PathBuf>,
+) -> Flag<Global> {
+    Flag::new(long, Some("DIR"), help, Target::Path(target)).of_transaction()
 }
 
 /// Options that every command takes, before or behind its name.
-pub const GLOBAL: &[Flag] = &[
-    of_transaction(valued(
-        "config-dir",
-        Some('c'),
-        "DIR",
-        "where packages are (CMS_CONFIG_DIR, default /etc/config)",
-    )),
-    of_transaction(valued(
+pub const GLOBAL: &[Flag<Global>] = &[
+    dir("config-dir", "where packages are (CMS_CONFIG_DIR, default /etc/config)", |all| &mut all.config_dir)
+        .short('c'),
+    dir(
         "save-dir",
-        Some('t'),
-        "DIR",
         "where changes are staged (CMS_SAVE_DIR, default /tmp/.uci, or /tmp/.uci-UID if not root)",
-    )),
-    of_transaction(valued(
-        "run-dir",
-        None,
-        "DIR",
-        "where locks and maps are (CMS_RUN_DIR, default /run/cms)",
-    )),
-    of_transaction(valued(
-        "state-dir",
-        None,
-        "DIR",
-        "where the log is to be (CMS_STATE_DIR, default /var/lib/cms)",
-    )),
-    valued("message", Some('m'), "TEXT", "why, for the history of changes"),
-    of_transaction(valued(
+        |all| &mut all.save_dir,
+    )
+    .short('t'),
+    dir("run-dir", "where locks and maps are (CMS_RUN_DIR, default /run/cms)", |all| &mut all.run_dir),
+    dir("state-dir", "where the log is to be (CMS_STATE_DIR, default /var/lib/cms)", |all| {
+        &mut all.state_dir
+    }),
+    text("message", "TEXT", "why, for the history of changes", |all: &mut Global| &mut all.message)
+        .short('m'),
+    text(
         "source",
-        None,
         "NAME",
         "what changes are made through, for the history (default cms)",
-    )),
-    of_transaction(valued(
-        "lock-timeout",
-        None,
-        "SECONDS",
-        "how long to wait for another writer (default 10)",
-    )),
-    of_transaction(valued(
+        |all: &mut Global| &mut all.source,
+    )
+    .of_transaction(),
+    seconds("lock-timeout", "how long to wait for another writer (default 10)", |all: &mut Global| {
+        &mut all.lock_timeout
+    })
+    .of_transaction(),
+    seconds(
         "verify-timeout",
-        None,
-        "SECONDS",
         "how long to wait for those who verify a commit (default 5)",
-    )),
-    flag("json", "output and errors as JSON"),
-    flag("json-lines", "output as one JSON object a line"),
-    short("dry-run", 'n', "show what a writing command would do, and do nothing"),
-    short("quiet", 'q', "no messages but errors"),
-    short("verbose", 'v', "more messages"),
-    valued("color", None, "WHEN", "auto, always or never (NO_COLOR is honoured)"),
-    flag("version", "print the version"),
-    short("help", 'h', "print help"),
+        |all: &mut Global| &mut all.verify_timeout,
+    )
+    .of_transaction(),
+    switch("json", "output and errors as JSON", |all| &mut all.json),
+    switch("json-lines", "output as one JSON object a line", |all| &mut all.json_lines),
+    switch("dry-run", "show what a writing command would do, and do nothing", |all: &mut Global| {
+        &mut all.dry_run
+    })
+    .short('n'),
+    switch("quiet", "no messages but errors", |all: &mut Global| &mut all.quiet).short('q'),
+    switch("verbose", "more messages", |all: &mut Global| &mut all.verbose).short('v'),
+    text("color", "WHEN", "auto, always or never (NO_COLOR is honoured)", |all| &mut all.color),
+    switch("version", "print the version", |all| &mut all.version),
+    switch("help", "print help", |all: &mut Global| &mut all.help).short('h'),
 ];
 
-pub const COMMIT: Flag = flag("commit", "commit these changes at once, and nothing else that is staged");
-pub const WITH_STAGED: Flag =
-    flag("with-staged", "commit what is staged for these packages as well, before these changes");
-pub const STALE: Flag =
-    flag("stale", "read the file as it is, also where newer commits are still to be put there");
-pub const AT: Flag = valued("at", None, "REVISION", "as it was: a number, -N, a snapshot, or @{10 min ago}");
+/// The option of commands that change packages to commit the changes.
+pub const fn commit<F>(target: fn(&mut F) -> &mut bool) -> Flag<F> {
+    switch("commit", "commit these changes at once, and nothing else that is staged", target)
+}
+
+/// The option of commands that commit changes to commit what is staged, too.
+pub const fn with_staged<F>(target: fn(&mut F) -> &mut bool) -> Flag<F> {
+    switch("with-staged", "commit what is staged for these packages as well, before these changes", target)
+}
+
+/// The option of commands that read packages to read the files.
+pub const fn stale<F>(target: fn(&mut F) -> &mut bool) -> Flag<F> {
+    switch("stale", "read the file as it is, also where newer commits are still to be put there", target)
+}
+
+/// The option of commands that read packages to read an older state.
+pub const fn at<F>(target: fn(&mut F) -> &mut Option<String>) -> Flag<F> {
+    text("at", "REVISION", "as it was: a number, -N, a snapshot, or @{10 min ago}", target)
+}
+
+/// What a command can change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    Nothing,
+    /// Something, but not as a line of a batch that is one transaction.
+    Alone,
+    /// Something, as a part of a transaction as well.
+    InTransactions,
+    /// What the lines change that it runs.
+    ByItsLines,
+}
+
+/// The options of a command, with their types.
+pub trait FlagValues: Default + 'static {
+    /// Reports whether the command only says what it would change.
+    fn only_check(&self) -> bool {
+        false
+    }
+
+    /// Reports whether the command reads files as they are.
+    fn stale(&self) -> bool {
+        false
+    }
+
+    /// With these options the command cannot be part of a transaction, although it can with others: what it is called.
+    fn alone(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl FlagValues for () {}
+
+/// A command: a file of `command` defines it, the table lists it.
+pub struct Command<F: 'static = ()> {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub arguments: &'static str,
+    /// What it does, for help and manual page.
+    pub summary: &'static str,
+    pub flags: &'static [Flag<F>],
+    /// Whether it can change something; such a command takes `--dry-run` and is refused in safe mode.
+    pub writes: Writes,
+    pub run: fn(&mut Context, &Call<F>) -> Result<Exit, Failure>,
+}
+
+/// What a command was called with.
+pub struct Call<F = ()> {
+    pub flags: F,
+    pub arguments: Vec<Vec<u8>>,
+    /// All commands, for those that tell of others or run them.
+    pub commands: Commands,
+    /// The name and the arguments of the command as help shows them.
+    usage: (&'static str, &'static str),
+}
+
+impl<F> Call<F> {
+    /// Checks the number of arguments.
+    pub fn expect(&self, least: usize, most: usize) -> Result<&[Vec<u8>], Failure> {
+        if (least..=most).contains(&self.arguments.len()) {
+            return Ok(&self.arguments);
+        }
+        let what = if self.arguments.len() < least { "an argument is missing" } else { "too many arguments" };
+        Err(Failure::Usage(format!("{what}: cms {} {}", self.usage.0, self.usage.1)))
+    }
+}
+
+/// The table of commands, whatever the types of their options.
+pub type Commands = &'static [&'static dyn AnyCommand];
+
+/// A command, whatever the types of its options.
+pub trait AnyCommand: Sync {
+    fn name(&self) -> &'static str;
+    fn aliases(&self) -> &'static [&'static str];
+    fn arguments(&self) -> &'static str;
+    fn summary(&self) -> &'static str;
+    fn flags(&self) -> Vec<FlagText>;
+    fn writes(&self) -> Writes;
+    /// Begins a call, without options so far.
+    fn call(&'static self) -> Box<dyn AnyCall>;
+}
+
+impl<F: FlagValues> AnyCommand for Command<F> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        self.aliases
+    }
+
+    fn arguments(&self) -> &'static str {
+        self.arguments
+    }
+
+    fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    fn flags(&self) -> Vec<FlagText> {
+        self.flags.iter().map(|flag| flag.text).collect()
+    }
+
+    fn writes(&self) -> Writes {
+        self.writes
+    }
+
+    fn call(&'static self) -> Box<dyn AnyCall> {
+        Box::new(Begun { command: self, flags: F::default() })
+    }
+}
+
+/// A call of a command, whatever the types of its options.
+pub trait AnyCall {
+    fn command(&self) -> &'static dyn AnyCommand;
+    /// Takes an option, by its place among those of the command.
+    fn put(&mut self, flag: usize, value: Vec<u8>) -> Result<(), Failure>;
+    /// See [`FlagValues::only_check`].
+    fn only_check(&self) -> bool;
+    /// See [`FlagValues::stale`].
+    fn stale(&self) -> bool;
+    /// If the command changes something and cannot be part of a transaction: what it is called.
+    fn alone(&self) -> Option<&'static str>;
+    fn run(
+        self: Box<Self>,
+        context: &mut Context,
+        arguments: Vec<Vec<u8>>,
+        commands: Commands,
+    ) -> Result<Exit, Failure>;
+}
+
+struct Begun<F: 'static> {
+    command: &'static Command<F>,
+    flags: F,
+}
+
+impl<F: FlagValues> AnyCall for Begun<F> {
+    fn command(&self) -> &'static dyn AnyCommand {
+        self.command
+    }
+
+    fn put(&mut self, flag: usize, value: Vec<u8>) -> Result<(), Failure> {
+        self.command.flags[flag].put(&mut self.flags, value)
+    }
+
+    fn only_check(&self) -> bool {
+        self.flags.only_check()
+    }
+
+    fn stale(&self) -> bool {
+        self.flags.stale()
+    }
+
+    fn alone(&self) -> Option<&'static str> {
+        match self.command.writes {
+            Writes::Nothing | Writes::ByItsLines => None,
+            Writes::Alone => Some(self.command.name),
+            Writes::InTransactions => self.flags.alone(),
+        }
+    }
+
+    fn run(
+        self: Box<Self>,
+        context: &mut Context,
+        arguments: Vec<Vec<u8>>,
+        commands: Commands,
+    ) -> Result<Exit, Failure> {
+        let Self { command, flags } = *self;
+        let call = Call { flags, arguments, commands, usage: (command.name, command.arguments) };
+        // A command that takes no arguments says so by its entry.
+        if command.arguments.is_empty() {
+            call.expect(0, 0)?;
+        }
+        (command.run)(context, &call)
+    }
+}

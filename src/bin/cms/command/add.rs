@@ -5,24 +5,23 @@ use cms::{Delta, DeltaKind};
 
 use crate::argument::show;
 use crate::context::Context;
-use crate::edits::{Edited, Edits, Goal};
+use crate::edits::{Edited, Edits, FLAGS, Flags};
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::{COMMIT, Command, WITH_STAGED};
+use crate::spec::{Call, Command, Writes};
 
-pub const COMMAND: Command = Command {
+pub const COMMAND: Command<Flags> = Command {
     name: "add",
     aliases: &[],
     arguments: "PACKAGE TYPE [OPTION=VALUE...]",
     summary: "stage a new anonymous section and print its name",
-    flags: &[COMMIT, WITH_STAGED],
-    writes: true,
+    flags: FLAGS,
+    writes: Writes::InTransactions,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let arguments = line.expect(2, usize::MAX)?;
-    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let arguments = call.expect(2, usize::MAX)?;
+    let mut edits = Edits::new(call.flags.goal()?);
     let Edited { loaded, deltas, .. } = edits.package(context, &arguments[0])?;
     let name = loaded.package.add_section(&arguments[1])?;
     deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(&arguments[1])));

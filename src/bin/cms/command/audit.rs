@@ -5,8 +5,7 @@ use serde_json::json;
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "audit",
@@ -14,12 +13,12 @@ pub const COMMAND: Command = Command {
     arguments: "verify",
     summary: "check that no record of the log was changed, taken out or put in",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    match line.expect(1, 1)? {
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    match call.expect(1, 1)? {
         [what] if what == b"verify" => {}
         [what, ..] => {
             let why = format!("there is no 'audit {}', only 'audit verify'", show(what));

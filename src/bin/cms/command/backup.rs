@@ -4,8 +4,7 @@ use crate::archives::{archive_json, whole};
 use crate::argument::{path, show};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "backup",
@@ -13,12 +12,12 @@ pub const COMMAND: Command = Command {
     arguments: "FILE",
     summary: "write the committed state of all packages into a file, or to standard output (-)",
     flags: &[],
-    writes: true,
+    writes: Writes::Alone,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let [file] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    let [file] = call.expect(1, 1)? else { return Ok(Exit::Usage) };
     if context.dry_run {
         context.note(&format!("would write {}", show(file)));
         return Ok(Exit::Ok);

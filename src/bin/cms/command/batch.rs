@@ -3,37 +3,57 @@
 
 use std::io::Write;
 
+use cms::{Committed, Engine, Options};
+use serde_json::json;
+
 use crate::context::Context;
 use crate::dispatch::dispatch;
 use crate::failure::{Exit, Failure};
-use crate::gather::Gathered;
+use crate::gather::{Commit, Gathered};
+use crate::guard;
 use crate::line::Line;
 use crate::lines::{each_line, parse_words, run_words};
-use crate::spec::{Command, flag};
+use crate::spec::{Call, Command, Commands, FlagValues, Writes, switch};
+use crate::staged::tell_outcome;
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    no_transaction: bool,
+    keep_going: bool,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "batch",
     aliases: &["txn", "transaction"],
     arguments: "[FILE]",
     summary: "run the commands of a file or standard input, and commit all they change, or nothing",
     flags: &[
-        flag("no-transaction", "run each line for itself, up to the first that fails; 'commit' commits"),
-        flag("keep-going", "the same, but report failures and go on"),
+        switch(
+            "no-transaction",
+            "run each line for itself, up to the first that fails; 'commit' commits",
+            |flags: &mut Flags| &mut flags.no_transaction,
+        ),
+        switch("keep-going", "the same, but report failures and go on", |flags: &mut Flags| {
+            &mut flags.keep_going
+        }),
     ],
-    writes: false,
+    writes: Writes::ByItsLines,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    if line.has("no-transaction") || line.has("keep-going") {
-        return each_line(context, line, |_, words| run_words(line, words));
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let (file, keep_going, commands) = (call.expect(0, 1)?.first(), call.flags.keep_going, call.commands);
+    if call.flags.no_transaction || keep_going {
+        return each_line(context, file, keep_going, |context, words| run_words(context, commands, words));
     }
     context.gathered = Some(Gathered::new(context.dry_run));
-    let exit = each_line(context, line, |context, words| gather_words(context, line, words));
+    let exit = each_line(context, file, false, |context, words| gather_words(context, commands, words));
     let gathered = context.gathered.take().unwrap_or_default();
     match exit {
-        Ok(Exit::Ok) => gathered.commit(context),
-        // Whoever read the output may well be gone, but must not believe that it is done.
+        Ok(Exit::Ok) => commit(context, gathered),
+        // Nobody may be left to read an error, but the caller must not take the batch for done.
         Err(Failure::BrokenPipe) if !gathered.is_empty() => {
             Err(Failure::Other(Exit::Io, "nobody reads the output any more, so nothing is changed".into()))
         }
@@ -41,20 +61,62 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     }
 }
 
-/// As [`run_words`], as part of a transaction: the command sees what those before it have changed, and what it changes
-/// is gathered.
-fn gather_words(context: &mut Context, outer: &Line, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
+/// Runs a command as part of the transaction: it sees what those before it have changed, and what it changes is
+/// gathered.
+fn gather_words(context: &mut Context, commands: Commands, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
     if words.is_empty() {
         return Ok(Exit::Ok);
     }
-    let mut line = parse_words(words)?;
+    let mut line = parse_words(commands, words)?;
+    admit(&line)?;
     if let Some(gathered) = &mut context.gathered {
-        gathered.admit(&line)?;
+        gathered.explain(line.global.message.as_ref());
     }
-    line.inherit(outer);
-    let mut inner = Context::with(context.store.clone(), &line)?;
+    line.inherit(&context.global);
+    let mut inner = Context::with(context.store.clone(), &line.global)?;
     inner.gathered = context.gathered.take();
-    let exit = dispatch(&mut inner, &line).and_then(|exit| Ok(inner.out.flush().map(|()| exit)?));
+    let exit = dispatch(&mut inner, line).and_then(|exit| Ok(inner.out.flush().map(|()| exit)?));
     context.gathered = inner.gathered.take();
     exit
+}
+
+/// Refuses a line that cannot be part of a transaction. For a line that has not taken over the options of the batch yet.
+fn admit(line: &Line) -> Result<(), Failure> {
+    let alone = line.call.as_ref().and_then(|call| call.alone());
+    if let Some(name) = alone.filter(|_| !line.global.dry_run) {
+        return Err(Failure::Usage(format!(
+            "'{name}' cannot be part of a transaction; with --no-transaction each line is run for itself"
+        )));
+    }
+    match line.of_transaction() {
+        Some(flag) => Err(Failure::Usage(format!(
+            "--{flag} is for the whole batch, not for one of its lines: cms batch --{flag} ..."
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Commits what was gathered, as one transaction.
+fn commit(context: &mut Context, gathered: Gathered) -> Result<Exit, Failure> {
+    if gathered.is_trial {
+        return Ok(Exit::Ok);
+    }
+    let is_empty = gathered.is_empty();
+    let Commit { places, unstaged, options, terms, message } = gathered.into_commit();
+    if is_empty {
+        return guard::finish(context, &terms, &[], None);
+    }
+    if let Some(message) = message {
+        context.store = Engine::new(Options { message, ..context.store.options().clone() });
+    }
+    let standing = guard::begin(context, &terms)?;
+    let outcomes = context.store.commit_as(&places, unstaged, &options)?;
+    for (place, outcome) in places.iter().zip(&outcomes) {
+        tell_outcome(context, place, *outcome)?;
+    }
+    let revision = outcomes.iter().find_map(|outcome: &Committed| outcome.revision);
+    if context.json {
+        context.put_json(&json!({"revision": revision}))?;
+    }
+    guard::finish(context, &terms, &outcomes, standing)
 }

@@ -17,29 +17,36 @@ use cms::Error;
 use crate::argument::path;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::records::{Users, bring_up_to_date, change_line, record_title};
-use crate::spec::{Command, valued};
+use crate::spec::{Call, Command, FlagValues, Writes, text};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    good: Option<String>,
+    bad: Option<String>,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "bisect",
     aliases: &[],
     arguments: "-- COMMAND [ARGUMENT...]",
     summary: "find the transaction after which a command fails",
     flags: &[
-        valued("good", None, "REVISION", "where it works (default: the oldest)"),
-        valued("bad", None, "REVISION", "where it fails (default: the newest)"),
+        text("good", "REVISION", "where it works (default: the oldest)", |flags: &mut Flags| &mut flags.good),
+        text("bad", "REVISION", "where it fails (default: the newest)", |flags: &mut Flags| &mut flags.bad),
     ],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     bring_up_to_date(context);
-    let Some((program, arguments)) = line.expect(1, usize::MAX)?.split_first() else {
+    let Some((program, arguments)) = call.expect(1, usize::MAX)?.split_first() else {
         return Ok(Exit::Usage);
     };
-    let revisions = revisions(context, line)?;
+    let revisions = revisions(context, &call.flags)?;
     let mut verdicts = vec![None; revisions.len()];
     let mut test = |context: &Context, at: usize| -> Result<Verdict, Failure> {
         let verdict = run_at(context, revisions[at], program, arguments)?;
@@ -99,15 +106,15 @@ enum Verdict {
 }
 
 /// Lists the revisions from the good end to the bad one.
-fn revisions(context: &Context, line: &Line) -> Result<Vec<u64>, Failure> {
+fn revisions(context: &Context, flags: &Flags) -> Result<Vec<u64>, Failure> {
     let mut revisions: Vec<u64> =
         context.store.history(None, usize::MAX)?.iter().map(|record| record.sequence).collect();
     revisions.reverse();
-    let bound = |name: &str, default: Option<&u64>| match line.text(name) {
-        Some(spec) => context.store.find_revision(&spec).map(Some),
+    let bound = |named: &Option<String>, default: Option<&u64>| match named {
+        Some(spec) => context.store.find_revision(spec).map(Some),
         None => Ok(default.copied()),
     };
-    let (good, bad) = (bound("good", revisions.first())?, bound("bad", revisions.last())?);
+    let (good, bad) = (bound(&flags.good, revisions.first())?, bound(&flags.bad, revisions.last())?);
     if let (Some(good), Some(bad)) = (good, bad) {
         if good > bad {
             let why =

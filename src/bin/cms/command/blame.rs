@@ -7,9 +7,8 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
-use crate::line::Line;
 use crate::records::{Users, bring_up_to_date};
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "blame",
@@ -17,13 +16,13 @@ pub const COMMAND: Command = Command {
     arguments: "PACKAGE",
     summary: "print a package, each line with the last transaction that wrote it",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     bring_up_to_date(context);
-    let [package] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
+    let [package] = call.expect(1, 1)? else { return Ok(Exit::Usage) };
     let lines = context.store.blame(&show(package))?;
     let mut users = Users::default();
     if context.json {

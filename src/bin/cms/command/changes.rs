@@ -7,8 +7,7 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 use crate::staged::{describe, is_of_another};
 
 pub const COMMAND: Command = Command {
@@ -17,13 +16,13 @@ pub const COMMAND: Command = Command {
     arguments: "[PACKAGE...]",
     summary: "list staged changes",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     let mut all = Vec::new();
-    for package in context.packages_and_new(&line.arguments)? {
+    for package in context.packages_and_new(&call.arguments)? {
         let loaded = match context.load_now(&package) {
             Ok(loaded) => loaded,
             Err(error) => {

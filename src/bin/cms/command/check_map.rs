@@ -4,9 +4,8 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::map_reports::reports;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "check-map",
@@ -14,12 +13,12 @@ pub const COMMAND: Command = Command {
     arguments: "[PACKAGE...]",
     summary: "verify every byte of the maps; exit status 3 if one is damaged",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let reports = reports(context, line, true)?;
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    let reports = reports(context, &call.arguments, true)?;
     let mut exit = Exit::Ok;
     let mut rows = Vec::new();
     for report in &reports {

@@ -1,5 +1,7 @@
 //! `cms commit`: commits what is staged. With `--check` it tells who would refuse it, and who would be told.
 
+use std::time::Duration;
+
 use cms::{CommitOptions, Form, Place, Preview, Subscriber};
 use serde_json::json;
 
@@ -7,40 +9,89 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::difference::staged_difference;
 use crate::failure::{Exit, Failure};
-use crate::guard::Terms;
-use crate::line::Line;
-use crate::spec::{Command, flag, valued};
+use crate::guard;
+use crate::spec::{Call, Command, FlagValues, Writes, bytes, parsed, switch};
 use crate::staged::{describe, is_of_another, place_of_staged, tell_outcome};
+use crate::terms::{Terms, time_to_confirm};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    confirm: Option<Duration>,
+    then: Option<Vec<u8>>,
+    on_rollback: Option<Vec<u8>>,
+    check: bool,
+    canonical: bool,
+    force: bool,
+}
+
+impl FlagValues for Flags {
+    fn only_check(&self) -> bool {
+        self.check
+    }
+}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "commit",
     aliases: &[],
     arguments: "[PACKAGE...]",
     summary: "write staged changes into the files, comments kept",
     flags: &[
-        valued("confirm", None, "TIME", "take it back unless it is confirmed in time, for example 5min"),
-        valued("then", None, "COMMAND", "run it after the commit; if it fails, the commit is taken back"),
-        valued("on-rollback", None, "COMMAND", "have the guard run it once the commit was taken back"),
-        flag("check", "only check that it can be done; says who would refuse it, and who would be told"),
-        flag("canonical", "rewrite the file in canonical form; comments are lost"),
-        flag("force", "commit even if others have changed the same keys since they were staged"),
+        parsed(
+            "confirm",
+            "TIME",
+            "take it back unless it is confirmed in time, for example 5min",
+            |flags: &mut Flags, text| {
+                flags.confirm = Some(time_to_confirm(text)?);
+                Ok(())
+            },
+        ),
+        bytes(
+            "then",
+            "COMMAND",
+            "run it after the commit; if it fails, the commit is taken back",
+            |flags: &mut Flags| &mut flags.then,
+        ),
+        bytes(
+            "on-rollback",
+            "COMMAND",
+            "have the guard run it once the commit was taken back",
+            |flags: &mut Flags| &mut flags.on_rollback,
+        ),
+        switch(
+            "check",
+            "only check that it can be done; says who would refuse it, and who would be told",
+            |flags: &mut Flags| &mut flags.check,
+        ),
+        switch("canonical", "rewrite the file in canonical form; comments are lost", |flags: &mut Flags| {
+            &mut flags.canonical
+        }),
+        switch(
+            "force",
+            "commit even if others have changed the same keys since they were staged",
+            |flags: &mut Flags| &mut flags.force,
+        ),
     ],
-    writes: true,
+    writes: Writes::InTransactions,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let named = !line.arguments.is_empty();
-    let form = if line.has("canonical") { Form::Canonical } else { Form::Lossless };
-    let terms = Terms::of(line)?;
-    let options = CommitOptions { form, confirm: terms.time(), force: line.has("force") };
-    if context.gathered.is_some() && line.has("check") {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let named = !call.arguments.is_empty();
+    let form = if call.flags.canonical { Form::Canonical } else { Form::Lossless };
+    let terms = Terms {
+        time: call.flags.confirm,
+        then: call.flags.then.clone(),
+        on_rollback: call.flags.on_rollback.clone(),
+    };
+    terms.check()?;
+    let options = CommitOptions { form, confirm: terms.time, force: call.flags.force };
+    if context.gathered.is_some() && call.flags.check {
         let why =
             "--check is not for a line of a batch, which commits once, when all its lines have been read";
         return Err(Failure::Usage(why.into()));
     }
     let (mut places, mut checked) = (Vec::new(), Vec::new());
-    for package in context.packages_and_new(&line.arguments)? {
+    for package in context.packages_and_new(&call.arguments)? {
         let place = place_of_staged(context, &package)?;
         // A package that was not named and has nothing staged is left alone.
         if !named && !context.store.may_be_staged(&place) {
@@ -50,7 +101,7 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         if !named && is_of_another(context, &place, "stays staged")? {
             continue;
         }
-        if line.has("check") || context.dry_run {
+        if call.flags.check || context.dry_run {
             match check_commit(context, &package, &place, options.force) {
                 Ok(()) => checked.push(place),
                 Err(failure) => context.report(&failure)?,
@@ -59,7 +110,7 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
         places.push(place);
     }
-    if line.has("check") {
+    if call.flags.check {
         return preview(context, &checked);
     }
     // The options count for what the other lines of a batch change, whether or not anything is staged.
@@ -71,14 +122,14 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     if places.is_empty() {
-        return terms.finish(context, &[], None);
+        return guard::finish(context, &terms, &[], None);
     }
-    let guard = terms.begin(context)?;
+    let standing = guard::begin(context, &terms)?;
     let outcomes = context.store.commit_as(&places, Vec::new(), &options)?;
     for (place, outcome) in places.iter().zip(&outcomes) {
         tell_outcome(context, place, *outcome)?;
     }
-    terms.finish(context, &outcomes, guard)
+    guard::finish(context, &terms, &outcomes, standing)
 }
 
 /// Says what would stand in the way of a commit, or with `--dry-run` what it would change.

@@ -3,8 +3,7 @@
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "completion",
@@ -12,12 +11,12 @@ pub const COMMAND: Command = Command {
     arguments: "bash|zsh|fish",
     summary: "print a completion script",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let shell = line.expect(1, 1)?.first().map(|shell| show(shell)).unwrap_or_default();
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    let shell = call.expect(1, 1)?.first().map(|shell| show(shell)).unwrap_or_default();
     let script = match shell.as_str() {
         "bash" => BASH,
         "zsh" => ZSH,

@@ -3,39 +3,65 @@
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, tell};
+use crate::guard;
 use crate::guard::{HOOK_TIME, rollback_variables};
 use crate::hook;
 use crate::hook::Ended;
-use crate::line::Line;
-use crate::spec::{Command, flag, valued};
+use crate::spec::{Call, Command, FlagValues, Writes, bytes, switch};
 use crate::waiting::print_pending;
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    wait: bool,
+    on_rollback: Option<Vec<u8>>,
+    enforce: bool,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "confirm",
     aliases: &[],
     arguments: "[REVISION]",
     summary: "confirm a commit made with --confirm",
     flags: &[
-        flag("wait", "stand guard until it is confirmed or taken back; exits 1 if it was taken back"),
-        valued("on-rollback", None, "COMMAND", "with --wait: run it once the commit was taken back"),
-        flag("enforce", "only take back what was not confirmed in time; for boot scripts"),
+        switch(
+            "wait",
+            "stand guard until it is confirmed or taken back; exits 1 if it was taken back",
+            |flags: &mut Flags| &mut flags.wait,
+        ),
+        bytes(
+            "on-rollback",
+            "COMMAND",
+            "with --wait: run it once the commit was taken back",
+            |flags: &mut Flags| &mut flags.on_rollback,
+        ),
+        switch(
+            "enforce",
+            "only take back what was not confirmed in time; for boot scripts",
+            |flags: &mut Flags| &mut flags.enforce,
+        ),
     ],
-    writes: true,
+    writes: Writes::Alone,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    if line.has("wait") {
-        return wait(context, line);
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let on_rollback = call.flags.on_rollback.as_deref();
+    if let Some(process) = context.guards {
+        return guard::stand(context, process, on_rollback);
     }
-    if line.has("on-rollback") {
+    if call.flags.wait {
+        return wait(context, on_rollback);
+    }
+    if on_rollback.is_some() {
         return Err(Failure::Usage("--on-rollback goes with --wait: who waits runs the command".into()));
     }
-    if line.has("enforce") {
+    if call.flags.enforce {
         // What is overdue was taken back before this command began.
         return Ok(Exit::Ok);
     }
-    let sequence = match line.expect(0, 1)?.first() {
+    let sequence = match call.expect(0, 1)?.first() {
         Some(id) => Some(
             show(id).parse().map_err(|_| Failure::Usage(format!("'{}' is not a transaction", show(id))))?,
         ),
@@ -50,12 +76,12 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 }
 
 /// Stands guard in the foreground.
-fn wait(context: &Context, line: &Line) -> Result<Exit, Failure> {
+fn wait(context: &Context, on_rollback: Option<&[u8]>) -> Result<Exit, Failure> {
     let Some(pending) = context.store.pending()? else { return Ok(Exit::Ok) };
     if context.store.wait_for_confirmation()? {
         return Ok(Exit::Ok);
     }
-    if let Some(command) = line.value("on-rollback")
+    if let Some(command) = on_rollback
         && let Some(by) = context.store.taken_back_by(pending.sequence)?
     {
         let ended = hook::run(context, command, rollback_variables(pending.sequence, &by), HOOK_TIME, false);

@@ -4,24 +4,23 @@ use cms::{DeltaKind, Key, Loaded, Value};
 
 use crate::argument::show;
 use crate::context::{Context, Found, find};
-use crate::edits::{Edits, Goal};
+use crate::edits::{Edits, FLAGS, Flags};
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::{COMMIT, Command, WITH_STAGED};
+use crate::spec::{Call, Command, Writes};
 
-pub const COMMAND: Command = Command {
+pub const COMMAND: Command<Flags> = Command {
     name: "delete",
     aliases: &["del"],
     arguments: "KEY[=VALUE|=INDEX]...",
     summary: "stage the deletion of options, sections or list items; with VALUE only if that is the value",
-    flags: &[COMMIT, WITH_STAGED],
-    writes: true,
+    flags: FLAGS,
+    writes: Writes::InTransactions,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
-    for argument in line.expect(1, usize::MAX)? {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let mut edits = Edits::new(call.flags.goal()?);
+    for argument in call.expect(1, usize::MAX)? {
         let (key, value) = Key::parse_assignment(argument)?;
         let index = match value {
             Some(value) => index_of(&edits.package(context, &key.package)?.loaded, &key, value)?,

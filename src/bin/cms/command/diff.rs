@@ -13,33 +13,39 @@ use crate::difference::{print_difference, staged_difference, unified};
 use crate::failure::{Exit, Failure};
 use crate::input::read_input;
 use crate::json;
-use crate::line::Line;
 use crate::records::bring_up_to_date;
 use crate::shown_names::ShownNames;
-use crate::spec::{Command, flag};
+use crate::spec::{Call, Command, FlagValues, Writes, switch};
 use crate::staged::is_of_another;
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    keys: bool,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "diff",
     aliases: &[],
     arguments: "[PACKAGE...] | FILE FILE | REVISION REVISION [PACKAGE...]",
     summary: "compare staged with committed, two files or two revisions; exits 1 if they differ",
-    flags: &[flag("keys", "compare keys and values, not lines")],
-    writes: false,
+    flags: &[switch("keys", "compare keys and values, not lines", |flags: &mut Flags| &mut flags.keys)],
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let is_file = |argument: &Vec<u8>| {
         argument.contains(&b'/') || (path(argument).is_file() && context.store.place(argument).is_err())
     };
-    let by_key = line.has("keys") || context.json;
+    let by_key = call.flags.keys || context.json;
     let mut all = Difference::default();
-    if let Some((old, new)) = two_states(context, line)? {
-        let packages: Vec<String> = line.arguments.iter().skip(2).map(|name| show(name)).collect();
-        return print_difference(context, &packages, &old, &new, line);
+    if let Some((old, new)) = two_states(context, call)? {
+        let packages: Vec<String> = call.arguments.iter().skip(2).map(|name| show(name)).collect();
+        return print_difference(context, &packages, &old, &new, call.flags.keys);
     }
-    if let [a, b] = line.arguments.as_slice()
+    if let [a, b] = call.arguments.as_slice()
         && is_file(a)
         && is_file(b)
     {
@@ -49,7 +55,7 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
         all.lines = unified(&old, &new, &show(a), &show(b));
     } else {
-        for name in context.packages_and_new(&line.arguments)? {
+        for name in context.packages_and_new(&call.arguments)? {
             match diff_package(context, &name, by_key) {
                 Ok(one) => {
                     all.keys.extend(one.keys);
@@ -74,8 +80,8 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
 }
 
 /// Returns the two states that `diff` was given; `None` if its arguments are packages or files.
-pub fn two_states(context: &Context, line: &Line) -> Result<Option<(State, State)>, Failure> {
-    let [a, b, ..] = line.arguments.as_slice() else { return Ok(None) };
+pub fn two_states(context: &Context, call: &Call<Flags>) -> Result<Option<(State, State)>, Failure> {
+    let [a, b, ..] = call.arguments.as_slice() else { return Ok(None) };
     // What names a state is that, whatever files there are in the current directory.
     let is_file = |argument: &[u8]| {
         argument.contains(&b'/')

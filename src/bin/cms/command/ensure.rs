@@ -8,30 +8,43 @@ use crate::context::Context;
 use crate::difference::staged_difference;
 use crate::edits::{Edits, Goal};
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::{Command, WITH_STAGED, flag};
+use crate::spec::{Call, Command, FlagValues, Writes, switch, with_staged};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    check: bool,
+    no_commit: bool,
+    with_staged: bool,
+    diff: bool,
+}
+
+impl FlagValues for Flags {
+    fn only_check(&self) -> bool {
+        self.check
+    }
+}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "ensure",
     aliases: &[],
     arguments: "KEY=VALUE...",
     summary: "set and commit what is not so already; says whether anything changed",
     flags: &[
-        flag("check", "change nothing, only say what would change"),
-        flag("no-commit", "stage only"),
-        WITH_STAGED,
-        flag("diff", "show the difference"),
+        switch("check", "change nothing, only say what would change", |flags: &mut Flags| &mut flags.check),
+        switch("no-commit", "stage only", |flags: &mut Flags| &mut flags.no_commit),
+        with_staged(|flags: &mut Flags| &mut flags.with_staged),
+        switch("diff", "show the difference", |flags: &mut Flags| &mut flags.diff),
     ],
-    writes: true,
+    writes: Writes::InTransactions,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let mut edits = Edits::new(Goal::of(line, !line.has("no-commit"))?);
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let mut edits = Edits::new(Goal::of(!call.flags.no_commit, call.flags.with_staged)?);
     let mut report = Vec::new();
-    let check = line.has("check") || context.dry_run;
+    let check = call.flags.check || context.dry_run;
     context.dry_run = check;
-    for argument in line.expect(1, usize::MAX)? {
+    for argument in call.expect(1, usize::MAX)? {
         let (key, value) = Key::parse_assignment(argument)?;
         let value =
             value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;
@@ -44,7 +57,7 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         report.push((key.text(), changed));
     }
     let mut difference = String::new();
-    if line.has("diff") {
+    if call.flags.diff {
         for edited in edits.packages() {
             difference.push_str(&staged_difference(context, &edited.loaded)?);
         }

@@ -7,24 +7,33 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
-use crate::line::Line;
-use crate::spec::{Command, valued};
-use crate::text_format::{Format, format};
+use crate::spec::{Call, Command, FlagValues, Writes, parsed};
+use crate::text_format::Format;
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    format: Option<Format>,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "export",
     aliases: &[],
     arguments: "[PACKAGE...]",
     summary: "print packages as text to import elsewhere",
-    flags: &[valued("format", None, "FORMAT", "uci (default) or json")],
-    writes: false,
+    flags: &[parsed("format", "FORMAT", "uci (default) or json", |flags: &mut Flags, text| {
+        flags.format = Some(Format::named(text)?);
+        Ok(())
+    })],
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let as_json = context.json || matches!(format(line)?, Some(Format::Json));
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let as_json = context.json || matches!(call.flags.format, Some(Format::Json));
     let mut object = Map::new();
-    for name in context.packages_and_new(&line.arguments)? {
+    for name in context.packages_and_new(&call.arguments)? {
         match context.load_now(&name) {
             Ok(loaded) if as_json => {
                 object.insert(show(&name), json::package(&loaded.package));

@@ -6,24 +6,36 @@ use cms::Error;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::package_files::{places, read};
-use crate::spec::{Command, flag};
+use crate::spec::{Call, Command, FlagValues, Writes, switch};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    check: bool,
+}
+
+impl FlagValues for Flags {
+    fn only_check(&self) -> bool {
+        self.check
+    }
+}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "fmt",
     aliases: &[],
     arguments: "[PACKAGE|FILE...]",
     summary: "tidy indentation and quoting; comments stay",
-    flags: &[flag("check", "change nothing; exit 1 if something would change")],
-    writes: true,
+    flags: &[switch("check", "change nothing; exit 1 if something would change", |flags: &mut Flags| {
+        &mut flags.check
+    })],
+    writes: Writes::Alone,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let check = line.has("check") || context.dry_run;
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let check = call.flags.check || context.dry_run;
     let mut differs = false;
-    for place in places(context, line)? {
+    for place in places(context, &call.arguments)? {
         let tidied = read(&place).and_then(|text| {
             let text = Arc::new(text);
             let tidied = match cms::text::format(&text) {

@@ -8,33 +8,56 @@ use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::json;
-use crate::line::Line;
-use crate::spec::{AT, Command, STALE, flag, short, valued};
+use crate::spec::{Call, Command, FlagValues, Writes, at, bytes, stale, switch};
 use crate::variables::variable;
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    default: Option<Vec<u8>>,
+    sh: bool,
+    null: bool,
+    delimiter: Option<Vec<u8>>,
+    at: Option<String>,
+    stale: bool,
+}
+
+impl FlagValues for Flags {
+    fn stale(&self) -> bool {
+        self.stale
+    }
+}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "get",
     aliases: &[],
     arguments: "KEY...",
     summary: "print values",
     flags: &[
-        valued("default", None, "VALUE", "print this for a key that is not there"),
-        flag("sh", "print NAME='value' lines that are safe to eval"),
-        short("null", '0', "end each value with a NUL byte"),
-        valued("delimiter", Some('d'), "TEXT", "what to put between list items (default: a space)"),
-        AT,
-        STALE,
+        bytes("default", "VALUE", "print this for a key that is not there", |flags: &mut Flags| {
+            &mut flags.default
+        }),
+        switch("sh", "print NAME='value' lines that are safe to eval", |flags: &mut Flags| &mut flags.sh),
+        switch("null", "end each value with a NUL byte", |flags: &mut Flags| &mut flags.null).short('0'),
+        bytes(
+            "delimiter",
+            "TEXT",
+            "what to put between list items (default: a space)",
+            |flags: &mut Flags| &mut flags.delimiter,
+        )
+        .short('d'),
+        at(|flags: &mut Flags| &mut flags.at),
+        stale(|flags: &mut Flags| &mut flags.stale),
     ],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let keys = line.expect(1, usize::MAX)?;
-    context.go_back(line)?;
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let keys = call.expect(1, usize::MAX)?;
+    context.go_back(call.flags.at.as_deref())?;
     let mut object = Map::new();
     for argument in keys {
-        match get_one(context, argument, line.value("default")) {
+        match get_one(context, argument, call.flags.default.as_deref()) {
             Ok(got) if context.json => {
                 let value = match &got {
                     Got::One(value) => json::text(value),
@@ -42,7 +65,7 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
                 };
                 object.insert(show(argument), value);
             }
-            Ok(got) => print_value(context, line, argument, got)?,
+            Ok(got) => print_value(context, &call.flags, argument, got)?,
             Err(failure) => context.report(&failure)?,
         }
     }
@@ -93,8 +116,8 @@ fn get_loaded(context: &mut Context, key: &Key) -> Result<Got, Failure> {
     }
 }
 
-fn print_value(context: &mut Context, line: &Line, key: &[u8], got: Got) -> Result<(), Failure> {
-    if line.has("sh") {
+fn print_value(context: &mut Context, flags: &Flags, key: &[u8], got: Got) -> Result<(), Failure> {
+    if flags.sh {
         let name = variable(&show(key));
         let value = match got {
             Got::One(value) => value,
@@ -102,14 +125,14 @@ fn print_value(context: &mut Context, line: &Line, key: &[u8], got: Got) -> Resu
         };
         return context.put(&[name.as_bytes(), b"=", &quoted(&value), b"\n"].concat());
     }
-    let end: &[u8] = if line.has("null") { b"\0" } else { b"\n" };
+    let end: &[u8] = if flags.null { b"\0" } else { b"\n" };
     let items = match got {
         Got::One(value) => vec![value],
         Got::Many(items) => items,
     };
-    let joined = match line.has("null") {
+    let joined = match flags.null {
         true => items.join(&0),
-        false => items.join(line.value("delimiter").unwrap_or(b" ")),
+        false => items.join(flags.delimiter.as_deref().unwrap_or(b" ")),
     };
     context.put(&joined)?;
     context.put(end)

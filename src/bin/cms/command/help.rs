@@ -4,9 +4,8 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::help_text::{command_help, overview};
-use crate::line::Line;
-use crate::spec::Command;
-use crate::table::find;
+use crate::line::find;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "help",
@@ -14,15 +13,16 @@ pub const COMMAND: Command = Command {
     arguments: "[COMMAND]",
     summary: "print help",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    match line.expect(0, 1)?.first().map(|name| show(name)) {
-        None => overview(context)?,
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    match call.expect(0, 1)?.first().map(|name| show(name)) {
+        None => overview(context, call.commands)?,
         Some(name) => {
-            let command = find(&name).ok_or_else(|| Failure::Usage(format!("no command '{name}'")))?;
+            let command =
+                find(call.commands, &name).ok_or_else(|| Failure::Usage(format!("no command '{name}'")))?;
             command_help(context, command)?;
         }
     }

@@ -5,31 +5,36 @@ use cms::log::Kind;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::records::{
     Users, bring_up_to_date, change_line, check_logged, may_be_elsewhere, record_json, record_title,
 };
-use crate::spec::{Command, valued};
+use crate::spec::{Call, Command, FlagValues, Writes, parsed};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    number: Option<usize>,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "history",
     aliases: &["log"],
     arguments: "[KEY]",
     summary: "list the transactions that changed the store, a package, a section or an option",
-    flags: &[valued("number", None, "N", "no more than so many, the newest")],
-    writes: false,
+    flags: &[parsed("number", "N", "no more than so many, the newest", |flags: &mut Flags, text| {
+        let wrong = |_| Failure::Usage(format!("'{text}' is not a number of transactions"));
+        flags.number = Some(text.parse().map_err(wrong)?);
+        Ok(())
+    })],
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     bring_up_to_date(context);
-    let key = line.expect(0, 1)?.first().map(|key| Key::parse(key)).transpose()?;
-    let most = match line.text("number") {
-        Some(number) => number
-            .parse()
-            .map_err(|_| Failure::Usage(format!("'{number}' is not a number of transactions")))?,
-        None => usize::MAX,
-    };
+    let key = call.expect(0, 1)?.first().map(|key| Key::parse(key)).transpose()?;
+    let most = call.flags.number.unwrap_or(usize::MAX);
     let records = context.store.history(key.as_ref(), most)?;
     let is_baseline = records.iter().all(|record| record.kind == Kind::Baseline);
     let mut users = Users::default();

@@ -11,30 +11,48 @@ use crate::edits::{Edits, Goal};
 use crate::failure::{Exit, Failure};
 use crate::input::read_input;
 use crate::json;
-use crate::line::Line;
-use crate::spec::{COMMIT, Command, WITH_STAGED, flag, valued};
-use crate::text_format::{Format, format};
+use crate::spec::{Call, Command, FlagValues, Writes, commit, parsed, switch, with_staged};
+use crate::text_format::Format;
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    format: Option<Format>,
+    merge: bool,
+    commit: bool,
+    with_staged: bool,
+}
+
+impl FlagValues for Flags {
+    fn alone(&self) -> Option<&'static str> {
+        (!self.merge).then_some("import without --merge")
+    }
+}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "import",
     aliases: &[],
     arguments: "[PACKAGE] [FILE]",
     summary: "replace packages by text from a file (a name with '.' or '/') or standard input",
     flags: &[
-        valued("format", None, "FORMAT", "uci or json (default: by the content)"),
-        flag("merge", "stage the text on top of what is there instead"),
-        COMMIT,
-        WITH_STAGED,
+        parsed("format", "FORMAT", "uci or json (default: by the content)", |flags: &mut Flags, text| {
+            flags.format = Some(Format::named(text)?);
+            Ok(())
+        }),
+        switch("merge", "stage the text on top of what is there instead", |flags: &mut Flags| {
+            &mut flags.merge
+        }),
+        commit(|flags: &mut Flags| &mut flags.commit),
+        with_staged(|flags: &mut Flags| &mut flags.with_staged),
     ],
-    writes: true,
+    writes: Writes::InTransactions,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     // A single argument that cannot name a package is the file.
     let is_file =
         |argument: &[u8]| argument == b"-" || argument.iter().any(|byte| matches!(byte, b'.' | b'/'));
-    let (name, file) = match line.expect(0, 2)? {
+    let (name, file) = match call.expect(0, 2)? {
         [file] if is_file(file) => (None, Some(file.as_slice())),
         arguments => (arguments.first().map(Vec::as_slice), arguments.get(1).map(Vec::as_slice)),
     };
@@ -42,7 +60,7 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         return Err(not_a_package(name));
     }
     let bytes = read_input(file)?;
-    let packages = texts(line, name, bytes).map_err(|failure| match failure {
+    let packages = texts(call.flags.format, name, bytes).map_err(|failure| match failure {
         Failure::Engine(Error::Parse(error)) => {
             let from = file.filter(|file| *file != b"-").unwrap_or(b"standard input");
             Error::from(error.in_file(path(from))).into()
@@ -57,15 +75,19 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     }
     // Without a configuration directory there is nowhere to put them, which is said before anything else.
     context.store.packages()?;
-    if line.has("merge") { merge(context, line, packages) } else { replace(context, &packages) }
+    if call.flags.merge { merge(context, call, packages) } else { replace(context, &packages) }
 }
 
 /// Reads the packages of a text: of the name given, or of the names it holds.
-fn texts(line: &Line, name: Option<&[u8]>, bytes: Vec<u8>) -> Result<Vec<json::NamedText>, Failure> {
+fn texts(
+    format: Option<Format>,
+    name: Option<&[u8]>,
+    bytes: Vec<u8>,
+) -> Result<Vec<json::NamedText>, Failure> {
     let unmarked = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let first = unmarked.iter().find(|byte| !byte.is_ascii_whitespace());
     let guessed = if matches!(first, Some(b'{' | b'[')) { Format::Json } else { Format::Uci };
-    Ok(match (format(line)?.unwrap_or(guessed), name) {
+    Ok(match (format.unwrap_or(guessed), name) {
         (Format::Json, name) => json::read(unmarked, name)?,
         // The text of one package is kept as it is, comments included.
         (Format::Uci, Some(name)) => {
@@ -97,8 +119,8 @@ fn replace(context: &mut Context, packages: &[json::NamedText]) -> Result<Exit, 
 }
 
 /// Stages what the text changes; a package that is not there is created when that is committed.
-fn merge(context: &mut Context, line: &Line, packages: Vec<json::NamedText>) -> Result<Exit, Failure> {
-    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
+fn merge(context: &mut Context, call: &Call<Flags>, packages: Vec<json::NamedText>) -> Result<Exit, Failure> {
+    let mut edits = Edits::new(Goal::of(call.flags.commit, call.flags.with_staged)?);
     for (name, text) in packages {
         let edited = edits.package(context, &name)?;
         let merged = edited.loaded.package.merge(&Arc::new(text), &ParseOptions::default())?;

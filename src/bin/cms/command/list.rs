@@ -6,21 +6,31 @@ use serde_json::{Value as Json, json};
 use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::{Command, STALE};
+use crate::spec::{Call, Command, FlagValues, Writes, stale};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    stale: bool,
+}
+
+impl FlagValues for Flags {
+    fn stale(&self) -> bool {
+        self.stale
+    }
+}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "list",
     aliases: &["ls"],
     arguments: "[PACKAGE[.SECTION]]",
     summary: "list packages, sections or options",
-    flags: &[STALE],
-    writes: false,
+    flags: &[stale(|flags: &mut Flags| &mut flags.stale)],
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let Some(argument) = line.expect(0, 1)?.first() else {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let Some(argument) = call.expect(0, 1)?.first() else {
         let names = context.packages_and_new(&[])?;
         return print_names(context, names.iter().map(|name| (show(name), None)).collect());
     };

@@ -6,39 +6,45 @@ use crate::argument::{path, show};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::help_text::{EXITS, KEYS, flag_text};
-use crate::line::Line;
-use crate::spec::{Command, Flag, GLOBAL, flag};
-use crate::table::{COMMANDS, find};
+use crate::line::find;
+use crate::spec::{AnyCommand, Call, Command, Commands, FlagText, FlagValues, GLOBAL, Writes, switch};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    all: bool,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "man",
     aliases: &[],
     arguments: "[COMMAND] | DIR",
     summary: "print a manual page, or write all into a directory",
-    flags: &[flag("all", "write all pages into DIR")],
-    writes: false,
+    flags: &[switch("all", "write all pages into DIR", |flags: &mut Flags| &mut flags.all)],
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    if line.has("all") {
-        let [dir] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    if call.flags.all {
+        let [dir] = call.expect(1, 1)? else { return Ok(Exit::Usage) };
         let dir = path(dir).to_path_buf();
         let write = |name: String, text: String| {
             let path = dir.join(name);
             std::fs::write(&path, text).map_err(|source| cms::Error::Io { op: "write", path, source })
         };
-        write("cms.1".into(), overview_page())?;
-        for command in COMMANDS {
-            write(format!("cms-{}.1", command.name), command_page(command))?;
+        write("cms.1".into(), overview_page(call.commands))?;
+        for command in call.commands {
+            write(format!("cms-{}.1", command.name()), command_page(*command))?;
         }
         return Ok(Exit::Ok);
     }
-    let page = match line.expect(0, 1)?.first().map(|name| show(name)) {
-        None => overview_page(),
-        Some(name) => {
-            command_page(find(&name).ok_or_else(|| Failure::Usage(format!("no command '{name}'")))?)
-        }
+    let page = match call.expect(0, 1)?.first().map(|name| show(name)) {
+        None => overview_page(call.commands),
+        Some(name) => command_page(
+            find(call.commands, &name).ok_or_else(|| Failure::Usage(format!("no command '{name}'")))?,
+        ),
     };
     context.put(page.as_bytes())?;
     Ok(Exit::Ok)
@@ -69,18 +75,19 @@ fn push_section(page: &mut String, title: &str, rows: impl Iterator<Item = (Stri
     }
 }
 
-fn flag_rows(flags: &'static [Flag]) -> impl Iterator<Item = (String, String)> {
-    flags.iter().map(|flag| (flag_text(flag).trim().to_owned(), flag.help.to_owned()))
+fn flag_rows(flags: Vec<FlagText>) -> impl Iterator<Item = (String, String)> {
+    flags.into_iter().map(|flag| (flag_text(&flag).trim().to_owned(), flag.help.to_owned()))
 }
 
-fn overview_page() -> String {
+fn overview_page(commands: Commands) -> String {
     let mut body = String::from(
         ".SH DESCRIPTION\nReads and changes configuration that is kept as plain text, one file a package.\nChanges are staged until they are committed.\nCalled as uci, or as \"cms uci\", it is stock uci.\n",
     );
-    let commands = COMMANDS.iter().map(|c| (format!("{} {}", c.name, c.arguments), c.summary.to_owned()));
+    let commands =
+        commands.iter().map(|c| (format!("{} {}", c.name(), c.arguments()), c.summary().to_owned()));
     push_section(&mut body, "COMMANDS", commands);
     push_section(&mut body, "KEYS", KEYS.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())));
-    push_section(&mut body, "OPTIONS", flag_rows(GLOBAL));
+    push_section(&mut body, "OPTIONS", flag_rows(GLOBAL.iter().map(|flag| flag.text).collect()));
     push_section(
         &mut body,
         "EXIT STATUS",
@@ -89,12 +96,12 @@ fn overview_page() -> String {
     page("cms", "configuration store", "cms [OPTIONS] COMMAND [ARGUMENTS]", &body)
 }
 
-fn command_page(command: &'static Command) -> String {
-    let mut body = format!(".SH DESCRIPTION\n{}\n", roff(command.summary));
-    if !command.flags.is_empty() {
-        push_section(&mut body, "OPTIONS", flag_rows(command.flags));
+fn command_page(command: &dyn AnyCommand) -> String {
+    let mut body = format!(".SH DESCRIPTION\n{}\n", roff(command.summary()));
+    if !command.flags().is_empty() {
+        push_section(&mut body, "OPTIONS", flag_rows(command.flags()));
     }
     body.push_str(".SH SEE ALSO\n.BR cms (1)\n");
-    let synopsis = format!("cms {} [OPTIONS] {}", command.name, command.arguments);
-    page(&format!("cms-{}", command.name), command.summary, &synopsis, &body)
+    let synopsis = format!("cms {} [OPTIONS] {}", command.name(), command.arguments());
+    page(&format!("cms-{}", command.name()), command.summary(), &synopsis, &body)
 }

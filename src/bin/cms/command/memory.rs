@@ -5,9 +5,8 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::map_reports::reports;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "memory",
@@ -15,12 +14,12 @@ pub const COMMAND: Command = Command {
     arguments: "[PACKAGE...]",
     summary: "show how much memory the maps take that programs read from",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let reports = reports(context, line, false)?;
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    let reports = reports(context, &call.arguments, false)?;
     if context.json {
         let row = |report: &MapReport| {
             json!({"package": report.package, "path": report.path, "capacity": report.usage.capacity,

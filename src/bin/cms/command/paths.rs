@@ -7,9 +7,8 @@ use serde_json::{Map, json};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::settings;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "paths",
@@ -17,11 +16,11 @@ pub const COMMAND: Command = Command {
     arguments: "",
     summary: "print what is read and written where, and why",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     let dirs = context.store.dirs().clone();
     let locks = match context.store.publishes() {
         true => "locks are kept in",

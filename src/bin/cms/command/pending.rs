@@ -2,8 +2,7 @@
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 use crate::waiting::print_pending;
 
 pub const COMMAND: Command = Command {
@@ -12,10 +11,10 @@ pub const COMMAND: Command = Command {
     arguments: "",
     summary: "show the commit that waits to be confirmed; exits 1 if there is none",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     print_pending(context)
 }

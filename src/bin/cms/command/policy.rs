@@ -4,10 +4,9 @@ use serde_json::{Value as Json, json};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::settings;
 use crate::settings::all_json;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "policy",
@@ -15,12 +14,12 @@ pub const COMMAND: Command = Command {
     arguments: "",
     summary: "print what counts for this store: each setting, its value and where that comes from",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    line.expect(0, 0)?;
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    call.expect(0, 0)?;
     let settings = context.store.settings();
     if context.json {
         let object = json!({"settings": all_json(&settings), "problems": settings.problems});

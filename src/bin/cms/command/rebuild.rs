@@ -3,8 +3,7 @@
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "rebuild",
@@ -12,12 +11,12 @@ pub const COMMAND: Command = Command {
     arguments: "[PACKAGE...]",
     summary: "make the maps anew from the text: all, or those named",
     flags: &[],
-    writes: true,
+    writes: Writes::Alone,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    for name in context.packages(&line.arguments)? {
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    for name in context.packages(&call.arguments)? {
         if context.dry_run {
             context.say(&format!("would make the map of {} anew", show(&name)))?;
             continue;

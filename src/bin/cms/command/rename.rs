@@ -3,21 +3,20 @@
 use cms::DeltaKind;
 
 use crate::context::Context;
-use crate::edits::each;
+use crate::edits::{FLAGS, Flags, each};
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::{COMMIT, Command, WITH_STAGED};
+use crate::spec::{Call, Command, Writes};
 
-pub const COMMAND: Command = Command {
+pub const COMMAND: Command<Flags> = Command {
     name: "rename",
     aliases: &["ren"],
     arguments: "KEY=NAME...",
     summary: "stage a new name of a section or an option",
-    flags: &[COMMIT, WITH_STAGED],
-    writes: true,
+    flags: FLAGS,
+    writes: Writes::InTransactions,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    each(context, line, DeltaKind::Rename)
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    each(context, call.flags.goal()?, call.expect(1, usize::MAX)?, DeltaKind::Rename)
 }

@@ -4,8 +4,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "repair",
@@ -13,11 +12,11 @@ pub const COMMAND: Command = Command {
     arguments: "",
     summary: "mend a damaged log, and bring packages with errors back to their newest text without",
     flags: &[],
-    writes: true,
+    writes: Writes::Alone,
     run,
 };
 
-fn run(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     if context.dry_run {
         context.note(
             "would set what is damaged of the log aside, and bring packages with errors back to their newest text without",

@@ -6,8 +6,7 @@ use crate::archives::restore_archive;
 use crate::argument::path;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "restore",
@@ -15,12 +14,12 @@ pub const COMMAND: Command = Command {
     arguments: "FILE",
     summary: "bring all packages to what a backup or snapshot file holds",
     flags: &[],
-    writes: true,
+    writes: Writes::Alone,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let [file] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    let [file] = call.expect(1, 1)? else { return Ok(Exit::Usage) };
     let archive = Archive::read(path(file))?;
     restore_archive(context, &archive, &[])
 }

@@ -4,8 +4,7 @@ use cms::{Key, Selector};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 use crate::staged::{is_of_another, place_of_staged};
 
 pub const COMMAND: Command = Command {
@@ -14,19 +13,19 @@ pub const COMMAND: Command = Command {
     arguments: "[KEY...]",
     summary: "drop staged changes",
     flags: &[],
-    writes: true,
+    writes: Writes::Alone,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let keys = match line.arguments.is_empty() {
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    let keys = match call.arguments.is_empty() {
         true => context.packages_and_new(&[])?,
-        false => line.arguments.clone(),
+        false => call.arguments.clone(),
     };
     for argument in keys {
         let key = Key::parse(&argument)?;
         let place = place_of_staged(context, &key.package)?;
-        if line.arguments.is_empty() && is_of_another(context, &place, "stays staged")? {
+        if call.arguments.is_empty() && is_of_another(context, &place, "stays staged")? {
             continue;
         }
         let section = match &key.section {

@@ -11,34 +11,47 @@ use crate::argument::{path, show};
 use crate::context::Context;
 use crate::difference::print_difference;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::records::{bring_up_to_date, tell_revision};
-use crate::spec::{Command, flag};
+use crate::spec::{Call, Command, FlagValues, Writes, switch};
 use crate::staged::describe;
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    merge: bool,
+    from_file: bool,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "rollback",
     aliases: &[],
     arguments: "REVISION|LABEL|FILE [PACKAGE...]",
     summary: "bring packages exactly to what they were",
     flags: &[
-        flag("merge", "only set what was set then; what has come since stays"),
-        flag("from-file", "what is named is a file, also without a '/' in its name"),
+        switch("merge", "only set what was set then; what has come since stays", |flags: &mut Flags| {
+            &mut flags.merge
+        }),
+        switch(
+            "from-file",
+            "what is named is a file, also without a '/' in its name",
+            |flags: &mut Flags| &mut flags.from_file,
+        ),
     ],
-    writes: true,
+    writes: Writes::Alone,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     bring_up_to_date(context);
-    let Some((spec, packages)) = line.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
+    let Some((spec, packages)) = call.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
     let packages: Vec<String> = packages.iter().map(|name| show(name)).collect();
-    let state = match spec.contains(&b'/') || line.has("from-file") {
+    let state = match spec.contains(&b'/') || call.flags.from_file {
         true => State::Snapshot(Box::new(Archive::read(path(spec))?)),
         false => context.store.resolve(&show(spec))?,
     };
     context.store.check_packages(&packages, &state)?;
-    if line.has("merge") {
+    if call.flags.merge {
         let names = match &state {
             State::Snapshot(archive) => archive.packages.keys().cloned().collect(),
             State::Revision(revision) => context.store.changed_since(*revision)?,
@@ -54,7 +67,7 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         State::Snapshot(archive) => restore_archive(context, &archive, &packages),
         State::Revision(revision) if context.dry_run => {
             let now = State::Revision(context.store.revision()?);
-            print_difference(context, &packages, &now, &State::Revision(revision), line)
+            print_difference(context, &packages, &now, &State::Revision(revision), false)
         }
         State::Revision(revision) => {
             let done = context.store.rollback(revision, &packages, None)?;

@@ -17,37 +17,55 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::events::{open, wait};
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::{Command, flag, valued};
+use crate::spec::{Call, Command, FlagValues, Writes, many, parsed, switch};
 use crate::tether::TETHERED;
 use crate::variables;
 use crate::variables::{directories, variable};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    watch: Vec<Vec<u8>>,
+    signal: Option<Signal>,
+    restart: bool,
+    env: Vec<Vec<u8>>,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "run",
     aliases: &[],
     arguments: "-- PROGRAM [WORD...]",
     summary: "run a program, and send it a signal or restart it when something has changed",
     flags: &[
-        valued("watch", None, "PATTERN", "what it is to be told of (default: everything); again for more"),
-        valued("signal", None, "NAME", "the signal that tells it (default HUP)"),
-        flag("restart", "end it and start it anew instead"),
-        valued("env", None, "PATTERN", "values to put in its environment, as 'get --sh' names them"),
+        many(
+            "watch",
+            "PATTERN",
+            "what it is to be told of (default: everything); again for more",
+            |flags: &mut Flags| &mut flags.watch,
+        ),
+        parsed("signal", "NAME", "the signal that tells it (default HUP)", |flags: &mut Flags, text| {
+            flags.signal = Some(named(text).ok_or_else(|| Failure::Usage(format!("no signal '{text}'")))?);
+            Ok(())
+        }),
+        switch("restart", "end it and start it anew instead", |flags: &mut Flags| &mut flags.restart),
+        many(
+            "env",
+            "PATTERN",
+            "values to put in its environment, as 'get --sh' names them",
+            |flags: &mut Flags| &mut flags.env,
+        ),
     ],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let words = line.expect(1, usize::MAX)?;
-    let signal = match line.text("signal") {
-        Some(name) => named(&name).ok_or_else(|| Failure::Usage(format!("no signal '{name}'")))?,
-        None => Signal::HUP,
-    };
-    let patterns: Vec<Vec<u8>> = line.values("watch").map(<[u8]>::to_vec).collect();
-    let in_environment: Vec<String> = line.values("env").map(show).collect();
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let words = call.expect(1, usize::MAX)?;
+    let signal = call.flags.signal.unwrap_or(Signal::HUP);
+    let in_environment: Vec<String> = call.flags.env.iter().map(|pattern| show(pattern)).collect();
     // Before the program reads anything, so that no change is missed.
-    let mut watch = open(context, &patterns, None)?;
+    let mut watch = open(context, &call.flags.watch, None)?;
     let mut program = start(context, words, in_environment)?;
     loop {
         if let Some(status) = program.child.try_wait()? {
@@ -68,7 +86,7 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
             continue;
         }
         context.verbose(&format!("{} is told of {changed}", show(&words[0])));
-        if line.has("restart") {
+        if call.flags.restart {
             let (patterns, mut old) = (program.patterns, program.child);
             end(&mut old)?;
             program = start(context, words, patterns)?;

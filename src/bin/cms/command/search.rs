@@ -7,31 +7,41 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
-use crate::line::Line;
 use crate::shown_names::ShownNames;
-use crate::spec::{Command, flag, short};
+use crate::spec::{Call, Command, FlagValues, Writes, switch};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    glob: bool,
+    regex: bool,
+    ignore_case: bool,
+    keys: bool,
+    values: bool,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "search",
     aliases: &[],
     arguments: "PATTERN [PACKAGE...]",
     summary: "find keys and values; prints FILE:LINE",
     flags: &[
-        flag("glob", "PATTERN is a shell pattern"),
-        flag("regex", "PATTERN is a regular expression"),
-        short("ignore-case", 'i', "ignore case"),
-        flag("keys", "look at keys only"),
-        flag("values", "look at values only"),
+        switch("glob", "PATTERN is a shell pattern", |flags: &mut Flags| &mut flags.glob),
+        switch("regex", "PATTERN is a regular expression", |flags: &mut Flags| &mut flags.regex),
+        switch("ignore-case", "ignore case", |flags: &mut Flags| &mut flags.ignore_case).short('i'),
+        switch("keys", "look at keys only", |flags: &mut Flags| &mut flags.keys),
+        switch("values", "look at values only", |flags: &mut Flags| &mut flags.values),
     ],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let Some((text, packages)) = line.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
-    let pattern = Pattern::new(line, &show(text))?;
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let Some((text, packages)) = call.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
+    let pattern = Pattern::new(&call.flags, &show(text))?;
     // Each of the two options leaves the other out.
-    let (keys, values) = (!line.has("values"), !line.has("keys"));
+    let (keys, values) = (!call.flags.values, !call.flags.keys);
     let mut search = Search { pattern, keys, values, found: false, rows: Vec::new() };
     for name in context.packages(packages)? {
         match context.load_now(&name) {
@@ -55,14 +65,14 @@ enum Pattern {
 }
 
 impl Pattern {
-    fn new(line: &Line, text: &str) -> Result<Self, Failure> {
-        let fold = line.has("ignore-case");
-        if line.has("glob") {
+    fn new(flags: &Flags, text: &str) -> Result<Self, Failure> {
+        let fold = flags.ignore_case;
+        if flags.glob {
             let bad = |error: glob::PatternError| Failure::Usage(format!("pattern '{text}': {error}"));
             let options = glob::MatchOptions { case_sensitive: !fold, ..glob::MatchOptions::default() };
             return glob::Pattern::new(text).map(|glob| Self::Glob(glob, options)).map_err(bad);
         }
-        if line.has("regex") {
+        if flags.regex {
             return Self::regex(text, fold);
         }
         Ok(Self::Substring(if fold { text.to_lowercase() } else { text.to_owned() }, fold))

@@ -6,43 +6,53 @@ use crate::context::Context;
 use crate::edits::{Edits, Goal, each};
 use crate::failure::{Exit, Failure};
 use crate::input::read_value;
-use crate::line::Line;
-use crate::spec::{COMMIT, Command, WITH_STAGED, flag, valued};
+use crate::spec::{Call, Command, FlagValues, Writes, bytes, commit, switch, with_staged};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    stdin: bool,
+    from_file: Option<Vec<u8>>,
+    commit: bool,
+    with_staged: bool,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "set",
     aliases: &[],
     arguments: "KEY=VALUE... | KEY VALUE",
     summary: "stage values; PACKAGE.SECTION=TYPE makes a section",
     flags: &[
-        flag("stdin", "read the value from standard input"),
-        valued("from-file", None, "FILE", "read the value from a file"),
-        COMMIT,
-        WITH_STAGED,
+        switch("stdin", "read the value from standard input", |flags: &mut Flags| &mut flags.stdin),
+        bytes("from-file", "FILE", "read the value from a file", |flags: &mut Flags| &mut flags.from_file),
+        commit(|flags: &mut Flags| &mut flags.commit),
+        with_staged(|flags: &mut Flags| &mut flags.with_staged),
     ],
-    writes: true,
+    writes: Writes::InTransactions,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let piped = line.has("stdin") || line.has("from-file");
-    if let ([key, value], false) = (line.arguments.as_slice(), piped)
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let piped = call.flags.stdin || call.flags.from_file.is_some();
+    if let ([key, value], false) = (call.arguments.as_slice(), piped)
         && matches!(Key::parse_assignment(key), Ok((_, None)))
     {
-        return set_value(context, line, key, value);
+        return set_value(context, &call.flags, key, value);
     }
     if !piped {
-        return each(context, line, DeltaKind::Set);
+        let goal = Goal::of(call.flags.commit, call.flags.with_staged)?;
+        return each(context, goal, call.expect(1, usize::MAX)?, DeltaKind::Set);
     }
-    let [key] = line.expect(1, 1)? else { return Ok(Exit::Usage) };
-    let value = read_value(line.value("from-file"))?;
+    let [key] = call.expect(1, 1)? else { return Ok(Exit::Usage) };
+    let value = read_value(call.flags.from_file.as_deref())?;
     // The newline that ends the last line is not part of the value.
     let value = value.strip_suffix(b"\n").unwrap_or(&value);
-    set_value(context, line, key, value)
+    set_value(context, &call.flags, key, value)
 }
 
-fn set_value(context: &mut Context, line: &Line, key: &[u8], value: &[u8]) -> Result<Exit, Failure> {
-    let mut edits = Edits::new(Goal::of(line, line.has("commit"))?);
+fn set_value(context: &mut Context, flags: &Flags, key: &[u8], value: &[u8]) -> Result<Exit, Failure> {
+    let mut edits = Edits::new(Goal::of(flags.commit, flags.with_staged)?);
     edits.apply(context, DeltaKind::Set, &Key::parse(key)?, Some(value))?;
     edits.finish(context)
 }

@@ -8,27 +8,46 @@ use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::json;
-use crate::line::Line;
 use crate::shown_names::ShownNames;
-use crate::spec::{AT, Command, STALE, short};
+use crate::spec::{Call, Command, FlagValues, Writes, at, stale, switch};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    real_names: bool,
+    at: Option<String>,
+    stale: bool,
+}
+
+impl FlagValues for Flags {
+    fn stale(&self) -> bool {
+        self.stale
+    }
+}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "show",
     aliases: &[],
     arguments: "[KEY...]",
     summary: "print packages, sections or options as KEY='value'",
-    flags: &[short("real-names", 'X', "print generated names instead of @type[index]"), AT, STALE],
-    writes: false,
+    flags: &[
+        switch("real-names", "print generated names instead of @type[index]", |flags: &mut Flags| {
+            &mut flags.real_names
+        })
+        .short('X'),
+        at(|flags: &mut Flags| &mut flags.at),
+        stale(|flags: &mut Flags| &mut flags.stale),
+    ],
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    context.go_back(line)?;
-    let keys = match line.arguments.is_empty() {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    context.go_back(call.flags.at.as_deref())?;
+    let keys = match call.arguments.is_empty() {
         true => context.packages_of_state()?,
-        false => line.arguments.clone(),
+        false => call.arguments.clone(),
     };
-    let real = line.has("real-names");
+    let real = call.flags.real_names;
     let mut object = Map::new();
     for argument in keys {
         if let Err(failure) = show_one(context, &argument, real, &mut object) {

@@ -6,29 +6,35 @@ use crate::archives::{archive_json, whole};
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::{Command, flag};
+use crate::spec::{Call, Command, FlagValues, Writes, switch};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    delete: bool,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "snapshot",
     aliases: &[],
     arguments: "[LABEL]",
     summary: "keep the committed state of all packages under a label",
-    flags: &[flag("delete", "delete the snapshots of these labels")],
-    writes: true,
+    flags: &[switch("delete", "delete the snapshots of these labels", |flags: &mut Flags| &mut flags.delete)],
+    writes: Writes::Alone,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    if line.has("delete") {
-        for label in line.expect(1, usize::MAX)? {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    if call.flags.delete {
+        for label in call.expect(1, usize::MAX)? {
             if !context.dry_run {
                 context.store.delete_label(&show(label))?;
             }
         }
         return Ok(Exit::Ok);
     }
-    let label = match line.expect(0, 1)?.first() {
+    let label = match call.expect(0, 1)?.first() {
         Some(label) => show(label),
         // Times are unique, since no two archives are made in one microsecond under the lock.
         None => clock::show(clock::parse("now", clock::micros(std::time::SystemTime::now())).unwrap_or(0))

@@ -5,8 +5,7 @@ use cms::{clock, shown};
 use crate::archives::{archive_json, kind};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "snapshots",
@@ -14,11 +13,11 @@ pub const COMMAND: Command = Command {
     arguments: "",
     summary: "list snapshots: time, revision, size, source, kind, name",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     let all = context.store.labels()?;
     if context.json {
         context.put_rows(all.iter().map(archive_json).collect())?;

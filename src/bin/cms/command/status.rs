@@ -5,8 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 use crate::waiting::pending_json;
 
 pub const COMMAND: Command = Command {
@@ -15,12 +14,12 @@ pub const COMMAND: Command = Command {
     arguments: "",
     summary: "say whether directories, log and packages are in order; exit status 3 if not",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    line.expect(0, 0)?;
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    call.expect(0, 0)?;
     let store = &context.store;
     let mut problems = directories(store);
     let settings = store.settings();

@@ -7,9 +7,8 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::difference::print_difference;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::records::{bring_up_to_date, check_logged, may_be_elsewhere, tell_revision};
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "undo",
@@ -17,13 +16,13 @@ pub const COMMAND: Command = Command {
     arguments: "[REVISION]",
     summary: "take a transaction back, the last one if none is named; later changes stay",
     flags: &[],
-    writes: true,
+    writes: Writes::Alone,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     bring_up_to_date(context);
-    let sequence = match line.expect(0, 1)?.first() {
+    let sequence = match call.expect(0, 1)?.first() {
         Some(spec) => context.store.find_revision(&show(spec))?,
         None => {
             let last = context.store.history(None, usize::MAX)?.into_iter();
@@ -41,7 +40,7 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     };
     if context.dry_run {
         let (old, new) = (State::Revision(sequence), State::Revision(sequence.saturating_sub(1)));
-        return print_difference(context, &[], &old, &new, line);
+        return print_difference(context, &[], &old, &new, false);
     }
     let done = context.store.undo(sequence, None)?;
     tell_revision(context, &format!("transaction {sequence} is taken back"), Some(done))

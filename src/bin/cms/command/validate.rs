@@ -7,9 +7,8 @@ use cms::{Error, Place};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::line::Line;
 use crate::package_files::{places, read};
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "validate",
@@ -17,13 +16,13 @@ pub const COMMAND: Command = Command {
     arguments: "[PACKAGE|FILE...]",
     summary: "check the syntax, all errors at once",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     let mut checked = 0;
-    for place in places(context, line)? {
+    for place in places(context, &call.arguments)? {
         checked += 1;
         let errors = match read(&place) {
             Ok(text) => all_errors(context, &place, text),

@@ -17,29 +17,37 @@ use crate::argument::{path, show};
 use crate::context::Context;
 use crate::events::event_json;
 use crate::failure::{Exit, Failure, tell};
-use crate::line::Line;
 use crate::records::Users;
-use crate::spec::{Command, valued};
+use crate::spec::{Call, Command, FlagValues, Writes, seconds};
 use crate::variables;
 use crate::variables::{directories, variables};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    timeout: Option<Duration>,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "verify",
     aliases: &[],
     arguments: "PATTERN -- COMMAND [WORD...]",
     summary: "have a command decide on changes before they are made; its standard error says why not",
-    flags: &[valued("timeout", None, "SECONDS", "how long the command may take (default 4)")],
-    writes: false,
+    flags: &[seconds("timeout", "how long the command may take (default 4)", |flags: &mut Flags| {
+        &mut flags.timeout
+    })],
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let (pattern, words) = match line.expect(2, usize::MAX)?.split_first() {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let (pattern, words) = match call.expect(2, usize::MAX)?.split_first() {
         Some((pattern, words)) => (show(pattern), words.to_vec()),
         None => return Ok(Exit::Usage),
     };
     let mut options = context.store.options().clone();
-    if !line.has("source") {
+    if context.global.source.is_none() {
         // Who is refused wants to know by what.
         let name = path(&words[0]).file_name().map(|name| name.to_string_lossy().into_owned());
         options.source = name.unwrap_or_default();
@@ -47,7 +55,7 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
     let mut judge = Judge {
         words,
         environment: directories(context),
-        timeout: line.seconds("timeout")?.unwrap_or(PATIENCE),
+        timeout: call.flags.timeout.unwrap_or(PATIENCE),
         verbose: context.verbose,
         users: Users::default(),
     };

@@ -3,8 +3,7 @@
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::help_text::version;
-use crate::line::Line;
-use crate::spec::Command;
+use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "version",
@@ -12,10 +11,10 @@ pub const COMMAND: Command = Command {
     arguments: "",
     summary: "print the version",
     flags: &[],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, _: &Line) -> Result<Exit, Failure> {
+fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     version(context)
 }

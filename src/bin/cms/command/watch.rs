@@ -14,32 +14,56 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::events::{event_json, open, wait};
 use crate::failure::{Exit, Failure, tell};
-use crate::line::Line;
 use crate::records::{Users, change_line, record_title};
-use crate::spec::{Command, valued};
+use crate::spec::{Call, Command, FlagValues, Writes, bytes, parsed, seconds, text};
 use crate::variables;
 use crate::variables::{directories, variables};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    since: Option<String>,
+    exec: Option<Vec<u8>>,
+    count: Option<u64>,
+    timeout: Option<Duration>,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "watch",
     aliases: &[],
     arguments: "[PATTERN...]",
     summary: "tell of changes as they are committed: of network, network.lan, *.lan.ipaddr",
     flags: &[
-        valued("since", None, "REVISION", "begin behind this revision, and miss nothing"),
-        valued("exec", None, "COMMAND", "run it for each change, told by CMS_KEY, CMS_OLD, CMS_NEW, ..."),
-        valued("count", None, "N", "end after so many transactions"),
-        valued("timeout", None, "SECONDS", "end once nothing has happened for so long, with exit code 8"),
+        text("since", "REVISION", "begin behind this revision, and miss nothing", |flags: &mut Flags| {
+            &mut flags.since
+        }),
+        bytes(
+            "exec",
+            "COMMAND",
+            "run it for each change, told by CMS_KEY, CMS_OLD, CMS_NEW, ...",
+            |flags: &mut Flags| &mut flags.exec,
+        ),
+        parsed("count", "N", "end after so many transactions", |flags: &mut Flags, text| {
+            let wrong = |_| Failure::Usage(format!("--count: '{text}' is not a number"));
+            flags.count = Some(text.parse().map_err(wrong)?);
+            Ok(())
+        }),
+        seconds(
+            "timeout",
+            "end once nothing has happened for so long, with exit code 8",
+            |flags: &mut Flags| &mut flags.timeout,
+        ),
     ],
-    writes: false,
+    writes: Writes::Nothing,
     run,
 };
 
-fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
-    let since = line.text("since").map(|spec| context.store.find_revision(&spec)).transpose()?;
-    let (count, timeout) = (number(line, "count")?, line.seconds("timeout")?);
-    let command = line.value("exec");
-    let mut watch = open(context, &line.arguments, since)?;
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let since = call.flags.since.as_deref().map(|spec| context.store.find_revision(spec)).transpose()?;
+    let (count, timeout) = (call.flags.count, call.flags.timeout);
+    let command = call.flags.exec.as_deref();
+    let mut watch = open(context, &call.arguments, since)?;
     // What happens while a command runs is one change for each key.
     watch.set_merging(command.is_some());
     let mut users = Users::default();
@@ -69,12 +93,6 @@ fn run(context: &mut Context, line: &Line) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Ok)
-}
-
-fn number(line: &Line, name: &str) -> Result<Option<u64>, Failure> {
-    let Some(text) = line.text(name) else { return Ok(None) };
-    let wrong = || Failure::Usage(format!("--{name}: '{text}' is not a number"));
-    text.parse().map(Some).map_err(|_| wrong())
 }
 
 /// Tells an event.
