@@ -242,3 +242,149 @@ fn the_table_lists_each_folder_once() {
     assert_eq!(layers.iter().cloned().collect::<BTreeSet<_>>(), found);
     assert_eq!(layers.len(), found.len());
 }
+
+/// A file of the command, by the path that `crate::` leads to it with: `["command", "get"]`.
+type Module = Vec<String>;
+
+/// The files of the command, with the files that each names.
+fn command_files() -> BTreeMap<Module, BTreeSet<Module>> {
+    let folder = root().join("bin/cms");
+    let files: BTreeMap<Module, syn::File> = rust_files(&folder)
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).expect("readable");
+            let relative = path.strip_prefix(&folder).expect("below the folder").with_extension("");
+            let parts = relative.iter().map(|part| part.to_string_lossy().into_owned());
+            let module = parts.filter(|part| part != "mod" && part != "main").collect();
+            (module, syn::parse_file(&text).expect("Rust"))
+        })
+        .collect();
+    let named = |module: &Module, file: &syn::File| {
+        let mut names =
+            Names { module: module.clone(), known: files.keys().cloned().collect(), found: BTreeSet::new() };
+        names.visit_file(file);
+        names.found.remove(module);
+        names.found
+    };
+    files.iter().map(|(module, file)| (module.clone(), named(module, file))).collect()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Which files a file names, in imports and elsewhere.
+struct Names {
+    module: Module,
+    known: BTreeSet<Module>,
+    found: BTreeSet<Module>,
+}
+
+impl Names {
+    /// Notes the file that a path leads to: from the root of the crate, from the module above, or from this one.
+    fn add(&mut self, path: &[String]) {
+        let (mut at, rest) = match path {
+            [first, rest @ ..] if first == "crate" => (Module::new(), rest),
+            [first, rest @ ..] if first == "super" => {
+                (self.module[..self.module.len().saturating_sub(1)].to_vec(), rest)
+            }
+            path => (self.module.clone(), path),
+        };
+        let is_relative = rest.len() == path.len();
+        let start = at.len();
+        for part in rest {
+            at.push(part.clone());
+            if !self.known.contains(&at) {
+                at.pop();
+                break;
+            }
+        }
+        if !is_relative || at.len() > start {
+            self.found.insert(at);
+        }
+    }
+
+    fn add_tree(&mut self, before: &[String], tree: &syn::UseTree) {
+        let with = |ident: &syn::Ident| [before, &[ident.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.add_tree(&with(&path.ident), &path.tree),
+            syn::UseTree::Name(name) => self.add(&with(&name.ident)),
+            syn::UseTree::Rename(name) => self.add(&with(&name.ident)),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.add_tree(before, tree)),
+            syn::UseTree::Glob(_) => self.add(before),
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        if !is_for_tests(&item.attrs) {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.add_tree(&[], &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let parts: Vec<String> = path.segments.iter().map(|part| part.ident.to_string()).collect();
+        if parts.len() > 1 {
+            self.add(&parts);
+        }
+        visit::visit_path(self, path);
+    }
+}
+
+#[test]
+fn the_files_of_the_command_name_each_other_in_no_circle() {
+    let mut left = command_files();
+    // What names nothing that is left is in no circle, and is taken away.
+    while let Some(module) = {
+        let names_none =
+            |(_, named): &(&Module, &BTreeSet<Module>)| !named.iter().any(|name| left.contains_key(name));
+        left.iter().find(names_none).map(|(module, _)| module.clone())
+    } {
+        left.remove(&module);
+    }
+    let arrows: String = left
+        .iter()
+        .map(|(module, named)| {
+            let named: Vec<String> =
+                named.iter().filter(|name| left.contains_key(*name)).map(|name| name.join("/")).collect();
+            format!("\n{} -> {}", module.join("/"), named.join(", "))
+        })
+        .collect();
+    assert!(left.is_empty(), "files in a circle, and files that name one of them:{arrows}");
+}
+
+#[test]
+fn no_command_names_another_nor_the_table() {
+    let is_command = |module: &Module| module.first().is_some_and(|first| first == "command");
+    let files = command_files();
+    assert!(files.keys().filter(|module| is_command(module)).count() > 40);
+    for (module, named) in files.iter().filter(|(module, _)| is_command(module)) {
+        let wrong: Vec<&Module> =
+            named.iter().filter(|name| is_command(name) || name[..] == ["table"]).collect();
+        assert!(wrong.is_empty(), "{} names {wrong:?}", module.join("/"));
+    }
+    // Only the table names commands, and only main the table.
+    for (module, named) in files.iter().filter(|(module, _)| !is_command(module)) {
+        let may_name_commands = module[..] == ["table"] || module.is_empty();
+        assert!(may_name_commands || !named.iter().any(is_command), "{} names a command", module.join("/"));
+        assert!(
+            module.is_empty() || !named.contains(&vec!["table".to_owned()]),
+            "{} names the table",
+            module.join("/")
+        );
+    }
+}
