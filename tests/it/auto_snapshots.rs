@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cms::files::{Call, Files, Probe};
+use cms::files::Call;
 use cms::log::Limits;
 use cms::{ArchiveInfo, Durability, Engine, Error, Options, Store};
 
 use crate::support::dice::Dice;
 use crate::support::fixture::Fixture;
+use crate::support::probes::before;
 use crate::support::sandbox::Sandbox;
 
 thread_local! {
@@ -141,33 +142,27 @@ fn automatic_snapshots_are_few_at_most_one_a_day_and_no_other_file_is_touched() 
     assert!(!left.exists(), "what a crash has left goes with the next that is opened");
 }
 
-/// Has everything fail that has to do with snapshots.
-#[derive(Default)]
-struct NoSnapshots(AtomicUsize);
-
-impl Probe for NoSnapshots {
-    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
+#[test]
+fn a_snapshot_that_cannot_be_made_hinders_no_commit_and_leaves_nothing() {
+    let fixture = fixture();
+    let count = Arc::new(AtomicUsize::new(0));
+    let calls = count.clone();
+    // Everything fails that has to do with snapshots.
+    let files = before(move |call, path| {
         let concerned = path.to_string_lossy().contains("/snapshots");
-        match concerned.then(|| self.0.fetch_add(1, Ordering::Relaxed) % 3) {
+        match concerned.then(|| calls.fetch_add(1, Ordering::Relaxed) % 3) {
             None => Ok(usize::MAX),
             // A full disk may show when a file is made, or only when it is written.
             Some(_) if call == Call::Write => Ok(100),
             Some(0) => Err(io::ErrorKind::StorageFull.into()),
             Some(_) => Ok(usize::MAX),
         }
-    }
-}
-
-#[test]
-fn a_snapshot_that_cannot_be_made_hinders_no_commit_and_leaves_nothing() {
-    let fixture = fixture();
-    let probe = Arc::new(NoSnapshots::default());
-    let files = Files::probed(probe.clone());
+    });
     let live = Store::open(Options { files, ..options(&fixture) }).expect("opens");
     busy_hours(&live, 0..200);
     let store = live.engine();
     store.rollback(store.revision().expect("a log") - 1, &[], None).expect("possible").expect("changed");
-    assert!(probe.0.load(Ordering::Relaxed) > 6);
+    assert!(count.load(Ordering::Relaxed) > 6);
     let names: Vec<_> = std::fs::read_dir(log_dir(&fixture).join("snapshots")).expect("readable").collect();
     assert!(names.is_empty(), "{names:?}");
     assert_eq!(store.verify_log().expect("readable").problems, [""; 0]);

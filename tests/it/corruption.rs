@@ -1,16 +1,16 @@
 //! What stands in the place of a map is damaged, cut off, of someone else or no map at all; or there is no room
 //! for one. Every read is answered right, from a new map or a private one.
 
-use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use cms::files::{Call, Files, Probe};
+use cms::files::Call;
 use cms::{Delta, DeltaKind, Engine, Form, Options, Store};
 
 use crate::support::fixture::{Fixture, get};
+use crate::support::probes::{EIO, ENOSPC, Fail};
 
 const TEXT: &str = "config interface 'lan'\n\toption proto 'static'\n\tlist port '1'\n\tlist port '2'\n\
     config rule\n\toption name 'a'\n";
@@ -183,26 +183,6 @@ fn rustix_is_root() -> bool {
     tempfile::tempfile().and_then(|file| file.metadata()).is_ok_and(|found| found.uid() == 0)
 }
 
-/// Fails one call whenever it is made in the run directory.
-struct Always {
-    call: Call,
-    error: i32,
-}
-
-impl Probe for Always {
-    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
-        let in_run = path.components().any(|part| part.as_os_str() == "run");
-        if call == self.call && in_run {
-            Err(io::Error::from_raw_os_error(self.error))
-        } else {
-            Ok(usize::MAX)
-        }
-    }
-}
-
-const NO_SPACE: i32 = 28;
-const IO_ERROR: i32 = 5;
-
 #[test]
 fn a_call_that_fails_in_the_run_directory_costs_no_answer() {
     let calls = [
@@ -216,10 +196,13 @@ fn a_call_that_fails_in_the_run_directory_costs_no_answer() {
         Call::Remove,
     ];
     for call in calls {
-        for error in [NO_SPACE, IO_ERROR] {
+        for error in [ENOSPC, EIO] {
             let fixture = Fixture::new(&[("p", TEXT)]);
-            let failing =
-                Options { files: Files::probed(Arc::new(Always { call, error })), ..fixture.options() };
+            let in_run = move |made, path: &Path| {
+                made == call && path.components().any(|part| part.as_os_str() == "run")
+            };
+            let files = Arc::new(Fail::when(in_run).with(error)).files();
+            let failing = Options { files, ..fixture.options() };
             let live = Store::open(failing.clone()).expect("opens");
             let what = format!("{call:?} {error}");
             assert_answers(&live, &what);

@@ -2,14 +2,16 @@
 //! goes by that.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cms::files::Files;
+use cms::files::{Call, Files};
 use cms::log::{Content, Kind, Limits};
 use cms::{Durability, Engine, Form, Options, Store};
 
 use crate::support::fixture::{Fixture, get};
 use crate::support::oracle::{Chain, litter, scratch};
+use crate::support::probes::{ENOSPC, Fail};
 
 const TEXT: &str = "# kept\nconfig interface 'lan'\n\toption mtu '1500' # kept\n\toption a '0'\n\nconfig interface 'wan'\n\toption mtu '1400'\n";
 const NEVER: Duration = Duration::from_secs(100_000);
@@ -381,31 +383,22 @@ fn a_commit_to_be_confirmed_has_its_text_at_once_and_the_rest_before_it() {
 
 #[test]
 fn a_full_disk_leaves_the_text_for_later_and_the_commit_made() {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    struct Full(AtomicBool, std::path::PathBuf);
-    impl cms::files::Probe for Full {
-        fn before(&self, call: cms::files::Call, path: &Path) -> std::io::Result<usize> {
-            let hit =
-                self.0.load(Ordering::SeqCst) && path.starts_with(&self.1) && call == cms::files::Call::Write;
-            if hit { Err(std::io::Error::from_raw_os_error(28)) } else { Ok(usize::MAX) }
-        }
-    }
     let fixture = fixture();
-    let probe = Arc::new(Full(AtomicBool::new(false), fixture.path("config")));
-    let options = Options { files: Files::probed(probe.clone()), ..later(&fixture, NEVER) };
+    let config = fixture.path("config");
+    let is_write = move |call, path: &Path| call == Call::Write && path.starts_with(&config);
+    let full = Arc::new(Fail::when(is_write).with(ENOSPC).disarmed());
+    let options = Options { files: full.files(), ..later(&fixture, NEVER) };
     let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
     set(&live, "network.lan.a", "1");
-    probe.0.store(true, Ordering::SeqCst);
+    full.arm(true);
     set(&live, "network.lan.a", "2");
     let error = live.flush().expect_err("the disk is full");
     assert!(error.to_string().contains("No space left"), "{error}");
     assert_eq!(text(&fixture, "network"), TEXT, "as it was");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("2"), "it is made");
     set(&live, "network.lan.a", "3");
-    probe.0.store(false, Ordering::SeqCst);
+    full.arm(false);
     live.flush().expect("there is room again");
     assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '3'"));
     settled(&fixture);

@@ -4,16 +4,17 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use cms::files::{Call, Files, Probe};
+use cms::files::Call;
 use cms::log::{Content, Kind, Limits};
-use cms::{DirOptions, Dirs, Durability, Error, Event, MAX_WATCHES, Options, Store, Watch};
+use cms::{Durability, Error, Event, MAX_WATCHES, Options, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::support::fixture::{Fixture, get};
+use crate::support::fixture::{Fixture, dirs, get};
+use crate::support::probes::{EACCES, Fail};
 
 const LONG: Option<Duration> = Some(Duration::from_secs(20));
 const NOTHING: Option<Duration> = Some(Duration::from_millis(300));
@@ -410,28 +411,12 @@ fn a_run_directory_that_is_deleted_costs_no_event() {
     }
 }
 
-/// Lets renames of package files fail, or everything from the moment they are asked for.
-struct Failing {
-    armed: AtomicBool,
-    for_good: bool,
-    failed: AtomicBool,
-}
-
-impl Probe for Failing {
-    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
-        let armed = self.armed.load(Ordering::SeqCst);
-        let hit = call == Call::Rename && path.ends_with("config/network");
-        let failed = self.failed.load(Ordering::SeqCst);
-        if armed && (hit && !failed || self.for_good && failed) {
-            self.failed.store(true, Ordering::SeqCst);
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
-        Ok(usize::MAX)
-    }
-}
-
-fn failing(for_good: bool) -> Arc<Failing> {
-    Arc::new(Failing { armed: AtomicBool::new(false), for_good, failed: AtomicBool::new(false) })
+/// Has the next time fail that the text of `network` is put in place, once it is armed.
+fn failing() -> Fail {
+    Fail::when(|call, path| call == Call::Rename && path.ends_with("config/network"))
+        .with(EACCES)
+        .once()
+        .disarmed()
 }
 
 fn try_set(live: &Store, value: &str) -> Result<u64, Error> {
@@ -445,14 +430,14 @@ fn a_transaction_that_was_taken_back_is_not_told() {
     let fixture = fixture();
     let live = fixture.live();
     let mut watch = live.watch("network", None).expect("opens");
-    let probe = failing(false);
+    let probe = Arc::new(failing());
     let mut options = fixture.options();
-    options.files = Files::probed(probe.clone());
+    options.files = probe.files();
     let another = Store::open(options).expect("opens");
     let before = set(&another, &[("network.lan.mtu", "1")]);
-    probe.armed.store(true, Ordering::SeqCst);
+    probe.arm(true);
     try_set(&another, "2").expect_err("it cannot be put in place");
-    probe.armed.store(false, Ordering::SeqCst);
+    probe.arm(false);
     assert_eq!(live.engine().revision().expect("readable"), before + 2, "it was logged, and taken back");
     let after = set(&another, &[("network.lan.mtu", "3")]);
     assert_eq!(told(&next(&mut watch)), ["set network.lan.mtu 1500 1"]);
@@ -469,9 +454,9 @@ fn a_transaction_that_was_taken_back_is_not_told() {
 #[test]
 fn a_group_that_was_taken_back_and_tried_again_is_told_once() {
     let fixture = fixture();
-    let probe = failing(false);
+    let probe = Arc::new(failing());
     let mut options = fixture.options();
-    options.files = Files::probed(probe.clone());
+    options.files = probe.files();
     let live = Store::open(options).expect("opens");
     let before = set(&live, &[("network.lan.mtu", "1")]);
     let mut watch = fixture.live().watch("network", Some(before)).expect("opens");
@@ -479,7 +464,7 @@ fn a_group_that_was_taken_back_and_tried_again_is_told_once() {
     let lock = logs.flatten().map(|log| log.path().join("lock")).find(|lock| lock.exists()).expect("a log");
     let lock = std::fs::File::open(lock).expect("opens");
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("locked");
-    probe.armed.store(true, Ordering::SeqCst);
+    probe.arm(true);
     std::thread::scope(|scope| {
         for number in 0..6 {
             let live = &live;
@@ -488,10 +473,10 @@ fn a_group_that_was_taken_back_and_tried_again_is_told_once() {
         // All of them wait for the lock by then, as a group.
         std::thread::sleep(Duration::from_millis(500));
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::Unlock).expect("unlocked");
-        while !probe.failed.load(Ordering::SeqCst) {
+        while !probe.has_failed() {
             std::thread::sleep(Duration::from_micros(50));
         }
-        probe.armed.store(false, Ordering::SeqCst);
+        probe.arm(false);
     });
     let mut seen: Vec<String> = (0..6).flat_map(|_| told(&next(&mut watch))).collect();
     nothing(&mut watch);
@@ -507,11 +492,11 @@ fn what_a_writer_that_died_has_left_is_finished_and_told() {
     let fixture = fixture();
     let live = fixture.live();
     let mut watch = live.watch("network", None).expect("opens");
-    let probe = failing(true);
+    let probe = Arc::new(failing().for_good());
     let mut options = fixture.options();
-    options.files = Files::probed(probe.clone());
+    options.files = probe.files();
     let another = Store::open(options).expect("opens");
-    probe.armed.store(true, Ordering::SeqCst);
+    probe.arm(true);
     let error = try_set(&another, "2").expect_err("it cannot be put in place");
     assert!(matches!(error, Error::Unfinished { .. }), "{error}");
     drop(another);
@@ -526,11 +511,8 @@ pub const NUMBER: &str = "CMS_EVENTS_NUMBER";
 
 fn role_options() -> Options {
     let dir = std::path::PathBuf::from(std::env::var_os(DIR).expect("a directory"));
-    let path = |name: &str| Some(dir.join(name));
-    let wanted =
-        DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
     Options {
-        dirs: Dirs::choose(wanted),
+        dirs: dirs(&dir),
         // About a third of what the writers write.
         log: Limits { bytes: (rounds() * WRITERS * 100).max(256 << 10) as u64, age: None, records: None },
         durability: Durability::None,

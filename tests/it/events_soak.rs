@@ -14,11 +14,11 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use cms::log::{Content, Limits};
-use cms::{DirOptions, Dirs, Durability, Error, Event, Options, Store, Watch};
+use cms::{Durability, Error, Event, Options, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::events::{DIR, NUMBER, ROLE, start_part};
-use crate::support::fixture::Fixture;
+use crate::support::fixture::{Fixture, dirs};
 
 const WRITERS: usize = 3;
 /// One waits with `next`, one with the descriptor, one is called back.
@@ -57,11 +57,8 @@ fn fixture(writers: usize) -> Fixture {
 }
 
 fn options(dir: &Path, bytes: usize) -> Options {
-    let path = |name: &str| Some(dir.join(name));
-    let wanted =
-        DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
     Options {
-        dirs: Dirs::choose(wanted),
+        dirs: dirs(dir),
         log: Limits { bytes: bytes as u64, age: None, records: None },
         durability: Durability::None,
         // When what is dropped is the base of a text, the log is read anew with the lock held.

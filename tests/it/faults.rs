@@ -2,49 +2,19 @@
 //! each. Afterwards the file is the old one or the new one, complete; what was staged is still staged or is
 //! in the file; and the next commit puts everything right.
 
-use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use cms::files::{Call, Files, Probe};
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Engine, Error, Form, Options, Store, Unstaged};
+use cms::files::{Call, Files};
+use cms::{Delta, DeltaKind, Durability, Engine, Error, Form, Options, Store, Unstaged};
 use tempfile::TempDir;
+
+use crate::support::fixture::dirs;
+use crate::support::probes::{EACCES, EDQUOT, EIO, ENOSPC, EROFS, FailAt, Fault, Trace};
 
 const OLD: &str = "# kept\nconfig a 'x'\n\toption o '1' # old\n\tlist l 'one'\n";
 const NEW: &str = "# kept\nconfig a 'x'\n\toption o '2' # old\n\tlist l 'one'\n\tlist l 'two'\n\nconfig b\n";
-
-/// What happens at the call that is picked.
-#[derive(Clone, Copy)]
-enum Fault {
-    /// It fails with this error; later calls work.
-    Error(i32),
-    /// A write stops half way with a full disk.
-    ShortWrite,
-    /// The process dies: this call and all later ones fail.
-    Death,
-}
-
-/// Lets calls through until the picked one.
-struct FaultAt {
-    at: usize,
-    fault: Fault,
-    count: AtomicUsize,
-}
-
-impl Probe for FaultAt {
-    fn before(&self, call: Call, _: &Path) -> io::Result<usize> {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
-        match self.fault {
-            Fault::Error(code) if count == self.at => Err(io::Error::from_raw_os_error(code)),
-            Fault::ShortWrite if count == self.at && call == Call::Write => Ok(3),
-            Fault::Death if count >= self.at => Err(io::Error::from_raw_os_error(5)),
-            _ => Ok(usize::MAX),
-        }
-    }
-}
 
 struct Bench {
     root: TempDir,
@@ -65,12 +35,7 @@ impl Bench {
     }
 
     fn store(&self, files: Files) -> Engine {
-        let dirs = Dirs::choose(DirOptions {
-            config: Some(self.path("config")),
-            save: Some(self.path("save")),
-            run: Some(self.path("run")),
-            state: Some(self.path("state")),
-        });
+        let dirs = dirs(self.root.path());
         Engine::new(Options { dirs, files, lock_timeout: Duration::from_millis(300), ..Options::default() })
     }
 
@@ -123,12 +88,12 @@ fn at_every_call(fault: Fault, act: impl Fn(&Bench, &Engine, usize)) {
     for durability in [Durability::Full, Durability::Log, Durability::None] {
         for at in 0.. {
             assert!(at < 200, "the number of calls is bounded");
-            let probe = Arc::new(FaultAt { at, fault, count: AtomicUsize::new(0) });
+            let probe = FailAt::new(at, fault);
             let bench = Bench::new();
-            let store = bench.store(Files::probed(Arc::clone(&probe) as Arc<dyn Probe>));
+            let store = bench.store(probe.files());
             let store = Engine::new(Options { durability, ..store.options().clone() });
             act(&bench, &store, at);
-            if probe.count.load(Ordering::Relaxed) <= at {
+            if !probe.was_reached() {
                 assert!(at > 5, "the fault was reached");
                 break;
             }
@@ -137,11 +102,11 @@ fn at_every_call(fault: Fault, act: impl Fn(&Bench, &Engine, usize)) {
 }
 
 const FAULTS: [Fault; 7] = [
-    Fault::Error(28),  // ENOSPC
-    Fault::Error(5),   // EIO
-    Fault::Error(122), // EDQUOT
-    Fault::Error(30),  // EROFS
-    Fault::Error(13),  // EACCES
+    Fault::Error(ENOSPC),
+    Fault::Error(EIO),
+    Fault::Error(EDQUOT),
+    Fault::Error(EROFS),
+    Fault::Error(EACCES),
     Fault::ShortWrite,
     Fault::Death,
 ];
@@ -200,13 +165,13 @@ fn staging_with_any_call_failing_stages_all_or_nothing() {
 
 fn at_every_call_of_staging(fault: Fault) {
     for at in 0..50 {
-        let probe = Arc::new(FaultAt { at, fault, count: AtomicUsize::new(0) });
+        let probe = FailAt::new(at, fault);
         let bench = Bench::new();
-        let store = bench.store(Files::probed(Arc::clone(&probe) as Arc<dyn Probe>));
+        let store = bench.store(probe.files());
         let outcome = store.stage(&store.place(b"n").expect("a package"), &staged());
         let seen = bench.store(Files::default()).load(b"n").expect("loads").changes.len();
         assert_eq!(seen, if outcome.is_ok() { 3 } else { 0 }, "call {at}: {outcome:?}");
-        if probe.count.load(Ordering::Relaxed) <= at {
+        if !probe.was_reached() {
             return;
         }
     }
@@ -239,10 +204,10 @@ fn an_update_or_a_replacement_with_any_call_failing_leaves_old_or_new() {
 fn a_revert_with_any_call_failing_keeps_or_drops_as_it_says() {
     for fault in FAULTS {
         for at in 0..50 {
-            let probe = Arc::new(FaultAt { at, fault, count: AtomicUsize::new(0) });
+            let probe = FailAt::new(at, fault);
             let bench = Bench::new();
             bench.stage();
-            let store = bench.store(Files::probed(Arc::clone(&probe) as Arc<dyn Probe>));
+            let store = bench.store(probe.files());
             let outcome = store.revert(&store.place(b"n").expect("a package"), Some(b"x"), Some(b"o"));
             let left = bench.store(Files::default()).load(b"n").expect("loads").changes.len();
             // A death between cutting the file and writing what stays is the one window; staged changes
@@ -250,7 +215,7 @@ fn a_revert_with_any_call_failing_keeps_or_drops_as_it_says() {
             if !matches!(fault, Fault::Death) {
                 assert_eq!(left, if outcome.is_ok() { 2 } else { 3 }, "call {at}: {outcome:?}");
             }
-            if probe.count.load(Ordering::Relaxed) <= at {
+            if !probe.was_reached() {
                 break;
             }
         }
@@ -270,25 +235,12 @@ fn a_symbolic_link_stays_and_its_target_is_replaced() {
     assert_eq!(std::fs::read_to_string(bench.path("real/n")).expect("there"), NEW);
 }
 
-/// Notes what is synced.
-#[derive(Default)]
-struct Syncs(std::sync::Mutex<Vec<(Call, PathBuf)>>);
-
-impl Probe for Syncs {
-    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
-        if matches!(call, Call::Sync | Call::SyncDir) {
-            self.0.lock().expect("no panic").push((call, path.to_owned()));
-        }
-        Ok(usize::MAX)
-    }
-}
-
 #[test]
 fn a_commit_that_need_not_survive_a_power_cut_syncs_only_the_new_text() {
     for durability in [Durability::None, Durability::Full] {
         let bench = Bench::new();
-        let syncs = Arc::new(Syncs::default());
-        let options = bench.store(Files::probed(syncs.clone())).options().clone();
+        let syncs = Trace::of(|call, _| matches!(call, Call::Sync | Call::SyncDir));
+        let options = bench.store(syncs.files()).options().clone();
         let live = Store::open(Options { durability, ..options }).expect("opens");
         let commit = |value: usize| {
             let mut transaction = live.begin().expect("few are open");
@@ -297,9 +249,9 @@ fn a_commit_that_need_not_survive_a_power_cut_syncs_only_the_new_text() {
         };
         // The first makes the log.
         commit(0);
-        syncs.0.lock().expect("no panic").clear();
+        syncs.take();
         (1..=20).for_each(commit);
-        let synced = std::mem::take(&mut *syncs.0.lock().expect("no panic"));
+        let synced = syncs.take();
         let is_text = |(call, path): &&(Call, PathBuf)| {
             let name = path.file_name().expect("a name").to_string_lossy();
             *call == Call::Sync && name.starts_with(".n.cms-")

@@ -2,42 +2,40 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cms::files::{Call, Files, Probe};
 use cms::{Error, Options, Store};
 
 use crate::support::fixture::{Fixture, get};
+use crate::support::probes::{Fail, Trace, before};
 
-/// Counts the syncs of the log, slows them down so that groups come about, and has renames of a package fail.
-#[derive(Default)]
-struct Disk {
-    syncs: AtomicUsize,
-    no_renames: AtomicBool,
+fn is_sync_of_the_log(call: Call, path: &Path) -> bool {
+    call == Call::Sync && path.extension().is_some_and(|extension| extension == "log")
 }
 
-impl Probe for Disk {
-    fn before(&self, call: Call, path: &Path) -> std::io::Result<usize> {
-        if call == Call::Sync && path.extension().is_some_and(|extension| extension == "log") {
-            self.syncs.fetch_add(1, Ordering::Relaxed);
+/// Files whose syncs of the log take a while, so that groups come about.
+fn slow(probe: Arc<dyn Probe>) -> Files {
+    before(move |call, path| {
+        if is_sync_of_the_log(call, path) {
             std::thread::sleep(Duration::from_millis(3));
         }
-        if call == Call::Rename && path.ends_with("config/broken") && self.no_renames.load(Ordering::Relaxed)
-        {
-            return Err(std::io::Error::from_raw_os_error(5));
-        }
-        Ok(usize::MAX)
-    }
+        probe.before(call, path)
+    })
 }
 
 const THREADS: usize = 12;
 const COMMITS: usize = 10;
 
-fn open(fixture: &Fixture) -> (Store, Arc<Disk>) {
-    let disk = Arc::new(Disk::default());
-    let options = Options { files: Files::probed(disk.clone()), ..fixture.options() };
-    (Store::open(options).expect("opens"), disk)
+fn open(fixture: &Fixture, probe: Arc<dyn Probe>) -> Store {
+    Store::open(Options { files: slow(probe), ..fixture.options() }).expect("opens")
+}
+
+/// Has the texts of a package not be put in place, from the moment it is armed.
+fn no_renames_of(package: &'static str) -> Fail {
+    let is_rename = move |call, path: &Path| call == Call::Rename && path.ends_with(package);
+    Fail::when(is_rename).disarmed()
 }
 
 fn text(sections: usize) -> String {
@@ -53,9 +51,10 @@ fn commit(live: &Store, key: &str, value: &str) -> Result<u64, Error> {
 #[test]
 fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
     let fixture = Fixture::new(&[("a", &text(THREADS)), ("b", &text(THREADS))]);
-    let (live, disk) = open(&fixture);
+    let syncs = Trace::of(is_sync_of_the_log);
+    let live = open(&fixture, syncs.clone());
     commit(&live, "a.s0.o", "first").expect("committed");
-    let (before, first) = (disk.syncs.load(Ordering::Relaxed), live.engine().revision().expect("a log"));
+    let (before, first) = (syncs.count(), live.engine().revision().expect("a log"));
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let live = &live;
@@ -72,7 +71,7 @@ fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
         }
     });
     let all = THREADS * COMMITS;
-    let syncs = disk.syncs.load(Ordering::Relaxed) - before;
+    let syncs = syncs.count() - before;
     assert!(syncs < all / 2, "{syncs} syncs for {all} transactions");
     for thread in 0..THREADS {
         let mut found: Vec<_> =
@@ -104,7 +103,7 @@ fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
 #[test]
 fn a_transaction_that_is_refused_in_a_group_concerns_only_who_asked_for_it() {
     let fixture = Fixture::new(&[("a", &text(THREADS))]);
-    let (live, _) = open(&fixture);
+    let live = open(&fixture, Trace::of(|_, _| false));
     // All have seen the option; one can delete it.
     let deleting: Vec<_> = (0..THREADS)
         .map(|_| {
@@ -139,7 +138,7 @@ fn a_transaction_that_is_refused_in_a_group_concerns_only_who_asked_for_it() {
 #[test]
 fn a_transaction_that_is_to_be_confirmed_is_committed_alone() {
     let fixture = Fixture::new(&[("a", &text(THREADS))]);
-    let (live, _) = open(&fixture);
+    let live = open(&fixture, Trace::of(|_, _| false));
     for round in 0..COMMITS {
         std::thread::scope(|scope| {
             for thread in 0..THREADS {
@@ -167,9 +166,10 @@ fn a_transaction_that_is_to_be_confirmed_is_committed_alone() {
 #[test]
 fn a_group_whose_texts_cannot_be_put_in_place_is_taken_back_and_each_is_told_so() {
     let fixture = Fixture::new(&[("a", &text(THREADS)), ("broken", &text(1))]);
-    let (live, disk) = open(&fixture);
+    let disk = Arc::new(no_renames_of("config/broken"));
+    let live = open(&fixture, disk.clone());
     commit(&live, "a.s0.o", "first").expect("committed");
-    disk.no_renames.store(true, Ordering::Relaxed);
+    disk.arm(true);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let live = &live;
@@ -200,34 +200,12 @@ fn a_group_whose_texts_cannot_be_put_in_place_is_taken_back_and_each_is_told_so(
     assert_eq!(verified.problems, [""; 0]);
 }
 
-/// Lets commits into the log, and then dies: no call works any more once a text is to be put in place.
-#[derive(Default)]
-struct Death {
-    is_armed: AtomicBool,
-    has_come: AtomicBool,
-}
-
-impl Probe for Death {
-    fn before(&self, call: Call, path: &Path) -> std::io::Result<usize> {
-        if call == Call::Sync && path.extension().is_some_and(|extension| extension == "log") {
-            std::thread::sleep(Duration::from_millis(3));
-        }
-        if call == Call::Rename && path.ends_with("config/b") && self.is_armed.load(Ordering::Relaxed) {
-            self.has_come.store(true, Ordering::Relaxed);
-        }
-        match self.has_come.load(Ordering::Relaxed) {
-            true => Err(std::io::Error::from_raw_os_error(5)),
-            false => Ok(usize::MAX),
-        }
-    }
-}
-
 #[test]
 fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
     let fixture = Fixture::new(&[("a", &text(THREADS)), ("b", &text(THREADS))]);
-    let death = Arc::new(Death::default());
-    let options = Options { files: Files::probed(death.clone()), ..fixture.options() };
-    let live = Store::open(options).expect("opens");
+    // Commits get into the log, and then the process dies: no call works any more once a text is to be put in place.
+    let death = Arc::new(no_renames_of("config/b").for_good());
+    let live = open(&fixture, death.clone());
     commit(&live, "a.s0.o", "first").expect("committed");
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -235,7 +213,7 @@ fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
             scope.spawn(move || {
                 for count in 0..COMMITS {
                     if count == 3 {
-                        death.is_armed.store(true, Ordering::Relaxed);
+                        death.arm(true);
                     }
                     let mut transaction = live.begin().expect("few are open");
                     for package in ["a", "b"] {
@@ -246,14 +224,14 @@ fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
                     }
                     if let Err(error) = transaction.commit() {
                         // It may be made or not; it is not known to be.
-                        assert!(death.has_come.load(Ordering::Relaxed), "{error}");
+                        assert!(death.has_failed(), "{error}");
                         return;
                     }
                 }
             });
         }
     });
-    assert!(death.has_come.load(Ordering::Relaxed));
+    assert!(death.has_failed());
     drop(live);
     let live = fixture.live();
     live.engine().recover().expect("recovered");

@@ -1,17 +1,15 @@
 //! A store that stays open: reads from the maps, snapshots, prepared keys, transactions, and what happens when
 //! texts, maps and the run directory change under it.
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cms::files::{Call, Files, Probe};
+use cms::files::Call;
 use cms::log::Content;
 use cms::map::Value;
 use cms::{Delta, DeltaKind, Engine, Error, Form, Options, Snapshot, Store};
 
 use crate::support::fixture::{Fixture, get, show};
+use crate::support::probes::{Fail, Trace};
 
 const NETWORK: &str = "config interface 'lan'\n\toption proto 'static'\n\toption ipaddr '10.0.0.1'\n\
     config rule\n\toption name 'a'\n\tlist port '1'\n\tlist port '2'\nconfig rule\n\toption name 'b'\n";
@@ -346,26 +344,14 @@ fn what_a_transaction_cannot_do_it_says() {
     assert_eq!(package.sections().last().map(|section| section.name()), Some(&b"lan"[..]));
 }
 
-/// Lets the configuration directory not be synced.
-struct NoSync;
-
-impl Probe for NoSync {
-    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
-        if call == Call::SyncDir && path.ends_with("config") {
-            Err(io::ErrorKind::Other.into())
-        } else {
-            Ok(usize::MAX)
-        }
-    }
-}
-
 #[test]
 fn a_commit_that_may_not_survive_a_power_cut_is_in_place_as_a_whole_and_seen() {
     // Of several packages the first was changed and the rest was not, and programs went on to read the old one.
     for private_maps in [false, true] {
         let system = "config system 's'\n\toption a '1'\n";
         let fixture = Fixture::new(&[("network", NETWORK), ("system", system)]);
-        let options = Options { files: Files::probed(Arc::new(NoSync)), private_maps, ..fixture.options() };
+        let no_sync = Arc::new(Fail::when(|call, path| call == Call::SyncDir && path.ends_with("config")));
+        let options = Options { files: no_sync.files(), private_maps, ..fixture.options() };
         let live = Store::open(options).expect("opens");
         assert_eq!(get(&live, "network.lan.proto").as_deref(), Some("static"));
         assert_eq!(get(&live, "system.s.a").as_deref(), Some("1"));
@@ -403,34 +389,21 @@ fn a_limit_below_what_any_map_takes_refuses_commits_and_loses_nothing() {
     }
 }
 
-/// Counts how often the text of a package is read.
-#[derive(Default)]
-struct Reads(AtomicUsize);
-
-impl Probe for Reads {
-    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
-        if call == Call::Read && path.ends_with("config/network") {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-        Ok(usize::MAX)
-    }
-}
-
 /// A text that was read within 50 ms of its last change was read anew with each look for edits, for good.
 #[test]
 fn a_text_that_was_read_early_is_read_once_more_and_then_known_by_its_times() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
-    let reads = Arc::new(Reads::default());
-    let options = Options { files: Files::probed(reads.clone()), ..fixture.options() };
+    let reads = Trace::of(|call, path| call == Call::Read && path.ends_with("config/network"));
+    let options = Options { files: reads.files(), ..fixture.options() };
     let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
     std::thread::sleep(std::time::Duration::from_millis(100));
     live.refresh().expect("readable");
-    let before = reads.0.load(Ordering::SeqCst);
+    let before = reads.count();
     for _ in 0..5 {
         assert!(!live.refresh().expect("readable"));
     }
-    assert_eq!(reads.0.load(Ordering::SeqCst), before);
+    assert_eq!(reads.count(), before);
     fixture.write("network", &NETWORK.replace("10.0.0.1", "10.0.0.2"));
     assert!(live.refresh().expect("readable"), "an edit is seen all the same");
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.2"));

@@ -5,82 +5,26 @@
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use cms::files::{Call, Files, Probe};
+use cms::files::{Call, Files};
 use cms::log::Limits;
 use cms::{Delta, DeltaKind, Durability, Error, Form, Options, Store, Unstaged};
 
 use crate::support::oracle::{Triple, is_exhaustive, options};
-
-/// What happens at the call that is picked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// It fails with this error; later calls work.
-    Error(i32),
-    /// It fails with this error, and so do all later ones of its kind in the same directory.
-    Stays(i32),
-    /// A write stops half way with a full disk.
-    ShortWrite,
-    /// The process dies: this call and all later ones fail.
-    Death,
-}
+use crate::support::probes::{EDQUOT, EIO, ENOSPC, EROFS, Fail, FailAt, Fault, before};
 
 const FAULTS: [Fault; 8] = [
-    Fault::Error(5),   // EIO
-    Fault::Error(28),  // ENOSPC
-    Fault::Error(122), // EDQUOT
-    Fault::Error(30),  // EROFS
-    Fault::Stays(5),
-    Fault::Stays(30),
+    Fault::Error(EIO),
+    Fault::Error(ENOSPC),
+    Fault::Error(EDQUOT),
+    Fault::Error(EROFS),
+    Fault::Stays(EIO),
+    Fault::Stays(EROFS),
     Fault::ShortWrite,
     Fault::Death,
 ];
-
-/// Lets calls through until the picked one.
-struct FaultAt {
-    at: usize,
-    fault: Fault,
-    count: AtomicUsize,
-    hit: std::sync::Mutex<Option<(Call, std::path::PathBuf)>>,
-}
-
-impl FaultAt {
-    fn new(at: usize, fault: Fault) -> Arc<Self> {
-        Arc::new(Self { at, fault, count: AtomicUsize::new(0), hit: std::sync::Mutex::default() })
-    }
-
-    fn files(self: &Arc<Self>) -> Files {
-        Files::probed(Arc::clone(self) as Arc<dyn Probe>)
-    }
-
-    fn was_reached(&self) -> bool {
-        self.count.load(Ordering::Relaxed) > self.at
-    }
-
-    fn hit(&self) -> Option<(Call, std::path::PathBuf)> {
-        self.hit.lock().expect("no panic").clone()
-    }
-}
-
-impl Probe for FaultAt {
-    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let mut hit = self.hit.lock().expect("no panic");
-        if count == self.at {
-            *hit = Some((call, path.to_path_buf()));
-        }
-        let alike = || hit.as_ref().is_some_and(|(c, p)| *c == call && p.parent() == path.parent());
-        match self.fault {
-            Fault::Error(code) if count == self.at => Err(io::Error::from_raw_os_error(code)),
-            Fault::Stays(code) if alike() => Err(io::Error::from_raw_os_error(code)),
-            Fault::ShortWrite if count == self.at && call == Call::Write => Ok(3),
-            Fault::Death if count >= self.at => Err(io::Error::from_raw_os_error(5)),
-            _ => Ok(usize::MAX),
-        }
-    }
-}
 
 /// What may be there after a commit of `number` has come out like this, and `number - 1` was there before.
 fn allowed<T>(outcome: &Result<T, Error>, number: u64, fault: Fault) -> RangeInclusive<u64> {
@@ -99,7 +43,7 @@ fn at_every_call(prepared: &Triple, act: impl Fn(&Triple, &Store, Fault) -> (Str
     let is_small = prepared.limits == Limits::default();
     let is_picked = |durability: Durability, fault: Fault| match durability {
         // Those that are told apart by nothing but their numbers take their time with a large log.
-        Durability::Full => is_small || !matches!(fault, Fault::Error(28 | 122)),
+        Durability::Full => is_small || !matches!(fault, Fault::Error(ENOSPC | EDQUOT)),
         _ => is_small && fault == Fault::Death,
     };
     let levels = [Durability::Full, Durability::Log, Durability::None];
@@ -108,7 +52,7 @@ fn at_every_call(prepared: &Triple, act: impl Fn(&Triple, &Store, Fault) -> (Str
         for at in 0.. {
             assert!(at < 400, "the number of calls is bounded");
             let triple = prepared.copy();
-            let probe = FaultAt::new(at, fault);
+            let probe = FailAt::new(at, fault);
             let options = options(triple.root.path(), probe.files(), triple.limits);
             // Texts that come later do so when the store is closed.
             let text_delay = std::time::Duration::from_secs(100_000);
@@ -121,7 +65,7 @@ fn at_every_call(prepared: &Triple, act: impl Fn(&Triple, &Store, Fault) -> (Str
             }
             let what = format!("{durability:?}, {fault:?} at call {at}, {:?}: {outcome}", probe.hit());
             // A log on a read-only disk is done without.
-            let logged = !matches!(fault, Fault::Error(30) | Fault::Stays(30));
+            let logged = !matches!(fault, Fault::Error(EROFS) | Fault::Stays(EROFS));
             triple.check_log(&allowed, logged, &what);
         }
     }
@@ -186,29 +130,18 @@ fn a_commit_that_begins_a_segment_and_drops_others_with_any_call_failing_is_befo
     at_every_call(&committed(2800, limits, 7), |triple, live, fault| commit_twice(triple, live, fault, 8));
 }
 
-/// Dies at the rename of a number, after the transaction was logged.
-struct DiesAt {
-    renames: AtomicUsize,
-}
-
-impl Probe for DiesAt {
-    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
-        let renames = self.renames.load(Ordering::Relaxed);
-        let config = path.parent().is_some_and(|dir| dir.ends_with("config"));
-        if renames == 0 || call == Call::Rename && config && self.renames.fetch_sub(1, Ordering::Relaxed) == 1
-        {
-            return Err(io::Error::from_raw_os_error(5));
-        }
-        Ok(usize::MAX)
-    }
+/// Reports whether a text is put in place by a call.
+fn places_a_text(call: Call, path: &Path) -> bool {
+    call == Call::Rename && path.parent().is_some_and(|dir| dir.ends_with("config"))
 }
 
 #[test]
 fn recovery_with_any_call_failing_is_finished_by_the_next() {
-    for renames in 1..=3 {
+    for renames in 0..3 {
         let triple = committed(20, Limits::default(), 1);
-        let dies = Arc::new(DiesAt { renames: renames.into() });
-        let outcome = triple.commit(&triple.live(Files::probed(dies)), 2);
+        // The process dies after the transaction was logged.
+        let dies = Arc::new(Fail::when(places_a_text).after(renames).for_good());
+        let outcome = triple.commit(&triple.live(dies.files()), 2);
         assert!(matches!(outcome, Err(Error::Unfinished { .. })), "{outcome:?}");
         at_every_call(&triple, |_, live, _| (format!("{:?}", live.engine().recover()), 2..=2));
     }
@@ -223,7 +156,7 @@ fn noting_edits_with_any_call_failing_changes_no_text() {
         let outcome = live.engine().note_edits();
         // A package that cannot be read is passed over, so that it does not keep the others from being noted.
         let passed_over = !live.engine().warnings().is_empty();
-        if outcome.is_err() || passed_over || matches!(fault, Fault::Error(30) | Fault::Stays(30)) {
+        if outcome.is_err() || passed_over || matches!(fault, Fault::Error(EROFS) | Fault::Stays(EROFS)) {
             // It was not noted, or not wholly; now it is.
             triple.live(Files::default()).engine().note_edits().expect("noted");
         }
@@ -240,8 +173,13 @@ struct EditorAndFailingSync {
     has_failed: AtomicBool,
 }
 
-impl Probe for EditorAndFailingSync {
-    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
+impl EditorAndFailingSync {
+    fn files(self: &Arc<Self>) -> Files {
+        let editor = Arc::clone(self);
+        before(move |call, path| editor.act(call, path))
+    }
+
+    fn act(&self, call: Call, path: &Path) -> io::Result<usize> {
         let packages = self.packages.lock().expect("no panic");
         let [placed, edited] = packages.as_slice() else { return Ok(usize::MAX) };
         if call == Call::Rename && path == placed && !self.has_saved.swap(true, Ordering::Relaxed) {
@@ -266,7 +204,7 @@ fn a_text_that_may_not_be_durable_is_told_of_though_another_had_to_be_merged_wit
     for staged in [false, true] {
         let triple = committed(20, Limits::default(), 1);
         let probe = Arc::new(EditorAndFailingSync::default());
-        let live = triple.live(Files::probed(probe.clone()));
+        let live = triple.live(probe.files());
         *probe.packages.lock().expect("no panic") =
             vec![triple.path("config/alpha"), triple.path("config/beta")];
         let outcome = if staged {
@@ -304,7 +242,7 @@ fn a_text_that_may_not_be_durable_is_told_of_though_another_had_to_be_merged_wit
 fn unstaged_changes_are_made_once_though_one_package_has_to_be_merged_with_an_edit() {
     let triple = committed(20, Limits::default(), 1);
     let probe = Arc::new(EditorAndFailingSync { has_failed: true.into(), ..EditorAndFailingSync::default() });
-    let live = triple.live(Files::probed(probe.clone()));
+    let live = triple.live(probe.files());
     let places = ["alpha", "beta"].map(|name| live.engine().place(name.as_bytes()).expect("there"));
     let unstaged = places.iter().map(|place| Unstaged {
         place: place.clone(),

@@ -1,14 +1,14 @@
 //! What the command says when something is not there or cannot be done: what, where, why, and what to do.
 
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cms::files::{Call, Files, Probe};
+use cms::files::Call;
 use cms::{Engine, Error, Missing};
 
 use crate::support::fixture::Fixture;
+use crate::support::probes::{EROFS, Fail};
 use crate::support::sandbox::Sandbox;
 
 /// A store with one transaction.
@@ -189,19 +189,6 @@ fn log_of(sandbox: &Sandbox) -> PathBuf {
     state.expect("one").expect("readable").path().join("00000000000000000001.log")
 }
 
-/// A file system that became read-only, where the log is.
-struct ReadOnly(PathBuf);
-
-impl Probe for ReadOnly {
-    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
-        let refused = path.starts_with(&self.0) && call == Call::Open;
-        if refused && path.ends_with("lock") {
-            return Err(io::Error::from_raw_os_error(30));
-        }
-        Ok(usize::MAX)
-    }
-}
-
 #[test]
 fn what_needs_the_log_says_why_it_cannot_be_written() {
     // Undo said that the file kept changing, pending that nothing waits, and repair that all is well.
@@ -221,10 +208,14 @@ fn what_needs_the_log_says_why_it_cannot_be_written() {
         )
         .expect("committed");
     let mut options = fixture.options();
-    options.files = Files::probed(Arc::new(ReadOnly(fixture.path("state"))));
+    // The file system of the log has become read-only.
+    let state = fixture.path("state");
+    let is_lock =
+        move |call, path: &Path| call == Call::Open && path.starts_with(&state) && path.ends_with("lock");
+    options.files = Arc::new(Fail::when(is_lock).with(EROFS)).files();
     let stuck = Engine::new(options);
     let read_only =
-        |error: Error| matches!(error, Error::Io { source, .. } if source.raw_os_error() == Some(30));
+        |error: Error| matches!(error, Error::Io { source, .. } if source.raw_os_error() == Some(EROFS));
     assert!(read_only(stuck.undo(3, None).expect_err("refused")));
     assert!(read_only(stuck.rollback(1, &[], None).expect_err("refused")));
     assert!(read_only(stuck.pending().expect_err("refused")));

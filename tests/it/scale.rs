@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use cms::{DirOptions, Dirs, Options, Store};
+use cms::{Options, Store};
 
-use crate::support::fixture::{get, show};
+use crate::support::fixture::{dirs, get, show};
 
 /// Runs a test of this file in a process of its own, where nobody else opens files or maps memory.
 fn alone(name: &str) -> bool {
@@ -27,10 +27,7 @@ fn held() -> (usize, usize) {
 }
 
 fn options(dir: &std::path::Path) -> Options {
-    let path = |name: &str| Some(dir.join(name));
-    let wanted =
-        DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
-    Options { dirs: Dirs::choose(wanted), ..Options::default() }
+    Options { dirs: dirs(dir), ..Options::default() }
 }
 
 /// Gives back what was put off until nobody reads any more.

@@ -19,7 +19,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::{DirOptions, Dirs, Error, Options, Snapshot, Store};
+use cms::{Error, Options, Snapshot, Store};
+
+use crate::support::fixture::dirs;
 
 const ROLE: &str = "CMS_STRESS_ROLE";
 const DIR: &str = "CMS_STRESS_DIR";
@@ -27,10 +29,7 @@ const DELETING: &str = "CMS_STRESS_DELETING";
 
 fn options() -> Options {
     let dir = std::path::PathBuf::from(std::env::var_os(DIR).expect("a directory"));
-    let path = |name: &str| Some(dir.join(name));
-    let wanted =
-        DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
-    Options { dirs: Dirs::choose(wanted), ..Options::default() }
+    Options { dirs: dirs(&dir), ..Options::default() }
 }
 
 /// How long a round takes.

@@ -2,19 +2,18 @@
 
 mod damage;
 
-use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use cms::files::{Call, Files, Probe};
+use cms::files::Call;
 use cms::log::{Content, Kind, What};
 use cms::{Engine, Error, Options, Store};
 
 use crate::support::dice::Dice;
+use crate::support::probes::{EROFS, Fail, FailAt, Fault};
 use crate::support::sandbox::Sandbox;
 
 /// The options of the store that a sandbox is for.
@@ -362,21 +361,6 @@ fn a5_a_package_comes_back_with_its_mode_and_owner() {
     }
 }
 
-/// Has everything fail from a call on, as if the process had died there.
-struct Death {
-    at: usize,
-    count: AtomicUsize,
-}
-
-impl Probe for Death {
-    fn before(&self, _: Call, _: &Path) -> io::Result<usize> {
-        match self.count.fetch_add(1, Ordering::Relaxed) {
-            count if count >= self.at => Err(io::Error::from_raw_os_error(5)),
-            _ => Ok(usize::MAX),
-        }
-    }
-}
-
 #[test]
 fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
     let mut at = 0;
@@ -385,9 +369,8 @@ fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
         let store = Engine::new(options(&sandbox));
         store.replace(b"later", b"config a b\n").expect("committed");
         let last = store.revision().expect("there is a log");
-        let death = Arc::new(Death { at, count: AtomicUsize::new(0) });
-        let files = Files::probed(Arc::clone(&death) as Arc<dyn Probe>);
-        let dying = Engine::new(Options { files, ..options(&sandbox) });
+        let death = FailAt::new(at, Fault::Death);
+        let dying = Engine::new(Options { files: death.files(), ..options(&sandbox) });
         let done = dying.rollback(three, &[], None);
         drop(dying);
         let live = open(&sandbox);
@@ -409,7 +392,7 @@ fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
             .map(|entry| entry.expect("an entry").file_name())
             .filter(|name| name.to_string_lossy().starts_with('.'))
             .collect();
-        if death.count.load(Ordering::Relaxed) <= at {
+        if !death.was_reached() {
             assert!(done.is_ok() && litter.is_empty(), "{litter:?}");
             return;
         }
@@ -419,27 +402,18 @@ fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
 
 #[test]
 fn x_l1_a_watch_that_could_not_write_the_log_notes_edits_again() {
-    /// Fails to open the lock of the log, as a file system does that is read-only for a moment.
-    struct Barred(AtomicUsize);
-    impl Probe for Barred {
-        fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
-            let is_append =
-                call == Call::Write && path.extension().is_some_and(|extension| extension == "log");
-            match is_append && self.0.load(Ordering::Relaxed) == 1 {
-                true => Err(io::Error::from_raw_os_error(30)),
-                false => Ok(usize::MAX),
-            }
-        }
-    }
+    // The log cannot be written, as on a file system that is read-only for a moment.
+    let is_append = |call, path: &Path| {
+        call == Call::Write && path.extension().is_some_and(|extension| extension == "log")
+    };
+    let barred = Arc::new(Fail::when(is_append).with(EROFS).disarmed());
     let (sandbox, ..) = with_two_revisions();
-    let barred = Arc::new(Barred(AtomicUsize::new(0)));
-    let files = Files::probed(Arc::clone(&barred) as Arc<dyn Probe>);
-    let live = Store::open(Options { files, ..options(&sandbox) }).expect("opens");
+    let live = Store::open(Options { files: barred.files(), ..options(&sandbox) }).expect("opens");
     let mut watch = live.watch("p", None).expect("opens");
-    barred.0.store(1, Ordering::Relaxed);
+    barred.arm(true);
     sandbox.write("p", "config a b\n\toption x 5\n");
     assert!(watch.next(Some(Duration::from_millis(1500))).expect("readable").is_none());
-    barred.0.store(0, Ordering::Relaxed);
+    barred.arm(false);
     let event = watch.next(Some(Duration::from_secs(10))).expect("readable").expect("it is told in the end");
     assert_eq!(event.change(0).expect("one").key(), b"p.b.x");
 }

@@ -4,33 +4,27 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::files::{Call, Files, Probe};
-use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Engine, Error, Form, Options, Store};
-use tempfile::TempDir;
+use cms::files::{Call, Files};
+use cms::{Delta, DeltaKind, Durability, Engine, Error, Form, Options, Store};
+
+use crate::support::fixture::Fixture;
+use crate::support::probes::before;
 
 const TEXT: &str = "config t 'x'\n\toption o '1'\n";
 
 /// A store of the packages `n` and `other`.
-struct Bench {
-    root: TempDir,
-}
+struct Bench(Fixture);
 
 impl Bench {
     fn new() -> Self {
-        let root = tempfile::tempdir().expect("a directory");
-        std::fs::create_dir(root.path().join("config")).expect("made");
-        for name in ["n", "other"] {
-            std::fs::write(root.path().join("config").join(name), TEXT).expect("written");
-        }
-        Self { root }
+        Self(Fixture::new(&["n", "other"].map(|name| (name, TEXT))))
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
+        self.0.path(name)
     }
 
     /// Returns the directory of the log.
@@ -41,13 +35,7 @@ impl Bench {
     }
 
     fn options(&self) -> Options {
-        let dirs = Dirs::choose(DirOptions {
-            config: Some(self.path("config")),
-            save: Some(self.path("save")),
-            run: Some(self.path("run")),
-            state: Some(self.path("state")),
-        });
-        Options { dirs, lock_timeout: Duration::from_secs(10), ..Options::default() }
+        Options { lock_timeout: Duration::from_secs(10), ..self.0.options() }
     }
 
     fn live(&self, durability: Durability) -> Store {
@@ -144,7 +132,7 @@ fn with_odd_entries(place: impl Fn(&Bench) -> PathBuf, check: impl Fn(&Bench, &s
         bench.cms(&["rebuild"]).ok();
         let path = place(&bench);
         let what =
-            format!("{what} in place of {}", path.strip_prefix(bench.root.path()).expect("below").display());
+            format!("{what} in place of {}", path.strip_prefix(bench.0.dir.path()).expect("below").display());
         if path.symlink_metadata().is_ok() {
             std::fs::remove_file(&path).expect("removed");
         }
@@ -340,20 +328,15 @@ fn x_h6_a_running_program_commits_again_after_the_state_directory_was_removed() 
     }
 }
 
-/// Calls a function before the given renames of the package file, counted from 0.
-struct AtRename<F: Fn(usize) + Send + Sync> {
-    package: PathBuf,
-    count: AtomicUsize,
-    act: F,
-}
-
-impl<F: Fn(usize) + Send + Sync> Probe for AtRename<F> {
-    fn before(&self, call: Call, path: &Path) -> std::io::Result<usize> {
-        if call == Call::Rename && path == self.package {
-            (self.act)(self.count.fetch_add(1, Ordering::Relaxed));
+/// Calls `act` before each rename of a package file with the number of it, counted from 0.
+fn at_renames(package: PathBuf, act: impl Fn(usize) + Send + Sync + 'static) -> Files {
+    let count = AtomicUsize::new(0);
+    before(move |call, path| {
+        if call == Call::Rename && path == package {
+            act(count.fetch_add(1, Ordering::Relaxed));
         }
         Ok(usize::MAX)
-    }
+    })
 }
 
 fn set_option(store: &Engine, option: &[u8], value: &[u8]) -> Result<(), Error> {
@@ -384,8 +367,8 @@ fn commit_with_a_save_in_between(
         1 => meanwhile(),
         _ => {}
     };
-    let probe = Arc::new(AtRename { package, count: AtomicUsize::new(0), act });
-    let store = Engine::new(Options { files: Files::probed(probe), ..bench.options() });
+    let files = at_renames(package, act);
+    let store = Engine::new(Options { files, ..bench.options() });
     set_option(&store, b"o", b"2")
 }
 
@@ -437,8 +420,8 @@ fn x_m15_a_package_that_is_removed_at_the_last_instant_is_not_found() {
             std::fs::remove_file(&target).expect("removed");
         }
     };
-    let probe = Arc::new(AtRename { package, count: AtomicUsize::new(0), act });
-    let store = Engine::new(Options { files: Files::probed(probe), ..bench.options() });
+    let files = at_renames(package, act);
+    let store = Engine::new(Options { files, ..bench.options() });
     let error = set_option(&store, b"o", b"2").expect_err("it is gone");
     assert!(!error.to_string().contains("rename"), "{error}");
     assert!(temporary_files(&bench).is_empty());
@@ -549,8 +532,8 @@ fn x_m16_nobody_commits_before_a_stock_uci_that_waited_has_renamed_its_file() {
                 std::thread::yield_now();
             }
         };
-        let probe = Arc::new(AtRename { package: package.clone(), count: AtomicUsize::new(0), act });
-        let first = Engine::new(Options { files: Files::probed(probe), durability, ..bench.options() });
+        let files = at_renames(package.clone(), act);
+        let first = Engine::new(Options { files, durability, ..bench.options() });
         set_option(&first, b"o", b"2").expect("committed");
         set_option(&Engine::new(bench.options()), b"second", b"2").expect("committed");
         let text = std::fs::read_to_string(&package).expect("there");
@@ -674,7 +657,7 @@ fn x_m5_a_package_that_is_a_mount_point_is_refused_before_it_is_acknowledged() {
         CMS_DURABILITY=log \"$CMS\" set n.x.o=2 --commit; test $? = 6 || exit 1; \
         \"$CMS\" set other.x.o=2 --commit && test \"$(\"$CMS\" get n.x.o)\" = 1";
     let output =
-        bench.command("unshare").args(["-m", "sh", "-c", script]).current_dir(bench.root.path()).output();
+        bench.command("unshare").args(["-m", "sh", "-c", script]).current_dir(bench.0.dir.path()).output();
     match output {
         Ok(output) if output.status.code() == Some(0) => {}
         Ok(output) if output.status.code() == Some(1) => {

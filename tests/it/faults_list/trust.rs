@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cms::files::{Call, Files, Probe};
+use cms::files::{Call, Files};
 use cms::{Delta, DeltaKind, DirOptions, Dirs, Durability, Engine, Form, Options, Store};
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::support::fixture::get;
+use crate::support::probes::before;
 
 /// Two ordinary users. The numbers need not be known to the system.
 const ANNA: u32 = 61_001;
@@ -600,21 +601,20 @@ fn x_m3_files_of_the_run_and_state_directories_are_not_made_where_another_user_l
 /// Puts something at a path.
 type Put = Box<dyn Fn(&Path) + Send + Sync>;
 
-/// Puts something else in the place of a socket, once, after it was bound and before it is opened to be given away.
-struct Exchange {
-    with: Put,
-    is_done: AtomicBool,
-}
-
-impl Probe for Exchange {
-    fn before(&self, call: Call, path: &Path) -> std::io::Result<usize> {
+/// Puts something else in the place of a socket, once, after it was bound and before it is opened to be given away. The
+/// second value says whether that was done.
+fn exchange(with: Put) -> (Files, Arc<AtomicBool>) {
+    let is_done = Arc::new(AtomicBool::new(false));
+    let done = Arc::clone(&is_done);
+    let files = before(move |call, path| {
         let is_socket = call == Call::Open && path.extension().is_some_and(|kind| kind == "socket");
-        if is_socket && !self.is_done.swap(true, Ordering::Relaxed) {
+        if is_socket && !done.swap(true, Ordering::Relaxed) {
             std::fs::remove_file(path).expect("the socket is bound");
-            (self.with)(path);
+            with(path);
         }
         Ok(usize::MAX)
-    }
+    });
+    (files, is_done)
 }
 
 #[test]
@@ -640,12 +640,11 @@ fn x_m2_the_socket_of_a_verifier_gives_no_other_file_away() {
     });
     let others = [("a socket of hers", hers), ("nothing", Box::new(|_: &Path| ()))];
     for (what, with) in links.into_iter().chain(same).chain(others) {
-        let exchange = Arc::new(Exchange { with, is_done: AtomicBool::new(false) });
+        let (files, is_done) = exchange(with);
         let options = ground.live().engine().options().clone();
-        let live =
-            Store::open(Options { files: Files::probed(exchange.clone()), ..options }).expect("it opens");
+        let live = Store::open(Options { files, ..options }).expect("it opens");
         let opened = live.verify("app", |_| Ok(()));
-        assert!(exchange.is_done.load(Ordering::Relaxed), "{what}: the moment was not hit");
+        assert!(is_done.load(Ordering::Relaxed), "{what}: the moment was not hit");
         assert!(opened.is_err(), "{what}: it verifies where nobody asks");
         for name in ["file", "socket"] {
             let found = std::fs::metadata(ground.path(name)).expect("there");

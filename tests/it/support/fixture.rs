@@ -1,6 +1,6 @@
 //! A store in a directory of its own, for tests of the library.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cms::map::Value;
 use cms::{DirOptions, Dirs, Options, Store};
@@ -34,10 +34,7 @@ impl Fixture {
     }
 
     pub fn options(&self) -> Options {
-        let path = |name: &str| Some(self.path(name));
-        let wanted =
-            DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
-        Options { dirs: Dirs::choose(wanted), ..Options::default() }
+        Options { dirs: dirs(self.dir.path()), ..Options::default() }
     }
 
     pub fn live(&self) -> Store {
@@ -50,6 +47,14 @@ impl Fixture {
         let files = stores.flat_map(|store| std::fs::read_dir(store.path()).expect("readable")).flatten();
         files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "map")).collect()
     }
+}
+
+/// The directories of a store that is in `root`.
+pub fn dirs(root: &Path) -> Dirs {
+    let path = |name: &str| Some(root.join(name));
+    let wanted =
+        DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
+    Dirs::choose(wanted)
 }
 
 /// Reads a key; lists are joined with spaces.

@@ -5,4 +5,5 @@ pub mod fixture;
 pub mod oracle;
 pub mod parts;
 pub mod power;
+pub mod probes;
 pub mod sandbox;

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use cms::files::Files;
 use cms::log::Limits;
-use cms::{DirOptions, Dirs, Error, Options, Store};
+use cms::{Error, Options, Store};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+
+use super::fixture::dirs;
 
 pub const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
 
@@ -49,11 +51,13 @@ fn copy_dir(from: &Path, to: &Path) {
 }
 
 pub fn options(root: &Path, files: Files, limits: Limits) -> Options {
-    let path = |name: &str| Some(root.join(name));
-    let wanted =
-        DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
-    let dirs = Dirs::choose(wanted);
-    Options { dirs, files, log: limits, lock_timeout: Duration::from_millis(500), ..Options::default() }
+    Options {
+        dirs: dirs(root),
+        files,
+        log: limits,
+        lock_timeout: Duration::from_millis(500),
+        ..Options::default()
+    }
 }
 
 impl Triple {

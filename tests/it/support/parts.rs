@@ -1,18 +1,20 @@
 //! Processes that play parts against one store: as another user, through another path, with directories of their own,
 //! stopped or killed. The test program runs itself again under the test [`role`].
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::files::{Call, Files, Probe};
+use cms::files::Call;
 use cms::{DirOptions, Dirs, Error, Options, Store};
 use rustix::process::Signal;
 use tempfile::TempDir;
+
+use super::probes::before;
 
 const ROLE: &str = "CMS_BEHIND_ROLE";
 /// How many items each writer appends.
@@ -249,42 +251,29 @@ fn count(options: Options, told: &str) {
     }
 }
 
-/// Stops the process at a call of its write path.
-struct StopAt {
-    at: usize,
-    /// Counts only calls that come right after a lock was taken.
-    is_after_locks: bool,
-    count: AtomicUsize,
-    was_lock: AtomicUsize,
-}
-
-impl Probe for StopAt {
-    fn before(&self, call: Call, _: &Path) -> io::Result<usize> {
-        let was_lock = self.was_lock.swap(usize::from(call == Call::Lock), Ordering::SeqCst) == 1;
-        if (was_lock || !self.is_after_locks) && self.count.fetch_add(1, Ordering::SeqCst) == self.at {
-            rustix::process::kill_process(rustix::process::getpid(), Signal::STOP).expect("our own");
-        }
-        Ok(usize::MAX)
-    }
-}
-
 /// Commits once to two packages and closes the store, and stops at a call of that. What is acknowledged is noted in a
 /// file, so that it is known of a process that is stopped or dead.
 fn stop(options: Options, told: &str) {
     let (kind, at) = told.split_once(' ').expect("of which calls, and the number of one");
-    let probe = Arc::new(StopAt {
-        at: at.parse().expect("a number"),
-        is_after_locks: kind == "locks",
-        count: AtomicUsize::new(usize::MAX / 2),
-        was_lock: AtomicUsize::new(0),
+    let at: usize = at.parse().expect("a number");
+    let is_after_locks = kind == "locks";
+    // Counted are the calls of the commit, and of these perhaps only those right after a lock was taken.
+    let count = Arc::new(AtomicUsize::new(usize::MAX / 2));
+    let (calls, was_lock) = (count.clone(), AtomicBool::new(false));
+    let files = before(move |call, _| {
+        let was_lock = was_lock.swap(call == Call::Lock, Ordering::SeqCst);
+        if (was_lock || !is_after_locks) && calls.fetch_add(1, Ordering::SeqCst) == at {
+            rustix::process::kill_process(rustix::process::getpid(), Signal::STOP).expect("our own");
+        }
+        Ok(usize::MAX)
     });
     let acknowledged = options.dirs.config.path.with_file_name("acknowledged");
-    let live = Store::open(Options { files: Files::probed(probe.clone()), ..options }).expect("opens");
+    let live = Store::open(Options { files, ..options }).expect("opens");
     let mut transaction = live.begin().expect("few are open");
     for key in ["app.s.n", "other.s.n"] {
         transaction.set(key.as_bytes(), b"new").expect("set");
     }
-    probe.count.store(0, Ordering::SeqCst);
+    count.store(0, Ordering::SeqCst);
     transaction.commit().expect("committed");
     std::fs::write(acknowledged, "").expect("written");
     drop(live);

@@ -1,38 +1,15 @@
 //! What takes a commit back fails, or dies, at each call it makes: then it is not taken back, or wholly, and whoever
 //! comes next does the rest.
 
-use std::io;
-use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cms::files::{Call, Files, Probe};
 use cms::log::Kind;
 use cms::{Durability, Engine, Options};
 
 use super::{CLOCK, NETWORK, SYSTEM, commit, fake_clock, fixture, open, set, wait};
 use crate::support::fixture::Fixture;
-
-#[derive(Debug, Clone, Copy)]
-enum Fault {
-    Error(i32),
-    Death,
-}
-
-struct FaultAt(usize, Fault, AtomicUsize);
-
-impl Probe for FaultAt {
-    fn before(&self, _: Call, _: &Path) -> io::Result<usize> {
-        let count = self.2.fetch_add(1, Ordering::Relaxed);
-        match self.1 {
-            Fault::Error(code) if count == self.0 => Err(io::Error::from_raw_os_error(code)),
-            Fault::Death if count >= self.0 => Err(io::Error::from_raw_os_error(5)),
-            _ => Ok(usize::MAX),
-        }
-    }
-}
+use crate::support::probes::{EIO, ENOSPC, FailAt, Fault};
 
 /// The texts once the commit is taken back: others have changed another key meanwhile.
 fn taken_back() -> [String; 2] {
@@ -57,16 +34,16 @@ fn overdue() -> Fixture {
 #[test]
 fn s18_whatever_fails_while_a_commit_is_taken_back_it_is_taken_back_in_the_end() {
     for (fault, durability) in [
-        (Fault::Error(5), Durability::Full),
-        (Fault::Error(28), Durability::None),
+        (Fault::Error(EIO), Durability::Full),
+        (Fault::Error(ENOSPC), Durability::None),
         (Fault::Death, Durability::Log),
     ] {
         let mut at = 0;
         loop {
             let fixture = overdue();
             let before = texts(&fixture);
-            let probe = Arc::new(FaultAt(at, fault, AtomicUsize::new(0)));
-            let files = Files::probed(probe.clone());
+            let probe = FailAt::new(at, fault);
+            let files = probe.files();
             let lock_timeout = Duration::from_millis(300);
             let broken = Options { uptime: fake_clock, files, durability, lock_timeout, ..fixture.options() };
             let store = Engine::new(broken);
@@ -85,7 +62,7 @@ fn s18_whatever_fails_while_a_commit_is_taken_back_it_is_taken_back_in_the_end()
             // One that could not be put in place is taken back itself, and made again.
             let undone = records.iter().filter(|record| record.kind == Kind::Undo).count();
             assert_eq!(backs.len(), 1 + undone, "{what}: {records:#?}");
-            if probe.2.load(Ordering::Relaxed) <= at {
+            if !probe.was_reached() {
                 assert!(at > 20, "{what}: it made only {at} calls");
                 break;
             }
