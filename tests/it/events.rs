@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use cms::{Durability, Error, Event, MAX_WATCHES, Options, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::support::fixture::{Fixture, dirs, get};
+use crate::support::parts::this_program;
 use crate::support::probes::{EACCES, Fail};
 
 const LONG: Option<Duration> = Some(Duration::from_secs(20));
@@ -505,7 +506,6 @@ fn what_a_writer_that_died_has_left_is_finished_and_told() {
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("2"), "it can be read");
 }
 
-pub const ROLE: &str = "CMS_EVENTS_ROLE";
 pub const DIR: &str = "CMS_EVENTS_DIR";
 pub const NUMBER: &str = "CMS_EVENTS_NUMBER";
 
@@ -521,21 +521,18 @@ fn role_options() -> Options {
     }
 }
 
-/// Runs one of the tests here as a process of its own, that does a part of another.
-pub fn start_part(test: &str, dir: &Path, role: &str, number: usize) -> Child {
-    Command::new(std::env::current_exe().expect("this test"))
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ROLE, role)
+/// Runs a role of a family in a process of its own.
+pub fn start_part(family: &str, dir: &Path, role: &str, number: usize) -> Child {
+    this_program(family, role)
         .env(DIR, dir)
         .env(NUMBER, number.to_string())
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
         .expect("it runs")
 }
 
 fn start(dir: &Path, role: &str, number: usize) -> Child {
-    start_part("events::a_part_in_another_process", dir, role, number)
+    start_part("events", dir, role, number)
 }
 
 fn number() -> usize {
@@ -553,11 +550,10 @@ fn seen(dir: &Path, number: usize) -> Vec<(u64, String)> {
     whole.lines().map(line).collect()
 }
 
-#[test]
-fn a_part_in_another_process() {
-    let Ok(role) = std::env::var(ROLE) else { return };
+/// Plays a part in another process.
+pub fn role(role: &str) {
     let live = Store::open(role_options()).expect("opens");
-    match role.as_str() {
+    match role {
         "once" => drop(set(&live, &[("network.lan.mtu", "once")])),
         "writer" => {
             let section = format!("n.s{}.v", number());

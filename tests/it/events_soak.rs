@@ -17,7 +17,7 @@ use cms::log::{Content, Limits};
 use cms::{Durability, Error, Event, Options, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::events::{DIR, NUMBER, ROLE, start_part};
+use crate::events::{DIR, NUMBER, start_part};
 use crate::support::fixture::{Fixture, dirs};
 
 const WRITERS: usize = 3;
@@ -130,12 +130,11 @@ impl Seen {
 }
 
 fn start(dir: &Path, role: &str, number: usize) -> Child {
-    start_part("events_soak::a_part_in_another_process", dir, role, number)
+    start_part("events_soak", dir, role, number)
 }
 
-#[test]
-fn a_part_in_another_process() {
-    let Ok(role) = std::env::var(ROLE) else { return };
+/// Plays a part in another process.
+pub fn role(role: &str) {
     let dir = PathBuf::from(std::env::var_os(DIR).expect("a directory"));
     let number: usize = std::env::var(NUMBER).expect("set").parse().expect("a number");
     let live = Store::open(short(&dir)).expect("opens");

@@ -26,6 +26,7 @@ mod model;
 mod power_cut;
 mod processes;
 mod render;
+mod roles;
 mod scale;
 mod session_reuse;
 mod stops;

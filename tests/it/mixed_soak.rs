@@ -26,8 +26,8 @@ use tempfile::TempDir;
 
 use self::outcome::{Count, Told};
 use crate::support::dice::Dice;
+use crate::support::parts::play;
 
-const ROLE: &str = "CMS_SOAK_ROLE";
 const DIR: &str = "CMS_SOAK_STORE";
 const SECONDS: &str = "CMS_SOAK_ROUND";
 const LOG_BYTES: u64 = 32 << 20;
@@ -90,10 +90,8 @@ fn number(live: &Store, key: &str) -> cms::Result<u64> {
     Ok(live.get(key.as_bytes(), read)?.unwrap_or_else(|| panic!("{key} is gone")))
 }
 
-/// What a program does that plays a part: it counts up, and says so.
-#[test]
-fn program() {
-    let Ok(role) = std::env::var(ROLE) else { return };
+/// Plays the part of a program: it counts up, and says so.
+pub fn role(role: &str) {
     let (writer, level) = role.split_once(' ').expect("a writer and a level");
     let writer: usize = writer.parse().expect("a number");
     let (package, how) = WRITERS[writer];
@@ -259,8 +257,8 @@ impl Soak {
                 _ => Command::new(program),
             };
             let left = end.saturating_duration_since(Instant::now()).as_millis();
-            command.args(["--exact", "mixed_soak::program", "--nocapture"]);
-            command.env(ROLE, format!("{writer} {level}")).env(DIR, self.root.path());
+            play(&mut command, "mixed_soak", &format!("{writer} {level}"));
+            command.env(DIR, self.root.path());
             command.env(SECONDS, left.to_string());
             let child = self.start(&mut command);
             let (out, mut err) = {

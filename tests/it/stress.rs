@@ -1,8 +1,6 @@
 //! Readers in several processes check what belongs together, while writers commit and are killed, an editor
 //! saves, maps grow and are compacted, and the run directory is deleted under all of them.
 //!
-//! The test runs itself in other processes: a test that is told by a variable which part it plays.
-//!
 //! In `pair`, every commit gives four options in two sections the same value, of varying length: a snapshot
 //! shows four equal values. Its writer is killed all the time. In `one` and `two`, every commit of one writer,
 //! that lives, gives both packages the same number. In `many`, sections come and go, and one of them is so
@@ -15,15 +13,15 @@
 //! still does, and commits over two are not looked at in that round.
 
 use std::collections::HashMap;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cms::{Error, Options, Snapshot, Store};
 
 use crate::support::fixture::dirs;
+use crate::support::parts::this_program;
 
-const ROLE: &str = "CMS_STRESS_ROLE";
 const DIR: &str = "CMS_STRESS_DIR";
 const DELETING: &str = "CMS_STRESS_DELETING";
 
@@ -278,24 +276,27 @@ fn editor() {
 }
 
 fn play(role: &str, dir: &std::path::Path, deleting: bool) -> Child {
-    let mut command = Command::new(std::env::current_exe().expect("this test"));
-    command.args(["--exact", "stress::what_belongs_together_stays_together", "--nocapture"]);
+    let mut command = this_program("stress", role);
     if deleting {
         command.env(DELETING, "1");
     }
-    command.env(ROLE, role).env(DIR, dir).stdout(Stdio::piped()).spawn().expect("runs")
+    command.env(DIR, dir).stdout(Stdio::piped()).spawn().expect("runs")
+}
+
+/// Plays a part in another process.
+pub fn role(role: &str) {
+    match role {
+        "reader" => reader(),
+        "pair" => pair_writer(),
+        "many" => many_writer(),
+        "both" => both_writer(),
+        "editor" => editor(),
+        other => panic!("no such part: {other}"),
+    }
 }
 
 #[test]
 fn what_belongs_together_stays_together() {
-    match std::env::var(ROLE).as_deref() {
-        Ok("reader") => return reader(),
-        Ok("pair") => return pair_writer(),
-        Ok("many") => return many_writer(),
-        Ok("both") => return both_writer(),
-        Ok("editor") => return editor(),
-        _ => {}
-    }
     for deleting in [false, true] {
         round(deleting);
     }

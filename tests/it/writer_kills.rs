@@ -1,7 +1,5 @@
 //! Writers in several processes are killed at random moments, over and over: what was acknowledged is there, and
 //! no transaction is there in part. And writers that live: each of their commits is there, or a conflict was told.
-//!
-//! The test runs itself in other processes: a test that is told by a variable which part it plays.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -15,8 +13,8 @@ use cms::{Durability, Error, Options, Store};
 
 use crate::support::dice::Dice;
 use crate::support::oracle::{Chain, litter, options, scratch};
+use crate::support::parts::this_program;
 
-const ROLE: &str = "CMS_KILLS_ROLE";
 const DIR: &str = "CMS_KILLS_DIR";
 const WRITER: &str = "CMS_KILLS_WRITER";
 
@@ -56,11 +54,20 @@ fn open_careless(dir: &Path) -> Store {
     Store::open(Options { durability: Durability::None, ..patient(dir) }).expect("opens")
 }
 
-fn play(test: &str, role: &str, dir: &Path, writer: usize) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("this test"));
-    command.args(["--exact", test, "--nocapture"]).stdout(Stdio::piped());
-    command.env(ROLE, role).env(DIR, dir).env(WRITER, writer.to_string());
+fn play(role: &str, dir: &Path, writer: usize) -> Command {
+    let mut command = this_program("writer_kills", role);
+    command.stdout(Stdio::piped()).env(DIR, dir).env(WRITER, writer.to_string());
     command
+}
+
+/// Plays a part in another process.
+pub fn role(role: &str) {
+    match role {
+        "mortal" => mortal_writer(open_mixed),
+        "careless" => mortal_writer(open_careless),
+        "living" => living_process(),
+        other => panic!("no such part: {other}"),
+    }
 }
 
 /// A process that is killed when it is no longer wanted.
@@ -111,8 +118,7 @@ struct Watched {
 }
 
 fn start(role: &str, dir: &Path, writer: usize) -> Watched {
-    let test = "writer_kills::writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged";
-    let mut process = Mortal(play(test, role, dir, writer).spawn().expect("runs"));
+    let mut process = Mortal(play(role, dir, writer).spawn().expect("runs"));
     let out = BufReader::new(process.0.stdout.take().expect("piped"));
     let (tell, said) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -150,11 +156,6 @@ fn sandbox(packages: &[&str], sections: usize) -> tempfile::TempDir {
 
 #[test]
 fn writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged() {
-    match std::env::var(ROLE).as_deref() {
-        Ok("mortal") => return mortal_writer(open_mixed),
-        Ok("careless") => return mortal_writer(open_careless),
-        _ => {}
-    }
     kill_writers("mortal", number("CMS_KILLS", 100));
 }
 
@@ -288,9 +289,6 @@ fn living_process() {
 
 #[test]
 fn thirty_two_writers_over_many_packages_lose_no_update() {
-    if std::env::var(ROLE).as_deref() == Ok("living") {
-        return living_process();
-    }
     let commits = number("CMS_COMMITS", 5);
     let names: Vec<String> = (0..MANY).map(|index| format!("p{index:02}")).collect();
     let root = sandbox(&names.iter().map(String::as_str).collect::<Vec<_>>(), PROCESSES * THREADS);
@@ -300,10 +298,8 @@ fn thirty_two_writers_over_many_packages_lose_no_update() {
         std::fs::write(path, text).expect("written");
     }
     let begun = Instant::now();
-    let test = "writer_kills::thirty_two_writers_over_many_packages_lose_no_update";
-    let processes: Vec<Child> = (0..PROCESSES)
-        .map(|process| play(test, "living", root.path(), process).spawn().expect("runs"))
-        .collect();
+    let processes: Vec<Child> =
+        (0..PROCESSES).map(|process| play("living", root.path(), process).spawn().expect("runs")).collect();
     let (mut conflicts, mut longest) = (0, Duration::ZERO);
     for process in processes {
         let output = process.wait_with_output().expect("ended");

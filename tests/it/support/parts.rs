@@ -1,5 +1,5 @@
 //! Processes that play parts against one store: as another user, through another path, with directories of their own,
-//! stopped or killed. The test program runs itself again under the test [`role`].
+//! stopped or killed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,8 @@ use tempfile::TempDir;
 
 use super::probes::before;
 
-const ROLE: &str = "CMS_BEHIND_ROLE";
+/// Tells a process which role it plays: a family and the name of the role in it. See `roles`.
+pub const ROLE: &str = "CMS_TEST_ROLE";
 /// How many items each writer appends.
 pub const COUNT: usize = 100;
 pub const TEXT: &str = "config a 's'\n\toption n '0'\n";
@@ -106,6 +107,20 @@ fn copy(program: &Path, to: &Path) {
     }
 }
 
+/// Has a command that runs this test program, or a copy of it, play a role.
+pub fn play(command: &mut Command, family: &str, role: &str) {
+    command.args(["roles::role", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.env(ROLE, format!("{family} {role}"));
+}
+
+/// Makes a command that runs this test program in a role.
+pub fn this_program(family: &str, role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this test"));
+    play(&mut command, family, role);
+    command.stdin(Stdio::null());
+    command
+}
+
 /// A process that plays a part; it is killed when it is no longer wanted.
 pub struct Part {
     process: Child,
@@ -128,9 +143,10 @@ impl Part {
         copy(&std::env::current_exe().expect("this test"), &program);
         let mut words = under.iter().map(Into::into).chain([program.into_os_string()]);
         let mut command = Command::new(words.next().expect("at least the program"));
-        command.args(words).args(["--exact", "support::parts::role", "--nocapture"]);
+        command.args(words);
+        play(&mut command, "parts", role);
         paths.set(&mut command);
-        command.env(ROLE, role).env("CMS_BEHIND_LEVEL", level).env("CMS_BEHIND_NAME", name);
+        command.env("CMS_BEHIND_LEVEL", level).env("CMS_BEHIND_NAME", name);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("runs");
         let out = BufReader::new(process.stdout.take().expect("piped"));
@@ -295,14 +311,12 @@ fn commit_in_turn(live: &Store, first: &str) {
     say(first);
 }
 
-/// What the other processes do; without a part to play, nothing.
-#[test]
-fn role() {
-    let Ok(role) = std::env::var(ROLE) else { return };
+/// Plays one of the parts that [`Part::start`] names.
+pub fn role(role: &str) {
     let told = |name: &str| std::env::var(name).expect("it is told");
     let (level, name) = (told("CMS_BEHIND_LEVEL"), told("CMS_BEHIND_NAME"));
     let options = Paths::told().options(&level);
-    match role.as_str() {
+    match role {
         "append" => append(&Store::open(options).expect("opens"), &name, COUNT),
         "opposite" => commit_in_turn(&Store::open(options).expect("opens"), &name),
         // Commits each value it is told, and leaves the texts where they are for long.

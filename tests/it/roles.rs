@@ -1,0 +1,24 @@
+//! What this program does when a test starts it as a process of its own.
+
+use crate::support::parts::ROLE;
+use crate::{events, events_soak, mixed_soak, stress, support, writer_kills};
+
+/// The roles by family: each function is given the rest of the words.
+const ROLES: [(&str, fn(&str)); 6] = [
+    ("events", events::role),
+    ("events_soak", events_soak::role),
+    ("mixed_soak", mixed_soak::role),
+    ("parts", support::parts::role),
+    ("stress", stress::role),
+    ("writer_kills", writer_kills::role),
+];
+
+/// This is no test. Tests start it in other processes (see `parts::play`); without a role it does nothing.
+#[test]
+#[ignore = "no test: the part of a test that runs in another process"]
+fn role() {
+    let Ok(told) = std::env::var(ROLE) else { return };
+    let (family, role) = told.split_once(' ').expect("a family and a role");
+    let (_, play) = ROLES.iter().find(|(name, _)| *name == family).expect("a family");
+    play(role);
+}
