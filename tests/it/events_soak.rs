@@ -17,8 +17,8 @@ use cms::log::{Content, Limits};
 use cms::{Durability, Error, Event, Options, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::events::{DIR, NUMBER, start_part};
 use crate::support::fixture::{Fixture, dirs};
+use crate::support::parts::{DIR, NUMBER, start_part};
 
 const WRITERS: usize = 3;
 /// One waits with `next`, one with the descriptor, one is called back.

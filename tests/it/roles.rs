@@ -3,8 +3,10 @@
 use crate::support::parts::ROLE;
 use crate::{events, events_soak, mixed_soak, stress, support, writer_kills};
 
-/// The roles by family: each function is given the rest of the words.
-const ROLES: [(&str, fn(&str)); 6] = [
+/// A family of roles, and the function that plays one of them by its name.
+type Family = (&'static str, fn(&str));
+
+const ROLES: [Family; 6] = [
     ("events", events::role),
     ("events_soak", events_soak::role),
     ("mixed_soak", mixed_soak::role),

@@ -1,10 +1,12 @@
 //! Opening, locking, and putting texts in place.
 
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+mod odd_entries;
+mod stock_uci;
+
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cms::files::{Call, Files};
@@ -107,148 +109,6 @@ fn wait(child: &mut Child, time: Duration) -> Option<i32> {
     }
 }
 
-fn make_fifo(path: &Path) {
-    let made = Command::new("mkfifo").arg(path).status().expect("mkfifo runs");
-    assert!(made.success(), "mkfifo {}", path.display());
-}
-
-type Make = fn(&Path);
-
-/// What may be found where a file is looked for, and how it is made.
-const ODD: [(&str, Make); 4] = [
-    ("a FIFO", make_fifo),
-    ("a directory", |path| std::fs::create_dir(path).expect("made")),
-    ("a socket", |path| drop(std::os::unix::net::UnixListener::bind(path).expect("bound"))),
-    ("a link to a device that never ends", |path| {
-        std::os::unix::fs::symlink("/dev/zero", path).expect("linked");
-    }),
-];
-
-/// Puts each odd thing in place of a file of a store that has committed, and calls `check` with its name.
-fn with_odd_entries(place: impl Fn(&Bench) -> PathBuf, check: impl Fn(&Bench, &str)) {
-    for (what, make) in ODD {
-        let bench = Bench::new();
-        bench.set("n.x.o=2").ok();
-        bench.cms(&["rebuild"]).ok();
-        let path = place(&bench);
-        let what =
-            format!("{what} in place of {}", path.strip_prefix(bench.0.dir.path()).expect("below").display());
-        if path.symlink_metadata().is_ok() {
-            std::fs::remove_file(&path).expect("removed");
-        }
-        make(&path);
-        check(&bench, &what);
-    }
-}
-
-#[test]
-fn x_h8_a_fifo_beside_a_package_stops_nobody() {
-    for name in [".n.cms-1-2-3", ".other.cms-1-2-3"] {
-        with_odd_entries(
-            |bench| bench.path("config").join(name),
-            |bench, what| {
-                bench.set("n.x.o=3").ok();
-                assert_eq!(bench.cms(&["get", "n.x.o"]).ok(), "3", "{what}");
-                bench.set("other.x.o=3").ok();
-            },
-        );
-    }
-}
-
-#[test]
-fn x_h8_odd_entries_in_the_save_directory_stop_nobody() {
-    for name in ["save/n", "save/.n.commit", "save/.n.replaced"] {
-        with_odd_entries(
-            |bench| {
-                let _ = std::fs::create_dir(bench.path("save"));
-                bench.path(name)
-            },
-            |bench, what| {
-                assert_eq!(bench.cms(&["get", "n.x.o"]).ok(), "2", "{what}");
-                let staged = bench.cms(&["set", "n.x.o=3"]);
-                assert!(staged.code() == 0 || staged.error().contains("save/"), "{what}: {}", staged.error());
-                bench.cms(&["commit", "n"]);
-                bench.set("other.x.o=3").ok();
-            },
-        );
-    }
-}
-
-#[test]
-fn x_h8_odd_entries_in_the_run_directory_stop_nobody() {
-    let identity = |path: PathBuf| {
-        let found = path.metadata().expect("there");
-        format!("{:x}-{:x}", found.dev(), found.ino())
-    };
-    type Placed = fn(&str) -> String;
-    let places: [Placed; 4] = [
-        |id| format!("run/locks/{id}-n"),
-        |id| format!("run/maps/{id}/control"),
-        |id| format!("run/maps/{id}/n.map"),
-        |id| format!("run/watchers/{id}/1-0"),
-    ];
-    for place in places {
-        with_odd_entries(
-            |bench| {
-                let path = bench.path(&place(&identity(bench.path("config"))));
-                std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
-                path
-            },
-            |bench, what| {
-                assert_eq!(bench.cms(&["get", "n.x.o"]).ok(), "2", "{what}");
-                let outcome = bench.set("n.x.o=3");
-                assert!(
-                    outcome.code() == 0 || outcome.error().contains("run/"),
-                    "{what}: {}",
-                    outcome.error()
-                );
-                bench.cms(&["status"]);
-                bench.cms(&["rebuild"]);
-            },
-        );
-    }
-}
-
-#[test]
-fn x_h8_odd_entries_in_the_log_stop_nobody() {
-    let names = ["lock", "queue", "pending", "texts/n", "00000000000000000001.keys", "snapshots/a.cms"];
-    for name in names.into_iter().chain(["00000000000000000001.log", "00000000000000009999.log"]) {
-        with_odd_entries(
-            |bench| {
-                let path = bench.log().join(name);
-                std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
-                path
-            },
-            |bench, what| {
-                assert_eq!(bench.cms(&["get", "n.x.o"]).ok(), "2", "{what}");
-                let outcome = bench.set("n.x.o=3");
-                assert!(
-                    outcome.code() == 0 || outcome.error().contains("state/"),
-                    "{what}: {}",
-                    outcome.error()
-                );
-                for arguments in
-                    [&["history"][..], &["history", "n.x.o"], &["audit", "verify"], &["status"], &["paths"]]
-                {
-                    bench.cms(arguments);
-                }
-            },
-        );
-    }
-}
-
-#[test]
-fn x_h8_a_package_may_still_be_a_link() {
-    let bench = Bench::new();
-    std::fs::create_dir(bench.path("elsewhere")).expect("made");
-    std::fs::rename(bench.path("config/n"), bench.path("elsewhere/n")).expect("moved");
-    std::os::unix::fs::symlink("../elsewhere/n", bench.path("config/n")).expect("linked");
-    make_fifo(&bench.path("elsewhere/.n.cms-1-2-3"));
-    bench.set("n.x.o=3").ok();
-    assert!(bench.path("config/n").is_symlink());
-    assert_eq!(bench.cms(&["get", "n.x.o"]).ok(), "3");
-}
-
 /// Appends items to a list of `other`, one commit each, and returns which were acknowledged.
 fn append_items(live: &Store, name: &str, items: std::ops::Range<usize>) -> Vec<String> {
     let mut acknowledged = Vec::new();
@@ -269,6 +129,13 @@ fn assert_all_there(bench: &Bench, acknowledged: &[String]) {
     let lost: Vec<_> = acknowledged.iter().filter(|item| !there.contains(item.as_str())).collect();
     assert!(lost.is_empty(), "lost {} of {}: {lost:?}", lost.len(), acknowledged.len());
 }
+
+fn make_fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().expect("mkfifo runs");
+    assert!(made.success(), "mkfifo {}", path.display());
+}
+
+type Make = fn(&Path);
 
 #[test]
 fn x_h6_a_state_directory_that_is_replaced_loses_no_commit() {
@@ -425,167 +292,6 @@ fn x_m15_a_package_that_is_removed_at_the_last_instant_is_not_found() {
     let error = set_option(&store, b"o", b"2").expect_err("it is gone");
     assert!(!error.to_string().contains("rename"), "{error}");
     assert!(temporary_files(&bench).is_empty());
-}
-
-/// What stock uci does after it has opened a package: waits for the lock, reads what it has opened, writes another
-/// file with a line more, and renames that once it has released the lock.
-fn commit_as_stock(package: &Path, mut opened: std::fs::File, line: &str, pause: Duration) {
-    rustix::fs::flock(&opened, rustix::fs::FlockOperation::LockExclusive).expect("locked");
-    let mut text = String::new();
-    opened.read_to_string(&mut text).expect("read");
-    let temporary = package.with_file_name(".n.uci-AbCdEf");
-    std::fs::write(&temporary, text + line).expect("written");
-    drop(opened);
-    std::thread::sleep(pause);
-    std::fs::rename(temporary, package).expect("renamed");
-}
-
-#[test]
-fn x_m16_a_stock_uci_that_waits_with_the_old_file_open_goes_on_from_the_new_text() {
-    let bench = Bench::new();
-    let package = bench.path("config/n");
-    for durability in [Durability::Full, Durability::Log] {
-        std::fs::write(&package, TEXT).expect("written");
-        let live = bench.live(durability);
-        let opened = std::fs::File::options().read(true).write(true).open(&package).expect("opened");
-        let mut transaction = live.begin().expect("few are open");
-        transaction.set(b"n.x.long", "2".repeat(5000).as_bytes()).expect("a key");
-        transaction.commit().expect("committed");
-        live.flush().expect("written");
-        commit_as_stock(&package, opened, "\toption stock '1'\n", Duration::ZERO);
-        let text = std::fs::read_to_string(&package).expect("there");
-        assert!(text.contains(&"2".repeat(5000)) && text.contains("stock"), "{durability:?}: {text}");
-        // And of a text that gets shorter nothing is left behind.
-        let opened = std::fs::File::options().read(true).write(true).open(&package).expect("opened");
-        let mut transaction = live.begin().expect("few are open");
-        transaction.delete(b"n.x.long").expect("a key");
-        transaction.commit().expect("committed");
-        live.flush().expect("written");
-        commit_as_stock(&package, opened, "\toption stock '2'\n", Duration::ZERO);
-        let wanted = format!("{TEXT}\toption stock '1'\n\toption stock '2'\n");
-        assert_eq!(std::fs::read_to_string(&package).expect("there"), wanted);
-    }
-}
-
-#[test]
-fn x_m16_an_old_file_with_another_link_is_left_alone() {
-    let bench = Bench::new();
-    std::fs::hard_link(bench.path("config/n"), bench.path("copy")).expect("linked");
-    bench.set("n.x.o=2").ok();
-    assert_eq!(std::fs::read_to_string(bench.path("copy")).expect("there"), TEXT);
-}
-
-#[test]
-fn x_m16_a_commit_waits_for_the_rename_of_a_stock_uci_that_has_released_its_lock() {
-    let bench = Bench::new();
-    let package = bench.path("config/n");
-    let opened = std::fs::File::options().read(true).write(true).open(&package).expect("opened");
-    let stock = {
-        let package = package.clone();
-        std::thread::spawn(move || {
-            commit_as_stock(&package, opened, "\toption stock '1'\n", Duration::from_millis(150));
-        })
-    };
-    let temporary = package.with_file_name(".n.uci-AbCdEf");
-    while !temporary.exists() {
-        std::thread::yield_now();
-    }
-    bench.set("n.x.o=2").ok();
-    stock.join().expect("no panic");
-    let text = std::fs::read_to_string(&package).expect("there");
-    assert_eq!(text, "config t 'x'\n\toption o '2'\n\toption stock '1'\n");
-    // One that has died is not waited for, and its file is not ours to remove.
-    let file = std::fs::File::create(&temporary).expect("written");
-    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).expect("set");
-    bench.set("n.x.o=3").ok();
-    assert!(temporary.exists());
-}
-
-/// Reports whether somebody waits for the lock of a file, as `/proc/locks` has it.
-fn is_waited_for(inode: u64) -> bool {
-    let locks = std::fs::read_to_string("/proc/locks").expect("there");
-    locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&format!(":{inode} ")))
-}
-
-#[test]
-fn x_m16_nobody_commits_before_a_stock_uci_that_waited_has_renamed_its_file() {
-    for durability in [Durability::Full, Durability::None] {
-        let bench = Bench::new();
-        let package = bench.path("config/n");
-        let inode = std::fs::metadata(&package).expect("there").ino();
-        let stock = std::sync::Mutex::new(None);
-        let commits = package.clone();
-        // It waits for the lock of the file that the first commit is about to displace, and takes its time to read it.
-        let act = move |rename| {
-            if rename > 0 {
-                return;
-            }
-            let opened = std::fs::File::options().read(true).write(true).open(&commits).expect("opened");
-            let package = commits.clone();
-            *stock.lock().expect("no panic") = Some(std::thread::spawn(move || {
-                rustix::fs::flock(&opened, rustix::fs::FlockOperation::LockExclusive).expect("locked");
-                std::thread::sleep(Duration::from_millis(100));
-                commit_as_stock(&package, opened, "\toption stock '1'\n", Duration::from_millis(50));
-            }));
-            let start = Instant::now();
-            while !is_waited_for(inode) && start.elapsed() < Duration::from_secs(10) {
-                std::thread::yield_now();
-            }
-        };
-        let files = at_renames(package.clone(), act);
-        let first = Engine::new(Options { files, durability, ..bench.options() });
-        set_option(&first, b"o", b"2").expect("committed");
-        set_option(&Engine::new(bench.options()), b"second", b"2").expect("committed");
-        let text = std::fs::read_to_string(&package).expect("there");
-        let wanted = "config t 'x'\n\toption o '2'\n\toption stock '1'\n\toption second '2'\n";
-        assert_eq!(text, wanted, "{durability:?}");
-    }
-}
-
-#[test]
-fn x_m16_a_commit_waits_for_the_rename_of_a_stock_uci_whose_sync_took_its_time() {
-    let bench = Bench::new();
-    let (package, temporary) = (bench.path("config/n"), bench.path("config/.n.uci-AbCdEf"));
-    std::fs::write(&temporary, format!("{TEXT}\toption stock '1'\n")).expect("written");
-    let written = std::time::SystemTime::now() - Duration::from_secs(3);
-    let file = std::fs::File::options().write(true).open(&temporary).expect("opened");
-    file.set_modified(written).expect("set");
-    let renames = package.clone();
-    let stock = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(150));
-        std::fs::rename(temporary, renames).expect("renamed");
-    });
-    bench.set("n.x.o=2").ok();
-    stock.join().expect("no panic");
-    let text = std::fs::read_to_string(&package).expect("there");
-    assert_eq!(text, "config t 'x'\n\toption o '2'\n\toption stock '1'\n");
-}
-
-#[test]
-fn x_m16_readers_never_see_a_mixture_of_two_texts() {
-    let bench = Bench::new();
-    let package = |letter: &str| format!("config t 'x'\n\toption o '{}'\n", letter.repeat(200_000));
-    std::fs::write(bench.path("config/n"), package("a")).expect("written");
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let live = bench.live(Durability::Full);
-            for letter in ["b", "c", "d", "e"].iter().cycle().take(60) {
-                let mut transaction = live.begin().expect("few are open");
-                transaction.set(b"n.x.o", letter.repeat(200_000).as_bytes()).expect("a key");
-                transaction.commit().expect("committed");
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
-        let store = Engine::new(bench.options());
-        while !stop.load(Ordering::Relaxed) {
-            let loaded = store.load_committed(store.place(b"n").expect("a package")).expect("loads");
-            let text = loaded.package.source().to_vec();
-            let letter = *text.iter().rev().nth(2).expect("a text");
-            let same = text.iter().filter(|byte| **byte == letter).count();
-            assert!(same >= 200_000, "{same} of 200000 are the same");
-        }
-    });
 }
 
 /// Leaves a commit to `n` behind the log, and puts something else in the place of the package.

@@ -1,5 +1,8 @@
 //! Staged changes, and the commands that stage and commit them.
 
+mod conflicts;
+mod odd_values;
+
 use std::process::Output;
 
 use crate::support::fixture::Fixture;
@@ -50,6 +53,13 @@ impl Drop for Guarded {
         let _ = self.1.kill();
         let _ = self.1.wait();
     }
+}
+
+/// Replaces text in a package file, as an editor does.
+fn edit(sandbox: &Sandbox, package: &str, from: &str, to: &str) {
+    let text = sandbox.read(package);
+    assert!(text.contains(from), "{text}");
+    sandbox.write(package, &text.replace(from, to));
 }
 
 #[test]
@@ -165,8 +175,7 @@ fn s8_a_commit_option_over_two_packages_is_one_transaction() {
 #[test]
 fn m19_a_test_that_kills_a_verifier_leaves_no_process_that_holds_its_output() {
     let started = std::time::Instant::now();
-    let test =
-        "verify::a_verifier_that_is_killed_while_it_is_asked_has_refused_once_and_one_that_hangs_is_named";
+    let test = "verify::commands::a_verifier_that_is_killed_while_it_is_asked_has_refused_once_and_one_that_hangs_is_named";
     let output = std::process::Command::new(std::env::current_exe().expect("has a path"))
         .args(["--exact", test])
         .output()
@@ -223,114 +232,6 @@ fn m17_no_line_of_a_batch_has_a_time_of_its_own() {
         let each = sandbox.fed(&["batch", "--no-transaction"], &format!("get {option} 1 network.lan.mtu\n"));
         assert!(each.status.success(), "{}", said(&each));
     }
-}
-
-/// Replaces text in a package file, as an editor does.
-fn edit(sandbox: &Sandbox, package: &str, from: &str, to: &str) {
-    let text = sandbox.read(package);
-    assert!(text.contains(from), "{text}");
-    sandbox.write(package, &text.replace(from, to));
-}
-
-#[test]
-fn s23_a_hand_edit_between_set_and_commit_is_a_conflict() {
-    let sandbox = Sandbox::new();
-    sandbox.write("system", "config system 's'\n\toption hostname 'one'\n");
-    sandbox.ok(&["set", "--commit", "network.lan.mtu=1400"]);
-    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.3", "system.s.hostname=two"]);
-    edit(&sandbox, "network", "10.0.0.1", "10.0.0.4");
-    let state = || (sandbox.read("network"), sandbox.read("system"), sandbox.ok(&["changes"]));
-    let before = state();
-    for words in [&["commit"][..], &["commit", "--check"], &["commit", "network", "system"]] {
-        let why = sandbox.fails(5, words);
-        for part in ["network.lan.ipaddr", "'10.0.0.1'", "'10.0.0.3'", "'10.0.0.4'", "user 0"] {
-            assert!(why.contains(part), "{words:?}: {part}: {why}");
-        }
-        assert!(words.contains(&"--check") || why.contains("through file-edit"), "{why}");
-        assert_eq!(state(), before, "{words:?}: all packages are refused together");
-    }
-    let output = sandbox.fed(&["batch"], "set system.s.zone=UTC\ncommit\n");
-    assert_eq!((output.status.code(), state()), (Some(5), before), "{}", said(&output));
-    sandbox.ok(&["commit", "--force"]);
-    assert!(sandbox.read("network").contains("10.0.0.3") && sandbox.read("system").contains("two"));
-    assert_eq!(sandbox.ok(&["changes"]), "");
-    assert!(!sandbox.path("save").join(".network.base").exists());
-}
-
-#[test]
-fn s23_a_commit_by_another_between_set_and_commit_is_a_conflict_that_names_him() {
-    let sandbox = Sandbox::new();
-    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.3"]);
-    sandbox.ok(&["--source", "other-program", "set", "--commit", "network.lan.ipaddr=10.0.0.4"]);
-    let why = sandbox.fails(5, &["commit"]);
-    assert!(why.contains("user 0 through other-program") && why.contains("(transaction "), "{why}");
-    // Once the other value is that of the base or the staged one, nothing is in the way.
-    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.1"]);
-    sandbox.ok(&["commit", "--check"]);
-    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.3"]);
-    sandbox.ok(&["commit"]);
-    assert_eq!(sandbox.ok(&["changes"]), "");
-}
-
-#[test]
-fn s23_a_second_set_keeps_the_first_base_and_a_revert_drops_it() {
-    let sandbox = Sandbox::new();
-    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.3"]);
-    edit(&sandbox, "network", "10.0.0.1", "10.0.0.4");
-    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.5"]);
-    assert!(sandbox.fails(5, &["commit"]).contains("'10.0.0.1'"));
-    sandbox.ok(&["revert", "network.lan.ipaddr"]);
-    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.3"]);
-    sandbox.ok(&["commit"]);
-    assert!(sandbox.read("network").contains("10.0.0.3"));
-}
-
-#[test]
-fn s23_items_and_added_sections_are_no_conflict_and_a_changed_section_is_not_deleted() {
-    let sandbox = Sandbox::new();
-    sandbox.ok(&["add_list", "network.lan.dns=new"]);
-    sandbox.ok(&["del_list", "network.lan.dns=a"]);
-    sandbox.ok(&["add", "network", "rule", "name=mine"]);
-    edit(&sandbox, "network", "list dns 'a'", "list dns 'a'\n\tlist dns 'theirs'");
-    sandbox.write("network", &format!("{}\nconfig rule\n\toption name 'theirs'\n", sandbox.read("network")));
-    sandbox.ok(&["commit"]);
-    assert_eq!(sandbox.ok(&["get", "network.lan.dns"]), "theirs b c new\n");
-    assert_eq!(sandbox.ok(&["get", "network.@rule[-2].name", "network.@rule[-1].name"]), "theirs\nmine\n");
-    sandbox.ok(&["delete", "network.lan"]);
-    edit(&sandbox, "network", "10.0.0.1", "10.0.0.4");
-    assert!(sandbox.fails(5, &["commit"]).contains("network.lan.ipaddr"));
-    sandbox.ok(&["commit", "--force"]);
-    sandbox.fails(1, &["get", "network.lan"]);
-}
-
-#[test]
-fn s23_what_uci_has_staged_is_not_checked_and_uci_checks_nothing() {
-    let sandbox = Sandbox::new();
-    let uci = |words: &[&str]| {
-        let (config, save) = (sandbox.path("config"), sandbox.path("save"));
-        let dirs = ["-c", config.to_str().expect("UTF-8"), "-t", save.to_str().expect("UTF-8")];
-        let output = sandbox.command().arg("uci").args(dirs).args(words).output().expect("runs");
-        assert!(output.status.success(), "{words:?}: {}", said(&output));
-    };
-    // A change by uci has no base, also between those of cms.
-    sandbox.ok(&["set", "network.lan.mtu=1400"]);
-    uci(&["set", "network.lan.ipaddr=10.0.0.3"]);
-    edit(&sandbox, "network", "10.0.0.1", "10.0.0.4");
-    sandbox.ok(&["commit"]);
-    assert!(sandbox.read("network").contains("10.0.0.3"));
-    // Its commit does not look at bases, and those it leaves are not taken for those of later lines.
-    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.5"]);
-    edit(&sandbox, "network", "10.0.0.3", "10.0.0.6");
-    uci(&["commit", "network"]);
-    assert!(sandbox.read("network").contains("10.0.0.5"));
-    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.7"]);
-    sandbox.ok(&["commit"]);
-    assert!(sandbox.read("network").contains("10.0.0.7"));
-    // Stock uci writes the lines that stay anew, which keeps their bases.
-    sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.8", "network.lan.mtu=1300"]);
-    uci(&["revert", "network.lan.mtu"]);
-    edit(&sandbox, "network", "10.0.0.7", "10.0.0.9");
-    sandbox.fails(5, &["commit"]);
 }
 
 #[test]
@@ -466,177 +367,4 @@ fn m13_a_transaction_creates_packages() {
         drop(other);
         assert!(!fixture.path("config").join(format!("{package}_2")).exists());
     }
-}
-
-#[test]
-fn m10_x_l10_nothing_that_is_shown_to_people_forges_lines_or_reaches_the_terminal() {
-    let sandbox = Sandbox::new();
-    let evil = "x'\n9 2026-11-21 08:02:00Z root: forged\t\u{1b}[31m\u{200b}\\";
-    std::fs::write(sandbox.path("value"), evil.replace('\u{1b}', "")).expect("written");
-    let value = sandbox.path("value").display().to_string();
-    sandbox.ok(&["--source", evil, "-m", evil, "set", "--commit", "--from-file", &value, "network.lan.note"]);
-    // Escape sequences come by hand edits only.
-    edit(&sandbox, "network", "ping", "pi\u{1b}[31mng");
-    sandbox.ok(&["snapshot", "label"]);
-    sandbox.ok(&["set", "--from-file", &value, "network.lan.other"]);
-    sandbox.write("broken", "config a b\n\toption \u{1b}[31m\u{200b}x\n");
-    let watch = sandbox.run(&["watch", "--since", "1", "--count", "2", "--timeout", "5"]);
-    let mut shown = vec![("watch", watch.stdout)];
-    for words in [
-        &["history"][..],
-        &["changes"],
-        &["diff"],
-        &["diff", "--keys"],
-        &["diff", "1", "now"],
-        &["blame", "network"],
-        &["snapshots"],
-        &["search", "forged"],
-        &["validate", "broken"],
-        &["get", "a\nforged\u{1b}.b.c"],
-        &["set", "network.lan.x=\u{1b}\nforged"],
-    ] {
-        let output = sandbox.run(words);
-        shown.push((words[0], [output.stdout, output.stderr].concat()));
-    }
-    for (what, shown) in shown {
-        let text = String::from_utf8_lossy(&shown).into_owned();
-        assert!(!text.is_empty(), "{what}");
-        assert!(!text.contains(['\u{1b}', '\u{200b}', '\u{fffd}']), "{what}: {text:?}");
-        let forged = |line: &str| line.starts_with("9 2026") || line.starts_with("forged");
-        assert!(!text.lines().any(forged), "{what}: {text}");
-    }
-    let history = sandbox.ok(&["history"]);
-    assert!(history.contains(r"$'x\'\n9 2026-11-21 08:02:00Z root: forged\t[31m\u200b\\'"), "{history}");
-    // A program gets what there is.
-    let json = sandbox.ok(&["--json", "history", "network.lan.note"]);
-    assert!(json.contains(r"forged\t[31m"), "{json}");
-}
-
-#[test]
-fn m20_a_byte_order_mark_is_skipped_and_kept_and_what_cannot_be_seen_is_named() {
-    let sandbox = Sandbox::new();
-    sandbox.write("system", "\u{feff}config system 's'\n\toption hostname 'one'\n");
-    assert_eq!(sandbox.ok(&["get", "system.s.hostname"]), "one\n");
-    sandbox.ok(&["set", "--commit", "system.s.hostname=two", "system.t=timeserver"]);
-    let text = sandbox.read("system");
-    assert_eq!(text, "\u{feff}config system 's'\n\toption hostname 'two'\n\nconfig timeserver 't'\n");
-    sandbox.ok(&["fmt", "system"]);
-    assert_eq!(sandbox.read("system"), text);
-    sandbox.ok(&["validate", "system"]);
-    sandbox.write("other", "\u{feff}");
-    sandbox.ok(&["set", "--commit", "other.a=b"]);
-    assert_eq!(sandbox.ok(&["get", "other.a"]), "b\n");
-    for (text, name) in [("config a b\n\u{feff}config c d\n", "\\ufeff"), ("\u{200b}config a b\n", "\\u200b")]
-    {
-        sandbox.write("broken", text);
-        let why = sandbox.fails(3, &["validate", "broken"]);
-        assert!(why.contains(name), "{why}");
-    }
-}
-
-/// Reads a value as a program does that keeps the store open.
-fn reads(sandbox: &Sandbox, key: &str) -> bool {
-    let dirs = cms::Dirs::choose(cms::DirOptions {
-        config: Some(sandbox.path("config")),
-        save: Some(sandbox.path("save")),
-        run: Some(sandbox.path("run")),
-        state: Some(sandbox.path("state")),
-    });
-    let live = cms::Store::open(cms::Options { dirs, ..cms::Options::default() }).expect("opens");
-    live.get(key.as_bytes(), |_| ()).is_ok_and(|found| found.is_some())
-}
-
-#[test]
-fn x_m9_a_list_of_4_mib_is_refused_on_every_way_in() {
-    let sandbox = Sandbox::new();
-    let big = sandbox.path("big");
-    let item = "x".repeat(1_500_000);
-    let line = format!("add_list network.lan.l={item}\n");
-    let commit = || sandbox.run(&["commit", "network"]);
-    for _ in 0..2 {
-        assert!(sandbox.fed(&["batch"], &line).status.success());
-    }
-    let before = sandbox.read("network");
-    assert!(sandbox.fed(&["batch"], &line).status.code() == Some(3));
-    // What others have staged counts as well.
-    let staged = format!("|network.lan.l='{item}'\n");
-    std::fs::create_dir_all(sandbox.path("save")).expect("made");
-    std::fs::write(sandbox.path("save/network"), &staged).expect("written");
-    assert_eq!(commit().status.code(), Some(3));
-    let uci = ["uci", "-c", "CONFIG", "-t", "SAVE", "commit", "network"].map(|word| match word {
-        "CONFIG" => sandbox.path("config").display().to_string(),
-        "SAVE" => sandbox.path("save").display().to_string(),
-        word => word.to_owned(),
-    });
-    assert_eq!(sandbox.run(&uci).status.code(), Some(1));
-    assert_eq!(
-        std::fs::read_to_string(sandbox.path("save/network")).expect("there"),
-        staged,
-        "it stays staged"
-    );
-    std::fs::remove_file(sandbox.path("save/network")).expect("removed");
-    // An import, with and without what is there.
-    let list = format!("\tlist l '{item}'\n");
-    std::fs::write(&big, format!("package network\nconfig interface lan\n{}", list.repeat(3)))
-        .expect("written");
-    let big = big.display().to_string();
-    sandbox.fails(3, &["import", &big]);
-    sandbox.fails(3, &["import", "--merge", "--commit", &big]);
-    let json = format!(r#"{{"network":{{"lan":{{".type":"interface","l":["{item}","{item}","{item}"]}}}}}}"#);
-    assert_eq!(sandbox.fed(&["import"], &json).status.code(), Some(3));
-    assert!(sandbox.read("network") == before && reads(&sandbox, "network.lan.ipaddr"));
-}
-
-#[test]
-fn m8_a_json_import_keeps_numbers_digit_by_digit_and_drops_nothing_in_silence() {
-    let sandbox = Sandbox::new();
-    let json = r#"{"n":{"a":{".type":"t","big":12345678901234567890123,"two":1.50,"small":1e-7,"list":[1.0,-0,true]}}}"#;
-    assert!(sandbox.fed(&["import"], json).status.success());
-    assert_eq!(
-        sandbox.ok(&["show", "n"]),
-        "n.a=t\nn.a.big='12345678901234567890123'\nn.a.two='1.50'\nn.a.small='1e-7'\nn.a.list='1.0' '-0' 'true'\n"
-    );
-    let before = sandbox.read("n");
-    for (json, path) in [
-        (r#"{"n":{"a":{".type":"t","b":[]}}}"#, "JSON: n.a.b: UCI has no empty lists"),
-        (r#"{"n":{"a":{".type":"t","b":null}}}"#, "JSON: n.a.b: UCI has no null"),
-        (r#"{"n":{"a":{".type":"t","b":""}}}"#, "JSON: n.a.b: UCI has no empty values"),
-        (r#"{"n":{"a":{".type":"t","b":[null]}}}"#, "JSON: n.a.b: UCI has no null"),
-        (r#"{"n":{"a":{".type":"t",".anonymous":1}}}"#, "JSON: n.a: "),
-    ] {
-        let output = sandbox.fed(&["import"], json);
-        assert_eq!(output.status.code(), Some(3), "{json}");
-        assert!(said(&output).contains(path), "{json}: {}", said(&output));
-        assert_eq!(sandbox.read("n"), before, "{json}");
-    }
-}
-
-#[test]
-fn m2_x_l5_a_value_of_128_kib_is_left_out_of_the_environment_and_stops_nothing() {
-    let sandbox = Sandbox::new();
-    let file = sandbox.path("big");
-    std::fs::write(&file, "v".repeat(200_000)).expect("written");
-    let big = file.display().to_string();
-    let script = "printf '%s|%s|%s|' \"$CMS_KEY\" \"$CMS_LEFT_OUT\" \"${#CMS_NEW}\"; wc -c";
-    sandbox.ok(&["set", "--commit", "network.lan.small=1"]);
-    sandbox.ok(&["set", "--from-file", &big, "network.lan.big"]);
-    sandbox.ok(&["set", "network.lan.small=2"]);
-    sandbox.ok(&["commit"]);
-    let words = ["watch", "network", "--since", "2", "--count", "1", "--timeout", "9", "--exec", script];
-    let output = sandbox.run(&words);
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{:?} {told} {}", output.status, said(&output));
-    let of = |key: &str| told.lines().find(|line| line.starts_with(key)).unwrap_or_default();
-    assert!(of("network.lan.big").starts_with("network.lan.big|CMS_NEW|0|"), "{told}");
-    let read: usize =
-        of("network.lan.big").rsplit('|').next().unwrap_or_default().trim().parse().unwrap_or(0);
-    assert!(read > 200_000, "standard input has it: {told}");
-    assert!(of("network.lan.small").starts_with("network.lan.small||1|"), "{told}");
-    // A program that is started with values, and a command that verifies them.
-    let script = "echo \"${#network_lan_big} $network_lan_small $CMS_LEFT_OUT\"";
-    let words = ["run", "--watch", "network", "--env", "network.lan", "--", "sh", "-c", script];
-    assert_eq!(sandbox.ok(&words), "0 2 network_lan_big\n");
-    let guarded =
-        Guarded::running(sandbox, "[ \"$CMS_LEFT_OUT\" = CMS_OLD ] && [ \"${#CMS_NEW}\" = 130000 ]");
-    guarded.0.ok(&["set", "--commit", &format!("network.lan.big={}", "w".repeat(130_000))]);
 }

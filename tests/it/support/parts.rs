@@ -18,6 +18,9 @@ use super::probes::before;
 
 /// Tells a process which role it plays: a family and the name of the role in it. See `roles`.
 pub const ROLE: &str = "CMS_TEST_ROLE";
+/// Tell a process that [`start_part`] starts its directory and its number.
+pub const DIR: &str = "CMS_TEST_DIR";
+pub const NUMBER: &str = "CMS_TEST_NUMBER";
 /// How many items each writer appends.
 pub const COUNT: usize = 100;
 pub const TEXT: &str = "config a 's'\n\toption n '0'\n";
@@ -119,6 +122,16 @@ pub fn this_program(family: &str, role: &str) -> Command {
     play(&mut command, family, role);
     command.stdin(Stdio::null());
     command
+}
+
+/// Runs a role of a family, which is told a directory and a number. What it prints is dropped.
+pub fn start_part(family: &str, dir: &Path, role: &str, number: usize) -> Child {
+    this_program(family, role)
+        .env(DIR, dir)
+        .env(NUMBER, number.to_string())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it runs")
 }
 
 /// A process that plays a part; it is killed when it is no longer wanted.
