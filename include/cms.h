@@ -14,9 +14,9 @@
  *
  * Where to go on: cms_get_int and its like convert, with a default. cms_snapshot_open is for many values of one
  * state, without copying, and for iterating. cms_key_new is for one value again and again. cms_begin is for
- * changes. cms_history_open and what follows it tell who made which, and go back. cms_watch_open tells what has
- * changed, to programs with an event loop; cms_subscribe calls back. cms_verify decides on changes before they
- * are made.
+ * changes. cms_history_open and the functions after it show who changed what, and go back. cms_watch_open
+ * delivers changes to programs with an event loop; cms_subscribe calls back. cms_verify accepts or refuses changes
+ * before they are committed. The words are explained in the glossary of docs/design.md.
  *
  * Keys      PACKAGE.SECTION.OPTION or PACKAGE.SECTION, where the section is a name, @TYPE[INDEX] (a negative
  *           index counts from the end) or @TYPE[OPTION=VALUE]. A package is a file in the configuration
@@ -26,31 +26,30 @@
  *           function may also answer CMS_ERR_INVALID and CMS_ERR_INTERNAL, and those that open packages
  *           CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_PARSE, CMS_ERR_CONFLICT, CMS_ERR_MEMORY and, with a limit,
  *           CMS_ERR_FULL.
- *           Those that change what is committed may answer CMS_ERR_REFUSED: see cms_verify.
- *           cms_last_error tells the details, for each thread. errno may be changed by any call and tells
- *           nothing.
+ *           Functions that commit may answer CMS_ERR_REFUSED: see cms_verify.
+ *           cms_last_error gives the details, for each thread. Any call may change errno, which means nothing.
  * Pointers  NULL for a required pointer is CMS_ERR_INVALID. Strings passed in end with a NUL byte and are copied.
  *           Memory handed out belongs to the library; each function says how long it is valid.
- * Bytes     Values of options and items of lists are bytes: they are read as they are in the file, and whatever was
- *           read can be written back. Keys, names, types and all other text are UTF-8, or CMS_ERR_INVALID.
- * Structs   Those that begin with `size` may get more members. Set it to sizeof of the struct before it is passed, to
- *           be read as to be written: the library writes no more than that, so that programs go on working that
- *           were built with an older header. Any other size is CMS_ERR_INVALID. If the library is older than the
- *           header, members that it does not know are written as zero, and have to be zero where it reads them.
+ * Bytes     Values of options and items of lists are bytes: they are read as they are in the file, and every value that
+ *           was read can be written back. Keys, names, types and all other text are UTF-8, or CMS_ERR_INVALID.
+ * Structs   Structs that begin with `size` may get more members. Set `size` to the sizeof of the struct before you
+ *           pass it, for input and for output: the library writes no more than that, so that programs built with
+ *           an older header go on working. Any other size is CMS_ERR_INVALID. A library that is older than the
+ *           header writes members that it does not know as zero, and requires them to be zero on input.
  * Handles   open and close, new and free, begin and commit or rollback go together. A handle is released once,
- *           in any order with others; NULL is ignored. One that could not be opened is not to be released.
+ *           in any order with others; NULL is ignored. If opening failed, there is no handle to release.
  * Threads   A function that takes a const handle does not change it, and any number of threads may call it at
- *           the same time; others need the handle to themselves. No function may be called by a signal
- *           handler. All work in the destructors of a thread that ends, but for cms_last_error.
+ *           the same time; others need the handle to themselves. A signal handler must not
+ *           call any function. The destructors of a thread that ends may call all but cms_last_error.
  * fork      A child may go on reading with the handles it has inherited if no other thread was using them at
- *           the time of the fork; for all else it opens its own. Handles are closed on exec.
+ *           the time of the fork; for everything else it opens its own. Handles are closed on exec.
  * Limits    Keys, names and types have up to 65534 bytes, values less than 4 MiB, packages up to 2 GiB of text.
- *           A package with more in its text, from an editor for example, is CMS_ERR_INVALID to read.
- * Manners   The library prints nothing, exits never, starts no thread but for cms_subscribe, cms_verify and
+ *           Reading a package whose text exceeds them, from an editor for example, is CMS_ERR_INVALID.
+ * Manners   The library prints nothing, never exits, starts no threads except for cms_subscribe, cms_verify and
  *           texts that are written later (see cms_options), and changes neither signal handlers nor the
- *           locale. What has its size from a file or from the caller and cannot be had is CMS_ERR_MEMORY; where less
- *           than 1 MiB at once cannot be had, the library says so on the standard error output and aborts.
- *           Once loaded it stays in the process until that ends: dlclose does not unload it.
+ *           locale. If memory for a file or for data of the caller cannot be allocated, the status is
+ *           CMS_ERR_MEMORY; if not even 1 MiB can be allocated, the library says so on the standard error output
+ *           and aborts. Once loaded it stays in the process until that ends: dlclose does not unload it.
  */
 
 
@@ -89,10 +88,10 @@
 // Made with an editor, or a program that does not use this library.
 #define CMS_BY_EDIT 2
 
-// Noted when a package was seen first. It changes nothing.
+// Noted when the log first saw a package. It changes nothing.
 #define CMS_BY_BASELINE 3
 
-// Made by taking another transaction back.
+// Made by undoing another transaction.
 #define CMS_BY_UNDO 4
 
 // Made by going back to an earlier state.
@@ -101,45 +100,46 @@
 // Confirms a commit. It changes nothing.
 #define CMS_BY_CONFIRM 6
 
-// A text was saved that cannot be parsed: no key has changed, and what it said before goes on being read. The message
-// says what is wrong, and where.
+// A text was saved that cannot be parsed: no key has changed, and programs go on reading its content from before. The
+// message says what is wrong, and where.
 #define CMS_BY_BROKEN_TEXT 7
 
-// A text was mended that could not be parsed. The changes are those since before it was broken.
+// A text that could not be parsed was mended. The changes are those since its last text without errors.
 #define CMS_BY_MENDED_TEXT 8
 
-// The option or section came to be.
+// The option or section was added.
 #define CMS_CHANGE_ADDED 1
 
-// The option or section went.
+// The option or section was deleted.
 #define CMS_CHANGE_DELETED 2
 
-// The value of the option, or the type of the section, is another.
+// The value of the option, or the type of the section, was changed.
 #define CMS_CHANGE_SET 3
 
-// The section stands elsewhere.
+// The section was moved.
 #define CMS_CHANGE_MOVED 4
 
-// For `since`: only what is committed from now on.
+// For `since`: only transactions from now on.
 #define CMS_SINCE_NOW UINT64_MAX
 
 // Wait without end.
 #define CMS_FOREVER -1
 
-// What a call came to. Numbers are never used again for something else.
+// The outcome of a call. A number is never used again with another meaning.
 typedef enum {
     // All is well.
     CMS_OK = 0,
-    // There is no such package, section or option; or no such transaction, snapshot, directory: the message tells.
+    // There is no such package, section or option, or no such transaction, snapshot or directory: the message says
+    // which.
     CMS_ERR_NOT_FOUND = 1,
-    // A required pointer is NULL; or a key, name or type is not allowed, too long or not UTF-8; or a value is
-    // not allowed or too long; or a package holds what is beyond the limits.
+    // A required pointer is NULL; or a key, name or type is not allowed, too long or not UTF-8; or a value is not
+    // allowed or too long; or a package exceeds the limits.
     CMS_ERR_INVALID = 2,
     // The value is a list where one string was asked for, or its text is not of the type asked for.
     CMS_ERR_TYPE = 3,
-    // The text of a package has errors; cms_last_error tells file, line and column.
+    // The text of a package has errors; cms_last_error gives file, line and column.
     CMS_ERR_PARSE = 4,
-    // Someone else kept changing the same package.
+    // Another program changed the same keys, or kept changing the same package.
     CMS_ERR_CONFLICT = 5,
     // The new name is in use.
     CMS_ERR_EXISTS = 6,
@@ -153,13 +153,14 @@ typedef enum {
     CMS_ERR_IO = 10,
     // The disk or the quota is full, or the file system is read-only.
     CMS_ERR_NO_SPACE = 11,
-    // The map of a package would be larger than `map_limit`; or there are as many watches as there may be.
+    // The map of a package would be larger than `map_limit`; or the store has as many watches or transactions as it
+    // may have.
     CMS_ERR_FULL = 12,
-    // The snapshot is older than what is still kept of a package that it had not looked at before, and a new one
-    // will do; or the log does not tell any more what has changed since a transaction.
+    // The snapshot is older than what is still kept of a package that it had not read before: open a new one. Or the
+    // log does not have the changes since a transaction any more.
     CMS_ERR_STALE = 13,
-    // A file is damaged: a map, which is made anew when it is next opened; the log, which 'cms repair' begins anew;
-    // a snapshot or a backup.
+    // A file is damaged: a map, which is rebuilt when it is next opened; the log, whose damaged parts 'cms repair'
+    // sets aside; a snapshot or a backup.
     CMS_ERR_DAMAGED = 14,
     // The change is in place, but may not survive a power cut: the system could not promise that.
     CMS_ERR_NOT_DURABLE = 15,
@@ -167,18 +168,17 @@ typedef enum {
     CMS_ERR_END = 16,
     // A fault of this library. The handle should be closed.
     CMS_ERR_INTERNAL = 17,
-    // A program that verifies transactions has refused this one, or has not answered; cms_last_error tells which,
-    // and why.
+    // A verifier has refused the transaction, or has not answered; cms_last_error names it and its reason.
     CMS_ERR_REFUSED = 18,
-    // There is not enough memory for a package or a value of this size. Nothing is changed. Where not even a little can
-    // be had, the library aborts.
+    // There is not enough memory for a package or a value of this size. Nothing is changed. If not even 1 MiB can be
+    // allocated, the library aborts.
     CMS_ERR_MEMORY = 19,
 } cms_status;
 
 // The lines of a package, from the first to the last. One thread uses one at a time.
 typedef struct cms_blame cms_blame;
 
-// A transaction, with those of its changes that were asked for. It is valid until the next cms_watch_next of the
+// A transaction, with those of its changes that match the pattern. It is valid until the next cms_watch_next of the
 // same watch, or its end; in a callback, until that returns.
 typedef struct cms_event cms_event;
 
@@ -189,7 +189,7 @@ typedef struct cms_history cms_history;
 // outlive its store.
 typedef struct cms_key cms_key;
 
-// Snapshots that are kept, the oldest first. One thread uses one at a time.
+// A list of the kept snapshots, the oldest first. One thread uses one at a time.
 typedef struct cms_labels cms_labels;
 
 // A copy of the items of a list. Any number of threads may use one at the same time. It may outlive its store.
@@ -201,50 +201,49 @@ typedef struct cms_option_iter cms_option_iter;
 // Iterates over packages. One thread uses one at a time.
 typedef struct cms_package_iter cms_package_iter;
 
-// What cms_verify_log has found, or cms_repair has done. One thread uses one at a time.
+// The findings of cms_verify_log, or the work of cms_repair. One thread uses one at a time.
 typedef struct cms_report cms_report;
 
 // Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
 typedef struct cms_section_iter cms_section_iter;
 
-// All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one at the
-// same time. It keeps the memory it has looked at, so close it when you have read what you need; it may
-// outlive its store. What it hands out is valid until it is closed. A package is looked for when it is first
-// asked for: if others have committed to it a hundred times since the snapshot was opened, that may be
-// CMS_ERR_STALE. Close the snapshot and open another then.
+// All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one at the same
+// time. It keeps the maps in memory that it has read, so close it when you have read what you need; it may outlive its
+// store. The memory it hands out is valid until it is closed. A package is opened when its first key is read: if
+// others have committed to it about a hundred times since the snapshot was opened, that may fail with CMS_ERR_STALE.
+// Then close the snapshot and open another.
 typedef struct cms_snapshot cms_snapshot;
 
-// A store that is open. Reading sees each commit as soon as it is made, by whatever process; what an editor
-// has changed is seen after cms_refresh. Any number of threads may use one at the same time, with every
-// function that takes a const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and
-// transactions may outlive it. A program needs one, as long as it runs.
+// An open store. Reads see each commit as soon as it is made, by any process; edits by hand are seen after
+// cms_refresh. Any number of threads may use one at the same time, with every function that takes a const cms_store
+// pointer. Snapshots, keys and transactions that it hands out may outlive it. A program needs one, as long as it runs.
 typedef struct cms_store cms_store;
 
 // A subscription: see cms_subscribe. Any thread may end it.
 typedef struct cms_subscription cms_subscription;
 
-// Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees
-// them before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that
-// there is no such package, section or option; CMS_ERR_INVALID that a key, name, type or value is not allowed;
-// CMS_ERR_PARSE and CMS_ERR_IO that a package cannot be read. The transaction goes on without the change then.
-// What changes nothing is CMS_OK.
+// Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees them
+// before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that there is no such
+// package, section or option; CMS_ERR_INVALID that a key, name, type or value is not allowed; CMS_ERR_PARSE and
+// CMS_ERR_IO that a package cannot be read. The transaction then goes on without the change. A call that changes
+// nothing returns CMS_OK.
 typedef struct cms_txn cms_txn;
 
 // A verifier: see cms_verify. Any thread may close it.
 typedef struct cms_verifier cms_verifier;
 
-// Tells of transactions that changed what it was asked to watch: each once, in order, when its data can be read.
-// What a program has not taken yet stays in the log, and costs writers nothing. One thread uses one at a time. It
-// keeps its store open.
+// Delivers the transactions that change keys of a pattern: each once, in order, when its data can be read.
+// Transactions that the program has not taken yet stay in the log, and cost writers nothing. One thread uses one at a
+// time. It keeps its store open.
 typedef struct cms_watch cms_watch;
 
-// What is known about the last call of this thread that failed; CMS_ERR_END is no failure here. The strings
-// end with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need
-// not be freed.
+// Details of the last call of this thread that failed; CMS_ERR_END does not count as a failure. The strings end
+// with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need not be
+// freed.
 typedef struct {
     // sizeof(cms_error), which the caller sets.
     size_t size;
-    // What the call answered.
+    // The status that the call returned.
     cms_status status;
     // What happened, for people: English, one line.
     const char *message;
@@ -254,31 +253,33 @@ typedef struct {
     const char *key;
     // What a person may do about it, or "".
     const char *hint;
-    // Line and column in the file, in bytes, counted from 1; 0 where there is none.
+    // Line and column in the file, in bytes, counted from 1; 0 if the error has no such place.
     uint32_t line;
     uint32_t column;
-    // With CMS_ERR_REFUSED the program that has refused it, its process, and why; else "" and 0.
+    // With CMS_ERR_REFUSED: the program of the verifier, its reason and its process; else "" and 0.
     const char *program;
     const char *reason;
     uint32_t pid;
 } cms_error;
 
 // Called with each message of a store, with its level and with the `log_data` of its options. `message` is one line of
-// UTF-8, valid until the callback returns. There are warnings only so far, CMS_LOG_WARNING: what was passed over and
-// stops nothing, each once for a store. Others may come, of levels that are ignored if they are not known.
+// UTF-8, valid until the callback returns. So far there are only warnings, CMS_LOG_WARNING, about problems that stop
+// nothing, such as a file that is skipped; each comes once for a store. Later versions may add levels: ignore those
+// that you do not know.
 //
-// It runs on the thread that makes the call it is about, or on one of the library, perhaps on several at the same time,
-// and never once cms_close and the end of every transaction, snapshot and key of the store have returned. It must not
-// use the store or what belongs to it, since locks may be held.
+// It runs on the thread whose call causes the message, or on a thread of the library, perhaps on several at the same
+// time. It is never called once the store and all its transactions, snapshots and keys are closed. It must not use the
+// store or what belongs to it, since locks may be held.
 typedef void (*cms_log_callback)(int32_t level, const char *message, void *data);
 
 // How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
-// sizeof(cms_options), then what you want to be different. Strings are copied; an empty one is as good as NULL.
-// Where the store has a policy (section `store` of the package `cms`), log_limit, durability and text_delay change
-// it only where they are stricter, or where the user owns the configuration directory; verify_timeout does not.
-// In safe mode, by the policy or by CMS_SAFE_MODE=1, whatever writes is CMS_ERR_PERMISSION.
+// sizeof(cms_options), then what you want to be different. Strings are copied; an empty string means the same as
+// NULL. Where the store has a policy (section `store` of the package `cms`), log_limit, durability and text_delay
+// override it only where they are stricter, or where the user owns the configuration directory; verify_timeout
+// never does. In safe mode, by the policy or by CMS_SAFE_MODE=1, all calls that write fail with
+// CMS_ERR_PERMISSION.
 typedef struct {
-    // sizeof(cms_options): tells which members there are, to a library of any version.
+    // sizeof(cms_options). It says which members the struct has, so that a library of any version can read it.
     size_t size;
     // Where packages are. NULL: the variable CMS_CONFIG_DIR, else /etc/config.
     const char *config_dir;
@@ -293,7 +294,7 @@ typedef struct {
     uint32_t flags;
     // How many bytes the map of a package may have; 0 for any number. A commit that needs more is refused.
     uint64_t map_limit;
-    // What changes are made through, for the history. NULL: "c-pid-" and the number of the process.
+    // The name of the program, for the history. NULL: "c-pid-" and the number of the process.
     const char *source;
     // How many bytes of the log are kept; 0: 4 MiB.
     uint64_t log_limit;
@@ -304,17 +305,17 @@ typedef struct {
     // For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
     // with the first such commit, which writes the texts then; so do cms_flush and cms_close.
     uint64_t text_delay;
-    // For how many milliseconds a commit waits for those who verify it, see cms_verify; 0: 5000.
+    // For how many milliseconds a commit waits for its verifiers, see cms_verify; 0: 5000.
     uint64_t verify_timeout;
-    // Called with messages, warnings for example. NULL: nobody is told.
+    // Called with messages, warnings for example. NULL: messages are dropped.
     cms_log_callback log_hook;
     // Given to log_hook.
     void *log_data;
 } cms_options;
 
-// A piece of memory of the library: `len` bytes at `data`. A NUL byte follows them that does not count, so
-// that a name or a value can be used as a C string: they never hold one. How long it stays valid is told where
-// it is handed out; it is never to be freed or changed.
+// A piece of memory of the library: `len` bytes at `data`, followed by a NUL byte that `len` does not count. Names and
+// values never hold a NUL byte, so they can be used as C strings. Each function that hands one out says how long it is
+// valid; do not free or change it.
 typedef struct {
     const char *data;
     // In bytes.
@@ -354,18 +355,18 @@ typedef struct {
     uint64_t revision;
     // When: microseconds since 1970, UTC. It never goes back, whatever the clock does.
     uint64_t time;
-    // The transaction that was taken back or confirmed, or the revision that was gone back to; else 0.
+    // The transaction that this one undoes or confirms, or the revision that it goes back to; else 0.
     uint64_t refers;
     // Who: the number of the user, and of the process; 0 if it is not known.
     uint32_t uid;
     uint32_t pid;
     // One of CMS_BY_COMMIT and so on.
     int32_t kind;
-    // Through what: the name a program gave itself.
+    // The name that the program gave itself.
     cms_bytes source;
-    // What the author had to say.
+    // The message of the author: why.
     cms_bytes message;
-    // For a commit that is taken back unless it is confirmed: within how many milliseconds; else 0.
+    // For a commit that is rolled back unless it is confirmed: within how many milliseconds; else 0.
     uint64_t confirm_within;
 } cms_transaction;
 
@@ -380,18 +381,18 @@ typedef struct {
     int32_t kind;
     // 1 if a value is a list, else 0.
     int32_t list;
-    // What it was: the items, for cms_bytes_next, of which a string is one; a section's type. Without data if it
-    // was not there, or the section was moved.
+    // The old value: the items, for cms_bytes_next (a string is one item); for a section its type. `data` is NULL
+    // if there was none, or the section was moved.
     cms_bytes old_items;
-    // What it is, in the same way.
+    // The new value, in the same way.
     cms_bytes new_items;
     // For a section that was moved: where it stood, and where it stands, counted from 0; else -1.
     int64_t old_position;
     int64_t new_position;
 } cms_change;
 
-// What a snapshot that is kept says of itself. The strings are valid until the next cms_labels_next of the same
-// handle, or its end.
+// The head of a kept snapshot. The strings are valid until the next cms_labels_next of the same handle, or its
+// end.
 typedef struct {
     // sizeof(cms_archive_info), which the caller sets.
     size_t size;
@@ -403,9 +404,9 @@ typedef struct {
     uint64_t revision;
     // The size of its file, in bytes.
     uint64_t file_size;
-    // Through what: the name a program gave itself.
+    // The name that the program gave itself.
     cms_bytes source;
-    // 1 if it was made without being asked for, and may go when others come; 0 if with cms_label.
+    // 1 if it is an automatic snapshot, which newer ones replace; 0 if it was made by cms_label.
     int32_t automatic;
 } cms_archive_info;
 
@@ -413,14 +414,14 @@ typedef struct {
 typedef struct {
     // sizeof(cms_log_info), which the caller sets.
     size_t size;
-    // The revisions of the oldest and the newest record there is; 0 if there is none.
+    // The revisions of the oldest and the newest record; 0 if the log is empty.
     uint64_t first;
     uint64_t last;
     // The chain of the newest record, in hexadecimal digits. It is valid until the report is freed.
     cms_bytes chain;
 } cms_log_info;
 
-// A package that was brought back to its newest text without errors.
+// A package whose newest text without errors was put back.
 typedef struct {
     // sizeof(cms_repaired), which the caller sets.
     size_t size;
@@ -428,46 +429,46 @@ typedef struct {
     cms_bytes package;
     // The revision whose text it has now.
     uint64_t text_of;
-    // The transaction that brought it back.
+    // The transaction that put it back.
     uint64_t revision;
 } cms_repaired;
 
-// Called for each event with what was given to cms_subscribe. `event` is NULL if something went wrong: `status`
-// and cms_last_error tell what. After CMS_ERR_STALE events go on behind what is known then, so that everything
-// has to be read anew; after anything else there are none any more.
+// Called for each event, with the `data` given to cms_subscribe. `event` is NULL after a failure, which `status` and
+// cms_last_error describe. After CMS_ERR_STALE some transactions are missed: read everything again, later events
+// follow. After any other failure there are no more events.
 typedef void (*cms_event_callback)(cms_event *event, cms_status status, void *data);
 
-// Called with each transaction that is to be verified, and with what was given to cms_verify. Returns 0 to accept
-// it. To refuse it, it returns anything else, and writes why to `reason`, as snprintf does: `size` bytes, for one line
-// of UTF-8 that ends with a NUL byte. `event` is as of a watch, but its `revision` is 0, since it has none yet.
+// Called with each transaction that is to be verified, and with the `data` given to cms_verify. Returns 0 to accept
+// it. To refuse it, the callback returns anything else and writes its reason to `reason`, as snprintf does: one line
+// of UTF-8 in at most `size` bytes, the final NUL byte included. `event` is as in a watch, but its `revision` is 0,
+// since the transaction has no number yet.
 typedef int32_t (*cms_verify_callback)(cms_event *event, char *reason, size_t size, void *data);
 
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
-// Returns the name of a status, "CMS_OK" for example; "CMS_ERR_UNKNOWN" for a number that is none. The string
-// is part of the library.
+// Returns the name of a status, "CMS_OK" for example; "CMS_ERR_UNKNOWN" for any other number. The string is part of
+// the library.
 const char *cms_status_name(int32_t status);
 
-// Tells about the last call of this thread that failed. CMS_ERR_NOT_FOUND if none has, or if the thread is
-// ending and has no memory of its own any more.
+// Gets the details of the last call of this thread that failed. CMS_ERR_NOT_FOUND: no call has failed, or the thread
+// is ending and has no memory of its own any more.
 cms_status cms_last_error(cms_error *error);
 
-// Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most
-// `size` bytes with the NUL byte. Returns the length of the whole message in bytes, without it; 0 if there is
-// none.
+// Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most `size` bytes
+// with the NUL byte. Returns the length of the whole message in bytes, without the NUL byte; 0 if no call has failed.
 size_t cms_last_message(char *buffer,
                         size_t size);
 
-// Opens a store; `options` may be NULL for the defaults. Packages are read when they are asked for.
+// Opens a store; `options` may be NULL for the defaults. A package is opened when its first key is read.
 //
-// CMS_ERR_NOT_FOUND: there is no configuration directory. CMS_ERR_IO, CMS_ERR_PERMISSION: it is no directory,
-// or cannot be reached. CMS_ERR_INVALID: an option is not known to this version of the library.
+// CMS_ERR_NOT_FOUND: there is no configuration directory. CMS_ERR_IO, CMS_ERR_PERMISSION: it is not a directory, or
+// cannot be reached. CMS_ERR_INVALID: a member is set that this version of the library does not know.
 cms_status cms_open(const cms_options *options,
                     cms_store **store);
 
-// Closes a store. NULL is ignored. What was handed out by snapshots and keys stays valid.
+// Closes a store. NULL is ignored. Memory that snapshots and keys have handed out stays valid.
 void cms_close(cms_store *store);
 
 // Returns the version of the library, "0.1.0" for example. The string is part of the library.
@@ -490,10 +491,10 @@ cms_status cms_get(const cms_store *store,
                    size_t size,
                    size_t *len);
 
-// Reads a whole number: decimal, or hexadecimal behind 0x. Unlike elsewhere, `value` is written in any case:
+// Reads a whole number: decimal, or hexadecimal behind 0x. Unlike elsewhere, `value` is always written: it is
 // `fallback` where there is no number.
 //
-// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is no number, does not fit, or is a list.
+// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is not a number, does not fit, or is a list.
 // Otherwise as cms_get.
 cms_status cms_get_int(const cms_store *store,
                        const char *key,
@@ -531,15 +532,15 @@ cms_status cms_get_size(const cms_store *store,
 cms_status cms_refresh(const cms_store *store,
                        int32_t *changed);
 
-// Writes the texts that are older than the log, with durability "log". Nothing is to be done otherwise.
+// Writes the texts that are older than the log, with durability "log". With the other levels it does nothing.
 //
-// As for cms_txn_commit. The commits are made nevertheless, and their texts follow.
+// Fails as cms_txn_commit does. The commits stay made, and their texts are written later.
 cms_status cms_flush(const cms_store *store);
 
-// Tells the revision: the number, in the log, of the last transaction that the store shows. Commits, snapshots,
+// Gets the revision: the number, in the log, of the last transaction that the store shows. Commits, snapshots,
 // watches, the history and cms_undo use the same numbers. It grows with every commit that anyone makes through this
-// library or the command, and when cms_refresh finds a change; it is a few loads from memory, so that a program can
-// look often. Where there is no log it counts what was published, and is good only to tell whether something changed.
+// library or the command, and when cms_refresh finds a change; the call costs a few loads from memory, so that a
+// program can make it often. Without a log it counts publications, and shows only whether something has changed.
 cms_status cms_revision(const cms_store *store,
                         uint64_t *revision);
 
@@ -564,12 +565,12 @@ cms_status cms_list_open_at(const cms_store *store,
                             uint64_t revision,
                             cms_list **list);
 
-// Tells the number of items.
+// Gets the number of items.
 cms_status cms_list_len(const cms_list *list, size_t *len);
 
 // Finds item `index`, counted from 0. It is valid until the list is closed.
 //
-// CMS_ERR_END: there are not so many.
+// CMS_ERR_END: the list has fewer items.
 cms_status cms_list_item(const cms_list *list, size_t index, cms_bytes *item);
 
 // Closes a list. NULL is ignored.
@@ -581,7 +582,7 @@ cms_status cms_snapshot_open(const cms_store *store, cms_snapshot **snapshot);
 // Closes a snapshot. NULL is ignored.
 void cms_snapshot_close(cms_snapshot *snapshot);
 
-// Tells the revision that the snapshot shows, as cms_revision.
+// Gets the revision that the snapshot shows: see cms_revision.
 cms_status cms_snapshot_revision(const cms_snapshot *snapshot, uint64_t *revision);
 
 // Finds the value of a key, without copying it; for the key of a section, its type.
@@ -589,27 +590,27 @@ cms_status cms_snapshot_revision(const cms_snapshot *snapshot, uint64_t *revisio
 // As cms_get, and CMS_ERR_STALE.
 cms_status cms_snapshot_get(const cms_snapshot *snapshot, const char *key, cms_bytes *value);
 
-// Finds the items of a list, without copying them: each is followed by a NUL byte, and `items` covers them
-// all with those. cms_bytes_next takes them one by one. A string is a list of one.
+// Finds the items of a list, without copying them: each is followed by a NUL byte, and `items` covers all of them, NUL
+// bytes included. cms_bytes_next takes them one by one. A string is a list of one.
 //
 // As cms_snapshot_get.
 cms_status cms_snapshot_get_list(const cms_snapshot *snapshot,
                                  const char *key,
                                  cms_bytes *items);
 
-// Takes the first item off the list `items`, as cms_snapshot_get_list and cms_option_next hand it out. `items`
-// is changed: it is the rest then.
+// Takes the first item off the list `items`, as cms_snapshot_get_list and cms_option_next hand it out. `items` then is
+// the rest of the list.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_bytes_next(cms_bytes *items,
                           cms_bytes *item);
 
-// Finds the values of `count` keys at once: `values[i]` is that of `keys[i]`, with `data` NULL where there is
-// no such key or it is a list. With many keys that are not in the processor's cache this takes a fraction of
-// the time, since the memory is waited for once and not for each.
+// Finds the values of `count` keys at once: `values[i]` is that of `keys[i]`, with `data` NULL if there is no such key
+// or the value is a list. With many keys that are not in the processor's cache this takes a fraction of the time,
+// since the loads from memory overlap.
 //
-// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS, CMS_ERR_PARSE, CMS_ERR_IO, CMS_ERR_STALE as cms_snapshot_get, for the
-// first key that has it; `values` is not to be used then.
+// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS, CMS_ERR_PARSE, CMS_ERR_IO, CMS_ERR_STALE as cms_snapshot_get, for the first key
+// that fails; `values` must not be used then.
 cms_status cms_snapshot_get_many(const cms_snapshot *snapshot,
                                  const char *const *keys,
                                  size_t count,
@@ -617,7 +618,7 @@ cms_status cms_snapshot_get_many(const cms_snapshot *snapshot,
 
 // Prepares a key. It need not exist yet.
 //
-// CMS_ERR_INVALID: it is no key of a section or an option.
+// CMS_ERR_INVALID: it is not the key of a section or an option.
 cms_status cms_key_new(const cms_store *store, const char *text, cms_key **key);
 
 // Finds the newest committed value of a prepared key, without copying it. It is valid until the next
@@ -631,23 +632,23 @@ cms_status cms_key_get(cms_key *key,
 // Frees a prepared key. NULL is ignored.
 void cms_key_free(cms_key *key);
 
-// Iterates over the names of all packages, in byte order: those that there are now, also if some have come
-// since the snapshot was opened.
+// Iterates over the names of all packages, in byte order. It lists the packages that exist now, also those that were
+// created after the snapshot was opened.
 //
 // CMS_ERR_NOT_FOUND, CMS_ERR_IO: the configuration directory cannot be read.
 cms_status cms_snapshot_packages(const cms_snapshot *snapshot,
                                  cms_package_iter **iter);
 
-// Finds the next package. The name is valid until the next call with the same iterator.
+// Gets the next package. The name is valid until the next call with the same iterator.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_package_next(cms_package_iter *iter, cms_bytes *name);
 
 // Frees an iterator. NULL is ignored.
 void cms_package_iter_free(cms_package_iter *iter);
 
-// Iterates over the sections of a package, in the order of the file: all of them if `type` is NULL or "", else
-// those of the type, of which there may be none.
+// Iterates over the sections of a package, in the order of the file: all of them if `type` is NULL or "", else those
+// of the type, perhaps none.
 //
 // CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_snapshot_get.
 cms_status cms_snapshot_sections(const cms_snapshot *snapshot,
@@ -657,7 +658,7 @@ cms_status cms_snapshot_sections(const cms_snapshot *snapshot,
 
 // Finds the next section.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_section_next(cms_section_iter *iter, cms_section *section);
 
 // Frees an iterator. NULL is ignored.
@@ -673,7 +674,7 @@ cms_status cms_snapshot_options(const cms_snapshot *snapshot,
 
 // Finds the next option.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_option_next(cms_option_iter *iter, cms_option *option);
 
 // Frees an iterator. NULL is ignored.
@@ -681,19 +682,19 @@ void cms_option_iter_free(cms_option_iter *iter);
 
 // Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
 //
-// CMS_ERR_FULL: 1000 of the store are open already.
+// CMS_ERR_FULL: the store has 1000 open transactions already.
 cms_status cms_begin(const cms_store *store, cms_txn **txn);
 
-// Sets an option to a string, whatever it was. For the key of a section, `value` is its type, and the section
-// is made if it is not there, and with it a package that is not there. An empty value deletes the option or the section, as in all of UCI. The value of an
-// option may have any bytes but control characters, of which tab, line feed and carriage return are allowed; what an
-// option has already can always be set again.
+// Sets an option to a string; it may have been a list or missing. For the key of a section, `value` is its type, and a
+// missing section is made, with a missing package. An empty value deletes the option or the section, as in all of UCI.
+// The value of an option may have any bytes but control characters, of which tab, line feed and carriage return are
+// allowed; a value that an option has already can always be set again.
 cms_status cms_txn_set(cms_txn *txn,
                        const char *key,
                        const char *value);
 
-// Adds an anonymous section at the end of a package, which is made if it is not there. Its generated name is written to `buffer`, as in cms_get;
-// 32 bytes are enough.
+// Adds an anonymous section at the end of a package; a missing package is made. Its generated name is written to
+// `buffer`, as in cms_get; 32 bytes are enough.
 cms_status cms_txn_add_section(cms_txn *txn,
                                const char *package,
                                const char *type,
@@ -701,16 +702,16 @@ cms_status cms_txn_add_section(cms_txn *txn,
                                size_t size,
                                size_t *len);
 
-// Sets an option to a list of `count` items, whatever it was, in its place among the options. No items delete it; an
-// item may be empty. To set what cms_txn_list_open or cms_snapshot_get_list has read changes nothing. If another
-// transaction has changed the option, that is a conflict, as after cms_txn_get.
+// Sets an option to a list of `count` items; the option keeps its position in the section. With `count` 0 it is
+// deleted; an item may be empty. Setting the items that cms_txn_list_open or cms_snapshot_get_list has read changes
+// nothing. If another transaction has changed the option, that is a conflict, as after cms_txn_get.
 cms_status cms_txn_set_list(cms_txn *txn,
                             const char *key,
                             const char *const *items,
                             size_t count);
 
-// Appends an item to a list, which is made if it is not there; a string becomes the first item. That all items
-// together have less than 4 MiB is checked by cms_txn_commit.
+// Appends an item to a list; a missing list is made, and a string becomes the first item. cms_txn_commit checks that
+// all items together have less than 4 MiB.
 cms_status cms_txn_add_list(cms_txn *txn,
                             const char *key,
                             const char *value);
@@ -721,7 +722,7 @@ cms_status cms_txn_del_list(cms_txn *txn, const char *key, const char *value);
 // Deletes an option, or a section with all its options.
 cms_status cms_txn_delete(cms_txn *txn, const char *key);
 
-// Gives an option or a section another name; `name` is that alone, not a key.
+// Renames an option or a section; `name` is the new name alone, not a key.
 //
 // CMS_ERR_EXISTS: the name is in use.
 cms_status cms_txn_rename(cms_txn *txn, const char *key, const char *name);
@@ -731,8 +732,8 @@ cms_status cms_txn_reorder(cms_txn *txn,
                            const char *key,
                            size_t position);
 
-// Reads the value of a key as the transaction sees it, its own changes included, as cms_get does. What was read counts
-// at the commit: if another transaction has changed it, that is a conflict.
+// Reads the value of a key as the transaction sees it, its own changes included, as cms_get does. If another
+// transaction changes the value before the commit, the commit fails with CMS_ERR_CONFLICT.
 //
 // CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is a list; see cms_txn_list_open.
 cms_status cms_txn_get(cms_txn *txn,
@@ -741,60 +742,61 @@ cms_status cms_txn_get(cms_txn *txn,
                        size_t size,
                        size_t *len);
 
-// Tells what is known of a transaction; each may be NULL. `id` is a number no other transaction of the process
-// has; the one it gets in the history is another. `started` is when it was begun, in microseconds since 1970.
-// `changes` is the number of changes so far. A transaction that there is, is active: cms_txn_commit and
-// cms_txn_rollback end it.
+// Gets facts about a transaction; each output may be NULL. `id` is a number that no other transaction of the process
+// has; it is not the revision that the commit gets. `started` is when it was begun, in microseconds since 1970.
+// `changes` is the number of changes so far. Every live handle is an active transaction: cms_txn_commit and
+// cms_txn_rollback end it and free the handle.
 cms_status cms_txn_info(const cms_txn *txn,
                         uint64_t *id,
                         uint64_t *started,
                         size_t *changes);
 
-// Says why, for the history.
+// Sets the message of the transaction, for the history.
 cms_status cms_txn_set_message(cms_txn *txn, const char *message);
 
-// Has the transaction taken back unless it is confirmed, with cms_confirm or "cms confirm", within so many milliseconds
-// after the commit. Then the keys it has changed go back to what they were, whoever has changed them since; other
-// changes stay. If a commit waits to be confirmed already, this one joins it: they go or stay together, and the time
-// given last counts for all.
+// Makes the commit one that is rolled back unless it is confirmed, with cms_confirm or "cms confirm", within so many
+// milliseconds. The rollback sets the keys that it has changed back to what they were, even if others have changed
+// them since; other changes stay. If a commit waits to be confirmed already, this one joins it: they go or stay
+// together, and the time given last counts for all.
 //
-// cms_txn_commit starts a guard that takes it back in time, whatever becomes of the program: a process of its own, if
-// there is a `cms` in PATH or where programs mostly are; otherwise a thread, which ends with the program. If there can
-// be neither, it returns CMS_ERR_IO and nothing is committed. Whoever opens the store after the time is up takes the
-// commit back as well.
+// cms_txn_commit starts a guard that rolls it back in time, even if the program has ended: a process of its own, if
+// there is a `cms` in PATH or in one of the usual directories for programs; otherwise a thread, which ends with the
+// program. If neither can be started, cms_txn_commit returns CMS_ERR_IO and nothing is committed. The next program
+// that opens the store after the time is up rolls the commit back as well.
 cms_status cms_txn_set_confirm(cms_txn *txn,
                                uint64_t milliseconds);
 
-// With `force` other than 0, makes the changes whatever others have changed meanwhile.
-cms_status cms_txn_set_force(cms_txn *txn, int32_t force);
+// With `force` other than 0, commits the changes even if others have changed the same keys meanwhile.
+cms_status cms_txn_set_force(cms_txn *txn,
+                             int32_t force);
 
-// Marks the point that has been reached; `savepoint` gets its number.
+// Makes a savepoint of the changes so far; `savepoint` gets its number.
 cms_status cms_txn_savepoint(cms_txn *txn, uint32_t *savepoint);
 
-// Takes back all changes since a point that was marked. The points marked since are gone.
+// Drops all changes since a savepoint, and the savepoints made since.
 //
-// CMS_ERR_INVALID: there is no such point.
+// CMS_ERR_INVALID: there is no such savepoint.
 cms_status cms_txn_rollback_to(cms_txn *txn, uint32_t savepoint);
 
 // Commits all changes, durably, and frees the transaction, whatever the outcome. `revision` gets the number of
 // the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin
 // another transaction to try again.
 //
-// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what
-// it was, what it is and by whom. CMS_ERR_LOCKED: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what
-// others have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file
-// cannot be written. CMS_ERR_FULL: see `map_limit`.
+// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what it
+// was, what it is and by whom. CMS_ERR_LOCKED: another writer did not finish in time. CMS_ERR_NOT_FOUND,
+// CMS_ERR_EXISTS: a change does not fit what others have committed since. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE,
+// CMS_ERR_IO: a file cannot be written. CMS_ERR_FULL: see `map_limit`.
 cms_status cms_txn_commit(cms_txn *txn,
                           uint64_t *revision);
 
-// Gives up all changes and frees the transaction. NULL is ignored.
+// Drops all changes and frees the transaction. NULL is ignored.
 void cms_txn_rollback(cms_txn *txn);
 
 // Looks for the transactions that changed a package, a section or an option, at most `most` of them, or all if
 // that is 0; with NULL for `key`, for all transactions. Changes made with an editor are noted first.
 //
-// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written; or no such section.
-// CMS_ERR_DAMAGED: the log is.
+// CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written; or there is no such section.
+// CMS_ERR_DAMAGED: the log is damaged.
 cms_status cms_history_open(const cms_store *store,
                             const char *key,
                             size_t most,
@@ -802,31 +804,31 @@ cms_status cms_history_open(const cms_store *store,
 
 // Finds the next transaction.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_history_next(cms_history *history, cms_transaction *transaction);
 
 // Finds the next change of the transaction that cms_history_next found last.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_history_change(cms_history *history, cms_change *change);
 
 // Frees a history. NULL is ignored.
 void cms_history_free(cms_history *history);
 
-// Opens the blame of a package, which tells for each line the last transaction that wrote it. Changes made with an
+// Opens the blame of a package, which names for each line the last transaction that wrote it. Changes made with an
 // editor are noted first.
 //
-// CMS_ERR_NOT_FOUND: there is no such package; or the log tells nothing of it, because no directory for it can be
-// written. CMS_ERR_DAMAGED: the log is.
+// CMS_ERR_NOT_FOUND: there is no such package; or there is no log, because no state directory can be written.
+// CMS_ERR_DAMAGED: the log is damaged.
 cms_status cms_blame_open(const cms_store *store,
                           const char *package,
                           cms_blame **blame);
 
 // Finds the next line, without its newline, and the transaction it comes from, whose `revision` and `kind` are 0 if
-// it is older than what the log keeps. `transaction` may be NULL. The line is valid until the next call with the
-// same blame, or its end; it is as in the file, which need not be UTF-8.
+// the line is older than the log. `transaction` may be NULL. The line is valid until the next call with the same
+// blame, or its end; it is as in the file, which need not be UTF-8.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_blame_next(cms_blame *blame,
                           cms_bytes *line,
                           cms_transaction *transaction);
@@ -837,7 +839,8 @@ void cms_blame_free(cms_blame *blame);
 // Finds a revision: a number, "-3" (three transactions before the last), "now", a time in braces ("@{10 min ago}",
 // "@{2026-11-21 08:02}", in UTC), or the label of a snapshot ("label:5" if it reads as a revision).
 //
-// CMS_ERR_NOT_FOUND: there is none, it is older than what is kept, or the log was begun anew since the snapshot was made.
+// CMS_ERR_NOT_FOUND: there is no such revision, the log does not go back that far, or the log was begun anew since the
+// snapshot was made.
 cms_status cms_find_revision(const cms_store *store,
                              const char *name,
                              uint64_t *revision);
@@ -853,11 +856,12 @@ cms_status cms_get_at(const cms_store *store,
                       size_t size,
                       size_t *len);
 
-// Reads the text a package had at a revision, byte for byte, into `buffer`, as cms_get reads a value: `len` gets
-// its length in bytes, without the NUL byte. A package that was first seen later is taken to have been as it was
-// then. Changes made with an editor count as made when they were noted.
+// Reads the text a package had at a revision, byte for byte, into `buffer`, as cms_get reads a value: `len` gets its
+// length in bytes, without the NUL byte. A package that the log first saw after the revision is taken to have had its
+// first text at the revision already. Changes made with an editor count as made when they were noted.
 //
-// CMS_ERR_NOT_FOUND: there was no such package, or the log does not go back that far. CMS_ERR_DAMAGED: the log is.
+// CMS_ERR_NOT_FOUND: there was no such package, or the log does not go back that far. CMS_ERR_DAMAGED: the log is
+// damaged.
 cms_status cms_text_at(const cms_store *store,
                        const char *package,
                        uint64_t revision,
@@ -866,89 +870,90 @@ cms_status cms_text_at(const cms_store *store,
                        size_t *len);
 
 // Iterates over the names of the packages that were changed after a revision, in byte order. Changes made with an
-// editor are noted first. If the log does not go back that far, there may be some that were not changed.
+// editor are noted first. If the log does not go back that far, some of them may not have changed.
 //
-// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written. CMS_ERR_DAMAGED: the log is.
+// CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written. CMS_ERR_DAMAGED: the log is damaged.
 cms_status cms_changed_since(const cms_store *store,
                              uint64_t revision,
                              cms_package_iter **iter);
 
-// Takes a transaction back, and leaves what was changed since. `message` may be NULL. `revision` gets the number
-// of the transaction that does it, and may be NULL.
+// Undoes a transaction; later changes stay. `message` may be NULL. `revision` gets the number of the new transaction,
+// and may be NULL.
 //
-// CMS_ERR_CONFLICT: what it changed was changed again since. CMS_ERR_NOT_FOUND: it is not kept any more.
-// Otherwise as cms_txn_commit; nothing is changed then.
+// CMS_ERR_CONFLICT: something that it changed was changed again since. CMS_ERR_NOT_FOUND: the log does not have it any
+// more. Otherwise as cms_txn_commit. Nothing is changed then.
 cms_status cms_undo(const cms_store *store,
                     uint64_t transaction,
                     const char *message,
                     uint64_t *revision);
 
-// Brings all packages exactly to what they were at a revision. `message` may be NULL. `done` gets the number of
-// the transaction that does it, or 0 if nothing had to change; it may be NULL.
+// Rolls all packages back to exactly what they were at a revision. `message` may be NULL. `done` gets the number of
+// the new transaction, or 0 if nothing had to change; it may be NULL.
 //
-// CMS_ERR_NOT_FOUND: the log does not go back that far. Otherwise as cms_txn_commit; nothing is changed then.
+// CMS_ERR_NOT_FOUND: the log does not go back that far. Otherwise as cms_txn_commit. Nothing is changed then.
 cms_status cms_rollback(const cms_store *store,
                         uint64_t revision,
                         const char *message,
                         uint64_t *done);
 
-// Tells of the commit that waits to be confirmed: its number, and how much time is left, in milliseconds. Either
-// may be NULL. One whose time is up is taken back first.
+// Gets the number of the commit that waits to be confirmed, and how much time is left, in milliseconds. Either may be
+// NULL. A commit whose time is up is rolled back first.
 //
-// CMS_ERR_NOT_FOUND: none waits.
+// CMS_ERR_NOT_FOUND: no commit waits.
 cms_status cms_pending(const cms_store *store,
                        uint64_t *transaction,
                        uint64_t *milliseconds);
 
-// Looks for the transactions that wait to be confirmed, the oldest first: by whom, when, and what each has changed. What
-// was before goes back unless cms_confirm is called.
+// Lists the transactions that wait to be confirmed, the oldest first: by whom, when, and what each has changed. They
+// are rolled back unless cms_confirm is called.
 //
-// CMS_ERR_NOT_FOUND: none waits.
+// CMS_ERR_NOT_FOUND: no commit waits.
 cms_status cms_pending_open(const cms_store *store,
                             cms_history **history);
 
-// Tells whoever has committed the transaction `revision` that another one waits to be confirmed: what, by whom, how
-// long, and which of the keys it has changed go back with that. The text is for people. It is written to `buffer`, as
-// in cms_get. It costs next to nothing if nothing waits.
+// To be called after the commit of the transaction `revision`: describes another commit that waits to be confirmed, by
+// whom it was made, how much time is left, and which keys that `revision` has changed go back with it. The text is for
+// people. It is written to `buffer`, as in cms_get. The call costs next to nothing if no commit waits.
 //
-// CMS_ERR_END: there is nothing to tell.
+// CMS_ERR_END: no other commit waits.
 cms_status cms_notice(const cms_store *store,
                       uint64_t revision,
                       char *buffer,
                       size_t size,
                       size_t *len);
 
-// Confirms the commit that waits for it, and all that wait with it. `transaction` is its number, or 0 for whichever it is.
+// Confirms the commit that waits to be confirmed, and all that wait with it. `transaction` is its number, or 0 for
+// any.
 //
-// CMS_ERR_NOT_FOUND: none waits, or another one. Otherwise as cms_txn_commit.
+// CMS_ERR_NOT_FOUND: no commit waits, or another one does. Otherwise as cms_txn_commit.
 cms_status cms_confirm(const cms_store *store,
                        uint64_t transaction);
 
 // Keeps the committed state of all packages under a label, until cms_delete_label. `revision` gets the number
 // of the last transaction in it, and may be NULL.
 //
-// CMS_ERR_EXISTS: there is one of that label. CMS_ERR_INVALID: it cannot be one. CMS_ERR_NOT_FOUND: there is no
-// directory for it. CMS_ERR_IO, CMS_ERR_NO_SPACE: it could not be written.
+// CMS_ERR_EXISTS: a snapshot has that label. CMS_ERR_INVALID: the label is not allowed. CMS_ERR_NOT_FOUND: no state
+// directory can be written. CMS_ERR_IO, CMS_ERR_NO_SPACE: the snapshot could not be written.
 cms_status cms_label(const cms_store *store,
                      const char *label,
                      uint64_t *revision);
 
-// Deletes the snapshot with a label, also one that was made without being asked for.
+// Deletes the snapshot with a label, or an automatic snapshot by its name.
 //
-// CMS_ERR_NOT_FOUND: there is none. CMS_ERR_DAMAGED: it is not as it was written, and stays. CMS_ERR_INVALID: it
-// cannot be a label. CMS_ERR_IO, CMS_ERR_PERMISSION: it could not be deleted.
+// CMS_ERR_NOT_FOUND: there is no such snapshot. CMS_ERR_DAMAGED: the file is damaged, and stays. CMS_ERR_INVALID: the
+// label is not allowed. CMS_ERR_IO, CMS_ERR_PERMISSION: it could not be deleted.
 cms_status cms_delete_label(const cms_store *store,
                             const char *label);
 
-// Lists the snapshots, with a label and automatic ones, the oldest first. Files that are none are passed over.
+// Lists the snapshots, with a label and automatic ones, the oldest first. Other files in the directory are skipped.
 //
-// CMS_ERR_NOT_FOUND: there is no directory for them. CMS_ERR_IO, CMS_ERR_PERMISSION: it cannot be read.
+// CMS_ERR_NOT_FOUND: there is no state directory. CMS_ERR_IO, CMS_ERR_PERMISSION: it cannot be read.
 cms_status cms_labels_open(const cms_store *store,
                            cms_labels **labels);
 
 // Finds the next snapshot.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_labels_next(cms_labels *labels, cms_archive_info *info);
 
 // Frees the list of snapshots. NULL is ignored.
@@ -959,44 +964,45 @@ void cms_labels_free(cms_labels *labels);
 // CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE: the file is as before.
 cms_status cms_backup(const cms_store *store, const char *path);
 
-// Brings all packages to what a backup file or, for a name without a '/', the snapshot of that label holds, as
+// Brings all packages to the state in a backup file or, for a name without a '/', in the snapshot with that label, as
 // one transaction. Packages that are not in it become empty. `done` as in cms_rollback.
 //
-// CMS_ERR_NOT_FOUND: there is no such file or snapshot. CMS_ERR_DAMAGED: it is not as it was written. Otherwise
-// as cms_txn_commit; nothing is changed then.
+// CMS_ERR_NOT_FOUND: there is no such file or snapshot. CMS_ERR_DAMAGED: the file is damaged. Otherwise as
+// cms_txn_commit. Nothing is changed then.
 cms_status cms_restore(const cms_store *store,
                        const char *name,
                        uint64_t *done);
 
 // Checks all records of the log against their chain: each is tied to the one before it, so that none can be changed,
-// taken out or put in without a trace. Who can write the log can make it wholly anew, though: keep `chain` somewhere
-// else to find that out. What is wrong is no failure: cms_report_problem tells it. It reads all of the log.
+// taken out or put in without a trace. But a user who can write the log can forge all of it: keep `chain` somewhere
+// else to detect that. Damage is not a failure of the call: cms_report_problem lists it. The call reads the whole log.
 //
-// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written. CMS_ERR_IO, CMS_ERR_PERMISSION: it
+// CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written. CMS_ERR_IO, CMS_ERR_PERMISSION: it
 // cannot be read.
 cms_status cms_verify_log(const cms_store *store,
                           cms_log_info *info,
                           cms_report **report);
 
-// Mends what can be mended: finishes what a crash has left, brings each package whose text has errors back to its
-// newest text without, as the log has it, and sets what is damaged of the log aside, in files that end with .damaged;
-// what can be read of it stays. cms_report_problem tells what was wrong with the log, cms_report_repaired which packages were brought back.
+// Mends what can be mended: finishes a commit that a crash has interrupted, puts back the newest text without errors
+// of each package whose text has errors, as the log has it, and sets damaged parts of the log aside, in files that end
+// with .damaged; the readable parts stay. cms_report_problem lists the damage of the log, cms_report_repaired the
+// packages that were put back.
 //
-// CMS_ERR_PARSE: a package has errors, and the log has no better text; the others are mended all the same. Otherwise as cms_verify_log and
-// cms_txn_commit; what was mended before stays so.
+// CMS_ERR_PARSE: a package has errors, and the log has no better text; the others are mended all the same. Otherwise
+// as cms_verify_log and cms_txn_commit. Repairs that were made before the failure stay.
 cms_status cms_repair(const cms_store *store,
                       cms_report **report);
 
-// Finds the next thing that is, or was, wrong with the log: one line for people, in English. It is valid until the
-// next call with the same report, or its end.
+// Gets the next damage that was found in the log: one line for people, in English. It is valid until the next call
+// with the same report, or its end.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_report_problem(cms_report *report,
                               cms_bytes *problem);
 
-// Finds the next package that was brought back.
+// Gets the next package that was put back.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_report_repaired(cms_report *report, cms_repaired *repaired);
 
 // Frees a report. NULL is ignored.
@@ -1007,15 +1013,15 @@ void cms_report_free(cms_report *report);
 // "network system". Events start with the transaction after `since`, or, with CMS_SINCE_NOW, with the next one.
 // To follow a state: open the watch, then read.
 //
-// Edits of the texts by others are noted, once a file is at rest, and told as transactions; those of comments
-// only are not told.
+// Edits by hand become events as well, once the file is at rest, unless they change only comments.
 //
-// A watch of everything, "*", also gets the confirmation of a commit: an event of kind CMS_BY_CONFIRM, without changes.
-// What is to be confirmed says so by `confirm_within`; what was not is taken back by an event of kind CMS_BY_ROLLBACK.
+// A watch of everything, "*", also gets the confirmation of a commit: an event of kind CMS_BY_CONFIRM, without
+// changes. The event of a commit that is to be confirmed has `confirm_within`; if it is not confirmed, an event of
+// kind CMS_BY_ROLLBACK follows.
 //
-// CMS_ERR_INVALID: the pattern. CMS_ERR_STALE: the log does not go back that far. CMS_ERR_FULL: the store has
-// 1000 watches and subscriptions already. CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be
-// written.
+// CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_STALE: the log does not go back to `since`. CMS_ERR_FULL: the
+// store has 1000 watches and subscriptions already. CMS_ERR_NOT_FOUND: there is no log, because no state directory can
+// be written.
 cms_status cms_watch_open(const cms_store *store,
                           const char *pattern,
                           uint64_t since,
@@ -1024,8 +1030,8 @@ cms_status cms_watch_open(const cms_store *store,
 // Finds the next event, and waits for it at most `timeout` milliseconds: 0 for not at all, CMS_FOREVER without
 // end.
 //
-// CMS_ERR_END: there is none. CMS_ERR_STALE: what comes next is not in the log any more; read everything anew, the
-// watch goes on from what is there now.
+// CMS_ERR_END: there are no more. CMS_ERR_STALE: the log does not have the next transaction any more. Read everything
+// again; the watch goes on with the transactions from now on.
 cms_status cms_watch_next(cms_watch *watch,
                           int32_t timeout,
                           cms_event **event);
@@ -1038,25 +1044,26 @@ cms_status cms_watch_next(cms_watch *watch,
 cms_status cms_watch_fd(cms_watch *watch,
                         int32_t *fd);
 
-// Has all that is there already told as one event, with one change for each key, if `merge` is not 0.
+// With `merge` other than 0, delivers all transactions that are there already as one event, with one change for each
+// key.
 cms_status cms_watch_merge(cms_watch *watch,
                            int32_t merge);
 
-// Tells the last transaction that the watch has come to: what to open another one since, to continue after a
-// restart.
+// Gets the number of the last transaction that the watch has reached. To continue after a restart, open a watch with
+// it for `since`.
 cms_status cms_watch_revision(const cms_watch *watch,
                               uint64_t *revision);
 
 // Closes a watch. NULL is ignored.
 void cms_watch_close(cms_watch *watch);
 
-// Tells the transaction of an event. The strings are valid as long as the event is.
+// Gets the transaction of an event. The strings are valid as long as the event is.
 cms_status cms_event_transaction(const cms_event *event, cms_transaction *transaction);
 
 // Finds the next change of an event, in the order of the transaction. The strings are valid until the next call
 // for the same event, or its end.
 //
-// CMS_ERR_END: there is none.
+// CMS_ERR_END: there are no more.
 cms_status cms_event_change(cms_event *event,
                             cms_change *change);
 
@@ -1076,20 +1083,21 @@ cms_status cms_subscribe(const cms_store *store,
 // it is the callback itself that calls this, it is the last call.
 void cms_unsubscribe(cms_subscription *subscription);
 
-// Has `callback` decide on each transaction, of whatever process, that would change what `pattern` selects (see
-// cms_watch_open), before it is made. Who commits what is refused gets CMS_ERR_REFUSED, with the reason and the name
-// of this program in cms_last_error; so does he if the callback takes longer than he waits, 5 seconds
-// unless his `verify_timeout` says otherwise, or the process ends in it. One that has ended before does not count.
+// Calls `callback` before each transaction, of any process, that would change a key that `pattern` selects (see
+// cms_watch_open), to accept or refuse it. If the callback refuses, the commit fails with CMS_ERR_REFUSED, with the
+// reason and the name of this program in cms_last_error. It also fails if the callback does not answer within the
+// `verify_timeout` of the committer, by default 5 seconds, or if this process dies during the call. A verifier that
+// died earlier is ignored.
 //
-// The callback runs on a thread of the library, one for each verifier. It may read the store, which is as it was
-// before the transaction. It must not change anything, which is an error there, nor close the store or the verifier.
-// What becomes of the transaction others may decide as well: to act on it, watch.
+// The callback runs on a thread of the library, one for each verifier. It may read the store, which shows the state
+// before the transaction. Changing anything fails in the callback; it must not close the store or the verifier.
+// Another verifier may still refuse the transaction: to act on transactions, watch.
 //
-// Edits of the texts by others are not verified, nor is it if a commit is taken back because it was not confirmed.
+// Not verified are edits by hand, and the rollback of a commit that was not confirmed.
 //
-// CMS_ERR_INVALID: the pattern. CMS_ERR_PERMISSION: this is neither root nor the owner of the configuration
-// directory; or the run directory is someone else's. CMS_ERR_NOT_FOUND: there is no run directory. CMS_ERR_IO: the
-// system has no thread or descriptor left.
+// CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_PERMISSION: this user is neither root nor the owner of the
+// configuration directory, or the run directory belongs to another user. CMS_ERR_NOT_FOUND: no run directory can be
+// used. CMS_ERR_IO: the system has no thread or descriptor left.
 cms_status cms_verify(const cms_store *store,
                       const char *pattern,
                       cms_verify_callback callback,

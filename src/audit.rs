@@ -52,7 +52,9 @@ impl Engine {
     /// As for [`Engine::commit`], and what keeps the log from being written.
     pub fn repair(&self) -> Result<Repair> {
         for package in self.remove_lost_marks()? {
-            self.warn(&format!("{package}: the log of its last commits is gone, and so are those"));
+            self.warn(&format!(
+                "{package}: the log that held its last commits is gone, so these commits are lost"
+            ));
         }
         let problems = self.verify_log()?.problems;
         match self.finish_last() {

@@ -1,4 +1,4 @@
-//! The state of all packages, kept: snapshots with a label or without, and backups.
+//! Kept states of all packages: snapshots with a label, automatic snapshots, and backups.
 
 use std::ffi::{CString, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
@@ -13,7 +13,7 @@ use crate::open::cms_store;
 use crate::sized::{self, sized};
 use crate::status::{Failure, cms_status, guard, guard_void};
 
-/// Snapshots that are kept, the oldest first. One thread uses one at a time.
+/// A list of the kept snapshots, the oldest first. One thread uses one at a time.
 pub struct cms_labels {
     archives: std::vec::IntoIter<ArchiveInfo>,
     label: CString,
@@ -21,8 +21,8 @@ pub struct cms_labels {
 }
 
 sized! {
-    /// What a snapshot that is kept says of itself. The strings are valid until the next cms_labels_next of the same
-    /// handle, or its end.
+    /// The head of a kept snapshot. The strings are valid until the next cms_labels_next of the same handle, or its
+    /// end.
     #[repr(C)]
     pub struct cms_archive_info {
         /// sizeof(cms_archive_info), which the caller sets.
@@ -35,9 +35,9 @@ sized! {
         pub revision: u64,
         /// The size of its file, in bytes.
         pub file_size: u64,
-        /// Through what: the name a program gave itself.
+        /// The name that the program gave itself.
         pub source: cms_bytes,
-        /// 1 if it was made without being asked for, and may go when others come; 0 if with cms_label.
+        /// 1 if it is an automatic snapshot, which newer ones replace; 0 if it was made by cms_label.
         pub automatic: i32,
     }
 }
@@ -45,8 +45,8 @@ sized! {
 /// Keeps the committed state of all packages under a label, until cms_delete_label. `revision` gets the number
 /// of the last transaction in it, and may be NULL.
 ///
-/// CMS_ERR_EXISTS: there is one of that label. CMS_ERR_INVALID: it cannot be one. CMS_ERR_NOT_FOUND: there is no
-/// directory for it. CMS_ERR_IO, CMS_ERR_NO_SPACE: it could not be written.
+/// CMS_ERR_EXISTS: a snapshot has that label. CMS_ERR_INVALID: the label is not allowed. CMS_ERR_NOT_FOUND: no state
+/// directory can be written. CMS_ERR_IO, CMS_ERR_NO_SPACE: the snapshot could not be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_label(
     store: *const cms_store,
@@ -64,10 +64,10 @@ pub unsafe extern "C" fn cms_label(
     })
 }
 
-/// Deletes the snapshot with a label, also one that was made without being asked for.
+/// Deletes the snapshot with a label, or an automatic snapshot by its name.
 ///
-/// CMS_ERR_NOT_FOUND: there is none. CMS_ERR_DAMAGED: it is not as it was written, and stays. CMS_ERR_INVALID: it
-/// cannot be a label. CMS_ERR_IO, CMS_ERR_PERMISSION: it could not be deleted.
+/// CMS_ERR_NOT_FOUND: there is no such snapshot. CMS_ERR_DAMAGED: the file is damaged, and stays. CMS_ERR_INVALID: the
+/// label is not allowed. CMS_ERR_IO, CMS_ERR_PERMISSION: it could not be deleted.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_delete_label(store: *const cms_store, label: *const c_char) -> cms_status {
     guard(|| {
@@ -79,9 +79,9 @@ pub unsafe extern "C" fn cms_delete_label(store: *const cms_store, label: *const
     })
 }
 
-/// Lists the snapshots, with a label and automatic ones, the oldest first. Files that are none are passed over.
+/// Lists the snapshots, with a label and automatic ones, the oldest first. Other files in the directory are skipped.
 ///
-/// CMS_ERR_NOT_FOUND: there is no directory for them. CMS_ERR_IO, CMS_ERR_PERMISSION: it cannot be read.
+/// CMS_ERR_NOT_FOUND: there is no state directory. CMS_ERR_IO, CMS_ERR_PERMISSION: it cannot be read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_labels_open(
     store: *const cms_store,
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn cms_labels_open(
 
 /// Finds the next snapshot.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_labels_next(labels: *mut cms_labels, info: *mut cms_archive_info) -> cms_status {
     guard(|| {
@@ -148,11 +148,11 @@ pub unsafe extern "C" fn cms_backup(store: *const cms_store, path: *const c_char
     })
 }
 
-/// Brings all packages to what a backup file or, for a name without a '/', the snapshot of that label holds, as
+/// Brings all packages to the state in a backup file or, for a name without a '/', in the snapshot with that label, as
 /// one transaction. Packages that are not in it become empty. `done` as in cms_rollback.
 ///
-/// CMS_ERR_NOT_FOUND: there is no such file or snapshot. CMS_ERR_DAMAGED: it is not as it was written. Otherwise
-/// as cms_txn_commit; nothing is changed then.
+/// CMS_ERR_NOT_FOUND: there is no such file or snapshot. CMS_ERR_DAMAGED: the file is damaged. Otherwise as
+/// cms_txn_commit. Nothing is changed then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_restore(
     store: *const cms_store,

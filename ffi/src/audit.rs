@@ -1,4 +1,4 @@
-//! Looking after the log: whether it is as it was written, and mending what is not.
+//! Checking the log, and mending it.
 
 use std::ffi::CString;
 
@@ -9,11 +9,11 @@ use crate::open::cms_store;
 use crate::sized::{self, sized};
 use crate::status::{Failure, cms_status, guard, guard_void};
 
-/// What cms_verify_log has found, or cms_repair has done. One thread uses one at a time.
+/// The findings of cms_verify_log, or the work of cms_repair. One thread uses one at a time.
 pub struct cms_report {
     problems: std::vec::IntoIter<String>,
     packages: std::vec::IntoIter<Repaired>,
-    /// What C has borrows from here.
+    /// The pointers that C gets point here.
     chain: CString,
     problem: CString,
     package: CString,
@@ -25,7 +25,7 @@ sized! {
     pub struct cms_log_info {
         /// sizeof(cms_log_info), which the caller sets.
         pub size: usize,
-        /// The revisions of the oldest and the newest record there is; 0 if there is none.
+        /// The revisions of the oldest and the newest record; 0 if the log is empty.
         pub first: u64,
         pub last: u64,
         /// The chain of the newest record, in hexadecimal digits. It is valid until the report is freed.
@@ -34,7 +34,7 @@ sized! {
 }
 
 sized! {
-    /// A package that was brought back to its newest text without errors.
+    /// A package whose newest text without errors was put back.
     #[repr(C)]
     pub struct cms_repaired {
         /// sizeof(cms_repaired), which the caller sets.
@@ -43,16 +43,16 @@ sized! {
         pub package: cms_bytes,
         /// The revision whose text it has now.
         pub text_of: u64,
-        /// The transaction that brought it back.
+        /// The transaction that put it back.
         pub revision: u64,
     }
 }
 
 /// Checks all records of the log against their chain: each is tied to the one before it, so that none can be changed,
-/// taken out or put in without a trace. Who can write the log can make it wholly anew, though: keep `chain` somewhere
-/// else to find that out. What is wrong is no failure: cms_report_problem tells it. It reads all of the log.
+/// taken out or put in without a trace. But a user who can write the log can forge all of it: keep `chain` somewhere
+/// else to detect that. Damage is not a failure of the call: cms_report_problem lists it. The call reads the whole log.
 ///
-/// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written. CMS_ERR_IO, CMS_ERR_PERMISSION: it
+/// CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written. CMS_ERR_IO, CMS_ERR_PERMISSION: it
 /// cannot be read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_verify_log(
@@ -79,12 +79,13 @@ pub unsafe extern "C" fn cms_verify_log(
     })
 }
 
-/// Mends what can be mended: finishes what a crash has left, brings each package whose text has errors back to its
-/// newest text without, as the log has it, and sets what is damaged of the log aside, in files that end with .damaged;
-/// what can be read of it stays. cms_report_problem tells what was wrong with the log, cms_report_repaired which packages were brought back.
+/// Mends what can be mended: finishes a commit that a crash has interrupted, puts back the newest text without errors
+/// of each package whose text has errors, as the log has it, and sets damaged parts of the log aside, in files that end
+/// with .damaged; the readable parts stay. cms_report_problem lists the damage of the log, cms_report_repaired the
+/// packages that were put back.
 ///
-/// CMS_ERR_PARSE: a package has errors, and the log has no better text; the others are mended all the same. Otherwise as cms_verify_log and
-/// cms_txn_commit; what was mended before stays so.
+/// CMS_ERR_PARSE: a package has errors, and the log has no better text; the others are mended all the same. Otherwise
+/// as cms_verify_log and cms_txn_commit. Repairs that were made before the failure stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut cms_report) -> cms_status {
     guard(|| {
@@ -103,10 +104,10 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
     })
 }
 
-/// Finds the next thing that is, or was, wrong with the log: one line for people, in English. It is valid until the
-/// next call with the same report, or its end.
+/// Gets the next damage that was found in the log: one line for people, in English. It is valid until the next call
+/// with the same report, or its end.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_report_problem(report: *mut cms_report, problem: *mut cms_bytes) -> cms_status {
     guard(|| {
@@ -120,9 +121,9 @@ pub unsafe extern "C" fn cms_report_problem(report: *mut cms_report, problem: *m
     })
 }
 
-/// Finds the next package that was brought back.
+/// Gets the next package that was put back.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_report_repaired(
     report: *mut cms_report,

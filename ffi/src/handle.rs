@@ -4,9 +4,9 @@ use std::ffi::{CStr, CString, c_char};
 
 use crate::status::Failure;
 
-/// A piece of memory of the library: `len` bytes at `data`. A NUL byte follows them that does not count, so
-/// that a name or a value can be used as a C string: they never hold one. How long it stays valid is told where
-/// it is handed out; it is never to be freed or changed.
+/// A piece of memory of the library: `len` bytes at `data`, followed by a NUL byte that `len` does not count. Names and
+/// values never hold a NUL byte, so they can be used as C strings. Each function that hands one out says how long it is
+/// valid; do not free or change it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct cms_bytes {
@@ -32,7 +32,7 @@ const MAX_KEY: usize = 65_534;
 ///
 /// # Safety
 ///
-/// It is NULL or one that the library gave out and has not taken back.
+/// It is NULL, or the library gave it out and has not freed it.
 #[inline(always)]
 pub unsafe fn handle<'h, T>(handle: *const T, what: &'static str) -> Result<&'h T, Failure> {
     // SAFETY: the caller's promise.
@@ -74,8 +74,8 @@ pub unsafe fn optional<'s>(string: *const c_char) -> Option<&'s [u8]> {
     unsafe { bytes(string, "") }.ok()
 }
 
-/// Refuses text that is not UTF-8 or longer than any key. Only what was not found, or is to be written, needs
-/// to be looked at.
+/// Refuses text that is not UTF-8 or longer than any key. Only a key that was not found, or is to be written, needs
+/// this check.
 pub fn check(text: &[u8], what: &'static str) -> Result<(), Failure> {
     if text.len() > MAX_KEY {
         return Err(Failure::Invalid(what, "longer than 65534 bytes"));
@@ -110,7 +110,7 @@ pub fn wanted<T>(place: *mut T, what: &'static str) -> Result<*mut T, Failure> {
     if place.is_null() { Err(Failure::Null(what)) } else { Ok(place) }
 }
 
-/// Reports whether a buffer can be written to: NULL is one of no bytes.
+/// Reports whether a buffer can be written to: NULL stands for a buffer of no bytes.
 #[inline(always)]
 pub fn is_buffer(buffer: *const c_char, size: usize) -> bool {
     !buffer.is_null() || size == 0
@@ -140,7 +140,7 @@ pub unsafe fn put(text: &[u8], buffer: *mut c_char, size: usize) {
     unsafe { end.write(0) };
 }
 
-/// Gives a value as cms_get does: as [`put`], and its length.
+/// Writes a value as cms_get does: the bytes as [`put`] does, and the length.
 ///
 /// # Safety
 ///
@@ -153,7 +153,7 @@ pub unsafe fn put_value(value: &[u8], buffer: *mut c_char, size: usize, len: *mu
     unsafe { give(len, value.len()) };
 }
 
-/// Gives out a handle.
+/// Hands a new handle to C.
 ///
 /// # Safety
 ///
@@ -163,7 +163,7 @@ pub unsafe fn give_handle<T>(place: *mut *mut T, value: T) {
     unsafe { place.write(Box::into_raw(Box::new(value))) };
 }
 
-/// Takes a handle back. NULL is none.
+/// Takes ownership of a handle back from C. NULL gives `None`.
 ///
 /// # Safety
 ///

@@ -39,14 +39,14 @@ pub struct cms_blame {
     said: Said,
 }
 
-/// The texts of the transaction of the moment; what C has borrows from here.
+/// The strings of the current transaction; the pointers that C gets point here.
 #[derive(Default)]
 pub(crate) struct Said {
     source: CString,
     message: CString,
 }
 
-/// A change as C gets to see it: old and new beside each other.
+/// A change as C gets it: old and new beside each other.
 pub(crate) struct Shown {
     key: CString,
     kind: i32,
@@ -66,18 +66,18 @@ sized! {
         pub revision: u64,
         /// When: microseconds since 1970, UTC. It never goes back, whatever the clock does.
         pub time: u64,
-        /// The transaction that was taken back or confirmed, or the revision that was gone back to; else 0.
+        /// The transaction that this one undoes or confirms, or the revision that it goes back to; else 0.
         pub refers: u64,
         /// Who: the number of the user, and of the process; 0 if it is not known.
         pub uid: u32,
         pub pid: u32,
         /// One of CMS_BY_COMMIT and so on.
         pub kind: i32,
-        /// Through what: the name a program gave itself.
+        /// The name that the program gave itself.
         pub source: cms_bytes,
-        /// What the author had to say.
+        /// The message of the author: why.
         pub message: cms_bytes,
-        /// For a commit that is taken back unless it is confirmed: within how many milliseconds; else 0.
+        /// For a commit that is rolled back unless it is confirmed: within how many milliseconds; else 0.
         pub confirm_within: u64,
     }
 }
@@ -86,18 +86,18 @@ sized! {
 pub const CMS_BY_COMMIT: i32 = 1;
 /// Made with an editor, or a program that does not use this library.
 pub const CMS_BY_EDIT: i32 = 2;
-/// Noted when a package was seen first. It changes nothing.
+/// Noted when the log first saw a package. It changes nothing.
 pub const CMS_BY_BASELINE: i32 = 3;
-/// Made by taking another transaction back.
+/// Made by undoing another transaction.
 pub const CMS_BY_UNDO: i32 = 4;
 /// Made by going back to an earlier state.
 pub const CMS_BY_ROLLBACK: i32 = 5;
 /// Confirms a commit. It changes nothing.
 pub const CMS_BY_CONFIRM: i32 = 6;
-/// A text was saved that cannot be parsed: no key has changed, and what it said before goes on being read. The message
-/// says what is wrong, and where.
+/// A text was saved that cannot be parsed: no key has changed, and programs go on reading its content from before. The
+/// message says what is wrong, and where.
 pub const CMS_BY_BROKEN_TEXT: i32 = 7;
-/// A text was mended that could not be parsed. The changes are those since before it was broken.
+/// A text that could not be parsed was mended. The changes are those since its last text without errors.
 pub const CMS_BY_MENDED_TEXT: i32 = 8;
 
 sized! {
@@ -113,10 +113,10 @@ sized! {
         pub kind: i32,
         /// 1 if a value is a list, else 0.
         pub list: i32,
-        /// What it was: the items, for cms_bytes_next, of which a string is one; a section's type. Without data if it
-        /// was not there, or the section was moved.
+        /// The old value: the items, for cms_bytes_next (a string is one item); for a section its type. `data` is NULL
+        /// if there was none, or the section was moved.
         pub old_items: cms_bytes,
-        /// What it is, in the same way.
+        /// The new value, in the same way.
         pub new_items: cms_bytes,
         /// For a section that was moved: where it stood, and where it stands, counted from 0; else -1.
         pub old_position: i64,
@@ -124,20 +124,20 @@ sized! {
     }
 }
 
-/// The option or section came to be.
+/// The option or section was added.
 pub const CMS_CHANGE_ADDED: i32 = 1;
-/// The option or section went.
+/// The option or section was deleted.
 pub const CMS_CHANGE_DELETED: i32 = 2;
-/// The value of the option, or the type of the section, is another.
+/// The value of the option, or the type of the section, was changed.
 pub const CMS_CHANGE_SET: i32 = 3;
-/// The section stands elsewhere.
+/// The section was moved.
 pub const CMS_CHANGE_MOVED: i32 = 4;
 
 /// Looks for the transactions that changed a package, a section or an option, at most `most` of them, or all if
 /// that is 0; with NULL for `key`, for all transactions. Changes made with an editor are noted first.
 ///
-/// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written; or no such section.
-/// CMS_ERR_DAMAGED: the log is.
+/// CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written; or there is no such section.
+/// CMS_ERR_DAMAGED: the log is damaged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_history_open(
     store: *const cms_store,
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn cms_history_open(
 
 /// Finds the next transaction.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_history_next(
     history: *mut cms_history,
@@ -186,7 +186,7 @@ pub unsafe extern "C" fn cms_history_next(
 
 /// Finds the next change of the transaction that cms_history_next found last.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_history_change(
     history: *mut cms_history,
@@ -211,11 +211,11 @@ pub unsafe extern "C" fn cms_history_free(history: *mut cms_history) {
     guard_void(|| drop(unsafe { take_back(history) }));
 }
 
-/// Opens the blame of a package, which tells for each line the last transaction that wrote it. Changes made with an
+/// Opens the blame of a package, which names for each line the last transaction that wrote it. Changes made with an
 /// editor are noted first.
 ///
-/// CMS_ERR_NOT_FOUND: there is no such package; or the log tells nothing of it, because no directory for it can be
-/// written. CMS_ERR_DAMAGED: the log is.
+/// CMS_ERR_NOT_FOUND: there is no such package; or there is no log, because no state directory can be written.
+/// CMS_ERR_DAMAGED: the log is damaged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_blame_open(
     store: *const cms_store,
@@ -238,10 +238,10 @@ pub unsafe extern "C" fn cms_blame_open(
 }
 
 /// Finds the next line, without its newline, and the transaction it comes from, whose `revision` and `kind` are 0 if
-/// it is older than what the log keeps. `transaction` may be NULL. The line is valid until the next call with the
-/// same blame, or its end; it is as in the file, which need not be UTF-8.
+/// the line is older than the log. `transaction` may be NULL. The line is valid until the next call with the same
+/// blame, or its end; it is as in the file, which need not be UTF-8.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_blame_next(
     blame: *mut cms_blame,
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn cms_blame_free(blame: *mut cms_blame) {
     guard_void(|| drop(unsafe { take_back(blame) }));
 }
 
-/// No transaction that is known.
+/// An unknown transaction.
 const UNKNOWN: cms_transaction = cms_transaction {
     size: 0,
     revision: 0,
@@ -298,7 +298,7 @@ impl Said {
         Self { source: text(record.source.as_bytes()), message: text(record.message.as_bytes()) }
     }
 
-    /// Tells the transaction as C gets to see it.
+    /// Returns the transaction as C gets it.
     pub(crate) fn told(&self, record: &Record) -> cms_transaction {
         let kind = match record.kind {
             Kind::Commit => CMS_BY_COMMIT,
@@ -325,12 +325,12 @@ impl Said {
     }
 }
 
-/// Takes the changes of a package apart into what C gets to see.
+/// Splits the changes of a package into the single changes that C gets.
 fn changes(package: &cms_core::log::PackageChange) -> impl Iterator<Item = Shown> {
     package.changes.iter().map(|change| shown(&package.package, change))
 }
 
-/// Takes a change apart into what C gets to see.
+/// Converts a change into what C gets.
 pub(crate) fn shown(package: &str, change: &KeyChange) -> Shown {
     let (old, new) = change.values();
     let list = [old, new].into_iter().flatten().any(|value| matches!(value, Content::List(_)));
@@ -346,7 +346,7 @@ pub(crate) fn shown(package: &str, change: &KeyChange) -> Shown {
     Shown { key: text(&change.key(package)), kind, list, values, positions }
 }
 
-/// Tells a change; what C gets borrows from `shown`.
+/// Writes a change for C; its pointers point into `shown`.
 ///
 /// # Safety
 ///
@@ -368,7 +368,7 @@ pub(crate) unsafe fn give_change(place: Output<cms_change>, shown: &Shown) {
     unsafe { place.write(found) };
 }
 
-/// Joins items, a NUL byte behind each.
+/// Joins items, each followed by a NUL byte.
 fn items(content: &Content) -> Vec<u8> {
     content.items().iter().flat_map(|item| item.iter().copied().chain([0])).collect()
 }

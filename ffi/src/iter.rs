@@ -69,8 +69,8 @@ pub const CMS_TYPE_STRING: i32 = 1;
 /// An option that holds a list of strings.
 pub const CMS_TYPE_LIST: i32 = 2;
 
-/// Iterates over the names of all packages, in byte order: those that there are now, also if some have come
-/// since the snapshot was opened.
+/// Iterates over the names of all packages, in byte order. It lists the packages that exist now, also those that were
+/// created after the snapshot was opened.
 ///
 /// CMS_ERR_NOT_FOUND, CMS_ERR_IO: the configuration directory cannot be read.
 #[unsafe(no_mangle)]
@@ -88,9 +88,9 @@ pub unsafe extern "C" fn cms_snapshot_packages(
     })
 }
 
-/// Finds the next package. The name is valid until the next call with the same iterator.
+/// Gets the next package. The name is valid until the next call with the same iterator.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_package_next(iter: *mut cms_package_iter, name: *mut cms_bytes) -> cms_status {
     guard(|| {
@@ -111,8 +111,8 @@ pub unsafe extern "C" fn cms_package_iter_free(iter: *mut cms_package_iter) {
     guard_void(|| drop(unsafe { take_back(iter) }));
 }
 
-/// Iterates over the sections of a package, in the order of the file: all of them if `type` is NULL or "", else
-/// those of the type, of which there may be none.
+/// Iterates over the sections of a package, in the order of the file: all of them if `type` is NULL or "", else those
+/// of the type, perhaps none.
 ///
 /// CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_snapshot_get.
 #[unsafe(no_mangle)]
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn cms_snapshot_sections(
 
 /// Finds the next section.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_section_next(
     iter: *mut cms_section_iter,
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn cms_snapshot_options(
 
 /// Finds the next option.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mut cms_option) -> cms_status {
     guard(|| {

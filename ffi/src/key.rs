@@ -16,7 +16,7 @@ pub struct cms_key(Prepared);
 
 /// Prepares a key. It need not exist yet.
 ///
-/// CMS_ERR_INVALID: it is no key of a section or an option.
+/// CMS_ERR_INVALID: it is not the key of a section or an option.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_key_new(
     store: *const cms_store,
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn cms_key_get(key: *mut cms_key, value: *mut cms_bytes) -
     unsafe { get_guarded(key, value) }
 }
 
-/// As `cms_key_get`, whatever comes. Apart, so that the fast way needs no room on the stack.
+/// The general case of `cms_key_get`. It is a function of its own, so that the fast path needs no room on the stack.
 #[cold]
 #[inline(never)]
 unsafe fn get_guarded(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {

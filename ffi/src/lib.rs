@@ -1,7 +1,7 @@
 //! The C library: the functions of `cms.h`, which is made from the comments here and is its documentation.
 //!
-//! Functions are short: they check pointers, call the crate `cms`, and turn what comes back into a status.
-//! Types and functions are spelt as in C.
+//! Functions are short: they check pointers, call the crate `cms`, and turn its result into a status. Types and
+//! functions are spelt as in C.
 //!
 //! The library is built for size. The few functions that are to be fast are marked so with an attribute that the
 //! compiler still calls unstable; `make lib` turns it on with `cfg(cms_speed)` where it can.

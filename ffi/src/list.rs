@@ -93,7 +93,7 @@ pub unsafe extern "C" fn cms_list_open_at(
     })
 }
 
-/// Tells the number of items.
+/// Gets the number of items.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_list_len(list: *const cms_list, len: *mut usize) -> cms_status {
     guard(|| {
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn cms_list_len(list: *const cms_list, len: *mut usize) ->
 
 /// Finds item `index`, counted from 0. It is valid until the list is closed.
 ///
-/// CMS_ERR_END: there are not so many.
+/// CMS_ERR_END: the list has fewer items.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_list_item(
     list: *const cms_list,

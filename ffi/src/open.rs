@@ -12,19 +12,19 @@ use crate::sized::{self, sized};
 use crate::status::{Failure, cms_status, guard, guard_void, tell_panics};
 use crate::watch::Data;
 
-/// A store that is open. Reading sees each commit as soon as it is made, by whatever process; what an editor
-/// has changed is seen after cms_refresh. Any number of threads may use one at the same time, with every
-/// function that takes a const cms_store pointer. It owns nothing of what it hands out; snapshots, keys and
-/// transactions may outlive it. A program needs one, as long as it runs.
+/// An open store. Reads see each commit as soon as it is made, by any process; edits by hand are seen after
+/// cms_refresh. Any number of threads may use one at the same time, with every function that takes a const cms_store
+/// pointer. Snapshots, keys and transactions that it hands out may outlive it. A program needs one, as long as it runs.
 pub struct cms_store(pub(crate) Store);
 
 /// Called with each message of a store, with its level and with the `log_data` of its options. `message` is one line of
-/// UTF-8, valid until the callback returns. There are warnings only so far, CMS_LOG_WARNING: what was passed over and
-/// stops nothing, each once for a store. Others may come, of levels that are ignored if they are not known.
+/// UTF-8, valid until the callback returns. So far there are only warnings, CMS_LOG_WARNING, about problems that stop
+/// nothing, such as a file that is skipped; each comes once for a store. Later versions may add levels: ignore those
+/// that you do not know.
 ///
-/// It runs on the thread that makes the call it is about, or on one of the library, perhaps on several at the same time,
-/// and never once cms_close and the end of every transaction, snapshot and key of the store have returned. It must not
-/// use the store or what belongs to it, since locks may be held.
+/// It runs on the thread whose call causes the message, or on a thread of the library, perhaps on several at the same
+/// time. It is never called once the store and all its transactions, snapshots and keys are closed. It must not use the
+/// store or what belongs to it, since locks may be held.
 pub type cms_log_callback =
     Option<unsafe extern "C" fn(level: i32, message: *const c_char, data: *mut c_void)>;
 
@@ -33,13 +33,14 @@ pub const CMS_LOG_WARNING: i32 = 4;
 
 sized! {
     /// How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
-    /// sizeof(cms_options), then what you want to be different. Strings are copied; an empty one is as good as NULL.
-    /// Where the store has a policy (section `store` of the package `cms`), log_limit, durability and text_delay change
-    /// it only where they are stricter, or where the user owns the configuration directory; verify_timeout does not.
-    /// In safe mode, by the policy or by CMS_SAFE_MODE=1, whatever writes is CMS_ERR_PERMISSION.
+    /// sizeof(cms_options), then what you want to be different. Strings are copied; an empty string means the same as
+    /// NULL. Where the store has a policy (section `store` of the package `cms`), log_limit, durability and text_delay
+    /// override it only where they are stricter, or where the user owns the configuration directory; verify_timeout
+    /// never does. In safe mode, by the policy or by CMS_SAFE_MODE=1, all calls that write fail with
+    /// CMS_ERR_PERMISSION.
     #[repr(C)]
     pub struct cms_options {
-        /// sizeof(cms_options): tells which members there are, to a library of any version.
+        /// sizeof(cms_options). It says which members the struct has, so that a library of any version can read it.
         pub size: usize,
         /// Where packages are. NULL: the variable CMS_CONFIG_DIR, else /etc/config.
         pub config_dir: *const c_char,
@@ -54,7 +55,7 @@ sized! {
         pub flags: u32,
         /// How many bytes the map of a package may have; 0 for any number. A commit that needs more is refused.
         pub map_limit: u64,
-        /// What changes are made through, for the history. NULL: "c-pid-" and the number of the process.
+        /// The name of the program, for the history. NULL: "c-pid-" and the number of the process.
         pub source: *const c_char,
         /// How many bytes of the log are kept; 0: 4 MiB.
         pub log_limit: u64,
@@ -65,9 +66,9 @@ sized! {
         /// For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
         /// with the first such commit, which writes the texts then; so do cms_flush and cms_close.
         pub text_delay: u64,
-        /// For how many milliseconds a commit waits for those who verify it, see cms_verify; 0: 5000.
+        /// For how many milliseconds a commit waits for its verifiers, see cms_verify; 0: 5000.
         pub verify_timeout: u64,
-        /// Called with messages, warnings for example. NULL: nobody is told.
+        /// Called with messages, warnings for example. NULL: messages are dropped.
         pub log_hook: cms_log_callback,
         /// Given to log_hook.
         pub log_data: *mut c_void,
@@ -78,10 +79,10 @@ sized! {
 /// cms_refresh, as they are where no run directory can be used.
 pub const CMS_OPEN_PRIVATE: u32 = 1;
 
-/// Opens a store; `options` may be NULL for the defaults. Packages are read when they are asked for.
+/// Opens a store; `options` may be NULL for the defaults. A package is opened when its first key is read.
 ///
-/// CMS_ERR_NOT_FOUND: there is no configuration directory. CMS_ERR_IO, CMS_ERR_PERMISSION: it is no directory,
-/// or cannot be reached. CMS_ERR_INVALID: an option is not known to this version of the library.
+/// CMS_ERR_NOT_FOUND: there is no configuration directory. CMS_ERR_IO, CMS_ERR_PERMISSION: it is not a directory, or
+/// cannot be reached. CMS_ERR_INVALID: a member is set that this version of the library does not know.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_open(options: *const cms_options, store: *mut *mut cms_store) -> cms_status {
     tell_panics();
@@ -96,7 +97,7 @@ pub unsafe extern "C" fn cms_open(options: *const cms_options, store: *mut *mut 
     })
 }
 
-/// Closes a store. NULL is ignored. What was handed out by snapshots and keys stays valid.
+/// Closes a store. NULL is ignored. Memory that snapshots and keys have handed out stays valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
     // SAFETY: C promises that the handle is one, and not used again.
@@ -160,7 +161,7 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     Ok(options)
 }
 
-/// Makes what a store calls with its warnings.
+/// Makes the function that the store calls with its warnings.
 fn warn(hook: unsafe extern "C" fn(i32, *const c_char, *mut c_void), data: Data) -> Warn {
     Warn::new(move |text| {
         // All of it, and not only the pointer in it.

@@ -1,4 +1,4 @@
-//! What packages were at a revision, and which have changed since.
+//! Reading packages at a revision, and listing those that have changed since.
 
 use std::ffi::c_char;
 
@@ -14,7 +14,8 @@ use crate::store::string_of;
 /// Finds a revision: a number, "-3" (three transactions before the last), "now", a time in braces ("@{10 min ago}",
 /// "@{2026-11-21 08:02}", in UTC), or the label of a snapshot ("label:5" if it reads as a revision).
 ///
-/// CMS_ERR_NOT_FOUND: there is none, it is older than what is kept, or the log was begun anew since the snapshot was made.
+/// CMS_ERR_NOT_FOUND: there is no such revision, the log does not go back that far, or the log was begun anew since the
+/// snapshot was made.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_find_revision(
     store: *const cms_store,
@@ -73,11 +74,12 @@ pub(crate) fn value_at(store: &cms_store, text: &[u8], revision: u64) -> Result<
     Ok(Content::from(section.get(option).ok_or_else(missing)?))
 }
 
-/// Reads the text a package had at a revision, byte for byte, into `buffer`, as cms_get reads a value: `len` gets
-/// its length in bytes, without the NUL byte. A package that was first seen later is taken to have been as it was
-/// then. Changes made with an editor count as made when they were noted.
+/// Reads the text a package had at a revision, byte for byte, into `buffer`, as cms_get reads a value: `len` gets its
+/// length in bytes, without the NUL byte. A package that the log first saw after the revision is taken to have had its
+/// first text at the revision already. Changes made with an editor count as made when they were noted.
 ///
-/// CMS_ERR_NOT_FOUND: there was no such package, or the log does not go back that far. CMS_ERR_DAMAGED: the log is.
+/// CMS_ERR_NOT_FOUND: there was no such package, or the log does not go back that far. CMS_ERR_DAMAGED: the log is
+/// damaged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_text_at(
     store: *const cms_store,
@@ -94,7 +96,7 @@ pub unsafe extern "C" fn cms_text_at(
         // SAFETY: the same.
         let package = unsafe { string(package, "package") }?;
         let found = match store.text_at(package, revision) {
-            // What was never seen may be there all the same.
+            // A package that the log has never seen may exist all the same.
             Err(Error::Missing(Missing::Unlogged { .. })) if store.note_edits().is_ok() => {
                 store.text_at(package, revision)
             }
@@ -108,9 +110,9 @@ pub unsafe extern "C" fn cms_text_at(
 }
 
 /// Iterates over the names of the packages that were changed after a revision, in byte order. Changes made with an
-/// editor are noted first. If the log does not go back that far, there may be some that were not changed.
+/// editor are noted first. If the log does not go back that far, some of them may not have changed.
 ///
-/// CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be written. CMS_ERR_DAMAGED: the log is.
+/// CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written. CMS_ERR_DAMAGED: the log is damaged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_changed_since(
     store: *const cms_store,
@@ -121,7 +123,7 @@ pub unsafe extern "C" fn cms_changed_since(
         let place = wanted(iter, "iter")?;
         // SAFETY: C keeps the conventions.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        // Who may not write the log may still read it.
+        // A user who may not write the log may still read it.
         let _ = store.note_edits();
         let names = store.changed_since(revision)?;
         // SAFETY: not NULL.

@@ -5,7 +5,7 @@
 
 use crate::status::Failure;
 
-/// The largest size that a caller may state. One that is larger was never set.
+/// The largest size that a caller may state. A larger number is memory that was never set.
 const MAX_SIZE: usize = 4096;
 
 /// A struct that begins with its size. The macro [`sized!`] defines it.
@@ -14,11 +14,11 @@ const MAX_SIZE: usize = 4096;
 ///
 /// It is `repr(C)`, its first member is `size: usize`, and it is valid with all bytes zero.
 pub unsafe trait SizedStruct: Sized {
-    /// The sizes that callers may state: what `sizeof` is of a struct that ends with the first member, with the
-    /// second, and so on.
+    /// The sizes that callers may state: the `sizeof` of a struct that ends with the first member, with the second, and
+    /// so on.
     const SIZES: &'static [usize];
 
-    /// What to tell a caller who stated another.
+    /// The message for a caller that states another size.
     const ADVICE: &'static str;
 }
 
@@ -49,7 +49,7 @@ macro_rules! sized {
 }
 pub(crate) use sized;
 
-/// Returns what `sizeof` is of a struct that ends with its first member, with its second, and so on. `members` are the
+/// Returns the `sizeof` of a struct that ends with its first member, with its second, and so on. `members` are the
 /// offset, the size and the alignment of each.
 pub const fn sizes<const N: usize>(members: &[(usize, usize, usize)]) -> [usize; N] {
     let mut sizes = [0; N];
@@ -127,7 +127,8 @@ pub unsafe fn output<T: SizedStruct>(place: *mut T, what: &'static str) -> Resul
 }
 
 impl<T: SizedStruct> Output<T> {
-    /// Writes the members that the caller knows. The size stays as it is; what we do not know becomes zero.
+    /// Writes the members that the caller knows. The size stays as it is; members that this library does not know
+    /// become zero.
     ///
     /// # Safety
     ///

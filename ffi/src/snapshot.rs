@@ -10,11 +10,11 @@ use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
 use crate::store::explain;
 
-/// All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one at the
-/// same time. It keeps the memory it has looked at, so close it when you have read what you need; it may
-/// outlive its store. What it hands out is valid until it is closed. A package is looked for when it is first
-/// asked for: if others have committed to it a hundred times since the snapshot was opened, that may be
-/// CMS_ERR_STALE. Close the snapshot and open another then.
+/// All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one at the same
+/// time. It keeps the maps in memory that it has read, so close it when you have read what you need; it may outlive its
+/// store. The memory it hands out is valid until it is closed. A package is opened when its first key is read: if
+/// others have committed to it about a hundred times since the snapshot was opened, that may fail with CMS_ERR_STALE.
+/// Then close the snapshot and open another.
 pub struct cms_snapshot(pub(crate) Snapshot);
 
 /// Opens a snapshot of the last commit.
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn cms_snapshot_close(snapshot: *mut cms_snapshot) {
     guard_void(|| drop(unsafe { take_back(snapshot) }));
 }
 
-/// Tells the revision that the snapshot shows, as cms_revision.
+/// Gets the revision that the snapshot shows: see cms_revision.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_revision(
     snapshot: *const cms_snapshot,
@@ -82,7 +82,8 @@ pub unsafe extern "C" fn cms_snapshot_get(
     unsafe { get_guarded(snapshot, key, value) }
 }
 
-/// As `cms_snapshot_get`, whatever comes. Apart, so that the fast way needs no room on the stack.
+/// The general case of `cms_snapshot_get`. It is a function of its own, so that the fast path needs no room on the
+/// stack.
 #[cold]
 #[inline(never)]
 unsafe fn get_guarded(
@@ -107,8 +108,8 @@ unsafe fn get_guarded(
     })
 }
 
-/// Finds the items of a list, without copying them: each is followed by a NUL byte, and `items` covers them
-/// all with those. cms_bytes_next takes them one by one. A string is a list of one.
+/// Finds the items of a list, without copying them: each is followed by a NUL byte, and `items` covers all of them, NUL
+/// bytes included. cms_bytes_next takes them one by one. A string is a list of one.
 ///
 /// As cms_snapshot_get.
 #[unsafe(no_mangle)]
@@ -143,10 +144,10 @@ pub fn items_of(value: Value<'_>) -> cms_bytes {
     }
 }
 
-/// Takes the first item off the list `items`, as cms_snapshot_get_list and cms_option_next hand it out. `items`
-/// is changed: it is the rest then.
+/// Takes the first item off the list `items`, as cms_snapshot_get_list and cms_option_next hand it out. `items` then is
+/// the rest of the list.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_bytes_next(items: *mut cms_bytes, item: *mut cms_bytes) -> cms_status {
     guard(|| {
@@ -171,12 +172,12 @@ pub unsafe extern "C" fn cms_bytes_next(items: *mut cms_bytes, item: *mut cms_by
 /// How many keys are passed on at once.
 const BATCH: usize = 16;
 
-/// Finds the values of `count` keys at once: `values[i]` is that of `keys[i]`, with `data` NULL where there is
-/// no such key or it is a list. With many keys that are not in the processor's cache this takes a fraction of
-/// the time, since the memory is waited for once and not for each.
+/// Finds the values of `count` keys at once: `values[i]` is that of `keys[i]`, with `data` NULL if there is no such key
+/// or the value is a list. With many keys that are not in the processor's cache this takes a fraction of the time,
+/// since the loads from memory overlap.
 ///
-/// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS, CMS_ERR_PARSE, CMS_ERR_IO, CMS_ERR_STALE as cms_snapshot_get, for the
-/// first key that has it; `values` is not to be used then.
+/// CMS_ERR_INVALID, CMS_ERR_AMBIGUOUS, CMS_ERR_PARSE, CMS_ERR_IO, CMS_ERR_STALE as cms_snapshot_get, for the first key
+/// that fails; `values` must not be used then.
 #[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_get_many(

@@ -11,23 +11,24 @@ use cms_core::{Code, Error};
 use crate::handle::{bytes, put};
 use crate::sized::{self, sized};
 
-/// What a call came to. Numbers are never used again for something else.
+/// The outcome of a call. A number is never used again with another meaning.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum cms_status {
     /// All is well.
     CMS_OK = 0,
-    /// There is no such package, section or option; or no such transaction, snapshot, directory: the message tells.
+    /// There is no such package, section or option, or no such transaction, snapshot or directory: the message says
+    /// which.
     CMS_ERR_NOT_FOUND = 1,
-    /// A required pointer is NULL; or a key, name or type is not allowed, too long or not UTF-8; or a value is
-    /// not allowed or too long; or a package holds what is beyond the limits.
+    /// A required pointer is NULL; or a key, name or type is not allowed, too long or not UTF-8; or a value is not
+    /// allowed or too long; or a package exceeds the limits.
     CMS_ERR_INVALID = 2,
     /// The value is a list where one string was asked for, or its text is not of the type asked for.
     CMS_ERR_TYPE = 3,
-    /// The text of a package has errors; cms_last_error tells file, line and column.
+    /// The text of a package has errors; cms_last_error gives file, line and column.
     CMS_ERR_PARSE = 4,
-    /// Someone else kept changing the same package.
+    /// Another program changed the same keys, or kept changing the same package.
     CMS_ERR_CONFLICT = 5,
     /// The new name is in use.
     CMS_ERR_EXISTS = 6,
@@ -41,13 +42,14 @@ pub enum cms_status {
     CMS_ERR_IO = 10,
     /// The disk or the quota is full, or the file system is read-only.
     CMS_ERR_NO_SPACE = 11,
-    /// The map of a package would be larger than `map_limit`; or there are as many watches as there may be.
+    /// The map of a package would be larger than `map_limit`; or the store has as many watches or transactions as it
+    /// may have.
     CMS_ERR_FULL = 12,
-    /// The snapshot is older than what is still kept of a package that it had not looked at before, and a new one
-    /// will do; or the log does not tell any more what has changed since a transaction.
+    /// The snapshot is older than what is still kept of a package that it had not read before: open a new one. Or the
+    /// log does not have the changes since a transaction any more.
     CMS_ERR_STALE = 13,
-    /// A file is damaged: a map, which is made anew when it is next opened; the log, which 'cms repair' begins anew;
-    /// a snapshot or a backup.
+    /// A file is damaged: a map, which is rebuilt when it is next opened; the log, whose damaged parts 'cms repair'
+    /// sets aside; a snapshot or a backup.
     CMS_ERR_DAMAGED = 14,
     /// The change is in place, but may not survive a power cut: the system could not promise that.
     CMS_ERR_NOT_DURABLE = 15,
@@ -55,11 +57,10 @@ pub enum cms_status {
     CMS_ERR_END = 16,
     /// A fault of this library. The handle should be closed.
     CMS_ERR_INTERNAL = 17,
-    /// A program that verifies transactions has refused this one, or has not answered; cms_last_error tells which,
-    /// and why.
+    /// A verifier has refused the transaction, or has not answered; cms_last_error names it and its reason.
     CMS_ERR_REFUSED = 18,
-    /// There is not enough memory for a package or a value of this size. Nothing is changed. Where not even a little can
-    /// be had, the library aborts.
+    /// There is not enough memory for a package or a value of this size. Nothing is changed. If not even 1 MiB can be
+    /// allocated, the library aborts.
     CMS_ERR_MEMORY = 19,
 }
 
@@ -71,14 +72,14 @@ use cms_status::{
 };
 
 sized! {
-    /// What is known about the last call of this thread that failed; CMS_ERR_END is no failure here. The strings
-    /// end with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need
-    /// not be freed.
+    /// Details of the last call of this thread that failed; CMS_ERR_END does not count as a failure. The strings end
+    /// with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need not be
+    /// freed.
     #[repr(C)]
     pub struct cms_error {
         /// sizeof(cms_error), which the caller sets.
         pub size: usize,
-        /// What the call answered.
+        /// The status that the call returned.
         pub status: cms_status,
         /// What happened, for people: English, one line.
         pub message: *const c_char,
@@ -88,10 +89,10 @@ sized! {
         pub key: *const c_char,
         /// What a person may do about it, or "".
         pub hint: *const c_char,
-        /// Line and column in the file, in bytes, counted from 1; 0 where there is none.
+        /// Line and column in the file, in bytes, counted from 1; 0 if the error has no such place.
         pub line: u32,
         pub column: u32,
-        /// With CMS_ERR_REFUSED the program that has refused it, its process, and why; else "" and 0.
+        /// With CMS_ERR_REFUSED: the program of the verifier, its reason and its process; else "" and 0.
         pub program: *const c_char,
         pub reason: *const c_char,
         pub pid: u32,
@@ -110,7 +111,7 @@ pub enum Failure {
     Type(Vec<u8>, &'static str),
     /// Nothing more to iterate over.
     End,
-    /// Whatever the core says.
+    /// An error of the crate `cms`.
     Core(Box<Error>),
 }
 
@@ -120,7 +121,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// What [`cms_error`] tells; the strings without the NUL byte until they are kept.
+/// The contents of [`cms_error`]. The strings get their NUL bytes when the error is kept.
 struct Last {
     status: cms_status,
     message: Vec<u8>,
@@ -147,8 +148,8 @@ const NONE: Last = Last {
     pid: 0,
 };
 
-/// What a thread remembers. A failure is put into words when someone asks: most who look for a key that may not be
-/// there do not.
+/// The last failure of a thread. It is put into words only for `cms_last_error`: most programs that look for a key that
+/// may be missing never call that.
 enum Kept {
     Failure(Failure),
     Told(Last),
@@ -216,7 +217,7 @@ impl Failure {
         }
     }
 
-    /// Keeps the failure for `cms_last_error`. The end of an iteration is none to look into.
+    /// Keeps the failure for `cms_last_error`. The end of an iteration is not kept.
     fn keep(self) -> cms_status {
         let status = self.status();
         if !matches!(self, Self::End) {
@@ -241,8 +242,8 @@ impl Last {
     }
 }
 
-/// Makes this the last error of the thread. One that ends calls destructors of C after ours: then there is no
-/// place for it any more.
+/// Makes this the last error of the thread. A thread that ends calls destructors of C after ours: then the error has no
+/// place any more and is dropped.
 fn keep(kept: Kept) {
     let _ = LAST.try_with(|place| place.replace(kept));
 }
@@ -268,7 +269,7 @@ fn of_code(code: Code) -> cms_status {
     }
 }
 
-/// Keeps an error for `cms_last_error`, for a callback that is told of it.
+/// Keeps an error for `cms_last_error`, for a callback that is called because of it.
 pub fn status_of(error: Error) -> cms_status {
     Failure::from(error).keep()
 }
@@ -283,13 +284,13 @@ pub fn guard(body: impl FnOnce() -> Result<(), Failure>) -> cms_status {
     }
 }
 
-/// Has panics told by `cms_last_error`, and not on the standard error output of a program that is not ours.
-/// The hook is that of the Rust library inside this one; nobody else's.
+/// Makes panics visible in `cms_last_error`, and not on the standard error output of a program that is not ours. The
+/// hook belongs to the Rust library inside this one, and catches no panics of others.
 pub fn tell_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|info| {
-            let message = format!("a fault of the library itself, please report it: {info}").into_bytes();
+            let message = format!("internal error of the library, please report it: {info}").into_bytes();
             keep(Kept::Told(Last { status: CMS_ERR_INTERNAL, message, ..NONE }.ended()));
         }));
     });
@@ -297,12 +298,12 @@ pub fn tell_panics() {
 
 /// As `guard`, for functions that return nothing.
 pub fn guard_void(body: impl FnOnce()) {
-    // What it frees is given up; there is nobody to tell.
+    // After a panic the memory is leaked; the caller gets no status.
     let _ = catch_unwind(AssertUnwindSafe(body));
 }
 
-/// Returns the name of a status, "CMS_OK" for example; "CMS_ERR_UNKNOWN" for a number that is none. The string
-/// is part of the library.
+/// Returns the name of a status, "CMS_OK" for example; "CMS_ERR_UNKNOWN" for any other number. The string is part of
+/// the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
     const NAMES: [&std::ffi::CStr; 20] = [
@@ -331,11 +332,11 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
     NAMES.get(index).map_or(c"CMS_ERR_UNKNOWN".as_ptr(), |name| name.as_ptr())
 }
 
-/// Tells about the last call of this thread that failed. CMS_ERR_NOT_FOUND if none has, or if the thread is
-/// ending and has no memory of its own any more.
+/// Gets the details of the last call of this thread that failed. CMS_ERR_NOT_FOUND: no call has failed, or the thread
+/// is ending and has no memory of its own any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
-    // Not `guard`: it would overwrite what is asked for.
+    // `guard` is not used here: it would overwrite the error to be read.
     let told = catch_unwind(|| {
         // SAFETY: C keeps the conventions.
         let Ok(place) = (unsafe { sized::output(error, "error") }) else { return CMS_ERR_INVALID };
@@ -359,9 +360,8 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
     told.unwrap_or(CMS_ERR_INTERNAL)
 }
 
-/// Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most
-/// `size` bytes with the NUL byte. Returns the length of the whole message in bytes, without it; 0 if there is
-/// none.
+/// Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most `size` bytes
+/// with the NUL byte. Returns the length of the whole message in bytes, without the NUL byte; 0 if no call has failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> usize {
     let write = |message: &[u8]| {

@@ -49,7 +49,7 @@ pub unsafe extern "C" fn cms_get(
     unsafe { get_guarded(store, key, buffer, size, len) }
 }
 
-/// As `cms_get`, whatever comes. Apart, so that the fast way needs no room on the stack.
+/// The general case of `cms_get`. It is a function of its own, so that the fast path needs no room on the stack.
 #[cold]
 #[inline(never)]
 unsafe fn get_guarded(
@@ -68,11 +68,11 @@ unsafe fn get_guarded(
     })
 }
 
-/// Calls `take` with the string a key has. It is there once, whatever is made of the string.
+/// Calls `take` with the string that a key holds. All reads of strings share this function.
 ///
 /// # Safety
 ///
-/// The handle is NULL or one, the key is NULL or ends.
+/// The handle is NULL or valid, the key is NULL or ends with a NUL byte.
 #[inline(never)]
 unsafe fn read(
     store: *const cms_store,
@@ -96,7 +96,7 @@ unsafe fn read(
     }
 }
 
-/// Tells why a value was not to be had.
+/// Returns the failure that says why a value could not be read.
 #[cold]
 pub fn explain<T>(key: &[u8], found: Result<Option<T>, cms_core::Error>) -> Failure {
     if let Err(failure) = check(key, "key") {
@@ -148,10 +148,10 @@ unsafe fn typed<T: Copy>(
     })
 }
 
-/// Reads a whole number: decimal, or hexadecimal behind 0x. Unlike elsewhere, `value` is written in any case:
+/// Reads a whole number: decimal, or hexadecimal behind 0x. Unlike elsewhere, `value` is always written: it is
 /// `fallback` where there is no number.
 ///
-/// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is no number, does not fit, or is a list.
+/// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is not a number, does not fit, or is a list.
 /// Otherwise as cms_get.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get_int(
@@ -224,19 +224,19 @@ pub unsafe extern "C" fn cms_refresh(store: *const cms_store, changed: *mut i32)
     })
 }
 
-/// Writes the texts that are older than the log, with durability "log". Nothing is to be done otherwise.
+/// Writes the texts that are older than the log, with durability "log". With the other levels it does nothing.
 ///
-/// As for cms_txn_commit. The commits are made nevertheless, and their texts follow.
+/// Fails as cms_txn_commit does. The commits stay made, and their texts are written later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_flush(store: *const cms_store) -> cms_status {
     // SAFETY: C keeps the conventions.
     guard(|| Ok(unsafe { handle(store, "store") }?.0.flush()?))
 }
 
-/// Tells the revision: the number, in the log, of the last transaction that the store shows. Commits, snapshots,
+/// Gets the revision: the number, in the log, of the last transaction that the store shows. Commits, snapshots,
 /// watches, the history and cms_undo use the same numbers. It grows with every commit that anyone makes through this
-/// library or the command, and when cms_refresh finds a change; it is a few loads from memory, so that a program can
-/// look often. Where there is no log it counts what was published, and is good only to tell whether something changed.
+/// library or the command, and when cms_refresh finds a change; the call costs a few loads from memory, so that a
+/// program can make it often. Without a log it counts publications, and shows only whether something has changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_revision(store: *const cms_store, revision: *mut u64) -> cms_status {
     guard(|| {

@@ -14,16 +14,16 @@ use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
 use crate::store::string_of;
 
-/// Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees
-/// them before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that
-/// there is no such package, section or option; CMS_ERR_INVALID that a key, name, type or value is not allowed;
-/// CMS_ERR_PARSE and CMS_ERR_IO that a package cannot be read. The transaction goes on without the change then.
-/// What changes nothing is CMS_OK.
+/// Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees them
+/// before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that there is no such
+/// package, section or option; CMS_ERR_INVALID that a key, name, type or value is not allowed; CMS_ERR_PARSE and
+/// CMS_ERR_IO that a package cannot be read. The transaction then goes on without the change. A call that changes
+/// nothing returns CMS_OK.
 pub struct cms_txn(Transaction, Vec<Savepoint>);
 
 /// Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
 ///
-/// CMS_ERR_FULL: 1000 of the store are open already.
+/// CMS_ERR_FULL: the store has 1000 open transactions already.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_txn) -> cms_status {
     guard(|| {
@@ -43,7 +43,7 @@ impl cms_txn {
     }
 }
 
-/// What values are called, which may be any bytes; all other text is UTF-8.
+/// The name of arguments that are values. Values may be any bytes; all other text is UTF-8.
 const VALUE: &str = "value";
 
 /// Calls `change` with the transaction and two strings, of which the second is called `what`.
@@ -72,10 +72,10 @@ unsafe fn change(
     })
 }
 
-/// Sets an option to a string, whatever it was. For the key of a section, `value` is its type, and the section
-/// is made if it is not there, and with it a package that is not there. An empty value deletes the option or the section, as in all of UCI. The value of an
-/// option may have any bytes but control characters, of which tab, line feed and carriage return are allowed; what an
-/// option has already can always be set again.
+/// Sets an option to a string; it may have been a list or missing. For the key of a section, `value` is its type, and a
+/// missing section is made, with a missing package. An empty value deletes the option or the section, as in all of UCI.
+/// The value of an option may have any bytes but control characters, of which tab, line feed and carriage return are
+/// allowed; a value that an option has already can always be set again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set(
     txn: *mut cms_txn,
@@ -86,8 +86,8 @@ pub unsafe extern "C" fn cms_txn_set(
     unsafe { change(txn, key, (value, VALUE), Transaction::set) }
 }
 
-/// Adds an anonymous section at the end of a package, which is made if it is not there. Its generated name is written to `buffer`, as in cms_get;
-/// 32 bytes are enough.
+/// Adds an anonymous section at the end of a package; a missing package is made. Its generated name is written to
+/// `buffer`, as in cms_get; 32 bytes are enough.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_add_section(
     txn: *mut cms_txn,
@@ -114,9 +114,9 @@ pub unsafe extern "C" fn cms_txn_add_section(
     })
 }
 
-/// Sets an option to a list of `count` items, whatever it was, in its place among the options. No items delete it; an
-/// item may be empty. To set what cms_txn_list_open or cms_snapshot_get_list has read changes nothing. If another
-/// transaction has changed the option, that is a conflict, as after cms_txn_get.
+/// Sets an option to a list of `count` items; the option keeps its position in the section. With `count` 0 it is
+/// deleted; an item may be empty. Setting the items that cms_txn_list_open or cms_snapshot_get_list has read changes
+/// nothing. If another transaction has changed the option, that is a conflict, as after cms_txn_get.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set_list(
     txn: *mut cms_txn,
@@ -146,8 +146,8 @@ pub unsafe extern "C" fn cms_txn_set_list(
     })
 }
 
-/// Appends an item to a list, which is made if it is not there; a string becomes the first item. That all items
-/// together have less than 4 MiB is checked by cms_txn_commit.
+/// Appends an item to a list; a missing list is made, and a string becomes the first item. cms_txn_commit checks that
+/// all items together have less than 4 MiB.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_add_list(
     txn: *mut cms_txn,
@@ -176,7 +176,7 @@ pub unsafe extern "C" fn cms_txn_delete(txn: *mut cms_txn, key: *const c_char) -
     unsafe { change(txn, key, (c"".as_ptr(), ""), |txn, key, _| txn.delete(key)) }
 }
 
-/// Gives an option or a section another name; `name` is that alone, not a key.
+/// Renames an option or a section; `name` is the new name alone, not a key.
 ///
 /// CMS_ERR_EXISTS: the name is in use.
 #[unsafe(no_mangle)]
@@ -200,8 +200,8 @@ pub unsafe extern "C" fn cms_txn_reorder(
     unsafe { change(txn, key, (c"".as_ptr(), ""), |txn, key, _| txn.reorder(key, position)) }
 }
 
-/// Reads the value of a key as the transaction sees it, its own changes included, as cms_get does. What was read counts
-/// at the commit: if another transaction has changed it, that is a conflict.
+/// Reads the value of a key as the transaction sees it, its own changes included, as cms_get does. If another
+/// transaction changes the value before the commit, the commit fails with CMS_ERR_CONFLICT.
 ///
 /// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is a list; see cms_txn_list_open.
 #[unsafe(no_mangle)]
@@ -226,10 +226,10 @@ pub unsafe extern "C" fn cms_txn_get(
     })
 }
 
-/// Tells what is known of a transaction; each may be NULL. `id` is a number no other transaction of the process
-/// has; the one it gets in the history is another. `started` is when it was begun, in microseconds since 1970.
-/// `changes` is the number of changes so far. A transaction that there is, is active: cms_txn_commit and
-/// cms_txn_rollback end it.
+/// Gets facts about a transaction; each output may be NULL. `id` is a number that no other transaction of the process
+/// has; it is not the revision that the commit gets. `started` is when it was begun, in microseconds since 1970.
+/// `changes` is the number of changes so far. Every live handle is an active transaction: cms_txn_commit and
+/// cms_txn_rollback end it and free the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_info(
     txn: *const cms_txn,
@@ -250,7 +250,7 @@ pub unsafe extern "C" fn cms_txn_info(
     })
 }
 
-/// Says why, for the history.
+/// Sets the message of the transaction, for the history.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set_message(txn: *mut cms_txn, message: *const c_char) -> cms_status {
     guard(|| {
@@ -263,15 +263,15 @@ pub unsafe extern "C" fn cms_txn_set_message(txn: *mut cms_txn, message: *const 
     })
 }
 
-/// Has the transaction taken back unless it is confirmed, with cms_confirm or "cms confirm", within so many milliseconds
-/// after the commit. Then the keys it has changed go back to what they were, whoever has changed them since; other
-/// changes stay. If a commit waits to be confirmed already, this one joins it: they go or stay together, and the time
-/// given last counts for all.
+/// Makes the commit one that is rolled back unless it is confirmed, with cms_confirm or "cms confirm", within so many
+/// milliseconds. The rollback sets the keys that it has changed back to what they were, even if others have changed
+/// them since; other changes stay. If a commit waits to be confirmed already, this one joins it: they go or stay
+/// together, and the time given last counts for all.
 ///
-/// cms_txn_commit starts a guard that takes it back in time, whatever becomes of the program: a process of its own, if
-/// there is a `cms` in PATH or where programs mostly are; otherwise a thread, which ends with the program. If there can
-/// be neither, it returns CMS_ERR_IO and nothing is committed. Whoever opens the store after the time is up takes the
-/// commit back as well.
+/// cms_txn_commit starts a guard that rolls it back in time, even if the program has ended: a process of its own, if
+/// there is a `cms` in PATH or in one of the usual directories for programs; otherwise a thread, which ends with the
+/// program. If neither can be started, cms_txn_commit returns CMS_ERR_IO and nothing is committed. The next program
+/// that opens the store after the time is up rolls the commit back as well.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set_confirm(txn: *mut cms_txn, milliseconds: u64) -> cms_status {
     guard(|| {
@@ -281,7 +281,7 @@ pub unsafe extern "C" fn cms_txn_set_confirm(txn: *mut cms_txn, milliseconds: u6
     })
 }
 
-/// With `force` other than 0, makes the changes whatever others have changed meanwhile.
+/// With `force` other than 0, commits the changes even if others have changed the same keys meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set_force(txn: *mut cms_txn, force: i32) -> cms_status {
     guard(|| {
@@ -291,7 +291,7 @@ pub unsafe extern "C" fn cms_txn_set_force(txn: *mut cms_txn, force: i32) -> cms
     })
 }
 
-/// Marks the point that has been reached; `savepoint` gets its number.
+/// Makes a savepoint of the changes so far; `savepoint` gets its number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_savepoint(txn: *mut cms_txn, savepoint: *mut u32) -> cms_status {
     guard(|| {
@@ -307,16 +307,16 @@ pub unsafe extern "C" fn cms_txn_savepoint(txn: *mut cms_txn, savepoint: *mut u3
     })
 }
 
-/// Takes back all changes since a point that was marked. The points marked since are gone.
+/// Drops all changes since a savepoint, and the savepoints made since.
 ///
-/// CMS_ERR_INVALID: there is no such point.
+/// CMS_ERR_INVALID: there is no such savepoint.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_rollback_to(txn: *mut cms_txn, savepoint: u32) -> cms_status {
     guard(|| {
         // SAFETY: C keeps the conventions.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         let index = usize::try_from(savepoint).unwrap_or(usize::MAX);
-        let point = txn.1.get(index).ok_or(Failure::Invalid("savepoint", "there is none of this number"))?;
+        let point = txn.1.get(index).ok_or(Failure::Invalid("savepoint", "no savepoint has this number"))?;
         txn.0.rollback_to(point)?;
         txn.1.truncate(index + 1);
         Ok(())
@@ -327,10 +327,10 @@ pub unsafe extern "C" fn cms_txn_rollback_to(txn: *mut cms_txn, savepoint: u32) 
 /// the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin
 /// another transaction to try again.
 ///
-/// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what
-/// it was, what it is and by whom. CMS_ERR_LOCKED: others were in the way. CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: what
-/// others have committed since makes a change impossible. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE, CMS_ERR_IO: a file
-/// cannot be written. CMS_ERR_FULL: see `map_limit`.
+/// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what it
+/// was, what it is and by whom. CMS_ERR_LOCKED: another writer did not finish in time. CMS_ERR_NOT_FOUND,
+/// CMS_ERR_EXISTS: a change does not fit what others have committed since. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE,
+/// CMS_ERR_IO: a file cannot be written. CMS_ERR_FULL: see `map_limit`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_commit(txn: *mut cms_txn, revision: *mut u64) -> cms_status {
     guard(|| {
@@ -343,7 +343,7 @@ pub unsafe extern "C" fn cms_txn_commit(txn: *mut cms_txn, revision: *mut u64) -
     })
 }
 
-/// Gives up all changes and frees the transaction. NULL is ignored.
+/// Drops all changes and frees the transaction. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_rollback(txn: *mut cms_txn) {
     // SAFETY: C promises that the handle is one, and not used again.

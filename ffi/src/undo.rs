@@ -1,4 +1,4 @@
-//! Going back: by one transaction, to a revision, or unless a commit is confirmed.
+//! Going back: by one transaction, to a revision, or because a commit was not confirmed.
 
 use std::ffi::c_char;
 
@@ -9,11 +9,11 @@ use crate::history::cms_history;
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard};
 
-/// Takes a transaction back, and leaves what was changed since. `message` may be NULL. `revision` gets the number
-/// of the transaction that does it, and may be NULL.
+/// Undoes a transaction; later changes stay. `message` may be NULL. `revision` gets the number of the new transaction,
+/// and may be NULL.
 ///
-/// CMS_ERR_CONFLICT: what it changed was changed again since. CMS_ERR_NOT_FOUND: it is not kept any more.
-/// Otherwise as cms_txn_commit; nothing is changed then.
+/// CMS_ERR_CONFLICT: something that it changed was changed again since. CMS_ERR_NOT_FOUND: it is not in the log any
+/// more. Otherwise as cms_txn_commit. Nothing is changed then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_undo(
     store: *const cms_store,
@@ -34,10 +34,10 @@ pub unsafe extern "C" fn cms_undo(
     })
 }
 
-/// Brings all packages exactly to what they were at a revision. `message` may be NULL. `done` gets the number of
-/// the transaction that does it, or 0 if nothing had to change; it may be NULL.
+/// Rolls all packages back to exactly what they were at a revision. `message` may be NULL. `done` gets the number of
+/// the new transaction, or 0 if nothing had to change; it may be NULL.
 ///
-/// CMS_ERR_NOT_FOUND: the log does not go back that far. Otherwise as cms_txn_commit; nothing is changed then.
+/// CMS_ERR_NOT_FOUND: the log does not go back that far. Otherwise as cms_txn_commit. Nothing is changed then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_rollback(
     store: *const cms_store,
@@ -58,10 +58,10 @@ pub unsafe extern "C" fn cms_rollback(
     })
 }
 
-/// Tells of the commit that waits to be confirmed: its number, and how much time is left, in milliseconds. Either
-/// may be NULL. One whose time is up is taken back first.
+/// Gets the number of the commit that waits to be confirmed, and how much time is left, in milliseconds. Either may be
+/// NULL. A commit whose time is up is rolled back first.
 ///
-/// CMS_ERR_NOT_FOUND: none waits.
+/// CMS_ERR_NOT_FOUND: no commit waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_pending(
     store: *const cms_store,
@@ -82,10 +82,10 @@ pub unsafe extern "C" fn cms_pending(
     })
 }
 
-/// Looks for the transactions that wait to be confirmed, the oldest first: by whom, when, and what each has changed. What
-/// was before goes back unless cms_confirm is called.
+/// Lists the transactions that wait to be confirmed, the oldest first: by whom, when, and what each has changed. They
+/// are rolled back unless cms_confirm is called.
 ///
-/// CMS_ERR_NOT_FOUND: none waits.
+/// CMS_ERR_NOT_FOUND: no commit waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_pending_open(
     store: *const cms_store,
@@ -103,11 +103,11 @@ pub unsafe extern "C" fn cms_pending_open(
     })
 }
 
-/// Tells whoever has committed the transaction `revision` that another one waits to be confirmed: what, by whom, how
-/// long, and which of the keys it has changed go back with that. The text is for people. It is written to `buffer`, as
-/// in cms_get. It costs next to nothing if nothing waits.
+/// To be called after the commit of the transaction `revision`: describes another commit that waits to be confirmed, by
+/// whom it was made, how much time is left, and which keys that `revision` has changed go back with it. The text is for
+/// people. It is written to `buffer`, as in cms_get. The call costs next to nothing if no commit waits.
 ///
-/// CMS_ERR_END: there is nothing to tell.
+/// CMS_ERR_END: no other commit waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_notice(
     store: *const cms_store,
@@ -127,9 +127,10 @@ pub unsafe extern "C" fn cms_notice(
     })
 }
 
-/// Confirms the commit that waits for it, and all that wait with it. `transaction` is its number, or 0 for whichever it is.
+/// Confirms the commit that waits to be confirmed, and all that wait with it. `transaction` is its number, or 0 for
+/// any.
 ///
-/// CMS_ERR_NOT_FOUND: none waits, or another one. Otherwise as cms_txn_commit.
+/// CMS_ERR_NOT_FOUND: no commit waits, or another one does. Otherwise as cms_txn_commit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_confirm(store: *const cms_store, transaction: u64) -> cms_status {
     guard(|| {

@@ -1,4 +1,4 @@
-//! Verifying transactions before they are made.
+//! Verifying transactions before they are committed.
 
 use std::ffi::{CStr, c_char, c_void};
 
@@ -12,30 +12,32 @@ use crate::watch::{Data, cms_event, text};
 /// A verifier: see cms_verify. Any thread may close it.
 pub struct cms_verifier(Verifier);
 
-/// Called with each transaction that is to be verified, and with what was given to cms_verify. Returns 0 to accept
-/// it. To refuse it, it returns anything else, and writes why to `reason`, as snprintf does: `size` bytes, for one line
-/// of UTF-8 that ends with a NUL byte. `event` is as of a watch, but its `revision` is 0, since it has none yet.
+/// Called with each transaction that is to be verified, and with the `data` given to cms_verify. Returns 0 to accept
+/// it. To refuse it, the callback returns anything else and writes its reason to `reason`, as snprintf does: one line
+/// of UTF-8 in at most `size` bytes, the final NUL byte included. `event` is as in a watch, but its `revision` is 0,
+/// since the transaction has no number yet.
 pub type cms_verify_callback = Option<
     unsafe extern "C" fn(event: *mut cms_event, reason: *mut c_char, size: usize, data: *mut c_void) -> i32,
 >;
 
-/// How much room there is for a reason.
+/// The size of the buffer for a reason, in bytes.
 const ROOM: usize = 1024;
 
-/// Has `callback` decide on each transaction, of whatever process, that would change what `pattern` selects (see
-/// cms_watch_open), before it is made. Who commits what is refused gets CMS_ERR_REFUSED, with the reason and the name
-/// of this program in cms_last_error; so does he if the callback takes longer than he waits, 5 seconds
-/// unless his `verify_timeout` says otherwise, or the process ends in it. One that has ended before does not count.
+/// Calls `callback` before each transaction, of any process, that would change a key that `pattern` selects (see
+/// cms_watch_open), to accept or refuse it. If the callback refuses, the commit fails with CMS_ERR_REFUSED, with the
+/// reason and the name of this program in cms_last_error. It also fails if the callback does not answer within the
+/// `verify_timeout` of the committer, by default 5 seconds, or if this process dies during the call. A verifier that
+/// died earlier is ignored.
 ///
-/// The callback runs on a thread of the library, one for each verifier. It may read the store, which is as it was
-/// before the transaction. It must not change anything, which is an error there, nor close the store or the verifier.
-/// What becomes of the transaction others may decide as well: to act on it, watch.
+/// The callback runs on a thread of the library, one for each verifier. It may read the store, which shows the state
+/// before the transaction. Changing anything fails in the callback; it must not close the store or the verifier.
+/// Another verifier may still refuse the transaction: to act on transactions, watch.
 ///
-/// Edits of the texts by others are not verified, nor is it if a commit is taken back because it was not confirmed.
+/// Not verified are edits by hand, and the rollback of a commit that was not confirmed.
 ///
-/// CMS_ERR_INVALID: the pattern. CMS_ERR_PERMISSION: this is neither root nor the owner of the configuration
-/// directory; or the run directory is someone else's. CMS_ERR_NOT_FOUND: there is no run directory. CMS_ERR_IO: the
-/// system has no thread or descriptor left.
+/// CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_PERMISSION: this user is neither root nor the owner of the
+/// configuration directory, or the run directory belongs to another user. CMS_ERR_NOT_FOUND: no run directory can be
+/// used. CMS_ERR_IO: the system has no thread or descriptor left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_verify(
     store: *const cms_store,

@@ -1,4 +1,4 @@
-//! Being told of changes.
+//! Watches and subscriptions.
 
 use std::ffi::{c_char, c_void};
 use std::os::fd::AsRawFd;
@@ -12,15 +12,15 @@ use crate::open::cms_store;
 use crate::sized;
 use crate::status::{Failure, cms_status, guard, guard_void, status_of};
 
-/// Tells of transactions that changed what it was asked to watch: each once, in order, when its data can be read.
-/// What a program has not taken yet stays in the log, and costs writers nothing. One thread uses one at a time. It
-/// keeps its store open.
+/// Delivers the transactions that change keys of a pattern: each once, in order, when its data can be read.
+/// Transactions that the program has not taken yet stay in the log, and cost writers nothing. One thread uses one at a
+/// time. It keeps its store open.
 pub struct cms_watch {
     watch: Watch,
     event: Option<cms_event>,
 }
 
-/// A transaction, with those of its changes that were asked for. It is valid until the next cms_watch_next of the
+/// A transaction, with those of its changes that match the pattern. It is valid until the next cms_watch_next of the
 /// same watch, or its end; in a callback, until that returns.
 pub struct cms_event {
     event: Event,
@@ -33,13 +33,13 @@ pub struct cms_event {
 /// A subscription: see cms_subscribe. Any thread may end it.
 pub struct cms_subscription(Subscription);
 
-/// Called for each event with what was given to cms_subscribe. `event` is NULL if something went wrong: `status`
-/// and cms_last_error tell what. After CMS_ERR_STALE events go on behind what is known then, so that everything
-/// has to be read anew; after anything else there are none any more.
+/// Called for each event, with the `data` given to cms_subscribe. `event` is NULL after a failure, which `status` and
+/// cms_last_error describe. After CMS_ERR_STALE some transactions are missed: read everything again, later events
+/// follow. After any other failure there are no more events.
 pub type cms_event_callback =
     Option<unsafe extern "C" fn(event: *mut cms_event, status: cms_status, data: *mut c_void)>;
 
-/// For `since`: only what is committed from now on.
+/// For `since`: only transactions from now on.
 pub const CMS_SINCE_NOW: u64 = u64::MAX;
 
 /// Wait without end.
@@ -57,15 +57,15 @@ impl cms_event {
 /// "network system". Events start with the transaction after `since`, or, with CMS_SINCE_NOW, with the next one.
 /// To follow a state: open the watch, then read.
 ///
-/// Edits of the texts by others are noted, once a file is at rest, and told as transactions; those of comments
-/// only are not told.
+/// Edits by hand become events as well, once the file is at rest, unless they change only comments.
 ///
-/// A watch of everything, "*", also gets the confirmation of a commit: an event of kind CMS_BY_CONFIRM, without changes.
-/// What is to be confirmed says so by `confirm_within`; what was not is taken back by an event of kind CMS_BY_ROLLBACK.
+/// A watch of everything, "*", also gets the confirmation of a commit: an event of kind CMS_BY_CONFIRM, without
+/// changes. The event of a commit that is to be confirmed has `confirm_within`; if it is not confirmed, an event of
+/// kind CMS_BY_ROLLBACK follows.
 ///
-/// CMS_ERR_INVALID: the pattern. CMS_ERR_STALE: the log does not go back that far. CMS_ERR_FULL: the store has
-/// 1000 watches and subscriptions already. CMS_ERR_NOT_FOUND: there is no log, because no directory for it can be
-/// written.
+/// CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_STALE: the log does not go back to `since`. CMS_ERR_FULL: the
+/// store has 1000 watches and subscriptions already. CMS_ERR_NOT_FOUND: there is no log, because no state directory can
+/// be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_watch_open(
     store: *const cms_store,
@@ -103,8 +103,8 @@ pub(crate) unsafe fn text<'p>(pattern: *const c_char) -> Result<&'p str, Failure
 /// Finds the next event, and waits for it at most `timeout` milliseconds: 0 for not at all, CMS_FOREVER without
 /// end.
 ///
-/// CMS_ERR_END: there is none. CMS_ERR_STALE: what comes next is not in the log any more; read everything anew, the
-/// watch goes on from what is there now.
+/// CMS_ERR_END: there are no more. CMS_ERR_STALE: the log does not have the next transaction any more. Read everything
+/// again; the watch goes on with the transactions from now on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_watch_next(
     watch: *mut cms_watch,
@@ -147,7 +147,8 @@ pub unsafe extern "C" fn cms_watch_fd(watch: *mut cms_watch, fd: *mut i32) -> cm
     })
 }
 
-/// Has all that is there already told as one event, with one change for each key, if `merge` is not 0.
+/// With `merge` other than 0, delivers all transactions that are there already as one event, with one change for each
+/// key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_watch_merge(watch: *mut cms_watch, merge: i32) -> cms_status {
     guard(|| {
@@ -157,8 +158,8 @@ pub unsafe extern "C" fn cms_watch_merge(watch: *mut cms_watch, merge: i32) -> c
     })
 }
 
-/// Tells the last transaction that the watch has come to: what to open another one since, to continue after a
-/// restart.
+/// Gets the number of the last transaction that the watch has reached. To continue after a restart, open a watch with
+/// it for `since`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_watch_revision(watch: *const cms_watch, revision: *mut u64) -> cms_status {
     guard(|| {
@@ -178,7 +179,7 @@ pub unsafe extern "C" fn cms_watch_close(watch: *mut cms_watch) {
     guard_void(|| drop(unsafe { take_back(watch) }));
 }
 
-/// Tells the transaction of an event. The strings are valid as long as the event is.
+/// Gets the transaction of an event. The strings are valid as long as the event is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_event_transaction(
     event: *const cms_event,
@@ -198,7 +199,7 @@ pub unsafe extern "C" fn cms_event_transaction(
 /// Finds the next change of an event, in the order of the transaction. The strings are valid until the next call
 /// for the same event, or its end.
 ///
-/// CMS_ERR_END: there is none.
+/// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_event_change(event: *mut cms_event, change: *mut cms_change) -> cms_status {
     guard(|| {
@@ -215,7 +216,7 @@ pub unsafe extern "C" fn cms_event_change(event: *mut cms_event, change: *mut cm
     })
 }
 
-/// What C gave to be called with. That it may be used on another thread, or on several, is C's promise.
+/// The `data` that C gave for the callback. C promises that it may be used on other threads, on several at once.
 pub(crate) struct Data(pub(crate) *mut c_void);
 
 // SAFETY: see above.

@@ -318,7 +318,7 @@ def test_a6_a_log_hook_is_told_of_each_warning_once(where: Dict[str, Path]) -> N
         assert list(store) == ["firewall", "network", "system"]
         assert list(store) == ["firewall", "network", "system"]
     assert [level for level, _ in told] == [logging.WARNING]
-    assert "pipe is passed over" in told[0][1]
+    assert "pipe is skipped" in told[0][1]
 
 
 def test_a6_a_logger_is_a_log_hook(where: Dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:

@@ -64,7 +64,7 @@ def test_what_it_returns_or_raises_is_the_reason(store: cms.Store) -> None:
     with store.verify("network", decide) as verifier:
         for answer, reason in (
             ("not today", "not today"),
-            (False, "it gives no reason"),
+            (False, "it gave no reason"),
             (ValueError("1 < 2"), "ValueError: 1 < 2"),
             ("\u00e4" * 5000, "\u00e4" * 500),
         ):
@@ -92,7 +92,7 @@ def test_a_verifier_cannot_commit_while_it_is_asked(store: cms.Store) -> None:
 
     with store.verify("network", decide):
         store.set(MTU, 1400)
-    assert "cannot change anything while it is asked" in errors[0]
+    assert "cannot change anything while it decides" in errors[0]
     assert store["system.@system[0].hostname"] == "one"
 
 

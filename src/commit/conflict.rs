@@ -79,7 +79,7 @@ impl Engine {
             name = format!("{name}.{}", crate::error::shown::name(option));
         }
         let why = format!(
-            "it was {} when the transaction looked, and is {} now{by}{wanted}",
+            "it was {} when the transaction read it, and is {} now{by}{wanted}",
             show(was.as_ref()),
             show(is.as_ref())
         );

@@ -293,7 +293,7 @@ impl Engine {
         if user != owner && user != 0 {
             let path = path.display();
             self.warn(&format!(
-                "{path} belongs to user {user} from now on, and no longer to user {owner}: only root can leave it to others"
+                "{path} now belongs to user {user}, no longer to user {owner}: only root can keep another owner"
             ));
         }
     }

@@ -82,7 +82,7 @@ impl Engine {
             match Found::at(&path) {
                 Found::File(_) => names.push(name),
                 Found::Nothing => {}
-                Found::Odd(why) => self.warn(&format!("{} is passed over: {why}", path.display())),
+                Found::Odd(why) => self.warn(&format!("{} is skipped: {why}", path.display())),
             }
         }
         names.sort_unstable();
@@ -104,7 +104,7 @@ impl Engine {
                 // It was removed since it was listed.
                 Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
-                    self.warn(&format!("package {name} is passed over: {error}"));
+                    self.warn(&format!("package {name} is skipped: {error}"));
                     left_out.push(name);
                 }
             }

@@ -56,7 +56,7 @@ impl Engine {
             Error::io("write", &path)(error)
         })?;
         self.warn(&format!(
-            "{why}; what was committed to '{}' is kept in {}, and 'repair' tries again",
+            "{why}; the text committed to '{}' is kept in {}, and 'repair' tries again",
             place.name,
             path.display()
         ));
@@ -74,7 +74,7 @@ impl Engine {
             return Ok(());
         }
         let why =
-            "what was committed before could not be put in place: 'repair' tries again, or sets it aside";
+            "the text of an earlier commit could not be put in place: 'repair' tries again, or sets it aside";
         Err(Error::io("commit to", &place.path)(std::io::Error::other(why)))
     }
 
@@ -115,7 +115,7 @@ impl Engine {
             Ok(_) => files.remove(&aside).map_err(Error::io("remove", aside)),
             Err(error) if cannot_be_placed(&error) => {
                 let (name, aside) = (&place.name, aside.display());
-                self.warn(&format!("{error}; what was committed to '{name}' is set aside in {aside}"));
+                self.warn(&format!("{error}; the text committed to '{name}' is set aside in {aside}"));
                 Ok(())
             }
             Err(error) => {

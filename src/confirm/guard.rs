@@ -144,7 +144,12 @@ fn read_process(mut said: ChildStdout) -> io::Result<u32> {
     while !text.ends_with(b"\n") && text.len() < 64 {
         let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).ok();
         match poll(&mut [PollFd::new(&said, PollFlags::IN)], left.as_ref()) {
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not say that it stands")),
+            Ok(0) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "it did not report in time that it is ready",
+                ));
+            }
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(error.into()),
@@ -157,7 +162,7 @@ fn read_process(mut said: ChildStdout) -> io::Result<u32> {
     }
     let text = String::from_utf8_lossy(&text);
     let process = text.strip_prefix(STANDS).and_then(|number| number.trim().parse().ok());
-    process.ok_or_else(|| io::Error::other("it is no guard"))
+    process.ok_or_else(|| io::Error::other("it is not a guard"))
 }
 
 /// Finds `cms`.

@@ -73,12 +73,12 @@ impl std::fmt::Display for Notice {
         let (by, left) = (&self.by, crate::os::clock::show_span(left));
         let source = shown::text(&by.source);
         write!(f, "transaction {sequence} of user {} through {source} waits to be confirmed; ", by.uid)?;
-        write!(f, "unless it is, {left} from now ")?;
+        write!(f, "unless that happens, in {left} ")?;
         match self.keys.as_slice() {
-            [] => write!(f, "its keys go back, and none of what was committed now"),
+            [] => write!(f, "its keys go back to what they were; your commit stays"),
             keys => write!(
                 f,
-                "this goes back to what it was before that, whatever was committed now: {}",
+                "these keys go back to what they were before that transaction, even where your commit changes them: {}",
                 keys.join(", ")
             ),
         }

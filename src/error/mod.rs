@@ -164,10 +164,10 @@ pub enum Damage {
 impl Damage {
     fn hint(self) -> Option<&'static str> {
         match self {
-            Self::Map => Some("it can be made anew from the text"),
-            Self::Log => Some("check the log to see how much, and repair it"),
+            Self::Map => Some("rebuild it from the text"),
+            Self::Log => Some("check the log to see how much of it is damaged, then repair it"),
             Self::Archive => None,
-            Self::Handle => Some("open the store anew"),
+            Self::Handle => Some("close the store and open it again"),
         }
     }
 }
@@ -292,16 +292,20 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Parse(error) => error.reason.hint(),
-            Self::Ambiguous { .. } => Some("name one of them, or select by index"),
+            Self::Ambiguous { .. } => Some("name one of the sections, or select it by its index"),
             Self::Conflict { .. } => Some("read the package again and repeat the change"),
-            Self::Locked { .. } => Some("wait for the holder, or end it if it hangs"),
+            Self::Locked { .. } => Some("wait until the holder has finished, or end it if it hangs"),
             Self::Stale { .. } => Some("open a new snapshot"),
-            Self::TooOld { .. } => Some("read what you need anew, and go on from the revision told"),
-            Self::TooMany { .. } => Some("let one serve several, or end some: they may have been forgotten"),
+            Self::TooOld { .. } => {
+                Some("read the packages again, and go on from the revision in this message")
+            }
+            Self::TooMany { .. } => {
+                Some("close those that are no longer needed; the program may have forgotten some")
+            }
             Self::Full { .. } => Some("raise the limit, or split the package"),
             Self::OutOfMemory { .. } => Some("end other programs, or split the package"),
             Self::Unfinished { .. } => {
-                Some("it is finished when the store is used next; do not repeat the change")
+                Some("the next program that opens the store writes the file; do not repeat the change")
             }
             Self::Damaged { what, .. } => what.hint(),
             Self::Missing(missing) => missing.hint(),
@@ -358,20 +362,25 @@ impl fmt::Display for Error {
                     None => Ok(()),
                 }
             }
-            Self::Stale { key } => write!(f, "{key}: the snapshot is too old to see it"),
+            Self::Stale { key } => {
+                write!(f, "{key}: the snapshot is older than what is still kept of this package")
+            }
             Self::TooOld { since, revision } => {
-                write!(f, "the log does not tell what has changed since {since}; it is at {revision} now")
+                write!(
+                    f,
+                    "the log no longer has the changes since revision {since}; it is at revision {revision} now"
+                )
             }
             Self::TooMany { what, limit } => {
-                write!(f, "there are {limit} {what} already, and may be no more")
+                write!(f, "there are {limit} {what} already, which is the limit")
             }
             Self::Full { package, limit, needed } => {
                 write!(f, "{package}: the map would take {needed} bytes, {limit} are allowed")
             }
-            Self::OutOfMemory { bytes } => write!(f, "there are no {bytes} bytes of memory for this"),
+            Self::OutOfMemory { bytes } => write!(f, "out of memory: {bytes} bytes could not be reserved"),
             Self::Damaged { path, why, .. } => write!(f, "{}: {why}", path.display()),
             Self::Unfinished { path, source } => {
-                write!(f, "{}: committed, but not in the file yet: {source}", path.display())
+                write!(f, "{}: committed, but the file could not be written yet: {source}", path.display())
             }
             Self::NotDurable { path, source } => {
                 write!(f, "{}: written, but not safe from a power cut yet: {source}", path.display())

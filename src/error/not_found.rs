@@ -58,18 +58,22 @@ impl Missing {
     /// Returns a suggestion of what a program can do about it, where there is one.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::ConfigDir(_) => Some("make it, or name another configuration directory"),
+            Self::ConfigDir(_) => Some("create it, or name another configuration directory"),
             Self::Log => Some("name a state directory that can be written"),
             Self::RunDir => Some("name a run directory that can be written"),
             Self::Revision { .. } => Some(
                 "a revision is a number, -N, @{10 min ago}, @{2026-11-21 08:02} or the label of a snapshot",
             ),
-            Self::Unlogged { .. } => Some("see which packages there are"),
+            Self::Unlogged { .. } => Some("see the list of packages"),
             Self::Before { .. } => Some("see the history of the package"),
-            Self::TooOld { .. } => Some("see the history for what is kept, and keep more of the log"),
-            Self::Transaction(_) => Some("see the history for those that are kept"),
-            Self::Snapshot(_) => Some("see which snapshots there are"),
-            Self::Pending { asked: Some(_), waiting: Some(_) } => Some("see which one waits"),
+            Self::TooOld { .. } => Some(
+                "see the history for the revisions that are kept; raise the size of the log to keep more",
+            ),
+            Self::Transaction(_) => Some("see the history for the transactions that are kept"),
+            Self::Snapshot(_) => Some("see the list of snapshots"),
+            Self::Pending { asked: Some(_), waiting: Some(_) } => {
+                Some("see which transaction waits to be confirmed")
+            }
             Self::File(_) | Self::Pending { .. } => None,
         }
     }
@@ -79,24 +83,24 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConfigDir(path) => write!(f, "{}: no such configuration directory", path.display()),
-            Self::Log => write!(f, "there is no log, since no directory for it can be written"),
-            Self::RunDir => write!(f, "there is no run directory that can be used"),
+            Self::Log => write!(f, "there is no log, since no state directory can be written"),
+            Self::RunDir => write!(f, "no run directory can be used"),
             Self::Revision { spec, why } => write!(f, "revision {spec}: {why}"),
-            Self::Unlogged { package } => write!(f, "{package}: the log knows of no such package"),
+            Self::Unlogged { package } => write!(f, "{package}: the log has no transaction of this package"),
             Self::Before { package, revision } => {
-                write!(f, "{package}: there was no such package at revision {revision}")
+                write!(f, "{package}: the package did not exist at revision {revision}")
             }
             Self::TooOld { package, revision } => {
-                write!(f, "{package}: the log does not go back to what it was at revision {revision}")
+                write!(f, "{package}: the log does not go back to revision {revision}")
             }
-            Self::Transaction(sequence) => write!(f, "transaction {sequence}: the log does not have it"),
-            Self::Snapshot(label) => write!(f, "snapshot {label}: none has that label"),
+            Self::Transaction(sequence) => write!(f, "transaction {sequence}: it is not in the log"),
+            Self::Snapshot(label) => write!(f, "snapshot {label}: no snapshot has that label"),
             Self::File(path) => write!(f, "{}: no such file", path.display()),
             Self::Pending { asked: Some(asked), waiting: Some(waiting) } => {
-                write!(f, "transaction {asked} does not wait to be confirmed, {waiting} does")
+                write!(f, "transaction {asked} does not wait to be confirmed; transaction {waiting} does")
             }
             Self::Pending { asked: Some(asked), waiting: None } => {
-                write!(f, "transaction {asked} does not wait to be confirmed, nor does another")
+                write!(f, "transaction {asked} does not wait to be confirmed, and no other does")
             }
             Self::Pending { asked: None, .. } => write!(f, "no commit waits to be confirmed"),
         }

@@ -68,7 +68,7 @@ pub(crate) struct Committed {
 
 const HEAD: &str = "cms-snapshot 1\n";
 
-const NO_ARCHIVE: &str = "it is no snapshot of cms, or of a later version";
+const NO_ARCHIVE: &str = "it is not a snapshot of cms, or was written by a later version";
 
 impl Archive {
     /// Reads a file, or standard input if the path is `-`.
@@ -92,7 +92,7 @@ impl Archive {
     fn decode(path: &Path, bytes: &[u8]) -> std::result::Result<Self, &'static str> {
         let (info, body, sum) = head(path, bytes).ok_or(NO_ARCHIVE)?;
         if hex(&Sha256::digest(body)) != sum {
-            return Err("it is not as it was written: the checksum is wrong");
+            return Err("its checksum is wrong: it was damaged or changed after it was written");
         }
         let mut packages = BTreeMap::new();
         let mut rest = body;

@@ -265,9 +265,10 @@ pub(crate) fn value_key(key: &[u8]) -> Result<Key> {
 pub(crate) fn check_package(name: &[u8]) -> Result<()> {
     match crate::model::name::is_plain_package(name) {
         true => Ok(()),
-        false => {
-            Err(Error::invalid(name, "a package is named, with printable ASCII characters but '.' and '/'"))
-        }
+        false => Err(Error::invalid(
+            name,
+            "a package name holds printable ASCII characters other than '.' and '/'",
+        )),
     }
 }
 

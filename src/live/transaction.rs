@@ -171,7 +171,7 @@ impl Transaction {
         if !fits {
             return Err(Error::Invalid {
                 what: "savepoint".into(),
-                why: "it is none of what the transaction has gone through",
+                why: "the savepoint belongs to another transaction, or was rolled back already",
             });
         }
         for (name, working) in &mut self.packages {
@@ -231,7 +231,7 @@ impl Transaction {
     /// As for [`Transaction::set`]; nothing is changed then.
     pub fn set_list(&mut self, key: &[u8], items: &[&[u8]]) -> Result<()> {
         if Key::parse(key)?.option.is_none() {
-            return Err(Error::invalid(key, "a key here names an option: only options are lists"));
+            return Err(Error::invalid(key, "the key must name an option: only options hold lists"));
         }
         let is_same = |was: &Content| match was {
             Content::List(was) => was.iter().eq(items),
@@ -337,7 +337,7 @@ impl Transaction {
     /// As for [`Transaction::delete`].
     pub fn reorder(&mut self, key: &[u8], position: usize) -> Result<()> {
         if Key::parse(key)?.option.is_some() {
-            return Err(Error::invalid(key, "only sections are moved, not options"));
+            return Err(Error::invalid(key, "only a section can be moved, not an option"));
         }
         let position = i32::try_from(position).unwrap_or(i32::MAX);
         self.change(DeltaKind::Reorder, key, Some(position.to_string().as_bytes()))
@@ -450,5 +450,5 @@ impl Transaction {
 }
 
 fn no_section(key: &Key) -> Error {
-    Error::invalid(key.text().as_bytes(), "a key here names a section or an option: PACKAGE.SECTION.OPTION")
+    Error::invalid(key.text().as_bytes(), "the key must name a section or an option: PACKAGE.SECTION.OPTION")
 }

@@ -63,14 +63,17 @@ impl Log {
             damaged.extend(unknown);
             let is_odd = |(_, frame): &&(u64, Frame<'_>)| Record::decode(frame.body).is_none();
             found.problems.extend(scan.frames.iter().filter(is_odd).map(|(number, _)| {
-                format!("{}: record {number}: it is by a later version of cms", self.path(first).display())
+                format!(
+                    "{}: record {number}: it was written by a later version of cms",
+                    self.path(first).display()
+                )
             }));
             // A gap is told of already, and what follows it goes on from nothing that can be read.
             let is_cut = before.as_ref().is_some_and(|(last, chain, is_whole)| {
                 *last + 1 == first && *is_whole && *chain != scan_start(&scan, &whole)
             });
             if is_cut {
-                let text = "it does not go on from the record before it: records were changed";
+                let text = "its chain does not follow from the record before it: records were changed";
                 found.problems.push(format!("{}: {text}", self.path(first).display()));
             }
             if found.first == 0 {

@@ -208,7 +208,7 @@ impl Log {
         }
         for (base, frame) in frames.into_iter().chain(behind.into_iter().map(|(_, frame)| (0, frame))) {
             let Some(record) = Record::decode(frame.body) else {
-                let why = "a record is by a later version of cms".to_owned();
+                let why = "a record was written by a later version of cms".to_owned();
                 return Err(Error::Damaged { what: Damage::Log, path: at.open.path.clone(), why });
             };
             (at.offset, at.chain) = (base + frame.end, frame.chain);

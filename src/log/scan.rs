@@ -43,7 +43,7 @@ impl Gap {
             (Some(_), 0) => "no transaction is lost".to_owned(),
             (Some(_), 1) => format!("transaction {} is lost", lost.start),
             (Some(_), _) => format!("transactions {} to {} are lost", lost.start, lost.end - 1),
-            (None, _) => format!("what came after transaction {} is lost", self.after),
+            (None, _) => format!("any transactions after {} are lost", self.after),
         };
         match self.from == self.to {
             true => format!("{what}, a segment is missing"),

@@ -21,7 +21,7 @@ use super::record::Record;
 
 pub(super) const HEAD: usize = 56;
 /// Why a segment is not read that a later version has written.
-pub(super) const LATER: &str = "it is by a later version of cms";
+pub(super) const LATER: &str = "it was written by a later version of cms";
 const MAGIC: &[u8; 6] = b"CMSLOG";
 /// 2: records may leave out changes that their text tells (see `record`). Those of 1 are read as well.
 const VERSION: u16 = 2;
@@ -69,7 +69,7 @@ impl Head {
 
     /// Reads the start of a segment; the error says what is wrong with it.
     pub fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
-        let damaged = "it is no segment of a log";
+        let damaged = "it is not a segment of a log";
         let head = bytes.get(..HEAD).filter(|head| head.starts_with(MAGIC)).ok_or(damaged)?;
         let version = u16_at(head, 6);
         if version == 0 || version > VERSION {
@@ -296,9 +296,9 @@ mod tests {
         bytes[6] = 1;
         assert_eq!(Head::decode(&bytes).map(|head| head.is_old), Ok(true));
         bytes[6] = 9;
-        assert_eq!(Head::decode(&bytes), Err("it is by a later version of cms"));
+        assert_eq!(Head::decode(&bytes), Err("it was written by a later version of cms"));
         bytes[0] = 0;
-        assert_eq!(Head::decode(&bytes), Err("it is no segment of a log"));
+        assert_eq!(Head::decode(&bytes), Err("it is not a segment of a log"));
         assert!(Head::decode(&bytes[..20]).is_err());
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{Damage, Error, Result};
 use crate::os::files::OpenFile;
 
 /// What is wrong with a segment that was copied, or renamed.
-pub(super) const WRONG: &str = "it is not the segment its name says";
+pub(super) const WRONG: &str = "its first record is not the one in its name";
 
 /// A segment that was read, whatever is wrong with it.
 #[derive(Debug)]

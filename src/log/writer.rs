@@ -145,7 +145,7 @@ impl Log {
     /// log is by a later version, or an earlier sync has failed.
     pub fn write(&self, deadline: Instant, timeout: Duration) -> Result<Writer<'_>> {
         if self.broken.load(Ordering::Relaxed) {
-            let why = "a sync has failed, so it is not known what is durable".to_owned();
+            let why = "an earlier sync failed, so it is not known which transactions are durable".to_owned();
             return Err(Error::Damaged { what: Damage::Handle, path: self.dir.clone(), why });
         }
         let locked =
@@ -181,7 +181,7 @@ impl Log {
             // The directory was removed, or another is in its place: nothing that is known of the log holds.
             self.leave(&mut tail, deadline);
             if Instant::now() >= deadline {
-                return Err(locked(&self.dir, "whoever replaces the directory".into()));
+                return Err(locked(&self.dir, "a program that keeps replacing the directory".into()));
             }
         }
         let mut writer = Writer { log: self, tail, _turn: turn };
@@ -485,7 +485,7 @@ impl Writer<'_> {
         };
         for (number, frame) in &scan.frames {
             let Some(record) = Record::decode_outline(frame.body) else {
-                let why = format!("record {number} is by a later version of cms");
+                let why = format!("record {number} was written by a later version of cms");
                 return Err(Error::Damaged { what: Damage::Log, path: segment.open.path.clone(), why });
             };
             tail.end.take(&record, frame.chain);

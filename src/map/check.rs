@@ -140,7 +140,7 @@ impl<'m> Checker<'m> {
         ensure(word(W_RETIRED) <= 1, "the mark of a map that was replaced is wrong", W_RETIRED)?;
         for (start, end) in [(H_FIXED, W_RETIRED), (W_RETIRED_SEQ + 4, W_BEGUN), (W_SOURCE + 4, HEADER)] {
             let unused = region.bytes(start, end - start).unwrap_or_default();
-            ensure(unused.iter().all(|byte| *byte == 0), "the header holds what it should not", start)?;
+            ensure(unused.iter().all(|byte| *byte == 0), "an unused part of the header is not zero", start)?;
         }
         Ok(())
     }
@@ -155,8 +155,10 @@ impl<'m> Checker<'m> {
             let (size, kind) = ((u32_at(head, B_SIZE) >> KIND_BITS) as usize, u32_at(head, B_SIZE) & 7);
             let fits = size >= B_BODY && size.is_multiple_of(2) && size <= self.tail - offset;
             ensure(fits, "a block is not inside the part in use", offset)?;
-            ensure((NAME..=INDEX).contains(&kind), "a block is of no known kind", offset)?;
-            let Some(at) = At::of(offset) else { return ensure(false, "a block is too far behind", offset) };
+            ensure((NAME..=INDEX).contains(&kind), "a block has an unknown kind", offset)?;
+            let Some(at) = At::of(offset) else {
+                return ensure(false, "a block is beyond the largest position", offset);
+            };
             if kind == INDEX {
                 // Its slots change; no reference to them is made.
                 let start = (offset + B_BODY).next_multiple_of(BUCKET);
@@ -165,7 +167,7 @@ impl<'m> Checker<'m> {
                 ensure(fits, "the index is not where the header says", offset)?;
                 let unused = region.bytes(offset + B_CHECKSUM, start - offset - B_CHECKSUM);
                 let empty = unused.is_some_and(|unused| unused.iter().all(|byte| *byte == 0));
-                ensure(empty, "the head of the index holds what it should not", offset)?;
+                ensure(empty, "an unused part of the head of the index is not zero", offset)?;
                 indexes += 1;
             } else {
                 let intact = Block::at(region, at).is_some_and(|block| block.is_intact());

@@ -59,7 +59,7 @@ impl Map {
         let damaged = Unusable::Damaged;
         let header = region.bytes(0, H_FIXED).ok_or(damaged("shorter than its header"))?;
         if header.get(H_MAGIC..H_MAGIC + MAGIC.len()) != Some(&MAGIC[..]) {
-            return Err(damaged("does not start as a map does"));
+            return Err(damaged("does not start with the magic number of a map"));
         }
         if u32_at(header, H_VERSION) != VERSION {
             return Err(Unusable::Version(u32_at(header, H_VERSION)));

@@ -122,7 +122,7 @@ impl Shared {
             false => self.files.open(path)?,
         };
         if !is_trusted(open.file.metadata()?.uid(), self.config.user) {
-            let why = "not a file of this user's, or of root's";
+            let why = "it belongs neither to this user nor to root";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
         Ok(open)
@@ -329,12 +329,12 @@ fn map_file(open: &OpenFile, writable: bool) -> std::result::Result<Map, String>
     let found = open.file.metadata().map_err(|error| error.to_string())?;
     let len = usize::try_from(found.len()).map_err(|_| "larger than the memory".to_owned())?;
     if len == 0 || found.blocks() * 512 < found.len() {
-        return Err("not all of it is there; perhaps the disk was full".into());
+        return Err("it is incomplete; perhaps the disk was full".into());
     }
     let region = Region::map(&open.file, len, writable).map_err(|error| error.to_string())?;
     Map::new(region).map_err(|why| match why {
         Unusable::Version(version) => {
-            format!("its format has version {version}, this program knows {VERSION}")
+            format!("its format is version {version}, this program reads version {VERSION}")
         }
         Unusable::Damaged(what) => what.to_owned(),
     })

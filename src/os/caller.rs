@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// there they do not wait for its locks.
 pub const VERIFYING: &str = "CMS_VERIFYING";
 
-const WITHIN: &str = "a verifier cannot change anything while it is asked: whoever asks waits for it";
+const WITHIN: &str = "a verifier cannot change anything while it decides: the commit waits for its answer";
 
 thread_local! {
     /// Whether this thread is in a callback of a verifier.

@@ -131,14 +131,14 @@ impl Drop for OpenFile {
 
 /// The error of a file that is larger than any the library writes; sparse, it may take no room on the disk at all.
 fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 2 GiB, which no package can be")
+    io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 2 GiB, the limit of a package")
 }
 
 /// Says what is wrong with what stands where a file is to be opened, instead of the system's words for it.
 fn refusal(error: Errno, flags: OFlags) -> io::Error {
     match error {
         Errno::LOOP if flags.contains(OFlags::NOFOLLOW) => {
-            io::Error::new(io::ErrorKind::InvalidInput, "a symbolic link is in its place")
+            io::Error::new(io::ErrorKind::InvalidInput, "it is a symbolic link, which is not followed here")
         }
         // Of a socket, and of a device without a driver.
         Errno::NXIO => not_regular(),
@@ -280,7 +280,7 @@ impl Files {
         // One that has another name as well may be the socket of another program.
         match is_socket && found.st_uid == crate::os::trust::user() && found.st_nlink == 1 {
             true => Ok(socket),
-            false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "something else is in its place")),
+            false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a socket of this user")),
         }
     }
 

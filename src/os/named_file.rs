@@ -39,7 +39,7 @@ fn read_from(source: &mut dyn Read, most: usize, start: &[u8]) -> io::Result<Vec
     let left = (most as u64).saturating_sub(start.len() as u64);
     source.take(left.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() > most {
-        let why = format!("there is more than {most} bytes of it");
+        let why = format!("it is larger than {most} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
     }
     Ok(bytes)

@@ -21,7 +21,7 @@ fn check_restored(place: &Place, text: &Arc<Vec<u8>>) -> Result<()> {
     if place.name.contains(['.', '/']) || !crate::model::name::is_package(name) {
         return Err(Error::invalid(
             name,
-            "the archive holds a package of this name, which no package can have",
+            "the archive holds a package of this name, but the name is not allowed",
         ));
     }
     let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
@@ -40,7 +40,7 @@ impl Engine {
         if stem.is_empty() || stem.starts_with('.') || !stem.chars().all(usable) || stem.len() > 200 {
             return Err(Error::invalid(
                 label.as_bytes(),
-                "a label consists of letters, digits, '_', '-', '+', ':' and '.', which is not first",
+                "a label consists of letters, digits, '_', '-', '+', ':' and '.', and does not begin with '.'",
             ));
         }
         Ok(self.snapshot_dir()?.join(format!("{label}.cms")))
@@ -57,12 +57,12 @@ impl Engine {
         if label.starts_with('@') {
             return Err(Error::invalid(
                 label.as_bytes(),
-                "snapshots that are made automatically start with '@'",
+                "labels that start with '@' are kept for automatic snapshots",
             ));
         }
         self.check_may_write()?;
         if resolve::is_revision(label) {
-            return Err(Error::invalid(label.as_bytes(), "it reads as a revision, which a label must not"));
+            return Err(Error::invalid(label.as_bytes(), "it reads as a revision, so it cannot be a label"));
         }
         let path = self.snapshot_path(label)?;
         if path.exists() {

@@ -84,7 +84,7 @@ impl Engine {
         if !is_revision(spec) || spec.starts_with(LABEL) {
             let found = self.labelled(spec).map_err(|error| match error {
                 Error::Missing(Missing::Snapshot(_)) | Error::Invalid { .. } => {
-                    missing(spec, "it is no revision, and no snapshot has that label")
+                    missing(spec, "it is neither a revision nor the label of a snapshot")
                 }
                 error => error,
             });
@@ -95,7 +95,7 @@ impl Engine {
             return Ok(State::Revision(last));
         }
         if let Some(back) = spec.strip_prefix("HEAD~").or_else(|| spec.strip_prefix('-')) {
-            let no_number = |_| missing(spec, "no number of transactions stands behind it");
+            let no_number = |_| missing(spec, "expected a number after '-', as in -3");
             let back: usize = back.parse().map_err(no_number)?;
             let found = self.history(None, back.saturating_add(1))?;
             return found.get(back).map(|record| State::Revision(record.sequence)).ok_or_else(too_far);
@@ -103,7 +103,7 @@ impl Engine {
         if let Some(time) = spec.strip_prefix("@{").and_then(|spec| spec.strip_suffix('}')) {
             let time = clock::parse(time, self.now()).ok_or(Error::Invalid {
                 what: spec.to_owned(),
-                why: "not a time; '10 min ago', '2026-11-21 08:02' (UTC) and 'now' are",
+                why: "not a time; expected '10 min ago', '2026-11-21 08:02' (UTC) or 'now'",
             })?;
             let found = self.each_transaction(|record| {
                 let found = record.time <= time;
@@ -112,7 +112,7 @@ impl Engine {
             return found.map(State::Revision).ok_or_else(too_far);
         }
         let number = spec.parse().ok().filter(|revision| *revision <= last);
-        number.map(State::Revision).ok_or_else(|| missing(spec, &format!("the last one is {last}")))
+        number.map(State::Revision).ok_or_else(|| missing(spec, &format!("the last revision is {last}")))
     }
 
     /// As [`Engine::resolve`], for who needs a number. A snapshot has one as long as the log has its state at that.
@@ -129,7 +129,7 @@ impl Engine {
             };
             if !archive.packages.iter().all(is_same) {
                 let why = format!(
-                    "the snapshot was made at {revision}, and that is another state now, since the log was begun anew"
+                    "the snapshot was made at revision {revision} of an earlier log; the log was begun anew since"
                 );
                 return Err(missing(spec, &why));
             }

@@ -30,7 +30,7 @@ impl Engine {
         if matches!(record.kind, Kind::Baseline | Kind::Confirm) || record.packages.is_empty() {
             return Err(Error::Invalid {
                 what: format!("transaction {sequence}"),
-                why: "it changed nothing that could be taken back",
+                why: "it changed nothing that could be undone",
             });
         }
         let why = Why { message: message.map(str::to_owned), ..Why::new(Kind::Undo, sequence) };
@@ -49,7 +49,7 @@ impl Engine {
                     let first = self.conflict(&record, &change.package, there)?;
                     return Err(Error::Conflict {
                         key: first.0,
-                        why: format!("transaction {sequence} cannot be taken back: {}", first.1),
+                        why: format!("transaction {sequence} cannot be undone: {}", first.1),
                     });
                 }
             };
@@ -82,7 +82,7 @@ impl Engine {
         if revision > last {
             return Err(Missing::Revision {
                 spec: revision.to_string(),
-                why: format!("the last one is {last}"),
+                why: format!("the last revision is {last}"),
             }
             .into());
         }

@@ -101,9 +101,9 @@ impl Policy {
         // Levels may be a list, one item for each package.
         let text = items.join(&b',');
         if items.len() != 1 && name != b"durability" {
-            return Err("one value is expected, not a list".to_owned());
+            return Err("expected one value, not a list".to_owned());
         }
-        let wrong = |what: &str| format!("'{}' is no {what}", show(&text));
+        let wrong = |what: &str| format!("'{}' is not a {what}", show(&text));
         let boolean = || typed::boolean(&text).map_err(|_| wrong("truth value: 1 or 0"));
         let span = || clock::parse_span(&show(&text)).ok_or_else(|| wrong("time: 500ms, 5s, 2m for example"));
         match name {
@@ -199,7 +199,7 @@ pub(crate) fn read(files: &crate::os::files::Files, dir: &Path) -> (PathBuf, Opt
         let open = files.open_package(&path).map_err(cannot)?;
         let found = open.file.metadata().map_err(cannot)?;
         let owner = std::fs::metadata(dir).map_err(cannot)?.uid();
-        let untrusted = |why| Read::Untrusted(format!("{} does not count: {why}", path.display()));
+        let untrusted = |why| Read::Untrusted(format!("{} is ignored: {why}", path.display()));
         check(&found, owner).map_err(untrusted)?;
         let text = files.read(&open).map_err(cannot)?;
         Policy::parse(&path, text).map(Box::new).map_err(|error| Read::Broken(error.to_string()))
@@ -215,7 +215,7 @@ fn check(found: &Metadata, owner: u32) -> std::result::Result<(), String> {
         return Err(format!("it belongs to user {other}, neither root nor the owner of the directory"));
     }
     if found.mode() & 0o022 != 0 {
-        return Err(format!("others than its owner may write it (mode {:o})", found.mode() & 0o7777));
+        return Err(format!("users other than its owner may write it (mode {:o})", found.mode() & 0o7777));
     }
     if found.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} bytes"));

@@ -167,7 +167,7 @@ impl Environment {
         if let Some((variable, text)) = text(Setting::SafeMode) {
             // Who has tried to turn it on is not to write.
             found.safe_mode = Some(typed::boolean(&text).unwrap_or_else(|_| {
-                wrong(variable, &text, "1 or 0 is expected; safe mode is on");
+                wrong(variable, &text, "expected 1 or 0; until then safe mode is on");
                 true
             }));
         }
@@ -180,7 +180,7 @@ impl Environment {
         if let Some((variable, text)) = text(Setting::LogSize) {
             match typed::size(&text) {
                 Ok(size) => found.log_size = Some(size),
-                Err(_) => wrong(variable, &text, "it is no size, such as 512k or 16M"),
+                Err(_) => wrong(variable, &text, "expected a size, such as 512k or 16M"),
             }
         }
         found

@@ -145,7 +145,7 @@ impl Staging<'_> {
                 return Ok(open);
             }
         }
-        let why = "the file of the staged changes keeps being replaced".to_owned();
+        let why = "the file of the staged changes is replaced again and again".to_owned();
         Err(Error::Conflict { key: self.package.to_owned(), why })
     }
 
@@ -243,7 +243,9 @@ impl Staging<'_> {
     fn tell_of(&self, aside: Option<PathBuf>) {
         if let (Some(aside), Some(warn)) = (aside, self.warn) {
             let (dir, aside) = (self.dir.display(), aside.display());
-            warn.tell(&format!("{dir} was not root's, and is {aside} now; nothing in it is committed"));
+            warn.tell(&format!(
+                "{dir} did not belong to root and was moved to {aside}; nothing in it was committed"
+            ));
         }
     }
 

@@ -82,7 +82,7 @@ impl<'s> SaveDir<'s> {
                 _ => return Err(Error::io("use the directory", self.dir)(error)),
             }
         }
-        let why = "somebody keeps putting something else in its place";
+        let why = "it is replaced again and again";
         Err(Error::io("use the directory", self.dir)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
     }
 

@@ -80,7 +80,7 @@ pub(super) fn ask(
             }
             let path = socket_of(&note);
             if hanging.is_some_and(|hanging| hanging.has(&path)) {
-                let why = "it still has not answered what it was asked before".to_owned();
+                let why = "it has not answered an earlier question yet".to_owned();
                 verdicts.push(Verdict { verifier, refusal: Some(why) });
                 continue;
             }
@@ -122,7 +122,9 @@ pub(super) fn ask(
 fn call_on(roster: &Roster, path: &Path) -> Result<OwnedFd, Failed> {
     let failed = |error: Errno| match error {
         Errno::CONNREFUSED | Errno::NOENT => Failed::Gone,
-        Errno::AGAIN => Failed::Refusal("it does not answer, and many wait for it already".into()),
+        Errno::AGAIN => {
+            Failed::Refusal("it does not answer, and too many commits wait for it already".into())
+        }
         error => Failed::Refusal(format!("it cannot be asked: {}", std::io::Error::from(error))),
     };
     let found = std::fs::symlink_metadata(path).map_err(|_| Failed::Gone)?;
@@ -166,7 +168,7 @@ impl Asked {
                 Err(Errno::INTR) => continue,
                 Err(Errno::AGAIN) => return,
                 Ok(_) | Err(_) => {
-                    let ended = "it has ended while it was asked; once more, and it will not be asked";
+                    let ended = "it ended before it answered; if the commit is repeated, it is not asked";
                     self.verdict = self.verdict.take().or(Some(Some(ended.into())));
                     return;
                 }

@@ -47,7 +47,7 @@ fn tidy(reason: &str) -> String {
     let line: String = reason.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let fits = |end: &usize| line.is_char_boundary(*end);
     let end = (0..=LONGEST.min(line.len())).rev().find(fits).unwrap_or(0);
-    if end == 0 { "it gives no reason".into() } else { line[..end].to_owned() }
+    if end == 0 { "it gave no reason".into() } else { line[..end].to_owned() }
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
     fn answers_come_back_as_one_line() {
         assert_eq!(read_answer(&answer(None)), Some(None));
         assert_eq!(read_answer(&answer(Some("too\nlarge"))), Some(Some("too large".into())));
-        assert_eq!(read_answer(&answer(Some(" \n"))), Some(Some("it gives no reason".into())));
+        assert_eq!(read_answer(&answer(Some(" \n"))), Some(Some("it gave no reason".into())));
         let long = read_answer(&answer(Some(&"\u{e4}".repeat(5000)))).flatten().expect("a reason");
         assert_eq!(long, "\u{e4}".repeat(1000));
         let bytes = answer(Some("no"));

@@ -227,7 +227,7 @@ impl Desk {
             ASKED.set(true);
             let decided = catch_unwind(AssertUnwindSafe(|| (self.decide)(&event)));
             ASKED.set(false);
-            decided.unwrap_or_else(|_| Err("the verifier has failed: it has panicked".into())).err()
+            decided.unwrap_or_else(|_| Err("the verifier failed: it panicked".into())).err()
         });
         let _ = send(asking, &message::answer(refusal.as_deref()), SendFlags::NOSIGNAL);
     }

@@ -37,7 +37,7 @@ impl Part {
                 "a pattern names sections; it cannot select by type",
             ));
         }
-        let bad = |_| Error::invalid(text.as_bytes(), "not a pattern: *, ? and [a-z] are known");
+        let bad = |_| Error::invalid(text.as_bytes(), "not a pattern: its wildcards are *, ? and [a-z]");
         glob::Pattern::new(text).map(Self::Glob).map_err(bad)
     }
 
@@ -69,7 +69,7 @@ impl Pattern {
         };
         let any: Vec<_> = text.split_ascii_whitespace().map(one).collect::<Result<_>>()?;
         match any.is_empty() {
-            true => Err(Error::invalid(text.as_bytes(), "a pattern selects something: * is everything")),
+            true => Err(Error::invalid(text.as_bytes(), "a pattern is not empty: * selects everything")),
             false => Ok(Self { text: text.to_owned(), any }),
         }
     }

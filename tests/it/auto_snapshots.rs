@@ -192,9 +192,7 @@ fn the_command_lists_automatic_snapshots_and_takes_them_for_revisions() {
     (13..=24).for_each(|number| set("256K", number));
     assert!(segments() <= 4);
     assert!(
-        sandbox
-            .fails(1, &["get", "--at", "3", "network.lan.note"])
-            .contains("does not go back to what it was")
+        sandbox.fails(1, &["get", "--at", "3", "network.lan.note"]).contains("does not go back to revision")
     );
     let rows: serde_json::Value = serde_json::from_str(&sandbox.ok(&["snapshots", "--json"])).expect("JSON");
     let row = &rows[0];

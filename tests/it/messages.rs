@@ -29,25 +29,25 @@ fn what_is_no_key_is_not_looked_for_among_the_packages() {
     let sandbox = used();
     let revision = |words: &[&str], message: &str| says(&sandbox, 1, words, &format!("{message}{REVISIONS}"));
     let get = |at| ["get", "--at", at, "network.lan.ipaddr"];
-    let unknown = "it is no revision, and no snapshot has that label";
+    let unknown = "it is neither a revision nor the label of a snapshot";
     revision(&get("yesterday"), &format!("cms: revision yesterday: {unknown}"));
     revision(&get("a b"), &format!("cms: revision a b: {unknown}"));
-    revision(&get("99"), "cms: revision 99: the last one is 3");
+    revision(&get("99"), "cms: revision 99: the last revision is 3");
     revision(&get("-99"), "cms: revision -99: the log does not go back that far");
-    revision(&get("-x"), "cms: revision -x: no number of transactions stands behind it");
+    revision(&get("-x"), "cms: revision -x: expected a number after '-', as in -3");
     revision(&get("@{2 days ago}"), "cms: revision @{2 days ago}: the log does not go back that far");
     revision(&["undo", "nope"], &format!("cms: revision nope: {unknown}"));
-    revision(&["rollback", "99"], "cms: revision 99: the last one is 3");
+    revision(&["rollback", "99"], "cms: revision 99: the last revision is 3");
     let said = sandbox.fails(3, &get("@{yesterday}"));
     assert_eq!(
         said,
-        "cms: '@{yesterday}': not a time; '10 min ago', '2026-11-21 08:02' (UTC) and 'now' are\n"
+        "cms: '@{yesterday}': not a time; expected '10 min ago', '2026-11-21 08:02' (UTC) or 'now'\n"
     );
     says(
         &sandbox,
         1,
         &["snapshot", "--delete", "nope"],
-        "cms: snapshot nope: none has that label\nhint: 'cms snapshots' lists them\n",
+        "cms: snapshot nope: no snapshot has that label\nhint: 'cms snapshots' lists them\n",
     );
     says(&sandbox, 1, &["restore", "./nope"], "cms: ./nope: no such file\n");
     says(&sandbox, 1, &["pending"], "cms: no commit waits to be confirmed\n");
@@ -56,7 +56,7 @@ fn what_is_no_key_is_not_looked_for_among_the_packages() {
         &sandbox,
         1,
         &["confirm", "7"],
-        "cms: transaction 7 does not wait to be confirmed, nor does another\n",
+        "cms: transaction 7 does not wait to be confirmed, and no other does\n",
     );
     sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.3"]);
     sandbox.ok(&["commit", "--confirm", "5min"]);
@@ -64,7 +64,7 @@ fn what_is_no_key_is_not_looked_for_among_the_packages() {
         &sandbox,
         1,
         &["confirm", "7"],
-        "cms: transaction 7 does not wait to be confirmed, 4 does\nhint: 'cms pending' tells more of it\n",
+        "cms: transaction 7 does not wait to be confirmed; transaction 4 does\nhint: 'cms pending' shows what waits\n",
     );
 }
 
@@ -83,7 +83,7 @@ fn a_package_is_looked_for_among_the_packages_whatever_is_asked_of_it() {
         says(&sandbox, 1, words, unknown);
     }
     assert!(sandbox.fed(&["import", "late"], "config a 'b'\n").status.success());
-    let late = "cms: late: there was no such package at revision 1\nhint: 'cms history PACKAGE' tells when it came\n";
+    let late = "cms: late: the package did not exist at revision 1\nhint: 'cms history PACKAGE' shows when it was created\n";
     says(&sandbox, 1, &["get", "--at", "1", "late.b"], late);
     let unmapped = "cms: late: it has no map; one is made when a program reads it, or by 'cms rebuild'\n";
     says(&sandbox, 1, &["memory", "late"], unmapped);
@@ -96,7 +96,7 @@ fn a_history_without_hits_says_so() {
     says(&sandbox, 1, &["history", "network.lan.nope"], none);
     assert_eq!(sandbox.fails(1, &["--quiet", "history", "network.lan.nope"]), "");
     let sandbox = Sandbox::new();
-    let none = "cms: nothing to take back: the log holds no transaction that changed anything\n";
+    let none = "cms: nothing to undo: the log holds no transaction that changed anything\n";
     says(&sandbox, 1, &["undo"], none);
     let none = "cms: the log holds no transaction between a good and a bad one\n";
     says(&sandbox, 1, &["bisect", "--", "true"], none);
@@ -109,7 +109,7 @@ fn a_configuration_directory_that_is_missing_is_what_is_told() {
     std::fs::write(sandbox.path("text"), "config a 'b'\n").expect("written");
     let text = sandbox.path("text").display().to_string();
     let message = format!(
-        "cms: {}: no such configuration directory\nhint: make it, or name another with CMS_CONFIG_DIR or 'cms -c DIR'\n",
+        "cms: {}: no such configuration directory\nhint: create it, or name another with CMS_CONFIG_DIR or 'cms -c DIR'\n",
         sandbox.path("config").display()
     );
     for words in [
@@ -137,7 +137,8 @@ fn a_damaged_file_comes_with_what_mends_it() {
     let mut bytes = std::fs::read(&backup).expect("readable");
     *bytes.last_mut().expect("not empty") ^= 1;
     std::fs::write(&backup, bytes).expect("written");
-    let damaged = format!("cms: {backup}: it is not as it was written: the checksum is wrong\n");
+    let damaged =
+        format!("cms: {backup}: its checksum is wrong: it was damaged or changed after it was written\n");
     says(&sandbox, 3, &["restore", &backup], &damaged);
 
     let log = log_of(&sandbox);
@@ -150,7 +151,7 @@ fn a_damaged_file_comes_with_what_mends_it() {
     says(&sandbox, 3, &["history"], &warning);
     let repaired = sandbox.run(&["repair"]);
     let aside =
-        "cms: what is damaged of the log is set aside, in files that end with .damaged; all else stays\n";
+        "cms: the damaged part of the log is set aside, in files that end with .damaged; the rest stays\n";
     assert_eq!(String::from_utf8_lossy(&repaired.stderr), format!("{problem}{aside}"));
     sandbox.ok(&["audit", "verify"]);
     let again = sandbox.run(&["repair"]);

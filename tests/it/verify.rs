@@ -175,7 +175,7 @@ fn a_verifier_reads_the_state_before_and_to_commit_from_it_is_an_error_and_no_ha
     let (old, name, errors, took) = heard.recv().expect("it was asked");
     assert_eq!((old.as_deref(), name.as_deref()), (Some("1500"), Some("a")));
     assert!(
-        errors.iter().all(|error| error.contains("cannot change anything while it is asked")),
+        errors.iter().all(|error| error.contains("cannot change anything while it decides")),
         "{errors:?}"
     );
     assert!(took < Duration::from_secs(4), "{took:?}");
@@ -202,14 +202,16 @@ fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_
     assert!(started.elapsed() < Duration::from_secs(5));
     set(&live, &[("system.s.name", "b")]).expect("what does not concern it goes on");
     // Nobody waits twice for one that hangs.
-    assert!(refusal(set(&live, &[("network.lan.mtu", "1400")])).contains("still has not answered"));
+    assert!(
+        refusal(set(&live, &[("network.lan.mtu", "1400")])).contains("has not answered an earlier question")
+    );
     // Many more than may wait: nobody hangs.
     let ask = || {
         let options = Options { verify_timeout: Duration::from_millis(1), ..fixture.options() };
         refusal(set(&Store::open(options).expect("opens"), &[("network.lan.mtu", "1400")]))
     };
     let said: Vec<String> = (0..80).map(|_| ask()).collect();
-    assert!(said[79].contains("many wait"), "{}", said[79]);
+    assert!(said[79].contains("too many commits wait"), "{}", said[79]);
     drop(open);
     let deadline = Instant::now() + Duration::from_secs(60);
     while set(&live, &[("network.lan.mtu", "1400")]).is_err() {

@@ -82,7 +82,7 @@ impl Context {
         if !store.options().stale
             && let Err(error) = store.recover()
         {
-            warn(&format!("what was interrupted cannot be finished: {error}"));
+            warn(&format!("an interrupted commit cannot be finished: {error}"));
         }
         Self::with(store, global)
     }
@@ -250,7 +250,7 @@ fn warn(text: &str) {
 
 /// Says that a package is printed as it was before its text was broken.
 fn warn_of(problem: &Error) {
-    warn(&format!("{problem}; this is what it said before"));
+    warn(&format!("{problem}; shown is its content from before the error"));
 }
 
 /// Shows on the terminal how far reading has got, once it takes over a second.

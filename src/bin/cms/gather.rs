@@ -95,7 +95,7 @@ impl Gathered {
         terms: Terms,
     ) -> Result<(), Failure> {
         if !self.terms.is_plain() && !terms.is_plain() && terms != self.terms {
-            let why = "an earlier line gives another time to confirm or another command, and a batch is one \
+            let why = "an earlier line gives another time to confirm or another command, but a batch is one \
                        transaction";
             return Err(Failure::Usage(why.into()));
         }

@@ -57,7 +57,7 @@ pub fn finish(
     made.sort_unstable();
     made.dedup();
     if made.is_empty() {
-        context.note("nothing was to be committed, and so nothing is to be confirmed or run");
+        context.note("there was nothing to commit, so there is nothing to confirm or run");
         return Ok(Exit::Ok);
     }
     let process = guard.as_ref().and_then(StandingGuard::process);
@@ -76,10 +76,10 @@ pub fn finish(
         Ended::Never(_) => 127,
     };
     for revision in made.into_iter().rev() {
-        let message = format!("taken back: {ended}");
+        let message = format!("rolled back: {ended}");
         match context.store.take_back(revision, &message)? {
-            Some(by) => tell(&format!("cms: {ended}, so transaction {revision} is taken back by {by}")),
-            None => tell(&format!("cms: {ended}; transaction {revision} was taken back already")),
+            Some(by) => tell(&format!("cms: {ended}, so transaction {revision} is rolled back by {by}")),
+            None => tell(&format!("cms: {ended}; transaction {revision} was rolled back already")),
         }
     }
     // As the command's, whatever it is.
@@ -94,7 +94,7 @@ fn tell_time(context: &Context, terms: &Terms, process: Option<u32>) -> Result<O
     let Some(pending) = context.store.pending()? else { return Ok(None) };
     let by = process.map_or_else(String::new, |process| format!("; the guard is process {process}"));
     context.note(&format!(
-        "transaction {} is taken back in {} unless it is confirmed with 'cms confirm'{by}",
+        "transaction {} is rolled back in {} unless it is confirmed with 'cms confirm'{by}",
         pending.sequence,
         show_span(pending.left)
     ));
@@ -103,7 +103,7 @@ fn tell_time(context: &Context, terms: &Terms, process: Option<u32>) -> Result<O
     {
         let others = waiting.transactions.len() - 1;
         context.note(&format!(
-            "it joins {others} that waited already: this time counts for all, and 'cms confirm' confirms all"
+            "{others} waited already: the new time holds for all, and 'cms confirm' confirms all"
         ));
     }
     Ok(Some(pending.left))
@@ -150,7 +150,7 @@ pub fn guard(commands: Commands, words: &[OsString]) -> ExitCode {
 }
 
 fn become_guard(commands: Commands, words: &[OsString]) -> Result<Exit, Failure> {
-    let wrong = || Failure::Usage("a guard is told whose commit it guards".into());
+    let wrong = || Failure::Usage("expected the number of the process whose commit is guarded".into());
     let (process, words) = words.split_first().ok_or_else(wrong)?;
     let process = process.to_str().and_then(|process| process.parse().ok()).ok_or_else(wrong)?;
     let mut line = Line::parse(commands, words)?;

@@ -12,9 +12,9 @@ pub fn of(error: &Error) -> Option<&'static str> {
         Error::Conflict { why, .. } if why.contains(" is staged by ") => Some(
             "'cms revert KEY' drops what is staged, 'cms commit --force' puts it in place of what is committed",
         ),
-        Error::Damaged { what: Damage::Map, .. } => Some("'cms rebuild' makes it anew from the text"),
+        Error::Damaged { what: Damage::Map, .. } => Some("'cms rebuild' rebuilds it from the text"),
         Error::Damaged { what: Damage::Log, .. } => {
-            Some("'cms audit verify' tells how much, 'cms repair' sets it aside and begins a new log")
+            Some("'cms audit verify' shows how much is damaged, 'cms repair' sets that aside")
         }
         Error::Missing(missing) => of_missing(missing).or_else(|| error.hint()),
         _ => error.hint(),
@@ -23,19 +23,19 @@ pub fn of(error: &Error) -> Option<&'static str> {
 
 fn of_missing(missing: &Missing) -> Option<&'static str> {
     match missing {
-        Missing::ConfigDir(_) => Some("make it, or name another with CMS_CONFIG_DIR or 'cms -c DIR'"),
+        Missing::ConfigDir(_) => Some("create it, or name another with CMS_CONFIG_DIR or 'cms -c DIR'"),
         Missing::Log => Some("name one with CMS_STATE_DIR or 'cms --state-dir DIR'"),
         Missing::RunDir => Some("name one with CMS_RUN_DIR or 'cms --run-dir DIR'"),
         Missing::Revision { .. } => Some(
             "a revision is a number, -N, @{10 min ago}, @{2026-11-21 08:02} or the label of a snapshot; \
              see 'cms history' and 'cms snapshots'",
         ),
-        Missing::Unlogged { .. } => Some("'cms list' lists the packages there are"),
-        Missing::Before { .. } => Some("'cms history PACKAGE' tells when it came"),
-        Missing::TooOld { .. } => Some("'cms history' lists what is kept, CMS_LOG_SIZE says how much is"),
-        Missing::Transaction(_) => Some("'cms history' lists those that are kept"),
+        Missing::Unlogged { .. } => Some("'cms list' lists the packages"),
+        Missing::Before { .. } => Some("'cms history PACKAGE' shows when it was created"),
+        Missing::TooOld { .. } => Some("'cms history' lists what is kept, CMS_LOG_SIZE sets how much is"),
+        Missing::Transaction(_) => Some("'cms history' lists the transactions that are kept"),
         Missing::Snapshot(_) => Some("'cms snapshots' lists them"),
-        Missing::Pending { asked: Some(_), waiting: Some(_) } => Some("'cms pending' tells more of it"),
+        Missing::Pending { asked: Some(_), waiting: Some(_) } => Some("'cms pending' shows what waits"),
         _ => None,
     }
 }

@@ -90,8 +90,7 @@ fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<
             Ok(line) if line.incomplete && read > 0 => {}
             Err(error) if error.is_unterminated() && read > 0 => {}
             Ok(line) if line.rest => {
-                let why =
-                    "one command a line; a ';', '#' or empty word ends it, unless quoted as part of a word";
+                let why = "one command a line: an unquoted ';' or '#', or an empty word, ends it";
                 return Err(Failure::Usage(why.into()));
             }
             Ok(line) => return Ok(Some(line.words)),

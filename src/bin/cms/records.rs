@@ -32,7 +32,7 @@ impl Users {
 /// Notes changes by hand first, as far as that is allowed, so that they show.
 pub fn bring_up_to_date(context: &Context) {
     if let Err(error) = context.store.note_edits() {
-        context.verbose(&format!("changes by hand are not noted: {error}"));
+        context.verbose(&format!("edits by hand cannot be noted in the log: {error}"));
     }
 }
 
@@ -129,8 +129,7 @@ pub fn check_logged(context: &Context) -> Result<(), Failure> {
 pub fn may_be_elsewhere(context: &Context) -> Result<(), Failure> {
     let Some((path, owner)) = context.store.log_of_root() else { return Ok(()) };
     let (path, owner) = (path.display(), Users::default().name(owner).to_owned());
-    let why =
-        format!("not permitted: transactions may be in the log in {path}, which belongs to user {owner}");
+    let why = format!("permission denied: there may be a log in {path}, which belongs to user {owner}");
     Err(Failure::Other(Exit::Permission, why))
 }
 

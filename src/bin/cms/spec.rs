@@ -168,27 +168,19 @@ pub const GLOBAL: &[Flag<Global>] = &[
     )
     .short('t'),
     dir("run-dir", "where locks and maps are (CMS_RUN_DIR, default /run/cms)", |all| &mut all.run_dir),
-    dir("state-dir", "where the log is to be (CMS_STATE_DIR, default /var/lib/cms)", |all| {
-        &mut all.state_dir
-    }),
-    text("message", "TEXT", "why, for the history of changes", |all: &mut Global| &mut all.message)
-        .short('m'),
-    text(
-        "source",
-        "NAME",
-        "what changes are made through, for the history (default cms)",
-        |all: &mut Global| &mut all.source,
-    )
+    dir("state-dir", "where the log is (CMS_STATE_DIR, default /var/lib/cms)", |all| &mut all.state_dir),
+    text("message", "TEXT", "the reason, for the history", |all: &mut Global| &mut all.message).short('m'),
+    text("source", "NAME", "the name of the program, for the history (default cms)", |all: &mut Global| {
+        &mut all.source
+    })
     .of_transaction(),
     seconds("lock-timeout", "how long to wait for another writer (default 10)", |all: &mut Global| {
         &mut all.lock_timeout
     })
     .of_transaction(),
-    seconds(
-        "verify-timeout",
-        "how long to wait for those who verify a commit (default 5)",
-        |all: &mut Global| &mut all.verify_timeout,
-    )
+    seconds("verify-timeout", "how long a commit waits for its verifiers (default 5)", |all: &mut Global| {
+        &mut all.verify_timeout
+    })
     .of_transaction(),
     switch("json", "output and errors as JSON", |all| &mut all.json),
     switch("json-lines", "output as one JSON object a line", |all| &mut all.json_lines),
@@ -210,12 +202,12 @@ pub const fn commit<F>(target: fn(&mut F) -> &mut bool) -> Flag<F> {
 
 /// The option of commands that commit changes to commit what is staged, too.
 pub const fn with_staged<F>(target: fn(&mut F) -> &mut bool) -> Flag<F> {
-    switch("with-staged", "commit what is staged for these packages as well, before these changes", target)
+    switch("with-staged", "commit the staged changes of these packages as well, before these changes", target)
 }
 
 /// The option of commands that read packages to read the files.
 pub const fn stale<F>(target: fn(&mut F) -> &mut bool) -> Flag<F> {
-    switch("stale", "read the file as it is, also where newer commits are still to be put there", target)
+    switch("stale", "read the file as it is, even if newer commits are not in it yet", target)
 }
 
 /// The option of commands that read packages to read an older state.

@@ -22,7 +22,7 @@ impl Terms {
     pub fn check(&self) -> Result<(), Failure> {
         if self.on_rollback.is_some() && self.time.is_none() {
             return Err(Failure::Usage(
-                "--on-rollback goes with --confirm TIME: its guard runs the command".into(),
+                "--on-rollback needs --confirm TIME: the guard of that commit runs the command".into(),
             ));
         }
         Ok(())
@@ -42,7 +42,7 @@ pub fn time_to_confirm(text: &str) -> Result<Duration, Failure> {
         }
         Some(time) => Ok(time),
         None => Err(Failure::Usage(format!(
-            "'{text}' is no time: a number and s, min, h or days, for example 5min"
+            "'{text}' is not a time: expected a number and s, min, h or days, for example 5min"
         ))),
     }
 }

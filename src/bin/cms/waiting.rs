@@ -46,10 +46,10 @@ pub fn print_pending(context: &mut Context) -> Result<Exit, Failure> {
     }
     for one in &waiting.going_back {
         if one.goes {
-            context.say(&format!("    {}: it goes, since there was none", one.package))?;
+            context.say(&format!("    {}: it is deleted, since it did not exist before", one.package))?;
         }
         if one.whole {
-            context.say(&format!("    {}: it cannot be read now, and goes back as a whole", one.package))?;
+            context.say(&format!("    {}: it cannot be read now, so all of it goes back", one.package))?;
         }
         for change in &one.changes {
             context.put_line(&[b"    ", &change_line(&one.package, change)[..]].concat())?;

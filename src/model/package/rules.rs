@@ -55,7 +55,7 @@ impl Package {
             if delta.kind == DeltaKind::Set && self.holds_string(delta, value) {
                 return Ok(Made::Nothing);
             }
-            return Err(Error::invalid(value, "control characters cannot be set"));
+            return Err(Error::invalid(value, "a value cannot be set to text with control characters"));
         }
         if dialect == Dialect::Cms {
             check_lengths(delta)?;
@@ -320,8 +320,9 @@ fn required(delta: &Delta) -> Result<&[u8]> {
 
 fn required_option(delta: &Delta) -> Result<&[u8]> {
     let option = delta.option.as_deref();
-    let option = option
-        .ok_or_else(|| Error::invalid(&delta.section, "an option is missing: only options are lists"))?;
+    let option = option.ok_or_else(|| {
+        Error::invalid(&delta.section, "the key must name an option: only options hold lists")
+    })?;
     if name::is_name(option) {
         Ok(option)
     } else {

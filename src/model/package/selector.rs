@@ -48,7 +48,7 @@ impl Key {
         let (key, rest) = Self::parse_prefix(key)?;
         match rest {
             [] => Ok(key),
-            _ => Err(Error::invalid(rest, "does not belong behind a key")),
+            _ => Err(Error::invalid(rest, "expected nothing after the key")),
         }
     }
 
@@ -62,7 +62,7 @@ impl Key {
         match rest {
             [] => Ok((key, None)),
             [b'=', value @ ..] => Ok((key, Some(value))),
-            _ => Err(Error::invalid(rest, "does not belong behind a key")),
+            _ => Err(Error::invalid(rest, "expected nothing after the key")),
         }
     }
 

@@ -118,7 +118,7 @@ fn there_may_be_so_many_watches_and_no_more() {
     let watch = live.watch("*", None).expect("the last one");
     let refused = live.watch("*", None).expect_err("one too many");
     assert!(matches!(refused, Error::TooMany { limit: MAX_WATCHES, .. }));
-    assert_eq!(refused.to_string(), "there are 1000 watches of this store already, and may be no more");
+    assert_eq!(refused.to_string(), "there are 1000 watches of this store already, which is the limit");
     let revision = set(&live, &[("network.lan.mtu", "1")]);
     let mut seen: Vec<usize> = Vec::new();
     for _ in 0..MAX_WATCHES - 1 {

@@ -82,7 +82,7 @@ fn s3_a_deleted_package_is_a_transaction_that_can_be_taken_back() {
     sandbox.ok(&["undo"]);
     assert_eq!(sandbox.ok(&["get", "p.b.x"]), "3\n");
     let said = sandbox.fails(1, &["rollback", "18446744073709551615"]);
-    assert!(said.contains("the last one is"), "{said}");
+    assert!(said.contains("the last revision is"), "{said}");
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn s14_a_file_that_others_may_write_does_not_count_and_the_last_good_policy_stay
     mode(0o666);
     set(&live, "10.0.0.3").expect("committed");
     assert_eq!(size(live.engine()), 16 << 20, "the last good one stays");
-    assert!(live.engine().warnings()[0].contains("others than its owner may write it (mode 666)"));
+    assert!(live.engine().warnings()[0].contains("users other than its owner may write it (mode 666)"));
     mode(0o600);
     if rustix::process::geteuid().is_root() {
         chown(&file, Some(61_021), None).expect("given");
@@ -195,7 +195,7 @@ fn s14_wrong_values_are_said_with_file_and_line_and_the_default_counts() {
     let (shown, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(3), "{said}");
     let file = sandbox.path("config").join("cms").display().to_string();
-    assert!(said.contains(&format!("{file}:2: log_size: 'much' is no size")), "{said}");
+    assert!(said.contains(&format!("{file}:2: log_size: 'much' is not a size")), "{said}");
     assert!(said.contains(&format!("{file}:4: no_such: there is no such option")), "{said}");
     let row = |name: &str| shown.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
     assert!(row("log_size").contains("4M") && row("log_size").ends_with("(default)"), "{shown}");

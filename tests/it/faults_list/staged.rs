@@ -208,7 +208,7 @@ fn s9_options_that_a_batch_cannot_honour_are_refused_with_the_line() {
     for (wrong, why) in [
         ("set network.lan.mtu=1\ncommit --check\n", "--check"),
         ("set network.lan.mtu=1\ncommit --lock-timeout 1\n", "--lock-timeout is for the whole batch"),
-        ("set network.lan.mtu=1\ncommit --confirm soon\n", "'soon' is no time"),
+        ("set network.lan.mtu=1\ncommit --confirm soon\n", "'soon' is not a time"),
         ("commit --confirm 1h\ncommit --confirm 2h\nset network.lan.mtu=1\n", "another time to confirm"),
     ] {
         let output = sandbox.fed(&["batch"], wrong);

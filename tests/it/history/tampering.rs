@@ -67,7 +67,7 @@ fn a_last_record_that_was_tampered_with_is_found_and_one_that_was_torn_off_by_a_
     // The mark that its text is in place tells that it was whole once.
     let found = verify(&changed);
     assert_eq!((found.problems.len(), found.last), (1, whole.last - 1), "{found:?}");
-    let told = format!("what came after transaction {} is lost", whole.last - 1);
+    let told = format!("any transactions after {} are lost", whole.last - 1);
     assert!(found.problems[0].contains(&told), "{found:?}");
     // One that is taken out with its mark looks like one that a crash has torn off. The chain tells, to who has kept
     // it.

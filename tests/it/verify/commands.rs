@@ -134,7 +134,7 @@ fn check_tells_who_would_refuse_and_who_would_be_told() {
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
     let mut wanted = [
-        format!("eye (process {}) would be told, of network.*.ipaddr", watch.id()),
+        format!("eye (process {}) would be notified, of network.*.ipaddr", watch.id()),
         format!("mild (process {}) accepts it", mild.id()),
         format!("sh (process {}) would refuse it: never", strict.id()),
     ];

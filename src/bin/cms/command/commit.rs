@@ -39,7 +39,7 @@ pub const COMMAND: Command<Flags> = Command {
         parsed(
             "confirm",
             "TIME",
-            "take it back unless it is confirmed in time, for example 5min",
+            "roll the commit back unless it is confirmed in time, for example 5min",
             |flags: &mut Flags, text| {
                 flags.confirm = Some(time_to_confirm(text)?);
                 Ok(())
@@ -48,18 +48,18 @@ pub const COMMAND: Command<Flags> = Command {
         bytes(
             "then",
             "COMMAND",
-            "run it after the commit; if it fails, the commit is taken back",
+            "run it after the commit; if it fails, the commit is rolled back",
             |flags: &mut Flags| &mut flags.then,
         ),
         bytes(
             "on-rollback",
             "COMMAND",
-            "have the guard run it once the commit was taken back",
+            "have the guard run it after the commit was rolled back",
             |flags: &mut Flags| &mut flags.on_rollback,
         ),
         switch(
             "check",
-            "only check that it can be done; says who would refuse it, and who would be told",
+            "only check that it can be done; lists the verifiers that would refuse it, and the watches that would see it",
             |flags: &mut Flags| &mut flags.check,
         ),
         switch("canonical", "rewrite the file in canonical form; comments are lost", |flags: &mut Flags| {
@@ -177,7 +177,7 @@ pub fn preview(context: &mut Context, places: &[Place]) -> Result<Exit, Failure>
         }
     }
     for one in &told {
-        context.say(&format!("{one} would be told, of {}", one.pattern))?;
+        context.say(&format!("{one} would be notified, of {}", one.pattern))?;
     }
     Ok(exit)
 }

@@ -27,18 +27,18 @@ pub const COMMAND: Command<Flags> = Command {
     flags: &[
         switch(
             "wait",
-            "stand guard until it is confirmed or taken back; exits 1 if it was taken back",
+            "wait until it is confirmed or rolled back; exits 1 if it was rolled back",
             |flags: &mut Flags| &mut flags.wait,
         ),
         bytes(
             "on-rollback",
             "COMMAND",
-            "with --wait: run it once the commit was taken back",
+            "with --wait: run it after the commit was rolled back",
             |flags: &mut Flags| &mut flags.on_rollback,
         ),
         switch(
             "enforce",
-            "only take back what was not confirmed in time; for boot scripts",
+            "only roll back what was not confirmed in time; for boot scripts",
             |flags: &mut Flags| &mut flags.enforce,
         ),
     ],
@@ -55,7 +55,9 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         return wait(context, on_rollback);
     }
     if on_rollback.is_some() {
-        return Err(Failure::Usage("--on-rollback goes with --wait: who waits runs the command".into()));
+        return Err(Failure::Usage(
+            "--on-rollback needs --wait: the waiting process runs the command".into(),
+        ));
     }
     if call.flags.enforce {
         // What is overdue was taken back before this command began.

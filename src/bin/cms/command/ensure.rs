@@ -28,7 +28,7 @@ pub const COMMAND: Command<Flags> = Command {
     name: "ensure",
     aliases: &[],
     arguments: "KEY=VALUE...",
-    summary: "set and commit what is not so already; says whether anything changed",
+    summary: "set and commit the values that differ; says whether anything changed",
     flags: &[
         switch("check", "change nothing, only say what would change", |flags: &mut Flags| &mut flags.check),
         switch("no-commit", "stage only", |flags: &mut Flags| &mut flags.no_commit),

@@ -12,7 +12,7 @@ pub const COMMAND: Command = Command {
     name: "memory",
     aliases: &[],
     arguments: "[PACKAGE...]",
-    summary: "show how much memory the maps take that programs read from",
+    summary: "show how much memory the maps take, from which programs read",
     flags: &[],
     writes: Writes::Nothing,
     run,

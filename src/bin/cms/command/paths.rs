@@ -25,7 +25,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     let locks = match context.store.publishes() {
         true => "locks are kept in",
         false => {
-            "locks are kept in; programs see your commits as edits by hand, since its maps are another user's"
+            "locks are kept in; its maps belong to another user, so programs see your commits as edits by hand"
         }
     };
     let rows = [
@@ -43,7 +43,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
             }
             let instead = match name {
                 "run" => "writers exclude each other by the files alone",
-                _ => "there is no history, and nothing is taken back unless it is confirmed",
+                _ => "there is no history, and no commit can be rolled back unless it is confirmed",
             };
             context.say(&format!("{name:7} none: no directory is writable; {instead}"))?;
             continue;

@@ -9,7 +9,7 @@ pub const COMMAND: Command = Command {
     name: "pending",
     aliases: &[],
     arguments: "",
-    summary: "show the commit that waits to be confirmed; exits 1 if there is none",
+    summary: "show the commit that waits to be confirmed; exits 1 if none does",
     flags: &[],
     writes: Writes::Nothing,
     run,

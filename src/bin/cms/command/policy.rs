@@ -12,7 +12,7 @@ pub const COMMAND: Command = Command {
     name: "policy",
     aliases: &[],
     arguments: "",
-    summary: "print what counts for this store: each setting, its value and where that comes from",
+    summary: "print the settings of this store: the value of each, and where it comes from",
     flags: &[],
     writes: Writes::Nothing,
     run,

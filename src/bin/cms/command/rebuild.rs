@@ -9,7 +9,7 @@ pub const COMMAND: Command = Command {
     name: "rebuild",
     aliases: &[],
     arguments: "[PACKAGE...]",
-    summary: "make the maps anew from the text: all, or those named",
+    summary: "rebuild the maps from the text: all, or those of the packages named",
     flags: &[],
     writes: Writes::Alone,
     run,

@@ -10,7 +10,7 @@ pub const COMMAND: Command = Command {
     name: "repair",
     aliases: &[],
     arguments: "",
-    summary: "mend a damaged log, and bring packages with errors back to their newest text without",
+    summary: "set damaged parts of the log aside, and put back the newest text without errors of each package",
     flags: &[],
     writes: Writes::Alone,
     run,
@@ -19,7 +19,7 @@ pub const COMMAND: Command = Command {
 fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     if context.dry_run {
         context.note(
-            "would set what is damaged of the log aside, and bring packages with errors back to their newest text without",
+            "would set the damaged parts of the log aside, and put back the newest text without errors of each package",
         );
         return Ok(Exit::Ok);
     }
@@ -29,8 +29,9 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
         context.note(problem);
     }
     if !problems.is_empty() {
-        context
-            .note("what is damaged of the log is set aside, in files that end with .damaged; all else stays");
+        context.note(
+            "the damaged part of the log is set aside, in files that end with .damaged; the rest stays",
+        );
     }
     if context.json {
         let row = |one: &cms::Repaired| json!({"package": one.package, "text_of": one.revision, "revision": one.sequence});
@@ -38,7 +39,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
         return unmended_exit(context, unmended);
     }
     for one in &repaired {
-        context.say(&format!("{}: back at its text of revision {}", one.package, one.revision))?;
+        context.say(&format!("{}: its text of revision {} is back in place", one.package, one.revision))?;
     }
     if repaired.is_empty() && problems.is_empty() && unmended.is_empty() {
         context.note("nothing had to be mended");

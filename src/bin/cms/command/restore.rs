@@ -12,7 +12,7 @@ pub const COMMAND: Command = Command {
     name: "restore",
     aliases: &[],
     arguments: "FILE",
-    summary: "bring all packages to what a backup or snapshot file holds",
+    summary: "bring all packages to the state in a backup or snapshot file",
     flags: &[],
     writes: Writes::Alone,
     run,

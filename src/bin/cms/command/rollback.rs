@@ -27,16 +27,14 @@ pub const COMMAND: Command<Flags> = Command {
     name: "rollback",
     aliases: &[],
     arguments: "REVISION|LABEL|FILE [PACKAGE...]",
-    summary: "bring packages exactly to what they were",
+    summary: "bring packages exactly to an earlier state",
     flags: &[
-        switch("merge", "only set what was set then; what has come since stays", |flags: &mut Flags| {
+        switch("merge", "only restore the values of then; keys added since stay", |flags: &mut Flags| {
             &mut flags.merge
         }),
-        switch(
-            "from-file",
-            "what is named is a file, also without a '/' in its name",
-            |flags: &mut Flags| &mut flags.from_file,
-        ),
+        switch("from-file", "the argument names a file, even without a '/' in it", |flags: &mut Flags| {
+            &mut flags.from_file
+        }),
     ],
     writes: Writes::Alone,
     run,

@@ -36,19 +36,19 @@ pub const COMMAND: Command<Flags> = Command {
     name: "run",
     aliases: &[],
     arguments: "-- PROGRAM [WORD...]",
-    summary: "run a program, and send it a signal or restart it when something has changed",
+    summary: "run a program, and send it a signal or restart it when configuration has changed",
     flags: &[
         many(
             "watch",
             "PATTERN",
-            "what it is to be told of (default: everything); again for more",
+            "the changes to react to (default: all); may be repeated",
             |flags: &mut Flags| &mut flags.watch,
         ),
-        parsed("signal", "NAME", "the signal that tells it (default HUP)", |flags: &mut Flags, text| {
+        parsed("signal", "NAME", "the signal to send (default HUP)", |flags: &mut Flags, text| {
             flags.signal = Some(named(text).ok_or_else(|| Failure::Usage(format!("no signal '{text}'")))?);
             Ok(())
         }),
-        switch("restart", "end it and start it anew instead", |flags: &mut Flags| &mut flags.restart),
+        switch("restart", "restart the program instead", |flags: &mut Flags| &mut flags.restart),
         many(
             "env",
             "PATTERN",
@@ -85,7 +85,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
             wait(&mut watch, program.ended.as_ref().map(|fd| fd as &dyn AsFd), blind)?;
             continue;
         }
-        context.verbose(&format!("{} is told of {changed}", show(&words[0])));
+        context.verbose(&format!("{} is notified of {changed}", show(&words[0])));
         if call.flags.restart {
             let (patterns, mut old) = (program.patterns, program.child);
             end(&mut old)?;

@@ -41,7 +41,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         if let Some(pending) = pending {
             let left = pending.left.as_secs_f64().ceil();
             let sequence = pending.sequence;
-            context.say(&format!("pending: transaction {sequence} waits {left} s more to be confirmed"))?;
+            context.say(&format!("pending: transaction {sequence} has {left} s left to be confirmed"))?;
         }
         if problems.is_empty() {
             context.say(&format!("in order, at revision {log}"))?;

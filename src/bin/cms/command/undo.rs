@@ -14,7 +14,7 @@ pub const COMMAND: Command = Command {
     name: "undo",
     aliases: &[],
     arguments: "[REVISION]",
-    summary: "take a transaction back, the last one if none is named; later changes stay",
+    summary: "undo a transaction, the last one if none is named; later changes stay",
     flags: &[],
     writes: Writes::Alone,
     run,
@@ -33,7 +33,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
                 check_logged(context)?;
             }
             found.ok_or_else(|| {
-                let why = "nothing to take back: the log holds no transaction that changed anything";
+                let why = "nothing to undo: the log holds no transaction that changed anything";
                 Failure::Other(Exit::NotFound, why.into())
             })?
         }
@@ -43,5 +43,5 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         return print_difference(context, &[], &old, &new, false);
     }
     let done = context.store.undo(sequence, None)?;
-    tell_revision(context, &format!("transaction {sequence} is taken back"), Some(done))
+    tell_revision(context, &format!("transaction {sequence} is undone"), Some(done))
 }

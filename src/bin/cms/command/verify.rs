@@ -33,7 +33,7 @@ pub const COMMAND: Command<Flags> = Command {
     name: "verify",
     aliases: &[],
     arguments: "PATTERN -- COMMAND [WORD...]",
-    summary: "have a command decide on changes before they are made; its standard error says why not",
+    summary: "have a command accept or refuse changes before they are made; its standard error is the reason",
     flags: &[seconds("timeout", "how long the command may take (default 4)", |flags: &mut Flags| {
         &mut flags.timeout
     })],

@@ -33,15 +33,15 @@ pub const COMMAND: Command<Flags> = Command {
     name: "watch",
     aliases: &[],
     arguments: "[PATTERN...]",
-    summary: "tell of changes as they are committed: of network, network.lan, *.lan.ipaddr",
+    summary: "print changes as they are committed, of patterns such as network, network.lan, *.lan.ipaddr",
     flags: &[
-        text("since", "REVISION", "begin behind this revision, and miss nothing", |flags: &mut Flags| {
+        text("since", "REVISION", "begin after this revision, and miss nothing", |flags: &mut Flags| {
             &mut flags.since
         }),
         bytes(
             "exec",
             "COMMAND",
-            "run it for each change, told by CMS_KEY, CMS_OLD, CMS_NEW, ...",
+            "run it for each change, with CMS_KEY, CMS_OLD, CMS_NEW, ... set",
             |flags: &mut Flags| &mut flags.exec,
         ),
         parsed("count", "N", "end after so many transactions", |flags: &mut Flags, text| {
@@ -51,7 +51,7 @@ pub const COMMAND: Command<Flags> = Command {
         }),
         seconds(
             "timeout",
-            "end once nothing has happened for so long, with exit code 8",
+            "end with exit code 8 when nothing has changed for so long",
             |flags: &mut Flags| &mut flags.timeout,
         ),
     ],
@@ -109,7 +109,7 @@ fn print(context: &mut Context, event: &Event, users: &mut Users) -> Result<(), 
         for package in &event.record().packages {
             match event.kind() {
                 EventKind::Broken => context.say(&format!(
-                    "    {}: cannot be parsed; what it said before goes on",
+                    "    {}: cannot be parsed; programs go on reading its content from before",
                     package.package
                 ))?,
                 EventKind::Mended => context.say(&format!("    {}: can be parsed again", package.package))?,

@@ -24,10 +24,10 @@ fn s18_a_command_that_fails_takes_the_commit_back_and_gives_its_exit_code() {
             let sandbox = staged();
             let before = sandbox.read("network");
             let said = sandbox.fails(code, &[&["commit", "--then", command], confirm].concat());
-            assert!(said.contains("so transaction") && said.contains("is taken back by"), "{said}");
+            assert!(said.contains("so transaction") && said.contains("is rolled back by"), "{said}");
             assert_eq!(sandbox.read("network"), before);
             assert!(sandbox.fails(1, &["pending"]).contains("no commit waits"));
-            assert!(sandbox.ok(&["history", "--json-lines"]).contains("taken back: the command"));
+            assert!(sandbox.ok(&["history", "--json-lines"]).contains("rolled back: the command"));
         }
     }
 }
@@ -87,9 +87,9 @@ fn s18_whoever_commits_while_something_waits_is_told_what_goes_back() {
     };
     let said = told(&["set", "--commit", "network.lan.ipaddr=10.7.7.7", "network.lan.mtu=1400"]);
     assert!(said.contains("waits to be confirmed") && said.contains("network.lan.ipaddr"), "{said}");
-    assert!(said.contains("through cms") && said.contains("1 h from now") && !said.contains("mtu"), "{said}");
+    assert!(said.contains("through cms") && said.contains("in 1 h ") && !said.contains("mtu"), "{said}");
     let said = told(&["set", "--commit", "network.lan.mtu=1300"]);
-    assert!(said.contains("none of what was committed now"), "{said}");
+    assert!(said.contains("your commit stays"), "{said}");
     assert_eq!(told(&["--quiet", "set", "--commit", "network.lan.mtu=1301"]), "");
     let said = told(&["--json", "set", "--commit", "network.lan.ipaddr=10.6.6.6"]);
     let notice: serde_json::Value = serde_json::from_str(said.trim()).expect("JSON");
@@ -156,11 +156,11 @@ fn a3_no_time_to_confirm_is_refused_and_nothing_to_commit_is_said() {
         let output = sandbox.run(words);
         let said = stderr(&output);
         assert!(output.status.success() && said.lines().count() == 1, "{words:?}: {said}");
-        assert!(said.contains("nothing was to be committed"), "{said}");
+        assert!(said.contains("there was nothing to commit"), "{said}");
     }
     assert!(sandbox.fails(1, &["pending"]).contains("no commit waits"));
     let output = sandbox.fed(&["batch"], "commit --confirm 5min\n");
-    assert!(stderr(&output).contains("nothing was to be committed"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("there was nothing to commit"), "{}", stderr(&output));
 }
 
 #[test]
