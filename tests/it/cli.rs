@@ -298,6 +298,35 @@ fn a_locked_package_names_the_holder_after_the_time_out() {
     sandbox.ok(&["commit"]);
 }
 
+/// Stock uci has no name for it: its own line and exit code stay, and a second line says why.
+#[test]
+fn uci_says_why_where_stock_uci_knows_only_an_io_error() {
+    let sandbox = Sandbox::new();
+    sandbox.write("cms", "config store 'store'\n\toption lock_timeout '200ms'\n");
+    sandbox.ok(&["set", "network.lan.a=1"]);
+    let file =
+        std::fs::OpenOptions::new().write(true).open(sandbox.path("config").join("network")).expect("opens");
+    file.lock().expect("locked");
+    let config = sandbox.path("config").display().to_string();
+    let save = sandbox.path("save").display().to_string();
+    let commit = |options: &[&str]| {
+        let words = [&["uci", "-c", &config, "-t", &save], options, &["commit", "network"]].concat();
+        let output = sandbox.run(&words);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = commit(&[]);
+    let lines: Vec<&str> = said.lines().collect();
+    let [stock, why] = lines[..] else { panic!("two lines are expected: {said}") };
+    assert_eq!(code, Some(1));
+    assert!(stock.ends_with(": I/O error"), "{said}");
+    let holder = format!("locked by process {}", std::process::id());
+    assert!(why.starts_with("cms: ") && why.contains(&holder), "{said}");
+    assert!(why.ends_with("; wait for the holder, or end it if it hangs"), "{said}");
+    assert_eq!(commit(&["-q"]), (Some(1), String::new()));
+    drop(file);
+    assert_eq!(commit(&[]), (Some(0), String::new()));
+}
+
 #[test]
 fn the_command_reference_is_what_the_command_says() {
     let sandbox = Sandbox::new();

@@ -89,14 +89,17 @@ impl Session {
         }
     }
 
-    /// Prints an error message, one line each.
+    /// Prints an error message, one line each; the cause of an error that stock uci has no name for is a line of its own.
     fn complain(&self, failure: &Failure) {
         if let (Failure::Parse(error), true) = (failure, self.settings.parser_messages) {
             self.parser_messages(std::slice::from_ref(error));
         }
         if !self.settings.quiet && !matches!(failure, Failure::Silent) {
-            let line = [&self.settings.program, &b": "[..], failure.text().as_bytes(), b"\n"].concat();
-            let _ = io::stderr().write_all(&line);
+            let mut lines = [&self.settings.program, &b": "[..], failure.text().as_bytes(), b"\n"].concat();
+            if let Some(cause) = failure.cause() {
+                lines.extend_from_slice(format!("cms: {cause}\n").as_bytes());
+            }
+            let _ = io::stderr().write_all(&lines);
         }
     }
 

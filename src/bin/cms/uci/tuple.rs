@@ -3,6 +3,8 @@
 use cms::text::ParseError;
 use cms::{Engine, Error, Loaded, Package, Section, name};
 
+use crate::hint;
+
 /// Why a command failed, in stock uci's terms.
 #[derive(Debug)]
 pub enum Failure {
@@ -18,8 +20,10 @@ pub enum Failure {
     Parse(Box<ParseError>),
     /// Error 6.
     Duplicate,
-    /// What stock uci does not know: someone who verifies changes has refused them.
+    /// What stock uci does not know: a program that verifies changes has refused them.
     Refused(String),
+    /// What stock uci has no name for: the error it would give instead, and the cause.
+    Unnamed(Box<Self>, String),
     /// No message, exit 1.
     Silent,
     /// The usage text, exit 255.
@@ -36,6 +40,7 @@ impl Failure {
             Self::Duplicate => 6,
             Self::Silent => 1,
             Self::Usage => 255,
+            Self::Unnamed(instead, _) => instead.code(),
         }
     }
 
@@ -48,7 +53,16 @@ impl Failure {
             Self::Parse(error) => format!("Parse error {}", error.uci_text()),
             Self::Duplicate => "Duplicate entry".into(),
             Self::Refused(why) => why.clone(),
+            Self::Unnamed(instead, _) => instead.text(),
             Self::Silent | Self::Usage => String::new(),
+        }
+    }
+
+    /// Says what caused an error that stock uci has no name for, and what to do about it.
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Unnamed(_, cause) => Some(cause),
+            _ => None,
         }
     }
 }
@@ -60,13 +74,25 @@ impl From<Error> for Failure {
             Error::Parse(error) => Self::Parse(error),
             Error::Exists { .. } => Self::Duplicate,
             Error::Refused { .. } | Error::SafeMode { .. } => Self::Refused(error.to_string()),
+            // A system call has failed, and nothing is known of what to do about it.
+            Error::Io { .. } if hint::of(&error).is_none() => Self::Io,
             Error::Io { .. }
             | Error::NotDurable { .. }
             | Error::Unfinished { .. }
             | Error::Locked { .. }
-            | Error::Conflict { .. } => Self::Io,
-            _ => Self::Invalid,
+            | Error::Conflict { .. } => Self::Unnamed(Box::new(Self::Io), cause_of(&error)),
+            Error::Invalid { .. } | Error::Ambiguous { .. } => Self::Invalid,
+            _ => Self::Unnamed(Box::new(Self::Invalid), cause_of(&error)),
         }
+    }
+}
+
+/// Says in one line what went wrong, and what to do about it where that is known.
+fn cause_of(error: &Error) -> String {
+    let cause = cms::shown::text(error.to_string());
+    match hint::of(error) {
+        Some(hint) => format!("{cause}; {hint}"),
+        None => cause,
     }
 }
 
