@@ -170,27 +170,31 @@ fn open(files: &Files, run: &Path, config: Config, path: &Path, locks: &Locks) -
     Ok(LockFile { process: std::process::id(), open })
 }
 
-/// Names whoever holds a lock on the file itself, as far as the system tells.
+/// Names the process that holds a lock on a file, as far as the system tells.
 pub(crate) fn holder_of_file(file: &OpenFile) -> String {
     holder_of_one(&[file])
 }
 
-/// Names whoever holds a lock on the first of some files that is locked.
+/// Names the process that holds a lock on the first of some files that is locked. For errors only: while the list of
+/// locks is read, nobody on the machine takes or releases one.
 pub(crate) fn holder_of_one(files: &[&OpenFile]) -> String {
-    // The list may leave some out while others take and give back locks, so it is read more than once.
-    let holder = (0..20).find_map(|_| files.iter().find_map(|file| holder_in_list(file)));
+    // The list may leave some out while others take and release locks, so it is read once more.
+    let holder = (0..2).find_map(|_| holder_in_list(files));
     let Some(pid) = holder else { return "another process".to_owned() };
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     format!("process {pid} ({})", name.trim())
 }
 
-/// Looks the process up that holds a lock on a file.
-fn holder_in_list(file: &OpenFile) -> Option<String> {
+/// Reads the list of all locks, and returns the process that holds one on the first of some files that is in it.
+fn holder_in_list(files: &[&OpenFile]) -> Option<String> {
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let inode = format!(":{}", file.id.inode());
-    locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|fields| {
-        let held = fields.get(1) == Some(&"FLOCK") && fields.get(5).is_some_and(|id| id.ends_with(&inode));
-        held.then(|| fields.get(4).map(|pid| (*pid).to_owned())).flatten()
+    files.iter().find_map(|file| {
+        let inode = format!(":{}", file.id.inode());
+        locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|fields| {
+            let held =
+                fields.get(1) == Some(&"FLOCK") && fields.get(5).is_some_and(|id| id.ends_with(&inode));
+            held.then(|| fields.get(4).map(|pid| (*pid).to_owned())).flatten()
+        })
     })
 }
 

@@ -15,18 +15,23 @@ use crate::log::Kind;
 use crate::os::named_file;
 use crate::restore::revision as resolve;
 
-/// Refuses what would be no package once it was restored.
-fn check_restored(place: &Place, text: &Arc<Vec<u8>>) -> Result<()> {
+/// Refuses a package of an archive that would be none once it was restored.
+fn check_restored(archive: &Path, place: &Place, text: &Arc<Vec<u8>>) -> Result<()> {
     let name = place.name.as_bytes();
     if place.name.contains(['.', '/']) || !crate::model::name::is_package(name) {
-        return Err(Error::invalid(
-            name,
-            "the archive holds a package of this name, but the name is not allowed",
-        ));
+        let why = format!(
+            "it holds a package named {}, but the name is not allowed",
+            crate::error::shown::quoted(&place.name)
+        );
+        return Err(Error::Damaged { what: Damage::Archive, path: archive.into(), why });
     }
     let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
     parse(name, text.clone(), &options).map(|_| ()).map_err(|error| match error {
-        Error::Parse(error) => error.in_file(&place.path).into(),
+        // The lines are those of the package.
+        Error::Parse(error) => {
+            let file = format!("{}: package {}", archive.display(), place.name);
+            error.in_file(Path::new(&file)).into()
+        }
         error => error,
     })
 }
@@ -180,8 +185,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if what it holds could not be a package, [`Error::Parse`] if one of its texts has errors; as
-    /// for [`Engine::commit`]. Nothing is changed then.
+    /// [`Error::Damaged`] if it holds no packages, and there are some, or a name that no package can have; [`Error::Parse`] if one of its texts has errors; as for [`Engine::commit`]. Nothing is changed then.
     pub fn restore(&self, archive: &Archive, message: Option<&str>) -> Result<Option<u64>> {
         self.restore_of(archive, &[], message)
     }
@@ -206,9 +210,14 @@ impl Engine {
             wanted.entry(name).or_insert(None);
         }
         wanted.retain(|name, _| packages.is_empty() || packages.contains(name));
+        if archive.packages.is_empty() && packages.is_empty() && !wanted.is_empty() {
+            let count = wanted.len();
+            let why = format!("it holds no packages, and restoring it would delete all there are ({count})");
+            return Err(Error::Damaged { what: Damage::Archive, path: archive.info.path.clone(), why });
+        }
         let wanted = wanted.into_iter().map(|(name, text)| (name, text.map(Arc::new))).collect();
         self.with_ledger(Self::ledger_within, |ledger| {
-            let parts = self.to_restore(&wanted)?;
+            let parts = self.to_restore(&archive.info.path, &wanted)?;
             let Some(first) = parts.first() else { return Ok(None) };
             let _locks = ledger.lock_all(parts.iter().map(|part| &*part.place.path))?;
             self.snapshot_before(ledger);
@@ -217,7 +226,11 @@ impl Engine {
     }
 
     /// Finds the packages that are not as they are to be.
-    fn to_restore(&self, wanted: &BTreeMap<String, Option<Arc<Vec<u8>>>>) -> Result<Vec<Whole>> {
+    fn to_restore(
+        &self,
+        archive: &Path,
+        wanted: &BTreeMap<String, Option<Arc<Vec<u8>>>>,
+    ) -> Result<Vec<Whole>> {
         let mut parts = Vec::new();
         for (name, text) in wanted {
             let place = self.config_place(name);
@@ -228,7 +241,7 @@ impl Engine {
                 continue;
             }
             if let Some(text) = text {
-                check_restored(&place, text)?;
+                check_restored(archive, &place, text)?;
             }
             parts.push(Whole { place, expected: None, text: text.clone() });
         }

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, tell};
 use crate::hook;
-use crate::hook::Ended;
+use crate::keeper;
 use crate::line::Line;
 use crate::records::{Users, record_json};
 use crate::spec::Commands;
@@ -68,22 +68,11 @@ pub fn finish(
     let mut variables =
         vec![("CMS_REVISION", made[made.len() - 1].to_string().into()), ("CMS_PACKAGES", packages)];
     variables.extend(left.map(|left| ("CMS_SECONDS_LEFT", left.as_secs().to_string().into())));
-    let ended = hook::run(context, command, variables, left.unwrap_or(HOOK_TIME), false);
-    let code = match ended {
-        Ended::Well => return Ok(Exit::Ok),
-        Ended::Badly(code) => code,
-        Ended::Late => Exit::TimeOut as u8,
-        Ended::Never(_) => 127,
-    };
-    for revision in made.into_iter().rev() {
-        let message = format!("rolled back: {ended}");
-        match context.store.take_back(revision, &message)? {
-            Some(by) => tell(&format!("cms: {ended}, so transaction {revision} is rolled back by {by}")),
-            None => tell(&format!("cms: {ended}; transaction {revision} was rolled back already")),
-        }
+    match keeper::run(context, command, variables, left.unwrap_or(HOOK_TIME), &made)? {
+        0 => Ok(Exit::Ok),
+        // As the command's, whatever it is.
+        code => std::process::exit(i32::from(code)),
     }
-    // As the command's, whatever it is.
-    std::process::exit(i32::from(code));
 }
 
 /// Says until when the commit has to be confirmed, if it has to be. Returns how long that is.

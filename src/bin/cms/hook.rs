@@ -1,4 +1,4 @@
-//! Commands that go with a commit: `--then` and `--on-rollback`.
+//! Commands that go with a commit: `--then`, which a keeper runs (see `keeper`), and `--on-rollback`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +22,8 @@ pub enum Ended {
     Badly(u8),
     /// It did not in time, and was killed.
     Late,
+    /// It was ended since `cms` was.
+    Interrupted,
     /// It could not be run.
     Never(std::io::Error),
 }
@@ -33,6 +35,7 @@ impl std::fmt::Display for Ended {
             Self::Badly(code @ 0..=128) => write!(f, "the command ended with exit code {code}"),
             Self::Badly(code) => write!(f, "the command was killed by signal {}", code - 128),
             Self::Late => write!(f, "the command took too long and was killed"),
+            Self::Interrupted => write!(f, "the command was ended, since cms was interrupted"),
             Self::Never(error) => write!(f, "the command cannot be run: {error}"),
         }
     }
@@ -47,32 +50,53 @@ pub fn run(
     time: Duration,
     quiet: bool,
 ) -> Ended {
-    let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(OsStr::from_bytes(command));
-    shell.envs(directories(context)).envs(variables);
-    shell.stdin(Stdio::null()).process_group(0);
+    let mut shell = shell(context, command);
+    shell.envs(variables);
     if quiet {
         shell.stdout(Stdio::null()).stderr(Stdio::null());
     }
-    match shell.spawn().and_then(|mut child| wait(&mut child, time)) {
+    watch_over(&mut shell, time, &|| true)
+}
+
+/// As [`run`], and for no longer than it is wanted.
+pub fn run_while(context: &Context, command: &[u8], time: Duration, is_wanted: &dyn Fn() -> bool) -> Ended {
+    watch_over(&mut shell(context, command), time, is_wanted)
+}
+
+fn shell(context: &Context, command: &[u8]) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(OsStr::from_bytes(command));
+    shell.envs(directories(context));
+    shell.stdin(Stdio::null()).process_group(0);
+    shell
+}
+
+/// Starts a command and waits for it.
+fn watch_over(command: &mut Command, time: Duration, is_wanted: &dyn Fn() -> bool) -> Ended {
+    match command.spawn().and_then(|mut child| wait(&mut child, time, is_wanted)) {
         Ok(Some(status)) if status.success() => Ended::Well,
         Ok(Some(status)) => {
             let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
             Ended::Badly(u8::try_from(code).unwrap_or(u8::MAX))
         }
+        Ok(None) if !is_wanted() => Ended::Interrupted,
         Ok(None) => Ended::Late,
         Err(error) => Ended::Never(error),
     }
 }
 
-/// Waits for a command; ends it, and all that it has started, if that takes too long.
-fn wait(child: &mut Child, time: Duration) -> std::io::Result<Option<ExitStatus>> {
-    if let Some(status) = wait_until(child, Instant::now() + time)? {
+/// Waits for a command; ends it, and all that it has started, if that takes too long or is not wanted any more.
+fn wait(
+    child: &mut Child,
+    time: Duration,
+    is_wanted: &dyn Fn() -> bool,
+) -> std::io::Result<Option<ExitStatus>> {
+    if let Some(status) = wait_until(child, Instant::now() + time, is_wanted)? {
         return Ok(Some(status));
     }
     for (signal, grace) in [(Signal::TERM, GRACE), (Signal::KILL, Duration::from_secs(60))] {
         let _ = kill_process_group(Pid::from_child(child), signal);
-        if wait_until(child, Instant::now() + grace)?.is_some() {
+        if wait_until(child, Instant::now() + grace, &|| true)?.is_some() {
             break;
         }
     }
@@ -81,14 +105,18 @@ fn wait(child: &mut Child, time: Duration) -> std::io::Result<Option<ExitStatus>
     Ok(None)
 }
 
-fn wait_until(child: &mut Child, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
+fn wait_until(
+    child: &mut Child,
+    deadline: Instant,
+    is_wanted: &dyn Fn() -> bool,
+) -> std::io::Result<Option<ExitStatus>> {
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        if left == Duration::ZERO {
+        if left == Duration::ZERO || !is_wanted() {
             return Ok(None);
         }
         std::thread::sleep(pause.min(left));

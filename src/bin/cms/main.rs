@@ -19,6 +19,7 @@ mod hint;
 mod hook;
 mod input;
 mod json;
+mod keeper;
 mod line;
 mod lines;
 mod map_reports;
@@ -74,6 +75,9 @@ fn run(words: &[OsString]) -> ExitCode {
     }
     if words.first().is_some_and(|word| word == cms::GUARD) {
         return guard::guard(COMMANDS, &words[1..]);
+    }
+    if words.first().is_some_and(|word| word == keeper::KEEPER) {
+        return keeper::keep(COMMANDS, &words[1..]);
     }
     let line = Line::parse(COMMANDS, words);
     let json = match &line {

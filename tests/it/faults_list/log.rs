@@ -224,29 +224,59 @@ fn x_l1_a_watch_that_could_not_write_the_log_notes_edits_again() {
 /// Packages of an archive, each a name and a text.
 type Packages<'a> = &'a [(&'a str, &'a [u8])];
 
+/// Writes an archive of these packages, and returns its path.
+fn archive(sandbox: &Sandbox, packages: Packages<'_>) -> String {
+    use std::fmt::Write;
+    let mut body = Vec::new();
+    for (name, text) in packages {
+        body.extend_from_slice(format!("package {name} {}\n", text.len()).as_bytes());
+        body.extend_from_slice(text);
+        body.push(b'\n');
+    }
+    let sum = <sha2::Sha256 as sha2::Digest>::digest(&body);
+    let sum = sum.iter().fold(String::new(), |mut sum, byte| {
+        write!(sum, "{byte:02x}").expect("a string");
+        sum
+    });
+    let head = "cms-snapshot 1\nlabel a\u{1b}[31mb\ntime 2026-11-21T08:02:22.123456Z\nrevision 1\nsource x\n";
+    let path = sandbox.path("archive");
+    std::fs::write(&path, [format!("{head}sha256 {sum}\n\n").as_bytes(), &body].concat()).expect("written");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn x_m12_an_archive_without_packages_deletes_none() {
+    let sandbox = Sandbox::new();
+    let before = sandbox.read("network");
+    let empty = archive(&sandbox, &[]);
+    let said = sandbox.fails(3, &["restore", &empty]);
+    assert!(
+        said.contains(&empty)
+            && said.contains("it holds no packages, and restoring it would delete all there are (1)"),
+        "{said}"
+    );
+    assert_eq!(sandbox.read("network"), before);
+    // Where there are none, there is nothing to lose.
+    std::fs::remove_file(sandbox.path("config/network")).expect("removed");
+    sandbox.ok(&["restore", &empty]);
+}
+
+#[test]
+fn x_m12_errors_of_a_restore_name_the_archive_and_the_package() {
+    let sandbox = Sandbox::new();
+    let path = archive(&sandbox, &[("p", b"config a b\n\toption x 'y\n")]);
+    let said = sandbox.fails(3, &["restore", &path]);
+    assert!(said.contains(&format!("{path}: package p:2:")), "{said}");
+    assert!(!said.contains("config/p"), "{said}");
+    let path = archive(&sandbox, &[("a.b", b"config a b\n")]);
+    let said = sandbox.fails(3, &["restore", &path]);
+    assert!(said.contains(&path) && said.contains("a.b"), "{said}");
+}
+
 #[test]
 fn x_m12_restore_takes_only_what_can_be_packages() {
-    use std::fmt::Write;
     let sandbox = Sandbox::new();
-    let archive = |packages: Packages<'_>| {
-        let mut body = Vec::new();
-        for (name, text) in packages {
-            body.extend_from_slice(format!("package {name} {}\n", text.len()).as_bytes());
-            body.extend_from_slice(text);
-            body.push(b'\n');
-        }
-        let sum = <sha2::Sha256 as sha2::Digest>::digest(&body);
-        let sum = sum.iter().fold(String::new(), |mut sum, byte| {
-            write!(sum, "{byte:02x}").expect("a string");
-            sum
-        });
-        let head =
-            "cms-snapshot 1\nlabel a\u{1b}[31mb\ntime 2026-11-21T08:02:22.123456Z\nrevision 1\nsource x\n";
-        let path = sandbox.path("archive");
-        std::fs::write(&path, [format!("{head}sha256 {sum}\n\n").as_bytes(), &body].concat())
-            .expect("written");
-        path.to_str().expect("UTF-8").to_owned()
-    };
+    let archive = |packages: Packages<'_>| archive(&sandbox, packages);
     let good: &[u8] = b"config a b\n";
     let before = sandbox.read("network");
     let bad: [(&str, Packages<'_>); 6] = [

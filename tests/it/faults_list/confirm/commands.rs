@@ -62,6 +62,42 @@ fn s18_a_command_that_hangs_has_no_longer_than_the_time_to_confirm() {
     assert_eq!(sandbox.read("network"), before);
 }
 
+/// Commits with a command that goes on for ever, and returns the process of `cms` and a process of the command, which is
+/// in the file `started`.
+fn commit_with_endless_command(sandbox: &Sandbox, more: &[&str]) -> (std::process::Child, String) {
+    let started = sandbox.path("started");
+    let command = format!("sleep 300 & echo $! > {0}.new; mv {0}.new {0}; wait", started.display());
+    let words = [&["commit", "--then", &command], more].concat();
+    let child = sandbox.command().args(&words).spawn().expect("cms runs");
+    until("the command runs", || started.exists());
+    (child, std::fs::read_to_string(started).expect("written").trim().to_owned())
+}
+
+/// Reports whether a process runs.
+fn runs(process: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim().starts_with(['Z', 'X']))
+}
+
+#[test]
+fn s18_a_command_ends_with_the_cms_that_runs_it_and_the_commit_is_taken_back() {
+    for (signal, more) in [("-INT", &[][..]), ("-TERM", &["--confirm", "1h"]), ("-KILL", &[])] {
+        let sandbox = staged();
+        let before = sandbox.read("network");
+        let (mut cms, command) = commit_with_endless_command(&sandbox, more);
+        assert_ne!(sandbox.read("network"), before);
+        // To cms alone, and not to its process group as a terminal does.
+        let sent = std::process::Command::new("kill").args([signal, &cms.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        assert_eq!(cms.wait().expect("it ends").code(), None, "it ends by the signal");
+        until("the command ends", || !runs(&command));
+        until("the commit is taken back", || sandbox.read("network") == before);
+        let history = || sandbox.ok(&["history", "--json-lines"]);
+        until("it is told", || history().contains("the command was ended, since cms was interrupted"));
+        assert!(sandbox.fails(1, &["pending"]).contains("no commit waits"));
+    }
+}
+
 #[test]
 fn s18_a_command_that_fails_takes_back_its_own_commit_and_not_what_waited_before() {
     let sandbox = staged();
