@@ -9,7 +9,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
@@ -17,6 +16,11 @@ use rustix::io::Errno;
 use crate::error::memory::{self, MAX_TEXT};
 use crate::os::file_name;
 use crate::os::folder::Folder;
+
+mod locking;
+
+pub(crate) use crate::os::identity::{FileId, Identity};
+pub(crate) use locking::{PAUSES, Pauses, Wait};
 
 /// A system call of the write path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,45 +49,6 @@ pub trait Probe: Send + Sync {
     ///
     /// Whatever the call is to fail with; it does not happen then.
     fn before(&self, call: Call, path: &Path) -> io::Result<usize>;
-}
-
-/// The identity of a file's content, as far as the system tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub inode: u64,
-    pub size: u64,
-    pub modified_ns: i128,
-}
-
-impl Identity {
-    pub fn of(metadata: &std::fs::Metadata) -> Self {
-        let modified_ns = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-        Self { inode: metadata.ino(), size: metadata.len(), modified_ns }
-    }
-
-    /// Returns the identity of the file at `path`; `None` if it cannot be had.
-    pub fn at(path: &Path) -> Option<Self> {
-        std::fs::symlink_metadata(path).ok().as_ref().map(Self::of)
-    }
-}
-
-/// Which file it is, whatever it holds: its device and inode. None has those of another that is still open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileId(u64, u64);
-
-impl FileId {
-    pub fn of(metadata: &std::fs::Metadata) -> Self {
-        Self(metadata.dev(), metadata.ino())
-    }
-
-    pub fn inode(self) -> u64 {
-        self.1
-    }
-
-    /// Returns which file a path leads to; `None` if it cannot be had.
-    pub fn at(path: &Path) -> Option<Self> {
-        std::fs::metadata(path).ok().as_ref().map(Self::of)
-    }
 }
 
 /// An open file and where it is. When it is dropped, its lock is released.
@@ -149,26 +114,6 @@ fn refusal(error: Errno, flags: OFlags) -> io::Error {
 fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
 }
-
-/// The outcome of waiting for a lock.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
-    Held,
-    TimedOut,
-    /// The file that is locked is not the one at its path any more, and others lock that one.
-    Replaced,
-}
-
-/// How long who waits for a lock sleeps between two looks: at first, and in the end.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pauses {
-    pub first: Duration,
-    pub last: Duration,
-}
-
-/// How who waits for a lock mostly sleeps.
-pub(crate) const PAUSES: Pauses =
-    Pauses { first: Duration::from_micros(100), last: Duration::from_millis(10) };
 
 /// The file operations, perhaps with a probe in between.
 #[derive(Clone, Default)]
@@ -550,64 +495,6 @@ impl Files {
         match rustix::fs::mkdirat(folder, name, Mode::from_raw_mode(mode)) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Locks a whole file, waiting until `deadline` at the longest. The lock is released when `open` is dropped.
-    ///
-    /// Who looks for a file at a path to lock it takes [`Files::lock_at_path`].
-    pub(crate) fn lock(&self, open: &OpenFile, exclusive: bool, deadline: Instant) -> io::Result<Wait> {
-        let operation = match exclusive {
-            true => FlockOperation::NonBlockingLockExclusive,
-            false => FlockOperation::NonBlockingLockShared,
-        };
-        self.wait_for_lock(open, operation, deadline, PAUSES)
-    }
-
-    /// Locks a whole file as [`Files::lock`] does, exclusively. The lock counts only if the file is the one at its
-    /// path: whoever comes later locks that one. If it is not, the lock is released at once.
-    pub(crate) fn lock_at_path(
-        &self,
-        open: &OpenFile,
-        deadline: Instant,
-        pauses: Pauses,
-    ) -> io::Result<Wait> {
-        let wait = self.wait_for_lock(open, FlockOperation::NonBlockingLockExclusive, deadline, pauses)?;
-        if wait == Wait::Held && !open.is_at_path() {
-            self.unlock(open);
-            return Ok(Wait::Replaced);
-        }
-        Ok(wait)
-    }
-
-    fn wait_for_lock(
-        &self,
-        open: &OpenFile,
-        operation: FlockOperation,
-        deadline: Instant,
-        pauses: Pauses,
-    ) -> io::Result<Wait> {
-        self.ask(Call::Lock, &open.path)?;
-        let mut pause = pauses.first;
-        loop {
-            match flock(&open.file, operation).map_err(io::Error::from) {
-                Ok(()) => {
-                    open.locked_by.store(std::process::id(), Ordering::Relaxed);
-                    return Ok(Wait::Held);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if Instant::now() >= deadline {
-                        return Ok(Wait::TimedOut);
-                    }
-                    std::thread::sleep(pause);
-                    pause = match pauses.first < pauses.last {
-                        true => (pause * 2).min(pauses.last),
-                        false => (pause * 3 / 4).max(pauses.last),
-                    };
-                }
-                Err(error) => return Err(error),
-            }
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod environment;
 pub(crate) mod file_name;
 pub mod files;
 pub(crate) mod folder;
+pub(crate) mod identity;
 pub(crate) mod lock;
 pub mod named_file;
 pub(crate) mod patience;

@@ -1,0 +1,89 @@
+//! Locks on open files (`flock`), and unlocking.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{Call, Files, OpenFile};
+
+/// The outcome of waiting for a lock.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Held,
+    TimedOut,
+    /// The file that is locked is not the one at its path any more, and others lock that one.
+    Replaced,
+}
+
+/// How long who waits for a lock sleeps between two looks: at first, and in the end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pauses {
+    pub first: Duration,
+    pub last: Duration,
+}
+
+/// How who waits for a lock mostly sleeps.
+pub(crate) const PAUSES: Pauses =
+    Pauses { first: Duration::from_micros(100), last: Duration::from_millis(10) };
+
+impl Files {
+    /// Locks a whole file, waiting until `deadline` at the longest. The lock is released when `open` is dropped.
+    ///
+    /// Who looks for a file at a path to lock it takes [`Files::lock_at_path`].
+    pub(crate) fn lock(&self, open: &OpenFile, exclusive: bool, deadline: Instant) -> io::Result<Wait> {
+        let operation = match exclusive {
+            true => FlockOperation::NonBlockingLockExclusive,
+            false => FlockOperation::NonBlockingLockShared,
+        };
+        self.wait_for_lock(open, operation, deadline, PAUSES)
+    }
+
+    /// Locks a whole file as [`Files::lock`] does, exclusively. The lock counts only if the file is the one at its
+    /// path: whoever comes later locks that one. If it is not, the lock is released at once.
+    pub(crate) fn lock_at_path(
+        &self,
+        open: &OpenFile,
+        deadline: Instant,
+        pauses: Pauses,
+    ) -> io::Result<Wait> {
+        let wait = self.wait_for_lock(open, FlockOperation::NonBlockingLockExclusive, deadline, pauses)?;
+        if wait == Wait::Held && !open.is_at_path() {
+            self.unlock(open);
+            return Ok(Wait::Replaced);
+        }
+        Ok(wait)
+    }
+
+    fn wait_for_lock(
+        &self,
+        open: &OpenFile,
+        operation: FlockOperation,
+        deadline: Instant,
+        pauses: Pauses,
+    ) -> io::Result<Wait> {
+        self.ask(Call::Lock, &open.path)?;
+        let mut pause = pauses.first;
+        loop {
+            match flock(&open.file, operation).map_err(io::Error::from) {
+                Ok(()) => {
+                    open.locked_by.store(std::process::id(), Ordering::Relaxed);
+                    return Ok(Wait::Held);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if Instant::now() >= deadline {
+                        return Ok(Wait::TimedOut);
+                    }
+                    std::thread::sleep(pause);
+                    pause = match pauses.first < pauses.last {
+                        true => (pause * 2).min(pauses.last),
+                        false => (pause * 3 / 4).max(pauses.last),
+                    };
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Which file it is: two questions, whether it is the same file and whether it holds the same.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The identity of a file's content, as far as the system tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub inode: u64,
+    pub size: u64,
+    pub modified_ns: i128,
+}
+
+impl Identity {
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        let modified_ns = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        Self { inode: metadata.ino(), size: metadata.len(), modified_ns }
+    }
+
+    /// Returns the identity of the file at `path`; `None` if it cannot be had.
+    pub fn at(path: &Path) -> Option<Self> {
+        std::fs::symlink_metadata(path).ok().as_ref().map(Self::of)
+    }
+}
+
+/// Which file it is, whatever it holds: its device and inode. None has those of another that is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+impl FileId {
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
+
+    pub fn inode(self) -> u64 {
+        self.1
+    }
+
+    /// Returns which file a path leads to; `None` if it cannot be had.
+    pub fn at(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().as_ref().map(Self::of)
+    }
+}
