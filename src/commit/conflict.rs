@@ -40,8 +40,8 @@ impl Engine {
             };
             if delta.option.is_none() && delta.kind == DeltaKind::Delete {
                 // Nobody is to lose an option that this transaction did not know of.
-                if let Some(option) = first_difference(was, is, &delta.section) {
-                    return Err(self.conflict_of(change, &(delta.section.clone(), option), now, None));
+                if let Some(key) = first_difference(was, is, &delta.section) {
+                    return Err(self.conflict_of(change, &key, now, None));
                 }
                 continue;
             }
@@ -87,14 +87,15 @@ impl Engine {
     }
 }
 
-/// Returns the first option in which two states of a section differ; within, `None` stands for the section itself.
-fn first_difference(was: &Package, is: &Package, section: &[u8]) -> Option<Option<Vec<u8>>> {
+/// Returns the first key in which two states of a section differ: an option, or the section itself.
+fn first_difference(was: &Package, is: &Package, section: &[u8]) -> Option<KeyPath> {
+    let name = section.to_vec();
     let (was, is) = match (was.section(section), is.section(section)) {
         (Some(was), Some(is)) => (was, is),
         (None, None) => return None,
-        _ => return Some(None),
+        _ => return Some((name, None)),
     };
     let names = is.options().chain(was.options()).map(|option| option.name());
     let mut differing = names.filter(|name| was.get(name) != is.get(name));
-    differing.next().map(|name| Some(name.to_vec()))
+    differing.next().map(|option| (name, Some(option.to_vec())))
 }

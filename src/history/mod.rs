@@ -28,6 +28,34 @@ pub(crate) fn too_old(package: &str, revision: u64) -> Error {
     Missing::TooOld { package: package.to_owned(), revision }.into()
 }
 
+/// A package at a moment of the past, as far as it is known on the way back.
+#[derive(Default)]
+enum Then {
+    /// Not known yet.
+    #[default]
+    Unknown,
+    /// There was no such package.
+    Absent,
+    Text(Vec<u8>),
+}
+
+impl Then {
+    fn of(text: Option<Vec<u8>>) -> Self {
+        text.map_or(Self::Absent, Self::Text)
+    }
+
+    fn is_known(&self) -> bool {
+        !matches!(self, Self::Unknown)
+    }
+
+    fn text(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Absent | Self::Unknown => None,
+        }
+    }
+}
+
 /// The log of a configuration directory and the texts that are in place, to read earlier states from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct History<'s> {
@@ -105,20 +133,20 @@ impl History<'_> {
 
     fn logged_text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
         let log = self.log;
-        let mut text: Option<Option<Vec<u8>>> = None;
+        let mut then = Then::Unknown;
         let too_old = || too_old(package, revision);
         let done = log.each_back(|record| {
             if record.sequence <= revision
-                && (text.is_some() || record.kind == Kind::Heads || record.package(package).is_some())
+                && (then.is_known() || record.kind == Kind::Heads || record.package(package).is_some())
             {
                 // What it was then is known, or was never changed since.
-                if text.is_none() {
+                if !then.is_known() {
                     let Some(change) = record.package(package) else {
                         return Ok(ControlFlow::Break(None));
                     };
-                    text = Some(self.left_by(change)?.ok_or_else(too_old)?);
+                    then = self.left_by(change, revision)?;
                 }
-                return Ok(ControlFlow::Break(text.take().flatten()));
+                return Ok(ControlFlow::Break(std::mem::take(&mut then).text()));
             }
             let Some(change) = record.packages.into_iter().find(|change| change.package == package) else {
                 return Ok(ControlFlow::Continue(()));
@@ -126,11 +154,11 @@ impl History<'_> {
             if record.kind == Kind::Heads {
                 return Ok(ControlFlow::Continue(()));
             }
-            let after = match text.take() {
+            let after = match std::mem::take(&mut then) {
                 // Versions that noted no deletions have begun again with a package that was there.
-                Some(None) if !change.deleted => return Ok(ControlFlow::Break(None)),
-                Some(after) => after,
-                None => self.left_by(&change)?.ok_or_else(too_old)?,
+                Then::Absent if !change.deleted => return Ok(ControlFlow::Break(None)),
+                Then::Unknown => self.left_by(&change, revision)?.text(),
+                known => known.text(),
             };
             if record.kind == Kind::Baseline {
                 // What it was before nobody has noted, so it is taken to have been the same; but not in another log.
@@ -140,7 +168,7 @@ impl History<'_> {
                 }
                 return Ok(ControlFlow::Break(after));
             }
-            text = Some(match change.before {
+            then = Then::of(match change.before {
                 Some(before) if !change.unknown => {
                     let text = log::revert(&after.unwrap_or_default(), &change.hunks);
                     Some(text.filter(|text| Digest::of(text) == before).ok_or_else(too_old)?)
@@ -153,19 +181,23 @@ impl History<'_> {
         match done {
             Some(found) => Ok(found),
             // The log ends before: it is the state before the first transaction that is kept.
-            None if text.is_some() && revision == 0 => Ok(text.flatten()),
-            None if text.is_none() => Err(Missing::Unlogged { package: package.to_owned() }.into()),
+            None if then.is_known() && revision == 0 => Ok(then.text()),
+            None if !then.is_known() => Err(Missing::Unlogged { package: package.to_owned() }.into()),
             None => Err(too_old()),
         }
     }
 
-    /// Returns the text that the newest change of a package has left, `Some(None)` if it was deleted; `None` if the text
-    /// cannot be had.
-    fn left_by(&self, change: &PackageChange) -> Result<Option<Option<Vec<u8>>>> {
+    /// Returns what the newest change of a package has left.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if the text is not kept any more.
+    fn left_by(&self, change: &PackageChange, revision: u64) -> Result<Then> {
         if change.deleted {
-            return Ok(Some(None));
+            return Ok(Then::Absent);
         }
-        Ok(self.newest(&change.package, change.after)?.map(Some))
+        let newest = self.newest(&change.package, change.after)?;
+        newest.map(Then::Text).ok_or_else(|| too_old(&change.package, revision))
     }
 
     /// Returns the newest text the log knows of: mostly the one in place.

@@ -24,7 +24,7 @@ struct Asked {
     sent: usize,
     answer: Vec<u8>,
     /// What it has said, once it has.
-    verdict: Option<Option<String>>,
+    verdict: Option<message::Answer>,
 }
 
 /// How calling on a verifier ends if there is no talk.
@@ -112,7 +112,10 @@ pub(super) fn ask(
         asked.iter_mut().for_each(|one| one.talk(&question));
         let (done, open): (Vec<_>, Vec<_>) = asked.into_iter().partition(|one| one.verdict.is_some());
         asked = open;
-        let verdict = |one: Asked| Verdict { verifier: one.verifier, refusal: one.verdict.flatten() };
+        let verdict = |one: Asked| Verdict {
+            verifier: one.verifier,
+            refusal: one.verdict.and_then(message::Answer::refusal),
+        };
         verdicts.extend(done.into_iter().map(verdict));
     }
     verdicts
@@ -169,7 +172,7 @@ impl Asked {
                 Err(Errno::AGAIN) => return,
                 Ok(_) | Err(_) => {
                     let ended = "it ended before it answered; if the commit is repeated, it is not asked";
-                    self.verdict = self.verdict.take().or(Some(Some(ended.into())));
+                    self.verdict = self.verdict.take().or(Some(message::Answer::Refused(ended.into())));
                     return;
                 }
             }

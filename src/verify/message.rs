@@ -34,12 +34,33 @@ pub(super) fn answer(refusal: Option<&str>) -> Vec<u8> {
     [&[u8::from(refusal.is_some())][..], &length.to_le_bytes(), reason.as_bytes()].concat()
 }
 
+/// What a verifier answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Accepted,
+    /// With the reason.
+    Refused(String),
+}
+
+impl Answer {
+    /// Returns why the transaction is refused, if it is.
+    pub fn refusal(self) -> Option<String> {
+        match self {
+            Self::Accepted => None,
+            Self::Refused(reason) => Some(reason),
+        }
+    }
+}
+
 /// Reads an answer; `None` if it is not complete.
-pub(super) fn read_answer(bytes: &[u8]) -> Option<Option<String>> {
+pub(super) fn read_answer(bytes: &[u8]) -> Option<Answer> {
     let (head, rest) = bytes.split_first_chunk::<3>()?;
     let [verdict, low, high] = *head;
     let reason = rest.get(..usize::from(u16::from_le_bytes([low, high])))?;
-    Some((verdict != 0).then(|| tidy(&String::from_utf8_lossy(reason))))
+    Some(match verdict {
+        0 => Answer::Accepted,
+        _ => Answer::Refused(tidy(&String::from_utf8_lossy(reason))),
+    })
 }
 
 /// Makes one line of a reason, which is there and not too long.
@@ -56,10 +77,11 @@ mod tests {
 
     #[test]
     fn answers_come_back_as_one_line() {
-        assert_eq!(read_answer(&answer(None)), Some(None));
-        assert_eq!(read_answer(&answer(Some("too\nlarge"))), Some(Some("too large".into())));
-        assert_eq!(read_answer(&answer(Some(" \n"))), Some(Some("it gave no reason".into())));
-        let long = read_answer(&answer(Some(&"\u{e4}".repeat(5000)))).flatten().expect("a reason");
+        assert_eq!(read_answer(&answer(None)), Some(Answer::Accepted));
+        assert_eq!(read_answer(&answer(Some("too\nlarge"))), Some(Answer::Refused("too large".into())));
+        assert_eq!(read_answer(&answer(Some(" \n"))), Some(Answer::Refused("it gave no reason".into())));
+        let long =
+            read_answer(&answer(Some(&"\u{e4}".repeat(5000)))).and_then(Answer::refusal).expect("a reason");
         assert_eq!(long, "\u{e4}".repeat(1000));
         let bytes = answer(Some("no"));
         assert!((0..bytes.len()).all(|len| read_answer(&bytes[..len]).is_none()));
