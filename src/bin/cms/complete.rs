@@ -1,4 +1,4 @@
-//! What a command line may go on with.
+//! Completion: the words that a command line can go on with.
 
 use std::ffi::OsString;
 use std::io::{self, Write};

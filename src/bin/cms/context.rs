@@ -78,7 +78,7 @@ impl Context {
             options.given.insert(Setting::VerifyTimeout);
         }
         let store = Engine::new(options);
-        // What a crash has left is finished, and what was not confirmed in time taken back, before anything is read.
+        // Before anything is read, interrupted commits are finished, and those not confirmed in time are taken back.
         if !store.options().stale
             && let Err(error) = store.recover()
         {
@@ -219,7 +219,7 @@ impl Context {
             At::State(state @ State::Revision(revision)) => {
                 let mut names: BTreeSet<String> = self.store.changed_since(*revision)?.into_iter().collect();
                 names.extend(self.store.packages()?);
-                // One that came later was not there; what cannot be had any more is told when it is read.
+                // A package that came later was not there. A text that the log keeps no more is an error when it is read.
                 names.retain(|name| {
                     let then = self.store.text_in(name, state);
                     !matches!(then, Ok(None) | Err(Error::Missing(Missing::Unlogged { .. })))

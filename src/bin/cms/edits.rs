@@ -1,4 +1,4 @@
-//! What a command changes in packages, from the first key to the end: the changes are staged, committed at once, or
+//! The changes that a command makes to packages, from the first key to the end: they are staged, committed at once, or
 //! left to the batch that the command is a line of (see [`crate::gather`]).
 
 use cms::text::Dialect;
@@ -167,7 +167,7 @@ impl Edited {
     }
 }
 
-/// Says so if what is not found among what is committed is staged.
+/// Returns an error for a key that is staged, but not committed.
 fn only_staged(context: &Context, wanted: &str, missing: &str) -> Option<Failure> {
     let missing = if missing.contains('.') { missing } else { wanted };
     let key = Key::parse(missing.as_bytes()).ok()?;

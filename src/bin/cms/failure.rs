@@ -37,7 +37,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Writes a line to standard error. There is nobody to tell if that fails.
+/// Writes a line to standard error. A failure of that cannot be reported, and is ignored.
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
@@ -51,7 +51,7 @@ pub enum Failure {
     Usage(String),
     /// Something else, with its exit code.
     Other(Exit, String),
-    /// Whoever read the output has gone away.
+    /// The reader of the output has closed it.
     BrokenPipe,
 }
 
@@ -104,7 +104,7 @@ impl Failure {
 
     fn text(&self) -> String {
         match self {
-            // What it quotes may be anything; it is one line.
+            // It may quote any bytes, and is to be one line.
             Self::Engine(error) => cms::shown::text(error.to_string()),
             Self::Usage(text) | Self::Other(_, text) => text.clone(),
             Self::BrokenPipe => String::new(),

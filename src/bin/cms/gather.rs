@@ -1,5 +1,5 @@
-//! What the lines of a batch change, gathered until all have been read: then it is committed as one transaction, or
-//! forgotten.
+//! The changes of the lines of a batch. They are gathered until all lines have been read, and then committed as one
+//! transaction, or forgotten.
 
 use cms::{CommitOptions, Delta, Engine, Form, Loaded, Package, Place, Unstaged};
 
@@ -127,7 +127,7 @@ impl Gathered {
     }
 }
 
-/// What a batch commits.
+/// The commit of a batch.
 pub struct Commit {
     pub places: Vec<Place>,
     pub unstaged: Vec<Unstaged>,

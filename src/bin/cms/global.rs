@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What they were given as; [`crate::spec::GLOBAL`] says what each means.
+/// The values that were given; [`crate::spec::GLOBAL`] says what each option means.
 #[derive(Clone, Default)]
 pub struct Global {
     pub config_dir: Option<PathBuf>,

@@ -25,7 +25,7 @@ use crate::terms::Terms;
 /// How long the command of `--then` has, if the commit need not be confirmed, and that of `--on-rollback`.
 pub const HOOK_TIME: Duration = Duration::from_secs(300);
 
-/// Starts the guard. A commit that nobody would guard is not made.
+/// Starts the guard, before the commit is made.
 pub fn begin(context: &Context, terms: &Terms) -> Result<Option<StandingGuard>, Failure> {
     if terms.is_plain() {
         return Ok(None);
@@ -110,8 +110,8 @@ fn packages_of(context: &Context, revisions: &[u64]) -> Result<OsString, Failure
     Ok(names.join(" ").into())
 }
 
-/// Tells who has changed something that something else waits to be confirmed. Nothing is said if that cannot be found
-/// out: the change is made.
+/// Warns if this command has changed keys that go back with a commit that waits to be confirmed. The change is made, so
+/// that a failure to find that out is ignored.
 pub fn warn(context: &Context) {
     let Ok(Some(notice)) = context.store.notice_of_process() else { return };
     if context.json {

@@ -100,7 +100,7 @@ fn wait(
             break;
         }
     }
-    // What it has started may have outlived it.
+    // Processes that it has started may have outlived it.
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
     Ok(None)
 }

@@ -3,7 +3,8 @@
 //! Sections and options keep their order. An anonymous section stands under its generated name and has
 //! `".anonymous": true`. Text that is not UTF-8 becomes `{"hex": "c3..."}`.
 //!
-//! Numbers come in as they are written, digit by digit (an exponent with a small e). What UCI cannot hold is refused with its place: `null`, empty
+//! Numbers come in as they are written, digit by digit (an exponent with a small e). What UCI cannot hold is refused with
+//! its place: `null`, empty
 //! lists and strings, lists in lists, other objects. Other names that begin with a dot are not looked at.
 
 use cms::{Package, Section, Value};

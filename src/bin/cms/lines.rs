@@ -29,7 +29,7 @@ pub fn each_line(
     let mut failures = Vec::new();
     loop {
         let (start, read) = (number + 1, next_line(&mut input, &mut number));
-        // What cannot be read has no next line.
+        // Input that cannot be read has no next line.
         let is_end = read.as_ref().is_err_and(|failure| failure.exit() == Exit::Io);
         let outcome = match read {
             Ok(None) => break,

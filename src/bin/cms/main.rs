@@ -82,7 +82,7 @@ fn run(words: &[OsString]) -> ExitCode {
     let line = Line::parse(COMMANDS, words);
     let json = match &line {
         Ok(line) => line.global.wants_json(),
-        // What was meant cannot be told; a program that asks for JSON gets it.
+        // The options are not known then, but a program that asks for JSON is to get it.
         Err(_) => words.iter().any(|word| word == "--json" || word == "--json-lines"),
     };
     let when = line.as_ref().ok().and_then(|line| line.global.color.clone());

@@ -1,4 +1,4 @@
-//! What is known of the maps of packages.
+//! Reports on the maps of packages.
 
 use cms::MapReport;
 

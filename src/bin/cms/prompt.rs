@@ -1,4 +1,4 @@
-//! What the line editor of `cms shell` needs.
+//! The line editor of `cms shell`: its prompt, its completion and its history.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Write};

@@ -19,7 +19,7 @@ pub fn show(context: &mut Context, settings: &Arc<Settings>) -> Result<(), Failu
     Ok(())
 }
 
-/// Returns a value as the policy would have it.
+/// Returns a value as it is written in the policy.
 fn value(settings: &Settings, setting: Setting) -> String {
     match setting {
         Setting::SafeMode => if settings.safe_mode { "on" } else { "off" }.to_owned(),

@@ -26,8 +26,8 @@ pub struct FlagText {
 pub enum Scope {
     /// The command it is given to: a line of a batch takes it.
     Command,
-    /// Which store is meant, who changes it, and how long is waited: a transaction has one of each, so that only the
-    /// batch takes it.
+    /// The transaction: its store, its source, its time-outs. A transaction has one of each, so that only the batch takes
+    /// such an option.
     Transaction,
 }
 
@@ -223,7 +223,7 @@ pub enum Writes {
     Alone,
     /// Something, as a part of a transaction as well.
     InTransactions,
-    /// What the lines change that it runs.
+    /// Nothing itself, but it runs lines that can change something.
     ByItsLines,
 }
 

@@ -1,4 +1,4 @@
-//! What is staged: how a change is written, where it is, who staged it, and what became of it.
+//! Staged changes: how one is written, where it is, who staged it, and what became of it in a commit.
 
 use cms::{Delta, DeltaKind, Place, shown};
 
@@ -24,8 +24,8 @@ pub fn describe(package: &[u8], delta: &Delta) -> Vec<u8> {
     line.into_bytes()
 }
 
-/// Reports that what is staged for a package was staged by another user who lets nobody else commit or drop it, if
-/// that is so, and what becomes of it.
+/// Reports if the staged changes of a package are another user's, whose permissions let no other user commit or drop
+/// them, and what becomes of them.
 pub fn is_of_another(context: &mut Context, place: &Place, becomes: &str) -> Result<bool, Failure> {
     let Some(error) = context.store.staged_by_another(place) else { return Ok(false) };
     let why = format!("{}: what another user has staged {becomes}: {error}", place.name);

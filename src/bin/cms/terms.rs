@@ -1,4 +1,4 @@
-//! What a commit was asked to do besides committing.
+//! The terms of a commit: how long it waits to be confirmed, and the commands that go with it.
 
 use std::time::Duration;
 

@@ -64,12 +64,12 @@ pub fn variable(key: &str) -> String {
     name
 }
 
-/// What a variable says of a value: the string, or the items with blanks between them.
+/// Returns a value as a variable has it: the string, or the items with blanks between them.
 fn words(content: Option<&Content>) -> Vec<u8> {
     content.map_or(&[][..], Content::items).join(&b' ')
 }
 
-/// What is told of a change as variables.
+/// Returns the variables that describe a change.
 pub fn variables(changed: Changed<'_>) -> [(&'static str, OsString); 4] {
     let text = |bytes: Vec<u8>| OsString::from_vec(bytes);
     [

@@ -60,7 +60,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         ));
     }
     if call.flags.enforce {
-        // What is overdue was taken back before this command began.
+        // An overdue commit was taken back when the store was opened.
         return Ok(Exit::Ok);
     }
     let sequence = match call.expect(0, 1)?.first() {

@@ -82,7 +82,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
 /// Returns the two states that `diff` was given; `None` if its arguments are packages or files.
 pub fn two_states(context: &Context, call: &Call<Flags>) -> Result<Option<(State, State)>, Failure> {
     let [a, b, ..] = call.arguments.as_slice() else { return Ok(None) };
-    // What names a state is that, whatever files there are in the current directory.
+    // The name of a state means the state, also where a file of that name is in the current directory.
     let is_file = |argument: &[u8]| {
         argument.contains(&b'/')
             || path(argument).is_file() && context.store.resolve(&show(argument)).is_err()
@@ -96,7 +96,7 @@ pub fn two_states(context: &Context, call: &Call<Flags>) -> Result<Option<(State
     Ok(Some((context.store.resolve(&show(a))?, context.store.resolve(&show(b))?)))
 }
 
-/// What tells two texts apart: `KEY='value'` lines behind their signs, or a unified difference.
+/// The differences of two texts: `KEY='value'` lines behind their signs, or a unified difference.
 #[derive(Default)]
 struct Difference {
     keys: Vec<(&'static str, Vec<u8>)>,

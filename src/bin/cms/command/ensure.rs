@@ -1,4 +1,4 @@
-//! `cms ensure`: sets what is not so already, and commits it.
+//! `cms ensure`: sets and commits values that are not set already.
 
 use cms::{DeltaKind, Key, Loaded, Package};
 use serde_json::json;
@@ -49,7 +49,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         let value =
             value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;
         let mut changed = edits.apply(context, DeltaKind::Set, &key, Some(value))?;
-        // What is staged and goes along is not so yet; the file decides.
+        // A staged value that is committed along is not in the file yet, and counts as changed.
         if edits.goal() != Goal::Stage {
             let loaded = &edits.package(context, &key.package)?.loaded;
             changed = changed || is_pending(context, loaded, &key)?;

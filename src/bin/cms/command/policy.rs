@@ -1,4 +1,4 @@
-//! `cms policy`: what counts for the store, and who says so.
+//! `cms policy`: the settings of the store, and where each comes from.
 
 use serde_json::{Value as Json, json};
 

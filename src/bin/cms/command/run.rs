@@ -75,7 +75,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         }
         let mut changed = 0;
         while let Some(event) = next_or_all(&mut watch, &mut changed)? {
-            // What a text says that cannot be parsed, nobody reads.
+            // Readers do not see a text that cannot be parsed.
             if !event.is_empty() && event.kind() != EventKind::Broken {
                 changed = event.sequence();
             }

@@ -48,7 +48,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     };
     let mut options = context.store.options().clone();
     if context.global.source.is_none() {
-        // Who is refused wants to know by what.
+        // A refusal names the command that refused.
         let name = path(&words[0]).file_name().map(|name| name.to_string_lossy().into_owned());
         options.source = name.unwrap_or_default();
     }
@@ -66,7 +66,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     }
 }
 
-/// How long a command has unless it is told otherwise: less than who commits waits, so that he learns of it.
+/// How long a command has by default: less than a commit waits, so that the commit is told that the command took too long.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How much of what a command has to say is read.
@@ -134,7 +134,7 @@ impl Judge {
                 }
             }
         };
-        // What it has left running may keep the other end open.
+        // Processes that it has left running may keep the other end open.
         let said = said.recv_timeout(Duration::from_millis(100)).unwrap_or_default();
         if ended.success() {
             return Ok(());
@@ -149,7 +149,7 @@ impl Judge {
 fn converse(child: &mut Child, input: String) -> mpsc::Receiver<Vec<u8>> {
     let (send, said) = mpsc::channel();
     if let Some(mut stdin) = child.stdin.take() {
-        // Whoever does not read it does not want it.
+        // A command need not read it.
         std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     }
     if let Some(mut stderr) = child.stderr.take() {

@@ -64,7 +64,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let (count, timeout) = (call.flags.count, call.flags.timeout);
     let command = call.flags.exec.as_deref();
     let mut watch = open(context, &call.arguments, since)?;
-    // What happens while a command runs is one change for each key.
+    // All changes of a key while a command runs are told as one.
     watch.set_merging(command.is_some());
     let mut users = Users::default();
     let mut told = 0;
@@ -141,7 +141,7 @@ fn execute(context: &Context, command: &[u8], event: &Event, users: &mut Users) 
             .spawn()
             .map_err(|error| Failure::Other(Exit::Io, format!("cannot run /bin/sh: {error}")))?;
         if let Some(mut stdin) = child.stdin.take() {
-            // Whoever does not read it does not want it.
+            // A command need not read it.
             let _ = writeln!(stdin, "{input}");
         }
         let ended =
@@ -153,7 +153,7 @@ fn execute(context: &Context, command: &[u8], event: &Event, users: &mut Users) 
     Ok(())
 }
 
-/// Reports whether nobody reads the output any more.
+/// Reports whether the reader of the output has closed it.
 fn is_closed(stdout: &std::io::Stdout) -> bool {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut fds = [PollFd::new(stdout, PollFlags::empty())];

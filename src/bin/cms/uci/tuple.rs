@@ -20,9 +20,9 @@ pub enum Failure {
     Parse(Box<ParseError>),
     /// Error 6.
     Duplicate,
-    /// What stock uci does not know: a program that verifies changes has refused them.
+    /// A program that verifies changes has refused them; stock uci knows no such error.
     Refused(String),
-    /// What stock uci has no name for: the error it would give instead, and the cause.
+    /// An error that stock uci has no name for: the error it would give instead, and the cause.
     Unnamed(Box<Self>, String),
     /// No message, exit 1.
     Silent,
