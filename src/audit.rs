@@ -31,6 +31,14 @@ pub struct Repair {
     pub unmended: Vec<Error>,
 }
 
+/// Passes over the error that the log is damaged, which repair goes on from.
+fn unless_damaged(done: Result<()>) -> Result<()> {
+    match done {
+        Err(Error::Damaged { what: Damage::Log, .. }) => Ok(()),
+        done => done,
+    }
+}
+
 impl Engine {
     /// Checks all records there are against their chain: each is tied to the one before it, so that none can be
     /// changed, taken out or put in without a trace. Who can write the log can make it wholly anew, though: keep
@@ -57,25 +65,28 @@ impl Engine {
             ));
         }
         let problems = self.verify_log()?.problems;
-        match self.finish_last() {
-            // What is in the log and not in the texts has to be put there before anything else is done.
-            Ok(()) | Err(Error::Damaged { what: Damage::Log, .. }) => {}
-            Err(error) => return Err(error),
-        }
+        // What is in the log and not in the texts has to be put there before anything else is done.
+        unless_damaged(self.finish_last())?;
         self.place_parked()?;
         let broken = self.broken()?;
         if !problems.is_empty() {
-            match self.ledger().and_then(|mut ledger| ledger.leave_damaged()) {
-                Ok(()) | Err(Error::Damaged { what: Damage::Log, .. }) => {}
-                Err(error) => return Err(error),
-            }
+            unless_damaged(self.ledger().and_then(|mut ledger| ledger.leave_damaged()))?;
             self.the_log()?.set_aside()?;
         }
         let (packages, unmended) = match self.mend(broken) {
             Err(error @ Error::Damaged { what: Damage::Log, .. }) => (Vec::new(), vec![error]),
             mended => mended?,
         };
+        if !problems.is_empty() {
+            unless_damaged(self.keep_texts_again())?;
+        }
         Ok(Repair { problems, packages, unmended })
+    }
+
+    /// Has the log know the newest text of each package, also where a record that led to it was lost.
+    fn keep_texts_again(&self) -> Result<()> {
+        let ledger = self.ledger_of_log()?;
+        self.each_text(self.packages()?, |place, text| ledger.keep_text_again(&place, &text)).map(|_| ())
     }
 
     /// Lists the packages whose text has errors, with the first of each.

@@ -163,6 +163,18 @@ impl Ledger<'_> {
         Ok(text.filter(|text| Digest::of(text) == newest))
     }
 
+    /// Writes the newest text of a package down anew if the records do not lead to it any more, since one was lost.
+    /// Without that the next change by hand could not be told.
+    pub fn keep_text_again(&self, place: &Place, text: &[u8]) -> Result<()> {
+        let (Some(writer), Some(log)) = (&self.writer, self.store.log()) else { return Ok(()) };
+        let digest = Digest::of(text);
+        let newest = writer.newest(&place.name).filter(|newest| !newest.gone && newest.digest == digest);
+        if newest.is_some() && self.store.is_logged(place) && log.text_of(&place.name, digest)?.is_none() {
+            log.keep_text(&place.name, text)?;
+        }
+        Ok(())
+    }
+
     /// As [`Ledger::look`], of a package that has no file. Returns whether the log knew of one.
     pub fn look_gone(&mut self, place: &Place) -> Result<bool> {
         let known = self.newest_noted(&place.name).filter(|(_, gone)| !gone && self.store.is_logged(place));

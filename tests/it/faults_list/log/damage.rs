@@ -273,6 +273,24 @@ fn s6_the_command_says_what_it_could_not_read() {
 }
 
 #[test]
+fn s6_after_a_repair_a_change_by_hand_is_told_though_a_record_before_it_is_lost() {
+    let forty = Forty::new();
+    let log = only_segment(&forty.sandbox);
+    let mut bytes = forty.bytes.clone();
+    bytes[forty.records[19].start + 30] ^= 1;
+    std::fs::write(&log, bytes).expect("written");
+    forty.sandbox.ok(&["repair"]);
+    forty.sandbox.write("p", "config a b\n\toption x by_hand\n");
+    let store = Engine::new(options(&forty.sandbox));
+    store.note_edits().expect("noted");
+    let edit = store.history(None, 1).expect("readable").remove(0);
+    let change = &edit.packages[0];
+    assert!(!change.unknown && change.changes.len() == 1, "what was changed is not known: {edit:?}");
+    forty.sandbox.ok(&["undo"]);
+    assert_eq!(forty.sandbox.read("p"), "config a b\n\toption x 38\n");
+}
+
+#[test]
 fn x_l9_a_flip_in_the_length_of_the_last_record_is_found() {
     let forty = Forty::new();
     let last = forty.records[39].start;
