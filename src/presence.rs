@@ -1,6 +1,6 @@
-//! Who is there: the programs that watch a store and those that verify its transactions. Each has a note in the run
-//! directory, `RUN/watchers/DEVICE-INODE/NAME` or `RUN/verifiers/DEVICE-INODE/NAME`, named after the configuration
-//! directory, so that every path to it leads to the same notes.
+//! The programs that watch a store, and those that verify its transactions. Each has a note in the run directory,
+//! `RUN/watchers/DEVICE-INODE/NAME` or `RUN/verifiers/DEVICE-INODE/NAME`, named after the configuration directory, so
+//! that every path to it leads to the same notes.
 //!
 //! A note says who wrote it and which keys that one is about. It is locked as long as its process lives, so that
 //! one which a crash has left is known, and removed by whoever sees it. It comes under its name when it is complete

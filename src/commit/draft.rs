@@ -1,8 +1,8 @@
 //! The file part of a commit: reading a package file under its locks, and putting another in its place.
 //!
-//! The new text is written to a temporary file beside the old one, with its owner, group and mode, and synced.
-//! Then the two are swapped. If what comes out is not the file that was read, an editor has saved in between: they
-//! are swapped back, so that what it has written is not lost.
+//! The new text is written to a temporary file beside the old one, with its owner, group and mode, and synced. Then the
+//! two are swapped. If the displaced file is not the one that was read, an editor has saved in between: they are
+//! swapped back, so that its save is not lost.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;

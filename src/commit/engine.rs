@@ -228,7 +228,7 @@ impl Engine {
             Err(error @ Error::NotFound { .. }) => error,
             place => return self.load_at(place?),
         };
-        // It may be staged, and not there yet.
+        // A package may be staged and not exist yet.
         match self.place_to_write(package).and_then(|place| self.load_at(place)) {
             Ok(loaded) if !loaded.changes.is_empty() => Ok(loaded),
             Err(error) if error.code() != Code::NotFound => Err(error),

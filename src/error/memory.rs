@@ -1,25 +1,25 @@
-//! Memory is asked for before much of it is taken, so that a text that is too large for the machine costs a call its
-//! success and not the program its life. What is smaller than [`SMALL`] is taken without asking: where not even that
-//! can be had, the process is aborted.
+//! Checks that memory can be allocated before much of it is used, so that a text that is too large for the machine
+//! makes the call fail and does not abort the program. Less than [`SMALL`] bytes are used without a check: if not even
+//! they can be allocated, the process is aborted.
 
 use crate::error::{Error, Result};
 
 /// The largest text a package can be read from or grow to, in bytes: 2 GiB less one, since places in it have 31 bits.
 pub const MAX_TEXT: usize = (1 << 31) - 1;
 
-/// What is worth asking for, in bytes.
+/// The smallest size that is checked, in bytes.
 const SMALL: usize = 1 << 20;
 
-/// How many times the size of a file is taken by work on it.
+/// How many times its size in memory the work on a file takes.
 const WORK: usize = 4;
 
-/// What a package takes in memory for each byte, line and section of its text at most, while it is read, copied, edited
+/// The most memory that a package takes for each byte, line and section of its text while it is read, copied, edited
 /// and written: a line becomes a section or an option, and these stand in vectors and tables that grow by doubling.
 const FOR_BYTE: usize = 4;
 const FOR_LINE: usize = 240;
 const FOR_SECTION: usize = 1000;
 
-/// Refuses work that takes so many bytes, if they cannot be had now. They are reserved and given back.
+/// Fails if so many bytes cannot be allocated now. They are reserved and freed again.
 ///
 /// # Errors
 ///
@@ -30,12 +30,12 @@ pub(crate) fn ask_for(bytes: usize) -> Result<()> {
     }
     let mut room = Vec::<u8>::new();
     let reserved = room.try_reserve_exact(bytes);
-    // What nobody looks at would never be reserved.
+    // Without this use the compiler would remove the reservation.
     std::hint::black_box(&room);
     reserved.map_err(|_| Error::OutOfMemory { bytes })
 }
 
-/// As [`ask_for`], for what is made of so many bytes of a file: copies of its parts, and what describes them.
+/// As [`ask_for`], for work on so many bytes of a file: copies of its parts, and the structures that describe them.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ pub(crate) fn ask_for_work_on(bytes: usize) -> Result<()> {
     ask_for(bytes.saturating_mul(WORK))
 }
 
-/// As [`ask_for`], for what a package of this text takes.
+/// As [`ask_for`], for the memory of a package with this text.
 ///
 /// # Errors
 ///

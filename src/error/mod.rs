@@ -23,10 +23,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// The package, section or option does not exist.
     NotFound {
-        /// The key or path that was asked for.
+        /// The key or path that was looked up.
         key: String,
     },
-    /// Something that is no key does not exist: a directory, a revision, a snapshot.
+    /// Something other than a key does not exist: a directory, a revision, a snapshot.
     Missing(Missing),
     /// A name, type, value, key or argument is not allowed.
     Invalid {
@@ -49,25 +49,26 @@ pub enum Error {
     },
     /// Configuration text could not be read.
     Parse(Box<ParseError>),
-    /// Someone else changed the package again and again while it was being written.
+    /// Another transaction changed the same keys, or other programs kept changing the package while it was being
+    /// written.
     Conflict {
         /// The package or key in conflict.
         key: String,
         /// What happened.
         why: String,
     },
-    /// The lock of a package could not be had in time.
+    /// A lock could not be taken in time.
     Locked {
         /// The file that is locked.
         path: PathBuf,
-        /// Who holds it, as far as can be told.
+        /// Who holds it, as far as the system says.
         holder: String,
-        /// How long was waited.
+        /// How long the call has waited.
         waited: Duration,
     },
-    /// Someone who verifies transactions has refused this one: see [`crate::Store::verify`].
+    /// A verifier has refused the transaction: see [`crate::Store::verify`].
     Refused {
-        /// Which program.
+        /// The program of the verifier.
         program: String,
         /// The number of its process.
         pid: u32,
@@ -76,7 +77,7 @@ pub enum Error {
     },
     /// The store is in safe mode, in which nothing is written: see [`crate::Settings::safe_mode`].
     SafeMode {
-        /// What has turned it on: a variable of the environment, or file and line of the policy.
+        /// The origin of the setting: a variable of the environment, or file and line of the policy.
         origin: String,
     },
     /// A system call failed.
@@ -88,27 +89,27 @@ pub enum Error {
         /// The system's answer.
         source: io::Error,
     },
-    /// A snapshot is older than what is still kept of a package it had not looked at before.
+    /// A snapshot is older than what is still kept of a package that it had not read before.
     Stale {
         /// The key that was asked for.
         key: String,
     },
-    /// The log does not tell what has happened since a transaction: it does not go back that far, or was begun
-    /// anew. What has changed has to be found out by reading.
+    /// The log does not have the transactions since a given one: it does not go back that far, or was begun anew. The
+    /// caller has to read the packages again to find the changes.
     TooOld {
         /// The transaction.
         since: u64,
-        /// The last one there is, to go on from: whoever reads now sees its changes at least.
+        /// The last transaction, to go on from: a read that starts now sees at least its changes.
         revision: u64,
     },
-    /// There are as many as there may be.
+    /// A limit on the number of open things is reached.
     TooMany {
-        /// What there are too many of.
+        /// The things that are counted.
         what: &'static str,
         /// How many there may be.
         limit: usize,
     },
-    /// The map of a package would be larger than it may.
+    /// The map of a package would exceed its size limit.
     Full {
         /// The package.
         package: String,
@@ -117,22 +118,22 @@ pub enum Error {
         /// How many it would need.
         needed: u64,
     },
-    /// There is not so much memory.
+    /// There is not enough memory.
     OutOfMemory {
-        /// How many bytes were asked for.
+        /// How many bytes were requested.
         bytes: usize,
     },
     /// A file is damaged, or of another version.
     Damaged {
-        /// What the file is for.
+        /// The kind of file.
         what: Damage,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
     },
-    /// The change is in the log, and so it is made; but its file could not be put in place. Whoever opens the
-    /// store next does it.
+    /// The transaction is in the log, and so it is committed; but its text could not be put in place. The next process
+    /// that opens the store does that.
     Unfinished {
         /// The file.
         path: PathBuf,
@@ -148,16 +149,16 @@ pub enum Error {
     },
 }
 
-/// What is damaged, and so what can be done about it.
+/// The kind of file that is damaged, which decides how it can be repaired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
-    /// The map of a package. It is made from the text, and so nothing is lost.
+    /// The map of a package. It can be rebuilt from the text, so nothing is lost.
     Map,
     /// A segment of the log.
     Log,
     /// A snapshot or a backup.
     Archive,
-    /// None of the files: what is durable is not known to this process any more, since a sync has failed.
+    /// Not a file: after a failed sync this process no longer knows which transactions are durable.
     Handle,
 }
 
@@ -172,7 +173,7 @@ impl Damage {
     }
 }
 
-/// What kind of failure an [`Error`] is: one for each that a caller may act on.
+/// The kinds of [`Error`]: one for each that a caller may act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "they are those of `Error`, and what the system says to a call that failed")]
 pub enum Code {
@@ -194,12 +195,12 @@ pub enum Code {
     Memory,
 }
 
-/// What an [`Error`] is about.
+/// The file, position and key that an [`Error`] is about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place {
     /// The file.
     pub file: Option<PathBuf>,
-    /// Line and column in the file, in bytes, counted from 1; 0 is none.
+    /// Line and column in the file, in bytes, counted from 1; 0 if there is no such position.
     pub line: u32,
     /// See `line`.
     pub column: u32,
@@ -236,7 +237,7 @@ impl Error {
         }
     }
 
-    /// Returns the file, the place in it and the key that the error is about, as far as there are such.
+    /// Returns the file, the position in it and the key that the error is about, as far as it has them.
     #[must_use]
     pub fn place(&self) -> Place {
         let file = |file: &PathBuf| Place { file: Some(file.clone()), ..Place::default() };
@@ -286,8 +287,8 @@ impl Error {
         move |source| Self::Io { op, path, source }
     }
 
-    /// Returns a suggestion of what to do about it, where there is one. It names no command and no function: each
-    /// interface has its own.
+    /// Returns advice on how to solve the problem, if there is any. The advice names no command and no function, since
+    /// each interface has its own.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -324,9 +325,10 @@ impl Error {
     }
 }
 
-/// Returns the owner of a file, or of the directory that keeps us from seeing it, if that is why a call has failed.
+/// Returns the owner of a file, or of the nearest directory above it that can be seen, if a call failed because they
+/// belong to another user.
 fn owner_in_the_way(path: &Path, source: &io::Error) -> Option<u32> {
-    // One without a number says for itself what is wrong.
+    // An error without a number comes from this library, and its text says what is wrong.
     if source.kind() != io::ErrorKind::PermissionDenied || source.raw_os_error().is_none() {
         return None;
     }
@@ -390,7 +392,7 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// Makes the same error once more, for another whom it concerns as well.
+    /// Copies the error, so that each member of a group gets one.
     pub(crate) fn again(&self) -> Self {
         let system = |error: &io::Error| match error.raw_os_error() {
             Some(code) => io::Error::from_raw_os_error(code),

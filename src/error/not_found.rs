@@ -1,9 +1,9 @@
-//! What is not there, where it is no key: each says what and why.
+//! Things other than keys that do not exist, each with the reason.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// What was asked for and does not exist.
+/// A thing that was looked up and does not exist.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missing {
@@ -11,11 +11,11 @@ pub enum Missing {
     ConfigDir(PathBuf),
     /// A directory for the log.
     Log,
-    /// A directory for locks and maps, and for those who are to be asked or told.
+    /// A directory for locks, maps, and the notes of watches and verifiers.
     RunDir,
     /// A revision, as it was written.
     Revision {
-        /// What was written.
+        /// The text that was written.
         spec: String,
         /// Why there is no such revision.
         why: String,
@@ -55,7 +55,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// Returns a suggestion of what a program can do about it, where there is one.
+    /// Returns advice on how to solve the problem, if there is any.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::ConfigDir(_) => Some("create it, or name another configuration directory"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What is wrong with a statement. The texts are stock uci's where it has one.
+/// What is wrong with a statement. The messages are those of stock uci where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The first word is not `package`, `config`, `option` or `list`.

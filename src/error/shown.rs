@@ -1,6 +1,6 @@
-//! How names, values and messages are shown to people: on one line, and with nothing that a terminal acts on.
+//! How names, values and messages are shown to people: on one line, and without anything that a terminal acts on.
 //!
-//! What others have written may hold newlines, which would forge a line of a listing, or escape sequences. Everything
+//! Text from other programs may hold newlines, which would forge a line of a listing, or escape sequences. Everything
 //! that is printed for a person and not for a program goes through here.
 
 /// Returns text to be shown as it stands: control characters, characters that cannot be seen and bytes that are no

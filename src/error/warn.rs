@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-/// What is called with each warning of a store, on the thread that makes the call it is about, or on one of the library.
-/// Locks may be held then: it must not use the store.
+/// A function that is called with each warning of a store, on the thread whose call causes it or on a thread of the
+/// library. It must not use the store, since locks may be held.
 #[derive(Clone)]
 pub struct Warn(Arc<dyn Fn(&str) + Send + Sync>);
 

@@ -52,15 +52,15 @@ pub struct KeyChange {
 /// What happened to a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// The option or section came to be.
+    /// The option or section was added.
     Added(Content),
-    /// The option or section went.
+    /// The option or section was deleted.
     Deleted(Content),
-    /// The option's value, or the section's type, is another.
+    /// The option's value, or the section's type, was changed.
     Changed {
-        /// What it was.
+        /// The old value.
         old: Content,
-        /// What it is.
+        /// The new value.
         new: Content,
     },
     /// The section stands at another position among those that were there before and after.
@@ -73,8 +73,8 @@ pub enum What {
 }
 
 impl KeyChange {
-    /// Returns what the key held before, and what it holds now; `None` where it was not, or is not, there, and
-    /// both for a section that was moved.
+    /// Returns the old and the new value of the key. Each is `None` where the key did not or does not exist; both are
+    /// for a section that was moved.
     #[must_use]
     pub fn values(&self) -> (Option<&Content>, Option<&Content>) {
         match &self.what {
@@ -138,7 +138,7 @@ impl KeyChange {
         Some(Self { section, option, what })
     }
 
-    /// Passes over one, without making it.
+    /// Skips one in the bytes, without decoding it.
     pub(super) fn skip(reader: &mut Reader<'_>) -> Option<()> {
         let kind = reader.byte()?;
         reader.bytes()?;
@@ -154,7 +154,7 @@ impl KeyChange {
     }
 }
 
-/// A string is 0 and the string, a list the number of its items and one more, and those.
+/// A string is written as 0 and the string; a list as the number of its items plus one, and the items.
 fn put_content(out: &mut impl Out, content: &Content) {
     match content {
         Content::String(string) => {
@@ -181,7 +181,8 @@ fn skip_content(reader: &mut Reader<'_>) -> Option<()> {
     (0..strings).try_for_each(|_| reader.bytes().map(|_| ()))
 }
 
-/// Compares two states of a package: first what went, then, in the order of the new state, what came or changed.
+/// Compares two states of a package. The result lists first the deleted keys, then, in the order of the new state, the
+/// added and changed ones.
 pub(crate) fn compare(old: &Package, new: &Package) -> Vec<KeyChange> {
     let (was, is) = (named(old), named(new));
     let mut changes = Vec::new();
@@ -239,7 +240,7 @@ fn compare_sections(old: Section<'_>, new: Section<'_>, changes: &mut Vec<KeyCha
         old: Content::of(before),
         new: Content::of(after),
     };
-    // Mostly only values differ, and then no option need be looked up.
+    // Mostly only values differ: then both states have the same options in the same order, and no look-up is needed.
     if old.options().count() == new.options().count()
         && both().all(|(before, after)| before.name() == after.name())
     {
@@ -261,7 +262,7 @@ fn compare_sections(old: Section<'_>, new: Section<'_>, changes: &mut Vec<KeyCha
     }
 }
 
-/// Finds the sections that were moved: the fewest whose going elsewhere explains the new order.
+/// Finds the sections that were moved: the smallest set whose moves explain the new order.
 fn moved(
     was: &HashMap<&[u8], Section<'_>>,
     is: &HashMap<&[u8], Section<'_>>,

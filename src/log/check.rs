@@ -6,24 +6,24 @@ use super::whole::{Found, WRONG, Whole};
 use super::{Log, Record};
 use crate::error::{Error, Result};
 
-/// What a check of the log has found.
+/// The findings of a check of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verified {
-    /// The oldest and the newest record there is; 0 if there is none.
+    /// The oldest and the newest record; 0 if the log is empty.
     pub first: u64,
     /// See `first`.
     pub last: u64,
     /// The chain of the newest record, in hexadecimal digits.
     pub chain: String,
-    /// What is wrong, each with its file.
+    /// The problems, each with its file.
     pub problems: Vec<String>,
 }
 
-/// What was found, and what is to be set aside of it.
+/// The findings, and the damaged pieces that are to be set aside.
 struct Audit {
     found: Verified,
     damaged: Vec<Found>,
-    /// The segments that are not what their names say.
+    /// The segments whose names do not match their first records.
     wrong: Vec<u64>,
 }
 
@@ -33,7 +33,7 @@ impl Log {
         self.audit().map(|audit| audit.found)
     }
 
-    /// Sets aside what is damaged, for someone to look at, and keeps all else: see [`Log::set_aside_pieces`].
+    /// Sets damaged pieces aside, for a person to look at, and keeps the rest: see [`Log::set_aside_pieces`].
     pub fn set_aside(&self) -> Result<()> {
         self.rename_wrong(&self.audit()?.wrong)?;
         self.set_aside_pieces(&self.audit()?.damaged)
@@ -68,7 +68,7 @@ impl Log {
                     self.path(first).display()
                 )
             }));
-            // A gap is told of already, and what follows it goes on from nothing that can be read.
+            // The gap is reported already, and the record after it has no readable predecessor to compare with.
             let is_cut = before.as_ref().is_some_and(|(last, chain, is_whole)| {
                 *last + 1 == first && *is_whole && *chain != scan_start(&scan, &whole)
             });
@@ -91,10 +91,10 @@ impl Log {
     }
 }
 
-/// Returns what the first record of a segment goes on from.
+/// Returns the chain that the first record of a segment follows from.
 fn scan_start(scan: &Scan<'_>, whole: &Whole) -> Chain {
     match scan.gaps.first().filter(|gap| gap.from == 0) {
-        // The head is damaged, and what it goes on from was found in the segment before.
+        // The head is damaged; the chain was found in the segment before.
         Some(_) => whole.before.last().copied().unwrap_or(whole.head.chain),
         None => whole.head.chain,
     }

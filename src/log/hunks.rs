@@ -1,25 +1,24 @@
 //! What changed in a text, byte for byte: the pieces that were taken out and put in.
 //!
-//! Lines that are the same at both ends are left out. What is between is compared line by line; of a line that
-//! occurs more than once the next occurrence is taken, which is not always the shortest way to say it, and always
-//! a right one.
+//! Lines that are the same at both ends are left out. The lines between are compared one by one. For a line that occurs
+//! more than once the next occurrence is taken: the result is not always the shortest, but always right.
 
 use std::collections::HashMap;
 
 use super::wire::{Out, Reader, put_bytes, put_number};
 
-/// One place in a text: where it was in the text before, what stood there, and what stands there now.
+/// A replaced piece of a text: its offset in the old text, the bytes removed there and the bytes inserted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hunk {
     /// The offset in the text before, in bytes.
     pub at: usize,
-    /// What stood there.
+    /// The bytes that were removed.
     pub removed: Vec<u8>,
-    /// What stands there now.
+    /// The bytes that were inserted.
     pub inserted: Vec<u8>,
 }
 
-/// Returns what leads from one text to the other, in the order of the text.
+/// Returns the hunks that turn one text into the other, in the order of the text.
 pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
     let head = alike(old.chunks(CHUNK), new.chunks(CHUNK), |a, b| {
         a.iter().zip(b).take_while(|(a, b)| a == b).count()
@@ -47,7 +46,7 @@ pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
 /// As much is compared at once as long as there is no difference.
 const CHUNK: usize = 256;
 
-/// Counts the bytes that are the same in two texts, given in pieces; `count` does so in the first that differ.
+/// Counts the equal bytes of two texts, given in pieces; `count` does so within the first pieces that differ.
 fn alike<'t>(
     old: impl Iterator<Item = &'t [u8]>,
     new: impl Iterator<Item = &'t [u8]>,
@@ -71,7 +70,7 @@ fn between(old: &[u8], new: &[u8], base: usize) -> Vec<Hunk> {
         places.entry(&old[range.clone()]).or_default().push(index);
     }
     let mut hunks = Vec::new();
-    // Up to where both texts are dealt with, and the line of the old one that comes next.
+    // How far both texts are compared, and the next line of the old one.
     let (mut old_at, mut new_at, mut next) = (0, 0, 0);
     let mut push = |at: usize, removed: &[u8], inserted: &[u8]| {
         if !removed.is_empty() || !inserted.is_empty() {
@@ -81,7 +80,7 @@ fn between(old: &[u8], new: &[u8], base: usize) -> Vec<Hunk> {
     for range in lines(new) {
         let Some(found) = places.get(&new[range.clone()]) else { continue };
         let first = found.partition_point(|index| *index < next);
-        // One line in common far away is less than what is skipped for it.
+        // A single common line far away is worth less than the lines that would be skipped for it.
         let Some(index) = found.get(first).filter(|index| **index - next < 64) else { continue };
         let line = &old_lines[*index];
         push(old_at, &old[old_at..line.start], &new[new_at..range.start]);
@@ -91,7 +90,7 @@ fn between(old: &[u8], new: &[u8], base: usize) -> Vec<Hunk> {
     hunks
 }
 
-/// Returns where the lines are, each with its newline.
+/// Returns the ranges of the lines, each with its newline.
 fn lines(text: &[u8]) -> Vec<std::ops::Range<usize>> {
     let mut start = 0;
     let mut lines: Vec<_> =
@@ -155,7 +154,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Vec<Hunk>> {
     })
 }
 
-/// Passes over hunks, without making them.
+/// Skips hunks in the bytes, without decoding them.
 pub(super) fn skip(reader: &mut Reader<'_>) -> Option<()> {
     (0..reader.len()?).try_for_each(|_| {
         reader.len()?;

@@ -1,4 +1,4 @@
-//! What a log is told by, wherever its directory is: a name drawn by lot, in a file of its own.
+//! The identity of a log, wherever its directory is: a random name, in a file of its own.
 
 use std::hash::BuildHasher;
 use std::io::{self, Read};
@@ -11,7 +11,8 @@ use crate::os::files::Files;
 /// How many bytes are read of the file at most.
 const LONGEST: u64 = 64;
 
-/// Reads the name of the log in a directory, which may be another user's: what is no regular file is not waited for.
+/// Reads the name of the log in a directory, which may belong to another user: anything but a regular file is refused
+/// without waiting.
 pub(crate) fn read(files: &Files, dir: &Path) -> io::Result<String> {
     let open = files.open(&dir.join("id"))?;
     let mut id = String::new();
@@ -26,7 +27,7 @@ impl Log {
         (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
     }
 
-    /// As [`Log::id`]; it gets one if it has none. For who holds the lock.
+    /// As [`Log::id`]; a log without a name gets one. The caller holds the lock.
     pub fn make_id(&self) -> Result<String> {
         if let Some(id) = self.id() {
             return Ok(id);

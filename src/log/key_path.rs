@@ -1,4 +1,4 @@
-//! Keys within a package, and what a package has at one.
+//! Keys within a package, and the value that a package has for one.
 
 use crate::error::shown;
 use crate::log::Content;
@@ -7,7 +7,7 @@ use crate::model::package::Package;
 /// A key of a package: a section's name, and an option's unless the section is meant.
 pub(crate) type KeyPath = (Vec<u8>, Option<Vec<u8>>);
 
-/// Returns what a package has at a place.
+/// Returns the value that a package has for the key.
 pub(crate) fn content(package: &Package, (section, option): &KeyPath) -> Option<Content> {
     let section = package.section(section)?;
     match option {
@@ -16,7 +16,7 @@ pub(crate) fn content(package: &Package, (section, option): &KeyPath) -> Option<
     }
 }
 
-/// Shows what is at a place.
+/// Shows a value.
 pub(crate) fn show(content: Option<&Content>) -> String {
     match content {
         None => "not there".to_owned(),

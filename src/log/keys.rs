@@ -1,4 +1,4 @@
-//! What keys a segment that is full has to do with, so that the history of one need not read them all.
+//! The keys that the records of a full segment changed, so that the history of one key need not read all segments.
 //!
 //! Beside the segment, as `00000000000000000001.keys`, lies a sorted list of 32-bit hashes, little-endian: of each
 //! package, each section and each option that its records changed, and of each section for its options. Where the
@@ -13,7 +13,7 @@ use super::segment::{HEAD, Head};
 use crate::model::package::Key;
 use crate::os::files::Files;
 
-/// What is looked for in a list: any of these.
+/// The hashes to look for in a list: any of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted(Vec<u32>);
 
@@ -36,7 +36,7 @@ impl Wanted {
         Self::new(&key.package, section, key.option.as_deref())
     }
 
-    /// Reports whether the segment that the list at `path` is of may have something to do with it.
+    /// Reports whether the segment of the list at `path` may hold such a change.
     pub(super) fn may_be_in(&self, files: &Files, path: &Path) -> bool {
         let Ok(bytes) = files.read_at_path(path) else { return true };
         let (hashes, rest) = bytes.as_chunks::<4>();
@@ -57,7 +57,7 @@ fn hash(parts: &[&[u8]]) -> u32 {
     u32::from_le_bytes(low)
 }
 
-/// Writes the list of a segment that is full. It is only a help: whatever fails is as if there were none.
+/// Writes the list of a full segment. The list only saves time: after any failure the segment is read instead.
 pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
     let Ok(bytes) = files.read_at_path(segment) else { return };
     let Ok(head) = Head::decode(&bytes) else { return };
@@ -65,7 +65,7 @@ pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
     // Numbers begin with 1, but a damaged head may say anything.
     let Some(before) = head.first.checked_sub(1) else { return };
     let found = scan(&bytes, HEAD, &[head.chain], before);
-    // What cannot be read may be what is looked for.
+    // An unreadable record may be the wanted one.
     if !found.gaps.is_empty() {
         return;
     }
@@ -87,7 +87,7 @@ pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
     }
     let Ok(count) = u32::try_from(hashes.len() + 1) else { return };
     let list: Vec<u8> = std::iter::once(count).chain(hashes).flat_map(u32::to_le_bytes).collect();
-    // Not synced: a list that is cut off is told by its length, which comes first.
+    // Not synced: the length, which comes first, shows whether the list was cut off.
     if let Ok(open) = files.open_or_create(path, 0o600)
         && files.truncate(&open, 0).and_then(|()| files.write(&open, &list)).is_err()
     {

@@ -1,23 +1,24 @@
 //! The log: every transaction, in order, in files that are only appended to.
 //!
-//! A directory holds segments named by the sequence of their first record, `00000000000000000001.log`; the lock
-//! of who appends; and in `texts` a text of each package, from which its newest one can be made with the records
-//! (see `Log::text_of`). Who holds the lock may append, and may write the texts of packages the log knows. In
-//! `snapshots` are those of `archive`; of these the log knows only how much room the automatic ones may take.
+//! A directory holds segments named by the sequence of their first record, `00000000000000000001.log`; the `lock` of
+//! the process that appends; and in `texts` an older text of each package, from which the records lead to its newest
+//! one (see `Log::text_of`). The holder of the lock may append, and may write the texts of the packages that the log
+//! knows. `snapshots` has those of `archive`; the log only knows how much room the automatic ones may take.
 //!
 //! Invariants, each with a test:
 //!
-//! - G1. A record counts from the moment its last byte is durable; before that it does not, whatever of it is on
-//!   the disk, and in whatever order that came there (`segment`).
-//! - G2. Sequences have no gaps but behind damage, and none is given away twice. Times do not go back, but behind a
-//!   record written when the clock was far ahead.
+//! - G1. A record counts from the moment its last byte is durable. Before that it does not count, no matter which of
+//!   its bytes are on the disk and in which order they were written (`segment`).
+//! - G2. Sequences have gaps only after damage, and no sequence is given to two records. Times go back only after a
+//!   record that was written when the clock was far ahead.
 //! - G3. A segment starts with the newest digest of each package, and with the commit that waits to be confirmed, so
 //!   that one segment is enough to go on from.
 //! - G4. Only records at the end are without the mark that their texts are in place.
-//! - G5. What is dropped is whole segments, the oldest first, and never the two newest, nor any that it takes to take
-//!   back the commit that waits to be confirmed. Before, the text of each package that needs a record of them is
-//!   written anew.
-//! - G6. After a sync has failed nothing is appended any more through this handle: what is durable is unknown.
+//! - G5. Only whole segments are dropped, the oldest first; never the two newest, nor any that a rollback of the commit
+//!   that waits to be confirmed needs. Before that, the text in `texts` of each package that needs one of their records
+//!   is written anew.
+//! - G6. After a failed sync nothing more is appended through this handle, since it is unknown which records are
+//!   durable.
 
 mod change;
 mod check;
@@ -69,11 +70,11 @@ fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// How much of the log is kept. The oldest segments go when one of the bounds is passed; see G5.
+/// How much of the log is kept. When it exceeds one of the bounds the oldest segments are dropped; see G5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes in all, at least 256 KiB: of the segments with their lists of keys, of the text of each package that goes
-    /// with them, and of automatic snapshots. One record that is larger is kept nevertheless.
+    /// with them, and of automatic snapshots. A single record that is larger is kept nevertheless.
     pub bytes: u64,
     /// How old a record may be.
     pub age: Option<Duration>,
@@ -108,21 +109,21 @@ pub(crate) struct Log {
     dir: PathBuf,
     files: Files,
     limits: Mutex<Limits>,
-    /// What leads through the open directory of the texts.
+    /// File operations through the open directory of the texts.
     texts: Mutex<Option<Files>>,
-    /// Whose log it is; `None` in tests.
+    /// The configuration that the log belongs to; `None` in tests.
     config: Option<Config>,
-    /// What time it is.
+    /// The clock.
     time: fn() -> SystemTime,
     /// Where the log ends, as far as this handle knows; held while it is appended to.
     tail: Mutex<Option<Tail>>,
-    /// Who comes to the tail next.
+    /// The order in which threads get the tail.
     turns: Turns,
     /// See G6.
     broken: AtomicBool,
-    /// What others had appended, and this handle had not read yet, before the directory was replaced.
+    /// Records that others had appended, and this handle had not read, before the directory was replaced.
     unread: Mutex<Vec<Record>>,
-    /// What was found to be damaged.
+    /// The damage that was found so far.
     problems: Mutex<std::collections::BTreeSet<String>>,
 }
 
@@ -163,17 +164,17 @@ impl Log {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says how much is kept from now on.
+    /// Sets how much is kept from now on.
     pub fn limit(&self, limits: Limits) {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
-    /// Has its directories looked at, as those of a configuration directory.
+    /// Makes the log check the owner of its directories, as directories of this configuration.
     pub fn of_config(self, config: Config) -> Self {
         Self { config: Some(config), ..self }
     }
 
-    /// Has it told the time by another clock.
+    /// Gives it another clock.
     pub fn with_clock(self, time: fn() -> SystemTime) -> Self {
         Self { time, ..self }
     }
@@ -207,7 +208,7 @@ impl Log {
             let name = entry.map_err(Error::io("read", &self.dir))?.file_name();
             let first = name.to_str().and_then(|name| name.strip_suffix(".log"));
             let first = first.filter(|name| name.len() == 20).and_then(|name| name.parse::<u64>().ok());
-            // There is no record 0, so a file of that name is none of the log's.
+            // There is no record 0, so a file of that name does not belong to the log.
             firsts.extend(first.filter(|first| *first > 0));
         }
         firsts.sort_unstable();
@@ -230,8 +231,8 @@ impl Log {
         self.read(first).ok()?.map(|whole| whole.head.created)
     }
 
-    /// Reports whether a quarter of what the log may take has been written since a revision, or it does not go back
-    /// to that any more.
+    /// Reports whether a quarter of the log's size limit has been written since a revision, or the log no longer goes
+    /// back to it.
     pub fn has_gone_on(&self, revision: u64) -> Result<bool> {
         let firsts = self.segments()?;
         let Some((_, full)) = firsts.split_last() else { return Ok(false) };
@@ -240,12 +241,12 @@ impl Log {
         Ok(written >= self.limits().bytes / 4 || firsts[0] > revision + 1)
     }
 
-    /// Calls `look` with each record, the newest first, until it breaks off or there are no more.
+    /// Calls `look` with each record, the newest first, until `look` breaks off or all are read.
     pub fn each_back<B>(&self, look: impl FnMut(Record) -> Result<ControlFlow<B>>) -> Result<Option<B>> {
         self.each_back_of(None, look)
     }
 
-    /// As [`Log::each_back`], but segments that have nothing to do with what is wanted are left out.
+    /// As [`Log::each_back`], but segments that hold none of the wanted keys are skipped.
     pub fn each_back_of<B>(
         &self,
         wanted: Option<&Wanted>,
@@ -259,7 +260,7 @@ impl Log {
         Ok(found)
     }
 
-    /// As [`Log::each_back_of`], until `look` returns false. It is there once, whatever is looked for.
+    /// As [`Log::each_back_of`], until `look` returns false. It is not generic, so that it is compiled once.
     fn walk_back(&self, wanted: Option<&Wanted>, look: &mut dyn FnMut(Record) -> Result<bool>) -> Result<()> {
         for first in self.segments()?.into_iter().rev() {
             if wanted.is_some_and(|wanted| !wanted.may_be_in(&self.files, &self.keys_path(first))) {
@@ -291,7 +292,7 @@ impl Log {
             let length = usize::try_from(open.file.metadata().ok()?.len()).ok()?;
             let (mut offset, mut wanted) = (head.hint as usize, GLANCE);
             let (mut applied, mut chain, mut last) = (true, None, first - 1);
-            // Mostly one turn: the last record is not far behind where the hint leads to.
+            // Mostly one round: the last record is not far behind the offset in the hint.
             while offset != 0 {
                 let bytes = self.files.read_at(&open, offset as u64, wanted.max(GLANCE)).ok()?;
                 let mut end = 0;
@@ -305,7 +306,7 @@ impl Log {
                     (applied, chain, end) = (frame.applied, Some(frame.chain), frame.end);
                     last = segment::sequence(&frame)?;
                 }
-                // What was read may end within a record, which is then read anew.
+                // The bytes read may end within a record, which is then read again.
                 let next = bytes.get(end..end + 4).and_then(|bytes| bytes.try_into().ok());
                 wanted = RECORD_HEAD + next.map_or(0, |len| u32::from_le_bytes(len) as usize);
                 offset += end;
@@ -322,8 +323,8 @@ impl Log {
         self.dir.join("texts").join(file_name::escaped(OsStr::new(package)))
     }
 
-    /// Writes the text of a package down, for [`Log::text_of`]. It need not survive: it is looked at before
-    /// it is used.
+    /// Stores the text of a package for [`Log::text_of`]. It need not survive a crash: its digest is checked before it
+    /// is used.
     pub fn keep_text(&self, package: &str, text: &[u8]) -> Result<()> {
         let path = self.text_path(package);
         let dir = self.dir.join("texts");
@@ -345,7 +346,7 @@ impl Log {
                 let mut tries = 0;
                 let files = loop {
                     match self.within(Some("texts")) {
-                        // Somebody is putting another directory in the place of this one right now.
+                        // Another process is replacing this directory right now.
                         Err(error) if is_missing(&error) && tries < REPLACED_WITHIN => tries += 1,
                         opened => break opened?,
                     }
@@ -356,7 +357,7 @@ impl Log {
         }
     }
 
-    /// Opens the directory that this and other logs are in.
+    /// Opens the state directory, which holds this and other logs.
     fn open_state(&self) -> std::io::Result<Folder> {
         let above = self.dir.parent().filter(|above| !above.as_os_str().is_empty());
         let trusts = |owner| self.config.is_none_or(|config| config.trusts(owner));
@@ -370,12 +371,12 @@ impl Log {
         }
     }
 
-    /// Returns file operations that lead through the directory, or one in it. With `sub`, what is missing is made.
+    /// Returns file operations that lead through the directory, or one in it. With `sub`, missing directories are made.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] with `PermissionDenied` if the directory, or that of the logs, belongs to somebody who is not trusted
-    /// with the configuration: root would create files wherever that one leads it.
+    /// [`Error::Io`] with `PermissionDenied` if the directory, or that of the logs, belongs to a user who is not
+    /// trusted with the configuration: that user could lead root to create files anywhere.
     pub fn within(&self, sub: Option<&str>) -> Result<Files> {
         let dir = sub.map_or_else(|| self.dir.clone(), |sub| self.dir.join(sub));
         let open = || -> std::io::Result<Folder> {
@@ -389,15 +390,15 @@ impl Log {
             }
         };
         let failed = |error: std::io::Error| {
-            // What the system says has nothing to do with trust.
+            // Other errors of the system have nothing to do with trust.
             let op = if error.raw_os_error().is_none() { "trust" } else { "use" };
             Error::io(op, &dir)(error)
         };
         open().map(|folder| self.files.through(folder)).map_err(failed)
     }
 
-    /// Returns the last text of a package that has this digest: the one written down, and what the records since
-    /// have made of it. `None` if it cannot be had.
+    /// Returns the last text of a package, which has this digest: the stored text with the hunks of the records since.
+    /// `None` if it cannot be made.
     pub fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
         match self.files.read_at_path(&self.text_path(package)) {
             Ok(kept) => self.text_from(package, kept, wanted),
@@ -405,7 +406,8 @@ impl Log {
         }
     }
 
-    /// Returns what the records have made of a text of a package; `None` if they are not kept, or are of another text.
+    /// Applies the hunks of the records to a text of a package; `None` if the records are not kept, or are of another
+    /// text.
     pub fn text_from(&self, package: &str, text: Vec<u8>, wanted: Digest) -> Result<Option<Vec<u8>>> {
         let start = Digest::of(&text);
         if start == wanted {
@@ -423,7 +425,7 @@ impl Log {
                 }
                 reached |= change.after == wanted;
                 since.extend(reached.then_some(change.hunks));
-                // Of a package that was made, no record has led to what was there before.
+                // A package that was created has no record of an earlier text.
                 let is_made = change.before.is_none() && text.is_empty();
                 if let Some(text) = is_made.then(|| follow(&text, &since, wanted)).flatten() {
                     return Ok(Some(text));
@@ -434,13 +436,14 @@ impl Log {
     }
 }
 
-/// Applies the hunks of transactions, the newest first, to the text before; `None` if they do not lead to what is wanted.
+/// Applies the hunks of transactions, the newest first, to the text before; `None` if they do not lead to the wanted
+/// text.
 fn follow(text: &[u8], since: &[Vec<Hunk>], wanted: Digest) -> Option<Vec<u8>> {
     let text = since.iter().rev().try_fold(text.to_vec(), |text, hunks| apply(&text, hunks));
     text.filter(|text| Digest::of(text) == wanted)
 }
 
-/// Returns the size of a file; one that is not there has none.
+/// Returns the size of a file; 0 if it is missing.
 fn size_of(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |found| found.len())
 }

@@ -1,10 +1,11 @@
-//! Reading the log forwards, from where one was: what watches are made of. It takes no lock and writes nothing.
+//! Reading the log forwards, from a position: watches are built on it. It takes no lock and writes nothing.
 //!
-//! A record is handed out once it is *ripe*: the texts it speaks of are in place, or are certain to follow. That shows
-//! by its mark, or by that of a record behind it (G4). What is written but not marked yet may still be forgotten,
-//! since its sync fails, or be taken back, since a file cannot be put in place; so it is read again each time until
-//! it is ripe. A transaction that was taken back is not handed out, and neither is what took it back: nobody has ever
-//! seen it. Those of a group are taken back in reverse order, so that each is the last one left when its turn comes.
+//! A record is handed out once it is *ripe*: its texts are in place, or are certain to follow. Its mark says so, or the
+//! mark of a later record (G4). A record that is written but not marked may still be dropped, if its sync fails, or be
+//! rolled back, if a file cannot be put in place; so the reader reads it again each time until it is ripe. A
+//! transaction that was rolled back is not handed out, nor is the record that rolled it back: no reader of the store
+//! ever saw its changes. The transactions of a group are rolled back in reverse order, so that each is the last one
+//! left when its turn comes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,28 +15,28 @@ use super::{Digest, Kind, Log, Record, is_at};
 use crate::error::{Damage, Error, Result};
 use crate::os::files::OpenFile;
 
-/// What a transaction that is taken back since it could not be finished is told with.
+/// The message of the record that rolls back a transaction whose files could not be replaced.
 pub(crate) const TAKEN_BACK: &str = "it could not be finished";
 
-/// How many bytes of room a segment has at least, besides twice what was just read, if what
-/// takes that back is in the same segment. It is about as large as what it takes back, and a segment is only followed
-/// by another when something does not fit in.
+/// If a segment has at least this much room left, besides twice the bytes just read, then a record that rolls them back
+/// is in the same segment: it is about as large as the records it rolls back, and a new segment is only begun when a
+/// record does not fit.
 const ROOM: usize = 4096;
 
-/// How many bytes are read to see whether there is something new.
+/// How many bytes are read to look for new records.
 const GLANCE: usize = 4096;
 
-/// How many bytes of records are enough for once.
+/// After how many bytes of records one call of the reader stops.
 const ENOUGH: usize = 1 << 20;
 
-/// Of what is read when there is more, so many are kept back: they may be a group that is taken back, each transaction by
-/// one more. So it is twice the size of the largest group.
+/// When there is more to read, this many of the last records are held back: they may be a group that is rolled back,
+/// with one more record for each transaction. So it is twice the size of the largest group.
 const GROUP: usize = 2 * super::GROUP;
 
 /// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    /// The last record that was handed out, or passed over.
+    /// The last record that was handed out or skipped.
     sequence: u64,
     /// Where the next one is, or will be; `None` if the log was empty.
     at: Option<Position>,
@@ -60,7 +61,7 @@ struct Position {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub records: Vec<Record>,
-    /// Whether there is a record that is not ripe yet, so that one should look again.
+    /// Whether a record is not ripe yet, so that the caller should look again.
     pub unripe: bool,
     /// Whether there is more to be read at once.
     pub more: bool,
@@ -73,17 +74,17 @@ struct Found {
     after: Position,
 }
 
-/// What was found of the log.
+/// The records found in one pass over the log.
 struct Rest {
     found: Vec<Found>,
     /// Whether there may be more.
     more: bool,
-    /// Whether it ends where segments were dropped: what is behind is lost.
+    /// Whether it ends where segments were dropped: the records there are lost.
     lost: bool,
 }
 
 impl Log {
-    /// Makes a reader of what comes after a transaction; without one, of what comes after the last that is ripe.
+    /// Makes a reader of the records after a transaction; without one, of those after the last ripe record.
     ///
     /// # Errors
     ///
@@ -107,7 +108,7 @@ impl Log {
                 sequence = *number;
                 (at.offset, at.chain) = (frame.end, frame.chain);
             }
-            // Of what is lost there is nothing to be told: one goes on behind it.
+            // Lost records cannot be handed out: the reader goes on after them.
             if found.gaps.iter().any(|gap| gap.lost().contains(&since)) {
                 sequence = since;
             }
@@ -129,7 +130,7 @@ impl Log {
                 break;
             }
             for first in firsts.into_iter().rev() {
-                // One that was dropped since is one of the oldest: the others will do.
+                // A segment that was dropped meanwhile is one of the oldest; the others are enough.
                 let Some(at) = self.start_of(first)? else { break };
                 let bytes = self.bytes_from(&at, GLANCE)?;
                 // If it has no mark, records before it may have none.
@@ -146,7 +147,7 @@ impl Log {
                 match reader.read(self) {
                     Ok(_) if reader.sequence == before => return Ok(reader),
                     Ok(_) => {}
-                    // Damage is passed over; a segment that was dropped is not.
+                    // Damage is skipped; a dropped segment is not.
                     Err(Error::TooOld { revision, .. }) if revision > before && reader.is_there(self) => {
                         reader.sequence = revision;
                     }
@@ -184,7 +185,8 @@ impl Log {
         self.files.read_at(&at.open, at.offset as u64, length).map_err(io)
     }
 
-    /// Reads the records of a segment from a place on, which it moves, behind a record. Returns how many bytes there were.
+    /// Reads the records of a segment from a position on, and moves the position after each. Returns how many bytes
+    /// were read.
     ///
     /// # Errors
     ///
@@ -224,7 +226,7 @@ impl Reader {
         self.at.as_ref().is_some_and(|at| is_at(&at.open, &log.path(at.first)))
     }
 
-    /// Returns the last transaction that was handed out, or passed over.
+    /// Returns the last transaction that was handed out or skipped.
     pub fn sequence(&self) -> u64 {
         self.sequence
     }
@@ -234,12 +236,12 @@ impl Reader {
         self.newest.get(package).copied()
     }
 
-    /// Lists the packages there are, as far as the log was read.
+    /// Lists the packages that exist, as far as the log was read.
     pub fn packages(&self) -> impl Iterator<Item = &String> {
         self.newest.keys()
     }
 
-    /// Reads what has become ripe since, but not too much at once.
+    /// Reads the records that have become ripe since, up to a limit.
     ///
     /// # Errors
     ///
@@ -248,7 +250,7 @@ impl Reader {
         let Some(Rest { found, more, lost }) = self.look(log)? else { return Ok(Batch::default()) };
         let mut ripe = found.iter().rposition(|found| found.ripe).map_or(0, |last| last + 1);
         if lost {
-            // All that was followed by others is ripe.
+            // Every record that is followed by others is ripe.
             ripe = found.len();
             if ripe == 0 {
                 return Err(Error::TooOld { since: self.sequence, revision: log.reader_at_end()?.sequence });
@@ -274,7 +276,7 @@ impl Reader {
             }
             match batch.records.last() {
                 Some(last) if takes_back(&record, last) => drop(batch.records.pop()),
-                // It was asked for what came after one that was never told.
+                // The caller asked for the records after one that was never handed out.
                 None if is_taking_back(&record) && record.refers <= start => {}
                 _ => batch.records.push(record),
             }
@@ -282,7 +284,7 @@ impl Reader {
         Ok(batch)
     }
 
-    /// Finds what there is behind the place of the reader; `None` if there is no log yet.
+    /// Finds the records after the position of the reader; `None` if there is no log yet.
     fn look(&mut self, log: &Log) -> Result<Option<Rest>> {
         let mut at = match &self.at {
             Some(at) => at.clone(),
@@ -301,7 +303,7 @@ impl Reader {
         loop {
             let last = found.last().map_or(self.sequence, |found: &Found| found.record.sequence);
             let fresh = match log.read_segment(&mut at, &mut found, last) {
-                // What was found before the damage comes first.
+                // The records before the damage are handed out first.
                 Err(Error::TooOld { .. }) if !found.is_empty() => {
                     return Ok(Some(Rest { found, more: true, lost: false }));
                 }
@@ -312,7 +314,7 @@ impl Reader {
             if read > ENOUGH && telling > 2 * GROUP || read > 64 * ENOUGH && telling > GROUP {
                 return Ok(Some(Rest { found, more: true, lost: false }));
             }
-            // Mostly what was read is all there is, and one need not look for another segment.
+            // Mostly all records are read now, and no look for another segment is needed.
             let is_roomy = at.length.saturating_sub(at.offset) > 2 * fresh + ROOM;
             if is_roomy && fresh > 0 && read == fresh && found.last().is_some_and(|last| last.ripe) {
                 return Ok(Some(Rest { found, more: false, lost: false }));
@@ -325,10 +327,10 @@ impl Reader {
                     }
                     (at, gone) = (entered, false);
                 }
-                // Nothing is written any more to a segment that was dropped, and all of it has been read.
+                // The dropped segment gets no more records, and all of it has been read.
                 _ if gone && fresh == 0 => return Ok(Some(Rest { found, more: false, lost: true })),
                 _ if gone => {}
-                // If the segment is gone, it shows when there is nothing more in it.
+                // Whether the segment is gone is only checked once all of it has been read.
                 _ if fresh > 0 && found.last().is_some_and(|last| last.ripe) => {
                     return Ok(Some(Rest { found, more: false, lost: false }));
                 }
@@ -343,12 +345,12 @@ impl Reader {
     }
 }
 
-/// Reports whether a record takes back a transaction that could not be finished.
+/// Reports whether a record rolls back a transaction whose files could not be replaced.
 pub(crate) fn is_taking_back(record: &Record) -> bool {
     record.kind == Kind::Undo && record.message == TAKEN_BACK
 }
 
-/// Reports whether a record takes back another.
+/// Reports whether a record rolls back another.
 fn takes_back(record: &Record, other: &Record) -> bool {
     is_taking_back(record) && (record.refers, record.pid) == (other.sequence, other.pid)
 }

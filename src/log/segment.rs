@@ -7,23 +7,24 @@
 //! chain   = the first 16 bytes of SHA-256 over the chain before, the length and the body
 //! ```
 //!
-//! Numbers are little-endian. `first` is the sequence of the first record, the head's chain that of the record
-//! before it. A record counts if its chain is right; the first that is not ends the segment. So a record that
-//! was written in part is none, and neither is what a file that is used again still holds.
+//! Numbers are little-endian. `first` is the sequence of the first record, the head's chain that of the record before
+//! it. A record counts if its chain is right; the first with a wrong chain ends the segment. So a record that was
+//! written in part does not count, nor do old records in a file that is used again.
 //!
-//! Two fields may change later, and no chain covers them: `state`, which becomes 1 once the texts are as the
-//! record says, or 2 before that if they are to follow later; and `hint`, where the last record was when it was last
-//! written down.
+//! Two fields may change later, and no chain covers them: `state`, which becomes 1 once the texts are in place, or 2
+//! before that if they are to follow later (this is the record's mark); and `hint`, the offset of the last record at
+//! the time the hint was written.
 
 use sha2::{Digest as _, Sha256};
 
 use super::record::Record;
 
 pub(super) const HEAD: usize = 56;
-/// Why a segment is not read that a later version has written.
+/// The error for a segment that a later version has written.
 pub(super) const LATER: &str = "it was written by a later version of cms";
 const MAGIC: &[u8; 6] = b"CMSLOG";
-/// 2: records may leave out changes that their text tells (see `record`). Those of 1 are read as well.
+/// 2: records may leave out changes that can be read from their text (see `record`). Segments of version 1 are read as
+/// well.
 const VERSION: u16 = 2;
 const HINT: usize = 32;
 
@@ -49,9 +50,9 @@ pub(super) struct Head {
     pub chain: Chain,
     /// When the segment was begun: microseconds since 1970.
     pub created: u64,
-    /// Where the last record was when that was last written down.
+    /// The offset of the last record at the time the hint was written.
     pub hint: u32,
-    /// Whether earlier versions read it, which is not to be given a record that they cannot.
+    /// Whether earlier versions read the segment: then it must not get a record that they cannot read.
     pub is_old: bool,
 }
 
@@ -87,7 +88,7 @@ pub(super) fn hint_offset() -> u64 {
     HINT as u64
 }
 
-/// Where the state of a record is written, and what, once its texts are in place.
+/// Returns the offset and the bytes of a record's state once its texts are in place.
 pub(super) fn applied(record: usize) -> (u64, [u8; 4]) {
     ((record + STATE) as u64, APPLIED.to_le_bytes())
 }
@@ -120,12 +121,12 @@ pub(super) fn chain(before: &Chain, body: &[u8]) -> Chain {
     chain
 }
 
-/// How many bytes a record takes at most; its number and time, which it is given later, may take some.
+/// The most bytes that a record can take, with room for its number and time, which it gets later.
 pub(super) fn size(record: &Record) -> usize {
     (RECORD_HEAD + record.len() + 20).next_multiple_of(8)
 }
 
-/// Appends a record to what is to be written; returns its chain. `None` if it is too large for any segment.
+/// Appends a record to the bytes to be written, and returns its chain. `None` if it is too large for any segment.
 pub(super) fn encode(record: &Record, before: &Chain, out: &mut Vec<u8>) -> Option<Chain> {
     let start = out.len();
     out.resize(start + RECORD_HEAD, 0);
@@ -139,14 +140,14 @@ pub(super) fn encode(record: &Record, before: &Chain, out: &mut Vec<u8>) -> Opti
     Some(chain)
 }
 
-/// A record where it lies in its segment.
+/// A record and its position in the segment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame<'s> {
     pub offset: usize,
     pub body: &'s [u8],
     pub chain: Chain,
     pub applied: bool,
-    /// Whether it will not be taken back, though its texts are not in place yet.
+    /// Whether it will not be rolled back any more, though its texts are not in place yet.
     pub ahead: bool,
     /// Where the next one starts.
     pub end: usize,
@@ -197,13 +198,13 @@ pub(super) fn begins_with(segment: &[u8], number: u64) -> bool {
     frame(segment, HEAD).is_none_or(|frame| sequence(&frame) == Some(number))
 }
 
-/// Returns what stands where a record that starts at an offset would have its chain.
+/// Returns the bytes at the position where a record that starts at an offset would have its chain.
 pub(super) fn chain_at(segment: &[u8], offset: usize) -> Option<Chain> {
     segment.get(offset + 8..offset + RECORD_HEAD)?.try_into().ok()
 }
 
-/// Reports whether a record that was marked stands where none counts any more: then one of those there was damaged,
-/// and not written in part. Its length may be what is damaged.
+/// Reports whether there is a marked record after the last one that counts: then a record between was damaged, and not
+/// written in part. Its length may be the damaged field.
 pub(super) fn is_marked_at(segment: &[u8], end: usize) -> bool {
     let next = |before: &Frame<'_>| frame(segment, before.end);
     segment.get(end + STATE..).is_some_and(|state| u32_at(state, 0) != 0)

@@ -1,6 +1,6 @@
-//! Turns: the threads of a process come to the log in the order in which they asked for it.
+//! A ticket lock: the threads of a process get the log in the order in which they asked for it.
 //!
-//! A mutex alone would not do: who has just let go of it mostly gets it again, and others wait without end.
+//! A mutex alone is not enough: the thread that has just released it mostly gets it again, and others starve.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ pub(super) struct Turns {
     moved: Condvar,
 }
 
-/// Who has asked, the longest ago first: whose turn it is, and those who wait.
+/// The tickets in order: the first has its turn, the others wait.
 #[derive(Debug, Default)]
 struct Line {
     last: u64,
@@ -29,7 +29,7 @@ pub(super) struct Turn<'t> {
 
 impl Turns {
     fn line(&self) -> MutexGuard<'_, Line> {
-        // The line is in order whenever the lock is let go of.
+        // The queue is consistent whenever the mutex is released, also by a panic.
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,7 +58,7 @@ impl Drop for Turn<'_> {
         line.numbers.retain(|number| *number != self.number);
         let is_awaited = !line.numbers.is_empty();
         drop(line);
-        // With nobody there it would be a system call for nothing.
+        // Without a waiting thread the system call would be wasted.
         if is_awaited {
             self.turns.moved.notify_all();
         }

@@ -1,5 +1,5 @@
-//! A segment as it was read, with what is damaged of it; and what is known of damage, in `repaired` beside the segments:
-//! a line `SEGMENT FROM TO NEXT HASH` for each piece that `repair` has looked at, so that it is no news any more.
+//! A segment as it was read, with its damage; and the list of known damage, in `repaired` beside the segments: a line
+//! `SEGMENT FROM TO NEXT HASH` for each piece that `repair` has dealt with, so that it is not reported again.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,10 @@ use super::{Log, size_of};
 use crate::error::{Damage, Error, Result};
 use crate::os::files::OpenFile;
 
-/// What is wrong with a segment that was copied, or renamed.
+/// The error for a segment that was copied or renamed.
 pub(super) const WRONG: &str = "its first record is not the one in its name";
 
-/// A segment that was read, whatever is wrong with it.
+/// A segment that was read, damaged or not.
 #[derive(Debug)]
 pub(super) struct Whole {
     pub first: u64,
@@ -20,11 +20,12 @@ pub(super) struct Whole {
     pub bytes: Vec<u8>,
     /// Whether the head was damaged; then little of it is known.
     is_headless: bool,
-    /// Chains that its first record may go on from.
+    /// Chains that its first record may follow from.
     pub before: Vec<Chain>,
-    /// The first record of the segment behind it.
+    /// The first record of the next segment.
     next: Option<u64>,
-    /// Whether there was a segment behind it that is not there any more: the list of its keys was made after that.
+    /// Whether the next segment is missing: the list of keys exists, which is written only after the next segment is
+    /// made.
     was_followed: bool,
     /// How long a segment is, at least.
     length: usize,
@@ -45,7 +46,7 @@ impl Whole {
             () if has_tail => None,
             // Segments have whole pages.
             () if !self.bytes.len().is_multiple_of(4096) => Some(cut),
-            // Where the last record is was written down, and it is not there.
+            // The hint names the last record, but the record is not there.
             () if !self.is_headless && self.head.hint as usize >= end => Some(self.head.hint as usize + 1),
             () => None,
         };
@@ -70,7 +71,7 @@ impl Whole {
         found
     }
 
-    /// Returns a gap as it is noted once it is known.
+    /// Returns the line in `repaired` for a gap.
     fn line(&self, gap: &Gap) -> String {
         let (from, to) = (gap.from.min(self.bytes.len()), gap.to.min(self.bytes.len()));
         let hash = crate::model::digest::of_text(&self.bytes[from..to]);
@@ -124,7 +125,7 @@ impl Log {
             }
             Ok(_) | Err(_) => (Head { first, chain: told, created: 0, hint: 0, is_old: true }, true),
         };
-        // Looked for first: a list that is there now is of a segment that another already stands behind.
+        // The list is looked for first: if it exists now, the next segment existed before.
         let has_list = size_of(&self.keys_path(first)) > 0;
         let firsts = self.segments()?;
         let next = firsts.iter().copied().find(|other| *other > first);
@@ -150,7 +151,7 @@ impl Log {
         String::from_utf8_lossy(&text.unwrap_or_default()).lines().map(str::to_owned).collect()
     }
 
-    /// Reads the records of a segment, and notes what is damaged of it and was not known before.
+    /// Reads the records of a segment, and notes its damage that was not known before.
     pub(super) fn scan<'w>(&self, whole: &'w Whole) -> Scan<'w> {
         let scan = whole.scan();
         if !scan.gaps.is_empty() {
@@ -163,7 +164,7 @@ impl Log {
         self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(problem);
     }
 
-    /// Returns what is damaged of a segment and was not known before.
+    /// Returns the damage of a segment that was not known before.
     pub(super) fn unknown(&self, whole: &Whole, scan: &Scan<'_>) -> Vec<Found> {
         let known = self.known();
         let found = |gap: &Gap| {
@@ -179,14 +180,14 @@ impl Log {
         scan.gaps.iter().map(found).filter(|found| !known.contains(&found.line)).collect()
     }
 
-    /// Says what was found to be damaged so far by whoever has read the log through this handle.
+    /// Returns the damage that all reads through this handle have found so far.
     pub fn problems(&self) -> Vec<String> {
         let problems = self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         problems.iter().cloned().collect()
     }
 
     /// Sets damaged bytes aside, each piece in a file of its own that ends with `.damaged`, and notes that they are
-    /// known. The segments stay, with all that can be read of them.
+    /// known. The segments stay, with all their readable records.
     pub(super) fn set_aside_pieces(&self, found: &[Found]) -> Result<()> {
         let mut known = self.known();
         for found in found {
@@ -203,7 +204,7 @@ impl Log {
         Ok(())
     }
 
-    /// Gives segments that are not what their names say the names they should have; one that there is already is set
+    /// Renames segments whose names do not match their first records; if the right name is taken, the segment is set
     /// aside.
     pub(super) fn rename_wrong(&self, wrong: &[u64]) -> Result<()> {
         let mut renamed = Vec::new();
@@ -237,8 +238,8 @@ impl Log {
         })
     }
 
-    /// Has other handles find out that a segment is damaged: one that has read it already goes on by the file it has
-    /// open, unless another stands in its place.
+    /// Makes other handles notice that a segment is damaged: a handle that has read it goes on with its open file
+    /// unless another file is at the path.
     pub(super) fn renew(&self, first: u64) -> Result<()> {
         let path = self.path(first);
         let bytes = self.files.open(&path).and_then(|open| self.files.read(&open));
@@ -246,8 +247,8 @@ impl Log {
         self.write_beside(&path, &bytes)
     }
 
-    /// Returns the largest number that something in the directory says was given away: a segment that was set aside,
-    /// a list of keys, or a snapshot.
+    /// Returns the largest record number that any file in the directory proves to be taken: a segment that was set
+    /// aside, a list of keys, or a snapshot.
     pub fn floor(&self) -> u64 {
         let names = |dir: PathBuf| {
             let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();

@@ -1,7 +1,7 @@
 //! How numbers and strings are written in records: numbers of any size as LEB128, strings with their length
 //! before them.
 
-/// What is written to.
+/// A destination of encoded bytes.
 pub(super) trait Out {
     /// Appends bytes as they are.
     fn put(&mut self, bytes: &[u8]);
@@ -13,7 +13,7 @@ impl Out for Vec<u8> {
     }
 }
 
-/// Counts the bytes, and keeps none.
+/// Counts the bytes without keeping them.
 pub(super) struct Count(pub usize);
 
 impl Out for Count {
@@ -41,7 +41,7 @@ pub(super) fn put_bytes(out: &mut impl Out, bytes: &[u8]) {
     out.put(bytes);
 }
 
-/// Reads what was written, from the start. Every read fails at the end, and on what cannot have been written.
+/// Reads encoded bytes from the start. A read fails at the end, and on bytes that no writer produces.
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'b>(pub &'b [u8]);
 

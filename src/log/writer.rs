@@ -1,4 +1,4 @@
-//! Appending to the log: its lock, its end, and what is still to be put in place.
+//! Appending to the log: its lock, its end, and the records whose texts are still to be put in place.
 
 mod rotate;
 
@@ -16,35 +16,37 @@ use super::ticket::Turn;
 use crate::error::{Damage, Error, Result};
 use crate::os::files::{FileId, OpenFile, Pauses, Wait};
 
-/// By how much a clock is set back without a record being dated before the one it follows: an hour, in microseconds.
+/// If the clock is set back by no more than this, records keep the time of the one before: an hour, in microseconds.
 const MOST_BACK: u64 = 3_600_000_000;
 
-/// A clock that says less was never set (routers start in 1970, or when their firmware was built): 2025-01-01.
+/// A clock before this time was never set (routers start in 1970, or at the build time of their firmware): 2025-01-01.
 const CLOCK_IS_SET: u64 = 1_735_689_600_000_000;
 
-/// What is in the names of segments, texts and snapshots that are not whole yet; see `Files::create_unique`.
+/// Part of the names of segments, texts and snapshots that are not complete yet; see `Files::create_unique`.
 const UNFINISHED: &str = ".cms-";
 
-/// How far behind the last record the hint may be. It stands in the segment's first block, which would have to be
-/// synced with each record if it changed as often.
+/// How far the hint may lag behind the last record. It is in the segment's first block, which would have to be synced
+/// with each record if the hint changed as often.
 pub(super) const HINT_EVERY: usize = 4096;
 
-/// How long is waited for what another thread or process is about to finish.
+/// How long a thread sleeps while another thread or process is about to finish.
 const BRIEFLY: Duration = Duration::from_millis(200);
 
-/// How who comes next waits for the lock. There is one who waits like this, so that it may look often.
+/// Poll interval of the thread at the head of the queue. Only one thread is ever in this state, so polling often is
+/// cheap.
 const NEXT: Pauses = Pauses { first: Duration::from_micros(100), last: Duration::from_micros(500) };
 
-/// How those behind wait to come next: who has waited for long looks more often, so that nobody waits forever.
+/// Poll intervals of the processes behind it: the longer one has waited, the more often it polls, so that none starves.
 const QUEUED: Pauses = Pauses { first: Duration::from_millis(3), last: Duration::from_micros(500) };
 
-/// Where the log ends, as far as a handle knows, and what it takes to append there.
+/// The end of the log, as far as a handle knows, with all that is needed to append there.
 #[derive(Debug)]
 pub(super) struct Tail {
     /// The process that opened the files: after a fork the child must not share the lock.
     process: u32,
     lock: OpenFile,
-    /// Locked by who comes next, so that who has just let go of the lock does not get it again before others.
+    /// Locked by the process that is next, so that one that has just released the lock does not get it again before
+    /// others.
     queue: OpenFile,
     /// `None` in a log that is empty.
     segment: Option<Segment>,
@@ -61,10 +63,10 @@ struct Segment {
     length: usize,
     /// Where the next record goes.
     end: usize,
-    /// Whether nothing more is to be appended: it is of an older version, or damaged.
+    /// Whether the segment gets no more records: it has an older version, or is damaged.
     is_closed: bool,
     is_damaged: bool,
-    /// Where the hint leads to, as far as this handle knows.
+    /// The offset in the hint, as far as this handle knows.
     hint: usize,
 }
 
@@ -101,21 +103,21 @@ struct End {
 pub(crate) struct Newest {
     /// The transaction that made it.
     pub sequence: u64,
-    /// Its text; an empty one if there is none.
+    /// Its text; empty if the package does not exist.
     pub digest: Digest,
     /// Whether the package was deleted.
     pub gone: bool,
 }
 
-/// Whether texts are behind the log.
+/// Whether all texts are in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behind {
     /// All are in place.
     Nowhere,
-    /// Some are, and may be for now.
+    /// Some are not, and need not be for now.
     Later,
-    /// Some are, and have to be put in place before anything else is done: someone has died over it, or the segment
-    /// with their records is not the last.
+    /// Some are not, and have to be put in place before anything else is done: a process has died before it did that,
+    /// or the segment with their records is not the last.
     Now,
 }
 
@@ -123,7 +125,7 @@ pub(crate) enum Behind {
 #[derive(Debug)]
 pub(crate) struct Writer<'l> {
     log: &'l Log,
-    // Before the turn: it is the next thread's once it ends.
+    // Dropped before the turn: when the turn ends, the lock is the next thread's.
     tail: MutexGuard<'l, Option<Tail>>,
     _turn: Turn<'l>,
 }
@@ -165,7 +167,8 @@ impl Log {
                 Ok(Wait::Held) => Ok(true),
                 Ok(Wait::Replaced) => Ok(false),
                 Ok(Wait::TimedOut) => {
-                    // Whoever works with the log is in the way; if nobody does, whoever stands in the queue.
+                    // The holder is the process that works with the log; if none does, the one at the head of the
+                    // queue.
                     Err(locked(&open.path, crate::os::lock::holder_of_one(&[&known.lock, open])))
                 }
                 Err(error) => Err(Error::io("lock", &open.path)(error)),
@@ -178,7 +181,7 @@ impl Log {
             if held {
                 break;
             }
-            // The directory was removed, or another is in its place: nothing that is known of the log holds.
+            // The directory was removed or replaced: this handle's knowledge of the log is void.
             self.leave(&mut tail, deadline);
             if Instant::now() >= deadline {
                 return Err(locked(&self.dir, "a program that keeps replacing the directory".into()));
@@ -189,8 +192,8 @@ impl Log {
         Ok(writer)
     }
 
-    /// Forgets where the log ends if its directory was replaced; what others had appended to it is kept for
-    /// [`Log::take_unread`]. While another thread appends, that one does it.
+    /// Forgets the end of the log if its directory was replaced; records that others had appended to the old one are
+    /// kept for [`Log::take_unread`]. If another thread appends at the time, that thread does it.
     pub fn leave_replaced(&self) {
         let Some(_turn) = self.turns.take(Instant::now() + BRIEFLY) else { return };
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,7 +204,7 @@ impl Log {
 
     fn leave(&self, tail: &mut Option<Tail>, deadline: Instant) {
         let Some(known) = tail.take().filter(|known| known.process == std::process::id()) else { return };
-        // Whoever is still appending to it has this lock.
+        // A process that is still appending to it holds this lock.
         let _ = self.files.lock(&known.lock, true, deadline);
         let Some(segment) = &known.segment else { return };
         let rest = segment.length.saturating_sub(segment.end);
@@ -211,7 +214,8 @@ impl Log {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
     }
 
-    /// Returns what others had appended before the directory was replaced, the oldest first; once.
+    /// Returns the records that others had appended before the directory was replaced, the oldest first. They are
+    /// returned once.
     pub fn take_unread(&self) -> Vec<Record> {
         std::mem::take(&mut self.unread.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -227,7 +231,7 @@ impl Log {
         Ok(Tail { process, lock, queue, segment: None, end: End::empty(), open_ends: Vec::new() })
     }
 
-    /// Makes the directory, so that a power cut does not take it with all that is in it.
+    /// Makes the directory and syncs its parents, so that a power cut does not lose it with its contents.
     fn make_dir(&self) -> Result<()> {
         let state = self.dir.parent().unwrap_or(Path::new(""));
         let missing: Vec<&Path> = state.ancestors().take_while(|dir| !is_there(dir)).collect();
@@ -243,29 +247,29 @@ impl Log {
         if self.dir.is_dir() {
             return Ok(());
         }
-        // Not in a directory of somebody else.
+        // Only in a directory of a trusted user.
         let folder = self.open_state().map_err(Error::io("trust", state))?;
         let name = self.dir.file_name().unwrap_or_default();
         folder.make_sub(&self.files, name, 0o700).map_err(Error::io("create the directory", &self.dir))?;
         self.files.sync_dir(folder.path()).map_err(Error::io("sync", state))
     }
 
-    /// Removes what a crash has left of files that were being made. For who holds the lock.
+    /// Removes incomplete files that a crash has left. The caller holds the lock.
     fn sweep(&self) {
         for dir in [self.dir.clone(), self.dir.join("texts"), self.dir.join("snapshots")] {
             for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
                 if name.starts_with('.') && name.contains(UNFINISHED) {
-                    // It takes room, and no more.
+                    // If it cannot be removed, it only takes room.
                     let _ = self.files.remove(&entry.path());
                 }
             }
         }
     }
 
-    /// Finds the records without a mark at the end of what comes before a segment. There are some only if the
-    /// segment's first record has none either.
+    /// Finds the records without a mark at the end of the segments before this one. There are some only if the first
+    /// record of this segment has no mark either.
     fn open_ends_before(&self, first: u64) -> Result<Vec<Spot>> {
         let before = self.segments()?.into_iter().rev().find(|other| *other < first);
         let (Some(whole), Some(before)) = (self.read(first)?, before) else { return Ok(Vec::new()) };
@@ -305,11 +309,11 @@ impl Writer<'_> {
         segment.map_or(0, |segment| segment.first)
     }
 
-    /// As [`Writer::segment`]; 0 if texts are not in place since before that segment was begun.
+    /// The current segment, or 0 if records of an earlier segment still have texts to be written.
     pub fn rested_segment(&self) -> u64 {
         let segment = self.segment();
         let oldest = self.tail.as_ref().and_then(|tail| tail.open_ends.first());
-        // The first record repeats what was; the next is what the segment was begun for.
+        // The first record repeats the newest digests; the segment was begun for the second one.
         let rested = oldest.is_none_or(|spot| spot.first == segment && spot.sequence > segment + 1);
         if rested { segment } else { 0 }
     }
@@ -324,7 +328,7 @@ impl Writer<'_> {
         self.known().packages.get(package).copied()
     }
 
-    /// Lists the packages the log knows of that were not deleted.
+    /// Lists the packages in the log that were not deleted.
     pub fn packages(&self) -> Vec<String> {
         let there = self.known().packages.iter().filter(|(_, newest)| !newest.gone);
         there.map(|(package, _)| package.clone()).collect()
@@ -335,13 +339,13 @@ impl Writer<'_> {
         self.known().pending
     }
 
-    /// Finds the end of the log, from where it was when this handle last looked.
+    /// Finds the end of the log, starting from the end that this handle last saw.
     fn follow(&mut self) -> Result<()> {
         let log = self.log;
         loop {
             let tail = self.tail();
             let at = tail.segment.as_ref().map(|segment| log.path(segment.first));
-            // A segment that was dropped, or is used again, is no place to go on from.
+            // A segment that was dropped, or is used again, cannot be the starting point.
             let gone = match (&tail.segment, at) {
                 (Some(segment), Some(path)) => FileId::at(&path) != Some(segment.id),
                 _ => true,
@@ -356,7 +360,7 @@ impl Writer<'_> {
             let next = self.known().sequence + 1;
             let segment = self.tail().segment.as_ref().map(|segment| (segment.first, segment.is_damaged));
             let next = match segment {
-                // Numbers are left out behind damage.
+                // After damage some numbers are skipped.
                 Some((first, true)) => log.segments()?.into_iter().find(|other| *other > first),
                 Some((first, false)) if first == next => None,
                 _ => Some(next).filter(|next| log.path(*next).exists()),
@@ -368,8 +372,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Goes to the start of the last segment, after what comes before it if its first record cannot be read: that tells
-    /// all there is to know of it. Returns its number; `None` in a log without segments.
+    /// Goes to the start of the last segment. If its first record, which sums up the segments before, cannot be read,
+    /// those segments are read first. Returns its number; `None` in a log without segments.
     fn enter_last(&mut self) -> Result<Option<u64>> {
         let log = self.log;
         let firsts = log.segments()?;
@@ -397,7 +401,7 @@ impl Writer<'_> {
         Ok(Some(last))
     }
 
-    /// Has numbers go on behind one that was given away, whatever the log says.
+    /// Makes numbers go on after one that is taken, even if the log ends before it.
     pub fn raise(&mut self, floor: u64) {
         let tail = self.tail();
         if floor > tail.end.sequence {
@@ -407,7 +411,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Begins a new segment if the last one is damaged, so that what is behind the damage is known.
+    /// Begins a new segment if the last one is damaged, so that new records do not follow damage.
     pub fn leave_damaged(&mut self) -> Result<()> {
         match self.tail().segment.as_ref().is_some_and(|segment| segment.is_damaged) {
             true => self.rotate(0),
@@ -415,7 +419,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Begins anew, in a log whose segments were all removed.
+    /// Begins a new first segment, in a log whose segments were all removed.
     fn forget_all(&mut self) {
         let tail = self.tail();
         (tail.segment, tail.end) = (None, End::empty());
@@ -447,7 +451,8 @@ impl Writer<'_> {
             None => self.log.read(first)?.map(|whole| (whole.head, whole.before[0])),
         };
         let head = whole.map(|(head, _)| head);
-        // One that is not what its name says is left alone, and so are the numbers that it may have.
+        // A segment whose name does not match its first record is left alone, and the numbers that it may hold are not
+        // used again.
         let skipped = if head.is_none() { (length / 40) as u64 } else { 0 };
         let tail = self.tail();
         tail.end.sequence = tail.end.sequence.max(first - 1 + skipped);
@@ -472,7 +477,7 @@ impl Writer<'_> {
         if next.iter().all(|byte| *byte == 0) && !is_entered {
             return Ok(());
         }
-        // At first all of it is looked at; later it was good up to here.
+        // The first time all of it is checked; later it is known to be good up to here.
         let whole = if is_entered { log.read(segment.first)? } else { None };
         let rest = segment.length.saturating_sub(start);
         let bytes = match whole {
@@ -498,15 +503,15 @@ impl Writer<'_> {
             }
         }
         segment.end = base + scan.end;
-        // What is behind the damage stays for someone to look at.
+        // The bytes after the damage stay, for a person to look at.
         segment.is_damaged |= !scan.gaps.is_empty();
         segment.is_closed |= segment.is_damaged;
         tail.end.sequence = tail.end.sequence.max(scan.last);
         Ok(())
     }
 
-    /// Returns the records whose texts may not be in place, the oldest first; of each, whether it says itself that its
-    /// texts follow later.
+    /// Returns the records whose texts may not be in place, the oldest first; and for each, whether its mark says that
+    /// its texts follow later.
     pub fn open_ended(&self) -> Result<Vec<(Record, bool)>> {
         let spots = self.tail.as_ref().map_or(&[][..], |tail| &tail.open_ends);
         let mut records = Vec::with_capacity(spots.len());
@@ -514,14 +519,14 @@ impl Writer<'_> {
             let Some(whole) = self.log.read(spots[0].first)? else { continue };
             let frames = spots.iter().filter_map(|spot| segment::frame(&whole.bytes, spot.offset));
             let found = frames.filter_map(|frame| Some((Record::decode(frame.body)?, frame.ahead)));
-            // What starts a segment changes nothing.
+            // The first record of a segment changes no text.
             records.extend(found.filter(|(record, _)| record.kind != Kind::Heads));
         }
         Ok(records)
     }
 
-    /// Appends records, all of them or none, and makes them durable if told so. Their sequences and times are
-    /// given to them here. Returns the last sequence.
+    /// Appends records, all of them or none, and syncs them if `durable`. They get their sequences and times here.
+    /// Returns the last sequence.
     ///
     /// # Errors
     ///
@@ -540,7 +545,7 @@ impl Writer<'_> {
         let Some(segment) = &mut tail.segment else { return Ok(tail.end.sequence) };
         let start = segment.end;
         let forget = |segment: &Segment| {
-            // What is there may be a record, or part of one, that nobody is told of.
+            // The bytes written may be a record, or part of one, that was reported as failed.
             let _ = std::os::unix::fs::FileExt::write_all_at(&segment.open.file, &[0; 8], start as u64);
         };
         if let Err(error) = files.write_at(&segment.open, &bytes, start as u64) {
@@ -574,7 +579,7 @@ impl Writer<'_> {
         Ok(tail.end.sequence)
     }
 
-    /// Numbers records, and writes them into one piece of about `size` bytes; returns it with their chains.
+    /// Numbers records, and encodes them into one buffer of about `size` bytes. Returns it with their chains.
     fn encode(&self, records: &mut [Record], size: usize) -> Result<(Vec<u8>, Vec<Chain>)> {
         let end = self.known();
         let (mut chain, mut sequence, mut time) = (end.chain, end.sequence, end.time_of_next(self.log.now()));
@@ -590,14 +595,14 @@ impl Writer<'_> {
         Ok((bytes, chains))
     }
 
-    /// Marks all records: their texts are in place. The last comes first: who sees the mark of one sees those
-    /// behind it, and so what takes it back.
+    /// Marks all records: their texts are in place. The last is marked first: a reader that sees the mark of a record
+    /// then sees the marks after it, and so the record that rolls it back.
     pub fn mark_applied(&mut self) {
         let log = self.log;
         let tail = self.tail();
         for spot in std::mem::take(&mut tail.open_ends).into_iter().rev() {
             let (offset, bytes) = segment::applied(spot.offset);
-            // Without the mark whoever comes next finds out by looking at the texts.
+            // Without the mark the next process compares the texts themselves.
             let _ = match &tail.segment {
                 Some(segment) if segment.first == spot.first => {
                     log.files.write_at(&segment.open, &bytes, offset)
@@ -610,7 +615,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Says that the texts of all records follow later.
+    /// Marks all records: their texts follow later.
     pub fn mark_ahead(&mut self) {
         let log = self.log;
         let tail = self.tail();
@@ -618,12 +623,12 @@ impl Writer<'_> {
         for spot in tail.open_ends.iter_mut().filter(|spot| !spot.ahead) {
             spot.ahead = true;
             let (offset, bytes) = segment::ahead(spot.offset);
-            // Without it watches are told once the texts are in place.
+            // Without this mark watches get the records once the texts are in place.
             let _ = log.files.write_at(&segment.open, &bytes, offset);
         }
     }
 
-    /// Reports whether texts are behind the log.
+    /// Reports whether some texts are not in place yet.
     pub fn behind(&self) -> Behind {
         let Some(tail) = &*self.tail else { return Behind::Nowhere };
         let Some(first) = tail.open_ends.first() else { return Behind::Nowhere };
@@ -631,14 +636,14 @@ impl Writer<'_> {
         if here && tail.open_ends.iter().all(|spot| spot.ahead) { Behind::Later } else { Behind::Now }
     }
 
-    /// Reports whether the text of a package is behind the log.
+    /// Reports whether the text of a package is not in place yet.
     pub fn is_behind(&self, package: &str) -> bool {
         let first = self.tail.as_ref().and_then(|tail| tail.open_ends.first());
         first.zip(self.newest(package)).is_some_and(|(first, newest)| newest.sequence >= first.sequence)
     }
 
-    /// Makes durable what the last segment holds: who has appended it may have died before it was, or have had no
-    /// need of that.
+    /// Syncs the last segment: the process that appended to it may have died before its sync, or committed at a level
+    /// without one.
     ///
     /// # Errors
     ///
@@ -660,7 +665,7 @@ impl End {
     }
 
     /// Returns the time of the next record when the clock says `now`. Times do not go back, unless the clock was ahead
-    /// by far when the last record was written: then only that one is dated wrongly, and not all that follow.
+    /// by far when the last record was written: then only that record has a wrong time, and not all later ones.
     fn time_of_next(&self, now: u64) -> u64 {
         let was_ahead = self.time.saturating_sub(now) > MOST_BACK && now >= CLOCK_IS_SET;
         if was_ahead { now } else { self.time.max(now) }
@@ -683,7 +688,7 @@ impl End {
         };
         for change in &record.packages {
             let newest = Newest { sequence: record.sequence, digest: change.after, gone: change.deleted };
-            // The first record of a segment only repeats what was.
+            // The first record of a segment only repeats earlier facts.
             match self.packages.get_mut(&change.package) {
                 Some(known)
                     if record.kind == Kind::Heads
@@ -695,7 +700,7 @@ impl End {
     }
 }
 
-/// Reports whether a directory is there; nothing is the one we are in.
+/// Reports whether a directory exists; the empty path is the current one.
 fn is_there(dir: &Path) -> bool {
     dir.as_os_str().is_empty() || dir.is_dir()
 }

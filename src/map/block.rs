@@ -1,6 +1,6 @@
 //! Reading blocks: names, sections and their options, orders. Everything in a block is at rest.
 //!
-//! A block may come from a damaged file. Whatever does not fit inside its block is answered with nothing.
+//! A block may come from a damaged file. A read that does not fit inside its block returns nothing.
 
 use super::format::{
     At, B_BODY, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, L_COUNT, L_SLOTS, LEAF,
@@ -13,7 +13,7 @@ use super::region::Region;
 use super::value::{List, Value};
 use crate::model::digest::{checksum, u16_at, u32_at, u64_at};
 
-/// A block: the bytes of one, and what it is.
+/// The bytes of a block, and its kind.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block<'m> {
     pub kind: u32,

@@ -19,7 +19,7 @@ use super::region::Region;
 use super::source::Source;
 use crate::error::{Error, Result};
 
-/// What goes into a map besides its sections.
+/// The contents of a map besides its sections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Making {
     /// The seed of the store.
@@ -44,7 +44,7 @@ const FILL: (usize, usize) = (8, 12);
 /// How many entries ahead the index is fetched while it is filled: enough to hide the memory behind the work.
 const AHEAD: usize = 12;
 
-/// How much of a map is to be free: a share of what is used, as a divisor, and so many bytes at least.
+/// How much of a new map is free: a share of the used bytes, as a divisor, and at least so many bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slack {
     pub share: usize,
@@ -52,10 +52,10 @@ pub(crate) struct Slack {
 }
 
 impl Slack {
-    /// Of a map that is made because there was none: most packages are never changed.
+    /// For a map that is made because there was none: most packages are never changed.
     pub const NEW: Self = Self { share: 64, least: 1024 };
-    /// Of one that has grown. Those that are changed are changed again: room for a hundred small commits spares
-    /// them a new map every few, and programs a snapshot that is too old for it.
+    /// For a map that has grown. Those that are changed are changed again: room for a hundred small commits spares them
+    /// a new map every few, and programs a snapshot that is too old for it.
     pub const GROWN: Self = Self { share: 4, least: 32 * 1024 };
 }
 /// How generated names start.
@@ -80,7 +80,7 @@ struct Builder<'c> {
     names: HashMap<&'c [u8], At, FixedState>,
     /// The names of the section before: the next one is likely to have the same.
     before: Vec<(&'c [u8], At)>,
-    /// What is to be found in the index: the hash and the word of its slot.
+    /// An entry for the index: the hash and the word of its slot.
     entries: Vec<(u64, u32)>,
     /// The key of the section, with a dot behind it.
     key: Vec<u8>,
@@ -284,7 +284,7 @@ impl<'c> Builder<'c> {
         };
         let mut slots = Vec::with_capacity(self.entries.len());
         let mut late = Vec::new();
-        // First those whose preferred slot is free, so that nobody else takes it.
+        // First the entries whose preferred slot is free, so that no other entry takes it.
         for (number, (hash, word)) in self.entries.iter().enumerate() {
             prefetch(self.entries.get(number + AHEAD));
             let slot = index.claim_preferred(region, *hash);

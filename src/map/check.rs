@@ -31,10 +31,10 @@ const CHECKED_AT_OPEN: usize = 1 << 16;
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// What is wrong with a map, and where, in bytes from its start.
+/// The damage of a map, and its position in bytes from the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// What is wrong.
+    /// The damage.
     pub what: &'static str,
     /// Where.
     pub offset: usize,
@@ -60,7 +60,7 @@ impl Map {
 
     /// Reports whether the writer before has finished: the map ends with the text it recorded last.
     pub fn is_finished(&self) -> bool {
-        // Relaxed: who asks holds the lock that keeps other writers out.
+        // Relaxed: the caller holds the lock that keeps writers out.
         let end = |word| At(self.region.load(word, Ordering::Relaxed)).offset();
         end(W_TAIL) == end(W_SOURCE) + SRC_SIZE && self.source().is_some()
     }
@@ -85,7 +85,7 @@ impl Map {
         }
     }
 
-    /// Returns what changes whenever something is published.
+    /// Returns the words that change with each publication.
     fn moment(&self) -> [u32; 3] {
         [W_BEGUN, W_DONE, W_TAIL].map(|word| self.region.load(word, Ordering::Acquire))
     }
@@ -96,9 +96,9 @@ struct Checker<'m> {
     map: &'m Map,
     /// Where the free space starts, in bytes.
     tail: usize,
-    /// The blocks in the order of their positions, and what they are.
+    /// The blocks in the order of their positions, with their kinds.
     blocks: Vec<(At, u32)>,
-    /// For each slot whether what it leads to was found through it.
+    /// For each slot whether its entry was found through it.
     led: Vec<bool>,
     /// How many sections there are now.
     live: usize,
@@ -179,8 +179,8 @@ impl<'m> Checker<'m> {
         ensure(indexes == 1, "there is no index", HEADER)
     }
 
-    /// Checks that nothing is behind the tail. A writer may be at work there, so it is read in words that may
-    /// change; what comes of it counts only if the tail has not moved.
+    /// Checks that nothing is behind the tail. A writer may be at work there, so it is read in words that may change;
+    /// the result counts only if the tail has not moved.
     fn free_space(&self) -> Checked<()> {
         let region = &self.map.region;
         let used = (self.tail.next_multiple_of(4)..region.len())
@@ -189,7 +189,7 @@ impl<'m> Checker<'m> {
         ensure(used.is_none(), "the free space is not empty", used.unwrap_or_default())
     }
 
-    /// Checks that each slot leads to what is found through it.
+    /// Checks that each slot leads to the entry that a look-up finds through it.
     fn slots(&self) -> Checked<()> {
         for (number, led) in (0..self.map.index.slots()).zip(&self.led) {
             let slot = SlotId(number);
@@ -212,7 +212,7 @@ impl<'m> Checker<'m> {
         name.ok_or(Damage { what: "a name is gone", offset: from })
     }
 
-    /// Notes that what `slot` leads to was found through it.
+    /// Notes that the entry of `slot` was found through it.
     fn lead(&mut self, slot: SlotId) {
         if let Some(led) = self.led.get_mut(slot.0 as usize) {
             *led = true;

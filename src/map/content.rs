@@ -1,4 +1,4 @@
-//! What a map is made of, wherever it comes from: a document read from text, or another map.
+//! The contents that a map is built of, from either source: a document read from text, or another map.
 
 use super::format::{MAX_BLOCK, SPLIT_ABOVE};
 use super::mapping::Map;
@@ -78,7 +78,7 @@ impl Content for Value<'_> {
     }
 }
 
-/// What a section is called.
+/// The name of a section.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head<'c> {
     pub name: &'c [u8],
@@ -113,7 +113,7 @@ impl Sections for Package {
     }
 }
 
-/// Returns what a section of a document is called.
+/// Returns the name of a section of a document.
 pub(super) fn head(section: crate::model::package::Section<'_>) -> Head<'_> {
     let anonymous = section.is_anonymous();
     Head { name: section.name(), section_type: section.section_type(), anonymous }
@@ -146,7 +146,7 @@ impl Sections for Map {
 // Their lengths are kept in 16 bits, and as many values as a section may have unsplit fit in a block.
 const _: () = assert!(MAX_NAME < u16::MAX as usize && MAX_VALUE <= MAX_BLOCK / (2 * SPLIT_ABOVE));
 
-/// Refuses what no block can hold.
+/// Refuses contents that no block can hold.
 pub(super) fn check<V: Content>(name: &[u8], value: V) -> Result<()> {
     check_name(name)?;
     if value.holds_nul() {

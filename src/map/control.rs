@@ -3,8 +3,8 @@
 //! Each time something is published is a *round*. Rounds tell old values in the maps from new ones, and nobody outside
 //! is given their numbers. A *revision* is the number of a transaction in the log. Each round belongs to one revision,
 //! which never changes: a writer notes it for the new round before that counts. So a reader gets both from one look. A
-//! round without a transaction (a map that was made anew) has the revision of the round before. Where there is no log,
-//! or a version of cms that does not note revisions has published, there is none.
+//! round without a transaction (a map that was made anew) has the revision of the round before. A round has no revision
+//! if there is no log, or if it was published by a version of cms that does not note revisions.
 //!
 //! Writers hold the lock (see `Shared::begin`) for the short time they publish, so that there is one at a time:
 //! 1. `begun` becomes the new number; each map concerned is marked as begun.
@@ -13,18 +13,19 @@
 //!    of it.
 //! 4. The maps are marked as done.
 //!
-//! A writer that dies between 1 and 3 leaves `begun` ahead of `committed`. Whoever publishes next finds that,
-//! retires the maps that were begun and not done, and goes on with the number after: see `Shared::begin`.
+//! A writer that dies between 1 and 3 leaves `begun` ahead of `committed`. The next publisher finds that, retires the
+//! maps that were begun and not done, and goes on with the number after: see `Shared::begin`.
 //!
 //! Rounds have 64 bits, the words of the file 32, since some machines have no wider atomics. How often
 //! the low half has come round is kept twice. The writer that passes the end raises the first copy, clears
 //! the low half, raises the second; a reader takes them the other way about and starts again if the two
 //! copies differ. It does so at most once in four thousand million commits.
 //!
-//! Watches wait for `logged`. A process that is going to wait sets a bit of `waiting`, looks once more whether there
-//! is something new, and waits; a writer stores `logged`, the low half of the revision, takes the bits and wakes the
-//! processes that wait. One of the two sees what the other has stored, since both are sequentially consistent. A process that dies while it waits
-//! leaves at most a bit that costs the next writer one system call. Who only reads never writes to the file.
+//! Watches wait for `logged`. A process that is going to wait sets a bit of `waiting`, looks once more whether there is
+//! something new, and waits; a writer stores `logged`, the low half of the revision, takes the bits and wakes the
+//! processes that wait. One of the two sees what the other has stored, since both are sequentially consistent. A
+//! process that dies while it waits leaves at most a bit that costs the next writer one system call. A process that
+//! only reads never writes to the file.
 
 use std::io;
 use std::sync::atomic::{Ordering, fence};
@@ -44,8 +45,8 @@ pub(super) trait Words {
     fn store(&self, offset: usize, value: u32);
 }
 
-/// Orderings: every load is an acquire and every store a release, so that who sees a number sees all that
-/// was written before it was stored.
+/// Orderings: every load is an acquire and every store a release, so that a thread that sees a number sees all that was
+/// written before it was stored.
 impl Words for Region {
     fn load(&self, offset: usize) -> u32 {
         Self::load(self, offset, Ordering::Acquire)
@@ -56,7 +57,7 @@ impl Words for Region {
     }
 }
 
-/// How often a reader tries again before it takes what it has; see the module documentation.
+/// How often a reader tries again before it returns its last result; see the module documentation.
 const TRIES: u32 = 16;
 
 /// Reads the number of the last round.
@@ -113,7 +114,7 @@ pub(super) fn shown(words: &impl Words) -> (u64, Option<u64>) {
                 return (round, (u64::from(high) << 32 | u64::from(low)).checked_sub(1));
             }
         } else if committed(words) == round {
-            // Whoever has published knew nothing of revisions.
+            // The publisher was a version that does not note revisions.
             return (round, None);
         }
     }
@@ -124,7 +125,7 @@ pub(super) fn shown(words: &impl Words) -> (u64, Option<u64>) {
 #[derive(Debug)]
 pub(crate) struct Control {
     pub(super) region: Region,
-    /// Device and inode, to tell whether it is still the one at its path.
+    /// Device and inode, to check whether it is still the file at its path.
     pub identity: (u64, u64),
 }
 
@@ -143,7 +144,7 @@ impl Control {
         Ok(good.then_some(Self { region, identity: (found.dev(), found.ino()) }))
     }
 
-    /// Returns what a new control file holds.
+    /// Returns the content of a new control file.
     pub fn image(seed: u64) -> Vec<u8> {
         let mut bytes = vec![0; CONTROL];
         bytes[C_MAGIC..C_MAGIC + CONTROL_MAGIC.len()].copy_from_slice(&CONTROL_MAGIC);
@@ -210,7 +211,7 @@ impl Control {
         Some(Seq(Words::load(&self.region, C_LOGGED))).filter(|seq| *seq != Seq::default())
     }
 
-    /// Tells writers that somebody waits, and returns what to compare with when waiting.
+    /// Sets the bit that says that a watch waits, and returns the value to wait on.
     pub fn announce_waiting(&self, how: Waiting) -> u32 {
         let value = Words::load(&self.region, C_LOGGED);
         if self.region.load(C_WAITING, Ordering::Relaxed) & how.bit() == 0 {
@@ -226,10 +227,11 @@ impl Control {
         self.region.wait(C_LOGGED, value, timeout);
     }
 
-    /// Notes up to where the maps show everything, and wakes those who wait for it. `file` is the control file.
+    /// Notes the last transaction that the maps show, and wakes the watches that wait for it. `file` is the control
+    /// file.
     pub(super) fn set_logged(&self, seq: Seq, file: &std::fs::File) {
         Words::store(&self.region, C_LOGGED, seq.0);
-        // Before it is looked at who waits, see the module documentation.
+        // Stored before the waiting bits are read, see the module documentation.
         fence(Ordering::SeqCst);
         if self.region.load(C_WAITING, Ordering::Relaxed) == 0 {
             return;
@@ -241,7 +243,7 @@ impl Control {
         if waiting & Waiting::Times.bit() != 0 {
             let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
             let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
-            // Those who wait look again after a while in any case.
+            // Waiting watches look again after a while in any case.
             let _ = rustix::fs::futimens(file, &times);
         }
     }

@@ -4,8 +4,8 @@
 //! goes when no reader can have it any more. Readers never wait, and write no memory that others read but
 //! for the pin, which is each thread's own.
 //!
-//! Orderings: the pointer is stored with release and loaded with acquire, so that who sees it sees the value
-//! behind it.
+//! Orderings: the pointer is stored with release and loaded with acquire, so that a thread that sees the pointer sees
+//! the value behind it.
 
 use super::sync::{Arc, AtomicPtr, Ordering, epoch};
 
@@ -44,7 +44,7 @@ impl<T: Send + Sync + 'static> Current<T> {
     /// Puts another value in place.
     pub fn replace(&self, value: Arc<T>) {
         let old = self.value.swap(Arc::into_raw(value).cast_mut(), Ordering::AcqRel).cast_const();
-        // SAFETY: the pointer came from `Arc::into_raw`, and nobody else can swap out the same one.
+        // SAFETY: the pointer came from `Arc::into_raw`, and no other thread can swap out the same one.
         let old = unsafe { Arc::from_raw(old) };
         let guard = epoch::pin();
         guard.defer(move || drop(old));
@@ -55,7 +55,7 @@ impl<T: Send + Sync + 'static> Current<T> {
 
 impl<T> Drop for Current<T> {
     fn drop(&mut self) {
-        // SAFETY: from `Arc::into_raw`; nobody reads any more, since `self` is borrowed mutably.
+        // SAFETY: from `Arc::into_raw`; no thread reads any more, since `self` is borrowed mutably.
         drop(unsafe { Arc::from_raw(self.value.load(Ordering::Relaxed).cast_const()) });
     }
 }

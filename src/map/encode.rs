@@ -9,14 +9,14 @@ use super::format::{
 use super::index::SlotId;
 use super::source::Source;
 
-/// What the versions of a block have in common.
+/// The fields that the versions of a block have in common.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Version {
     pub prev: At,
     pub seq: Seq,
 }
 
-/// An option to be written: where its name is, and its value; none if it was deleted.
+/// An option to be written: the position of its name, and its value; `None` if it was deleted.
 pub(super) type Written<V> = (At, Option<V>);
 
 /// Appends a block, whose body `write` appends. It is below `MAX_BLOCK`: texts are below 2 GiB, and what one
@@ -149,7 +149,7 @@ pub(super) fn parts_for(options: usize) -> u32 {
     u32::try_from(options / PART_OPTIONS).unwrap_or(u32::MAX / 2).next_power_of_two()
 }
 
-/// Appends what stands for a deleted section: its options are deleted as well.
+/// Appends the block of a deleted section: its options are deleted as well.
 pub(super) fn deleted(out: &mut Vec<u8>, version: Version, name: &[u8], options: &[At]) {
     let start = out.len();
     block(out, SECTION, |out| {

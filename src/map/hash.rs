@@ -4,7 +4,7 @@
 
 use crate::model::digest::{MIX, fold, hash_seeded};
 
-/// What a hashed name is the name of. Kinds are hashed apart.
+/// The kind of thing that a hashed name names. Each kind has its own hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `package.section.option` or `package.section`.

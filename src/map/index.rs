@@ -2,9 +2,9 @@
 //!
 //! - A slot never moves, and never becomes empty again. To publish a new version of a block is to store its
 //!   position in the slot of the old one.
-//! - A new entry first claims a slot by its tag; a claimed slot that holds no position yet is no entry. A
-//!   writer that dies in between leaves a slot that nobody uses until the map is made anew.
-//! - What does not fit into its bucket goes into one of the next few, and the full ones are marked.
+//! - A new entry first claims a slot by its tag; a claimed slot without a position is not an entry yet. A writer that
+//!   dies in between leaves a slot that stays unused until the map is rebuilt.
+//! - An entry that does not fit into its bucket goes into one of the next few, and the full ones are marked.
 
 use std::sync::atomic::Ordering;
 
@@ -85,9 +85,9 @@ impl Index {
 
     /// Finds the block of a hash that `is_it` accepts; records are passed over.
     ///
-    /// Orderings: a slot is loaded with acquire, which pairs with the release store that published it, so
-    /// that the block can be read. The overflow mark is set before the sequence of the commit is released;
-    /// who sees that sequence sees the mark.
+    /// Orderings: a slot is loaded with acquire, which pairs with the release store that published it, so that the
+    /// block can be read. The overflow mark is set before the sequence of the commit is released; a reader that sees
+    /// that sequence sees the mark.
     pub fn find(self, region: &Region, hash: u64, mut is_it: impl FnMut(At) -> bool) -> Option<Found> {
         let (slot, at) = self.find_word(region, hash, |word| block_at(word).filter(|at| is_it(*at)))?;
         Some(Found { slot, at })
@@ -113,7 +113,7 @@ impl Index {
         let mut bucket = self.home(hash);
         for _ in 0..REACH {
             let line = self.line(region, bucket)?;
-            // The tag becomes visible before the slot; whoever sees the slot empty passes it over.
+            // The tag becomes visible before the slot; a reader that sees the slot empty skips it.
             let mut bits = candidates(|word| line.load(word, Ordering::Relaxed), hash);
             while bits != 0 {
                 let slot = bits.trailing_zeros();
@@ -155,8 +155,8 @@ impl Index {
         region.store(self.word_of(slot), word, Ordering::Release);
     }
 
-    /// Claims a free slot for a hash. `None` if all buckets it may be in are full: the map is to be made
-    /// anew, with more of them.
+    /// Claims a free slot for a hash. `None` if all buckets it may be in are full: the map has to be made anew, with
+    /// more of them.
     pub fn claim(self, region: &Region, hash: u64) -> Option<SlotId> {
         let mut bucket = self.home(hash);
         if let Some(slot) = self.claim_preferred(region, hash) {

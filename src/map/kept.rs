@@ -1,8 +1,9 @@
-//! What a store keeps open of its maps from one commit to the next, so that the next need not find, check and map
-//! them again.
+//! The maps that a store keeps open from one commit to the next, so that the next need not find, check and map them
+//! again.
 //!
-//! It may be lost meanwhile: the run directory deleted, a map made anew. So whoever goes on with it looks whether
-//! each file still stands at its path, and belongs to who it did; if not, all is found anew, with all the checks.
+//! They may be replaced meanwhile: the run directory deleted, a map rebuilt. So before they are used again, each file
+//! is checked to be still at its path and to have the same owner; if not, everything is opened again, with all the
+//! checks.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -17,11 +18,12 @@ use crate::os::trust::Config;
 /// How many maps are kept: those of the packages a store works on.
 pub(super) const MAPS: usize = 16;
 
-/// See the module documentation. Who has it has it alone: two threads that lock one open file both succeed.
+/// See the module documentation. One thread uses it at a time: two threads that lock the same open file would both
+/// succeed.
 #[derive(Debug, Default)]
 pub(crate) struct Kept(Mutex<Option<Publishing>>);
 
-/// What a file is told by: where it is stored, whose it is, who may read it, and how long it is.
+/// The identity of a file: device and inode, owner, permissions and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Standing {
     device: u64,
@@ -38,7 +40,7 @@ impl Standing {
         Self { device: found.dev(), inode: found.ino(), owner, group, mode, size: found.size() }
     }
 
-    /// Returns what stands at a path; it may be a symbolic link.
+    /// Returns the identity of the file at a path, which may be a symbolic link.
     pub fn at(path: &Path) -> Option<Self> {
         std::fs::symlink_metadata(path).ok().as_ref().map(Self::of)
     }
@@ -50,8 +52,8 @@ pub(crate) struct OpenMap {
     pub(super) package: String,
     pub(super) map: Map,
     pub(super) standing: Standing,
-    /// Whether it was published to before: then it is known to be sound, and what came since was written by those
-    /// who held the lock.
+    /// Whether it was published to before: then it is known to be sound, and later changes were made by holders of the
+    /// lock.
     pub(super) is_known: bool,
 }
 
@@ -64,7 +66,7 @@ impl std::ops::Deref for OpenMap {
 }
 
 impl Kept {
-    /// Takes the right to publish with what was kept. `None` if there is nothing, or it cannot be used any more.
+    /// Takes the right to publish with the kept files. `None` if there are none, or they cannot be used any more.
     pub fn begin(&self, dirs: &Dirs, deadline: Instant) -> Option<Publishing> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let config = Config::of(&std::fs::metadata(&dirs.config.path).ok()?);
@@ -72,7 +74,7 @@ impl Kept {
         kept.begin_again(deadline)
     }
 
-    /// Gives up the right to publish, and keeps what is open.
+    /// Gives up the right to publish, and keeps the open files.
     pub fn keep(&self, mut publishing: Publishing) {
         publishing.end();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(publishing);

@@ -4,14 +4,13 @@
 //! two cache lines. Whether it is the right record is found by comparing the names it leads to, which the
 //! processor does while the caller already works with the value.
 //!
-//! It does what `index`, `block` and `mapping` spell out, with raw reads and as few checks as will do:
+//! It does the same as `index`, `block` and `mapping`, with raw reads and as few checks as are enough:
 //!
 //! - L1. [`Map::new`] has found the whole index inside the region.
 //! - L2. A record or block counts only if it starts [`OVERREAD`] bytes before the end of the region or
 //!   sooner. The heads of both are smaller than that, so they can be read.
-//! - L3. Whatever was read from a block, a length or a position, is checked against the size of that block
-//!   before it is used, and the block against the region, so that a damaged map leads to a wrong answer or
-//!   none and not out of the region.
+//! - L3. Every length and position read from a block is checked against the size of that block before it is used, and
+//!   the block against the region, so that a damaged map leads to a wrong answer or none and not out of the region.
 
 use std::sync::atomic::Ordering;
 
@@ -29,13 +28,13 @@ use super::value::{List, Value};
 /// How far before the end of the region everything starts.
 pub(super) const OVERREAD: usize = 64;
 
-/// What a record leads to.
+/// The result of reading a record.
 enum Hit<'m> {
     /// The option's newest value, a string, made by the commit `Seq`.
     Value(Value<'m>, Seq),
     /// It is not a record of this key.
     Other,
-    /// It is one that the slow path has to read: wide, of a list, or of a deleted option.
+    /// The slow path has to read it: it is wide, a list, or a deleted option.
     Special,
 }
 
@@ -121,8 +120,8 @@ impl Map {
         unsafe { self.region.line_unchecked(offset) }
     }
 
-    /// Reads the record at `at`, if it is one of the key. What kinds of blocks it leads to is not looked at:
-    /// in a sound map they are right, and in another one no more than a wrong answer comes of it.
+    /// Reads the record at `at`, if it belongs to the key. What kinds of blocks it leads to is not looked at: in a
+    /// sound map they are right, and in another one no more than a wrong answer comes of it.
     #[inline(always)]
     fn hit(&self, at: At, path: &Path<'_>) -> Hit<'_> {
         let record = at.offset();
@@ -176,8 +175,8 @@ impl Map {
         len == name.len() && same(unsafe { self.region.bytes_unchecked(offset + N_BYTES, len) }, name)
     }
 
-    /// Looks an option up, and returns where its newest value is; `None` also where it is not worth knowing.
-    /// The value is that of the slot's word as it was read, whatever has been published meanwhile.
+    /// Looks an option up, and returns where its newest value is; `None` also where the position would be of no use.
+    /// The value belongs to the slot's word as it was read, even if more has been published meanwhile.
     pub fn place(&self, path: &Path<'_>) -> Option<Placed> {
         let slot = self.find_slot(path)?;
         let word = self.index.word(&self.region, slot);
@@ -208,7 +207,7 @@ impl Map {
 /// Where the value of an option is in a map.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placed {
-    /// The offset of the slot that leads to it, and what that held.
+    /// The offset of its slot, and the word that the slot held.
     slot: usize,
     word: u32,
     start: usize,

@@ -17,7 +17,7 @@ use super::source::Source;
 use super::value::Value;
 use crate::model::digest::{checksum, u16_at, u32_at, u64_at};
 
-/// Why a file is no map that can be used.
+/// Why a file cannot be used as a map.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unusable {
     /// It was written by a program with another version of the format.
@@ -35,15 +35,15 @@ pub(crate) struct Map {
     pub(super) base: Seq,
     /// Where the last block or record may start, in bytes.
     pub(super) last_start: usize,
-    /// Of which source this process has found that it stands for the text as long as the times of the file are those:
-    /// where its block is, or 0.
+    /// The position of the source block that this process has found to stand for the text as long as the file's times
+    /// do not change; 0 if none.
     proven: std::sync::atomic::AtomicU32,
 }
 
 /// How much memory a map takes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// The whole map: what is mapped.
+    /// The mapped memory of the whole map.
     pub capacity: u64,
     /// In use by the present configuration, the index included.
     pub live: u64,
@@ -127,7 +127,7 @@ impl Map {
         self.source_and_place().map(|(source, _)| source)
     }
 
-    /// As [`Map::source`], with what [`Map::prove`] is to be told.
+    /// As [`Map::source`], with the argument for [`Map::prove`].
     pub fn source_and_place(&self) -> Option<(Source, u32)> {
         let at = At(self.region.load(W_SOURCE, Ordering::Acquire));
         let block = Block::at(&self.region, at).filter(Block::is_intact)?;
@@ -148,7 +148,7 @@ impl Map {
     /// Returns how much memory the map takes.
     pub fn usage(&self) -> Usage {
         let capacity = self.region.len() as u64;
-        // No more than there is, whatever a damaged map says: a new one is made as large as what is live.
+        // At most the bytes in use, even if a damaged map says more: a new map is made as large as the live part.
         let bytes = |word| (u64::from(self.region.load(word, Ordering::Relaxed)) * 2).min(capacity);
         let (used, dead) = (bytes(W_TAIL), bytes(W_DEAD));
         let shared = self.region.is_shared();

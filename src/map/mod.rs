@@ -1,7 +1,7 @@
-//! The map of a package: what every process reads from, in nanoseconds, from memory that all share.
+//! The map of a package: every process reads it in nanoseconds, from memory that all share.
 //!
-//! One file a package, in the run directory; where there is none, a piece of the heap that looks the same. It is
-//! made from the text and of no worth of its own: whoever finds it missing or damaged makes it anew.
+//! One file for each package, in the run directory; without a run directory, a piece of the heap with the same layout.
+//! It is made from the text and holds nothing else: a process that finds it missing or damaged rebuilds it.
 //!
 //! # Readers
 //!
@@ -17,7 +17,7 @@
 //!
 //! # A writer dies
 //!
-//! Before the slots are stored nobody sees anything of it. In between some options are new and others old, as
+//! Before the slots are stored no reader sees any of it. In between some options are new and others old, as
 //! `Store::get` may see them at any time; snapshots see none of it, since its number was never committed. The next
 //! writer retires the map, see `control`.
 //!
@@ -28,11 +28,11 @@
 //!
 //! # Invariants
 //!
-//! - M1. A published byte never changes. What does: the slots and tags of the index and its overflow marks, the
-//!   header's words behind its fixed part, the control file's words. (`publish`, `index`; tested by
+//! - M1. A published byte never changes. The bytes that do change: the slots and tags of the index and its overflow
+//!   marks, the header's words behind its fixed part, the control file's words. (`publish`, `index`; tested by
 //!   `publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_old`.)
 //! - M2. A reader takes no lock, waits for nothing, allocates nothing on the way to a plain value, and writes to no
-//!   shared file. Whoever is killed, the others go on. (`lookup`; tested by `tests/it/stress.rs`.)
+//!   shared file. If any of them is killed, the others go on. (`lookup`; tested by `tests/it/stress.rs`.)
 //! - M3. Every offset read from a map is checked before it is used. A damaged map leads to wrong answers or
 //!   none, not out of the file. (`region`, `lookup`; tested by `no_flipped_bit_harms_a_reader_...` and
 //!   `no_truncation_harms_a_reader`.)
@@ -40,8 +40,8 @@
 //!   file is truncated; the room a file takes is allocated before it is mapped. (`shared`; tested by
 //!   `maps_grow_and_are_compacted_while_snapshots_keep_what_they_see`, `a_full_run_directory_...`.)
 //! - M5. In a process the open maps are one pointer; a read pins an epoch, loads it and looks whether the map is
-//!   retired. A snapshot counts a reference instead. What the pointer leads to may gain packages, in slots that are set
-//!   once, and changes in no other way. (`current`, `table`; tested by `c-examples/stress.c`, `tests/it/scale.rs`.)
+//!   retired. A snapshot counts a reference instead. The table behind the pointer may gain packages, in slots that are
+//!   set once, and changes in no other way. (`current`, `table`; tested by `c-examples/stress.c`, `tests/it/scale.rs`.)
 //! - M6. A snapshot sees just the commits up to its sequence, in every package. (`mapping`; tested as M1, and by
 //!   `tests/it/stress.rs`.)
 //! - M7. A package that was made anew after a snapshot was opened, and was not open before, is answered with
@@ -109,7 +109,7 @@ pub(crate) use table::{Entry, Table};
 pub use value::{List, Value};
 pub use view::{Options, Package, Section, Sections};
 
-/// What `current` is made of; the models give it another one of the same names.
+/// The primitives of `current`; the models substitute others of the same names.
 mod sync {
     pub(super) use crossbeam_epoch as epoch;
     pub(super) use std::sync::Arc;

@@ -19,7 +19,7 @@ pub(crate) struct Path<'k> {
 }
 
 impl<'k> Path<'k> {
-    /// Takes `package.section.option` apart; `None` if it is anything else, a selector for example.
+    /// Splits `package.section.option`; `None` for anything else, a selector for example.
     #[inline(always)]
     pub fn split(key: &'k [u8], seed: u64) -> Option<Self> {
         let (first, second) = dots(key)?;

@@ -1,4 +1,4 @@
-//! Brings a map up to a new state of its package, by appending what differs.
+//! Updates a map to a new state of its package, by appending the differences.
 //!
 //! Everything is written behind the tail first, where no reader looks. Then each changed block and record is
 //! published by one store of its slot. A reader sees each option as it was before or as it is now; one with a
@@ -19,7 +19,7 @@ use super::source::Source;
 use crate::error::Result;
 use crate::model::package::{Package, Section, Touched, Value};
 
-/// Passes on that there is no room. It is here since what stands below, the modules included, uses it.
+/// Returns early on `NoRoom`. It is declared above the `mod` lines because the submodules use it.
 macro_rules! room {
     ($step:expr) => {
         match $step {
@@ -35,7 +35,7 @@ mod parts;
 /// Whether a state could be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It is what readers see now.
+    /// Readers see the new state now.
     Done,
     /// The map has no room for it, and shows the state from before. It is to be made anew.
     Full,
@@ -50,12 +50,12 @@ const USUAL: usize = 1024;
 /// Something the map has no room for.
 struct NoRoom;
 
-/// What is about to be published.
+/// The state that is about to be published.
 struct Publication<'a> {
     map: &'a Map,
     document: &'a Package,
     seq: Seq,
-    /// Where the free space starts, in bytes, and what is to be written there.
+    /// Where the free space starts, in bytes, and the bytes to be written there.
     tail: usize,
     out: Vec<u8>,
     /// The slots to change, with their new words.
@@ -66,11 +66,11 @@ struct Publication<'a> {
 }
 
 impl Map {
-    /// Publishes the state of `document`, of which `touched` tells how it differs from what the map has.
+    /// Publishes the state of `document`; `touched` says how it differs from the map.
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Invalid`] if the document holds what no map can; nothing is changed then.
+    /// [`crate::Error::Invalid`] if a map cannot hold the document; nothing is changed then.
     pub fn publish(&self, document: &Package, touched: &Touched, seq: Seq) -> Result<Outcome> {
         let tail = At(self.region.load(W_TAIL, Ordering::Relaxed)).offset();
         let mut publication = Publication {
@@ -115,8 +115,8 @@ impl Map {
     fn append(&self, tail: usize, bytes: &[u8]) -> Option<At> {
         let end = tail.checked_add(bytes.len()).filter(|end| *end + OVERREAD <= self.region.len())?;
         let (start, tail) = (At::of(tail)?, At::of(end)?);
-        // SAFETY: no slot leads behind the tail, so nobody has a reference to anything there, and there is
-        // one writer at a time: it holds the package's lock.
+        // SAFETY: no slot leads behind the tail, so no thread has a reference to anything there, and there is one
+        // writer at a time: it holds the package's lock.
         unsafe { self.region.write(start.offset(), bytes) };
         self.region.store(W_TAIL, tail.0, Ordering::Release);
         Some(start)
@@ -137,7 +137,7 @@ impl<'a> Publication<'a> {
         if let Touched::Options(touched) = touched {
             // Each section once, in the order in which they were touched.
             let mut places = HashMap::new();
-            // A section's options; `None` for all of them.
+            // The options of a section that may have changed; `None` for all of them.
             type Options<'t> = Option<Vec<&'t [u8]>>;
             let mut sections: Vec<(&[u8], Options<'_>)> = Vec::new();
             for (name, option) in touched {
@@ -289,7 +289,7 @@ impl<'a> Publication<'a> {
         Ok(Ok(()))
     }
 
-    /// Returns the name at a position, in the map or among what is to be written.
+    /// Returns the name at a position, in the map or among the bytes to be written.
     fn name_at(&self, at: At) -> &[u8] {
         match at.offset().checked_sub(self.tail) {
             None => self.map.name(at).unwrap_or_default(),
@@ -343,7 +343,7 @@ impl<'a> Publication<'a> {
     }
 }
 
-/// What the map has of a section.
+/// A section as the map has it.
 struct Entry<'a> {
     slot: SlotId,
     hash: u64,
@@ -357,7 +357,7 @@ fn is_twin(document: &Package, section: Section<'_>) -> bool {
     section.is_anonymous() && document.section(section.name()).is_some_and(|first| !first.is_anonymous())
 }
 
-/// Reports whether a value in a map is what a document has.
+/// Reports whether a value in a map equals the one in a document.
 fn is_same(old: Option<super::Value<'_>>, new: Option<Value<'_>>) -> bool {
     match (old, new) {
         (None, None) => true,

@@ -56,7 +56,7 @@ impl Region {
         let memory: Vec<UnsafeCell<u64>> = (0..len / 8).map(|_| UnsafeCell::new(0)).collect();
         let base = NonNull::new(memory.as_ptr().cast_mut().cast::<u8>()).unwrap_or(NonNull::dangling());
         let region = Self { base, len, writable: true, backing: Backing::Heap { _memory: memory } };
-        // SAFETY: nobody else knows the region yet.
+        // SAFETY: no other thread has the region yet.
         unsafe { region.write(0, bytes) };
         region
     }
@@ -120,14 +120,14 @@ impl Region {
         }
     }
 
-    /// Sets bits of a word that may change, and returns what it was. Does nothing if it is not inside, or the
-    /// region is not writable.
+    /// Sets bits of a word that may change, and returns its old value. Does nothing if it is not inside, or the region
+    /// is not writable.
     pub fn set_bits(&self, offset: usize, bits: u32, ordering: Ordering) -> u32 {
         let word = self.word(offset).filter(|_| self.writable);
         word.map_or(0, |word| u32::from_le(word.fetch_or(bits.to_le(), ordering)))
     }
 
-    /// Clears a word that may change, and returns what it was; as [`Region::set_bits`].
+    /// Clears a word that may change, and returns its old value; as [`Region::set_bits`].
     pub fn take(&self, offset: usize, ordering: Ordering) -> u32 {
         let word = self.word(offset).filter(|_| self.writable);
         word.map_or(0, |word| u32::from_le(word.swap(0, ordering)))
@@ -138,11 +138,11 @@ impl Region {
         use rustix::thread::futex::{Flags, Timespec, wait};
         let Some(word) = self.word(offset) else { return };
         let timeout = Timespec::try_from(timeout).ok();
-        // Whatever ends it, the caller looks again.
+        // The caller looks again, no matter why the wait ended.
         let _ = wait(word, Flags::empty(), value.to_le(), timeout.as_ref());
     }
 
-    /// Wakes all who wait for a word.
+    /// Wakes all threads that wait for a word.
     pub fn wake(&self, offset: usize) {
         use rustix::thread::futex::{Flags, wake};
         if let Some(word) = self.word(offset) {
@@ -219,8 +219,8 @@ impl Region {
     ///
     /// # Safety
     ///
-    /// No reference to any of these bytes exists, and nobody else writes to them: their position has not
-    /// been published yet.
+    /// No reference to any of these bytes exists, and no other thread writes to them: their position has not been
+    /// published yet.
     pub unsafe fn write(&self, offset: usize, bytes: &[u8]) {
         if !self.writable || offset > self.len || bytes.len() > self.len - offset {
             return;

@@ -1,7 +1,7 @@
 //! The maps of a store in the run directory: finding, making, replacing and publishing to them.
 //!
-//! `RUN/maps/DEVICE-INODE/control` and `RUN/maps/DEVICE-INODE/PACKAGE.map`, named after the configuration
-//! directory, so that every path to it leads to the same maps. Beside them stands `lock`: whoever publishes has locked
+//! `RUN/maps/DEVICE-INODE/control` and `RUN/maps/DEVICE-INODE/PACKAGE.map`, named after the configuration directory, so
+//! that every path to it leads to the same maps. Beside them is the file `lock`: a process that publishes has locked
 //! it, and only they may open it.
 
 mod publishing;
@@ -45,7 +45,7 @@ impl Shared {
         Some(Self { files: files.through(folder), dir, config })
     }
 
-    /// Returns what it depends on where the maps are, and who is trusted with them.
+    /// Returns the facts that decide where the maps are and which users are trusted with them.
     pub(super) fn config(&self) -> Config {
         self.config
     }
@@ -98,18 +98,18 @@ impl Shared {
             .is_ok_and(|found| (found.dev(), found.ino()) == control.identity)
     }
 
-    /// Opens the map of a package. `Ok(None)` if there is none that can be used.
+    /// Opens the map of a package. `Ok(None)` if it has no usable map.
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if there is one that cannot.
+    /// [`Error::Damaged`] if its map is damaged.
     pub fn open(&self, package: &str, writable: bool) -> Result<Option<Map>> {
         let path = self.path_of(package);
         let Ok(open) = self.open_file(&path, writable) else { return Ok(None) };
         map_file(&open, writable).map(Some).map_err(|why| Error::Damaged { what: Damage::Map, path, why })
     }
 
-    /// Opens what is in the place of the map of a package, if it is a file of ours.
+    /// Opens the file at the path of a package's map, if its owner is trusted.
     pub fn file(&self, package: &str) -> Option<MapFile> {
         self.open_file(&self.path_of(package), true).ok().map(MapFile)
     }
@@ -168,8 +168,8 @@ impl Shared {
         })
     }
 
-    /// Opens the file that whoever publishes locks. Nobody else may open it: who could lock it would keep others from
-    /// publishing. So it is not the control file, which readers open.
+    /// Opens the file that a publisher locks. No other user may open it: a user who could lock it would keep others
+    /// from publishing. So it is not the control file, which readers open.
     fn open_lock(&self) -> Result<OpenFile> {
         let path = self.dir.join("lock");
         let open = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
@@ -181,7 +181,7 @@ impl Shared {
     }
 
     /// Has readers of a package look for another map, where the right to publish cannot be had: they would go on with
-    /// what is not so any more. For who holds the lock of the package.
+    /// what is not so any more. The caller holds the lock of the package.
     pub fn retire(&self, package: &str) {
         if let (Some(control), Some(file)) = (self.control(), self.file(package)) {
             file.retire(low(control.round()));
@@ -276,7 +276,7 @@ impl Shared {
         Publishing { shared, process, control, file, standing, lock, round, revision, maps: Vec::new() }
     }
 
-    /// Mends what a writer that died has left; see the documentation of `control`. Returns the number of the last
+    /// Finishes the work of a writer that died; see the documentation of `control`. Returns the number of the last
     /// round and the revision it shows.
     fn mend(&self, control: &Control) -> (u64, Option<u64>) {
         let (round, revision) = control.shown();
@@ -298,8 +298,8 @@ impl Shared {
                 map.mark(false, begun);
             }
         }
-        // The number that was begun is not used again. What was published of it is complete, or retired; but other maps
-        // of the same transaction may not show it, so the revision stays what it was.
+        // The number that was begun is not used again. The maps published with it are complete, or retired; but other
+        // maps of the same transaction may not show it, so the revision stays what it was.
         let skipped = control.begun().0.wrapping_sub(committed.0);
         let round = round + u64::from(skipped);
         control.set_committed(round, revision);
@@ -307,17 +307,17 @@ impl Shared {
     }
 }
 
-/// A file in the place of a map, whatever it holds.
+/// A file at the path of a map, with any content.
 pub(crate) struct MapFile(OpenFile);
 
 impl MapFile {
-    /// As [`Map::retire`], for who has mapped it while it was in order. It is written to, and not mapped: part
-    /// of it may not be there.
+    /// As [`Map::retire`], for processes that have mapped the file while it was intact. It is written to, and not
+    /// mapped: part of it may not be there.
     pub fn retire(&self, at: Seq) {
         use std::os::unix::fs::FileExt;
         let file = &self.0.file;
         if file.metadata().is_ok_and(|found| found.len() >= HEADER as u64) {
-            // Who reads the file will notice later if this fails, when it is refreshed.
+            // If this fails, readers notice later, when they refresh.
             let _ = file.write_all_at(&at.0.to_le_bytes(), W_RETIRED_SEQ as u64);
             let _ = file.write_all_at(&1_u32.to_le_bytes(), W_RETIRED as u64);
         }

@@ -49,12 +49,12 @@ impl Source {
         }
     }
 
-    /// Makes that of a map which shows another text than the one that is in place.
+    /// Makes the source of a map that shows another text than the one in place.
     pub fn showing(self, hash: u64, len: u64) -> Self {
         Self { shown: (hash, len), ..self }
     }
 
-    /// Makes one that is always the same.
+    /// Makes a source that is always the same.
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn fixed() -> Self {
         Self { inode: 1, size: 2, modified_ns: 3, changed_ns: 4, seen_ns: 5, hash: 6, len: 7, shown: (6, 7) }

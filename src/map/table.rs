@@ -1,8 +1,8 @@
 //! The maps a process has open, found by the package's name.
 //!
-//! A package that is opened goes into a free slot of the table there is, as long as half of the slots are free.
-//! A slot is set once: who finds it set sees all of the entry. All else, another map of a package or one that is gone,
-//! makes a new table.
+//! A package that is opened goes into a free slot of the table there is, as long as half of the slots are free. A slot
+//! is set once: a thread that finds it set sees all of the entry. All else, another map of a package or one that is
+//! gone, makes a new table.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,14 +21,14 @@ pub(crate) struct Entry {
     pub map: Arc<Map>,
 }
 
-/// The open maps; what it has stays as it is.
+/// The open maps; its entries never change.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// The seed of the hashes in all maps.
     pub seed: u64,
     /// The control file they belong to, if they are shared.
     pub control: Option<Arc<Control>>,
-    /// How often maps that are not shared have been made anew: for where there is no log to take the revision from.
+    /// How often private maps have been rebuilt; it counts as the revision where there is no log.
     pub own_revision: u64,
     /// The revision that maps which are not shared show.
     pub private_revision: Option<u64>,
@@ -36,7 +36,7 @@ pub(crate) struct Table {
     slots: Box<[OnceLock<Entry>]>,
     /// The packages of short names once more, to be found in a few steps; as long as `slots`.
     short: Box<[OnceLock<Short>]>,
-    /// The number of entries, for who adds one.
+    /// The number of entries, for the thread that adds one.
     len: AtomicUsize,
 }
 
@@ -88,8 +88,9 @@ impl Table {
         }
     }
 
-    /// Returns the revision, and the round by which the maps tell old from new. Both come from one look: a commit in
-    /// between would make a number of what cannot be seen. Where there is no log the revision counts rounds.
+    /// Returns the revision, and the round by which the maps tell old from new. Both are read at once: otherwise a
+    /// commit in between could give the revision of changes that the maps do not show yet. Where there is no log the
+    /// revision counts rounds.
     pub fn now(&self) -> (u64, Seq) {
         let (round, revision) = match &self.control {
             Some(control) => control.shown(),
@@ -167,7 +168,7 @@ impl Table {
     /// Adds an entry to this very table, if it has none of that name, and room; otherwise it is given back. One at a
     /// time.
     pub fn add(&self, entry: Entry) -> Result<(), Entry> {
-        // Relaxed: whoever adds holds a lock.
+        // Relaxed: a thread that adds holds a lock.
         let len = self.len.load(Ordering::Relaxed) + 1;
         if len * 2 > self.slots.len() || self.get(entry.name.as_bytes()).is_some() {
             return Err(entry);

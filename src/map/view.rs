@@ -1,4 +1,4 @@
-//! A package as a map has it: what programs iterate over.
+//! A package as a map has it, for programs that iterate.
 
 use super::block::{Order, Record, Records, SectionBlock};
 use super::format::{At, NAME, Seq};
@@ -185,7 +185,7 @@ impl<'m> Iterator for Options<'m> {
     type Item = (&'m [u8], Value<'m>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Deleted options are passed over, and so is what is damaged.
+        // Deleted and damaged options are skipped.
         self.records
             .by_ref()
             .chain(self.ranked.by_ref())

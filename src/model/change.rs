@@ -1,6 +1,6 @@
 //! A change to a package.
 
-/// What a change does.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeltaKind {
     /// Sets an option, or creates or retypes a section.
@@ -22,11 +22,11 @@ pub enum DeltaKind {
 /// One change to a package. Names are real names, never selectors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delta {
-    /// What is done.
+    /// The kind of the change.
     pub kind: DeltaKind,
     /// To which section.
     pub section: Vec<u8>,
-    /// To which of its options; `None` for the section itself.
+    /// The option that is changed; `None` for the section itself.
     pub option: Option<Vec<u8>>,
     /// With which value.
     pub value: Option<Vec<u8>>,

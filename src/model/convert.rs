@@ -1,7 +1,7 @@
-//! Text as numbers, truth values and sizes. Configuration holds text only; who reads it says what it is to be.
-//! What does not fit is refused, never guessed.
+//! Text as numbers, truth values and sizes. Configuration holds text only; the reader says which type it expects. Text
+//! that does not fit is refused, never guessed.
 
-/// Why a text is not what was asked for.
+/// The type that a text does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotA(pub &'static str);
 
@@ -21,7 +21,7 @@ impl std::fmt::Display for NotA {
 ///
 /// # Errors
 ///
-/// [`NotA`] if it is none, or does not fit.
+/// [`NotA`] if it is not a number, or does not fit.
 pub fn integer(text: &[u8]) -> Result<i64, NotA> {
     let text = std::str::from_utf8(text).map_err(|_| INTEGER)?;
     let (sign, digits) = match text.as_bytes().first() {
@@ -56,7 +56,7 @@ pub fn boolean(text: &[u8]) -> Result<bool, NotA> {
 ///
 /// # Errors
 ///
-/// [`NotA`] if it is none, or infinite.
+/// [`NotA`] if it is not a number, or infinite.
 pub fn number(text: &[u8]) -> Result<f64, NotA> {
     let digits = text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
     let parsed = std::str::from_utf8(text).ok().filter(|_| digits).and_then(|text| text.parse::<f64>().ok());
@@ -68,7 +68,7 @@ pub fn number(text: &[u8]) -> Result<f64, NotA> {
 ///
 /// # Errors
 ///
-/// [`NotA`] if it is none, or more than 2^64 - 1.
+/// [`NotA`] if it is not a size, or more than 2^64 - 1.
 pub fn size(text: &[u8]) -> Result<u64, NotA> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, suffix) = text.split_at(digits);

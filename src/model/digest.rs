@@ -1,5 +1,5 @@
-//! Hashes of bytes: check values of what is at rest, digests of whole texts, and the core of the hash of names in maps.
-//! They are part of formats: every machine computes the same.
+//! Hashes of bytes: checksums of stored bytes, digests of whole texts, and the core of the hash of names in maps. They
+//! are part of formats: every machine computes the same.
 //!
 //! Two words of the input are mixed with constants and the seed, multiplied to 128 bits, and the halves
 //! folded together, as wyhash (Wang Yi, 2019) and its kin do. It is fast and spreads well; it does not
@@ -83,7 +83,7 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([a, b, c, d]) ^ u32::from_le_bytes([e, f, g, h])
 }
 
-/// A 64-bit hash of a whole text, to tell whether it is the one a map was made from.
+/// A 64-bit hash of a whole text, to check whether a map was made from it.
 pub(crate) fn of_text(text: &[u8]) -> u64 {
     u64::from(checksum(text)) << 32 | u64::from(checksum(&text[text.len() / 2..]))
 }

@@ -37,8 +37,8 @@ pub fn is_package(name: &[u8]) -> bool {
     is_type(name)
 }
 
-/// Reports whether `name` names a package of the configuration directory to a program: never a path, since
-/// what a program reads is not to depend on where its files are.
+/// Reports whether `name` names a package of the configuration directory to a program: never a path, since the values a
+/// program reads must not depend on the paths of its files.
 #[must_use]
 pub fn is_plain_package(name: &[u8]) -> bool {
     is_package(name) && !name.iter().any(|byte| matches!(byte, b'.' | b'/'))

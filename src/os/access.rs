@@ -1,4 +1,4 @@
-//! Who may read and write a file that holds values of a package: nobody who may not do that to the package itself.
+//! Access to files that hold values of a package: only users with access to the package itself get it.
 
 use std::fs::Metadata;
 use std::io;
@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::os::files::{Files, OpenFile};
 
-/// What group and others may do with a file, beside its owner.
+/// The permissions of group and others on a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Access {
     /// The text's group; `None` if that does not matter, since only the owner may do anything.
@@ -15,22 +15,22 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// That of the owner alone.
+    /// Access for the owner alone.
     const NOBODY: Self = Self { group: None, mode: 0 };
 
-    /// Returns that of a copy of a text, which only its owner may change.
+    /// Returns the access for a copy of a text, which only its owner may change.
     pub fn to_copy(text: &Metadata) -> Self {
         Self { group: Some(text.gid()), mode: text.mode() & 0o044 }
     }
 
-    /// Returns that of the changes staged for a package: whoever may write to that may stage changes. Of one that is
-    /// not there yet it is the owner alone.
+    /// Returns the access for the staged changes of a package: a user who may write the package may stage changes. For
+    /// a package that does not exist yet it is the owner alone.
     pub fn to_staged(text: Option<&Metadata>) -> Self {
         text.map_or(Self::NOBODY, |text| Self { group: Some(text.gid()), mode: text.mode() & 0o077 })
     }
 
-    /// Returns the mode of a file with this group. Another group than the text's may do what both that and all others
-    /// may do; so may all others, as members of the text's group are among them.
+    /// Returns the mode of a file with this group. If the group is not the text's, group and others get only the
+    /// permissions that both the text's group and others have, since members of the text's group may be among either.
     pub fn mode(self, group: u32) -> u32 {
         let both = self.mode & self.mode >> 3 & 0o7;
         let is_the_same = self.group.is_none_or(|own| own == group);
@@ -42,8 +42,8 @@ impl Access {
         found.mode() & 0o077 & !self.mode(found.gid()) != 0
     }
 
-    /// Reports whether a file with this group and mode is open to exactly these users, or `user` cannot do better since
-    /// it is not in the group.
+    /// Reports whether a file with this group and mode is open to exactly these users, or `user` cannot do better, not
+    /// being in the group.
     pub fn is_met(self, group: u32, mode: u32, user: u32) -> bool {
         let is_complete = self.mode(group) == 0o600 | self.mode;
         mode & 0o7777 == self.mode(group) && (is_complete || user != 0)

@@ -1,5 +1,5 @@
-//! Whether the code that runs is a verifier's: a callback that answers whether a transaction may be made, or a program
-//! that such a callback has started. The committer waits for the answer with its locks held, so that a verifier cannot
+//! Whether the running code belongs to a verifier: a callback that accepts or refuses a transaction, or a program that
+//! such a callback has started. The committer waits for the answer with its locks held, so that a verifier cannot
 //! commit, and does not wait for locks.
 
 use std::cell::Cell;
@@ -8,14 +8,14 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::os::environment;
 
-/// How long a commit waits for its verifiers unless it is told otherwise.
+/// How long a commit waits for its verifiers by default.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long who commits waits for another writer, unless it is told otherwise.
+/// How long a commit waits for another writer by default.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The variable that says, to the programs a verifier runs, which process waits for their answer. As long as that is
-/// there they do not wait for its locks.
+/// The variable that tells the programs of a verifier which process waits for their answer. As long as that process
+/// lives they do not wait for its locks.
 pub const VERIFYING: &str = "CMS_VERIFYING";
 
 const WITHIN: &str = "a verifier cannot change anything while it decides: the commit waits for its answer";
@@ -25,7 +25,8 @@ thread_local! {
     pub(crate) static ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Reports whether what runs here has to answer first: a callback of a verifier, or a program that runs for one.
+/// Reports whether this code has to answer a commit first: it is a callback of a verifier, or a program that runs for
+/// one.
 fn has_to_answer() -> bool {
     ASKED.get() || runs_for_verifier()
 }
@@ -38,7 +39,7 @@ pub(crate) fn check_may_commit() -> Result<()> {
     }
 }
 
-/// Reports whether this program runs for a verifier, and who waits for that is still there.
+/// Reports whether this program runs for a verifier, and the process that waits for the answer still lives.
 fn runs_for_verifier() -> bool {
     let pid = environment::variable(VERIFYING).and_then(|pid| pid.to_str()?.parse::<u32>().ok());
     pid.is_some_and(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
@@ -49,7 +50,7 @@ pub(crate) fn default_patience() -> Duration {
     if runs_for_verifier() { Duration::ZERO } else { PATIENCE }
 }
 
-/// Says what is behind a lock that cannot be had.
+/// Describes the holder of a lock that cannot be taken.
 pub(crate) fn explain(error: Error) -> Error {
     match error {
         Error::Locked { .. } if has_to_answer() => Error::Invalid { what: "change".into(), why: WITHIN },

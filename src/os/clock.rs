@@ -11,7 +11,7 @@ pub struct Uptime {
     pub running: Duration,
 }
 
-/// Asks the system: `/proc`, to hundredths of a second. Where that is not mounted, the clock has to do.
+/// Reads it from `/proc`, to hundredths of a second. Without `/proc` the clock has to be enough.
 #[must_use]
 pub fn uptime() -> Uptime {
     let told = std::fs::read_to_string("/proc/uptime").unwrap_or_default();

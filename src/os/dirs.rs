@@ -48,13 +48,13 @@ fn from_environment(variable: &str) -> Option<PathBuf> {
     environment::variable(variable).map(PathBuf::from)
 }
 
-/// What the caller wants; `None` takes the environment's choice or the default.
+/// The directories that the caller chooses; `None` takes the environment's choice or the default.
 #[derive(Debug, Clone, Default)]
 pub struct DirOptions {
     /// Where packages are: `CMS_CONFIG_DIR`, default `/etc/config`.
     pub config: Option<PathBuf>,
-    /// Where changes are staged: `CMS_SAVE_DIR`, default `/tmp/.uci` for root and `/tmp/.uci-UID` for others; there,
-    /// those of another configuration directory than the default in a directory of its own.
+    /// Where changes are staged: `CMS_SAVE_DIR`, default `/tmp/.uci` for root and `/tmp/.uci-UID` for others; changes
+    /// for another configuration directory than the default are in a subdirectory of its own.
     pub save: Option<PathBuf>,
     /// Where locks and maps are: `CMS_RUN_DIR`, default `/run/cms`, else one of the user's own.
     pub run: Option<PathBuf>,
@@ -96,14 +96,14 @@ impl Dirs {
     }
 }
 
-/// Picks the directory of staged changes: as told, else the user's own.
+/// Picks the directory of staged changes: the given one, else the user's own.
 fn save_dir(given: Option<PathBuf>, config: &Dir) -> Dir {
     let own = default_save(crate::os::trust::user());
     let mut save = Dir::choose(given, "CMS_SAVE_DIR", own);
     if save.origin == Origin::Default && config.origin != Origin::Default {
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let config = real(&config.path);
-        // What is staged for one configuration must not be committed to another.
+        // Changes staged for one configuration must not be committed to another.
         if config != real(Path::new(CONFIG)) {
             save.path.push(crate::os::file_name::escaped(config.as_os_str()));
         }
@@ -119,7 +119,7 @@ pub(crate) fn default_save(user: u32) -> PathBuf {
 /// The run directory of the system's services.
 pub(crate) const SYSTEM_RUN: &str = "/run/cms";
 
-/// Picks the run directory: as told, else `/run/cms`, else `$XDG_RUNTIME_DIR/cms`, else `/tmp/cms-UID`.
+/// Picks the run directory: the given one, else `/run/cms`, else `$XDG_RUNTIME_DIR/cms`, else `/tmp/cms-UID`.
 fn run_dir(given: Option<PathBuf>) -> Option<Dir> {
     if given.is_some() || from_environment("CMS_RUN_DIR").is_some() {
         return Some(Dir::choose(given, "CMS_RUN_DIR", ""));
@@ -139,7 +139,7 @@ fn run_dir(given: Option<PathBuf>) -> Option<Dir> {
     may_use(&own, user).then(|| default(own))
 }
 
-/// Picks the state directory: as told, else `/var/lib/cms`, else `$XDG_STATE_HOME/cms`, else
+/// Picks the state directory: the given one, else `/var/lib/cms`, else `$XDG_STATE_HOME/cms`, else
 /// `~/.local/state/cms`, where the home directory is that of the environment, else that of `/etc/passwd`.
 fn state_dir(given: Option<PathBuf>) -> Option<Dir> {
     if given.is_some() || from_environment("CMS_STATE_DIR").is_some() {
@@ -164,7 +164,7 @@ fn state_dir(given: Option<PathBuf>) -> Option<Dir> {
     writable.is_ok().then(|| Dir { path: path.join("cms"), origin })
 }
 
-/// Returns the home directory that the system has noted for a user.
+/// Returns the home directory of a user from `/etc/passwd`.
 fn home_of(user: u32) -> Option<PathBuf> {
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
     let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
@@ -172,7 +172,7 @@ fn home_of(user: u32) -> Option<PathBuf> {
     fields.get(5).filter(|home| home.starts_with('/')).map(PathBuf::from)
 }
 
-/// Reports whether a directory is, or could be made, the user's own. A symbolic link never is.
+/// Reports whether a directory belongs to the user, or is missing and could be made. A symbolic link does not count.
 fn may_use(path: &Path, user: u32) -> bool {
     match std::fs::symlink_metadata(path) {
         Ok(found) => found.is_dir() && found.uid() == user,

@@ -1,14 +1,14 @@
-//! The environment, read in one place: variables of a program that runs with more rights than its caller are the
-//! caller's, and are ignored.
+//! The environment, read in one place. A program that runs with more rights than its caller ignores the variables: they
+//! are the caller's.
 
 use std::ffi::OsString;
 use std::sync::OnceLock;
 
 /// Returns a variable that is set and not empty.
 ///
-/// In a program that was started with more rights than its caller has (setuid, setgid, file capabilities) none is
-/// set: the caller would choose which files the program reads and writes. The kernel says which programs these are
-/// (`AT_SECURE`).
+/// In a program that was started with more rights than its caller has (setuid, setgid, file capabilities) all variables
+/// count as not set: otherwise the caller would choose which files the program reads and writes. The kernel says which
+/// programs these are (`AT_SECURE`).
 #[must_use]
 pub fn variable(name: &str) -> Option<OsString> {
     let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
@@ -34,8 +34,8 @@ fn secure_flag(vector: &[u8]) -> Option<bool> {
     Some(word(&entry[WORD..]) != 0)
 }
 
-/// Decides without the auxiliary vector, which a program that has changed its user may not read, and which is not to
-/// be had without `/proc`: privileged is what has more than one user or group, or capabilities without being root.
+/// Decides without the auxiliary vector, which a program that has changed its user may not read, and which needs
+/// `/proc`: a process is privileged if it has more than one user or group, or capabilities without being root.
 fn may_be_privileged() -> bool {
     use rustix::process::{DumpableBehavior, dumpable_behavior, getegid, geteuid, getgid, getuid};
     if getuid() != geteuid() || getgid() != getegid() {

@@ -1,7 +1,7 @@
 //! File names made of paths and of the names of packages.
 //!
-//! Two different paths or packages never get one file name, and none is too long for a file system: what is longer than
-//! [`LONGEST`] is cut, and ends with a hash of the whole.
+//! Two different paths or packages never get the same file name, and no name is too long for a file system: a name
+//! longer than [`LONGEST`] is cut, and ends with a hash of the whole.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -11,14 +11,14 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// How long a name may be before something is put in front of it or behind it; file systems take 255 bytes in all.
+/// How long a name may be, with room for a prefix and a suffix; file systems take 255 bytes in all.
 const LONGEST: usize = 200;
 
 /// Separates the beginning of a long name from the hash of all of it.
 const CUT: char = '~';
 
-/// Makes a file name of a path or of the name of a package: `/`, `%`, control characters and what is not ASCII become
-/// `%` and two digits.
+/// Makes a file name of a path or of the name of a package: `/`, `%`, control characters and bytes that are not ASCII
+/// become `%` and two digits.
 pub(crate) fn escaped(name: &OsStr) -> String {
     let mut escaped = String::with_capacity(name.len());
     for byte in name.as_bytes() {
@@ -58,7 +58,7 @@ pub(crate) fn shortened(name: &OsStr) -> Cow<'_, OsStr> {
     Cow::Owned(OsString::from_vec(short))
 }
 
-/// Names a hidden file that belongs to another one: `.NAME` and what says which it is.
+/// Names a hidden file that belongs to another one: `.NAME` and the given ending.
 pub(crate) fn hidden(name: &OsStr, kind: &str) -> OsString {
     let mut hidden = OsString::from(".");
     hidden.push(shortened(name));

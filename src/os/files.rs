@@ -47,7 +47,7 @@ pub trait Probe: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Whatever the call is to fail with; it does not happen then.
+    /// The error that the call fails with instead of happening.
     fn before(&self, call: Call, path: &Path) -> io::Result<usize>;
 }
 
@@ -66,7 +66,7 @@ impl OpenFile {
         Self { file, path, id, locked_by: AtomicU32::new(0) }
     }
 
-    /// Opens nothing anew: another handle of the same open file, which does not release its lock.
+    /// Makes another handle of the same open file; dropping that one does not release the lock.
     pub fn another(&self) -> io::Result<Self> {
         Ok(Self::new(self.file.try_clone()?, self.path.clone(), self.id))
     }
@@ -79,10 +79,10 @@ impl OpenFile {
     /// Releases the lock, if this process has taken it. Closing the file would not do: a child made by `fork` has
     /// it open as well, and would keep the lock. For the same reason the child must not release that of its parent.
     fn release(&self) {
-        // Who has the file has it alone; no other memory depends on this number.
+        // Only one thread uses the file at a time, and no other memory depends on this number.
         let locked_by = self.locked_by.swap(0, Ordering::Relaxed);
         if locked_by != 0 && locked_by == std::process::id() {
-            // It fails only if there is no lock.
+            // It fails only without a lock.
             let _ = flock(&self.file, FlockOperation::Unlock);
         }
     }
@@ -94,18 +94,19 @@ impl Drop for OpenFile {
     }
 }
 
-/// The error of a file that is larger than any the library writes; sparse, it may take no room on the disk at all.
+/// The error for a file that is larger than any the library writes. Such a file may be sparse and take no room on the
+/// disk.
 fn too_large() -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 2 GiB, the limit of a package")
 }
 
-/// Says what is wrong with what stands where a file is to be opened, instead of the system's words for it.
+/// Turns the error of opening a file into one that names the cause, where the system's words do not.
 fn refusal(error: Errno, flags: OFlags) -> io::Error {
     match error {
         Errno::LOOP if flags.contains(OFlags::NOFOLLOW) => {
             io::Error::new(io::ErrorKind::InvalidInput, "it is a symbolic link, which is not followed here")
         }
-        // Of a socket, and of a device without a driver.
+        // A socket, or a device without a driver.
         Errno::NXIO => not_regular(),
         error => error.into(),
     }
@@ -123,7 +124,7 @@ pub struct Files {
     root: Option<Arc<Root>>,
 }
 
-/// A directory that everything below a path is reached through.
+/// A directory through which all files below a path are reached.
 struct Root {
     path: PathBuf,
     folder: OnceLock<Folder>,
@@ -158,8 +159,9 @@ impl Files {
         Self { probe: Some(probe), root: None }
     }
 
-    /// Returns file operations that reach what is below `path` through a directory that is opened when it is first
-    /// needed, whatever stands at that path later. As long as it cannot be opened, nothing below it can.
+    /// Returns file operations that reach all files below `path` through a directory that is opened when it is first
+    /// needed, and stays the same even if the path is replaced later. As long as it cannot be opened, no file below it
+    /// can.
     pub(crate) fn within(
         &self,
         path: &Path,
@@ -169,7 +171,7 @@ impl Files {
         Self { probe: self.probe.clone(), root: Some(Arc::new(root)) }
     }
 
-    /// Returns file operations that reach what is in a directory through that.
+    /// Returns file operations that reach the files in a directory through the open directory.
     pub(crate) fn through(&self, folder: Folder) -> Self {
         let files = self.within(folder.path(), || Err(io::ErrorKind::NotFound.into()));
         if let Some(root) = &files.root {
@@ -184,7 +186,7 @@ impl Files {
         self.root.as_ref().map_or(Ok(()), |root| root.folder().map(|_| ()))
     }
 
-    /// Returns from where a path is to be followed, and what of it.
+    /// Returns the directory from which a path is followed, and the rest of the path.
     fn at<'p>(&'p self, path: &'p Path) -> io::Result<(BorrowedFd<'p>, &'p Path)> {
         let below = self.root.as_ref().and_then(|root| Some((root, path.strip_prefix(&root.path).ok()?)));
         match below {
@@ -200,12 +202,12 @@ impl Files {
         self.probe.as_ref().map_or(Ok(usize::MAX), |probe| probe.before(call, path))
     }
 
-    /// Opens a file for reading. Like all files but packages it must be one itself, and no symbolic link.
+    /// Opens a file for reading. Like all files but packages it must be a regular file itself, not a symbolic link.
     pub(crate) fn open(&self, path: &Path) -> io::Result<OpenFile> {
         self.open_regular(path, OFlags::RDONLY | OFlags::NOFOLLOW, 0)
     }
 
-    /// Reports whether there is a regular file at a path; a symbolic link is none.
+    /// Reports whether there is a regular file at a path. A symbolic link does not count.
     pub(crate) fn is_file(&self, path: &Path) -> bool {
         let found = self
             .at(path)
@@ -214,7 +216,7 @@ impl Files {
         found.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
     }
 
-    /// Opens a socket that this process has just made, to do something to it and not to connect.
+    /// Opens a socket that this process has just made, to change its owner or mode and not to connect.
     pub(crate) fn open_socket(&self, path: &Path) -> io::Result<OwnedFd> {
         self.ask(Call::Open, path)?;
         let (at, rest) = self.at(path)?;
@@ -222,7 +224,7 @@ impl Files {
             rustix::fs::openat(at, rest, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let found = rustix::fs::fstat(&socket)?;
         let is_socket = FileType::from_raw_mode(found.st_mode) == FileType::Socket;
-        // One that has another name as well may be the socket of another program.
+        // A socket with a second name may belong to another program.
         match is_socket && found.st_uid == crate::os::trust::user() && found.st_nlink == 1 {
             true => Ok(socket),
             false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a socket of this user")),
@@ -259,9 +261,9 @@ impl Files {
         self.open_package(path).and_then(|open| self.read(&open))
     }
 
-    /// Every file of the library is opened here. The rule: opening waits for nobody (whoever may write to the
-    /// directory may put a FIFO there), a terminal does not become ours, children that run another program do not
-    /// get the file, and what is not a regular file is refused before anything else is done with it.
+    /// Every file of the library is opened here. The rule: opening never waits (any user who may write to the directory
+    /// may put a FIFO there), a terminal does not become the controlling terminal, child programs do not inherit the
+    /// file, and anything but a regular file is refused before it is used.
     fn open_regular(&self, path: &Path, flags: OFlags, mode: u32) -> io::Result<OpenFile> {
         self.ask(Call::Open, path)?;
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -279,7 +281,7 @@ impl Files {
     pub(crate) fn allocate(&self, open: &OpenFile, written: u64, more: u64) -> io::Result<()> {
         self.ask(Call::Allocate, &open.path)?;
         match rustix::fs::fallocate(&open.file, rustix::fs::FallocateFlags::empty(), written, more) {
-            // It refuses to allocate nothing.
+            // The call fails for a length of 0.
             Err(Errno::INVAL) if more == 0 => Ok(()),
             Ok(()) => Ok(()),
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.fill_with_zeros(open, more),
@@ -299,7 +301,7 @@ impl Files {
         io::Seek::rewind(&mut &open.file)
     }
 
-    /// Creates a file that must not be there yet, for reading and writing.
+    /// Creates a file that must not exist yet, for reading and writing.
     pub(crate) fn create_new(&self, path: &Path, mode: u32) -> io::Result<OpenFile> {
         self.open_regular(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, mode)
     }
@@ -334,7 +336,7 @@ impl Files {
             Err(Errno::INTR) => 0,
             read => read?,
         };
-        // There is room for one byte more than there is to be: without it, that was all.
+        // The buffer has room for one more byte than expected: if that stays free, the whole file was read.
         if read != length {
             (&open.file).read_to_end(&mut bytes)?;
         }
@@ -397,7 +399,7 @@ impl Files {
         open.file.set_len(length)
     }
 
-    /// Gives `open` the owner, group and mode of another file, as far as the caller may.
+    /// Gives `open` the owner, group and mode of another file, as far as the caller is permitted to.
     pub(crate) fn copy_attributes(&self, open: &OpenFile, like: &std::fs::Metadata) -> io::Result<()> {
         let mine = open.file.metadata()?;
         if (mine.uid(), mine.gid()) != (like.uid(), like.gid()) {
@@ -411,7 +413,7 @@ impl Files {
         self.set_mode(open, like.mode() & 0o7777)
     }
 
-    /// Gives a file to a group. `Ok(false)` if the caller may not.
+    /// Gives a file to a group. `Ok(false)` if the caller is not permitted to.
     pub(crate) fn set_group(&self, open: &OpenFile, group: u32) -> io::Result<bool> {
         self.ask(Call::Chown, &open.path)?;
         Ok(std::os::unix::fs::fchown(&open.file, None, Some(group)).is_ok())
@@ -471,7 +473,7 @@ impl Files {
         }
     }
 
-    /// Creates a symbolic link, which holds all it says from the moment it is there.
+    /// Creates a symbolic link. Its content is complete from the moment it exists.
     pub(crate) fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
         self.ask(Call::Open, path)?;
         std::os::unix::fs::symlink(target, path)

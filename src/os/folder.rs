@@ -1,5 +1,5 @@
-//! Directories of the library, opened once: who owns a directory is asked of what is open, and what is in it is reached
-//! through that, whatever is renamed meanwhile.
+//! Directories of the library, opened once: the owner is checked on the open directory, and files in it are reached
+//! through it, even if paths are renamed meanwhile.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -28,7 +28,7 @@ impl Folder {
     }
 
     /// Opens the directory in a run directory that concerns one configuration directory; with `create`, it is made with
-    /// all above it. All of them must belong to who is trusted with the configuration.
+    /// all above it. All of them must belong to users who are trusted with the configuration.
     pub fn of_run<'n>(
         files: &Files,
         run: &Path,
@@ -60,7 +60,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Refuses a directory of somebody who is not trusted with a configuration.
+    /// Refuses a directory of a user who is not trusted with the configuration.
     fn trusted_with(self, config: Config) -> io::Result<Self> {
         if config.trusts(self.owner()) { Ok(self) } else { Err(self.refusal()) }
     }
@@ -70,7 +70,7 @@ impl Folder {
         Self::open_at(CWD, path.as_os_str(), path.to_path_buf(), OFlags::empty())
     }
 
-    /// Opens a directory that may be a link, if the link belongs to who is trusted.
+    /// Opens a directory that may be a link, if the link belongs to a trusted user.
     pub fn open_led(path: &Path, trusts: impl FnOnce(u32) -> bool) -> io::Result<Self> {
         match Self::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
@@ -99,7 +99,7 @@ impl Folder {
     fn open_at(at: BorrowedFd<'_>, name: &OsStr, path: PathBuf, flags: OFlags) -> io::Result<Self> {
         let flags = flags | OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(at, name, flags, Mode::empty()).map_err(|error| match error {
-            // With both flags the system says so of a link as well.
+            // With both flags a link fails with the same error.
             rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP => io::Error::new(
                 io::ErrorKind::NotADirectory,
                 "it is not a directory, or a symbolic link to one",
@@ -122,7 +122,7 @@ impl Folder {
         above.is_ok_and(|above| above.st_mode & STICKY != 0)
     }
 
-    /// Refuses a directory for the sake of its owner.
+    /// The error for a directory whose owner is not trusted.
     pub fn refusal(&self) -> io::Error {
         let why = format!("it belongs to user {}, who is not trusted with it", self.owner());
         io::Error::new(io::ErrorKind::PermissionDenied, why)

@@ -1,8 +1,8 @@
 //! The lock of a package: a file in the run directory that is never renamed or removed by us.
 //!
-//! It keeps writers of one package apart. Where no run directory can be had, the lock on the package file itself
-//! (see `commit`) still keeps updates from being lost. A store leaves the files of its locks open, so that to take
-//! one again is to lock it, and to look whether it is still the one at its path.
+//! It keeps writers of one package apart. Without a run directory the lock on the package file itself (see `commit`)
+//! still keeps updates from being lost. A store leaves its lock files open: to take a lock again it only locks the open
+//! file, and checks that this is still the file at its path.
 
 use std::ffi::OsStr;
 use std::io;
@@ -24,11 +24,11 @@ const KEPT: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Locks {
     free: Mutex<Vec<LockFile>>,
-    /// The directory of the locks, as it was opened last, and for what.
+    /// The directory of the locks as it was opened last, and the directories that it was opened for.
     folder: Mutex<Option<(PathBuf, Config, Files)>>,
 }
 
-/// A lock file. Who has it has it alone: two threads that lock one open file both succeed.
+/// A lock file. One thread owns it at a time: two threads that lock the same open file would both succeed.
 #[derive(Debug)]
 struct LockFile {
     /// The process that opened it: after a fork the child must not share the lock.
@@ -38,7 +38,7 @@ struct LockFile {
 
 impl Locks {
     fn free(&self) -> std::sync::MutexGuard<'_, Vec<LockFile>> {
-        // What a panic of another thread has left is a list like any other.
+        // The list is valid even if another thread has panicked.
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,8 +95,8 @@ impl Drop for PackageLock {
 }
 
 impl PackageLock {
-    /// Takes the lock of `package` in `dir`, waiting for `timeout` at the longest. Who has locks already gives no time: then
-    /// it is only tried.
+    /// Takes the lock of `package` in `dir`, waiting for `timeout` at the longest. A caller that holds locks already
+    /// gives no time: then the lock is only tried.
     pub fn take(
         files: &Files,
         run: Option<&Path>,
@@ -116,8 +116,8 @@ impl PackageLock {
         loop {
             let file = match locks.find(&path).map_or_else(|| open(files, run, config, &path, locks), Ok) {
                 Ok(file) => file,
-                // Another user's lock directory, a read-only one, or no directory at all: the lock on the package
-                // file has to do.
+                // The lock directory belongs to another user, is read-only or is missing: the lock on the package file
+                // has to be enough.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -149,15 +149,15 @@ impl PackageLock {
         }
     }
 
-    /// Has the file closed once the lock is released, for who works on many packages.
+    /// Makes the file be closed when the lock is released, for callers that work on many packages.
     pub fn once(mut self) -> Self {
         self.locks = None;
         self
     }
 }
 
-/// Opens a lock file, making it and its directories if they are missing. Nobody else may open it: who could lock it
-/// would keep others from committing.
+/// Opens a lock file, making it and its directories if they are missing. No other user may open it: a user who could
+/// lock it could stop all commits.
 fn open(files: &Files, run: &Path, config: Config, path: &Path, locks: &Locks) -> io::Result<LockFile> {
     let open = || locks.folder(files, run, config)?.open_or_create(path, 0o600);
     let open = open().or_else(|error| match error.kind() {

@@ -1,7 +1,7 @@
 //! Files that a user names, to be read or written once as a whole: archives, texts, values.
 //!
-//! Unlike the files of a store they may be anything: links are followed, and what is no regular file (a pipe, a FIFO, a
-//! terminal) is read from or written to as it is, and is never replaced.
+//! Unlike the files of a store they may be of any kind: links are followed, and a pipe, a FIFO or a terminal is read
+//! from or written to as it is, and never replaced.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,15 +11,16 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::os::files::Files;
 
-/// How much is read of a device at most: lines that are typed at a terminal, and not all of `/dev/zero`.
+/// How many bytes are read of a device at most: enough for lines typed at a terminal, and an end for `/dev/zero`.
 const MOST_OF_DEVICE: usize = 1 << 20;
 
 /// Reads a whole file that begins with `start`, or standard input if the path is `-`.
 ///
 /// # Errors
 ///
-/// What the system says; [`io::ErrorKind::FileTooLarge`] if there is more than `most` bytes, or more than 1 MiB from a
-/// device; [`io::ErrorKind::InvalidData`] if it begins with something else, which is found out before more is read.
+/// An error of the system; [`io::ErrorKind::FileTooLarge`] if there are more than `most` bytes, or more than 1 MiB from
+/// a device; [`io::ErrorKind::InvalidData`] if the file does not begin with `start`, which is checked before the rest
+/// is read.
 pub fn read(path: &Path, most: usize, start: &[u8]) -> io::Result<Vec<u8>> {
     if path.as_os_str() == "-" {
         return read_from(&mut io::stdin().lock(), most, start);
@@ -45,8 +46,8 @@ fn read_from(source: &mut dyn Read, most: usize, start: &[u8]) -> io::Result<Vec
     Ok(bytes)
 }
 
-/// Writes a file. A regular one, or one that a link leads to, is replaced by a new one once that is durable; what is no
-/// regular file is written to, which waits for a reader.
+/// Writes a file. A regular file, also behind a link, is replaced by a new one once that is durable. A FIFO or a device
+/// is written to, which may wait for a reader.
 pub(crate) fn write(files: &Files, path: &Path, bytes: &[u8]) -> Result<()> {
     let is_special = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
     if !is_special {
@@ -56,7 +57,7 @@ pub(crate) fn write(files: &Files, path: &Path, bytes: &[u8]) -> Result<()> {
     special.write_all(bytes).map_err(Error::io("write", path))
 }
 
-/// Puts a new file, readable only by its owner, in place of another one or of none.
+/// Writes a new file, readable only by its owner, and renames it to the path, where another file may be.
 pub(crate) fn replace(files: &Files, path: &Path, bytes: &[u8]) -> Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let new = files.create_unique(dir, "snapshot").map_err(Error::io("create a file in", dir))?;

@@ -35,7 +35,7 @@ pub(crate) const PACKAGE: &str = "cms";
 /// The type of the section.
 const SECTION: &[u8] = b"store";
 
-/// What a policy file is longer than in no case, in bytes.
+/// The maximum length of a policy file, in bytes.
 const LONGEST: u64 = 1 << 20;
 
 /// A value, and the line it stands in.

@@ -109,7 +109,7 @@ fn lock(door: &Mutex<Option<Door>>) -> MutexGuard<'_, Option<Door>> {
     door.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Opens the socket. Who may write to the configuration directory may ask.
+/// Opens the socket. Users who may write to the configuration directory may ask.
 fn open(roster: &Roster, path: &Path) -> Result<OwnedFd> {
     let config = roster.config();
     let user = rustix::process::geteuid().as_raw();

@@ -113,7 +113,7 @@ impl Bell {
             let watched = add_edits(dir, flags | WatchFlags::MASK_ADD | WatchFlags::ONLYDIR);
             watched.into_iter().for_each(|watch| dirs.entry(watch).or_default().push(dir.to_owned()));
         }
-        // What does not matter any more is not heard any more.
+        // Directories that no longer matter are no longer watched.
         let old = state
             .dirs
             .keys()

@@ -27,7 +27,7 @@ pub enum EventKind {
     /// A text was saved that cannot be parsed: what it said before goes on being read. [`Record::problem`] says what is
     /// wrong, and where.
     Broken,
-    /// Such a text was mended. What its keys are now, compared with before it was broken, are the changes.
+    /// Such a text was mended. The changes are the differences between its keys now and before it was broken.
     Mended,
 }
 

@@ -172,7 +172,7 @@ impl Feed {
             let _ = source.refresh();
             bell.attend(&places(source));
             lock(&self.listing).renew(source.engine());
-            // What is in another directory is another text.
+            // A file in another directory is another text.
             edited.extend(source.engine().packages().unwrap_or_default());
         }
         self.edits.tend(source, &self.tail, edited);

@@ -137,7 +137,7 @@ impl Tail {
 
     /// Tells all that was read, whether the maps show it by themselves or not. Returns up to where.
     pub fn settle(&mut self, source: &dyn Source) -> u64 {
-        // Before the first record there is nothing to wait for: what was told is shown.
+        // Before the first record there is nothing to wait for: the maps show all that was delivered.
         let end = self.reader.sequence();
         if self.end < end || !self.is_shown(source, end) {
             let _ = source.refresh();

@@ -321,7 +321,7 @@ fn uci_says_why_where_stock_uci_knows_only_an_io_error() {
     assert!(stock.ends_with(": I/O error"), "{said}");
     let holder = format!("locked by process {}", std::process::id());
     assert!(why.starts_with("cms: ") && why.contains(&holder), "{said}");
-    assert!(why.ends_with("; wait for the holder, or end it if it hangs"), "{said}");
+    assert!(why.ends_with("; wait until the holder has finished, or end it if it hangs"), "{said}");
     assert_eq!(commit(&["-q"]), (Some(1), String::new()));
     drop(file);
     assert_eq!(commit(&[]), (Some(0), String::new()));

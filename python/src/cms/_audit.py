@@ -12,11 +12,11 @@ from ._ffi import CMS_ERR_END
 class Verified(NamedTuple):
     """What a check of the log has found."""
 
-    # The revisions of the oldest and the newest record there is; 0 if there is none.
+    # The revisions of the oldest and the newest record; 0 if the log is empty.
     first: int
     last: int
-    # The chain of the newest record, in hexadecimal digits: to be kept elsewhere by who wants to find out whether the
-    # log was made wholly anew.
+    # The chain of the newest record, in hexadecimal digits. Keep it elsewhere to find out later whether the whole log
+    # was forged.
     chain: str
     # What is wrong, for people; empty if the log is as it was written.
     problems: List[str]

@@ -91,7 +91,7 @@ _READERS: Dict[Any, Callable[[str], Any]] = {int: integer, bool: boolean, float:
 
 
 def convert(value: Any, type: Any, key: str) -> Any:
-    """Makes of a value what was asked for."""
+    """Converts a value to the type that was asked for."""
     if type is list and isinstance(value, (str, list)):
         return [value] if isinstance(value, str) else value
     if type is list or not isinstance(value, str):

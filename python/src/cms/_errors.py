@@ -115,13 +115,13 @@ class Full(Error):
 
 
 class Stale(Error):
-    """The snapshot is older than what is still kept of a package it had not looked at before: open a new one."""
+    """The snapshot is older than what is still kept of a package that it had not read before: open a new one."""
 
     status = _ffi.CMS_ERR_STALE
 
 
 class Damaged(Error):
-    """A map, the log, a snapshot or a backup is damaged; ``hint`` tells what mends it. Maps mend themselves."""
+    """A map, the log, a snapshot or a backup is damaged; ``hint`` says how to mend it. Maps mend themselves."""
 
     status = _ffi.CMS_ERR_DAMAGED
 
@@ -171,7 +171,7 @@ def text(data: bytes) -> str:
 
 
 def exception(status: int, key: str = "") -> Error:
-    """Returns the exception for what the last call answered."""
+    """Returns the exception for the status of the last call."""
     kind = BY_STATUS.get(status, Internal)
     told = _ffi.cms_error()
     if _ffi.library().cms_last_error(told) or told.status != status:
@@ -190,7 +190,7 @@ def exception(status: int, key: str = "") -> Error:
 
 
 def fail(status: int, key: str = "") -> NoReturn:
-    """Raises the exception for what the last call answered."""
+    """Raises the exception for the status of the last call."""
     raise exception(status, key)
 
 

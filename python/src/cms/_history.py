@@ -60,13 +60,13 @@ class Entry(NamedTuple):
     """A transaction in the history, or as it happens, with those of its changes that were asked for."""
 
     revision: int
-    # Microseconds since 1970, UTC. It never goes back, whatever the clock does.
+    # Microseconds since 1970, UTC. It never goes back, even if the clock does.
     time_us: int
     by: By
     # Who: the number of the user, and of the process; 0 if it is not known.
     uid: int
     pid: int
-    # Through what: the name a program gave itself.
+    # The name that the program gave itself.
     source: str
     message: str
     # The transaction that was taken back or confirmed, or the revision that was gone back to; else 0.

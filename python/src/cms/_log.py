@@ -92,7 +92,7 @@ class Log:
         return names
 
     def undo(self, revision: Union[int, str] = "now", message: Optional[str] = None) -> int:
-        """Takes the last transaction back, or the one of a revision, and leaves what was changed since.
+        """Undoes the last transaction, or the one of a revision; later changes stay.
 
         Returns the number of the transaction that does it. Raises Conflict if what it changed was changed again.
         """
@@ -101,7 +101,7 @@ class Log:
         return done.value
 
     def rollback(self, revision: Union[int, str], message: Optional[str] = None) -> int:
-        """Brings all packages exactly to what they were at a revision.
+        """Rolls all packages back to exactly what they were at a revision.
 
         Returns the number of the transaction that does it, or 0 if nothing had to change.
         """
@@ -130,7 +130,7 @@ class Log:
         check(self._lib.cms_backup(self._use(), encode(os.fspath(path), "path")))
 
     def restore(self, name: Union[str, os.PathLike[str]]) -> int:
-        """Brings all packages to what a backup file or, for a name without a "/", a label holds; as `rollback`."""
+        """Brings all packages to the state in a backup file or, for a name without a "/", a label; as `rollback`."""
         done = _ffi.c_uint64()
         check(self._lib.cms_restore(self._use(), encode(os.fspath(name), "name"), done))
         return done.value
@@ -148,9 +148,9 @@ class Log:
         return waiting(self._lib, self._use())
 
     def notice(self, revision: int) -> Optional[str]:
-        """Says what of a transaction goes back with another one that waits to be confirmed; None if none waits.
+        """Says which keys of a transaction go back with another one that waits to be confirmed; None if none waits.
 
-        For who has committed it: `revision` is that of the transaction.
+        To be called after the commit of the transaction `revision`.
         """
         from ._history import notice
 
@@ -161,7 +161,7 @@ class Log:
         check(self._lib.cms_confirm(self._use(), revision))
 
     def verify_log(self) -> Verified:
-        """Checks that no record of the log was changed, taken out or put in; what is wrong is in `problems`."""
+        """Checks that no record of the log was changed, taken out or put in; the problems are in `problems`."""
         from ._audit import verify_log
 
         return verify_log(self._lib, self._use())

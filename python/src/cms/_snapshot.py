@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Snapshot(Root):
-    """All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one.
+    """All packages as one commit left them; later commits do not show. Any number of threads may use one.
 
     It keeps memory until it is closed, which leaving its `with` block and its last reference do too. What it hands
     out are copies, but packages and sections read through it. A package is looked for when it is first asked for:

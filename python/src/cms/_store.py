@@ -1,4 +1,4 @@
-"""A store that is open: reading the newest values, and what else begins with it."""
+"""An open store: reading the newest values, and making snapshots, transactions, watches and verifiers."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def open(
 
     A directory that is not given is that of the variable CMS_CONFIG_DIR, CMS_SAVE_DIR, CMS_RUN_DIR or
     CMS_STATE_DIR, else that of the system. `private` keeps maps to this process; commits of others are then seen
-    after `refresh`. `map_limit` is how many bytes the map of a package may have, 0 for any number. `source` is what
-    the history shows changes were made through, else "python-pid-" and the number of the process. `log_limit` is how
+    after `refresh`. `map_limit` is how many bytes the map of a package may have, 0 for any number. `source` is the
+    name of the program in the history, else "python-pid-" and the number of the process. `log_limit` is how
     many bytes of the log are kept, 0 for 4 MiB.
 
     `durability` is what commits survive: "full" (a power cut, and the default), "log" (the same, and the texts are
@@ -60,15 +60,15 @@ def open(
     for how many seconds a text may be older than the log with "log", 0 for 1; a thread of the library writes it then,
     as `flush` and `close` do.
 
-    `verify_timeout` is for how many seconds a commit waits for those who verify it, 0 for 5.
+    `verify_timeout` is for how many seconds a commit waits for its verifiers, 0 for 5.
 
     `log_hook` is called with each warning of the store, once: with a level of module `logging` and the text, as
-    `logging.getLogger("cms").log` is. A warning tells what was passed over and stops nothing, a file that can be no
-    package for example. The hook runs in the thread of the call that the warning is about, or in one of the library,
-    and must not use the store. What it raises goes to `sys.unraisablehook`.
+    `logging.getLogger("cms").log` is. A warning is about a problem that stops nothing, such as a file that is skipped
+    because it cannot be a package. The hook runs in the thread whose call causes the warning, or in one of the library,
+    and must not use the store. An exception that it raises goes to `sys.unraisablehook`.
 
-    Where the store has a policy (section `store` of the package `cms`), these change it only where they are stricter,
-    or where the user owns the configuration directory. In safe mode whatever writes raises `PermissionDenied`.
+    Where the store has a policy (section `store` of the package `cms`), these override it only where they are stricter,
+    or where the user owns the configuration directory. In safe mode all calls that write raise `PermissionDenied`.
     """
     paths = (config_dir, save_dir, run_dir, state_dir)
     raw = [None if path is None else os.fsencode(path) for path in paths]
@@ -88,10 +88,10 @@ def open(
 
 
 class Store(Root, Log):
-    """A store that is open. Any number of threads may use one, and a program needs one.
+    """An open store. Any number of threads may use one, and a program needs one.
 
-    Reading sees each commit as soon as it is made, by whatever process; what an editor has changed is seen after
-    `refresh`. In a child process made by fork it opens itself anew when it is next used.
+    Reads see each commit as soon as it is made, by any process; edits by hand are seen after `refresh`. In a child
+    process made by fork the store is opened again when it is next used.
     """
 
     __slots__ = ("__weakref__", "_closed", "_get", "_lib", "_look", "_named", "_options", "_ref", "_size")
@@ -262,9 +262,9 @@ class Store(Root, Log):
     def watch(self, pattern: str = "*", *, since: Optional[int] = None, merge: bool = False) -> Watch:
         """Watches packages, sections or options: "network.lan.*", "*.lan.ipaddr", or several with blanks between.
 
-        Events start with the transaction after `since`, the number of one, else with the next one; Stale tells that
-        the log does not go back that far. With `merge`, what is already there is told as one, with one change for
-        each key. To follow a state, open the watch, then read.
+        Events start with the transaction after `since`, the number of one, else with the next one. Raises Stale if
+        the log does not go back that far. With `merge`, transactions that are there already come as one event, with
+        one change for each key. To follow a state, open the watch, then read.
         """
         from ._watch import Watch
 
@@ -290,12 +290,13 @@ class Store(Root, Log):
         return Subscription(self, pattern, callback, since, on_error)
 
     def verify(self, pattern: str, decide: Optional[Callable[[Entry], object]] = None) -> Verifier:
-        """Has `decide` called with each transaction, of whatever process, that would change what `pattern` selects.
+        """Calls `decide` with each transaction, of any process, that would change a key that `pattern` selects.
 
         It is called before the transaction is made, on a thread of the library, until the result is closed. To refuse
-        the transaction it raises an exception, Refused for example, or returns the reason, or False; who commits gets
-        Refused. It may read the store, which is as before, and must not change it. It has 5 seconds: that is how long
-        who commits waits. The `revision` of what it is told is 0. Without `decide` the result is a decorator:
+        the transaction it raises an exception, Refused for example, or returns the reason, or False; the commit then
+        raises Refused. It may read the store, which shows the state before, and must not change it. It has 5 seconds,
+        or the `verify_timeout` of the committer. The `revision` of the transaction it gets is 0. Without `decide` the
+        result is a decorator:
 
             @store.verify("network.*.mtu")
             def check(entry):
@@ -313,9 +314,9 @@ class Store(Root, Log):
     ) -> Transaction:
         """Begins a transaction: `with store.transaction() as txn:` commits, unless an exception leaves the block.
 
-        `message` says why, for the history. With `confirm` it is taken back unless it is confirmed within so many
-        seconds: a guard does it, a process if there is a `cms` in PATH, else a thread of this program. With `force` it
-        is made whatever others have changed meanwhile.
+        `message` is the reason, for the history. With `confirm` the commit is rolled back unless it is confirmed
+        within so many seconds, by a guard: a process if there is a `cms` in PATH, else a thread of this program. With
+        `force` it is committed even if others have changed the same keys meanwhile.
         """
         from ._txn import Transaction
 

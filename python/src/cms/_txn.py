@@ -73,7 +73,8 @@ class Transaction:
     def get(self, key: str) -> Any:
         """Reads a value as the transaction sees it, its own changes included: a text, or a list of texts.
 
-        To set what was read changes nothing. If another transaction has changed it, the commit is a Conflict.
+        Setting the value that was read changes nothing. If another transaction has changed it, the commit is a
+        Conflict.
         """
         raw, size = encode(key), _ffi.c_size_t(255)
         while True:

@@ -47,7 +47,7 @@ class _Handle:
 
 
 class Watch(_Handle):
-    """Transactions that change what is watched: each once, in order, when its data can be read.
+    """The transactions that change watched keys: each once, in order, when its data can be read.
 
     Iterating waits for the next one, with `for` as with `async for`, until the watch is closed, by whichever thread or
     task. One thread or task iterates at a time. What was not taken yet stays in the log and costs writers nothing;
@@ -63,7 +63,7 @@ class Watch(_Handle):
         number = _ffi.c_int32()
         check(lib.cms_watch_fd(self._ref, number))
         self._fd = number.value
-        # What `close` wakes those with who wait.
+        # `close` wakes waiting threads through it.
         self._closing = _Pipe()
         _ffi.tell_of_forks(self)
 
@@ -83,7 +83,7 @@ class Watch(_Handle):
 
     @property
     def revision(self) -> int:
-        """The last transaction that the watch has come to: what to watch `since`, after a restart."""
+        """The last transaction that the watch has reached: pass it as `since` after a restart."""
         number = _ffi.c_uint64()
         check(self._lib.cms_watch_revision(self._use(), number))
         return number.value

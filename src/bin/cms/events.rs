@@ -19,7 +19,7 @@ pub fn open(context: &Context, patterns: &[Vec<u8>], since: Option<u64>) -> Resu
     Ok(live.watch(&pattern, since)?)
 }
 
-/// Waits until there may be an event, or `other` is readable, or broken; at most that long.
+/// Waits until there may be an event, or `other` is readable or broken; at most for the given time.
 pub fn wait(watch: &mut Watch, other: Option<&dyn AsFd>, left: Option<Duration>) -> Result<(), Failure> {
     let fd = watch.fd()?;
     let mut fds = vec![PollFd::new(&fd, PollFlags::IN)];

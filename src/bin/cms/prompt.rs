@@ -107,7 +107,7 @@ impl History {
         (usable && history.dir.metadata().is_ok_and(|dir| is_ours(&dir))).then_some(history)
     }
 
-    /// Returns the path of the file, which leads through the open directory whatever is renamed meanwhile.
+    /// Returns the path of the file, which leads through the open directory, even if it is renamed meanwhile.
     fn path(&self) -> PathBuf {
         format!("/proc/self/fd/{}/shell-history", self.dir.as_raw_fd()).into()
     }

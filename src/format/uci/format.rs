@@ -42,7 +42,7 @@ fn tidy(source: &[u8], options: &ParseOptions<'_>) -> std::result::Result<Vec<u8
     Ok(out)
 }
 
-/// Writes what stands between two statements: comments and blank lines, without what joined the statements.
+/// Writes the text between two statements: comments and blank lines, without what joined the statements.
 fn gap(text: &[u8], out: &mut Vec<u8>) {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     for (index, line) in lines.iter().enumerate() {

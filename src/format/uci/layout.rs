@@ -70,8 +70,8 @@ pub(super) struct Layout {
     pub end: usize,
 }
 
-/// Finds where the sections of `package`, which was read from `source`, stand in it. Options are looked
-/// up only for the sections that `wanted` picks by their position.
+/// Finds the positions in `source` of the sections of `package`, which was read from it. Options are looked up only for
+/// the sections that `wanted` picks by their position.
 pub(super) fn scan(
     source: &[u8],
     package: &Package,

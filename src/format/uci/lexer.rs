@@ -12,7 +12,7 @@ use memchr::{memchr, memchr2};
 use crate::error::parse::{ParseError, Reason};
 use crate::model::name::is_blank;
 
-/// A word: where it stands, quotes included, and what it says.
+/// A word: its span in the text, quotes included, and its value.
 #[derive(Debug, Clone)]
 pub(crate) struct Word<'s> {
     /// The bytes of the text it takes, quotes included. Empty for a missing word; a `;` in its place counts.
@@ -82,7 +82,7 @@ pub(crate) struct Lexer<'s> {
     ran_out: bool,
 }
 
-/// What a byte does to a word that has no quotes so far.
+/// The effect of a byte on a word that has no quotes so far.
 const PLAIN: [bool; 256] = {
     let mut table = [true; 256];
     let special = b" \t\n\x0b\x0c\r'\"\\#;";
@@ -94,7 +94,7 @@ const PLAIN: [bool; 256] = {
     table
 };
 
-/// What a name may hold.
+/// The bytes allowed in a name.
 const NAME: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
@@ -168,8 +168,8 @@ impl<'s> Lexer<'s> {
         Ok(more)
     }
 
-    /// Takes the next line at one go if it is the plain kind that nearly all lines are. `None` changes nothing;
-    /// the line is then read word by word.
+    /// Reads the next line in one step if it has the plain form of nearly all lines. `None` changes nothing; the line
+    /// is then read word by word.
     #[inline]
     pub fn plain_line(&mut self) -> Option<PlainLine> {
         let start = self.next_line;

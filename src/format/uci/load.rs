@@ -36,12 +36,12 @@ impl fmt::Debug for ParseOptions<'_> {
     }
 }
 
-/// A package and the errors passed over in reading it; none in strict mode.
+/// A package and the errors that were skipped in reading it; strict mode skips none.
 #[derive(Debug)]
 pub struct Parsed {
     /// The package.
     pub package: Package,
-    /// What was passed over.
+    /// The errors that were skipped.
     pub errors: Vec<ParseError>,
 }
 
@@ -67,8 +67,8 @@ pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> R
     Ok(Parsed { package: package.loaded(), errors })
 }
 
-/// Returns all that is wrong with the text of one package, in order: what strict reading would refuse.
-/// `progress` is as in [`ParseOptions`].
+/// Returns all errors in the text of one package, in order: those that strict reading refuses. `progress` is as in
+/// [`ParseOptions`].
 #[must_use]
 pub fn check(source: &Arc<Vec<u8>>, progress: Option<&dyn Fn(usize, usize)>) -> Vec<ParseError> {
     let options = ParseOptions { progress, ..ParseOptions::default() };
@@ -112,8 +112,8 @@ impl Package {
     ///
     /// # Errors
     ///
-    /// [`Error::Parse`] as for [`parse`]; in the intended dialect also what [`Package::apply`] refuses.
-    /// The package may have taken some of the changes then.
+    /// [`Error::Parse`] as for [`parse`]; in the intended dialect also the errors of [`Package::apply`]. The package
+    /// may have taken some of the changes then.
     pub fn merge(
         &mut self,
         source: &Arc<Vec<u8>>,
@@ -136,7 +136,7 @@ fn check_size(source: &[u8]) -> Result<()> {
     Err(fault.locate(&source[..MAX_TEXT]).into())
 }
 
-/// What a statement can fail with: a fault in the text, or something that ends the whole operation.
+/// The failure of a statement: a fault in the text, or something that ends the whole operation.
 enum Failure {
     Fault(Fault),
     Fatal(Error),

@@ -129,7 +129,7 @@ fn comment_start(source: &[u8], block: &Block) -> usize {
         }
         start = line;
     }
-    // What the file starts with is about the file.
+    // A comment at the start of the file is about the file.
     if start == 0 { at } else { start }
 }
 
@@ -142,7 +142,7 @@ fn insert_section(
 ) {
     let blocks = |ordinal: usize| &layout.sections[ordinal].blocks;
     match (before, after) {
-        // Behind everything: at the end of the text, below what comments may stand there.
+        // After everything: at the end of the text, below any comments there.
         (_, None) => {
             let end = patch.source.len();
             let separate = !patch.source.is_empty() && !patch.source.ends_with(b"\n\n");

@@ -2,7 +2,7 @@
 
 use crate::model::package::{Package, Section, Value};
 
-/// Appends `value` with each `'` written `'\''`: what goes between single quotes.
+/// Appends `value` with each `'` written `'\''`: the form between single quotes.
 pub(crate) fn push_escaped(value: &[u8], out: &mut Vec<u8>) {
     let mut from = 0;
     for at in memchr::memchr_iter(b'\'', value) {

@@ -1,13 +1,12 @@
 //! Writes an edited package back into the text it was read from.
 //!
-//! Only the lines an edit concerns change: a new value takes the place (and the quoting) of the old one,
-//! a new option goes behind the last one of its section, a new section behind its predecessor. Comments,
-//! blank lines, indentation, order and line ends of everything else stay. Deleting a section deletes from
-//! its header to its last option, what stands between included; a comment above the header stays.
+//! Only the lines an edit concerns change: a new value takes the place (and the quoting) of the old one, a new option
+//! goes behind the last one of its section, a new section behind its predecessor. Comments, blank lines, indentation,
+//! order and line ends of everything else stay. Deleting a section deletes from its header to its last option, the text
+//! between included; a comment above the header stays.
 //!
-//! It works in two passes: first values, options, headers and deleted sections; then, on the result,
-//! moved and new sections. What comes out is read again and compared, so that a file is never replaced by
-//! one that reads differently.
+//! It works in two passes: first values, options, headers and deleted sections; then, on the result, moved and new
+//! sections. The result is read again and compared, so that a file is never replaced by one that reads differently.
 
 use std::sync::Arc;
 
@@ -33,7 +32,8 @@ pub fn render(package: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> 
     Ok(Arc::unwrap_or_clone(source))
 }
 
-/// As [`render`], for who has `original`, which is what was read; returns what is read from the text then.
+/// As [`render`], for callers that have `original`, the package as it was read; also returns the package read from the
+/// new text.
 ///
 /// # Errors
 ///

@@ -8,7 +8,7 @@ use crate::error::parse::Reason;
 use crate::model::dialect::Dialect;
 use crate::model::name;
 
-/// What a statement says to do.
+/// The command of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
     Package,
@@ -31,7 +31,7 @@ pub(crate) struct Statement<'s> {
     pub line: Range<usize>,
 }
 
-/// What is read next.
+/// The part that is read next.
 pub(crate) enum Read<'s> {
     /// A line of the plain kind, which is an option or an item of a list.
     Plain(PlainLine),
@@ -39,7 +39,7 @@ pub(crate) enum Read<'s> {
     Statement(Statement<'s>),
 }
 
-/// What the statements before this one have opened.
+/// The package and section that earlier statements have opened.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Opened {
     pub package: bool,
@@ -88,7 +88,7 @@ impl<'s> Statements<'s> {
         }))
     }
 
-    /// As [`Statements::next`], for who has a shorter way with plain lines.
+    /// As [`Statements::next`], for callers that read plain lines by themselves.
     #[inline]
     pub fn read(&mut self, opened: Opened) -> Result<Option<Read<'s>>, Fault> {
         loop {
@@ -154,7 +154,7 @@ impl<'s> Statements<'s> {
         Ok(Statement { command, first, second, range: start..end, line: self.lexer.line() })
     }
 
-    /// What forbids the command before any of its words is read.
+    /// Returns the error that forbids the command before any of its words is read.
     fn refusal(&self, command: Command, opened: Opened) -> Option<Reason> {
         let bare = self.lexer.at_end_of_line();
         match command {

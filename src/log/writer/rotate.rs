@@ -1,4 +1,4 @@
-//! New segments, and what is dropped for them.
+//! Beginning new segments, and dropping old ones.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -22,7 +22,7 @@ impl Log {
 impl Writer<'_> {
     /// Begins a new segment with room for `needed` bytes of records.
     pub(super) fn rotate(&mut self, needed: usize) -> Result<()> {
-        // What goes on from a record must not be there without it.
+        // A record must not become durable before the ones that its chain follows from.
         self.sync()?;
         let end = self.known().clone();
         let heads = |(package, newest): (&String, &Newest)| PackageChange {
@@ -54,7 +54,7 @@ impl Writer<'_> {
         let chain = segment::encode(&record, &end.chain, &mut bytes)
             .ok_or_else(|| Error::invalid(b"", "there are too many packages for the log"))?;
         if self.tail().open_ends.is_empty() {
-            // The mark of the last record says whether those before it have theirs.
+            // The mark of the last record also holds for those before it.
             let (at, mark) = segment::applied(HEAD);
             let at = usize::try_from(at).unwrap_or(0);
             bytes[at..at + mark.len()].copy_from_slice(&mark);
@@ -62,7 +62,7 @@ impl Writer<'_> {
         let length = (bytes.len() * 2 + needed).max(self.log.limits().segment()).next_multiple_of(4096);
         let damaged = self.tail().segment.as_ref().filter(|segment| segment.is_damaged);
         if let Some(damaged) = damaged.map(|damaged| damaged.first) {
-            // Without this others that have it open go on with it.
+            // Without this, processes that have the old segment open would go on appending to it.
             self.log.renew(damaged)?;
         }
         let open = self.make_segment(first, &bytes, length)?;
@@ -78,9 +78,9 @@ impl Writer<'_> {
         self.drop_old()
     }
 
-    /// Makes the file of a new segment: zeros behind what is given, so that appending to it later changes
-    /// nothing but the bytes written. One that is made for a single large record only gets the room for it: that
-    /// is written next, and once is enough. It shows under its name once it is whole.
+    /// Makes the file of a new segment: the given bytes and then zeros, so that later appends change only the bytes
+    /// written. A segment for a single large record gets allocated room instead of zeros, since the record overwrites
+    /// it at once. The file gets its name once it is complete.
     fn make_segment(&self, first: u64, bytes: &[u8], length: usize) -> Result<OpenFile> {
         let (log, files) = (self.log, self.log.within(None)?);
         let (path, rest) = (log.path(first), (length - bytes.len()) as u64);
@@ -103,7 +103,7 @@ impl Writer<'_> {
         Ok(new)
     }
 
-    /// Drops the oldest segments, as far as the limits demand it: see G5.
+    /// Drops the oldest segments until the log is within its limits: see G5.
     fn drop_old(&mut self) -> Result<()> {
         let (log, limits) = (self.log, self.log.limits());
         let firsts = log.segments()?;
@@ -114,7 +114,7 @@ impl Writer<'_> {
         let needed = self.known().pending.map_or(u64::MAX, |(_, guard)| guard.baseline + 1);
         for pair in firsts.windows(2).take(firsts.len().saturating_sub(2)) {
             let (first, next) = (pair[0], pair[1]);
-            // The age of its last record, which is not older than the start of the next segment.
+            // The time at which the next segment was begun stands for that of this segment's last record.
             let until = log.read(next)?.map_or(0, |whole| whole.head.created);
             let too_old =
                 limits.age.is_some_and(|age| Duration::from_micros(log.now().saturating_sub(until)) > age);
@@ -132,11 +132,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes down anew the texts that need records before `next`.
+    /// Stores again the texts that need records before `next`.
     fn keep_texts_before(&self, next: u64) -> Result<()> {
         let mut needy = BTreeMap::new();
         for (package, newest) in &self.known().packages {
-            // One that is as it was needs no record; of one that cannot be had nothing can be made.
+            // An unchanged text needs no record; a text that cannot be read cannot be stored.
             let kept =
                 self.log.files.read_at_path(&self.log.text_path(package)).map(|text| Digest::of(&text));
             if let Some(kept) = kept.ok().filter(|kept| *kept != newest.digest) {
@@ -145,7 +145,7 @@ impl Writer<'_> {
         }
         self.log.each_back(|record| {
             for change in &record.packages {
-                // The record that made the text is one that stays, and so are those after it.
+                // The record that made the stored text stays, and so do those after it.
                 if needy.get(change.package.as_str()).is_some_and(|(kept, _)| *kept == change.after) {
                     needy.remove(change.package.as_str());
                 }

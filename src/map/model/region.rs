@@ -1,8 +1,8 @@
 //! The region of the models: the memory of a map, watched by loom.
 //!
-//! It stands in for `region`, so that all the rest is the code that ships. Words that may change are atomics of
-//! loom's, which tries every value a load may return. Of all other bytes loom is told when they are read and
-//! when they are written, and fails where nothing keeps the two apart.
+//! It stands in for `region`, so that all the rest is the code that ships. Words that may change are atomics of loom's,
+//! which tries every value a load may return. For all other bytes loom records reads and writes, and fails where
+//! nothing orders a read and a write.
 
 use std::cell::{Cell, UnsafeCell};
 use std::collections::BTreeMap;

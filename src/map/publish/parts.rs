@@ -118,7 +118,7 @@ impl<'a> Publication<'a> {
             return self.all_parts(section, called, entry);
         }
         let mut total = i64::from(total);
-        // Those that were added, in their order, whatever part they are in.
+        // The options that were added, in their order, in any part.
         let added = section.options().filter(|option| option.origin().is_none());
         let fresh: HashMap<&[u8], u32> = added.map(|option| option.name()).zip(next_rank..).collect();
         let next_rank = fresh.values().fold(next_rank, |next, rank| next.max(rank.saturating_add(1)));
@@ -137,7 +137,7 @@ impl<'a> Publication<'a> {
             let mut written: Vec<Ranked<'a>> = Vec::new();
             for (name, rank) in live {
                 let option = section.option(self.map.name(name).unwrap_or_default());
-                // One that was deleted and added again has moved to the end.
+                // An option that was deleted and added again has moved to the end.
                 let rank = fresh.get(self.map.name(name).unwrap_or_default()).copied().unwrap_or(rank);
                 let value = option.map(|option| option.value());
                 total -= i64::from(value.is_none());

@@ -1,4 +1,4 @@
-//! The right to publish to the maps of a store, and what it takes to do so again and again.
+//! The right to publish to the maps of a store, and the files that stay open to do so again and again.
 
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
@@ -18,7 +18,7 @@ pub(crate) struct Publishing {
     /// The process that opened the files: after a fork the child must not share the lock.
     pub(super) process: u32,
     pub(super) control: Control,
-    /// The control file, and what stood at its path.
+    /// The control file, and the file that was at its path.
     pub(super) file: OpenFile,
     pub(super) standing: Standing,
     pub(super) lock: OpenFile,
@@ -41,7 +41,7 @@ impl Publishing {
         let ours = self.process == std::process::id();
         let lock = || self.shared.files.lock_at_path(&self.lock, deadline, PAUSES);
         let held = ours && matches!(lock(), Ok(Wait::Held));
-        // Only who has the lock knows that it stays so.
+        // Only the holder of the lock knows that it stays so.
         if !held || Standing::at(&self.shared.control_path()) != Some(self.standing) {
             return None;
         }
@@ -49,17 +49,17 @@ impl Publishing {
         Some(self)
     }
 
-    /// Gives up the right to publish; what is open stays open.
+    /// Gives up the right to publish; the open files stay open.
     pub(in crate::map) fn end(&mut self) {
         self.shared.files.unlock(&self.lock);
     }
 
-    /// Opens the map of a package to publish to it. `Ok(None)` if there is none that can be used.
+    /// Opens the map of a package to publish to it. `Ok(None)` if it has no usable map.
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if there is one that cannot, or that other users may read than the text: a new one has to
-    /// take its place.
+    /// [`Error::Damaged`] if its map is damaged, or readable by other users than the text: a new one has to take its
+    /// place.
     pub fn open(&mut self, package: &str, text: &std::fs::Metadata) -> Result<Option<OpenMap>> {
         let path = self.shared.path_of(package);
         let (access, user) = (Access::to_copy(text), self.shared.config.user);
@@ -118,7 +118,7 @@ impl Publishing {
         self.revision
     }
 
-    /// Begins a round and returns its number. It shows this revision, or else what the one before has shown.
+    /// Begins a round and returns its number. It shows this revision, or by default that of the round before.
     pub fn next(&mut self, revision: Option<u64>) -> u64 {
         self.round += 1;
         if low(self.round) == Seq::default() {
@@ -135,7 +135,7 @@ impl Publishing {
         self.control.set_committed(self.round, self.revision);
     }
 
-    /// Wakes those who wait for a transaction of the log: the maps show everything up to it.
+    /// Wakes the watches that wait for a transaction of the log: the maps show everything up to it.
     pub fn announce(&self, sequence: u64) {
         self.control.set_logged(low(sequence), &self.file.file);
     }
@@ -149,7 +149,7 @@ impl Publishing {
         self.announce(sequence);
     }
 
-    /// Has readers make the map of a package anew: it may not show what they are told it does.
+    /// Makes readers rebuild the map of a package: it may not show the state that the revision promises.
     pub fn drop_map(&self, package: &str) {
         if let Ok(open) = self.shared.open_file(&self.shared.path_of(package), true) {
             super::MapFile(open).retire(self.committed());

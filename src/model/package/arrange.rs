@@ -1,4 +1,4 @@
-//! Rearranging a package: it gets exactly the sections it is given, in that order, and what is there already keeps
+//! Rearranging a package: it gets exactly the sections it is given, in that order, and sections that exist already keep
 //! its lines.
 
 use super::{OptionId, Package, SectionId, Slot, Span, Value};
@@ -107,7 +107,7 @@ impl Package {
         Ok(id)
     }
 
-    /// Makes an option hold a value, whatever it held.
+    /// Sets an option to a value, replacing its string or list.
     fn hold(&mut self, section: SectionId, name: &[u8], held: &Held) -> Result<()> {
         let slot = match held {
             Held::String(string) => Slot::String(self.intern(string, None)?),

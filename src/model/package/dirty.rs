@@ -1,5 +1,4 @@
-//! What has been changed in a package since it was read, so that a map can be brought up to it without
-//! comparing everything.
+//! The changes made to a package since it was read, so that a map can be updated without comparing everything.
 
 use super::{OptionId, Package, SectionId};
 
@@ -19,7 +18,7 @@ impl Default for Touched {
 }
 
 impl Touched {
-    /// Adds what was changed after that.
+    /// Adds the changes made after these.
     pub fn join(&mut self, later: &Self) {
         match (&mut *self, later) {
             (Self::Options(all), Self::Options(more)) => all.extend(more.iter().cloned()),
@@ -29,7 +28,7 @@ impl Touched {
 }
 
 impl Package {
-    /// Returns what has been changed.
+    /// Returns the changes.
     pub(crate) fn touched(&self) -> &Touched {
         &self.touched
     }

@@ -1,5 +1,5 @@
-//! The mechanics of editing: each call changes one thing and keeps the invariants. Rules of what may be
-//! set to what are in `apply`.
+//! The mechanics of editing: each call changes one thing and keeps the invariants. The rules that say which changes are
+//! allowed are in `rules`.
 
 use std::sync::Arc;
 
@@ -195,7 +195,7 @@ impl Package {
         self.option_id(section, name)
     }
 
-    /// Makes an option the string `value`, whatever it was.
+    /// Sets an option to the string `value`, replacing its string or list.
     pub(crate) fn set_string(&mut self, section: SectionId, option: OptionId, value: Span) {
         self.touch(section, Some(option));
         self.option_mut(section, option).value = Slot::String(value);
@@ -213,7 +213,7 @@ impl Package {
         }
     }
 
-    /// Removes the items of a list that `remove` picks by position and value; a string has none.
+    /// Removes the items of a list that `remove` picks by position and value; a string has no items.
     pub(crate) fn remove_items(
         &mut self,
         section: SectionId,
@@ -271,7 +271,7 @@ impl Package {
         self.sections[section.0 as usize].options.shrink_to_fit();
     }
 
-    /// Ends loading: what comes from now on was not in the text.
+    /// Ends loading: sections and options added from now on were not in the text.
     pub(crate) fn loaded(mut self) -> Self {
         self.loading = false;
         self

@@ -36,7 +36,7 @@ pub use crate::error::memory::MAX_TEXT;
 /// Marks a section or option that was not in the text read.
 const NEW: u32 = u32::MAX;
 
-/// A piece of the text: below [`MAX_TEXT`] of the source, above of what was added.
+/// A span of bytes: below [`MAX_TEXT`] in the source text, above it in the added bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
     start: u32,
@@ -79,7 +79,7 @@ impl Text {
     }
 }
 
-/// What an option holds. Lists are kept in the package's pool, to keep options small.
+/// The value of an option. Lists are kept in the package's pool, to keep options small.
 #[derive(Debug, Clone, Copy)]
 enum Slot {
     String(Span),
@@ -120,9 +120,9 @@ pub struct Package {
     lists: Vec<Vec<Span>>,
     /// Sections created so far: the counter in generated names.
     created: u32,
-    /// Set while the text is read: what is added comes from there.
+    /// Set while the text is read: added sections and options come from the text.
     loading: bool,
-    /// What has been changed since.
+    /// The sections and options changed since.
     touched: Touched,
 }
 

@@ -1,4 +1,4 @@
-//! What `uthash_sys` offers, for Miri, which runs no C.
+//! The interface of `uthash_sys`, for Miri, which runs no C.
 
 use std::collections::HashMap;
 

@@ -7,18 +7,18 @@ use crate::model::change::{Delta, DeltaKind};
 use crate::model::dialect::Dialect;
 use crate::model::name::{self, leading_integer, leading_unsigned, whole_integer, wrap};
 
-/// What became of a change.
+/// The outcome of a change.
 pub(crate) enum Made {
     /// It changed nothing.
     Nothing,
-    /// What was asked for.
+    /// The requested change was made.
     AsAsked,
     /// Something else, which is to be recorded in its place.
     Other(Delta),
 }
 
 impl Made {
-    /// As asked for, if anything changed.
+    /// The requested change, if anything changed.
     fn if_changed(changed: bool) -> Self {
         if changed { Self::AsAsked } else { Self::Nothing }
     }
@@ -27,8 +27,8 @@ impl Made {
 impl Package {
     /// Applies a change and returns the change to record, or `None` if it changed nothing.
     ///
-    /// What is recorded can differ from what was asked for: setting an empty value deletes, and a position
-    /// is recorded as the number that was used.
+    /// The recorded change can differ from the requested one: setting an empty value deletes, and a position is
+    /// recorded as the number that was used.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl Package {
         })
     }
 
-    /// As [`Package::apply`], for who has no use for a copy of the change.
+    /// As [`Package::apply`], for callers that need no copy of the change.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl Package {
     pub(crate) fn make(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
         let refused = |value: &&[u8]| dialect == Dialect::Cms && !name::is_value(value);
         if let Some(value) = delta.value.as_deref().filter(refused) {
-            // What was read can be written back.
+            // A value that was read can be written back.
             if delta.kind == DeltaKind::Set && self.holds_string(delta, value) {
                 return Ok(Made::Nothing);
             }
@@ -141,7 +141,7 @@ impl Package {
         Ok(Made::if_changed(changed || names))
     }
 
-    /// Changes the type of a section; tells whether it was another one.
+    /// Changes the type of a section; returns whether the type was different.
     pub(crate) fn retype(&mut self, id: SectionId, kind: &[u8], dialect: Dialect) -> Result<bool> {
         let old = self.data(id).kind;
         let old = self.text.get(old);
@@ -296,7 +296,7 @@ impl Package {
     }
 }
 
-/// Refuses what programs could not read from a map afterwards, and what there is no memory for.
+/// Refuses values that programs could not read from a map afterwards, and values too large for the memory.
 fn check_lengths(delta: &Delta) -> Result<()> {
     let value = delta.value.as_deref().unwrap_or_default();
     let is_value = delta.option.is_some() && delta.kind != DeltaKind::Rename;

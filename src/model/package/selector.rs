@@ -17,7 +17,7 @@ pub enum Selector {
     Match(Vec<u8>, Vec<u8>, Vec<u8>),
 }
 
-/// A parsed key. What it names need not exist.
+/// A parsed key. The section or option that it names need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// The package.
@@ -43,7 +43,7 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if a part is missing or holds what it may not.
+    /// [`Error::Invalid`] if a part is missing or not allowed.
     pub fn parse(key: &[u8]) -> Result<Self> {
         let (key, rest) = Self::parse_prefix(key)?;
         match rest {
@@ -119,7 +119,7 @@ impl Selector {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is none of the three forms.
+    /// [`Error::Invalid`] if it has none of the three forms.
     pub fn parse(text: &[u8]) -> Result<Self> {
         let Some(selector) = text.strip_prefix(b"@") else {
             return if name::is_name(text) {

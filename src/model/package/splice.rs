@@ -1,6 +1,6 @@
 //! The piece of a text that one section stands in, to be read and changed without the rest.
 //!
-//! It is a shortcut: whatever is not as simple as can be has no piece, and the whole text is read instead.
+//! It is a shortcut for the simplest cases. In all others there is no piece, and the whole text is read instead.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -63,12 +63,12 @@ impl Package {
             && data.options.iter().zip(&other.options).all(same_option)
     }
 
-    /// Returns the package that is read from the text in which another piece, of the same section, stands in the
-    /// place of this one. `None` where that is not worth it.
+    /// Returns the package that is read from the text in which another piece, of the same section, stands in the place
+    /// of this one. `None` where that would not save time.
     pub(crate) fn with_piece(&self, section: &[u8], place: Range<usize>, piece: &Self) -> Option<Self> {
         let id = self.section_id(section)?;
         let [new] = piece.sections.as_slice() else { return None };
-        // What was added for sections that have been replaced since is never given back.
+        // Memory that was added for sections that have been replaced since is never freed.
         let added = self.text.added.len() + piece.text.added.len();
         if !piece.text.added.is_empty() && added > self.text.source.len() / 2 {
             return None;
@@ -84,8 +84,8 @@ impl Package {
         Some(package)
     }
 
-    /// Returns the package with another text in a place of its source, and everything behind moved; what is in the place
-    /// is for the caller to see to. `None` if the text would be too long.
+    /// Returns the package with a piece of its source replaced, and all later spans moved; the caller adjusts the spans
+    /// inside the piece. `None` if the text would be too long.
     fn replaced(&self, place: &Range<usize>, text: &[u8]) -> Option<Self> {
         let len = self.text.source.len() - place.len() + text.len();
         if len > MAX_TEXT {
@@ -122,7 +122,7 @@ impl Package {
         Some(package)
     }
 
-    /// Returns where the name of an option and its value, a string, stand in the text of a package that was just read;
+    /// Returns the spans of an option's name and of its string value in the text of a package that was just read;
     /// `None` if they are not pieces of it.
     pub(crate) fn written(&self, section: &[u8], option: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
         let id = self.section_id(section).filter(|_| !self.duplicates && self.is_as_read())?;

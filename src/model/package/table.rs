@@ -22,18 +22,18 @@ impl NameTable {
         self.0.get(name)
     }
 
-    /// Enters `name` at `index`, unless it has an entry already; tells whether it was entered.
+    /// Enters `name` at `index`, unless it has an entry already; returns whether it was entered.
     pub fn insert(&mut self, name: &[u8], index: u32) -> bool {
         done(self.0.insert(name, index), name.len()).is_none()
     }
 
-    /// Removes the entry that leads from `name` to `index`; tells whether there was one.
+    /// Removes the entry that leads from `name` to `index`; returns whether there was one.
     pub fn remove(&mut self, name: &[u8], index: u32) -> bool {
         self.find(name) == Some(index) && self.0.remove(name).is_some()
     }
 }
 
-/// Returns what came of an operation that asked for some `size` bytes.
+/// Converts the outcome of an operation that needed about `size` bytes.
 fn done<T>(result: Result<T, Error>, size: usize) -> T {
     match result {
         Ok(value) => value,

@@ -31,7 +31,7 @@ pub(crate) const PAUSES: Pauses =
 impl Files {
     /// Locks a whole file, waiting until `deadline` at the longest. The lock is released when `open` is dropped.
     ///
-    /// Who looks for a file at a path to lock it takes [`Files::lock_at_path`].
+    /// To lock the file at a path, use [`Files::lock_at_path`].
     pub(crate) fn lock(&self, open: &OpenFile, exclusive: bool, deadline: Instant) -> io::Result<Wait> {
         let operation = match exclusive {
             true => FlockOperation::NonBlockingLockExclusive,
