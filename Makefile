@@ -112,6 +112,17 @@ uthash-asan: ## test the C of vendor/uthash-sys under AddressSanitizer, or valgr
 	  PROPTEST_CASES=32 valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
 	  $(UTHASH_BINARY) --test-threads=1 && echo "uthash-asan: ok, under valgrind"; fi
 
+# What takes longest of the tests, by parts of their names: `make quick` leaves it out. New tests are in it from the start.
+SLOW = auto_snapshots:: combinations:: crash:: events_soak:: faults:: faults_list::confirm:: faults_list::locks:: golden:: \
+  install:: log::damage:: map::tests::damage:: map::tests::histories:: map::tests::publishing mixed_soak:: power_cut:: \
+  processes:: scale:: stops:: stress:: texts_behind:: writer_kills:: x_h2_ x_m9_a_list_of_4_mib
+# In memory a sync takes no time.
+MEMORY = $(firstword $(wildcard /dev/shm) $(TMPDIR) /tmp)
+
+.PHONY: quick
+quick: ## run the unit tests and the fast tests, in memory: less than a minute after a build
+	TMPDIR=$(MEMORY) $(CARGO) test -q --no-fail-fast --locked --lib --test layers --test it -- $(addprefix --skip ,$(SLOW))
+
 fuzz-replay:
 	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml
 
