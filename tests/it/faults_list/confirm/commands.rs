@@ -153,7 +153,7 @@ fn s18_another_commit_to_be_confirmed_joins_the_first_and_both_go_together() {
     sandbox.ok(&["commit", "--confirm", "1h"]);
     sandbox.ok(&["set", "network.lan.mtu=1400"]);
     let said = stderr(&sandbox.run(&["commit", "--confirm", "1s"]));
-    assert!(said.contains("it joins 1 that waited already"), "{said}");
+    assert!(said.contains("1 waited already: the new time holds for all"), "{said}");
     until("both are taken back", || sandbox.read("network") == before);
 }
 
