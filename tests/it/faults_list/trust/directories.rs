@@ -90,7 +90,8 @@ fn s19_what_another_user_has_put_in_the_place_of_tmp_uci_is_renamed_aside_with_o
         $G/uci set app.s.pw=third; stat -c %F /tmp/.uci; $G/uci commit; grep pw /etc/config/app; ls -A /etc
         ls -A /tmp | sed 's/root-.*/root/'";
     let Some(said) = in_a_system_of_its_own(&ground, script) else { return };
-    let (notices, rest): (Vec<_>, Vec<_>) = said.lines().partition(|line| line.contains("was not root's"));
+    let (notices, rest): (Vec<_>, Vec<_>) =
+        said.lines().partition(|line| line.contains("did not belong to root"));
     let expected = [
         "good",
         "\toption pw 'good'",
