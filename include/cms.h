@@ -207,8 +207,8 @@ typedef struct cms_report cms_report;
 // Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
 typedef struct cms_section_iter cms_section_iter;
 
-// All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one at the same
-// time. It keeps the maps in memory that it has read, so close it when you have read what you need; it may outlive its
+// All packages as one commit left them; later commits do not show. Any number of threads may use one at the same time.
+// It keeps the maps in memory that it has read, so close it when you have read what you need; it may outlive its
 // store. The memory it hands out is valid until it is closed. A package is opened when its first key is read: if
 // others have committed to it about a hundred times since the snapshot was opened, that may fail with CMS_ERR_STALE.
 // Then close the snapshot and open another.
@@ -353,7 +353,7 @@ typedef struct {
     size_t size;
     // Its number: the revision of the store after it.
     uint64_t revision;
-    // When: microseconds since 1970, UTC. It never goes back, whatever the clock does.
+    // When: microseconds since 1970, UTC. It never goes back, even if the clock does.
     uint64_t time;
     // The transaction that this one undoes or confirms, or the revision that it goes back to; else 0.
     uint64_t refers;
@@ -778,9 +778,9 @@ cms_status cms_txn_savepoint(cms_txn *txn, uint32_t *savepoint);
 // CMS_ERR_INVALID: there is no such savepoint.
 cms_status cms_txn_rollback_to(cms_txn *txn, uint32_t savepoint);
 
-// Commits all changes, durably, and frees the transaction, whatever the outcome. `revision` gets the number of
-// the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin
-// another transaction to try again.
+// Commits all changes, durably, and frees the transaction, even on failure. `revision` gets the number of the commit;
+// it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin another transaction
+// to try again.
 //
 // CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what it
 // was, what it is and by whom. CMS_ERR_LOCKED: another writer did not finish in time. CMS_ERR_NOT_FOUND,
@@ -880,7 +880,7 @@ cms_status cms_changed_since(const cms_store *store,
 // Undoes a transaction; later changes stay. `message` may be NULL. `revision` gets the number of the new transaction,
 // and may be NULL.
 //
-// CMS_ERR_CONFLICT: something that it changed was changed again since. CMS_ERR_NOT_FOUND: the log does not have it any
+// CMS_ERR_CONFLICT: something that it changed was changed again since. CMS_ERR_NOT_FOUND: it is not in the log any
 // more. Otherwise as cms_txn_commit. Nothing is changed then.
 cms_status cms_undo(const cms_store *store,
                     uint64_t transaction,

@@ -39,7 +39,7 @@ pub unsafe fn handle<'h, T>(handle: *const T, what: &'static str) -> Result<&'h 
     unsafe { handle.as_ref() }.ok_or(Failure::Null(what))
 }
 
-/// Borrows a handle that nobody else uses at the time.
+/// Borrows a handle that no other thread uses at the time.
 ///
 /// # Safety
 ///

@@ -64,7 +64,7 @@ sized! {
         pub size: usize,
         /// Its number: the revision of the store after it.
         pub revision: u64,
-        /// When: microseconds since 1970, UTC. It never goes back, whatever the clock does.
+        /// When: microseconds since 1970, UTC. It never goes back, even if the clock does.
         pub time: u64,
         /// The transaction that this one undoes or confirms, or the revision that it goes back to; else 0.
         pub refers: u64,
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn cms_history_open(
         // SAFETY: the same.
         let key = unsafe { optional(key) };
         let key = key.map(|key| check(key, "key").and_then(|()| Ok(Key::parse(key)?))).transpose()?;
-        // Who may not write the log may still read it.
+        // A user who may not write the log may still read it.
         let _ = store.note_edits();
         let most = if most == 0 { usize::MAX } else { most };
         let history = cms_history::of(store.history(key.as_ref(), most)?);
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn cms_blame_open(
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: the same.
         let package = unsafe { string(package, "package") }?;
-        // Who may not write the log may still read it.
+        // A user who may not write the log may still read it.
         let _ = store.note_edits();
         let lines = store.blame(package)?.into_iter();
         // SAFETY: not NULL.

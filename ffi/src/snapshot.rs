@@ -10,8 +10,8 @@ use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
 use crate::store::explain;
 
-/// All packages as one commit left them, whatever happens meanwhile. Any number of threads may use one at the same
-/// time. It keeps the maps in memory that it has read, so close it when you have read what you need; it may outlive its
+/// All packages as one commit left them; later commits do not show. Any number of threads may use one at the same time.
+/// It keeps the maps in memory that it has read, so close it when you have read what you need; it may outlive its
 /// store. The memory it hands out is valid until it is closed. A package is opened when its first key is read: if
 /// others have committed to it about a hundred times since the snapshot was opened, that may fail with CMS_ERR_STALE.
 /// Then close the snapshot and open another.

@@ -323,9 +323,9 @@ pub unsafe extern "C" fn cms_txn_rollback_to(txn: *mut cms_txn, savepoint: u32) 
     })
 }
 
-/// Commits all changes, durably, and frees the transaction, whatever the outcome. `revision` gets the number of
-/// the commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin
-/// another transaction to try again.
+/// Commits all changes, durably, and frees the transaction, even on failure. `revision` gets the number of the commit;
+/// it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin another transaction
+/// to try again.
 ///
 /// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what it
 /// was, what it is and by whom. CMS_ERR_LOCKED: another writer did not finish in time. CMS_ERR_NOT_FOUND,

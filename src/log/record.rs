@@ -92,11 +92,11 @@ pub struct PackageChange {
     pub(crate) after: Digest,
     /// Whether the package was deleted: its file is gone. The text after is empty then.
     pub deleted: bool,
-    /// Whether the text before is not known, so that what was changed cannot be told.
+    /// Whether the text before is unknown, so that the changes are unknown too.
     pub unknown: bool,
     /// The change of the text, byte for byte.
     pub hunks: Vec<Hunk>,
-    /// The change key by key. For who writes a record it may be empty where the text before was empty.
+    /// The changes, key by key. In a record to be written they may be left out if the text before was empty.
     pub changes: Vec<KeyChange>,
 }
 
@@ -168,7 +168,7 @@ pub struct Record {
     pub kind: Kind,
     /// The transaction an undo or a confirmation is about, the revision a rollback went back to; else 0.
     pub refers: u64,
-    /// Through what: `cms`, `c-pid-42`, or whatever a program calls itself.
+    /// The name that the program gave itself: `cms`, `c-pid-42` or any other.
     pub source: String,
     /// What the author had to say.
     pub message: String,
@@ -243,7 +243,7 @@ impl Record {
         read.is_some() && rest == Some(0)
     }
 
-    /// As [`Record::decode`], without what was changed within packages: for who only follows the log.
+    /// As [`Record::decode`], without the changes within packages: for callers that only follow the log.
     pub(super) fn decode_outline(bytes: &[u8]) -> Option<Self> {
         Self::decode_with(bytes, read_outline)
     }

@@ -1,10 +1,10 @@
 //! Reading a segment that may be damaged: all records that are as they were written, and where bytes are that are not.
 //!
 //! Records follow each other, and the chain of each covers the one before. Where the chain breaks off, the next record
-//! is looked for at each multiple of 8. It is taken if it is well formed, if its number can come next, and if it is tied
-//! to a neighbour: the chain of a record before it still stands in the damaged bytes, or its own chain is what the record
-//! behind it goes on from, or it is the last. Besides, it or one behind it has to be marked: marks are written once a
-//! record is durable, so what a power cut has left of records that nobody was told of is not taken for damage.
+//! is looked for at each multiple of 8. It is taken if it is well formed, if its number can come next, and if it is
+//! tied to a neighbour: the chain of a record before it still stands in the damaged bytes, or its own chain is what the
+//! record behind it goes on from, or it is the last. Besides, it or one behind it has to be marked: marks are written
+//! once a record is durable, so the remains of unacknowledged records after a power cut are not taken for damage.
 
 use super::record::Record;
 use super::segment::{self, Chain, Frame, HEAD};
@@ -62,7 +62,7 @@ pub(super) struct Scan<'s> {
     pub end: usize,
     /// The chain of the last record.
     pub chain: Chain,
-    /// The last number that was given away, as far as can be told: behind damage one that certainly is not smaller.
+    /// The last number that is taken, as far as is known: after damage a number that is certainly not too small.
     pub last: u64,
 }
 

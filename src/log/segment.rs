@@ -1,7 +1,7 @@
 //! A segment: one file of the log, of fixed length, written from the start.
 //!
 //! ```text
-//! segment = head record*                                    the rest is of no meaning
+//! segment = head record*                                    the rest means nothing
 //! head    = "CMSLOG" version:u16 first:u64 chain hint:u32 0:u32 created:u64 0:u64       56 bytes
 //! record  = length:u32 state:u32 chain body                 at a multiple of 8
 //! chain   = the first 16 bytes of SHA-256 over the chain before, the length and the body

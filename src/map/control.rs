@@ -1,10 +1,10 @@
 //! The control file of a store: the last round of publishing, shared by all its maps, and the revision it shows.
 //!
-//! Each time something is published is a *round*. Rounds tell old values in the maps from new ones, and nobody outside
-//! is given their numbers. A *revision* is the number of a transaction in the log. Each round belongs to one revision,
-//! which never changes: a writer notes it for the new round before that counts. So a reader gets both from one look. A
-//! round without a transaction (a map that was made anew) has the revision of the round before. A round has no revision
-//! if there is no log, or if it was published by a version of cms that does not note revisions.
+//! Each publication is a *round*. Rounds tell old values in the maps from new ones, and nobody outside is given their
+//! numbers. A *revision* is the number of a transaction in the log. Each round belongs to one revision, which never
+//! changes: a writer notes it for the new round before that counts. So a reader gets both from one look. A round
+//! without a transaction (a map that was made anew) has the revision of the round before. A round has no revision if
+//! there is no log, or if it was published by a version of cms that does not note revisions.
 //!
 //! Writers hold the lock (see `Shared::begin`) for the short time they publish, so that there is one at a time:
 //! 1. `begun` becomes the new number; each map concerned is marked as begun.

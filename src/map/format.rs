@@ -150,7 +150,7 @@ pub(super) const C_REVISION_SIZE: usize = 12;
 pub(super) const C_BEGUN: usize = 128;
 /// The low half of the revision that the maps show, to be waited for; 0 if that is not known.
 pub(super) const C_LOGGED: usize = 192;
-/// Who waits for that to change: see `control`.
+/// Which kinds of watches wait for that to change: see `control`.
 pub(super) const C_WAITING: usize = C_LOGGED + 4;
 pub(super) const CONTROL: usize = 4096;
 

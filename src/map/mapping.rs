@@ -136,7 +136,7 @@ impl Map {
 
     /// Notes that the text was compared so late that the times of its file prove it from now on.
     pub fn prove(&self, place: u32) {
-        // It stands for nothing but itself: the place of a source is never that of another.
+        // Relaxed: no other memory depends on it, and no two sources have the same position.
         self.proven.store(place, Ordering::Relaxed);
     }
 

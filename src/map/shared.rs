@@ -86,7 +86,7 @@ impl Shared {
         Control::of(&open, true).ok()?
     }
 
-    /// Reports whether they are those of the configuration directory as it is now.
+    /// Reports whether these maps belong to the directory that is at the configuration path now.
     pub fn is_of(&self, dirs: &Dirs) -> bool {
         let found = std::fs::metadata(&dirs.config.path);
         found.map_or(true, |found| Config::of(&found).name() == self.config.name())

@@ -23,7 +23,8 @@ impl Identity {
     }
 }
 
-/// Which file it is, whatever it holds: its device and inode. None has those of another that is still open.
+/// The identity of a file, independent of its content: device and inode. No two files share them while one of them is
+/// open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId(u64, u64);
 

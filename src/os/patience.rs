@@ -9,8 +9,8 @@ use crate::error::Error;
 /// For how long a lock is tried that only programs of the same user can hold: mostly they have it for less.
 pub(crate) const BRIEFLY: Duration = Duration::from_millis(5);
 
-/// For how long locks are tried that were waited for already, and found free: where many come for the same package, each
-/// is to have its turn. Who keeps a lock all the time does not bring anyone to wait here.
+/// For how long locks are tried that were waited for already, and found free: where many come for the same package,
+/// each is to have its turn. A process that keeps a lock all the time makes no other process wait here.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// How long to wait for locks, and until when.
@@ -67,7 +67,8 @@ impl Drop for Tries {
     }
 }
 
-/// Says that a lock is taken, to who releases all others and waits for it. Looking for the holder takes its time.
+/// The error for a taken lock, for a caller that releases all its other locks and waits for this one. It names no
+/// holder, since looking for one takes time.
 pub(crate) fn taken(path: &Path) -> Error {
     Error::Locked { path: path.into(), holder: "another process".into(), waited: Duration::ZERO }
 }

@@ -255,7 +255,7 @@ class Verifier(_Callback):
                 said = decide(event(lib, found))
             except Refused as error:
                 said = str(error)
-            except BaseException as error:  # whatever it is, nobody has said yes
+            except BaseException as error:  # any exception refuses: only a yes accepts
                 said = f"{type(error).__name__}: {error}"
             if said is None or said is True:
                 return 0

@@ -16,7 +16,7 @@ impl Checker<'_> {
         };
         let mut listed = vec![false; self.led.len()];
         let mut of_type: HashMap<u32, Vec<SlotId>> = HashMap::new();
-        // No slot is passed twice, which bounds this, whatever the leaves are.
+        // No slot is visited twice, which bounds this loop for any leaves.
         for slot in all.slots() {
             let offset = self.map.index.word_of(slot);
             let new = listed.get_mut(slot.0 as usize).is_some_and(|listed| !std::mem::replace(listed, true));

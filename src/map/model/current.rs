@@ -1,4 +1,4 @@
-//! Models of `Current`: a value that is replaced goes when nobody reads it any more. It is the code that ships, with
+//! Models of `Current`: a replaced value is dropped when no thread reads it any more. It is the code that ships, with
 //! the pointer and the counts of loom's, and crossbeam's epochs as crossbeam makes them for loom.
 
 use loom::cell::UnsafeCell;

@@ -56,16 +56,16 @@ impl Region {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// From here on loom watches: the words at these offsets, and who reads and writes the bytes of `range`.
+    /// From here on loom tracks the words at these offsets, and the reads and writes of the bytes of `range`.
     pub fn watched(self, words: impl Iterator<Item = usize>, range: Range<usize>, weaken: Weaken) -> Self {
         let words = words.map(|offset| (offset, AtomicU32::new(self.plain(offset)))).collect();
         let rest = range.clone().step_by(2).map(|_| UnsafeWatch::new(())).collect();
         Self { watched: Some(Watched { words, range, rest, weaken, writer: Cell::new(None) }), ..self }
     }
 
-    /// Makes this thread the one that writes. What it loads are words that nobody else stores, so there is no choice
-    /// in it. Loom is not to count them: it remembers one access to a word, the last, and a load of the writer's
-    /// just before it stores would hide from it that others have loaded the word as well.
+    /// Makes this thread the writer. It loads only words that no other thread stores, so there is no choice in it. Loom
+    /// is not to count them: it remembers one access to a word, the last, and a load of the writer's just before it
+    /// stores would hide from it that others have loaded the word as well.
     pub fn written_from_here(&self) {
         self.watched.iter().for_each(|watched| watched.writer.set(Some(thread::current().id())));
     }
@@ -122,7 +122,7 @@ impl Region {
     pub fn load(&self, offset: usize, ordering: Ordering) -> u32 {
         let watched = self.watched.as_ref();
         match watched.and_then(|watched| Some((watched, watched.words.get(&offset)?))) {
-            // SAFETY: loom finds out if somebody else stores it.
+            // SAFETY: loom notices if another thread stores it.
             Some((watched, word)) if watched.writer.get() == Some(thread::current().id()) => unsafe {
                 word.unsync_load()
             },
@@ -133,7 +133,7 @@ impl Region {
 
     pub fn store(&self, offset: usize, value: u32, ordering: Ordering) {
         let Some(watched) = &self.watched else {
-            // SAFETY: nobody else has it yet.
+            // SAFETY: no other thread has it yet.
             return unsafe { self.write(offset, &value.to_le_bytes()) };
         };
         let word = watched.words.get(&offset).expect("a word that is watched");
@@ -152,7 +152,7 @@ impl Region {
         self.watched_word(offset).map_or(0, |word| word.swap(0, ordering))
     }
 
-    /// Who waits may be woken for no reason, and looks again: the models need no more than that.
+    /// A waiting thread may wake for no reason, and looks again: the models need no more than that.
     pub fn wait(&self, _: usize, _: u32, _: std::time::Duration) {
         thread::yield_now();
     }

@@ -3,7 +3,7 @@
 pub(super) mod sync {
     pub use loom::sync::atomic::{AtomicPtr, Ordering};
 
-    /// The one count of a value. Its memory is never given back, so that who reads it too late is found out by loom.
+    /// The one count of a value. Its memory is never freed, so that loom notices a read that comes too late.
     pub struct Arc<T>(*const T);
 
     // SAFETY: loom runs one thread at a time.

@@ -82,7 +82,7 @@ fn word(map: &Map, offset: usize) -> u32 {
     map.region.load(offset, Ordering::Relaxed)
 }
 
-/// Names the bytes that may be damaged without anything being found, and why that does no harm.
+/// Lists the bytes whose damage the check does not find, with the reason why it does no harm.
 fn unimportant(map: &Map) -> Vec<(Range<usize>, &'static str)> {
     let tail = At(word(map, W_TAIL)).offset();
     let mut known = vec![

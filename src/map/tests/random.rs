@@ -1,5 +1,5 @@
-//! Many commits of many kinds: after each the map is sound, shows what the text says, and what it showed before
-//! to those who have a snapshot.
+//! Many commits of many kinds: after each the map is sound and shows the content of the text, and open snapshots still
+//! show the earlier state.
 
 use super::*;
 use crate::DeltaKind::{Add, AddList, Delete, Rename, Reorder, Set};

@@ -56,8 +56,8 @@ impl Package {
         Ok(SectionId(index))
     }
 
-    /// Makes room for the sections to come, as many as the text read so far lets expect: `kind` stands where
-    /// reading has got to.
+    /// Makes room for the sections that follow, estimated from the text read so far: `kind` stands where reading has
+    /// got to.
     fn reserve_like(&mut self, kind: Span) {
         if kind.start & ADDED != 0 {
             return;

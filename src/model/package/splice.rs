@@ -63,8 +63,8 @@ impl Package {
             && data.options.iter().zip(&other.options).all(same_option)
     }
 
-    /// Returns the package that is read from the text in which another piece, of the same section, stands in the place
-    /// of this one. `None` where that would not save time.
+    /// Returns the package as it would be read from the text with the piece of one section replaced by another. `None`
+    /// where that would not save time.
     pub(crate) fn with_piece(&self, section: &[u8], place: Range<usize>, piece: &Self) -> Option<Self> {
         let id = self.section_id(section)?;
         let [new] = piece.sections.as_slice() else { return None };
@@ -138,8 +138,8 @@ impl Package {
         piece(name).zip(piece(value))
     }
 
-    /// Returns the package that is read from the text in which another string stands in the place of that one, which is
-    /// what [`Package::written`] has found.
+    /// Returns the package as it would be read from the text with one string replaced, at the span that
+    /// [`Package::written`] has found.
     pub(crate) fn with_value(
         &self,
         section: &[u8],

@@ -17,14 +17,14 @@ pub(crate) enum Wait {
     Replaced,
 }
 
-/// How long who waits for a lock sleeps between two looks: at first, and in the end.
+/// How long a process that waits for a lock sleeps between two attempts: at first, and in the end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pauses {
     pub first: Duration,
     pub last: Duration,
 }
 
-/// How who waits for a lock mostly sleeps.
+/// The usual sleep of a process that waits for a lock.
 pub(crate) const PAUSES: Pauses =
     Pauses { first: Duration::from_micros(100), last: Duration::from_millis(10) };
 
@@ -41,7 +41,7 @@ impl Files {
     }
 
     /// Locks a whole file as [`Files::lock`] does, exclusively. The lock counts only if the file is the one at its
-    /// path: whoever comes later locks that one. If it is not, the lock is released at once.
+    /// path: later processes lock that one. If it is not, the lock is released at once.
     pub(crate) fn lock_at_path(
         &self,
         open: &OpenFile,
