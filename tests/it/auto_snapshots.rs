@@ -30,7 +30,7 @@ const HOUR: u64 = 60 * 60;
 const SMALL: Limits = Limits { bytes: 256 << 10, age: None, records: None };
 
 fn fixture() -> Fixture {
-    Fixture::new(&[
+    Fixture::in_memory(&[
         ("busy", "config b 'b'\n\toption o '0'\n"),
         ("calm", "# kept\nconfig c 'c'\n\toption o '0'\n"),
     ])
@@ -271,7 +271,7 @@ fn a_day_of_writes_takes_no_more_than_the_log_may() {
     let bytes = (commits * (4 << 20) / 25_000).clamp(256 << 10, 4 << 20);
     let packages = router();
     let named: Vec<(&str, &str)> = packages.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let fixture = Fixture::new(&named);
+    let fixture = Fixture::in_memory(&named);
     let log = Limits { bytes, ..Limits::default() };
     let live = Store::open(Options { log, ..options(&fixture) }).expect("opens");
     live.engine().label("mine").expect("kept");

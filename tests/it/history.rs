@@ -15,7 +15,7 @@ const PACKAGES: [&str; 2] = ["network", "system"];
 fn fixture() -> Fixture {
     let network = "# the house\nconfig interface 'lan'\n\toption a '0' # kept\n\toption b '0'\n\nconfig interface 'wan'\n\toption a '0'\n";
     let system = "config system 'lan'\n\toption a '0'\n";
-    Fixture::new(&[("network", network), ("system", system)])
+    Fixture::in_memory(&[("network", network), ("system", system)])
 }
 
 fn texts(fixture: &Fixture) -> [String; 2] {

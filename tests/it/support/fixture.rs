@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use cms::map::Value;
 use cms::{DirOptions, Dirs, Options, Store};
 
+use super::oracle::scratch;
+
 /// The directories of a store; they are removed with it.
 pub struct Fixture {
     pub dir: tempfile::TempDir,
@@ -13,7 +15,17 @@ pub struct Fixture {
 impl Fixture {
     /// Makes a configuration directory with these packages, each a name and a text.
     pub fn new(packages: &[(&str, &str)]) -> Self {
-        let fixture = Self { dir: tempfile::tempdir().expect("a directory") };
+        Self::made_in(tempfile::tempdir().expect("a directory"), packages)
+    }
+
+    /// As [`Fixture::new`], in memory where that can be had: for tests that commit so often that they would mostly wait for
+    /// the disk.
+    pub fn in_memory(packages: &[(&str, &str)]) -> Self {
+        Self::made_in(scratch(), packages)
+    }
+
+    fn made_in(dir: tempfile::TempDir, packages: &[(&str, &str)]) -> Self {
+        let fixture = Self { dir };
         std::fs::create_dir(fixture.path("config")).expect("made");
         for (name, text) in packages {
             fixture.write(name, text);
