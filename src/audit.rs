@@ -59,12 +59,13 @@ impl Engine {
     ///
     /// As for [`Engine::commit`], and what keeps the log from being written.
     pub fn repair(&self) -> Result<Repair> {
+        let problems = self.verify_log()?.problems;
+        self.reports_damage(&problems);
         for package in self.remove_lost_marks()? {
             self.warn(&format!(
                 "{package}: the log that held its last commits is gone, so these commits are lost"
             ));
         }
-        let problems = self.verify_log()?.problems;
         // What is in the log and not in the texts has to be put there before anything else is done.
         unless_damaged(self.finish_last())?;
         self.place_parked()?;

@@ -22,6 +22,12 @@ impl Engine {
         }
     }
 
+    /// Takes damage of the log for told: the caller reports it by itself.
+    pub(crate) fn reports_damage(&self, problems: &[String]) {
+        let mut given = self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner);
+        given.extend(problems.iter().map(|problem| damage_warning(problem)));
+    }
+
     /// Returns the warnings that were given so far.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
@@ -38,7 +44,11 @@ impl Engine {
     /// Warns of damage that was found while the log was read.
     pub(crate) fn warn_of_damage(&self) {
         for problem in self.log_problems() {
-            self.warn(&format!("the log is damaged: {problem}"));
+            self.warn(&damage_warning(&problem));
         }
     }
+}
+
+fn damage_warning(problem: &str) -> String {
+    format!("the log is damaged: {problem}")
 }

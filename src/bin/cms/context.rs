@@ -153,6 +153,9 @@ impl Context {
         let missing = || Error::NotFound { key: show(package) };
         let name = std::str::from_utf8(package).map_err(|_| missing())?;
         let found = self.store.package_in(name, state)?;
+        if found.is_none() {
+            self.store.check_packages(&[name.to_owned()], state)?;
+        }
         // There may be no file of it now.
         let place = self.store.place_to_write(name.as_bytes())?;
         let package = found.ok_or_else(|| {
