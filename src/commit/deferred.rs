@@ -18,6 +18,7 @@ use crate::commit::draft::Reading;
 use crate::commit::engine::{Engine, Place};
 use crate::commit::group::{Joint, Request, transactions};
 use crate::commit::log_session::Ledger;
+use crate::commit::marks::Mark;
 use crate::commit::parked::is_mounted_on;
 use crate::commit::plan::Known;
 use crate::commit::publish::{Edit, State};
@@ -37,8 +38,12 @@ pub(crate) struct Late {
     /// The file that is in place, and the text it holds.
     file: Metadata,
     in_place: Source,
+    /// That text.
+    base: Arc<Vec<u8>>,
     /// What it is to hold.
     now: Arc<Known>,
+    /// The log that it is behind: see [`Log::id`].
+    log: String,
 }
 
 impl Deferred {
@@ -61,6 +66,12 @@ impl Deferred {
 }
 
 impl Engine {
+    /// Forgets what was to be put in place: it is there.
+    pub(crate) fn forget_deferred(&self) {
+        self.deferred.clear();
+        self.log().into_iter().for_each(Log::forget_left);
+    }
+
     /// Reports whether there are texts that this store is to put in place later.
     pub(crate) fn is_behind(&self) -> bool {
         !self.deferred.lock().is_empty()
@@ -80,12 +91,27 @@ impl Engine {
         if !self.is_behind() {
             return Ok(());
         }
-        if self.deferred.all().iter().any(|(path, _)| self.is_log_lost(path)) {
-            // Whoever has the lock of the log that is there now waits for this.
-            self.log().into_iter().for_each(Log::leave_replaced);
-            self.retry(|_| self.save_unlogged(&[]))?;
+        if self.deferred.all().iter().any(|(path, _)| self.is_log_lost(path))
+            && self.log().is_some_and(Log::leave_replaced)
+        {
+            // A program that has the lock of the log that is there now waits for this.
+            self.retry(|_| self.save_unlogged(self.log().and_then(Log::id).as_deref(), &[]))?;
         }
         self.ledger().map(|_| ())
+    }
+
+    /// Puts the texts in place that this store is to put there and that are behind the log of a mark, if the directory of
+    /// that log was replaced. As long as a lock is taken, nothing is done.
+    pub(crate) fn save_replaced(&self, mark: &Mark) -> Result<()> {
+        let is_ours = self.deferred.all().iter().any(|(_, late)| late.log == mark.id);
+        let id = self.log().filter(|_| is_ours).and_then(Log::id);
+        if !is_ours || id.as_ref() == Some(&mark.id) || !self.log().is_some_and(Log::leave_replaced) {
+            return Ok(());
+        }
+        match self.save_unlogged(id.as_deref(), &[]) {
+            Ok(_) | Err(Error::Locked { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns what is known of a package if its file is the one that was read.
@@ -105,80 +131,86 @@ impl Engine {
     }
 
     /// Puts the texts in place that were to follow later and that the log knows nothing of: its directory was replaced.
-    /// They are noted there as changes by hand are. `logged` are packages of which it does know. Returns whether there
-    /// were any.
-    pub(crate) fn save_unlogged(&self, logged: &[&str]) -> Result<bool> {
+    /// They are noted there as changes by hand are. `logged` are packages of which it does know, `id` is its name.
+    /// Returns whether there were any.
+    pub(crate) fn save_unlogged(&self, id: Option<&str>, logged: &[&str]) -> Result<bool> {
+        let all = self.deferred.all();
+        if all.is_empty() {
+            return Ok(false);
+        }
         let mut saved = false;
-        self.go_on_with_unread(logged)?;
-        for (path, late) in self.deferred.all() {
+        let left = self.log().map(Log::left).unwrap_or_default();
+        for (path, late) in all {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if logged.contains(&&*name) {
+            if logged.contains(&&*name) && id == Some(&*late.log) {
                 continue;
             }
             let place = Place { path, ..self.config_place(&name) };
             let _lock = self.try_lock(&place.path)?;
             let old = self.old_file(&place.path);
-            // Mostly another has put it in place: the file is not the one that was read any more.
-            let is_known =
-                (late.in_place.hash, late.in_place.len) == (late.now.digest.hash, late.now.digest.len);
-            let Some(late) = self.still(&place, late).ok().flatten().filter(|_| !is_known) else {
-                if self.is_log_lost(&place.path) {
-                    self.unmark_lost(&place.path);
+            let mark = self.mark_of(&place.path, &late.log);
+            let is_lost = mark.is_some() && id != Some(&*late.log);
+            let Some(text) = self.text_of_late(&place, &late, is_lost, &left)? else {
+                if is_lost {
+                    self.remove_marks(mark.as_slice());
                 }
                 continue;
             };
-            let mut draft = self.draft(&place.path, late.now.text(), Some(old?))?;
-            if self.put(&mut draft)? {
-                self.settle(&place.path, &draft)?;
-                if self.update_displaced(&draft, late.now.text()) {
-                    self.await_stock(&mut draft);
-                }
-                self.unmark_lost(&place.path);
-                self.deferred.lock().remove(&place.path);
-                saved = true;
+            let mut draft = self.draft(&place.path, &text, Some(old?))?;
+            // Somebody has put another file there just now: the text is brought together with that one.
+            if !self.put(&mut draft)? {
+                return Err(crate::os::patience::taken(&place.path));
             }
+            self.settle(&place.path, &draft)?;
+            if self.update_displaced(&draft, &text) {
+                self.await_stock(&mut draft);
+            }
+            self.remove_marks(mark.as_slice());
+            self.deferred.lock().remove(&place.path);
+            saved = true;
         }
         Ok(saved)
     }
 
-    /// Goes on with what others had appended to the log before its directory was replaced, which is told once.
-    fn go_on_with_unread(&self, logged: &[&str]) -> Result<()> {
-        let unread = self.log().map(Log::take_unread).unwrap_or_default();
-        if unread.is_empty() {
-            return Ok(());
+    /// Makes the text that a package is to have which was to follow later; `None` if it is in place. `is_lost` says that
+    /// the mark of a replaced log stands beside the package: as long as it does, no program goes on from the file, so the
+    /// file holds an earlier text of that log, or an edit by a program that knows nothing of marks.
+    fn text_of_late(
+        &self,
+        place: &Place,
+        late: &Late,
+        is_lost: bool,
+        left: &[Record],
+    ) -> Result<Option<Vec<u8>>> {
+        let ours = last_text(&place.name, late.now.text(), left);
+        let is_same = match self.still(place, late.clone()) {
+            Err(error @ Error::Locked { .. }) => return Err(error),
+            still => still.ok().flatten().is_some(),
+        };
+        if is_same {
+            return Ok(Some(ours).filter(|ours| *ours != *late.base));
         }
-        for (path, late) in self.deferred.all() {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if logged.contains(&&*name) {
-                continue;
-            }
-            let place = Place { path, ..self.config_place(&name) };
-            let before = late.now.digest;
-            let late = self.gone_on(&place, late, &unread)?;
-            let mut packages = self.deferred.lock();
-            // Another thread may have gone on from it meanwhile.
-            if let Some(known) = packages.get_mut(&place.path).filter(|known| known.now.digest == before) {
-                *known = late;
-            }
+        if !is_lost {
+            // Another program has put it in place.
+            return Ok(None);
         }
-        Ok(())
-    }
-
-    /// Goes on from a state with what others have committed to the same package since.
-    fn gone_on(&self, place: &Place, late: Late, unread: &[Record]) -> Result<Late> {
-        let (mut text, mut digest) = (None, late.now.digest);
-        for change in unread.iter().filter_map(|record| record.package(&place.name)) {
-            let before = text.as_deref().unwrap_or_else(|| late.now.text().as_slice());
-            if change.before == Some(digest)
-                && let Some(after) = log::apply(before, &change.hunks)
-            {
-                (text, digest) = (Some(after), change.after);
-            }
+        let present = match std::fs::read(&place.path) {
+            Ok(present) => present,
+            // It was removed by hand, which holds.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", &place.path)(error)),
+        };
+        let (digest, mut ends) =
+            (Digest::of(&present), left.iter().filter_map(|record| record.package(&place.name)));
+        if present == ours || ends.next_back().is_some_and(|last| last.after == digest) {
+            return Ok(None);
         }
-        match text {
-            Some(text) => Ok(Late { now: self.learn(place, text)?, ..late }),
-            None => Ok(late),
+        let theirs = last_text(&place.name, &present, left);
+        if theirs != present {
+            return Ok(Some(theirs));
         }
+        let both = crate::commit::merge::reconcile(&place.name, &late.base, &ours, &present);
+        Ok(Some(both).filter(|both| *both != present))
     }
 
     /// Commits transactions and leaves their texts for later. Returns whether that could be done; if not, nothing has
@@ -206,7 +238,7 @@ impl Engine {
         let locks: Result<Vec<_>> = places.keys().map(|path| self.try_lock(path)).collect();
         let locks = locks?;
         let mut joints = BTreeMap::new();
-        let mut marks = Marks { store: self, files: Vec::new() };
+        let mut marks = Marks { store: self, made: Vec::new() };
         for (path, place) in places {
             match self.late(ledger, place, &mut marks) {
                 Ok(Some(joint)) => drop(joints.insert(path, joint)),
@@ -273,22 +305,23 @@ impl Engine {
         }
         let file = old.open.file.metadata().map_err(Error::io("read", &place.path))?;
         let in_place = Source::of(&file, &text, of_text(&text));
-        let now = match behind {
+        let (base, now, log) = match behind {
             // Another has left it for later.
-            Some(digest) => match self.made_of(place, text, digest)? {
-                Some(known) => known,
-                None => return Ok(None),
-            },
+            Some(digest) => {
+                let (base, mark) = (Arc::new(text.clone()), Mark::of(&place.path));
+                match self.made_of(place, text, digest)?.zip(mark) {
+                    Some((known, mark)) => (base, known, mark.id),
+                    None => return Ok(None),
+                }
+            }
             None => {
                 let known = self.look(ledger, place, text)?;
                 // As long as the file is locked: whoever else works on it looks for the mark once it has the lock.
-                if !marks.make(place, ledger.sequence()) {
-                    return Ok(None);
-                }
-                known
+                let Some(id) = marks.make(place, ledger) else { return Ok(None) };
+                (known.text().clone(), known, id)
             }
         };
-        Ok(Some(Joint::new(place, now.clone(), Late { file, in_place, now })))
+        Ok(Some(Joint::new(place, now.clone(), Late { file, in_place, base, now, log })))
     }
 
     /// Returns the state that the log's records lead to from another one; `None` if that is none of theirs.
@@ -325,29 +358,44 @@ impl Engine {
     }
 }
 
+/// Returns the last text that records have made of one.
+fn last_text(name: &str, text: &[u8], records: &[Record]) -> Vec<u8> {
+    let (mut text, mut digest) = (text.to_vec(), Digest::of(text));
+    for change in records.iter().filter_map(|record| record.package(name)) {
+        if change.before == Some(digest)
+            && let Some(after) = log::apply(&text, &change.hunks)
+        {
+            (text, digest) = (after, change.after);
+        }
+    }
+    text
+}
+
 /// The marks that a commit has made, which go again if it leaves no text behind.
 struct Marks<'s> {
     store: &'s Engine,
-    files: Vec<PathBuf>,
+    made: Vec<(PathBuf, Mark)>,
 }
 
 impl Marks<'_> {
-    fn make(&mut self, place: &Place, since: u64) -> bool {
-        let is_made = self.store.mark_behind(place, since);
-        self.files.extend(is_made.then(|| place.path.clone()));
-        is_made
+    /// Makes the mark of a package; returns the name of the log that it is of.
+    fn make(&mut self, place: &Place, ledger: &Ledger<'_>) -> Option<String> {
+        let mark = self.store.mark_behind(place, ledger)?;
+        let id = mark.id.clone();
+        self.made.push((place.path.clone(), mark));
+        Some(id)
     }
 
     /// Keeps the marks of packages that were changed.
     fn keep(&mut self, changed: &[Joint<'_, Late>]) {
-        self.files.retain(|file| !changed.iter().any(|joint| joint.place.path == *file));
+        self.made.retain(|(file, _)| !changed.iter().any(|joint| joint.place.path == *file));
     }
 }
 
 impl Drop for Marks<'_> {
     fn drop(&mut self) {
-        if let Some(log) = self.store.log() {
-            self.files.iter().for_each(|file| self.store.unmark(log, file));
+        for (_, mark) in self.made.drain(..) {
+            self.store.remove_marks(&[mark]);
         }
     }
 }

@@ -317,6 +317,7 @@ impl Ledger<'_> {
     /// its sequence; `None` if it is not logged.
     pub fn commit(&mut self, entries: &[Entry<'_>], why: &Why) -> Result<Option<u64>> {
         let record = self.tell(entries, why)?;
+        self.check_current()?;
         let sequence = self.write_down(record.into_iter().collect())?;
         self.unfinished = true;
         Ok(sequence)
@@ -354,6 +355,7 @@ impl Ledger<'_> {
         let records: Result<Vec<_>> =
             transactions.iter().map(|(entries, why)| self.tell(entries, why)).collect();
         let records = records?;
+        self.check_current()?;
         let mut logged: Vec<bool> = records.iter().map(Option::is_some).collect();
         let last = self.write_down(records.into_iter().flatten().collect())?;
         self.unfinished = true;
@@ -367,6 +369,23 @@ impl Ledger<'_> {
         .collect();
         sequences.reverse();
         Ok(sequences)
+    }
+
+    /// Reports whether the directory of the log was replaced since its lock was taken.
+    pub fn is_replaced(&self) -> bool {
+        self.writer.as_ref().is_some_and(|writer| !writer.is_current())
+    }
+
+    /// Checks that the log is still the one at its path: what is read or marked by that path is of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] for [`Engine::retry`].
+    pub fn check_current(&self) -> Result<()> {
+        match self.store.log().filter(|_| self.is_replaced()) {
+            Some(log) => Err(log.replaced()),
+            None => Ok(()),
+        }
     }
 
     /// Makes the record of a transaction; none if there is nothing to tell.

@@ -59,7 +59,7 @@ pub(crate) struct Mark {
     owner: u32,
     log: PathBuf,
     /// What the log is told by, whatever its path leads to here: see [`Log::id`].
-    id: String,
+    pub id: String,
     /// The last transaction before the first whose text is not in place.
     since: u64,
     /// Since which start of the system it is there.
@@ -148,14 +148,14 @@ impl Mark {
 
 impl Engine {
     /// Makes the mark of a package whose text is to be left behind the log, for who holds the locks of both and of
-    /// the package file. Returns whether that could be done; if not, the text is to be written at once.
-    pub(crate) fn mark_behind(&self, place: &Place, since: u64) -> bool {
-        let (Some(log), Some(run)) = (self.log(), self.run_path()) else { return false };
+    /// the package file. Returns `None` if that could not be done: the text is to be written at once.
+    pub(crate) fn mark_behind(&self, place: &Place, ledger: &Ledger<'_>) -> Option<Mark> {
+        let (log, run, since) = (self.log()?, self.run_path()?, ledger.sequence());
         let is_link = std::fs::symlink_metadata(&place.path).map_or(true, |found| found.is_symlink());
         if is_link || self.is_staged_anywhere(place) || is_together(&place.path) {
-            return false;
+            return None;
         }
-        let (Ok(id), Ok(dir)) = (log.make_id(), std::fs::canonicalize(log.dir())) else { return false };
+        let (id, dir) = (log.make_id().ok()?, std::fs::canonicalize(log.dir()).ok()?);
         let path = mark_path(&place.path, BEHIND);
         let dir = dir.as_os_str().as_bytes();
         let head = format!("{id} {} {since} {} ", boot(), dir.len());
@@ -163,16 +163,20 @@ impl Engine {
         let target = Path::new(std::ffi::OsStr::from_bytes(&target)).to_owned();
         let files = &self.options.files;
         let mut made = files.symlink(&target, &path);
-        if made.is_err() && Mark::at(path.clone()).is_some_and(|mark| mark.is_of(log)) {
+        let is_left = made.is_err() && Mark::at(path.clone()).is_some_and(|mark| mark.is_of(log));
+        if is_left && !ledger.is_replaced() {
             // A crash has left it: no text is behind it, since the log says so.
             made = files.remove(&path).and_then(|()| files.symlink(&target, &path));
         }
         let dir = place.path.parent().unwrap_or(Path::new("."));
         let durable = made.and_then(|()| files.sync_dir(dir));
-        if durable.is_err() && Mark::at(path.clone()).is_some_and(|mark| mark.is_of(log)) {
-            let _ = files.remove(&path);
+        let mark = Mark::at(path.clone()).filter(|mark| mark.target == target.as_os_str().as_bytes());
+        if durable.is_err()
+            && let Some(mark) = &mark
+        {
+            let _ = files.remove(&mark.path);
         }
-        durable.is_ok()
+        mark.filter(|_| durable.is_ok())
     }
 
     /// Removes the marks of packages whose logs are gone; for `cms repair`. Returns of which packages.
@@ -210,19 +214,9 @@ impl Engine {
         }
     }
 
-    /// Removes the mark of a package whose text is in place, for who holds the log's lock.
-    pub(crate) fn unmark(&self, log: &Log, file: &Path) {
-        if let Some(mark) = Mark::of(file).filter(|mark| mark.is_of(log)) {
-            // Left behind, it is removed by whoever looks at the text next.
-            let _ = self.options.files.remove(&mark.path);
-        }
-    }
-
-    /// Removes the mark of a package whose text is in place though the log that it names is gone: another has its path.
-    pub(crate) fn unmark_lost(&self, file: &Path) {
-        if let Some(mark) = Mark::of(file).filter(|mark| self.has_path_of(mark)) {
-            let _ = self.options.files.remove(&mark.path);
-        }
+    /// Finds the mark of a package whose text is behind the log of this name.
+    pub(crate) fn mark_of(&self, file: &Path, id: &str) -> Option<Mark> {
+        Mark::of(file).filter(|mark| mark.id == id)
     }
 
     /// Reports whether the log that a mark names is gone, and another has its path.
@@ -288,13 +282,13 @@ impl Engine {
     /// one who has no patience.
     pub(crate) fn settle_mark(&self, mark: &Mark, is_writer: bool, patience: &Patience) -> Result<()> {
         let log = self.log_of_mark(mark);
-        let mut may_write = log.id().is_some_and(|id| id == mark.id);
-        drop(log);
+        let mut may_write = true;
         loop {
             if is_writer {
                 self.write_together(mark);
             }
-            if may_write {
+            self.save_replaced(mark)?;
+            if may_write && log.id().is_some_and(|id| id == mark.id) {
                 match self.finish_log(mark, patience.deadline.min(Instant::now() + TURN)) {
                     Ok(()) => return Ok(()),
                     Err(Error::Locked { .. }) => {}
@@ -338,8 +332,13 @@ impl Engine {
         let Some(log) = other.log() else { return Ok(()) };
         // Under the log's lock until the end: the next commit may make the same mark again.
         let mut ledger = Ledger::of(&other, log.write(deadline, Duration::ZERO)?);
+        // The directory may have been replaced while its lock was waited for.
+        let is_it = log.id().is_some_and(|id| id == mark.id) && !ledger.is_replaced();
         ledger.recover()?;
         if mark.stands() {
+            if !is_it {
+                return Err(taken(&mark.path));
+            }
             // Nothing is behind it: a crash has left it.
             let _ = self.options.files.remove(&mark.path);
         }
@@ -457,12 +456,12 @@ impl Ledger<'_> {
     pub fn foreign_mark(&self, file: &Path) -> Option<Mark> {
         let mark = Mark::of(file)?;
         let log = self.store().log().filter(|_| self.is_kept());
-        match log.filter(|log| mark.is_of(log)) {
-            Some(log) => {
-                self.store().unmark(log, file);
+        match log.is_some_and(|log| mark.is_of(log)) && !self.is_replaced() {
+            true => {
+                self.store().remove_marks(&[mark]);
                 None
             }
-            None => Some(mark),
+            false => Some(mark),
         }
     }
 }

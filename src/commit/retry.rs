@@ -64,9 +64,13 @@ impl Engine {
     /// [`Error::Locked`], with the name of the holder, if that takes too long.
     pub(crate) fn await_free(&self, locked: Error, patience: &Patience) -> Result<()> {
         let Error::Locked { path, holder, .. } = &locked else { return Err(locked) };
-        // That was waited for already, as long as may be.
         if self.log().is_some_and(|log| path.starts_with(log.dir())) {
-            return Err(locked);
+            // It was waited for as long as may be, or its directory was replaced just now.
+            if patience.is_over() {
+                return Err(locked);
+            }
+            std::thread::sleep(PAUSE);
+            return Ok(());
         }
         if let Some(mark) = Mark::at(path.clone()) {
             return self.settle_mark(&mark, true, patience);

@@ -121,8 +121,8 @@ pub(crate) struct Log {
     turns: Turns,
     /// See G6.
     broken: AtomicBool,
-    /// Records that others had appended, and this handle had not read, before the directory was replaced.
-    unread: Mutex<Vec<Record>>,
+    /// The records of logs whose directories were replaced, which some texts may be behind.
+    left: Mutex<Vec<Record>>,
     /// The damage that was found so far.
     problems: Mutex<std::collections::BTreeSet<String>>,
 }
@@ -154,7 +154,7 @@ impl Log {
             tail: Mutex::new(None),
             turns: Turns::default(),
             broken: AtomicBool::new(false),
-            unread: Mutex::default(),
+            left: Mutex::default(),
             problems: Mutex::default(),
         }
     }
@@ -342,18 +342,7 @@ impl Log {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         match &*texts {
             Some(files) => Ok(files.clone()),
-            None => {
-                let mut tries = 0;
-                let files = loop {
-                    match self.within(Some("texts")) {
-                        // Another process is replacing this directory right now.
-                        Err(error) if is_missing(&error) && tries < REPLACED_WITHIN => tries += 1,
-                        opened => break opened?,
-                    }
-                    std::thread::sleep(Duration::from_millis(1));
-                };
-                Ok(texts.insert(files).clone())
-            }
+            None => Ok(texts.insert(self.within(Some("texts"))?).clone()),
         }
     }
 
@@ -378,6 +367,22 @@ impl Log {
     /// [`Error::Io`] with `PermissionDenied` if the directory, or that of the logs, belongs to a user who is not
     /// trusted with the configuration: that user could lead root to create files anywhere.
     pub fn within(&self, sub: Option<&str>) -> Result<Files> {
+        let mut tries = 0;
+        loop {
+            match self.open_within(sub) {
+                // Another program is replacing the directory, and perhaps only this one makes it anew.
+                Err(error) if sub.is_some() && is_missing(&error) && tries < REPLACED_WITHIN => tries += 1,
+                opened => return opened,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            match self.make_dir() {
+                Err(error) if !is_missing(&error) => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    fn open_within(&self, sub: Option<&str>) -> Result<Files> {
         let dir = sub.map_or_else(|| self.dir.clone(), |sub| self.dir.join(sub));
         let open = || -> std::io::Result<Folder> {
             let (state, name) = (self.open_state()?, self.dir.file_name().unwrap_or_default());

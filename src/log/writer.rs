@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Log;
 use super::record::{Digest, Guard, Kind, Record};
 use super::scan::scan;
 use super::segment::{self, Chain, HEAD, ORIGIN};
 use super::ticket::Turn;
+use super::{Log, REPLACED_WITHIN, is_missing};
 use crate::error::{Damage, Error, Result};
 use crate::os::files::{FileId, OpenFile, Pauses, Wait};
 
@@ -28,6 +28,9 @@ const UNFINISHED: &str = ".cms-";
 /// How far the hint may lag behind the last record. It is in the segment's first block, which would have to be synced
 /// with each record if the hint changed as often.
 pub(super) const HINT_EVERY: usize = 4096;
+
+/// Who is in the way while the directory of a log is replaced.
+const REPLACER: &str = "another program that is replacing the directory";
 
 /// How long a thread sleeps while another thread or process is about to finish.
 const BRIEFLY: Duration = Duration::from_millis(200);
@@ -155,12 +158,38 @@ impl Log {
         let Some(turn) = self.turns.take(deadline) else {
             return Err(locked(&self.dir, "another thread of this process".into()));
         };
-        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        let process = std::process::id();
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = Writer { log: self, tail, _turn: turn };
+        loop {
+            self.lock_end(&mut writer.tail, deadline, timeout)?;
+            let followed = writer.follow();
+            if writer.is_current() {
+                return followed.map(|()| writer);
+            }
+            // What was read by its path may be of the log that is there now.
+            if !self.leave(&mut writer.tail, deadline) || Instant::now() >= deadline {
+                return Err(locked(&self.dir, REPLACER.into()));
+            }
+        }
+    }
+
+    /// Takes the lock of the log that is at the path.
+    fn lock_end(&self, tail: &mut Option<Tail>, deadline: Instant, timeout: Duration) -> Result<()> {
+        let locked =
+            |path: &Path, holder: String| Error::Locked { path: path.into(), holder, waited: timeout };
+        let (process, mut tries) = (std::process::id(), 0);
         loop {
             let known = match tail.take().filter(|tail| tail.process == process) {
                 Some(known) => known,
-                None => self.open(process)?,
+                None => match self.open(process) {
+                    // The directory was replaced after it was made and before it was opened.
+                    Err(error) if is_missing(&error) && tries < REPLACED_WITHIN => {
+                        tries += 1;
+                        std::thread::sleep(Duration::from_millis(1));
+                        continue;
+                    }
+                    opened => opened?,
+                },
             };
             let known = tail.insert(known);
             let wait = |open: &OpenFile, pauses| match self.files.lock_at_path(open, deadline, pauses) {
@@ -179,45 +208,56 @@ impl Log {
                 held?
             };
             if held {
-                break;
+                return Ok(());
             }
-            // The directory was removed or replaced: this handle's knowledge of the log is void.
-            self.leave(&mut tail, deadline);
-            if Instant::now() >= deadline {
-                return Err(locked(&self.dir, "a program that keeps replacing the directory".into()));
+            // The directory was removed, or another is in its place: this handle's knowledge of the log is void.
+            if !self.leave(tail, deadline) || Instant::now() >= deadline {
+                return Err(locked(&self.dir, REPLACER.into()));
             }
         }
-        let mut writer = Writer { log: self, tail, _turn: turn };
-        writer.follow()?;
-        Ok(writer)
     }
 
-    /// Forgets the end of the log if its directory was replaced; records that others had appended to the old one are
-    /// kept for [`Log::take_unread`]. If another thread appends at the time, that thread does it.
-    pub fn leave_replaced(&self) {
-        let Some(_turn) = self.turns.take(Instant::now() + BRIEFLY) else { return };
+    /// Forgets where the log ends if its directory was replaced; its records are kept for [`Log::left`]. While another
+    /// thread appends, that one does it. Returns whether nobody appends to a replaced log any more.
+    pub fn leave_replaced(&self) -> bool {
+        let Some(_turn) = self.turns.take(Instant::now() + BRIEFLY) else { return false };
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        if tail.as_ref().is_some_and(|known| !known.lock.is_at_path()) {
-            self.leave(&mut tail, Instant::now() + BRIEFLY);
+        let is_replaced = tail.as_ref().is_some_and(|known| !known.lock.is_at_path());
+        !is_replaced || self.leave(&mut tail, Instant::now() + BRIEFLY)
+    }
+
+    /// Leaves a log whose directory was replaced. A writer that has its lock may still append to it, so its end is read
+    /// with that lock held; later writers find the directory replaced. Returns false if the lock cannot be had in time.
+    fn leave(&self, tail: &mut Option<Tail>, deadline: Instant) -> bool {
+        let Some(known) = tail.take().filter(|known| known.process == std::process::id()) else {
+            return true;
+        };
+        if !matches!(self.files.lock(&known.lock, true, deadline), Ok(Wait::Held)) {
+            *tail = Some(known);
+            return false;
         }
-    }
-
-    fn leave(&self, tail: &mut Option<Tail>, deadline: Instant) {
-        let Some(known) = tail.take().filter(|known| known.process == std::process::id()) else { return };
-        // A process that is still appending to it holds this lock.
-        let _ = self.files.lock(&known.lock, true, deadline);
-        let Some(segment) = &known.segment else { return };
-        let rest = segment.length.saturating_sub(segment.end);
-        let Ok(bytes) = self.files.read_at(&segment.open, segment.end as u64, rest) else { return };
-        let found = scan(&bytes, 0, &[known.end.chain], known.end.sequence);
+        let Some(segment) = &known.segment else { return true };
+        let Ok(bytes) = self.files.read_at(&segment.open, 0, segment.length) else { return true };
+        let Ok(head) = segment::Head::decode(&bytes) else { return true };
+        let found = scan(&bytes, HEAD, &[head.chain], segment.first.saturating_sub(1));
         let records = found.frames.iter().filter_map(|(_, frame)| Record::decode(frame.body));
-        self.unread.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+        true
     }
 
-    /// Returns the records that others had appended before the directory was replaced, the oldest first. They are
-    /// returned once.
-    pub fn take_unread(&self) -> Vec<Record> {
-        std::mem::take(&mut self.unread.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Returns the records of the logs that were left because their directories were replaced, the oldest first.
+    pub fn left(&self) -> Vec<Record> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets the records of the logs that were left: all that was in them is in the texts.
+    pub fn forget_left(&self) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Returns the error of a writer whose log was replaced before it has appended: see `retry`.
+    pub fn replaced(&self) -> Error {
+        Error::Locked { path: self.dir.join("lock"), holder: REPLACER.into(), waited: Duration::ZERO }
     }
 
     fn open(&self, process: u32) -> Result<Tail> {
@@ -232,7 +272,7 @@ impl Log {
     }
 
     /// Makes the directory and syncs its parents, so that a power cut does not lose it with its contents.
-    fn make_dir(&self) -> Result<()> {
+    pub(super) fn make_dir(&self) -> Result<()> {
         let state = self.dir.parent().unwrap_or(Path::new(""));
         let missing: Vec<&Path> = state.ancestors().take_while(|dir| !is_there(dir)).collect();
         for dir in missing.into_iter().rev() {
@@ -298,6 +338,17 @@ impl Writer<'_> {
         &self.tail.as_ref().expect("it is there as long as the lock is held").end
     }
 
+    /// Reports whether the log that this writer has the lock of is still the one at the path. What was read by its path
+    /// before this was is of this log.
+    pub fn is_current(&self) -> bool {
+        self.tail.as_ref().is_some_and(|tail| tail.lock.is_at_path())
+    }
+
+    /// As [`Log::replaced`].
+    pub fn replaced(&self) -> Error {
+        self.log.replaced()
+    }
+
     /// Returns the sequence of the last record.
     pub fn sequence(&self) -> u64 {
         self.known().sequence
@@ -351,6 +402,9 @@ impl Writer<'_> {
                 _ => true,
             };
             if gone {
+                if !self.is_current() {
+                    return Ok(());
+                }
                 log.sweep();
                 let Some(first) = self.enter_last()? else { return Ok(()) };
                 self.tail().open_ends = log.open_ends_before(first)?;
@@ -366,8 +420,8 @@ impl Writer<'_> {
                 _ => Some(next).filter(|next| log.path(*next).exists()),
             };
             match next {
-                Some(next) => self.enter(next)?,
-                None => return Ok(()),
+                Some(next) if self.is_current() => self.enter(next)?,
+                _ => return Ok(()),
             }
         }
     }
@@ -536,7 +590,11 @@ impl Writer<'_> {
         // The first record of a new segment comes before them, so their chains are made after that.
         let wanted = records.iter().map(segment::size).sum::<usize>();
         if wanted > room {
-            self.rotate(wanted)?;
+            let rotated = self.rotate(wanted);
+            if !self.is_current() {
+                return Err(self.log.replaced());
+            }
+            rotated?;
         }
         let (bytes, chains) = self.encode(&mut records, wanted)?;
         let files = self.log.files.clone();
@@ -599,6 +657,7 @@ impl Writer<'_> {
     /// then sees the marks after it, and so the record that rolls it back.
     pub fn mark_applied(&mut self) {
         let log = self.log;
+        let is_current = self.is_current();
         let tail = self.tail();
         for spot in std::mem::take(&mut tail.open_ends).into_iter().rev() {
             let (offset, bytes) = segment::applied(spot.offset);
@@ -607,6 +666,7 @@ impl Writer<'_> {
                 Some(segment) if segment.first == spot.first => {
                     log.files.write_at(&segment.open, &bytes, offset)
                 }
+                _ if !is_current => Ok(()),
                 _ => log
                     .files
                     .open_to_write(&log.path(spot.first))

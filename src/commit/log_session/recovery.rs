@@ -10,7 +10,7 @@ use crate::commit::engine::{Engine, Place};
 use crate::commit::parked::cannot_be_placed;
 use crate::commit::publish::{Logged, State};
 use crate::error::{Error, Result};
-use crate::log::{self, Digest, Log, PackageChange};
+use crate::log::{self, Digest, Log, PackageChange, Record};
 
 impl Engine {
     pub(crate) fn finish_last(&self) -> Result<()> {
@@ -48,11 +48,17 @@ impl Ledger<'_> {
     /// Puts the texts of logged transactions in place that are not. Returns whether there were any.
     pub fn recover(&mut self) -> Result<bool> {
         let Some(writer) = &mut self.writer else { return Ok(false) };
-        let records = writer.open_ended()?;
+        // Without texts that are to follow it is not needed.
+        let id = self.store.log().filter(|_| self.store.is_behind()).and_then(Log::id);
+        let found = writer.open_ended();
+        if !writer.is_current() {
+            return Err(writer.replaced());
+        }
+        let records = found?;
         if records.is_empty() {
-            let saved = self.store.save_unlogged(&[])?;
+            let saved = self.store.save_unlogged(id.as_deref(), &[])?;
             self.unfinished = false;
-            self.store.deferred.clear();
+            self.store.forget_deferred();
             return Ok(saved);
         }
         // They may be there without being durable: then a power cut would leave texts that nobody has committed.
@@ -65,12 +71,21 @@ impl Ledger<'_> {
         let store = self.store.fully_durable();
         // Before anything else: the directory of the log may be replaced meanwhile.
         let marks = store.log().map(|log| store.marks_of(log, &names)).unwrap_or_default();
+        let newer: Vec<bool> = names
+            .iter()
+            .map(|name| {
+                later_of(&records, name)
+                    .is_some_and(|sequence| store.is_newer_than_logged(&store.config_place(name), sequence))
+            })
+            .collect();
+        // Only now it is known that all this was read of this log.
+        if !writer.is_current() {
+            return Err(writer.replaced());
+        }
         let (mut recovered, mut placed) = (false, Vec::new());
-        for name in &names {
-            let mut later = records.iter().rev().filter(|(_, follows_later)| *follows_later);
-            let last = later.find(|(record, _)| record.package(name).is_some());
+        for (name, is_newer) in names.iter().zip(newer) {
             let place = store.config_place(name);
-            if last.is_some_and(|(record, _)| store.is_newer_than_logged(&place, record.sequence)) {
+            if is_newer {
                 // What is in the file is noted as a change by hand by whoever looks at it next.
                 continue;
             }
@@ -92,14 +107,20 @@ impl Ledger<'_> {
         writer.mark_applied();
         self.unfinished = false;
         store.remove_marks(&marks);
-        self.store.save_unlogged(&names)?;
-        self.store.deferred.clear();
+        self.store.save_unlogged(id.as_deref(), &names)?;
+        self.store.forget_deferred();
         let logged = Logged { base: None, last: writer.sequence() };
         // All in one round, with the revision they are of: a snapshot sees the whole transaction or nothing of it.
         let states: Vec<State<'_>> = placed.iter().map(|placed| placed.state()).collect();
         self.store.publish(&states, Some(logged));
         Ok(recovered || !states.is_empty())
     }
+}
+
+/// Returns the last of the records that is about a package and says that its text follows later.
+fn later_of(records: &[(Record, bool)], name: &str) -> Option<u64> {
+    let mut later = records.iter().rev().filter(|(_, follows_later)| *follows_later);
+    later.find(|(record, _)| record.package(name).is_some()).map(|(record, _)| record.sequence)
 }
 
 /// What has become of a package in a recovery.

@@ -83,6 +83,10 @@ impl Writer<'_> {
     /// it at once. The file gets its name once it is complete.
     fn make_segment(&self, first: u64, bytes: &[u8], length: usize) -> Result<OpenFile> {
         let (log, files) = (self.log, self.log.within(None)?);
+        if !self.is_current() {
+            // The directory that was opened is of another log.
+            return Err(log.replaced());
+        }
         let (path, rest) = (log.path(first), (length - bytes.len()) as u64);
         let mut new =
             files.create_unique(&log.dir, "segment").map_err(Error::io("create a file in", &log.dir))?;

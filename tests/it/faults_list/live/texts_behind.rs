@@ -282,6 +282,32 @@ fn x_h7_directories_that_are_replaced_under_writers_cost_nothing() {
 }
 
 #[test]
+fn x_h7_a_text_that_another_writer_has_left_behind_a_replaced_log_is_not_forgotten() {
+    let root = root();
+    let paths = Paths::of(root.path(), "run", "state");
+    let text_delay = Duration::from_secs(1000);
+    let open = || Store::open(Options { text_delay, ..paths.options("log") }).expect("opens");
+    let set = |store: &Store, key: &str, value: &str| {
+        let mut transaction = store.begin().expect("few are open");
+        transaction.set(key.as_bytes(), value.as_bytes()).expect("set");
+        transaction.commit().expect("committed");
+    };
+    let [first, second] = [open(), open()];
+    set(&first, "app.s.n", "1");
+    // It puts that text in place, so that the first store knows a file that is gone.
+    assert_eq!(command(&[], &paths, &["set", "app.s.m=2", "--commit"]).0, Some(0));
+    set(&second, "app.s.k", "3");
+    std::fs::rename(&paths.state, root.path().join("old-state")).expect("renamed");
+    set(&first, "app.s.n", "4");
+    set(&second, "app.s.j", "5");
+    drop((first, second));
+    for (key, value) in [("app.s.n", "4"), ("app.s.m", "2"), ("app.s.k", "3"), ("app.s.j", "5")] {
+        let (code, found, told) = command(&[], &paths, &["get", key]);
+        assert_eq!((code, &*found), (Some(0), value), "{key}: {told}");
+    }
+}
+
+#[test]
 fn x_h7_a_mark_whose_log_is_gone_ends_with_the_system_or_by_repair() {
     for after_boot in [false, true] {
         let root = root();
