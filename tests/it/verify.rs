@@ -192,7 +192,7 @@ fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_
     drop(verifier);
     let (open, gate) = mpsc::channel::<()>();
     let verifier = live.verify("network", move |_| {
-        let _ = gate.recv();
+        let _ = gate.recv_timeout(Duration::from_secs(60));
         Ok(())
     });
     let verifier = verifier.expect("it verifies");
