@@ -264,7 +264,7 @@ mod tests {
             "of type store",
             "/c/cms:2: safe_mode: 'maybe'",
             "/c/cms:3: log_size: 'much'",
-            "/c/cms:4: text_delay: one value",
+            "/c/cms:4: text_delay: expected one value",
             "/c/cms:6: durability:",
             "/c/cms:7: colour: there is no such option",
             "/c/cms:8: snapshots_keep: '-1'",
