@@ -24,6 +24,16 @@ pub(crate) struct Reading {
     pub text: Vec<u8>,
 }
 
+/// What is at the path of a package file that is to be written.
+pub(crate) enum Present {
+    /// There is no file.
+    Absent,
+    /// Another program was writing to the file while it was read.
+    Busy,
+    /// The file is locked and was read.
+    Read(Reading),
+}
+
 /// A package file that is to be replaced. It stays locked until it is: so a stock uci waits which has opened it, and
 /// nobody leaves its text behind a log meanwhile.
 #[derive(Debug)]
@@ -126,11 +136,14 @@ impl Engine {
         Ok(same.then_some(Reading { old: OldFile { open, identity: before }, text }))
     }
 
-    /// As [`Engine::read_current`], of a file that need not be there: then what was read is `None`.
-    pub(crate) fn read_if_there(&self, path: &Path) -> Result<Option<Option<Reading>>> {
+    /// As [`Engine::read_current`], of a file that need not be there.
+    pub(crate) fn read_if_there(&self, path: &Path) -> Result<Present> {
         match self.read_current(path) {
-            Ok(reading) => Ok(reading.map(Some)),
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Some(None)),
+            Ok(Some(reading)) => Ok(Present::Read(reading)),
+            Ok(None) => Ok(Present::Busy),
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Present::Absent)
+            }
             Err(error) => Err(error),
         }
     }

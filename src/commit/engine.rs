@@ -76,13 +76,6 @@ impl Loaded {
     }
 }
 
-impl Loaded {
-    /// A package without staged changes, whose text has no errors.
-    pub(crate) fn committed(place: Place, package: Package) -> Self {
-        Self { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() }
-    }
-}
-
 /// A store. Each call sees what is there at the time; some files of the log, locks and maps stay open.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -279,7 +272,7 @@ impl Engine {
     pub fn load_committed(&self, place: Place) -> Result<Loaded> {
         if !self.options.stale {
             if let Some(package) = self.read_ahead(&place) {
-                return Ok(Loaded::committed(place, package));
+                return Ok(Loaded::of(place, package));
             }
             self.await_text(&place.path)?;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::commit::draft::Reading;
+use crate::commit::draft::{Present, Reading};
 use crate::commit::engine::{Engine, Loaded, Place};
 use crate::commit::listing::names_package;
 use crate::commit::log_session::Ledger;
@@ -50,7 +50,7 @@ impl Engine {
     pub fn load_committed_or_new(&self, place: Place) -> Result<Loaded> {
         if self.is_new(&place) {
             let package = Package::new(place.name.as_bytes());
-            return Ok(Loaded::committed(place, package));
+            return Ok(Loaded::of(place, package));
         }
         self.load_committed(place)
     }
@@ -90,16 +90,16 @@ impl Engine {
         creates: bool,
     ) -> Result<Option<(Option<Reading>, Arc<Known>)>> {
         match self.read_if_there(&place.path)? {
-            None => Ok(None),
-            Some(Some(mut reading)) => {
+            Present::Busy => Ok(None),
+            Present::Read(mut reading) => {
                 let old = self.look(ledger, place, std::mem::take(&mut reading.text))?;
                 Ok(Some((Some(reading), old)))
             }
-            Some(None) if creates && self.is_new(place) => {
+            Present::Absent if creates && self.is_new(place) => {
                 ledger.look_gone(place)?;
                 Ok(Some((None, nothing(&place.name))))
             }
-            Some(None) => Err(Error::NotFound { key: place.name.clone() }),
+            Present::Absent => Err(Error::NotFound { key: place.name.clone() }),
         }
     }
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::Why;
-use crate::commit::write::{Whole, attempt};
+use crate::commit::write::{Expected, Whole, attempt};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::os::file_name;
@@ -106,7 +106,7 @@ impl Engine {
         let aside = PathBuf::from(aside);
         files.rename(path, &aside).map_err(Error::io("rename", path))?;
         let text = Some(Arc::new(bytes[end + 1..].to_vec()));
-        let whole = [Whole { place: place.clone(), expected: None, text }];
+        let whole = [Whole { place: place.clone(), expected: Expected::Anything, text }];
         let placed = self.with_ledger(Self::ledger_within, |ledger| {
             let _lock = self.try_lock(&place.path)?;
             attempt(ledger, &place, |ledger| self.put_texts(ledger, &whole, &Why::COMMIT))

@@ -21,7 +21,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::commit::draft::{Draft, Reading};
+use crate::commit::draft::{Draft, Present, Reading};
 use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::{Entry, Ledger, Why};
 use crate::commit::plan::{Change, Known, Step};
@@ -82,13 +82,55 @@ impl Part<'_> {
     }
 }
 
+/// What has to be in place of a package for a whole text to take that place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    Anything,
+    /// There must be no file.
+    Nothing,
+    Text(Vec<u8>),
+}
+
+impl Expected {
+    /// Returns what there must be for a package to be as it was.
+    pub fn of(text: Option<&[u8]>) -> Self {
+        text.map_or(Self::Nothing, |text| Self::Text(text.to_vec()))
+    }
+
+    fn allows(&self, there: Option<&[u8]>) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Nothing => there.is_none(),
+            Self::Text(text) => there == Some(text),
+        }
+    }
+}
+
 /// A whole text that is to be put in place.
 pub(crate) struct Whole {
     pub place: Place,
-    /// The text that is expected to be there, `None` for no file; without it, anything.
-    pub expected: Option<Option<Vec<u8>>>,
+    /// What is expected to be there.
+    pub expected: Expected,
     /// The text that is to be there; without it the package is deleted.
     pub text: Option<Arc<Vec<u8>>>,
+}
+
+/// What a change makes of a package.
+enum Changed<'p> {
+    /// Another program was writing to the package.
+    Busy,
+    /// The package was only read, or is so already.
+    Nothing,
+    Part(Box<Part<'p>>),
+}
+
+impl<'p> Changed<'p> {
+    fn part(self) -> Option<Part<'p>> {
+        match self {
+            Self::Part(part) => Some(*part),
+            Self::Busy | Self::Nothing => None,
+        }
+    }
 }
 
 /// What became of an attempt to put parts in place.
@@ -144,11 +186,13 @@ impl Engine {
         let mut left = changes.to_vec();
         for _ in 0..ATTEMPTS {
             // All are ready before one is written.
-            let parts: Vec<_> = ledger.go_on(|ledger| {
+            let changed: Vec<_> = ledger.go_on(|ledger| {
                 left.iter().map(|change| self.changed(ledger, change)).collect::<Result<_>>()
             })?;
-            let Some(parts) = parts.into_iter().collect::<Option<Vec<_>>>() else { continue };
-            let parts: Vec<Part<'_>> = parts.into_iter().flatten().collect();
+            if changed.iter().any(|changed| matches!(changed, Changed::Busy)) {
+                continue;
+            }
+            let parts: Vec<Part<'_>> = changed.into_iter().filter_map(Changed::part).collect();
             if parts.is_empty() {
                 return ledger.settled().map(|()| None);
             }
@@ -206,22 +250,23 @@ impl Engine {
         Ok((Arc::new(text), step))
     }
 
-    /// Makes a part of a commit of changes, or none if the package was only read. `None` if someone was writing to
-    /// the package.
-    fn changed<'p>(&self, ledger: &mut Ledger<'_>, change: &'p Change) -> Result<Option<Option<Part<'p>>>> {
+    /// Makes a part of a commit of changes.
+    fn changed<'p>(&self, ledger: &mut Ledger<'_>, change: &'p Change) -> Result<Changed<'p>> {
         let place = &change.place;
         let creates = change.known.text().is_empty();
-        let Some((reading, old)) = self.read_to_write(ledger, place, creates)? else { return Ok(None) };
+        let Some((reading, old)) = self.read_to_write(ledger, place, creates)? else {
+            return Ok(Changed::Busy);
+        };
         let step = self.step(&old, change)?;
         if step.is_none() {
-            return Ok(Some(None));
+            return Ok(Changed::Nothing);
         }
         let text = step.new.text().clone();
         self.check_limit(&place.name, &step.new.package, &text)?;
         let before = reading.as_ref().map(|_| old.text().clone());
         let step = Some(step).filter(|_| before.is_some());
         let draft = self.draft(&place.path, &text, reading.map(|reading| reading.old))?;
-        Ok(Some(Some(Part { place, before, step, text, draft })))
+        Ok(Changed::Part(Box::new(Part { place, before, step, text, draft })))
     }
 
     /// Has a transaction verified by those who have asked for it (see `verify`), then as [`Engine::put_verified`].
@@ -340,14 +385,17 @@ impl Engine {
     ) -> Result<Option<u64>> {
         let mut parts = Vec::with_capacity(texts.len());
         for Whole { place, expected, text } in texts {
-            let Some(reading) = self.read_if_there(&place.path)? else { return Ok(None) };
+            let reading = match self.read_if_there(&place.path)? {
+                Present::Busy => return Ok(None),
+                Present::Absent => None,
+                Present::Read(reading) => Some(reading),
+            };
             match &reading {
                 Some(reading) => ledger.look(place, &reading.text)?,
                 None => ledger.look_gone(place)?,
             };
             also(place)?;
-            let there = reading.as_ref().map(|reading| &reading.text);
-            if expected.as_ref().is_some_and(|expected| expected.as_ref() != there) {
+            if !expected.allows(reading.as_ref().map(|reading| &*reading.text)) {
                 return Err(keeps_changing(&place.name));
             }
             let (file, before) = reading.map(|reading| (reading.old, Arc::new(reading.text))).unzip();
@@ -463,7 +511,7 @@ impl Engine {
         let place = Place { path: crate::os::named_file::follow(place.path), ..place };
         let text = Arc::new(text.to_vec());
         self.check_text(&name, &text)?;
-        Ok(Whole { place, expected: None, text: Some(text) })
+        Ok(Whole { place, expected: Expected::Anything, text: Some(text) })
     }
 }
 

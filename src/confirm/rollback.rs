@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::commit::engine::Engine;
 use crate::commit::log_session::{Ledger, Why};
-use crate::commit::write::{ATTEMPTS, Whole};
+use crate::commit::write::{ATTEMPTS, Expected, Whole};
 use crate::confirm::Pending;
 use crate::confirm::by_key::{Passage, Text, Without, without};
 use crate::error::shown;
@@ -417,7 +417,7 @@ impl Engine {
     fn replace_all(&self, ledger: &mut Ledger<'_>, unwound: &[Unwound], why: &Why) -> Result<Option<u64>> {
         let whole = |one: &Unwound| Whole {
             place: self.config_place(&one.package),
-            expected: Some(one.now.as_ref().map(|text| text.to_vec())),
+            expected: Expected::of(one.now.as_ref().map(|text| text.as_slice())),
             text: one.text().cloned().map(Arc::new),
         };
         let texts: Vec<Whole> = unwound.iter().map(whole).collect();

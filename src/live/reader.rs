@@ -48,6 +48,15 @@ fn log_end(store: &Engine) -> Option<u64> {
     store.log().and_then(|log| log.reader(None).ok()).map(|reader| reader.sequence())
 }
 
+/// What a package that is open has become.
+enum Refreshed {
+    /// Its map is up to it.
+    Current,
+    Gone,
+    /// Another map is to be used.
+    Made(Map),
+}
+
 impl Inner {
     fn change(&self) -> MutexGuard<'_, Place> {
         // A panic of another thread leaves the table as it was or as it was to be.
@@ -252,9 +261,11 @@ impl Inner {
         let mut failed = Ok(());
         for entry in table.entries() {
             match self.refreshed(&place, entry) {
-                Ok(None) => {}
-                Ok(Some(Some(map))) => added.push(Entry { name: entry.name.clone(), map: Arc::new(map) }),
-                Ok(Some(None)) => gone.push(entry.name.clone()),
+                Ok(Refreshed::Current) => {}
+                Ok(Refreshed::Made(map)) => {
+                    added.push(Entry { name: entry.name.clone(), map: Arc::new(map) });
+                }
+                Ok(Refreshed::Gone) => gone.push(entry.name.clone()),
                 Err(error) => failed = Err(error),
             }
         }
@@ -300,16 +311,17 @@ impl Inner {
         }
     }
 
-    /// Returns the map to use in place of one, `None` in its place if the package is gone.
-    fn refreshed(&self, place: &Place, entry: &Entry) -> Result<Option<Option<Map>>> {
+    /// Finds out whether a map is up to its package, and makes another one if not.
+    fn refreshed(&self, place: &Place, entry: &Entry) -> Result<Refreshed> {
         let (found, text) = match self.store.find(entry.name.as_bytes()) {
-            Err(error) if error.code() == Code::NotFound => return Ok(Some(None)),
+            Err(error) if error.code() == Code::NotFound => return Ok(Refreshed::Gone),
             found => found?,
         };
         if !entry.map.is_retired() && self.is_up_to(&entry.map, &found, &text)? {
-            return Ok(None);
+            return Ok(Refreshed::Current);
         }
-        self.open_map(place, entry.name.as_bytes()).map(Some)
+        let made = self.open_map(place, entry.name.as_bytes())?;
+        Ok(made.map_or(Refreshed::Gone, Refreshed::Made))
     }
 
     /// Says what is wrong with the text of a package if its map shows an earlier state because of that.

@@ -58,6 +58,13 @@ impl Node {
     }
 }
 
+/// A package, as far as a snapshot has seen it.
+enum Seen<'m> {
+    NotYet,
+    Missing,
+    Map(&'m Map),
+}
+
 impl Inner {
     /// Returns the map of a package that is open already.
     #[inline(always)]
@@ -65,19 +72,22 @@ impl Inner {
         match self.table.find_path(path) {
             // Relaxed: who was told that a package is missing has set it.
             Some(map) if self.is_complete(map) && !self.missing.load(Ordering::Relaxed) => Some(map),
-            _ => self.find_slowly(path.package)?,
+            _ => match self.find_slowly(path.package) {
+                Seen::Map(map) => Some(map),
+                Seen::Missing | Seen::NotYet => None,
+            },
         }
     }
 
-    /// As [`Inner::find`], what was found to be missing too: `Some(None)`.
+    /// As [`Inner::find`], and tells a package that was found to be missing from one that was not looked for.
     #[cold]
     #[inline(never)]
-    fn find_slowly(&self, name: &[u8]) -> Option<Option<&Map>> {
+    fn find_slowly(&self, name: &[u8]) -> Seen<'_> {
         if let Some(node) = self.opened.find(name, self.table.hash(name)) {
-            return Some(node.map.as_deref());
+            return node.map.as_deref().map_or(Seen::Missing, Seen::Map);
         }
-        let entry = self.table.get(name).filter(|entry| self.is_complete(&entry.map))?;
-        Some(Some(&entry.map))
+        let entry = self.table.get(name).filter(|entry| self.is_complete(&entry.map));
+        entry.map_or(Seen::NotYet, |entry| Seen::Map(&entry.map))
     }
 
     /// Reports whether a map shows what the snapshot is to: it was not made later, and shows every commit up
@@ -230,8 +240,10 @@ impl Snapshot {
     /// Returns the map of a package, opening it if need be.
     fn map(&self, name: &[u8]) -> Result<Option<&Map>> {
         let inner = &*self.inner;
-        if let Some(found) = inner.find_slowly(name) {
-            return Ok(found);
+        match inner.find_slowly(name) {
+            Seen::Map(map) => return Ok(Some(map)),
+            Seen::Missing => return Ok(None),
+            Seen::NotYet => {}
         }
         let map = inner.live.inner.map(name)?;
         // Maps of another run directory count their commits anew.
@@ -243,7 +255,7 @@ impl Snapshot {
             inner.missing.store(true, Ordering::Relaxed);
         }
         // It may have gone into the table of the snapshot as well.
-        if inner.find_slowly(name).is_none() {
+        if matches!(inner.find_slowly(name), Seen::NotYet) {
             let node = Node { name: name.into(), map, next: Default::default() };
             inner.opened.push(Box::new(node), inner.table.hash(name));
         }

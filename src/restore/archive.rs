@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::{Ledger, Why};
-use crate::commit::write::{Whole, attempt};
+use crate::commit::write::{Expected, Whole, attempt};
 use crate::error::not_found::Missing;
 use crate::error::{Damage, Error, Result};
 use crate::format::uci::{Dialect, ParseOptions, parse};
@@ -243,7 +243,7 @@ impl Engine {
             if let Some(text) = text {
                 check_restored(archive, &place, text)?;
             }
-            parts.push(Whole { place, expected: None, text: text.clone() });
+            parts.push(Whole { place, expected: Expected::Anything, text: text.clone() });
         }
         Ok(parts)
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::commit::engine::Engine;
 use crate::commit::log_session::Why;
-use crate::commit::write::{Whole, attempt};
+use crate::commit::write::{Expected, Whole, attempt};
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::log::key_path::content;
@@ -103,7 +103,7 @@ impl Engine {
     fn write_texts(&self, texts: Vec<(String, Text, Text)>, why: &Why) -> Result<u64> {
         let whole = |(name, now, then): (String, Text, Text)| Whole {
             place: self.config_place(&name),
-            expected: Some(now),
+            expected: Expected::of(now.as_deref()),
             text: then.map(Arc::new),
         };
         let texts: Vec<Whole> = texts.into_iter().map(whole).collect();

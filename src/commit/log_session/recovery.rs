@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Ledger, cannot_be_written};
+use crate::commit::draft::Present;
 use crate::commit::engine::{Engine, Place};
 use crate::commit::parked::cannot_be_placed;
 use crate::commit::publish::{Logged, State};
@@ -154,7 +155,11 @@ impl Engine {
         let place = self.config_place(name);
         let _lock = self.try_lock(&place.path)?;
         for _ in 0..crate::commit::write::ATTEMPTS {
-            let Some(reading) = self.read_if_there(&place.path)? else { continue };
+            let reading = match self.read_if_there(&place.path)? {
+                Present::Busy => continue,
+                Present::Absent => None,
+                Present::Read(reading) => Some(reading),
+            };
             let present = reading.as_ref().map(|reading| Digest::of(&reading.text));
             // How many of the steps are done: the latest state that fits.
             let done = (0..=steps.len()).rev().find(|done| {
