@@ -1,6 +1,6 @@
 //! Bases of staged changes on their way: noted when changes are staged, compared when they are committed.
 
-use crate::commit::engine::{Engine, Place, Replay};
+use crate::commit::engine::{Engine, Place};
 use crate::commit::log_session::Ledger;
 use crate::error::shown;
 use crate::error::{Error, Result};
@@ -10,6 +10,7 @@ use crate::log::Record;
 use crate::log::key_path::show;
 use crate::model::change::Delta;
 use crate::model::package::Package;
+use crate::model::package::replay::Replay;
 use crate::os::clock;
 use crate::staging::base::file::{hash_of, hashes, read, write_line};
 use crate::staging::base::{Base, Disagreement, disagreements, needed};

@@ -1,11 +1,9 @@
 //! A store: the packages of a configuration directory and the changes staged for them.
 
-use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::commit::deferred::Deferred;
 use crate::commit::gate::{Gate, SegmentHook};
@@ -19,13 +17,13 @@ use crate::error::not_found::Missing;
 use crate::error::{Code, Error, Result};
 use crate::format::uci::{Dialect, ParseError, ParseOptions, parse};
 use crate::map::Kept;
-use crate::model::change::{Delta, DeltaKind};
+use crate::model::change::Delta;
 use crate::model::package::Package;
+use crate::model::package::replay::Replay;
 use crate::os::caller;
 use crate::os::dirs::Dirs;
-use crate::os::files::{FileId, Identity, Wait};
+use crate::os::files::FileId;
 use crate::os::lock::Locks;
-use crate::os::patience::BRIEFLY;
 use crate::settings::options::Options;
 use crate::staging::delta_file::Staging;
 use crate::staging::save_dir::SaveDir;
@@ -281,34 +279,6 @@ impl Engine {
         Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors })
     }
 
-    /// Reads the text of a package, and the attributes it had all the while.
-    pub(crate) fn read_settled(&self, place: &Place) -> Result<(Arc<Vec<u8>>, Metadata)> {
-        self.read_steady(place).map(|(text, found)| (Arc::new(text), found))
-    }
-
-    /// As [`Engine::read_settled`]. It is never a mixture of two texts, though it takes no lock.
-    pub(crate) fn read_steady(&self, place: &Place) -> Result<(Vec<u8>, Metadata)> {
-        let (files, path) = (&self.options.files, &place.path);
-        for _ in 0..100 {
-            let open = files.open_package(path).map_err(Error::io("open", path))?;
-            let look = || open.file.metadata().map_err(Error::io("read", path));
-            let read = || files.read(&open).map_err(Error::io("read", path));
-            let (before, text, after) = (look()?, read()?, look()?);
-            if after.nlink() == 0 {
-                // Who has replaced it may be writing the new text into it, whatever its times say; see
-                // `Engine::update_displaced`. If that takes long, the file in its place is there to be read.
-                let locked = files.lock(&open, false, Instant::now() + BRIEFLY);
-                if locked.map_err(Error::io("lock", path))? == Wait::Held {
-                    return Ok((read()?, look()?));
-                }
-            } else if Identity::of(&before) == Identity::of(&after) {
-                return Ok((text, after));
-            }
-        }
-        let why = "the file kept changing while it was being read".to_owned();
-        Err(Error::Conflict { key: place.name.clone(), why })
-    }
-
     pub(crate) fn parse(&self, place: &Place, text: Vec<u8>) -> Result<(Package, Vec<ParseError>)> {
         let parsed = parse(place.name.as_bytes(), Arc::new(text), &self.parse_options());
         match parsed {
@@ -418,44 +388,4 @@ pub(crate) fn staged_lines(staging: &Staging<'_>) -> Result<Vec<Delta>> {
     let (_, lines) = staging.lines()?;
     let deltas = lines.into_iter().filter_map(|line| line.delta);
     Ok(deltas.filter(|(of, _)| *of == staging.package.as_bytes()).map(|(_, delta)| delta).collect())
-}
-
-/// Applies the lines of one delta file in order.
-///
-/// A staged `add` names its section by the generated name it had then. If a section of that name has come
-/// about since, the addition gets another name, and the lines after it mean that one.
-#[derive(Debug)]
-pub(crate) struct Replay {
-    dialect: Dialect,
-    renamed: Vec<(Vec<u8>, Vec<u8>)>,
-    pub followups: Vec<Delta>,
-}
-
-impl Replay {
-    pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, renamed: Vec::new(), followups: Vec::new() }
-    }
-
-    pub fn apply(&mut self, package: &mut Package, delta: &Delta) -> Result<()> {
-        if self.dialect == Dialect::Uci {
-            let recorded = package.apply(delta, self.dialect)?;
-            // Stock uci records the deletion that a hand-written empty value brings about once more.
-            self.followups.extend(
-                recorded.filter(|recorded| recorded.kind != delta.kind && delta.kind == DeltaKind::Set),
-            );
-            return Ok(());
-        }
-        let taken = package.section(&delta.section).is_some();
-        if delta.kind == DeltaKind::Add && delta.option.is_none() && taken {
-            let name = package.add_section(delta.value.as_deref().unwrap_or_default())?;
-            self.renamed.retain(|(old, _)| *old != delta.section);
-            self.renamed.push((delta.section.clone(), name.into_bytes()));
-            return Ok(());
-        }
-        match self.renamed.iter().find(|(old, _)| *old == delta.section) {
-            Some((_, new)) => package.make(&Delta { section: new.clone(), ..delta.clone() }, self.dialect)?,
-            None => package.make(delta, self.dialect)?,
-        };
-        Ok(())
-    }
 }

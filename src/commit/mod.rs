@@ -25,5 +25,6 @@ pub(crate) mod retry;
 pub(crate) mod settings;
 pub(crate) mod staged;
 pub(crate) mod stock;
+pub(crate) mod texts;
 pub(crate) mod warnings;
 pub(crate) mod write;

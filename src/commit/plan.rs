@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::commit::engine::{Engine, Place, Replay};
+use crate::commit::engine::{Engine, Place};
 use crate::error::Result;
 use crate::format::uci::{Dialect, Lexer, ParseOptions, parse, rewrite};
 use crate::log::key_path::KeyPath;
@@ -15,6 +15,7 @@ use crate::log::{self, Content, Digest, Hunk, KeyChange, Log, What};
 use crate::map::check_option;
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::name::{MAX_NAME, MAX_VALUE, is_value};
+use crate::model::package::replay::Replay;
 use crate::model::package::{Package, Touched};
 
 /// A text, what was read from it, and its digest.

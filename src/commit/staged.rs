@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::commit::engine::{Engine, Place, Replay, staged_lines};
+use crate::commit::engine::{Engine, Place, staged_lines};
 use crate::commit::log_session::{Ledger, Why};
 use crate::commit::plan::{Change, Known};
 use crate::commit::write::{Form, Outcome, Part, attempt};
@@ -16,6 +16,7 @@ use crate::format::uci::delta_line::read_lines;
 use crate::log::Digest;
 use crate::model::change::Delta;
 use crate::model::package::Package;
+use crate::model::package::replay::Replay;
 use crate::os::folder::Folder;
 use crate::os::trust::Config;
 use crate::staging::delta_file::{Locked, Staging};

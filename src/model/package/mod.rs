@@ -14,6 +14,7 @@ mod dirty;
 mod edit;
 #[cfg(miri)]
 mod names_miri;
+pub(crate) mod replay;
 mod rules;
 mod selector;
 mod splice;
