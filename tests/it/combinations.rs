@@ -96,9 +96,13 @@ const TROUBLES: [(&str, Trouble); 10] = [
     }),
     ("another package is made, deleted and brought back", |scene, round| {
         scene.expect(0, &format!("set --commit gone.g=g gone.g.n={round}"), "");
+        // Others commit all the while, so that `-1` may be a state without it.
+        let (_, history, said) = scene.writers[0].cms("history --number 1 gone");
+        let made = history.split(' ').next().expect("a word");
+        assert!(made.parse::<u64>().is_ok(), "{}: history of the package: '{history}' {said}", scene.what);
         std::fs::remove_file(scene.root.path().join("config/gone")).expect("it was made");
         scene.expect(1, "get gone.g.n", "");
-        scene.expect(0, "rollback -1 gone", "");
+        scene.expect(0, &format!("rollback {made} gone"), "");
         scene.expect(0, "get gone.g.n", &round.to_string());
     }),
     ("odd entries are in the directory", |scene, round| {
