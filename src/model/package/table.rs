@@ -3,7 +3,7 @@
 use std::alloc::{Layout, handle_alloc_error};
 
 #[cfg(miri)]
-use super::stand_in::{Error, OrderedMap};
+use super::names_miri::{Error, OrderedMap};
 #[cfg(not(miri))]
 use uthash_sys::{Error, OrderedMap};
 
