@@ -16,7 +16,6 @@ use super::format::{
     At, BUCKET, C_BEGUN, C_COMMITTED, C_ROUNDS_AFTER, C_ROUNDS_BEFORE, CONTROL, H_BUCKETS, H_INDEX, Seq,
     W_BEGUN, W_DEAD, W_DONE, W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL, low,
 };
-use crate::model::digest::u32_at;
 use super::mapping::Map;
 use super::path::Path;
 use super::publish::Outcome;
@@ -25,6 +24,7 @@ use super::source::Source;
 use super::value::Value;
 use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::model::change::{Delta, DeltaKind};
+use crate::model::digest::u32_at;
 use crate::model::package::Package;
 
 mod current;
