@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cms::{Store, Options, Subscription};
+use cms::{Options, Store, Subscription};
 use rustix::event::{PollFd, PollFlags, epoll, poll};
 use rustix::fs::inotify;
 use rustix::thread::futex;
