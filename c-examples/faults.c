@@ -198,7 +198,7 @@ static void tell(int32_t level, const char *message, void *data)
     snprintf(told->message, sizeof told->message, "%s", message);
 }
 
-/* A warning is told to the store's log hook, once. */
+/* The library calls the store's log hook once for each warning. */
 static void a6_warnings_are_told_to_the_log_hook(void)
 {
     char path[4096];
@@ -228,7 +228,7 @@ static void a6_warnings_are_told_to_the_log_hook(void)
         CHECK(told.count == 1 && told.level == CMS_LOG_WARNING && strstr(told.message, "pipe is skipped"));
     }
     cms_close(store);
-    /* Without a hook nobody is told. */
+    /* Without a hook the library drops the warning. */
     CHECK(cms_open(NULL, &store) == CMS_OK);
     cms_close(store);
     CHECK(told.count == 1 && unlink(path) == 0);

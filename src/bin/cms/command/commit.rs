@@ -97,7 +97,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         if !named && !context.store.may_be_staged(&place) {
             continue;
         }
-        // Nor is what another user has staged, but that is told.
+        // It does not commit what another user has staged either, and prints a line about that.
         if !named && is_of_another(context, &place, "stays staged")? {
             continue;
         }

@@ -66,7 +66,8 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     }
 }
 
-/// How long a command has by default: less than a commit waits, so that the commit is told that the command took too long.
+/// Default time limit of a command. It is below the time that a commit waits, so that the commit's error says that the
+/// command took too long.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How much of what a command has to say is read.

@@ -1,4 +1,4 @@
-//! `cms watch`: tells of changes, or runs a command for each.
+//! `cms watch`: prints changes, or runs a command for each.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -64,7 +64,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let (count, timeout) = (call.flags.count, call.flags.timeout);
     let command = call.flags.exec.as_deref();
     let mut watch = open(context, &call.arguments, since)?;
-    // All changes of a key while a command runs are told as one.
+    // Changes of a key that are made while a command runs become one event.
     watch.set_merging(command.is_some());
     let mut users = Users::default();
     let mut told = 0;

@@ -15,6 +15,12 @@ const ODD: [(&str, Make); 4] = [
     }),
 ];
 
+/// Commits, or fails with an error that names the directory with the odd entry.
+fn commits_or_names(bench: &Bench, directory: &str, what: &str) {
+    let outcome = bench.set("n.x.o=3");
+    assert!(outcome.code() == 0 || outcome.error().contains(directory), "{what}: {}", outcome.error());
+}
+
 /// Puts each odd thing in place of a file of a store that has committed, and calls `check` with its name.
 fn with_odd_entries(place: impl Fn(&Bench) -> PathBuf, check: impl Fn(&Bench, &str)) {
     for (what, make) in ODD {
@@ -87,12 +93,7 @@ fn x_h8_odd_entries_in_the_run_directory_stop_nobody() {
             },
             |bench, what| {
                 assert_eq!(bench.cms(&["get", "n.x.o"]).ok(), "2", "{what}");
-                let outcome = bench.set("n.x.o=3");
-                assert!(
-                    outcome.code() == 0 || outcome.error().contains("run/"),
-                    "{what}: {}",
-                    outcome.error()
-                );
+                commits_or_names(bench, "run/", what);
                 bench.cms(&["status"]);
                 bench.cms(&["rebuild"]);
             },
@@ -112,12 +113,7 @@ fn x_h8_odd_entries_in_the_log_stop_nobody() {
             },
             |bench, what| {
                 assert_eq!(bench.cms(&["get", "n.x.o"]).ok(), "2", "{what}");
-                let outcome = bench.set("n.x.o=3");
-                assert!(
-                    outcome.code() == 0 || outcome.error().contains("state/"),
-                    "{what}: {}",
-                    outcome.error()
-                );
+                commits_or_names(bench, "state/", what);
                 for arguments in
                     [&["history"][..], &["history", "n.x.o"], &["audit", "verify"], &["status"], &["paths"]]
                 {
