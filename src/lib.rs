@@ -47,7 +47,8 @@ mod audit;
 mod commit;
 mod confirm;
 mod error;
-mod format;
+#[doc(hidden)]
+pub mod format;
 mod history;
 mod live;
 pub mod log;

@@ -433,7 +433,7 @@ impl Engine {
         is_back
     }
 
-    /// Tidies the text of a package: see [`crate::format::uci::format`].
+    /// Tidies the text of a package: see [`crate::format::uci::tidy`].
     ///
     /// # Errors
     ///
@@ -446,7 +446,7 @@ impl Engine {
                 let Some(reading) = self.read_current(&place.path)? else { return Ok(None) };
                 ledger.look(place, &reading.text)?;
                 let (file, before) = (reading.old, Arc::new(reading.text));
-                let text = Arc::new(crate::format::uci::format(&before)?);
+                let text = Arc::new(crate::format::uci::tidy(&before)?);
                 let draft = self.draft(&place.path, &text, Some(file))?;
                 let part = Part { place, before: Some(before), step: None, text, draft };
                 let outcome = self.put_in_place(ledger, vec![part], &Why::COMMIT)?;

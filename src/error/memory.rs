@@ -44,18 +44,18 @@ pub(crate) fn ask_for_work_on(bytes: usize) -> Result<()> {
     ask_for(bytes.saturating_mul(WORK))
 }
 
-/// As [`ask_for`], for the memory of a package with this text.
+/// As [`ask_for`], for the memory of a package with this text, in which each section has `header` at least once.
 ///
 /// # Errors
 ///
 /// As for [`ask_for`].
-pub(crate) fn ask_for_package(text: &[u8]) -> Result<()> {
-    // A section takes a line of nine bytes at least.
-    if text.len() < SMALL / (FOR_LINE + FOR_SECTION) * 9 {
+pub(crate) fn ask_for_package(text: &[u8], header: &[u8]) -> Result<()> {
+    // Beside `header` a section has a type, something between, and a line end.
+    if text.len() < SMALL / (FOR_LINE + FOR_SECTION) * (header.len() + 3) {
         return Ok(());
     }
     let lines = memchr::memchr_iter(b'\n', text).count();
-    let sections = memchr::memmem::find_iter(text, b"config").count();
+    let sections = memchr::memmem::find_iter(text, header).count();
     let all = [(text.len(), FOR_BYTE), (lines, FOR_LINE), (sections, FOR_SECTION)];
     ask_for(all.iter().fold(0, |sum, (count, each)| sum.saturating_add(count.saturating_mul(*each))))
 }

@@ -36,6 +36,8 @@ pub enum Reason {
     NulByte,
     /// The text is larger than an offset can say.
     TooLarge,
+    /// A fault that only another format than UCI has, in its own words.
+    OfFormat(&'static str),
 }
 
 impl Reason {
@@ -58,6 +60,7 @@ impl Reason {
             Self::UnterminatedDouble => "EOF with unterminated \"",
             Self::NulByte => "NUL byte in text",
             Self::TooLarge => "text larger than 2 GiB",
+            Self::OfFormat(message) => message,
         }
     }
 
@@ -84,6 +87,7 @@ impl Reason {
             Self::UnterminatedDouble => "add the closing \"; write a \" inside double quotes as \\\"",
             Self::NulByte => "the file is damaged, perhaps by a power cut; restore it from a backup",
             Self::TooLarge => "split the package",
+            Self::OfFormat(_) => return None,
         })
     }
 }
@@ -108,6 +112,18 @@ pub struct ParseError {
 }
 
 impl ParseError {
+    /// Makes the error of a fault that a person should look for at `offset` of `text`.
+    #[must_use]
+    pub fn at(reason: Reason, text: &[u8], offset: usize) -> Self {
+        let at = offset.min(text.len());
+        let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
+        let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |newline| at + newline);
+        let line = memchr::memchr_iter(b'\n', &text[..at]).count() + 1;
+        let column = at - start + 1;
+        let excerpt = text[start..end].strip_suffix(b"\r").unwrap_or(&text[start..end]).to_vec();
+        Self { reason, file: None, line, column, text: excerpt, uci_line: line, uci_byte: column }
+    }
+
     /// Returns the error with the file it happened in.
     #[must_use]
     pub fn in_file(mut self, file: &Path) -> Self {

@@ -1,5 +1,142 @@
 //! Formats of package files: bytes in, a package out, and back with only the edited lines changed.
 //!
-//! A format knows the model and errors, and nothing of files.
+//! A [`Format`] knows the model and errors, and nothing of files, of the log or of maps. An engine asks its format for
+//! each text of a package it reads or writes ([`crate::Options::format`]); [`uci`] is the only format that the library
+//! has. Delta files, policy files and the corners of stock uci's dialect are UCI text in every engine.
 
 pub mod uci;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+pub use crate::error::parse::{ParseError, Reason};
+pub use crate::model::dialect::Dialect;
+pub use crate::model::package::build::{Builder, Piece};
+pub use crate::model::package::{Package, SectionId};
+
+/// A format of package files. Each call handles one whole text, so that nothing inside a parser's loops is dispatched
+/// dynamically.
+///
+/// These laws hold for each format, and `tests/it/formats.rs` checks them:
+///
+/// - `read(print(p)) == p`, for each package whose names the format allows.
+/// - `rewrite` of a package that was not edited returns its text, byte for byte; otherwise it keeps each line that the
+///   edits do not concern. Its result reads as the edited package, or it fails.
+/// - An error of `read` has the line and the column of the fault, both counted from 1.
+pub trait Format: fmt::Debug + Send + Sync {
+    /// Returns the name of the format, as messages show it.
+    fn name(&self) -> &'static str;
+
+    /// Reads the text of one package. The text becomes the package's source.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parse`] if `options` are strict and the text has errors, and if the text cannot be read at all;
+    /// [`Error::OutOfMemory`].
+    fn read(&self, name: &[u8], text: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed>;
+
+    /// Writes a package in canonical form, without comments. With `names`, anonymous sections get their generated names
+    /// as real ones.
+    fn print(&self, package: &Package, names: bool) -> Vec<u8>;
+
+    /// Writes `edited` into the text of `original`, and returns the package read from the new text. `original` is the
+    /// package as it was read with `options`; `edited` is a copy of it, perhaps changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the format cannot hold the edited package; [`Error::Parse`] if the text of `original` has
+    /// errors.
+    fn rewrite(&self, original: &Package, edited: &Package, options: &ParseOptions<'_>) -> Result<Package>;
+
+    /// Reports whether a text can hold this name.
+    fn names(&self, part: Part, name: &[u8]) -> bool;
+
+    /// Returns the text with canonical spacing and quoting; comments, blank lines and order stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parse`] if the text does not parse strictly.
+    fn tidy(&self, text: &Arc<Vec<u8>>) -> Result<Vec<u8>>;
+
+    /// Returns the lines of `package`'s source that hold the whole section and nothing else, if they can be read and
+    /// rewritten without the rest of the text. `package` is as it was read.
+    ///
+    /// This and [`Format::option_line`] are shortcuts of small commits in large packages. `None` is always correct.
+    fn section_text(&self, package: &Package, section: &[u8]) -> Option<Range<usize>> {
+        let _ = (package, section);
+        None
+    }
+
+    /// Reads a line, its line end included, that sets one option to a string and holds name and value as they are. The
+    /// same line with another value, if that can be read in this way too, sets the option to that value, and the lines
+    /// around it keep their meaning.
+    fn option_line(&self, line: &[u8]) -> Option<OptionLine> {
+        let _ = line;
+        None
+    }
+}
+
+/// The format of package files, unless [`crate::Options::format`] says otherwise.
+pub const DEFAULT: &dyn Format = &uci::Uci;
+
+/// The parts of a package that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The name of a section.
+    Section,
+    /// The type of a section.
+    Type,
+    /// The name of an option.
+    Option,
+}
+
+/// Where a line holds the name and the value of an option.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionLine {
+    /// The name.
+    pub name: Range<usize>,
+    /// The value.
+    pub value: Range<usize>,
+}
+
+/// How text is read. The default is strict, in the intended dialect.
+#[derive(Clone, Copy)]
+pub struct ParseOptions<'a> {
+    /// Which reading of UCI's corner cases applies. Other formats have one reading.
+    pub dialect: Dialect,
+    /// Stop at the first error. Otherwise a faulty statement takes the rest of its logical line with it,
+    /// and surplus words and changing section types are no errors.
+    pub strict: bool,
+    /// Called now and then with the number of bytes read and the number of all bytes, and at the end.
+    pub progress: Option<&'a dyn Fn(usize, usize)>,
+}
+
+impl Default for ParseOptions<'_> {
+    fn default() -> Self {
+        Self { dialect: Dialect::Cms, strict: true, progress: None }
+    }
+}
+
+impl fmt::Debug for ParseOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParseOptions").field("dialect", &self.dialect).field("strict", &self.strict).finish()
+    }
+}
+
+/// A package and the errors that were skipped in reading it; strict mode skips none.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The package.
+    pub package: Package,
+    /// The errors that were skipped.
+    pub errors: Vec<ParseError>,
+}
+
+/// Returns the error for a package that a format cannot write.
+#[must_use]
+pub fn unwritable(package: &Package) -> Error {
+    Error::invalid(package.name(), "the changed package cannot be written as text; is a name used twice?")
+}

@@ -117,8 +117,8 @@ fn m3_tidying_a_real_file_twice_is_tidying_it_once_and_keeps_its_comments() {
     let Some(corpus) = corpus() else { return };
     for file in files(&corpus) {
         let text = std::fs::read(&file).expect("a file");
-        let once = cms::text::format(&Arc::new(text.clone())).expect("a real file parses");
-        let twice = cms::text::format(&Arc::new(once.clone())).expect("tidy text parses");
+        let once = cms::text::tidy(&Arc::new(text.clone())).expect("a real file parses");
+        let twice = cms::text::tidy(&Arc::new(once.clone())).expect("tidy text parses");
         assert!(once == twice, "{}", file.display());
         let comments = |text: &[u8]| -> Vec<String> {
             let text = String::from_utf8_lossy(text).into_owned();

@@ -14,6 +14,7 @@ mod events_cli;
 mod events_soak;
 mod faults;
 mod faults_list;
+mod formats;
 mod golden;
 mod group;
 mod history;

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::lexer::Fault;
-use super::load::ParseOptions;
 use super::statement::{Command, Opened, Statement, Statements};
+use crate::format::ParseOptions;
 use crate::model::package::Package;
 
 /// Where a statement stands.

@@ -42,19 +42,11 @@ pub(crate) struct Fault {
 impl Fault {
     /// Adds line, column and the line itself.
     pub fn locate(self, source: &[u8]) -> ParseError {
-        let newlines = |text: &[u8]| memchr::memchr_iter(b'\n', text).count();
-        let at = self.at.min(source.len());
-        let start = memchr::memrchr(b'\n', &source[..at]).map_or(0, |newline| newline + 1);
-        let end = memchr(b'\n', &source[at..]).map_or(source.len(), |newline| at + newline);
-        let text = source[start..end].strip_suffix(b"\r").unwrap_or(&source[start..end]);
+        let loaded = &source[..self.loaded.min(source.len())];
         ParseError {
-            reason: self.reason,
-            file: None,
-            line: newlines(&source[..at]) + 1,
-            column: at - start + 1,
-            text: text.to_vec(),
-            uci_line: newlines(&source[..self.loaded.min(source.len())]),
+            uci_line: memchr::memchr_iter(b'\n', loaded).count(),
             uci_byte: self.uci_byte,
+            ..ParseError::at(self.reason, source, self.at)
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Packages from text.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::lexer::{Fault, PlainLine, Word};
@@ -8,42 +7,9 @@ use super::statement::{Command, Opened, Read, Statement, Statements};
 use crate::error::memory;
 use crate::error::parse::{ParseError, Reason};
 use crate::error::{Error, Result};
+use crate::format::{ParseOptions, Parsed};
 use crate::model::change::{Delta, DeltaKind};
-use crate::model::dialect::Dialect;
 use crate::model::package::{MAX_TEXT, Package, SectionId, Span};
-
-/// How text is read. The default is strict, in the intended dialect.
-#[derive(Clone, Copy)]
-pub struct ParseOptions<'a> {
-    /// Which reading of the corner cases applies.
-    pub dialect: Dialect,
-    /// Stop at the first error. Otherwise a faulty statement takes the rest of its logical line with it,
-    /// and surplus words and changing section types are no errors.
-    pub strict: bool,
-    /// Called now and then with the bytes read and the bytes in all, and at the end.
-    pub progress: Option<&'a dyn Fn(usize, usize)>,
-}
-
-impl Default for ParseOptions<'_> {
-    fn default() -> Self {
-        Self { dialect: Dialect::Cms, strict: true, progress: None }
-    }
-}
-
-impl fmt::Debug for ParseOptions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ParseOptions").field("dialect", &self.dialect).field("strict", &self.strict).finish()
-    }
-}
-
-/// A package and the errors that were skipped in reading it; strict mode skips none.
-#[derive(Debug)]
-pub struct Parsed {
-    /// The package.
-    pub package: Package,
-    /// The errors that were skipped.
-    pub errors: Vec<ParseError>,
-}
 
 /// Reads the text of one package. `package` lines have no effect.
 ///
@@ -59,7 +25,7 @@ pub struct Parsed {
 /// [`Error::Parse`] in strict mode, and for text above [`MAX_TEXT`].
 pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
     check_size(&source)?;
-    memory::ask_for_package(&source)?;
+    memory::ask_for_package(&source, b"config")?;
     let text = Arc::clone(&source);
     let mut loader = Loader { packages: vec![Package::over(name, source)], ..Loader::default() };
     let errors = loader.run(&text, options)?;
@@ -99,7 +65,7 @@ pub fn check(source: &Arc<Vec<u8>>, progress: Option<&dyn Fn(usize, usize)>) -> 
 /// [`Error::Parse`] as for [`parse`]; [`Error::Exists`] if two packages have one name.
 pub fn import(source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<(Vec<Package>, Vec<ParseError>)> {
     check_size(&source)?;
-    memory::ask_for_package(&source)?;
+    memory::ask_for_package(&source, b"config")?;
     let text = Arc::clone(&source);
     let mut loader = Loader { source: Some(source), ..Loader::default() };
     let errors = loader.run(&text, options)?;

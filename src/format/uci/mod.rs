@@ -10,11 +10,10 @@
 //! - `render` writes an edited package back into the text it was read from, touching only the lines
 //!   the edits concern; `place` is its second pass, over sections that move or are new; `patch` applies
 //!   what both decide.
-//! - `format` tidies text.
+//! - `tidy` gives text canonical spacing and quoting.
 //! - `words` splits command lines, which are quoted the same way.
 
 pub mod delta_line;
-mod format;
 mod layout;
 mod lexer;
 mod load;
@@ -23,15 +22,68 @@ mod place;
 mod print;
 mod render;
 mod statement;
+mod tidy;
 mod words;
 
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use super::{ParseOptions, Parsed};
 pub use crate::error::parse::{ParseError, Reason};
 pub use crate::model::dialect::Dialect;
-pub use format::format;
 pub(crate) use lexer::Lexer;
-pub use load::{ParseOptions, Parsed, check, import, parse};
+pub use load::{check, import, parse};
 pub(crate) use print::push_escaped;
 pub use print::{print, print_section, quoted};
 pub use render::render;
 pub(crate) use render::rewrite;
+pub use tidy::tidy;
 pub use words::{Words, words};
+
+use super::{Format, OptionLine, Part};
+use crate::error::Result;
+use crate::model::name;
+use crate::model::package::Package;
+
+/// UCI, as stock uci reads and writes it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Uci;
+
+impl Format for Uci {
+    fn name(&self) -> &'static str {
+        "uci"
+    }
+
+    fn read(&self, name: &[u8], text: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
+        parse(name, text, options)
+    }
+
+    fn print(&self, package: &Package, names: bool) -> Vec<u8> {
+        print(package, names)
+    }
+
+    fn rewrite(&self, original: &Package, edited: &Package, options: &ParseOptions<'_>) -> Result<Package> {
+        rewrite(original, edited, options)
+    }
+
+    fn names(&self, part: Part, name: &[u8]) -> bool {
+        match part {
+            Part::Type => name::is_type(name),
+            Part::Section | Part::Option => name::is_name(name),
+        }
+    }
+
+    fn tidy(&self, text: &Arc<Vec<u8>>) -> Result<Vec<u8>> {
+        tidy(text)
+    }
+
+    fn section_text(&self, package: &Package, section: &[u8]) -> Option<Range<usize>> {
+        package.piece(section)
+    }
+
+    fn option_line(&self, line: &[u8]) -> Option<OptionLine> {
+        let read = Lexer::new(line).plain_line()?;
+        // An empty value sets nothing.
+        (!read.is_list && !read.value.is_empty()).then_some(OptionLine { name: read.name, value: read.value })
+    }
+}

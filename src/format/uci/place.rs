@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::layout::{self, Block, Layout, SectionSites};
-use super::load::{ParseOptions, parse};
+use super::load::parse;
 use super::patch::{Patch, line_end, preceding_blank_line};
 use super::print::print_section_lines;
-use super::render::{scan, unwritable};
+use super::render::scan;
 use super::statement::Command;
 use crate::error::Result;
+use crate::format::{ParseOptions, unwritable};
 use crate::model::name::is_blank;
 use crate::model::package::Package;
 

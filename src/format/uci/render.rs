@@ -11,12 +11,13 @@
 use std::sync::Arc;
 
 use super::layout::{self, Layout, SectionSites, Site};
-use super::load::{ParseOptions, parse};
+use super::load::parse;
 use super::patch::{Patch, line_end, preceding_blank_line};
 use super::place::place_sections;
 use super::print::{print_option, print_section_lines, push_quoted, push_type};
 use super::statement::Command;
 use crate::error::{Error, Result};
+use crate::format::{ParseOptions, unwritable};
 use crate::model::name::is_blank;
 use crate::model::package::{OptionView, Package, Section, Touched, Value};
 
@@ -52,10 +53,6 @@ pub(crate) fn rewrite(original: &Package, package: &Package, options: &ParseOpti
         return Ok(written);
     }
     Err(unwritable(package))
-}
-
-pub(super) fn unwritable(package: &Package) -> Error {
-    Error::invalid(package.name(), "the changed package cannot be written as text; is a name used twice?")
 }
 
 /// The first pass: everything but where sections stand.

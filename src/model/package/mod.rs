@@ -10,6 +10,7 @@
 //!   edited package can be written back into that text.
 
 mod arrange;
+pub(crate) mod build;
 mod dirty;
 mod edit;
 #[cfg(miri)]
@@ -129,7 +130,7 @@ pub struct Package {
 
 /// The handle of a section in its package; valid until the section is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SectionId(u32);
+pub struct SectionId(u32);
 
 /// The handle of an option in its section; valid until the option is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

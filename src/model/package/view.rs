@@ -40,8 +40,10 @@ impl<'p> Section<'p> {
         (start & super::ADDED == 0).then_some(start as usize)
     }
 
-    /// Returns the position among the sections of the text the package was read from.
-    pub(crate) fn origin(&self) -> Option<usize> {
+    /// Returns the position among the sections of the text the package was read from; `None` for a section that was
+    /// added since.
+    #[must_use]
+    pub fn origin(&self) -> Option<usize> {
         origin(self.data().origin)
     }
 
@@ -98,8 +100,10 @@ impl<'p> OptionView<'p> {
         (start & super::ADDED == 0).then_some(start as usize)
     }
 
-    /// Returns the position among the options of the section in the text read.
-    pub(crate) fn origin(&self) -> Option<usize> {
+    /// Returns the position among the options of the section in the text the package was read from; `None` for an
+    /// option that was added since.
+    #[must_use]
+    pub fn origin(&self) -> Option<usize> {
         origin(self.data.origin)
     }
 }

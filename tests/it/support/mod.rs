@@ -2,6 +2,7 @@
 
 pub mod dice;
 pub mod fixture;
+pub mod line_format;
 pub mod oracle;
 pub mod parts;
 pub mod power;

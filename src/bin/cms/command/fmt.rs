@@ -38,7 +38,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     for place in places(context, &call.arguments)? {
         let tidied = read(&place).and_then(|text| {
             let text = Arc::new(text);
-            let tidied = match cms::text::format(&text) {
+            let tidied = match cms::text::tidy(&text) {
                 Err(Error::Parse(error)) => return Err(Error::from(error.in_file(&place.path)).into()),
                 tidied => tidied?,
             };

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::lexer::{Fault, MARK};
-use super::load::{ParseOptions, parse};
+use super::load::parse;
 use super::print::{push_quoted, push_type};
 use super::statement::{Command, Opened, Statement, Statements};
 use crate::error::{Error, Result};
+use crate::format::ParseOptions;
 use crate::model::name::is_blank;
 
 /// Returns tidied text, which reads the same.
@@ -14,11 +15,11 @@ use crate::model::name::is_blank;
 /// # Errors
 ///
 /// [`Error::Parse`] if `source` does not parse strictly.
-pub fn format(source: &Arc<Vec<u8>>) -> Result<Vec<u8>> {
+pub fn tidy(source: &Arc<Vec<u8>>) -> Result<Vec<u8>> {
     let options = ParseOptions::default();
-    let before = parse(b"format", Arc::clone(source), &options)?.package;
-    let out = tidy(source, &options).map_err(|fault| fault.locate(source))?;
-    let after = parse(b"format", Arc::new(out.clone()), &options)?.package;
+    let before = parse(b"tidy", Arc::clone(source), &options)?.package;
+    let out = tidied(source, &options).map_err(|fault| fault.locate(source))?;
+    let after = parse(b"tidy", Arc::new(out.clone()), &options)?.package;
     if before == after {
         Ok(out)
     } else {
@@ -26,7 +27,7 @@ pub fn format(source: &Arc<Vec<u8>>) -> Result<Vec<u8>> {
     }
 }
 
-fn tidy(source: &[u8], options: &ParseOptions<'_>) -> std::result::Result<Vec<u8>, Fault> {
+fn tidied(source: &[u8], options: &ParseOptions<'_>) -> std::result::Result<Vec<u8>, Fault> {
     let mut statements = Statements::new(source, options.dialect, options.strict);
     let mut out = Vec::with_capacity(source.len() + 64);
     // Where the text that is not part of a statement goes on.
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     fn tidied(text: &str) -> String {
-        String::from_utf8(format(&Arc::new(text.into())).expect("tidied")).expect("UTF-8")
+        String::from_utf8(tidy(&Arc::new(text.into())).expect("tidied")).expect("UTF-8")
     }
 
     #[test]
@@ -127,8 +128,8 @@ mod tests {
         ) {
             let text: String = picked.iter().map(|index| LINES[*index]).collect();
             let source = Arc::new(text.clone().into_bytes());
-            if let Ok(once) = format(&source) {
-                proptest::prop_assert_eq!(&format(&Arc::new(once.clone())).expect("tidied"), &once);
+            if let Ok(once) = tidy(&source) {
+                proptest::prop_assert_eq!(&tidy(&Arc::new(once.clone())).expect("tidied"), &once);
                 let once = String::from_utf8(once).expect("UTF-8");
                 let kept = |text: &str| -> Vec<String> {
                     let lines = text.lines().map(|line| line.trim().to_owned());
