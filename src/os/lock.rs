@@ -24,8 +24,17 @@ const KEPT: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Locks {
     free: Mutex<Vec<LockFile>>,
-    /// The directory of the locks as it was opened last, and the directories that it was opened for.
-    folder: Mutex<Option<(PathBuf, Config, Files)>>,
+    /// The directory of the locks as it was opened last.
+    folder: Mutex<Option<OpenFolder>>,
+}
+
+/// The directory of the locks, and the directories that it was opened for.
+#[derive(Debug)]
+struct OpenFolder {
+    run: PathBuf,
+    config: Config,
+    /// These lead through the directory.
+    files: Files,
 }
 
 /// A lock file. One thread owns it at a time: two threads that lock the same open file would both succeed.
@@ -45,11 +54,11 @@ impl Locks {
     /// Returns file operations that lead through the directory of the locks, which is made if it is missing.
     fn folder(&self, files: &Files, run: &Path, config: Config) -> io::Result<Files> {
         let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, _, files)) = folder.as_ref().filter(|(path, of, _)| path == run && *of == config) {
-            return Ok(files.clone());
+        if let Some(open) = folder.as_ref().filter(|open| open.run == run && open.config == config) {
+            return Ok(open.files.clone());
         }
         let files = files.through(Folder::of_run(files, run, ["locks"], config, true)?);
-        *folder = Some((run.to_path_buf(), config, files.clone()));
+        *folder = Some(OpenFolder { run: run.to_path_buf(), config, files: files.clone() });
         Ok(files)
     }
 

@@ -1,12 +1,12 @@
-//! What staged changes go by: what was committed at each key when it was staged first, its base.
+//! Bases of staged changes. The base of a key is the committed value at the time when the key was staged first.
 //!
-//! A commit of staged changes compares what is committed by then with the bases. Someone may have changed a key since,
-//! with an editor or by a commit of his own: then the value there is neither the base nor the staged one, and the
-//! commit is refused rather than overwriting it. Appending to lists, removing items by value, and adding and moving
-//! sections go well with any change of others. Deleting a section is at odds with any change in it.
+//! A commit of staged changes compares the bases with the values that are committed now. If another user has changed a
+//! key in between, with an editor or by a commit, its value is neither the base nor the staged one, and the commit is
+//! refused. Appending to lists, removing items by value, and adding and moving sections are compatible with any other
+//! change. Deleting a section conflicts with any change in it.
 //!
-//! `file` is the text in which the bases of a delta file are kept, `beside` the file that holds it. What is here knows
-//! nothing of files, for whoever else collects changes and commits them later.
+//! `file` is the text that holds the bases of a delta file, `beside` the file with this text. This module itself knows
+//! nothing of files.
 
 mod beside;
 pub(crate) mod file;
@@ -18,89 +18,97 @@ use crate::log::key_path::{KeyPath as Key, content};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::{Package, Section};
 
-/// What was committed at a key.
+/// The committed content of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Was {
     /// The value of an option or the type of a section; `None` if it was not there.
     Value(Option<Content>),
-    /// A whole section, which is to be deleted: its type, and its options.
+    /// A whole section, for a change that deletes it: its type, and its options.
     Section(Vec<u8>, Vec<(Vec<u8>, Content)>),
 }
 
-/// What was committed at a key when it was staged first, and when and by whom that was.
+/// The base of a key, with the time and the user of the first staged change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Base {
     pub was: Was,
-    /// The last transaction by then; 0 without a log.
+    /// The last transaction at that time; 0 without a log.
     pub revision: u64,
     pub uid: u32,
 }
 
-/// The bases of the staged changes of one package, by the keys as they are called in the committed package.
+/// The bases of the staged changes of one package, by key. The names are those of the committed package.
 pub(crate) type Bases = BTreeMap<Key, Base>;
 
-/// A key that was changed by others since it was staged.
+/// A key that another user has changed since it was staged.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Disagreement {
     pub key: Key,
-    /// What was committed when it was staged.
+    /// The committed content when it was staged.
     pub base: Option<Content>,
-    /// What is committed now.
+    /// The committed content now.
     pub is: Option<Content>,
-    /// What is staged.
+    /// The staged content.
     pub staged: Option<Content>,
     pub revision: u64,
-    /// Who has staged it.
+    /// The user who has staged it.
     pub uid: u32,
 }
 
-/// What the sections of staged changes are called in the committed package.
+/// The names that the sections of staged changes have in the committed package.
 #[derive(Debug, Default)]
 struct Names {
-    /// The name after the changes so far, and the committed one; `None` for a section that an `add` has made.
-    changed: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    changed: Vec<Renamed>,
+}
+
+/// A section that a staged change has added or renamed.
+#[derive(Debug)]
+struct Renamed {
+    /// The name after the changes so far.
+    now: Vec<u8>,
+    /// The name in the committed package; `None` for a section that an `add` has made.
+    committed: Option<Vec<u8>>,
 }
 
 impl Names {
-    /// Returns the key that a change is about, in the committed package; `None` if the change goes well with any
-    /// change of others.
+    /// Returns the key that a change is about, in the committed package; `None` if the change is compatible with any
+    /// other.
     fn key(&self, delta: &Delta) -> Option<Key> {
         match delta.kind {
             DeltaKind::Set | DeltaKind::Delete | DeltaKind::Rename => {}
             DeltaKind::Add | DeltaKind::Reorder | DeltaKind::AddList | DeltaKind::DelList => return None,
         }
-        let found = self.changed.iter().find(|(now, _)| *now == delta.section);
-        let section = found.map_or(Some(&delta.section), |(_, committed)| committed.as_ref())?;
+        let found = self.changed.iter().find(|renamed| renamed.now == delta.section);
+        let section = found.map_or(Some(&delta.section), |renamed| renamed.committed.as_ref())?;
         Some((section.clone(), delta.option.clone()))
     }
 
     fn follow(&mut self, delta: &Delta) {
         match (delta.kind, &delta.option, &delta.value) {
             (DeltaKind::Add, None, _) => {
-                self.changed.retain(|(now, _)| *now != delta.section);
-                self.changed.push((delta.section.clone(), None));
+                self.changed.retain(|renamed| renamed.now != delta.section);
+                self.changed.push(Renamed { now: delta.section.clone(), committed: None });
             }
             (DeltaKind::Rename, None, Some(name)) => {
-                let at = self.changed.iter().position(|(now, _)| *now == delta.section);
+                let at = self.changed.iter().position(|renamed| renamed.now == delta.section);
                 let committed = match at {
-                    Some(at) => self.changed.remove(at).1,
+                    Some(at) => self.changed.remove(at).committed,
                     None => Some(delta.section.clone()),
                 };
-                self.changed.push((name.clone(), committed));
+                self.changed.push(Renamed { now: name.clone(), committed });
             }
             _ => {}
         }
     }
 
-    /// Returns what a committed section is called after the changes.
+    /// Returns the name of a committed section after the changes.
     fn now<'n>(&'n self, committed: &'n [u8]) -> &'n [u8] {
-        let found = self.changed.iter().find(|(_, name)| name.as_deref() == Some(committed));
-        found.map_or(committed, |(now, _)| now)
+        let found = self.changed.iter().find(|renamed| renamed.committed.as_deref() == Some(committed));
+        found.map_or(committed, |renamed| &renamed.now)
     }
 }
 
-/// Returns the bases that changes need which are staged behind others: for each its index among them, its key, and
-/// what is committed there. A key that has a base keeps it.
+/// Returns the bases that `new` changes need, which are staged behind `staged` ones: for each the position of its
+/// change, its key, and the committed content. A key that has a base keeps it.
 pub(crate) fn needed(
     staged: &[Delta],
     known: &Bases,
@@ -128,8 +136,8 @@ pub(crate) fn needed(
     needed
 }
 
-/// Returns the keys that were changed since they were staged. `committed` is the package as it is now, `result` the
-/// same with the staged changes.
+/// Returns the keys that were changed since they were staged. `committed` is the present package, `result` the same
+/// with the staged changes.
 pub(crate) fn disagreements(
     staged: &[Delta],
     bases: &Bases,
@@ -164,7 +172,7 @@ fn disagreement(
     committed: &Package,
     staged: Option<Content>,
 ) -> Option<Disagreement> {
-    let told = |key: Key, was: Option<Content>, is: Option<Content>, staged| {
+    let disagreement = |key: Key, was: Option<Content>, is: Option<Content>, staged| {
         let (revision, uid) = (base.revision, base.uid);
         Some(Disagreement { key, base: was, is, staged, revision, uid })
     };
@@ -174,22 +182,22 @@ fn disagreement(
             if is == *was || is == staged {
                 return None;
             }
-            told(key.clone(), was.clone(), is, staged)
+            disagreement(key.clone(), was.clone(), is, staged)
         }
         Was::Section(kind, options) => {
-            // If it is gone, it was deleted by others as well.
+            // If the section is gone, another user has deleted it as well.
             let section = committed.section(&key.0)?;
             if section.section_type() != kind {
                 let was = Some(Content::String(kind.clone()));
-                return told(key.clone(), was, content(committed, key), staged);
+                return disagreement(key.clone(), was, content(committed, key), staged);
             }
             let (option, was, is) = first_difference(section, options)?;
-            told((key.0.clone(), Some(option)), was, is, None)
+            disagreement((key.0.clone(), Some(option)), was, is, None)
         }
     }
 }
 
-/// Returns the first option in which a section is not what it was, with what it was and is.
+/// Returns the first option whose content has changed: its name, its content before, and its content now.
 fn first_difference(
     section: Section<'_>,
     options: &[(Vec<u8>, Content)],

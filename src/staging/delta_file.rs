@@ -1,9 +1,9 @@
 //! Staged changes: the delta files of the save directory, in stock uci's format and place.
 //!
-//! A delta file is only ever appended to, or cut, under an exclusive lock on the file itself, as stock uci
-//! does it. While a commit is under way a journal stands beside it, `.PACKAGE.commit`. It says how much of
-//! the delta file goes into the new package file, and how to tell whether that file has taken its place.
-//! Whoever comes next after a crash can thus tell changes that were committed from those that were not.
+//! A program appends to a delta file, or cuts it, under an exclusive lock on the file itself, as stock uci does. A
+//! commit writes a journal beside it, `.PACKAGE.commit`, which records how much of the delta file goes into the new
+//! package file, and the identity of that file. After a crash the next program reads there which changes were
+//! committed.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -30,13 +30,13 @@ pub(crate) struct Staging<'s> {
     pub package: &'s str,
     /// The package file, for the journal to compare with.
     pub target: &'s Path,
-    /// How long to wait for the lock: asked for only where it is waited for.
+    /// How long to wait for the lock. The function runs only if the lock is held by another.
     pub timeout: Box<dyn Fn() -> Duration + 's>,
     /// See [`crate::Options::warn`].
     pub warn: Option<&'s Warn>,
 }
 
-/// Makes what the base file is to hold of what is staged and what it holds; `None` if that stays as it is.
+/// Computes the new text of the base file from the staged lines and its present text; `None` leaves the file alone.
 pub(crate) type MakeBases<'m> = dyn Fn(&[u8], &[u8]) -> Result<Option<Vec<u8>>> + 'm;
 
 /// A delta file that is locked and read.
@@ -55,11 +55,12 @@ impl Staging<'_> {
         self.dir.join(file_name::hidden(self.package.as_ref(), ".commit"))
     }
 
-    /// Reads the staged lines. A missing file has none, nor has one that this user may not read: it is another's.
+    /// Reads the staged lines. A missing file has no lines; a file that this user may not read is another user's, and
+    /// counts as missing.
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`] if someone keeps it locked, [`Error::Io`] if it cannot be read.
+    /// [`Error::Locked`] if another process keeps it locked, [`Error::Io`] if it cannot be read.
     pub fn lines(&self) -> Result<(Vec<u8>, Vec<DeltaLine>)> {
         let path = self.path();
         let none = || Ok((Vec::new(), Vec::new()));
@@ -82,15 +83,16 @@ impl Staging<'_> {
         Ok((text, lines))
     }
 
-    /// Reports whether a delta file that cannot be opened holds nothing that this user has staged: it is gone by now, no
-    /// regular file, another user's, or in a directory that does not count.
+    /// Reports whether a delta file that cannot be opened holds no changes of this user: it is gone by now, no regular
+    /// file, another user's, or in a directory that is refused.
     fn is_of_nobody_here(&self, error: &io::Error) -> bool {
         let Ok(found) = std::fs::symlink_metadata(self.path()) else { return true };
         let is_refused = error.kind() == io::ErrorKind::PermissionDenied && !is_denied(error);
         !found.is_file() || is_refused || is_denied(error) && found.uid() != crate::os::trust::user()
     }
 
-    /// Returns why this user cannot commit or drop what is staged, if that is because another user has staged it.
+    /// Returns the error of committing or dropping the staged changes, if another user has staged them and bars this
+    /// user from them.
     pub fn barred(&self) -> Option<Error> {
         let path = self.path();
         let found =
@@ -109,14 +111,15 @@ impl Staging<'_> {
         })
     }
 
-    /// Opens and locks the delta file, finishes what a crash has left, and reads it. `None` if there is none.
+    /// Opens and locks the delta file, finishes a commit that a crash has interrupted, and reads the file. `None` if it
+    /// is missing.
     pub fn lock(&self) -> Result<Option<Locked>> {
         let path = self.path();
         if is_missing(&path) {
             return Ok(None);
         }
         let (is_there, aside) = self.save.is_there()?;
-        self.tell_of(aside);
+        self.warn_of(aside);
         // A directory or a device of that name holds no changes.
         if !is_there || !self.files.is_file(&path) {
             return Ok(None);
@@ -149,7 +152,7 @@ impl Staging<'_> {
         Err(Error::Conflict { key: self.package.to_owned(), why })
     }
 
-    /// Locks a delta file; `false` if it is not the one at its path any more.
+    /// Locks a delta file; `false` if another file has taken its path.
     fn wait_for(&self, open: &OpenFile) -> Result<bool> {
         match self.files.lock_at_path(open, Instant::now() + (self.timeout)(), PAUSES) {
             Ok(Wait::Held) => Ok(true),
@@ -159,14 +162,15 @@ impl Staging<'_> {
         }
     }
 
-    /// Lets others read a locked delta file, and nobody write to it, until [`Staging::lock_again`].
+    /// Turns the lock of a delta file into a shared one, so that others can read the file, until
+    /// [`Staging::lock_again`].
     pub fn let_read(&self, locked: &Locked) -> Result<()> {
         let shared = self.files.lock(&locked.open, false, Instant::now() + (self.timeout)());
         shared.map(|_| ()).map_err(Error::io("unlock", &locked.open.path))
     }
 
-    /// Locks a delta file again that others were let read. Returns whether it is as it was: for a moment in between
-    /// it may have been nobody's.
+    /// Turns the shared lock into an exclusive one again. Returns whether the file is unchanged: the kernel may release
+    /// a lock while it converts it.
     pub fn lock_again(&self, locked: &Locked) -> Result<bool> {
         if !self.wait_for(&locked.open)? {
             return Ok(false);
@@ -175,8 +179,8 @@ impl Staging<'_> {
         Ok(text == locked.text)
     }
 
-    /// Appends changes. All of them are staged, or none. `bases` is asked, with what is staged and what the base file
-    /// holds, what that is to hold: see `staged_base`. It is written first, so that no line is without its base.
+    /// Appends changes: all of them, or none. `bases` computes the base file, which is written first, so that no line is
+    /// without its base.
     pub fn append(&self, deltas: &[Delta], config_dir: &Path, bases: &MakeBases<'_>) -> Result<()> {
         let mut lines = Vec::new();
         for delta in deltas {
@@ -207,14 +211,14 @@ impl Staging<'_> {
             return self.replace(access, &[before, lines].concat());
         }
         self.files.write(&open, &lines).map_err(|error| {
-            // What was written of a line that did not fit must not be taken for a change.
+            // The beginning of a line that did not fit must not be read as a change.
             let _ = open.file.set_len(before.len() as u64);
             Error::io("stage the change in", &path)(error)
         })
     }
 
-    /// Puts a new file in place of a delta file that is open to more users than the package: whoever has opened that
-    /// before would read what is written to it, whatever mode it gets. For who holds its lock.
+    /// Replaces a delta file that is open to more users than the package. A process that has opened the old file could
+    /// read all that is written to it, whatever its mode. The caller holds the lock of the old file.
     fn replace(&self, access: Access, text: &[u8]) -> Result<()> {
         let path = self.path();
         let failed = Error::io("stage the change in", &path);
@@ -235,12 +239,12 @@ impl Staging<'_> {
     /// Makes the save directory, with the mode of the configuration directory.
     fn make_dir(&self, config_dir: &Path) -> Result<()> {
         let mode = std::fs::metadata(config_dir).map_or(0o700, |found| found.mode() & 0o777);
-        self.tell_of(self.save.make(mode)?);
+        self.warn_of(self.save.make(mode)?);
         Ok(())
     }
 
-    /// Warns of what was renamed aside.
-    fn tell_of(&self, aside: Option<PathBuf>) {
+    /// Warns that a directory was renamed aside.
+    fn warn_of(&self, aside: Option<PathBuf>) {
         if let (Some(aside), Some(warn)) = (aside, self.warn) {
             let (dir, aside) = (self.dir.display(), aside.display());
             warn.tell(&format!(
@@ -249,7 +253,7 @@ impl Staging<'_> {
         }
     }
 
-    /// Replaces what a locked delta file holds.
+    /// Replaces the text of a locked delta file.
     pub fn rewrite(&self, locked: &Locked, text: &[u8]) -> Result<()> {
         let open = &locked.open;
         let write = || {
@@ -267,8 +271,8 @@ impl Staging<'_> {
         Ok(())
     }
 
-    /// Takes what is in the package file now out of a locked delta file. A failure is no loss: the journal
-    /// tells the next one what to do.
+    /// Cuts a locked delta file down to the lines that the commit kept. If that fails nothing is lost: the next program
+    /// finishes it, by the journal.
     pub fn rewrite_committed(&self, locked: &Locked, kept: &[u8]) -> Result<()> {
         let open = &locked.open;
         self.files.truncate(open, 0).map_err(Error::io("empty", &open.path))?;
@@ -276,13 +280,13 @@ impl Staging<'_> {
         if !kept.is_empty() {
             self.files.write(open, kept).map_err(Error::io("rewrite", &open.path))?;
         }
-        // The journal goes after this, and must not go before it.
+        // The journal is removed after this. Without the sync, a power cut could remove it first.
         self.files.sync(open).map_err(Error::io("sync", &open.path))?;
         self.cut_bases(kept);
         Ok(())
     }
 
-    /// Moves the staged lines into `.PACKAGE.replaced`, behind those set aside before.
+    /// Appends the staged lines to `.PACKAGE.replaced`, and empties the delta file.
     pub fn set_aside(&self, locked: &Locked) -> Result<()> {
         let path = self.dir.join(file_name::hidden(self.package.as_ref(), ".replaced"));
         let aside = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
@@ -291,8 +295,8 @@ impl Staging<'_> {
         self.rewrite(locked, &[])
     }
 
-    /// Writes down that the file `new`, of the text `text`, once it stands in place of the file `old` (`None`: of
-    /// nothing), holds all of the locked delta file but `kept`. From here on a crash can be recovered from.
+    /// Writes the journal: once the file `new` with the text `text` has replaced the file `old` (`None`: no file), all
+    /// lines of the locked delta file but `kept` are committed. From here on a crash can be recovered from.
     pub fn write_journal(
         &self,
         locked: &Locked,
@@ -301,7 +305,7 @@ impl Staging<'_> {
         kept: &[u8],
     ) -> Result<()> {
         let path = self.journal_path();
-        // A file that was not there had an identity that none has.
+        // No file has this identity.
         let old = old.unwrap_or(Identity { inode: 0, size: 0, modified_ns: 0 });
         let write = || -> io::Result<()> {
             let name = new.path.file_name().unwrap_or_default().to_string_lossy();
@@ -329,7 +333,7 @@ impl Staging<'_> {
         }
     }
 
-    /// Finishes or forgets a commit that a crash has interrupted.
+    /// Finishes a commit that a crash has interrupted, or drops its journal if nothing was committed.
     fn settle(&self, open: &OpenFile) -> Result<()> {
         let journal = self.journal().map_err(Error::io("read", self.journal_path()))?;
         let Some(journal) = journal else { return Ok(()) };
@@ -345,7 +349,7 @@ impl Staging<'_> {
             .map_err(Error::io("read", &open.path))
     }
 
-    /// Leaves out what an interrupted commit has taken from the text of the delta file.
+    /// Removes the lines that an interrupted commit has committed from the text of the delta file.
     fn unconsumed(&self, text: Vec<u8>) -> Vec<u8> {
         match self.journal() {
             Ok(Some(journal)) if journal.committed => journal.rest(&text),
@@ -353,12 +357,12 @@ impl Staging<'_> {
         }
     }
 
-    /// Reads the journal and finds out whether its commit came to pass; `None` if there is no journal. Of one that is
-    /// not whole the commit did not.
+    /// Reads the journal and finds out whether its commit happened; `None` without a journal. A journal that is not
+    /// whole belongs to a commit that did not happen.
     fn journal(&self) -> io::Result<Option<Journal>> {
         let text = match self.files.read_at_path(&self.journal_path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            // It is no file, so nobody has written a journal there.
+            // A directory or a device, and so no journal of ours.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Vec::new(),
             text => text?,
         };
@@ -386,22 +390,21 @@ impl Staging<'_> {
         let real = std::fs::canonicalize(self.target).unwrap_or_else(|_| self.target.to_path_buf());
         let present = Identity::at(&real);
         let temporary = real.parent().and_then(|dir| Identity::at(&dir.join(name)));
-        // Changed since by someone else: then the commit came to pass if what it displaced is still there.
+        // If another program has changed the file since, the commit has happened if the displaced file is still there.
         let displaced = || temporary.is_some_and(|temporary| temporary.inode == old.inode);
-        // Recovery may have had to write the text once more.
+        // Recovery may have written the text into a third file.
         let is_new = || self.files.read_package(&real).is_ok_and(|text| of_text(&text) == hash);
         let committed = present == Some(new) || (present != Some(old) && (displaced() || is_new()));
         Some(Journal { committed, consumed, taken, kept: text[(end + 1).min(text.len())..].to_vec() })
     }
 }
 
-/// Reports whether there is nothing at a path, at the cost of one look: mostly nothing is staged. That there is something
-/// is not trusted.
-/// Reports whether it is the system that denies access, and not a rule of ours about directories.
+/// Reports whether the system denies access. A directory that our own rules refuse has an error without a number.
 fn is_denied(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::ACCESS.raw_os_error())
 }
 
+/// Reports whether there is nothing at a path. In most cases nothing is staged, and this is the only system call then.
 fn is_missing(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err()
 }
@@ -409,18 +412,20 @@ fn is_missing(path: &Path) -> bool {
 #[derive(Default)]
 struct Journal {
     committed: bool,
-    /// How much of the delta file went into the commit, and the hash of that.
+    /// How many bytes of the delta file the commit has read.
     consumed: usize,
+    /// The hash of these bytes.
     taken: u64,
+    /// The lines of them that stay staged.
     kept: Vec<u8>,
 }
 
 impl Journal {
-    /// What is still staged: what the commit kept, and what came after it.
+    /// Returns the lines that are still staged: those that the commit kept, and those appended since.
     fn rest(&self, text: &[u8]) -> Vec<u8> {
         match text.split_at_checked(self.consumed) {
             Some((taken, after)) if of_text(taken) == self.taken => [&self.kept, after].concat(),
-            // It is cut already, and perhaps what was kept is not written yet.
+            // The file was cut already; perhaps the crash came before the kept lines were written.
             _ if self.kept.starts_with(text) => self.kept.clone(),
             _ => text.to_vec(),
         }

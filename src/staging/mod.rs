@@ -1,4 +1,4 @@
-//! Staged changes: the save directory, its delta files, and what each staged change started from.
+//! Staged changes: the save directory, its delta files, and the bases of staged changes.
 
 pub(crate) mod base;
 pub(crate) mod delta_file;

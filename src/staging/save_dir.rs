@@ -1,8 +1,9 @@
-//! The save directory: whose staged changes are committed, and that they are nobody else's.
+//! The save directory, and the rule that nobody else's staged changes are committed with our rights.
 //!
-//! The default one, `/tmp/.uci`, stands where everybody may make directories. So it is only root's, and every other
-//! user has one of his own. What is found there under another owner is not used; root renames it aside. A directory
-//! that was named, on the command line for example, is refused if another user has put it among those of others.
+//! The default directory, `/tmp/.uci`, is in a place where all users may make directories. So root alone uses it, and
+//! each other user has a directory of their own. A directory of another owner in its place is not used; root renames it
+//! aside. A directory that was named, on the command line for example, is refused if it belongs to another user and its
+//! parent is open to all.
 
 use std::ffi::OsStr;
 use std::io;
@@ -20,8 +21,9 @@ pub(crate) struct SaveDir<'s> {
     dir: &'s Path,
     /// The default directory, if it is that or one below it.
     base: Option<PathBuf>,
-    /// The file operations by path, and those that lead through the directory, which is opened when it is needed.
+    /// The file operations by path.
     outer: &'s Files,
+    /// The file operations within the directory, which is opened when it is needed.
     pub files: Files,
 }
 
@@ -37,8 +39,7 @@ impl<'s> SaveDir<'s> {
         Self { dir, base, outer, files }
     }
 
-    /// Reports whether the directory is there. Root renames aside what another user has put in its place: that is
-    /// returned.
+    /// Reports whether the directory is there. Root renames a directory of another user aside, and gets its new path.
     ///
     /// # Errors
     ///
@@ -51,12 +52,13 @@ impl<'s> SaveDir<'s> {
                 Some(base) if user() == 0 => Ok((false, self.put_aside(base)?)),
                 _ => Err(Error::io("trust", self.dir)(error)),
             },
-            // What is no directory holds no changes, and is told of when there is something to stage.
+            // A file in its place holds no changes. Staging a change fails with an error that names it.
             Err(_) => Ok((false, None)),
         }
     }
 
-    /// Makes the directory if it is missing, with this mode. Returns what was renamed aside for that.
+    /// Makes the directory if it is missing, with this mode. Returns the new path of a directory that was renamed aside
+    /// for that.
     pub fn make(&self, mode: u32) -> Result<Option<PathBuf>> {
         let mut aside = None;
         for _ in 0..8 {
@@ -86,7 +88,7 @@ impl<'s> SaveDir<'s> {
         Err(Error::io("use the directory", self.dir)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
     }
 
-    /// Renames aside what is in the place of the default directory and is not root's.
+    /// Renames aside the file or directory at the path of the default directory, unless it is root's.
     fn put_aside(&self, base: &Path) -> Result<Option<PathBuf>> {
         let is_ours = |path: &Path| Folder::open(path).is_ok_and(|folder| is_trusted(folder.owner(), 0));
         if is_ours(base) {
@@ -129,7 +131,7 @@ fn open_default(base: &Path, dir: &Path) -> io::Result<Folder> {
     }
 }
 
-/// Tells a directory that is refused from one that the system does not let us reach.
+/// Reports whether our own rules refuse a directory. If the system denies access, the error has a number.
 fn is_refusal(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }

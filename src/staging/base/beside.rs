@@ -19,7 +19,7 @@ impl Staging<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be read: then nobody can say whether others are in the way.
+    /// [`Error::Io`] if it cannot be read: then no conflict could be found.
     pub fn base_text(&self) -> Result<Vec<u8>> {
         let path = self.base_path();
         match self.files.read_at_path(&path) {
@@ -28,12 +28,13 @@ impl Staging<'_> {
         }
     }
 
-    /// Replaces the base file, under the lock of the delta file. Whoever has the old one open does not see the new.
+    /// Replaces the base file, under the lock of the delta file. A process that has opened the old file does not see the
+    /// new text.
     pub fn write_bases(&self, text: &[u8], access: Access) -> Result<()> {
         let path = self.base_path();
         let draft = self.dir.join(file_name::hidden(self.package.as_ref(), ".base.new"));
         let write = || -> io::Result<()> {
-            // One that a crash has left.
+            // A crash may have left a draft.
             match self.files.remove(&draft) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -46,8 +47,8 @@ impl Staging<'_> {
         write().map_err(Error::io("note what is committed in", path))
     }
 
-    /// Takes the bases out of the base file whose lines are not in the delta file any more. Those that are left
-    /// count for nothing, so it does no harm if this fails.
+    /// Removes the bases whose lines have left the delta file from the base file. Such bases are ignored, so a failure
+    /// does no harm.
     pub fn cut_bases(&self, staged: &[u8]) {
         if staged.is_empty() {
             let _ = self.files.remove(&self.base_path());

@@ -1,8 +1,8 @@
 //! The file beside a delta file that holds the bases of its lines, `.PACKAGE.base`.
 //!
-//! A line of it holds the base of one key, and the hash of the line of the delta file that staged the key first. Stock
-//! uci, which knows nothing of it, may append to the delta file, take lines out of it or empty it: a base counts only
-//! as long as the delta file has its line, and a line without a base is not checked. Of two bases of a key the later
+//! Each line holds the base of one key, and the hash of the line of the delta file that staged the key first. Stock
+//! uci does not know this file, and may append to the delta file, remove lines from it, or empty it. So a base counts
+//! only while the delta file has its line, and a line without a base is not checked. Of two bases of a key the later
 //! one counts.
 
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ use crate::log::key_path::KeyPath as Key;
 use crate::model::change::Delta;
 use crate::model::digest::of_text;
 
-/// What the lines begin with. Other lines are passed over.
+/// The first word of each line. Other lines are ignored.
 const VERSION: &str = "base1";
 
 /// Returns the hash of a change's line in the delta file.
@@ -30,7 +30,7 @@ pub(crate) fn hashes(lines: &[DeltaLine], package: &str) -> HashSet<u64> {
     of_package.filter(|(of, _)| of == package.as_bytes()).map(|(_, delta)| hash_of(delta, package)).collect()
 }
 
-/// Reads the bases that have their lines in the delta file, with the lines of the base file they are in.
+/// Reads the bases that have their lines in the delta file, and returns them with their lines in the base file.
 pub(crate) fn read(text: &[u8], staged: &HashSet<u64>) -> (Bases, Vec<u8>) {
     let mut bases = Bases::new();
     let mut kept = Vec::new();
@@ -45,7 +45,7 @@ pub(crate) fn read(text: &[u8], staged: &HashSet<u64>) -> (Bases, Vec<u8>) {
     (bases, kept)
 }
 
-/// Appends the line for the base of a key that a line of the delta file of that hash has staged first.
+/// Appends the line for the base of a key; `hash` is that of the line of the delta file that staged the key first.
 pub(crate) fn write_line(hash: u64, key: &Key, base: &Base, out: &mut Vec<u8>) {
     let start = out.len();
     let head = format!("{VERSION} {hash:x} {} {} ", base.revision, base.uid);
@@ -62,7 +62,7 @@ pub(crate) fn write_line(hash: u64, key: &Key, base: &Base, out: &mut Vec<u8>) {
             options.iter().for_each(|(name, content)| write_content(name, content, out));
         }
     }
-    // A line that is not whole does not count.
+    // With the checksum a line that was cut does not count.
     let check = of_text(&out[start..]);
     out.extend_from_slice(format!(" {check:x}\n").as_bytes());
 }
@@ -77,13 +77,13 @@ fn write_content(name: &[u8], content: &Content, out: &mut Vec<u8>) {
         }
         write_bytes(item, out);
     }
-    // A list without items and one with an empty item are two things.
+    // This tells a list without items from one with an empty item.
     if matches!(content, Content::List(items) if items.is_empty()) {
         out.push(b'!');
     }
 }
 
-/// Writes bytes in such a way that they hold no blank, newline, or mark of this file.
+/// Writes bytes, with all that mean something in this file (blanks, line ends, marks) as `%XX`.
 fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     for byte in bytes {
         match byte {
