@@ -22,86 +22,49 @@
 
 mod change;
 mod check;
+mod directory;
+mod end;
 mod hunks;
 mod id;
 pub(crate) mod key_path;
 mod keys;
+mod limits;
 mod reader;
 pub(crate) mod record;
 mod scan;
 mod segment;
+mod summary;
+mod texts;
 mod ticket;
 mod whole;
 mod wire;
 mod writer;
 
-use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 pub use change::{Content, KeyChange, What};
 pub(crate) use change::{compare as compare_packages, longest_rising};
 pub use check::Verified;
+pub(crate) use end::End;
 pub use hunks::Hunk;
 pub(crate) use hunks::{apply, compare as compare_texts, revert};
 pub(crate) use id::read as read_id;
 pub(crate) use keys::Wanted;
+pub use limits::Limits;
 pub(crate) use reader::{Batch, Reader, TAKEN_BACK, is_taking_back};
 pub(crate) use record::Digest;
 pub use record::{Guard, Kind, PackageChange, Record};
-use segment::{HEAD, Head, RECORD_HEAD};
 use ticket::Turns;
 use writer::Tail;
 pub(crate) use writer::{Behind, Writer};
 
 use crate::error::{Error, Result};
-use crate::os::file_name;
 use crate::os::files::{Files, OpenFile};
-use crate::os::folder::Folder;
 use crate::os::trust::Config;
-
-/// How many milliseconds a directory may be missing while it is replaced.
-const REPLACED_WITHIN: u32 = 100;
-
-fn is_missing(error: &Error) -> bool {
-    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
-}
-
-/// How much of the log is kept. When it exceeds one of the bounds the oldest segments are dropped; see G5.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes in all, at least 256 KiB: of the segments with their lists of keys, of the text of each package that goes
-    /// with them, and of automatic snapshots. A single record that is larger is kept nevertheless.
-    pub bytes: u64,
-    /// How old a record may be.
-    pub age: Option<Duration>,
-    /// How many records.
-    pub records: Option<u64>,
-}
-
-impl Limits {
-    /// How many of the bytes are for automatic snapshots.
-    pub(crate) fn for_snapshots(self) -> u64 {
-        self.bytes / 8
-    }
-}
-
-impl Default for Limits {
-    /// 4 MiB, for the flash of a router.
-    fn default() -> Self {
-        Self { bytes: 4 << 20, age: None, records: None }
-    }
-}
-
-impl Limits {
-    /// How long a segment is, in bytes.
-    fn segment(self) -> usize {
-        usize::try_from(self.bytes / 32).unwrap_or(usize::MAX).clamp(64 << 10, 16 << 20)
-    }
-}
 
 /// The log of a store. It may be used from many threads.
 #[derive(Debug)]
@@ -127,20 +90,8 @@ pub(crate) struct Log {
     problems: Mutex<std::collections::BTreeSet<String>>,
 }
 
-/// The end of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct End {
-    /// The last record; 0 if there is none.
-    pub last: u64,
-    /// Whether its texts may not be in place.
-    pub is_open: bool,
-}
-
 /// How many transactions are committed together at most.
 pub(crate) const GROUP: usize = 128;
-
-/// How many bytes are read at once to find the last record.
-const GLANCE: usize = 2 * writer::HINT_EVERY;
 
 impl Log {
     pub fn new(dir: PathBuf, files: Files, limits: Limits) -> Self {
@@ -276,176 +227,6 @@ impl Log {
         }
         Ok(())
     }
-
-    /// Reports whether the last record may not have its texts in place, at the cost of reading a few bytes.
-    pub fn is_open_ended(&self) -> bool {
-        self.end().is_some_and(|end| end.is_open)
-    }
-
-    /// Finds the last record, at the cost of reading a few bytes; `None` if the log cannot be read.
-    pub fn end(&self) -> Option<End> {
-        let look = || -> Option<End> {
-            let firsts = self.segments().ok()?;
-            let Some(first) = firsts.last().copied() else { return Some(End { last: 0, is_open: false }) };
-            let open = self.files.open(&self.path(first)).ok()?;
-            let head = Head::decode(&self.files.read_at(&open, 0, HEAD).ok()?).ok()?;
-            let length = usize::try_from(open.file.metadata().ok()?.len()).ok()?;
-            let (mut offset, mut wanted) = (head.hint as usize, GLANCE);
-            let (mut applied, mut chain, mut last) = (true, None, first - 1);
-            // Mostly one round: the last record is not far behind the offset in the hint.
-            while offset != 0 {
-                let bytes = self.files.read_at(&open, offset as u64, wanted.max(GLANCE)).ok()?;
-                let mut end = 0;
-                let first = chain.is_none().then(|| segment::frame(&bytes, 0)).flatten();
-                if let Some(first) = first {
-                    (applied, chain, end) = (first.applied, Some(first.chain), first.end);
-                    last = segment::sequence(&first)?;
-                }
-                let start = end;
-                for frame in chain.into_iter().flat_map(|chain| segment::frames(&bytes, start, chain)) {
-                    (applied, chain, end) = (frame.applied, Some(frame.chain), frame.end);
-                    last = segment::sequence(&frame)?;
-                }
-                // The bytes read may end within a record, which is then read again.
-                let next = bytes.get(end..end + 4).and_then(|bytes| bytes.try_into().ok());
-                wanted = RECORD_HEAD + next.map_or(0, |len| u32::from_le_bytes(len) as usize);
-                offset += end;
-                if next == Some([0; 4]) || end + wanted <= bytes.len() || offset + wanted > length {
-                    break;
-                }
-            }
-            Some(End { last, is_open: !applied })
-        };
-        look()
-    }
-
-    fn text_path(&self, package: &str) -> PathBuf {
-        self.dir.join("texts").join(file_name::escaped(OsStr::new(package)))
-    }
-
-    /// Stores the text of a package for [`Log::text_of`]. It need not survive a crash: its digest is checked before it
-    /// is used.
-    pub fn keep_text(&self, package: &str, text: &[u8]) -> Result<()> {
-        let path = self.text_path(package);
-        let dir = self.dir.join("texts");
-        let files = self.within_texts()?;
-        let new = files.create_unique(&dir, "text").map_err(Error::io("create a file in", &dir))?;
-        let written = files.write(&new, text).and_then(|()| files.rename(&new.path, &path));
-        written.map_err(|error| {
-            let _ = files.remove(&new.path);
-            Error::io("write", &path)(error)
-        })
-    }
-
-    /// As [`Log::within`], for the texts; it stays open until the log is opened anew.
-    fn within_texts(&self) -> Result<Files> {
-        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*texts {
-            Some(files) => Ok(files.clone()),
-            None => Ok(texts.insert(self.within(Some("texts"))?).clone()),
-        }
-    }
-
-    /// Opens the state directory, which holds this and other logs.
-    fn open_state(&self) -> std::io::Result<Folder> {
-        let above = self.dir.parent().filter(|above| !above.as_os_str().is_empty());
-        let trusts = |owner| self.config.is_none_or(|config| config.trusts(owner));
-        self.trusted(Folder::open_led(above.unwrap_or(Path::new(".")), trusts)?)
-    }
-
-    fn trusted(&self, folder: Folder) -> std::io::Result<Folder> {
-        match self.config.is_none_or(|config| config.trusts(folder.owner())) {
-            true => Ok(folder),
-            false => Err(folder.refusal()),
-        }
-    }
-
-    /// Returns file operations that lead through the directory, or one in it. With `sub`, missing directories are made.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] with `PermissionDenied` if the directory, or that of the logs, belongs to a user who is not
-    /// trusted with the configuration: that user could lead root to create files anywhere.
-    pub fn within(&self, sub: Option<&str>) -> Result<Files> {
-        let mut tries = 0;
-        loop {
-            match self.open_within(sub) {
-                // Another program is replacing the directory, and perhaps only this one makes it anew.
-                Err(error) if sub.is_some() && is_missing(&error) && tries < REPLACED_WITHIN => tries += 1,
-                opened => return opened,
-            }
-            std::thread::sleep(Duration::from_millis(1));
-            match self.make_dir() {
-                Err(error) if !is_missing(&error) => return Err(error),
-                _ => {}
-            }
-        }
-    }
-
-    fn open_within(&self, sub: Option<&str>) -> Result<Files> {
-        let dir = sub.map_or_else(|| self.dir.clone(), |sub| self.dir.join(sub));
-        let open = || -> std::io::Result<Folder> {
-            let (state, name) = (self.open_state()?, self.dir.file_name().unwrap_or_default());
-            match sub.map(OsStr::new) {
-                Some(sub) => {
-                    let log = self.trusted(state.make_sub(&self.files, name, 0o700)?)?;
-                    self.trusted(log.make_sub(&self.files, sub, 0o700)?)
-                }
-                None => self.trusted(state.sub(name)?),
-            }
-        };
-        let failed = |error: std::io::Error| {
-            // Other errors of the system have nothing to do with trust.
-            let op = if error.raw_os_error().is_none() { "trust" } else { "use" };
-            Error::io(op, &dir)(error)
-        };
-        open().map(|folder| self.files.through(folder)).map_err(failed)
-    }
-
-    /// Returns the last text of a package, which has this digest: the stored text with the hunks of the records since.
-    /// `None` if it cannot be made.
-    pub fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
-        match self.files.read_at_path(&self.text_path(package)) {
-            Ok(kept) => self.text_from(package, kept, wanted),
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Applies the hunks of the records to a text of a package; `None` if the records are not kept, or are of another
-    /// text.
-    pub fn text_from(&self, package: &str, text: Vec<u8>, wanted: Digest) -> Result<Option<Vec<u8>>> {
-        let start = Digest::of(&text);
-        if start == wanted {
-            return Ok(Some(text));
-        }
-        let (mut since, mut reached) = (Vec::new(), false);
-        for first in self.segments()?.into_iter().rev() {
-            let Some(whole) = self.read(first)? else { continue };
-            let frames = self.scan(&whole).frames;
-            for record in frames.into_iter().rev().filter_map(|(_, frame)| Record::decode(frame.body)) {
-                let change = record.packages.into_iter().find(|change| change.package == package);
-                let Some(change) = change else { continue };
-                if change.after == start {
-                    return Ok(follow(&text, &since, wanted));
-                }
-                reached |= change.after == wanted;
-                since.extend(reached.then_some(change.hunks));
-                // A package that was created has no record of an earlier text.
-                let is_made = change.before.is_none() && text.is_empty();
-                if let Some(text) = is_made.then(|| follow(&text, &since, wanted)).flatten() {
-                    return Ok(Some(text));
-                }
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Applies the hunks of transactions, the newest first, to the text before; `None` if they do not lead to the wanted
-/// text.
-fn follow(text: &[u8], since: &[Vec<Hunk>], wanted: Digest) -> Option<Vec<u8>> {
-    let text = since.iter().rev().try_fold(text.to_vec(), |text, hunks| apply(&text, hunks));
-    text.filter(|text| Digest::of(text) == wanted)
 }
 
 /// Returns the size of a file; 0 if it is missing.

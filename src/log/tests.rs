@@ -1,8 +1,9 @@
 //! Tests of the log as a whole.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::segment::{HEAD, RECORD_HEAD};
 use super::*;
 
 struct Place {
@@ -325,6 +326,29 @@ fn a_mark_of_the_last_record_is_one_of_those_before_it() {
     writer.mark_applied();
     drop(writer);
     assert!(write(&one).open_ended().expect("it can be read").is_empty());
+}
+
+#[test]
+fn records_of_an_earlier_segment_get_no_mark_in_the_current_one() {
+    let place = Place::new();
+    let log = place.limited(Limits { bytes: 256 << 10, ..Limits::default() });
+    let mut writer = write(&log);
+    let mut text = String::new();
+    while writer.segment() < 2 {
+        let new = format!("a text {} that is long enough\n", writer.sequence()).repeat(10);
+        writer.append(vec![record("p", &text, &new)], false).expect("there is room");
+        text = new;
+    }
+    writer.mark_ahead();
+    let second = writer.segment();
+    assert_eq!(writer.behind(), Behind::Now, "an earlier segment has records whose texts are not in place");
+    drop(writer);
+    let bytes = std::fs::read(log.path(second)).expect("readable");
+    let end = segment::frames(&bytes, HEAD, log.read(second).expect("readable").expect("there").head.chain)
+        .last()
+        .expect("it has records")
+        .end;
+    assert!(segment::is_zero(&bytes[end..]), "a mark was written behind the last record");
 }
 
 #[test]

@@ -93,7 +93,7 @@ pub(super) struct Found {
 impl Log {
     /// Returns the head of a segment if it is right, and so is the first record: the rest may be read from there.
     pub(super) fn sound_head(&self, open: &OpenFile, first: u64) -> Option<Head> {
-        let bytes = self.files.read_at(open, 0, super::GLANCE).ok()?;
+        let bytes = self.files.read_at(open, 0, super::end::GLANCE).ok()?;
         let head = Head::decode(&bytes).ok().filter(|head| head.first == first)?;
         let frame = segment::frames(&bytes, HEAD, head.chain).next()?;
         (segment::sequence(&frame) == Some(first)).then_some(head)

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::{Newest, Segment, Writer};
+use super::Writer;
+use super::tail::Segment;
 use crate::error::{Error, Result};
 use crate::log::record::{Digest, Kind, PackageChange, Record};
 use crate::log::segment::{self, HEAD, Head};
+use crate::log::summary::Newest;
 use crate::log::{Log, keys, size_of};
 use crate::os::files::OpenFile;
 
@@ -24,7 +26,8 @@ impl Writer<'_> {
     pub(super) fn rotate(&mut self, needed: usize) -> Result<()> {
         // A record must not become durable before the ones that its chain follows from.
         self.sync()?;
-        let end = self.known().clone();
+        let known = self.known();
+        let (summary, before) = (&known.summary, known.chain);
         let heads = |(package, newest): (&String, &Newest)| PackageChange {
             package: package.clone(),
             before: None,
@@ -35,25 +38,25 @@ impl Writer<'_> {
             changes: Vec::new(),
         };
         let record = Record {
-            sequence: end.sequence + 1,
-            time: end.time_of_next(self.log.now()),
+            sequence: summary.sequence + 1,
+            time: summary.time_of_next(self.log.now()),
             uid: 0,
             pid: 0,
             kind: Kind::Heads,
-            refers: end.pending.map_or(0, |(sequence, _)| sequence),
+            refers: summary.pending.map_or(0, |(sequence, _)| sequence),
             source: String::new(),
             message: String::new(),
-            guard: end.pending.map(|(_, guard)| guard),
-            packages: end.packages.iter().map(heads).collect(),
+            guard: summary.pending.map(|(_, guard)| guard),
+            packages: summary.packages.iter().map(heads).collect(),
         };
         let created = self.log.now();
         let first = record.sequence;
         let hint = u32::try_from(HEAD).unwrap_or(0);
-        let head = Head { first, chain: end.chain, created, hint, is_old: false };
+        let head = Head { first, chain: before, created, hint, is_old: false };
         let mut bytes = head.encode().to_vec();
-        let chain = segment::encode(&record, &end.chain, &mut bytes)
+        let chain = segment::encode(&record, &before, &mut bytes)
             .ok_or_else(|| Error::invalid(b"", "there are too many packages for the log"))?;
-        if self.tail().open_ends.is_empty() {
+        if self.tail().unplaced.is_empty() {
             // The mark of the last record also holds for those before it.
             let (at, mark) = segment::applied(HEAD);
             let at = usize::try_from(at).unwrap_or(0);
@@ -74,7 +77,8 @@ impl Writer<'_> {
         let end = bytes.len();
         tail.segment =
             Some(Segment { open, id, first, length, end, is_closed: false, is_damaged: false, hint: HEAD });
-        tail.end.take(&record, chain);
+        tail.chain = chain;
+        tail.summary.add(&record);
         self.drop_old()
     }
 
@@ -114,8 +118,8 @@ impl Writer<'_> {
         let size = |first: &u64| size_of(&log.path(*first)) + size_of(&log.keys_path(*first));
         let mut total: u64 = firsts.iter().map(size).sum();
         total += log.size_of_texts() + limits.for_snapshots();
-        let newest = self.known().sequence;
-        let needed = self.known().pending.map_or(u64::MAX, |(_, guard)| guard.baseline + 1);
+        let newest = self.sequence();
+        let needed = self.pending().map_or(u64::MAX, |(_, guard)| guard.baseline + 1);
         for pair in firsts.windows(2).take(firsts.len().saturating_sub(2)) {
             let (first, next) = (pair[0], pair[1]);
             // The time at which the next segment was begun stands for that of this segment's last record.
@@ -139,7 +143,7 @@ impl Writer<'_> {
     /// Stores again the texts that need records before `next`.
     fn keep_texts_before(&self, next: u64) -> Result<()> {
         let mut needy = BTreeMap::new();
-        for (package, newest) in &self.known().packages {
+        for (package, newest) in &self.summary().packages {
             // An unchanged text needs no record; a text that cannot be read cannot be stored.
             let kept =
                 self.log.files.read_at_path(&self.log.text_path(package)).map(|text| Digest::of(&text));

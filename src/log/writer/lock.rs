@@ -1,0 +1,118 @@
+//! Taking the lock of the log, and opening its directory.
+
+use std::path::Path;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Writer;
+use super::replaced::REPLACER;
+use super::tail::Tail;
+use crate::error::{Damage, Error, Result};
+use crate::log::Log;
+use crate::log::directory::{REPLACED_WITHIN, is_missing};
+use crate::log::segment::ORIGIN;
+use crate::log::summary::Summary;
+use crate::os::files::{OpenFile, Pauses, Wait};
+
+/// Poll interval of the thread at the head of the queue. Only one thread is ever in this state, so polling often is
+/// cheap.
+const NEXT: Pauses = Pauses { first: Duration::from_micros(100), last: Duration::from_micros(500) };
+
+/// Poll intervals of the processes behind it: the longer one has waited, the more often it polls, so that none starves.
+const QUEUED: Pauses = Pauses { first: Duration::from_millis(3), last: Duration::from_micros(500) };
+
+impl Log {
+    /// Takes the lock, and finds the end of the log. The directory is made if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] if another writer does not finish in time, [`Error::Io`], and [`Error::Damaged`] if the
+    /// log is by a later version, or an earlier sync has failed.
+    pub fn write(&self, deadline: Instant, timeout: Duration) -> Result<Writer<'_>> {
+        if self.broken.load(Ordering::Relaxed) {
+            let why = "an earlier sync failed, so it is not known which transactions are durable".to_owned();
+            return Err(Error::Damaged { what: Damage::Handle, path: self.dir.clone(), why });
+        }
+        let Some(turn) = self.turns.take(deadline) else {
+            return Err(locked(&self.dir, "another thread of this process".into(), timeout));
+        };
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = Writer { log: self, tail, _turn: turn };
+        loop {
+            self.lock_end(&mut writer.tail, deadline, timeout)?;
+            let followed = writer.follow();
+            if writer.is_current() {
+                return followed.map(|()| writer);
+            }
+            // Files that were read by their paths may belong to the log that is there now.
+            if !self.leave(&mut writer.tail, deadline) || Instant::now() >= deadline {
+                return Err(locked(&self.dir, REPLACER.into(), timeout));
+            }
+        }
+    }
+
+    /// Takes the lock of the log that is at the path.
+    fn lock_end(&self, tail: &mut Option<Tail>, deadline: Instant, timeout: Duration) -> Result<()> {
+        let process = std::process::id();
+        loop {
+            let known = match tail.take().filter(|tail| tail.process == process) {
+                Some(known) => known,
+                None => self.open_patiently(process)?,
+            };
+            let known = tail.insert(known);
+            let wait = |open: &OpenFile, pauses| match self.files.lock_at_path(open, deadline, pauses) {
+                Ok(Wait::Held) => Ok(true),
+                Ok(Wait::Replaced) => Ok(false),
+                Ok(Wait::TimedOut) => {
+                    // The holder is the process that works with the log; if none does, the one at the head of the
+                    // queue.
+                    let holder = crate::os::lock::holder_of_one(&[&known.lock, open]);
+                    Err(locked(&open.path, holder, timeout))
+                }
+                Err(error) => Err(Error::io("lock", &open.path)(error)),
+            };
+            let held = wait(&known.queue, QUEUED)? && {
+                let held = wait(&known.lock, NEXT);
+                self.files.unlock(&known.queue);
+                held?
+            };
+            if held {
+                return Ok(());
+            }
+            // The directory was removed, or another is in its place: this handle's knowledge of the log is void.
+            if !self.leave(tail, deadline) || Instant::now() >= deadline {
+                return Err(locked(&self.dir, REPLACER.into(), timeout));
+            }
+        }
+    }
+
+    /// As [`Log::open`]. Tries again if the directory was replaced after it was made and before it was opened.
+    fn open_patiently(&self, process: u32) -> Result<Tail> {
+        let mut tries = 0;
+        loop {
+            match self.open(process) {
+                Err(error) if is_missing(&error) && tries < REPLACED_WITHIN => tries += 1,
+                opened => return opened,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Opens the files of the locks; the directory is made if it is missing.
+    fn open(&self, process: u32) -> Result<Tail> {
+        self.make_dir()?;
+        let files = self.within(None)?;
+        *self.texts.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let path = self.dir.join("lock");
+        let lock = files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
+        let path = self.dir.join("queue");
+        let queue = files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
+        let (summary, unplaced) = (Summary::default(), Vec::new());
+        Ok(Tail { process, lock, queue, segment: None, chain: ORIGIN, summary, unplaced })
+    }
+}
+
+fn locked(path: &Path, holder: String, waited: Duration) -> Error {
+    Error::Locked { path: path.into(), holder, waited }
+}
