@@ -189,6 +189,10 @@ bench-events: target/bin/cms lib ## measure only events, beside a futex, an even
 	  echo "bench-events: redis-server is not to be had; it is left out"; }
 	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/bench-events.jsonl events $(BENCH)
 
+.PHONY: bench-compare
+bench-compare: ## compare two runs, worst rows first: BEFORE="a.jsonl ..." AFTER="b.jsonl ..."; benches/compare --help has the options
+	@benches/compare --before $(BEFORE) --after $(AFTER) $(COMPARE)
+
 bench-publish: ## measure what the map's part of a commit takes, by the size of the package
 	$(CARGO) test --release --locked --lib -- --ignored --nocapture how_long_publishing_takes
 

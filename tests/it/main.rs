@@ -2,6 +2,7 @@
 
 mod auto_snapshots;
 mod batch;
+mod bench_compare;
 mod cli;
 mod cli_regressions;
 mod combinations;
