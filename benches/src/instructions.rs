@@ -1,11 +1,12 @@
-//! Group `instructions`: what the processor executes for one read of 200 keys, and for one of a key that is not there,
-//! counted by callgrind. The benchmark
-//! runs itself under it with two numbers of reads, and divides the difference.
+//! Group `instructions`: what the processor executes for one read of 200 keys, for one read of a missing key, for one
+//! commit, and for one option of a text that is loaded, counted by callgrind. The benchmark runs itself under callgrind
+//! with two numbers of passes and divides the difference, so that the start of the process does not count.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
+use crate::contender::Spread;
 use crate::dataset::{Access, Dataset, Stream};
 use crate::ffi::{Get, Hashbrown, Library, Mode, Peer, Uthash, batches, time};
 use crate::field::{HASHBROWN, UTHASH};
@@ -14,8 +15,8 @@ use crate::place::{self, Place};
 use crate::report::{Figure, Report, Unit};
 use crate::stage::Stage;
 
-/// The contenders; the first one is the loop and the call through a pointer, which are part of all others.
-const NAMES: [&str; 9] = [
+/// What reads; the first one is the loop and the call through a pointer, which are part of all others.
+const READS: [&str; 9] = [
     "nothing",
     "cms_snapshot_get",
     "cms_get",
@@ -33,11 +34,20 @@ const SNAPSHOT_MISS: &str = "cms_snapshot_get, missing";
 /// As `cms_get`, with keys that are not there.
 const GET_MISS: &str = "cms_get, missing";
 
-/// The first argument that makes the benchmark only read: `INTERNAL CONTENDER PASSES`.
+/// A transaction of one key: `cms_begin`, `cms_txn_set` and `cms_txn_commit`.
+const COMMIT: &str = "begin, set, commit";
+
+/// A text becomes a map: `cms_open`, the first `cms_get` and `cms_close`, without maps.
+const LOAD: &str = "open, get, close";
+
+/// The first argument that makes the benchmark only do the work: `INTERNAL CONTENDER PASSES`.
 pub const INTERNAL: &str = "internal-reads";
 
 /// How many reads a pass takes.
 const PASS: usize = 1 << 14;
+
+/// The text that is loaded.
+const LOADED: Dataset = Dataset::Large { entries: 10_000, per_section: 10 };
 
 /// Runs the group.
 pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
@@ -48,12 +58,24 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
         report.note("left out: needs valgrind");
         return Ok(());
     }
-    let mut figures = Vec::new();
-    for name in NAMES {
-        let (few, many) = (count(stage.dir(), name, 1)?, count(stage.dir(), name, 3)?);
-        figures.push(Figure::exact(name, (many - few) / float(2 * PASS)));
-    }
-    report.case("200 of 200, with loop and call", Unit::Instructions, &figures)
+    let reads = READS.iter().map(|name| figure(stage, name, 1, 3, PASS)).collect::<Result<Vec<_>>>()?;
+    report.case("200 of 200, with loop and call", Unit::Instructions, &reads)?;
+    // The first commits of a store make files that later ones only lengthen.
+    let commit = figure(stage, COMMIT, 20, 120, 1)?;
+    report.case("commit one of 200 options, tmpfs", Unit::Instructions, &[commit])?;
+    let load = figure(stage, LOAD, 1, 4, LOADED.len())?;
+    report.case("load a text of 10k options, per option", Unit::Instructions, &[load])
+}
+
+/// Counts what one unit of work executes, of which a pass has so many. A store chooses the seed of its hashes at random,
+/// so a count differs by some per cent from one process to the next, and the median of several counts.
+fn figure(stage: &Stage, name: &str, few: usize, many: usize, units: usize) -> Result<Figure> {
+    let one = || -> Result<f64> {
+        let difference = count(stage.dir(), name, many)? - count(stage.dir(), name, few)?;
+        Ok(difference / float((many - few) * units))
+    };
+    let mut counts = (0..stage.repetitions(5)).map(|_| one()).collect::<Result<Vec<_>>>()?;
+    Ok(Figure::of(name, &Spread::of(&mut counts), |count| count))
 }
 
 /// Counts what a run with so many passes executes.
@@ -71,10 +93,46 @@ fn count(dir: &Path, name: &str, passes: usize) -> Result<f64> {
     }
 }
 
-/// What runs under callgrind: reads, and nothing that is measured.
-pub fn read(arguments: &[String]) -> Result<()> {
+/// What runs under callgrind: does so many passes of a contender's work.
+pub fn work(arguments: &[String]) -> Result<()> {
     let [name, passes] = arguments else { return Err("internal: wrong arguments".into()) };
-    let library = Library::load(&place::library_path().ok_or("no library")?)?;
+    let (library, passes) =
+        (Library::load(&place::library_path().ok_or("no library")?)?, passes.parse::<usize>()?);
+    match name.as_str() {
+        COMMIT => commit(library, passes),
+        LOAD => load(library, passes),
+        name => read(library, name, passes),
+    }
+}
+
+/// Commits one key of the router's 200 so many times.
+fn commit(library: Library, passes: usize) -> Result<()> {
+    let (dataset, place) = (Dataset::Router, Place::plant(Dataset::Router)?);
+    let store = place.open(library)?;
+    for number in 0..passes {
+        let mut transaction = store.begin()?;
+        let value = format!("committed-value-{number:06}");
+        transaction.set(&dataset.key(number * 37 % dataset.len()), &value)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Loads the text into a fresh map so many times.
+fn load(library: Library, passes: usize) -> Result<()> {
+    let place = Place::plant(LOADED)?;
+    for _ in 0..passes {
+        place.forget_maps()?;
+        let store = place.open(library)?;
+        if !store.get().answers(&LOADED.key(0), &LOADED.value(0)) {
+            return Err("not the value of the first key".into());
+        }
+    }
+    Ok(())
+}
+
+/// Reads so many times over 200 keys, with nothing timed.
+fn read(library: Library, name: &str, passes: usize) -> Result<()> {
     let (dataset, place) = (Dataset::Router, Place::plant(Dataset::Router)?);
     let store = place.open(library)?;
     let stream = Stream::draw(dataset, Access::Hot(200), PASS);
@@ -82,7 +140,7 @@ pub fn read(arguments: &[String]) -> Result<()> {
     let (hashbrown, uthash) = (Hashbrown::of(dataset.entries()), Uthash::of(dataset.entries())?);
     let hot: Vec<String> = stream.distinct.iter().map(|index| dataset.key(*index)).collect();
     let prepared = store.prepare(&hot, &stream.order)?;
-    let reads = match name.as_str() {
+    let reads = match name {
         "nothing" => Some(Get::nothing().over(&keys)),
         SNAPSHOT_MISS => Some(snapshot.get().over(&misses)),
         GET_MISS => Some(store.get().over(&misses)),
@@ -93,9 +151,8 @@ pub fn read(arguments: &[String]) -> Result<()> {
         UTHASH => Some(uthash.get().over(&keys)),
         _ => None,
     };
-    let mode =
-        if [SNAPSHOT_MISS, GET_MISS].contains(&name.as_str()) { Mode::Misses } else { Mode::Throughput };
-    for _ in 0..passes.parse()? {
+    let mode = if [SNAPSHOT_MISS, GET_MISS].contains(&name) { Mode::Misses } else { Mode::Throughput };
+    for _ in 0..passes {
         reads.map_or_else(|| batches(&snapshot, &keys), |reads| time(mode, reads))?;
     }
     Ok(())

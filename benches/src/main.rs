@@ -91,7 +91,7 @@ fn main() -> ExitCode {
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let done = match words.split_first() {
-        Some((word, rest)) if word == instructions::INTERNAL => instructions::read(rest),
+        Some((word, rest)) if word == instructions::INTERNAL => instructions::work(rest),
         Some((word, rest)) if word == writer::INTERNAL => writer::write(rest),
         Some((word, rest)) if word == commit::INTERNAL => commit::crash(rest),
         Some((word, rest)) if word == events::INTERNAL => events::listen(rest),
