@@ -75,15 +75,40 @@ impl<F> Flag<F> {
 
     /// Puts a value where it belongs. The last one given counts.
     pub fn put(&self, flags: &mut F, value: Vec<u8>) -> Result<(), Failure> {
+        let place = match self.target {
+            Target::Switch(target) => Place::Switch(target(flags)),
+            Target::Bytes(target) => Place::Bytes(target(flags)),
+            Target::Text(target) => Place::Text(target(flags)),
+            Target::Path(target) => Place::Path(target(flags)),
+            Target::Seconds(target) => Place::Seconds(target(flags)),
+            Target::Many(target) => Place::Many(target(flags)),
+            Target::Parsed(parse) => return parse(flags, &String::from_utf8_lossy(&value)),
+        };
+        place.put(value)
+    }
+}
+
+/// The member of a command's options that a value goes to, whatever the type of the options: the code that converts
+/// values is there once, and not once for each command.
+enum Place<'a> {
+    Switch(&'a mut bool),
+    Bytes(&'a mut Option<Vec<u8>>),
+    Text(&'a mut Option<String>),
+    Path(&'a mut Option<PathBuf>),
+    Seconds(&'a mut Option<Duration>),
+    Many(&'a mut Vec<Vec<u8>>),
+}
+
+impl Place<'_> {
+    fn put(self, value: Vec<u8>) -> Result<(), Failure> {
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        match self.target {
-            Target::Switch(target) => *target(flags) = true,
-            Target::Bytes(target) => *target(flags) = Some(value),
-            Target::Text(target) => *target(flags) = Some(text(&value)),
-            Target::Path(target) => *target(flags) = Some(PathBuf::from(OsString::from_vec(value))),
-            Target::Seconds(target) => *target(flags) = Some(seconds_of(&text(&value))?),
-            Target::Many(target) => target(flags).push(value),
-            Target::Parsed(parse) => parse(flags, &text(&value))?,
+        match self {
+            Self::Switch(place) => *place = true,
+            Self::Bytes(place) => *place = Some(value),
+            Self::Text(place) => *place = Some(text(&value)),
+            Self::Path(place) => *place = Some(PathBuf::from(OsString::from_vec(value))),
+            Self::Seconds(place) => *place = Some(seconds_of(&text(&value))?),
+            Self::Many(place) => place.push(value),
         }
         Ok(())
     }
