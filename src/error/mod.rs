@@ -1,4 +1,4 @@
-//! What can go wrong, with the data a caller needs to act on it.
+//! Errors, with the data a caller needs to act on them.
 
 pub(crate) mod memory;
 pub(crate) mod not_found;
@@ -54,14 +54,14 @@ pub enum Error {
     Conflict {
         /// The package or key in conflict.
         key: String,
-        /// What happened.
+        /// The reason.
         why: String,
     },
     /// A lock could not be taken in time.
     Locked {
         /// The file that is locked.
         path: PathBuf,
-        /// Who holds it, as far as the system says.
+        /// The process that holds it, as far as the system says.
         holder: String,
         /// How long the call has waited.
         waited: Duration,
@@ -72,7 +72,7 @@ pub enum Error {
         program: String,
         /// The number of its process.
         pid: u32,
-        /// Why.
+        /// The reason that it gave.
         reason: String,
     },
     /// The store is in safe mode, in which nothing is written: see [`crate::Settings::safe_mode`].
@@ -82,9 +82,9 @@ pub enum Error {
     },
     /// A system call failed.
     Io {
-        /// What was being done, for example "rename".
+        /// The operation that failed, for example "rename".
         op: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
         /// The system's answer.
         source: io::Error,
@@ -129,7 +129,7 @@ pub enum Error {
         what: Damage,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The damage.
         why: String,
     },
     /// The transaction is in the log, and so it is committed; but its text could not be put in place. The next process
@@ -209,7 +209,7 @@ pub struct Place {
 }
 
 impl Error {
-    /// Returns what kind of failure this is.
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn code(&self) -> Code {
         use io::ErrorKind::{OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
@@ -328,7 +328,7 @@ impl Error {
 /// Returns the owner of a file, or of the nearest directory above it that can be seen, if a call failed because they
 /// belong to another user.
 fn owner_in_the_way(path: &Path, source: &io::Error) -> Option<u32> {
-    // An error without a number comes from this library, and its text says what is wrong.
+    // An error without a number comes from this library, and its text names the fault.
     if source.kind() != io::ErrorKind::PermissionDenied || source.raw_os_error().is_none() {
         return None;
     }

@@ -1,9 +1,9 @@
-//! Parse errors: what, where, and what to do about it.
+//! Parse errors: the fault, its place, and a hint.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What is wrong with a statement. The messages are those of stock uci where it has one.
+/// The fault of a statement. The messages are those of stock uci where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The first word is not `package`, `config`, `option` or `list`.
@@ -64,7 +64,7 @@ impl Reason {
         }
     }
 
-    /// Returns what a person can do about it.
+    /// Returns a hint for the person who edits the text.
     #[must_use]
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {
@@ -95,7 +95,7 @@ impl Reason {
 /// A place in configuration text that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
-    /// What is wrong.
+    /// The fault.
     pub reason: Reason,
     /// The file, where the text came from one.
     pub file: Option<PathBuf>,

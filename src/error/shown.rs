@@ -64,7 +64,7 @@ fn push(c: char, out: &mut String) {
     }
 }
 
-/// Reports whether a character cannot be seen, or changes how those around it are shown.
+/// Reports whether a character is invisible, or changes how its neighbours are shown.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{a0}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

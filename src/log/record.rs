@@ -112,6 +112,14 @@ impl PackageChange {
         self.before.is_none() && !self.unknown
     }
 
+    /// Reports whether the changes are left out of the record, since the first text of the package tells them, read as
+    /// UCI. The writer of a UCI text gives no changes then; a record that was read has them. Of a text in another
+    /// format the record holds the changes, so that reading a log takes no format.
+    fn is_told_by_text(&self) -> bool {
+        let Some(text) = self.first_text() else { return false };
+        self.changes.is_empty() || self.changes == told_by(text)
+    }
+
     /// Returns the text that came into an empty package.
     fn first_text(&self) -> Option<&[u8]> {
         let was_empty = !self.unknown && self.before.is_none_or(|before| before.len == 0);
@@ -216,7 +224,7 @@ impl Record {
         }
         put_number(out, self.packages.len() as u64);
         for package in &self.packages {
-            let first = package.first_text().is_some();
+            let first = package.is_told_by_text();
             put_bytes(out, package.package.as_bytes());
             let flags = [package.before.is_some(), package.unknown, first, package.deleted];
             out.put(&[flags.iter().rev().fold(0, |flags, flag| flags << 1 | u8::from(*flag))]);
@@ -394,6 +402,19 @@ mod tests {
             let read = Record::decode(&record.encode()).expect("it reads");
             assert!(read.packages[0].changes.is_empty());
         }
+    }
+
+    #[test]
+    fn changes_that_the_first_text_does_not_tell_as_uci_are_in_the_record() {
+        let mut record = sample();
+        let change = &mut record.packages[0];
+        change.before = None;
+        change.hunks = hunks::compare(b"", b"lan=interface\nlan.ipaddr=10.0.0.1\n");
+        assert!(!change.changes.is_empty());
+        let bytes = record.encode();
+        let read = Record::decode(&bytes).expect("it reads");
+        assert_eq!(read, record);
+        assert_eq!(read.encode(), bytes);
     }
 
     #[test]

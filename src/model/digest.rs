@@ -3,7 +3,7 @@
 //!
 //! Two words of the input are mixed with constants and the seed, multiplied to 128 bits, and the halves
 //! folded together, as wyhash (Wang Yi, 2019) and its kin do. It is fast and spreads well; it does not
-//! withstand someone who knows the seed, which is why every store has its own.
+//! withstand an attacker who knows the seed, so every store has its own.
 
 pub(crate) const MIX: [u64; 4] =
     [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89];

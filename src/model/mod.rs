@@ -1,4 +1,4 @@
-//! What configuration is: packages of sections of options, their names and values, and changes to them.
+//! The model: packages of sections of options, their names and values, and changes to them.
 //!
 //! It knows nothing of files, of the log, or of how a format writes a package.
 

@@ -14,13 +14,13 @@ pub struct Uptime {
 /// Reads it from `/proc`, to hundredths of a second. Without `/proc` the clock has to be enough.
 #[must_use]
 pub fn uptime() -> Uptime {
-    let told = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let running = told.split(' ').next().and_then(|seconds| seconds.parse().ok());
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let running = text.split(' ').next().and_then(|seconds| seconds.parse().ok());
     let running = running.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let since_1970 = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let mut boot = [0; 16];
-    let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    let digits: Vec<u32> = id.chars().filter_map(|digit| digit.to_digit(16)).collect();
     for (byte, pair) in boot.iter_mut().zip(digits.chunks_exact(2)) {
         *byte = u8::try_from(pair[0] * 16 + pair[1]).unwrap_or(0);
     }
@@ -120,7 +120,7 @@ pub fn parse_span(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number * seconds).ok()
 }
 
-/// Writes a span of time for people, rounded up to what they care for: `40 s`, `2 min`, `1 min 30 s`, `3 h 20 min`.
+/// Writes a span of time for people, rounded up to two units at most: `40 s`, `2 min`, `1 min 30 s`, `3 h 20 min`.
 #[must_use]
 pub fn show_span(span: Duration) -> String {
     let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);

@@ -1,4 +1,4 @@
-//! Which directories are used, and why those.
+//! The directories of a store, and the source of each path: an argument, the environment or the default.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Which file it is: two questions, whether it is the same file and whether it holds the same.
+//! Identities of files: one of the file, and one of its content.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -17,7 +17,7 @@ impl Identity {
         Self { inode: metadata.ino(), size: metadata.len(), modified_ns }
     }
 
-    /// Returns the identity of the file at `path`; `None` if it cannot be had.
+    /// Returns the identity of the file at `path`; `None` without a file there.
     pub fn at(path: &Path) -> Option<Self> {
         std::fs::symlink_metadata(path).ok().as_ref().map(Self::of)
     }
@@ -37,7 +37,7 @@ impl FileId {
         self.1
     }
 
-    /// Returns which file a path leads to; `None` if it cannot be had.
+    /// Returns the identity of the file that a path leads to; `None` without a file there.
     pub fn at(path: &Path) -> Option<Self> {
         std::fs::metadata(path).ok().as_ref().map(Self::of)
     }

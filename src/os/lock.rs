@@ -265,7 +265,7 @@ mod tests {
         };
         let parent = files.open_or_create(&path, 0o600).expect("opens");
         assert_eq!(files.lock(&parent, true, std::time::Instant::now()).expect("locks"), Wait::Held);
-        // What fork leaves a child with: the same open file, by another number.
+        // After a fork the child has the same open file, under another descriptor.
         let child = parent.another().expect("duplicated");
         assert!(!try_to_lock());
         drop(parent);

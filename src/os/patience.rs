@@ -1,4 +1,4 @@
-//! How long locks are waited for, and how long those are tried that are not waited for: see `commit::retry`.
+//! How long a thread waits for a lock, and how long it retries one while it holds others: see `commit::retry`.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// For how long a lock is tried that only programs of the same user can hold: mostly they have it for less.
+/// How long a lock is retried that only programs of the same user can hold. They usually hold it for less.
 pub(crate) const BRIEFLY: Duration = Duration::from_millis(5);
 
-/// For how long locks are tried that were waited for already, and found free: where many come for the same package,
-/// each is to have its turn. A process that keeps a lock all the time makes no other process wait here.
+/// How long a lock is retried after the thread has waited for it once and found it free. Where many threads compete for a
+/// package, each gets its turn in this time; a process that never releases a lock delays no other thread here.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// How long to wait for locks, and until when.
+/// The time limit of waiting for locks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
     pub timeout: Duration,
@@ -32,11 +32,11 @@ impl Patience {
 }
 
 thread_local! {
-    /// For how long this thread tries the lock of a package file.
+    /// How long this thread retries the lock of a package file.
     static SHORTLY: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// Returns until when the lock of a package file is tried.
+/// Returns the time until which the lock of a package file is retried.
 pub(crate) fn shortly() -> Instant {
     Instant::now() + SHORTLY.get()
 }
@@ -46,16 +46,16 @@ pub(crate) fn briefly() -> Instant {
     Instant::now() + SHORTLY.get().max(BRIEFLY)
 }
 
-/// Has this thread try locks for as long as it did before, when it is dropped.
+/// Restores this thread's time for retrying locks when it is dropped.
 pub(crate) struct Tries(Duration);
 
 impl Tries {
-    /// Begins: the lock of a package file is not waited for at all.
+    /// Sets the time to zero: the lock of a package file is tried once.
     pub fn begin() -> Self {
         Self(SHORTLY.replace(Duration::ZERO))
     }
 
-    /// Goes on with what was waited for, and found free.
+    /// Sets the time to that after a wait: the lock has been free once.
     pub fn go_on(&self) {
         SHORTLY.set(AGAIN);
     }

@@ -64,7 +64,7 @@ pub(crate) struct Lexer<'s> {
     pos: usize,
     /// The end of the logical line as far as it is known; a comment cuts it.
     end: usize,
-    /// Where the next physical line starts: the end of what was read.
+    /// Where the next physical line starts. The text was read up to here.
     next_line: usize,
     /// Bytes of this logical line that continuations removed.
     removed: usize,

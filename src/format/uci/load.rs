@@ -43,10 +43,10 @@ pub fn check(source: &Arc<Vec<u8>>, progress: Option<&dyn Fn(usize, usize)>) -> 
     let mut errors = match check_size(source).and_then(|()| loader.run(source, &options)) {
         Ok(errors) => errors,
         Err(Error::Parse(error)) => vec![*error],
-        // Nothing else can go wrong with text that is not too large.
+        // Text that is not too large has no other errors.
         Err(_) => Vec::new(),
     };
-    // Options have no section because the line that was to open the first one is faulty: one fault, not many.
+    // If the line that opens the first section is faulty, its options have no section: that is one fault, not many.
     let opens = |error: &ParseError| error.text.trim_ascii_start().starts_with(b"config");
     if let Some(first) = errors.iter().position(opens) {
         let mut index = 0;
@@ -120,7 +120,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Returns one of 64 bits, mostly another one for another name.
+/// Returns one of 64 bits, which differs for most names.
 fn mark(name: &[u8]) -> u64 {
     let byte = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or(0));
     let mixed = byte(name.first()).wrapping_mul(0x9e37) ^ byte(name.last());
@@ -134,7 +134,7 @@ struct Loader {
     /// The text, where its `package` lines open packages; they all share it.
     source: Option<Arc<Vec<u8>>>,
     section: Option<SectionId>,
-    /// Marks of the option names the section has so far: where a name's mark is not set, it is new.
+    /// The marks of the option names the section has so far. A name whose mark is not set is new.
     seen: u64,
     /// The changes made, if the text is merged into a package that was there before.
     merge: Option<Vec<Delta>>,

@@ -9,7 +9,7 @@
 //! - `layout` finds where the sections and options of a package stand in its text.
 //! - `render` writes an edited package back into the text it was read from, touching only the lines
 //!   the edits concern; `place` is its second pass, over sections that move or are new; `patch` applies
-//!   what both decide.
+//!   the replacements of both.
 //! - `tidy` gives text canonical spacing and quoting.
 //! - `words` splits command lines, which are quoted the same way.
 

@@ -2,7 +2,7 @@
 
 use crate::model::name::is_blank;
 
-/// The replacements of one pass, in any order; those at one place in the order they were made.
+/// The replacements of one pass. They may come in any order; several at one place apply in the order they were made.
 pub(super) struct Patch<'s> {
     pub source: &'s [u8],
     pub line_end: &'static [u8],

@@ -53,7 +53,7 @@ pub(super) fn place_sections(
     Ok(patch.apply())
 }
 
-/// Lists, for each section, which of those that stay comes before it, and which after.
+/// Lists, for each section, the last staying section before it and the first staying section after it.
 fn neighbours(order: &[Option<usize>], stable: &[bool]) -> (Vec<Option<usize>>, Vec<Option<usize>>) {
     let step = |last: &mut Option<usize>, index: usize| {
         let found = *last;
@@ -78,7 +78,7 @@ fn desired_order(edited: &Package) -> Vec<Option<usize>> {
         .collect()
 }
 
-/// Picks as many sections as possible whose positions rise: those stay, the others move.
+/// Finds a longest sequence of sections whose positions rise. They stay; the other sections move.
 fn longest_rising(order: &[Option<usize>]) -> Vec<bool> {
     let mut tails: Vec<usize> = Vec::new();
     let mut previous: Vec<Option<usize>> = vec![None; order.len()];

@@ -43,7 +43,7 @@ fn tidied(source: &[u8], options: &ParseOptions<'_>) -> std::result::Result<Vec<
     Ok(out)
 }
 
-/// Writes the text between two statements: comments and blank lines, without what joined the statements.
+/// Writes the text between two statements: comments and blank lines, without the `;` or `\\` that joined them.
 fn gap(text: &[u8], out: &mut Vec<u8>) {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     for (index, line) in lines.iter().enumerate() {

@@ -12,8 +12,8 @@ pub struct Words {
     pub consumed: usize,
     /// Whether the line ran into the end of the text, so that more text would change it.
     pub incomplete: bool,
-    /// Whether more than a comment follows the empty word that ended the command, or that word was quoted. It is not
-    /// part of `words`.
+    /// Whether the line goes on behind the last word: more than a comment follows the empty word that ended the command,
+    /// or that word was quoted.
     pub rest: bool,
 }
 

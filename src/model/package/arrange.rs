@@ -1,5 +1,5 @@
-//! Rearranging a package: it gets exactly the sections it is given, in that order, and sections that exist already keep
-//! its lines.
+//! Rearranging a package: afterwards it has exactly the wanted sections, in that order. Sections that exist already keep
+//! their lines.
 
 use super::{OptionId, Package, SectionId, Slot, Span, Value};
 use crate::error::Result;
@@ -28,7 +28,7 @@ impl Held {
     }
 }
 
-/// A section as it is to be.
+/// A section of the wanted package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// Its position among the sections of the package; `None` for a new one.
@@ -44,7 +44,7 @@ impl Package {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Invalid`] if the package would grow beyond what one may hold.
+    /// [`crate::Error::Invalid`] if the package would grow beyond 2 GiB.
     pub(crate) fn arrange(&mut self, wanted: &[Wanted]) -> Result<()> {
         self.touch_all();
         let ids: Vec<SectionId> = self.order.iter().map(|id| SectionId(*id)).collect();

@@ -5,9 +5,9 @@ use super::{OptionId, Package, SectionId};
 /// See the module documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Touched {
-    /// Only these: a section's name, and an option's; without one, any option of the section.
+    /// Only these options: the name of a section and of an option; without the latter, all options of the section.
     Options(Vec<(Vec<u8>, Option<Vec<u8>>)>),
-    /// Sections were added, deleted, moved, or called otherwise.
+    /// Sections were added, deleted, moved or renamed.
     Everything,
 }
 

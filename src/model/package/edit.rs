@@ -11,7 +11,7 @@ use crate::model::name;
 /// Above this many options a section gets a hash table.
 const TABLE_ABOVE: usize = 16;
 
-/// After this many sections the number of those to come is estimated.
+/// After this many sections the total number is estimated, to reserve room for the others.
 const SAMPLE: u32 = 256;
 
 impl Package {

@@ -1,4 +1,4 @@
-//! Applies changes that were written down earlier, in order: staged ones, and those of a transaction.
+//! Applies recorded changes in order: staged ones, and those of a transaction.
 
 use crate::error::Result;
 use crate::model::change::{Delta, DeltaKind};
@@ -8,7 +8,7 @@ use crate::model::package::Package;
 /// Applies the lines of one delta file in order.
 ///
 /// A staged `add` names its section by the generated name it had then. If a section of that name has come
-/// about since, the addition gets another name, and the lines after it mean that one.
+/// about since, the addition gets another name, and later lines with the old name mean the new one.
 #[derive(Debug)]
 pub(crate) struct Replay {
     dialect: Dialect,

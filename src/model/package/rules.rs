@@ -1,4 +1,4 @@
-//! The rules of changing a package: what each kind of change does, and what it refuses.
+//! The rules of changing a package: the effect of each kind of change, and the errors.
 
 use super::{OptionId, Package, SectionId, Value};
 use crate::error::memory;
@@ -13,7 +13,7 @@ pub(crate) enum Made {
     Nothing,
     /// The requested change was made.
     AsAsked,
-    /// Something else, which is to be recorded in its place.
+    /// Another change was made, which is to be recorded in its place.
     Other(Delta),
 }
 

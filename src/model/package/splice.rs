@@ -1,6 +1,6 @@
-//! The piece of a text that one section stands in, to be read and changed without the rest.
+//! Replacing one section or one value of a text without reading the rest of it.
 //!
-//! It is a shortcut for the simplest cases. In all others there is no piece, and the whole text is read instead.
+//! This is a shortcut for the simplest cases. In all others the functions return `None`, and the whole text is read.
 
 use std::ops::Range;
 use std::sync::Arc;
