@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use super::build::{Making, Slack, build};
-use super::format::{At, B_CHECKSUM, H_CHECKSUM, H_FIXED, HEADER, INDEX, KIND_BITS, Seq, W_RETIRED, W_TAIL};
-use super::mapping::{Map, header_checksum};
-use super::path::Path;
-use super::region::Region;
-use super::source::Source;
-use super::view;
+use super::layout::format::{
+    At, B_CHECKSUM, H_CHECKSUM, H_FIXED, HEADER, INDEX, KIND_BITS, Seq, W_RETIRED, W_TAIL,
+};
+use super::layout::header::header_checksum;
+use super::layout::region::Region;
+use super::layout::source::Source;
+use super::read::map::Map;
+use super::read::path::Path;
+use super::read::view;
+use super::write::build::{Making, Slack, build};
 use crate::format::uci::{ParseOptions, parse};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::digest::u32_at;
@@ -42,7 +45,7 @@ pub fn made_of(texts: &[&[u8]]) -> Vec<u8> {
     for (seq, text) in (2..).zip(later) {
         map.mark(true, Seq(seq));
         let outcome = map.publish(&document(text), &Touched::Everything, Seq(seq)).expect("can be held");
-        assert_eq!(outcome, super::publish::Outcome::Done, "more room is needed");
+        assert_eq!(outcome, super::write::publish::Outcome::Done, "more room is needed");
         map.mark(false, Seq(seq));
     }
     map.check().expect("sound");
@@ -66,7 +69,7 @@ pub fn seal(bytes: &mut [u8], blocks: bool) {
         };
         // That of the index is 0.
         let is_index = u32_at(block, 0) & ((1 << KIND_BITS) - 1) == INDEX;
-        let sum = if is_index { 0 } else { super::block::block_checksum(block) };
+        let sum = if is_index { 0 } else { super::layout::block::block_checksum(block) };
         block[B_CHECKSUM..B_CHECKSUM + 4].copy_from_slice(&sum.to_le_bytes());
         start += size;
     }

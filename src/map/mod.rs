@@ -59,55 +59,37 @@
 //! `model` runs this code under loom, with each of these orderings as it is and weaker; `make loom`. Under Miri,
 //! `readers_beside_a_writer_...` shows that a reader looks at nothing that a writer has not published; `make miri`.
 
-mod block;
-mod build;
 mod check;
-mod content;
-mod control;
 mod current;
-mod encode;
-mod format;
+mod directory;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod hash;
-mod index;
-mod kept;
-mod lanes;
+mod layout;
 mod lease;
-mod lookup;
-mod mapping;
-mod path;
-mod publish;
-#[cfg(not(all(test, loom)))]
-mod region;
-#[cfg(all(test, loom))]
-#[path = "model/region.rs"]
-mod region;
-mod shared;
-mod source;
+mod read;
 mod table;
-mod value;
-mod view;
+mod write;
 
-pub(crate) use build::{Image, Making, Slack, build};
 pub use check::Damage;
-pub(crate) use content::{check_option, check_values};
-pub(crate) use control::{Control, Waiting};
 pub(crate) use current::Current;
-pub(crate) use format::{Seq, low};
-pub(crate) use kept::Kept;
+pub(crate) use directory::control::{Control, Waiting};
+pub(crate) use directory::files::Shared;
+pub(crate) use directory::kept::Kept;
+pub(crate) use directory::session::Publishing;
+pub(crate) use layout::format::{Seq, low};
+pub(crate) use layout::source::Source;
+pub use layout::value::{List, Value};
 pub(crate) use lease::{is_open_elsewhere, is_open_to_write};
-pub(crate) use lookup::Placed;
-pub(crate) use mapping::Map;
-pub use mapping::Usage;
-pub(crate) use path::Path;
-pub(crate) use publish::Outcome;
-pub(crate) use shared::{Publishing, Shared};
-pub(crate) use source::Source;
+pub(crate) use read::lookup::Placed;
+pub(crate) use read::map::Map;
+pub use read::map::Usage;
+pub(crate) use read::path::Path;
+pub use read::view::{Options, Package, Section, Sections};
 pub(crate) use table::{Entry, Table};
-pub use value::{List, Value};
-pub use view::{Options, Package, Section, Sections};
+pub(crate) use write::build::{Image, Making, Slack, build};
+pub(crate) use write::content::{check_option, check_values};
+pub(crate) use write::publish::Outcome;
 
 /// The primitives of `current`; the models substitute others of the same names.
 mod sync {

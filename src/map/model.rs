@@ -10,18 +10,18 @@ use std::sync::atomic::Ordering;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::build::{Image, Making, Slack, build};
-use super::control::{Control, commit, committed};
-use super::format::{
+use super::directory::control::{Control, commit, committed};
+use super::layout::format::{
     At, BUCKET, C_BEGUN, C_COMMITTED, C_ROUNDS_AFTER, C_ROUNDS_BEFORE, CONTROL, H_BUCKETS, H_INDEX, Seq,
     W_BEGUN, W_DEAD, W_DONE, W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL, low,
 };
-use super::mapping::Map;
-use super::path::Path;
-use super::publish::Outcome;
-use super::region::{Region, Weaken};
-use super::source::Source;
-use super::value::Value;
+use super::layout::region::{Region, Weaken};
+use super::layout::source::Source;
+use super::layout::value::Value;
+use super::read::map::Map;
+use super::read::path::Path;
+use super::write::build::{Image, Making, Slack, build};
+use super::write::publish::Outcome;
 use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::digest::u32_at;

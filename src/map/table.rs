@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::control::Control;
-use super::format::{Seq, low};
-use super::hash::{Kind, hash};
-use super::mapping::Map;
-use super::path::Path;
+use crate::map::directory::control::Control;
+use crate::map::layout::format::{Seq, low};
+use crate::map::layout::hash::{Kind, hash};
+use crate::map::read::map::Map;
+use crate::map::read::path::{Path, ShortName};
 
 /// A package that is open.
 #[derive(Debug, Clone)]
@@ -41,28 +41,13 @@ pub(crate) struct Table {
 }
 
 /// A package of a short name.
-type Short = (u64, Arc<Map>);
+type Short = (ShortName, Arc<Map>);
 
-/// A name of up to eight bytes as a number.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ShortName(u64);
-
-impl ShortName {
-    /// Takes the first `len` bytes of the eight that start with the name; `None` if it is longer, or empty.
-    #[inline(always)]
-    pub fn of(start: u64, len: usize) -> Option<Self> {
-        match len {
-            1..=8 => Some(Self(start & (u64::MAX >> (64 - 8 * len)))),
-            _ => None,
-        }
-    }
-
-    /// Returns where to look for the name in a table whose length is `mask` more than nothing.
-    #[inline(always)]
-    fn index(self, mask: usize) -> usize {
-        let [.., a, b, c, d] = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
-        u32::from_le_bytes([a, b, c, d]) as usize & mask
-    }
+/// Returns where to look for a short name first, in a table of `mask` slots and one.
+#[inline(always)]
+fn first_slot(name: ShortName, mask: usize) -> usize {
+    let [.., a, b, c, d] = name.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d]) as usize & mask
 }
 
 impl Table {
@@ -117,7 +102,7 @@ impl Table {
         let mut index = u32::from_le_bytes([a, b, c, d]) as usize & mask;
         loop {
             let entry = self.slots.get(index)?.get()?;
-            if super::block::same(entry.name.as_bytes(), name) {
+            if super::layout::block::same(entry.name.as_bytes(), name) {
                 return Some(entry);
             }
             index = (index + 1) & mask;
@@ -128,10 +113,10 @@ impl Table {
     #[inline(always)]
     pub fn find_short(&self, name: ShortName) -> Option<&Map> {
         let mask = self.short.len() - 1;
-        let mut index = name.index(mask);
+        let mut index = first_slot(name, mask);
         loop {
             let (found, map) = self.short.get(index)?.get()?;
-            if *found == name.0 {
+            if *found == name {
                 return Some(map);
             }
             index = (index + 1) & mask;
@@ -197,7 +182,7 @@ impl Table {
         let mut start = [0; 8];
         start[..name.len().min(8)].copy_from_slice(&name[..name.len().min(8)]);
         if let Some(short) = ShortName::of(u64::from_le_bytes(start), name.len()) {
-            set_free(&self.short, short.index(mask), (short.0, entry.map.clone()));
+            set_free(&self.short, first_slot(short, mask), (short, entry.map.clone()));
         }
         let [a, b, c, d, ..] = self.hash(name).to_le_bytes();
         set_free(&self.slots, u32::from_le_bytes([a, b, c, d]) as usize & mask, entry);

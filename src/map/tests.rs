@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
-use super::build::{Making, Slack, build};
-use super::format::Seq;
-use super::mapping::Map;
-use super::path::Path;
-use super::publish::Outcome;
-use super::region::Region;
-use super::source::Source;
-use super::value::Value;
-use super::view;
+use super::layout::format::Seq;
+use super::layout::region::Region;
+use super::layout::source::Source;
+use super::layout::value::Value;
+use super::read::map::Map;
+use super::read::path::Path;
+use super::read::view;
+use super::write::build::{Making, Slack, build};
+use super::write::publish::Outcome;
 use crate::format::uci::{ParseOptions, parse};
 use crate::model::package::Package;
 

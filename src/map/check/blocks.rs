@@ -2,19 +2,19 @@
 
 use std::sync::atomic::Ordering;
 
-use super::super::block::{Block, Order};
-use super::super::format::{
-    At, HEADER, L_COUNT, L_SLOTS, LEAF, LEAF_MAX, N_BYTES, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, ORDER, PART,
-    S_NAME, SECTION, SOURCE, SRC_SIZE, W_BEGUN, W_SOURCE, even,
-};
-use super::super::index::{Found, SlotId};
 use super::{Checked, Checker, Damage, ensure};
+use crate::map::layout::block::{Block, Order};
+use crate::map::layout::format::{
+    At, HEADER, L_COUNT, L_SLOTS, LEAF, LEAF_MAX, N_BYTES, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, ORDER, PART,
+    S_NAME, SECTION, SOURCE, SRC_SIZE, Seq, W_BEGUN, W_SOURCE, even,
+};
+use crate::map::layout::index::{Found, SlotId};
 use crate::model::digest::u32_at;
 
 const NOT_FOUND: &str = "a block is not found by its name";
 
 impl Checker<'_> {
-    pub(super) fn block(&mut self, at: At, kind: u32) -> Checked<()> {
+    pub(crate) fn block(&mut self, at: At, kind: u32) -> Checked<()> {
         let offset = at.offset();
         let Some(block) = self.map.block(at, kind) else {
             return ensure(false, "a block is gone", offset);
@@ -60,7 +60,7 @@ impl Checker<'_> {
         let offset = at.offset();
         ensure(block.bytes.len() >= least, "a block is too small", offset)?;
         // Acquire: as everywhere.
-        let begun = super::super::format::Seq(self.map.region.load(W_BEGUN, Ordering::Acquire));
+        let begun = Seq(self.map.region.load(W_BEGUN, Ordering::Acquire));
         ensure(!block.seq().is_after(begun), "a block is of a commit to come", offset)?;
         if block.prev().0 == 0 {
             return Ok(());
@@ -75,7 +75,7 @@ impl Checker<'_> {
     }
 
     /// Notes the slot a block was found in, if it is the newest version; no slot leads to an older one.
-    pub(super) fn newest(&mut self, at: At, found: Option<Found>, heir: bool) -> Checked<bool> {
+    pub(crate) fn newest(&mut self, at: At, found: Option<Found>, heir: bool) -> Checked<bool> {
         let Some(found) = found else { return Err(Damage { what: NOT_FOUND, offset: at.offset() }) };
         ensure(found.at.0 >= at.0 || heir, "a slot leads to an old version", at.offset())?;
         if found.at == at {

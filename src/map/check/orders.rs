@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::super::block::Order;
-use super::super::format::{At, ORDER};
-use super::super::index::SlotId;
 use super::{Checked, Checker, Damage, ensure};
+use crate::map::layout::block::Order;
+use crate::map::layout::format::{At, ORDER};
+use crate::map::layout::index::SlotId;
 
 const WRONG: &str = "the order of sections is wrong";
 
 impl Checker<'_> {
-    pub(super) fn orders(&self) -> Checked<()> {
+    pub(crate) fn orders(&self) -> Checked<()> {
         let Some(all) = self.map.order(None, None) else {
             return ensure(false, "there is no order of sections", 0);
         };

@@ -1,21 +1,21 @@
 //! Sections and parts: their options, and whether each is found by its key.
 
-use super::super::block::{Block, Record, SectionBlock};
-use super::super::format::{
+use super::{Checked, Checker, ensure};
+use crate::map::layout::block::{Block, Record, SectionBlock};
+use crate::map::layout::format::{
     At, F_ANONYMOUS, F_DELETED, F_SPLIT, NAME, P_NEXT_RANK, PART, S_COUNT, S_FLAGS, S_NAME, behind_name,
 };
-use super::super::hash::{Kind, hash, of_twin};
-use super::super::index::BLOCK;
-use super::super::mapping::Map;
-use super::super::value::Value;
-use super::{Checked, Checker, ensure};
+use crate::map::layout::hash::{Kind, hash, of_twin};
+use crate::map::layout::index::BLOCK;
+use crate::map::layout::value::Value;
+use crate::map::read::map::Map;
 use crate::model::digest::u16_at;
 
 /// What a split section has behind its name, in bytes.
 const SPLIT: usize = P_NEXT_RANK + 4;
 
 impl Checker<'_> {
-    pub(super) fn section(&mut self, at: At, block: Block<'_>) -> Checked<()> {
+    pub(crate) fn section(&mut self, at: At, block: Block<'_>) -> Checked<()> {
         let offset = at.offset();
         let section = SectionBlock { block };
         let (name, behind) = (section.name(), behind_name(section.name_len()));

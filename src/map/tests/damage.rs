@@ -4,15 +4,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use super::super::block::Block;
-use super::super::format::{
+use super::*;
+use crate::DeltaKind::{Add, Delete, Set};
+use crate::map::layout::block::Block;
+use crate::map::layout::format::{
     At, BUCKET, FIRST_SLOT, H_INDEX, HEADER, OVERFLOW, SLOTS, W_BEGUN, W_DEAD, W_DONE, W_RETIRED,
     W_RETIRED_SEQ, W_TAIL,
 };
-use super::super::index::SlotId;
-use super::super::mapping::Unusable;
-use super::*;
-use crate::DeltaKind::{Add, Delete, Set};
+use crate::map::layout::header::Unusable;
+use crate::map::layout::index::SlotId;
 use crate::model::digest::u32_at;
 use crate::model::package::Touched;
 

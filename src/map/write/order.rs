@@ -2,16 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::block::Order;
-use super::super::encode::{self, Version};
-use super::super::format::{At, LEAF_MAX};
-use super::super::hash::{Kind, hash};
-use super::super::index::{BLOCK, Found, SlotId};
-use super::{NoRoom, Publication, Step};
+use super::encode::{self, Version};
+use super::publication::{Collected, Publication, PublishError};
+use crate::map::layout::block::Order;
+use crate::map::layout::format::{At, LEAF_MAX};
+use crate::map::layout::hash::{Kind, hash};
+use crate::map::layout::index::{BLOCK, Found, SlotId};
 
 impl<'a> Publication<'a> {
     /// Publishes the order of the sections, and those of the types.
-    pub(super) fn orders(&mut self, slots: &[SlotId]) -> Step<()> {
+    pub(super) fn orders(&mut self, slots: &[SlotId]) -> Collected<()> {
         let mut types: Vec<(&'a [u8], Vec<SlotId>)> = Vec::new();
         let mut of_type: HashMap<&'a [u8], usize> = HashMap::new();
         for (section, slot) in self.document.sections().zip(slots) {
@@ -22,9 +22,9 @@ impl<'a> Publication<'a> {
             });
             types[index].1.push(*slot);
         }
-        room!(self.order(None, slots)?);
+        self.order(None, slots)?;
         for (name, slots) in &types {
-            room!(self.order(Some(name), slots)?);
+            self.order(Some(name), slots)?;
         }
         // Types of which no section is left.
         let old: Vec<At> = match self.map.order(None, None) {
@@ -39,14 +39,14 @@ impl<'a> Publication<'a> {
         for at in old.into_iter().filter(|at| done.insert(at.0)) {
             let name = self.map.name(at).unwrap_or_default();
             if !of_type.contains_key(name) {
-                room!(self.order(Some(name), &[])?);
+                self.order(Some(name), &[])?;
             }
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Publishes one order, if it has changed. Leaves at both ends that are as they were are used again.
-    fn order(&mut self, section_type: Option<&[u8]>, slots: &[SlotId]) -> Step<()> {
+    fn order(&mut self, section_type: Option<&[u8]>, slots: &[SlotId]) -> Collected<()> {
         let found = self.map.find_order(section_type);
         let old = self.map.order(section_type, None);
         let mut leaves: Vec<(At, Vec<SlotId>)> = Vec::new();
@@ -61,7 +61,7 @@ impl<'a> Publication<'a> {
         let heads: Vec<usize> = same_head.collect();
         let head_len: usize = heads.iter().sum();
         if found.is_some() && heads.len() == leaves.len() && head_len == slots.len() {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let mut middle = &slots[head_len..];
         let mut tails = 0;
@@ -74,7 +74,7 @@ impl<'a> Publication<'a> {
         let mut entries: Vec<(At, u32)> =
             leaves[..heads.len()].iter().map(|(at, leaf)| (*at, count(leaf))).collect();
         for chunk in middle.chunks(LEAF_MAX) {
-            entries.push((room!(self.at()), count(chunk)));
+            entries.push((self.at()?, count(chunk)));
             encode::leaf(&mut self.out, chunk);
         }
         let kept = &leaves[leaves.len() - tails..];
@@ -90,23 +90,23 @@ impl<'a> Publication<'a> {
         section_type: Option<&[u8]>,
         found: Option<Found>,
         entries: &[(At, u32)],
-    ) -> Step<()> {
+    ) -> Collected<()> {
         let name = match section_type {
             None => At(0),
             Some(name) => {
                 let hash = self.map.name_hash(name);
                 let known = self.map.find_name(hash, name).or_else(|| self.names.get(name).copied());
-                room!(known.ok_or(NoRoom))
+                known.ok_or(PublishError::NoRoom)?
             }
         };
         let slot = match found {
             Some(found) => found.slot,
-            None => room!(self.claim(hash(Kind::Order, self.map.seed, section_type.unwrap_or_default()))),
+            None => self.claim(hash(Kind::Order, self.map.seed, section_type.unwrap_or_default()))?,
         };
-        let at = room!(self.at());
+        let at = self.at()?;
         let version = Version { prev: found.map_or(At(0), |found| found.at), seq: self.seq };
         encode::order(&mut self.out, version, name, entries);
         self.updates.push((slot, at.0 | BLOCK));
-        Ok(Ok(()))
+        Ok(())
     }
 }

@@ -13,7 +13,7 @@ use super::region::{Line, Region};
 
 /// Where the index of a map is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Index {
+pub(crate) struct Index {
     /// The offset of the first bucket in bytes.
     pub start: usize,
     /// How many there are.
@@ -32,14 +32,14 @@ pub(crate) struct Found {
 }
 
 /// How many buckets a name may be in.
-pub(super) const REACH: u32 = MAX_OVERFLOW + 1;
+pub(crate) const REACH: u32 = MAX_OVERFLOW + 1;
 
 /// Marks a slot that leads to a block; others lead to a record inside of one.
-pub(super) const BLOCK: u32 = 1 << 31;
+pub(crate) const BLOCK: u32 = 1 << 31;
 
 /// Returns the tag of a hash; never 0, which marks a free slot.
 #[inline]
-pub(super) fn tag(hash: u64) -> u8 {
+pub(crate) fn tag(hash: u64) -> u8 {
     let [tag, ..] = hash.to_le_bytes();
     if tag == 0 { 0xff } else { tag }
 }
@@ -47,21 +47,21 @@ pub(super) fn tag(hash: u64) -> u8 {
 /// Returns the slot of its bucket that something of this hash is in, unless that one was taken. Three of four
 /// are, and to try it first saves comparing tags.
 #[inline(always)]
-pub(super) fn preferred(hash: u64) -> u32 {
+pub(crate) fn preferred(hash: u64) -> u32 {
     let [_, byte, ..] = hash.to_le_bytes();
     (u32::from(byte) * 12) >> 8
 }
 
 /// Returns a bit for each of the twelve slots of a bucket, set if it has the tag of `hash`.
 #[inline(always)]
-pub(super) fn candidates(words: impl Fn(usize) -> u32, hash: u64) -> u32 {
-    super::lanes::equal_tags([words(0), words(1), words(2)], tag(hash))
+pub(crate) fn candidates(words: impl Fn(usize) -> u32, hash: u64) -> u32 {
+    super::simd::equal_tags([words(0), words(1), words(2)], tag(hash))
 }
 
 impl Index {
     /// Returns the bucket a hash belongs into.
     #[inline]
-    pub(super) fn home(self, hash: u64) -> u32 {
+    pub(crate) fn home(self, hash: u64) -> u32 {
         let [_, _, _, _, a, b, c, d] = ((hash >> 32).wrapping_mul(u64::from(self.buckets))).to_le_bytes();
         u32::from_le_bytes([a, b, c, d])
     }
@@ -132,7 +132,7 @@ impl Index {
     }
 
     #[inline]
-    pub(super) fn after(self, bucket: u32) -> u32 {
+    pub(crate) fn after(self, bucket: u32) -> u32 {
         if bucket + 1 >= self.buckets { 0 } else { bucket + 1 }
     }
 

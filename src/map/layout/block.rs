@@ -15,7 +15,7 @@ use crate::model::digest::{checksum, u16_at, u32_at, u64_at};
 
 /// The bytes of a block, and its kind.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Block<'m> {
+pub(crate) struct Block<'m> {
     pub kind: u32,
     pub bytes: &'m [u8],
 }
@@ -61,13 +61,13 @@ impl<'m> Block<'m> {
 }
 
 /// Computes the checksum of a block: over the size and all behind the checksum.
-pub(super) fn block_checksum(block: &[u8]) -> u32 {
+pub(crate) fn block_checksum(block: &[u8]) -> u32 {
     checksum(block.get(B_BODY..).unwrap_or_default()) ^ u32_at(block, B_SIZE).rotate_left(11)
 }
 
 /// Compares two short byte strings without a call.
 #[inline(always)]
-pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     let len = a.len();
     if len != b.len() {
         return false;
@@ -86,7 +86,7 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
 
 /// An option in a block.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Record<'m> {
+pub(crate) struct Record<'m> {
     /// Where it starts in its block, in bytes.
     pub start: usize,
     /// How far its block starts before it, in bytes.
@@ -138,7 +138,7 @@ fn value(bytes: &[u8], list: bool) -> Option<Value<'_>> {
 /// A section or a part of one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SectionBlock<'m> {
-    pub(super) block: Block<'m>,
+    pub(crate) block: Block<'m>,
 }
 
 impl<'m> SectionBlock<'m> {
@@ -184,7 +184,7 @@ impl<'m> SectionBlock<'m> {
     }
 
     /// Iterates over the records, those of deleted options included.
-    pub(super) fn records(&self) -> Records<'m> {
+    pub(crate) fn records(&self) -> Records<'m> {
         let ranks = if self.block.kind == PART { self.count() * 4 } else { 0 };
         Records { block: self.block.bytes, next: behind_name(self.name_len()) + ranks, left: self.count() }
     }
@@ -202,7 +202,7 @@ impl<'m> SectionBlock<'m> {
 
 /// Iterates over records; see [`SectionBlock::records`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Records<'m> {
+pub(crate) struct Records<'m> {
     block: &'m [u8],
     next: usize,
     left: usize,
@@ -222,8 +222,8 @@ impl<'m> Iterator for Records<'m> {
 /// The order of the sections of a package, or of those of a type.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order<'m> {
-    pub(super) region: &'m Region,
-    pub(super) block: Block<'m>,
+    pub(crate) region: &'m Region,
+    pub(crate) block: Block<'m>,
 }
 
 impl<'m> Order<'m> {

@@ -1,23 +1,24 @@
-//! Writing blocks: the counterpart of `block`.
+//! Writing blocks: the counterpart of `layout::block`.
 
-use super::block::block_checksum;
 use super::content::{Content, Head};
-use super::format::{
+use crate::map::layout::block::block_checksum;
+use crate::map::layout::format::{
     At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, LEAF, NAME, ORDER, PART,
     PART_OPTIONS, SECTION, SOURCE, Seq, WIDE, WIDE_DEAD, even,
 };
-use super::index::SlotId;
-use super::source::Source;
+use crate::map::layout::index::SlotId;
+use crate::map::layout::source::Source;
+use crate::map::layout::value::Value;
 
 /// The fields that the versions of a block have in common.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Version {
+pub(crate) struct Version {
     pub prev: At,
     pub seq: Seq,
 }
 
 /// An option to be written: the position of its name, and its value; `None` if it was deleted.
-pub(super) type Written<V> = (At, Option<V>);
+pub(crate) type Written<V> = (At, Option<V>);
 
 /// Appends a block, whose body `write` appends. It is below `MAX_BLOCK`: texts are below 2 GiB, and what one
 /// value takes was checked.
@@ -42,7 +43,7 @@ fn put_u32(out: &mut Vec<u8>, number: u32) {
 }
 
 /// Appends a name block. The name's length has been checked.
-pub(super) fn name(out: &mut Vec<u8>, name: &[u8]) {
+pub(crate) fn name(out: &mut Vec<u8>, name: &[u8]) {
     block(out, NAME, |out| {
         put_u16(out, name.len());
         out.extend_from_slice(name);
@@ -99,7 +100,7 @@ fn record<V: Content>(out: &mut Vec<u8>, start: usize, name: At, value: Option<V
 }
 
 /// Appends a section block with its options, of which there are few.
-pub(super) fn section<V: Content>(
+pub(crate) fn section<V: Content>(
     out: &mut Vec<u8>,
     version: Version,
     called: &Head<'_>,
@@ -113,8 +114,8 @@ pub(super) fn section<V: Content>(
     });
 }
 
-/// Appends the block of a split section: numbers are those of [`super::block::SectionBlock::parts`].
-pub(super) fn split_section(
+/// Appends the block of a split section: numbers are those of `SectionBlock::parts`.
+pub(crate) fn split_section(
     out: &mut Vec<u8>,
     version: Version,
     called: &Head<'_>,
@@ -129,7 +130,7 @@ pub(super) fn split_section(
 }
 
 /// Appends a part of a split section; with each option comes its rank in the section.
-pub(super) fn part<V: Content>(
+pub(crate) fn part<V: Content>(
     out: &mut Vec<u8>,
     version: Version,
     name: &[u8],
@@ -145,21 +146,21 @@ pub(super) fn part<V: Content>(
 }
 
 /// Returns into how many parts a section of so many options is split.
-pub(super) fn parts_for(options: usize) -> u32 {
+pub(crate) fn parts_for(options: usize) -> u32 {
     u32::try_from(options / PART_OPTIONS).unwrap_or(u32::MAX / 2).next_power_of_two()
 }
 
 /// Appends the block of a deleted section: its options are deleted as well.
-pub(super) fn deleted(out: &mut Vec<u8>, version: Version, name: &[u8], options: &[At]) {
+pub(crate) fn deleted(out: &mut Vec<u8>, version: Version, name: &[u8], options: &[At]) {
     let start = out.len();
     block(out, SECTION, |out| {
         head(out, start, version, 0, options.len(), F_DELETED, name);
-        options.iter().for_each(|name| record(out, start, *name, None::<super::Value<'_>>));
+        options.iter().for_each(|name| record(out, start, *name, None::<Value<'_>>));
     });
 }
 
 /// Appends a leaf of an order.
-pub(super) fn leaf(out: &mut Vec<u8>, slots: &[SlotId]) {
+pub(crate) fn leaf(out: &mut Vec<u8>, slots: &[SlotId]) {
     block(out, LEAF, |out| {
         put_u32(out, u32::try_from(slots.len()).expect("leaves are small"));
         slots.iter().for_each(|slot| put_u32(out, slot.0));
@@ -167,7 +168,7 @@ pub(super) fn leaf(out: &mut Vec<u8>, slots: &[SlotId]) {
 }
 
 /// Appends an order: of the type at `section_type`, or of all sections.
-pub(super) fn order(out: &mut Vec<u8>, version: Version, section_type: At, leaves: &[(At, u32)]) {
+pub(crate) fn order(out: &mut Vec<u8>, version: Version, section_type: At, leaves: &[(At, u32)]) {
     block(out, ORDER, |out| {
         put_u32(out, version.prev.0);
         put_u32(out, version.seq.0);
@@ -182,6 +183,6 @@ pub(super) fn order(out: &mut Vec<u8>, version: Version, section_type: At, leave
 }
 
 /// Appends the identity of a text.
-pub(super) fn source(out: &mut Vec<u8>, source: &Source) {
+pub(crate) fn source(out: &mut Vec<u8>, source: &Source) {
     block(out, SOURCE, |out| out.extend_from_slice(&source.body()));
 }

@@ -8,151 +8,154 @@
 //! `docs/design.md` draws them.
 
 /// What a map file starts with. The first byte is no ASCII, the last shows whether line ends were changed.
-pub(super) const MAGIC: [u8; 8] = *b"\xc5cmsmap\n";
+pub(crate) const MAGIC: [u8; 8] = *b"\xc5cmsmap\n";
 /// What a control file starts with.
-pub(super) const CONTROL_MAGIC: [u8; 8] = *b"\xc5cmsctl\n";
+pub(crate) const CONTROL_MAGIC: [u8; 8] = *b"\xc5cmsctl\n";
 /// The version of both formats. A reader refuses any other.
-pub(super) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 2;
 
 // The header of a map, written once.
-pub(super) const H_MAGIC: usize = 0;
-pub(super) const H_VERSION: usize = H_MAGIC + 8;
+pub(crate) const H_MAGIC: usize = 0;
+pub(crate) const H_VERSION: usize = H_MAGIC + 8;
 /// The length of the file in units of 2 bytes.
-pub(super) const H_CAPACITY: usize = H_VERSION + 4;
+pub(crate) const H_CAPACITY: usize = H_VERSION + 4;
 /// Where the hash index starts, in units of 2 bytes.
-pub(super) const H_INDEX: usize = H_CAPACITY + 4;
+pub(crate) const H_INDEX: usize = H_CAPACITY + 4;
 /// How many buckets it has.
-pub(super) const H_BUCKETS: usize = H_INDEX + 4;
+pub(crate) const H_BUCKETS: usize = H_INDEX + 4;
 /// The sequence the map starts from; what came before cannot be seen in it.
-pub(super) const H_BASE: usize = H_BUCKETS + 4;
+pub(crate) const H_BASE: usize = H_BUCKETS + 4;
 /// The checksum of the header's fixed part, this word taken as 0.
-pub(super) const H_CHECKSUM: usize = H_BASE + 4;
+pub(crate) const H_CHECKSUM: usize = H_BASE + 4;
 /// The seed of the hash.
-pub(super) const H_SEED: usize = H_CHECKSUM + 4;
-pub(super) const H_FIXED: usize = H_SEED + 8;
+pub(crate) const H_SEED: usize = H_CHECKSUM + 4;
+pub(crate) const H_FIXED: usize = H_SEED + 8;
 
 // The words of a map's header that change. Those that every reader looks at have a cache line of their own.
-pub(super) const W_RETIRED: usize = 64;
-pub(super) const W_RETIRED_SEQ: usize = W_RETIRED + 4;
+pub(crate) const W_RETIRED: usize = 64;
+pub(crate) const W_RETIRED_SEQ: usize = W_RETIRED + 4;
 /// The sequence of the last transaction that began to publish here, and of the last that was done.
-pub(super) const W_BEGUN: usize = 128;
-pub(super) const W_DONE: usize = W_BEGUN + 4;
+pub(crate) const W_BEGUN: usize = 128;
+pub(crate) const W_DONE: usize = W_BEGUN + 4;
 /// Where the free space starts, in units of 2 bytes.
-pub(super) const W_TAIL: usize = W_DONE + 4;
+pub(crate) const W_TAIL: usize = W_DONE + 4;
 /// How much of the arena no present version uses, in units of 2 bytes.
-pub(super) const W_DEAD: usize = W_TAIL + 4;
+pub(crate) const W_DEAD: usize = W_TAIL + 4;
 /// The block that tells the text the map was made from.
-pub(super) const W_SOURCE: usize = W_DEAD + 4;
-pub(super) const HEADER: usize = 192;
+pub(crate) const W_SOURCE: usize = W_DEAD + 4;
+pub(crate) const HEADER: usize = 192;
 
 // A bucket of the index: one cache line.
-pub(super) const BUCKET: usize = 64;
-pub(super) const SLOTS: usize = 12;
+pub(crate) const BUCKET: usize = 64;
+pub(crate) const SLOTS: usize = 12;
 /// Words 0 to 2 hold a tag of 8 bits for each slot, words 3 to 14 the slots.
-pub(super) const FIRST_SLOT: usize = 3;
+pub(crate) const FIRST_SLOT: usize = 3;
 /// Not 0 if something that belongs here is in the next bucket.
-pub(super) const OVERFLOW: usize = FIRST_SLOT + SLOTS;
+pub(crate) const OVERFLOW: usize = FIRST_SLOT + SLOTS;
 /// How many buckets behind the first one a name may be in.
-pub(super) const MAX_OVERFLOW: u32 = 15;
+pub(crate) const MAX_OVERFLOW: u32 = 15;
 
 // What a block is.
-pub(super) const NAME: u32 = 1;
-pub(super) const SECTION: u32 = 2;
-pub(super) const PART: u32 = 3;
-pub(super) const ORDER: u32 = 4;
-pub(super) const LEAF: u32 = 5;
-pub(super) const SOURCE: u32 = 6;
-pub(super) const INDEX: u32 = 7;
+pub(crate) const NAME: u32 = 1;
+pub(crate) const SECTION: u32 = 2;
+pub(crate) const PART: u32 = 3;
+pub(crate) const ORDER: u32 = 4;
+pub(crate) const LEAF: u32 = 5;
+pub(crate) const SOURCE: u32 = 6;
+pub(crate) const INDEX: u32 = 7;
 /// The bits of a block's first word that tell what it is; the size is above them.
-pub(super) const KIND_BITS: u32 = 3;
+pub(crate) const KIND_BITS: u32 = 3;
 /// The largest block, in bytes.
-pub(super) const MAX_BLOCK: usize = (1 << (32 - KIND_BITS)) - 1;
+pub(crate) const MAX_BLOCK: usize = (1 << (32 - KIND_BITS)) - 1;
 
-pub(super) const B_SIZE: usize = 0;
-pub(super) const B_CHECKSUM: usize = B_SIZE + 4;
-pub(super) const B_BODY: usize = B_CHECKSUM + 4;
+pub(crate) const B_SIZE: usize = 0;
+pub(crate) const B_CHECKSUM: usize = B_SIZE + 4;
+pub(crate) const B_BODY: usize = B_CHECKSUM + 4;
 
 // A name block: length, bytes, NUL.
-pub(super) const N_LEN: usize = B_BODY;
-pub(super) const N_BYTES: usize = N_LEN + 2;
+pub(crate) const N_LEN: usize = B_BODY;
+pub(crate) const N_BYTES: usize = N_LEN + 2;
 
 // Blocks that have versions: sections, parts and orders.
-pub(super) const V_PREV: usize = B_BODY;
-pub(super) const V_SEQ: usize = V_PREV + 4;
+pub(crate) const V_PREV: usize = B_BODY;
+pub(crate) const V_SEQ: usize = V_PREV + 4;
 /// A section's type (a name block), a part's number, an order's type or 0 for all sections.
-pub(super) const V_TYPE: usize = V_SEQ + 4;
+pub(crate) const V_TYPE: usize = V_SEQ + 4;
 
 // A section or part: number of records, name; then what a split section has, or a part, and the records.
-pub(super) const S_COUNT: usize = V_TYPE + 4;
-pub(super) const S_NAME_LEN: usize = S_COUNT + 2;
-pub(super) const S_FLAGS: usize = S_NAME_LEN + 2;
-pub(super) const S_NAME: usize = S_FLAGS + 2;
-pub(super) const F_ANONYMOUS: u16 = 1;
+pub(crate) const S_COUNT: usize = V_TYPE + 4;
+pub(crate) const S_NAME_LEN: usize = S_COUNT + 2;
+pub(crate) const S_FLAGS: usize = S_NAME_LEN + 2;
+pub(crate) const S_NAME: usize = S_FLAGS + 2;
+pub(crate) const F_ANONYMOUS: u16 = 1;
 /// The options are in parts; in place of records the block has their numbers.
-pub(super) const F_SPLIT: u16 = 2;
+pub(crate) const F_SPLIT: u16 = 2;
 /// The section was deleted.
-pub(super) const F_DELETED: u16 = 4;
+pub(crate) const F_DELETED: u16 = 4;
 
 // A record: where the option's name is, how far the block starts before it in units of 2 bytes, how many
 // bytes follow with the top bit set for a list; then the value, each string with a NUL behind it.
-pub(super) const R_NAME: usize = 0;
-pub(super) const R_BACK: usize = R_NAME + 2;
-pub(super) const R_LEN: usize = R_BACK + 2;
-pub(super) const R_VALUE: usize = R_LEN + 2;
+pub(crate) const R_NAME: usize = 0;
+pub(crate) const R_BACK: usize = R_NAME + 2;
+pub(crate) const R_LEN: usize = R_BACK + 2;
+pub(crate) const R_VALUE: usize = R_LEN + 2;
 /// In place of a name: the record is wide, with the same in 32 bits each behind these 4 bytes.
-pub(super) const WIDE: u16 = u16::MAX;
-pub(super) const W_NAME: usize = 4;
-pub(super) const W_BACK: usize = W_NAME + 4;
-pub(super) const W_LEN: usize = W_BACK + 4;
-pub(super) const W_VALUE: usize = W_LEN + 4;
+pub(crate) const WIDE: u16 = u16::MAX;
+pub(crate) const W_NAME: usize = 4;
+pub(crate) const W_BACK: usize = W_NAME + 4;
+pub(crate) const W_LEN: usize = W_BACK + 4;
+pub(crate) const W_VALUE: usize = W_LEN + 4;
 /// In place of a length: the option was deleted by this commit.
-pub(super) const DEAD: u16 = 0x7fff;
-pub(super) const WIDE_DEAD: u32 = 0x7fff_ffff;
+pub(crate) const DEAD: u16 = 0x7fff;
+pub(crate) const WIDE_DEAD: u32 = 0x7fff_ffff;
 
 // What a split section has behind its name: number of parts, number of options, the next rank.
-pub(super) const P_PARTS: usize = 0;
-pub(super) const P_OPTIONS: usize = P_PARTS + 4;
-pub(super) const P_NEXT_RANK: usize = P_OPTIONS + 4;
+pub(crate) const P_PARTS: usize = 0;
+pub(crate) const P_OPTIONS: usize = P_PARTS + 4;
+pub(crate) const P_NEXT_RANK: usize = P_OPTIONS + 4;
 
 /// A section with more options than this is split.
-pub(super) const SPLIT_ABOVE: usize = 64;
+pub(crate) const SPLIT_ABOVE: usize = 64;
 /// How many options a part has on average when a section is split.
-pub(super) const PART_OPTIONS: usize = 24;
+pub(crate) const PART_OPTIONS: usize = 24;
 
 // An order: number of sections, then position and number of sections of each leaf.
-pub(super) const O_TOTAL: usize = V_TYPE + 4;
-pub(super) const O_LEAVES: usize = O_TOTAL + 4;
-pub(super) const O_ENTRIES: usize = O_LEAVES + 4;
-pub(super) const O_ENTRY: usize = 8;
+pub(crate) const O_TOTAL: usize = V_TYPE + 4;
+pub(crate) const O_LEAVES: usize = O_TOTAL + 4;
+pub(crate) const O_ENTRIES: usize = O_LEAVES + 4;
+pub(crate) const O_ENTRY: usize = 8;
 // A leaf: number of sections, then the slot of each.
-pub(super) const L_COUNT: usize = B_BODY;
-pub(super) const L_SLOTS: usize = L_COUNT + 4;
+pub(crate) const L_COUNT: usize = B_BODY;
+pub(crate) const L_SLOTS: usize = L_COUNT + 4;
 /// The most sections a leaf has.
-pub(super) const LEAF_MAX: usize = 512;
+pub(crate) const LEAF_MAX: usize = 512;
 
 // A source: see `Source`.
-pub(super) const SRC_FIELDS: usize = B_BODY;
-pub(super) const SRC_SIZE: usize = SRC_FIELDS + 9 * 8;
+pub(crate) const SRC_FIELDS: usize = B_BODY;
+pub(crate) const SRC_SIZE: usize = SRC_FIELDS + 9 * 8;
 
 // The control file.
-pub(super) const C_MAGIC: usize = 0;
-pub(super) const C_VERSION: usize = C_MAGIC + 8;
-pub(super) const C_SEED: usize = C_VERSION + 8;
+pub(crate) const C_MAGIC: usize = 0;
+pub(crate) const C_VERSION: usize = C_MAGIC + 8;
+pub(crate) const C_SEED: usize = C_VERSION + 8;
 /// The number of the last round, and twice its upper half.
-pub(super) const C_COMMITTED: usize = 64;
-pub(super) const C_ROUNDS_BEFORE: usize = C_COMMITTED + 4;
-pub(super) const C_ROUNDS_AFTER: usize = C_ROUNDS_BEFORE + 4;
+pub(crate) const C_COMMITTED: usize = 64;
+pub(crate) const C_ROUNDS_BEFORE: usize = C_COMMITTED + 4;
+pub(crate) const C_ROUNDS_AFTER: usize = C_ROUNDS_BEFORE + 4;
 /// The revision that belongs to a round, for the last round and the one before: the round, and the revision and one more
 /// in two halves.
-pub(super) const C_REVISIONS: usize = 80;
-pub(super) const C_REVISION_SIZE: usize = 12;
+pub(crate) const C_REVISIONS: usize = 80;
+pub(crate) const C_REVISION_SIZE: usize = 12;
 /// The sequence of the last commit that began to publish.
-pub(super) const C_BEGUN: usize = 128;
+pub(crate) const C_BEGUN: usize = 128;
 /// The low half of the revision that the maps show, to be waited for; 0 if that is not known.
-pub(super) const C_LOGGED: usize = 192;
+pub(crate) const C_LOGGED: usize = 192;
 /// Which kinds of watches wait for that to change: see `control`.
-pub(super) const C_WAITING: usize = C_LOGGED + 4;
-pub(super) const CONTROL: usize = 4096;
+pub(crate) const C_WAITING: usize = C_LOGGED + 4;
+pub(crate) const CONTROL: usize = 4096;
+
+/// How far before the end of a map every block and record starts, in bytes: so far a look-up may read behind the start.
+pub(crate) const OVERREAD: usize = 64;
 
 /// The position of a block in units of 2 bytes from the start of the file; 0 is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -192,12 +195,12 @@ pub(crate) fn low(revision: u64) -> Seq {
 
 /// Rounds up to an even offset.
 #[inline]
-pub(super) fn even(offset: usize) -> usize {
+pub(crate) fn even(offset: usize) -> usize {
     offset + (offset & 1)
 }
 
 /// Returns where what follows a section's name starts.
 #[inline]
-pub(super) fn behind_name(name_len: usize) -> usize {
+pub(crate) fn behind_name(name_len: usize) -> usize {
     even(S_NAME + name_len + 1)
 }

@@ -1,9 +1,9 @@
 //! A package as a map has it, for programs that iterate.
 
-use super::block::{Order, Record, Records, SectionBlock};
-use super::format::{At, NAME, Seq};
-use super::mapping::Map;
-use super::value::Value;
+use super::map::Map;
+use crate::map::layout::block::{Order, Record, Records, SectionBlock};
+use crate::map::layout::format::{At, NAME, Seq};
+use crate::map::layout::value::Value;
 
 /// A package at one revision.
 #[derive(Debug, Clone, Copy)]

@@ -22,10 +22,10 @@ impl<'m> Value<'m> {
 
 /// The items of a list option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct List<'m>(pub(super) &'m [u8]);
+pub struct List<'m>(pub(crate) &'m [u8]);
 
 impl<'m> List<'m> {
-    pub(super) fn new(bytes: &'m [u8]) -> Self {
+    pub(crate) fn new(bytes: &'m [u8]) -> Self {
         Self(bytes)
     }
 

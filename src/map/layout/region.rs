@@ -8,13 +8,12 @@
 //! - R3. All other bytes are written before a release store makes their position known, and never after
 //!   (M1); so a reference to them may be formed once their position was read with acquire.
 
+use super::format::{BUCKET, HEADER};
 use std::cell::UnsafeCell;
 use std::fs::File;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-use super::format::{BUCKET, HEADER};
 
 /// The words of a cache line.
 const LINE: usize = BUCKET / 4;

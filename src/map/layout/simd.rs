@@ -2,7 +2,7 @@
 
 /// Returns a bit for each of sixteen bytes, set if it equals `wanted`.
 #[inline(always)]
-pub(super) fn equal_u8(bytes: &[u8; 16], wanted: u8) -> u32 {
+pub(crate) fn equal_u8(bytes: &[u8; 16], wanted: u8) -> u32 {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 processor has SSE2.
     return unsafe { sse2::equal_u8(*bytes, wanted) };
@@ -12,7 +12,7 @@ pub(super) fn equal_u8(bytes: &[u8; 16], wanted: u8) -> u32 {
 
 /// Returns a bit for each of the twelve bytes of three little-endian words, set if it equals `wanted`.
 #[inline(always)]
-pub(super) fn equal_tags(words: [u32; 3], wanted: u8) -> u32 {
+pub(crate) fn equal_tags(words: [u32; 3], wanted: u8) -> u32 {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 processor has SSE2.
     return unsafe { sse2::equal_tags(words, wanted) };

@@ -14,19 +14,16 @@
 
 use std::sync::atomic::Ordering;
 
-use super::block::same;
-use super::format::{
+use super::map::Map;
+use super::path::Path;
+use crate::map::layout::block::{Record, SectionBlock, same};
+use crate::map::layout::format::{
     At, BUCKET, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ,
     WIDE,
 };
-use super::index::{BLOCK, REACH, candidates, preferred, tag};
-use super::mapping::Map;
-use super::path::Path;
-use super::region::Line;
-use super::value::{List, Value};
-
-/// How far before the end of the region everything starts.
-pub(super) const OVERREAD: usize = 64;
+use crate::map::layout::index::{BLOCK, REACH, candidates, preferred, tag};
+use crate::map::layout::region::Line;
+use crate::map::layout::value::{List, Value};
 
 /// The result of reading a record.
 enum Hit<'m> {
@@ -87,6 +84,31 @@ impl Map {
             bucket = self.index.after(bucket);
         }
         None
+    }
+
+    /// As [`Map::get`], where the newest record of an option, at `at`, is wide or too new.
+    #[cold]
+    pub(crate) fn get_slowly(&self, path: &Path<'_>, at: At, seq: Option<Seq>) -> Option<Value<'_>> {
+        let is_it = |(newest, record): &(SectionBlock<'_>, Record<'_>)| {
+            let named = |name| same(name, path.option);
+            same(newest.name(), path.section) && self.name(record.name).is_some_and(named)
+        };
+        let Some((newest, record)) = self.record(at).filter(is_it) else {
+            // Another option of the same tag was in the way.
+            return self.get_by_section(path, seq);
+        };
+        if seq.is_none_or(|seq| !newest.block.seq().is_after(seq)) {
+            return record.value;
+        }
+        let section = self.visible_section(At::of(at.offset().checked_sub(record.back)?)?, seq)?;
+        self.value_in(&section, path.option, seq)
+    }
+
+    /// Looks an option up through its section.
+    fn get_by_section(&self, path: &Path<'_>, seq: Option<Seq>) -> Option<Value<'_>> {
+        let found = self.find_section(self.section_hash(path.section), path.section)?;
+        let section = self.visible_section(found.at, seq)?;
+        self.value_in(&section, path.option, seq)
     }
 
     /// Reports whether there is no entry of a key, not even one of a deleted option: then no other way of looking

@@ -14,14 +14,13 @@ mod sections;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::block::Block;
-use super::format::{
-    At, B_BODY, B_CHECKSUM, B_SIZE, BUCKET, H_FIXED, HEADER, INDEX, KIND_BITS, NAME, SRC_SIZE, W_BEGUN,
-    W_DEAD, W_DONE, W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL,
+use crate::map::layout::block::Block;
+use crate::map::layout::format::{
+    At, B_BODY, B_CHECKSUM, B_SIZE, BUCKET, H_FIXED, HEADER, INDEX, KIND_BITS, NAME, OVERREAD, SRC_SIZE,
+    W_BEGUN, W_DEAD, W_DONE, W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL,
 };
-use super::index::SlotId;
-use super::lookup::OVERREAD;
-use super::mapping::Map;
+use crate::map::layout::index::SlotId;
+use crate::map::read::map::Map;
 use crate::model::digest::u32_at;
 
 /// Maps up to this size are verified when they are opened: it takes less time than to read the text.

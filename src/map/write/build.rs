@@ -4,20 +4,19 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use super::block::{Block, SectionBlock};
 use super::content::{Content, Each, Head, Sections, check, check_name};
 use super::encode::{self, Version, parts_for};
-use super::format::{
-    At, BUCKET, H_BASE, H_BUCKETS, H_CAPACITY, H_CHECKSUM, H_INDEX, H_MAGIC, H_SEED, H_VERSION, HEADER,
-    INDEX, KIND_BITS, LEAF_MAX, MAGIC, PART, SECTION, SPLIT_ABOVE, Seq, VERSION, W_BEGUN, W_DONE, W_SOURCE,
-    W_TAIL,
-};
-use super::hash::{Kind, hash, of_part, of_twin};
-use super::index::{BLOCK, Index, SlotId};
-use super::mapping::{header_checksum, part_number};
-use super::region::Region;
-use super::source::Source;
 use crate::error::{Error, Result};
+use crate::map::layout::block::{Block, SectionBlock};
+use crate::map::layout::format::{
+    At, BUCKET, HEADER, INDEX, KIND_BITS, LEAF_MAX, PART, SECTION, SPLIT_ABOVE, Seq,
+};
+use crate::map::layout::hash::{Kind, hash, of_part, of_twin, part_number};
+use crate::map::layout::header::{Header, Unusable};
+use crate::map::layout::index::{BLOCK, Index, SlotId};
+use crate::map::layout::region::Region;
+use crate::map::layout::source::Source;
+use crate::map::read::map::Map;
 
 /// The contents of a map besides its sections.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +35,13 @@ pub(crate) struct Making {
 pub(crate) struct Image {
     pub bytes: Vec<u8>,
     pub capacity: usize,
+}
+
+impl Map {
+    /// Makes a map for this process alone.
+    pub fn private(image: &Image) -> std::result::Result<Self, Unusable> {
+        Self::new(Region::heap(&image.bytes, image.capacity))
+    }
 }
 
 /// How full the index of a new map is: eight slots of twelve.
@@ -259,7 +265,7 @@ impl<'c> Builder<'c> {
         encode::source(&mut self.out, &self.making.source);
         let indexed = entered.bytes(0, index.buckets as usize * BUCKET).unwrap_or_default();
         self.out[start..start + indexed.len()].copy_from_slice(indexed);
-        self.head(At::of(start).ok_or_else(too_large)?, index.buckets, source)
+        self.head(start, index.buckets, source)
     }
 
     /// Makes the index, with room for the orders, in a region of its own. Also returns the entries' slots.
@@ -342,25 +348,13 @@ impl<'c> Builder<'c> {
         Ok(at)
     }
 
-    fn head(mut self, index: At, buckets: u32, source: At) -> Result<Image> {
+    fn head(mut self, index: usize, buckets: u32, source: At) -> Result<Image> {
         let used = self.out.len();
         let Slack { share, least } = self.making.slack;
         let capacity = (used + used / share + least).next_multiple_of(PAGE);
-        let mut put =
-            |offset: usize, word: u32| self.out[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
-        put(H_VERSION, VERSION);
-        put(H_CAPACITY, At::of(capacity).ok_or_else(too_large)?.0);
-        put(H_INDEX, index.0);
-        put(H_BUCKETS, buckets);
-        put(H_BASE, self.making.base.0);
-        put(W_BEGUN, self.making.base.0);
-        put(W_DONE, self.making.base.0);
-        put(W_TAIL, At::of(used).ok_or_else(too_large)?.0);
-        put(W_SOURCE, source.0);
-        self.out[H_MAGIC..H_MAGIC + MAGIC.len()].copy_from_slice(&MAGIC);
-        self.out[H_SEED..H_SEED + 8].copy_from_slice(&self.making.seed.to_le_bytes());
-        let checksum = header_checksum(&self.out);
-        self.out[H_CHECKSUM..H_CHECKSUM + 4].copy_from_slice(&checksum.to_le_bytes());
+        let header =
+            Header { index: Index { start: index, buckets }, seed: self.making.seed, base: self.making.base };
+        header.write(&mut self.out, capacity, used, source).ok_or_else(too_large)?;
         Ok(Image { bytes: self.out, capacity })
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::block::SectionBlock;
-use super::super::content::{Head, check, options};
-use super::super::encode::{self, Version, parts_for};
-use super::super::format::{At, PART, PART_OPTIONS};
-use super::super::hash::of_part;
-use super::super::index::BLOCK;
-use super::super::mapping::part_number;
-use super::{Entry, NoRoom, Publication, Step, is_same};
+use super::content::{Head, check, options};
+use super::encode::{self, Version, parts_for};
+use super::publication::{Collected, Entry, Publication, PublishError, is_same};
+use crate::map::layout::block::SectionBlock;
+use crate::map::layout::format::{At, PART, PART_OPTIONS};
+use crate::map::layout::hash::of_part;
+use crate::map::layout::hash::part_number;
+use crate::map::layout::index::BLOCK;
 use crate::model::package::{Section, Value};
 
 /// An option to be written and its rank in its section.
@@ -22,19 +22,19 @@ impl<'a> Publication<'a> {
         section: Section<'a>,
         called: &Head<'a>,
         entry: &Entry<'a>,
-    ) -> Step<()> {
+    ) -> Collected<()> {
         let mut all: Vec<(u64, At, Value<'a>)> = Vec::new();
         for (name, value) in options(section) {
             check(name, value)?;
-            all.push((self.map.name_hash(name), room!(self.name(name)?), value));
+            all.push((self.map.name_hash(name), self.name(name)?, value));
         }
         let old_parts = entry.old.and_then(|old| old.parts()).map(|[parts, ..]| parts);
         // It was split before, and then deleted: the versions of its parts would lead past that. A new map has none.
         if old_parts.is_none() && self.map.find_part(entry.hash, called.name, 0).is_some() {
-            return Ok(Err(NoRoom));
+            return Err(PublishError::NoRoom);
         }
         if old_parts.is_some_and(|parts| !self.is_likely(parts)) {
-            return Ok(Err(NoRoom));
+            return Err(PublishError::NoRoom);
         }
         let parts = parts_for(all.len()).max(old_parts.unwrap_or(1));
         let mut groups: Vec<Vec<Ranked<'a>>> = vec![Vec::new(); parts as usize];
@@ -52,27 +52,27 @@ impl<'a> Publication<'a> {
             let from = old_parts.map(|old| number & (old - 1));
             let prev = from.and_then(|from| self.map.find_part(entry.hash, called.name, from));
             let prev = prev.map(|found| found.at).or(entry.at);
-            room!(self.part(called.name, entry.hash, number, prev, group)?);
+            self.part(called.name, entry.hash, number, prev, group)?;
         }
         let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
         self.split_head(called, entry, [parts, total, total])
     }
 
-    fn split_head(&mut self, called: &Head<'a>, entry: &Entry<'a>, numbers: [u32; 3]) -> Step<()> {
-        let section_type = room!(self.name(called.section_type)?);
+    fn split_head(&mut self, called: &Head<'a>, entry: &Entry<'a>, numbers: [u32; 3]) -> Collected<()> {
+        let section_type = self.name(called.section_type)?;
         let unchanged = |old: &SectionBlock<'_>| {
             let same_head = old.is_anonymous() == called.anonymous && old.block.type_word() == section_type.0;
             !old.is_deleted() && same_head && old.parts() == Some(numbers)
         };
         if entry.old.as_ref().is_some_and(unchanged) {
-            return Ok(Ok(()));
+            return Ok(());
         }
-        let at = room!(self.at());
+        let at = self.at()?;
         let version = self.version(entry);
         encode::split_section(&mut self.out, version, called, section_type, numbers);
         self.updates.push((entry.slot, at.0 | BLOCK));
         self.replaced += entry.old.map_or(0, |old| old.block.bytes.len());
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Writes a part, unless it is as it was.
@@ -83,17 +83,17 @@ impl<'a> Publication<'a> {
         number: u32,
         prev: Option<At>,
         group: &[Ranked<'a>],
-    ) -> Step<()> {
+    ) -> Collected<()> {
         let found = self.map.find_part(section_hash, section, number);
         let old = found.and_then(|found| self.map.newest_section(found.at));
         if old.is_some_and(|old| same_part(&old, group)) {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let slot = match found {
             Some(found) => found.slot,
-            None => room!(self.claim(of_part(section_hash, number))),
+            None => self.claim(of_part(section_hash, number))?,
         };
-        let at = room!(self.at());
+        let at = self.at()?;
         let version = Version { prev: prev.unwrap_or_default(), seq: self.seq };
         encode::part(&mut self.out, version, section, number, group);
         self.updates.push((slot, at.0 | BLOCK));
@@ -108,7 +108,7 @@ impl<'a> Publication<'a> {
         called: &Head<'a>,
         entry: &Entry<'a>,
         touched: Option<&[&[u8]]>,
-    ) -> Step<()> {
+    ) -> Collected<()> {
         let numbers = entry.old.and_then(|old| old.parts());
         let (Some(touched), Some([parts, total, next_rank])) = (touched, numbers) else {
             return self.all_parts(section, called, entry);
@@ -146,14 +146,14 @@ impl<'a> Publication<'a> {
             for (_, name) in group {
                 let Some(option) = section.option(name) else { continue };
                 check(option.name(), option.value())?;
-                let at = room!(self.name(option.name())?);
+                let at = self.name(option.name())?;
                 if !written.iter().any(|((known, _), _)| *known == at) {
                     let rank = fresh.get(name).copied().unwrap_or(next_rank);
                     written.push(((at, Some(option.value())), rank));
                     total += 1;
                 }
             }
-            room!(self.part(called.name, entry.hash, number, found.map(|found| found.at), &written)?);
+            self.part(called.name, entry.hash, number, found.map(|found| found.at), &written)?;
         }
         self.split_head(called, entry, [parts, u32::try_from(total).unwrap_or(0), next_rank])
     }

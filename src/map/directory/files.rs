@@ -4,35 +4,30 @@
 //! that every path to it leads to the same maps. Beside them is the file `lock`: a process that publishes has locked
 //! it, and only they may open it.
 
-mod publishing;
-
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-pub(crate) use publishing::Publishing;
-
-use super::build::Image;
 use super::control::Control;
-use super::format::{HEADER, Seq, VERSION, W_RETIRED, W_RETIRED_SEQ, low};
-use super::kept::Standing;
-use super::mapping::{Map, Unusable};
-use super::region::Region;
 use crate::error::{Damage, Error, Result};
+use crate::map::layout::format::{HEADER, Seq, VERSION, W_RETIRED, W_RETIRED_SEQ, low};
+use crate::map::layout::header::Unusable;
+use crate::map::layout::region::Region;
+use crate::map::read::map::Map;
+use crate::map::write::build::Image;
 use crate::os::access::Access;
 use crate::os::dirs::Dirs;
 use crate::os::file_name;
-use crate::os::files::{Files, OpenFile, PAUSES, Wait};
+use crate::os::files::{Files, OpenFile};
 use crate::os::folder::Folder;
 use crate::os::trust::{Config, is_trusted};
 
 /// The maps of one store.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
-    dir: PathBuf,
-    files: Files,
-    config: Config,
+    pub(super) dir: PathBuf,
+    pub(super) files: Files,
+    pub(super) config: Config,
 }
 
 impl Shared {
@@ -116,7 +111,7 @@ impl Shared {
 
     /// Opens a file of the maps: never through a symbolic link, and only one whose owner is trusted. Who could
     /// truncate or rewrite a file that is mapped here could kill this process, or show it anything.
-    fn open_file(&self, path: &Path, writable: bool) -> io::Result<OpenFile> {
+    pub(super) fn open_file(&self, path: &Path, writable: bool) -> io::Result<OpenFile> {
         let open = match writable {
             true => self.files.open_to_write(path)?,
             false => self.files.open(path)?,
@@ -128,58 +123,6 @@ impl Shared {
         Ok(open)
     }
 
-    /// Takes the right to publish, making the control file if there is none. Mends what a writer that died
-    /// has left.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if a system call fails, [`Error::Locked`] if the lock cannot be had in time.
-    pub fn begin(&self, deadline: Instant) -> Result<Publishing> {
-        let path = self.control_path();
-        for _ in 0..100 {
-            let lock = self.open_lock()?;
-            match self.files.lock_at_path(&lock, deadline, PAUSES).map_err(Error::io("lock", &lock.path))? {
-                Wait::Held => {}
-                Wait::TimedOut => {
-                    let holder = crate::os::lock::holder_of_file(&lock);
-                    return Err(Error::Locked { path: lock.path.clone(), holder, waited: Duration::ZERO });
-                }
-                Wait::Replaced => continue,
-            }
-            let file = match self.open_file(&path, true) {
-                Ok(open) => open,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.create_control()?;
-                    continue;
-                }
-                Err(error) => return Err(Error::io("open", path)(error)),
-            };
-            let Some(control) = Control::of(&file, true).map_err(Error::io("map", &path))? else {
-                // Not one of ours, or of another version: a new one takes its place.
-                let _ = self.files.remove(&path);
-                continue;
-            };
-            let found = file.file.metadata().map_err(Error::io("read", &path))?;
-            return Ok(self.take_over(control, (file, Standing::of(&found)), lock));
-        }
-        Err(Error::Conflict {
-            key: path.display().to_string(),
-            why: "the run directory keeps changing".into(),
-        })
-    }
-
-    /// Opens the file that a publisher locks. No other user may open it: a user who could lock it would keep others
-    /// from publishing. So it is not the control file, which readers open.
-    fn open_lock(&self) -> Result<OpenFile> {
-        let path = self.dir.join("lock");
-        let open = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
-        let owner = open.file.metadata().map_err(Error::io("read", &path))?.uid();
-        match is_trusted(owner, self.config.user) {
-            true => Ok(open),
-            false => Err(Error::io("open", path)(io::ErrorKind::PermissionDenied.into())),
-        }
-    }
-
     /// Has readers of a package look for another map, where the right to publish cannot be had: they would go on with
     /// what is not so any more. The caller holds the lock of the package.
     pub fn retire(&self, package: &str) {
@@ -188,24 +131,8 @@ impl Shared {
         }
     }
 
-    fn create_control(&self) -> Result<()> {
-        let path = self.control_path();
-        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
-        let image = Control::image(seed);
-        let made =
-            self.create_file("control", &image, image.len(), |made| self.files.set_mode(made, 0o644))?;
-        match self.files.rename_new(&made.path, &path) {
-            // Someone was faster; theirs is as good.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let _ = self.files.remove(&made.path);
-                Ok(())
-            }
-            renamed => renamed.map_err(Error::io("rename", path)),
-        }
-    }
-
     /// Creates a file that is as large as it says: a full disk is found out here and not by a signal later.
-    fn create_file(
+    pub(super) fn create_file(
         &self,
         stem: &str,
         bytes: &[u8],
@@ -264,47 +191,6 @@ impl Shared {
         names.sort_unstable();
         names
     }
-
-    fn take_over(
-        &self,
-        control: Control,
-        (file, standing): (OpenFile, Standing),
-        lock: OpenFile,
-    ) -> Publishing {
-        let (round, revision) = self.mend(&control);
-        let (shared, process) = (self.clone(), std::process::id());
-        Publishing { shared, process, control, file, standing, lock, round, revision, maps: Vec::new() }
-    }
-
-    /// Finishes the work of a writer that died; see the documentation of `control`. Returns the number of the last
-    /// round and the revision it shows.
-    fn mend(&self, control: &Control) -> (u64, Option<u64>) {
-        let (round, revision) = control.shown();
-        let committed = low(round);
-        if control.begun() == committed {
-            return (round, revision);
-        }
-        for package in self.packages() {
-            let Ok(open) = self.open_file(&self.path_of(&package), true) else { continue };
-            let Ok(map) = map_file(&open, true) else { continue };
-            let (begun, done) = map.marks();
-            if begun == done {
-                continue;
-            }
-            if begun.is_after(committed) {
-                map.retire(committed);
-                self.remove(&package);
-            } else {
-                map.mark(false, begun);
-            }
-        }
-        // The number that was begun is not used again. The maps published with it are complete, or retired; but other
-        // maps of the same transaction may not show it, so the revision stays what it was.
-        let skipped = control.begun().0.wrapping_sub(committed.0);
-        let round = round + u64::from(skipped);
-        control.set_committed(round, revision);
-        (round, revision)
-    }
 }
 
 /// A file at the path of a map, with any content.
@@ -325,7 +211,7 @@ impl MapFile {
 }
 
 /// Maps a file as it was opened.
-fn map_file(open: &OpenFile, writable: bool) -> std::result::Result<Map, String> {
+pub(super) fn map_file(open: &OpenFile, writable: bool) -> std::result::Result<Map, String> {
     let found = open.file.metadata().map_err(|error| error.to_string())?;
     let len = usize::try_from(found.len()).map_err(|_| "larger than the memory".to_owned())?;
     if len == 0 || found.blocks() * 512 < found.len() {

@@ -1,10 +1,10 @@
 //! The contents that a map is built of, from either source: a document read from text, or another map.
 
-use super::format::{MAX_BLOCK, SPLIT_ABOVE};
-use super::mapping::Map;
-use super::value::Value;
-use super::view;
 use crate::error::{Error, Result};
+use crate::map::layout::format::{MAX_BLOCK, SPLIT_ABOVE};
+use crate::map::layout::value::Value;
+use crate::map::read::map::Map;
+use crate::map::read::view;
 use crate::model::name::{MAX_NAME, MAX_VALUE};
 use crate::model::package::{Package, Value as Written};
 
@@ -114,13 +114,13 @@ impl Sections for Package {
 }
 
 /// Returns the name of a section of a document.
-pub(super) fn head(section: crate::model::package::Section<'_>) -> Head<'_> {
+pub(crate) fn head(section: crate::model::package::Section<'_>) -> Head<'_> {
     let anonymous = section.is_anonymous();
     Head { name: section.name(), section_type: section.section_type(), anonymous }
 }
 
 /// Returns the options of a section of a document. An empty list is no option, as in text.
-pub(super) fn options(
+pub(crate) fn options(
     section: crate::model::package::Section<'_>,
 ) -> impl Iterator<Item = (&[u8], Written<'_>)> {
     section
@@ -147,7 +147,7 @@ impl Sections for Map {
 const _: () = assert!(MAX_NAME < u16::MAX as usize && MAX_VALUE <= MAX_BLOCK / (2 * SPLIT_ABOVE));
 
 /// Refuses contents that no block can hold.
-pub(super) fn check<V: Content>(name: &[u8], value: V) -> Result<()> {
+pub(crate) fn check<V: Content>(name: &[u8], value: V) -> Result<()> {
     check_name(name)?;
     if value.holds_nul() {
         return Err(Error::invalid(name, "the value of this option holds a NUL byte"));
@@ -177,7 +177,7 @@ pub(crate) fn check_values(package: &Package, text: &[u8]) -> Result<()> {
 }
 
 /// Refuses a name that no block can hold.
-pub(super) fn check_name(name: &[u8]) -> Result<()> {
+pub(crate) fn check_name(name: &[u8]) -> Result<()> {
     if name.len() > MAX_NAME {
         return Err(Error::invalid(&name[..32], "names may have up to 65534 bytes"));
     }

@@ -31,16 +31,16 @@ use std::io;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
-use super::format::{
+use crate::map::layout::format::{
     C_BEGUN, C_COMMITTED, C_LOGGED, C_MAGIC, C_REVISION_SIZE, C_REVISIONS, C_ROUNDS_AFTER, C_ROUNDS_BEFORE,
     C_SEED, C_VERSION, C_WAITING, CONTROL, CONTROL_MAGIC, Seq, VERSION, low,
 };
-use super::region::Region;
+use crate::map::layout::region::Region;
 use crate::model::digest::{u32_at, u64_at};
 use crate::os::files::OpenFile;
 
 /// Words that can be loaded and stored: those of a region, or of a model in a test.
-pub(super) trait Words {
+pub(crate) trait Words {
     fn load(&self, offset: usize) -> u32;
     fn store(&self, offset: usize, value: u32);
 }
@@ -61,7 +61,7 @@ impl Words for Region {
 const TRIES: u32 = 16;
 
 /// Reads the number of the last round.
-pub(super) fn committed(words: &impl Words) -> u64 {
+pub(crate) fn committed(words: &impl Words) -> u64 {
     for _ in 0..TRIES {
         let after = words.load(C_ROUNDS_AFTER);
         let low = words.load(C_COMMITTED);
@@ -74,7 +74,7 @@ pub(super) fn committed(words: &impl Words) -> u64 {
 }
 
 /// Writes the number of the last round; one at a time.
-pub(super) fn commit(words: &impl Words, round: u64) {
+pub(crate) fn commit(words: &impl Words, round: u64) {
     let [_, _, _, _, a, b, c, d] = round.to_le_bytes();
     let rounds = u32::from_le_bytes([a, b, c, d]);
     if words.load(C_ROUNDS_BEFORE) != rounds {
@@ -93,7 +93,7 @@ fn revision_of(round: u64) -> usize {
 }
 
 /// Notes the revision of the round that is about to count; one at a time.
-pub(super) fn note_revision(words: &impl Words, round: u64, revision: Option<u64>) {
+pub(crate) fn note_revision(words: &impl Words, round: u64, revision: Option<u64>) {
     let at = revision_of(round);
     let [a, b, c, d, e, f, g, h] = revision.map_or(0, |revision| revision + 1).to_le_bytes();
     words.store(at, 0);
@@ -103,7 +103,7 @@ pub(super) fn note_revision(words: &impl Words, round: u64, revision: Option<u64
 }
 
 /// Reads the number of the last round, and the revision that belongs to it.
-pub(super) fn shown(words: &impl Words) -> (u64, Option<u64>) {
+pub(crate) fn shown(words: &impl Words) -> (u64, Option<u64>) {
     for _ in 0..TRIES {
         let round = committed(words);
         let at = revision_of(round);
@@ -124,7 +124,7 @@ pub(super) fn shown(words: &impl Words) -> (u64, Option<u64>) {
 /// An open control file.
 #[derive(Debug)]
 pub(crate) struct Control {
-    pub(super) region: Region,
+    pub(crate) region: Region,
     /// Device and inode, to check whether it is still the file at its path.
     pub identity: (u64, u64),
 }
@@ -178,12 +178,12 @@ impl Control {
         Seq(Words::load(&self.region, C_BEGUN))
     }
 
-    pub(super) fn set_begun(&self, seq: Seq) {
+    pub(crate) fn set_begun(&self, seq: Seq) {
         Words::store(&self.region, C_BEGUN, seq.0);
     }
 
     /// Makes a round count, with the revision it shows.
-    pub(super) fn set_committed(&self, round: u64, revision: Option<u64>) {
+    pub(crate) fn set_committed(&self, round: u64, revision: Option<u64>) {
         note_revision(&self.region, round, revision);
         commit(&self.region, round);
     }
@@ -229,7 +229,7 @@ impl Control {
 
     /// Notes the last transaction that the maps show, and wakes the watches that wait for it. `file` is the control
     /// file.
-    pub(super) fn set_logged(&self, seq: Seq, file: &std::fs::File) {
+    pub(crate) fn set_logged(&self, seq: Seq, file: &std::fs::File) {
         Words::store(&self.region, C_LOGGED, seq.0);
         // Stored before the waiting bits are read, see the module documentation.
         fence(Ordering::SeqCst);

@@ -40,6 +40,13 @@ pub(crate) fn of_twin(section: u64) -> u64 {
     of_part(section, u32::MAX)
 }
 
+/// Returns the part of a split section that an option is in; `parts` is a power of two.
+#[inline]
+pub(crate) fn part_number(option_hash: u64, parts: u32) -> u32 {
+    let [_, a, b, c, d, ..] = option_hash.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d]) & parts.wrapping_sub(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

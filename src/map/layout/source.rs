@@ -82,7 +82,7 @@ impl Source {
         seen_ns.saturating_sub(self.changed_ns.max(self.modified_ns)) > SETTLED_NS
     }
 
-    pub(super) fn read(block: &Block<'_>) -> Option<Self> {
+    pub(crate) fn read(block: &Block<'_>) -> Option<Self> {
         if block.kind != SOURCE || block.bytes.len() < SRC_SIZE {
             return None;
         }
@@ -100,7 +100,7 @@ impl Source {
     }
 
     /// Returns the body of the block that holds this.
-    pub(super) fn body(&self) -> Vec<u8> {
+    pub(crate) fn body(&self) -> Vec<u8> {
         let times = [self.modified_ns, self.changed_ns, self.seen_ns].map(i64::cast_unsigned);
         let of_file = [self.inode, self.size, times[0], times[1], times[2], self.hash, self.len];
         let fields = [&of_file[..], &[self.shown.0, self.shown.1]].concat();

@@ -1,10 +1,24 @@
 //! Takes a key apart for a lookup, and hashes the parts: the start of every read.
 
-use super::hash::{Kind, hash};
-use super::lanes::equal_u8;
-use super::table::ShortName;
+use crate::map::layout::hash::{Kind, hash};
+use crate::map::layout::simd::equal_u8;
 use crate::model::digest::u64_at;
 use crate::model::name::{MAX_NAME, is_name};
+
+/// A name of up to eight bytes as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ShortName(pub u64);
+
+impl ShortName {
+    /// Takes the first `len` bytes of the eight that start with the name; `None` if it is longer, or empty.
+    #[inline(always)]
+    pub fn of(start: u64, len: usize) -> Option<Self> {
+        match len {
+            1..=8 => Some(Self(start & (u64::MAX >> (64 - 8 * len)))),
+            _ => None,
+        }
+    }
+}
 
 /// A key of three plain parts, hashed.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,10 @@
+//! Reading a map: a key is taken apart and hashed (`path`), and looked up (`lookup`).
+//!
+//! `map` is a map that is open. `find` leads to its sections, names and orders, as any commit left them, and `view` lists
+//! them for programs.
+
+pub(super) mod find;
+pub(super) mod lookup;
+pub(super) mod map;
+pub(super) mod path;
+pub(super) mod view;
