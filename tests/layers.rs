@@ -2,6 +2,8 @@
 //!
 //! Read are the paths that begin with `crate::`, in imports and elsewhere, and the calls of methods whose name only one
 //! inherent `impl` of the crate defines: a method needs no import, so a folder could otherwise reach another unseen.
+//! The folders and files inside `map` have an order of their own, by the second table; its files name each other in
+//! full, or from the folder above, and never through the gate `map/mod.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,8 +23,14 @@ fn root() -> PathBuf {
 
 /// The folders, the lowest first, as `docs/design.md` lists them.
 fn layers() -> Vec<String> {
+    table("folder")
+}
+
+/// The first column of a table of `docs/design.md`, by the title of that column.
+fn table(title: &str) -> Vec<String> {
     let design = std::fs::read_to_string(root().join("../docs/design.md")).expect("docs/design.md");
-    let table = design.split("\n| folder | what it is |\n|---|---|\n").nth(1).expect("the table of layers");
+    let head = format!("\n| {title} | what it is |\n|---|---|\n");
+    let table = design.split(&head).nth(1).expect("the table");
     let row =
         |line: &str| line.strip_prefix("| `").and_then(|rest| rest.split('`').next()).map(str::to_owned);
     table.lines().map_while(row).collect()
@@ -40,6 +48,12 @@ impl Source {
         let first = self.path.iter().next().expect("a path").to_string_lossy();
         first.trim_end_matches(".rs").to_owned()
     }
+
+    /// The folder or file inside `map`; `None` if it is none of `map`, or its gate.
+    fn part_of_map(&self) -> Option<String> {
+        let part = self.path.strip_prefix("map").ok()?.iter().next()?.to_string_lossy().into_owned();
+        Some(part.trim_end_matches(".rs").to_owned()).filter(|part| part != "mod")
+    }
 }
 
 fn sources() -> Vec<Source> {
@@ -50,11 +64,15 @@ fn sources() -> Vec<Source> {
             let path = entry.expect("an entry").path();
             let relative = path.strip_prefix(root()).expect("below src").to_owned();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            // What loom runs is a test as well.
+            let is_for_tests = name.trim_end_matches(".rs") == "tests"
+                || relative.starts_with("map/model")
+                || relative == Path::new("map/model.rs");
             if path.is_dir() {
-                if name != "bin" && name != "tests" {
+                if name != "bin" && !is_for_tests {
                     folders.push(path);
                 }
-            } else if name.ends_with(".rs") && name != "tests.rs" && name != "lib.rs" {
+            } else if name.ends_with(".rs") && !is_for_tests && name != "lib.rs" {
                 let text = std::fs::read_to_string(&path).expect("readable");
                 let file =
                     syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -181,28 +199,36 @@ impl<'ast> Visit<'ast> for Uses {
 }
 
 /// Where one folder names another, as `FILE:LINE: WHAT`.
-fn arrows(sources: &[Source]) -> BTreeMap<(String, String), BTreeSet<String>> {
+type Arrows = BTreeMap<(String, String), BTreeSet<String>>;
+
+/// The arrows between the folders that `folder` puts the sources into: `paths` are those that a file names, the others
+/// come of calls.
+fn arrows(
+    sources: &[Source],
+    folder: impl Fn(&Source) -> Option<String>,
+    paths: impl Fn(&Uses) -> &[(String, usize)],
+) -> Arrows {
     let uses: Vec<Uses> = sources.iter().map(Uses::of).collect();
-    let mut definitions: BTreeMap<&str, Vec<(String, bool)>> = BTreeMap::new();
+    let mut definitions: BTreeMap<&str, Vec<(Option<String>, bool)>> = BTreeMap::new();
     for (source, uses) in sources.iter().zip(&uses) {
         for (name, is_open) in &uses.defined {
-            definitions.entry(name).or_default().push((source.layer(), *is_open));
+            definitions.entry(name).or_default().push((folder(source), *is_open));
         }
     }
-    let mut arrows: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    let mut arrows = Arrows::new();
     for (source, uses) in sources.iter().zip(&uses) {
-        let from = source.layer();
+        let Some(from) = folder(source) else { continue };
         let mut add = |to: &str, line: usize, what: String| {
             if to != from {
                 let place = format!("src/{}:{line}: {what}", source.path.display());
                 arrows.entry((from.clone(), to.to_owned())).or_default().insert(place);
             }
         };
-        for (name, line) in &uses.paths {
+        for (name, line) in paths(uses) {
             add(name, *line, format!("crate::{name}"));
         }
         for (name, line) in &uses.calls {
-            if let Some([(layer, true)]) = definitions.get(name.as_str()).map(Vec::as_slice)
+            if let Some([(Some(layer), true)]) = definitions.get(name.as_str()).map(Vec::as_slice)
                 && !COMMON.contains(&name.as_str())
             {
                 add(layer, *line, format!("{name}()"));
@@ -216,23 +242,53 @@ fn arrows(sources: &[Source]) -> BTreeMap<(String, String), BTreeSet<String>> {
 fn no_file_names_a_folder_below_its_own_in_the_table() {
     let layers = layers();
     let sources = sources();
-    let rank = |layer: &str| layers.iter().position(|known| known == layer);
     for source in &sources {
         assert!(
-            rank(&source.layer()).is_some(),
+            layers.contains(&source.layer()),
             "src/{} is in no layer of docs/design.md",
             source.path.display()
         );
     }
-    let mut upward = String::new();
-    for ((from, to), places) in arrows(&sources) {
-        // What is no folder is a name that `lib.rs` makes public: it stands above all.
-        if rank(&to).is_none_or(|to| Some(to) > rank(&from)) {
-            upward.push_str(&format!("\n{from} -> {to}\n"));
-            upward.extend(places.iter().map(|place| format!("    {place}\n")));
+    let upward = upward(arrows(&sources, |source| Some(source.layer()), |uses| &uses.paths), &layers);
+    assert!(upward.is_empty(), "layers that name what stands below them in the table:\n{upward}");
+}
+
+/// The arrows that lead to a lower row of a table. What has no row is a name that `lib.rs` makes public: it stands
+/// above all.
+fn upward(arrows: Arrows, rows: &[String]) -> String {
+    let rank = |folder: &str| rows.iter().position(|row| row == folder);
+    let is_upward = |(from, to): &(String, String)| rank(to).is_none_or(|to| Some(to) > rank(from));
+    let mut found = String::new();
+    for ((from, to), places) in arrows.into_iter().filter(|(arrow, _)| is_upward(arrow)) {
+        found.push_str(&format!("\n{from} -> {to}\n"));
+        found.extend(places.iter().map(|place| format!("    {place}\n")));
+    }
+    found
+}
+
+#[test]
+fn no_file_of_map_names_what_is_below_its_own_folder_in_the_table() {
+    let parts = table("part of `map`");
+    let sources = sources();
+    let found: BTreeSet<String> = sources.iter().filter_map(Source::part_of_map).collect();
+    assert_eq!(parts.iter().cloned().collect::<BTreeSet<_>>(), found);
+    assert_eq!(parts.len(), found.len());
+    let mut arrows = arrows(&sources, Source::part_of_map, |_| &[]);
+    for (module, named) in files_of(&root(), "bin") {
+        let [map, from, ..] = &module[..] else { continue };
+        if from == "model" {
+            continue;
+        }
+        for name in named.iter().filter(|name| map == "map" && name.first() == Some(map)) {
+            let to = name.get(1).map_or("the gate, map/mod.rs", |part| part);
+            if to != from {
+                let place = format!("src/{}.rs: {}", module.join("/"), name.join("::"));
+                arrows.entry((from.clone(), to.to_owned())).or_default().insert(place);
+            }
         }
     }
-    assert!(upward.is_empty(), "layers that name what stands below them in the table:\n{upward}");
+    let upward = upward(arrows, &parts);
+    assert!(upward.is_empty(), "parts of map that name what stands below them in the table:\n{upward}");
 }
 
 #[test]
@@ -243,19 +299,26 @@ fn the_table_lists_each_folder_once() {
     assert_eq!(layers.len(), found.len());
 }
 
-/// A file of the command, by the path that `crate::` leads to it with: `["command", "get"]`.
+/// A file of a crate, by the path that `crate::` leads to it with: `["command", "get"]`.
 type Module = Vec<String>;
 
-/// The files of the command, with the files that each names.
 fn command_files() -> BTreeMap<Module, BTreeSet<Module>> {
-    let folder = root().join("bin/cms");
-    let files: BTreeMap<Module, syn::File> = rust_files(&folder)
+    files_of(&root().join("bin/cms"), "")
+}
+
+/// The files of a crate, with the files that each names. Left out are tests, and what is in the folder `without`.
+fn files_of(folder: &Path, without: &str) -> BTreeMap<Module, BTreeSet<Module>> {
+    let module = |path: &Path| -> Module {
+        let relative = path.strip_prefix(folder).expect("below the folder").with_extension("");
+        let parts = relative.iter().map(|part| part.to_string_lossy().into_owned());
+        parts.filter(|part| !["mod", "main", "lib"].contains(&part.as_str())).collect()
+    };
+    let files: BTreeMap<Module, syn::File> = rust_files(folder)
         .into_iter()
-        .map(|path| {
+        .map(|path| (module(&path), path))
+        .filter(|(module, _)| !module.iter().any(|part| part == without || part == "tests"))
+        .map(|(module, path)| {
             let text = std::fs::read_to_string(&path).expect("readable");
-            let relative = path.strip_prefix(&folder).expect("below the folder").with_extension("");
-            let parts = relative.iter().map(|part| part.to_string_lossy().into_owned());
-            let module = parts.filter(|part| part != "mod" && part != "main").collect();
             (module, syn::parse_file(&text).expect("Rust"))
         })
         .collect();
@@ -292,12 +355,10 @@ struct Names {
 impl Names {
     /// Notes the file that a path leads to: from the root of the crate, from the module above, or from this one.
     fn add(&mut self, path: &[String]) {
+        let above = path.iter().take_while(|part| *part == "super").count();
         let (mut at, rest) = match path {
             [first, rest @ ..] if first == "crate" => (Module::new(), rest),
-            [first, rest @ ..] if first == "super" => {
-                (self.module[..self.module.len().saturating_sub(1)].to_vec(), rest)
-            }
-            path => (self.module.clone(), path),
+            path => (self.module[..self.module.len().saturating_sub(above)].to_vec(), &path[above..]),
         };
         let is_relative = rest.len() == path.len();
         let start = at.len();
@@ -347,7 +408,18 @@ impl<'ast> Visit<'ast> for Names {
 
 #[test]
 fn the_files_of_the_command_name_each_other_in_no_circle() {
-    let mut left = command_files();
+    no_circle(command_files());
+}
+
+#[test]
+fn the_files_of_map_name_each_other_in_no_circle() {
+    let mut files = files_of(&root(), "bin");
+    // The gate names all of them; the test above finds what names it.
+    files.retain(|module, _| module.len() > 1 && module[0] == "map");
+    no_circle(files);
+}
+
+fn no_circle(mut left: BTreeMap<Module, BTreeSet<Module>>) {
     // What names nothing that is left is in no circle, and is taken away.
     while let Some(module) = {
         let names_none =

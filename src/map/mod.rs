@@ -3,6 +3,10 @@
 //! One file for each package, in the run directory; without a run directory, a piece of the heap with the same layout.
 //! It is made from the text and holds nothing else: a process that finds it missing or damaged rebuilds it.
 //!
+//! The folders, each using only those before it: `layout` (the bytes), `read` (one map), `check` (its damage), `write`
+//! (building and publishing), `directory` (the maps of a store). `docs/design.md` has the table, and `tests/layers.rs`
+//! checks it. What other folders of `src` use of all this is named at the end of this file.
+//!
 //! # Readers
 //!
 //! The hash of `package.section.option` leads to a slot of the index, the slot to the option's record, and the
@@ -19,7 +23,7 @@
 //!
 //! Before the slots are stored no reader sees any of it. In between some options are new and others old, as
 //! `Store::get` may see them at any time; snapshots see none of it, since its number was never committed. The next
-//! writer retires the map, see `control`.
+//! writer retires the map, see `directory::control`.
 //!
 //! # What a stale read costs
 //!
@@ -29,24 +33,24 @@
 //! # Invariants
 //!
 //! - M1. A published byte never changes. The bytes that do change: the slots and tags of the index and its overflow
-//!   marks, the header's words behind its fixed part, the control file's words. (`publish`, `index`; tested by
+//!   marks, the header's words behind its fixed part, the control file's words. (`write::publish`, `layout::index`; tested by
 //!   `publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_old`.)
 //! - M2. A reader takes no lock, waits for nothing, allocates nothing on the way to a plain value, and writes to no
-//!   shared file. If any of them is killed, the others go on. (`lookup`; tested by `tests/it/stress.rs`.)
+//!   shared file. If any of them is killed, the others go on. (`read::lookup`; tested by `tests/it/stress.rs`.)
 //! - M3. Every offset read from a map is checked before it is used. A damaged map leads to wrong answers or
-//!   none, not out of the file. (`region`, `lookup`; tested by `no_flipped_bit_harms_a_reader_...` and
+//!   none, not out of the file. (`layout::region`, `read::lookup`; tested by `no_flipped_bit_harms_a_reader_...` and
 //!   `no_truncation_harms_a_reader`.)
 //! - M4. Growing and compacting make a new file, renamed over the old one, which is marked as retired. No mapped
-//!   file is truncated; the room a file takes is allocated before it is mapped. (`shared`; tested by
+//!   file is truncated; the room a file takes is allocated before it is mapped. (`directory::files`; tested by
 //!   `maps_grow_and_are_compacted_while_snapshots_keep_what_they_see`, `a_full_run_directory_...`.)
 //! - M5. In a process the open maps are one pointer; a read pins an epoch, loads it and looks whether the map is
 //!   retired. A snapshot counts a reference instead. The table behind the pointer may gain packages, in slots that are
 //!   set once, and changes in no other way. (`current`, `table`; tested by `c-examples/stress.c`, `tests/it/scale.rs`.)
-//! - M6. A snapshot sees just the commits up to its sequence, in every package. (`mapping`; tested as M1, and by
+//! - M6. A snapshot sees just the commits up to its sequence, in every package. (`read::find`; tested as M1, and by
 //!   `tests/it/stress.rs`.)
 //! - M7. A package that was made anew after a snapshot was opened, and was not open before, is answered with
-//!   `stale`, never with a newer value. (`snapshot`; tested by `tests/it/stress.rs`.)
-//! - M8. A commit over several packages publishes to all of them and raises the store's number last. (`control`;
+//!   `stale`, never with a newer value. (`live::snapshot`; tested by `tests/it/stress.rs`.)
+//! - M8. A commit over several packages publishes to all of them and raises the store's number last. (`directory::control`;
 //!   tested by `a_transaction_over_packages_sees_itself_and_is_seen_whole` and `tests/it/stress.rs`.)
 //!
 //! # Orderings
@@ -68,6 +72,7 @@ pub mod fuzzing;
 mod layout;
 mod lease;
 mod read;
+mod sync;
 mod table;
 mod write;
 
@@ -90,13 +95,6 @@ pub(crate) use table::{Entry, Table};
 pub(crate) use write::build::{Image, Making, Slack, build};
 pub(crate) use write::content::{check_option, check_values};
 pub(crate) use write::publish::Outcome;
-
-/// The primitives of `current`; the models substitute others of the same names.
-mod sync {
-    pub(super) use crossbeam_epoch as epoch;
-    pub(super) use std::sync::Arc;
-    pub(super) use std::sync::atomic::{AtomicPtr, Ordering};
-}
 
 #[cfg(all(test, loom))]
 mod model;
