@@ -33,8 +33,8 @@
 //! # Invariants
 //!
 //! - M1. A published byte never changes. The bytes that do change: the slots and tags of the index and its overflow
-//!   marks, the header's words behind its fixed part, the control file's words. (`write::publish`, `layout::index`; tested by
-//!   `publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_old`.)
+//!   marks, the header's words behind its fixed part, the control file's words. (`write::publish`, `layout::index`;
+//!   tested by `publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_old`.)
 //! - M2. A reader takes no lock, waits for nothing, allocates nothing on the way to a plain value, and writes to no
 //!   shared file. If any of them is killed, the others go on. (`read::lookup`; tested by `tests/it/stress.rs`.)
 //! - M3. Every offset read from a map is checked before it is used. A damaged map leads to wrong answers or
@@ -50,8 +50,8 @@
 //!   `tests/it/stress.rs`.)
 //! - M7. A package that was made anew after a snapshot was opened, and was not open before, is answered with
 //!   `stale`, never with a newer value. (`live::snapshot`; tested by `tests/it/stress.rs`.)
-//! - M8. A commit over several packages publishes to all of them and raises the store's number last. (`directory::control`;
-//!   tested by `a_transaction_over_packages_sees_itself_and_is_seen_whole` and `tests/it/stress.rs`.)
+//! - M8. A commit over several packages publishes to all of them and raises the store's number last.
+//!   (`directory::control`; tested by `a_transaction_over_packages_sees_itself_and_is_seen_whole` and `tests/it/stress.rs`.)
 //!
 //! # Orderings
 //!
