@@ -448,6 +448,8 @@ typedef int32_t (*cms_verify_callback)(cms_event *event, char *reason, size_t si
 extern "C" {
 #endif // __cplusplus
 
+/* ---- Errors ---- */
+
 // Returns the name of a status, "CMS_OK" for example; "CMS_ERR_UNKNOWN" for any other number. The string is part of
 // the library.
 const char *cms_status_name(int32_t status);
@@ -460,6 +462,8 @@ cms_status cms_last_error(cms_error *error);
 // with the NUL byte. Returns the length of the whole message in bytes, without the NUL byte; 0 if no call has failed.
 size_t cms_last_message(char *buffer,
                         size_t size);
+
+/* ---- Opening and closing a store ---- */
 
 // Opens a store; `options` may be NULL for the defaults. A package is opened when its first key is read.
 //
@@ -476,6 +480,8 @@ const char *cms_version(void);
 
 // Returns the version of the library as CMS_VERSION_NUMBER has it.
 uint32_t cms_version_number(void);
+
+/* ---- Reading values ---- */
 
 // Reads the newest committed value of a key into `buffer`, as snprintf would: at most `size` bytes are written,
 // a NUL byte is always the last of them, and `len` gets the length of the whole value, without the NUL byte.
@@ -544,6 +550,8 @@ cms_status cms_flush(const cms_store *store);
 cms_status cms_revision(const cms_store *store,
                         uint64_t *revision);
 
+/* ---- Lists ---- */
+
 // Reads the newest committed items of a list. A string is a list of one.
 //
 // As cms_get.
@@ -575,6 +583,8 @@ cms_status cms_list_item(const cms_list *list, size_t index, cms_bytes *item);
 
 // Closes a list. NULL is ignored.
 void cms_list_close(cms_list *list);
+
+/* ---- Snapshots: many values of one state ---- */
 
 // Opens a snapshot of the last commit.
 cms_status cms_snapshot_open(const cms_store *store, cms_snapshot **snapshot);
@@ -616,6 +626,8 @@ cms_status cms_snapshot_get_many(const cms_snapshot *snapshot,
                                  size_t count,
                                  cms_bytes *values);
 
+/* ---- Prepared keys: one value again and again ---- */
+
 // Prepares a key. It need not exist yet.
 //
 // CMS_ERR_INVALID: it is not the key of a section or an option.
@@ -631,6 +643,8 @@ cms_status cms_key_get(cms_key *key,
 
 // Frees a prepared key. NULL is ignored.
 void cms_key_free(cms_key *key);
+
+/* ---- Iterating ---- */
 
 // Iterates over the names of all packages, in byte order. It lists the packages that exist now, also those that were
 // created after the snapshot was opened.
@@ -679,6 +693,8 @@ cms_status cms_option_next(cms_option_iter *iter, cms_option *option);
 
 // Frees an iterator. NULL is ignored.
 void cms_option_iter_free(cms_option_iter *iter);
+
+/* ---- Transactions ---- */
 
 // Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
 //
@@ -792,6 +808,8 @@ cms_status cms_txn_commit(cms_txn *txn,
 // Drops all changes and frees the transaction. NULL is ignored.
 void cms_txn_rollback(cms_txn *txn);
 
+/* ---- History: who changed what ---- */
+
 // Looks for the transactions that changed a package, a section or an option, at most `most` of them, or all if
 // that is 0; with NULL for `key`, for all transactions. Changes made with an editor are noted first.
 //
@@ -836,6 +854,8 @@ cms_status cms_blame_next(cms_blame *blame,
 // Frees a blame. NULL is ignored.
 void cms_blame_free(cms_blame *blame);
 
+/* ---- Earlier states ---- */
+
 // Finds a revision: a number, "-3" (three transactions before the last), "now", a time in braces ("@{10 min ago}",
 // "@{2026-11-21 08:02}", in UTC), or the label of a snapshot ("label:5" if it reads as a revision).
 //
@@ -877,6 +897,8 @@ cms_status cms_changed_since(const cms_store *store,
                              uint64_t revision,
                              cms_package_iter **iter);
 
+/* ---- Undo, rollback and confirmation ---- */
+
 // Undoes a transaction; later changes stay. `message` may be NULL. `revision` gets the number of the new transaction,
 // and may be NULL.
 //
@@ -912,8 +934,8 @@ cms_status cms_pending_open(const cms_store *store,
                             cms_history **history);
 
 // To be called after the commit of the transaction `revision`: describes another commit that waits to be confirmed, by
-// whom it was made, how much time is left, and which keys that `revision` has changed go back with it. The text is for
-// people. It is written to `buffer`, as in cms_get. The call costs next to nothing if no commit waits.
+// whom it was made, how much time is left, and which keys that `revision` has changed are rolled back with it. The text
+// is for people. It is written to `buffer`, as in cms_get. The call costs next to nothing if no commit waits.
 //
 // CMS_ERR_END: no other commit waits.
 cms_status cms_notice(const cms_store *store,
@@ -928,6 +950,8 @@ cms_status cms_notice(const cms_store *store,
 // CMS_ERR_NOT_FOUND: no commit waits, or another one does. Otherwise as cms_txn_commit.
 cms_status cms_confirm(const cms_store *store,
                        uint64_t transaction);
+
+/* ---- Labels and backups ---- */
 
 // Keeps the committed state of all packages under a label, until cms_delete_label. `revision` gets the number
 // of the last transaction in it, and may be NULL.
@@ -973,6 +997,8 @@ cms_status cms_restore(const cms_store *store,
                        const char *name,
                        uint64_t *done);
 
+/* ---- Checking and repairing a store ---- */
+
 // Checks all records of the log against their chain: each is tied to the one before it, so that none can be changed,
 // taken out or put in without a trace. But a user who can write the log can forge all of it: keep `chain` somewhere
 // else to detect that. Damage is not a failure of the call: cms_report_problem lists it. The call reads the whole log.
@@ -1007,6 +1033,8 @@ cms_status cms_report_repaired(cms_report *report, cms_repaired *repaired);
 
 // Frees a report. NULL is ignored.
 void cms_report_free(cms_report *report);
+
+/* ---- Events ---- */
 
 // Opens a watch. `pattern` is one or more of PACKAGE, PACKAGE.SECTION and PACKAGE.SECTION.OPTION with blanks
 // between them, by name; *, ? and [a-z] stand for what they do in file names: "network.*", "*.lan.ipaddr",
@@ -1082,6 +1110,8 @@ cms_status cms_subscribe(const cms_store *store,
 // Ends a subscription. NULL is ignored. Once it returns, the callback is not running and is not called again; but if
 // it is the callback itself that calls this, it is the last call.
 void cms_unsubscribe(cms_subscription *subscription);
+
+/* ---- Verifiers ---- */
 
 // Calls `callback` before each transaction, of any process, that would change a key that `pattern` selects (see
 // cms_watch_open), to accept or refuse it. If the callback refuses, the commit fails with CMS_ERR_REFUSED, with the

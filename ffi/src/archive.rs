@@ -54,11 +54,11 @@ pub unsafe extern "C" fn cms_label(
     revision: *mut u64,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        // SAFETY: the same.
+        // SAFETY: C2.
         let info = store.label(unsafe { string(label, "label") }?)?;
-        // SAFETY: the same.
+        // SAFETY: C5.
         unsafe { give(revision, info.revision) };
         Ok(())
     })
@@ -71,9 +71,9 @@ pub unsafe extern "C" fn cms_label(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_delete_label(store: *const cms_store, label: *const c_char) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        // SAFETY: the same.
+        // SAFETY: C2.
         store.delete_label(unsafe { string(label, "label") }?)?;
         Ok(())
     })
@@ -89,10 +89,10 @@ pub unsafe extern "C" fn cms_labels_open(
 ) -> cms_status {
     guard(|| {
         let place = wanted(labels, "labels")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let archives = unsafe { handle(store, "store") }?.0.engine().labels()?.into_iter();
         let labels = cms_labels { archives, label: CString::default(), source: CString::default() };
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, labels) };
         Ok(())
     })
@@ -104,9 +104,9 @@ pub unsafe extern "C" fn cms_labels_open(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_labels_next(labels: *mut cms_labels, info: *mut cms_archive_info) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let place = unsafe { sized::output(info, "info") }?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let labels = unsafe { handle_mut(labels, "labels") }?;
         let found = labels.archives.next().ok_or(Failure::End)?;
         labels.label = text(found.label.as_bytes());
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn cms_labels_next(labels: *mut cms_labels, info: *mut cms
             source: cms_bytes::of(labels.source.as_bytes()),
             automatic: i32::from(found.is_automatic()),
         };
-        // SAFETY: the same.
+        // SAFETY: C7.
         unsafe { place.write(info) };
         Ok(())
     })
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn cms_labels_next(labels: *mut cms_labels, info: *mut cms
 /// Frees the list of snapshots. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_labels_free(labels: *mut cms_labels) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(labels) }));
 }
 
@@ -139,9 +139,9 @@ pub unsafe extern "C" fn cms_labels_free(labels: *mut cms_labels) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_backup(store: *const cms_store, path: *const c_char) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        // SAFETY: the same.
+        // SAFETY: C2.
         let path = unsafe { bytes(path, "path") }?;
         store.backup(Path::new(OsStr::from_bytes(path)))?;
         Ok(())
@@ -160,9 +160,9 @@ pub unsafe extern "C" fn cms_restore(
     done: *mut u64,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let name = unsafe { bytes(name, "name") }?;
         let archive = if name.contains(&b'/') {
             Archive::read(Path::new(OsStr::from_bytes(name)))?
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn cms_restore(
         };
         let sequence = live.engine().restore(&archive, None)?;
         let _ = live.refresh();
-        // SAFETY: the same.
+        // SAFETY: C5.
         unsafe { give(done, sequence.unwrap_or(0)) };
         Ok(())
     })

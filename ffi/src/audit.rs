@@ -62,18 +62,18 @@ pub unsafe extern "C" fn cms_verify_log(
 ) -> cms_status {
     guard(|| {
         let place = wanted(report, "report")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let info = unsafe { sized::output(info, "info") }?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let found = unsafe { handle(store, "store") }?.0.engine().verify_log()?;
         let report = cms_report {
             chain: text(found.chain.as_bytes()),
             ..cms_report::of(Repair { problems: found.problems, ..Repair::default() })
         };
         let chain = cms_bytes::of(report.chain.as_bytes());
-        // SAFETY: not NULL.
+        // SAFETY: C7.
         unsafe { info.write(cms_log_info { size: 0, first: found.first, last: found.last, chain }) };
-        // SAFETY: the same. What `chain` borrows does not move with the report.
+        // SAFETY: not NULL, C5. `chain` points to the heap memory of a string, which stays when the report moves.
         unsafe { give_handle(place, report) };
         Ok(())
     })
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn cms_verify_log(
 pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut cms_report) -> cms_status {
     guard(|| {
         let place = wanted(report, "report")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
         let done = live.engine().repair();
         let _ = live.refresh();
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
         if !done.unmended.is_empty() {
             return Err(done.unmended.swap_remove(0).into());
         }
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_report::of(done)) };
         Ok(())
     })
@@ -112,10 +112,10 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
 pub unsafe extern "C" fn cms_report_problem(report: *mut cms_report, problem: *mut cms_bytes) -> cms_status {
     guard(|| {
         let place = wanted(problem, "problem")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let report = unsafe { handle_mut(report, "report") }?;
         report.problem = text(report.problems.next().ok_or(Failure::End)?.as_bytes());
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { place.write(cms_bytes::of(report.problem.as_bytes())) };
         Ok(())
     })
@@ -130,15 +130,15 @@ pub unsafe extern "C" fn cms_report_repaired(
     repaired: *mut cms_repaired,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let place = unsafe { sized::output(repaired, "repaired") }?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let report = unsafe { handle_mut(report, "report") }?;
         let found = report.packages.next().ok_or(Failure::End)?;
         report.package = text(found.package.as_bytes());
         let package = cms_bytes::of(report.package.as_bytes());
         let told = cms_repaired { size: 0, package, text_of: found.revision, revision: found.sequence };
-        // SAFETY: the same.
+        // SAFETY: C7.
         unsafe { place.write(told) };
         Ok(())
     })
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn cms_report_repaired(
 /// Frees a report. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_report_free(report: *mut cms_report) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(report) }));
 }
 

@@ -32,10 +32,10 @@ const MAX_KEY: usize = 65_534;
 ///
 /// # Safety
 ///
-/// It is NULL, or the library gave it out and has not freed it.
+/// C1. The caller chooses `'h`: it must not outlive the call from C, since C may release the handle after that.
 #[inline(always)]
 pub unsafe fn handle<'h, T>(handle: *const T, what: &'static str) -> Result<&'h T, Failure> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise: a handle that is not NULL points to a `T`.
     unsafe { handle.as_ref() }.ok_or(Failure::Null(what))
 }
 
@@ -43,10 +43,11 @@ pub unsafe fn handle<'h, T>(handle: *const T, what: &'static str) -> Result<&'h 
 ///
 /// # Safety
 ///
-/// As for [`handle`], and C keeps the rule that such a handle is used by one thread at a time.
+/// C1 and C4, and `'h` as for [`handle`]. The caller borrows a handle once in a call, since two exclusive references to
+/// it would overlap.
 #[inline(always)]
 pub unsafe fn handle_mut<'h, T>(handle: *mut T, what: &'static str) -> Result<&'h mut T, Failure> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise: a handle that is not NULL points to a `T`.
     unsafe { handle.as_mut() }.ok_or(Failure::Null(what))
 }
 
@@ -54,7 +55,7 @@ pub unsafe fn handle_mut<'h, T>(handle: *mut T, what: &'static str) -> Result<&'
 ///
 /// # Safety
 ///
-/// It is NULL or ends with a NUL byte.
+/// C2. The caller chooses `'s`: it must not outlive the call from C, since C may free the string after that.
 #[inline(always)]
 pub unsafe fn bytes<'s>(string: *const c_char, what: &'static str) -> Result<&'s [u8], Failure> {
     if string.is_null() {
@@ -95,7 +96,7 @@ pub fn check_text(text: &[u8], what: &'static str) -> Result<(), Failure> {
 ///
 /// # Safety
 ///
-/// `place` is NULL or may be written to.
+/// C5.
 #[inline(always)]
 pub unsafe fn give<T>(place: *mut T, value: T) {
     if !place.is_null() {
@@ -125,18 +126,18 @@ pub fn check_buffer(buffer: *const c_char, size: usize) -> Result<(), Failure> {
 ///
 /// # Safety
 ///
-/// `buffer` is NULL or has `size` bytes.
+/// C3.
 #[inline(always)]
 pub unsafe fn put(text: &[u8], buffer: *mut c_char, size: usize) {
     if buffer.is_null() || size == 0 {
         return;
     }
     let len = text.len().min(size - 1);
-    // SAFETY: `len` is below `size`; the text is memory of ours and does not overlap.
+    // SAFETY: C3, and `len` is below `size`. The text is memory of the library, or C would use it during the call.
     unsafe { std::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, len) };
-    // SAFETY: the same.
+    // SAFETY: C3, and `len` is below `size`.
     let end = unsafe { buffer.add(len) };
-    // SAFETY: the same.
+    // SAFETY: the same: the byte at `len` is in the buffer.
     unsafe { end.write(0) };
 }
 
@@ -144,7 +145,7 @@ pub unsafe fn put(text: &[u8], buffer: *mut c_char, size: usize) {
 ///
 /// # Safety
 ///
-/// `buffer` is NULL or has `size` bytes; `len` is NULL or may be written to.
+/// C3 for `buffer`, C5 for `len`.
 #[inline(always)]
 pub unsafe fn put_value(value: &[u8], buffer: *mut c_char, size: usize, len: *mut usize) {
     // SAFETY: the caller's promise.
@@ -157,7 +158,7 @@ pub unsafe fn put_value(value: &[u8], buffer: *mut c_char, size: usize, len: *mu
 ///
 /// # Safety
 ///
-/// `place` may be written to.
+/// C5, and `place` is not NULL.
 pub unsafe fn give_handle<T>(place: *mut *mut T, value: T) {
     // SAFETY: the caller's promise.
     unsafe { place.write(Box::into_raw(Box::new(value))) };
@@ -167,12 +168,12 @@ pub unsafe fn give_handle<T>(place: *mut *mut T, value: T) {
 ///
 /// # Safety
 ///
-/// It came from [`give_handle`] and is not used again.
+/// C6, and [`give_handle`] gave it out as a `T`.
 pub unsafe fn take_back<T>(handle: *mut T) -> Option<Box<T>> {
     if handle.is_null() {
         return None;
     }
-    // SAFETY: not NULL, and the caller's promise.
+    // SAFETY: not NULL, and the caller's promise: it came from `Box::into_raw`, and nothing else refers to it.
     Some(unsafe { Box::from_raw(handle) })
 }
 
@@ -185,7 +186,7 @@ pub fn text(bytes: &[u8]) -> CString {
 ///
 /// # Safety
 ///
-/// It is NULL or ends with a NUL byte.
+/// As for [`bytes`].
 pub unsafe fn string<'s>(text: *const c_char, what: &'static str) -> Result<&'s str, Failure> {
     // SAFETY: the caller's promise.
     let text = unsafe { bytes(text, what) }?;
@@ -201,7 +202,7 @@ pub unsafe fn message_of<'s>(message: *const c_char) -> Result<Option<&'s str>, 
     if message.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: not NULL, and the caller's promise.
     let text = unsafe { CStr::from_ptr(message) };
     text.to_str().map(Some).map_err(|_| Failure::Invalid("message", "not UTF-8"))
 }

@@ -147,16 +147,16 @@ pub unsafe extern "C" fn cms_history_open(
 ) -> cms_status {
     guard(|| {
         let place = wanted(history, "history")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        // SAFETY: the same.
+        // SAFETY: C2.
         let key = unsafe { optional(key) };
         let key = key.map(|key| check(key, "key").and_then(|()| Ok(Key::parse(key)?))).transpose()?;
         // A user who may not write the log may still read it.
         let _ = store.note_edits();
         let most = if most == 0 { usize::MAX } else { most };
         let history = cms_history::of(store.history(key.as_ref(), most)?);
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, history) };
         Ok(())
     })
@@ -171,14 +171,14 @@ pub unsafe extern "C" fn cms_history_next(
     transaction: *mut cms_transaction,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let place = unsafe { sized::output(transaction, "transaction") }?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let history = unsafe { handle_mut(history, "history") }?;
         let record = history.records.next().ok_or(Failure::End)?;
         history.said = Said::of(&record);
         history.changes = record.packages.iter().flat_map(changes).collect::<Vec<_>>().into_iter();
-        // SAFETY: the same.
+        // SAFETY: C7.
         unsafe { place.write(history.said.told(&record)) };
         Ok(())
     })
@@ -193,12 +193,12 @@ pub unsafe extern "C" fn cms_history_change(
     change: *mut cms_change,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let place = unsafe { sized::output(change, "change") }?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let history = unsafe { handle_mut(history, "history") }?;
         let shown = history.change.insert(history.changes.next().ok_or(Failure::End)?);
-        // SAFETY: the same.
+        // SAFETY: C7.
         unsafe { give_change(place, shown) };
         Ok(())
     })
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn cms_history_change(
 /// Frees a history. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_history_free(history: *mut cms_history) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(history) }));
 }
 
@@ -224,14 +224,14 @@ pub unsafe extern "C" fn cms_blame_open(
 ) -> cms_status {
     guard(|| {
         let place = wanted(blame, "blame")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        // SAFETY: the same.
+        // SAFETY: C2.
         let package = unsafe { string(package, "package") }?;
         // A user who may not write the log may still read it.
         let _ = store.note_edits();
         let lines = store.blame(package)?.into_iter();
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_blame { lines, line: Vec::new(), said: Said::default() }) };
         Ok(())
     })
@@ -250,11 +250,11 @@ pub unsafe extern "C" fn cms_blame_next(
 ) -> cms_status {
     guard(|| {
         let place = wanted(line, "line")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let transaction =
             (!transaction.is_null()).then(|| unsafe { sized::output(transaction, "transaction") });
         let transaction = transaction.transpose()?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let blame = unsafe { handle_mut(blame, "blame") }?;
         let found = blame.lines.next().ok_or(Failure::End)?;
         blame.line = found.text;
@@ -262,10 +262,10 @@ pub unsafe extern "C" fn cms_blame_next(
         blame.line.push(0);
         blame.said = found.by.as_deref().map(Said::of).unwrap_or_default();
         let by = found.by.map_or(UNKNOWN, |by| blame.said.told(&by));
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { place.write(cms_bytes::of(&blame.line[..len])) };
         if let Some(transaction) = transaction {
-            // SAFETY: C keeps the conventions.
+            // SAFETY: C7.
             unsafe { transaction.write(by) };
         }
         Ok(())
@@ -275,7 +275,7 @@ pub unsafe extern "C" fn cms_blame_next(
 /// Frees a blame. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_blame_free(blame: *mut cms_blame) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(blame) }));
 }
 
@@ -350,7 +350,7 @@ pub(crate) fn shown(package: &str, change: &KeyChange) -> Shown {
 ///
 /// # Safety
 ///
-/// As for [`sized::output`].
+/// C7, as for [`sized::output`].
 pub(crate) unsafe fn give_change(place: Output<cms_change>, shown: &Shown) {
     let of = |value: &Option<Vec<u8>>| value.as_deref().map_or(cms_bytes::NONE, cms_bytes::of);
     let [old_items, new_items] = shown.values.each_ref().map(of);

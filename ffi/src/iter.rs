@@ -80,9 +80,9 @@ pub unsafe extern "C" fn cms_snapshot_packages(
 ) -> cms_status {
     guard(|| {
         let place = wanted(iter, "iter")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let names = unsafe { handle(snapshot, "snapshot") }?.0.packages()?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_package_iter::of(names)) };
         Ok(())
     })
@@ -95,10 +95,10 @@ pub unsafe extern "C" fn cms_snapshot_packages(
 pub unsafe extern "C" fn cms_package_next(iter: *mut cms_package_iter, name: *mut cms_bytes) -> cms_status {
     guard(|| {
         let place = wanted(name, "name")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let iter = unsafe { handle_mut(iter, "iter") }?;
         iter.1 = iter.0.next().ok_or(Failure::End)?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { place.write(cms_bytes::of(iter.1.as_bytes())) };
         Ok(())
     })
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn cms_package_next(iter: *mut cms_package_iter, name: *mu
 /// Frees an iterator. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_package_iter_free(iter: *mut cms_package_iter) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(iter) }));
 }
 
@@ -124,20 +124,20 @@ pub unsafe extern "C" fn cms_snapshot_sections(
 ) -> cms_status {
     guard(|| {
         let place = wanted(iter, "iter")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let handle = unsafe { handle(snapshot, "snapshot") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let package = unsafe { bytes(package, "package") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let section_type = unsafe { optional(r#type) }.unwrap_or_default();
         check(package, "package")?;
         check(section_type, "type")?;
         let snapshot = handle.0.clone();
         let sections = snapshot.package(package)?.sections_of_type(section_type);
-        // SAFETY: what it borrows from is kept by the clone, which moves into the iterator with it and does
-        // not move what it counts.
+        // SAFETY: the sections borrow from what the clone counts. The clone moves into the iterator and is dropped
+        // with it; what it counts does not move. The fields are private, so that `'static` does not leave this file.
         let sections = unsafe { std::mem::transmute::<Sections<'_>, Sections<'static>>(sections) };
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_section_iter { sections, _snapshot: snapshot }) };
         Ok(())
     })
@@ -152,14 +152,14 @@ pub unsafe extern "C" fn cms_section_next(
     section: *mut cms_section,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let place = unsafe { sized::output(section, "section") }?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let iter = unsafe { handle_mut(iter, "iter") }?;
         let found: Section<'_> = iter.sections.next().ok_or(Failure::End)?;
         let (name, r#type) = (cms_bytes::of(found.name()), cms_bytes::of(found.section_type()));
         let anonymous = i32::from(found.is_anonymous());
-        // SAFETY: the same.
+        // SAFETY: C7.
         unsafe { place.write(cms_section { size: 0, name, r#type, anonymous }) };
         Ok(())
     })
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn cms_section_next(
 /// Frees an iterator. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_section_iter_free(iter: *mut cms_section_iter) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(iter) }));
 }
 
@@ -184,11 +184,11 @@ pub unsafe extern "C" fn cms_snapshot_options(
 ) -> cms_status {
     guard(|| {
         let place = wanted(iter, "iter")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let handle = unsafe { handle(snapshot, "snapshot") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let package = unsafe { bytes(package, "package") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let name = unsafe { bytes(section, "section") }?;
         check(package, "package")?;
         check(name, "section")?;
@@ -197,9 +197,9 @@ pub unsafe extern "C" fn cms_snapshot_options(
         let missing =
             || Error::NotFound { key: String::from_utf8_lossy(&[package, b".", name].concat()).into() };
         let options = section.ok_or_else(missing)?.options();
-        // SAFETY: as in `cms_snapshot_sections`.
+        // SAFETY: as for the sections in `cms_snapshot_sections`.
         let options = unsafe { std::mem::transmute::<Options<'_>, Options<'static>>(options) };
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_option_iter { options, _snapshot: snapshot }) };
         Ok(())
     })
@@ -211,9 +211,9 @@ pub unsafe extern "C" fn cms_snapshot_options(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mut cms_option) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let place = unsafe { sized::output(option, "option") }?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let iter = unsafe { handle_mut(iter, "iter") }?;
         let (name, found) = iter.options.next().ok_or(Failure::End)?;
         let (value, kind) = match found {
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mu
         };
         let value = if value.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(value) };
         let (name, items) = (cms_bytes::of(name), items_of(found));
-        // SAFETY: the same.
+        // SAFETY: C7.
         unsafe { place.write(cms_option { size: 0, name, value, items, kind }) };
         Ok(())
     })
@@ -231,6 +231,6 @@ pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mu
 /// Frees an iterator. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_option_iter_free(iter: *mut cms_option_iter) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(iter) }));
 }

@@ -25,13 +25,13 @@ pub unsafe extern "C" fn cms_key_new(
 ) -> cms_status {
     guard(|| {
         let place = wanted(key, "key")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let text = unsafe { bytes(text, "text") }?;
         check(text, "text")?;
         let prepared = store.0.prepare(text)?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_key(prepared)) };
         Ok(())
     })
@@ -47,15 +47,15 @@ pub unsafe extern "C" fn cms_key_new(
 pub unsafe extern "C" fn cms_key_get(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {
     // What is at hand cannot fail, so it needs no guard.
     if !key.is_null() && !value.is_null() {
-        // SAFETY: not NULL, and C keeps the conventions.
+        // SAFETY: not NULL, C1.
         let prepared = unsafe { &*key };
         if let Some(Value::String(string)) = prepared.0.peek() {
-            // SAFETY: not NULL.
+            // SAFETY: not NULL, C5.
             unsafe { value.write(cms_bytes::of(string)) };
             return cms_status::CMS_OK;
         }
     }
-    // SAFETY: C keeps the conventions.
+    // SAFETY: C1, C4, C5.
     unsafe { get_guarded(key, value) }
 }
 
@@ -65,11 +65,11 @@ pub unsafe extern "C" fn cms_key_get(key: *mut cms_key, value: *mut cms_bytes) -
 unsafe fn get_guarded(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {
     guard(|| {
         let place = wanted(value, "value")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let key = &mut unsafe { handle_mut(key, "key") }?.0;
         match key.get() {
             Ok(Some(Value::String(string))) => {
-                // SAFETY: not NULL.
+                // SAFETY: not NULL, C5.
                 unsafe { place.write(cms_bytes::of(string)) };
                 return Ok(());
             }
@@ -84,6 +84,6 @@ unsafe fn get_guarded(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {
 /// Frees a prepared key. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_key_free(key: *mut cms_key) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(key) }));
 }

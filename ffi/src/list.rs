@@ -31,14 +31,14 @@ pub unsafe extern "C" fn cms_list_open(
 ) -> cms_status {
     guard(|| {
         let place = wanted(list, "list")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let text = unsafe { bytes(key, "key") }?;
         let copy = |item: &[u8]| CString::new(item).unwrap_or_default();
         match store.0.get(text, |value| value.items().map(copy).collect()) {
             Ok(Some(items)) => {
-                // SAFETY: not NULL.
+                // SAFETY: not NULL, C5.
                 unsafe { give_handle(place, cms_list(items)) };
                 Ok(())
             }
@@ -59,13 +59,13 @@ pub unsafe extern "C" fn cms_txn_list_open(
 ) -> cms_status {
     guard(|| {
         let place = wanted(list, "list")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let key = unsafe { bytes(key, "key") }?;
         check(key, "key")?;
         let value = txn.get(key)?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_list::of(&value)) };
         Ok(())
     })
@@ -83,11 +83,11 @@ pub unsafe extern "C" fn cms_list_open_at(
 ) -> cms_status {
     guard(|| {
         let place = wanted(list, "list")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let value = value_at(store, unsafe { bytes(key, "key") }?, revision)?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_list::of(&value)) };
         Ok(())
     })
@@ -98,9 +98,9 @@ pub unsafe extern "C" fn cms_list_open_at(
 pub unsafe extern "C" fn cms_list_len(list: *const cms_list, len: *mut usize) -> cms_status {
     guard(|| {
         let place = wanted(len, "len")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let list = unsafe { handle(list, "list") }?;
-        // SAFETY: not NULL.
+        // SAFETY: C5.
         unsafe { give(place, list.0.len()) };
         Ok(())
     })
@@ -117,10 +117,10 @@ pub unsafe extern "C" fn cms_list_item(
 ) -> cms_status {
     guard(|| {
         let place = wanted(item, "item")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let list = unsafe { handle(list, "list") }?;
         let found = list.0.get(index).ok_or(Failure::End)?;
-        // SAFETY: not NULL.
+        // SAFETY: C5.
         unsafe { give(place, cms_bytes::of(found.as_bytes())) };
         Ok(())
     })
@@ -129,6 +129,6 @@ pub unsafe extern "C" fn cms_list_item(
 /// Closes a list. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_list_close(list: *mut cms_list) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(list) }));
 }

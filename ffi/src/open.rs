@@ -88,10 +88,10 @@ pub unsafe extern "C" fn cms_open(options: *const cms_options, store: *mut *mut 
     tell_panics();
     guard(|| {
         let store = wanted(store, "store")?;
-        // SAFETY: C promises that the options are NULL or as long as they say.
+        // SAFETY: C7, C2.
         let options = unsafe { read(options) }?;
         let live = Store::open(options)?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(store, cms_store(live)) };
         Ok(())
     })
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn cms_open(options: *const cms_options, store: *mut *mut 
 /// Closes a store. NULL is ignored. Memory that snapshots and keys have handed out stays valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(store) }));
 }
 
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
 ///
 /// # Safety
 ///
-/// The pointer is NULL, or leads to as many bytes as `size` says.
+/// C7, and C2 for its strings.
 unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     let nameless = || format!("c-pid-{}", std::process::id());
     if options.is_null() {
@@ -116,7 +116,7 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     }
     // SAFETY: the caller's promise.
     let all = unsafe { sized::read(options, "options") }?;
-    // SAFETY: C promises that strings end.
+    // SAFETY: C2.
     let text = |string| unsafe { optional(string) }.filter(|text| !text.is_empty());
     let path = |string| text(string).map(|text| PathBuf::from(OsStr::from_bytes(text)));
     if all.flags & !CMS_OPEN_PRIVATE != 0 {
@@ -169,7 +169,7 @@ fn warn(hook: unsafe extern "C" fn(i32, *const c_char, *mut c_void), data: Data)
         // A name of a file may hold a line break.
         let line: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         let line = CString::new(line).unwrap_or_default();
-        // SAFETY: C promises that it can be called so.
+        // SAFETY: C8.
         unsafe { hook(CMS_LOG_WARNING, line.as_ptr(), data.0) };
     })
 }

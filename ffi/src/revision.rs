@@ -24,12 +24,12 @@ pub unsafe extern "C" fn cms_find_revision(
 ) -> cms_status {
     guard(|| {
         let place = wanted(revision, "revision")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        // SAFETY: the same.
+        // SAFETY: C2.
         let name = unsafe { string(name, "name") }?;
         let found = store.find_revision(name)?;
-        // SAFETY: not NULL.
+        // SAFETY: C5.
         unsafe { give(place, found) };
         Ok(())
     })
@@ -50,12 +50,12 @@ pub unsafe extern "C" fn cms_get_at(
 ) -> cms_status {
     guard(|| {
         check_buffer(buffer, size)?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let key = unsafe { bytes(key, "key") }?;
         let value = value_at(store, key, revision)?;
-        // SAFETY: the same.
+        // SAFETY: C3, C5.
         unsafe { put_value(string_of(key, &value)?, buffer, size, len) };
         Ok(())
     })
@@ -91,9 +91,9 @@ pub unsafe extern "C" fn cms_text_at(
 ) -> cms_status {
     guard(|| {
         check_buffer(buffer, size)?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        // SAFETY: the same.
+        // SAFETY: C2.
         let package = unsafe { string(package, "package") }?;
         let found = match store.text_at(package, revision) {
             // A package that the log has never seen may exist all the same.
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn cms_text_at(
             found => found,
         };
         let text = found?.ok_or_else(|| Failure::Missing(package.into()))?;
-        // SAFETY: the same.
+        // SAFETY: C3, C5.
         unsafe { put_value(&text, buffer, size, len) };
         Ok(())
     })
@@ -121,12 +121,12 @@ pub unsafe extern "C" fn cms_changed_since(
 ) -> cms_status {
     guard(|| {
         let place = wanted(iter, "iter")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // A user who may not write the log may still read it.
         let _ = store.note_edits();
         let names = store.changed_since(revision)?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_package_iter::of(names)) };
         Ok(())
     })

@@ -70,7 +70,7 @@ pub const fn sizes<const N: usize>(members: &[(usize, usize, usize)]) -> [usize;
 ///
 /// # Safety
 ///
-/// `given` is NULL, or its first member can be read.
+/// C7.
 unsafe fn stated<T: SizedStruct>(given: *const T, what: &'static str) -> Result<usize, Failure> {
     if given.is_null() {
         return Err(Failure::Null(what));
@@ -85,16 +85,17 @@ unsafe fn stated<T: SizedStruct>(given: *const T, what: &'static str) -> Result<
     }
 }
 
-/// Reads a struct of the caller. Members that an older header lacks are zero; those that only a newer one has must be.
+/// Reads a struct of the caller. Members that an older header lacks are zero. Members
+/// that only a newer header has must be zero, or the call is refused.
 ///
 /// # Safety
 ///
-/// `given` is NULL, or has as many bytes as its first member says.
+/// C7.
 pub unsafe fn read<T: SizedStruct>(given: *const T, what: &'static str) -> Result<T, Failure> {
     // SAFETY: the caller's promise.
     let size = unsafe { stated(given, what) }?;
     let known = size_of::<T>();
-    // SAFETY: the caller's promise.
+    // SAFETY: C7. Padding may hold anything: C wrote it, so that for Rust it is bytes like others, and it is not looked at.
     let all = unsafe { std::slice::from_raw_parts(given.cast::<u8>(), size) };
     let (ours, newer) = all.split_at(size.min(known));
     if newer.iter().any(|byte| *byte != 0) {
@@ -104,9 +105,9 @@ pub unsafe fn read<T: SizedStruct>(given: *const T, what: &'static str) -> Resul
         ));
     }
     let mut read = std::mem::MaybeUninit::<T>::zeroed();
-    // SAFETY: it has at least as many bytes.
+    // SAFETY: `ours` has at most as many bytes as a `T`, and `read` is a variable of its own.
     unsafe { std::ptr::copy_nonoverlapping(ours.as_ptr(), read.as_mut_ptr().cast(), ours.len()) };
-    // SAFETY: valid if zero, and what was copied are members as C has them.
+    // SAFETY: a `SizedStruct` is valid with all bytes zero, and C sets members to values of their types (C7).
     Ok(unsafe { read.assume_init() })
 }
 
@@ -120,7 +121,7 @@ pub struct Output<T> {
 ///
 /// # Safety
 ///
-/// `place` is NULL, or may be written to, with as many bytes as its first member says.
+/// C7, as long as the [`Output`] is used.
 pub unsafe fn output<T: SizedStruct>(place: *mut T, what: &'static str) -> Result<Output<T>, Failure> {
     // SAFETY: the caller's promise.
     unsafe { stated(place, what) }.map(|size| Output { place, size })
@@ -132,17 +133,17 @@ impl<T: SizedStruct> Output<T> {
     ///
     /// # Safety
     ///
-    /// As for [`output`], still.
+    /// C7 still holds for what [`output`] was given.
     pub unsafe fn write(self, mut value: T) {
         let (ours, known) = ((&raw mut value).cast::<u8>(), self.size.min(size_of::<T>()));
-        // SAFETY: every such struct begins with its size.
+        // SAFETY: a `SizedStruct` begins with its size.
         unsafe { ours.cast::<usize>().write(self.size) };
         let theirs = self.place.cast::<u8>();
-        // SAFETY: both have `known` bytes.
+        // SAFETY: both have `known` bytes (C7), and `value` is a variable of ours.
         unsafe { std::ptr::copy_nonoverlapping(ours, theirs, known) };
-        // SAFETY: the caller has promised `size` bytes.
+        // SAFETY: C7: it has `size` bytes, and `known` is no more.
         let newer = unsafe { theirs.add(known) };
-        // SAFETY: the same.
+        // SAFETY: the same: `known` and these are `size` bytes.
         unsafe { newer.write_bytes(0, self.size - known) };
     }
 }

@@ -25,9 +25,9 @@ pub unsafe extern "C" fn cms_snapshot_open(
 ) -> cms_status {
     guard(|| {
         let place = wanted(snapshot, "snapshot")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let opened = unsafe { handle(store, "store") }?.0.snapshot()?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_snapshot(opened)) };
         Ok(())
     })
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn cms_snapshot_open(
 /// Closes a snapshot. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_close(snapshot: *mut cms_snapshot) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(snapshot) }));
 }
 
@@ -48,9 +48,9 @@ pub unsafe extern "C" fn cms_snapshot_revision(
 ) -> cms_status {
     guard(|| {
         let place = wanted(revision, "revision")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let revision = unsafe { handle(snapshot, "snapshot") }?.0.revision();
-        // SAFETY: not NULL.
+        // SAFETY: C5.
         unsafe { give(place, revision) };
         Ok(())
     })
@@ -68,17 +68,17 @@ pub unsafe extern "C" fn cms_snapshot_get(
 ) -> cms_status {
     // What is at hand cannot fail, so it needs no guard.
     if !snapshot.is_null() && !key.is_null() && !value.is_null() {
-        // SAFETY: not NULL, and C keeps the conventions.
+        // SAFETY: not NULL, C1.
         let open = unsafe { &*snapshot };
-        // SAFETY: the same.
+        // SAFETY: not NULL, C2.
         let text = unsafe { CStr::from_ptr(key).to_bytes() };
         if let Some(Value::String(string)) = open.0.peek(text) {
-            // SAFETY: not NULL.
+            // SAFETY: not NULL, C5.
             unsafe { value.write(cms_bytes::of(string)) };
             return cms_status::CMS_OK;
         }
     }
-    // SAFETY: C keeps the conventions.
+    // SAFETY: C1, C2, C5.
     unsafe { get_guarded(snapshot, key, value) }
 }
 
@@ -93,13 +93,13 @@ unsafe fn get_guarded(
 ) -> cms_status {
     guard(|| {
         let place = wanted(value, "value")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let snapshot = unsafe { handle(snapshot, "snapshot") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let text = unsafe { bytes(key, "key") }?;
         match snapshot.0.get(text) {
             Ok(Some(Value::String(string))) => {
-                // SAFETY: not NULL.
+                // SAFETY: not NULL, C5.
                 unsafe { place.write(cms_bytes::of(string)) };
                 Ok(())
             }
@@ -120,13 +120,13 @@ pub unsafe extern "C" fn cms_snapshot_get_list(
 ) -> cms_status {
     guard(|| {
         let place = wanted(items, "items")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let snapshot = unsafe { handle(snapshot, "snapshot") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let text = unsafe { bytes(key, "key") }?;
         match snapshot.0.get(text) {
             Ok(Some(value)) => {
-                // SAFETY: not NULL.
+                // SAFETY: not NULL, C5.
                 unsafe { place.write(items_of(value)) };
                 Ok(())
             }
@@ -152,18 +152,18 @@ pub fn items_of(value: Value<'_>) -> cms_bytes {
 pub unsafe extern "C" fn cms_bytes_next(items: *mut cms_bytes, item: *mut cms_bytes) -> cms_status {
     guard(|| {
         let (items, item) = (wanted(items, "items")?, wanted(item, "item")?);
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C9.
         let left = unsafe { *items };
         if left.data.is_null() || left.len == 0 {
             return Err(Failure::End);
         }
-        // SAFETY: it came from us: so many bytes can be read.
+        // SAFETY: C9; `data` is not NULL.
         let all = unsafe { std::slice::from_raw_parts(left.data.cast::<u8>(), left.len) };
         // A map that is damaged while a program has it open may lack the NUL byte: then there are no more items.
         let end = all.iter().position(|byte| *byte == 0).ok_or(Failure::End)?;
-        // SAFETY: not NULL; the same for the next.
+        // SAFETY: not NULL, C5.
         unsafe { item.write(cms_bytes::of(&all[..end])) };
-        // SAFETY: see above.
+        // SAFETY: not NULL, C5.
         unsafe { items.write(cms_bytes::of(&all[end + 1..])) };
         Ok(())
     })
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn cms_snapshot_get_many(
     values: *mut cms_bytes,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let snapshot = unsafe { handle(snapshot, "snapshot") }?;
         if count > 0 {
             wanted(keys.cast_mut(), "keys")?;
@@ -197,11 +197,11 @@ pub unsafe extern "C" fn cms_snapshot_get_many(
             let len = BATCH.min(count - start);
             let mut texts: [&[u8]; BATCH] = [b""; BATCH];
             for (index, text) in texts.iter_mut().take(len).enumerate() {
-                // SAFETY: C promises that there are `count` keys.
+                // SAFETY: C3: the index is below `count`.
                 let key = unsafe { keys.add(start + index) };
                 // SAFETY: the same.
                 let key = unsafe { key.read() };
-                // SAFETY: C promises that they end.
+                // SAFETY: C2.
                 *text = unsafe { bytes(key, "one of keys") }?;
             }
             let mut found = [None; BATCH];
@@ -214,9 +214,9 @@ pub unsafe extern "C" fn cms_snapshot_get_many(
                     Some(Value::String(string)) => cms_bytes::of(string),
                     _ => cms_bytes::NONE,
                 };
-                // SAFETY: C promises that there is room for `count` values.
+                // SAFETY: C3: the index is below `count`.
                 let place = unsafe { values.add(start + index) };
-                // SAFETY: the same.
+                // SAFETY: not NULL, C5.
                 unsafe { place.write(value) };
             }
         }
@@ -230,13 +230,13 @@ mod tests {
 
     #[test]
     fn s13_the_items_of_a_list_end_where_it_ends() {
-        // What stands behind the list is not to be read, though the last item lacks its NUL byte.
+        // Bytes behind the list are not read, even if the last item lacks its NUL byte.
         let memory = b"one\0two\0threeSECRET\0";
         let mut items = cms_bytes::of(&memory[..13]);
         let mut taken = Vec::new();
         loop {
             let mut item = cms_bytes::NONE;
-            // SAFETY: both are there, and the list is inside `memory`.
+            // SAFETY: `items` and `item` are variables, and the list is inside `memory`.
             match unsafe { cms_bytes_next(&raw mut items, &raw mut item) } {
                 cms_status::CMS_OK => {}
                 status => {
@@ -244,7 +244,7 @@ mod tests {
                     break;
                 }
             }
-            // SAFETY: it was handed out just now.
+            // SAFETY: the call before has set it, to bytes inside `memory`.
             taken.push(unsafe { std::slice::from_raw_parts(item.data.cast::<u8>(), item.len) }.to_vec());
         }
         assert_eq!(taken, [b"one".to_vec(), b"two".to_vec()]);

@@ -338,7 +338,7 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
 pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
     // `guard` is not used here: it would overwrite the error to be read.
     let told = catch_unwind(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let Ok(place) = (unsafe { sized::output(error, "error") }) else { return CMS_ERR_INVALID };
         let told = LAST.try_with(|last| {
             let mut last = last.borrow_mut();
@@ -353,7 +353,7 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
             (status != CMS_OK).then_some(told)
         });
         let Ok(Some(told)) = told else { return CMS_ERR_NOT_FOUND };
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         unsafe { place.write(told) };
         CMS_OK
     });
@@ -365,7 +365,7 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> usize {
     let write = |message: &[u8]| {
-        // SAFETY: the caller's buffer has `size` bytes.
+        // SAFETY: C3.
         unsafe { put(message, buffer, size) };
         message.len()
     };
@@ -378,7 +378,7 @@ pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> u
 
 /// Returns the bytes of a key for a failure.
 pub fn named(key: *const c_char) -> Vec<u8> {
-    // SAFETY: the caller has checked it for NULL, and C promises that it ends.
+    // SAFETY: C2.
     unsafe { bytes(key, "key") }.map(<[u8]>::to_vec).unwrap_or_default()
 }
 

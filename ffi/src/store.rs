@@ -29,13 +29,13 @@ pub unsafe extern "C" fn cms_get(
 ) -> cms_status {
     // What is at hand cannot fail, so it needs no guard.
     if !store.is_null() && !key.is_null() && is_buffer(buffer, size) {
-        // SAFETY: not NULL, and C keeps the conventions.
+        // SAFETY: not NULL, C1.
         let open = unsafe { &*store };
-        // SAFETY: the same.
+        // SAFETY: not NULL, C2.
         let text = unsafe { CStr::from_ptr(key).to_bytes() };
         let copied = open.0.peek(text, |value| match value {
             Value::String(string) => {
-                // SAFETY: C promises that the buffer has `size` bytes; `len` is NULL or has a place.
+                // SAFETY: C3, C5.
                 unsafe { put_value(string, buffer, size, len) };
                 true
             }
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn cms_get(
             return cms_status::CMS_OK;
         }
     }
-    // SAFETY: C keeps the conventions.
+    // SAFETY: C1, C2, C3, C5.
     unsafe { get_guarded(store, key, buffer, size, len) }
 }
 
@@ -61,9 +61,9 @@ unsafe fn get_guarded(
 ) -> cms_status {
     guard(|| {
         check_buffer(buffer, size)?;
-        // SAFETY: C promises that the buffer has `size` bytes; `len` is NULL or has a place.
+        // SAFETY: C3, C5.
         let mut copy = |value: &[u8]| unsafe { put_value(value, buffer, size, len) };
-        // SAFETY: C promises that the handle is one and the key ends.
+        // SAFETY: C1, C2.
         unsafe { read(store, key, &mut copy) }
     })
 }
@@ -72,7 +72,7 @@ unsafe fn get_guarded(
 ///
 /// # Safety
 ///
-/// The handle is NULL or valid, the key is NULL or ends with a NUL byte.
+/// C1, C2.
 #[inline(never)]
 unsafe fn read(
     store: *const cms_store,
@@ -81,7 +81,7 @@ unsafe fn read(
 ) -> Result<(), Failure> {
     // SAFETY: the caller's promise.
     let store = unsafe { handle(store, "store") }?;
-    // SAFETY: the same.
+    // SAFETY: C2.
     let text = unsafe { bytes(key, "key") }?;
     let found = store.0.get(text, |value| match value {
         Value::String(string) => {
@@ -124,7 +124,7 @@ const IS_A_LIST: &str = "is a list";
 ///
 /// # Safety
 ///
-/// As for [`read`], and `value` is NULL or has a place.
+/// C1, C2, C5.
 unsafe fn typed<T: Copy>(
     store: *const cms_store,
     key: *const c_char,
@@ -134,13 +134,13 @@ unsafe fn typed<T: Copy>(
 ) -> cms_status {
     guard(|| {
         let value = wanted(value, "value")?;
-        // SAFETY: not NULL. What is written in any case is the one exception to the rule.
+        // SAFETY: C5. The fallback is written in any case, as the header says of these functions.
         unsafe { give(value, fallback) };
         let mut converted = Ok(fallback);
         // SAFETY: the caller's promise.
         unsafe { read(store, key, &mut |text| converted = convert(text)) }?;
         match converted {
-            // SAFETY: not NULL.
+            // SAFETY: C5.
             Ok(converted) => unsafe { give(value, converted) },
             Err(why) => return Err(Failure::Type(named(key), why.0)),
         }
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn cms_get_int(
     fallback: i64,
     value: *mut i64,
 ) -> cms_status {
-    // Guarded by `guard` in `typed`. SAFETY: C keeps the conventions.
+    // Guarded by `guard` in `typed`. SAFETY: C1, C2, C5.
     unsafe { typed(store, key, fallback, value, typed::integer) }
 }
 
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn cms_get_bool(
     fallback: i32,
     value: *mut i32,
 ) -> cms_status {
-    // Guarded by `guard` in `typed`. SAFETY: C keeps the conventions.
+    // Guarded by `guard` in `typed`. SAFETY: C1, C2, C5.
     unsafe { typed(store, key, fallback, value, |text| typed::boolean(text).map(i32::from)) }
 }
 
@@ -189,7 +189,7 @@ pub unsafe extern "C" fn cms_get_double(
     fallback: f64,
     value: *mut f64,
 ) -> cms_status {
-    // Guarded by `guard` in `typed`. SAFETY: C keeps the conventions.
+    // Guarded by `guard` in `typed`. SAFETY: C1, C2, C5.
     unsafe { typed(store, key, fallback, value, typed::number) }
 }
 
@@ -204,7 +204,7 @@ pub unsafe extern "C" fn cms_get_size(
     fallback: u64,
     value: *mut u64,
 ) -> cms_status {
-    // Guarded by `guard` in `typed`. SAFETY: C keeps the conventions.
+    // Guarded by `guard` in `typed`. SAFETY: C1, C2, C5.
     unsafe { typed(store, key, fallback, value, typed::size) }
 }
 
@@ -216,9 +216,9 @@ pub unsafe extern "C" fn cms_get_size(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_refresh(store: *const cms_store, changed: *mut i32) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let found = unsafe { handle(store, "store") }?.0.refresh()?;
-        // SAFETY: the same.
+        // SAFETY: C5.
         unsafe { give(changed, i32::from(found)) };
         Ok(())
     })
@@ -229,7 +229,7 @@ pub unsafe extern "C" fn cms_refresh(store: *const cms_store, changed: *mut i32)
 /// Fails as cms_txn_commit does. The commits stay made, and their texts are written later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_flush(store: *const cms_store) -> cms_status {
-    // SAFETY: C keeps the conventions.
+    // SAFETY: C1.
     guard(|| Ok(unsafe { handle(store, "store") }?.0.flush()?))
 }
 
@@ -241,9 +241,9 @@ pub unsafe extern "C" fn cms_flush(store: *const cms_store) -> cms_status {
 pub unsafe extern "C" fn cms_revision(store: *const cms_store, revision: *mut u64) -> cms_status {
     guard(|| {
         let revision = wanted(revision, "revision")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let now = unsafe { handle(store, "store") }?.0.revision();
-        // SAFETY: not NULL.
+        // SAFETY: C5.
         unsafe { give(revision, now) };
         Ok(())
     })

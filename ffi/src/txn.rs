@@ -28,9 +28,9 @@ pub struct cms_txn(Transaction, Vec<Savepoint>);
 pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_txn) -> cms_status {
     guard(|| {
         let place = wanted(txn, "txn")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let transaction = unsafe { handle(store, "store") }?.0.begin()?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_txn(transaction, Vec::new())) };
         Ok(())
     })
@@ -50,7 +50,7 @@ const VALUE: &str = "value";
 ///
 /// # Safety
 ///
-/// C keeps the conventions.
+/// C1, C2, C4.
 unsafe fn change(
     txn: *mut cms_txn,
     key: *const c_char,
@@ -60,9 +60,9 @@ unsafe fn change(
     guard(|| {
         // SAFETY: the caller's promise.
         let txn = unsafe { handle_mut(txn, "txn") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let key = unsafe { bytes(key, "key") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let text = unsafe { bytes(text, what) }?;
         check(key, "key")?;
         if what != VALUE {
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn cms_txn_set(
     key: *const c_char,
     value: *const c_char,
 ) -> cms_status {
-    // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
+    // Guarded by `guard` in `change`. SAFETY: C1, C2, C4.
     unsafe { change(txn, key, (value, VALUE), Transaction::set) }
 }
 
@@ -98,17 +98,17 @@ pub unsafe extern "C" fn cms_txn_add_section(
     len: *mut usize,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let package = unsafe { bytes(package, "package") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let section_type = unsafe { bytes(r#type, "type") }?;
         check(package, "package")?;
         check(section_type, "type")?;
         check_buffer(buffer, size)?;
         let name = txn.0.add_section(package, section_type)?;
-        // SAFETY: the same.
+        // SAFETY: C3, C5.
         unsafe { put_value(name.as_bytes(), buffer, size, len) };
         Ok(())
     })
@@ -125,20 +125,20 @@ pub unsafe extern "C" fn cms_txn_set_list(
     count: usize,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let key = unsafe { bytes(key, "key") }?;
         check(key, "key")?;
         if count > 0 {
             wanted(items.cast_mut(), "items")?;
         }
         let item = |index| {
-            // SAFETY: C promises that there are `count` items.
+            // SAFETY: C3: the index is below `count`.
             let place = unsafe { items.add(index) };
             // SAFETY: the same.
             let item = unsafe { place.read() };
-            // SAFETY: C promises that they end.
+            // SAFETY: C2.
             unsafe { bytes(item, "one of items") }
         };
         let items = (0..count).map(item).collect::<Result<Vec<_>, _>>()?;
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn cms_txn_add_list(
     key: *const c_char,
     value: *const c_char,
 ) -> cms_status {
-    // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
+    // Guarded by `guard` in `change`. SAFETY: C1, C2, C4.
     unsafe { change(txn, key, (value, VALUE), Transaction::add_list) }
 }
 
@@ -165,14 +165,14 @@ pub unsafe extern "C" fn cms_txn_del_list(
     key: *const c_char,
     value: *const c_char,
 ) -> cms_status {
-    // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
+    // Guarded by `guard` in `change`. SAFETY: C1, C2, C4.
     unsafe { change(txn, key, (value, VALUE), Transaction::del_list) }
 }
 
 /// Deletes an option, or a section with all its options.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_delete(txn: *mut cms_txn, key: *const c_char) -> cms_status {
-    // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
+    // Guarded by `guard` in `change`. SAFETY: C1, C2, C4.
     unsafe { change(txn, key, (c"".as_ptr(), ""), |txn, key, _| txn.delete(key)) }
 }
 
@@ -185,7 +185,7 @@ pub unsafe extern "C" fn cms_txn_rename(
     key: *const c_char,
     name: *const c_char,
 ) -> cms_status {
-    // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
+    // Guarded by `guard` in `change`. SAFETY: C1, C2, C4.
     unsafe { change(txn, key, (name, "name"), Transaction::rename) }
 }
 
@@ -196,7 +196,7 @@ pub unsafe extern "C" fn cms_txn_reorder(
     key: *const c_char,
     position: usize,
 ) -> cms_status {
-    // Guarded by `guard` in `change`. SAFETY: C keeps the conventions.
+    // Guarded by `guard` in `change`. SAFETY: C1, C2, C4.
     unsafe { change(txn, key, (c"".as_ptr(), ""), |txn, key, _| txn.reorder(key, position)) }
 }
 
@@ -214,13 +214,13 @@ pub unsafe extern "C" fn cms_txn_get(
 ) -> cms_status {
     guard(|| {
         check_buffer(buffer, size)?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let key = unsafe { bytes(key, "key") }?;
         check(key, "key")?;
         let value = txn.get(key)?;
-        // SAFETY: the same.
+        // SAFETY: C3, C5.
         unsafe { put_value(string_of(key, &value)?, buffer, size, len) };
         Ok(())
     })
@@ -238,13 +238,13 @@ pub unsafe extern "C" fn cms_txn_info(
     changes: *mut usize,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let txn = &unsafe { handle(txn, "txn") }?.0;
-        // SAFETY: the same.
+        // SAFETY: C5.
         unsafe { give(id, txn.id()) };
-        // SAFETY: the same.
+        // SAFETY: C5.
         unsafe { give(started, cms_core::clock::micros(txn.started())) };
-        // SAFETY: the same.
+        // SAFETY: C5.
         unsafe { give(changes, txn.count()) };
         Ok(())
     })
@@ -254,9 +254,9 @@ pub unsafe extern "C" fn cms_txn_info(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set_message(txn: *mut cms_txn, message: *const c_char) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let message = unsafe { message_of(message) }?;
         txn.0.set_message(message.unwrap_or_default());
         Ok(())
@@ -275,7 +275,7 @@ pub unsafe extern "C" fn cms_txn_set_message(txn: *mut cms_txn, message: *const 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set_confirm(txn: *mut cms_txn, milliseconds: u64) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         unsafe { handle_mut(txn, "txn") }?.0.set_confirm(Duration::from_millis(milliseconds));
         Ok(())
     })
@@ -285,7 +285,7 @@ pub unsafe extern "C" fn cms_txn_set_confirm(txn: *mut cms_txn, milliseconds: u6
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set_force(txn: *mut cms_txn, force: i32) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         unsafe { handle_mut(txn, "txn") }?.0.set_force(force != 0);
         Ok(())
     })
@@ -296,12 +296,12 @@ pub unsafe extern "C" fn cms_txn_set_force(txn: *mut cms_txn, force: i32) -> cms
 pub unsafe extern "C" fn cms_txn_savepoint(txn: *mut cms_txn, savepoint: *mut u32) -> cms_status {
     guard(|| {
         let place = wanted(savepoint, "savepoint")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         let number =
             u32::try_from(txn.1.len()).map_err(|_| Failure::Invalid("savepoint", "there are too many"))?;
         txn.1.push(txn.0.savepoint());
-        // SAFETY: not NULL.
+        // SAFETY: C5.
         unsafe { give(place, number) };
         Ok(())
     })
@@ -313,7 +313,7 @@ pub unsafe extern "C" fn cms_txn_savepoint(txn: *mut cms_txn, savepoint: *mut u3
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_rollback_to(txn: *mut cms_txn, savepoint: u32) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         let index = usize::try_from(savepoint).unwrap_or(usize::MAX);
         let point = txn.1.get(index).ok_or(Failure::Invalid("savepoint", "no savepoint has this number"))?;
@@ -334,10 +334,10 @@ pub unsafe extern "C" fn cms_txn_rollback_to(txn: *mut cms_txn, savepoint: u32) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_commit(txn: *mut cms_txn, revision: *mut u64) -> cms_status {
     guard(|| {
-        // SAFETY: C promises that the handle is one, and not used again.
+        // SAFETY: C6.
         let txn = unsafe { take_back(txn) }.ok_or(Failure::Null("txn"))?;
         let committed = txn.0.commit()?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C5.
         unsafe { give(revision, committed) };
         Ok(())
     })
@@ -346,6 +346,6 @@ pub unsafe extern "C" fn cms_txn_commit(txn: *mut cms_txn, revision: *mut u64) -
 /// Drops all changes and frees the transaction. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_rollback(txn: *mut cms_txn) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(txn) }));
 }

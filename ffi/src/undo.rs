@@ -22,13 +22,13 @@ pub unsafe extern "C" fn cms_undo(
     revision: *mut u64,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let message = unsafe { message_of(message) }?;
         let done = live.engine().undo(transaction, message)?;
         let _ = live.refresh();
-        // SAFETY: the same.
+        // SAFETY: C5.
         unsafe { give(revision, done) };
         Ok(())
     })
@@ -46,13 +46,13 @@ pub unsafe extern "C" fn cms_rollback(
     done: *mut u64,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let message = unsafe { message_of(message) }?;
         let sequence = live.engine().rollback(revision, &[], message)?;
         let _ = live.refresh();
-        // SAFETY: the same.
+        // SAFETY: C5.
         unsafe { give(done, sequence.unwrap_or(0)) };
         Ok(())
     })
@@ -69,14 +69,14 @@ pub unsafe extern "C" fn cms_pending(
     milliseconds: *mut u64,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         let none = Missing::Pending { asked: None, waiting: None };
         let pending = store.pending()?.ok_or(Error::from(none))?;
-        // SAFETY: the same.
+        // SAFETY: C5.
         unsafe { give(transaction, pending.sequence) };
         let left = u64::try_from(pending.left.as_millis()).unwrap_or(u64::MAX);
-        // SAFETY: the same.
+        // SAFETY: C5.
         unsafe { give(milliseconds, left) };
         Ok(())
     })
@@ -93,19 +93,19 @@ pub unsafe extern "C" fn cms_pending_open(
 ) -> cms_status {
     guard(|| {
         let place = wanted(history, "history")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         let none = Missing::Pending { asked: None, waiting: None };
         let waiting = store.waiting()?.ok_or(Error::from(none))?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_history::of(waiting.transactions)) };
         Ok(())
     })
 }
 
 /// To be called after the commit of the transaction `revision`: describes another commit that waits to be confirmed, by
-/// whom it was made, how much time is left, and which keys that `revision` has changed go back with it. The text is for
-/// people. It is written to `buffer`, as in cms_get. The call costs next to nothing if no commit waits.
+/// whom it was made, how much time is left, and which keys that `revision` has changed are rolled back with it. The text
+/// is for people. It is written to `buffer`, as in cms_get. The call costs next to nothing if no commit waits.
 ///
 /// CMS_ERR_END: no other commit waits.
 #[unsafe(no_mangle)]
@@ -118,10 +118,10 @@ pub unsafe extern "C" fn cms_notice(
 ) -> cms_status {
     guard(|| {
         check_buffer(buffer, size)?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         let notice = store.notice_of(revision)?.ok_or(Failure::End)?;
-        // SAFETY: the same.
+        // SAFETY: C3, C5.
         unsafe { put_value(notice.to_string().as_bytes(), buffer, size, len) };
         Ok(())
     })
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn cms_notice(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_confirm(store: *const cms_store, transaction: u64) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         store.confirm(Some(transaction).filter(|transaction| *transaction != 0), None)?;
         Ok(())

@@ -49,9 +49,9 @@ pub unsafe extern "C" fn cms_verify(
     guard(|| {
         let place = wanted(verifier, "verifier")?;
         let callback = callback.ok_or(Failure::Null("callback"))?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let pattern = unsafe { text(pattern) }?;
         let data = Data(data);
         let decide = move |event: &cms_core::Event| {
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn cms_verify(
             let mut event = cms_event::of(event.clone());
             let mut reason = [0_u8; ROOM];
             let room: *mut c_char = reason.as_mut_ptr().cast();
-            // SAFETY: C promises that it can be called so.
+            // SAFETY: C8.
             if unsafe { callback(&raw mut event, room, ROOM, data.0) } == 0 {
                 return Ok(());
             }
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn cms_verify(
             Err(String::from_utf8_lossy(written).into_owned())
         };
         let verifier = store.0.verify(pattern, decide)?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_verifier(verifier)) };
         Ok(())
     })
@@ -77,6 +77,6 @@ pub unsafe extern "C" fn cms_verify(
 /// Ends a verifier. NULL is ignored. Once it returns, the callback is not running and is not called again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_verify_close(verifier: *mut cms_verifier) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(verifier) }.map(|ended| ended.0)));
 }

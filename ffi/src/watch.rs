@@ -75,12 +75,12 @@ pub unsafe extern "C" fn cms_watch_open(
 ) -> cms_status {
     guard(|| {
         let place = wanted(watch, "watch")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let pattern = unsafe { text(pattern) }?;
         let watch = store.0.watch(pattern, known(since))?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_watch { watch, event: None }) };
         Ok(())
     })
@@ -92,7 +92,7 @@ fn known(since: u64) -> Option<u64> {
 
 /// # Safety
 ///
-/// The pattern is NULL or ends.
+/// C2. The caller chooses `'s` as for [`bytes`].
 pub(crate) unsafe fn text<'p>(pattern: *const c_char) -> Result<&'p str, Failure> {
     // SAFETY: the caller's promise.
     let pattern = unsafe { bytes(pattern, "pattern") }?;
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn cms_watch_next(
 ) -> cms_status {
     guard(|| {
         let place = wanted(event, "event")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let watch = unsafe { handle_mut(watch, "watch") }?;
         watch.event = None;
         let timeout = match (timeout, u64::try_from(timeout)) {
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn cms_watch_next(
         };
         let found = watch.watch.next(timeout)?.ok_or(Failure::End)?;
         let found: *mut cms_event = watch.event.insert(cms_event::of(found));
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { place.write(found) };
         Ok(())
     })
@@ -138,10 +138,10 @@ pub unsafe extern "C" fn cms_watch_next(
 pub unsafe extern "C" fn cms_watch_fd(watch: *mut cms_watch, fd: *mut i32) -> cms_status {
     guard(|| {
         let place = wanted(fd, "fd")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let watch = unsafe { handle_mut(watch, "watch") }?;
         let fd = watch.watch.fd()?.as_raw_fd();
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { place.write(fd) };
         Ok(())
     })
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn cms_watch_fd(watch: *mut cms_watch, fd: *mut i32) -> cm
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_watch_merge(watch: *mut cms_watch, merge: i32) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         unsafe { handle_mut(watch, "watch") }?.watch.set_merging(merge != 0);
         Ok(())
     })
@@ -164,9 +164,9 @@ pub unsafe extern "C" fn cms_watch_merge(watch: *mut cms_watch, merge: i32) -> c
 pub unsafe extern "C" fn cms_watch_revision(watch: *const cms_watch, revision: *mut u64) -> cms_status {
     guard(|| {
         let place = wanted(revision, "revision")?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let at = unsafe { handle(watch, "watch") }?.watch.sequence();
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { place.write(at) };
         Ok(())
     })
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn cms_watch_revision(watch: *const cms_watch, revision: *
 /// Closes a watch. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_watch_close(watch: *mut cms_watch) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(watch) }));
 }
 
@@ -186,11 +186,11 @@ pub unsafe extern "C" fn cms_event_transaction(
     transaction: *mut cms_transaction,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let place = unsafe { sized::output(transaction, "transaction") }?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let event = unsafe { handle(event, "event") }?;
-        // SAFETY: the same.
+        // SAFETY: C7.
         unsafe { place.write(event.said.told(event.event.record())) };
         Ok(())
     })
@@ -203,26 +203,26 @@ pub unsafe extern "C" fn cms_event_transaction(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_event_change(event: *mut cms_event, change: *mut cms_change) -> cms_status {
     guard(|| {
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C7.
         let place = unsafe { sized::output(change, "change") }?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1, C4.
         let event = unsafe { handle_mut(event, "event") }?;
         let changed = event.event.change(event.next).ok_or(Failure::End)?;
         event.next += 1;
         let shown = event.change.insert(shown(changed.package, changed.change));
-        // SAFETY: the same.
+        // SAFETY: C7.
         unsafe { give_change(place, shown) };
         Ok(())
     })
 }
 
-/// The `data` that C gave for the callback. C promises that it may be used on other threads, on several at once.
+/// The `data` that C gave for the callback. This library does not read what it points to.
 pub(crate) struct Data(pub(crate) *mut c_void);
 
-// SAFETY: see above.
+// SAFETY: C8: only the callback reads it, which may be called on any thread.
 unsafe impl Send for Data {}
 
-// SAFETY: see above.
+// SAFETY: C8: only the callback reads it, which may be called on several threads at once.
 unsafe impl Sync for Data {}
 
 /// Calls `callback` with each event, in order, on a thread of the library: one for all subscriptions of the store,
@@ -242,9 +242,9 @@ pub unsafe extern "C" fn cms_subscribe(
     guard(|| {
         let place = wanted(subscription, "subscription")?;
         let callback = callback.ok_or(Failure::Null("callback"))?;
-        // SAFETY: C keeps the conventions.
+        // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
-        // SAFETY: the same.
+        // SAFETY: C2.
         let pattern = unsafe { text(pattern) }?;
         let data = Data(data);
         let call = move |told: Result<Event, Error>| {
@@ -253,15 +253,15 @@ pub unsafe extern "C" fn cms_subscribe(
             match told {
                 Ok(event) => {
                     let mut event = cms_event::of(event);
-                    // SAFETY: C promises that it can be called so.
+                    // SAFETY: C8.
                     unsafe { callback(&raw mut event, cms_status::CMS_OK, data.0) };
                 }
-                // SAFETY: the same.
+                // SAFETY: C8.
                 Err(error) => unsafe { callback(std::ptr::null_mut(), status_of(error), data.0) },
             }
         };
         let subscribed = store.0.subscribe(pattern, known(since), call)?;
-        // SAFETY: not NULL.
+        // SAFETY: not NULL, C5.
         unsafe { give_handle(place, cms_subscription(subscribed)) };
         Ok(())
     })
@@ -271,6 +271,6 @@ pub unsafe extern "C" fn cms_subscribe(
 /// it is the callback itself that calls this, it is the last call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_unsubscribe(subscription: *mut cms_subscription) {
-    // SAFETY: C promises that the handle is one, and not used again.
+    // SAFETY: C6.
     guard_void(|| drop(unsafe { take_back(subscription) }.map(|ended| ended.0)));
 }

@@ -2,10 +2,24 @@
 
 use std::path::Path;
 
-/// The sources, in the order in which a newcomer meets what they define.
-const SOURCES: [&str; 16] = [
-    "status", "handle", "open", "store", "list", "snapshot", "key", "iter", "txn", "history", "revision",
-    "undo", "archive", "audit", "watch", "verify",
+/// The sources, in the order in which a newcomer meets what they define, with the headings of their functions.
+const SOURCES: [(&str, &str); 16] = [
+    ("status", "Errors"),
+    ("handle", ""),
+    ("open", "Opening and closing a store"),
+    ("store", "Reading values"),
+    ("list", "Lists"),
+    ("snapshot", "Snapshots: many values of one state"),
+    ("key", "Prepared keys: one value again and again"),
+    ("iter", "Iterating"),
+    ("txn", "Transactions"),
+    ("history", "History: who changed what"),
+    ("revision", "Earlier states"),
+    ("undo", "Undo, rollback and confirmation"),
+    ("archive", "Labels and backups"),
+    ("audit", "Checking and repairing a store"),
+    ("watch", "Events"),
+    ("verify", "Verifiers"),
 ];
 
 fn root() -> &'static Path {
@@ -22,6 +36,20 @@ fn compare(path: &Path, made: &str) {
     }
     let there = std::fs::read_to_string(path).unwrap_or_default();
     assert!(there == made, "{} is not up to date: CMS_UPDATE_HEADER=1 cargo test -p cms-ffi", path.display());
+}
+
+/// Puts a heading above the first function of each source.
+fn with_headings(header: &str) -> String {
+    let (types, functions) = header.split_once("extern \"C\" {").expect("functions");
+    let mut functions = functions.to_owned();
+    for (name, heading) in SOURCES {
+        let Some((first, _)) = functions_of(&source(name)).into_iter().next() else { continue };
+        let call = functions.find(&format!("{first}(")).expect("it is declared");
+        // Its comment follows an empty line.
+        let comment = functions[..call].rfind("\n\n").map_or(0, |at| at + 2);
+        functions.insert_str(comment, &format!("/* ---- {heading} ---- */\n\n"));
+    }
+    format!("{types}extern \"C\" {{{functions}")
 }
 
 /// Takes the macro `sized!` off structs: cbindgen looks into no macros.
@@ -41,14 +69,15 @@ fn the_header_is_up_to_date() {
     let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("a configuration");
     let mut builder = cbindgen::Builder::new().with_config(config);
     let plain = tempfile::tempdir().expect("a directory");
-    for name in SOURCES {
+    for (name, _) in SOURCES {
         let path = plain.path().join(format!("{name}.rs"));
         std::fs::write(&path, without_macros(&source(name))).expect("written");
         builder = builder.with_src(path);
     }
     let mut made = Vec::new();
     builder.generate().expect("a header").write(&mut made);
-    compare(&root().join("../include/cms.h"), &String::from_utf8(made).expect("text"));
+    let made = with_headings(&String::from_utf8(made).expect("text"));
+    compare(&root().join("../include/cms.h"), &made);
 }
 
 #[test]
@@ -66,9 +95,12 @@ fn the_version_in_the_header_is_that_of_the_package() {
 
 /// Returns each exported function with its body.
 fn functions() -> Vec<(String, String)> {
-    let all: String = SOURCES.iter().map(|name| source(name)).collect();
+    functions_of(&SOURCES.iter().map(|(name, _)| source(name)).collect::<String>())
+}
+
+fn functions_of(source: &str) -> Vec<(String, String)> {
     let mut functions = Vec::new();
-    for piece in all.split("#[unsafe(no_mangle)]").skip(1) {
+    for piece in source.split("#[unsafe(no_mangle)]").skip(1) {
         let name = piece.split("fn ").nth(1).and_then(|rest| rest.split('(').next()).expect("a name");
         let end = piece.find("\n}").expect("an end");
         functions.push((name.to_owned(), piece[..end].to_owned()));
