@@ -20,6 +20,7 @@ mod golden;
 mod group;
 mod history;
 mod install;
+mod json_shapes;
 mod live;
 mod log_faults;
 mod messages;

@@ -6,8 +6,9 @@ use serde_json::{Value as Json, json};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::records::tell_revision;
+use crate::shape::Shape;
 
-/// Says so, with an exit code, if packages were left out of an archive since they could not be read.
+/// Fails if packages were left out of an archive because they could not be read.
 pub fn whole(info: &cms::ArchiveInfo) -> Result<Exit, Failure> {
     if info.left_out.is_empty() {
         return Ok(Exit::Ok);
@@ -20,6 +21,20 @@ pub fn whole(info: &cms::ArchiveInfo) -> Result<Exit, Failure> {
 pub fn kind(info: &cms::ArchiveInfo) -> &'static str {
     if info.is_automatic() { "automatic" } else { "labelled" }
 }
+
+/// What [`archive_json`] returns.
+pub const ARCHIVE: Shape = Shape::named(
+    "archive",
+    "
+    label text its label
+    kind text labelled or automatic
+    time text when it was made, in UTC
+    revision number the transaction whose state it holds
+    source text the name of the program that made it
+    path text its file
+    size number its size, in bytes
+    left_out [text] packages that could not be read and are not in it",
+);
 
 pub fn archive_json(info: &cms::ArchiveInfo) -> Json {
     json!({"label": info.label, "kind": kind(info), "time": clock::show(info.time), "revision": info.revision,

@@ -78,7 +78,7 @@ impl Context {
             options.given.insert(Setting::VerifyTimeout);
         }
         let store = Engine::new(options);
-        // Before anything is read, interrupted commits are finished, and those not confirmed in time are taken back.
+        // Before anything is read, interrupted commits are finished, and those not confirmed in time are rolled back.
         if !store.options().stale
             && let Err(error) = store.recover()
         {
@@ -251,7 +251,7 @@ fn warn(text: &str) {
     tell(&format!("cms: warning: {}", cms::shown::text(text)));
 }
 
-/// Says that a package is printed as it was before its text was broken.
+/// Warns that a package is printed as it was before the error in its text.
 fn warn_of(problem: &Error) {
     warn(&format!("{problem}; shown is its content from before the error"));
 }

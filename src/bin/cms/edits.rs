@@ -8,7 +8,7 @@ use crate::argument::show;
 use crate::context::{Context, find};
 use crate::failure::{Exit, Failure};
 use crate::spec::{Flag, FlagValues, commit as commit_flag, with_staged};
-use crate::staged::{describe, tell_outcome};
+use crate::staged::{describe, staged_json, tell_outcome};
 
 /// The options of commands that change packages key by key.
 #[derive(Default)]
@@ -34,14 +34,14 @@ pub const FLAGS: &[Flag<Flags>] =
 pub enum Goal {
     /// They are staged.
     Stage,
-    /// They are committed at once, as one transaction. What is staged stays staged and is not looked at.
+    /// They are committed at once, as one transaction. Staged changes stay staged, and are not read.
     Commit,
     /// They are committed at once, behind what is staged for the same packages.
     CommitWithStaged,
 }
 
 impl Goal {
-    /// Returns what the options of a command say: whether it commits, and whether what is staged goes along.
+    /// Returns what the options of a command say: whether it commits, and whether the staged changes are committed with it.
     pub fn of(commits: bool, with_staged: bool) -> Result<Self, Failure> {
         match (commits, with_staged) {
             (true, true) => Ok(Self::CommitWithStaged),
@@ -98,7 +98,7 @@ impl Edits {
         Ok(&mut self.packages[last])
     }
 
-    /// Applies a change to what a key names; tells whether it changed anything.
+    /// Applies a change to what a key names. Returns whether it changed anything.
     pub fn apply(
         &mut self,
         context: &mut Context,
@@ -126,22 +126,29 @@ impl Edits {
     /// Stages the changes, commits them, or leaves them to the batch.
     pub fn finish(self, context: &mut Context) -> Result<Exit, Failure> {
         let goal = self.goal;
-        let mut at_once = Vec::new();
+        let (mut at_once, mut rows) = (Vec::new(), Vec::new());
         for Edited { loaded, deltas, before } in self.packages {
             if context.dry_run {
-                for delta in &deltas {
-                    context.put_line(&describe(loaded.package.name(), delta))?;
+                let name = loaded.package.name();
+                match context.json {
+                    true => rows.extend(deltas.iter().map(|delta| staged_json(name, delta, None))),
+                    false => {
+                        deltas.iter().try_for_each(|delta| context.put_line(&describe(name, delta)))?;
+                    }
                 }
             }
             match (&mut context.gathered, before) {
                 (Some(gathered), _) => {
-                    gathered.take_back(loaded, deltas, goal != Goal::Stage, context.dry_run);
+                    gathered.give_back(loaded, deltas, goal != Goal::Stage, context.dry_run);
                 }
                 (None, _) if context.dry_run => {}
                 (None, Some(before)) => at_once.push(Unstaged { place: loaded.place, before, deltas }),
                 (None, None) if !deltas.is_empty() => context.store.stage(&loaded.place, &deltas)?,
                 (None, None) => {}
             }
+        }
+        if context.dry_run && context.json {
+            context.put_rows(rows)?;
         }
         commit(context, goal, at_once)?;
         context.forget();
@@ -178,7 +185,7 @@ fn only_staged(context: &Context, wanted: &str, missing: &str) -> Option<Failure
     Some(Failure::Other(Exit::NotFound, why))
 }
 
-/// Commits changes as one transaction, and says what there is to say.
+/// Commits changes as one transaction, and reports the outcome.
 fn commit(context: &mut Context, goal: Goal, mut changes: Vec<Unstaged>) -> Result<(), Failure> {
     let places: Vec<Place> = match goal {
         Goal::CommitWithStaged => changes.iter().map(|change| change.place.clone()).collect(),

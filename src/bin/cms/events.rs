@@ -1,4 +1,4 @@
-//! Events as they are told: to a reader, as JSON.
+//! Opening watches, waiting for events, and events as JSON.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use serde_json::{Value as Json, json};
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::records::{Users, change_json, record_json};
+use crate::records::{CHANGE, RECORD, Users, change_json, record_json};
+use crate::shape::Shape;
 
 pub fn open(context: &Context, patterns: &[Vec<u8>], since: Option<u64>) -> Result<Watch, Failure> {
     let patterns: Vec<String> = patterns.iter().map(|pattern| show(pattern)).collect();
@@ -33,6 +34,24 @@ pub fn wait(watch: &mut Watch, other: Option<&dyn AsFd>, left: Option<Duration>)
         Err(error) => Err(Failure::Other(Exit::Io, format!("cannot wait: {error}"))),
     }
 }
+
+/// What [`event_json`] returns.
+pub const EVENT: Shape = Shape::named(
+    "event",
+    "
+    ... record
+    unknown [text] the packages of which it is not known what was changed
+    first? number of several transactions in one event: the first; revision is the last",
+)
+.using(&[&RECORD]);
+
+/// An event as the command reads it that is run for one of its changes.
+pub const EVENT_OF_CHANGE: Shape = Shape::of(
+    "
+    ... event
+    change change the change that the command is run for",
+)
+.using(&[&EVENT, &CHANGE]);
 
 pub fn event_json(event: &Event, users: &mut Users) -> Json {
     let mut row = record_json(event.record(), users);

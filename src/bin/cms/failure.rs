@@ -1,4 +1,4 @@
-//! Exit codes, and how a failure is told.
+//! Exit codes, and how a failure is printed.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use cms::Error;
 use serde_json::json;
 
 use crate::hint;
+use crate::shape::Shape;
 
 /// The exit codes of `cms`. They are documented and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,14 +105,14 @@ impl Failure {
 
     fn text(&self) -> String {
         match self {
-            // It may quote any bytes, and is to be one line.
+            // The message may quote any bytes, line breaks included, and is printed as one line.
             Self::Engine(error) => cms::shown::text(error.to_string()),
             Self::Usage(text) | Self::Other(_, text) => text.clone(),
             Self::BrokenPipe => String::new(),
         }
     }
 
-    /// Tells what happened, on standard error: a person, or a program that wants JSON.
+    /// Prints the failure to standard error: as text, or as JSON for a program.
     pub fn print(&self, json: bool, color: bool) {
         if matches!(self, Self::BrokenPipe) {
             return;
@@ -133,7 +134,7 @@ impl Failure {
         tell(&text);
     }
 
-    /// What happened, for a program: `{"error": {"code": ..., "exit": ..., "message": ..., ...}}`.
+    /// What happened, for a program; see [`ERROR`].
     fn json(&self) -> serde_json::Value {
         let exit = self.exit();
         let mut object = json!({"code": code(exit), "exit": exit as u8, "message": self.text()});
@@ -160,6 +161,26 @@ impl Failure {
         json!({"error": object})
     }
 }
+
+/// What [`Failure::json`] returns.
+pub const ERROR: Shape = Shape::of("error error what failed").using(&[&ERROR_INSIDE]);
+
+/// What happened.
+const ERROR_INSIDE: Shape = Shape::named(
+    "error",
+    "
+    code text usage, invalid, not_found, permission, conflict, io, time_out or refused
+    exit number the exit code of the command
+    message text what failed, and why
+    key? text the key it is about
+    file? text the file it is about
+    line? number the line in that file
+    column? number the column in that line
+    program? text the verifier that refused the changes
+    pid? number its process
+    reason? text why it refused them
+    hint? text what to do",
+);
 
 fn code(exit: Exit) -> &'static str {
     match exit {

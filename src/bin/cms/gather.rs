@@ -19,12 +19,12 @@ struct Changed {
 #[derive(Default)]
 pub struct Gathered {
     packages: Vec<Changed>,
-    /// Packages that a line has committed: what was staged for them before goes along.
+    /// Packages that a line has committed: what was staged for them before is committed as well.
     named: Vec<Place>,
     options: CommitOptions,
     terms: Terms,
     message: Option<String>,
-    /// Whether nothing is to be committed in the end.
+    /// Whether the batch only tries its lines, and commits nothing.
     pub is_trial: bool,
 }
 
@@ -37,7 +37,7 @@ impl Gathered {
         self.named.is_empty() && self.packages.iter().all(|package| package.deltas.is_empty())
     }
 
-    /// Takes what a line says of the transaction as a whole: why it is made. The last one counts.
+    /// Sets the message of the transaction, if the line gives one. The last message counts.
     pub fn explain(&mut self, message: Option<&String>) {
         self.message = message.cloned().or(self.message.take());
     }
@@ -51,7 +51,7 @@ impl Gathered {
         Some(loaded)
     }
 
-    /// Lends a package to a line that is to change it; one that only tries, and may not give it back, gets a copy.
+    /// Hands a package to a line, which changes it and calls [`Self::give_back`]. A line that only tries gets a copy.
     pub fn lend(&mut self, store: &Engine, name: &[u8], dry_run: bool) -> Result<Loaded, Failure> {
         let at = match self.packages.iter().position(|package| package.before.name() == name) {
             Some(at) => at,
@@ -71,9 +71,9 @@ impl Gathered {
         lent.ok_or_else(|| Failure::Other(Exit::Conflict, format!("{}: it is being changed", show(name))))
     }
 
-    /// Takes back a package that was lent, with what was changed. `commit` says that what was staged for it before is
-    /// to be committed even if nothing was changed. What a line has only tried counts if all are only tried.
-    pub fn take_back(&mut self, loaded: Loaded, deltas: Vec<Delta>, commit: bool, dry_run: bool) {
+    /// Receives a package from a line, with the changes of the line. With `commit`, the changes that were staged before
+    /// are committed, even if the line has changed nothing. The changes of a line that only tries count if all lines do.
+    pub fn give_back(&mut self, loaded: Loaded, deltas: Vec<Delta>, commit: bool, dry_run: bool) {
         if dry_run && !self.is_trial {
             return;
         }

@@ -1,5 +1,5 @@
-//! Commits that go back unless they are confirmed: what they were asked to do besides, and the guard that takes them
-//! back.
+//! Commits that are rolled back unless they are confirmed: the commands that run with them, and the guard that rolls
+//! them back.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -30,7 +30,7 @@ pub fn begin(context: &Context, terms: &Terms) -> Result<Option<StandingGuard>, 
     if terms.is_plain() {
         return Ok(None);
     }
-    // Neither can be without the log.
+    // Both need the log.
     context.store.revision()?;
     if terms.time.is_none() {
         return Ok(None);
@@ -43,7 +43,7 @@ pub fn begin(context: &Context, terms: &Terms) -> Result<Option<StandingGuard>, 
     Ok(Some(store.start_guard(terms.on_rollback.as_deref().map(OsStr::from_bytes))?))
 }
 
-/// Says what there is to say once the commit is made, and runs the command that goes with it.
+/// Prints by when the commit has to be confirmed, and runs the command of `--then`.
 pub fn finish(
     context: &Context,
     terms: &Terms,
@@ -70,12 +70,12 @@ pub fn finish(
     variables.extend(left.map(|left| ("CMS_SECONDS_LEFT", left.as_secs().to_string().into())));
     match keeper::run(context, command, variables, left.unwrap_or(HOOK_TIME), &made)? {
         0 => Ok(Exit::Ok),
-        // As the command's, whatever it is.
+        // The exit code of the command.
         code => std::process::exit(i32::from(code)),
     }
 }
 
-/// Says until when the commit has to be confirmed, if it has to be. Returns how long that is.
+/// Prints by when the commit has to be confirmed, if it has to be. Returns how long that is.
 fn tell_time(context: &Context, terms: &Terms, process: Option<u32>) -> Result<Option<Duration>, Failure> {
     if terms.time.is_none() {
         return Ok(None);
@@ -110,7 +110,7 @@ fn packages_of(context: &Context, revisions: &[u64]) -> Result<OsString, Failure
     Ok(names.join(" ").into())
 }
 
-/// Warns if this command has changed keys that go back with a commit that waits to be confirmed. The change is made, so
+/// Warns if this command has changed keys that are rolled back with a commit that waits to be confirmed. The change is made, so
 /// that a failure to find that out is ignored.
 pub fn warn(context: &Context) {
     let Ok(Some(notice)) = context.store.notice_of_process() else { return };
@@ -168,7 +168,7 @@ pub fn stand(context: &Context, process: u32, on_rollback: Option<&[u8]>) -> Res
     Ok(Exit::Ok)
 }
 
-/// What the command of `--on-rollback` is told.
+/// The environment of the command of `--on-rollback`.
 pub fn rollback_variables(mine: u64, by: &Record) -> Vec<(&'static str, OsString)> {
     let packages: Vec<&str> = by.packages.iter().map(|change| change.package.as_str()).collect();
     vec![

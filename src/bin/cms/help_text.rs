@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::messages::MESSAGES;
+use crate::shape::{NOTATION, Shape};
 use crate::spec::{AnyCommand, Commands, FlagText, GLOBAL};
+use serde_json::json;
 
 /// What the exit codes mean.
 pub const EXITS: &[(u8, &str)] = &[
@@ -51,6 +54,7 @@ pub fn overview(context: &mut Context, commands: Commands) -> Result<(), Failure
     for (code, meaning) in EXITS {
         let _ = writeln!(text, "  {code}  {meaning}");
     }
+    text.push_str("\n'cms help COMMAND' explains a command, 'cms help json' what --json prints.\n");
     context.put(text.as_bytes())
 }
 
@@ -60,7 +64,7 @@ fn push_flags(text: &mut String, flags: impl Iterator<Item = FlagText>) {
     }
 }
 
-/// Prints what there is to know of one command.
+/// Prints the help of one command.
 pub fn command_help(context: &mut Context, command: &dyn AnyCommand) -> Result<(), Failure> {
     let mut text =
         format!("Usage: cms {} [OPTIONS] {}\n\n{}\n", command.name(), command.arguments(), command.summary());
@@ -71,9 +75,43 @@ pub fn command_help(context: &mut Context, command: &dyn AnyCommand) -> Result<(
         text.push_str("\nOptions:\n");
         push_flags(&mut text, command.flags().into_iter());
     }
+    command.json().iter().for_each(|output| output.push_to(&mut text));
+    if !command.json().is_empty() {
+        text.push_str("\n'cms help json' explains the types.\n");
+    }
     text.push_str("\n'cms help' lists the options that every command takes, and the exit codes.\n");
     context.put(text.as_bytes())
 }
+
+/// Returns the shapes that have a name, each once.
+pub fn named_shapes(commands: Commands) -> Vec<&'static Shape> {
+    let mut named = Vec::new();
+    let outputs = commands.iter().flat_map(|command| command.json()).chain(MESSAGES);
+    outputs.for_each(|output| output.shape().collect_named(&mut named));
+    named
+}
+
+/// Prints what the JSON of all commands has in common.
+pub fn json_help(context: &mut Context, commands: Commands) -> Result<(), Failure> {
+    let mut text = String::from("With --json, output and messages are JSON. Types and names:\n");
+    for (name, meaning) in NOTATION {
+        let _ = writeln!(text, "  {name:<10} {meaning}");
+    }
+    for shape in named_shapes(commands) {
+        let _ = writeln!(text, "\n{}", shape.name);
+        shape.push_to(&mut text);
+    }
+    text.push_str("\nOn standard error:\n");
+    MESSAGES.iter().for_each(|output| output.push_to(&mut text));
+    context.put(text.as_bytes())
+}
+
+/// What [`version`] prints.
+pub const VERSION: Shape = Shape::of(
+    "
+    version text the version
+    features [text] what it was built with: shell, regex, diff",
+);
 
 /// Prints the version, and what this `cms` was built with.
 pub fn version(context: &mut Context) -> Result<Exit, Failure> {
@@ -83,6 +121,10 @@ pub fn version(context: &mut Context) -> Result<Exit, Failure> {
         ("diff", cfg!(feature = "diff")),
     ];
     let with: Vec<&str> = features.iter().filter(|feature| feature.1).map(|feature| feature.0).collect();
+    if context.json {
+        context.put_json(&json!({"version": env!("CARGO_PKG_VERSION"), "features": with}))?;
+        return Ok(Exit::Ok);
+    }
     context.say(&format!(
         "cms {} ({})",
         env!("CARGO_PKG_VERSION"),

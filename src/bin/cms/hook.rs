@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::context::Context;
 use crate::variables::directories;
 
-/// How long a command has that is told to end, before it is killed.
+/// How long a command may take to end after SIGTERM, before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How a command ended.

@@ -8,7 +8,7 @@ use cms::Error;
 use crate::argument::{path, show};
 use crate::failure::{Exit, Failure};
 
-/// Opens a file, or standard input if there is none or it is `-`, and says what it is called.
+/// Opens a file, or standard input if none is named or it is `-`, and returns its name for messages.
 pub fn open_input(file: Option<&Vec<u8>>) -> Result<(String, Box<dyn Read>), Failure> {
     let Some(file) = file.filter(|file| *file != b"-") else {
         return Ok(("standard input".into(), Box::new(io::stdin())));

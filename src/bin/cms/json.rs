@@ -5,7 +5,7 @@
 //!
 //! Numbers come in as they are written, digit by digit (an exponent with a small e). What UCI cannot hold is refused with
 //! its place: `null`, empty
-//! lists and strings, lists in lists, other objects. Other names that begin with a dot are not looked at.
+//! lists and strings, lists in lists, other objects. Other names that begin with a dot are ignored.
 
 use cms::{Package, Section, Value};
 use serde_json::{Map, Value as Json, json};

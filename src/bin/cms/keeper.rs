@@ -1,7 +1,7 @@
 //! The keeper: the process that runs the command of `commit --then`, and rolls the commit back if that fails.
 //!
-//! It has a process group of its own, so that it goes on when the `cms` that committed is ended, by Ctrl-C for example.
-//! Then it ends the command and rolls the commit back. Only if the terminal is gone it lets the command go on, for as
+//! It has a process group of its own, so that it survives when the `cms` that committed is ended, by Ctrl-C for example.
+//! Then it ends the command and rolls the commit back. Only if the terminal was closed, it lets the command run, for as
 //! long as that may take: the command may be what has cut the connection, and is not to be left half done.
 
 use std::ffi::{OsStr, OsString};
@@ -80,7 +80,7 @@ fn kept(commands: Commands, words: &[OsString]) -> Result<u8, Failure> {
     settle(&context, &ended, &revisions)
 }
 
-/// Rolls transactions back if their command failed. Returns the exit code that tells of it.
+/// Rolls transactions back if their command failed. Returns the exit code that reports it.
 fn settle(context: &Context, ended: &Ended, revisions: &[u64]) -> Result<u8, Failure> {
     let code = match ended {
         Ended::Well => return Ok(0),

@@ -90,7 +90,7 @@ impl Line {
                 GLOBAL[global].put(&mut self.global, value)
             }
         };
-        // Whether it is to be told as JSON is known once all options have been read.
+        // Only after all options have been read it is known whether the error is printed as JSON.
         self.problem = self.problem.take().or(put.err());
     }
 

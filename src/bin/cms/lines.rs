@@ -68,7 +68,7 @@ pub fn each_line(
 /// How many bytes one logical line has at most; the input need not end.
 const LONGEST_LINE: u64 = 64 << 20;
 
-/// Says that the commands cannot be read any further.
+/// Returns the failure to read more commands.
 fn unreadable(why: impl std::fmt::Display) -> Failure {
     Failure::Other(Exit::Io, format!("cannot read the commands: {why}"))
 }

@@ -23,12 +23,14 @@ mod keeper;
 mod line;
 mod lines;
 mod map_reports;
+mod messages;
 mod output;
 mod package_files;
 #[cfg(feature = "shell")]
 mod prompt;
 mod records;
 mod settings;
+mod shape;
 mod shown_names;
 mod spec;
 mod staged;

@@ -46,21 +46,21 @@ impl Context {
         self.put_json(&Json::Object(map))
     }
 
-    /// Tells something that is no failure, unless told to be quiet.
+    /// Writes a message that is no failure to standard error, unless `--quiet` is given.
     pub fn note(&self, text: &str) {
         if !self.quiet {
             tell(&format!("cms: {}", cms::shown::lines(text)));
         }
     }
 
-    /// Tells what was done, if told to be verbose.
+    /// Writes what was done to standard error, if `--verbose` is given.
     pub fn verbose(&self, text: &str) {
         if self.verbose {
             tell(&format!("cms: {}", cms::shown::lines(text)));
         }
     }
 
-    /// Reports a failure and goes on; the command then ends with its exit code.
+    /// Reports a failure without ending the command, which later ends with the exit code of the failure.
     pub fn report(&mut self, failure: &Failure) -> Result<(), Failure> {
         if matches!(failure, Failure::BrokenPipe) {
             return Err(Failure::BrokenPipe);

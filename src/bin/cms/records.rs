@@ -1,4 +1,4 @@
-//! Transactions of the log as text and as JSON, and what there is to say of the log itself.
+//! Transactions of the log as text and as JSON, and why there may be none.
 
 use std::collections::HashMap;
 
@@ -10,6 +10,7 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
+use crate::shape::Shape;
 
 /// The names of users, as far as the system knows them.
 #[derive(Default)]
@@ -65,6 +66,16 @@ pub fn change_line(package: &str, change: &KeyChange) -> Vec<u8> {
     }
 }
 
+/// What [`change_json`] returns.
+pub const CHANGE: Shape = Shape::named(
+    "change",
+    "
+    key text the key of the section or option
+    change text added, deleted, changed or moved
+    old value|number|null its value before (of a section its type); if moved, its position
+    new value|number|null its value after, likewise",
+);
+
 pub fn change_json(package: &str, change: &KeyChange) -> Json {
     let (old, new) = change.values();
     let mut row = json!({"key": show(&change.key(package)), "change": match change.what {
@@ -78,6 +89,26 @@ pub fn change_json(package: &str, change: &KeyChange) -> Json {
     }
     row
 }
+
+/// What [`record_json`] returns.
+pub const RECORD: Shape = Shape::named(
+    "record",
+    "
+    revision number|null the number of the transaction; null if it is not made yet
+    time text when it was made, in UTC
+    uid number the user who made it
+    user text the name of that user
+    pid number the process
+    source text the name of the program
+    kind text commit, file-edit, undo, rollback, confirm, baseline or heads
+    refers number the transaction that it undoes or confirms; 0 if none
+    message text why it was made
+    confirm_within_ms number|null how long it waits to be confirmed, in milliseconds
+    packages [text] the packages it changes
+    deleted [text] the packages it deletes
+    changes [change] what it changes",
+)
+.using(&[&CHANGE]);
 
 pub fn record_json(record: &Record, users: &mut Users) -> Json {
     let packages: Vec<&str> = record.packages.iter().map(|change| change.package.as_str()).collect();
@@ -132,6 +163,10 @@ pub fn may_be_elsewhere(context: &Context) -> Result<(), Failure> {
     let why = format!("permission denied: there may be a log in {path}, which belongs to user {owner}");
     Err(Failure::Other(Exit::Permission, why))
 }
+
+/// What [`tell_revision`] prints.
+pub const REVISION: Shape =
+    Shape::of("revision number|null the transaction that was made; null if nothing had to change");
 
 pub fn tell_revision(context: &mut Context, what: &str, sequence: Option<u64>) -> Result<Exit, Failure> {
     context.forget();

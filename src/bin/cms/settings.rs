@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::shape::Shape;
 
 /// Prints each setting with its value and where that comes from.
 pub fn show(context: &mut Context, settings: &Arc<Settings>) -> Result<(), Failure> {
@@ -50,6 +51,17 @@ fn size(bytes: u64) -> String {
 fn span(span: Duration) -> String {
     if span.subsec_nanos() == 0 { format!("{}s", span.as_secs()) } else { format!("{}ms", span.as_millis()) }
 }
+
+/// What [`all_json`] returns of a setting.
+pub const SETTING: Shape = Shape::named(
+    "setting",
+    "
+    value text|number|boolean the value; times in seconds, sizes in bytes
+    from text default, option, environment or policy
+    variable? text the variable of the environment it comes from
+    file? text the file of the policy it comes from
+    line? number the line there",
+);
 
 /// Returns all settings as an object: of each the value (times in seconds, sizes in bytes) and where it comes from.
 pub fn all_json(settings: &Settings) -> Json {

@@ -1,4 +1,4 @@
-//! What a command is and what an option is. An option has a type and a target: the member of the command's `Flags` that
+//! What a command is and what an option is. [`crate::shape`] says what its JSON looks like. An option has a type and a target: the member of the command's `Flags` that
 //! its value goes to.
 
 use std::ffi::OsString;
@@ -9,8 +9,9 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::global::Global;
+use crate::shape::Output;
 
-/// How an option is written, and what help says of it.
+/// How an option is written, and its help.
 #[derive(Clone, Copy)]
 pub struct FlagText {
     pub long: &'static str,
@@ -254,7 +255,7 @@ pub enum Writes {
 
 /// The options of a command, with their types.
 pub trait FlagValues: Default + 'static {
-    /// Reports whether the command only says what it would change.
+    /// Reports whether the command only prints what it would change.
     fn only_check(&self) -> bool {
         false
     }
@@ -282,6 +283,8 @@ pub struct Command<F: 'static = ()> {
     pub flags: &'static [Flag<F>],
     /// Whether it can change something; such a command takes `--dry-run` and is refused in safe mode.
     pub writes: Writes,
+    /// What it prints with `--json`: nothing, or one of these.
+    pub json: &'static [Output],
     pub run: fn(&mut Context, &Call<F>) -> Result<Exit, Failure>,
 }
 
@@ -289,7 +292,7 @@ pub struct Command<F: 'static = ()> {
 pub struct Call<F = ()> {
     pub flags: F,
     pub arguments: Vec<Vec<u8>>,
-    /// All commands, for those that tell of others or run them.
+    /// All commands, for commands that describe or run others.
     pub commands: Commands,
     /// The name and the arguments of the command as help shows them.
     usage: (&'static str, &'static str),
@@ -317,6 +320,7 @@ pub trait AnyCommand: Sync {
     fn summary(&self) -> &'static str;
     fn flags(&self) -> Vec<FlagText>;
     fn writes(&self) -> Writes;
+    fn json(&self) -> &'static [Output];
     /// Begins a call, without options so far.
     fn call(&'static self) -> Box<dyn AnyCall>;
 }
@@ -344,6 +348,10 @@ impl<F: FlagValues> AnyCommand for Command<F> {
 
     fn writes(&self) -> Writes {
         self.writes
+    }
+
+    fn json(&self) -> &'static [Output] {
+        self.json
     }
 
     fn call(&'static self) -> Box<dyn AnyCall> {
@@ -408,7 +416,7 @@ impl<F: FlagValues> AnyCall for Begun<F> {
     ) -> Result<Exit, Failure> {
         let Self { command, flags } = *self;
         let call = Call { flags, arguments, commands, usage: (command.name, command.arguments) };
-        // A command that takes no arguments says so by its entry.
+        // A command with an empty `arguments` takes none.
         if command.arguments.is_empty() {
             call.expect(0, 0)?;
         }

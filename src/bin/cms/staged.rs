@@ -1,10 +1,14 @@
-//! Staged changes: how one is written, where it is, who staged it, and what became of it in a commit.
+//! Staged changes: how they are printed, which package they belong to, which user staged them, and the outcome of a
+//! commit.
 
 use cms::{Delta, DeltaKind, Place, shown};
 
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::json;
+use crate::shape::Shape;
+use serde_json::{Value as Json, json};
 
 /// Writes a change so that each kind looks different.
 pub fn describe(package: &[u8], delta: &Delta) -> Vec<u8> {
@@ -24,6 +28,31 @@ pub fn describe(package: &[u8], delta: &Delta) -> Vec<u8> {
     line.into_bytes()
 }
 
+/// What [`staged_json`] returns.
+pub const STAGED: Shape = Shape::named(
+    "staged_change",
+    "
+    kind text set, add, delete, rename, reorder, add_list or del_list
+    key text the key of the section or option
+    value bytes|null the value; of an add the type, of a rename the new name, of a reorder the position
+    failure text|null why it cannot be applied",
+);
+
+/// Converts a staged change.
+pub fn staged_json(package: &[u8], delta: &Delta, failure: Option<&str>) -> Json {
+    let kind = match delta.kind {
+        DeltaKind::Set => "set",
+        DeltaKind::Add => "add",
+        DeltaKind::Delete => "delete",
+        DeltaKind::Rename => "rename",
+        DeltaKind::Reorder => "reorder",
+        DeltaKind::AddList => "add_list",
+        DeltaKind::DelList => "del_list",
+    };
+    let value = delta.value.as_deref().map(json::text);
+    json!({"kind": kind, "key": show(&delta.key(package)), "value": value, "failure": failure})
+}
+
 /// Reports if the staged changes of a package are another user's, whose permissions let no other user commit or drop
 /// them, and what becomes of them.
 pub fn is_of_another(context: &mut Context, place: &Place, becomes: &str) -> Result<bool, Failure> {
@@ -33,7 +62,7 @@ pub fn is_of_another(context: &mut Context, place: &Place, becomes: &str) -> Res
     Ok(true)
 }
 
-/// Says what became of a package in a commit, as far as there is anything to say.
+/// Reports the outcome of a commit for a package: with `--verbose` what was written, and what could not be applied.
 pub fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committed) -> Result<(), Failure> {
     context.forget();
     if outcome.written {

@@ -13,7 +13,7 @@ pub struct Terms {
     pub time: Option<Duration>,
     /// The command to run after it.
     pub then: Option<Vec<u8>>,
-    /// The command that the guard runs once it was taken back.
+    /// The command that the guard runs once it was rolled back.
     pub on_rollback: Option<Vec<u8>>,
 }
 

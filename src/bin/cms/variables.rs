@@ -1,6 +1,6 @@
 //! Values in the environment of a program. The system bounds a variable to 128 KiB and all of them, with the program's
 //! arguments, to a part of the stack; a program that is started with more is not started at all. So what does not fit is
-//! left out, and `CMS_LEFT_OUT` names it. Programs that are told of changes get everything on standard input.
+//! left out, and `CMS_LEFT_OUT` names it. The commands of `watch` and `verify` get all of it on standard input.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

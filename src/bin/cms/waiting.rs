@@ -6,13 +6,48 @@ use serde_json::{Value as Json, json};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::records::{CHANGE, RECORD};
 use crate::records::{Users, change_json, change_line, record_json, record_title};
+use crate::shape::Shape;
+
+/// What [`pending_json`] returns.
+pub const PENDING: Shape = Shape::named(
+    "pending",
+    "
+    revision number the transaction that waits to be confirmed
+    baseline number the transaction to which packages are rolled back if it is not confirmed
+    seconds_left number how long it still waits",
+);
+
+/// What [`print_pending`] prints.
+pub const WAITING: Shape = Shape::named(
+    "waiting",
+    "
+    ... pending
+    transactions [record] all that wait to be confirmed
+    goes_back [going_back] what is rolled back if they are not",
+)
+.using(&[&PENDING, &RECORD, &GOING_BACK]);
+
+/// What [`print_pending`] prints if nothing waits.
+pub const NOT_WAITING: Shape = Shape::of(". null");
+
+/// What is rolled back of a package.
+const GOING_BACK: Shape = Shape::named(
+    "going_back",
+    "
+    package text its name
+    goes boolean whether it is deleted, as it did not exist before
+    whole boolean whether all of it is rolled back, as it cannot be read now
+    changes [change] what is rolled back, key by key",
+)
+.using(&[&CHANGE]);
 
 pub fn pending_json(pending: cms::Pending) -> Json {
     json!({"revision": pending.sequence, "baseline": pending.baseline, "seconds_left": pending.left.as_secs_f64()})
 }
 
-/// Prints the commit that waits to be confirmed, with the changes that go back unless it is.
+/// Prints the commit that waits to be confirmed, with the changes that are rolled back unless it is.
 pub fn print_pending(context: &mut Context) -> Result<Exit, Failure> {
     let Some(waiting) = context.store.waiting()? else {
         match context.json {
@@ -36,7 +71,7 @@ pub fn print_pending(context: &mut Context) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     context.say(&format!(
-        "transaction {} goes back in {} unless it is confirmed",
+        "transaction {} is rolled back in {} unless it is confirmed",
         pending.sequence,
         show_span(pending.left)
     ))?;
@@ -49,7 +84,8 @@ pub fn print_pending(context: &mut Context) -> Result<Exit, Failure> {
             context.say(&format!("    {}: it is deleted, since it did not exist before", one.package))?;
         }
         if one.whole {
-            context.say(&format!("    {}: it cannot be read now, so all of it goes back", one.package))?;
+            context
+                .say(&format!("    {}: it cannot be read now, so all of it is rolled back", one.package))?;
         }
         for change in &one.changes {
             context.put_line(&[b"    ", &change_line(&one.package, change)[..]].concat())?;

@@ -2,12 +2,15 @@
 
 use cms::text::Dialect;
 use cms::{Delta, DeltaKind};
+use serde_json::json;
 
 use crate::argument::show;
 use crate::context::Context;
 use crate::edits::{Edited, Edits, FLAGS, Flags};
 use crate::failure::{Exit, Failure};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
+use crate::staged::STAGED;
 
 pub const COMMAND: Command<Flags> = Command {
     name: "add",
@@ -16,8 +19,15 @@ pub const COMMAND: Command<Flags> = Command {
     summary: "stage a new anonymous section and print its name",
     flags: FLAGS,
     writes: Writes::InTransactions,
+    json: &[Output::one(&NAME), Output::rows(&STAGED).when("With --json --dry-run")],
     run,
 };
+
+/// The section that was added.
+const NAME: Shape = Shape::of(
+    "
+    name text the name of the new section",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let arguments = call.expect(2, usize::MAX)?;
@@ -32,6 +42,11 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         let delta = Delta::new(DeltaKind::Set, name.as_bytes(), Some(option), Some(value));
         deltas.extend(loaded.package.apply(&delta, Dialect::Cms)?);
     }
-    context.say(&name)?;
+    match context.json {
+        // With --dry-run the name is part of the change that is printed.
+        true if context.dry_run => {}
+        true => context.put_json(&json!({"name": name}))?,
+        false => context.say(&name)?,
+    }
     edits.finish(context)
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -14,8 +15,18 @@ pub const COMMAND: Command = Command {
     summary: "check that no record of the log was changed, taken out or put in",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::one(&AUDIT)],
     run,
 };
+
+/// What was found in the log.
+const AUDIT: Shape = Shape::of(
+    "
+    first number the first record that is kept
+    last number the last record
+    chain text the hash of the chain up to the last record
+    problems [text] what is wrong",
+);
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     match call.expect(1, 1)? {

@@ -1,9 +1,11 @@
 //! `cms backup`: writes the committed state into a file.
 
+use crate::archives::ARCHIVE;
 use crate::archives::{archive_json, whole};
 use crate::argument::{path, show};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -13,6 +15,7 @@ pub const COMMAND: Command = Command {
     summary: "write the committed state of all packages into a file, or to standard output (-)",
     flags: &[],
     writes: Writes::Alone,
+    json: &[Output::one(&ARCHIVE)],
     run,
 };
 

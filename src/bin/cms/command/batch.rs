@@ -13,6 +13,8 @@ use crate::gather::{Commit, Gathered};
 use crate::guard;
 use crate::line::Line;
 use crate::lines::{each_line, parse_words, run_words};
+use crate::records::REVISION;
+use crate::shape::Output;
 use crate::spec::{Call, Command, Commands, FlagValues, Writes, switch};
 use crate::staged::tell_outcome;
 
@@ -40,6 +42,7 @@ pub const COMMAND: Command<Flags> = Command {
         }),
     ],
     writes: Writes::ByItsLines,
+    json: &[Output::one(&REVISION).when("With --json, after what its lines print")],
     run,
 };
 

@@ -17,7 +17,9 @@ use cms::Error;
 use crate::argument::path;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::records::{Users, bring_up_to_date, change_line, record_title};
+use crate::records::RECORD;
+use crate::records::{Users, bring_up_to_date, change_line, record_json, record_title};
+use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, text};
 
 #[derive(Default)]
@@ -38,6 +40,7 @@ pub const COMMAND: Command<Flags> = Command {
         text("bad", "REVISION", "where it fails (default: the newest)", |flags: &mut Flags| &mut flags.bad),
     ],
     writes: Writes::Nothing,
+    json: &[Output::rows(&RECORD)],
     run,
 };
 
@@ -83,6 +86,13 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
             Verdict::Untestable => drop(untestable.insert(next)),
         }
     }
+    if context.json {
+        let (revisions, users) = (&revisions[good + 1..=bad], &mut Users::default());
+        let records = revisions.iter().map(|revision| context.store.transaction(*revision));
+        let rows: Result<_, Error> = records.map(|record| Ok(record_json(&record?, users))).collect();
+        context.put_rows(rows?)?;
+        return Ok(if bad == good + 1 { Exit::Ok } else { Exit::NotFound });
+    }
     if bad == good + 1 {
         print(context, "the first bad one is ", revisions[bad])?;
         return Ok(Exit::Ok);
@@ -92,7 +102,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     Ok(Exit::NotFound)
 }
 
-/// The exit code of a command that cannot tell.
+/// The exit code of a command that can test nothing at this revision.
 const UNTESTABLE: i32 = 125;
 
 /// From this exit code on the search ends: a shell answers so if it cannot run the command or a signal has ended it.

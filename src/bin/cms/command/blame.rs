@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
 use crate::records::{Users, bring_up_to_date};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -17,8 +18,20 @@ pub const COMMAND: Command = Command {
     summary: "print a package, each line with the last transaction that wrote it",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::rows(&LINE)],
     run,
 };
+
+/// A line of a text. All members but the first are null if the transaction that wrote it is not in the log.
+const LINE: Shape = Shape::of(
+    "
+    line bytes the line
+    revision number|null the last transaction that wrote it
+    time text|null when
+    user text|null who
+    source text|null through which program
+    message text|null why",
+);
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     bring_up_to_date(context);

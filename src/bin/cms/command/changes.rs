@@ -1,14 +1,10 @@
 //! `cms changes`: lists what is staged.
 
-use cms::DeltaKind;
-use serde_json::json;
-
-use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::json;
+use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
-use crate::staged::{describe, is_of_another};
+use crate::staged::{STAGED, describe, is_of_another, staged_json};
 
 pub const COMMAND: Command = Command {
     name: "changes",
@@ -17,6 +13,7 @@ pub const COMMAND: Command = Command {
     summary: "list staged changes",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::rows(&STAGED)],
     run,
 };
 
@@ -36,10 +33,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         for change in loaded.changes {
             let delta = &change.delta;
             if context.json {
-                all.push(json!({
-                    "kind": kind_name(delta.kind), "key": show(&delta.key(&package)),
-                    "value": delta.value.as_deref().map(json::text), "failure": change.failure,
-                }));
+                all.push(staged_json(&package, delta, change.failure.as_deref()));
                 continue;
             }
             let mark = if change.failure.is_some() { "! " } else { "" };
@@ -53,16 +47,4 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         context.put_rows(all)?;
     }
     Ok(Exit::Ok)
-}
-
-fn kind_name(kind: DeltaKind) -> &'static str {
-    match kind {
-        DeltaKind::Set => "set",
-        DeltaKind::Add => "add",
-        DeltaKind::Delete => "delete",
-        DeltaKind::Rename => "rename",
-        DeltaKind::Reorder => "reorder",
-        DeltaKind::AddList => "add_list",
-        DeltaKind::DelList => "del_list",
-    }
 }

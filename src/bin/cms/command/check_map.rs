@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::map_reports::reports;
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -14,8 +15,18 @@ pub const COMMAND: Command = Command {
     summary: "verify every byte of the maps; exit status 3 if one is damaged",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::rows(&MAP)],
     run,
 };
+
+/// A map.
+const MAP: Shape = Shape::of(
+    "
+    package text the package
+    path text the file
+    state text good, outdated or damaged
+    damage text|null what is damaged",
+);
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     let reports = reports(context, &call.arguments, true)?;

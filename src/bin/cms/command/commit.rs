@@ -1,4 +1,5 @@
-//! `cms commit`: commits what is staged. With `--check` it tells who would refuse it, and who would be told.
+//! `cms commit`: commits what is staged. With `--check` it lists the verifiers that would refuse it, and the
+//! watches that would get an event.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::context::Context;
 use crate::difference::staged_difference;
 use crate::failure::{Exit, Failure};
 use crate::guard;
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, parsed, switch};
 use crate::staged::{describe, is_of_another, place_of_staged, tell_outcome};
 use crate::terms::{Terms, time_to_confirm};
@@ -72,8 +74,30 @@ pub const COMMAND: Command<Flags> = Command {
         ),
     ],
     writes: Writes::InTransactions,
+    json: &[
+        Output::rows(&SUBSCRIBER).when("With --json --check"),
+        Output::rows(&DIFFERENCE).when("With --json --dry-run"),
+    ],
     run,
 };
+
+/// A program that verifies or watches what would be committed.
+const SUBSCRIBER: Shape = Shape::of(
+    "
+    role text verifier or watcher
+    program text the name of the program
+    pid number its process
+    pattern text the keys it verifies or watches
+    accepts? boolean of a verifier: whether it accepts the changes
+    reason? text|null of a verifier: why it refuses them",
+);
+
+/// What would be changed in a file.
+const DIFFERENCE: Shape = Shape::of(
+    "
+    package text the name of the package
+    diff text the difference, line by line",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let named = !call.arguments.is_empty();
@@ -90,7 +114,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
             "--check is not for a line of a batch, which commits once, when all its lines have been read";
         return Err(Failure::Usage(why.into()));
     }
-    let (mut places, mut checked) = (Vec::new(), Vec::new());
+    let (mut places, mut checked, mut differences) = (Vec::new(), Vec::new(), Vec::new());
     for package in context.packages_and_new(&call.arguments)? {
         let place = place_of_staged(context, &package)?;
         // A package that was not named and has nothing staged is left alone.
@@ -103,12 +127,18 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         }
         if call.flags.check || context.dry_run {
             match check_commit(context, &package, &place, options.force) {
-                Ok(()) => checked.push(place),
+                Ok(difference) => {
+                    differences.push(json!({"package": place.name, "diff": difference}));
+                    checked.push(place);
+                }
                 Err(failure) => context.report(&failure)?,
             }
             continue;
         }
         places.push(place);
+    }
+    if context.dry_run && context.json && !call.flags.check {
+        context.put_rows(differences)?;
     }
     if call.flags.check {
         return preview(context, &checked);
@@ -132,8 +162,14 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     guard::finish(context, &terms, &outcomes, standing)
 }
 
-/// Says what would stand in the way of a commit, or with `--dry-run` what it would change.
-fn check_commit(context: &mut Context, package: &[u8], place: &Place, force: bool) -> Result<(), Failure> {
+/// Reports what would stand in the way of a commit; with `--dry-run`, returns what it would change, and prints that
+/// unless JSON is wanted.
+fn check_commit(
+    context: &mut Context,
+    package: &[u8],
+    place: &Place,
+    force: bool,
+) -> Result<String, Failure> {
     let loaded = context.load_now(package)?;
     if !force {
         context.store.check_staged(place)?;
@@ -144,14 +180,17 @@ fn check_commit(context: &mut Context, package: &[u8], place: &Place, force: boo
             context.report(&Failure::Other(Exit::Conflict, text))?;
         }
     }
-    if context.dry_run {
-        let difference = staged_difference(context, &loaded)?;
+    if !context.dry_run {
+        return Ok(String::new());
+    }
+    let difference = staged_difference(context, &loaded)?;
+    if !context.json {
         context.put(difference.as_bytes())?;
     }
-    Ok(())
+    Ok(difference)
 }
 
-/// Tells who would refuse a commit of what is staged, and who would be told of it.
+/// Lists the verifiers of the staged changes with their verdicts, and the watches that would get an event.
 pub fn preview(context: &mut Context, places: &[Place]) -> Result<Exit, Failure> {
     let Preview { verdicts, told } = context.store.preview(places)?;
     let exit = match verdicts.iter().any(|verdict| verdict.refusal.is_some()) {

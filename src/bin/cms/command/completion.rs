@@ -3,6 +3,7 @@
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -12,8 +13,15 @@ pub const COMMAND: Command = Command {
     summary: "print a completion script",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::text(&TEXT)],
     run,
 };
+
+/// See the summary.
+const TEXT: Shape = Shape::of(
+    "
+    . text a script",
+);
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     let shell = call.expect(1, 1)?.first().map(|shell| show(shell)).unwrap_or_default();

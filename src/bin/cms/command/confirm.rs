@@ -1,4 +1,4 @@
-//! `cms confirm`: confirms a commit that is taken back otherwise.
+//! `cms confirm`: confirms a commit that is rolled back otherwise.
 
 use crate::argument::show;
 use crate::context::Context;
@@ -7,8 +7,10 @@ use crate::guard;
 use crate::guard::{HOOK_TIME, rollback_variables};
 use crate::hook;
 use crate::hook::Ended;
+use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, switch};
 use crate::waiting::print_pending;
+use crate::waiting::{NOT_WAITING, WAITING};
 
 #[derive(Default)]
 pub struct Flags {
@@ -43,6 +45,10 @@ pub const COMMAND: Command<Flags> = Command {
         ),
     ],
     writes: Writes::Alone,
+    json: &[
+        Output::one(&WAITING).when("With --json --dry-run"),
+        Output::one(&NOT_WAITING).when("With --json --dry-run, if no commit waits"),
+    ],
     run,
 };
 
@@ -60,7 +66,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         ));
     }
     if call.flags.enforce {
-        // An overdue commit was taken back when the store was opened.
+        // An overdue commit was rolled back when the store was opened.
         return Ok(Exit::Ok);
     }
     let sequence = match call.expect(0, 1)?.first() {

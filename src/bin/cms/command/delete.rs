@@ -6,7 +6,9 @@ use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::edits::{Edits, FLAGS, Flags};
 use crate::failure::{Exit, Failure};
+use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
+use crate::staged::STAGED;
 
 pub const COMMAND: Command<Flags> = Command {
     name: "delete",
@@ -15,6 +17,7 @@ pub const COMMAND: Command<Flags> = Command {
     summary: "stage the deletion of options, sections or list items; with VALUE only if that is the value",
     flags: FLAGS,
     writes: Writes::InTransactions,
+    json: &[Output::rows(&STAGED).when("With --json --dry-run")],
     run,
 };
 
@@ -40,7 +43,7 @@ fn index_of<'v>(loaded: &Loaded, key: &Key, value: &'v [u8]) -> Result<Option<&'
             Value::String(string) => string,
         },
         Ok(Found::Section(section)) => section.section_type(),
-        // To delete it says what is wrong.
+        // Deleting it fails, and the error says why.
         Ok(Found::Package(_)) | Err(_) => return Ok(None),
     };
     if is == value {

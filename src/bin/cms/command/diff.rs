@@ -13,7 +13,9 @@ use crate::difference::{print_difference, staged_difference, unified};
 use crate::failure::{Exit, Failure};
 use crate::input::read_input;
 use crate::json;
+use crate::records::CHANGE;
 use crate::records::bring_up_to_date;
+use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
 use crate::staged::is_of_another;
@@ -32,8 +34,16 @@ pub const COMMAND: Command<Flags> = Command {
     summary: "compare staged with committed, two files or two revisions; exits 1 if they differ",
     flags: &[switch("keys", "compare keys and values, not lines", |flags: &mut Flags| &mut flags.keys)],
     writes: Writes::Nothing,
+    json: &[Output::rows(&LINE), Output::rows(&CHANGE).when("With --json, of two revisions")],
     run,
 };
+
+/// A KEY='value' line that only one side has.
+const LINE: Shape = Shape::of(
+    "
+    change text + if only the new side has the line, - if only the old side
+    line bytes KEY='value'",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let is_file = |argument: &Vec<u8>| {

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::difference::staged_difference;
 use crate::edits::{Edits, Goal};
 use crate::failure::{Exit, Failure};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, switch, with_staged};
 
 #[derive(Default)]
@@ -36,8 +37,17 @@ pub const COMMAND: Command<Flags> = Command {
         switch("diff", "show the difference", |flags: &mut Flags| &mut flags.diff),
     ],
     writes: Writes::InTransactions,
+    json: &[Output::one(&ENSURED)],
     run,
 };
+
+/// What was ensured.
+const ENSURED: Shape = Shape::of(
+    "
+    changed boolean whether any value was changed
+    keys {boolean} whether the value of each KEY was changed
+    diff text with --diff the difference of the files, line by line, else empty",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let mut edits = Edits::new(Goal::of(!call.flags.no_commit, call.flags.with_staged)?);

@@ -7,6 +7,7 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, parsed};
 use crate::text_format::Format;
 
@@ -27,8 +28,15 @@ pub const COMMAND: Command<Flags> = Command {
         Ok(())
     })],
     writes: Writes::Nothing,
+    json: &[Output::map(&PACKAGE)],
     run,
 };
+
+/// A package.
+const PACKAGE: Shape = Shape::of(
+    "
+    . package the package of this name",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let as_json = context.json || matches!(call.flags.format, Some(Format::Json));

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use cms::Error;
+use serde_json::json;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::package_files::{places, read};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
 
 #[derive(Default)]
@@ -29,12 +31,19 @@ pub const COMMAND: Command<Flags> = Command {
         &mut flags.check
     })],
     writes: Writes::Alone,
+    json: &[Output::rows(&FILE).when("With --json --check")],
     run,
 };
 
+/// A file that is not tidy.
+const FILE: Shape = Shape::of(
+    "
+    file text the file that would change",
+);
+
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let check = call.flags.check || context.dry_run;
-    let mut differs = false;
+    let mut differing = Vec::new();
     for place in places(context, &call.arguments)? {
         let tidied = read(&place).and_then(|text| {
             let text = Arc::new(text);
@@ -47,8 +56,10 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         match tidied {
             Ok(None) => {}
             Ok(Some(_)) if check => {
-                differs = true;
-                context.say(&format!("{}: not tidy", place.path.display()))?;
+                if !context.json {
+                    context.say(&format!("{}: not tidy", place.path.display()))?;
+                }
+                differing.push(json!({"file": place.path}));
             }
             Ok(Some(_)) => {
                 context.store.tidy(&place)?;
@@ -57,5 +68,9 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
             Err(failure) => context.report(&failure)?,
         }
     }
-    Ok(if differs { Exit::NotFound } else { Exit::Ok })
+    let exit = if differing.is_empty() { Exit::Ok } else { Exit::NotFound };
+    if check && context.json {
+        context.put_rows(differing)?;
+    }
+    Ok(exit)
 }

@@ -8,6 +8,7 @@ use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::json;
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, at, bytes, stale, switch};
 use crate::variables::variable;
 
@@ -49,8 +50,15 @@ pub const COMMAND: Command<Flags> = Command {
         stale(|flags: &mut Flags| &mut flags.stale),
     ],
     writes: Writes::Nothing,
+    json: &[Output::map(&VALUE)],
     run,
 };
+
+/// What a KEY holds.
+const VALUE: Shape = Shape::of(
+    "
+    . value its value; of a section its type",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let keys = call.expect(1, usize::MAX)?;

@@ -5,9 +5,11 @@ use cms::log::Kind;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::records::RECORD;
 use crate::records::{
     Users, bring_up_to_date, change_line, check_logged, may_be_elsewhere, record_json, record_title,
 };
+use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, parsed};
 
 #[derive(Default)]
@@ -28,6 +30,7 @@ pub const COMMAND: Command<Flags> = Command {
         Ok(())
     })],
     writes: Writes::Nothing,
+    json: &[Output::rows(&RECORD)],
     run,
 };
 
@@ -53,7 +56,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
             for change in &package.changes {
                 context.put_line(&[b"    ", &change_line(&package.package, change)[..]].concat())?;
             }
-            // Which keys an unreadable text has changed is not known until it can be read again; the title says so.
+            // The keys that an edit has changed are unknown as long as the text cannot be parsed; the title says that it cannot.
             let is_readable = record.problem().is_none();
             let silent = package.changes.is_empty() && record.kind != Kind::Baseline && key.is_none();
             if package.deleted {
@@ -73,7 +76,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     }
     match &key {
         Some(key) => {
-            // A package that is gone has a history all the same; one that never was has none.
+            // A deleted package still has a history; a package that never existed is an error.
             context.store.place(&key.package)?;
             context.note(&format!("no transaction in the log changed {}", key.text()));
         }
@@ -85,7 +88,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     Ok(Exit::NotFound)
 }
 
-/// Returns the exit code of what was read of the log: what was damaged was left out.
+/// Returns the exit code of a command that has read the log. It is not 0 if damaged records were left out.
 fn readable(context: &Context) -> Exit {
     if context.store.log_problems().is_empty() { Exit::Ok } else { Exit::Invalid }
 }

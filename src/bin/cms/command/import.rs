@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cms::Error;
 use cms::text::{ParseOptions, parse, print};
+use serde_json::json;
 
 use crate::argument::{path, show};
 use crate::context::Context;
@@ -11,7 +12,9 @@ use crate::edits::{Edits, Goal};
 use crate::failure::{Exit, Failure};
 use crate::input::read_input;
 use crate::json;
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, commit, parsed, switch, with_staged};
+use crate::staged::STAGED;
 use crate::text_format::Format;
 
 #[derive(Default)]
@@ -45,8 +48,19 @@ pub const COMMAND: Command<Flags> = Command {
         with_staged(|flags: &mut Flags| &mut flags.with_staged),
     ],
     writes: Writes::InTransactions,
+    json: &[
+        Output::rows(&STAGED).when("With --json --dry-run --merge"),
+        Output::rows(&REPLACED).when("With --json --dry-run"),
+    ],
     run,
 };
+
+/// A package that would be replaced.
+const REPLACED: Shape = Shape::of(
+    "
+    package text its name
+    size number the length of its new text, in bytes",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     // A single argument that cannot name a package is the file.
@@ -73,7 +87,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     if packages.is_empty() {
         return Err(Failure::Other(Exit::Invalid, "nothing to import: the text holds no package".into()));
     }
-    // Without a configuration directory there is nowhere to put them, which is said before anything else.
+    // Fails first if there is no configuration directory.
     context.store.packages()?;
     if call.flags.merge { merge(context, call, packages) } else { replace(context, &packages) }
 }
@@ -107,6 +121,11 @@ fn not_a_package(name: &[u8]) -> Failure {
 
 /// Replaces packages, as one transaction.
 fn replace(context: &mut Context, packages: &[json::NamedText]) -> Result<Exit, Failure> {
+    if context.dry_run && context.json {
+        let row = |(name, text): &json::NamedText| json!({"package": show(name), "size": text.len()});
+        context.put_rows(packages.iter().map(row).collect())?;
+        return Ok(Exit::Ok);
+    }
     if context.dry_run {
         for (name, text) in packages {
             context.say(&format!("replace {}: {} bytes", show(name), text.len()))?;

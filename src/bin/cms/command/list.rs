@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, stale};
 
 #[derive(Default)]
@@ -26,8 +27,22 @@ pub const COMMAND: Command<Flags> = Command {
     summary: "list packages, sections or options",
     flags: &[stale(|flags: &mut Flags| &mut flags.stale)],
     writes: Writes::Nothing,
+    json: &[Output::rows(&NAME), Output::rows(&SECTION).when("With --json, of a package")],
     run,
 };
+
+/// A package or an option.
+const NAME: Shape = Shape::of(
+    "
+    . text the name of a package or an option",
+);
+
+/// A section.
+const SECTION: Shape = Shape::of(
+    "
+    name text the name of the section
+    type text its type",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let Some(argument) = call.expect(0, 1)?.first() else {

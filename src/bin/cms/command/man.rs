@@ -5,8 +5,10 @@ use std::fmt::Write;
 use crate::argument::{path, show};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::help_text::{EXITS, KEYS, flag_text};
+use crate::help_text::{EXITS, KEYS, flag_text, named_shapes};
 use crate::line::find;
+use crate::messages::MESSAGES;
+use crate::shape::{NOTATION, Output, Row, Shape};
 use crate::spec::{AnyCommand, Call, Command, Commands, FlagText, FlagValues, GLOBAL, Writes, switch};
 
 #[derive(Default)]
@@ -23,8 +25,15 @@ pub const COMMAND: Command<Flags> = Command {
     summary: "print a manual page, or write all into a directory",
     flags: &[switch("all", "write all pages into DIR", |flags: &mut Flags| &mut flags.all)],
     writes: Writes::Nothing,
+    json: &[Output::text(&TEXT)],
     run,
 };
+
+/// See the summary.
+const TEXT: Shape = Shape::of(
+    "
+    . text a page in troff",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     if call.flags.all {
@@ -75,16 +84,26 @@ fn push_section(page: &mut String, title: &str, rows: impl Iterator<Item = (Stri
     }
 }
 
+fn push_output(page: &mut String, output: &Output) {
+    let _ = writeln!(page, ".PP\n{}", roff(&output.title()));
+    push_rows(page, output.own_rows());
+}
+
+fn push_rows(page: &mut String, rows: Vec<Row>) {
+    for Row { name, types, meaning } in rows {
+        let _ = writeln!(page, ".TP\n.B {}\n{}", roff(&name), roff(&format!("({types}) {meaning}")));
+    }
+}
+
 fn flag_rows(flags: Vec<FlagText>) -> impl Iterator<Item = (String, String)> {
     flags.into_iter().map(|flag| (flag_text(&flag).trim().to_owned(), flag.help.to_owned()))
 }
 
-fn overview_page(commands: Commands) -> String {
+fn overview_page(all: Commands) -> String {
     let mut body = String::from(
         ".SH DESCRIPTION\nReads and changes configuration that is kept as plain text, one file a package.\nChanges are staged until they are committed.\nCalled as uci, or as \"cms uci\", it is stock uci.\n",
     );
-    let commands =
-        commands.iter().map(|c| (format!("{} {}", c.name(), c.arguments()), c.summary().to_owned()));
+    let commands = all.iter().map(|c| (format!("{} {}", c.name(), c.arguments()), c.summary().to_owned()));
     push_section(&mut body, "COMMANDS", commands);
     push_section(&mut body, "KEYS", KEYS.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())));
     push_section(&mut body, "OPTIONS", flag_rows(GLOBAL.iter().map(|flag| flag.text).collect()));
@@ -93,6 +112,16 @@ fn overview_page(commands: Commands) -> String {
         "EXIT STATUS",
         EXITS.iter().map(|(code, text)| (code.to_string(), (*text).to_owned())),
     );
+    push_section(
+        &mut body,
+        "JSON",
+        NOTATION.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())),
+    );
+    for shape in named_shapes(all) {
+        let _ = writeln!(body, ".PP\n{}:", roff(shape.name));
+        push_rows(&mut body, shape.rows());
+    }
+    MESSAGES.iter().for_each(|output| push_output(&mut body, output));
     page("cms", "configuration store", "cms [OPTIONS] COMMAND [ARGUMENTS]", &body)
 }
 
@@ -101,6 +130,10 @@ fn command_page(command: &dyn AnyCommand) -> String {
     if !command.flags().is_empty() {
         push_section(&mut body, "OPTIONS", flag_rows(command.flags()));
     }
+    if !command.json().is_empty() {
+        body.push_str(".SH JSON\n");
+    }
+    command.json().iter().for_each(|output| push_output(&mut body, output));
     body.push_str(".SH SEE ALSO\n.BR cms (1)\n");
     let synopsis = format!("cms {} [OPTIONS] {}", command.name(), command.arguments());
     page(&format!("cms-{}", command.name()), command.summary(), &synopsis, &body)

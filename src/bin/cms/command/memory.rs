@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::map_reports::reports;
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -15,8 +16,20 @@ pub const COMMAND: Command = Command {
     summary: "show how much memory the maps take, from which programs read",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::rows(&MAP)],
     run,
 };
+
+/// A map.
+const MAP: Shape = Shape::of(
+    "
+    package text the package
+    path text the file
+    capacity number its size in bytes
+    live number bytes that are in use
+    dead number bytes that a rebuild would free
+    current boolean whether it shows the package as it is now",
+);
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     let reports = reports(context, &call.arguments, false)?;

@@ -8,6 +8,8 @@ use serde_json::{Map, json};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::settings;
+use crate::settings::SETTING;
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -17,8 +19,31 @@ pub const COMMAND: Command = Command {
     summary: "print what is read and written where, and why",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::members(&PATHS)],
     run,
 };
+
+/// The directories of the store.
+const PATHS: Shape = Shape::of(
+    "
+    config directory where packages are
+    save directory where changes are staged
+    run directory|null where locks and maps are
+    state directory|null where the log is
+    unlogged text|null why commits are not logged
+    settings {setting} as cms policy prints them",
+)
+.using(&[&DIRECTORY, &SETTING]);
+
+/// A directory.
+const DIRECTORY: Shape = Shape::named(
+    "directory",
+    "
+    path text its path
+    from text default, or which option or variable names it
+    state text writable, read-only, not readable, not a directory or does not exist
+    purpose text what it is for",
+);
 
 fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     let dirs = context.store.dirs().clone();

@@ -2,8 +2,10 @@
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
 use crate::waiting::print_pending;
+use crate::waiting::{NOT_WAITING, WAITING};
 
 pub const COMMAND: Command = Command {
     name: "pending",
@@ -12,6 +14,7 @@ pub const COMMAND: Command = Command {
     summary: "show the commit that waits to be confirmed; exits 1 if none does",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::one(&WAITING), Output::one(&NOT_WAITING).when("With --json, if no commit waits")],
     run,
 };
 

@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::settings;
-use crate::settings::all_json;
+use crate::settings::{SETTING, all_json};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -15,8 +16,17 @@ pub const COMMAND: Command = Command {
     summary: "print the settings of this store: the value of each, and where it comes from",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::members(&POLICY)],
     run,
 };
+
+/// The settings of a store.
+const POLICY: Shape = Shape::of(
+    "
+    settings {setting} the settings by name
+    problems [text] what is wrong with the policy",
+)
+.using(&[&SETTING]);
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     call.expect(0, 0)?;

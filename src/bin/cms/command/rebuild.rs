@@ -1,8 +1,11 @@
-//! `cms rebuild`: makes maps anew.
+//! `cms rebuild`: writes maps again, from the text.
+
+use serde_json::json;
 
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -12,19 +15,33 @@ pub const COMMAND: Command = Command {
     summary: "rebuild the maps from the text: all, or those of the packages named",
     flags: &[],
     writes: Writes::Alone,
+    json: &[Output::rows(&PACKAGE).when("With --json --dry-run")],
     run,
 };
 
+/// A package whose map would be rebuilt.
+const PACKAGE: Shape = Shape::of(
+    "
+    package text its name",
+);
+
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+    let mut rows = Vec::new();
     for name in context.packages(&call.arguments)? {
         if context.dry_run {
-            context.say(&format!("would make the map of {} anew", show(&name)))?;
+            match context.json {
+                true => rows.push(json!({"package": show(&name)})),
+                false => context.say(&format!("would rebuild the map of {}", show(&name)))?,
+            }
             continue;
         }
         match context.store.rebuild(&name) {
-            Ok(()) => context.verbose(&format!("{}: the map is new", show(&name))),
+            Ok(()) => context.verbose(&format!("{}: the map is rebuilt", show(&name))),
             Err(error) => context.report(&error.into())?,
         }
+    }
+    if context.dry_run && context.json {
+        context.put_rows(rows)?;
     }
     Ok(Exit::Ok)
 }

@@ -5,7 +5,9 @@ use cms::DeltaKind;
 use crate::context::Context;
 use crate::edits::{FLAGS, Flags, each};
 use crate::failure::{Exit, Failure};
+use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
+use crate::staged::STAGED;
 
 pub const COMMAND: Command<Flags> = Command {
     name: "reorder",
@@ -14,6 +16,7 @@ pub const COMMAND: Command<Flags> = Command {
     summary: "stage a new position of a section, counted from 0",
     flags: FLAGS,
     writes: Writes::InTransactions,
+    json: &[Output::rows(&STAGED).when("With --json --dry-run")],
     run,
 };
 

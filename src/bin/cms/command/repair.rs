@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -13,8 +14,17 @@ pub const COMMAND: Command = Command {
     summary: "set damaged parts of the log aside, and put back the newest text without errors of each package",
     flags: &[],
     writes: Writes::Alone,
+    json: &[Output::rows(&REPAIRED)],
     run,
 };
+
+/// A package whose text was put back.
+const REPAIRED: Shape = Shape::of(
+    "
+    package text its name
+    text_of number the revision whose text is in place now
+    revision number the transaction that put it back",
+);
 
 fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     if context.dry_run {

@@ -6,6 +6,8 @@ use crate::archives::restore_archive;
 use crate::argument::path;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::records::REVISION;
+use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -15,6 +17,7 @@ pub const COMMAND: Command = Command {
     summary: "bring all packages to the state in a backup or snapshot file",
     flags: &[],
     writes: Writes::Alone,
+    json: &[Output::one(&REVISION)],
     run,
 };
 

@@ -1,9 +1,11 @@
 //! `cms revert`: drops staged changes.
 
 use cms::{Key, Selector};
+use serde_json::json;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 use crate::staged::{is_of_another, place_of_staged};
 
@@ -14,14 +16,22 @@ pub const COMMAND: Command = Command {
     summary: "drop staged changes",
     flags: &[],
     writes: Writes::Alone,
+    json: &[Output::rows(&KEY).when("With --json --dry-run")],
     run,
 };
+
+/// What would be dropped.
+const KEY: Shape = Shape::of(
+    "
+    key text the package, section or option",
+);
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     let keys = match call.arguments.is_empty() {
         true => context.packages_and_new(&[])?,
         false => call.arguments.clone(),
     };
+    let mut rows = Vec::new();
     for argument in keys {
         let key = Key::parse(&argument)?;
         let place = place_of_staged(context, &key.package)?;
@@ -39,12 +49,18 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
             }
         };
         if context.dry_run {
-            context.say(&format!("revert {}", key.text()))?;
+            match context.json {
+                true => rows.push(json!({"key": key.text()})),
+                false => context.say(&format!("revert {}", key.text()))?,
+            }
             continue;
         }
         let dropped = context.store.revert(&place, section.as_deref(), key.option.as_deref())?;
         context.forget();
         context.verbose(&format!("{}: {dropped} staged changes dropped", key.text()));
+    }
+    if context.dry_run && context.json {
+        context.put_rows(rows)?;
     }
     Ok(Exit::Ok)
 }

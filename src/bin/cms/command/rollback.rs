@@ -11,9 +11,12 @@ use crate::argument::{path, show};
 use crate::context::Context;
 use crate::difference::print_difference;
 use crate::failure::{Exit, Failure};
+use crate::records::{CHANGE, REVISION};
 use crate::records::{bring_up_to_date, tell_revision};
+use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
-use crate::staged::describe;
+use crate::staged::STAGED;
+use crate::staged::{describe, staged_json};
 
 #[derive(Default)]
 pub struct Flags {
@@ -37,6 +40,11 @@ pub const COMMAND: Command<Flags> = Command {
         }),
     ],
     writes: Writes::Alone,
+    json: &[
+        Output::one(&REVISION),
+        Output::rows(&CHANGE).when("With --json --dry-run"),
+        Output::rows(&STAGED).when("With --json --dry-run --merge"),
+    ],
     run,
 };
 
@@ -107,6 +115,11 @@ fn overlay(
                 overlay_option(&mut transaction, &format!("{key}.{}", show(option.name())), option.value())?;
             }
         }
+    }
+    if context.dry_run && context.json {
+        let rows = transaction.changes().map(|(package, delta)| staged_json(package, delta, None));
+        context.put_rows(rows.collect())?;
+        return Ok(Exit::Ok);
     }
     if context.dry_run {
         for (package, delta) in transaction.changes() {

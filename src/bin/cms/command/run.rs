@@ -57,6 +57,7 @@ pub const COMMAND: Command<Flags> = Command {
         ),
     ],
     writes: Writes::Nothing,
+    json: &[],
     run,
 };
 
@@ -96,7 +97,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     }
 }
 
-/// How long a program that is to be restarted has to end by itself.
+/// How long a program may take to end after SIGTERM, before it is killed and started again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A program that follows changes.

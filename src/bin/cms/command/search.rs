@@ -7,6 +7,7 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
+use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
 
@@ -34,8 +35,18 @@ pub const COMMAND: Command<Flags> = Command {
         switch("values", "look at values only", |flags: &mut Flags| &mut flags.values),
     ],
     writes: Writes::Nothing,
+    json: &[Output::rows(&HIT)],
     run,
 };
+
+/// What was found.
+const HIT: Shape = Shape::of(
+    "
+    file text the file
+    line number|null the line; null if it is only staged
+    key text the key of the section or option
+    value value its value; of a section its type",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let Some((text, packages)) = call.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
@@ -107,7 +118,7 @@ struct Search {
     keys: bool,
     values: bool,
     found: bool,
-    /// What was found, if it is to be JSON.
+    /// What was found, if the output is JSON.
     rows: Vec<serde_json::Value>,
 }
 
@@ -160,7 +171,7 @@ impl Search {
     }
 }
 
-/// Reports whether the value of an option is staged, and not what the file says.
+/// Reports whether the value of an option is staged, and so differs from the file.
 fn is_staged(loaded: &Loaded, section: Section<'_>, option: OptionView<'_>) -> bool {
     loaded.changes.iter().any(|change| {
         let delta = &change.delta;

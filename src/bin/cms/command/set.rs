@@ -6,7 +6,9 @@ use crate::context::Context;
 use crate::edits::{Edits, Goal, each};
 use crate::failure::{Exit, Failure};
 use crate::input::read_value;
+use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, commit, switch, with_staged};
+use crate::staged::STAGED;
 
 #[derive(Default)]
 pub struct Flags {
@@ -30,6 +32,7 @@ pub const COMMAND: Command<Flags> = Command {
         with_staged(|flags: &mut Flags| &mut flags.with_staged),
     ],
     writes: Writes::InTransactions,
+    json: &[Output::rows(&STAGED).when("With --json --dry-run")],
     run,
 };
 

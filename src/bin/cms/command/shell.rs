@@ -17,6 +17,7 @@ pub const COMMAND: Command = Command {
     summary: "run commands interactively",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[],
     run,
 };
 

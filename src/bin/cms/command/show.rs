@@ -8,6 +8,7 @@ use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::json;
+use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
 use crate::spec::{Call, Command, FlagValues, Writes, at, stale, switch};
 
@@ -38,8 +39,15 @@ pub const COMMAND: Command<Flags> = Command {
         stale(|flags: &mut Flags| &mut flags.stale),
     ],
     writes: Writes::Nothing,
+    json: &[Output::map(&SHOWN)],
     run,
 };
+
+/// What a KEY names.
+const SHOWN: Shape = Shape::of(
+    "
+    . package|section|value what KEY names",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     context.go_back(call.flags.at.as_deref())?;

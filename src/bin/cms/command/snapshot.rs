@@ -2,10 +2,12 @@
 
 use cms::{clock, shown};
 
+use crate::archives::ARCHIVE;
 use crate::archives::{archive_json, whole};
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
 
 #[derive(Default)]
@@ -22,6 +24,7 @@ pub const COMMAND: Command<Flags> = Command {
     summary: "keep the committed state of all packages under a label",
     flags: &[switch("delete", "delete the snapshots of these labels", |flags: &mut Flags| &mut flags.delete)],
     writes: Writes::Alone,
+    json: &[Output::one(&ARCHIVE)],
     run,
 };
 

@@ -2,9 +2,11 @@
 
 use cms::{clock, shown};
 
+use crate::archives::ARCHIVE;
 use crate::archives::{archive_json, kind};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -14,6 +16,7 @@ pub const COMMAND: Command = Command {
     summary: "list snapshots: time, revision, size, source, kind, name",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::rows(&ARCHIVE)],
     run,
 };
 

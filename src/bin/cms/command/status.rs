@@ -5,7 +5,9 @@ use serde_json::{Value as Json, json};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
+use crate::waiting::PENDING;
 use crate::waiting::pending_json;
 
 pub const COMMAND: Command = Command {
@@ -15,8 +17,30 @@ pub const COMMAND: Command = Command {
     summary: "say whether directories, log and packages are in order; exit status 3 if not",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::one(&STATUS)],
     run,
 };
+
+/// The state of the store.
+const STATUS: Shape = Shape::of(
+    "
+    ok boolean whether all is in order
+    revision number the last transaction
+    pending pending|null the commit that waits to be confirmed
+    problems [problem] what is not in order",
+)
+.using(&[&PENDING, &PROBLEM]);
+
+/// Something that is not in order.
+const PROBLEM: Shape = Shape::named(
+    "problem",
+    "
+    what text a directory by its purpose, log, policy, or a package
+    message text what is wrong with it
+    package? text of a package: its name
+    file? text of a package: its file
+    line? number of an error in a text: its line",
+);
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     call.expect(0, 0)?;
@@ -78,7 +102,7 @@ impl Problem {
     }
 }
 
-/// Looks at the directories.
+/// Checks the directories.
 fn directories(store: &Engine) -> Vec<Problem> {
     let mut problems = Vec::new();
     let dirs = store.dirs();
@@ -105,7 +129,7 @@ fn log(store: &Engine, problems: &mut Vec<Problem>) -> u64 {
             problems.extend(found.problems.into_iter().map(|why| Problem::new("log", why)));
             found.last
         }
-        // Without a directory there is none, as was said.
+        // Without a state directory there is no log; `directories` has reported that.
         Err(cms::Error::Missing(_)) => 0,
         Err(error) => {
             problems.push(Problem::new("log", error.to_string()));
@@ -114,7 +138,7 @@ fn log(store: &Engine, problems: &mut Vec<Problem>) -> u64 {
     }
 }
 
-/// Looks for packages that cannot be read, or have errors.
+/// Finds packages that cannot be read, or have errors.
 fn packages(store: &Engine, problems: &mut Vec<Problem>) -> Result<(), Failure> {
     if !store.dirs().config.path.is_dir() {
         return Ok(());

@@ -7,7 +7,9 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::difference::print_difference;
 use crate::failure::{Exit, Failure};
+use crate::records::{CHANGE, REVISION};
 use crate::records::{bring_up_to_date, check_logged, may_be_elsewhere, tell_revision};
+use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -17,6 +19,7 @@ pub const COMMAND: Command = Command {
     summary: "undo a transaction, the last one if none is named; later changes stay",
     flags: &[],
     writes: Writes::Alone,
+    json: &[Output::one(&REVISION), Output::rows(&CHANGE).when("With --json --dry-run")],
     run,
 };
 

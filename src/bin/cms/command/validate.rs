@@ -17,6 +17,7 @@ pub const COMMAND: Command = Command {
     summary: "check the syntax, all errors at once",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[],
     run,
 };
 

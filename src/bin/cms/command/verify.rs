@@ -15,9 +15,11 @@ use serde_json::Value as Json;
 
 use crate::argument::{path, show};
 use crate::context::Context;
+use crate::events::EVENT_OF_CHANGE;
 use crate::events::event_json;
 use crate::failure::{Exit, Failure, tell};
 use crate::records::Users;
+use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, seconds};
 use crate::variables;
 use crate::variables::{directories, variables};
@@ -38,6 +40,7 @@ pub const COMMAND: Command<Flags> = Command {
         &mut flags.timeout
     })],
     writes: Writes::Nothing,
+    json: &[Output::one(&EVENT_OF_CHANGE).when("The standard input of COMMAND")],
     run,
 };
 
@@ -146,7 +149,7 @@ impl Judge {
     }
 }
 
-/// Tells a command what it is about, and hears what it says on standard error, which goes to ours as well.
+/// Writes the event to a command, and reads its standard error, which is copied to ours.
 fn converse(child: &mut Child, input: String) -> mpsc::Receiver<Vec<u8>> {
     let (send, said) = mpsc::channel();
     if let Some(mut stdin) = child.stdin.take() {

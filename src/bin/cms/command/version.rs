@@ -2,7 +2,9 @@
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::help_text::VERSION;
 use crate::help_text::version;
+use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
@@ -12,6 +14,7 @@ pub const COMMAND: Command = Command {
     summary: "print the version",
     flags: &[],
     writes: Writes::Nothing,
+    json: &[Output::one(&VERSION)],
     run,
 };
 

@@ -12,9 +12,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::argument::show;
 use crate::context::Context;
+use crate::events::{EVENT, EVENT_OF_CHANGE};
 use crate::events::{event_json, open, wait};
 use crate::failure::{Exit, Failure, tell};
 use crate::records::{Users, change_line, record_title};
+use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, parsed, seconds, text};
 use crate::variables;
 use crate::variables::{directories, variables};
@@ -56,6 +58,10 @@ pub const COMMAND: Command<Flags> = Command {
         ),
     ],
     writes: Writes::Nothing,
+    json: &[
+        Output::lines(&EVENT),
+        Output::one(&EVENT_OF_CHANGE).when("With --exec, the standard input of COMMAND"),
+    ],
     run,
 };
 
@@ -95,7 +101,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Tells an event.
+/// Prints an event.
 fn print(context: &mut Context, event: &Event, users: &mut Users) -> Result<(), Failure> {
     if context.json {
         let row = event_json(event, users);

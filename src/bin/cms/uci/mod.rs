@@ -49,13 +49,13 @@ pub fn run(program: &OsStr, words: &[OsString]) -> ExitCode {
             Err(failure) => session.failed(&failure),
         },
     };
-    // A reader that has gone away is no failure; stock uci dies of SIGPIPE without a word.
+    // A closed pipe is no failure; stock uci dies of SIGPIPE without a message.
     let _ = session.out.flush();
     if session.committed
         && !session.settings.quiet
         && let Ok(Some(notice)) = session.settings.store.notice_of_process()
     {
-        // Stock uci has nothing to say here, and nothing that goes back by itself.
+        // Stock uci prints nothing here, and has no commits that are rolled back by themselves.
         let _ = writeln!(io::stderr(), "uci: warning: {notice}");
     }
     ExitCode::from(code)
@@ -208,7 +208,7 @@ impl Session {
             return Ok(store.update(&loaded.place, self.settings.form(), |_| Ok(()))?);
         }
         store.stage(&loaded.place, &loaded.followups)?;
-        // Stock uci reads the text again, and says so again.
+        // Stock uci reads the text again, and prints the error again.
         self.parser_messages(&loaded.errors);
         if !store.may_be_staged(&loaded.place) {
             if !loaded.place.overridden {

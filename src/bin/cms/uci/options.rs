@@ -59,7 +59,7 @@ struct Getopt<'w> {
     program: &'w [u8],
     options: Vec<(u8, Vec<u8>)>,
     words: Vec<Vec<u8>>,
-    /// What getopt says of the first wrong option; reading ends there.
+    /// The message of getopt for the first wrong option; parsing ends there.
     complaint: Option<Vec<u8>>,
 }
 

@@ -58,7 +58,7 @@ impl Failure {
         }
     }
 
-    /// Says what caused an error that stock uci has no name for, and what to do about it.
+    /// Prints the cause of an error that stock uci has no name for, and what to do about it.
     pub fn cause(&self) -> Option<&str> {
         match self {
             Self::Unnamed(_, cause) => Some(cause),
@@ -87,7 +87,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Says in one line what went wrong, and what to do about it where that is known.
+/// Returns one line: the error, and what to do about it where that is known.
 fn cause_of(error: &Error) -> String {
     let cause = cms::shown::text(error.to_string());
     match hint::of(error) {

@@ -1,0 +1,285 @@
+//! What each command prints with `--json` has the shape that `cms help` describes: nothing is missing, and nothing is
+//! there that is not described.
+
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use crate::support::sandbox::Sandbox;
+use shape::Shapes;
+
+mod shape;
+
+const JSON: &str = "With --json";
+const DRY_RUN: &str = "With --json --dry-run";
+
+/// A store, and the shapes that commands are compared with.
+struct Case {
+    sandbox: Sandbox,
+    shapes: Shapes,
+}
+
+/// A process that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Puts an option behind the name of a command; all behind `--` are words of another.
+fn with<'w>(words: &[&'w str], option: &'w str) -> Vec<&'w str> {
+    [&words[..1], &[option], &words[1..]].concat()
+}
+
+impl Case {
+    fn run(&self, words: &[&str]) -> Output {
+        let output = self.sandbox.run(words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code().is_some_and(|code| code != 2), "{words:?}: {said}");
+        output
+    }
+
+    /// Runs a command, and checks what it prints.
+    fn json(&mut self, when: &str, words: &[&str]) {
+        let output = self.run(&with(words, "--json"));
+        let printed = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+        self.shapes.check(words[0], when, printed);
+    }
+
+    /// Runs a command that changes nothing with `--json` and with `--json-lines`.
+    fn read(&mut self, words: &[&str]) {
+        self.json(JSON, words);
+        let output = self.run(&with(words, "--json-lines"));
+        self.shapes.check_lines(words[0], &output.stdout);
+    }
+
+    /// Runs a command that prints nothing with `--json`.
+    fn silent(&self, words: &[&str]) {
+        assert!(!self.shapes.is_described(words[0], JSON), "{words:?}");
+        let output = self.run(&with(words, "--json"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && output.stdout.is_empty(), "{words:?}: {said}");
+    }
+
+    fn revision(&self) -> u64 {
+        let row: Json = serde_json::from_str(&self.sandbox.ok(&["status", "--json"])).expect("JSON");
+        row["revision"].as_u64().expect("a number")
+    }
+
+    fn start(&self, words: &[&str]) -> Running {
+        Running(self.sandbox.command().args(words).stdout(Stdio::null()).spawn().expect("cms runs"))
+    }
+
+    /// Waits until a file holds a whole line.
+    fn line_of(&self, name: &str) -> Vec<u8> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let text = std::fs::read(self.sandbox.path(name)).unwrap_or_default();
+            if text.ends_with(b"\n") {
+                return text;
+            }
+            assert!(Instant::now() < deadline, "{name}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn the_json_of_each_command_has_the_shape_that_help_describes() {
+    let sandbox = Sandbox::new();
+    let shapes = Shapes::of_help(&sandbox);
+    let mut case = Case { sandbox, shapes };
+    case.sandbox.write("cms", "config store 'store'\n\toption lock_timeout '9s'\n");
+    staging(&mut case);
+    committing(&mut case);
+    history(&mut case);
+    snapshots(&mut case);
+    confirming(&mut case);
+    programs(&mut case);
+    upkeep(&mut case);
+    failures(&mut case);
+    case.shapes.assert_all_seen();
+}
+
+fn staging(case: &mut Case) {
+    for words in [
+        &["set", "network.lan.mtu=1500"][..],
+        &["add_list", "network.lan.dns=c"],
+        &["del_list", "network.lan.dns=a"],
+        &["rename", "network.lan.ipaddr=address"],
+        &["reorder", "network.lan=1"],
+        &["delete", "network.lan.ipaddr"],
+        &["add", "network", "rule", "name=web"],
+    ] {
+        case.json(DRY_RUN, &[words, &["--dry-run"]].concat());
+    }
+    let more = case.sandbox.path("more");
+    std::fs::write(&more, "config rule\n\toption name 'web'\n").expect("written");
+    let more = more.to_str().expect("UTF-8").to_owned();
+    case.json(DRY_RUN, &["import", "--dry-run", "network", &more]);
+    case.json("With --json --dry-run --merge", &["import", "--dry-run", "--merge", "network", &more]);
+    case.silent(&["import", "--merge", "network", &more]);
+    case.json(JSON, &["add", "network", "rule", "name=dns"]);
+    case.silent(&["set", "network.lan.mtu=1500"]);
+    case.silent(&["add_list", "network.lan.dns=c"]);
+    case.silent(&["del_list", "network.lan.dns=a"]);
+    case.silent(&["rename", "network.lan.mtu=size"]);
+    case.silent(&["reorder", "network.lan=1"]);
+    case.silent(&["delete", "network.lan.ipaddr"]);
+    case.read(&["changes"]);
+    case.read(&["diff"]);
+    case.read(&["search", "web"]);
+    case.json(DRY_RUN, &["commit", "--dry-run"]);
+    case.json(DRY_RUN, &["revert", "--dry-run", "network.lan"]);
+    case.silent(&["revert", "network.lan.dns"]);
+    case.read(&["get", "network.lan.dns", "network.lan"]);
+    case.read(&["show", "network", "network.lan", "network.lan.dns"]);
+    case.read(&["list"]);
+    case.read(&["list", "network.lan"]);
+    case.json("With --json, of a package", &["list", "network"]);
+    case.read(&["export"]);
+}
+
+/// Commits what is staged, with a verifier and a watch.
+fn committing(case: &mut Case) {
+    let (input, event) = (case.sandbox.path("input"), case.sandbox.path("event"));
+    let command = format!("cat > {0}.new && mv {0}.new {0}", input.display());
+    let exec = format!("cat > {0}.new && mv {0}.new {0}; sleep 1", event.display());
+    let _verifier = case.start(&["verify", "network", "--", "sh", "-c", &command]);
+    let _watch = case.start(&["watch", "network", "--exec", &exec]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let output = case.run(&["commit", "--check", "--json-lines"]);
+        if String::from_utf8_lossy(&output.stdout).lines().count() == 2 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "no verifier, or no watch");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    case.json("With --json --check", &["commit", "--check"]);
+    case.silent(&["commit", "-m", "staged"]);
+    let line = case.line_of("input");
+    case.shapes.check("verify", "The standard input of COMMAND", &line);
+    case.line_of("event");
+    // While the command runs, these become one event.
+    case.sandbox.ok(&["set", "--commit", "network.lan.size=1"]);
+    case.sandbox.ok(&["set", "--commit", "network.lan.size=2"]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let line = loop {
+        let line = case.line_of("event");
+        if String::from_utf8_lossy(&line).contains("\"first\"") {
+            break line;
+        }
+        assert!(Instant::now() < deadline, "no event of two transactions");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    case.shapes.check("watch", "With --exec, the standard input of COMMAND", &line);
+}
+
+fn history(case: &mut Case) {
+    case.json(JSON, &["ensure", "network.lan.size=3", "--diff"]);
+    case.sandbox.ok(&["reorder", "--commit", "network.lan=0"]);
+    let last = case.revision().to_string();
+    case.read(&["history"]);
+    case.read(&["blame", "network"]);
+    case.json("With --json, of two revisions", &["diff", "1", &last]);
+    case.json(JSON, &["bisect", "--", "sh", "-c", "! grep -q \"size '3'\" $CMS_CONFIG_DIR/network"]);
+    case.json(DRY_RUN, &["undo", "--dry-run"]);
+    case.json(JSON, &["undo"]);
+    case.json(DRY_RUN, &["rollback", "1", "--dry-run"]);
+    case.json("With --json --dry-run --merge", &["rollback", "1", "--dry-run", "--merge"]);
+    case.json(JSON, &["rollback", "1"]);
+    case.json(JSON, &["watch", "network", "--since", &last, "--count", "2"]);
+}
+
+fn snapshots(case: &mut Case) {
+    let file = case.sandbox.path("backup").display().to_string();
+    case.json(JSON, &["snapshot", "mine"]);
+    case.read(&["snapshots"]);
+    case.json(JSON, &["backup", &file]);
+    case.json(JSON, &["restore", &file]);
+}
+
+/// A commit that waits to be confirmed.
+fn confirming(case: &mut Case) {
+    case.json("With --json, if no commit waits", &["pending"]);
+    case.json("With --json --dry-run, if no commit waits", &["confirm", "--dry-run"]);
+    case.sandbox.ok(&["set", "network.lan.mtu=1400"]);
+    case.silent(&["commit", "--confirm", "1h"]);
+    case.json(JSON, &["pending"]);
+    case.json(DRY_RUN, &["confirm", "--dry-run"]);
+    case.json(JSON, &["status"]);
+    let noticed = case.run(&["set", "--commit", "--json", "network.lan.mtu=1300"]);
+    let when = "A warning that changed keys wait to be confirmed";
+    case.shapes.check("json", when, &noticed.stderr);
+    case.silent(&["confirm"]);
+}
+
+/// Commands that run programs or lines.
+fn programs(case: &mut Case) {
+    let fed = |case: &Case, command: &str, lines: &str| case.sandbox.fed(&[command, "--json"], lines);
+    let batch = fed(case, "batch", "set network.lan.mtu=1200\n");
+    case.shapes.check("batch", "With --json, after what its lines print", &batch.stdout);
+    let batch = fed(case, "batch", "set network.none.mtu=1200\n");
+    let said = String::from_utf8(batch.stderr).expect("UTF-8");
+    let (error, failed) = said.trim_end().split_once('\n').expect("two lines");
+    case.shapes.check("json", "Errors", error.as_bytes());
+    case.shapes.check("json", "A batch that has failed, at its end", failed.as_bytes());
+    let shell = fed(case, "shell", "get network.lan.mtu\n");
+    case.shapes.check("get", JSON, &shell.stdout);
+    case.silent(&["run", "--", "true"]);
+    case.json(JSON, &["version"]);
+    case.json(JSON, &["help"]);
+    case.json(JSON, &["man"]);
+    case.json(JSON, &["completion", "bash"]);
+}
+
+fn upkeep(case: &mut Case) {
+    case.silent(&["rebuild"]);
+    case.json(DRY_RUN, &["rebuild", "--dry-run"]);
+    case.read(&["memory"]);
+    case.read(&["check-map"]);
+    case.read(&["audit", "verify"]);
+    case.silent(&["validate"]);
+    case.sandbox.write("untidy", "config  a  'b'\n");
+    case.json("With --json --check", &["fmt", "--check", "untidy"]);
+    case.silent(&["fmt", "untidy"]);
+    case.read(&["paths"]);
+    let mut policy = case.sandbox.command();
+    let policy = policy.env("CMS_LOG_SIZE", "8M").args(["policy", "--json"]).output().expect("runs");
+    case.shapes.check("policy", JSON, &policy.stdout);
+    case.read(&["policy"]);
+    let good = case.sandbox.read("network");
+    case.sandbox.write("network", &format!("{good}\nnonsense\n"));
+    case.json(JSON, &["status"]);
+    case.json(JSON, &["repair"]);
+    assert_eq!(case.sandbox.read("network"), good);
+}
+
+/// Errors with all that they can tell.
+fn failures(case: &mut Case) {
+    case.sandbox.write("broken", "config a 'b\n");
+    for (code, words) in [
+        (2, &["--json", "none"][..]),
+        (1, &["--json", "get", "network.none"]),
+        (3, &["--json", "get", "broken.b.c"]),
+    ] {
+        let said = case.sandbox.fails(code, words);
+        case.shapes.check("json", "Errors", said.as_bytes());
+    }
+    let _verifier = case.start(&["verify", "network", "--", "sh", "-c", "echo no >&2; exit 1"]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let output = case.run(&["set", "--commit", "--json", "network.lan.mtu=1100"]);
+        if output.status.code() == Some(9) {
+            return case.shapes.check("json", "Errors", &output.stderr);
+        }
+        assert!(Instant::now() < deadline, "no verifier");
+        case.sandbox.ok(&["set", "--commit", "network.lan.mtu=1000"]);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
