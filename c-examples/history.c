@@ -155,7 +155,7 @@ int main(void)
         || print_audit(store) != 0)
         return 1;
     if (cms_undo(store, changed, NULL, NULL) != CMS_ERR_CONFLICT)
-        return fail("it was taken back already");
+        return fail("it was undone already");
     if (cms_rollback(store, changed, NULL, &undone) != CMS_OK || cms_restore(store, "before", NULL) != CMS_OK)
         return fail("going back");
     if (cms_pending(store, NULL, NULL) != CMS_ERR_NOT_FOUND || cms_confirm(store, 0) != CMS_ERR_NOT_FOUND)

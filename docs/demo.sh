@@ -31,7 +31,7 @@ run 1 cms diff network
 run 0 cms commit -v -m "the printer moved" network
 echo; echo "# Comments and layout of the file are as they were:"
 run 0 sed -n 1,16p "$work/config/network"
-echo; echo "# Every change is in the log, those made with an editor too; it can be told of, and taken back."
+echo; echo "# Every change is in the log, those made with an editor too; it can be explained and undone."
 sed -i "s/192.168.7.1'/192.168.8.1'/" "$work/config/network"
 run 0 cms history network.lan
 run 0 cms undo -q

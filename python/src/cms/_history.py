@@ -69,10 +69,10 @@ class Entry(NamedTuple):
     # The name that the program gave itself.
     source: str
     message: str
-    # The transaction that was taken back or confirmed, or the revision that was gone back to; else 0.
+    # The transaction that was undone or confirmed, or the revision that was rolled back to; else 0.
     refers: int
     changes: List[Change]
-    # For a commit that is taken back unless it is confirmed: within how many seconds.
+    # For a commit that is rolled back unless it is confirmed: within how many seconds.
     confirm_within: Optional[float] = None
 
     @property
@@ -90,7 +90,7 @@ class BlameLine(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """A commit that is taken back unless it is confirmed in time."""
+    """A commit that is rolled back unless it is confirmed in time."""
 
     revision: int
     seconds_left: float
@@ -182,7 +182,7 @@ def waiting(lib: Any, store_ref: Any) -> List[Entry]:
 
 
 def notice(lib: Any, store_ref: Any, revision: int) -> Optional[str]:
-    """Says what of a transaction goes back with another that waits to be confirmed; None if none waits."""
+    """Says what of a transaction is rolled back with another that waits to be confirmed; None if none waits."""
     size = _ffi.c_size_t(255)
     while True:
         buffer = _ffi.create_string_buffer(size.value + 1)

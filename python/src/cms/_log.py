@@ -148,7 +148,7 @@ class Log:
         return waiting(self._lib, self._use())
 
     def notice(self, revision: int) -> Optional[str]:
-        """Says which keys of a transaction go back with another one that waits to be confirmed; None if none waits.
+        """Says which keys of a transaction are rolled back with another one that waits to be confirmed; None if none waits.
 
         To be called after the commit of the transaction `revision`.
         """

@@ -105,7 +105,7 @@ class Transaction:
         return point.value
 
     def rollback_to(self, point: int) -> None:
-        """Takes back all changes since a point that was marked."""
+        """Rolls back all changes since a point that was marked."""
         check(self._lib.cms_txn_rollback_to(self._use(), point))
 
     def commit(self) -> int:
