@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cms::{Durability, Store};
 
 use crate::Result;
-use crate::commit::home::{Home, tmpfs};
+use crate::commit::disk_store::{DiskStore, tmpfs};
 use crate::dataset::Dataset;
+use crate::environment::Environment;
 use crate::parse::float;
 use crate::report::{Bound, Figure, Report, Unit};
-use crate::stage::Stage;
 
 /// How many commits the first of the two makes, while the other commits without a pause.
 const COMMITS: usize = 300;
@@ -24,33 +24,33 @@ const COMMITS: usize = 300;
 type Commit<'c> = Box<dyn FnMut(usize) -> Result<()> + 'c>;
 
 /// Runs the group on the file system of `TMPDIR`, and on tmpfs.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    let Some(stock) = &stage.rivals.stock else {
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    let Some(stock) = &environment.rivals.stock else {
         report.note("left out: there is no stock uci");
         return Ok(());
     };
     let shm = tmpfs().map(|shm| tempfile::Builder::new().prefix("cms-bench-").tempdir_in(shm)).transpose()?;
-    let mut places = vec![("disk", stage.dir())];
+    let mut places = vec![("disk", environment.dir())];
     places.extend(shm.as_ref().map(|shm| ("tmpfs", shm.path())));
-    let commits = if stage.quick { 30 } else { COMMITS };
+    let commits = if environment.quick { 30 } else { COMMITS };
     for (place, dir) in places {
         for durability in [Durability::Full, Durability::Log, Durability::None] {
-            let home = Home::plant(dir, Dataset::Router)?;
-            let live = Store::open(home.options(durability))?;
+            let disk = DiskStore::create(dir, Dataset::Router)?;
+            let live = Store::open(disk.options(durability))?;
             let commit = Box::new(|number| set(&live, number));
             let name = format!("cms, {}", durability.name());
-            let lost = pair(report, place, &name, (&home, commits, stock), commit, &|| live.flush())?;
+            let lost = pair(report, place, &name, (&disk, commits, stock), commit, &|| live.flush())?;
             let goal = format!("lost beside stock uci, {place}: {name} and stock uci");
             report.goal(&goal, float(lost), Bound::AtMost(0.0))?;
         }
-        let programs = stage.cms.first().map(|(_, cms)| ("cms uci", cms, ["uci"].as_slice()));
+        let programs = environment.cms.first().map(|(_, cms)| ("cms uci", cms, ["uci"].as_slice()));
         for (name, program, before) in programs.into_iter().chain([("stock uci", stock, [].as_slice())]) {
-            let home = Home::plant(dir, Dataset::Router)?;
-            let save = home.path("own-save");
+            let disk = DiskStore::create(dir, Dataset::Router)?;
+            let save = disk.path("own-save");
             std::fs::create_dir(&save)?;
-            let own = By { program, before, home: &home, save, section: "own" };
+            let own = By { program, before, disk: &disk, save, section: "own" };
             let commit = Box::new(|number| own.commit(number));
-            pair(report, place, name, (&home, commits, stock), commit, &|| Ok(()))?;
+            pair(report, place, name, (&disk, commits, stock), commit, &|| Ok(()))?;
         }
     }
     Ok(())
@@ -74,7 +74,7 @@ struct By<'b> {
     /// The words before the options.
     before: &'static [&'static str],
     /// Where it commits.
-    home: &'b Home,
+    disk: &'b DiskStore,
     /// Where it stages.
     save: PathBuf,
     /// The section that its keys are in.
@@ -95,8 +95,8 @@ impl By<'_> {
     /// Runs one command.
     fn run(&self, words: &[&str]) -> Result<()> {
         let mut command = Command::new(self.program);
-        command.args(self.before).arg("-c").arg(self.home.path("config")).arg("-t").arg(&self.save);
-        let output = command.args(words).envs(self.home.environment()).output()?;
+        command.args(self.before).arg("-c").arg(self.disk.path("config")).arg("-t").arg(&self.save);
+        let output = command.args(words).envs(self.disk.environment()).output()?;
         if output.status.success() {
             return Ok(());
         }
@@ -111,11 +111,11 @@ fn pair(
     report: &mut Report,
     place: &str,
     name: &str,
-    (home, commits, stock): (&Home, usize, &Path),
+    (disk, commits, stock): (&DiskStore, usize, &Path),
     mut commit: Commit<'_>,
     flush: &dyn Fn() -> cms::Result<()>,
 ) -> Result<usize> {
-    let rival = By { program: stock, before: &[], home, save: home.path("save"), section: "stock" };
+    let rival = By { program: stock, before: &[], disk, save: disk.path("save"), section: "stock" };
     let stop = AtomicBool::new(false);
     let (own, by_rival) = std::thread::scope(|scope| -> Result<(Tried, Tried)> {
         let rival = scope.spawn(|| {
@@ -135,7 +135,7 @@ fn pair(
     })?;
     drop(commit);
     flush()?;
-    let text = std::fs::read_to_string(home.path("config").join("network"))?;
+    let text = std::fs::read_to_string(disk.path("config").join("network"))?;
     let mut lost = 0;
     let mut figures = Vec::new();
     for (who, section, tried) in [(name, "own", &own), ("stock uci", "stock", &by_rival)] {

@@ -4,8 +4,8 @@
 //! blocks of commits; the median of each block is one round.
 
 mod bulk;
+pub mod disk_store;
 mod engines;
-pub mod home;
 mod wear;
 
 use std::cell::{Cell, RefCell};
@@ -18,11 +18,11 @@ use cms::Durability;
 use crate::Result;
 use crate::contender::Spread;
 use crate::dataset::Dataset;
+use crate::environment::{Environment, human};
 use crate::ffi::LmdbWriter;
 use crate::parse::float;
 use crate::report::{Bound, Figure, Report, Unit};
-use crate::stage::{Stage, human};
-use crate::trial::{Entrant, Trial};
+use crate::rounds::{Entrant, Rounds};
 use engines::{Cms, Engine, Raw, Sqlite, Uci, UciCommand};
 
 pub use bulk::{INTERNAL, crash};
@@ -32,18 +32,18 @@ pub use wear::run as wear;
 const THREADS: usize = 16;
 
 /// Runs the group.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    latency(stage, report, "disk", stage.dir())?;
-    scaling(stage, report, "disk", stage.dir())?;
-    match home::tmpfs() {
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    latency(environment, report, "disk", environment.dir())?;
+    scaling(environment, report, "disk", environment.dir())?;
+    match disk_store::tmpfs() {
         Some(shm) => {
             let dir = tempfile::Builder::new().prefix("cms-bench-").tempdir_in(shm)?;
-            latency(stage, report, "tmpfs", dir.path())?;
-            scaling(stage, report, "tmpfs", dir.path())?;
+            latency(environment, report, "tmpfs", dir.path())?;
+            scaling(environment, report, "tmpfs", dir.path())?;
         }
         None => report.note("there is no tmpfs"),
     }
-    bulk::run(stage, report)
+    bulk::run(environment, report)
 }
 
 /// The package of so many options.
@@ -113,7 +113,7 @@ const OWN: &str = "cms, 200 options";
 const LOG: &str = "cms, 200 options, log";
 
 /// All who commit one key.
-fn committers(stage: &Stage, dir: &Path) -> Result<Vec<Committer>> {
+fn committers(environment: &Environment, dir: &Path) -> Result<Vec<Committer>> {
     let dir = tempfile::Builder::new().prefix("commit-").tempdir_in(dir)?.keep();
     let cms = |entries, durability| Cms::create(&dir, package(entries), durability);
     let mut all = vec![
@@ -133,12 +133,12 @@ fn committers(stage: &Stage, dir: &Path) -> Result<Vec<Committer>> {
         Committer::new("cms, 1000 options, none", cms(1000, Durability::None)?, 1000, 20),
         Committer::new("cms, 100k options, none", cms(100_000, Durability::None)?, 100_000, 2),
     ];
-    if let Some(library) = &stage.rivals.libuci {
+    if let Some(library) = &environment.rivals.libuci {
         all.push(Committer::new(UCI, Uci::create(&dir, package(200), library)?, 200, 5));
         let large = Uci::create(&dir, package(10_000), library)?;
         all.push(Committer::new("libuci set+commit, 10k", large, 10_000, 2));
     }
-    if let Some(program) = &stage.rivals.stock {
+    if let Some(program) = &environment.rivals.stock {
         let engine = UciCommand::create(&dir, package(200), program)?;
         all.push(Committer::new("uci set; uci commit, 200", engine, 200, 3));
     }
@@ -146,26 +146,26 @@ fn committers(stage: &Stage, dir: &Path) -> Result<Vec<Committer>> {
 }
 
 /// Measures one-key commits.
-fn latency(stage: &Stage, report: &mut Report, place: &str, dir: &Path) -> Result<()> {
-    let all = committers(stage, dir)?;
+fn latency(environment: &Environment, report: &mut Report, place: &str, dir: &Path) -> Result<()> {
+    let all = committers(environment, dir)?;
     let entrants: Vec<Entrant<'_>> =
         all.iter().map(|one| (one.name, Box::new(|| one.round()) as Box<dyn Fn() -> _>)).collect();
-    let trial = Trial::run(&entrants, stage.repetitions(25))?;
+    let rounds = Rounds::run(&entrants, environment.repetitions(25))?;
     let case = format!("commit one key, {place}");
-    report.case(&format!("{case}, p50"), Unit::Microseconds, &trial.figures(OWN))?;
+    report.case(&format!("{case}, p50"), Unit::Microseconds, &rounds.figures(OWN))?;
     let p99: Vec<Figure> = all.iter().map(Committer::p99).collect();
     report.case(&format!("{case}, p99"), Unit::Microseconds, &p99)?;
     if place != "disk" {
         return Ok(());
     }
     for name in [OWN, LOG] {
-        let own = trial.median(name).ok_or("it took part")?;
+        let own = rounds.median(name).ok_or("it took part")?;
         report.goal(&format!("{case}, {name}: us"), own, Bound::AtMost(1000.0))?;
     }
     let goals =
         [(LOG, PREWRITTEN, 1.3), (LOG, FULL, 1.05), (LOG, "LMDB", 0.7), (LOG, "redb", 0.7), (OWN, UCI, 0.5)];
     for (name, peer, limit) in goals {
-        if let Some(ratio) = trial.ratio(name, peer) {
+        if let Some(ratio) = rounds.ratio(name, peer) {
             report.goal(&format!("{case}, {name}: to {peer}"), ratio.median, Bound::AtMost(limit))?;
         }
     }
@@ -173,7 +173,7 @@ fn latency(stage: &Stage, report: &mut Report, place: &str, dir: &Path) -> Resul
 }
 
 /// Measures how many commits a second threads make together, each to keys of its own in one package.
-fn scaling(stage: &Stage, report: &mut Report, place: &str, dir: &Path) -> Result<()> {
+fn scaling(environment: &Environment, report: &mut Report, place: &str, dir: &Path) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("threads-").tempdir_in(dir)?;
     let stores: [(&str, Box<dyn Engine>); 6] = [
         ("cms, 200 options", Box::new(Cms::create(dir.path(), package(200), Durability::Full)?)),
@@ -187,10 +187,10 @@ fn scaling(stage: &Stage, report: &mut Report, place: &str, dir: &Path) -> Resul
         let rate = |threads| Box::new(move || rate(&**engine, threads));
         let entrants: [Entrant<'_>; 3] =
             [("1 thread", rate(1)), ("4 threads", rate(4)), ("16 threads", rate(16))];
-        let trial = Trial::run(&entrants, stage.repetitions(9))?;
+        let rounds = Rounds::run(&entrants, environment.repetitions(9))?;
         let case = format!("commits, {place}, {name}");
-        report.case(&case, Unit::PerSecond, &trial.figures("16 threads"))?;
-        let ratio = trial.ratio("16 threads", "1 thread").ok_or("both took part")?;
+        report.case(&case, Unit::PerSecond, &rounds.figures("16 threads"))?;
+        let ratio = rounds.ratio("16 threads", "1 thread").ok_or("both took part")?;
         if name.starts_with("cms") {
             report.goal(&format!("{case}: 16 threads to 1"), ratio.median, Bound::AtLeast(3.0))?;
         }

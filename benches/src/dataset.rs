@@ -4,9 +4,9 @@
 use std::fmt::Write;
 
 use crate::data::Random;
+use crate::environment::human;
 use crate::ffi::Keys;
 use crate::parse::float;
-use crate::stage::human;
 
 /// Entries, numbered from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

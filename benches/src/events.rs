@@ -20,12 +20,12 @@ use cms::{Durability, Store};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::Result;
-use crate::commit::home::{Home, tmpfs};
+use crate::commit::disk_store::{DiskStore, tmpfs};
 use crate::dataset::Dataset;
-use crate::ffi::Board;
+use crate::environment::Environment;
+use crate::ffi::SharedWords;
 use crate::report::{Bound, Figure, Report, Unit};
-use crate::stage::Stage;
-use crate::trial::{Entrant, Trial};
+use crate::rounds::{Entrant, Rounds};
 use channel::{Channel, Teller};
 use listener::{Process, Way};
 
@@ -46,19 +46,19 @@ const WITHIN: &str = "cms subscribe, this process";
 const MANY_WITHIN: &str = "cms subscribe, this process, 1000";
 
 /// Runs the group.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    let mut places = vec![("disk, full durability", stage.dir().to_path_buf(), Durability::Full)];
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    let mut places = vec![("disk, full durability", environment.dir().to_path_buf(), Durability::Full)];
     let shm = tmpfs().map(|shm| tempfile::Builder::new().prefix("cms-bench-").tempdir_in(shm)).transpose()?;
     match &shm {
         Some(shm) => places.push(("tmpfs, no durability", shm.path().to_path_buf(), Durability::None)),
         None => report.note("there is no tmpfs"),
     }
     for (name, dir, durability) in &places {
-        latency(stage, report, name, &Scene { dir, durability: *durability })?;
-        uci::run(stage, report, name, &Scene { dir, durability: *durability })?;
-        writer(stage, report, name, &Scene { dir, durability: *durability })?;
+        latency(environment, report, name, &Scene { dir, durability: *durability })?;
+        uci::run(environment, report, name, &Scene { dir, durability: *durability })?;
+        writer(environment, report, name, &Scene { dir, durability: *durability })?;
     }
-    idle::run(stage, report)
+    idle::run(environment, report)
 }
 
 /// Where channels are set up.
@@ -75,32 +75,32 @@ impl Scene<'_> {
         Ok(tempfile::Builder::new().prefix("events-").tempdir_in(self.dir)?.keep())
     }
 
-    /// A store with a board, and what opens it.
-    fn home(&self) -> Result<(Home, Store, PathBuf)> {
-        let home = Home::plant(self.dir, Dataset::Router)?;
-        std::fs::write(home.path("config/network"), "config interface 'lan'\n\toption mtu '1500'\n")?;
-        let live = Store::open(home.options(self.durability))?;
-        let board = home.path("board");
+    /// A store with shared words, and what opens it.
+    fn disk_store(&self) -> Result<(DiskStore, Store, PathBuf)> {
+        let disk = DiskStore::create(self.dir, Dataset::Router)?;
+        std::fs::write(disk.path("config/network"), "config interface 'lan'\n\toption mtu '1500'\n")?;
+        let live = Store::open(disk.options(self.durability))?;
+        let words = disk.path("words");
         // It starts with a log, as stores that are in use do.
         channel::commit(&live)(0)?;
-        Ok((home, live, board))
+        Ok((disk, live, words))
     }
 
     /// Commits, and a process that listens in this way.
     fn other(&self, name: &'static str, way: Way, count: usize) -> Result<Channel> {
-        let (home, live, board) = self.home()?;
-        let process = Process::start(way, count, &board, &board, &home.environment(), Stdio::null())?;
-        let channel = Channel::new(name, count, Board::open(&board)?, channel::commit(&live), true);
-        Ok(channel.listened_by(process).keeping(home))
+        let (disk, live, words) = self.disk_store()?;
+        let process = Process::start(way, count, &words, &words, &disk.environment(), Stdio::null())?;
+        let channel = Channel::new(name, count, SharedWords::open(&words)?, channel::commit(&live), true);
+        Ok(channel.listened_by(process).keeping(disk))
     }
 
     /// Commits, and subscribers in this process.
     fn within(&self, name: &'static str, count: usize) -> Result<Channel> {
-        let (home, live, board) = self.home()?;
-        let board = Board::open(&board)?;
-        let subscriptions = listener::subscribe(&live, listener::PATTERN, &board, count)?;
-        let channel = Channel::new(name, count, board, channel::commit(&live), true);
-        Ok(channel.keeping(subscriptions).keeping(home))
+        let (disk, live, words) = self.disk_store()?;
+        let words = SharedWords::open(&words)?;
+        let subscriptions = listener::subscribe(&live, listener::PATTERN, &words, count)?;
+        let channel = Channel::new(name, count, words, channel::commit(&live), true);
+        Ok(channel.keeping(subscriptions).keeping(disk))
     }
 
     /// Something that is not cms, and a process that listens to it.
@@ -112,26 +112,26 @@ impl Scene<'_> {
         place: &Path,
         teller: Teller,
     ) -> Result<Channel> {
-        let board = self.room()?.join("board");
-        let process = Process::start(way, count, &board, place, &[], Stdio::null())?;
-        Ok(Channel::new(name, count, Board::open(&board)?, teller, false).listened_by(process))
+        let words = self.room()?.join("words");
+        let process = Process::start(way, count, &words, place, &[], Stdio::null())?;
+        Ok(Channel::new(name, count, SharedWords::open(&words)?, teller, false).listened_by(process))
     }
 
     /// The least that there is: a futex and an eventfd.
     fn limits(&self) -> Result<Vec<Channel>> {
         let futex = |name, count| -> Result<Channel> {
-            let path = self.room()?.join("board");
-            let board = Board::open(&path)?;
+            let path = self.room()?.join("words");
+            let words = SharedWords::open(&path)?;
             let process = Process::start(Way::Futex, count, &path, &path, &[], Stdio::null())?;
-            Ok(Channel::new(name, count, board.clone(), channel::wake(&board), false).listened_by(process))
+            Ok(Channel::new(name, count, words.clone(), channel::wake(&words), false).listened_by(process))
         };
-        let path = self.room()?.join("board");
-        let (board, eventfd) = (Board::open(&path)?, self.eventfd()?);
+        let path = self.room()?.join("words");
+        let (words, eventfd) = (SharedWords::open(&path)?, self.eventfd()?);
         let input = Stdio::from(eventfd.try_clone()?);
         let process = Process::start(Way::Eventfd, 1, &path, &path, &[], input)?;
-        let across = Channel::new("eventfd, other process", 1, board, channel::count_up(eventfd), false);
+        let across = Channel::new("eventfd, other process", 1, words, channel::count_up(eventfd), false);
         // Threads of this process listen until it ends.
-        let own = Board::open(&self.room()?.join("board"))?;
+        let own = SharedWords::open(&self.room()?.join("words"))?;
         drop(listener::on_futex(&own, 1));
         let within = Channel::new("bare futex, this process", 1, own.clone(), channel::wake(&own), false);
         Ok(vec![
@@ -150,10 +150,10 @@ impl Scene<'_> {
 
     /// An eventfd between threads.
     fn eventfd_within(&self) -> Result<Channel> {
-        let (board, eventfd) = (Board::open(&self.room()?.join("board"))?, self.eventfd()?);
-        let (listening, noting) = (eventfd.try_clone()?, board.clone());
+        let (words, eventfd) = (SharedWords::open(&self.room()?.join("words"))?, self.eventfd()?);
+        let (listening, noting) = (eventfd.try_clone()?, words.clone());
         std::thread::spawn(move || drop(listener::on_eventfd(&noting, &listening)));
-        Ok(Channel::new("eventfd, this process", 1, board, channel::count_up(eventfd), false))
+        Ok(Channel::new("eventfd, this process", 1, words, channel::count_up(eventfd), false))
     }
 
     /// A file that another process waits for, and Redis.
@@ -183,7 +183,7 @@ impl Scene<'_> {
 }
 
 /// Measures how long those who listen are behind.
-fn latency(stage: &Stage, report: &mut Report, place: &str, scene: &Scene<'_>) -> Result<()> {
+fn latency(environment: &Environment, report: &mut Report, place: &str, scene: &Scene<'_>) -> Result<()> {
     let mut all = scene.limits()?;
     all.extend(scene.peers(report)?);
     all.extend([
@@ -196,9 +196,9 @@ fn latency(stage: &Stage, report: &mut Report, place: &str, scene: &Scene<'_>) -
     ]);
     let entrants: Vec<Entrant<'_>> =
         all.iter().map(|one| (one.name, Box::new(|| one.round()) as Box<dyn Fn() -> _>)).collect();
-    let trial = Trial::run(&entrants, stage.repetitions(25))?;
+    let rounds = Rounds::run(&entrants, environment.repetitions(25))?;
     let case = format!("told, {place}");
-    let beside = |name: &str| trial.ratio(name, FUTEX).map(|ratio| ("futex".to_owned(), ratio));
+    let beside = |name: &str| rounds.ratio(name, FUTEX).map(|ratio| ("futex".to_owned(), ratio));
     let figures: Vec<Figure> =
         all.iter().map(|one| one.percentile(50, false).beside(beside(one.name))).collect();
     report.case(&format!("{case}, p50"), Unit::Microseconds, &figures)?;
@@ -207,18 +207,18 @@ fn latency(stage: &Stage, report: &mut Report, place: &str, scene: &Scene<'_>) -
     report.case(&format!("{case}, p99"), Unit::Microseconds, &rows(99, false))?;
     report.case(&format!("{case}, from the call, p50"), Unit::Microseconds, &rows(50, true))?;
     for (name, limit) in [(NEXT, 100.0), (SUBSCRIBE, 100.0), (WITHIN, 10.0)] {
-        let own = trial.median(name).ok_or("it took part")?;
+        let own = rounds.median(name).ok_or("it took part")?;
         report.goal(&format!("{case}: {name}, us"), own, Bound::AtMost(limit))?;
     }
     for name in [NEXT, SUBSCRIBE] {
-        let ratio = trial.ratio(name, FUTEX).ok_or("both took part")?;
+        let ratio = rounds.ratio(name, FUTEX).ok_or("both took part")?;
         report.goal(&format!("{case}: {name}, to the bare futex"), ratio.median, Bound::AtMost(3.0))?;
     }
     Ok(())
 }
 
 /// Measures what a commit takes while others are subscribed to something else.
-fn writer(stage: &Stage, report: &mut Report, place: &str, scene: &Scene<'_>) -> Result<()> {
+fn writer(environment: &Environment, report: &mut Report, place: &str, scene: &Scene<'_>) -> Result<()> {
     let mut all = Vec::new();
     for (name, way, count) in [
         ("nobody", Way::Idle, 0),
@@ -226,10 +226,10 @@ fn writer(stage: &Stage, report: &mut Report, place: &str, scene: &Scene<'_>) ->
         ("1000 idle subscribers", Way::Idle, MANY),
         ("1000 that are told", Way::Subscribe, MANY),
     ] {
-        let (home, live, board) = scene.home()?;
+        let (disk, live, words) = scene.disk_store()?;
         let process = match count {
             0 => None,
-            _ => Some(Process::start(way, count, &board, &board, &home.environment(), Stdio::null())?),
+            _ => Some(Process::start(way, count, &words, &words, &disk.environment(), Stdio::null())?),
         };
         let commit = std::cell::RefCell::new(channel::commit(&live));
         let number = std::cell::Cell::new(0);
@@ -244,14 +244,14 @@ fn writer(stage: &Stage, report: &mut Report, place: &str, scene: &Scene<'_>) ->
             }
             Ok(crate::contender::Spread::of(&mut times).median)
         };
-        all.push((name, round, (home, process)));
+        all.push((name, round, (disk, process)));
     }
     let entrants: Vec<Entrant<'_>> =
         all.iter().map(|(name, round, _)| (*name, Box::new(round) as Box<dyn Fn() -> _>)).collect();
-    let trial = Trial::run(&entrants, stage.repetitions(25))?;
+    let rounds = Rounds::run(&entrants, environment.repetitions(25))?;
     let many = "1000 idle subscribers";
-    report.case(&format!("a commit, {place}, watched by"), Unit::Microseconds, &trial.figures(many))?;
-    let ratio = trial.ratio(many, "nobody").ok_or("both took part")?;
+    report.case(&format!("a commit, {place}, watched by"), Unit::Microseconds, &rounds.figures(many))?;
+    let ratio = rounds.ratio(many, "nobody").ok_or("both took part")?;
     report.goal(
         &format!("a commit, {place}: with 1000 idle subscribers, to without"),
         ratio.median,

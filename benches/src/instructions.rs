@@ -8,12 +8,12 @@ use std::process::Command;
 use crate::Result;
 use crate::contender::Spread;
 use crate::dataset::{Access, Dataset, Stream};
+use crate::environment::Environment;
 use crate::ffi::{Get, Hashbrown, Library, Mode, Peer, Uthash, batches, time};
-use crate::field::{HASHBROWN, UTHASH};
+use crate::loaded::{HASHBROWN, UTHASH};
 use crate::parse::float;
-use crate::place::{self, Place};
 use crate::report::{Figure, Report, Unit};
-use crate::stage::Stage;
+use crate::tmpfs_store::{self, TmpfsStore};
 
 /// What reads; the first one is the loop and the call through a pointer, which are part of all others.
 const READS: [&str; 9] = [
@@ -50,31 +50,31 @@ const PASS: usize = 1 << 14;
 const LOADED: Dataset = Dataset::Large { entries: 10_000, per_section: 10 };
 
 /// Runs the group.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    if place::library(report)?.is_none() {
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    if tmpfs_store::library(report)?.is_none() {
         return Ok(());
     }
     if Command::new("valgrind").arg("--version").output().is_err() {
         report.note("left out: needs valgrind");
         return Ok(());
     }
-    let reads = READS.iter().map(|name| figure(stage, name, 1, 3, PASS)).collect::<Result<Vec<_>>>()?;
+    let reads = READS.iter().map(|name| figure(environment, name, 1, 3, PASS)).collect::<Result<Vec<_>>>()?;
     report.case("200 of 200, with loop and call", Unit::Instructions, &reads)?;
     // The first commits of a store make files that later ones only lengthen.
-    let commit = figure(stage, COMMIT, 20, 120, 1)?;
+    let commit = figure(environment, COMMIT, 20, 120, 1)?;
     report.case("commit one of 200 options, tmpfs", Unit::Instructions, &[commit])?;
-    let load = figure(stage, LOAD, 1, 4, LOADED.len())?;
+    let load = figure(environment, LOAD, 1, 4, LOADED.len())?;
     report.case("load a text of 10k options, per option", Unit::Instructions, &[load])
 }
 
 /// Counts what one unit of work executes, of which a pass has so many. A store chooses the seed of its hashes at random,
 /// so a count differs by some per cent from one process to the next, and the median of several counts.
-fn figure(stage: &Stage, name: &str, few: usize, many: usize, units: usize) -> Result<Figure> {
+fn figure(environment: &Environment, name: &str, few: usize, many: usize, units: usize) -> Result<Figure> {
     let one = || -> Result<f64> {
-        let difference = count(stage.dir(), name, many)? - count(stage.dir(), name, few)?;
+        let difference = count(environment.dir(), name, many)? - count(environment.dir(), name, few)?;
         Ok(difference / float((many - few) * units))
     };
-    let mut counts = (0..stage.repetitions(5)).map(|_| one()).collect::<Result<Vec<_>>>()?;
+    let mut counts = (0..environment.repetitions(5)).map(|_| one()).collect::<Result<Vec<_>>>()?;
     Ok(Figure::of(name, &Spread::of(&mut counts), |count| count))
 }
 
@@ -97,7 +97,7 @@ fn count(dir: &Path, name: &str, passes: usize) -> Result<f64> {
 pub fn work(arguments: &[String]) -> Result<()> {
     let [name, passes] = arguments else { return Err("internal: wrong arguments".into()) };
     let (library, passes) =
-        (Library::load(&place::library_path().ok_or("no library")?)?, passes.parse::<usize>()?);
+        (Library::load(&tmpfs_store::library_path().ok_or("no library")?)?, passes.parse::<usize>()?);
     match name.as_str() {
         COMMIT => commit(library, passes),
         LOAD => load(library, passes),
@@ -107,7 +107,7 @@ pub fn work(arguments: &[String]) -> Result<()> {
 
 /// Commits one key of the router's 200 so many times.
 fn commit(library: Library, passes: usize) -> Result<()> {
-    let (dataset, place) = (Dataset::Router, Place::plant(Dataset::Router)?);
+    let (dataset, place) = (Dataset::Router, TmpfsStore::create(Dataset::Router)?);
     let store = place.open(library)?;
     for number in 0..passes {
         let mut transaction = store.begin()?;
@@ -120,7 +120,7 @@ fn commit(library: Library, passes: usize) -> Result<()> {
 
 /// Loads the text into a fresh map so many times.
 fn load(library: Library, passes: usize) -> Result<()> {
-    let place = Place::plant(LOADED)?;
+    let place = TmpfsStore::create(LOADED)?;
     for _ in 0..passes {
         place.forget_maps()?;
         let store = place.open(library)?;
@@ -133,7 +133,7 @@ fn load(library: Library, passes: usize) -> Result<()> {
 
 /// Reads so many times over 200 keys, with nothing timed.
 fn read(library: Library, name: &str, passes: usize) -> Result<()> {
-    let (dataset, place) = (Dataset::Router, Place::plant(Dataset::Router)?);
+    let (dataset, place) = (Dataset::Router, TmpfsStore::create(Dataset::Router)?);
     let store = place.open(library)?;
     let stream = Stream::draw(dataset, Access::Hot(200), PASS);
     let (keys, misses, snapshot) = (stream.keys(dataset), stream.misses(dataset), store.snapshot()?);

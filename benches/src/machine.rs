@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::place;
+use crate::tmpfs_store;
 
 /// Prints processor, cores, kernel, compilers, the file system of `dir` and how busy the machine is.
 pub fn print(dir: &Path) {
@@ -16,7 +16,7 @@ pub fn print(dir: &Path) {
         first_line(Command::new("rustc").arg("-V")),
         first_line(Command::new("cc").arg("--version"))
     );
-    if let Some(library) = place::library_path().and_then(|path| fs::metadata(path).ok()) {
+    if let Some(library) = tmpfs_store::library_path().and_then(|path| fs::metadata(path).ok()) {
         println!("library   libcms.so of {} bytes", library.len());
     }
     println!("method    contenders of a case take turns; the median counts, best and p90 show the spread;");

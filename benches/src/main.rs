@@ -8,32 +8,32 @@ mod commit;
 mod contender;
 mod data;
 mod dataset;
+mod environment;
 mod events;
 #[allow(unsafe_code, reason = "C is called: the library under test, and most peers")]
 mod ffi;
-mod field;
 mod instructions;
+mod loaded;
 mod lookup;
 mod machine;
 mod mapsize;
 mod memory;
 mod parse;
-mod place;
 mod process;
 mod publish;
 mod report;
 mod rivals;
+mod rounds;
 mod scaling;
 mod size;
-mod stage;
-mod trial;
+mod tmpfs_store;
 mod writer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use environment::Environment;
 use report::Report;
-use stage::Stage;
 
 /// What goes wrong ends the run with a message; nothing here is worth telling apart.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -58,7 +58,7 @@ environment:
 ";
 
 /// A group of cases.
-type Group = fn(&Stage, &mut Report) -> Result<()>;
+type Group = fn(&Environment, &mut Report) -> Result<()>;
 
 /// All groups, in the order they run.
 const GROUPS: [(&str, Group); 13] = [
@@ -136,12 +136,12 @@ fn arguments() -> Result<Option<Arguments>> {
 
 /// Runs the groups asked for.
 fn run(arguments: Arguments) -> Result<()> {
-    let stage = Stage::set(arguments.quick)?;
-    machine::print(stage.dir());
+    let environment = Environment::set(arguments.quick)?;
+    machine::print(environment.dir());
     let mut report = Report::create(&arguments.jsonl)?;
     for (name, group) in arguments.groups {
         report.begin(name);
-        group(&stage, &mut report)?;
+        group(&environment, &mut report)?;
     }
     println!("\nrows written to {}", arguments.jsonl.display());
     Ok(())

@@ -3,17 +3,17 @@
 use crate::Result;
 use crate::contender::Spread;
 use crate::dataset::Dataset;
+use crate::environment::{Environment, human};
 use crate::ffi::{self, Gvdb, Hashbrown, Library, Lmdb, Uthash};
-use crate::field::{HASHBROWN, UTHASH};
+use crate::loaded::{HASHBROWN, UTHASH};
 use crate::parse::float;
-use crate::place::{self, Place, bytes_under};
 use crate::report::{Bound, Figure, Report, Unit};
-use crate::stage::{Stage, human};
+use crate::tmpfs_store::{self, TmpfsStore, bytes_under};
 
 /// Runs the group.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    let Some(library) = place::library(report)? else { return Ok(()) };
-    let entries = stage.large().len();
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    let Some(library) = tmpfs_store::library(report)? else { return Ok(()) };
+    let entries = environment.large().len();
     map(report, library, Dataset::Router, "200 options of a router")?;
     for per_section in [1, 3, 10, 100, entries] {
         let case = format!("{} in sections of {}", human(entries), human(per_section));
@@ -22,20 +22,20 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
             report.goal(&format!("{case}: map to text"), ratio, Bound::AtMost(1.05))?;
         }
     }
-    peers(stage, report)
+    peers(environment, report)
 }
 
 /// Measures the map of one shape; returns what it is divided by the text.
 fn map(report: &mut Report, library: Library, dataset: Dataset, case: &str) -> Result<f64> {
-    let place = Place::plant(dataset)?;
-    let store = place.open(library)?;
+    let tmpfs = TmpfsStore::create(dataset)?;
+    let store = tmpfs.open(library)?;
     // The first entry of every package of the router.
     for index in (0..5).map(|part| part * dataset.len() / 5) {
         if !store.get().answers(&dataset.key(index), &dataset.value(index)) {
             return Err(format!("not the value of {}", dataset.key(index)).into());
         }
     }
-    let (map, text) = (float(place.map_bytes()?), float(place.text_bytes()?));
+    let (map, text) = (float(tmpfs.map_bytes()?), float(tmpfs.text_bytes()?));
     report.case(case, Unit::Bytes, &[sized("map", map, text, dataset)])?;
     Ok(map / text)
 }
@@ -48,8 +48,8 @@ fn sized(name: &str, bytes: f64, text: f64, dataset: Dataset) -> Figure {
 }
 
 /// Measures what the peers take for the same entries.
-fn peers(stage: &Stage, report: &mut Report) -> Result<()> {
-    let dataset = stage.large();
+fn peers(environment: &Environment, report: &mut Report) -> Result<()> {
+    let dataset = environment.large();
     let mut sizes = Vec::new();
     match ffi::system::heap() {
         Some(_) => {
@@ -58,7 +58,7 @@ fn peers(stage: &Stage, report: &mut Report) -> Result<()> {
         }
         None => report.note("heaps left out: this C library does not tell"),
     }
-    let path = stage.dir().join("lmdb");
+    let path = environment.dir().join("lmdb");
     drop(Lmdb::create(&path, dataset.entries())?);
     sizes.push(("LMDB, its file", bytes_under(&path)?));
     match Gvdb::of(dataset.entries()) {

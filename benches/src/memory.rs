@@ -4,32 +4,38 @@ use std::path::Path;
 
 use crate::Result;
 use crate::data::{self, Shape};
+use crate::environment::{Environment, human};
 use crate::process::{Line, Tool, Tree};
 use crate::report::{Figure, Report, Unit};
-use crate::stage::{Stage, human};
 
 /// Runs the group.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    let Some(peak) = &stage.rivals.peak else {
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    let Some(peak) = &environment.rivals.peak else {
         report.note("left out: needs a C compiler and a static libc");
         return Ok(());
     };
-    let router = get(stage, report, peak, &data::router(), (120, "bench.lan3.ipaddr"))?;
+    let router = get(environment, report, peak, &data::router(), (120, "bench.lan3.ipaddr"))?;
     report.case("get, 20 sections", Unit::Kibibytes, &router)?;
-    for count in stage.counts() {
+    for count in environment.counts() {
         let text = data::text(Shape::Sections, *count);
-        let figures = get(stage, report, peak, &text, (*count, "bench.host7.opt3"))?;
+        let figures = get(environment, report, peak, &text, (*count, "bench.host7.opt3"))?;
         report.case(&format!("get, {} options", human(*count)), Unit::Kibibytes, &figures)?;
     }
     Ok(())
 }
 
 /// Measures every tool, and programs that do nothing, on a text of so many options with such a key.
-fn get(stage: &Stage, report: &Report, peak: &Path, text: &[u8], key: (usize, &str)) -> Result<Vec<Figure>> {
-    let tree = Tree::plant(stage.dir(), text)?;
+fn get(
+    environment: &Environment,
+    report: &Report,
+    peak: &Path,
+    text: &[u8],
+    key: (usize, &str),
+) -> Result<Vec<Figure>> {
+    let tree = Tree::create(environment.dir(), text)?;
     let line = |tool: &Tool| (tool.name.clone(), tool.line(&tree, &["get", key.1]));
-    let mut lines: Vec<(String, Line)> = Tool::all(stage, key.0).iter().map(line).collect();
-    let idle = stage.rivals.empty.iter();
+    let mut lines: Vec<(String, Line)> = Tool::all(environment, key.0).iter().map(line).collect();
+    let idle = environment.rivals.empty.iter();
     lines.extend(idle.map(|(name, path)| ((*name).to_owned(), tree.line(path, &[], &[]))));
     let mut figures = Vec::new();
     for (name, line) in lines {

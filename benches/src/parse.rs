@@ -8,9 +8,9 @@ use cms::{Delta, DeltaKind, Package};
 use crate::Result;
 use crate::contender::{Contender, Spread, race};
 use crate::data::{self, Shape};
+use crate::environment::{Environment, human};
 use crate::process::{Tree, spawn};
 use crate::report::{Figure, Report, Unit};
-use crate::stage::{Stage, human};
 
 /// The unit of throughput in bytes, and of time in parts of a second.
 const MILLION: f64 = 1e6;
@@ -26,28 +26,28 @@ struct Point {
 }
 
 /// Runs the group.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     let mut points = Vec::new();
-    for count in stage.counts() {
-        points.extend(sections(stage, report, *count)?);
+    for count in environment.counts() {
+        points.extend(sections(environment, report, *count)?);
     }
     growth(report, Shape::Sections, &points)?;
     for shape in [Shape::Anonymous, Shape::Wide, Shape::List] {
         let mut points = Vec::new();
-        for count in stage.counts() {
-            points.push(other_shape(stage, report, shape, *count)?);
+        for count in environment.counts() {
+            points.push(other_shape(environment, report, shape, *count)?);
         }
         growth(report, shape, &points)?;
     }
-    for count in stage.counts() {
-        writing(stage, report, *count)?;
+    for count in environment.counts() {
+        writing(environment, report, *count)?;
     }
     Ok(())
 }
 
 /// Chooses fewer repetitions where one takes long.
-fn repetitions(stage: &Stage, count: usize) -> usize {
-    stage.repetitions(if count > 100_000 { 15 } else { 31 })
+fn repetitions(environment: &Environment, count: usize) -> usize {
+    environment.repetitions(if count > 100_000 { 15 } else { 31 })
 }
 
 /// Parses the text.
@@ -56,7 +56,7 @@ fn read(source: &Arc<Vec<u8>>) -> Package {
 }
 
 /// Measures the named sections with all peers.
-fn sections(stage: &Stage, report: &mut Report, count: usize) -> Result<Vec<Point>> {
+fn sections(environment: &Environment, report: &mut Report, count: usize) -> Result<Vec<Point>> {
     let source = Arc::new(data::text(Shape::Sections, count));
     let json = data::json(count);
     let mut contenders = [
@@ -64,9 +64,9 @@ fn sections(stage: &Stage, report: &mut Report, count: usize) -> Result<Vec<Poin
         Contender::of("cms", || read(&source)),
         Contender::of("serde_json Value", || serde_json::from_slice::<serde_json::Value>(&json)),
     ];
-    let mut spreads = race(&mut contenders, repetitions(stage, count))?;
+    let mut spreads = race(&mut contenders, repetitions(environment, count))?;
     let mut names: Vec<String> = contenders.into_iter().map(|contender| contender.name).collect();
-    if let Some(spread) = stock(stage, &source, count)? {
+    if let Some(spread) = stock(environment, &source, count)? {
         names.push("stock uci show, process".to_owned());
         spreads.push(spread);
     }
@@ -83,22 +83,22 @@ fn sections(stage: &Stage, report: &mut Report, count: usize) -> Result<Vec<Poin
 }
 
 /// Times `uci show` of the text, which reads it all.
-fn stock(stage: &Stage, source: &[u8], count: usize) -> Result<Option<Spread>> {
-    let Some(stock) = stage.rivals.stock.as_ref().filter(|_| stage.stock_can_read(count)) else {
+fn stock(environment: &Environment, source: &[u8], count: usize) -> Result<Option<Spread>> {
+    let Some(stock) = environment.rivals.stock.as_ref().filter(|_| environment.stock_can_read(count)) else {
         return Ok(None);
     };
-    let tree = Tree::plant(stage.dir(), source)?;
+    let tree = Tree::create(environment.dir(), source)?;
     let line = tree.line(stock, &[], &["show", "bench"]);
     let mut contenders = [Contender::timed("stock", || spawn(&line))];
-    let repetitions = if count > 100_000 { 1 } else { stage.repetitions(5) };
+    let repetitions = if count > 100_000 { 1 } else { environment.repetitions(5) };
     Ok(race(&mut contenders, repetitions)?.pop())
 }
 
 /// Measures a shape that no peer reads.
-fn other_shape(stage: &Stage, report: &mut Report, shape: Shape, count: usize) -> Result<Point> {
+fn other_shape(environment: &Environment, report: &mut Report, shape: Shape, count: usize) -> Result<Point> {
     let source = Arc::new(data::text(shape, count));
     let mut contenders = [Contender::of("cms", || read(&source))];
-    let spread = race(&mut contenders, repetitions(stage, count))?[0];
+    let spread = race(&mut contenders, repetitions(environment, count))?[0];
     let rate = Figure::of("cms", &spread, |seconds| float(source.len()) / MILLION / seconds);
     report.case(&format!("parse {} {}", human(count), shape.name()), Unit::MegabytesPerSecond, &[rate])?;
     Ok(Point { name: "cms".to_owned(), count, time: spread.median * MILLION / float(count) })
@@ -115,7 +115,7 @@ fn growth(report: &mut Report, shape: Shape, points: &[Point]) -> Result<()> {
 }
 
 /// Measures writing: a text with one edit or none back into itself, and the canonical form.
-fn writing(stage: &Stage, report: &mut Report, count: usize) -> Result<()> {
+fn writing(environment: &Environment, report: &mut Report, count: usize) -> Result<()> {
     let source = Arc::new(data::text(Shape::Sections, count));
     let package = read(&source);
     let mut edited = package.clone();
@@ -127,7 +127,7 @@ fn writing(stage: &Stage, report: &mut Report, count: usize) -> Result<()> {
         ("print canonical", Contender::of("cms", || print(&package, false))),
     ];
     for (case, mut contender) in cases {
-        let spread = race(std::slice::from_mut(&mut contender), repetitions(stage, count))?[0];
+        let spread = race(std::slice::from_mut(&mut contender), repetitions(environment, count))?[0];
         let figure = Figure::of("cms", &spread, |seconds| float(source.len()) / MILLION / seconds);
         report.case(&format!("{case} {}", human(count)), Unit::MegabytesPerSecond, &[figure])?;
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::stage::Stage;
+use crate::environment::Environment;
 
 mod cases;
 mod nothing;
@@ -21,7 +21,7 @@ pub struct Tree {
 
 impl Tree {
     /// Writes `text` as the package.
-    pub fn plant(under: &Path, text: &[u8]) -> Result<Self> {
+    pub fn create(under: &Path, text: &[u8]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("tree-").tempdir_in(under)?;
         for name in ["config", "save", "state", "run"] {
             fs::create_dir(dir.path().join(name))?;
@@ -99,13 +99,13 @@ pub struct Tool {
 
 impl Tool {
     /// All tools at hand; stock uci only for packages it can read in time.
-    pub fn all(stage: &Stage, options: usize) -> Vec<Self> {
+    pub fn all(environment: &Environment, options: usize) -> Vec<Self> {
         let mut tools = Vec::new();
-        for (name, path) in &stage.cms {
+        for (name, path) in &environment.cms {
             tools.push(Self { name: (*name).to_owned(), path: path.clone(), before: &[] });
             tools.push(Self { name: format!("{name} uci"), path: path.clone(), before: &["uci"] });
         }
-        let stock = stage.rivals.stock.iter().filter(|_| stage.stock_can_read(options));
+        let stock = environment.rivals.stock.iter().filter(|_| environment.stock_can_read(options));
         tools.extend(stock.map(|path| Self { name: "stock uci".into(), path: path.clone(), before: &[] }));
         tools
     }

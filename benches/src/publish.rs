@@ -6,42 +6,42 @@ use std::time::Instant;
 use crate::Result;
 use crate::contender::{Contender, race};
 use crate::dataset::Dataset;
+use crate::environment::{Environment, human};
 use crate::ffi::{Library, Store};
 use crate::parse::float;
-use crate::place::{self, Place};
 use crate::report::{Bound, Figure, Report, Unit};
-use crate::stage::{Stage, human};
-use crate::trial::{Entrant, Trial};
+use crate::rounds::{Entrant, Rounds};
+use crate::tmpfs_store::{self, TmpfsStore};
 
 /// What is opened as the small one: 20 sections of ten options.
 const SMALL: Dataset = Dataset::Large { entries: 200, per_section: 10 };
 
 /// Runs the group.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    let Some(library) = place::library(report)? else { return Ok(()) };
-    let place = Place::plant(stage.large())?;
-    load(stage, report, library, &place)?;
-    open(stage, report, &place)?;
-    drop(place);
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    let Some(library) = tmpfs_store::library(report)? else { return Ok(()) };
+    let tmpfs = TmpfsStore::create(environment.large())?;
+    load(environment, report, library, &tmpfs)?;
+    open(environment, report, &tmpfs)?;
+    drop(tmpfs);
     for (entries, repetitions) in [(1000, 101), (100_000, 21), (1_000_000, 5)] {
-        if entries <= stage.large().len() {
-            commit(stage, report, library, entries, repetitions)?;
+        if entries <= environment.large().len() {
+            commit(environment, report, library, entries, repetitions)?;
         }
     }
     Ok(())
 }
 
 /// Times opening a store without maps, and the first read.
-fn load(stage: &Stage, report: &mut Report, library: Library, place: &Place) -> Result<()> {
-    let (dataset, bytes) = (stage.large(), place.text_bytes()?);
+fn load(environment: &Environment, report: &mut Report, library: Library, tmpfs: &TmpfsStore) -> Result<()> {
+    let (dataset, bytes) = (environment.large(), tmpfs.text_bytes()?);
     let turn = || {
-        place.forget_maps()?;
+        tmpfs.forget_maps()?;
         let start = Instant::now();
-        let store = place.open(library)?;
+        let store = tmpfs.open(library)?;
         read_first(&store, dataset)?;
         Ok(start.elapsed())
     };
-    let spread = race(&mut [Contender::timed("cms_open and cms_get", turn)], stage.repetitions(7))?[0];
+    let spread = race(&mut [Contender::timed("cms_open and cms_get", turn)], environment.repetitions(7))?[0];
     let rate = |seconds: f64| float(bytes) / 1e6 / seconds;
     let case = format!("load {} entries, {} MB", human(dataset.len()), bytes / 1_000_000);
     report.case(&case, Unit::MegabytesPerSecond, &[Figure::of("cms_open and cms_get", &spread, rate)])?;
@@ -57,15 +57,15 @@ fn read_first(store: &Store, dataset: Dataset) -> Result<()> {
 }
 
 /// Times a program that opens a map that is there and reads one option: of a large package, and of a small one.
-fn open(stage: &Stage, report: &mut Report, large: &Place) -> Result<()> {
-    let (Some(program), Some(library)) = (&stage.rivals.open, place::library_path()) else {
+fn open(environment: &Environment, report: &mut Report, large: &TmpfsStore) -> Result<()> {
+    let (Some(program), Some(library)) = (&environment.rivals.open, tmpfs_store::library_path()) else {
         report.note("opening left out: needs a C compiler");
         return Ok(());
     };
-    let small = Place::plant(SMALL)?;
-    let turn = |place: &Place| -> Result<f64> {
+    let small = TmpfsStore::create(SMALL)?;
+    let turn = |tmpfs: &TmpfsStore| -> Result<f64> {
         let mut command = Command::new(program);
-        command.arg(&library).arg(SMALL.key(3)).envs(place.environment()).stdout(Stdio::null());
+        command.arg(&library).arg(SMALL.key(3)).envs(tmpfs.environment()).stdout(Stdio::null());
         let start = Instant::now();
         let status = command.status()?;
         let time = start.elapsed().as_secs_f64() * 1000.0;
@@ -73,18 +73,24 @@ fn open(stage: &Stage, report: &mut Report, large: &Place) -> Result<()> {
     };
     let entrants: [Entrant<'_>; 2] =
         [("large package", Box::new(|| turn(large))), ("20 sections", Box::new(|| turn(&small)))];
-    let trial = Trial::run(&entrants, stage.repetitions(51))?;
+    let rounds = Rounds::run(&entrants, environment.repetitions(51))?;
     let case = "open a map and get, process";
-    report.case(case, Unit::Milliseconds, &trial.figures(entrants[0].0))?;
-    let ratio = trial.ratio(entrants[0].0, entrants[1].0).ok_or("both took part")?;
+    report.case(case, Unit::Milliseconds, &rounds.figures(entrants[0].0))?;
+    let ratio = rounds.ratio(entrants[0].0, entrants[1].0).ok_or("both took part")?;
     report.goal(&format!("{case}: large to small package"), ratio.median, Bound::AtMost(1.2))
 }
 
 /// Times committing one option, text and all.
-fn commit(stage: &Stage, report: &mut Report, library: Library, entries: usize, rounds: usize) -> Result<()> {
+fn commit(
+    environment: &Environment,
+    report: &mut Report,
+    library: Library,
+    entries: usize,
+    rounds: usize,
+) -> Result<()> {
     let dataset = Dataset::Large { entries, per_section: 10 };
-    let place = Place::plant(dataset)?;
-    let store = place.open(library)?;
+    let tmpfs = TmpfsStore::create(dataset)?;
+    let store = tmpfs.open(library)?;
     read_first(&store, dataset)?;
     let mut number = 0;
     let turn = || {
@@ -95,7 +101,7 @@ fn commit(stage: &Stage, report: &mut Report, library: Library, entries: usize, 
         transaction.commit()?;
         Ok(start.elapsed())
     };
-    let rounds = if stage.quick { 3 } else { rounds };
+    let rounds = if environment.quick { 3 } else { rounds };
     let spread = race(&mut [Contender::timed("cms_txn_commit", turn)], rounds)?[0];
     let figure = Figure::of("cms_txn_commit", &spread, |seconds| seconds * 1e6);
     report.case(&format!("commit one of {} entries, tmpfs", human(entries)), Unit::Microseconds, &[figure])

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::contender::Spread;
 use crate::dataset::{Access, Dataset, Stream};
+use crate::environment::Environment;
 use crate::ffi::system::Pinned;
 use crate::ffi::{Hashbrown, Keys, Library, Mode, Work, run_until, time};
-use crate::field::HASHBROWN;
+use crate::loaded::HASHBROWN;
 use crate::parse::float;
-use crate::place::{self, Place};
 use crate::report::{Bound, Figure, Report, Unit};
-use crate::stage::Stage;
+use crate::tmpfs_store::{self, TmpfsStore};
 use crate::writer::Writer;
 
 /// How often the writer commits, per second.
@@ -24,17 +24,17 @@ const RATES: [u32; 3] = [0, 10, 1000];
 const SPIN: &str = "spin loop";
 
 /// Runs the group.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    let Some(library) = place::library(report)? else { return Ok(()) };
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    let Some(library) = tmpfs_store::library(report)? else { return Ok(()) };
     report.note("reads are independent; a writer is a process of its own and needs a processor too");
-    for (dataset, access) in [(Dataset::Router, Access::Hot(200)), (stage.large(), Access::Uniform)] {
-        let place = Place::plant(dataset)?;
-        place.add("writer", "config writer 'state'\n\toption counter '0'\n")?;
-        let keys = Stream::draw(dataset, access, stage.reads(1 << 19)).keys(dataset);
-        let scene = Scene { dataset, place, keys, hashbrown: Hashbrown::of(dataset.entries()) };
+    for (dataset, access) in [(Dataset::Router, Access::Hot(200)), (environment.large(), Access::Uniform)] {
+        let tmpfs = TmpfsStore::create(dataset)?;
+        tmpfs.add("writer", "config writer 'state'\n\toption counter '0'\n")?;
+        let keys = Stream::draw(dataset, access, environment.reads(1 << 19)).keys(dataset);
+        let scene = Scene { dataset, tmpfs, keys, hashbrown: Hashbrown::of(dataset.entries()) };
         for rate in RATES {
             let case = format!("{}, {rate} commits/s", access.name(dataset));
-            scene.measure(stage, report, library, (&case, rate))?;
+            scene.measure(environment, report, library, (&case, rate))?;
         }
     }
     Ok(())
@@ -45,7 +45,7 @@ struct Scene {
     /// The entries.
     dataset: Dataset,
     /// The configuration.
-    place: Place,
+    tmpfs: TmpfsStore,
     /// The keys.
     keys: Keys,
     /// The peer.
@@ -66,12 +66,12 @@ impl Scene {
     /// Measures all contenders with a writer that commits so many times a second.
     fn measure(
         &self,
-        stage: &Stage,
+        environment: &Environment,
         report: &mut Report,
         library: Library,
         (case, rate): (&str, u32),
     ) -> Result<()> {
-        let store = self.place.open(library)?;
+        let store = self.tmpfs.open(library)?;
         let snapshot = store.snapshot()?;
         // A snapshot that has not looked at a package yet may find it replaced by a later one.
         time(Mode::Throughput, snapshot.get().over(&self.keys))?;
@@ -82,10 +82,10 @@ impl Scene {
             curve("cms_get", Work::Read(store.shared(&self.keys))),
             curve(HASHBROWN, Work::Read(self.hashbrown.shared(&self.keys))),
         ];
-        let writer = Writer::start(&self.place, rate, &self.written())?;
+        let writer = Writer::start(&self.tmpfs, rate, &self.written())?;
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let time = Duration::from_millis(if stage.quick { 20 } else { 100 });
-        for _ in 0..stage.repetitions(7) {
+        let time = Duration::from_millis(if environment.quick { 20 } else { 100 });
+        for _ in 0..environment.repetitions(7) {
             for curve in &mut curves {
                 let rates: Result<Vec<f64>> =
                     (1..=threads).map(|count| together(count, time, curve.work)).collect();

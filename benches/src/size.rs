@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Result;
+use crate::environment::Environment;
 use crate::parse::float;
 use crate::report::{Figure, Report, Unit};
-use crate::stage::Stage;
 
 /// Runs the group.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     let mut figures = Vec::new();
-    for (name, path) in &stage.cms {
-        figures.push(Figure::exact(name, stripped(path, stage.dir())?));
+    for (name, path) in &environment.cms {
+        figures.push(Figure::exact(name, stripped(path, environment.dir())?));
     }
-    if let Some(path) = &stage.rivals.stock {
-        let mut bytes = stripped(path, stage.dir())?;
+    if let Some(path) = &environment.rivals.stock {
+        let mut bytes = stripped(path, environment.dir())?;
         for library in own_libraries(path) {
-            bytes += stripped(&library, stage.dir())?;
+            bytes += stripped(&library, environment.dir())?;
         }
         figures.push(Figure::exact("stock uci with its libraries", bytes));
     }

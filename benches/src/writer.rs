@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::ffi::{Directories, Library};
-use crate::place::{self, Place};
+use crate::tmpfs_store::{self, TmpfsStore};
 
 /// The first argument that makes the benchmark a writer: `INTERNAL RATE KEY`.
 pub const INTERNAL: &str = "internal-writer";
@@ -18,12 +18,12 @@ pub struct Writer(Option<Child>);
 
 impl Writer {
     /// Starts a writer and waits until it has committed once.
-    pub fn start(place: &Place, rate: u32, key: &str) -> Result<Self> {
+    pub fn start(tmpfs: &TmpfsStore, rate: u32, key: &str) -> Result<Self> {
         if rate == 0 {
             return Ok(Self(None));
         }
         let mut command = Command::new(std::env::current_exe()?);
-        command.args([INTERNAL, &rate.to_string(), key]).envs(place.environment());
+        command.args([INTERNAL, &rate.to_string(), key]).envs(tmpfs.environment());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut ready = [0];
         let output = child.stdout.as_mut().ok_or("no output")?;
@@ -56,7 +56,7 @@ impl Drop for Writer {
 /// What the process does: commits until its input ends, then prints how often it did, per second.
 pub fn write(arguments: &[String]) -> Result<()> {
     let [rate, key] = arguments else { return Err("internal: wrong arguments".into()) };
-    let library = Library::load(&place::library_path().ok_or("no library")?)?;
+    let library = Library::load(&tmpfs_store::library_path().ok_or("no library")?)?;
     let dir = |name| std::env::var_os(name).ok_or(format!("{name} is not set"));
     let (config, save) = (dir("CMS_CONFIG_DIR")?, dir("CMS_SAVE_DIR")?);
     let (run, state) = (dir("CMS_RUN_DIR")?, dir("CMS_STATE_DIR")?);

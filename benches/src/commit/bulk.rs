@@ -9,34 +9,34 @@ use std::time::{Duration, Instant};
 use cms::files::{Call, Files, Probe};
 use cms::{DirOptions, Dirs, Durability, Options, Store};
 
+use super::disk_store::DiskStore;
 use super::engines::{Cms, Engine, Sqlite};
-use super::home::Home;
 use super::{FULL, options, package};
 use crate::Result;
 use crate::contender::{Contender, Spread, race};
 use crate::dataset::Dataset;
+use crate::environment::Environment;
 use crate::ffi::LmdbWriter;
 use crate::parse::float;
 use crate::report::{Bound, Figure, Report, Unit};
-use crate::stage::Stage;
 
 /// The first argument that makes the benchmark a program that is killed while it commits.
 pub const INTERNAL: &str = "internal-crash";
 
 /// Runs the cases.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    load(stage, report, "change", 100_000, 100_000.0)?;
-    load(stage, report, "load into an empty store", stage.large().len(), 1e6)?;
-    process(stage, report)?;
-    backup(stage, report)?;
-    recovery(stage, report)?;
-    history(stage, report)
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    load(environment, report, "change", 100_000, 100_000.0)?;
+    load(environment, report, "load into an empty store", environment.large().len(), 1e6)?;
+    process(environment, report)?;
+    backup(environment, report)?;
+    recovery(environment, report)?;
+    history(environment, report)
 }
 
 /// Times transactions of many options; `goal` is how many a second are wanted.
-fn load(stage: &Stage, report: &mut Report, what: &str, count: usize, goal: f64) -> Result<()> {
-    let dir = tempfile::Builder::new().prefix("bulk-").tempdir_in(stage.dir())?;
-    let (keys, rounds) = (package(count), if stage.quick { 1 } else { 3 });
+fn load(environment: &Environment, report: &mut Report, what: &str, count: usize, goal: f64) -> Result<()> {
+    let dir = tempfile::Builder::new().prefix("bulk-").tempdir_in(environment.dir())?;
+    let (keys, rounds) = (package(count), if environment.quick { 1 } else { 3 });
     let mut turn = 0;
     let mut engine = |name: &str| -> Result<Box<dyn Engine>> {
         turn += 1;
@@ -76,30 +76,30 @@ fn load(stage: &Stage, report: &mut Report, what: &str, count: usize, goal: f64)
 }
 
 /// Times `cms commit` of a text of 1 MB with one change.
-fn process(stage: &Stage, report: &mut Report) -> Result<()> {
-    let Some((_, program)) = stage.cms.first() else {
+fn process(environment: &Environment, report: &mut Report) -> Result<()> {
+    let Some((_, program)) = environment.cms.first() else {
         report.note("CMS_BIN is not set: cms commit is left out");
         return Ok(());
     };
     let dataset = package(25_000);
-    let home = Home::plant(stage.dir(), dataset)?;
-    let bytes = fs::metadata(home.path("config").join("network"))?.len();
+    let disk = DiskStore::create(environment.dir(), dataset)?;
+    let bytes = fs::metadata(disk.path("config").join("network"))?.len();
     let mut turn = 0;
     let commit = || {
         turn += 1;
-        call(program, &home, &["set", &format!("{}=committed-value-{turn:06}", dataset.key(turn * 37))])?;
-        call(program, &home, &["commit", "network"])
+        call(program, &disk, &["set", &format!("{}=committed-value-{turn:06}", dataset.key(turn * 37))])?;
+        call(program, &disk, &["commit", "network"])
     };
-    let spread = race(&mut [Contender::timed("cms commit", commit)], stage.repetitions(31))?[0];
+    let spread = race(&mut [Contender::timed("cms commit", commit)], environment.repetitions(31))?[0];
     let case = format!("cms commit, process, {bytes} bytes");
     report.case(&case, Unit::Milliseconds, &[Figure::of("cms commit", &spread, |time| time * 1e3)])?;
     report.goal(&format!("{case}: ms"), spread.median * 1e3, Bound::AtMost(100.0))
 }
 
 /// Runs the program; returns how long that took.
-fn call(program: &Path, home: &Home, words: &[&str]) -> Result<Duration> {
+fn call(program: &Path, disk: &DiskStore, words: &[&str]) -> Result<Duration> {
     let start = Instant::now();
-    let output = Command::new(program).args(words).envs(home.environment()).stdout(Stdio::null()).output()?;
+    let output = Command::new(program).args(words).envs(disk.environment()).stdout(Stdio::null()).output()?;
     let time = start.elapsed();
     match output.status.success() {
         true => Ok(time),
@@ -108,31 +108,33 @@ fn call(program: &Path, home: &Home, words: &[&str]) -> Result<Duration> {
 }
 
 /// Times `cms backup` of a large package, and `cms restore` of it into an empty store and over an older state.
-fn backup(stage: &Stage, report: &mut Report) -> Result<()> {
-    let Some((_, program)) = stage.cms.first() else {
+fn backup(environment: &Environment, report: &mut Report) -> Result<()> {
+    let Some((_, program)) = environment.cms.first() else {
         report.note("CMS_BIN is not set: backup and restore are left out");
         return Ok(());
     };
-    let dataset = stage.large();
-    let (home, file) = (Home::plant(stage.dir(), dataset)?, stage.dir().join("backup"));
+    let dataset = environment.large();
+    let (disk, file) = (DiskStore::create(environment.dir(), dataset)?, environment.dir().join("backup"));
     let file = file.to_str().ok_or("the path is text")?;
-    let kept = fs::read(home.path("config").join("network"))?;
-    let restore = |home: &Home| -> Result<Duration> {
-        let time = call(program, home, &["restore", file])?;
-        let back = fs::read(home.path("config").join("network"))? == kept;
+    let kept = fs::read(disk.path("config").join("network"))?;
+    let restore = |disk: &DiskStore| -> Result<Duration> {
+        let time = call(program, disk, &["restore", file])?;
+        let back = fs::read(disk.path("config").join("network"))? == kept;
         if back { Ok(time) } else { Err("what was restored is not what was there".into()) }
     };
     let mut contenders = [
-        Contender::timed("backup", || call(program, &home, &["backup", file])),
-        Contender::timed("restore, empty store", || restore(&Home::plant(stage.dir(), package(0))?)),
+        Contender::timed("backup", || call(program, &disk, &["backup", file])),
+        Contender::timed("restore, empty store", || {
+            restore(&DiskStore::create(environment.dir(), package(0))?)
+        }),
         Contender::timed("restore, one option changed", || {
             let changed = format!("{}=another-value", dataset.key(dataset.len() / 2));
-            call(program, &home, &["set", &changed])?;
-            call(program, &home, &["commit", "network"])?;
-            restore(&home)
+            call(program, &disk, &["set", &changed])?;
+            call(program, &disk, &["commit", "network"])?;
+            restore(&disk)
         }),
     ];
-    let spreads = race(&mut contenders, stage.repetitions(5))?;
+    let spreads = race(&mut contenders, environment.repetitions(5))?;
     let names = ["backup", "restore, empty store", "restore, one option changed"];
     let figures: Vec<Figure> = names
         .iter()
@@ -178,25 +180,25 @@ pub fn crash(words: &[String]) -> Result<()> {
 }
 
 /// Times opening a store whose last writer was killed between log and text, and whose log is full.
-fn recovery(stage: &Stage, report: &mut Report) -> Result<()> {
-    let dataset = stage.large();
+fn recovery(environment: &Environment, report: &mut Report) -> Result<()> {
+    let dataset = environment.large();
     let mut times = Vec::new();
     let mut logged = 0;
-    for _ in 0..stage.repetitions(3) {
-        let home = Home::plant(stage.dir(), dataset)?;
-        fs::write(home.path("config").join("filler"), "config filler 'a'\n\toption value 'a'\n")?;
+    for _ in 0..environment.repetitions(3) {
+        let disk = DiskStore::create(environment.dir(), dataset)?;
+        fs::write(disk.path("config").join("filler"), "config filler 'a'\n\toption value 'a'\n")?;
         let (key, mut command) = (dataset.key(dataset.len() / 2), Command::new(std::env::current_exe()?));
         let killed =
-            command.args([INTERNAL, &key]).envs(home.environment()).stderr(Stdio::null()).status()?;
+            command.args([INTERNAL, &key]).envs(disk.environment()).stderr(Stdio::null()).status()?;
         if killed.code().is_some() {
             return Err(format!("the writer was to be killed: {killed}").into());
         }
-        logged = crate::place::bytes_under(&home.path("state"))?;
-        let store = cms::Engine::new(home.options(Durability::Full));
+        logged = crate::tmpfs_store::bytes_under(&disk.path("state"))?;
+        let store = cms::Engine::new(disk.options(Durability::Full));
         let start = Instant::now();
         store.recover()?;
         times.push(start.elapsed().as_secs_f64());
-        let live = Store::open(home.options(Durability::Full))?;
+        let live = Store::open(disk.options(Durability::Full))?;
         let found = live
             .get(key.as_bytes(), |value| value.items().any(|item| item == b"committed-before-the-crash"))?;
         if found != Some(true) {
@@ -210,11 +212,11 @@ fn recovery(stage: &Stage, report: &mut Report) -> Result<()> {
 }
 
 /// Times the history of a key that was changed twice, at both ends of a long log.
-fn history(stage: &Stage, report: &mut Report) -> Result<()> {
+fn history(environment: &Environment, report: &mut Report) -> Result<()> {
     let dataset = Dataset::Large { entries: 1000, per_section: 50 };
-    let records = if stage.quick { 1000 } else { 20_000 };
-    let home = Home::plant(stage.dir(), dataset)?;
-    let options = home.options(Durability::None);
+    let records = if environment.quick { 1000 } else { 20_000 };
+    let disk = DiskStore::create(environment.dir(), dataset)?;
+    let options = disk.options(Durability::None);
     let log = cms::log::Limits { bytes: 1 << 30, ..options.log };
     let live = Store::open(Options { log, ..options })?;
     let commit = |section: usize, value: &str| -> Result<()> {
@@ -231,7 +233,7 @@ fn history(stage: &Stage, report: &mut Report) -> Result<()> {
     }
     commit(0, "last")?;
     let key = cms::Key::parse(dataset.key(7).as_bytes())?;
-    let (bytes, mut read) = (crate::place::bytes_under(&home.path("state"))?, 0);
+    let (bytes, mut read) = (crate::tmpfs_store::bytes_under(&disk.path("state"))?, 0);
     let turn = || {
         let (before, start) = (counted("rchar:")?, Instant::now());
         let found = live.engine().history(Some(&key), usize::MAX)?.len();
@@ -240,8 +242,9 @@ fn history(stage: &Stage, report: &mut Report) -> Result<()> {
         // With or without the baseline.
         if (2..=3).contains(&found) { Ok(time) } else { Err(format!("{found} records of a key").into()) }
     };
-    let spread = race(&mut [Contender::timed("history of a key", turn)], stage.repetitions(15))?[0];
-    let case = format!("history of a key, {} changes, {records} records", crate::stage::human(records * 50));
+    let spread = race(&mut [Contender::timed("history of a key", turn)], environment.repetitions(15))?[0];
+    let case =
+        format!("history of a key, {} changes, {records} records", crate::environment::human(records * 50));
     report.case(&case, Unit::Milliseconds, &[Figure::of("cms", &spread, |time| time * 1e3)])?;
     report.case(
         &case,

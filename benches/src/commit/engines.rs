@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cms::{Durability, Store};
 
-use super::home::Home;
+use super::disk_store::DiskStore;
 use crate::Result;
 use crate::dataset::Dataset;
 use crate::ffi::{LmdbWriter, UciCommit};
@@ -144,16 +144,16 @@ pub struct Cms {
     /// The store.
     live: Store,
     /// Where it is.
-    pub home: Home,
+    pub disk: DiskStore,
 }
 
 impl Cms {
     /// Writes the texts and opens the store.
     pub fn create(dir: &Path, dataset: Dataset, durability: Durability) -> Result<Self> {
-        let home = Home::plant(dir, dataset)?;
-        let live = Store::open(home.options(durability))?;
+        let disk = DiskStore::create(dir, dataset)?;
+        let live = Store::open(disk.options(durability))?;
         live.get(dataset.key(0).as_bytes(), |_| ())?;
-        Ok(Self { live, home })
+        Ok(Self { live, disk })
     }
 }
 
@@ -186,19 +186,19 @@ pub struct Uci {
     /// The functions.
     library: UciCommit,
     /// The texts.
-    home: Home,
+    disk: DiskStore,
 }
 
 impl Uci {
     /// Writes the texts.
     pub fn create(dir: &Path, dataset: Dataset, library: &Path) -> Result<Self> {
-        Ok(Self { library: UciCommit::open(library)?, home: Home::plant(dir, dataset)? })
+        Ok(Self { library: UciCommit::open(library)?, disk: DiskStore::create(dir, dataset)? })
     }
 }
 
 impl Engine for Uci {
     fn put(&self, _: usize, key: &str, value: &str) -> Result<()> {
-        self.library.commit(&self.home.path("config"), &self.home.path("save"), &format!("{key}={value}"))
+        self.library.commit(&self.disk.path("config"), &self.disk.path("save"), &format!("{key}={value}"))
     }
 
     fn put_all(&self, _: &mut dyn Iterator<Item = (String, String)>) -> Result<()> {
@@ -211,13 +211,13 @@ pub struct UciCommand {
     /// The program.
     program: PathBuf,
     /// The texts.
-    home: Home,
+    disk: DiskStore,
 }
 
 impl UciCommand {
     /// Writes the texts.
     pub fn create(dir: &Path, dataset: Dataset, program: &Path) -> Result<Self> {
-        Ok(Self { program: program.to_path_buf(), home: Home::plant(dir, dataset)? })
+        Ok(Self { program: program.to_path_buf(), disk: DiskStore::create(dir, dataset)? })
     }
 }
 
@@ -225,7 +225,7 @@ impl Engine for UciCommand {
     fn put(&self, _: usize, key: &str, value: &str) -> Result<()> {
         for words in [["set", format!("{key}={value}").as_str()], ["commit", "network"]] {
             let mut command = Command::new(&self.program);
-            command.arg("-c").arg(self.home.path("config")).arg("-t").arg(self.home.path("save")).args(words);
+            command.arg("-c").arg(self.disk.path("config")).arg("-t").arg(self.disk.path("save")).args(words);
             let status = command.status()?;
             if !status.success() {
                 return Err(format!("uci {}: {status}", words[0]).into());

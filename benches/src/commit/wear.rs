@@ -9,13 +9,13 @@ use super::bulk::counted;
 use super::engines::{Cms, Engine};
 use super::{options, package};
 use crate::Result;
+use crate::environment::Environment;
 use crate::parse::float;
 use crate::report::{Figure, Report, Unit};
-use crate::stage::Stage;
 
 /// Runs the group. `TMPDIR` must be on a disk, or no page is counted.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    [10, 200, 10_000].into_iter().try_for_each(|count| wear(report, stage.dir(), count))
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    [10, 200, 10_000].into_iter().try_for_each(|count| wear(report, environment.dir(), count))
 }
 
 /// What this process has passed to write calls, and what the system counts as written to disks, in bytes. Pages of
@@ -32,7 +32,7 @@ fn wear(report: &mut Report, dir: &Path, count: usize) -> Result<()> {
     let value = |number: usize| format!("committed-value-{number:06}");
     // From here on the length of the text stays as it is.
     cms.put_all(&mut (0..count).map(|number| (keys.key(number), value(number))))?;
-    let text = usize::try_from(fs::metadata(cms.home.path("config").join("network"))?.len())?;
+    let text = usize::try_from(fs::metadata(cms.disk.path("config").join("network"))?.len())?;
     let before = written()?;
     for number in 0..COMMITS {
         cms.put(0, &keys.key(number * 37 % count), &value(number))?;

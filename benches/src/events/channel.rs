@@ -13,7 +13,7 @@ use super::listener::Process;
 use super::redis::Publisher;
 use crate::Result;
 use crate::contender::Spread;
-use crate::ffi::Board;
+use crate::ffi::SharedWords;
 use crate::report::Figure;
 
 /// How long everyone is left in peace before something is told.
@@ -34,7 +34,7 @@ pub struct Channel {
     /// How many listen.
     count: usize,
     /// Where they note it.
-    board: Board,
+    words: SharedWords,
     /// Tells, and knows how often it has.
     teller: RefCell<(Teller, usize)>,
     /// How often something is told in one round.
@@ -49,11 +49,17 @@ pub struct Channel {
 
 impl Channel {
     /// Makes one whose listeners listen already.
-    pub fn new(name: &'static str, count: usize, board: Board, teller: Teller, from_return: bool) -> Self {
+    pub fn new(
+        name: &'static str,
+        count: usize,
+        words: SharedWords,
+        teller: Teller,
+        from_return: bool,
+    ) -> Self {
         // A thousand have a thousand times at once.
         let block = if count == 1 { 20 } else { 4 };
         let (teller, times) = (RefCell::new((teller, 0)), RefCell::default());
-        Self { name, from_return, count, board, teller, block, times, _listeners: None, _kept: Vec::new() }
+        Self { name, from_return, count, words, teller, block, times, _listeners: None, _kept: Vec::new() }
     }
 
     /// Keeps the process that listens.
@@ -87,12 +93,12 @@ impl Channel {
         std::thread::sleep(PAUSE);
         let (teller, number) = &mut *self.teller.borrow_mut();
         *number += 1;
-        let expected = self.board.told().load(Ordering::Acquire) + self.count as u64;
+        let expected = self.words.told().load(Ordering::Acquire) + self.count as u64;
         let called = now();
         teller(*number)?;
         let returned = now();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while self.board.told().load(Ordering::Acquire) < expected {
+        while self.words.told().load(Ordering::Acquire) < expected {
             if Instant::now() > deadline {
                 return Err(format!("{}: not all were told", self.name).into());
             }
@@ -100,7 +106,7 @@ impl Channel {
         }
         let from = if self.from_return { returned } else { called };
         let since = |from| {
-            let time = |listener| self.board.time(listener).load(Ordering::Relaxed);
+            let time = |listener| self.words.time(listener).load(Ordering::Relaxed);
             (0..self.count).map(|listener| microseconds(from, time(listener)).max(LEAST)).collect()
         };
         Ok([since(from), since(called)])
@@ -115,12 +121,12 @@ impl Channel {
     }
 }
 
-/// Wakes all who wait for the word of a board.
-pub fn wake(board: &Board) -> Teller {
-    let board = board.clone();
+/// Wakes all threads that wait for the first of the shared words.
+pub fn wake(words: &SharedWords) -> Teller {
+    let words = words.clone();
     Box::new(move |_| {
-        board.futex().fetch_add(1, Ordering::Release);
-        futex::wake(board.futex(), futex::Flags::empty(), i32::MAX.cast_unsigned())?;
+        words.futex().fetch_add(1, Ordering::Release);
+        futex::wake(words.futex(), futex::Flags::empty(), i32::MAX.cast_unsigned())?;
         Ok(())
     })
 }

@@ -11,11 +11,11 @@ use super::channel;
 use super::listener::{PATTERN, Process, Way};
 use super::{MANY, clock};
 use crate::Result;
-use crate::commit::home::Home;
+use crate::commit::disk_store::DiskStore;
 use crate::dataset::Dataset;
-use crate::place;
+use crate::environment::Environment;
 use crate::report::{Bound, Figure, Report, Unit};
-use crate::stage::Stage;
+use crate::tmpfs_store;
 
 /// A program that watches, in whatever language. It ends when this is dropped.
 struct Program(Child);
@@ -45,25 +45,25 @@ with cms.open() as store, store.watch('network') as watch:
 ";
 
 /// Runs the part.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    let home = Home::plant(stage.dir(), Dataset::Router)?;
-    fs::write(home.path("config/network"), "config interface 'lan'\n\toption ipaddr '10.0.0.1'\n")?;
-    let live = Store::open(home.options(Durability::None))?;
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    let disk = DiskStore::create(environment.dir(), Dataset::Router)?;
+    fs::write(disk.path("config/network"), "config interface 'lan'\n\toption ipaddr '10.0.0.1'\n")?;
+    let live = Store::open(disk.options(Durability::None))?;
     let mut commit = channel::commit(&live);
     commit(0)?;
-    let (environment, mut all) = (home.environment(), Vec::<(&str, u32)>::new());
+    let (variables, mut all) = (disk.environment(), Vec::<(&str, u32)>::new());
     let mut own = Vec::new();
     for (name, way, count) in
         [("next", Way::Next, 1), ("fd with poll", Way::Poll, 1), ("1000 x subscribe", Way::Subscribe, MANY)]
     {
-        let board = home.path(&format!("board-{way:?}"));
-        let process = Process::start(way, count, &board, &board, &environment, Stdio::null())?;
+        let words = disk.path(&format!("words-{way:?}"));
+        let process = Process::start(way, count, &words, &words, &variables, Stdio::null())?;
         all.push((name, process.id()));
         own.push(process);
     }
     let mut programs = Vec::new();
-    for (name, command) in commands(stage, report)? {
-        let program = start(command, &environment).map_err(|error| format!("{name}: {error}"))?;
+    for (name, command) in commands(environment, report)? {
+        let program = start(command, &variables).map_err(|error| format!("{name}: {error}"))?;
         all.push((name, program.0.id()));
         programs.push(program);
     }
@@ -73,7 +73,7 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     std::thread::sleep(Duration::from_secs(2));
     let before: Vec<Usage> = all.iter().map(|(_, process)| usage(*process)).collect::<Result<_>>()?;
     let start = clock::now();
-    std::thread::sleep(Duration::from_secs(if stage.quick { 1 } else { 10 }));
+    std::thread::sleep(Duration::from_secs(if environment.quick { 1 } else { 10 }));
     let seconds = clock::microseconds(start, clock::now()) / 1e6;
     let (mut processor, mut switches, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     for ((name, process), before) in all.iter().zip(&before) {
@@ -90,18 +90,18 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
 }
 
 /// The programs there are, with the names they go by.
-fn commands(stage: &Stage, report: &Report) -> Result<Vec<(&'static str, Command)>> {
+fn commands(environment: &Environment, report: &Report) -> Result<Vec<(&'static str, Command)>> {
     let mut all = Vec::new();
-    for (name, path) in &stage.cms {
+    for (name, path) in &environment.cms {
         let mut command = Command::new(path);
         command.args(["watch", PATTERN]);
         all.push((if *name == "cms" { "cms watch" } else { "cms watch, small" }, command));
     }
-    let Some(library) = place::library_path() else {
+    let Some(library) = tmpfs_store::library_path() else {
         report.note("C and Python left out: CMS_LIB does not name a libcms.so");
         return Ok(all);
     };
-    match compile(stage, &library)? {
+    match compile(environment, &library)? {
         Some(program) => {
             let mut command = Command::new(program);
             command.arg("1000000");
@@ -120,10 +120,10 @@ fn commands(stage: &Stage, report: &Report) -> Result<Vec<(&'static str, Command
 }
 
 /// Compiles the example of a watcher in C.
-fn compile(stage: &Stage, library: &Path) -> Result<Option<PathBuf>> {
+fn compile(environment: &Environment, library: &Path) -> Result<Option<PathBuf>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let beside = library.parent().ok_or("the library is in no directory")?;
-    let program = stage.dir().join("watch");
+    let program = environment.dir().join("watch");
     let mut cc = Command::new("cc");
     cc.arg("-O2")
         .arg("-I")

@@ -1,5 +1,5 @@
 //! Those who are told: in a process of their own, which is the benchmark itself with other arguments, or on a
-//! thread of this one. Each notes on the board when its code runs.
+//! thread of this one. Each writes into the shared words when its code runs.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +17,7 @@ use rustix::thread::futex;
 use super::clock::now;
 use super::redis;
 use crate::Result;
-use crate::ffi::Board;
+use crate::ffi::SharedWords;
 
 /// The first argument that makes the benchmark listen: `INTERNAL WAY COUNT BOARD PLACE`.
 pub const INTERNAL: &str = "internal-listener";
@@ -28,7 +28,7 @@ pub const PATTERN: &str = "network";
 /// How one is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Threads wait for a word of the board.
+    /// Threads wait for one of the shared words.
     Futex,
     /// An eventfd, which is the standard input.
     Eventfd,
@@ -76,13 +76,13 @@ impl Process {
     pub fn start(
         way: Way,
         count: usize,
-        board: &Path,
+        words: &Path,
         place: &Path,
         environment: &[(&'static str, PathBuf)],
         input: Stdio,
     ) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args([INTERNAL, &way.name(), &count.to_string()]).arg(board).arg(place);
+        command.args([INTERNAL, &way.name(), &count.to_string()]).arg(words).arg(place);
         command.envs(environment.iter().map(|(name, path)| (name, path)));
         let child = command.stdin(input).stdout(Stdio::piped()).spawn()?;
         let mut process = Self(child);
@@ -106,25 +106,25 @@ impl Drop for Process {
 }
 
 /// Notes that a listener was told.
-fn note(board: &Board, listener: usize) {
-    board.time(listener).store(now(), Ordering::Relaxed);
+fn note(words: &SharedWords, listener: usize) {
+    words.time(listener).store(now(), Ordering::Relaxed);
     // Who sees the count sees the time.
-    board.told().fetch_add(1, Ordering::Release);
+    words.told().fetch_add(1, Ordering::Release);
 }
 
 /// What the process does.
 pub fn listen(arguments: &[String]) -> Result<()> {
-    let [way, count, board, place] = arguments else { return Err("internal: wrong arguments".into()) };
+    let [way, count, words, place] = arguments else { return Err("internal: wrong arguments".into()) };
     let way = *Way::ALL.iter().find(|known| known.name() == *way).ok_or("internal: no such way")?;
     let (count, place) = (count.parse()?, Path::new(place));
-    let board = Board::open(Path::new(board))?;
+    let words = SharedWords::open(Path::new(words))?;
     let ready = || -> Result<()> {
         println!();
         Ok(std::io::stdout().flush()?)
     };
     match way {
         Way::Futex => {
-            let threads = on_futex(&board, count);
+            let threads = on_futex(&words, count);
             std::thread::sleep(Duration::from_millis(300));
             ready()?;
             threads.into_iter().for_each(|thread| drop(thread.join()));
@@ -133,16 +133,16 @@ pub fn listen(arguments: &[String]) -> Result<()> {
         Way::Eventfd => {
             let input = rustix::io::dup(std::io::stdin())?;
             ready()?;
-            on_eventfd(&board, &input)
+            on_eventfd(&words, &input)
         }
-        Way::Inotify => on_inotify(&board, place, ready),
-        Way::Redis => on_redis(&board, place, count, ready),
-        Way::Next | Way::Poll => watch(&board, way == Way::Poll, ready),
-        Way::Get => look(&board, ready),
+        Way::Inotify => on_inotify(&words, place, ready),
+        Way::Redis => on_redis(&words, place, count, ready),
+        Way::Next | Way::Poll => watch(&words, way == Way::Poll, ready),
+        Way::Get => look(&words, ready),
         Way::Subscribe | Way::Idle => {
             let live = Store::open(Options::default())?;
             let pattern = if way == Way::Idle { "system" } else { PATTERN };
-            let _subscriptions = subscribe(&live, pattern, &board, count)?;
+            let _subscriptions = subscribe(&live, pattern, &words, count)?;
             std::thread::sleep(Duration::from_millis(300));
             ready()?;
             loop {
@@ -152,19 +152,19 @@ pub fn listen(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// Starts threads that wait for the word of the board, for good.
-pub fn on_futex(board: &Board, count: usize) -> Vec<std::thread::JoinHandle<()>> {
-    let seen = board.futex().load(Ordering::Acquire);
+/// Starts threads that wait for the first of the shared words, for good.
+pub fn on_futex(words: &SharedWords, count: usize) -> Vec<std::thread::JoinHandle<()>> {
+    let seen = words.futex().load(Ordering::Acquire);
     let listen = |listener| {
-        let board = board.clone();
+        let words = words.clone();
         // A thousand of them need no more.
         std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
             let mut seen = seen;
             loop {
-                while board.futex().load(Ordering::Acquire) == seen {
-                    let _ = futex::wait(board.futex(), futex::Flags::empty(), seen, None);
+                while words.futex().load(Ordering::Acquire) == seen {
+                    let _ = futex::wait(words.futex(), futex::Flags::empty(), seen, None);
                 }
-                note(&board, listener);
+                note(&words, listener);
                 seen += 1;
             }
         })
@@ -173,15 +173,15 @@ pub fn on_futex(board: &Board, count: usize) -> Vec<std::thread::JoinHandle<()>>
 }
 
 /// Reads an eventfd, for good.
-pub fn on_eventfd(board: &Board, eventfd: &OwnedFd) -> Result<()> {
+pub fn on_eventfd(words: &SharedWords, eventfd: &OwnedFd) -> Result<()> {
     loop {
         rustix::io::read(eventfd, &mut [0_u8; 8])?;
-        note(board, 0);
+        note(words, 0);
     }
 }
 
 /// Waits for a file, for good, and reads it.
-fn on_inotify(board: &Board, place: &Path, ready: impl FnOnce() -> Result<()>) -> Result<()> {
+fn on_inotify(words: &SharedWords, place: &Path, ready: impl FnOnce() -> Result<()>) -> Result<()> {
     let instance = inotify::init(inotify::CreateFlags::CLOEXEC)?;
     let dir = place.parent().ok_or("it is in no directory")?;
     inotify::add_watch(&instance, dir, inotify::WatchFlags::MOVED_TO)?;
@@ -190,12 +190,17 @@ fn on_inotify(board: &Board, place: &Path, ready: impl FnOnce() -> Result<()>) -
     loop {
         rustix::io::read(&instance, &mut events)?;
         std::hint::black_box(std::fs::read(place)?);
-        note(board, 0);
+        note(words, 0);
     }
 }
 
 /// Subscribes with so many connections, which one thread reads.
-fn on_redis(board: &Board, place: &Path, count: usize, ready: impl FnOnce() -> Result<()>) -> Result<()> {
+fn on_redis(
+    words: &SharedWords,
+    place: &Path,
+    count: usize,
+    ready: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     redis::allow_descriptors();
     let connections: Vec<UnixStream> = (0..count).map(|_| redis::subscribe(place)).collect::<Result<_>>()?;
     let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -214,13 +219,13 @@ fn on_redis(board: &Board, place: &Path, count: usize, ready: impl FnOnce() -> R
             if connection.read(&mut message)? == 0 {
                 return Err("Redis has ended".into());
             }
-            note(board, listener);
+            note(words, listener);
         }
     }
 }
 
 /// Follows a store with one watch, for good.
-fn watch(board: &Board, by_poll: bool, ready: impl FnOnce() -> Result<()>) -> Result<()> {
+fn watch(words: &SharedWords, by_poll: bool, ready: impl FnOnce() -> Result<()>) -> Result<()> {
     let live = Store::open(Options::default())?;
     let mut watch = live.watch(PATTERN, None)?;
     // What there was to be done at first is done.
@@ -232,13 +237,13 @@ fn watch(board: &Board, by_poll: bool, ready: impl FnOnce() -> Result<()>) -> Re
             poll(&mut [PollFd::new(&fd.as_fd(), PollFlags::IN)], None)?;
         }
         if watch.next(by_poll.then_some(Duration::ZERO))?.is_some() {
-            note(board, 0);
+            note(words, 0);
         }
     }
 }
 
 /// Reads a key, for good, without ever refreshing the store.
-fn look(board: &Board, ready: impl FnOnce() -> Result<()>) -> Result<()> {
+fn look(words: &SharedWords, ready: impl FnOnce() -> Result<()>) -> Result<()> {
     let live = Store::open(Options::default())?;
     let value = || live.get(b"network.lan.mtu", |value| value.items().next().map(<[u8]>::to_vec));
     let mut last = value()?;
@@ -247,17 +252,22 @@ fn look(board: &Board, ready: impl FnOnce() -> Result<()>) -> Result<()> {
         std::thread::sleep(Duration::from_micros(50));
         let now = value()?;
         if now != last {
-            note(board, 0);
+            note(words, 0);
             last = now;
         }
     }
 }
 
 /// Subscribes so often.
-pub fn subscribe(live: &Store, pattern: &str, board: &Board, count: usize) -> Result<Vec<Subscription>> {
+pub fn subscribe(
+    live: &Store,
+    pattern: &str,
+    words: &SharedWords,
+    count: usize,
+) -> Result<Vec<Subscription>> {
     let subscribe = |listener| {
-        let board = board.clone();
-        Ok(live.subscribe(pattern, None, move |_| note(&board, listener))?)
+        let words = words.clone();
+        Ok(live.subscribe(pattern, None, move |_| note(&words, listener))?)
     };
     (0..count).map(subscribe).collect()
 }

@@ -5,15 +5,15 @@ use std::process::{Command, Stdio};
 
 use super::channel::{Channel, Teller};
 use super::listener::{Process, Way};
-use super::{Board, Scene};
+use super::{Scene, SharedWords};
 use crate::Result;
+use crate::environment::Environment;
 use crate::report::{Figure, Report, Unit};
-use crate::stage::Stage;
-use crate::trial::{Entrant, Trial};
+use crate::rounds::{Entrant, Rounds};
 
 /// Measures it.
-pub fn run(stage: &Stage, report: &mut Report, place: &str, scene: &Scene<'_>) -> Result<()> {
-    let Some((_, cms)) = stage.cms.first() else {
+pub fn run(environment: &Environment, report: &mut Report, place: &str, scene: &Scene<'_>) -> Result<()> {
+    let Some((_, cms)) = environment.cms.first() else {
         report.note("uci commit left out: CMS_BIN is not set");
         return Ok(());
     };
@@ -21,7 +21,7 @@ pub fn run(stage: &Stage, report: &mut Report, place: &str, scene: &Scene<'_>) -
         [channel(scene, cms, "cms next", Way::Next)?, channel(scene, cms, "cms get every 50 us", Way::Get)?];
     let entrants: Vec<Entrant<'_>> =
         all.iter().map(|one| (one.name, Box::new(|| one.round()) as Box<dyn Fn() -> _>)).collect();
-    Trial::run(&entrants, stage.repetitions(15))?;
+    Rounds::run(&entrants, environment.repetitions(15))?;
     for percent in [50, 99] {
         let figures: Vec<Figure> = all.iter().map(|one| one.percentile(percent, false)).collect();
         report.case(&format!("after uci commit, {place}, p{percent}"), Unit::Microseconds, &figures)?;
@@ -31,10 +31,10 @@ pub fn run(stage: &Stage, report: &mut Report, place: &str, scene: &Scene<'_>) -
 
 /// Commits by `uci`, and a process that listens in this way.
 fn channel(scene: &Scene<'_>, cms: &Path, name: &'static str, way: Way) -> Result<Channel> {
-    let (home, live, board) = scene.home()?;
+    let (disk, live, words) = scene.disk_store()?;
     drop(live);
-    let process = Process::start(way, 1, &board, &board, &home.environment(), Stdio::null())?;
-    let mut environment = home.environment().to_vec();
+    let process = Process::start(way, 1, &words, &words, &disk.environment(), Stdio::null())?;
+    let mut environment = disk.environment().to_vec();
     environment.push(("CMS_DURABILITY", format!("{:?}", scene.durability).to_lowercase().into()));
     let program = cms.to_path_buf();
     let uci = move |words: &[&str]| -> Result<()> {
@@ -48,5 +48,5 @@ fn channel(scene: &Scene<'_>, cms: &Path, name: &'static str, way: Way) -> Resul
         uci(&["set", &format!("network.lan.mtu={}", number + 1_000_000)])?;
         uci(&["commit", "network"])
     });
-    Ok(Channel::new(name, 1, Board::open(&board)?, teller, true).listened_by(process).keeping(home))
+    Ok(Channel::new(name, 1, SharedWords::open(&words)?, teller, true).listened_by(process).keeping(disk))
 }

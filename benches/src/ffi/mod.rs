@@ -9,7 +9,6 @@
 //!   else, a prepared key. The loops in `c/harness.c` are told how many there are.
 //! - F4. A scratch buffer has [`SCRATCH`] bytes, more than any key or value here.
 
-mod board;
 mod gvdb;
 mod harness;
 mod hashbrown;
@@ -17,13 +16,13 @@ mod keys;
 mod library;
 mod libuci;
 mod lmdb;
+mod shared_words;
 pub mod system;
 mod uthash;
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
 
-pub use board::Board;
 pub use gvdb::Gvdb;
 pub use harness::{Mode, Work, batches, run_until, time};
 pub use hashbrown::Hashbrown;
@@ -31,6 +30,7 @@ pub use keys::Keys;
 pub use library::{Directories, Library, Prepared, Snapshot, Store};
 pub use libuci::{Libuci, UciCommit};
 pub use lmdb::{Lmdb, LmdbWriter};
+pub use shared_words::SharedWords;
 pub use uthash::Uthash;
 
 /// How many bytes a contender may use for its answer.

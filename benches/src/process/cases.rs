@@ -12,8 +12,8 @@ use super::{Line, Tool, Tree, spawn};
 use crate::Result;
 use crate::contender::{Contender, race};
 use crate::data::{self, Shape};
+use crate::environment::{Environment, human};
 use crate::report::{Figure, Report, Unit};
-use crate::stage::{Stage, human};
 
 /// A package to work on.
 struct Subject {
@@ -30,32 +30,32 @@ struct Subject {
 }
 
 /// Runs the group.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    if stage.cms.is_empty() {
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    if environment.cms.is_empty() {
         report.note("CMS_BIN is not set: cms is left out");
     }
-    let biggest = *stage.counts().last().expect("there are sizes");
+    let biggest = *environment.counts().last().expect("there are sizes");
     let router = Subject {
         name: "20 sections".into(),
         text: data::router(),
         options: 120,
         key: "bench.lan3.ipaddr",
-        repetitions: (stage.repetitions(501), stage.repetitions(101)),
+        repetitions: (environment.repetitions(501), environment.repetitions(101)),
     };
     let big = Subject {
         name: format!("{} options", human(biggest)),
         text: data::text(Shape::Sections, biggest),
         options: biggest,
         key: "bench.host7.opt3",
-        repetitions: (stage.repetitions(15), stage.repetitions(15)),
+        repetitions: (environment.repetitions(15), environment.repetitions(15)),
     };
     for subject in [&router, &big] {
-        reading(stage, report, subject, &["get", subject.key], &stage.rivals.empty)?;
-        reading(stage, report, subject, &["show", "bench"], &[])?;
-        set_and_commit(stage, report, subject)?;
+        reading(environment, report, subject, &["get", subject.key], &environment.rivals.empty)?;
+        reading(environment, report, subject, &["show", "bench"], &[])?;
+        set_and_commit(environment, report, subject)?;
     }
-    commit_a_megabyte(stage, report)?;
-    super::nothing::run(stage, report)
+    commit_a_megabyte(environment, report)?;
+    super::nothing::run(environment, report)
 }
 
 /// Reports what the contenders took, in milliseconds.
@@ -68,10 +68,16 @@ fn measure(report: &mut Report, case: &str, mut contenders: Vec<Contender<'_>>, 
 }
 
 /// Keeps the tools that can run `words`.
-fn able(stage: &Stage, report: &Report, subject: &Subject, tree: &Tree, words: &[&str]) -> Result<Vec<Tool>> {
+fn able(
+    environment: &Environment,
+    report: &Report,
+    subject: &Subject,
+    tree: &Tree,
+    words: &[&str],
+) -> Result<Vec<Tool>> {
     let mut expected = None;
     let mut tools = Vec::new();
-    for tool in Tool::all(stage, subject.options).into_iter().rev() {
+    for tool in Tool::all(environment, subject.options).into_iter().rev() {
         match tool.line(tree, words).output() {
             Err(error) => report.note(&format!("{} {words:?} left out: {error}", tool.name)),
             Ok(output) if *expected.get_or_insert_with(|| output.clone()) != output => {
@@ -86,14 +92,14 @@ fn able(stage: &Stage, report: &Report, subject: &Subject, tree: &Tree, words: &
 
 /// Measures a command that only reads; beside it, perhaps, programs that do nothing.
 fn reading(
-    stage: &Stage,
+    environment: &Environment,
     report: &mut Report,
     subject: &Subject,
     words: &[&str],
     idle: &[(&str, std::path::PathBuf)],
 ) -> Result<()> {
-    let tree = Tree::plant(stage.dir(), &subject.text)?;
-    let tools = able(stage, report, subject, &tree, words)?;
+    let tree = Tree::create(environment.dir(), &subject.text)?;
+    let tools = able(environment, report, subject, &tree, words)?;
     let mut lines: Vec<(String, Line)> =
         tools.iter().map(|tool| (tool.name.clone(), tool.line(&tree, words))).collect();
     lines.extend(idle.iter().map(|(name, path)| ((*name).to_owned(), tree.line(path, &[], &[]))));
@@ -102,10 +108,10 @@ fn reading(
 }
 
 /// Plants a tree for each tool that can set and commit in it.
-fn committers(stage: &Stage, report: &Report, subject: &Subject) -> Result<Vec<(Tool, Tree)>> {
+fn committers(environment: &Environment, report: &Report, subject: &Subject) -> Result<Vec<(Tool, Tree)>> {
     let mut able = Vec::new();
-    for tool in Tool::all(stage, subject.options) {
-        let tree = Tree::plant(stage.dir(), &subject.text)?;
+    for tool in Tool::all(environment, subject.options) {
+        let tree = Tree::create(environment.dir(), &subject.text)?;
         let set = tool.line(&tree, &["set", &format!("{}=tried", subject.key)]).output();
         let tried = set.and_then(|_| tool.line(&tree, &["commit", "bench"]).output());
         match tried {
@@ -120,8 +126,8 @@ fn committers(stage: &Stage, report: &Report, subject: &Subject) -> Result<Vec<(
 }
 
 /// Measures two processes: one stages a change, the next commits it.
-fn set_and_commit(stage: &Stage, report: &mut Report, subject: &Subject) -> Result<()> {
-    let committers = committers(stage, report, subject)?;
+fn set_and_commit(environment: &Environment, report: &mut Report, subject: &Subject) -> Result<()> {
+    let committers = committers(environment, report, subject)?;
     let mut contenders = Vec::new();
     for (tool, tree) in &committers {
         let mut turn = 0_u64;
@@ -135,13 +141,13 @@ fn set_and_commit(stage: &Stage, report: &mut Report, subject: &Subject) -> Resu
 }
 
 /// Measures the commit of one staged change in a package of 1 MB, beside the system calls it cannot do without.
-fn commit_a_megabyte(stage: &Stage, report: &mut Report) -> Result<()> {
+fn commit_a_megabyte(environment: &Environment, report: &mut Report) -> Result<()> {
     let text = data::text(Shape::Sections, 25_000);
     let key = "bench.host7.opt3";
-    let repetitions = (0, stage.repetitions(51));
+    let repetitions = (0, environment.repetitions(51));
     let subject = Subject { name: "1 MB".into(), text, options: 25_000, key, repetitions };
-    let bare = Tree::plant(stage.dir(), &subject.text)?;
-    let committers = committers(stage, report, &subject)?;
+    let bare = Tree::create(environment.dir(), &subject.text)?;
+    let committers = committers(environment, report, &subject)?;
     let mut contenders = Vec::new();
     for (tool, tree) in &committers {
         let mut turn = 0_u64;

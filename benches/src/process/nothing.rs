@@ -3,9 +3,9 @@
 use super::{Line, Tool, Tree, spawn};
 use crate::Result;
 use crate::data;
+use crate::environment::Environment;
 use crate::report::{Bound, Report, Unit};
-use crate::stage::Stage;
-use crate::trial::{Entrant, Trial};
+use crate::rounds::{Entrant, Rounds};
 
 /// How many packages a router with everything installed has.
 const PACKAGES: usize = 184;
@@ -18,8 +18,8 @@ const LOGGED: &str = "cms uci, with a log";
 const UNLOGGED: &str = "cms uci, no log yet";
 
 /// Measures it. Without cms or stock uci there is nothing to compare.
-pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
-    let (Some((_, cms)), Some(stock)) = (stage.cms.first(), &stage.rivals.stock) else {
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    let (Some((_, cms)), Some(stock)) = (environment.cms.first(), &environment.rivals.stock) else {
         report.note("commit of nothing left out: it needs both cms and stock uci");
         return Ok(());
     };
@@ -28,7 +28,7 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     let mut lines: Vec<(&'static str, Line)> = Vec::new();
     let mut trees = Vec::new();
     for name in [LOGGED, UNLOGGED, STOCK] {
-        let tree = Tree::plant(stage.dir(), &data::router())?;
+        let tree = Tree::create(environment.dir(), &data::router())?;
         for number in 1..PACKAGES {
             std::fs::copy(tree.package(), tree.package().with_file_name(format!("bench{number}")))?;
         }
@@ -43,11 +43,11 @@ pub fn run(stage: &Stage, report: &mut Report) -> Result<()> {
     let once = |line: &Line| spawn(line).map(|time| time.as_secs_f64() * 1000.0);
     let entrants: Vec<Entrant<'_>> =
         lines.iter().map(|(name, line)| (*name, Box::new(|| once(line)) as Box<dyn Fn() -> _>)).collect();
-    let trial = Trial::run(&entrants, stage.repetitions(101))?;
+    let rounds = Rounds::run(&entrants, environment.repetitions(101))?;
     let case = format!("commit of nothing, {PACKAGES} packages");
-    report.case(&case, Unit::Milliseconds, &trial.figures(STOCK))?;
+    report.case(&case, Unit::Milliseconds, &rounds.figures(STOCK))?;
     for name in [LOGGED, UNLOGGED] {
-        let ratio = trial.ratio(name, STOCK).ok_or("both took part")?;
+        let ratio = rounds.ratio(name, STOCK).ok_or("both took part")?;
         report.goal(&format!("{case}: {name}, to stock uci"), ratio.median, Bound::AtMost(2.0))?;
     }
     Ok(())

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::Result;
 use crate::dataset::{Dataset, Stream};
 use crate::ffi::{Get, Gvdb, Hashbrown, Library, Libuci, Lmdb, Peer, Store, Uthash};
-use crate::place::Place;
 use crate::report::Report;
+use crate::tmpfs_store::TmpfsStore;
 
 /// A peer and its name.
 type Named = (&'static str, Box<dyn Peer>);
@@ -17,7 +17,7 @@ pub const HASHBROWN: &str = "hashbrown foldhash";
 pub const UTHASH: &str = "uthash";
 
 /// A store of the library and the peers, all with the same entries.
-pub struct Field {
+pub struct Loaded {
     /// The entries.
     pub dataset: Dataset,
     /// The peers.
@@ -25,16 +25,16 @@ pub struct Field {
     /// The library's store; closed before its files go.
     pub store: Store,
     /// Its files.
-    _place: Place,
+    _tmpfs: TmpfsStore,
 }
 
-impl Field {
+impl Loaded {
     /// Puts the entries everywhere. `libuci` is the library of that peer.
     pub fn set(dataset: Dataset, library: Library, libuci: Option<&Path>, report: &Report) -> Result<Self> {
-        let place = Place::plant(dataset)?;
-        let store = place.open(library)?;
+        let tmpfs = TmpfsStore::create(dataset)?;
+        let store = tmpfs.open(library)?;
         let stock = match (dataset, libuci) {
-            (Dataset::Router, Some(library)) => boxed(Libuci::open(library, &place.path("config"))),
+            (Dataset::Router, Some(library)) => boxed(Libuci::open(library, &tmpfs.path("config"))),
             (Dataset::Router, None) => Err("its library was not compiled".into()),
             (Dataset::Large { .. }, _) => Err("it takes quadratic time to load such a package".into()),
         };
@@ -45,10 +45,10 @@ impl Field {
         };
         add(HASHBROWN, Ok(Box::new(Hashbrown::of(dataset.entries()))));
         add(UTHASH, boxed(Uthash::of(dataset.entries())));
-        add("LMDB", boxed(Lmdb::create(&place.path("lmdb"), dataset.entries())));
+        add("LMDB", boxed(Lmdb::create(&tmpfs.path("lmdb"), dataset.entries())));
         add("gvdb, its Rust crate", boxed(Gvdb::of(dataset.entries())));
         add("libuci", stock);
-        Ok(Self { dataset, peers, store, _place: place })
+        Ok(Self { dataset, peers, store, _tmpfs: tmpfs })
     }
 
     /// Has every contender find a thousand keys of a stream, and their values compared.

@@ -9,7 +9,7 @@ use crate::ffi::{Directories, Library, Store};
 use crate::report::Report;
 
 /// The four directories of a store. Removed when dropped.
-pub struct Place {
+pub struct TmpfsStore {
     /// What holds the four.
     dir: tempfile::TempDir,
 }
@@ -30,20 +30,20 @@ pub fn library_path() -> Option<PathBuf> {
     std::env::var_os("CMS_LIB").map(PathBuf::from).filter(|path| path.is_file())
 }
 
-impl Place {
+impl TmpfsStore {
     /// Writes the packages of a data set.
-    pub fn plant(dataset: Dataset) -> Result<Self> {
+    pub fn create(dataset: Dataset) -> Result<Self> {
         let shm = Path::new("/dev/shm");
         let under = if shm.is_dir() { shm.to_path_buf() } else { std::env::temp_dir() };
         let dir = tempfile::Builder::new().prefix("cms-bench-").tempdir_in(under)?;
-        let place = Self { dir };
+        let tmpfs = Self { dir };
         for name in ["config", "save", "run", "state"] {
-            fs::create_dir(place.path(name))?;
+            fs::create_dir(tmpfs.path(name))?;
         }
         for (name, text) in dataset.packages() {
-            place.add(name, &text)?;
+            tmpfs.add(name, &text)?;
         }
-        Ok(place)
+        Ok(tmpfs)
     }
 
     /// Adds a package.
@@ -51,7 +51,7 @@ impl Place {
         Ok(fs::write(self.path("config").join(name), text)?)
     }
 
-    /// A directory or file in this place.
+    /// A directory or file of this store.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -66,7 +66,7 @@ impl Place {
         })
     }
 
-    /// The environment that makes a program find the place.
+    /// The environment variables with which a program opens this store.
     pub fn environment(&self) -> [(&'static str, PathBuf); 4] {
         [
             ("CMS_CONFIG_DIR", self.path("config")),

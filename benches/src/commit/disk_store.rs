@@ -9,29 +9,29 @@ use crate::Result;
 use crate::dataset::Dataset;
 
 /// The directories of a store. Removed when dropped.
-pub struct Home {
+pub struct DiskStore {
     /// Configuration, save and state directory.
     disk: tempfile::TempDir,
     /// The run directory.
     run: tempfile::TempDir,
 }
 
-impl Home {
+impl DiskStore {
     /// Writes the packages of a data set into directories below `under`.
-    pub fn plant(under: &Path, dataset: Dataset) -> Result<Self> {
-        let disk = tempfile::Builder::new().prefix("home-").tempdir_in(under)?;
+    pub fn create(under: &Path, dataset: Dataset) -> Result<Self> {
+        let disk = tempfile::Builder::new().prefix("disk-").tempdir_in(under)?;
         let run =
             tempfile::Builder::new().prefix("cms-bench-").tempdir_in(tmpfs().as_deref().unwrap_or(under))?;
-        let home = Self { disk, run };
+        let disk = Self { disk, run };
         for name in ["config", "save", "state"] {
-            fs::create_dir(home.path(name))?;
+            fs::create_dir(disk.path(name))?;
         }
         // Without entries there are no packages either.
-        fs::write(home.path("config").join("network"), "")?;
+        fs::write(disk.path("config").join("network"), "")?;
         for (name, text) in dataset.packages() {
-            fs::write(home.path("config").join(name), text)?;
+            fs::write(disk.path("config").join(name), text)?;
         }
-        Ok(home)
+        Ok(disk)
     }
 
     /// A directory or file of it.

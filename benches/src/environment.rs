@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::rivals::Rivals;
 
 /// See the module documentation. The directory goes when it is dropped.
-pub struct Stage {
+pub struct Environment {
     /// Where everything is written.
     dir: tempfile::TempDir,
     /// Only a smoke run.
@@ -20,7 +20,7 @@ pub struct Stage {
     pub cms: Vec<(&'static str, PathBuf)>,
 }
 
-impl Stage {
+impl Environment {
     /// Makes the directory and compiles the rivals into it.
     pub fn set(quick: bool) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("cms-bench-").tempdir()?;

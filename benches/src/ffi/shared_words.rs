@@ -15,9 +15,9 @@ const TIMES: usize = 64;
 
 /// See the module documentation. Clones map the same memory.
 #[derive(Clone)]
-pub struct Board(std::sync::Arc<MmapRaw>);
+pub struct SharedWords(std::sync::Arc<MmapRaw>);
 
-impl Board {
+impl SharedWords {
     /// Maps the file, making it if it is not there.
     pub fn open(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
@@ -43,7 +43,7 @@ impl Board {
 
     /// The word at a multiple of 8.
     fn word(&self, offset: usize) -> &AtomicU64 {
-        assert!(offset + 8 <= LENGTH, "the board is too small");
+        assert!(offset + 8 <= LENGTH, "the shared memory is too small");
         // SAFETY: inside the mapping, as was just checked.
         let place = unsafe { self.0.as_mut_ptr().add(offset) };
         // SAFETY: mapped as long as `self` is, aligned since the page and the offset are, and only ever an atomic.

@@ -9,12 +9,12 @@ use crate::report::Figure;
 pub type Entrant<'a> = (&'static str, Box<dyn Fn() -> Result<f64> + 'a>);
 
 /// What the rounds gave.
-pub struct Trial {
+pub struct Rounds {
     /// Names, and a figure for each round.
     results: Vec<(&'static str, Vec<f64>)>,
 }
 
-impl Trial {
+impl Rounds {
     /// Measures each entrant in turn, `rounds` times, after a round that does not count.
     pub fn run(entrants: &[Entrant<'_>], rounds: usize) -> Result<Self> {
         let mut results: Vec<_> = entrants.iter().map(|(name, _)| (*name, Vec::new())).collect();
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn ratios_are_taken_within_a_round() {
         let results = vec![("a", vec![1.0, 20.0, 3.0]), ("b", vec![2.0, 40.0, 6.0])];
-        let ratio = Trial { results }.ratio("a", "b").expect("both ran");
+        let ratio = Rounds { results }.ratio("a", "b").expect("both ran");
         assert!((ratio.min - 0.5).abs() < 1e-9 && (ratio.p90 - 0.5).abs() < 1e-9);
     }
 }
