@@ -7,12 +7,14 @@ const BEFORE: &str = r#"{"group":"lookup","case":"hot","impl":"cms_get","value":
 {"group":"lookup","case":"hot","impl":"uthash","value":50.0,"unit":"ns"}
 {"group":"publish","case":"load","impl":"cms","value":100.0,"unit":"MB/s"}
 {"group":"publish","case":"load","impl":"gone","value":1.0,"unit":"MB/s"}
+{"group":"beside","case":"disk","impl":"stock uci: commits","value":90.0,"unit":""}
 {"group":"lookup","goal":"hot: cms_get, ns","value":40.0,"sign":"<=","limit":50.0,"met":true}
 "#;
 
 const AFTER: &str = r#"{"group":"lookup","case":"hot","impl":"cms_get","value":60.0,"unit":"ns"}
 {"group":"lookup","case":"hot","impl":"uthash","value":51.0,"unit":"ns"}
 {"group":"publish","case":"load","impl":"cms","value":200.0,"unit":"MB/s"}
+{"group":"beside","case":"disk","impl":"stock uci: commits","value":120.0,"unit":""}
 {"group":"lookup","goal":"hot: cms_get, ns","value":60.0,"sign":"<=","limit":50.0,"met":false}
 "#;
 
