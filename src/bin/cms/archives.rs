@@ -1,4 +1,4 @@
-//! Snapshots and backups: how they are shown, and how packages are brought back from one.
+//! Snapshots and backups: how they are shown, and how packages are restored from one.
 
 use cms::{Archive, clock, shown};
 use serde_json::{Value as Json, json};

@@ -53,8 +53,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens the store that the options mean, and finishes what a crash has left. With `stale` the files are read as they
-    /// are.
+    /// Opens the store that the options name, and finishes what a crash has interrupted. With `stale` the files are
+    /// read as they are.
     pub fn new(global: &Global, stale: bool) -> Result<Self, Failure> {
         let dirs = Dirs::choose(DirOptions {
             config: global.config_dir.clone(),
@@ -173,8 +173,8 @@ impl Context {
         Ok(())
     }
 
-    /// Reads the value of a key of a large package from its map: that takes no time, parsing it would. `None`
-    /// if the package is small, has staged changes, or has no map and cannot get one.
+    /// Reads the value of a key of a large package from its map, which is faster than parsing the text. `None` if the
+    /// package is small, has staged changes, or has no map and cannot get one.
     pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
         let (place, size) = self.store.place_and_size(&key.package).ok().filter(|(place, _)| place.staged)?;
         let is_changed = self.gathered.as_ref().is_some_and(|gathered| gathered.look(&key.package).is_some());
@@ -222,7 +222,8 @@ impl Context {
             At::State(state @ State::Revision(revision)) => {
                 let mut names: BTreeSet<String> = self.store.changed_since(*revision)?.into_iter().collect();
                 names.extend(self.store.packages()?);
-                // A package that came later was not there. A text that the log keeps no more is an error when it is read.
+                // Packages that were made later are left out. A text that the log has dropped is an error when it is
+                // read.
                 names.retain(|name| {
                     let then = self.store.text_in(name, state);
                     !matches!(then, Ok(None) | Err(Error::Missing(Missing::Unlogged { .. })))
@@ -246,7 +247,7 @@ impl Context {
     }
 }
 
-/// Gives a warning of the library.
+/// Prints a warning of the library.
 fn warn(text: &str) {
     tell(&format!("cms: warning: {}", cms::shown::text(text)));
 }

@@ -1,5 +1,5 @@
-//! How many files the command may have open. A transaction over many packages keeps some of each open at the same
-//! time, and the limit that shells give to their children is low for the sake of old programs.
+//! The limit of open files. A transaction over many packages keeps several files of each open at the same time, and the
+//! limit that shells set is low for the sake of old programs.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 

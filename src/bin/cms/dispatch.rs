@@ -46,7 +46,7 @@ pub fn dispatch(context: &mut Context, line: Line) -> Result<Exit, Failure> {
     }
     context.worst = Exit::Ok;
     let exit = line.run(context)?;
-    // That something was not found, or differs, counts for less than that something could not be read.
+    // A failure to read something takes precedence over a key that was not found and over a difference.
     Ok(if matches!(exit, Exit::Ok | Exit::NotFound) && context.worst != Exit::Ok {
         context.worst
     } else {

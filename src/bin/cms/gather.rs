@@ -87,7 +87,7 @@ impl Gathered {
         }
     }
 
-    /// Has the staged changes of packages committed as well, and all that is committed in this way.
+    /// Adds the staged changes of packages to the commit, and sets its options.
     pub fn commit_also(
         &mut self,
         places: Vec<Place>,
@@ -112,7 +112,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// Returns all there is to commit, as one transaction.
+    /// Returns the commit of all lines, as one transaction.
     pub fn into_commit(self) -> Commit {
         let (mut places, mut unstaged) = (self.named, Vec::new());
         for Changed { before, now, deltas } in self.packages {

@@ -22,7 +22,7 @@ use crate::records::{Users, record_json};
 use crate::spec::Commands;
 use crate::terms::Terms;
 
-/// How long the command of `--then` has, if the commit need not be confirmed, and that of `--on-rollback`.
+/// How long the command of `--on-rollback` may take, and that of `--then` if the commit need not be confirmed.
 pub const HOOK_TIME: Duration = Duration::from_secs(300);
 
 /// Starts the guard, before the commit is made.
@@ -110,8 +110,8 @@ fn packages_of(context: &Context, revisions: &[u64]) -> Result<OsString, Failure
     Ok(names.join(" ").into())
 }
 
-/// Warns if this command has changed keys that are rolled back with a commit that waits to be confirmed. The change is made, so
-/// that a failure to find that out is ignored.
+/// Warns if this command has changed keys that are rolled back with a commit that waits to be confirmed. The command
+/// has made its change, so that a failure to find this out is ignored.
 pub fn warn(context: &Context) {
     let Ok(Some(notice)) = context.store.notice_of_process() else { return };
     if context.json {
@@ -158,7 +158,7 @@ pub fn stand(context: &Context, process: u32, on_rollback: Option<&[u8]>) -> Res
     let stdin = std::io::stdin();
     context.store.stand_guard(&mut |time| {
         let time = Timespec::try_from(time).ok();
-        // Nothing is ever sent: the end is what is waited for.
+        // Nothing is ever sent through this pipe; the guard waits for its end.
         !matches!(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], time.as_ref()), Ok(1..))
     });
     let Some(command) = on_rollback else { return Ok(Exit::Ok) };

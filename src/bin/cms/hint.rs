@@ -1,5 +1,5 @@
-//! What a person may do about an error, in terms of the command line. The library's own hints name no commands, since
-//! programs in other languages show them too.
+//! Suggestions for errors, with the words of the command line. The library's own hints name no commands, since programs
+//! in other languages show them too.
 
 use cms::{Damage, Error, Missing};
 

@@ -16,13 +16,13 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How a command ended.
 pub enum Ended {
-    /// It did what it was to do.
+    /// With exit code 0.
     Well,
     /// With this exit code, or by a signal, which is 128 more than its number.
     Badly(u8),
-    /// It did not in time, and was killed.
+    /// It took too long, and was killed.
     Late,
-    /// It was ended since `cms` was.
+    /// It was ended because `cms` was interrupted.
     Interrupted,
     /// It could not be run.
     Never(std::io::Error),
@@ -58,7 +58,7 @@ pub fn run(
     watch_over(&mut shell, time, &|| true)
 }
 
-/// As [`run`], and for no longer than it is wanted.
+/// As [`run`], and ends the command once `is_wanted` returns false.
 pub fn run_while(context: &Context, command: &[u8], time: Duration, is_wanted: &dyn Fn() -> bool) -> Ended {
     watch_over(&mut shell(context, command), time, is_wanted)
 }
@@ -85,7 +85,8 @@ fn watch_over(command: &mut Command, time: Duration, is_wanted: &dyn Fn() -> boo
     }
 }
 
-/// Waits for a command; ends it, and all that it has started, if that takes too long or is not wanted any more.
+/// Waits for a command; ends it, with all processes that it has started, if it takes too long or is not wanted any
+/// more.
 fn wait(
     child: &mut Child,
     time: Duration,

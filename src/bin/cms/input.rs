@@ -26,7 +26,8 @@ pub fn read_input(file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
     Ok(read.map_err(|source| Error::Io { op: "read", path: shown.into(), source })?)
 }
 
-/// As [`read_input`], of a value: from standard input, which need not end, no more is read than a value may have.
+/// As [`read_input`], for a value: from standard input, which may be endless, it reads no more than the size of the
+/// largest value.
 pub fn read_value(file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
     if file.is_some_and(|file| file != b"-") {
         return read_input(file);

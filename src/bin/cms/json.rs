@@ -3,9 +3,9 @@
 //! Sections and options keep their order. An anonymous section stands under its generated name and has
 //! `".anonymous": true`. Text that is not UTF-8 becomes `{"hex": "c3..."}`.
 //!
-//! Numbers come in as they are written, digit by digit (an exponent with a small e). What UCI cannot hold is refused with
-//! its place: `null`, empty
-//! lists and strings, lists in lists, other objects. Other names that begin with a dot are ignored.
+//! Numbers are read digit by digit, as they are written (an exponent with a small e). Values that UCI cannot hold are
+//! refused, with their place: `null`, empty lists and strings, lists in lists, other objects. Other names that begin
+//! with a dot are ignored.
 
 use cms::{Package, Section, Value};
 use serde_json::{Map, Value as Json, json};

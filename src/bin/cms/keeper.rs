@@ -41,7 +41,7 @@ pub fn run(
     keeper.args(revisions.iter().map(u64::to_string));
     keeper.envs(directories(context)).envs(variables);
     let kept = keeper.process_group(0).stdin(Stdio::piped()).spawn().and_then(|mut child| {
-        // It ends with this process, and that is how the keeper knows.
+        // The pipe closes when this process ends, which the keeper notices.
         let _pipe = child.stdin.take();
         child.wait()
     });
@@ -105,7 +105,7 @@ fn is_closed(pipe: &Stdin) -> bool {
     matches!(poll(&mut [PollFd::new(pipe, PollFlags::IN)], Some(&at_once)), Ok(1..))
 }
 
-/// Reports whether the session has a terminal: not any more once that has hung up.
+/// Reports whether the session has a terminal. It has none after the terminal has hung up.
 fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
 }

@@ -1,4 +1,4 @@
-//! Command lines that come from elsewhere than the command line: of a file, or of standard input.
+//! Command lines of a file or of standard input.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -57,7 +57,7 @@ pub fn each_line(
             break;
         }
     }
-    // The first failing line decides, whatever the last one did.
+    // The exit code is that of the first line that failed.
     context.worst = Exit::Ok;
     if worst != Exit::Ok && context.json {
         tell(&json!({"batch": {"file": name, "failed": failures}}).to_string());
@@ -73,7 +73,7 @@ fn unreadable(why: impl std::fmt::Display) -> Failure {
     Failure::Other(Exit::Io, format!("cannot read the commands: {why}"))
 }
 
-/// Reads the words of one logical line, as many physical ones as its quotes want. `None` at the end.
+/// Reads the words of one logical line, which has several physical lines if a quote spans them. `None` at the end.
 fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<Vec<u8>>>, Failure> {
     let mut text = Vec::new();
     loop {

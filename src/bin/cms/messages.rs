@@ -4,7 +4,7 @@ use crate::failure::ERROR;
 use crate::records::RECORD;
 use crate::shape::{Output, Shape};
 
-/// What `--json` makes of messages, on standard error.
+/// The messages on standard error, with `--json`.
 pub const MESSAGES: &[Output] = &[
     Output::lines(&ERROR).when("Errors"),
     Output::lines(&NOTICE).when("A warning that changed keys wait to be confirmed"),

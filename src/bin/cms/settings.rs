@@ -1,4 +1,4 @@
-//! The settings that count for the store, as text and as JSON.
+//! The settings that are in force, as text and as JSON.
 
 use std::sync::Arc;
 use std::time::Duration;

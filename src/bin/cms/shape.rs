@@ -13,7 +13,7 @@ pub struct Shape {
     /// means. The line `... TYPE` stands for the members of another shape. A line with the name `.` is about the value
     /// itself, if that is not an object.
     members: &'static str,
-    /// The shapes with a name that the members have.
+    /// The named shapes that the members refer to.
     parts: &'static [&'static Shape],
 }
 

@@ -89,8 +89,8 @@ impl<F> Flag<F> {
     }
 }
 
-/// The member of a command's options that a value goes to, whatever the type of the options: the code that converts
-/// values is there once, and not once for each command.
+/// The member of a command's options that a value goes to, independent of the type of the options: so the program has
+/// the code that converts values once, and not once for each command.
 enum Place<'a> {
     Switch(&'a mut bool),
     Bytes(&'a mut Option<Vec<u8>>),
@@ -265,7 +265,7 @@ pub trait FlagValues: Default + 'static {
         false
     }
 
-    /// With these options the command cannot be part of a transaction, although it can with others: what it is called.
+    /// The name of the command if it cannot be part of a transaction with these options, although it can with others.
     fn alone(&self) -> Option<&'static str> {
         None
     }
@@ -368,7 +368,7 @@ pub trait AnyCall {
     fn only_check(&self) -> bool;
     /// See [`FlagValues::stale`].
     fn stale(&self) -> bool;
-    /// If the command changes something and cannot be part of a transaction: what it is called.
+    /// The name of the command if it changes something and cannot be part of a transaction.
     fn alone(&self) -> Option<&'static str>;
     fn run(
         self: Box<Self>,

@@ -53,8 +53,8 @@ pub fn staged_json(package: &[u8], delta: &Delta, failure: Option<&str>) -> Json
     json!({"kind": kind, "key": show(&delta.key(package)), "value": value, "failure": failure})
 }
 
-/// Reports if the staged changes of a package are another user's, whose permissions let no other user commit or drop
-/// them, and what becomes of them.
+/// Reports an error if the staged changes of a package belong to another user, and no one else may commit or drop them.
+/// `becomes` says what happens to them.
 pub fn is_of_another(context: &mut Context, place: &Place, becomes: &str) -> Result<bool, Failure> {
     let Some(error) = context.store.staged_by_another(place) else { return Ok(false) };
     let why = format!("{}: what another user has staged {becomes}: {error}", place.name);
@@ -79,7 +79,7 @@ pub fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committe
     Ok(())
 }
 
-/// Finds a package that something may be staged for: one there is no file of only if something is.
+/// Finds a package that has a file or staged changes.
 pub fn place_of_staged(context: &Context, package: &[u8]) -> Result<Place, Failure> {
     let place = context.store.place_to_write(package)?;
     let is_there = !context.store.is_new(&place)

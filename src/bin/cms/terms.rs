@@ -18,7 +18,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Checks that they go together.
+    /// Checks that the terms fit together.
     pub fn check(&self) -> Result<(), Failure> {
         if self.on_rollback.is_some() && self.time.is_none() {
             return Err(Failure::Usage(

@@ -17,10 +17,10 @@ const LEFT_OUT: &str = "CMS_LEFT_OUT";
 /// What a variable may take, with its name, `=` and the NUL byte at its end.
 const ONE: usize = 128 * 1024;
 
-/// What is left for the program's arguments and what it sets itself.
+/// How many bytes are left for the arguments of the program and for variables that it sets.
 const RESERVE: usize = 64 * 1024;
 
-/// How much there is for variables besides those that there are. Each also takes a pointer.
+/// How many bytes are left for variables, beside those of this process. Each also takes a pointer.
 fn room() -> usize {
     let stack = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
     let all = stack.map_or(usize::MAX, |stack| usize::try_from(stack / 4).unwrap_or(usize::MAX));
@@ -39,7 +39,7 @@ pub fn set(command: &mut Command, variables: impl IntoIterator<Item = (impl Into
         let size = name.len() + value.len() + 2;
         if size > ONE || size + 8 > room {
             left_out.push(name.to_string_lossy().into_owned());
-            // An older value would be taken for this one.
+            // A value from outside would be taken for this one.
             command.env_remove(name);
             continue;
         }
@@ -80,7 +80,7 @@ pub fn variables(changed: Changed<'_>) -> [(&'static str, OsString); 4] {
     ]
 }
 
-/// Where this command works, so that one that is started works there as well.
+/// The directories of this command, as variables for the commands that it starts.
 pub fn directories(context: &Context) -> Vec<(&'static str, OsString)> {
     let dirs = context.store.dirs();
     let some = |name, dir: &cms::Dir| (name, dir.path.clone().into_os_string());

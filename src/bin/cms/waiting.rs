@@ -1,4 +1,4 @@
-//! The commit that waits to be confirmed, as it is shown.
+//! The commit that waits to be confirmed, as text and as JSON.
 
 use cms::GoingBack;
 use cms::clock::show_span;

@@ -56,7 +56,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let gathered = context.gathered.take().unwrap_or_default();
     match exit {
         Ok(Exit::Ok) => commit(context, gathered),
-        // Nobody may be left to read an error, but the caller must not take the batch for done.
+        // The error may reach no reader, but the exit code must say that the batch was not made.
         Err(Failure::BrokenPipe) if !gathered.is_empty() => {
             Err(Failure::Other(Exit::Io, "nobody reads the output any more, so nothing is changed".into()))
         }
@@ -64,8 +64,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     }
 }
 
-/// Runs a command as part of the transaction: it sees what those before it have changed, and what it changes is
-/// gathered.
+/// Runs a command as part of the transaction: it sees the changes of the lines before it, and its own are gathered.
 fn gather_words(context: &mut Context, commands: Commands, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
     if words.is_empty() {
         return Ok(Exit::Ok);
@@ -83,7 +82,7 @@ fn gather_words(context: &mut Context, commands: Commands, words: Vec<Vec<u8>>) 
     exit
 }
 
-/// Refuses a line that cannot be part of a transaction. For a line that has not taken over the options of the batch yet.
+/// Refuses a line that cannot be part of a transaction. The line must not have taken over the options of the batch yet.
 fn admit(line: &Line) -> Result<(), Failure> {
     let alone = line.call.as_ref().and_then(|call| call.alone());
     if let Some(name) = alone.filter(|_| !line.global.dry_run) {

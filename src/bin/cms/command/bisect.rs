@@ -193,7 +193,7 @@ fn run_at(
     }
 }
 
-/// Writes the packages as they were; those that were not there are not.
+/// Writes the packages that existed at a revision, with their texts of that revision.
 fn write_packages(context: &Context, revision: u64, config: &Path) -> Result<(), Failure> {
     let mut names: BTreeSet<String> = context.store.packages()?.into_iter().collect();
     names.extend(context.store.changed_since(revision)?);
@@ -212,7 +212,8 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn new() -> Result<Self, Failure> {
         let root = std::env::temp_dir().join(format!("cms-bisect-{}", std::process::id()));
-        // Values may be secrets. One that is there already is not ours.
+        // Values may be secrets, so that only this user may enter it. A directory that exists already may be another
+        // user's, and is an error.
         let make = |dir: &Path| std::fs::DirBuilder::new().mode(0o700).create(dir);
         make(&root).map_err(|source| Error::Io { op: "create", path: root.clone(), source })?;
         let scratch = Self(root);

@@ -143,7 +143,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     if call.flags.check {
         return preview(context, &checked);
     }
-    // The options count for what the other lines of a batch change, whether or not anything is staged.
+    // The options apply to the changes of the other lines of a batch, whether or not anything is staged.
     if let Some(gathered) = context.gathered.as_mut().filter(|_| !context.dry_run) {
         gathered.commit_also(places, options, terms)?;
         return Ok(Exit::Ok);

@@ -1,4 +1,4 @@
-//! `cms completion`: scripts for shells; they ask [`crate::complete`].
+//! `cms completion`: scripts for shells, which call [`crate::complete`].
 
 use crate::argument::show;
 use crate::context::Context;

@@ -34,8 +34,8 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     edits.finish(context)
 }
 
-/// Returns what is behind the `=` of a key to be deleted if it is the index of a list item. A string, and the type of
-/// a section, is deleted only if it has that value.
+/// Returns the text behind the `=` of a key to delete, if the key is a list: it is the index of the item. For a string
+/// or a section the text must be its value or type, or nothing is deleted.
 fn index_of<'v>(loaded: &Loaded, key: &Key, value: &'v [u8]) -> Result<Option<&'v [u8]>, Failure> {
     let is = match find(&loaded.package, key) {
         Ok(Found::Option(_, option)) => match option.value() {

@@ -1,4 +1,4 @@
-//! `cms help`: what commands there are, and what one does.
+//! `cms help`: lists the commands, explains one, or the types of JSON output.
 
 use crate::argument::show;
 use crate::context::Context;

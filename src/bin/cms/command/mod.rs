@@ -1,4 +1,5 @@
-//! The commands, a file each: its entry of the table, and what it does. None knows another, nor the table.
+//! The commands, one in each file: its entry of the table, and its function. A command names no other command, and not
+//! the table.
 
 pub mod add;
 pub mod add_list;

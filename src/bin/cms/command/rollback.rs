@@ -82,8 +82,8 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     }
 }
 
-/// Sets all that texts set, as one transaction; what they do not have stays. An anonymous section is taken for the
-/// one at the same place among those of its type.
+/// Sets all options of the texts, as one transaction; keys that the texts lack stay. An anonymous section means the one
+/// at the same position among the sections of its type.
 fn overlay(
     context: &mut Context,
     texts: Vec<(String, Vec<u8>)>,

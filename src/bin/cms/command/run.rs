@@ -65,7 +65,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let words = call.expect(1, usize::MAX)?;
     let signal = call.flags.signal.unwrap_or(Signal::HUP);
     let in_environment: Vec<String> = call.flags.env.iter().map(|pattern| show(pattern)).collect();
-    // Before the program reads anything, so that no change is missed.
+    // The watch begins before the program reads anything, so that no change is missed.
     let mut watch = open(context, &call.flags.watch, None)?;
     let mut program = start(context, words, in_environment)?;
     loop {
@@ -108,8 +108,8 @@ struct Program {
     ended: Option<OwnedFd>,
 }
 
-/// Returns the next event. Where some are not kept any more, or the configuration directory is another one, everything
-/// may have changed.
+/// Returns the next event. If the log has dropped events, or the configuration directory was replaced, everything may
+/// have changed.
 fn next_or_all(watch: &mut Watch, changed: &mut u64) -> Result<Option<Event>, Failure> {
     match watch.next(Some(Duration::ZERO)) {
         Err(cms::Error::TooOld { revision, .. }) => {
@@ -152,7 +152,7 @@ fn start(context: &Context, words: &[Vec<u8>], patterns: Vec<String>) -> Result<
     Ok(Program { patterns, child, ended })
 }
 
-/// Ends the program: asks first.
+/// Ends the program: by SIGTERM, and later by SIGKILL.
 fn end(child: &mut Child) -> Result<(), Failure> {
     let _ = kill_process(Pid::from_child(child), Signal::TERM);
     let deadline = Instant::now() + PATIENCE;

@@ -51,7 +51,7 @@ const HIT: Shape = Shape::of(
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let Some((text, packages)) = call.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
     let pattern = Pattern::new(&call.flags, &show(text))?;
-    // Each of the two options leaves the other out.
+    // With `--values` keys are not searched, with `--keys` values are not.
     let (keys, values) = (!call.flags.values, !call.flags.keys);
     let mut search = Search { pattern, keys, values, found: false, rows: Vec::new() };
     for name in context.packages(packages)? {
@@ -182,7 +182,7 @@ fn is_staged(loaded: &Loaded, section: Section<'_>, option: OptionView<'_>) -> b
     })
 }
 
-/// Counts lines up to places that mostly come in order.
+/// Finds the lines of offsets, which mostly ascend.
 #[derive(Default)]
 struct LineCounter {
     offset: usize,

@@ -1,4 +1,4 @@
-//! `cms undo`: takes a transaction back.
+//! `cms undo`: undoes a transaction.
 
 use cms::State;
 use cms::log::Kind;

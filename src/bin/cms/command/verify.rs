@@ -1,4 +1,4 @@
-//! `cms verify`: has a command decide on transactions before they are made.
+//! `cms verify`: a command accepts or refuses transactions before they are made.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -73,10 +73,10 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
 /// command took too long.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// How much of what a command has to say is read.
+/// How many bytes are read of the standard error of a command.
 const SAID: u64 = 1 << 16;
 
-/// A command that decides.
+/// The command that accepts or refuses changes.
 struct Judge {
     words: Vec<Vec<u8>>,
     environment: Vec<(&'static str, OsString)>,
@@ -121,7 +121,7 @@ impl Judge {
             .env(VERIFYING, event.record().pid.to_string())
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
-            // With all it starts, so that it can be ended.
+            // It is ended together with the processes that it starts.
             .process_group(0)
             .spawn()
             .map_err(|error| format!("cannot run {name}: {error}"))?;
@@ -138,7 +138,7 @@ impl Judge {
                 }
             }
         };
-        // Processes that it has left running may keep the other end open.
+        // Processes that the command has left running may keep the pipe open.
         let said = said.recv_timeout(Duration::from_millis(100)).unwrap_or_default();
         if ended.success() {
             return Ok(());
@@ -162,7 +162,7 @@ fn converse(child: &mut Child, input: String) -> mpsc::Receiver<Vec<u8>> {
             let _ = stderr.by_ref().take(SAID).read_to_end(&mut text);
             let _ = std::io::stderr().write_all(&text);
             let _ = send.send(text);
-            // It is not to be ended for saying more.
+            // A command that writes more must not be ended by SIGPIPE.
             let _ = std::io::copy(&mut stderr, &mut std::io::sink());
         });
     }

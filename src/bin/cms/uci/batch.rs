@@ -43,7 +43,8 @@ impl Session {
         }
     }
 
-    /// Reads one logical line: as many physical ones as its quotes and continuations want. `None` at the end.
+    /// Reads one logical line, which has several physical lines if a quote or a backslash continues it. `None` at the
+    /// end.
     fn batch_line(&mut self) -> Result<Option<Vec<Vec<u8>>>, Failure> {
         let mut text = Vec::new();
         loop {

@@ -23,7 +23,7 @@ pub fn run(program: &OsStr, words: &[OsString]) -> ExitCode {
         Ok(settings) => settings,
         Err(exit) => return exit,
     };
-    // What a crash has left is finished before anything is read. Stock uci has no words for a failure of that.
+    // Interrupted commits are finished before anything is read. Stock uci has no message for a failure of this.
     let _ = settings.store.recover();
     let words = std::mem::take(&mut settings.words);
     let Some((command, arguments)) = words.split_first() else {
@@ -157,7 +157,7 @@ impl Session {
         Lookup::of(&self.settings.store, tuple, |errors| self.parser_messages(errors))
     }
 
-    /// Runs a command for every package. Its failures are reported, and the exit code is 0 all the same.
+    /// Runs a command for every package. Failures are reported, and the exit code is still 0.
     fn for_all(&mut self, command: &[u8]) -> Outcome {
         for name in self.all_packages()? {
             if let Err(failure) = self.package_command(command, &name) {
@@ -221,12 +221,12 @@ impl Session {
         Ok(())
     }
 
-    /// Notes in the log what an editor has changed in the packages without staged changes, in one pass over all. A log
-    /// begins with a commit, and not with one of nothing.
+    /// Notes in the log what an editor has changed in the packages without staged changes, in one pass over all. If
+    /// there is no log yet, an empty commit does not create one.
     fn note_edits(&mut self) {
         let names = std::mem::take(&mut self.unstaged);
         if !names.is_empty() && self.settings.store.has_log() {
-            // Nothing was to be committed, so nothing of that can fail; a later commit tries again.
+            // A failure is ignored, since there was nothing to commit; a later commit tries again.
             let _ = self.settings.store.note_edits_of(&names);
         }
     }

@@ -200,7 +200,7 @@ fn store(dirs: Dirs, strict: bool, quiet: bool) -> Engine {
     Engine::new(Options { dirs, dialect, strict, source, warn, ..Options::default() })
 }
 
-/// Gives a warning of the library, which stock uci has no words for.
+/// Prints a warning of the library; stock uci has none like it.
 fn warn(text: &str) {
     eprintln!("uci: warning: {}", cms::shown::text(text));
 }
@@ -232,7 +232,7 @@ pub fn usage(program: &[u8]) {
     let _ = std::io::stderr().write_all(&text);
 }
 
-/// Stock uci's usage text, behind the program's name. Scripts and the golden cases know it by the letter.
+/// Stock uci's usage text, behind the program's name. Scripts and the golden cases compare it literally.
 const USAGE: &str = " [<options>] <command> [<arguments>]
 
 Commands:
