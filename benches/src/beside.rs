@@ -105,8 +105,8 @@ impl By<'_> {
     }
 }
 
-/// Lets one commit while a stock uci does, has it write what is in no text yet, and states what both have made and
-/// lost. Returns how many that is.
+/// Commits beside a stock uci, writes the texts that are not in place yet, and reports what both have made and lost.
+/// Returns how many that is.
 fn pair(
     report: &mut Report,
     place: &str,

@@ -28,7 +28,7 @@ use engines::{Cms, Engine, Raw, Sqlite, Uci, UciCommand};
 pub use bulk::{INTERNAL, crash};
 pub use wear::run as wear;
 
-/// How many threads a store is made for.
+/// The most threads that commit to one store.
 const THREADS: usize = 16;
 
 /// Runs the group.
@@ -46,12 +46,12 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     bulk::run(environment, report)
 }
 
-/// The package of so many options.
+/// The package of a number of options.
 fn package(entries: usize) -> Dataset {
     Dataset::Large { entries, per_section: 10 }
 }
 
-/// One who commits, and how long that took so far.
+/// A writer, and the times of its commits so far.
 struct Committer {
     /// The name in tables.
     name: &'static str,
@@ -112,7 +112,7 @@ const OWN: &str = "cms, 200 options";
 /// As above: the record is synced, and the text is written later.
 const LOG: &str = "cms, 200 options, log";
 
-/// All who commit one key.
+/// All writers of one key.
 fn committers(environment: &Environment, dir: &Path) -> Result<Vec<Committer>> {
     let dir = tempfile::Builder::new().prefix("commit-").tempdir_in(dir)?.keep();
     let cms = |entries, durability| Cms::create(&dir, package(entries), durability);
@@ -198,7 +198,7 @@ fn scaling(environment: &Environment, report: &mut Report, place: &str, dir: &Pa
     Ok(())
 }
 
-/// Commits from so many threads for a while; returns how many commits were made in a second.
+/// Commits from several threads for a while; returns the commits in a second.
 fn rate(engine: &dyn Engine, threads: usize) -> Result<f64> {
     let (keys, stop, done) = (package(200), AtomicBool::new(false), AtomicUsize::new(0));
     let work = |thread: usize| -> std::result::Result<(), String> {

@@ -13,7 +13,7 @@ use crate::parse::float;
 pub enum Dataset {
     /// 200 entries in five packages, like those of a router.
     Router,
-    /// One package, `network`, of so many entries in sections of so many; all keys have 24 bytes.
+    /// One package, `network`, of `entries` options in sections of `per_section`; all keys have 24 bytes.
     Large {
         /// How many entries there are.
         entries: usize,

@@ -1,9 +1,9 @@
 //! Group `events`: how long after a commit a subscriber's code runs, beside the least that waking takes, Redis and
-//! inotify; what subscribers cost a writer; what those cost who have nothing to do.
+//! inotify; what subscribers cost a writer; what idle subscribers cost.
 //!
 //! Once on the disk with the durability there is by default, once on tmpfs without any. Channels take turns in blocks
 //! of some events 3 ms apart; the median of each block is one round, and the 99th percentile is that of all. What is
-//! committed counts from the return of the commit, since it lasts until then; what others tell, from the call.
+//! committed counts from the return of the commit, since it lasts until then; other channels, from the call.
 
 mod channel;
 mod clock;
@@ -31,7 +31,7 @@ use listener::{Process, Way};
 
 pub use listener::{INTERNAL, listen};
 
-/// How many subscribers are many: as many as a store may have.
+/// The largest number of subscribers: as many as a store may have.
 const MANY: usize = 1000;
 
 /// The names that goals are about.
@@ -182,7 +182,7 @@ impl Scene<'_> {
     }
 }
 
-/// Measures how long those who listen are behind.
+/// Measures how long after the event the listeners run.
 fn latency(environment: &Environment, report: &mut Report, place: &str, scene: &Scene<'_>) -> Result<()> {
     let mut all = scene.limits()?;
     all.extend(scene.peers(report)?);

@@ -67,8 +67,8 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     report.case("load a text of 10k options, per option", Unit::Instructions, &[load])
 }
 
-/// Counts what one unit of work executes, of which a pass has so many. A store chooses the seed of its hashes at random,
-/// so a count differs by some per cent from one process to the next, and the median of several counts.
+/// Counts the instructions of one unit of work, of which a pass has `units`. A store chooses the seed of its hashes at
+/// random, so a count differs by some per cent from one process to the next, and the median of several counts.
 fn figure(environment: &Environment, name: &str, few: usize, many: usize, units: usize) -> Result<Figure> {
     let one = || -> Result<f64> {
         let difference = count(environment.dir(), name, many)? - count(environment.dir(), name, few)?;
@@ -78,7 +78,7 @@ fn figure(environment: &Environment, name: &str, few: usize, many: usize, units:
     Ok(Figure::of(name, &Spread::of(&mut counts), |count| count))
 }
 
-/// Counts what a run with so many passes executes.
+/// Counts the instructions of a run with `passes` passes.
 fn count(dir: &Path, name: &str, passes: usize) -> Result<f64> {
     let mut out = std::ffi::OsString::from("--callgrind-out-file=");
     out.push(dir.join("callgrind.out"));
@@ -93,7 +93,7 @@ fn count(dir: &Path, name: &str, passes: usize) -> Result<f64> {
     }
 }
 
-/// What runs under callgrind: does so many passes of a contender's work.
+/// Runs under callgrind: does a number of passes of a contender's work.
 pub fn work(arguments: &[String]) -> Result<()> {
     let [name, passes] = arguments else { return Err("internal: wrong arguments".into()) };
     let (library, passes) =
@@ -105,7 +105,7 @@ pub fn work(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// Commits one key of the router's 200 so many times.
+/// Commits one key of the router's 200, several times.
 fn commit(library: Library, passes: usize) -> Result<()> {
     let (dataset, place) = (Dataset::Router, TmpfsStore::create(Dataset::Router)?);
     let store = place.open(library)?;
@@ -118,7 +118,7 @@ fn commit(library: Library, passes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Loads the text into a fresh map so many times.
+/// Loads the text into a fresh map, several times.
 fn load(library: Library, passes: usize) -> Result<()> {
     let place = TmpfsStore::create(LOADED)?;
     for _ in 0..passes {
@@ -131,7 +131,7 @@ fn load(library: Library, passes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Reads so many times over 200 keys, with nothing timed.
+/// Reads 200 keys several times, without a timer.
 fn read(library: Library, name: &str, passes: usize) -> Result<()> {
     let (dataset, place) = (Dataset::Router, TmpfsStore::create(Dataset::Router)?);
     let store = place.open(library)?;

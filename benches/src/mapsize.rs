@@ -25,7 +25,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     peers(environment, report)
 }
 
-/// Measures the map of one shape; returns what it is divided by the text.
+/// Measures the map of one shape; returns its size divided by that of the text.
 fn map(report: &mut Report, library: Library, dataset: Dataset, case: &str) -> Result<f64> {
     let tmpfs = TmpfsStore::create(dataset)?;
     let store = tmpfs.open(library)?;
@@ -40,7 +40,7 @@ fn map(report: &mut Report, library: Library, dataset: Dataset, case: &str) -> R
     Ok(map / text)
 }
 
-/// A number of bytes, and what it is to the text and to the keys and values in it.
+/// A number of bytes, and its ratio to the text and to the keys and values in it.
 fn sized(name: &str, bytes: f64, text: f64, dataset: Dataset) -> Figure {
     let ratio = |to: &str, whole: f64| (format!("to {to}"), Spread::of(&mut [bytes / whole]));
     let raw = ratio("keys and values", float(dataset.raw_bytes()));

@@ -24,7 +24,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Measures every tool, and programs that do nothing, on a text of so many options with such a key.
+/// Measures every tool, and programs that do nothing, on a text with `count` options and a key in it.
 fn get(
     environment: &Environment,
     report: &Report,

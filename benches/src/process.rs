@@ -1,4 +1,4 @@
-//! Whole processes, from fork to reaped, as a script that calls them sees it: what is needed to run them.
+//! Whole processes, from fork to reaped, as a script that calls them sees it: the tools, texts and figures.
 
 use std::fs;
 use std::path::{Path, PathBuf};

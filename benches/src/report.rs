@@ -174,7 +174,7 @@ impl Report {
         Ok(())
     }
 
-    /// Says whether a figure is what it ought to be; it fails nothing.
+    /// Prints whether a figure meets its goal; the run does not fail if it does not.
     pub fn goal(&mut self, goal: &str, value: f64, bound: Bound) -> Result<()> {
         let (is_met, sign, limit) = bound.judge(value);
         let verdict = if is_met { "met" } else { "MISSED" };
@@ -217,7 +217,7 @@ fn shown(value: f64) -> String {
     }
 }
 
-/// Cuts digits nobody measured.
+/// Cuts digits that are below the precision of the measurement.
 fn rounded(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
 }

@@ -63,7 +63,7 @@ struct Curve<'a> {
 }
 
 impl Scene {
-    /// Measures all contenders with a writer that commits so many times a second.
+    /// Measures all contenders with a writer that commits `rate` times a second.
     fn measure(
         &self,
         environment: &Environment,
@@ -109,8 +109,8 @@ impl Scene {
     }
 }
 
-/// Has so many threads, each on a processor of its own, do the work for a while; returns millions per second. The
-/// time is that of all of them, so that a thread the system gives no time lowers the figure.
+/// Starts threads, each on a processor of its own, which do the work for a while; returns millions per second. The time
+/// is that of all of them, so that a thread the system gives no time lowers the figure.
 fn together(count: usize, time: Duration, work: Work<'_>) -> Result<f64> {
     let (stop, barrier) = (AtomicU32::new(0), Barrier::new(count + 1));
     let one = |index: usize| -> std::result::Result<u64, String> {
@@ -135,7 +135,7 @@ fn together(count: usize, time: Duration, work: Work<'_>) -> Result<f64> {
 }
 
 impl Curve<'_> {
-    /// What so many threads do, divided by what one does in the same round.
+    /// The throughput of several threads, divided by that of one in the same round.
     fn scaling(&self, threads: usize) -> Vec<f64> {
         self.rounds.iter().map(|round| round[threads - 1] / round[0]).collect()
     }

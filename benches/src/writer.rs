@@ -1,4 +1,4 @@
-//! A process that commits so many times a second: the benchmark itself, started with other arguments.
+//! A process that commits at a given rate: the benchmark itself, started with other arguments.
 
 use std::io::Read;
 use std::path::Path;

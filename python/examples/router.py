@@ -1,4 +1,4 @@
-"""A command-line tool with Typer: reads, changes, tells the history, takes the last change back.
+"""A command-line tool with Typer: reads, changes, shows the history, undoes the last change.
 
 python router.py show network.lan
 python router.py set network.lan.ipaddr 192.168.7.1

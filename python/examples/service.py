@@ -28,7 +28,7 @@ class Config(NamedTuple):
 
 
 class Service:
-    """Serves, configured anew whenever something has changed what it is configured with. It sleeps in between."""
+    """Serves, and reads its configuration again whenever that has changed. It sleeps in between."""
 
     def __init__(self, store: cms.Store) -> None:
         self.store = store

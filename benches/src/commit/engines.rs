@@ -31,14 +31,14 @@ const RECORD: usize = 100;
 pub struct Raw {
     /// The file.
     file: File,
-    /// Where the next record goes, and where it starts anew.
+    /// Where the next record goes, and where the writer starts over.
     at: Mutex<u64>,
     /// The length of what was written before; 0 in a file that grows.
     length: u64,
 }
 
 impl Raw {
-    /// Makes the file, with so many bytes of zeros in it.
+    /// Makes the file, filled with zeros.
     pub fn create(path: &Path, length: usize) -> Result<Self> {
         let mut file = File::create_new(path)?;
         file.write_all(&vec![0; length])?;

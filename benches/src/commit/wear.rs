@@ -24,7 +24,7 @@ fn written() -> Result<(usize, usize)> {
     Ok((counted("wchar:")?, counted("write_bytes:")?.saturating_sub(counted("cancelled_write_bytes:")?)))
 }
 
-/// States what is written for one key, the rotation of the log included.
+/// Reports how much is written for one key, the rotation of the log included.
 fn wear(report: &mut Report, dir: &Path, count: usize) -> Result<()> {
     const COMMITS: usize = 2000;
     let keys = package(count);

@@ -1,4 +1,4 @@
-//! Someone who tells, those who are told, and how long that took so far.
+//! A channel: a sender, its listeners, and the times measured so far.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -16,13 +16,13 @@ use crate::contender::Spread;
 use crate::ffi::SharedWords;
 use crate::report::Figure;
 
-/// How long everyone is left in peace before something is told.
+/// The pause before each event.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// What is less than this is told as this: the listener was told before the commit had returned.
+/// Smaller times are reported as this: the listener ran before the commit had returned.
 const LEAST: f64 = 0.1;
 
-/// What tells: it is given a number, different each time.
+/// The sender. It gets a number, different each time.
 pub type Teller = Box<dyn FnMut(usize) -> Result<()>>;
 
 /// See the module documentation.
@@ -37,7 +37,7 @@ pub struct Channel {
     words: SharedWords,
     /// Tells, and knows how often it has.
     teller: RefCell<(Teller, usize)>,
-    /// How often something is told in one round.
+    /// The number of events in one round.
     block: usize,
     /// All latencies, in microseconds: from where they count, and from the call.
     times: RefCell<[Vec<f64>; 2]>,
@@ -112,7 +112,7 @@ impl Channel {
         Ok([since(from), since(called)])
     }
 
-    /// What so many of a hundred keep within, of all that were told; from the call, or from where it counts.
+    /// A percentile of all times: from the call, or from where the channel counts.
     pub fn percentile(&self, percent: usize, from_call: bool) -> Figure {
         let mut times = self.times.borrow()[usize::from(from_call)].clone();
         times.sort_by(f64::total_cmp);

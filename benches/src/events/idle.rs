@@ -1,4 +1,4 @@
-//! Those who watch while nothing happens: the processor they use, how often they wake, and their memory.
+//! Watchers while nothing happens: the processor time they use, how often they wake, and their memory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ struct Usage {
     switches: f64,
 }
 
-/// What a watcher in Python does; it is told by its directories where.
+/// The program of a watcher in Python; the environment names its directories.
 const PYTHON: &str = "
 import cms
 with cms.open() as store, store.watch('network') as watch:
@@ -67,7 +67,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
         all.push((name, program.0.id()));
         programs.push(program);
     }
-    // Each has been told something once, and has come to rest.
+    // Each has got one event, and is idle again.
     std::thread::sleep(Duration::from_secs(1));
     commit(1)?;
     std::thread::sleep(Duration::from_secs(2));

@@ -1,5 +1,5 @@
-//! Those who are told: in a process of their own, which is the benchmark itself with other arguments, or on a
-//! thread of this one. Each writes into the shared words when its code runs.
+//! Listeners: in a process of their own, which is the benchmark itself with other arguments, or on a thread of this
+//! one. Each writes into the shared words when its code runs.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,7 +25,7 @@ pub const INTERNAL: &str = "internal-listener";
 /// What is watched.
 pub const PATTERN: &str = "network";
 
-/// How one is told.
+/// How a listener gets an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// Threads wait for one of the shared words.
@@ -72,7 +72,7 @@ impl Way {
 pub struct Process(Child);
 
 impl Process {
-    /// Starts it and waits until it listens. `place` is what is listened to, besides the environment.
+    /// Starts it and waits until it listens: to `place`, or to the store that the environment names.
     pub fn start(
         way: Way,
         count: usize,
@@ -105,7 +105,7 @@ impl Drop for Process {
     }
 }
 
-/// Notes that a listener was told.
+/// Notes that a listener got an event.
 fn note(words: &SharedWords, listener: usize) {
     words.time(listener).store(now(), Ordering::Relaxed);
     // Who sees the count sees the time.
@@ -194,7 +194,7 @@ fn on_inotify(words: &SharedWords, place: &Path, ready: impl FnOnce() -> Result<
     }
 }
 
-/// Subscribes with so many connections, which one thread reads.
+/// Subscribes with several connections, which one thread reads.
 fn on_redis(
     words: &SharedWords,
     place: &Path,

@@ -48,10 +48,10 @@ impl Drop for Server {
     }
 }
 
-/// Lets this process, and what it starts, have as many descriptors as it may.
+/// Raises the limit of descriptors of this process and of its children as far as allowed.
 pub fn allow_descriptors() {
     let limit = getrlimit(Resource::Nofile);
-    // Without them whoever opens too many says so.
+    // If this fails, opening too many will report it.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 

@@ -42,7 +42,7 @@ impl Peer for Gvdb {
     }
 }
 
-/// Finds a value and copies it, as the crate hands out only what it has decoded.
+/// Finds a value and copies it, as the crate returns only decoded values.
 unsafe extern "C" fn gvdb_get(
     context: *mut c_void,
     key: *const c_char,

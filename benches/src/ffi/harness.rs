@@ -83,7 +83,7 @@ pub fn batches(snapshot: &Snapshot<'_>, keys: &Keys) -> Result<f64> {
     answered(unsafe { bench_batches(many, handle, keys.list().as_ptr(), keys.list().len()) })
 }
 
-/// What a thread does until it is told to stop.
+/// The work of a thread until it is stopped.
 #[derive(Clone, Copy)]
 pub enum Work<'a> {
     /// Arithmetic.

@@ -8,7 +8,7 @@ use lmdb_master_sys as sys;
 use super::{Get, Peer};
 use crate::Result;
 
-/// The largest a database may become; only what is used takes space.
+/// The maximum size of a database; only used pages take space.
 const MAP_SIZE: usize = 1 << 30;
 
 /// An environment with one database.

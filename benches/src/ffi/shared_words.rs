@@ -1,4 +1,4 @@
-//! Words that several processes map: the futex that is the limit, and the times at which listeners were told.
+//! Words that several processes map: the futex that is the lower limit, and the times at which listeners ran.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -25,18 +25,18 @@ impl SharedWords {
         Ok(Self(std::sync::Arc::new(MmapRaw::map_raw(&file)?)))
     }
 
-    /// The word that who waits for a futex waits for.
+    /// The futex.
     pub fn futex(&self) -> &AtomicU32 {
         // SAFETY: mapped as long as `self` is, aligned to a page, and only ever used as an atomic.
         unsafe { AtomicU32::from_ptr(self.0.as_mut_ptr().cast()) }
     }
 
-    /// How often a listener was told something.
+    /// The number of events that listeners got.
     pub fn told(&self) -> &AtomicU64 {
         self.word(8)
     }
 
-    /// When the listener of that number was told last, in nanoseconds of the system's clock.
+    /// When the listener of that number ran last, in nanoseconds of the system's clock.
     pub fn time(&self, listener: usize) -> &AtomicU64 {
         self.word(TIMES + listener * 8)
     }

@@ -2,7 +2,7 @@
 
 use crate::Result;
 
-/// Keeps the calling thread, and what it starts, on one processor until dropped.
+/// Keeps the calling thread, and the threads that it starts, on one processor until dropped.
 pub struct Pinned(libc::cpu_set_t);
 
 impl Pinned {
@@ -57,7 +57,7 @@ pub fn heap() -> Option<usize> {
     Some(info.uordblks + info.hblkhd)
 }
 
-/// Other C libraries do not tell.
+/// Other C libraries do not report it.
 #[cfg(not(target_env = "gnu"))]
 pub fn heap() -> Option<usize> {
     None

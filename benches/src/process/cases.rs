@@ -25,7 +25,7 @@ struct Subject {
     options: usize,
     /// One of its keys.
     key: &'static str,
-    /// How often what takes milliseconds, and what syncs files, is repeated.
+    /// The repetitions of cases that take milliseconds, and of cases that sync files.
     repetitions: (usize, usize),
 }
 

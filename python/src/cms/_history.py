@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def utc(time_us: int) -> datetime:
-    """Returns the time so many microseconds after the beginning of 1970."""
+    """Converts microseconds since 1970 into a time."""
     from datetime import datetime, timedelta, timezone
 
     return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=time_us)
@@ -182,7 +182,7 @@ def waiting(lib: Any, store_ref: Any) -> List[Entry]:
 
 
 def notice(lib: Any, store_ref: Any, revision: int) -> Optional[str]:
-    """Says what of a transaction is rolled back with another that waits to be confirmed; None if none waits."""
+    """Says which keys of a transaction an unconfirmed commit would roll back; None if no commit waits."""
     size = _ffi.c_size_t(255)
     while True:
         buffer = _ffi.create_string_buffer(size.value + 1)

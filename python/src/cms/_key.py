@@ -64,7 +64,7 @@ class Key:
             return decode(value)
 
     def _explain(self, status: int) -> Any:
-        # A list is not read through a handle, and an error without details is told at once.
+        # A list is not read through a handle, and an error without details is raised at once.
         if status == CMS_ERR_TYPE:
             return self._store[self.text]
         if status == CMS_ERR_NOT_FOUND:

@@ -148,7 +148,7 @@ class Log:
         return waiting(self._lib, self._use())
 
     def notice(self, revision: int) -> Optional[str]:
-        """Says which keys of a transaction are rolled back with another one that waits to be confirmed; None if none waits.
+        """Says which keys of a transaction an unconfirmed commit would roll back; None if no commit waits.
 
         To be called after the commit of the transaction `revision`.
         """
@@ -157,7 +157,7 @@ class Log:
         return notice(self._lib, self._use(), revision)
 
     def confirm(self, revision: int = 0) -> None:
-        """Confirms the commit that waits for it, or the one of that number only."""
+        """Confirms the commit that waits to be confirmed; with `revision`, only if it is that one."""
         check(self._lib.cms_confirm(self._use(), revision))
 
     def verify_log(self) -> Verified:
@@ -167,7 +167,7 @@ class Log:
         return verify_log(self._lib, self._use())
 
     def repair(self) -> Repair:
-        """Mends a damaged log, and brings packages with errors back to their newest text without."""
+        """Mends a damaged log, and restores the newest text without errors of packages that have errors."""
         from ._audit import repair
 
         return repair(self._lib, self._use())

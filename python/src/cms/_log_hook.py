@@ -1,4 +1,4 @@
-"""What a store tells its `log_hook`. It is not loaded before one is given."""
+"""The calls of a `log_hook`. This module is loaded with the first store that has one."""
 
 from __future__ import annotations
 

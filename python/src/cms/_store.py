@@ -250,7 +250,7 @@ class Store(Root, Log):
         return number.value
 
     def refresh(self) -> bool:
-        """Takes up what editors have changed, and tells whether there was anything."""
+        """Reads the packages that an editor has changed, and returns whether there were any."""
         changed = _ffi.c_int32()
         check(self._lib.cms_refresh(self._use(), changed))
         return bool(changed.value)

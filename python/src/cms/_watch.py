@@ -97,7 +97,7 @@ class Watch(_Handle):
         return event(self._lib, found)
 
     def next(self, timeout: Optional[float] = None) -> Optional[Entry]:
-        """Returns the next transaction, or None if there is none within so many seconds, or the watch is closed.
+        """Returns the next transaction, or None if none comes within `timeout` seconds, or the watch is closed.
 
         With 0 it does not wait: so after `fileno` has become readable, until it returns None.
         """

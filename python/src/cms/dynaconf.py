@@ -3,7 +3,7 @@
     Dynaconf(core_loaders=[], loaders=["cms.dynaconf"], CMS_FOR_DYNACONF="network,system")
 
 Each package becomes a setting: `settings.NETWORK.lan.ipaddr`. CMS_FOR_DYNACONF, a setting or a variable of the
-environment, names the packages, all without it; CMS_STORE_FOR_DYNACONF, a setting, may be an open `cms.Store`.
+environment, names the packages (default: all); CMS_STORE_FOR_DYNACONF, a setting, may be an open `cms.Store`.
 Values are texts and lists of texts, as they are in the file, also if they begin with "@"; validators of dynaconf cast
 them.
 """
@@ -59,5 +59,5 @@ def _put(obj: Any, name: str, sections: Dict[str, Any]) -> None:
     kind = type(setting)
     for section, options in sections.items():
         setting[section] = options if kind is dict else kind(options, box_settings=obj)
-    # What dynaconf tells of where a setting comes from is this dict.
+    # Dynaconf reports this dict as the origin of a setting.
     seen.update(sections)

@@ -22,13 +22,13 @@ pub struct FlagText {
     pub scope: Scope,
 }
 
-/// What an option is about, where commands are lines of a batch.
+/// Whether a line of a batch may have the option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The command it is given to: a line of a batch takes it.
+    /// It may: the option concerns one command.
     Command,
-    /// The transaction: its store, its source, its time-outs. A transaction has one of each, so that only the batch takes
-    /// such an option.
+    /// Only the batch may have it: the option concerns the transaction, which has one store, one source and one of each
+    /// time-out.
     Transaction,
 }
 
@@ -221,22 +221,22 @@ pub const GLOBAL: &[Flag<Global>] = &[
     switch("help", "print help", |all: &mut Global| &mut all.help).short('h'),
 ];
 
-/// The option of commands that change packages to commit the changes.
+/// `--commit`, for commands that change packages.
 pub const fn commit<F>(target: fn(&mut F) -> &mut bool) -> Flag<F> {
     switch("commit", "commit these changes at once, and nothing else that is staged", target)
 }
 
-/// The option of commands that commit changes to commit what is staged, too.
+/// `--with-staged`, for commands that commit changes.
 pub const fn with_staged<F>(target: fn(&mut F) -> &mut bool) -> Flag<F> {
     switch("with-staged", "commit the staged changes of these packages as well, before these changes", target)
 }
 
-/// The option of commands that read packages to read the files.
+/// `--stale`, for commands that read packages.
 pub const fn stale<F>(target: fn(&mut F) -> &mut bool) -> Flag<F> {
     switch("stale", "read the file as it is, even if newer commits are not in it yet", target)
 }
 
-/// The option of commands that read packages to read an older state.
+/// `--at`, for commands that read packages.
 pub const fn at<F>(target: fn(&mut F) -> &mut Option<String>) -> Flag<F> {
     text("at", "REVISION", "as it was: a number, -N, a snapshot, or @{10 min ago}", target)
 }
