@@ -113,9 +113,10 @@ uthash-asan: ## test the C of vendor/uthash-sys under AddressSanitizer, or valgr
 	  $(UTHASH_BINARY) --test-threads=1 && echo "uthash-asan: ok, under valgrind"; fi
 
 # What takes longest of the tests, by parts of their names: `make quick` leaves it out. New tests are in it from the start.
-SLOW = auto_snapshots:: combinations:: crash:: events_soak:: faults:: faults_list::confirm:: faults_list::locks:: golden:: \
-  install:: log::damage:: map::tests::damage:: map::tests::histories:: map::tests::publishing mixed_soak:: power_cut:: \
-  processes:: scale:: stops:: stress:: texts_behind:: writer_kills:: x_h2_ x_m9_a_list_of_4_mib
+SLOW = auto_snapshots:: combinations:: crash:: events_soak:: faults:: faults_list::confirm:: faults_list::locks:: \
+  golden:: json_shapes:: install:: log::damage:: map::tests::damage:: map::tests::histories:: map::tests::publishing \
+  mixed_soak:: power_cut:: processes:: scale:: stops:: stress:: texts_behind:: writer_kills:: x_h2_ \
+  x_m9_a_list_of_4_mib
 # In memory a sync takes no time.
 MEMORY = $(firstword $(wildcard /dev/shm) $(TMPDIR) /tmp)
 

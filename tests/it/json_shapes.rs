@@ -71,7 +71,15 @@ impl Case {
     }
 
     fn start(&self, words: &[&str]) -> Running {
-        Running(self.sandbox.command().args(words).stdout(Stdio::null()).spawn().expect("cms runs"))
+        Running(
+            self.sandbox
+                .command()
+                .args(words)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("cms runs"),
+        )
     }
 
     /// Waits until a file holds a whole line.
