@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use super::content::{Content, Each, Head, Sections, check, check_name};
+use super::content::{Content, Head, Sections, check, check_name};
 use super::encode::{self, Version, parts_for};
 use crate::error::{Error, Result};
 use crate::map::layout::block::{Block, SectionBlock};
@@ -73,7 +73,9 @@ const PAGE: usize = 4096;
 pub(crate) fn build(package: &[u8], sections: &impl Sections, making: &Making) -> Result<Image> {
     check_name(package)?;
     let mut builder = Builder::new(package, *making, sections.size_hint());
-    sections.each(&mut builder)?;
+    for (head, options) in sections.sections() {
+        builder.section(head, options)?;
+    }
     builder.finish()
 }
 
@@ -183,6 +185,35 @@ impl<'c> Builder<'c> {
             self.entries.push((hash(Kind::Key, self.making.seed, &self.key), word));
         }
         self.key.truncate(prefix);
+    }
+
+    /// Writes a section with its options, in parts if they are many.
+    fn section<V: Content>(
+        &mut self,
+        head: Head<'c>,
+        options: impl Iterator<Item = (&'c [u8], V)>,
+    ) -> Result<()> {
+        check_name(head.name)?;
+        let section_type = self.section_type(head.section_type)?;
+        let mut entered: Vec<(&[u8], At, V)> = Vec::with_capacity(self.before.len());
+        for (index, (name, value)) in options.enumerate() {
+            check(name, value)?;
+            let id = self.option_name(index, name)?;
+            entered.push((name, id, value));
+        }
+        if self.is_twin(&head) {
+            return self.twin(&head, section_type, &entered);
+        }
+        if entered.len() > SPLIT_ABOVE {
+            return self.split(&head, section_type, &entered);
+        }
+        let options: Vec<_> = entered.iter().map(|(_, id, value)| (*id, Some(*value))).collect();
+        let at = self.at()?;
+        encode::section(&mut self.out, self.version, &head, section_type, &options);
+        let hash = self.start_key(head.name);
+        self.enter_section(hash, at, section_type);
+        self.enter_records(at, SECTION, entered.iter().map(|(name, ..)| *name));
+        Ok(())
     }
 
     fn split<V: Content>(
@@ -356,35 +387,5 @@ impl<'c> Builder<'c> {
             Header { index: Index { start: index, buckets }, seed: self.making.seed, base: self.making.base };
         header.write(&mut self.out, capacity, used, source).ok_or_else(too_large)?;
         Ok(Image { bytes: self.out, capacity })
-    }
-}
-
-impl<'c> Each<'c> for Builder<'c> {
-    fn section<V: Content + 'c>(
-        &mut self,
-        head: Head<'c>,
-        options: impl Iterator<Item = (&'c [u8], V)>,
-    ) -> Result<()> {
-        check_name(head.name)?;
-        let section_type = self.section_type(head.section_type)?;
-        let mut entered: Vec<(&[u8], At, V)> = Vec::with_capacity(self.before.len());
-        for (index, (name, value)) in options.enumerate() {
-            check(name, value)?;
-            let id = self.option_name(index, name)?;
-            entered.push((name, id, value));
-        }
-        if self.is_twin(&head) {
-            return self.twin(&head, section_type, &entered);
-        }
-        if entered.len() > SPLIT_ABOVE {
-            return self.split(&head, section_type, &entered);
-        }
-        let options: Vec<_> = entered.iter().map(|(_, id, value)| (*id, Some(*value))).collect();
-        let at = self.at()?;
-        encode::section(&mut self.out, self.version, &head, section_type, &options);
-        let hash = self.start_key(head.name);
-        self.enter_section(hash, at, section_type);
-        self.enter_records(at, SECTION, entered.iter().map(|(name, ..)| *name));
-        Ok(())
     }
 }

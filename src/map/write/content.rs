@@ -88,24 +88,25 @@ pub(crate) struct Head<'c> {
 
 /// The sections of a package, in order, with their options.
 pub(crate) trait Sections {
-    /// Calls `each` for each section.
-    fn each<'c>(&'c self, each: &mut impl Each<'c>) -> Result<()>;
+    type Value<'c>: Content
+    where
+        Self: 'c;
+
+    fn sections<'c>(
+        &'c self,
+    ) -> impl Iterator<Item = (Head<'c>, impl Iterator<Item = (&'c [u8], Self::Value<'c>)>)>;
+
     /// Guesses how large a map of this will be, in bytes.
     fn size_hint(&self) -> usize;
 }
 
-/// Takes the sections of [`Sections`].
-pub(crate) trait Each<'c> {
-    fn section<V: Content + 'c>(
-        &mut self,
-        head: Head<'c>,
-        options: impl Iterator<Item = (&'c [u8], V)>,
-    ) -> Result<()>;
-}
-
 impl Sections for Package {
-    fn each<'c>(&'c self, each: &mut impl Each<'c>) -> Result<()> {
-        self.sections().try_for_each(|section| each.section(head(section), options(section)))
+    type Value<'c> = Written<'c>;
+
+    fn sections<'c>(
+        &'c self,
+    ) -> impl Iterator<Item = (Head<'c>, impl Iterator<Item = (&'c [u8], Written<'c>)>)> {
+        Self::sections(self).map(|section| (head(section), options(section)))
     }
 
     fn size_hint(&self) -> usize {
@@ -131,10 +132,14 @@ pub(crate) fn options(
 
 /// The newest state of a map.
 impl Sections for Map {
-    fn each<'c>(&'c self, each: &mut impl Each<'c>) -> Result<()> {
-        view::Package::of(self, None).sections().try_for_each(|section| {
+    type Value<'c> = Value<'c>;
+
+    fn sections<'c>(
+        &'c self,
+    ) -> impl Iterator<Item = (Head<'c>, impl Iterator<Item = (&'c [u8], Value<'c>)>)> {
+        view::Package::of(self, None).sections().map(|section| {
             let (name, section_type) = (section.name(), section.section_type());
-            each.section(Head { name, section_type, anonymous: section.is_anonymous() }, section.options())
+            (Head { name, section_type, anonymous: section.is_anonymous() }, section.options())
         })
     }
 
