@@ -9,8 +9,8 @@ use super::layout::header::header_checksum;
 use super::layout::region::Region;
 use super::layout::source::Source;
 use super::read::map::Map;
-use super::read::path::Path;
-use super::read::view;
+use super::read::path::KeyPath;
+use super::read::view::MapPackage;
 use super::write::build::{Making, Slack, build};
 use crate::format::uci::{ParseOptions, parse};
 use crate::model::change::{Delta, DeltaKind};
@@ -45,7 +45,7 @@ pub fn made_of(texts: &[&[u8]]) -> Vec<u8> {
     for (seq, text) in (2..).zip(later) {
         map.mark(true, Seq(seq));
         let outcome = map.publish(&document(text), &Touched::Everything, Seq(seq)).expect("can be held");
-        assert_eq!(outcome, super::write::publish::Outcome::Done, "more room is needed");
+        assert_eq!(outcome, super::write::publish::PublishOutcome::Done, "more room is needed");
         map.mark(false, Seq(seq));
     }
     map.check().expect("sound");
@@ -93,7 +93,7 @@ pub fn use_in_every_way(bytes: &[u8]) -> bool {
 }
 
 fn read(map: &Map, seq: Option<Seq>) {
-    let package = view::Package::of(map, seq);
+    let package = MapPackage::of(map, seq);
     let _ = (package.name(), package.len(), package.is_empty());
     // All of them, so that it is known to end.
     let sections = package.sections().count();
@@ -124,7 +124,7 @@ fn read(map: &Map, seq: Option<Seq>) {
 
 fn look_up(map: &Map, section: &[u8], option: &[u8], seq: Option<Seq>) {
     let key = [b"p.", section, b".", option].concat();
-    let Some(path) = Path::split(&key, map.seed()) else { return };
+    let Some(path) = KeyPath::split(&key, map.seed()) else { return };
     map.prefetch_bucket(&path);
     map.prefetch_record(&path);
     let _ = map.get(&path, seq).map(|value| value.items().count());
@@ -151,7 +151,7 @@ fn publish(bytes: &[u8], map: &Map) {
             read(&map, None);
         }
     }
-    if view::Package::of(map, None).sections().count() < MOST {
+    if MapPackage::of(map, None).sections().count() < MOST {
         let _ = build(b"p", map, &making()).map(|image| Map::private(&image).map(|map| map.check()));
     }
     map.retire(Seq(9));

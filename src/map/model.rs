@@ -17,11 +17,11 @@ use super::layout::format::{
 };
 use super::layout::region::{Region, Weaken};
 use super::layout::source::Source;
-use super::layout::value::Value;
+use super::layout::value::MapValue;
 use super::read::map::Map;
-use super::read::path::Path;
+use super::read::path::KeyPath;
 use super::write::build::{Image, Making, Slack, build};
-use super::write::publish::Outcome;
+use super::write::publish::PublishOutcome;
 use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::digest::u32_at;
@@ -147,7 +147,7 @@ impl Shared {
 
     /// Reads an option as a number; 0 if there is none.
     fn get(&self, key: &[u8], seq: Option<Seq>) -> u32 {
-        let path = Path::split(key, self.map.seed()).expect("a key");
+        let path = KeyPath::split(key, self.map.seed()).expect("a key");
         let value = self.map.get(&path, seq);
         let item = value.and_then(|value| value.items().next().map(<[u8]>::to_vec));
         item.map_or(0, |item| String::from_utf8_lossy(&item).parse().expect("a number"))
@@ -169,7 +169,7 @@ impl Shared {
         self.control.store(C_BEGUN, 2, Ordering::Release);
         self.map.mark(true, Seq(2));
         let outcome = self.map.publish(&document, document.touched(), Seq(2)).expect("can be held");
-        assert_eq!(outcome, Outcome::Done);
+        assert_eq!(outcome, PublishOutcome::Done);
         commit(&self.control, 2);
         self.map.mark(false, Seq(2));
     }
@@ -218,11 +218,11 @@ mod publishing {
 
     /// A prepared key.
     fn prepared(shared: &Shared) {
-        let path = Path::split(b"p.s.x", shared.map.seed()).expect("a key");
+        let path = KeyPath::split(b"p.s.x", shared.map.seed()).expect("a key");
         let placed = shared.map.place(&path).expect("there");
         let value = shared.map.at_place(&placed);
-        let found = if value == Some(Value::String(b"2")) { 2 } else { 1 };
-        assert!(value == Some(Value::String(if found == 2 { b"2" } else { b"1" })));
+        let found = if value == Some(MapValue::String(b"2")) { 2 } else { 1 };
+        assert!(value == Some(MapValue::String(if found == 2 { b"2" } else { b"1" })));
         if shared.map.still(&placed) {
             assert_eq!(shared.map.at_place(&placed), value);
         } else {

@@ -12,7 +12,7 @@ use crate::map::directory::control::Control;
 use crate::map::layout::format::{Seq, low};
 use crate::map::layout::hash::{Kind, hash};
 use crate::map::read::map::Map;
-use crate::map::read::path::{Path, ShortName};
+use crate::map::read::path::{KeyPath, ShortName};
 
 /// A package that is open.
 #[derive(Debug, Clone)]
@@ -125,7 +125,7 @@ impl Table {
 
     /// Finds the package of a path.
     #[inline(always)]
-    pub fn find_path(&self, path: &Path<'_>) -> Option<&Map> {
+    pub fn find_path(&self, path: &KeyPath<'_>) -> Option<&Map> {
         match path.short {
             Some(short) => self.find_short(short),
             None => self.find_long(path.package),

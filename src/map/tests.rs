@@ -3,12 +3,12 @@ use std::sync::Arc;
 use super::layout::format::Seq;
 use super::layout::region::Region;
 use super::layout::source::Source;
-use super::layout::value::Value;
+use super::layout::value::MapValue;
 use super::read::map::Map;
-use super::read::path::Path;
-use super::read::view;
+use super::read::path::KeyPath;
+use super::read::view::{MapPackage, MapSection};
 use super::write::build::{Making, Slack, build};
-use super::write::publish::Outcome;
+use super::write::publish::PublishOutcome;
 use crate::format::uci::{ParseOptions, parse};
 use crate::model::package::Package;
 
@@ -24,8 +24,8 @@ fn map_of(package: &Package) -> Map {
     Map::new(Region::heap(&image.bytes, image.capacity)).expect("a good one")
 }
 
-fn get<'m>(map: &'m Map, key: &str) -> Option<Value<'m>> {
-    let path = Path::split(key.as_bytes(), map.seed)?;
+fn get<'m>(map: &'m Map, key: &str) -> Option<MapValue<'m>> {
+    let path = KeyPath::split(key.as_bytes(), map.seed)?;
     map.get(&path, None)
 }
 
@@ -46,12 +46,12 @@ fn all_that_is_in_the_text_is_found_in_the_map() {
     for section in package.sections() {
         for option in section.options() {
             let key = [b"p.", section.name(), b".", option.name()].concat();
-            let path = Path::split(&key, 7).expect("a key");
+            let path = KeyPath::split(&key, 7).expect("a key");
             let got = map.get(&path, None).expect("there");
             assert!(got.items().eq(option.value().items()), "{}", String::from_utf8_lossy(&key));
         }
     }
-    let view = view::Package::of(&map, None);
+    let view = MapPackage::of(&map, None);
     assert_eq!(view.len(), sections * 2);
     assert!(view.sections().map(|s| s.name()).eq(package.sections().map(|s| s.name())));
     for section_type in ["kind0", "kind1", "kind2", "anon"] {
@@ -66,7 +66,7 @@ fn all_that_is_in_the_text_is_found_in_the_map() {
     assert!(get(&map, "p.nothing.o1").is_none());
 }
 
-fn apply(map: &Map, document: &Package, seq: u32) -> Outcome {
+fn apply(map: &Map, document: &Package, seq: u32) -> PublishOutcome {
     map.mark(true, Seq(seq));
     let outcome = map.publish(document, document.touched(), Seq(seq)).expect("can be held");
     map.mark(false, Seq(seq));
@@ -77,7 +77,7 @@ fn apply(map: &Map, document: &Package, seq: u32) -> Outcome {
 fn dump(map: &Map, seq: Option<Seq>) -> Vec<String> {
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut out = Vec::new();
-    for section in view::Package::of(map, seq).sections() {
+    for section in MapPackage::of(map, seq).sections() {
         out.push(format!(
             "{}={} {}",
             show(section.name()),
@@ -88,7 +88,7 @@ fn dump(map: &Map, seq: Option<Seq>) -> Vec<String> {
             let items: Vec<String> = value.items().map(show).collect();
             out.push(format!("  {}={items:?}", show(name)));
             let key = [b"p.", section.name(), b".", name].concat();
-            let path = Path::split(&key, map.seed).expect("a key");
+            let path = KeyPath::split(&key, map.seed).expect("a key");
             assert_eq!(map.get(&path, seq), Some(value), "{}", show(&key));
             assert_eq!(section.get(name), Some(value));
         }
@@ -151,7 +151,7 @@ fn publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_ol
         for (kind, section, option, value) in step {
             change(&mut document, *kind, section, *option, *value);
         }
-        assert_eq!(apply(&map, &document, seq), Outcome::Done);
+        assert_eq!(apply(&map, &document, seq), PublishOutcome::Done);
         assert_eq!(map.check(), Ok(()));
         same_as(&map, &document);
         states.push(dump(&map, None));
@@ -172,8 +172,8 @@ fn readers_beside_a_writer_see_what_was_published_and_touch_nothing_else() {
         let mut newest = 1;
         let mut placed = None;
         for _ in 0..if cfg!(miri) { 4 } else { 1000 } {
-            let path = Path::split(b"p.s.x", map.seed).expect("a key");
-            let Some(Value::String(x)) = map.get(&path, None) else { panic!("not there") };
+            let path = KeyPath::split(b"p.s.x", map.seed).expect("a key");
+            let Some(MapValue::String(x)) = map.get(&path, None) else { panic!("not there") };
             let x: u32 = String::from_utf8_lossy(x).parse().expect("a number");
             assert!(x >= newest, "{x} after {newest}");
             newest = x;
@@ -187,9 +187,7 @@ fn readers_beside_a_writer_see_what_was_published_and_touch_nothing_else() {
                 let _ = get(&map, key).map(|value| value.items().count());
             }
             assert_eq!(dump(&map, Some(Seq(1))), before);
-            view::Package::of(&map, None)
-                .sections()
-                .for_each(|section| assert!(section.options().count() < 9));
+            MapPackage::of(&map, None).sections().for_each(|section| assert!(section.options().count() < 9));
         }
     };
     std::thread::scope(|scope| {
@@ -201,7 +199,7 @@ fn readers_beside_a_writer_see_what_was_published_and_touch_nothing_else() {
                 4 => change(&mut document, Add, "new", None, Some("a")),
                 _ => {}
             }
-            assert_eq!(apply(&map, &document, seq), Outcome::Done);
+            assert_eq!(apply(&map, &document, seq), PublishOutcome::Done);
         }
     });
     same_as(&map, &document);
@@ -213,11 +211,11 @@ fn s13_a_list_whose_last_item_has_no_nul_byte_is_not_handed_out() {
     let mut bytes = damage::bytes_of(&map);
     let at = bytes.windows(8).position(|window| window == b"one\0two\0").expect("the list is in the map");
     bytes[at + 7] = b'X';
-    let path = Path::split(b"p.s.l", map.seed).expect("a key");
+    let path = KeyPath::split(b"p.s.l", map.seed).expect("a key");
     assert!(map.get(&path, None).is_some());
     let damaged = Map::new(Region::heap(&bytes, bytes.len())).expect("its head is sound");
     assert!(damaged.get(&path, None).is_none());
-    let section = view::Package::of(&damaged, None).section(b"s").expect("it is there").get(b"l");
+    let section = MapPackage::of(&damaged, None).section(b"s").expect("it is there").get(b"l");
     assert!(section.is_none());
 }
 
@@ -286,7 +284,10 @@ fn how_long_publishing_takes() {
                 Some(b"option03".to_vec()),
             )]);
             let start = std::time::Instant::now();
-            assert_eq!(map.publish(&package, &one, Seq(commit + 2)).expect("can be held"), Outcome::Done);
+            assert_eq!(
+                map.publish(&package, &one, Seq(commit + 2)).expect("can be held"),
+                PublishOutcome::Done
+            );
             times.push(start.elapsed());
         }
         times.sort_unstable();

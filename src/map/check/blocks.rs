@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Checked, Checker, Damage, ensure};
+use super::{Checked, Checker, MapDamage, ensure};
 use crate::map::layout::block::{Block, Order};
 use crate::map::layout::format::{
     At, HEADER, L_COUNT, L_SLOTS, LEAF, LEAF_MAX, N_BYTES, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, ORDER, PART,
@@ -76,7 +76,7 @@ impl Checker<'_> {
 
     /// Notes the slot a block was found in, if it is the newest version; no slot leads to an older one.
     pub(crate) fn newest(&mut self, at: At, found: Option<Found>, heir: bool) -> Checked<bool> {
-        let Some(found) = found else { return Err(Damage { what: NOT_FOUND, offset: at.offset() }) };
+        let Some(found) = found else { return Err(MapDamage { what: NOT_FOUND, offset: at.offset() }) };
         ensure(found.at.0 >= at.0 || heir, "a slot leads to an old version", at.offset())?;
         if found.at == at {
             self.lead(found.slot);

@@ -32,23 +32,23 @@ const PAUSE: Duration = Duration::from_micros(500);
 
 /// The damage of a map, and its position in bytes from the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
+pub struct MapDamage {
     /// The damage.
     pub what: &'static str,
     /// Where.
     pub offset: usize,
 }
 
-impl std::fmt::Display for Damage {
+impl std::fmt::Display for MapDamage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} at byte {}", self.what, self.offset)
     }
 }
 
-type Checked<T> = Result<T, Damage>;
+type Checked<T> = Result<T, MapDamage>;
 
 fn ensure(holds: bool, what: &'static str, offset: usize) -> Checked<()> {
-    if holds { Ok(()) } else { Err(Damage { what, offset }) }
+    if holds { Ok(()) } else { Err(MapDamage { what, offset }) }
 }
 
 impl Map {
@@ -208,7 +208,7 @@ impl<'m> Checker<'m> {
     /// Returns the name at a position, of a known name block.
     fn name(&self, at: At, from: usize) -> Checked<&'m [u8]> {
         let name = self.map.name(at).filter(|_| self.is_block(at, NAME));
-        name.ok_or(Damage { what: "a name is gone", offset: from })
+        name.ok_or(MapDamage { what: "a name is gone", offset: from })
     }
 
     /// Notes that the entry of `slot` was found through it.

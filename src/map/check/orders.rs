@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Checked, Checker, Damage, ensure};
+use super::{Checked, Checker, MapDamage, ensure};
 use crate::map::layout::block::Order;
 use crate::map::layout::format::{At, ORDER};
 use crate::map::layout::index::SlotId;
@@ -21,7 +21,7 @@ impl Checker<'_> {
             let offset = self.map.index.word_of(slot);
             let new = listed.get_mut(slot.0 as usize).is_some_and(|listed| !std::mem::replace(listed, true));
             let section = self.map.section_in(slot, None).filter(|_| new);
-            let section = section.ok_or(Damage { what: WRONG, offset })?;
+            let section = section.ok_or(MapDamage { what: WRONG, offset })?;
             of_type.entry(section.block.type_word()).or_default().push(slot);
         }
         let count = of_type.values().map(Vec::len).sum::<usize>();

@@ -6,7 +6,7 @@
 //! without a transaction (a map that was made anew) has the revision of the round before. A round has no revision if
 //! there is no log, or if it was published by a version of cms that does not note revisions.
 //!
-//! Writers hold the lock (see `Shared::begin`) for the short time they publish, so that there is one at a time:
+//! Writers hold the lock (see `MapDirectory::begin`) for the short time they publish, so that there is one at a time:
 //! 1. `begun` becomes the new number; each map concerned is marked as begun.
 //! 2. The blocks are published in all maps.
 //! 3. The round's revision is noted, then `committed` becomes the new number: from here on snapshots see the commit, all
@@ -14,7 +14,7 @@
 //! 4. The maps are marked as done.
 //!
 //! A writer that dies between 1 and 3 leaves `begun` ahead of `committed`. The next publisher finds that, retires the
-//! maps that were begun and not done, and goes on with the number after: see `Shared::begin`.
+//! maps that were begun and not done, and goes on with the number after: see `MapDirectory::begin`.
 //!
 //! Rounds have 64 bits, the words of the file 32, since some machines have no wider atomics. How often
 //! the low half has come round is kept twice. The writer that passes the end raises the first copy, clears

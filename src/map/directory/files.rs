@@ -24,13 +24,13 @@ use crate::os::trust::{Config, is_trusted};
 
 /// The maps of one store.
 #[derive(Debug, Clone)]
-pub(crate) struct Shared {
+pub(crate) struct MapDirectory {
     pub(super) dir: PathBuf,
     pub(super) files: Files,
     pub(super) config: Config,
 }
 
-impl Shared {
+impl MapDirectory {
     /// Finds the maps of a store; `None` if there is no usable directory. With `create` it is made.
     pub fn find(dirs: &Dirs, files: &Files, create: bool) -> Option<Self> {
         let config = Config::of(&std::fs::metadata(&dirs.config.path).ok()?);

@@ -8,18 +8,18 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::session::Publishing;
+use super::session::PublishSession;
 use crate::os::dirs::Dirs;
 use crate::os::trust::Config;
 
 /// See the module documentation. One thread uses it at a time: two threads that lock the same open file would both
 /// succeed.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<Option<Publishing>>);
+pub(crate) struct KeptSession(Mutex<Option<PublishSession>>);
 
-impl Kept {
+impl KeptSession {
     /// Takes the right to publish with the kept files. `None` if there are none, or they cannot be used any more.
-    pub fn begin(&self, dirs: &Dirs, deadline: Instant) -> Option<Publishing> {
+    pub fn begin(&self, dirs: &Dirs, deadline: Instant) -> Option<PublishSession> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let config = Config::of(&std::fs::metadata(&dirs.config.path).ok()?);
         (kept.shared().config() == config).then_some(())?;
@@ -27,7 +27,7 @@ impl Kept {
     }
 
     /// Gives up the right to publish, and keeps the open files.
-    pub fn keep(&self, mut publishing: Publishing) {
+    pub fn keep(&self, mut publishing: PublishSession) {
         publishing.end();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(publishing);
     }

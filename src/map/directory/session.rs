@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::control::Control;
-use super::files::{Shared, map_file};
+use super::files::{MapDirectory, map_file};
 use crate::error::{Damage, Error, Result};
 use crate::map::layout::format::{Seq, low};
 use crate::map::read::map::Map;
@@ -59,14 +59,14 @@ impl std::ops::Deref for OpenMap {
     }
 }
 
-impl Shared {
+impl MapDirectory {
     /// Takes the right to publish, making the control file if there is none. Mends what a writer that died
     /// has left.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if a system call fails, [`Error::Locked`] if the lock cannot be had in time.
-    pub fn begin(&self, deadline: Instant) -> Result<Publishing> {
+    pub fn begin(&self, deadline: Instant) -> Result<PublishSession> {
         let path = self.control_path();
         for _ in 0..100 {
             let lock = self.open_lock()?;
@@ -133,10 +133,10 @@ impl Shared {
         control: Control,
         (file, standing): (OpenFile, Standing),
         lock: OpenFile,
-    ) -> Publishing {
+    ) -> PublishSession {
         let (round, revision) = self.mend(&control);
         let (shared, process) = (self.clone(), std::process::id());
-        Publishing { shared, process, control, file, standing, lock, round, revision, maps: Vec::new() }
+        PublishSession { shared, process, control, file, standing, lock, round, revision, maps: Vec::new() }
     }
 
     /// Finishes the work of a writer that died; see the documentation of `control`. Returns the number of the last
@@ -172,8 +172,8 @@ impl Shared {
 
 /// The right to publish; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Publishing {
-    shared: Shared,
+pub(crate) struct PublishSession {
+    shared: MapDirectory,
     /// The process that opened the files: after a fork the child must not share the lock.
     process: u32,
     control: Control,
@@ -189,12 +189,12 @@ pub(crate) struct Publishing {
     maps: Vec<OpenMap>,
 }
 
-impl Publishing {
-    pub fn shared(&self) -> &Shared {
+impl PublishSession {
+    pub fn shared(&self) -> &MapDirectory {
         &self.shared
     }
 
-    /// Takes the right to publish again, after [`Publishing::end`]. `None` if what is open is not what is to be
+    /// Takes the right to publish again, after [`PublishSession::end`]. `None` if what is open is not what is to be
     /// published to any more, or the lock cannot be had in time.
     pub(super) fn begin_again(mut self, deadline: Instant) -> Option<Self> {
         let ours = self.process == std::process::id();
@@ -299,7 +299,7 @@ impl Publishing {
         self.control.set_logged(low(sequence), &self.file.file);
     }
 
-    /// As [`Publishing::announce`], where nothing was published for the transaction.
+    /// As [`PublishSession::announce`], where nothing was published for the transaction.
     pub fn show(&mut self, sequence: u64) {
         if self.revision != Some(sequence) {
             self.next(Some(sequence));

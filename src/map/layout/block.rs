@@ -10,7 +10,7 @@ use super::format::{
 };
 use super::index::SlotId;
 use super::region::Region;
-use super::value::{List, Value};
+use super::value::{MapList, MapValue};
 use crate::model::digest::{checksum, u16_at, u32_at, u64_at};
 
 /// The bytes of a block, and its kind.
@@ -94,7 +94,7 @@ pub(crate) struct Record<'m> {
     /// Where its name is.
     pub name: At,
     /// The value; `None` if the option was deleted.
-    pub value: Option<Value<'m>>,
+    pub value: Option<MapValue<'m>>,
     /// Where the next record starts in the block, in bytes.
     pub end: usize,
 }
@@ -126,10 +126,10 @@ impl<'m> Record<'m> {
 }
 
 /// Makes a value of the bytes of one.
-fn value(bytes: &[u8], list: bool) -> Option<Value<'_>> {
+fn value(bytes: &[u8], list: bool) -> Option<MapValue<'_>> {
     match (list, bytes.split_last()) {
-        (true, None | Some((0, _))) => Some(Value::List(List::new(bytes))),
-        (false, Some((0, string))) => Some(Value::String(string)),
+        (true, None | Some((0, _))) => Some(MapValue::List(MapList::new(bytes))),
+        (false, Some((0, string))) => Some(MapValue::String(string)),
         // The NUL byte behind the last item is missing: the map is damaged.
         _ => None,
     }
@@ -190,7 +190,7 @@ impl<'m> SectionBlock<'m> {
     }
 
     /// Returns the option whose name is at `name`.
-    pub fn find(&self, name: At) -> Option<Value<'m>> {
+    pub fn find(&self, name: At) -> Option<MapValue<'m>> {
         self.records().find(|record| record.name == name)?.value
     }
 

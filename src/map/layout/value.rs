@@ -2,18 +2,18 @@
 
 /// The value of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value<'m> {
+pub enum MapValue<'m> {
     /// One string.
     String(&'m [u8]),
     /// A list of strings.
-    List(List<'m>),
+    List(MapList<'m>),
 }
 
-impl<'m> Value<'m> {
+impl<'m> MapValue<'m> {
     /// Iterates over the items: the one string, or those of the list.
     pub fn items(self) -> impl Iterator<Item = &'m [u8]> + Clone {
         let (one, list) = match self {
-            Self::String(string) => (Some(string), List::new(&[])),
+            Self::String(string) => (Some(string), MapList::new(&[])),
             Self::List(list) => (None, list),
         };
         one.into_iter().chain(list.iter())
@@ -22,9 +22,9 @@ impl<'m> Value<'m> {
 
 /// The items of a list option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct List<'m>(pub(crate) &'m [u8]);
+pub struct MapList<'m>(pub(crate) &'m [u8]);
 
-impl<'m> List<'m> {
+impl<'m> MapList<'m> {
     pub(crate) fn new(bytes: &'m [u8]) -> Self {
         Self(bytes)
     }

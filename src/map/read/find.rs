@@ -1,14 +1,14 @@
 //! Finding the blocks of a map: names, sections, parts and orders, each as a commit left it.
 
 use super::map::Map;
-use super::path::Path;
+use super::path::KeyPath;
 use crate::map::layout::block::{Block, Order, Record, SectionBlock, same};
 use crate::map::layout::format::{
     At, HEADER, NAME, ORDER, PART, R_BACK, R_NAME, R_VALUE, S_NAME, SECTION, Seq, W_BACK, W_VALUE, WIDE,
 };
 use crate::map::layout::hash::{Kind, hash, of_part, part_number};
 use crate::map::layout::index::{Found, SlotId};
-use crate::map::layout::value::Value;
+use crate::map::layout::value::MapValue;
 use crate::model::digest::{u16_at, u32_at};
 
 impl Map {
@@ -32,7 +32,7 @@ impl Map {
         section: &SectionBlock<'m>,
         option: &[u8],
         seq: Option<Seq>,
-    ) -> Option<Value<'m>> {
+    ) -> Option<MapValue<'m>> {
         let option_hash = self.name_hash(option);
         let name = self.find_name(option_hash, option)?;
         let Some([parts, ..]) = section.parts() else { return section.find(name) };
@@ -155,7 +155,7 @@ impl Map {
     }
 
     /// Finds the slot of the option a path leads to.
-    pub(crate) fn find_slot(&self, path: &Path<'_>) -> Option<SlotId> {
+    pub(crate) fn find_slot(&self, path: &KeyPath<'_>) -> Option<SlotId> {
         let name = self.find_name(self.name_hash(path.option), path.option)?;
         self.find_record(path.hash, path.section, name)
     }

@@ -15,7 +15,7 @@
 use std::sync::atomic::Ordering;
 
 use super::map::Map;
-use super::path::Path;
+use super::path::KeyPath;
 use crate::map::layout::block::{Record, SectionBlock, same};
 use crate::map::layout::format::{
     At, BUCKET, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ,
@@ -23,12 +23,12 @@ use crate::map::layout::format::{
 };
 use crate::map::layout::index::{BLOCK, REACH, candidates, preferred, tag};
 use crate::map::layout::region::Line;
-use crate::map::layout::value::{List, Value};
+use crate::map::layout::value::{MapList, MapValue};
 
 /// The result of reading a record.
 enum Hit<'m> {
     /// The option's newest value, a string, made by the commit `Seq`.
-    Value(Value<'m>, Seq),
+    Value(MapValue<'m>, Seq),
     /// It is not a record of this key.
     Other,
     /// The slow path has to read it: it is wide, a list, or a deleted option.
@@ -40,7 +40,7 @@ impl Map {
     ///
     /// The slot that the key prefers is tried first: its position follows from the hash alone.
     #[inline(always)]
-    pub fn get(&self, path: &Path<'_>, seq: Option<Seq>) -> Option<Value<'_>> {
+    pub fn get(&self, path: &KeyPath<'_>, seq: Option<Seq>) -> Option<MapValue<'_>> {
         let line = self.line(self.index.home(path.hash));
         let slot = preferred(path.hash);
         let tags = line.load(slot as usize / 4, Ordering::Relaxed);
@@ -59,7 +59,7 @@ impl Map {
     /// As [`Map::get`], wherever the entry is.
     #[cfg_attr(cms_speed, optimize(speed))]
     #[inline(never)]
-    fn get_probing(&self, path: &Path<'_>, seq: Option<Seq>) -> Option<Value<'_>> {
+    fn get_probing(&self, path: &KeyPath<'_>, seq: Option<Seq>) -> Option<MapValue<'_>> {
         let mut bucket = self.index.home(path.hash);
         for _ in 0..REACH {
             let line = self.line(bucket);
@@ -88,7 +88,7 @@ impl Map {
 
     /// As [`Map::get`], where the newest record of an option, at `at`, is wide or too new.
     #[cold]
-    pub(crate) fn get_slowly(&self, path: &Path<'_>, at: At, seq: Option<Seq>) -> Option<Value<'_>> {
+    pub(crate) fn get_slowly(&self, path: &KeyPath<'_>, at: At, seq: Option<Seq>) -> Option<MapValue<'_>> {
         let is_it = |(newest, record): &(SectionBlock<'_>, Record<'_>)| {
             let named = |name| same(name, path.option);
             same(newest.name(), path.section) && self.name(record.name).is_some_and(named)
@@ -105,7 +105,7 @@ impl Map {
     }
 
     /// Looks an option up through its section.
-    fn get_by_section(&self, path: &Path<'_>, seq: Option<Seq>) -> Option<Value<'_>> {
+    fn get_by_section(&self, path: &KeyPath<'_>, seq: Option<Seq>) -> Option<MapValue<'_>> {
         let found = self.find_section(self.section_hash(path.section), path.section)?;
         let section = self.visible_section(found.at, seq)?;
         self.value_in(&section, path.option, seq)
@@ -113,20 +113,20 @@ impl Map {
 
     /// Reports whether there is no entry of a key, not even one of a deleted option: then no other way of looking
     /// finds it either.
-    pub fn has_none(&self, path: &Path<'_>) -> bool {
+    pub fn has_none(&self, path: &KeyPath<'_>) -> bool {
         let is_it = |at| !matches!(self.hit(at, path), Hit::Other);
         self.index.find_record(&self.region, path.hash, is_it).is_none()
     }
 
     /// Asks for the bucket of a key, so that it is there when the key is looked up.
     #[inline]
-    pub fn prefetch_bucket(&self, path: &Path<'_>) {
+    pub fn prefetch_bucket(&self, path: &KeyPath<'_>) {
         self.index.prefetch(&self.region, path.hash);
     }
 
     /// Asks for the record a key prefers, and the one before it.
     #[inline]
-    pub fn prefetch_record(&self, path: &Path<'_>) {
+    pub fn prefetch_record(&self, path: &KeyPath<'_>) {
         let word = self
             .line(self.index.home(path.hash))
             .load(FIRST_SLOT + preferred(path.hash) as usize, Ordering::Relaxed);
@@ -145,7 +145,7 @@ impl Map {
     /// Reads the record at `at`, if it belongs to the key. What kinds of blocks it leads to is not looked at: in a
     /// sound map they are right, and in another one no more than a wrong answer comes of it.
     #[inline(always)]
-    fn hit(&self, at: At, path: &Path<'_>) -> Hit<'_> {
+    fn hit(&self, at: At, path: &KeyPath<'_>) -> Hit<'_> {
         let record = at.offset();
         if record > self.last_start {
             // Not in the file, or a block.
@@ -179,7 +179,7 @@ impl Map {
         // SAFETY: the value ends inside the region, as was checked above.
         let bytes = unsafe { self.region.bytes_unchecked(value, len) };
         match bytes.split_last() {
-            Some((0, string)) => Hit::Value(Value::String(string), made),
+            Some((0, string)) => Hit::Value(MapValue::String(string), made),
             _ => Hit::Other,
         }
     }
@@ -199,36 +199,36 @@ impl Map {
 
     /// Looks an option up, and returns where its newest value is; `None` also where the position would be of no use.
     /// The value belongs to the slot's word as it was read, even if more has been published meanwhile.
-    pub fn place(&self, path: &Path<'_>) -> Option<Placed> {
+    pub fn place(&self, path: &KeyPath<'_>) -> Option<ValueLocation> {
         let slot = self.find_slot(path)?;
         let word = self.index.word(&self.region, slot);
         let value = self.record(At(word))?.1.value?;
         let (bytes, list) = match value {
-            Value::String(string) => (string, false),
-            Value::List(list) => (list.as_bytes(), true),
+            MapValue::String(string) => (string, false),
+            MapValue::List(list) => (list.as_bytes(), true),
         };
         let start = self.region.offset_of(bytes)?;
-        Some(Placed { slot: self.index.word_of(slot), word, start, len: bytes.len(), list })
+        Some(ValueLocation { slot: self.index.word_of(slot), word, start, len: bytes.len(), list })
     }
 
     /// Reports whether the value is still where it was.
     #[inline(always)]
-    pub fn still(&self, placed: &Placed) -> bool {
+    pub fn still(&self, placed: &ValueLocation) -> bool {
         // Acquire: see `Index::find`.
         !self.is_retired() && self.region.load(placed.slot, Ordering::Acquire) == placed.word
     }
 
     /// Returns the value at a place that was found in this map.
     #[inline(always)]
-    pub fn at_place(&self, placed: &Placed) -> Option<Value<'_>> {
+    pub fn at_place(&self, placed: &ValueLocation) -> Option<MapValue<'_>> {
         let bytes = self.region.bytes(placed.start, placed.len)?;
-        Some(if placed.list { Value::List(List::new(bytes)) } else { Value::String(bytes) })
+        Some(if placed.list { MapValue::List(MapList::new(bytes)) } else { MapValue::String(bytes) })
     }
 }
 
 /// Where the value of an option is in a map.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Placed {
+pub(crate) struct ValueLocation {
     /// The offset of its slot, and the word that the slot held.
     slot: usize,
     word: u32,

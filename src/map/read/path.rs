@@ -22,7 +22,7 @@ impl ShortName {
 
 /// A key of three plain parts, hashed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Path<'k> {
+pub(crate) struct KeyPath<'k> {
     pub package: &'k [u8],
     pub section: &'k [u8],
     pub option: &'k [u8],
@@ -32,7 +32,7 @@ pub(crate) struct Path<'k> {
     pub hash: u64,
 }
 
-impl<'k> Path<'k> {
+impl<'k> KeyPath<'k> {
     /// Splits `package.section.option`; `None` for anything else, a selector for example.
     #[inline(always)]
     pub fn split(key: &'k [u8], seed: u64) -> Option<Self> {
@@ -53,7 +53,7 @@ impl<'k> Path<'k> {
     }
 }
 
-impl Path<'_> {
+impl KeyPath<'_> {
     /// Reports whether the section and the option could have these names.
     pub fn is_valid(&self) -> bool {
         is_name(self.section) && is_name(self.option) && self.section.len().max(self.option.len()) <= MAX_NAME

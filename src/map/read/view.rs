@@ -3,16 +3,16 @@
 use super::map::Map;
 use crate::map::layout::block::{Order, Record, Records, SectionBlock};
 use crate::map::layout::format::{At, NAME, Seq};
-use crate::map::layout::value::Value;
+use crate::map::layout::value::MapValue;
 
 /// A package at one revision.
 #[derive(Debug, Clone, Copy)]
-pub struct Package<'m> {
+pub struct MapPackage<'m> {
     map: &'m Map,
     seq: Option<Seq>,
 }
 
-impl<'m> Package<'m> {
+impl<'m> MapPackage<'m> {
     pub(crate) fn of(map: &'m Map, seq: Option<Seq>) -> Self {
         Self { map, seq }
     }
@@ -37,25 +37,25 @@ impl<'m> Package<'m> {
 
     /// Iterates over the sections in the order of the file.
     #[must_use]
-    pub fn sections(&self) -> Sections<'m> {
+    pub fn sections(&self) -> MapSections<'m> {
         self.ordered(self.map.order(None, self.seq))
     }
 
     /// Iterates over the sections of a type in the order of the file. An empty type means all.
     #[must_use]
-    pub fn sections_of_type(&self, section_type: &[u8]) -> Sections<'m> {
+    pub fn sections_of_type(&self, section_type: &[u8]) -> MapSections<'m> {
         let wanted = Some(section_type).filter(|name| !name.is_empty());
         self.ordered(self.map.order(wanted, self.seq))
     }
 
-    fn ordered(&self, order: Option<Order<'m>>) -> Sections<'m> {
-        Sections { map: self.map, seq: self.seq, order, leaf: At(0), next: 0, in_leaf: 0, leaves_done: 0 }
+    fn ordered(&self, order: Option<Order<'m>>) -> MapSections<'m> {
+        MapSections { map: self.map, seq: self.seq, order, leaf: At(0), next: 0, in_leaf: 0, leaves_done: 0 }
     }
 
     /// Returns the section at `index` of those of a type; an empty type means all. Negative counts from the
     /// end.
     #[must_use]
-    pub fn section_of_type(&self, section_type: &[u8], index: i64) -> Option<Section<'m>> {
+    pub fn section_of_type(&self, section_type: &[u8], index: i64) -> Option<MapSection<'m>> {
         let wanted = Some(section_type).filter(|name| !name.is_empty());
         let order = self.map.order(wanted, self.seq)?;
         let index = match usize::try_from(index) {
@@ -63,21 +63,21 @@ impl<'m> Package<'m> {
             Err(_) => order.len().checked_sub(usize::try_from(index.checked_neg()?).ok()?)?,
         };
         let block = self.map.section_in(order.get(index)?, self.seq)?;
-        Some(Section { map: self.map, block, seq: self.seq })
+        Some(MapSection { map: self.map, block, seq: self.seq })
     }
 
     /// Returns the section of a name; generated names count.
     #[must_use]
-    pub fn section(&self, name: &[u8]) -> Option<Section<'m>> {
+    pub fn section(&self, name: &[u8]) -> Option<MapSection<'m>> {
         let found = self.map.find_section(self.map.section_hash(name), name)?;
         let block = self.map.visible_section(found.at, self.seq)?;
-        Some(Section { map: self.map, block, seq: self.seq })
+        Some(MapSection { map: self.map, block, seq: self.seq })
     }
 }
 
-/// Iterates over sections; see [`Package::sections`].
+/// Iterates over sections; see [`MapPackage::sections`].
 #[derive(Debug, Clone)]
-pub struct Sections<'m> {
+pub struct MapSections<'m> {
     map: &'m Map,
     seq: Option<Seq>,
     order: Option<Order<'m>>,
@@ -88,10 +88,10 @@ pub struct Sections<'m> {
     leaves_done: usize,
 }
 
-impl<'m> Iterator for Sections<'m> {
-    type Item = Section<'m>;
+impl<'m> Iterator for MapSections<'m> {
+    type Item = MapSection<'m>;
 
-    fn next(&mut self) -> Option<Section<'m>> {
+    fn next(&mut self) -> Option<MapSection<'m>> {
         let order = self.order?;
         loop {
             while self.next >= self.in_leaf {
@@ -105,7 +105,7 @@ impl<'m> Iterator for Sections<'m> {
             self.next += 1;
             // In a damaged map a section may be missing; the others are still there.
             if let Some(block) = slot.and_then(|slot| self.map.section_in(slot, self.seq)) {
-                return Some(Section { map: self.map, block, seq: self.seq });
+                return Some(MapSection { map: self.map, block, seq: self.seq });
             }
         }
     }
@@ -113,13 +113,13 @@ impl<'m> Iterator for Sections<'m> {
 
 /// A section at one revision.
 #[derive(Debug, Clone, Copy)]
-pub struct Section<'m> {
+pub struct MapSection<'m> {
     map: &'m Map,
     block: SectionBlock<'m>,
     seq: Option<Seq>,
 }
 
-impl<'m> Section<'m> {
+impl<'m> MapSection<'m> {
     /// Returns the section's name, given or generated.
     #[must_use]
     pub fn name(&self) -> &'m [u8] {
@@ -143,18 +143,18 @@ impl<'m> Section<'m> {
 
     /// Returns the value of an option.
     #[must_use]
-    pub fn get(&self, option: &[u8]) -> Option<Value<'m>> {
+    pub fn get(&self, option: &[u8]) -> Option<MapValue<'m>> {
         self.map.value_in(&self.block, option, self.seq)
     }
 
     /// Iterates over the options in the order of the file.
     #[must_use]
-    pub fn options(&self) -> Options<'m> {
+    pub fn options(&self) -> MapOptions<'m> {
         let ranked = match self.block.parts() {
             Some([parts, ..]) => self.ranked(parts),
             None => Vec::new(),
         };
-        Options { map: self.map, records: self.block.records(), ranked: ranked.into_iter() }
+        MapOptions { map: self.map, records: self.block.records(), ranked: ranked.into_iter() }
     }
 
     /// Collects the options of a split section, in their order.
@@ -173,16 +173,16 @@ impl<'m> Section<'m> {
     }
 }
 
-/// Iterates over the options of a section; see [`Section::options`].
+/// Iterates over the options of a section; see [`MapSection::options`].
 #[derive(Debug, Clone)]
-pub struct Options<'m> {
+pub struct MapOptions<'m> {
     map: &'m Map,
     records: Records<'m>,
     ranked: std::vec::IntoIter<Record<'m>>,
 }
 
-impl<'m> Iterator for Options<'m> {
-    type Item = (&'m [u8], Value<'m>);
+impl<'m> Iterator for MapOptions<'m> {
+    type Item = (&'m [u8], MapValue<'m>);
 
     fn next(&mut self) -> Option<Self::Item> {
         // Deleted and damaged options are skipped.

@@ -27,10 +27,10 @@ pub fn rich() -> Map {
     let mut package = document(&text);
     let map = roomy(&package, 4);
     change(&mut package, Set, "one", Some("x"), Some("3"));
-    assert_eq!(apply(&map, &package, 2), Outcome::Done);
+    assert_eq!(apply(&map, &package, 2), PublishOutcome::Done);
     change(&mut package, Delete, "one", None, None);
     change(&mut package, Delete, "big", Some("o7"), None);
-    assert_eq!(apply(&map, &package, 3), Outcome::Done);
+    assert_eq!(apply(&map, &package, 3), PublishOutcome::Done);
     map
 }
 
@@ -40,7 +40,7 @@ fn read_all(map: &Map) -> u64 {
     // Under Miri less is read, so that more maps can be.
     let all = [None, Some(Seq(1)), Some(Seq(0)), Some(Seq(3))];
     for seq in all.into_iter().take(if cfg!(miri) { 2 } else { 4 }) {
-        let package = view::Package::of(map, seq);
+        let package = MapPackage::of(map, seq);
         (package.name(), package.len()).hash(&mut seen);
         for section in package.sections().take(1000) {
             (section.name(), section.section_type(), section.is_anonymous()).hash(&mut seen);
@@ -54,7 +54,7 @@ fn read_all(map: &Map) -> u64 {
         let few = if seq.is_none() && !cfg!(miri) { 1 } else { 9 };
         for key in (0..66).step_by(few).map(|option| format!("big.o{option}")).chain(given) {
             let key = format!("p.{key}");
-            let path = Path::split(key.as_bytes(), map.seed).expect("a key");
+            let path = KeyPath::split(key.as_bytes(), map.seed).expect("a key");
             let value = map.get(&path, seq);
             value.iter().flat_map(|value| value.items()).for_each(|item| item.hash(&mut seen));
             value.is_some().hash(&mut seen);
@@ -181,8 +181,8 @@ fn no_flipped_bit_harms_a_writer() {
 }
 
 fn read_some(map: &Map) {
-    let package = view::Package::of(map, None);
-    let options = |section: view::Section<'_>| section.options().take(100).count();
+    let package = MapPackage::of(map, None);
+    let options = |section: MapSection<'_>| section.options().take(100).count();
     assert!(package.sections().take(10).map(options).sum::<usize>() < 10_000);
 }
 
@@ -286,21 +286,21 @@ fn a_generated_name_that_another_section_was_given_leads_to_that_one_and_both_ar
     assert!(package.sections().take(2).all(|section| section.name() == b"cfg02b606"));
     let map = roomy(&package, 1);
     assert_eq!(map.check(), Ok(()));
-    let view = view::Package::of(&map, None);
-    assert_eq!(get(&map, "p.cfg02b606.x"), Some(Value::String(b"1")));
+    let view = MapPackage::of(&map, None);
+    assert_eq!(get(&map, "p.cfg02b606.x"), Some(MapValue::String(b"1")));
     assert_eq!(get(&map, "p.cfg02b606.y"), None);
-    let x = |section: view::Section<'_>| section.get(b"x").map(|value| value.items().count());
+    let x = |section: MapSection<'_>| section.get(b"x").map(|value| value.items().count());
     assert_eq!(view.sections().map(x).collect::<Vec<_>>(), [Some(1), Some(1), None]);
     let second = view.section_of_type(b"a", 1).expect("there");
-    assert_eq!(second.get(b"x"), Some(Value::String(b"2")));
+    assert_eq!(second.get(b"x"), Some(MapValue::String(b"2")));
     assert!(second.is_anonymous() && second.options().count() == 2);
     // The first may change; if more does, the map is made anew, since names cannot tell the two apart.
     change(&mut package, Set, "cfg02b606", Some("x"), Some("4"));
-    assert_eq!(apply(&map, &package, 2), Outcome::Done);
-    assert_eq!((get(&map, "p.cfg02b606.x"), map.check()), (Some(Value::String(b"4")), Ok(())));
+    assert_eq!(apply(&map, &package, 2), PublishOutcome::Done);
+    assert_eq!((get(&map, "p.cfg02b606.x"), map.check()), (Some(MapValue::String(b"4")), Ok(())));
     change(&mut package, Delete, "c", None, None);
-    assert_eq!(apply(&map, &package, 3), Outcome::Full);
+    assert_eq!(apply(&map, &package, 3), PublishOutcome::Full);
     change(&mut package, Delete, "cfg02b606", None, None);
-    assert_eq!(apply(&map, &package, 3), Outcome::Full);
+    assert_eq!(apply(&map, &package, 3), PublishOutcome::Full);
     assert_eq!(map_of(&package).check(), Ok(()));
 }

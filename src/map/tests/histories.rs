@@ -88,13 +88,13 @@ fn everything(map: &Map, seq: Option<Seq>) -> Vec<String> {
     for section in 0..SECTIONS {
         for option in 0..OPTIONS {
             let key = format!("p.s{section}.o{option}");
-            let path = Path::split(key.as_bytes(), map.seed).expect("a key");
+            let path = KeyPath::split(key.as_bytes(), map.seed).expect("a key");
             if let Some(value) = map.get(&path, seq) {
                 out.push(format!("{key}={:?}", value.items().map(<[u8]>::to_vec).collect::<Vec<_>>()));
             }
         }
     }
-    let view = view::Package::of(map, seq);
+    let view = MapPackage::of(map, seq);
     for section_type in ["t0", "t1", "t2", "t3"] {
         for section in view.sections_of_type(section_type.as_bytes()) {
             out.push(format!("{section_type}: {}", String::from_utf8_lossy(section.name())));
@@ -137,13 +137,13 @@ fn check_history(steps: &[Step]) {
             }
         };
         map.mark(false, Seq(seq));
-        if outcome == Outcome::Full {
+        if outcome == PublishOutcome::Full {
             map = roomy(&now, 1);
             states.clear();
         }
         let expected = everything(&roomy(&now, 1), None);
         same(&everything(&map, None), &expected, &format!("after {step:?}"));
-        states.push((if outcome == Outcome::Full { 1 } else { seq }, expected));
+        states.push((if outcome == PublishOutcome::Full { 1 } else { seq }, expected));
         for (seq, state) in &states {
             same(&everything(&map, Some(Seq(*seq))), state, &format!("as of {seq}"));
         }

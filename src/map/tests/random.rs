@@ -61,7 +61,7 @@ fn any_commits_leave_a_sound_map_that_shows_the_text_and_every_state_before() {
             let outcome = map.publish(touched.0, touched.1, Seq(seq)).expect("can be held");
             map.mark(false, Seq(seq));
             document = reread;
-            if outcome == Outcome::Full {
+            if outcome == PublishOutcome::Full {
                 map = roomy(&document, 1);
                 states.clear();
                 continue;

@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::map::layout::format::{MAX_BLOCK, SPLIT_ABOVE};
-use crate::map::layout::value::Value;
+use crate::map::layout::value::MapValue;
 use crate::map::read::map::Map;
-use crate::map::read::view;
+use crate::map::read::view::MapPackage;
 use crate::model::name::{MAX_NAME, MAX_VALUE};
 use crate::model::package::{Package, Value as Written};
 
@@ -51,7 +51,7 @@ impl Content for Written<'_> {
     }
 }
 
-impl Content for Value<'_> {
+impl Content for MapValue<'_> {
     fn is_list(self) -> bool {
         matches!(self, Self::List(_))
     }
@@ -132,12 +132,12 @@ pub(crate) fn options(
 
 /// The newest state of a map.
 impl Sections for Map {
-    type Value<'c> = Value<'c>;
+    type Value<'c> = MapValue<'c>;
 
     fn sections<'c>(
         &'c self,
-    ) -> impl Iterator<Item = (Head<'c>, impl Iterator<Item = (&'c [u8], Value<'c>)>)> {
-        view::Package::of(self, None).sections().map(|section| {
+    ) -> impl Iterator<Item = (Head<'c>, impl Iterator<Item = (&'c [u8], MapValue<'c>)>)> {
+        MapPackage::of(self, None).sections().map(|section| {
             let (name, section_type) = (section.name(), section.section_type());
             (Head { name, section_type, anonymous: section.is_anonymous() }, section.options())
         })

@@ -8,7 +8,7 @@ use crate::map::layout::format::{
 };
 use crate::map::layout::index::SlotId;
 use crate::map::layout::source::Source;
-use crate::map::layout::value::Value;
+use crate::map::layout::value::MapValue;
 
 /// The fields that the versions of a block have in common.
 #[derive(Debug, Clone, Copy, Default)]
@@ -155,7 +155,7 @@ pub(crate) fn deleted(out: &mut Vec<u8>, version: Version, name: &[u8], options:
     let start = out.len();
     block(out, SECTION, |out| {
         head(out, start, version, 0, options.len(), F_DELETED, name);
-        options.iter().for_each(|name| record(out, start, *name, None::<Value<'_>>));
+        options.iter().for_each(|name| record(out, start, *name, None::<MapValue<'_>>));
     });
 }
 

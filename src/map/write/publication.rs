@@ -9,7 +9,7 @@ use crate::map::layout::block::{Block, Record, SectionBlock};
 use crate::map::layout::format::{At, NAME, Seq};
 use crate::map::layout::hash::{Kind, hash};
 use crate::map::layout::index::{BLOCK, SlotId};
-use crate::map::layout::value::Value as MapValue;
+use crate::map::layout::value::MapValue;
 use crate::map::read::map::Map;
 use crate::model::package::{Package, Value};
 

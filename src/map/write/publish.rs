@@ -22,7 +22,7 @@ use crate::model::package::{Package, Section, Touched, Value};
 
 /// Whether a state could be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum PublishOutcome {
     /// Readers see the new state now.
     Done,
     /// The map has no room for it, and shows the state from before. It is to be made anew.
@@ -41,7 +41,7 @@ impl Map {
     /// # Errors
     ///
     /// [`crate::Error::Invalid`] if a map cannot hold the document; nothing is changed then.
-    pub fn publish(&self, document: &Package, touched: &Touched, seq: Seq) -> Result<Outcome> {
+    pub fn publish(&self, document: &Package, touched: &Touched, seq: Seq) -> Result<PublishOutcome> {
         let tail = At(self.region.load(W_TAIL, Ordering::Relaxed)).offset();
         let mut publication = Publication {
             map: self,
@@ -55,7 +55,7 @@ impl Map {
         };
         match publication.collect(touched) {
             Ok(()) => Ok(publication.finish()),
-            Err(PublishError::NoRoom) => Ok(Outcome::Full),
+            Err(PublishError::NoRoom) => Ok(PublishOutcome::Full),
             Err(PublishError::Invalid(error)) => Err(error),
         }
     }
@@ -138,15 +138,15 @@ impl<'a> Publication<'a> {
     }
 
     /// Writes and publishes all that was collected.
-    fn finish(self) -> Outcome {
+    fn finish(self) -> PublishOutcome {
         if self.map.append(self.tail, &self.out).is_none() {
-            return Outcome::Full;
+            return PublishOutcome::Full;
         }
         for (slot, word) in &self.updates {
             self.map.index.publish(&self.map.region, *slot, *word);
         }
         self.map.add_dead(self.replaced);
-        Outcome::Done
+        PublishOutcome::Done
     }
 
     /// Publishes a section, if it has changed. `touched` names the options that may have; `None` is all.
