@@ -36,6 +36,14 @@ impl Wanted {
         Self::new(&key.package, section, key.option.as_deref())
     }
 
+    /// Reports whether a record holds such a change.
+    #[cfg(test)]
+    pub(super) fn may_be_of(&self, record: &Record) -> bool {
+        let mut hashes = BTreeSet::new();
+        add_keys(&mut hashes, record);
+        self.0.iter().any(|wanted| hashes.contains(wanted))
+    }
+
     /// Reports whether the segment of the list at `path` may hold such a change.
     pub(super) fn may_be_in(&self, files: &Files, path: &Path) -> bool {
         let Ok(bytes) = files.read_at_path(path) else { return true };
@@ -71,19 +79,7 @@ pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
     }
     for (_, frame) in found.frames {
         let Some(record) = Record::decode(frame.body) else { return };
-        for package in &record.packages {
-            let name = package.package.as_bytes();
-            hashes.insert(hash(&[name]));
-            for change in &package.changes {
-                let section = change.section.as_slice();
-                match &change.option {
-                    None => drop(hashes.insert(hash(&[name, section]))),
-                    Some(option) => {
-                        hashes.extend([hash(&[name, section, option]), hash(&[name, section, b"*"])]);
-                    }
-                }
-            }
-        }
+        add_keys(&mut hashes, &record);
     }
     let Ok(count) = u32::try_from(hashes.len() + 1) else { return };
     let list: Vec<u8> = std::iter::once(count).chain(hashes).flat_map(u32::to_le_bytes).collect();
@@ -92,5 +88,22 @@ pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
         && files.truncate(&open, 0).and_then(|()| files.write(&open, &list)).is_err()
     {
         let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Adds the hashes of the packages, sections and options that a record changed.
+fn add_keys(hashes: &mut BTreeSet<u32>, record: &Record) {
+    for package in &record.packages {
+        let name = package.package.as_bytes();
+        hashes.insert(hash(&[name]));
+        for change in &package.changes {
+            let section = change.section.as_slice();
+            match &change.option {
+                None => drop(hashes.insert(hash(&[name, section]))),
+                Some(option) => {
+                    hashes.extend([hash(&[name, section, option]), hash(&[name, section, b"*"])]);
+                }
+            }
+        }
     }
 }

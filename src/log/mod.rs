@@ -29,10 +29,13 @@ mod id;
 pub(crate) mod key_path;
 mod keys;
 mod limits;
+#[cfg(test)]
+pub(crate) mod memory;
 mod reader;
 pub(crate) mod record;
 mod scan;
 mod segment;
+mod store;
 mod summary;
 mod texts;
 mod ticket;
@@ -58,6 +61,8 @@ pub use limits::Limits;
 pub(crate) use reader::{Batch, Reader, TAKEN_BACK, is_taking_back};
 pub(crate) use record::Digest;
 pub use record::{Guard, Kind, PackageChange, Record};
+pub(crate) use store::LogStore;
+use store::Look;
 use ticket::Turns;
 use writer::Tail;
 pub(crate) use writer::{Behind, Writer};
@@ -194,25 +199,20 @@ impl Log {
 
     /// Calls `look` with each record, the newest first, until `look` breaks off or all are read.
     pub fn each_back<B>(&self, look: impl FnMut(Record) -> Result<ControlFlow<B>>) -> Result<Option<B>> {
-        self.each_back_of(None, look)
+        (self as &dyn LogStore).each_back(look)
     }
 
     /// As [`Log::each_back`], but segments that hold none of the wanted keys are skipped.
     pub fn each_back_of<B>(
         &self,
         wanted: Option<&Wanted>,
-        mut look: impl FnMut(Record) -> Result<ControlFlow<B>>,
+        look: impl FnMut(Record) -> Result<ControlFlow<B>>,
     ) -> Result<Option<B>> {
-        let mut found = None;
-        self.walk_back(wanted, &mut |record| {
-            found = look(record)?.break_value();
-            Ok(found.is_none())
-        })?;
-        Ok(found)
+        (self as &dyn LogStore).each_back_of(wanted, look)
     }
 
-    /// As [`Log::each_back_of`], until `look` returns false. It is not generic, so that it is compiled once.
-    fn walk_back(&self, wanted: Option<&Wanted>, look: &mut dyn FnMut(Record) -> Result<bool>) -> Result<()> {
+    /// Reads the records back, as [`LogStore::read_back`]. Segments that hold none of the wanted keys are skipped.
+    fn walk_back(&self, wanted: Option<&Wanted>, look: Look<'_>) -> Result<()> {
         for first in self.segments()?.into_iter().rev() {
             if wanted.is_some_and(|wanted| !wanted.may_be_in(&self.files, &self.keys_path(first))) {
                 continue;
@@ -220,7 +220,7 @@ impl Log {
             let Some(whole) = self.read(first)? else { continue };
             for (_, frame) in self.scan(&whole).frames.into_iter().rev() {
                 let Some(record) = Record::decode(frame.body) else { continue };
-                if !look(record)? {
+                if look(record)?.is_break() {
                     return Ok(());
                 }
             }

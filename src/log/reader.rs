@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::segment::{self, Chain, HEAD, Head};
+use super::store::Heads;
 use super::{Digest, Kind, Log, Record, is_at};
 use crate::error::{Damage, Error, Result};
 use crate::os::files::OpenFile;
@@ -34,14 +35,13 @@ const ENOUGH: usize = 1 << 20;
 const GROUP: usize = 2 * super::GROUP;
 
 /// See the module documentation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Reader {
-    /// The last record that was handed out or skipped.
-    sequence: u64,
-    /// Where the next one is, or will be; `None` if the log was empty.
+    /// The last record that was handed out or skipped, and the state of the packages after it; of all packages if the
+    /// reader has begun at the end, else of those that were changed since.
+    heads: Heads,
+    /// Where the next record is, or will be; `None` if the log was empty.
     at: Option<Position>,
-    /// The newest state of the packages, as of `sequence`; all of them if the reader has begun at the end.
-    newest: BTreeMap<String, Digest>,
 }
 
 /// A place between two records.
@@ -61,9 +61,11 @@ struct Position {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub records: Vec<Record>,
+    /// The last record that was read, to go on from: it may be one that is not handed out.
+    pub last: u64,
     /// Whether a record is not ripe yet, so that the caller should look again.
     pub unripe: bool,
-    /// Whether there is more to be read at once.
+    /// Whether there is more to be read at once. There may also be more if not, in a segment that was not looked for.
     pub more: bool,
 }
 
@@ -96,7 +98,7 @@ impl Log {
             let firsts = self.segments()?;
             let Some(first) = firsts.iter().rev().find(|first| **first <= since.saturating_add(1)) else {
                 if firsts.is_empty() && since == 0 {
-                    return Ok(Reader { sequence: 0, at: None, newest: BTreeMap::new() });
+                    return Ok(Reader::default());
                 }
                 break;
             };
@@ -113,13 +115,13 @@ impl Log {
                 sequence = since;
             }
             if sequence == since {
-                return Ok(Reader { sequence, at: Some(at), newest: BTreeMap::new() });
+                return Ok(Reader::at(sequence, at));
             }
             if !firsts.iter().any(|later| later > first) {
                 break;
             }
         }
-        Err(Error::TooOld { since, revision: self.reader_at_end()?.sequence })
+        Err(Error::TooOld { since, revision: self.reader_at_end()?.sequence() })
     }
 
     fn reader_at_end(&self) -> Result<Reader> {
@@ -141,22 +143,22 @@ impl Log {
                 }
             }
             let Some((first, at)) = start else { continue };
-            let mut reader = Reader { sequence: first - 1, at: Some(at), newest: BTreeMap::new() };
+            let mut reader = Reader::at(first - 1, at);
             loop {
-                let before = reader.sequence;
+                let before = reader.heads.sequence;
                 match reader.read(self) {
-                    Ok(_) if reader.sequence == before => return Ok(reader),
+                    Ok(_) if reader.heads.sequence == before => return Ok(reader),
                     Ok(_) => {}
                     // Damage is skipped; a dropped segment is not.
                     Err(Error::TooOld { revision, .. }) if revision > before && reader.is_there(self) => {
-                        reader.sequence = revision;
+                        reader.heads.sequence = revision;
                     }
                     Err(Error::TooOld { .. }) => break,
                     Err(error) => return Err(error),
                 }
             }
         }
-        Ok(Reader { sequence: 0, at: None, newest: BTreeMap::new() })
+        Ok(Reader::default())
     }
 
     /// Goes to the start of a segment; `None` if it is gone.
@@ -221,6 +223,15 @@ impl Log {
 }
 
 impl Reader {
+    fn at(sequence: u64, at: Position) -> Self {
+        Self { heads: Heads { sequence, packages: BTreeMap::new() }, at: Some(at) }
+    }
+
+    /// Returns the last record that was handed out or skipped, and the state of the packages after it.
+    pub(super) fn into_heads(self) -> Heads {
+        self.heads
+    }
+
     /// Reports whether the segment that it reads is there.
     fn is_there(&self, log: &Log) -> bool {
         self.at.as_ref().is_some_and(|at| is_at(&at.open, &log.path(at.first)))
@@ -228,60 +239,63 @@ impl Reader {
 
     /// Returns the last transaction that was handed out or skipped.
     pub fn sequence(&self) -> u64 {
-        self.sequence
+        self.heads.sequence
     }
 
     /// Returns the newest state of a package, see the field.
     pub fn newest(&self, package: &str) -> Option<Digest> {
-        self.newest.get(package).copied()
+        self.heads.packages.get(package).copied()
     }
 
     /// Lists the packages that exist, as far as the log was read.
     pub fn packages(&self) -> impl Iterator<Item = &String> {
-        self.newest.keys()
+        self.heads.packages.keys()
     }
 
-    /// Reads the records that have become ripe since, up to a limit.
+    /// Reads the records that have become ripe since, up to a limit. There may be none to hand out though the reader has
+    /// moved on: those that were read were rolled back, for example.
     ///
     /// # Errors
     ///
     /// [`Error::TooOld`] if what comes next was dropped; [`Error::Io`], [`Error::Damaged`].
     pub fn read(&mut self, log: &Log) -> Result<Batch> {
-        let Some(Rest { found, more, lost }) = self.look(log)? else { return Ok(Batch::default()) };
+        let Some(Rest { found, more, lost }) = self.look(log)? else {
+            return Ok(Batch { last: self.heads.sequence, ..Batch::default() });
+        };
         let mut ripe = found.iter().rposition(|found| found.ripe).map_or(0, |last| last + 1);
         if lost {
             // Every record that is followed by others is ripe.
             ripe = found.len();
             if ripe == 0 {
-                return Err(Error::TooOld { since: self.sequence, revision: log.reader_at_end()?.sequence });
+                return Err(Error::TooOld {
+                    since: self.heads.sequence,
+                    revision: log.reader_at_end()?.sequence(),
+                });
             }
         } else if more {
             let keep = found.len().saturating_sub(GROUP).max(1);
             ripe = ripe.min(keep);
         }
         let more = more && ripe > 0;
-        let mut batch =
-            Batch { records: Vec::with_capacity(ripe), unripe: !more && found.len() > ripe, more };
-        let start = self.sequence;
+        let unripe = !more && found.len() > ripe;
+        let (start, mut records) = (self.heads.sequence, Vec::with_capacity(ripe));
         for Found { record, after, .. } in found.into_iter().take(ripe) {
-            (self.sequence, self.at) = (record.sequence, Some(after));
-            for change in &record.packages {
-                match change.left() {
-                    Some(digest) => drop(self.newest.insert(change.package.clone(), digest)),
-                    None => drop(self.newest.remove(&change.package)),
-                }
-            }
-            if record.kind == Kind::Heads {
-                continue;
-            }
-            match batch.records.last() {
-                Some(last) if takes_back(&record, last) => drop(batch.records.pop()),
-                // The caller asked for the records after one that was never handed out.
-                None if is_taking_back(&record) && record.refers <= start => {}
-                _ => batch.records.push(record),
+            self.heads.add(&record);
+            self.at = Some(after);
+            hand_out(&mut records, record, start);
+        }
+        Ok(Batch { records, last: self.heads.sequence, unripe, more })
+    }
+
+    /// As [`Reader::read`], until there is a record to hand out, or nothing more to be read.
+    pub fn read_some(&mut self, log: &Log) -> Result<Batch> {
+        loop {
+            let before = self.sequence();
+            let batch = self.read(log)?;
+            if !batch.records.is_empty() || self.sequence() == before {
+                return Ok(batch);
             }
         }
-        Ok(batch)
     }
 
     /// Finds the records after the position of the reader; `None` if there is no log yet.
@@ -301,7 +315,7 @@ impl Reader {
         };
         let (mut found, mut read, mut gone) = (Vec::new(), 0, false);
         loop {
-            let last = found.last().map_or(self.sequence, |found: &Found| found.record.sequence);
+            let last = found.last().map_or(self.heads.sequence, |found: &Found| found.record.sequence);
             let fresh = match log.read_segment(&mut at, &mut found, last) {
                 // The records before the damage are handed out first.
                 Err(Error::TooOld { .. }) if !found.is_empty() => {
@@ -319,7 +333,7 @@ impl Reader {
             if is_roomy && fresh > 0 && read == fresh && found.last().is_some_and(|last| last.ripe) {
                 return Ok(Some(Rest { found, more: false, lost: false }));
             }
-            let next = found.last().map_or(self.sequence, |found| found.record.sequence) + 1;
+            let next = found.last().map_or(self.heads.sequence, |found| found.record.sequence) + 1;
             match log.start_of(next)? {
                 Some(entered) if at.first != next => {
                     if entered.chain != at.chain {
@@ -342,6 +356,20 @@ impl Reader {
                 }
             }
         }
+    }
+}
+
+/// Adds a ripe record to those that were read after `start`, unless it only sums up earlier ones. A record that rolls
+/// back a transaction removes that one instead.
+pub(super) fn hand_out(records: &mut Vec<Record>, record: Record, start: u64) {
+    if record.kind == Kind::Heads {
+        return;
+    }
+    match records.last() {
+        Some(last) if takes_back(&record, last) => drop(records.pop()),
+        // The caller asked for the records after one that was never handed out.
+        None if is_taking_back(&record) && record.refers <= start => {}
+        _ => records.push(record),
     }
 }
 

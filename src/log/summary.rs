@@ -25,7 +25,7 @@ pub(in crate::log) struct Summary {
 /// The newest state of a package that the log knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Newest {
-    /// The transaction that made it.
+    /// The transaction that made it, or a later record that repeats it: the first of a segment.
     pub sequence: u64,
     /// Its text; empty if the package does not exist.
     pub digest: Digest,

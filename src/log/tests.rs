@@ -352,6 +352,26 @@ fn records_of_an_earlier_segment_get_no_mark_in_the_current_one() {
 }
 
 #[test]
+fn a_reader_goes_on_behind_transactions_that_were_rolled_back_at_the_end_of_a_segment() {
+    let place = Place::new();
+    let log = place.limited(Limits { bytes: 256 << 10, ..Limits::default() });
+    let mut writer = write(&log);
+    let first = writer.append(vec![record("p", "", "1\n")], false).expect("there is room");
+    let mut reader = log.reader(Some(first)).expect("it is there");
+    let second = writer.append(vec![record("p", "1\n", "2\n")], false).expect("there is room");
+    let mut back = record("p", "2\n", "1\n");
+    (back.kind, back.refers, back.message) = (Kind::Undo, second, TAKEN_BACK.into());
+    writer.append(vec![back], false).expect("there is room");
+    // It does not fit into the segment, in which there is room for many small ones.
+    let large = "a line\n".repeat(10_000);
+    let last = writer.append(vec![record("p", "1\n", &large)], false).expect("there is room");
+    assert!(writer.segment() > 1);
+    writer.mark_applied();
+    let found = reader.read_some(&log).expect("readable");
+    assert_eq!(found.records.iter().map(|record| record.sequence).collect::<Vec<_>>(), [last]);
+}
+
+#[test]
 fn a_damaged_record_is_told_from_one_that_was_written_in_part_by_its_mark() {
     let place = Place::new();
     let log = place.log();

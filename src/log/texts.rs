@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
-use super::Log;
 use super::hunks::{Hunk, apply};
 use super::record::Digest;
+use super::{Log, LogStore};
 use crate::error::{Error, Result};
 use crate::os::file_name;
 use crate::os::files::Files;
@@ -49,31 +49,41 @@ impl Log {
         }
     }
 
-    /// Applies the hunks of the records to a text of a package; `None` if the records are not kept, or are of another
-    /// text.
+    /// As [`text_from`].
     pub fn text_from(&self, package: &str, text: Vec<u8>, wanted: Digest) -> Result<Option<Vec<u8>>> {
-        let start = Digest::of(&text);
-        if start == wanted {
-            return Ok(Some(text));
-        }
-        let (mut since, mut reached) = (Vec::new(), false);
-        let found = self.each_back(|record| {
-            let change = record.packages.into_iter().find(|change| change.package == package);
-            let Some(change) = change else { return Ok(ControlFlow::Continue(())) };
-            if change.after == start {
-                return Ok(ControlFlow::Break(follow(&text, &since, wanted)));
-            }
-            reached |= change.after == wanted;
-            since.extend(reached.then_some(change.hunks));
-            // A package that was created has no record of an earlier text.
-            let is_made = change.before.is_none() && text.is_empty();
-            match is_made.then(|| follow(&text, &since, wanted)).flatten() {
-                Some(text) => Ok(ControlFlow::Break(Some(text))),
-                None => Ok(ControlFlow::Continue(())),
-            }
-        })?;
-        Ok(found.flatten())
+        text_from(self, package, text, wanted)
     }
+}
+
+/// Applies the hunks of the records to a text of a package, until it has this digest; `None` if the records are not
+/// kept, or are of another text.
+pub(super) fn text_from(
+    log: &dyn LogStore,
+    package: &str,
+    text: Vec<u8>,
+    wanted: Digest,
+) -> Result<Option<Vec<u8>>> {
+    let start = Digest::of(&text);
+    if start == wanted {
+        return Ok(Some(text));
+    }
+    let (mut since, mut reached) = (Vec::new(), false);
+    let found = log.each_back(|record| {
+        let change = record.packages.into_iter().find(|change| change.package == package);
+        let Some(change) = change else { return Ok(ControlFlow::Continue(())) };
+        if change.after == start {
+            return Ok(ControlFlow::Break(follow(&text, &since, wanted)));
+        }
+        reached |= change.after == wanted;
+        since.extend(reached.then_some(change.hunks));
+        // A package that was created has no record of an earlier text.
+        let is_made = change.before.is_none() && text.is_empty();
+        match is_made.then(|| follow(&text, &since, wanted)).flatten() {
+            Some(text) => Ok(ControlFlow::Break(Some(text))),
+            None => Ok(ControlFlow::Continue(())),
+        }
+    })?;
+    Ok(found.flatten())
 }
 
 /// Applies the hunks of transactions, the newest first, to the text before; `None` if they do not lead to the wanted

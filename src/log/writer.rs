@@ -18,7 +18,7 @@ use super::Log;
 use super::record::Guard;
 use super::summary::{Newest, Summary};
 use super::ticket::Turn;
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// The right to append: the lock is held until this is dropped.
 #[derive(Debug)]
@@ -59,6 +59,11 @@ impl Writer<'_> {
     /// As [`Log::replaced`].
     pub fn replaced(&self) -> Error {
         self.log.replaced()
+    }
+
+    /// As [`Log::id`]; a log without a name gets one.
+    pub fn make_id(&mut self) -> Result<String> {
+        self.log.make_id()
     }
 
     /// Returns the sequence of the last record.

@@ -281,11 +281,8 @@ impl Watch {
             Some(own) => own,
             None => (log.reader(Some(self.position))?, VecDeque::new()),
         };
-        let mut more = true;
-        while queue.is_empty() && more {
-            let batch = reader.read(log)?;
-            more = batch.more;
-            queue.extend(batch.records);
+        if queue.is_empty() {
+            queue.extend(reader.read_some(log)?.records);
         }
         match queue.pop_front() {
             Some(record) if record.sequence <= start => {

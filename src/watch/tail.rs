@@ -163,7 +163,7 @@ impl Tail {
         {
             return Ok(false);
         }
-        let Batch { records, unripe, more } = match self.reader.read(log) {
+        let Batch { records, unripe, more, .. } = match self.reader.read(log) {
             Ok(batch) => batch,
             Err(Error::TooOld { .. }) => {
                 // Each watch finds out by itself that it cannot go on.
