@@ -1,4 +1,4 @@
-//! What changed in a package, key by key.
+//! The changes of a package, key by key.
 
 use std::collections::{HashMap, HashSet};
 
@@ -45,11 +45,11 @@ pub struct KeyChange {
     pub section: Vec<u8>,
     /// The option's name; `None` for the section itself.
     pub option: Option<Vec<u8>>,
-    /// What happened.
+    /// The way in which it changed.
     pub what: What,
 }
 
-/// What happened to a key.
+/// The way in which a key changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// The option or section was added.
@@ -240,7 +240,7 @@ fn compare_sections(old: Section<'_>, new: Section<'_>, changes: &mut Vec<KeyCha
         old: Content::of(before),
         new: Content::of(after),
     };
-    // Mostly only values differ: then both states have the same options in the same order, and no look-up is needed.
+    // Usually only values differ: then both states have the same options in the same order, and no look-up is needed.
     if old.options().count() == new.options().count()
         && both().all(|(before, after)| before.name() == after.name())
     {
@@ -296,7 +296,7 @@ fn moved(
 
 /// Returns the indices of a longest rising subsequence: patience sorting.
 pub(crate) fn longest_rising(numbers: &[usize]) -> HashSet<usize> {
-    // For each length, the index of the smallest number that ends such a sequence; and what comes before each.
+    // For each length, the index of the smallest number that ends such a sequence; and the element before each.
     let (mut ends, mut before) = (Vec::<usize>::new(), vec![None; numbers.len()]);
     for (index, number) in numbers.iter().enumerate() {
         let at = ends.partition_point(|end| numbers[*end] < *number);
@@ -317,7 +317,7 @@ mod tests {
         parse(b"p", Arc::new(text.into()), &ParseOptions::default()).expect("the text is right").package
     }
 
-    fn told(old: &str, new: &str) -> Vec<String> {
+    fn found(old: &str, new: &str) -> Vec<String> {
         let changes = compare(&package(old), &package(new));
         let mut bytes = Vec::new();
         changes.iter().for_each(|change| change.put(&mut bytes));
@@ -341,12 +341,12 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_change_is_told() {
+    fn each_kind_of_change_is_found() {
         let old =
             "config a 'x'\n\toption p '1'\n\tlist l 'a'\n\toption gone '1'\nconfig a 'y'\n\toption q '2'\n";
         let new = "config b 'x'\n\toption p '2'\n\tlist l 'a'\n\tlist l 'b'\nconfig c 'z'\n\toption r '3'\n";
         assert_eq!(
-            told(old, new),
+            found(old, new),
             [
                 "-p.y.q=2",
                 "-p.y=a",
@@ -358,14 +358,14 @@ mod tests {
                 "+p.z.r=3"
             ]
         );
-        assert_eq!(told(old, old), [""; 0]);
+        assert_eq!(found(old, old), [""; 0]);
     }
 
     #[test]
-    fn the_fewest_sections_are_said_to_have_moved() {
+    fn the_fewest_sections_are_moved() {
         let text = |names: &str| names.chars().map(|name| format!("config s '{name}'\n")).collect::<String>();
-        assert_eq!(told(&text("abcde"), &text("acdeb")), ["^p.b=1>4"]);
-        assert_eq!(told(&text("abcde"), &text("ebcda")).len(), 2);
-        assert_eq!(told(&text("abc"), &text("bc")), ["-p.a=s"]);
+        assert_eq!(found(&text("abcde"), &text("acdeb")), ["^p.b=1>4"]);
+        assert_eq!(found(&text("abcde"), &text("ebcda")).len(), 2);
+        assert_eq!(found(&text("abc"), &text("bc")), ["-p.a=s"]);
     }
 }

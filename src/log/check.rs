@@ -1,4 +1,4 @@
-//! Whether the log is as it was written.
+//! Checking that the log is as it was written.
 
 use super::scan::Scan;
 use super::segment::{Chain, Frame};
@@ -33,7 +33,7 @@ impl Log {
         self.audit().map(|audit| audit.found)
     }
 
-    /// Sets damaged pieces aside, for a person to look at, and keeps the rest: see [`Log::set_aside_pieces`].
+    /// Sets damaged pieces aside for inspection, and keeps the rest: see [`Log::set_aside_pieces`].
     pub fn set_aside(&self) -> Result<()> {
         self.rename_wrong(&self.audit()?.wrong)?;
         self.set_aside_pieces(&self.audit()?.damaged)

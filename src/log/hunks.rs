@@ -1,4 +1,4 @@
-//! What changed in a text, byte for byte: the pieces that were taken out and put in.
+//! The changes of a text, byte for byte: the pieces that were removed and inserted.
 //!
 //! Lines that are the same at both ends are left out. The lines between are compared one by one. For a line that occurs
 //! more than once the next occurrence is taken: the result is not always the shortest, but always right.
@@ -35,7 +35,7 @@ pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
     let (old_middle, new_middle) = (&old_rest[..old_rest.len() - tail], &new_rest[..new_rest.len() - tail]);
     match (old_middle, new_middle) {
         ([], []) => Vec::new(),
-        // There are no lines to be found again.
+        // One side has no lines to match.
         ([], _) | (_, []) => {
             vec![Hunk { at: head, removed: old_middle.to_vec(), inserted: new_middle.to_vec() }]
         }
@@ -43,7 +43,7 @@ pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
     }
 }
 
-/// As much is compared at once as long as there is no difference.
+/// How many bytes are compared at once until the first difference.
 const CHUNK: usize = 256;
 
 /// Counts the equal bytes of two texts, given in pieces; `count` does so within the first pieces that differ.
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_another_is_refused() {
+    fn hunks_of_another_text_are_refused() {
         let hunks = compare(b"a\nb\nc\n", b"a\nB\nc\n");
         assert_eq!(apply(b"a\nx\nc\n", &hunks), None);
         assert_eq!(revert(b"a\nx\nc\n", &hunks), None);
@@ -208,7 +208,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_leads_from_one_text_to_another_leads_back(
+        fn hunks_lead_from_one_text_to_another_and_back(
             old in prop::collection::vec(prop::sample::select(vec!["a\n", "b\n", "c", "\n", "dd\n"]), 0..20),
             new in prop::collection::vec(prop::sample::select(vec!["a\n", "b\n", "c", "\n", "dd\n"]), 0..20),
         ) {

@@ -27,8 +27,8 @@ impl Log {
         (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
     }
 
-    /// As [`Log::id`]; a log without a name gets one. The caller holds the lock. A log that has come to the path of this one
-    /// meanwhile keeps the name that it has.
+    /// As [`Log::id`]; a log without a name gets one. The caller holds the lock. A log that has come to the path of
+    /// this one meanwhile keeps the name that it has.
     pub fn make_id(&self) -> Result<String> {
         if let Some(id) = self.id() {
             return Ok(id);

@@ -13,7 +13,7 @@ use super::segment::{HEAD, Head};
 use crate::model::package::Key;
 use crate::os::files::Files;
 
-/// The hashes to look for in a list: any of them.
+/// The hashes of wanted keys. A list matches if it has any of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted(Vec<u32>);
 

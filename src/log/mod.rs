@@ -3,7 +3,7 @@
 //! A directory holds segments named by the sequence of their first record, `00000000000000000001.log`; the `lock` of
 //! the process that appends; and in `texts` an older text of each package, from which the records lead to its newest
 //! one (see `Log::text_of`). The holder of the lock may append, and may write the texts of the packages that the log
-//! knows. `snapshots` has those of `archive`; the log only knows how much room the automatic ones may take.
+//! knows. `snapshots` holds archives; the log only reserves room for the automatic ones.
 //!
 //! Invariants, each with a test:
 //!
@@ -85,11 +85,11 @@ pub(crate) struct Log {
     time: fn() -> SystemTime,
     /// Where the log ends, as far as this handle knows; held while it is appended to.
     tail: Mutex<Option<Tail>>,
-    /// The order in which threads get the tail.
+    /// The order in which threads get `tail`.
     turns: Turns,
     /// See G6.
     broken: AtomicBool,
-    /// The records of logs whose directories were replaced, which some texts may be behind.
+    /// The records of logs whose directories were replaced. Some of their texts may not be in place.
     left: Mutex<Vec<Record>>,
     /// The damage that was found so far.
     problems: Mutex<std::collections::BTreeSet<String>>,
@@ -130,7 +130,7 @@ impl Log {
         Self { config: Some(config), ..self }
     }
 
-    /// Gives it another clock.
+    /// Replaces the clock.
     pub fn with_clock(self, time: fn() -> SystemTime) -> Self {
         Self { time, ..self }
     }
@@ -171,7 +171,7 @@ impl Log {
         Ok(firsts)
     }
 
-    /// Reports whether there is a record in it.
+    /// Reports whether the log has a record.
     pub fn is_begun(&self) -> bool {
         self.segments().is_ok_and(|firsts| !firsts.is_empty())
     }

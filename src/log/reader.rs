@@ -57,13 +57,13 @@ struct Position {
     chain: Chain,
 }
 
-/// What a reader hands out.
+/// Records that a reader hands out.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub records: Vec<Record>,
     /// The last record that was read, to go on from: it may be one that is not handed out.
     pub last: u64,
-    /// Whether a record is not ripe yet, so that the caller should look again.
+    /// Whether the log goes on with a record that is not ripe yet: the caller should read again later.
     pub unripe: bool,
     /// Whether there is more to be read at once. There may also be more if not, in a segment that was not looked for.
     pub more: bool,
@@ -242,7 +242,7 @@ impl Reader {
         self.heads.sequence
     }
 
-    /// Returns the newest state of a package, see the field.
+    /// Returns the newest state of a package, as far as the log was read.
     pub fn newest(&self, package: &str) -> Option<Digest> {
         self.heads.packages.get(package).copied()
     }
@@ -252,12 +252,12 @@ impl Reader {
         self.heads.packages.keys()
     }
 
-    /// Reads the records that have become ripe since, up to a limit. There may be none to hand out though the reader has
-    /// moved on: those that were read were rolled back, for example.
+    /// Reads the records that have become ripe since, up to a limit. There may be none to hand out though the reader
+    /// has moved on: those that were read were rolled back, for example.
     ///
     /// # Errors
     ///
-    /// [`Error::TooOld`] if what comes next was dropped; [`Error::Io`], [`Error::Damaged`].
+    /// [`Error::TooOld`] if the next records were dropped; [`Error::Io`], [`Error::Damaged`].
     pub fn read(&mut self, log: &Log) -> Result<Batch> {
         let Some(Rest { found, more, lost }) = self.look(log)? else {
             return Ok(Batch { last: self.heads.sequence, ..Batch::default() });
@@ -328,7 +328,7 @@ impl Reader {
             if read > ENOUGH && telling > 2 * GROUP || read > 64 * ENOUGH && telling > GROUP {
                 return Ok(Some(Rest { found, more: true, lost: false }));
             }
-            // Mostly all records are read now, and no look for another segment is needed.
+            // Usually all records are read by now. Looking for another segment would cost a system call.
             let is_roomy = at.length.saturating_sub(at.offset) > 2 * fresh + ROOM;
             if is_roomy && fresh > 0 && read == fresh && found.last().is_some_and(|last| last.ripe) {
                 return Ok(Some(Rest { found, more: false, lost: false }));

@@ -13,8 +13,7 @@
 //!
 //! A package that was deleted has an empty text after that, for versions of cms that do not look at flag 8.
 //!
-//! Of a text that came into an empty package the changes are left out: they are what the text says, and are read
-//! from it again.
+//! The changes of a package that was empty before are left out, and read from the text again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,22 +25,22 @@ use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::model::package::Package;
 use crate::os::clock::Uptime;
 
-/// What made a transaction.
+/// The origin of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A commit.
     Commit,
     /// Someone changed a package file without this library, with an editor for example.
     FileEdit,
-    /// A package is seen for the first time: what its text is, and no change.
+    /// A package is seen for the first time: the record notes its text, and no change.
     Baseline,
     /// The changes of one transaction were taken back.
     Undo,
-    /// The store was brought back to an earlier revision, or to what a file holds.
+    /// The store was brought back to an earlier revision, or to an archive.
     Rollback,
     /// A commit that was to be confirmed was confirmed.
     Confirm,
-    /// What the packages were at the start of a segment.
+    /// The state of all packages at the start of a segment.
     Heads,
 }
 
@@ -81,7 +80,7 @@ impl Digest {
     }
 }
 
-/// What a transaction changed in one package.
+/// The change of one package by a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageChange {
     /// The package.
@@ -117,7 +116,7 @@ impl PackageChange {
     /// format the record holds the changes, so that reading a log takes no format.
     fn is_told_by_text(&self) -> bool {
         let Some(text) = self.first_text() else { return false };
-        self.changes.is_empty() || self.changes == told_by(text)
+        self.changes.is_empty() || self.changes == changes_of_text(text)
     }
 
     /// Returns the text that came into an empty package.
@@ -133,7 +132,7 @@ impl PackageChange {
 /// A commit that is taken back unless it is confirmed in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guard {
-    /// How long there is to confirm it, in milliseconds of running time.
+    /// The time to confirm it, in milliseconds of running time.
     pub milliseconds: u64,
     /// Which run of the system it was made in.
     pub(crate) boot: [u8; 16],
@@ -166,28 +165,28 @@ pub(crate) fn millis(time: Duration) -> u64 {
 pub struct Record {
     /// Its number: one more than that of the transaction before it. The revision of the store after it.
     pub sequence: u64,
-    /// When: microseconds since 1970. It does not go back when the clock is set back a little, by a minute at most.
+    /// When: microseconds since 1970. It does not go back when the clock is set back a little, by an hour at most.
     pub time: u64,
-    /// Who: the user's number.
+    /// The number of the user.
     pub uid: u32,
-    /// Which process.
+    /// The process.
     pub pid: u32,
-    /// What made it.
+    /// Its origin.
     pub kind: Kind,
     /// The transaction an undo or a confirmation is about, the revision a rollback went back to; else 0.
     pub refers: u64,
     /// The name that the program gave itself: `cms`, `c-pid-42` or any other.
     pub source: String,
-    /// What the author had to say.
+    /// The author's message.
     pub message: String,
     /// Set if it is taken back unless it is confirmed.
     pub guard: Option<Guard>,
-    /// What it changed.
+    /// The packages that it changed.
     pub packages: Vec<PackageChange>,
 }
 
 impl Record {
-    /// Returns what it changed in a package.
+    /// Returns its change of a package.
     #[must_use]
     pub fn package(&self, name: &str) -> Option<&PackageChange> {
         self.packages.iter().find(|change| change.package == name)
@@ -263,7 +262,7 @@ impl Record {
         Self::decode_rest(bytes, package, &mut None)
     }
 
-    /// As [`Record::decode_with`], and tells how many bytes are left behind the record.
+    /// As [`Record::decode_with`], and sets `rest` to the number of bytes behind the record.
     fn decode_rest(
         bytes: &[u8],
         package: impl FnMut(&mut Reader<'_>) -> Option<PackageChange>,
@@ -296,7 +295,7 @@ impl Record {
     }
 }
 
-/// Reads a package without what was changed in it.
+/// Reads a package without its hunks and changes.
 fn read_outline(reader: &mut Reader<'_>) -> Option<PackageChange> {
     let (package, _) = read_digests(reader)?;
     hunks::skip(reader)?;
@@ -309,14 +308,15 @@ fn read_package(reader: &mut Reader<'_>) -> Option<PackageChange> {
     read.hunks = hunks::read(reader)?;
     read.changes = reader.many(KeyChange::read)?;
     if is_first {
-        read.changes = told_by(read.first_text()?);
+        read.changes = changes_of_text(read.first_text()?);
     }
     Some(read)
 }
 
-/// Reads which package it is, from what state to what state it went, and whether its changes are left out.
+/// Reads the name of a package, its text before and after, and whether its changes are left out.
 fn read_digests(reader: &mut Reader<'_>) -> Option<(PackageChange, bool)> {
-    // A log may be another user's: what it names is put in place in the configuration directory, and nowhere else.
+    // The log may belong to another user, and the texts of its packages are placed in the configuration directory: it
+    // must not name a file elsewhere.
     let package = reader.text().filter(|name| crate::model::name::is_in_directory(name.as_bytes()))?;
     let flags = reader.byte()?;
     let before = if flags & 1 == 1 { Some(read_digest(reader)?) } else { None };
@@ -332,8 +332,8 @@ fn read_digests(reader: &mut Reader<'_>) -> Option<(PackageChange, bool)> {
     Some((read, flags & 4 != 0))
 }
 
-/// Returns the changes that lead from an empty package to what a text says. One with errors says what it can.
-fn told_by(text: &[u8]) -> Vec<KeyChange> {
+/// Returns the changes from an empty package to the one that a text describes, without the statements that have errors.
+fn changes_of_text(text: &[u8]) -> Vec<KeyChange> {
     let options = ParseOptions { dialect: Dialect::Cms, strict: false, progress: None };
     let read = parse(b"", Arc::new(text.to_vec()), &options);
     read.map(|read| change::compare(&Package::default(), &read.package)).unwrap_or_default()
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_into_an_empty_package_is_told_by_the_text_alone() {
+    fn changes_of_an_empty_package_are_read_from_its_text() {
         let text = "config a\n\toption p '1'\n\tlist l 'it'\\''s'\n\tlist l ''\nconfig a 'y'\nno statement\n";
         for before in [None, Some(Digest::of(b""))] {
             let mut record = sample();
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_is_told_by_a_flag_that_others_do_not_look_at() {
+    fn a_deletion_is_a_flag_that_earlier_versions_ignore() {
         let mut record = sample();
         record.packages[0].after = Digest::of(b"");
         let kept = record.encode();

@@ -2,14 +2,14 @@
 //!
 //! Records follow each other, and the chain of each covers the one before. Where the chain breaks off, the next record
 //! is looked for at each multiple of 8. It is taken if it is well formed, if its number can come next, and if it is
-//! tied to a neighbour: the chain of a record before it still stands in the damaged bytes, or its own chain is what the
-//! record behind it goes on from, or it is the last. Besides, it or one behind it has to be marked: marks are written
-//! once a record is durable, so the remains of unacknowledged records after a power cut are not taken for damage.
+//! tied to a neighbour: the chain of a record before it still stands in the damaged bytes, or the record behind it
+//! follows from its own chain, or it is the last. Besides, it or one behind it has to be marked: marks are written once
+//! a record is durable, so the remains of unacknowledged records after a power cut are not taken for damage.
 
 use super::record::Record;
 use super::segment::{self, Chain, Frame, HEAD};
 
-/// The least that a record takes: so many transactions at most were in bytes that cannot be read.
+/// The smallest size of a record. It bounds the number of transactions that unreadable bytes can have held.
 const LEAST: usize = 40;
 
 /// How far back in damaged bytes the chain of a record is looked for.
@@ -36,8 +36,8 @@ impl Gap {
         self.after + 1..next
     }
 
-    /// Says what is lost.
-    pub fn tell(&self) -> String {
+    /// Describes the damage and its loss.
+    pub fn describe(&self) -> String {
         let lost = self.lost();
         let what = match (self.before, lost.end - lost.start) {
             (Some(_), 0) => "no transaction is lost".to_owned(),
@@ -52,7 +52,7 @@ impl Gap {
     }
 }
 
-/// What was found in a segment.
+/// The readable records of a segment, and its damage.
 #[derive(Debug)]
 pub(super) struct Scan<'s> {
     /// The records that are as they were written, each with its number.
@@ -74,7 +74,7 @@ pub(super) fn scan<'s>(bytes: &'s [u8], offset: usize, before: &[Chain], last: u
     for other in before.iter().skip(1) {
         let fits = |chain: &Chain| segment::frames(bytes, offset, *chain).next().is_some();
         if !fits(&scan.chain) && fits(other) {
-            // The head of the segment does not say what its first record goes on from.
+            // The chain in the head is not that of the record before the first one.
             scan.gaps.push(Gap { from: 0, to: HEAD, after: last, before: Some(last + 1), missing: 0 });
             scan.chain = *other;
         }
@@ -96,7 +96,7 @@ impl<'s> Scan<'s> {
         }
     }
 
-    /// Returns where the damage starts; `None` if there is nothing more, or only what a power cut has left.
+    /// Returns where the damage starts; `None` if the records end here, or with part of one that a power cut has left.
     fn damage(&self, bytes: &[u8]) -> Option<usize> {
         let rest = bytes.get(self.end..)?;
         let found =
@@ -126,7 +126,7 @@ impl<'s> Scan<'s> {
 
     /// Finds the next record behind damage.
     fn next(&self, bytes: &'s [u8]) -> Option<(u64, Frame<'s>)> {
-        // A record whose own chain is damaged is right if the one behind it goes on from what its chain has to be.
+        // A record whose stored chain is damaged is taken if the next record follows from its computed chain.
         if let Some(frame) = segment::frame(bytes, self.end)
             && let Some(number) = segment::sequence(&frame).filter(|number| *number == self.last + 1)
         {

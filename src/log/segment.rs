@@ -203,7 +203,7 @@ pub(super) fn chain_at(segment: &[u8], offset: usize) -> Option<Chain> {
     segment.get(offset + 8..offset + RECORD_HEAD)?.try_into().ok()
 }
 
-/// Reports whether there is a marked record after the last one that counts: then a record between was damaged, and not
+/// Reports whether a marked record follows the last one that counts: then the record between was damaged, and not
 /// written in part. Its length may be the damaged field.
 pub(super) fn is_marked_at(segment: &[u8], end: usize) -> bool {
     let next = |before: &Frame<'_>| frame(segment, before.end);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_held_before_is_not_taken_for_records() {
+    fn old_bytes_of_a_reused_file_are_not_taken_for_records() {
         let old = segment(&["first", "second", "third"]);
         let mut new = segment(&["other"]);
         // The old ones are of the same length, so that they lie where the next ones would.
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_is_not_what_it_was_is_found() {
+    fn a_changed_byte_is_found() {
         let whole = segment(&["one", "two"]);
         for at in HEAD..whole.len() {
             let mut bytes = whole.clone();

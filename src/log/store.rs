@@ -1,6 +1,6 @@
-//! What commits and history need of a log, whatever keeps the records.
+//! The log as commits and history use it, independent of how records are stored.
 //!
-//! [`Log`], the segments in a directory, is one implementation. What concerns the files beside the records stays on
+//! [`Log`], the segments in a directory, is one implementation. Methods about the files beside the records are only on
 //! `Log`: its directory, the trust in its owner, limits, and setting damaged pieces aside. The tests have a second
 //! implementation, in memory; both pass the same suite (`store/tests.rs`).
 //!
@@ -48,8 +48,8 @@ pub(crate) trait LogStore: Debug + Send + Sync {
     /// Returns the last ripe record and the state of all packages after it.
     fn heads(&self) -> Result<Heads>;
 
-    /// Calls `look` with each record, the newest first, until it breaks off. With `wanted`, records that changed none of
-    /// those keys may be left out.
+    /// Calls `look` with each record, the newest first, until it breaks off. With `wanted`, records that changed none
+    /// of those keys may be left out.
     fn read_back(&self, wanted: Option<&Wanted>, look: Look<'_>) -> Result<()>;
 
     /// Reads the ripe records after one, in order, up to a limit; as long as `more` is set, call it again with `last`.
@@ -112,8 +112,8 @@ pub(crate) trait LogWriter: Debug {
     /// its texts follow later.
     fn open_ended(&self) -> Result<Vec<(Record, bool)>>;
 
-    /// Reports whether some texts are not in place yet. A store may answer [`Behind::Now`] where [`Behind::Later`] would
-    /// do, to have its oldest records marked.
+    /// Reports whether some texts are not in place yet. A store may answer [`Behind::Now`] where [`Behind::Later`]
+    /// would do, to have its oldest records marked.
     fn behind(&self) -> Behind;
 
     /// Reports whether the text of a package is not in place yet. If [`LogWriter::behind`] is [`Behind::Now`], a store

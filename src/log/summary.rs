@@ -1,4 +1,4 @@
-//! What the records of a log add up to: the newest state of each package, and the commit that waits to be confirmed.
+//! The sum of the records of a log: the newest state of each package, and the commit that waits to be confirmed.
 
 use std::collections::BTreeMap;
 

@@ -66,7 +66,7 @@ fn sequences(log: &Log) -> Vec<u64> {
 }
 
 #[test]
-fn what_one_handle_appends_another_goes_on_from() {
+fn a_handle_goes_on_from_the_last_record_of_another() {
     let place = Place::new();
     let (one, other) = (place.log(), place.log());
     assert!(!one.is_open_ended());
@@ -116,7 +116,7 @@ fn a_record_that_was_torn_off_is_written_over() {
 }
 
 #[test]
-fn the_log_stays_within_its_bounds_and_knows_each_package_still() {
+fn a_log_within_its_limits_still_knows_each_package() {
     let place = Place::new();
     let limits = Limits { bytes: 256 << 10, ..Limits::default() };
     let log = place.limited(limits);
@@ -184,7 +184,7 @@ fn marks_that_are_missing_are_found_over_the_end_of_a_segment() {
 }
 
 #[test]
-fn the_history_of_a_key_reads_only_segments_that_have_to_do_with_it() {
+fn the_history_of_a_key_skips_segments_without_it() {
     let place = Place::new();
     let log = place.limited(Limits { bytes: 4 << 20, ..Limits::default() });
     let changed = |section: &str, option: Option<&str>, round: u32| {
@@ -372,7 +372,7 @@ fn a_reader_goes_on_behind_transactions_that_were_rolled_back_at_the_end_of_a_se
 }
 
 #[test]
-fn a_damaged_record_is_told_from_one_that_was_written_in_part_by_its_mark() {
+fn the_mark_distinguishes_a_damaged_record_from_one_written_in_part() {
     let place = Place::new();
     let log = place.log();
     let mut writer = write(&log);

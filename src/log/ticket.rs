@@ -76,7 +76,7 @@ mod tests {
         let turns = Turns::default();
         let later = Instant::now() + Duration::from_secs(60);
         let order = Mutex::new(Vec::new());
-        let first = turns.take(later).expect("nobody is there");
+        let first = turns.take(later).expect("the queue is empty");
         std::thread::scope(|scope| {
             for index in 0..8 {
                 let (turns, order) = (&turns, &order);
@@ -94,9 +94,9 @@ mod tests {
     }
 
     #[test]
-    fn who_has_waited_long_enough_leaves_the_line() {
+    fn a_thread_that_times_out_leaves_the_queue() {
         let turns = Turns::default();
-        let first = turns.take(Instant::now()).expect("nobody is there");
+        let first = turns.take(Instant::now()).expect("the queue is empty");
         assert!(turns.take(Instant::now() + Duration::from_millis(5)).is_none());
         drop(first);
         assert!(turns.take(Instant::now()).is_some());

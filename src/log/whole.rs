@@ -115,7 +115,7 @@ impl Log {
         };
         let (head, is_headless) = match Head::decode(&bytes) {
             Ok(head) if head.first == first => (head, false),
-            // One that was copied, or has got another name.
+            // The segment was copied or renamed.
             Ok(head) if !is_right(told) || segment::begins_with(&bytes, head.first) => {
                 self.note(format!("{}: {WRONG}", path.display()));
                 return Ok(None);
@@ -170,7 +170,7 @@ impl Log {
         let found = |gap: &Gap| {
             let (from, to) = (gap.from.min(whole.bytes.len()), gap.to.min(whole.bytes.len()));
             Found {
-                text: format!("{}: {}", self.path(whole.first).display(), gap.tell()),
+                text: format!("{}: {}", self.path(whole.first).display(), gap.describe()),
                 line: whole.line(gap),
                 segment: whole.first,
                 from: gap.from,

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_cannot_be_is_refused_before_room_is_made_for_it() {
+    fn an_impossible_count_is_refused_before_memory_is_reserved() {
         let mut bytes = Vec::new();
         put_number(&mut bytes, u64::MAX / 2);
         assert_eq!(Reader(&bytes).many(Reader::byte), None);

@@ -205,7 +205,7 @@ impl Writer<'_> {
             }
         }
         segment.end = base + scan.end;
-        // The bytes after the damage stay, for a person to look at.
+        // The bytes after the damage stay for inspection.
         segment.is_damaged |= !scan.gaps.is_empty();
         segment.is_closed |= segment.is_damaged;
         tail.summary.sequence = tail.summary.sequence.max(scan.last);

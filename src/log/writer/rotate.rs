@@ -134,7 +134,7 @@ impl Writer<'_> {
             total -= size(&first);
             let path = log.path(first);
             log.files.remove(&path).map_err(Error::io("remove", path))?;
-            // Where there is no list, there is nothing to remove.
+            // The list may be missing.
             let _ = log.files.remove(&log.keys_path(first));
         }
         Ok(())
