@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::keys::Wanted;
 use super::reader::{Batch, hand_out};
@@ -14,6 +14,7 @@ use super::texts::text_from;
 use super::ticket::{Turn, Turns};
 use super::{Behind, End, Verified};
 use crate::error::{Error, Result};
+use crate::os::clock::micros;
 
 /// A handle of a log in memory; its clones are further handles of the same log.
 #[derive(Debug, Default, Clone)]
@@ -52,7 +53,30 @@ impl Entry {
     }
 }
 
+/// Returns the first record of a log: there are no packages before it.
+fn heads() -> Record {
+    Record {
+        sequence: 0,
+        time: 0,
+        uid: 0,
+        pid: 0,
+        kind: Kind::Heads,
+        refers: 0,
+        source: String::new(),
+        message: String::new(),
+        guard: None,
+        packages: Vec::new(),
+    }
+}
+
 impl Kept {
+    fn push(&mut self, mut record: Record, mark: Option<Mark>) {
+        record.sequence = self.summary.sequence + 1;
+        record.time = self.summary.time_of_next(micros(SystemTime::now()));
+        self.summary.add(&record);
+        self.entries.push(Entry { bytes: record.encode(), mark });
+    }
+
     /// Returns the ripe records.
     fn ripe(&self) -> &[Entry] {
         let marked = self.entries.iter().rposition(|entry| entry.mark.is_some());
@@ -174,12 +198,10 @@ impl LogWriter for MemoryWriter<'_> {
 
     fn append(&mut self, records: Vec<Record>, _: bool) -> Result<u64> {
         let mut kept = self.log.kept();
-        for mut record in records {
-            record.sequence = kept.summary.sequence + 1;
-            record.time = kept.summary.time_of_next(crate::os::clock::micros(std::time::SystemTime::now()));
-            kept.summary.add(&record);
-            kept.entries.push(Entry { bytes: record.encode(), mark: None });
+        if kept.entries.is_empty() {
+            kept.push(heads(), Some(Mark::Applied));
         }
+        records.into_iter().for_each(|record| kept.push(record, None));
         Ok(kept.summary.sequence)
     }
 

@@ -8,7 +8,9 @@
 //!
 //! - Only one writer exists at a time, in all processes. It may append; everything else may be called beside it.
 //! - Records have one order. Their sequences ascend, no sequence is used twice, and those of one append follow each
-//!   other. A store may keep records of its own between them, of [`Kind::Heads`], which change no text.
+//!   other.
+//! - The oldest record that is kept is of [`Kind::Heads`](super::Kind::Heads): it names all packages as they were before the records behind
+//!   it. There may be more of that kind between the others. They change no text.
 //! - An append adds all its records or none, and they survive a crash if it was `durable`.
 //! - A record has no mark when it is appended. The marks of all records are set together, so only records at the end
 //!   are without one.

@@ -191,6 +191,13 @@ fn records_are_read_in_both_directions(kept: &dyn Kept) {
     assert_eq!(after(&*log, third), []);
     let newest = log.each_back(|record| Ok(ControlFlow::Break(record.sequence))).expect("readable");
     assert_eq!(newest, Some(third), "reading breaks off");
+    let mut oldest = None;
+    let mut look = |record: Record| {
+        oldest = Some((record.sequence, record.kind, record.packages.len()));
+        Ok(ControlFlow::Continue(()))
+    };
+    log.read_back(None, &mut look).expect("readable");
+    assert_eq!(oldest, Some((log.first().expect("readable"), Kind::Heads, 0)));
     let error =
         log.each_back::<()>(|record| Err(Error::NotFound { key: record.message })).expect_err("it fails");
     assert!(matches!(&error, Error::NotFound { key } if key == "a message"), "{error}");
