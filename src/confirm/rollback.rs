@@ -75,10 +75,10 @@ impl std::fmt::Display for Notice {
         write!(f, "transaction {sequence} of user {} through {source} waits to be confirmed; ", by.uid)?;
         write!(f, "unless that happens, in {left} ")?;
         match self.keys.as_slice() {
-            [] => write!(f, "its keys go back to what they were; your commit stays"),
+            [] => write!(f, "its keys are rolled back; your commit stays"),
             keys => write!(
                 f,
-                "these keys go back to what they were before that transaction, even where your commit changes them: {}",
+                "these keys are rolled back to their values before that transaction, even where your commit changes them: {}",
                 keys.join(", ")
             ),
         }

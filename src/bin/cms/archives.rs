@@ -14,7 +14,8 @@ pub fn whole(info: &cms::ArchiveInfo) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let names = info.left_out.join(", ");
-    let text = format!("left out, since they could not be read: {names}; a restore leaves them as they are");
+    let text =
+        format!("left out, because they could not be read: {names}; a restore leaves them as they are");
     Err(Failure::Other(Exit::Permission, text))
 }
 

@@ -254,7 +254,7 @@ fn warn(text: &str) {
 
 /// Warns that a package is printed as it was before the error in its text.
 fn warn_of(problem: &Error) {
-    warn(&format!("{problem}; shown is its content from before the error"));
+    warn(&format!("{problem}; the last good content is shown"));
 }
 
 /// Shows on the terminal how far reading has got, once it takes over a second.

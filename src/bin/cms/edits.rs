@@ -47,7 +47,9 @@ impl Goal {
             (true, true) => Ok(Self::CommitWithStaged),
             (true, false) => Ok(Self::Commit),
             (false, false) => Ok(Self::Stage),
-            (false, true) => Err(Failure::Usage("--with-staged is for what is committed at once".into())),
+            (false, true) => {
+                Err(Failure::Usage("--with-staged is only for changes that are committed at once".into()))
+            }
         }
     }
 }
@@ -180,8 +182,9 @@ fn only_staged(context: &Context, wanted: &str, missing: &str) -> Option<Failure
     let key = Key::parse(missing.as_bytes()).ok()?;
     let loaded = context.store.load(&key.package).ok()?;
     find(&loaded.package, &key).ok()?;
-    let why =
-        format!("{missing}: not found, it is staged; commit it first, or take it along with --with-staged");
+    let why = format!(
+        "{missing}: not found, it is staged; commit it first, or commit it as well with --with-staged"
+    );
     Some(Failure::Other(Exit::NotFound, why))
 }
 

@@ -35,7 +35,7 @@ impl std::fmt::Display for Ended {
             Self::Badly(code @ 0..=128) => write!(f, "the command ended with exit code {code}"),
             Self::Badly(code) => write!(f, "the command was killed by signal {}", code - 128),
             Self::Late => write!(f, "the command took too long and was killed"),
-            Self::Interrupted => write!(f, "the command was ended, since cms was interrupted"),
+            Self::Interrupted => write!(f, "the command was ended, because cms was interrupted"),
             Self::Never(error) => write!(f, "the command cannot be run: {error}"),
         }
     }

@@ -206,7 +206,7 @@ fn s2_snapshots_and_backups_say_what_they_left_out_and_a_restore_leaves_it_alone
     let file = file.to_str().expect("UTF-8");
     for words in [["snapshot", "one"], ["backup", file]] {
         let said = sandbox.fails(4, &words);
-        assert!(said.contains("left out, since they could not be read: zz_eio"), "{said}");
+        assert!(said.contains("left out, because they could not be read: zz_eio"), "{said}");
     }
     let archive = cms::Archive::read(std::path::Path::new(file)).expect("readable");
     assert_eq!(archive.packages.keys().collect::<Vec<_>>(), ["network", "system"]);

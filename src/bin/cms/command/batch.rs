@@ -34,7 +34,7 @@ pub const COMMAND: Command<Flags> = Command {
     flags: &[
         switch(
             "no-transaction",
-            "run each line for itself, up to the first that fails; 'commit' commits",
+            "run each line on its own, up to the first that fails; 'commit' commits",
             |flags: &mut Flags| &mut flags.no_transaction,
         ),
         switch("keep-going", "the same, but report failures and go on", |flags: &mut Flags| {
@@ -87,7 +87,7 @@ fn admit(line: &Line) -> Result<(), Failure> {
     let alone = line.call.as_ref().and_then(|call| call.alone());
     if let Some(name) = alone.filter(|_| !line.global.dry_run) {
         return Err(Failure::Usage(format!(
-            "'{name}' cannot be part of a transaction; with --no-transaction each line is run for itself"
+            "'{name}' cannot be part of a transaction; with --no-transaction each line is run on its own"
         )));
     }
     match line.of_transaction() {

@@ -24,7 +24,7 @@ pub const COMMAND: Command<Flags> = Command {
     aliases: &["log"],
     arguments: "[KEY]",
     summary: "list the transactions that changed the store, a package, a section or an option",
-    flags: &[parsed("number", "N", "no more than so many, the newest", |flags: &mut Flags, text| {
+    flags: &[parsed("number", "N", "at most N transactions, the newest", |flags: &mut Flags, text| {
         let wrong = |_| Failure::Usage(format!("'{text}' is not a number of transactions"));
         flags.number = Some(text.parse().map_err(wrong)?);
         Ok(())

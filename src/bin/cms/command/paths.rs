@@ -68,7 +68,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
             }
             let instead = match name {
                 "run" => "writers exclude each other by the files alone",
-                _ => "there is no history, and no commit can be rolled back unless it is confirmed",
+                _ => "there is no history, and commits cannot wait for a confirmation",
             };
             context.say(&format!("{name:7} none: no directory is writable; {instead}"))?;
             continue;

@@ -46,14 +46,14 @@ pub const COMMAND: Command<Flags> = Command {
             "run it for each change, with CMS_KEY, CMS_OLD, CMS_NEW, ... set",
             |flags: &mut Flags| &mut flags.exec,
         ),
-        parsed("count", "N", "end after so many transactions", |flags: &mut Flags, text| {
+        parsed("count", "N", "end after N transactions", |flags: &mut Flags, text| {
             let wrong = |_| Failure::Usage(format!("--count: '{text}' is not a number"));
             flags.count = Some(text.parse().map_err(wrong)?);
             Ok(())
         }),
         seconds(
             "timeout",
-            "end with exit code 8 when nothing has changed for so long",
+            "end with exit code 8 when nothing has changed for this long",
             |flags: &mut Flags| &mut flags.timeout,
         ),
     ],
@@ -115,7 +115,7 @@ fn print(context: &mut Context, event: &Event, users: &mut Users) -> Result<(), 
         for package in &event.record().packages {
             match event.kind() {
                 EventKind::Broken => context.say(&format!(
-                    "    {}: cannot be parsed; programs go on reading its content from before",
+                    "    {}: cannot be parsed; programs still read its last good content",
                     package.package
                 ))?,
                 EventKind::Mended => context.say(&format!("    {}: can be parsed again", package.package))?,

@@ -93,7 +93,7 @@ fn s18_a_command_ends_with_the_cms_that_runs_it_and_the_commit_is_taken_back() {
         until("the command ends", || !runs(&command));
         until("the commit is taken back", || sandbox.read("network") == before);
         let history = || sandbox.ok(&["history", "--json-lines"]);
-        until("it is told", || history().contains("the command was ended, since cms was interrupted"));
+        until("it is told", || history().contains("the command was ended, because cms was interrupted"));
         assert!(sandbox.fails(1, &["pending"]).contains("no commit waits"));
     }
 }
