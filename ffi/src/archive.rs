@@ -1,4 +1,4 @@
-//! Kept states of all packages: snapshots with a label, automatic snapshots, and backups.
+//! LastError states of all packages: snapshots with a label, automatic snapshots, and backups.
 
 use std::ffi::{CString, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +7,7 @@ use std::path::Path;
 use cms_core::{Archive, ArchiveInfo};
 
 use crate::handle::{
-    bytes, cms_bytes, give, give_handle, handle, handle_mut, string, take_back, text, wanted,
+    bytes, cms_bytes, handle, handle_mut, reclaim, required, string, text, write_handle, write_result,
 };
 use crate::open::cms_store;
 use crate::sized::{self, sized};
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn cms_label(
         // SAFETY: C2.
         let info = store.label(unsafe { string(label, "label") }?)?;
         // SAFETY: C5.
-        unsafe { give(revision, info.revision) };
+        unsafe { write_result(revision, info.revision) };
         Ok(())
     })
 }
@@ -88,12 +88,12 @@ pub unsafe extern "C" fn cms_labels_open(
     labels: *mut *mut cms_labels,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(labels, "labels")?;
+        let place = required(labels, "labels")?;
         // SAFETY: C1.
         let archives = unsafe { handle(store, "store") }?.0.engine().labels()?.into_iter();
         let labels = cms_labels { archives, label: CString::default(), source: CString::default() };
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, labels) };
+        unsafe { write_handle(place, labels) };
         Ok(())
     })
 }
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn cms_labels_next(labels: *mut cms_labels, info: *mut cms
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_labels_free(labels: *mut cms_labels) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(labels) }));
+    guard_void(|| drop(unsafe { reclaim(labels) }));
 }
 
 /// Writes the committed state of all packages into a file, which is replaced if it is there.
@@ -172,7 +172,7 @@ pub unsafe extern "C" fn cms_restore(
         let sequence = live.engine().restore(&archive, None)?;
         let _ = live.refresh();
         // SAFETY: C5.
-        unsafe { give(done, sequence.unwrap_or(0)) };
+        unsafe { write_result(done, sequence.unwrap_or(0)) };
         Ok(())
     })
 }

@@ -4,7 +4,7 @@ use std::ffi::CString;
 
 use cms_core::{Repair, Repaired};
 
-use crate::handle::{cms_bytes, give_handle, handle, handle_mut, take_back, text, wanted};
+use crate::handle::{cms_bytes, handle, handle_mut, reclaim, required, text, write_handle};
 use crate::open::cms_store;
 use crate::sized::{self, sized};
 use crate::status::{Failure, cms_status, guard, guard_void};
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn cms_verify_log(
     report: *mut *mut cms_report,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(report, "report")?;
+        let place = required(report, "report")?;
         // SAFETY: C7.
         let info = unsafe { sized::output(info, "info") }?;
         // SAFETY: C1.
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn cms_verify_log(
         // SAFETY: C7.
         unsafe { info.write(cms_log_info { size: 0, first: found.first, last: found.last, chain }) };
         // SAFETY: not NULL, C5. `chain` points to the heap memory of a string, which stays when the report moves.
-        unsafe { give_handle(place, report) };
+        unsafe { write_handle(place, report) };
         Ok(())
     })
 }
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn cms_verify_log(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut cms_report) -> cms_status {
     guard(|| {
-        let place = wanted(report, "report")?;
+        let place = required(report, "report")?;
         // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
         let done = live.engine().repair();
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
             return Err(done.unmended.swap_remove(0).into());
         }
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_report::of(done)) };
+        unsafe { write_handle(place, cms_report::of(done)) };
         Ok(())
     })
 }
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_report_problem(report: *mut cms_report, problem: *mut cms_bytes) -> cms_status {
     guard(|| {
-        let place = wanted(problem, "problem")?;
+        let place = required(problem, "problem")?;
         // SAFETY: C1, C4.
         let report = unsafe { handle_mut(report, "report") }?;
         report.problem = text(report.problems.next().ok_or(Failure::End)?.as_bytes());
@@ -137,9 +137,10 @@ pub unsafe extern "C" fn cms_report_repaired(
         let found = report.packages.next().ok_or(Failure::End)?;
         report.package = text(found.package.as_bytes());
         let package = cms_bytes::of(report.package.as_bytes());
-        let told = cms_repaired { size: 0, package, text_of: found.revision, revision: found.sequence };
+        let repaired_package =
+            cms_repaired { size: 0, package, text_of: found.revision, revision: found.sequence };
         // SAFETY: C7.
-        unsafe { place.write(told) };
+        unsafe { place.write(repaired_package) };
         Ok(())
     })
 }
@@ -148,7 +149,7 @@ pub unsafe extern "C" fn cms_report_repaired(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_report_free(report: *mut cms_report) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(report) }));
+    guard_void(|| drop(unsafe { reclaim(report) }));
 }
 
 impl cms_report {

@@ -98,7 +98,7 @@ pub fn check_text(text: &[u8], what: &'static str) -> Result<(), Failure> {
 ///
 /// C5.
 #[inline(always)]
-pub unsafe fn give<T>(place: *mut T, value: T) {
+pub unsafe fn write_result<T>(place: *mut T, value: T) {
     if !place.is_null() {
         // SAFETY: not NULL, and the caller's promise.
         unsafe { place.write(value) };
@@ -107,7 +107,7 @@ pub unsafe fn give<T>(place: *mut T, value: T) {
 
 /// Reports whether a result has a place.
 #[inline(always)]
-pub fn wanted<T>(place: *mut T, what: &'static str) -> Result<*mut T, Failure> {
+pub fn required<T>(place: *mut T, what: &'static str) -> Result<*mut T, Failure> {
     if place.is_null() { Err(Failure::Null(what)) } else { Ok(place) }
 }
 
@@ -151,7 +151,7 @@ pub unsafe fn put_value(value: &[u8], buffer: *mut c_char, size: usize, len: *mu
     // SAFETY: the caller's promise.
     unsafe { put(value, buffer, size) };
     // SAFETY: the same.
-    unsafe { give(len, value.len()) };
+    unsafe { write_result(len, value.len()) };
 }
 
 /// Hands a new handle to C.
@@ -159,7 +159,7 @@ pub unsafe fn put_value(value: &[u8], buffer: *mut c_char, size: usize, len: *mu
 /// # Safety
 ///
 /// C5, and `place` is not NULL.
-pub unsafe fn give_handle<T>(place: *mut *mut T, value: T) {
+pub unsafe fn write_handle<T>(place: *mut *mut T, value: T) {
     // SAFETY: the caller's promise.
     unsafe { place.write(Box::into_raw(Box::new(value))) };
 }
@@ -168,8 +168,8 @@ pub unsafe fn give_handle<T>(place: *mut *mut T, value: T) {
 ///
 /// # Safety
 ///
-/// C6, and [`give_handle`] gave it out as a `T`.
-pub unsafe fn take_back<T>(handle: *mut T) -> Option<Box<T>> {
+/// C6, and [`write_handle`] gave it out as a `T`.
+pub unsafe fn reclaim<T>(handle: *mut T) -> Option<Box<T>> {
     if handle.is_null() {
         return None;
     }

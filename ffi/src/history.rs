@@ -6,7 +6,7 @@ use cms_core::log::{Content, KeyChange, Kind, Record, What};
 use cms_core::{BlameLine, Key};
 
 use crate::handle::{
-    check, cms_bytes, give_handle, handle, handle_mut, optional, string, take_back, text, wanted,
+    check, cms_bytes, handle, handle_mut, optional, reclaim, required, string, text, write_handle,
 };
 use crate::open::cms_store;
 use crate::sized::{self, Output, sized};
@@ -15,9 +15,9 @@ use crate::status::{Failure, cms_status, guard, guard_void};
 /// The transactions that changed something, the newest first. One thread uses one at a time.
 pub struct cms_history {
     records: std::vec::IntoIter<Record>,
-    said: Said,
-    changes: std::vec::IntoIter<Shown>,
-    change: Option<Shown>,
+    texts: TransactionTexts,
+    changes: std::vec::IntoIter<ChangeTexts>,
+    change: Option<ChangeTexts>,
 }
 
 impl cms_history {
@@ -25,7 +25,7 @@ impl cms_history {
     pub(crate) fn of(records: Vec<Record>) -> Self {
         Self {
             records: records.into_iter(),
-            said: Said::default(),
+            texts: TransactionTexts::default(),
             changes: Vec::new().into_iter(),
             change: None,
         }
@@ -36,18 +36,18 @@ impl cms_history {
 pub struct cms_blame {
     lines: std::vec::IntoIter<BlameLine>,
     line: Vec<u8>,
-    said: Said,
+    texts: TransactionTexts,
 }
 
 /// The strings of the current transaction; the pointers that C gets point here.
 #[derive(Default)]
-pub(crate) struct Said {
+pub(crate) struct TransactionTexts {
     source: CString,
     message: CString,
 }
 
 /// A change as C gets it: old and new beside each other.
-pub(crate) struct Shown {
+pub(crate) struct ChangeTexts {
     key: CString,
     kind: i32,
     list: bool,
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn cms_history_open(
     history: *mut *mut cms_history,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(history, "history")?;
+        let place = required(history, "history")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn cms_history_open(
         let most = if most == 0 { usize::MAX } else { most };
         let history = cms_history::of(store.history(key.as_ref(), most)?);
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, history) };
+        unsafe { write_handle(place, history) };
         Ok(())
     })
 }
@@ -176,10 +176,10 @@ pub unsafe extern "C" fn cms_history_next(
         // SAFETY: C1, C4.
         let history = unsafe { handle_mut(history, "history") }?;
         let record = history.records.next().ok_or(Failure::End)?;
-        history.said = Said::of(&record);
+        history.texts = TransactionTexts::of(&record);
         history.changes = record.packages.iter().flat_map(changes).collect::<Vec<_>>().into_iter();
         // SAFETY: C7.
-        unsafe { place.write(history.said.told(&record)) };
+        unsafe { place.write(history.texts.transaction(&record)) };
         Ok(())
     })
 }
@@ -197,9 +197,9 @@ pub unsafe extern "C" fn cms_history_change(
         let place = unsafe { sized::output(change, "change") }?;
         // SAFETY: C1, C4.
         let history = unsafe { handle_mut(history, "history") }?;
-        let shown = history.change.insert(history.changes.next().ok_or(Failure::End)?);
+        let texts = history.change.insert(history.changes.next().ok_or(Failure::End)?);
         // SAFETY: C7.
-        unsafe { give_change(place, shown) };
+        unsafe { write_change(place, texts) };
         Ok(())
     })
 }
@@ -208,7 +208,7 @@ pub unsafe extern "C" fn cms_history_change(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_history_free(history: *mut cms_history) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(history) }));
+    guard_void(|| drop(unsafe { reclaim(history) }));
 }
 
 /// Opens the blame of a package, which names for each line the last transaction that wrote it. Changes made with an
@@ -223,7 +223,7 @@ pub unsafe extern "C" fn cms_blame_open(
     blame: *mut *mut cms_blame,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(blame, "blame")?;
+        let place = required(blame, "blame")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
@@ -232,7 +232,9 @@ pub unsafe extern "C" fn cms_blame_open(
         let _ = store.note_edits();
         let lines = store.blame(package)?.into_iter();
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_blame { lines, line: Vec::new(), said: Said::default() }) };
+        unsafe {
+            write_handle(place, cms_blame { lines, line: Vec::new(), texts: TransactionTexts::default() })
+        };
         Ok(())
     })
 }
@@ -249,7 +251,7 @@ pub unsafe extern "C" fn cms_blame_next(
     transaction: *mut cms_transaction,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(line, "line")?;
+        let place = required(line, "line")?;
         // SAFETY: C7.
         let transaction =
             (!transaction.is_null()).then(|| unsafe { sized::output(transaction, "transaction") });
@@ -260,8 +262,8 @@ pub unsafe extern "C" fn cms_blame_next(
         blame.line = found.text;
         let len = blame.line.len();
         blame.line.push(0);
-        blame.said = found.by.as_deref().map(Said::of).unwrap_or_default();
-        let by = found.by.map_or(UNKNOWN, |by| blame.said.told(&by));
+        blame.texts = found.by.as_deref().map(TransactionTexts::of).unwrap_or_default();
+        let by = found.by.map_or(UNKNOWN, |by| blame.texts.transaction(&by));
         // SAFETY: not NULL, C5.
         unsafe { place.write(cms_bytes::of(&blame.line[..len])) };
         if let Some(transaction) = transaction {
@@ -276,7 +278,7 @@ pub unsafe extern "C" fn cms_blame_next(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_blame_free(blame: *mut cms_blame) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(blame) }));
+    guard_void(|| drop(unsafe { reclaim(blame) }));
 }
 
 /// An unknown transaction.
@@ -293,13 +295,13 @@ const UNKNOWN: cms_transaction = cms_transaction {
     confirm_within: 0,
 };
 
-impl Said {
+impl TransactionTexts {
     pub(crate) fn of(record: &Record) -> Self {
         Self { source: text(record.source.as_bytes()), message: text(record.message.as_bytes()) }
     }
 
     /// Returns the transaction as C gets it.
-    pub(crate) fn told(&self, record: &Record) -> cms_transaction {
+    pub(crate) fn transaction(&self, record: &Record) -> cms_transaction {
         let kind = match record.kind {
             Kind::Commit => CMS_BY_COMMIT,
             Kind::FileEdit if record.problem().is_some() => CMS_BY_BROKEN_TEXT,
@@ -326,12 +328,12 @@ impl Said {
 }
 
 /// Splits the changes of a package into the single changes that C gets.
-fn changes(package: &cms_core::log::PackageChange) -> impl Iterator<Item = Shown> {
-    package.changes.iter().map(|change| shown(&package.package, change))
+fn changes(package: &cms_core::log::PackageChange) -> impl Iterator<Item = ChangeTexts> {
+    package.changes.iter().map(|change| change_texts(&package.package, change))
 }
 
 /// Converts a change into what C gets.
-pub(crate) fn shown(package: &str, change: &KeyChange) -> Shown {
+pub(crate) fn change_texts(package: &str, change: &KeyChange) -> ChangeTexts {
     let (old, new) = change.values();
     let list = [old, new].into_iter().flatten().any(|value| matches!(value, Content::List(_)));
     let (kind, positions) = match change.what {
@@ -343,26 +345,26 @@ pub(crate) fn shown(package: &str, change: &KeyChange) -> Shown {
         }
     };
     let values = [old, new].map(|value| value.map(items));
-    Shown { key: text(&change.key(package)), kind, list, values, positions }
+    ChangeTexts { key: text(&change.key(package)), kind, list, values, positions }
 }
 
-/// Writes a change for C; its pointers point into `shown`.
+/// Writes a change for C; its pointers point into `texts`.
 ///
 /// # Safety
 ///
 /// C7, as for [`sized::output`].
-pub(crate) unsafe fn give_change(place: Output<cms_change>, shown: &Shown) {
+pub(crate) unsafe fn write_change(place: Output<cms_change>, texts: &ChangeTexts) {
     let of = |value: &Option<Vec<u8>>| value.as_deref().map_or(cms_bytes::NONE, cms_bytes::of);
-    let [old_items, new_items] = shown.values.each_ref().map(of);
+    let [old_items, new_items] = texts.values.each_ref().map(of);
     let found = cms_change {
         size: 0,
-        key: cms_bytes::of(shown.key.as_bytes()),
-        kind: shown.kind,
-        list: i32::from(shown.list),
+        key: cms_bytes::of(texts.key.as_bytes()),
+        kind: texts.kind,
+        list: i32::from(texts.list),
         old_items,
         new_items,
-        old_position: shown.positions[0],
-        new_position: shown.positions[1],
+        old_position: texts.positions[0],
+        new_position: texts.positions[1],
     };
     // SAFETY: the caller's promise.
     unsafe { place.write(found) };

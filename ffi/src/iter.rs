@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char};
 use cms_core::map::{Options, Section, Sections, Value};
 use cms_core::{Error, Snapshot};
 
-use crate::handle::{bytes, check, cms_bytes, give_handle, handle, handle_mut, optional, take_back, wanted};
+use crate::handle::{bytes, check, cms_bytes, handle, handle_mut, optional, reclaim, required, write_handle};
 use crate::sized::{self, sized};
 use crate::snapshot::{cms_snapshot, items_of};
 use crate::status::{Failure, cms_status, guard, guard_void};
@@ -79,11 +79,11 @@ pub unsafe extern "C" fn cms_snapshot_packages(
     iter: *mut *mut cms_package_iter,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(iter, "iter")?;
+        let place = required(iter, "iter")?;
         // SAFETY: C1.
         let names = unsafe { handle(snapshot, "snapshot") }?.0.packages()?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_package_iter::of(names)) };
+        unsafe { write_handle(place, cms_package_iter::of(names)) };
         Ok(())
     })
 }
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn cms_snapshot_packages(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_package_next(iter: *mut cms_package_iter, name: *mut cms_bytes) -> cms_status {
     guard(|| {
-        let place = wanted(name, "name")?;
+        let place = required(name, "name")?;
         // SAFETY: C1, C4.
         let iter = unsafe { handle_mut(iter, "iter") }?;
         iter.1 = iter.0.next().ok_or(Failure::End)?;
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn cms_package_next(iter: *mut cms_package_iter, name: *mu
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_package_iter_free(iter: *mut cms_package_iter) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(iter) }));
+    guard_void(|| drop(unsafe { reclaim(iter) }));
 }
 
 /// Iterates over the sections of a package, in the order of the file: all of them if `type` is NULL or "", else those
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn cms_snapshot_sections(
     iter: *mut *mut cms_section_iter,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(iter, "iter")?;
+        let place = required(iter, "iter")?;
         // SAFETY: C1.
         let handle = unsafe { handle(snapshot, "snapshot") }?;
         // SAFETY: C2.
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn cms_snapshot_sections(
         // with it; what it counts does not move. The fields are private, so that `'static` does not leave this file.
         let sections = unsafe { std::mem::transmute::<Sections<'_>, Sections<'static>>(sections) };
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_section_iter { sections, _snapshot: snapshot }) };
+        unsafe { write_handle(place, cms_section_iter { sections, _snapshot: snapshot }) };
         Ok(())
     })
 }
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn cms_section_next(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_section_iter_free(iter: *mut cms_section_iter) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(iter) }));
+    guard_void(|| drop(unsafe { reclaim(iter) }));
 }
 
 /// Iterates over the options of a section, in the order of the file. `section` is its name.
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn cms_snapshot_options(
     iter: *mut *mut cms_option_iter,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(iter, "iter")?;
+        let place = required(iter, "iter")?;
         // SAFETY: C1.
         let handle = unsafe { handle(snapshot, "snapshot") }?;
         // SAFETY: C2.
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn cms_snapshot_options(
         // SAFETY: as for the sections in `cms_snapshot_sections`.
         let options = unsafe { std::mem::transmute::<Options<'_>, Options<'static>>(options) };
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_option_iter { options, _snapshot: snapshot }) };
+        unsafe { write_handle(place, cms_option_iter { options, _snapshot: snapshot }) };
         Ok(())
     })
 }
@@ -232,5 +232,5 @@ pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mu
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_option_iter_free(iter: *mut cms_option_iter) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(iter) }));
+    guard_void(|| drop(unsafe { reclaim(iter) }));
 }

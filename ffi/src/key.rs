@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use cms_core::Prepared;
 use cms_core::map::Value;
 
-use crate::handle::{bytes, check, cms_bytes, give_handle, handle, handle_mut, take_back, wanted};
+use crate::handle::{bytes, check, cms_bytes, handle, handle_mut, reclaim, required, write_handle};
 use crate::open::cms_store;
 use crate::status::{cms_status, guard, guard_void};
 use crate::store::explain;
@@ -24,7 +24,7 @@ pub unsafe extern "C" fn cms_key_new(
     key: *mut *mut cms_key,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(key, "key")?;
+        let place = required(key, "key")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: C2.
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn cms_key_new(
         check(text, "text")?;
         let prepared = store.0.prepare(text)?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_key(prepared)) };
+        unsafe { write_handle(place, cms_key(prepared)) };
         Ok(())
     })
 }
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn cms_key_get(key: *mut cms_key, value: *mut cms_bytes) -
 #[inline(never)]
 unsafe fn get_guarded(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {
     guard(|| {
-        let place = wanted(value, "value")?;
+        let place = required(value, "value")?;
         // SAFETY: C1, C4.
         let key = &mut unsafe { handle_mut(key, "key") }?.0;
         match key.get() {
@@ -85,5 +85,5 @@ unsafe fn get_guarded(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_key_free(key: *mut cms_key) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(key) }));
+    guard_void(|| drop(unsafe { reclaim(key) }));
 }

@@ -4,7 +4,9 @@ use std::ffi::{CString, c_char};
 
 use cms_core::log::Content;
 
-use crate::handle::{bytes, check, cms_bytes, give, give_handle, handle, handle_mut, take_back, wanted};
+use crate::handle::{
+    bytes, check, cms_bytes, handle, handle_mut, reclaim, required, write_handle, write_result,
+};
 use crate::open::cms_store;
 use crate::revision::value_at;
 use crate::status::{Failure, cms_status, guard, guard_void};
@@ -30,7 +32,7 @@ pub unsafe extern "C" fn cms_list_open(
     list: *mut *mut cms_list,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(list, "list")?;
+        let place = required(list, "list")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: C2.
@@ -39,7 +41,7 @@ pub unsafe extern "C" fn cms_list_open(
         match store.0.get(text, |value| value.items().map(copy).collect()) {
             Ok(Some(items)) => {
                 // SAFETY: not NULL, C5.
-                unsafe { give_handle(place, cms_list(items)) };
+                unsafe { write_handle(place, cms_list(items)) };
                 Ok(())
             }
             other => Err(explain::<Vec<CString>>(text, other)),
@@ -58,7 +60,7 @@ pub unsafe extern "C" fn cms_txn_list_open(
     list: *mut *mut cms_list,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(list, "list")?;
+        let place = required(list, "list")?;
         // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         // SAFETY: C2.
@@ -66,7 +68,7 @@ pub unsafe extern "C" fn cms_txn_list_open(
         check(key, "key")?;
         let value = txn.get(key)?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_list::of(&value)) };
+        unsafe { write_handle(place, cms_list::of(&value)) };
         Ok(())
     })
 }
@@ -82,13 +84,13 @@ pub unsafe extern "C" fn cms_list_open_at(
     list: *mut *mut cms_list,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(list, "list")?;
+        let place = required(list, "list")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: C2.
         let value = value_at(store, unsafe { bytes(key, "key") }?, revision)?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_list::of(&value)) };
+        unsafe { write_handle(place, cms_list::of(&value)) };
         Ok(())
     })
 }
@@ -97,11 +99,11 @@ pub unsafe extern "C" fn cms_list_open_at(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_list_len(list: *const cms_list, len: *mut usize) -> cms_status {
     guard(|| {
-        let place = wanted(len, "len")?;
+        let place = required(len, "len")?;
         // SAFETY: C1.
         let list = unsafe { handle(list, "list") }?;
         // SAFETY: C5.
-        unsafe { give(place, list.0.len()) };
+        unsafe { write_result(place, list.0.len()) };
         Ok(())
     })
 }
@@ -116,12 +118,12 @@ pub unsafe extern "C" fn cms_list_item(
     item: *mut cms_bytes,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(item, "item")?;
+        let place = required(item, "item")?;
         // SAFETY: C1.
         let list = unsafe { handle(list, "list") }?;
         let found = list.0.get(index).ok_or(Failure::End)?;
         // SAFETY: C5.
-        unsafe { give(place, cms_bytes::of(found.as_bytes())) };
+        unsafe { write_result(place, cms_bytes::of(found.as_bytes())) };
         Ok(())
     })
 }
@@ -130,5 +132,5 @@ pub unsafe extern "C" fn cms_list_item(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_list_close(list: *mut cms_list) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(list) }));
+    guard_void(|| drop(unsafe { reclaim(list) }));
 }

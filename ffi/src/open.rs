@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use cms_core::{DirOptions, Dirs, Options, Setting, Store, Warn};
 
-use crate::handle::{give_handle, optional, take_back, wanted};
+use crate::handle::{optional, reclaim, required, write_handle};
 use crate::sized::{self, sized};
-use crate::status::{Failure, cms_status, guard, guard_void, tell_panics};
+use crate::status::{Failure, cms_status, guard, guard_void, record_panics};
 use crate::watch::Data;
 
 /// An open store. Reads see each commit as soon as it is made, by any process; edits by hand are seen after
@@ -85,14 +85,14 @@ pub const CMS_OPEN_PRIVATE: u32 = 1;
 /// cannot be reached. CMS_ERR_INVALID: a member is set that this version of the library does not know.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_open(options: *const cms_options, store: *mut *mut cms_store) -> cms_status {
-    tell_panics();
+    record_panics();
     guard(|| {
-        let store = wanted(store, "store")?;
+        let store = required(store, "store")?;
         // SAFETY: C7, C2.
         let options = unsafe { read(options) }?;
         let live = Store::open(options)?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(store, cms_store(live)) };
+        unsafe { write_handle(store, cms_store(live)) };
         Ok(())
     })
 }
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn cms_open(options: *const cms_options, store: *mut *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(store) }));
+    guard_void(|| drop(unsafe { reclaim(store) }));
 }
 
 /// Reads options of any version: see [`sized::read`].

@@ -5,7 +5,9 @@ use std::ffi::c_char;
 use cms_core::log::Content;
 use cms_core::{Error, Key, Missing};
 
-use crate::handle::{bytes, check, check_buffer, give, give_handle, handle, put_value, string, wanted};
+use crate::handle::{
+    bytes, check, check_buffer, handle, put_value, required, string, write_handle, write_result,
+};
 use crate::iter::cms_package_iter;
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard};
@@ -23,14 +25,14 @@ pub unsafe extern "C" fn cms_find_revision(
     revision: *mut u64,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(revision, "revision")?;
+        let place = required(revision, "revision")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
         let name = unsafe { string(name, "name") }?;
         let found = store.find_revision(name)?;
         // SAFETY: C5.
-        unsafe { give(place, found) };
+        unsafe { write_result(place, found) };
         Ok(())
     })
 }
@@ -120,14 +122,14 @@ pub unsafe extern "C" fn cms_changed_since(
     iter: *mut *mut cms_package_iter,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(iter, "iter")?;
+        let place = required(iter, "iter")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // A user who may not write the log may still read it.
         let _ = store.note_edits();
         let names = store.changed_since(revision)?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_package_iter::of(names)) };
+        unsafe { write_handle(place, cms_package_iter::of(names)) };
         Ok(())
     })
 }

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char};
 use cms_core::Snapshot;
 use cms_core::map::Value;
 
-use crate::handle::{bytes, check, cms_bytes, give, give_handle, handle, take_back, wanted};
+use crate::handle::{bytes, check, cms_bytes, handle, reclaim, required, write_handle, write_result};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
 use crate::store::explain;
@@ -24,11 +24,11 @@ pub unsafe extern "C" fn cms_snapshot_open(
     snapshot: *mut *mut cms_snapshot,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(snapshot, "snapshot")?;
+        let place = required(snapshot, "snapshot")?;
         // SAFETY: C1.
         let opened = unsafe { handle(store, "store") }?.0.snapshot()?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_snapshot(opened)) };
+        unsafe { write_handle(place, cms_snapshot(opened)) };
         Ok(())
     })
 }
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn cms_snapshot_open(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_close(snapshot: *mut cms_snapshot) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(snapshot) }));
+    guard_void(|| drop(unsafe { reclaim(snapshot) }));
 }
 
 /// Gets the revision that the snapshot shows: see cms_revision.
@@ -47,11 +47,11 @@ pub unsafe extern "C" fn cms_snapshot_revision(
     revision: *mut u64,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(revision, "revision")?;
+        let place = required(revision, "revision")?;
         // SAFETY: C1.
         let revision = unsafe { handle(snapshot, "snapshot") }?.0.revision();
         // SAFETY: C5.
-        unsafe { give(place, revision) };
+        unsafe { write_result(place, revision) };
         Ok(())
     })
 }
@@ -92,7 +92,7 @@ unsafe fn get_guarded(
     value: *mut cms_bytes,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(value, "value")?;
+        let place = required(value, "value")?;
         // SAFETY: C1.
         let snapshot = unsafe { handle(snapshot, "snapshot") }?;
         // SAFETY: C2.
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn cms_snapshot_get_list(
     items: *mut cms_bytes,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(items, "items")?;
+        let place = required(items, "items")?;
         // SAFETY: C1.
         let snapshot = unsafe { handle(snapshot, "snapshot") }?;
         // SAFETY: C2.
@@ -151,7 +151,7 @@ pub fn items_of(value: Value<'_>) -> cms_bytes {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_bytes_next(items: *mut cms_bytes, item: *mut cms_bytes) -> cms_status {
     guard(|| {
-        let (items, item) = (wanted(items, "items")?, wanted(item, "item")?);
+        let (items, item) = (required(items, "items")?, required(item, "item")?);
         // SAFETY: not NULL, C9.
         let left = unsafe { *items };
         if left.data.is_null() || left.len == 0 {
@@ -190,8 +190,8 @@ pub unsafe extern "C" fn cms_snapshot_get_many(
         // SAFETY: C1.
         let snapshot = unsafe { handle(snapshot, "snapshot") }?;
         if count > 0 {
-            wanted(keys.cast_mut(), "keys")?;
-            wanted(values, "values")?;
+            required(keys.cast_mut(), "keys")?;
+            required(values, "values")?;
         }
         for start in (0..count).step_by(BATCH) {
             let len = BATCH.min(count - start);

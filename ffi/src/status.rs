@@ -150,26 +150,26 @@ const NONE: Last = Last {
 
 /// The last failure of a thread. It is put into words only for `cms_last_error`: most programs that look for a key that
 /// may be missing never call that.
-enum Kept {
+enum LastError {
     Failure(Failure),
-    Told(Last),
+    Details(Last),
 }
 
-impl Kept {
-    fn told(&mut self) -> &Last {
+impl LastError {
+    fn details(&mut self) -> &Last {
         static NOTHING: Last = NONE;
         if let Self::Failure(failure) = self {
-            *self = Self::Told(failure.describe().ended());
+            *self = Self::Details(failure.describe().ended());
         }
         match self {
-            Self::Told(last) => last,
+            Self::Details(last) => last,
             Self::Failure(_) => &NOTHING,
         }
     }
 }
 
 thread_local! {
-    static LAST: RefCell<Kept> = const { RefCell::new(Kept::Told(NONE)) };
+    static LAST: RefCell<LastError> = const { RefCell::new(LastError::Details(NONE)) };
 }
 
 impl Failure {
@@ -221,7 +221,7 @@ impl Failure {
     fn keep(self) -> cms_status {
         let status = self.status();
         if !matches!(self, Self::End) {
-            keep(Kept::Failure(self));
+            keep(LastError::Failure(self));
         }
         status
     }
@@ -244,7 +244,7 @@ impl Last {
 
 /// Makes this the last error of the thread. A thread that ends calls destructors of C after ours: then the error has no
 /// place any more and is dropped.
-fn keep(kept: Kept) {
+fn keep(kept: LastError) {
     let _ = LAST.try_with(|place| place.replace(kept));
 }
 
@@ -286,12 +286,12 @@ pub fn guard(body: impl FnOnce() -> Result<(), Failure>) -> cms_status {
 
 /// Makes panics visible in `cms_last_error`, and not on the standard error output of a program that is not ours. The
 /// hook belongs to the Rust library inside this one, and catches no panics of others.
-pub fn tell_panics() {
+pub fn record_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|info| {
             let message = format!("internal error of the library, please report it: {info}").into_bytes();
-            keep(Kept::Told(Last { status: CMS_ERR_INTERNAL, message, ..NONE }.ended()));
+            keep(LastError::Details(Last { status: CMS_ERR_INTERNAL, message, ..NONE }.ended()));
         }));
     });
 }
@@ -337,27 +337,27 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
     // `guard` is not used here: it would overwrite the error to be read.
-    let told = catch_unwind(|| {
+    let found = catch_unwind(|| {
         // SAFETY: C7.
         let Ok(place) = (unsafe { sized::output(error, "error") }) else { return CMS_ERR_INVALID };
-        let told = LAST.try_with(|last| {
+        let found = LAST.try_with(|last| {
             let mut last = last.borrow_mut();
-            let last = last.told();
+            let last = last.details();
             let text = |bytes: &Vec<u8>| bytes.as_ptr().cast();
             let (message, file) = (text(&last.message), text(&last.file));
             let (key, hint) = (text(&last.key), text(&last.hint));
             let (program, reason) = (text(&last.program), text(&last.reason));
             let (status, line, column, pid) = (last.status, last.line, last.column, last.pid);
-            let told =
+            let found =
                 cms_error { size: 0, status, message, file, key, hint, line, column, program, reason, pid };
-            (status != CMS_OK).then_some(told)
+            (status != CMS_OK).then_some(found)
         });
-        let Ok(Some(told)) = told else { return CMS_ERR_NOT_FOUND };
+        let Ok(Some(found)) = found else { return CMS_ERR_NOT_FOUND };
         // SAFETY: C7.
-        unsafe { place.write(told) };
+        unsafe { place.write(found) };
         CMS_OK
     });
-    told.unwrap_or(CMS_ERR_INTERNAL)
+    found.unwrap_or(CMS_ERR_INTERNAL)
 }
 
 /// Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most `size` bytes
@@ -370,8 +370,10 @@ pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> u
         message.len()
     };
     let written = catch_unwind(|| {
-        LAST.try_with(|last| write(last.borrow_mut().told().message.strip_suffix(&[0]).unwrap_or_default()))
-            .unwrap_or_else(|_| write(b""))
+        LAST.try_with(|last| {
+            write(last.borrow_mut().details().message.strip_suffix(&[0]).unwrap_or_default())
+        })
+        .unwrap_or_else(|_| write(b""))
     });
     written.unwrap_or(0)
 }
@@ -388,11 +390,13 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_a_status_and_a_message_and_is_not_printed() {
-        tell_panics();
+        record_panics();
         let status = guard(|| panic!("two\nlines"));
         let _ = std::panic::take_hook();
         assert_eq!(status, CMS_ERR_INTERNAL);
-        let Kept::Told(last) = LAST.replace(Kept::Told(NONE)) else { panic!("it is told already") };
+        let LastError::Details(last) = LAST.replace(LastError::Details(NONE)) else {
+            panic!("it has details already")
+        };
         assert_eq!((last.status, last.file, last.key), (CMS_ERR_INTERNAL, vec![0], vec![0]));
         let message = String::from_utf8(last.message).expect("text");
         assert!(message.contains("ffi/src/status.rs") && message.ends_with("two lines\0"), "{message:?}");

@@ -6,7 +6,7 @@ use cms_core::log::Content;
 use cms_core::map::Value;
 use cms_core::typed::{self, NotA};
 
-use crate::handle::{bytes, check, check_buffer, give, handle, is_buffer, put_value, wanted};
+use crate::handle::{bytes, check, check_buffer, handle, is_buffer, put_value, required, write_result};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, named};
 
@@ -133,15 +133,15 @@ unsafe fn typed<T: Copy>(
     convert: impl Fn(&[u8]) -> Result<T, NotA>,
 ) -> cms_status {
     guard(|| {
-        let value = wanted(value, "value")?;
+        let value = required(value, "value")?;
         // SAFETY: C5. The fallback is written in any case, as the header says of these functions.
-        unsafe { give(value, fallback) };
+        unsafe { write_result(value, fallback) };
         let mut converted = Ok(fallback);
         // SAFETY: the caller's promise.
         unsafe { read(store, key, &mut |text| converted = convert(text)) }?;
         match converted {
             // SAFETY: C5.
-            Ok(converted) => unsafe { give(value, converted) },
+            Ok(converted) => unsafe { write_result(value, converted) },
             Err(why) => return Err(Failure::Type(named(key), why.0)),
         }
         Ok(())
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn cms_refresh(store: *const cms_store, changed: *mut i32)
         // SAFETY: C1.
         let found = unsafe { handle(store, "store") }?.0.refresh()?;
         // SAFETY: C5.
-        unsafe { give(changed, i32::from(found)) };
+        unsafe { write_result(changed, i32::from(found)) };
         Ok(())
     })
 }
@@ -240,11 +240,11 @@ pub unsafe extern "C" fn cms_flush(store: *const cms_store) -> cms_status {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_revision(store: *const cms_store, revision: *mut u64) -> cms_status {
     guard(|| {
-        let revision = wanted(revision, "revision")?;
+        let revision = required(revision, "revision")?;
         // SAFETY: C1.
         let now = unsafe { handle(store, "store") }?.0.revision();
         // SAFETY: C5.
-        unsafe { give(revision, now) };
+        unsafe { write_result(revision, now) };
         Ok(())
     })
 }

@@ -7,8 +7,8 @@ use cms_core::log::Content;
 use cms_core::{Savepoint, Transaction};
 
 use crate::handle::{
-    bytes, check, check_buffer, check_text, give, give_handle, handle, handle_mut, message_of, put_value,
-    take_back, wanted,
+    bytes, check, check_buffer, check_text, handle, handle_mut, message_of, put_value, reclaim, required,
+    write_handle, write_result,
 };
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
@@ -27,11 +27,11 @@ pub struct cms_txn(Transaction, Vec<Savepoint>);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_txn) -> cms_status {
     guard(|| {
-        let place = wanted(txn, "txn")?;
+        let place = required(txn, "txn")?;
         // SAFETY: C1.
         let transaction = unsafe { handle(store, "store") }?.0.begin()?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_txn(transaction, Vec::new())) };
+        unsafe { write_handle(place, cms_txn(transaction, Vec::new())) };
         Ok(())
     })
 }
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn cms_txn_set_list(
         let key = unsafe { bytes(key, "key") }?;
         check(key, "key")?;
         if count > 0 {
-            wanted(items.cast_mut(), "items")?;
+            required(items.cast_mut(), "items")?;
         }
         let item = |index| {
             // SAFETY: C3: the index is below `count`.
@@ -241,11 +241,11 @@ pub unsafe extern "C" fn cms_txn_info(
         // SAFETY: C1.
         let txn = &unsafe { handle(txn, "txn") }?.0;
         // SAFETY: C5.
-        unsafe { give(id, txn.id()) };
+        unsafe { write_result(id, txn.id()) };
         // SAFETY: C5.
-        unsafe { give(started, cms_core::clock::micros(txn.started())) };
+        unsafe { write_result(started, cms_core::clock::micros(txn.started())) };
         // SAFETY: C5.
-        unsafe { give(changes, txn.count()) };
+        unsafe { write_result(changes, txn.count()) };
         Ok(())
     })
 }
@@ -295,14 +295,14 @@ pub unsafe extern "C" fn cms_txn_set_force(txn: *mut cms_txn, force: i32) -> cms
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_savepoint(txn: *mut cms_txn, savepoint: *mut u32) -> cms_status {
     guard(|| {
-        let place = wanted(savepoint, "savepoint")?;
+        let place = required(savepoint, "savepoint")?;
         // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         let number =
             u32::try_from(txn.1.len()).map_err(|_| Failure::Invalid("savepoint", "there are too many"))?;
         txn.1.push(txn.0.savepoint());
         // SAFETY: C5.
-        unsafe { give(place, number) };
+        unsafe { write_result(place, number) };
         Ok(())
     })
 }
@@ -335,10 +335,10 @@ pub unsafe extern "C" fn cms_txn_rollback_to(txn: *mut cms_txn, savepoint: u32) 
 pub unsafe extern "C" fn cms_txn_commit(txn: *mut cms_txn, revision: *mut u64) -> cms_status {
     guard(|| {
         // SAFETY: C6.
-        let txn = unsafe { take_back(txn) }.ok_or(Failure::Null("txn"))?;
+        let txn = unsafe { reclaim(txn) }.ok_or(Failure::Null("txn"))?;
         let committed = txn.0.commit()?;
         // SAFETY: C5.
-        unsafe { give(revision, committed) };
+        unsafe { write_result(revision, committed) };
         Ok(())
     })
 }
@@ -347,5 +347,5 @@ pub unsafe extern "C" fn cms_txn_commit(txn: *mut cms_txn, revision: *mut u64) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_rollback(txn: *mut cms_txn) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(txn) }));
+    guard_void(|| drop(unsafe { reclaim(txn) }));
 }

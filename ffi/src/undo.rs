@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use cms_core::{Error, Missing};
 
-use crate::handle::{check_buffer, give, give_handle, handle, message_of, put_value, wanted};
+use crate::handle::{check_buffer, handle, message_of, put_value, required, write_handle, write_result};
 use crate::history::cms_history;
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard};
@@ -29,7 +29,7 @@ pub unsafe extern "C" fn cms_undo(
         let done = live.engine().undo(transaction, message)?;
         let _ = live.refresh();
         // SAFETY: C5.
-        unsafe { give(revision, done) };
+        unsafe { write_result(revision, done) };
         Ok(())
     })
 }
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn cms_rollback(
         let sequence = live.engine().rollback(revision, &[], message)?;
         let _ = live.refresh();
         // SAFETY: C5.
-        unsafe { give(done, sequence.unwrap_or(0)) };
+        unsafe { write_result(done, sequence.unwrap_or(0)) };
         Ok(())
     })
 }
@@ -74,10 +74,10 @@ pub unsafe extern "C" fn cms_pending(
         let none = Missing::Pending { asked: None, waiting: None };
         let pending = store.pending()?.ok_or(Error::from(none))?;
         // SAFETY: C5.
-        unsafe { give(transaction, pending.sequence) };
+        unsafe { write_result(transaction, pending.sequence) };
         let left = u64::try_from(pending.left.as_millis()).unwrap_or(u64::MAX);
         // SAFETY: C5.
-        unsafe { give(milliseconds, left) };
+        unsafe { write_result(milliseconds, left) };
         Ok(())
     })
 }
@@ -92,13 +92,13 @@ pub unsafe extern "C" fn cms_pending_open(
     history: *mut *mut cms_history,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(history, "history")?;
+        let place = required(history, "history")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         let none = Missing::Pending { asked: None, waiting: None };
         let waiting = store.waiting()?.ok_or(Error::from(none))?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_history::of(waiting.transactions)) };
+        unsafe { write_handle(place, cms_history::of(waiting.transactions)) };
         Ok(())
     })
 }

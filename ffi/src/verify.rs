@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char, c_void};
 
 use cms_core::Verifier;
 
-use crate::handle::{give_handle, handle, take_back, wanted};
+use crate::handle::{handle, reclaim, required, write_handle};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
 use crate::watch::{Data, cms_event, text};
@@ -47,7 +47,7 @@ pub unsafe extern "C" fn cms_verify(
     verifier: *mut *mut cms_verifier,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(verifier, "verifier")?;
+        let place = required(verifier, "verifier")?;
         let callback = callback.ok_or(Failure::Null("callback"))?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn cms_verify(
         };
         let verifier = store.0.verify(pattern, decide)?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_verifier(verifier)) };
+        unsafe { write_handle(place, cms_verifier(verifier)) };
         Ok(())
     })
 }
@@ -78,5 +78,5 @@ pub unsafe extern "C" fn cms_verify(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_verify_close(verifier: *mut cms_verifier) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(verifier) }.map(|ended| ended.0)));
+    guard_void(|| drop(unsafe { reclaim(verifier) }.map(|ended| ended.0)));
 }

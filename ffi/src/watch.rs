@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use cms_core::{Error, Event, Subscription, Watch};
 
-use crate::handle::{bytes, check_text, give_handle, handle, handle_mut, take_back, wanted};
-use crate::history::{Said, Shown, cms_change, cms_transaction, give_change, shown};
+use crate::handle::{bytes, check_text, handle, handle_mut, reclaim, required, write_handle};
+use crate::history::{
+    ChangeTexts, TransactionTexts, change_texts, cms_change, cms_transaction, write_change,
+};
 use crate::open::cms_store;
 use crate::sized;
 use crate::status::{Failure, cms_status, guard, guard_void, status_of};
@@ -24,10 +26,10 @@ pub struct cms_watch {
 /// same watch, or its end; in a callback, until that returns.
 pub struct cms_event {
     event: Event,
-    said: Said,
+    texts: TransactionTexts,
     /// Which change comes next.
     next: usize,
-    change: Option<Shown>,
+    change: Option<ChangeTexts>,
 }
 
 /// A subscription: see cms_subscribe. Any thread may end it.
@@ -47,8 +49,8 @@ pub const CMS_FOREVER: i32 = -1;
 
 impl cms_event {
     pub(crate) fn of(event: Event) -> Self {
-        let said = Said::of(event.record());
-        Self { event, said, next: 0, change: None }
+        let texts = TransactionTexts::of(event.record());
+        Self { event, texts, next: 0, change: None }
     }
 }
 
@@ -74,14 +76,14 @@ pub unsafe extern "C" fn cms_watch_open(
     watch: *mut *mut cms_watch,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(watch, "watch")?;
+        let place = required(watch, "watch")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: C2.
         let pattern = unsafe { text(pattern) }?;
         let watch = store.0.watch(pattern, known(since))?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_watch { watch, event: None }) };
+        unsafe { write_handle(place, cms_watch { watch, event: None }) };
         Ok(())
     })
 }
@@ -112,7 +114,7 @@ pub unsafe extern "C" fn cms_watch_next(
     event: *mut *mut cms_event,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(event, "event")?;
+        let place = required(event, "event")?;
         // SAFETY: C1, C4.
         let watch = unsafe { handle_mut(watch, "watch") }?;
         watch.event = None;
@@ -137,7 +139,7 @@ pub unsafe extern "C" fn cms_watch_next(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_watch_fd(watch: *mut cms_watch, fd: *mut i32) -> cms_status {
     guard(|| {
-        let place = wanted(fd, "fd")?;
+        let place = required(fd, "fd")?;
         // SAFETY: C1, C4.
         let watch = unsafe { handle_mut(watch, "watch") }?;
         let fd = watch.watch.fd()?.as_raw_fd();
@@ -163,7 +165,7 @@ pub unsafe extern "C" fn cms_watch_merge(watch: *mut cms_watch, merge: i32) -> c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_watch_revision(watch: *const cms_watch, revision: *mut u64) -> cms_status {
     guard(|| {
-        let place = wanted(revision, "revision")?;
+        let place = required(revision, "revision")?;
         // SAFETY: C1.
         let at = unsafe { handle(watch, "watch") }?.watch.sequence();
         // SAFETY: not NULL, C5.
@@ -176,7 +178,7 @@ pub unsafe extern "C" fn cms_watch_revision(watch: *const cms_watch, revision: *
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_watch_close(watch: *mut cms_watch) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(watch) }));
+    guard_void(|| drop(unsafe { reclaim(watch) }));
 }
 
 /// Gets the transaction of an event. The strings are valid as long as the event is.
@@ -191,7 +193,7 @@ pub unsafe extern "C" fn cms_event_transaction(
         // SAFETY: C1.
         let event = unsafe { handle(event, "event") }?;
         // SAFETY: C7.
-        unsafe { place.write(event.said.told(event.event.record())) };
+        unsafe { place.write(event.texts.transaction(event.event.record())) };
         Ok(())
     })
 }
@@ -209,9 +211,9 @@ pub unsafe extern "C" fn cms_event_change(event: *mut cms_event, change: *mut cm
         let event = unsafe { handle_mut(event, "event") }?;
         let changed = event.event.change(event.next).ok_or(Failure::End)?;
         event.next += 1;
-        let shown = event.change.insert(shown(changed.package, changed.change));
+        let texts = event.change.insert(change_texts(changed.package, changed.change));
         // SAFETY: C7.
-        unsafe { give_change(place, shown) };
+        unsafe { write_change(place, texts) };
         Ok(())
     })
 }
@@ -240,17 +242,17 @@ pub unsafe extern "C" fn cms_subscribe(
     subscription: *mut *mut cms_subscription,
 ) -> cms_status {
     guard(|| {
-        let place = wanted(subscription, "subscription")?;
+        let place = required(subscription, "subscription")?;
         let callback = callback.ok_or(Failure::Null("callback"))?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: C2.
         let pattern = unsafe { text(pattern) }?;
         let data = Data(data);
-        let call = move |told: Result<Event, Error>| {
+        let call = move |event: Result<Event, Error>| {
             // All of it, and not only the pointer in it.
             let data = &data;
-            match told {
+            match event {
                 Ok(event) => {
                     let mut event = cms_event::of(event);
                     // SAFETY: C8.
@@ -262,7 +264,7 @@ pub unsafe extern "C" fn cms_subscribe(
         };
         let subscribed = store.0.subscribe(pattern, known(since), call)?;
         // SAFETY: not NULL, C5.
-        unsafe { give_handle(place, cms_subscription(subscribed)) };
+        unsafe { write_handle(place, cms_subscription(subscribed)) };
         Ok(())
     })
 }
@@ -272,5 +274,5 @@ pub unsafe extern "C" fn cms_subscribe(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_unsubscribe(subscription: *mut cms_subscription) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { take_back(subscription) }.map(|ended| ended.0)));
+    guard_void(|| drop(unsafe { reclaim(subscription) }.map(|ended| ended.0)));
 }
