@@ -231,10 +231,9 @@ pub unsafe extern "C" fn cms_blame_open(
         // A user who may not write the log may still read it.
         let _ = store.note_edits();
         let lines = store.blame(package)?.into_iter();
+        let blame = cms_blame { lines, line: Vec::new(), texts: TransactionTexts::default() };
         // SAFETY: not NULL, C5.
-        unsafe {
-            write_handle(place, cms_blame { lines, line: Vec::new(), texts: TransactionTexts::default() })
-        };
+        unsafe { write_handle(place, blame) };
         Ok(())
     })
 }
