@@ -1,7 +1,7 @@
 //! Sections and parts: their options, and whether each is found by its key.
 
 use super::{Checked, Checker, ensure};
-use crate::map::layout::block::{Block, Record, SectionBlock};
+use crate::map::layout::block::{Block, Record, SectionBlock, Split};
 use crate::map::layout::format::{
     At, F_ANONYMOUS, F_DELETED, F_SPLIT, NAME, P_NEXT_RANK, PART, S_COUNT, S_FLAGS, S_NAME, behind_name,
 };
@@ -113,7 +113,7 @@ impl Checker<'_> {
 
     /// Checks that the parts of a split section are there.
     fn parts(&self, offset: usize, section: &SectionBlock<'_>, hash: u64) -> Checked<()> {
-        let Some([parts, options, next_rank]) = section.parts() else { return Ok(()) };
+        let Some(Split { parts, options, next_rank }) = section.split() else { return Ok(()) };
         let likely = parts.is_power_of_two() && parts <= self.map.index.slots();
         ensure(likely, "a section's parts are wrong", offset)?;
         let mut count = 0_usize;

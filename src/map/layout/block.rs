@@ -176,11 +176,11 @@ impl<'m> SectionBlock<'m> {
         }
     }
 
-    /// Returns how many parts a split section has, how many options, and the next rank.
-    pub fn parts(&self) -> Option<[u32; 3]> {
+    /// Returns the numbers of a split section; `None` for one that is not split.
+    pub fn split(&self) -> Option<Split> {
         let numbers = self.block.bytes.get(behind_name(self.name_len())..).filter(|_| self.is_split())?;
         let number = |at| u32_at(numbers, at);
-        Some([number(P_PARTS), number(P_OPTIONS), number(P_NEXT_RANK)])
+        Some(Split { parts: number(P_PARTS), options: number(P_OPTIONS), next_rank: number(P_NEXT_RANK) })
     }
 
     /// Iterates over the records, those of deleted options included.
@@ -198,6 +198,15 @@ impl<'m> SectionBlock<'m> {
     pub fn rank(&self, index: usize) -> u32 {
         u32_at(self.block.bytes, behind_name(self.name_len()) + index * 4)
     }
+}
+
+/// The numbers that a split section has in place of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Split {
+    pub parts: u32,
+    pub options: u32,
+    /// The rank of the next option that is added: ranks keep the order of the file.
+    pub next_rank: u32,
 }
 
 /// Iterates over records; see [`SectionBlock::records`].

@@ -35,9 +35,9 @@ impl Map {
     ) -> Option<MapValue<'m>> {
         let option_hash = self.name_hash(option);
         let name = self.find_name(option_hash, option)?;
-        let Some([parts, ..]) = section.parts() else { return section.find(name) };
+        let Some(split) = section.split() else { return section.find(name) };
         let hash = self.section_hash(section.name());
-        let part = self.find_part(hash, section.name(), part_number(option_hash, parts))?;
+        let part = self.find_part(hash, section.name(), part_number(option_hash, split.parts))?;
         self.visible_section(part.at, seq)?.find(name)
     }
 

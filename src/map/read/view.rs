@@ -150,8 +150,8 @@ impl<'m> MapSection<'m> {
     /// Iterates over the options in the order of the file.
     #[must_use]
     pub fn options(&self) -> MapOptions<'m> {
-        let ranked = match self.block.parts() {
-            Some([parts, ..]) => self.ranked(parts),
+        let ranked = match self.block.split() {
+            Some(split) => self.ranked(split.parts),
             None => Vec::new(),
         };
         MapOptions { map: self.map, records: self.block.records(), ranked: ranked.into_iter() }

@@ -7,7 +7,7 @@ use foldhash::fast::FixedState;
 use super::content::{Content, Head, Sections, check, check_name};
 use super::encode::{self, Version, parts_for};
 use crate::error::{Error, Result};
-use crate::map::layout::block::{Block, SectionBlock};
+use crate::map::layout::block::{Block, SectionBlock, Split};
 use crate::map::layout::format::{
     At, BUCKET, HEADER, INDEX, KIND_BITS, LEAF_MAX, PART, SECTION, SPLIT_ABOVE, Seq,
 };
@@ -240,7 +240,13 @@ impl<'c> Builder<'c> {
             self.enter_records(at, PART, group.iter().map(|rank| option(rank).0));
         }
         let at = self.at()?;
-        encode::split_section(&mut self.out, self.version, head, section_type, [parts, total, total]);
+        encode::split_section(
+            &mut self.out,
+            self.version,
+            head,
+            section_type,
+            Split { parts, options: total, next_rank: total },
+        );
         self.enter_section(section, at, section_type);
         Ok(())
     }

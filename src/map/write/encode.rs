@@ -1,7 +1,7 @@
 //! Writing blocks: the counterpart of `layout::block`.
 
 use super::content::{Content, Head};
-use crate::map::layout::block::block_checksum;
+use crate::map::layout::block::{Split, block_checksum};
 use crate::map::layout::format::{
     At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, LEAF, NAME, ORDER, PART,
     PART_OPTIONS, SECTION, SOURCE, Seq, WIDE, WIDE_DEAD, even,
@@ -114,18 +114,18 @@ pub(crate) fn section<V: Content>(
     });
 }
 
-/// Appends the block of a split section: numbers are those of `SectionBlock::parts`.
+/// Appends the block of a split section.
 pub(crate) fn split_section(
     out: &mut Vec<u8>,
     version: Version,
     called: &Head<'_>,
     section_type: At,
-    numbers: [u32; 3],
+    split: Split,
 ) {
     let start = out.len();
     block(out, SECTION, |out| {
         head(out, start, version, section_type.0, 0, anonymous(called) | F_SPLIT, called.name);
-        numbers.iter().for_each(|number| put_u32(out, *number));
+        [split.parts, split.options, split.next_rank].into_iter().for_each(|number| put_u32(out, number));
     });
 }
 

@@ -109,9 +109,9 @@ impl<'a> Publication<'a> {
     pub(super) fn live_names(&self, entry: &Entry<'_>) -> Vec<At> {
         let Some(old) = entry.old else { return Vec::new() };
         let live = |record: &Record<'_>| record.value.is_some();
-        match old.parts() {
+        match old.split() {
             None => old.records().filter(live).map(|record| record.name).collect(),
-            Some([parts, ..]) => (0..parts.min(self.map.index.slots()))
+            Some(split) => (0..split.parts.min(self.map.index.slots()))
                 .filter_map(|number| self.map.find_part(entry.hash, old.name(), number))
                 .filter_map(|found| self.map.newest_section(found.at))
                 .flat_map(|part| part.records().filter(live).map(|record| record.name))

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::content::{Head, check, options};
 use super::encode::{self, Version, parts_for};
 use super::publication::{Collected, Entry, Publication, PublishError, is_same};
-use crate::map::layout::block::SectionBlock;
+use crate::map::layout::block::{SectionBlock, Split};
 use crate::map::layout::format::{At, PART, PART_OPTIONS};
 use crate::map::layout::hash::of_part;
 use crate::map::layout::hash::part_number;
@@ -28,7 +28,7 @@ impl<'a> Publication<'a> {
             check(name, value)?;
             all.push((self.map.name_hash(name), self.name(name)?, value));
         }
-        let old_parts = entry.old.and_then(|old| old.parts()).map(|[parts, ..]| parts);
+        let old_parts = entry.old.and_then(|old| old.split()).map(|split| split.parts);
         // It was split before, and then deleted: the versions of its parts would lead past that. A new map has none.
         if old_parts.is_none() && self.map.find_part(entry.hash, called.name, 0).is_some() {
             return Err(PublishError::NoRoom);
@@ -55,21 +55,21 @@ impl<'a> Publication<'a> {
             self.part(called.name, entry.hash, number, prev, group)?;
         }
         let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
-        self.split_head(called, entry, [parts, total, total])
+        self.split_head(called, entry, Split { parts, options: total, next_rank: total })
     }
 
-    fn split_head(&mut self, called: &Head<'a>, entry: &Entry<'a>, numbers: [u32; 3]) -> Collected<()> {
+    fn split_head(&mut self, called: &Head<'a>, entry: &Entry<'a>, split: Split) -> Collected<()> {
         let section_type = self.name(called.section_type)?;
         let unchanged = |old: &SectionBlock<'_>| {
             let same_head = old.is_anonymous() == called.anonymous && old.block.type_word() == section_type.0;
-            !old.is_deleted() && same_head && old.parts() == Some(numbers)
+            !old.is_deleted() && same_head && old.split() == Some(split)
         };
         if entry.old.as_ref().is_some_and(unchanged) {
             return Ok(());
         }
         let at = self.at()?;
         let version = self.version(entry);
-        encode::split_section(&mut self.out, version, called, section_type, numbers);
+        encode::split_section(&mut self.out, version, called, section_type, split);
         self.updates.push((entry.slot, at.0 | BLOCK));
         self.replaced += entry.old.map_or(0, |old| old.block.bytes.len());
         Ok(())
@@ -109,8 +109,8 @@ impl<'a> Publication<'a> {
         entry: &Entry<'a>,
         touched: Option<&[&[u8]]>,
     ) -> Collected<()> {
-        let numbers = entry.old.and_then(|old| old.parts());
-        let (Some(touched), Some([parts, total, next_rank])) = (touched, numbers) else {
+        let split = entry.old.and_then(|old| old.split());
+        let (Some(touched), Some(Split { parts, options: total, next_rank })) = (touched, split) else {
             return self.all_parts(section, called, entry);
         };
         let most = u64::from(parts) * (PART_OPTIONS * 4) as u64;
@@ -155,7 +155,7 @@ impl<'a> Publication<'a> {
             }
             self.part(called.name, entry.hash, number, found.map(|found| found.at), &written)?;
         }
-        self.split_head(called, entry, [parts, u32::try_from(total).unwrap_or(0), next_rank])
+        self.split_head(called, entry, Split { parts, options: u32::try_from(total).unwrap_or(0), next_rank })
     }
 
     /// Reports whether a section may have so many parts; if not, the map is damaged and to be made anew.
