@@ -1,11 +1,12 @@
-//! Whether anybody else has a file open. It is here, and not with the other calls on files, since here is where the crate
-//! has `unsafe`: no library that it uses knows the call.
+//! Reports whether another process has a file open. It is here, and not with the other calls on files, since only `map`
+//! may have `unsafe`: no library that the crate uses has this call.
 //!
-//! The kernel grants a lease of a file only if nobody has it open in the way that the lease is about. So a lease is asked
-//! for, and given back at once. Both calls are for files that have no name any more; one with a name could be opened
-//! meanwhile. A file without a name can be opened meanwhile only through `/proc`, by a process that has it open already,
-//! as with `O_PATH`. The kernel then sends the holder of the lease a signal, which is SIGIO and ends the process, unless
-//! another signal was chosen. SIGURG is chosen here: programs ignore it unless they ask for it.
+//! The kernel grants a lease of a file only if nobody has it open in the way that the lease is about. So these
+//! functions take a lease and give it back at once. Both calls are for files that have no name any more; one with a
+//! name could be opened meanwhile. A file without a name can be opened meanwhile only through `/proc`, by a process
+//! that has it open already, as with `O_PATH`. The kernel then sends the holder of the lease a signal, which is SIGIO
+//! and ends the process, unless another signal was chosen. SIGURG is chosen here: programs ignore it unless they ask
+//! for it.
 
 use std::ffi::c_int;
 use std::fs::File;

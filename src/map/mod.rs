@@ -51,7 +51,8 @@
 //! - M7. A package that was made anew after a snapshot was opened, and was not open before, is answered with
 //!   `stale`, never with a newer value. (`live::snapshot`; tested by `tests/it/stress.rs`.)
 //! - M8. A commit over several packages publishes to all of them and raises the store's number last.
-//!   (`directory::control`; tested by `a_transaction_over_packages_sees_itself_and_is_seen_whole` and `tests/it/stress.rs`.)
+//!   (`directory::control`; tested by `a_transaction_over_packages_sees_itself_and_is_seen_whole` and
+//!   `tests/it/stress.rs`.)
 //!
 //! # Orderings
 //!

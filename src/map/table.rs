@@ -150,8 +150,8 @@ impl Table {
         self.slots.iter().filter_map(OnceLock::get)
     }
 
-    /// Adds an entry to this very table, if it has none of that name, and room; otherwise it is given back. One at a
-    /// time.
+    /// Adds an entry to this table, if there is room and no entry of that name; otherwise gives it back. One thread at
+    /// a time.
     pub fn add(&self, entry: Entry) -> Result<(), Entry> {
         // Relaxed: a thread that adds holds a lock.
         let len = self.len.load(Ordering::Relaxed) + 1;

@@ -98,7 +98,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that the record, whose key has been put together, or a newer one, is found by the key.
+    /// Checks that a look-up of `self.key` finds the record, or a newer one.
     fn record(&mut self, place: usize, section: &SectionBlock<'_>, record: &Record<'_>) -> Checked<()> {
         let hash = hash(Kind::Key, self.map.seed, &self.key);
         let slot = self.map.find_record(hash, section.name(), record.name);

@@ -109,8 +109,8 @@ impl MapDirectory {
         self.open_file(&self.path_of(package), true).ok().map(MapFile)
     }
 
-    /// Opens a file of the maps: never through a symbolic link, and only one whose owner is trusted. Who could
-    /// truncate or rewrite a file that is mapped here could kill this process, or show it anything.
+    /// Opens a file of the maps: never through a symbolic link, and only one whose owner is trusted. A user
+    /// who truncates a mapped file kills this process, and one who rewrites it chooses what this process reads.
     pub(super) fn open_file(&self, path: &Path, writable: bool) -> io::Result<OpenFile> {
         let open = match writable {
             true => self.files.open_to_write(path)?,
@@ -123,8 +123,8 @@ impl MapDirectory {
         Ok(open)
     }
 
-    /// Has readers of a package look for another map, where the right to publish cannot be had: they would go on with
-    /// what is not so any more. The caller holds the lock of the package.
+    /// Retires the map of a package without the right to publish, so that readers look for another map instead of
+    /// reading old values. The caller holds the lock of the package.
     pub fn retire(&self, package: &str) {
         if let (Some(control), Some(file)) = (self.control(), self.file(package)) {
             file.retire(low(control.round()));

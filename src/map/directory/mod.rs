@@ -1,7 +1,7 @@
-//! The maps of a store in the run directory: their files, and the control file that counts what is published.
+//! The maps of a store in the run directory: their files, and the control file, which counts publications.
 //!
-//! `files` finds, opens and replaces them. A process that publishes has a session (`session`), which it may keep from one
-//! commit to the next (`kept`).
+//! `files` finds, opens and replaces maps. A process publishes in a session (`session`), and may keep the session from
+//! one commit to the next (`kept`).
 
 pub(super) mod control;
 pub(super) mod files;

@@ -65,7 +65,7 @@ impl MapDirectory {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if a system call fails, [`Error::Locked`] if the lock cannot be had in time.
+    /// [`Error::Io`] if a system call fails, [`Error::Locked`] if another process holds the lock until the deadline.
     pub fn begin(&self, deadline: Instant) -> Result<PublishSession> {
         let path = self.control_path();
         for _ in 0..100 {
@@ -87,7 +87,7 @@ impl MapDirectory {
                 Err(error) => return Err(Error::io("open", path)(error)),
             };
             let Some(control) = Control::of(&file, true).map_err(Error::io("map", &path))? else {
-                // Not one of ours, or of another version: a new one takes its place.
+                // Another file, or another version of the format: the next round of the loop makes a new one.
                 let _ = self.files.remove(&path);
                 continue;
             };
@@ -194,8 +194,8 @@ impl PublishSession {
         &self.shared
     }
 
-    /// Takes the right to publish again, after [`PublishSession::end`]. `None` if what is open is not what is to be
-    /// published to any more, or the lock cannot be had in time.
+    /// Takes the right to publish again, after [`PublishSession::end`]. `None` if the open
+    /// files were replaced meanwhile, or another process holds the lock until the deadline.
     pub(super) fn begin_again(mut self, deadline: Instant) -> Option<Self> {
         let ours = self.process == std::process::id();
         let lock = || self.shared.files.lock_at_path(&self.lock, deadline, PAUSES);

@@ -23,7 +23,7 @@ pub(crate) const H_CAPACITY: usize = H_VERSION + 4;
 pub(crate) const H_INDEX: usize = H_CAPACITY + 4;
 /// How many buckets it has.
 pub(crate) const H_BUCKETS: usize = H_INDEX + 4;
-/// The sequence the map starts from; what came before cannot be seen in it.
+/// The commit the map starts from; it does not hold older states.
 pub(crate) const H_BASE: usize = H_BUCKETS + 4;
 /// The checksum of the header's fixed part, this word taken as 0.
 pub(crate) const H_CHECKSUM: usize = H_BASE + 4;
@@ -142,8 +142,8 @@ pub(crate) const C_SEED: usize = C_VERSION + 8;
 pub(crate) const C_COMMITTED: usize = 64;
 pub(crate) const C_ROUNDS_BEFORE: usize = C_COMMITTED + 4;
 pub(crate) const C_ROUNDS_AFTER: usize = C_ROUNDS_BEFORE + 4;
-/// The revision that belongs to a round, for the last round and the one before: the round, and the revision and one more
-/// in two halves.
+/// The revision that belongs to a round, for the last round and the one before: the round, and the revision and one
+/// more in two halves.
 pub(crate) const C_REVISIONS: usize = 80;
 pub(crate) const C_REVISION_SIZE: usize = 12;
 /// The sequence of the last commit that began to publish.

@@ -34,8 +34,8 @@ pub(crate) fn of_part(section: u64, part: u32) -> u64 {
     fold(section ^ MIX[1], u64::from(part).wrapping_add(1).wrapping_mul(MIX[2]))
 }
 
-/// Derives the hash under which a section is entered whose name another one before it has. Nobody looks it up
-/// by name, and no part has this number.
+/// Derives the hash of a section whose name an earlier section has already. No look-up by name uses this hash, and no
+/// part has this number.
 pub(crate) fn of_twin(section: u64) -> u64 {
     of_part(section, u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The header of a map: what a new map starts with, and what is checked of it when a map is opened.
+//! The header of a map: `build` writes it, and each process checks it when it opens the map.
 
 use super::format::{
     At, BUCKET, H_BASE, H_BUCKETS, H_CAPACITY, H_CHECKSUM, H_FIXED, H_INDEX, H_MAGIC, H_SEED, H_VERSION,
@@ -25,8 +25,8 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header of a map, and checks what every look-up relies on: that the index is inside the region, which is
-    /// as long as the header says.
+    /// Reads the header of a map, and checks what every look-up relies on: that the index is inside the region, which
+    /// is as long as the header says.
     pub fn read(region: &Region) -> Result<Self, Unusable> {
         let damaged = Unusable::Damaged;
         let header = region.bytes(0, H_FIXED).ok_or(damaged("shorter than its header"))?;

@@ -1,7 +1,7 @@
-//! The bytes of a map: where each number stands, the memory they lie in, and reading the blocks by themselves.
+//! The bytes of a map: the offset of each number, the memory of the map, and the readers of single blocks.
 //!
 //! `format` has every number, and `region` alone turns offsets into references. `index`, `block`, `source` and `header`
-//! read what lies at those offsets; `value` is what is found. Nothing here knows what a package is.
+//! read one structure each, and a read ends in a `value`. Nothing here knows packages.
 
 pub(super) mod block;
 pub(super) mod format;

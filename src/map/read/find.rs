@@ -12,8 +12,8 @@ use crate::map::layout::value::MapValue;
 use crate::model::digest::{u16_at, u32_at};
 
 impl Map {
-    /// Reads the record at a position and the section, or part of one, that it leads back to. Only what is inside
-    /// of that is known to be at rest: behind it the writer may be at work.
+    /// Reads the record at a position and the section, or part of one, that it leads back to. Only bytes inside
+    /// that section are known to be at rest: the writer may be at work behind it.
     pub(crate) fn record(&self, at: At) -> Option<(SectionBlock<'_>, Record<'_>)> {
         let start = at.offset();
         let narrow = self.region.bytes(start, R_VALUE)?;

@@ -142,8 +142,8 @@ impl Map {
         unsafe { self.region.line_unchecked(offset) }
     }
 
-    /// Reads the record at `at`, if it belongs to the key. What kinds of blocks it leads to is not looked at: in a
-    /// sound map they are right, and in another one no more than a wrong answer comes of it.
+    /// Reads the record at `at`, if it belongs to the key. The kinds of the blocks it leads to are not checked: in a
+    /// sound map they are right, and in a damaged one the worst result is a wrong answer.
     #[inline(always)]
     fn hit(&self, at: At, path: &KeyPath<'_>) -> Hit<'_> {
         let record = at.offset();
@@ -151,8 +151,8 @@ impl Map {
             // Not in the file, or a block.
             return Hit::Other;
         }
-        // SAFETY: L2, as was just checked. No more than the three numbers: behind those of a deleted option the
-        // writer may be at work.
+        // SAFETY: L2, as was just checked. Only the three numbers are read: the writer may be at work behind those
+        // of a deleted option.
         let [a, b, c, d, e, f] = unsafe { self.region.read(record + R_NAME) };
         let (name, word) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([e, f]));
         let back = usize::from(u16::from_le_bytes([c, d])) * 2;

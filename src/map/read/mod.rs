@@ -1,7 +1,7 @@
 //! Reading a map: a key is taken apart and hashed (`path`), and looked up (`lookup`).
 //!
-//! `map` is a map that is open. `find` leads to its sections, names and orders, as any commit left them, and `view` lists
-//! them for programs.
+//! `map` is a map that is open. `find` leads to its sections, names and orders, as any commit left them, and `view`
+//! lists them for programs.
 
 pub(super) mod find;
 pub(super) mod lookup;

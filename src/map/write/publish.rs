@@ -25,7 +25,7 @@ use crate::model::package::{Package, Section, Touched, Value};
 pub(crate) enum PublishOutcome {
     /// Readers see the new state now.
     Done,
-    /// The map has no room for it, and shows the state from before. It is to be made anew.
+    /// The map has no room for it and still shows the state from before: the caller makes a new map.
     Full,
 }
 
