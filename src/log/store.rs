@@ -17,7 +17,6 @@
 //! - A record is *ripe* once it or a later one has a mark: it will not be dropped or rolled back any more.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -37,7 +36,7 @@ pub(crate) type Look<'l> = &'l mut dyn FnMut(Record) -> Result<ControlFlow<()>>;
     not(test),
     expect(dead_code, reason = "commits and watches use `Log` itself, which allocates less")
 )]
-pub(crate) trait LogStore: Debug + Send + Sync {
+pub(crate) trait LogStore: Send + Sync {
     /// Returns the name of the log, if it has one: it stays the same wherever the log is moved.
     fn id(&self) -> Option<String>;
 
@@ -81,7 +80,7 @@ pub(crate) trait LogStore: Debug + Send + Sync {
 
 /// The right to append to a log: its lock is held until this is dropped.
 #[cfg_attr(not(test), expect(dead_code, reason = "as for `LogStore`"))]
-pub(crate) trait LogWriter: Debug {
+pub(crate) trait LogWriter {
     /// Returns the name of the log; one without a name gets one.
     fn make_id(&mut self) -> Result<String>;
 
