@@ -46,6 +46,7 @@
 mod audit;
 mod commit;
 mod confirm;
+mod engine;
 mod error;
 #[doc(hidden)]
 pub mod format;
@@ -54,8 +55,8 @@ mod live;
 pub mod log;
 #[expect(unsafe_code, reason = "mapped memory")]
 pub mod map;
+mod map_reports;
 mod model;
-mod open;
 mod os;
 mod presence;
 mod restore;
@@ -75,30 +76,35 @@ pub use format::uci as text;
 pub use model::{convert as typed, name};
 pub use os::{clock, environment, files, named_file};
 
-pub use audit::{Repair, Repaired, Verified};
-pub use commit::engine::{Change, Engine, Loaded, Place};
+pub use audit::{Audit, Repair, Repaired, Verified};
+pub use commit::loader::Packages;
+pub use commit::part::Form;
+pub use commit::place::{Loaded, Place, StagedChange};
+pub use commit::stage::StagedChanges;
 pub use commit::staged::{CommitOptions, Committed, Unstaged};
-pub use commit::write::Form;
-pub use confirm::Pending;
 pub use confirm::guard::StandingGuard;
 #[doc(hidden)]
 pub use confirm::guard::{GUARD, STANDS};
 pub use confirm::rollback::{GoingBack, Notice, Waiting};
+pub use confirm::{Confirmations, Pending};
+pub use engine::Engine;
 pub use error::not_found::Missing;
 pub use error::warn::Warn;
 pub use error::{Code, Damage, Error, Result};
 pub use history::BlameLine;
 pub use history::archive::{Archive, ArchiveInfo};
 pub use live::prepared::Prepared;
-pub use live::report::MapReport;
 pub use live::snapshot::Snapshot;
 pub use live::transaction::{MAX_OPEN, Savepoint, Transaction};
 pub use live::{PackageMemory, Store};
+pub use map_reports::{MapReport, Maps};
 pub use model::change::{Delta, DeltaKind};
 pub use model::package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
 pub use os::caller::VERIFYING;
 pub use os::dirs::{Dir, DirOptions, Dirs, Origin};
 pub use presence::Subscriber;
+pub use restore::archive::Archives;
+pub use restore::history::History;
 pub use restore::revision::{State, name_of_label};
 pub use settings::durability::Durability;
 pub use settings::options::{Guards, Options};

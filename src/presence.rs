@@ -17,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::commit::engine::Engine;
+use crate::commit::core::Core;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::os::dirs::{Dirs, Origin, SYSTEM_RUN};
@@ -104,8 +104,8 @@ impl Roster {
     /// # Errors
     ///
     /// [`Error::Missing`] if there is no run directory; [`Error::Io`] if it cannot be made, or is none of ours.
-    fn make(store: &Engine, role: Role) -> Result<Self> {
-        let (dirs, files) = (store.dirs(), &store.options().files);
+    fn make(core: &Core, role: Role) -> Result<Self> {
+        let (dirs, files) = (core.dirs(), &core.options.files);
         let run = &dirs.run.as_ref().ok_or(Missing::RunDir)?.path;
         Self::open(files, dirs, run, role, true).map_err(Error::io("use", &run.join(role.folder())))
     }
@@ -195,7 +195,7 @@ impl Note {
     ///
     /// [`Error::Missing`] if there is no run directory, [`Error::Io`] if it cannot be written to; what `ready` says.
     pub fn leave(
-        store: &Engine,
+        core: &Core,
         role: Role,
         pattern: &str,
         ready: impl FnOnce(&Roster, &Path) -> Result<()>,
@@ -204,7 +204,7 @@ impl Note {
         let chance = std::hash::RandomState::new().hash_one(process);
         for last in [false, false, true] {
             // The last one of the others may be about to remove the directory.
-            let roster = match Roster::make(store, role) {
+            let roster = match Roster::make(core, role) {
                 Err(_) if !last => continue,
                 made => made?,
             };
@@ -215,7 +215,7 @@ impl Note {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !last => continue,
                 created => created.map_err(Error::io("create", &hidden))?,
             };
-            let note = Self { files: files.clone(), file, path, program: program(store), process };
+            let note = Self { files: files.clone(), file, path, program: program(core), process };
             let written = files
                 .lock(&note.file, true, Instant::now())
                 .and_then(|_| note.write(pattern))
@@ -294,8 +294,8 @@ fn started(pid: u32) -> Option<String> {
 }
 
 /// Names this program: as it has named itself, else as the system knows it.
-fn program(store: &Engine) -> String {
-    let given = &store.options().source;
+fn program(core: &Core) -> String {
+    let given = &core.options.source;
     let numbered = given.ends_with(&format!("-pid-{}", std::process::id()));
     let name = match numbered {
         true => std::fs::read_to_string("/proc/self/comm").unwrap_or_default(),

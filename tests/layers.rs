@@ -419,6 +419,14 @@ fn the_files_of_map_name_each_other_in_no_circle() {
     no_circle(files);
 }
 
+#[test]
+fn the_files_of_a_commit_name_each_other_in_no_circle() {
+    let mut files = files_of(&root(), "bin");
+    files.retain(|module, _| module.len() > 1 && module[0] == "commit");
+    assert!(files.len() > 30);
+    no_circle(files);
+}
+
 fn no_circle(mut left: BTreeMap<Module, BTreeSet<Module>>) {
     // What names nothing that is left is in no circle, and is taken away.
     while let Some(module) = {

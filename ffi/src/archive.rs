@@ -57,7 +57,7 @@ pub unsafe extern "C" fn cms_label(
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
-        let info = store.label(unsafe { string(label, "label") }?)?;
+        let info = store.archives().label(unsafe { string(label, "label") }?)?;
         // SAFETY: C5.
         unsafe { write_result(revision, info.revision) };
         Ok(())
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn cms_delete_label(store: *const cms_store, label: *const
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
-        store.delete_label(unsafe { string(label, "label") }?)?;
+        store.archives().delete_label(unsafe { string(label, "label") }?)?;
         Ok(())
     })
 }
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn cms_labels_open(
     guard(|| {
         let place = required(labels, "labels")?;
         // SAFETY: C1.
-        let archives = unsafe { handle(store, "store") }?.0.engine().labels()?.into_iter();
+        let archives = unsafe { handle(store, "store") }?.0.engine().archives().labels()?.into_iter();
         let labels = cms_labels { archives, label: CString::default(), source: CString::default() };
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, labels) };
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn cms_backup(store: *const cms_store, path: *const c_char
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
         let path = unsafe { bytes(path, "path") }?;
-        store.backup(Path::new(OsStr::from_bytes(path)))?;
+        store.archives().backup(Path::new(OsStr::from_bytes(path)))?;
         Ok(())
     })
 }
@@ -167,9 +167,9 @@ pub unsafe extern "C" fn cms_restore(
         let archive = if name.contains(&b'/') {
             Archive::read(Path::new(OsStr::from_bytes(name)))?
         } else {
-            live.engine().labelled(&String::from_utf8_lossy(name))?
+            live.engine().archives().labelled(&String::from_utf8_lossy(name))?
         };
-        let sequence = live.engine().restore(&archive, None)?;
+        let sequence = live.engine().archives().restore(&archive, None)?;
         let _ = live.refresh();
         // SAFETY: C5.
         unsafe { write_result(done, sequence.unwrap_or(0)) };

@@ -65,7 +65,7 @@ pub unsafe extern "C" fn cms_verify_log(
         // SAFETY: C7.
         let info = unsafe { sized::output(info, "info") }?;
         // SAFETY: C1.
-        let found = unsafe { handle(store, "store") }?.0.engine().verify_log()?;
+        let found = unsafe { handle(store, "store") }?.0.engine().audit().verify_log()?;
         let report = cms_report {
             chain: text(found.chain.as_bytes()),
             ..cms_report::of(Repair { problems: found.problems, ..Repair::default() })
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
         let place = required(report, "report")?;
         // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
-        let done = live.engine().repair();
+        let done = live.engine().audit().repair();
         let _ = live.refresh();
         let mut done = done?;
         if !done.unmended.is_empty() {

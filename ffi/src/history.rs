@@ -153,9 +153,9 @@ pub unsafe extern "C" fn cms_history_open(
         let key = unsafe { optional(key) };
         let key = key.map(|key| check(key, "key").and_then(|()| Ok(Key::parse(key)?))).transpose()?;
         // A user who may not write the log may still read it.
-        let _ = store.note_edits();
+        let _ = store.history().note_edits();
         let most = if most == 0 { usize::MAX } else { most };
-        let history = cms_history::of(store.history(key.as_ref(), most)?);
+        let history = cms_history::of(store.history().changes(key.as_ref(), most)?);
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, history) };
         Ok(())
@@ -229,8 +229,8 @@ pub unsafe extern "C" fn cms_blame_open(
         // SAFETY: C2.
         let package = unsafe { string(package, "package") }?;
         // A user who may not write the log may still read it.
-        let _ = store.note_edits();
-        let lines = store.blame(package)?.into_iter();
+        let _ = store.history().note_edits();
+        let lines = store.history().blame(package)?.into_iter();
         let blame = cms_blame { lines, line: Vec::new(), texts: TransactionTexts::default() };
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, blame) };

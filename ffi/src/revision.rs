@@ -30,7 +30,7 @@ pub unsafe extern "C" fn cms_find_revision(
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
         let name = unsafe { string(name, "name") }?;
-        let found = store.find_revision(name)?;
+        let found = store.history().find_revision(name)?;
         // SAFETY: C5.
         unsafe { write_result(place, found) };
         Ok(())
@@ -69,7 +69,7 @@ pub(crate) fn value_at(store: &cms_store, text: &[u8], revision: u64) -> Result<
     let key = Key::parse(text)?;
     let missing = || Failure::Missing(text.to_vec());
     let name = std::str::from_utf8(&key.package).map_err(|_| missing())?;
-    let package = store.0.engine().package_at(name, revision)?.ok_or_else(missing)?;
+    let package = store.0.engine().history().package_at(name, revision)?.ok_or_else(missing)?;
     let selector = key.section.as_ref().ok_or_else(missing)?;
     let section = package.select(selector)?.ok_or_else(missing)?;
     let Some(option) = &key.option else { return Ok(Content::String(section.section_type().to_vec())) };
@@ -97,10 +97,10 @@ pub unsafe extern "C" fn cms_text_at(
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
         let package = unsafe { string(package, "package") }?;
-        let found = match store.text_at(package, revision) {
+        let found = match store.history().text_at(package, revision) {
             // A package that the log has never seen may exist all the same.
-            Err(Error::Missing(Missing::Unlogged { .. })) if store.note_edits().is_ok() => {
-                store.text_at(package, revision)
+            Err(Error::Missing(Missing::Unlogged { .. })) if store.history().note_edits().is_ok() => {
+                store.history().text_at(package, revision)
             }
             found => found,
         };
@@ -126,8 +126,8 @@ pub unsafe extern "C" fn cms_changed_since(
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // A user who may not write the log may still read it.
-        let _ = store.note_edits();
-        let names = store.changed_since(revision)?;
+        let _ = store.history().note_edits();
+        let names = store.history().changed_since(revision)?;
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, cms_package_iter::of(names)) };
         Ok(())

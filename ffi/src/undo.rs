@@ -26,7 +26,7 @@ pub unsafe extern "C" fn cms_undo(
         let live = &unsafe { handle(store, "store") }?.0;
         // SAFETY: C2.
         let message = unsafe { message_of(message) }?;
-        let done = live.engine().undo(transaction, message)?;
+        let done = live.engine().history().undo(transaction, message)?;
         let _ = live.refresh();
         // SAFETY: C5.
         unsafe { write_result(revision, done) };
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn cms_rollback(
         let live = &unsafe { handle(store, "store") }?.0;
         // SAFETY: C2.
         let message = unsafe { message_of(message) }?;
-        let sequence = live.engine().rollback(revision, &[], message)?;
+        let sequence = live.engine().history().rollback(revision, &[], message)?;
         let _ = live.refresh();
         // SAFETY: C5.
         unsafe { write_result(done, sequence.unwrap_or(0)) };
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn cms_pending(
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         let none = Missing::Pending { asked: None, waiting: None };
-        let pending = store.pending()?.ok_or(Error::from(none))?;
+        let pending = store.confirmations().pending()?.ok_or(Error::from(none))?;
         // SAFETY: C5.
         unsafe { write_result(transaction, pending.sequence) };
         let left = u64::try_from(pending.left.as_millis()).unwrap_or(u64::MAX);
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn cms_pending_open(
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         let none = Missing::Pending { asked: None, waiting: None };
-        let waiting = store.waiting()?.ok_or(Error::from(none))?;
+        let waiting = store.confirmations().waiting()?.ok_or(Error::from(none))?;
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, cms_history::of(waiting.transactions)) };
         Ok(())
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn cms_notice(
         check_buffer(buffer, size)?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        let notice = store.notice_of(revision)?.ok_or(Failure::End)?;
+        let notice = store.confirmations().notice_of(revision)?.ok_or(Failure::End)?;
         // SAFETY: C3, C5.
         unsafe { put_value(notice.to_string().as_bytes(), buffer, size, len) };
         Ok(())
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn cms_confirm(store: *const cms_store, transaction: u64) 
     guard(|| {
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        store.confirm(Some(transaction).filter(|transaction| *transaction != 0), None)?;
+        store.confirmations().confirm(Some(transaction).filter(|transaction| *transaction != 0), None)?;
         Ok(())
     })
 }

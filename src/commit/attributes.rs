@@ -9,10 +9,11 @@ use std::fmt::Write;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::commit::engine::Engine;
+use crate::commit::logs::Logs;
 use crate::os::files::OpenFile;
+use crate::settings::options::Options;
 
 /// Owner, group and mode of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +33,19 @@ impl Attributes {
 type Version = (u64, u64, i64, i64);
 
 /// What was last read of the file, so that it need not be read for each commit.
-#[derive(Debug, Default)]
-pub(crate) struct KeptAttributes(Mutex<Option<(Version, BTreeMap<String, Attributes>)>>);
+#[derive(Debug)]
+struct Cached {
+    version: Version,
+    attributes: BTreeMap<String, Attributes>,
+}
+
+/// The attributes that are kept beside the log.
+#[derive(Debug)]
+pub(crate) struct KeptAttributes {
+    options: Arc<Options>,
+    logs: Arc<Logs>,
+    cached: Mutex<Option<Cached>>,
+}
 
 fn read(text: &str) -> BTreeMap<String, Attributes> {
     let line = |line: &str| {
@@ -45,35 +57,40 @@ fn read(text: &str) -> BTreeMap<String, Attributes> {
     text.lines().filter_map(line).collect()
 }
 
-impl Engine {
-    fn attributes_path(&self) -> Option<PathBuf> {
-        self.log().map(|log| log.dir().join("attributes"))
+impl KeptAttributes {
+    /// Makes those of an engine. Nothing is read yet.
+    pub fn new(options: Arc<Options>, logs: Arc<Logs>) -> Self {
+        Self { options, logs, cached: Mutex::default() }
     }
 
-    fn kept_attributes<R>(&self, look: impl FnOnce(&BTreeMap<String, Attributes>) -> R) -> Option<R> {
-        let path = self.attributes_path()?;
+    fn path(&self) -> Option<PathBuf> {
+        self.logs.current().map(|log| log.dir().join("attributes"))
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&BTreeMap<String, Attributes>) -> R) -> Option<R> {
+        let path = self.path()?;
         let version = |path: &Path| {
             let found = std::fs::symlink_metadata(path).ok().filter(Metadata::is_file)?;
             Some((found.dev(), found.ino(), found.ctime(), found.ctime_nsec()))
         };
         let now = version(&path)?;
-        let mut kept = self.attributes.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.as_ref().is_none_or(|(version, _)| *version != now) {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.as_ref().is_none_or(|cached| cached.version != now) {
             let files = &self.options.files;
             let text = files.open(&path).and_then(|open| files.read(&open)).ok()?;
-            *kept = Some((now, read(&String::from_utf8_lossy(&text))));
+            *cached = Some(Cached { version: now, attributes: read(&String::from_utf8_lossy(&text)) });
         }
-        kept.as_ref().map(|(_, attributes)| look(attributes))
+        cached.as_ref().map(|cached| look(&cached.attributes))
     }
 
     /// Keeps the attributes of packages. For who holds the log's lock; where it fails nothing else does.
-    pub(crate) fn keep_attributes(&self, found: &[(String, Metadata)]) {
-        let Some(path) = self.attributes_path() else { return };
+    pub fn keep(&self, found: &[(String, Metadata)]) {
+        let Some(path) = self.path() else { return };
         let new = |kept: Option<&Attributes>, found: &Metadata| kept != Some(&Attributes::of(found));
         let differs = |kept: &BTreeMap<String, Attributes>| {
             found.iter().any(|(name, found)| new(kept.get(name), found)).then(|| kept.clone())
         };
-        let kept = self.kept_attributes(differs).unwrap_or_else(|| Some(BTreeMap::new()));
+        let kept = self.look(differs).unwrap_or_else(|| Some(BTreeMap::new()));
         let Some(mut kept) = kept.filter(|_| !found.is_empty()) else { return };
         kept.extend(found.iter().map(|(name, found)| (name.clone(), Attributes::of(found))));
         let mut text = String::new();
@@ -87,21 +104,14 @@ impl Engine {
         }
     }
 
-    /// As [`Engine::keep_attributes`], of packages that were committed just now.
-    pub(crate) fn keep_attributes_of(&self, states: &[crate::commit::publish::State<'_>]) {
-        let logged = states.iter().filter(|state| self.is_logged(state.place));
-        let found: Vec<_> = logged.map(|state| (state.place.name.clone(), state.metadata.clone())).collect();
-        self.keep_attributes(&found);
-    }
-
     /// Gives a new file the attributes that the package at this path had before it was deleted, as far as that is known
     /// and allowed.
-    pub(crate) fn give_attributes(&self, path: &Path, file: &OpenFile) {
-        let in_config = path.parent() == Some(self.dirs().config.path.as_path());
+    pub fn give(&self, path: &Path, file: &OpenFile) {
+        let in_config = path.parent() == Some(self.options.dirs.config.path.as_path());
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| in_config) else {
             return;
         };
-        let Some(wanted) = self.kept_attributes(|kept| kept.get(name).copied()).flatten() else { return };
+        let Some(wanted) = self.look(|kept| kept.get(name).copied()).flatten() else { return };
         let owned = std::os::unix::fs::fchown(&file.file, Some(wanted.uid), Some(wanted.gid)).is_ok();
         let grouped = owned || std::os::unix::fs::fchown(&file.file, None, Some(wanted.gid)).is_ok();
         // Another group is not to get what was for that one.

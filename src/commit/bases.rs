@@ -1,9 +1,10 @@
 //! Bases of staged changes on their way: noted when changes are staged, compared when they are committed.
 
-use crate::commit::engine::{Engine, Place};
-use crate::commit::log_session::Ledger;
-use crate::error::shown;
-use crate::error::{Error, Result};
+use crate::commit::core::Core;
+use crate::commit::loader;
+use crate::commit::log_session::LogSession;
+use crate::commit::place::Place;
+use crate::error::{Error, Result, shown};
 use crate::format::uci::Dialect;
 use crate::format::uci::delta_line::{DeltaLine, read_lines};
 use crate::log::Record;
@@ -21,102 +22,97 @@ fn changes_of(lines: &[DeltaLine], place: &Place) -> Vec<Delta> {
     of_package.filter(|(of, _)| of == place.name.as_bytes()).map(|(_, delta)| delta.clone()).collect()
 }
 
-impl Engine {
-    /// Returns what the base file is to hold once changes are staged behind those there are; `None` if it stays as
-    /// it is. Stock uci's changes have no bases.
-    pub(crate) fn bases_to_write(
-        &self,
-        place: &Place,
-        new: &[Delta],
-        staged: &[u8],
-        text: &[u8],
-    ) -> Result<Option<Vec<u8>>> {
-        if self.options.dialect == Dialect::Uci {
-            return Ok(None);
-        }
-        let lines = read_lines(staged);
-        let (known, mut kept) = read(text, &hashes(&lines, &place.name));
-        let committed = self.load_committed_or_new(place.clone())?.package;
-        let needed = needed(&changes_of(&lines, place), &known, new, &committed);
-        if needed.is_empty() && kept == text {
-            return Ok(None);
-        }
-        let (revision, uid) = (self.revision().unwrap_or(0), rustix::process::getuid().as_raw());
-        for (index, key, was) in needed {
-            write_line(hash_of(&new[index], &place.name), &key, &Base { was, revision, uid }, &mut kept);
-        }
-        Ok(Some(kept))
+/// Returns what the base file is to hold once changes are staged behind those there are; `None` if it stays as
+/// it is. Stock uci's changes have no bases.
+pub(crate) fn bases_to_write(
+    core: &Core,
+    place: &Place,
+    new: &[Delta],
+    staged: &[u8],
+    text: &[u8],
+) -> Result<Option<Vec<u8>>> {
+    if core.options.dialect == Dialect::Uci {
+        return Ok(None);
     }
+    let lines = read_lines(staged);
+    let (known, mut kept) = read(text, &hashes(&lines, &place.name));
+    let committed = loader::load_committed_or_new(core, place.clone())?.package;
+    let needed = needed(&changes_of(&lines, place), &known, new, &committed);
+    if needed.is_empty() && kept == text {
+        return Ok(None);
+    }
+    let (revision, uid) =
+        (core.logs.past().and_then(|past| past.revision()).unwrap_or(0), rustix::process::getuid().as_raw());
+    for (index, key, was) in needed {
+        write_line(hash_of(&new[index], &place.name), &key, &Base { was, revision, uid }, &mut kept);
+    }
+    Ok(Some(kept))
+}
 
-    /// Refuses staged changes of keys that others have changed since they were staged. `committed` is the package as
-    /// it is, `result` the same with the staged changes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Conflict`] with what each was, is and is to become, and by whom.
-    pub(crate) fn check_bases(
-        &self,
-        ledger: Option<&Ledger<'_>>,
-        place: &Place,
-        (staged, bases): (&[u8], &[u8]),
-        committed: &Package,
-        result: &Package,
-    ) -> Result<()> {
-        if bases.is_empty() || self.options.dialect == Dialect::Uci {
-            return Ok(());
-        }
-        let lines = read_lines(staged);
-        let (bases, _) = read(bases, &hashes(&lines, &place.name));
-        let found = disagreements(&changes_of(&lines, place), &bases, committed, result);
-        let Some((first, others)) = found.split_first() else { return Ok(()) };
-        let mut why = self.explain_disagreement(ledger, place, first);
-        for other in others {
-            let key = key_of(place, other);
-            why.push_str(&format!("; {key}: {}", self.explain_disagreement(ledger, place, other)));
-        }
-        Err(Error::Conflict { key: key_of(place, first), why })
+/// Refuses staged changes of keys that others have changed since they were staged. `committed` is the package as
+/// it is, `result` the same with the staged changes.
+///
+/// # Errors
+///
+/// [`Error::Conflict`] with what each was, is and is to become, and by whom.
+pub(crate) fn check_bases(
+    core: &Core,
+    session: Option<&LogSession<'_>>,
+    place: &Place,
+    (staged, bases): (&[u8], &[u8]),
+    committed: &Package,
+    result: &Package,
+) -> Result<()> {
+    if bases.is_empty() || core.options.dialect == Dialect::Uci {
+        return Ok(());
     }
+    let lines = read_lines(staged);
+    let (bases, _) = read(bases, &hashes(&lines, &place.name));
+    let found = disagreements(&changes_of(&lines, place), &bases, committed, result);
+    let Some((first, others)) = found.split_first() else { return Ok(()) };
+    let mut why = explain_disagreement(core, session, place, first);
+    for other in others {
+        let key = key_of(place, other);
+        why.push_str(&format!("; {key}: {}", explain_disagreement(core, session, place, other)));
+    }
+    Err(Error::Conflict { key: key_of(place, first), why })
+}
 
-    /// Says whether what is staged for a package could be committed, as far as others' changes of the same keys go.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Engine::commit`].
-    pub fn check_staged(&self, place: &Place) -> Result<()> {
-        let staging = self.staging(place, &self.dirs().save.path);
-        let (text, lines) = staging.lines()?;
-        let committed = self.load_committed_or_new(place.clone())?.package;
-        let mut result = committed.clone();
-        let mut replay = Replay::new(self.options.dialect);
-        for delta in changes_of(&lines, place) {
-            // What cannot be applied is told elsewhere.
-            let _ = replay.apply(&mut result, &delta);
-        }
-        self.check_bases(None, place, (&text, &staging.base_text()?), &committed, &result)
+/// See the method of the same name.
+pub(crate) fn check_staged(core: &Core, place: &Place) -> Result<()> {
+    let staging = core.staged(place);
+    let (text, lines) = staging.lines()?;
+    let committed = loader::load_committed_or_new(core, place.clone())?.package;
+    let mut result = committed.clone();
+    let mut replay = Replay::new(core.options.dialect);
+    for delta in changes_of(&lines, place) {
+        // What cannot be applied is told elsewhere.
+        let _ = replay.apply(&mut result, &delta);
     }
+    check_bases(core, None, place, (&text, &staging.base_text()?), &committed, &result)
+}
 
-    fn explain_disagreement(
-        &self,
-        ledger: Option<&Ledger<'_>>,
-        place: &Place,
-        found: &Disagreement,
-    ) -> String {
-        let (section, option) = (&found.key.0, found.key.1.as_deref());
-        let waiting = ledger.and_then(|ledger| ledger.waiting_change(&place.name, section, option)).cloned();
-        let by = waiting.or_else(|| {
-            let past = self.past().ok()?;
-            let logged = past.last_change(found.revision, &place.name, section, option);
-            logged.ok().flatten()
-        });
-        let by = by.map_or_else(|| "the log does not say by whom".to_owned(), |by| author(&by));
-        let staged = found.staged.as_ref().map_or_else(|| "its removal".to_owned(), |to| show(Some(to)));
-        format!(
-            "{staged} is staged by user {}, where it was {}; it is {} now ({by})",
-            found.uid,
-            show(found.base.as_ref()),
-            show(found.is.as_ref()),
-        )
-    }
+fn explain_disagreement(
+    core: &Core,
+    session: Option<&LogSession<'_>>,
+    place: &Place,
+    found: &Disagreement,
+) -> String {
+    let (section, option) = (&found.key.0, found.key.1.as_deref());
+    let waiting = session.and_then(|session| session.waiting_change(&place.name, section, option)).cloned();
+    let by = waiting.or_else(|| {
+        let past = core.logs.past().ok()?;
+        let logged = past.last_change(found.revision, &place.name, section, option);
+        logged.ok().flatten()
+    });
+    let by = by.map_or_else(|| "the log does not say by whom".to_owned(), |by| author(&by));
+    let staged = found.staged.as_ref().map_or_else(|| "its removal".to_owned(), |to| show(Some(to)));
+    format!(
+        "{staged} is staged by user {}, where it was {}; it is {} now ({by})",
+        found.uid,
+        show(found.base.as_ref()),
+        show(found.is.as_ref()),
+    )
 }
 
 /// Says who made a transaction. One that is not in the log yet has no number.

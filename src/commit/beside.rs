@@ -4,8 +4,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::commit::stock::{PATIENCE, PAUSE};
 use crate::os::file_name;
+
+/// How long a commit waits for a stock uci. One that was stopped is not waited for longer, nor is any other program that
+/// has the file open to write.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long to sleep between two looks.
+pub(crate) const PAUSE: Duration = Duration::from_micros(500);
 
 /// How old the new file of a stock uci is at the most when it is renamed: it is synced before, which may take its time.
 /// An older one was left by a stock uci that has died.

@@ -4,87 +4,82 @@
 //! the keys it has read or written. Appending to a list, removing from one, adding and moving sections go well with
 //! any change of others.
 
-use crate::commit::engine::Engine;
-use crate::commit::plan::{Change, Known};
-use crate::error::shown;
-use crate::error::{Error, Result};
+use crate::commit::known::Known;
+use crate::commit::logs::Logs;
+use crate::commit::package_edit::PackageEdit;
+use crate::error::{Error, Result, shown};
 use crate::log::Content;
 use crate::log::key_path::{KeyPath, content, show};
 use crate::model::change::DeltaKind;
 use crate::model::package::Package;
 use crate::os::clock;
 
-impl Engine {
-    /// Refuses a change if what it goes by is not so any more in `now`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Conflict`] with what it was, what it is and who has changed it.
-    pub(crate) fn check_conflicts(&self, now: &Known, change: &Change) -> Result<()> {
-        if change.force || now.digest == change.known.digest {
-            return Ok(());
-        }
-        let (was, is) = (&change.known.package, &now.package);
-        for (section, option) in &change.reads {
-            let key = (section.clone(), option.clone());
-            if content(was, &key) != content(is, &key) {
-                return Err(self.conflict_of(change, &key, now, None));
-            }
-        }
-        for delta in &change.deltas {
-            let key = (delta.section.clone(), delta.option.clone());
-            let wanted = match delta.kind {
-                DeltaKind::Set => delta.value.as_deref(),
-                DeltaKind::Delete | DeltaKind::Rename => None,
-                DeltaKind::Add | DeltaKind::Reorder | DeltaKind::AddList | DeltaKind::DelList => continue,
-            };
-            if delta.option.is_none() && delta.kind == DeltaKind::Delete {
-                // Nobody is to lose an option that this transaction did not know of.
-                if let Some(key) = first_difference(was, is, &delta.section) {
-                    return Err(self.conflict_of(change, &key, now, None));
-                }
-                continue;
-            }
-            let (before, after) = (content(was, &key), content(is, &key));
-            let agreed = wanted.is_some_and(|wanted| after == Some(Content::String(wanted.to_vec())));
-            if before != after && !agreed {
-                return Err(self.conflict_of(change, &key, now, wanted));
-            }
-        }
-        Ok(())
+/// Refuses a change if what it goes by is not so any more in `now`.
+///
+/// # Errors
+///
+/// [`Error::Conflict`] with what it was, what it is and who has changed it.
+pub(crate) fn check(logs: &Logs, now: &Known, edit: &PackageEdit) -> Result<()> {
+    if edit.force || now.digest == edit.known.digest {
+        return Ok(());
     }
+    let (was, is) = (&edit.known.package, &now.package);
+    for (section, option) in &edit.reads {
+        let key = (section.clone(), option.clone());
+        if content(was, &key) != content(is, &key) {
+            return Err(conflict_of(logs, edit, &key, now, None));
+        }
+    }
+    for delta in &edit.deltas {
+        let key = (delta.section.clone(), delta.option.clone());
+        let wanted = match delta.kind {
+            DeltaKind::Set => delta.value.as_deref(),
+            DeltaKind::Delete | DeltaKind::Rename => None,
+            DeltaKind::Add | DeltaKind::Reorder | DeltaKind::AddList | DeltaKind::DelList => continue,
+        };
+        if delta.option.is_none() && delta.kind == DeltaKind::Delete {
+            // Nobody is to lose an option that this transaction did not know of.
+            if let Some(key) = first_difference(was, is, &delta.section) {
+                return Err(conflict_of(logs, edit, &key, now, None));
+            }
+            continue;
+        }
+        let (before, after) = (content(was, &key), content(is, &key));
+        let agreed = wanted.is_some_and(|wanted| after == Some(Content::String(wanted.to_vec())));
+        if before != after && !agreed {
+            return Err(conflict_of(logs, edit, &key, now, wanted));
+        }
+    }
+    Ok(())
+}
 
-    fn conflict_of(&self, change: &Change, key: &KeyPath, now: &Known, wanted: Option<&[u8]>) -> Error {
-        let package = &change.place.name;
-        let (was, is) = (content(&change.known.package, key), content(&now.package, key));
-        let by = self
-            .past()
-            .and_then(|past| past.last_change(0, package, &key.0, key.1.as_deref()))
-            .ok()
-            .flatten();
-        let by = by.map_or_else(String::new, |by| {
-            format!(
-                " (transaction {} of user {} through {}, {})",
-                by.sequence,
-                by.uid,
-                shown::text(&by.source),
-                clock::show(by.time)
-            )
-        });
-        let wanted = wanted.map_or_else(String::new, |wanted| {
-            format!("; it was to become {}", show(Some(&Content::String(wanted.to_vec()))))
-        });
-        let mut name = crate::error::shown::name(&[package.as_bytes(), b".", &key.0].concat());
-        if let Some(option) = &key.1 {
-            name = format!("{name}.{}", crate::error::shown::name(option));
-        }
-        let why = format!(
-            "it was {} when the transaction read it, and is {} now{by}{wanted}",
-            show(was.as_ref()),
-            show(is.as_ref())
-        );
-        Error::Conflict { key: name, why }
+fn conflict_of(logs: &Logs, edit: &PackageEdit, key: &KeyPath, now: &Known, wanted: Option<&[u8]>) -> Error {
+    let package = &edit.place.name;
+    let (was, is) = (content(&edit.known.package, key), content(&now.package, key));
+    let by =
+        logs.past().and_then(|past| past.last_change(0, package, &key.0, key.1.as_deref())).ok().flatten();
+    let by = by.map_or_else(String::new, |by| {
+        format!(
+            " (transaction {} of user {} through {}, {})",
+            by.sequence,
+            by.uid,
+            shown::text(&by.source),
+            clock::show(by.time)
+        )
+    });
+    let wanted = wanted.map_or_else(String::new, |wanted| {
+        format!("; it was to become {}", show(Some(&Content::String(wanted.to_vec()))))
+    });
+    let mut name = crate::error::shown::name(&[package.as_bytes(), b".", &key.0].concat());
+    if let Some(option) = &key.1 {
+        name = format!("{name}.{}", crate::error::shown::name(option));
     }
+    let why = format!(
+        "it was {} when the transaction read it, and is {} now{by}{wanted}",
+        show(was.as_ref()),
+        show(is.as_ref())
+    );
+    Error::Conflict { key: name, why }
 }
 
 /// Returns the first key in which two states of a section differ: an option, or the section itself.

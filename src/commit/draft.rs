@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::commit::beside::Beside;
-use crate::commit::engine::{Engine, Place};
+use crate::commit::core::Core;
+use crate::commit::mark;
 use crate::error::{Error, Result};
 use crate::os::files::{FileId, Identity, OpenFile, PAUSES, Wait};
 use crate::os::lock::PackageLock;
@@ -86,6 +87,11 @@ impl Draft {
         self.removes
     }
 
+    /// Leaves it where it is, for recovery to find.
+    pub fn leave(&mut self) {
+        self.placed = true;
+    }
+
     /// Returns the attributes of the new file.
     pub fn metadata(&self) -> Result<Metadata> {
         self.new.file.metadata().map_err(Error::io("read", &self.real))
@@ -101,317 +107,282 @@ impl Drop for Draft {
     }
 }
 
-impl Engine {
-    /// Takes the lock of a package, for who has no other.
-    pub(crate) fn take_lock(&self, path: &Path) -> Result<PackageLock> {
-        self.lock_within(path, Some(self.patience()))
-    }
+/// Takes the lock of a package, for who has no other.
+pub(crate) fn take_lock(core: &Core, path: &Path) -> Result<PackageLock> {
+    lock_within(core, path, Some(core.patience()))
+}
 
-    /// As [`Engine::take_lock`], for who has other locks, and does not wait: see `retry`.
-    pub(crate) fn try_lock(&self, path: &Path) -> Result<PackageLock> {
-        self.lock_within(path, None)
-    }
+/// As [`take_lock`], for who has other locks, and does not wait: see `retry`.
+pub(crate) fn try_lock(core: &Core, path: &Path) -> Result<PackageLock> {
+    lock_within(core, path, None)
+}
 
-    fn lock_within(&self, path: &Path, timeout: Option<Duration>) -> Result<PackageLock> {
-        // What is no link has its lock where its path says, however that leads there.
-        let real = match std::fs::symlink_metadata(path) {
-            Ok(found) if found.is_symlink() => std::fs::canonicalize(path).ok(),
-            _ => None,
+fn lock_within(core: &Core, path: &Path, timeout: Option<Duration>) -> Result<PackageLock> {
+    // What is no link has its lock where its path says, however that leads there.
+    let real = match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => std::fs::canonicalize(path).ok(),
+        _ => None,
+    };
+    let real = real.as_deref().unwrap_or(path);
+    let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = real.file_name().unwrap_or_default().to_string_lossy();
+    let run = core.dirs().run.as_ref().map(|run| run.path.as_path());
+    PackageLock::take(&core.options.files, run, dir, &name, timeout, &core.locks)
+}
+
+/// Opens, locks and reads the file at `path`; `None` if someone was writing to it.
+pub(crate) fn read_current(core: &Core, path: &Path) -> Result<Option<Reading>> {
+    let open = lock_current(core, path)?;
+    let identity = || open.file.metadata().map(|found| Identity::of(&found)).map_err(Error::io("read", path));
+    let before = identity()?;
+    let text = core.options.files.read(&open).map_err(Error::io("read", path))?;
+    let same = identity()? == before;
+    Ok(same.then_some(Reading { old: OldFile { open, identity: before }, text }))
+}
+
+/// As [`read_current`], of a file that need not be there.
+pub(crate) fn read_if_there(core: &Core, path: &Path) -> Result<Present> {
+    match read_current(core, path) {
+        Ok(Some(reading)) => Ok(Present::Read(reading)),
+        Ok(None) => Ok(Present::Busy),
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Present::Absent),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens and locks the file that stands at `path`, unless another log is ahead of it.
+fn lock_current(core: &Core, path: &Path) -> Result<OpenFile> {
+    let open = lock_at(core, path)?;
+    mark::check_others(core, path).map(|()| open)
+}
+
+/// Opens and locks the file that stands at `path` once the lock is held, whatever its text is behind. A lock that is
+/// taken is not waited for: see `retry`.
+fn lock_at(core: &Core, path: &Path) -> Result<OpenFile> {
+    let files = &core.options.files;
+    loop {
+        let open = files.open_package_to_write(path).map_err(Error::io("open", path))?;
+        match files.lock_at_path(&open, shortly(), PAUSES).map_err(Error::io("lock", path))? {
+            Wait::Held => return Ok(open),
+            Wait::Replaced => {}
+            Wait::TimedOut => return Err(taken(path)),
+        }
+    }
+}
+
+/// Locks a file that is to be replaced, whatever its text is behind.
+pub(crate) fn old_file(core: &Core, path: &Path) -> Result<OldFile> {
+    let open = lock_at(core, path)?;
+    let found = open.file.metadata().map_err(Error::io("read", path))?;
+    Ok(OldFile { open, identity: Identity::of(&found) })
+}
+
+/// Locks the file again that a draft is to replace, for itself or to be read by others as well. Readers are waited for
+/// briefly, so that what was verified need not be verified again; for the rest see `retry`.
+pub(crate) fn lock_old_file(core: &Core, draft: &Draft, exclusive: bool) -> Result<()> {
+    let Some(OldFile { open, .. }) = &draft.old else { return Ok(()) };
+    match core.options.files.lock(open, exclusive, briefly()) {
+        Ok(Wait::TimedOut) => Err(taken(&draft.real)),
+        locked => locked.map(|_| ()).map_err(Error::io("lock", &draft.real)),
+    }
+}
+
+/// Writes what is to take the place of the file at `path`, whose identity was `old` when it was read.
+pub(crate) fn create(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
+    let real = match &old {
+        Some(_) => std::fs::canonicalize(path).map_err(Error::io("find", path))?,
+        None => path.to_path_buf(),
+    };
+    let beside = Beside::list_at_rest(&real);
+    // Nobody else puts a file in place of this one now.
+    beside.leftovers.iter().for_each(|path| remove_leftover(core, path));
+    let dir = real.parent().unwrap_or(Path::new("."));
+    let stem = real.file_name().unwrap_or_default().to_string_lossy();
+    let new = create_locked(core, dir, &stem).map_err(Error::io("create a file beside", &real))?;
+    let durable = is_durable(core, path);
+    let is_outdated = beside.has_waited && old.as_ref().is_some_and(|old| !old.open.is_at_path());
+    let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
+    fill(core, &draft, text)?;
+    Ok(draft)
+}
+
+/// Prepares to take away the file at `path`. Of a symbolic link, that goes and not what it leads to.
+pub(crate) fn removal(core: &Core, path: &Path, old: OldFile) -> Result<Draft> {
+    let (real, dir) = (path.to_path_buf(), path.parent().unwrap_or(Path::new(".")));
+    let stem = real.file_name().unwrap_or_default().to_string_lossy();
+    let new = create_locked(core, dir, &stem).map_err(Error::io("create a file beside", &real))?;
+    let durable = is_durable(core, path);
+    Ok(Draft { new, real, old: Some(old), placed: false, durable, removes: true, is_outdated: false })
+}
+
+/// Moves away the file that a removal is about; `false` if the file there is not the one expected.
+fn take_away(core: &Core, draft: &Draft) -> Result<bool> {
+    let (files, aside, real) = (&core.options.files, &draft.new.path, &draft.real);
+    let is_old =
+        |path: &Path| std::fs::metadata(path).is_ok_and(|found| Some(Identity::of(&found)) == draft.old());
+    if !is_old(real) {
+        return Ok(false);
+    }
+    files.rename(real, aside).map_err(Error::io("rename", real))?;
+    if is_old(aside) {
+        return Ok(true);
+    }
+    // Someone saved the file at the very last moment: it goes back, unless someone has saved it again.
+    match files.rename_new(aside, real) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(Error::io("rename", real)(error)),
+        _ => Ok(false),
+    }
+}
+
+/// Brings back the file that a removal has moved away. Returns whether it is there, durably.
+pub(crate) fn bring_back(core: &Core, draft: &Draft) -> bool {
+    let files = &core.options.files;
+    let dir = draft.real.parent().unwrap_or(Path::new("."));
+    files.rename_new(&draft.new.path, &draft.real).is_ok() && files.sync_dir(dir).is_ok()
+}
+
+/// As [`create`], but a temporary file that a crash has left is taken if it holds the text: the journal of
+/// staged changes knows it.
+pub(crate) fn resume(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
+    let files = &core.options.files;
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    for leftover in Beside::list(&real).leftovers {
+        let Ok(new) = files.open_to_write(&leftover) else { continue };
+        let ours = matches!(files.lock(&new, true, Instant::now()), Ok(Wait::Held));
+        if ours && files.read(&new).is_ok_and(|found| found == text) {
+            // Whoever wrote it may have died before it had its attributes, or was durable.
+            let durable = is_durable(core, path);
+            let is_outdated = false;
+            let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
+            finish_draft(core, &draft)?;
+            return Ok(draft);
+        }
+    }
+    create(core, path, text, old)
+}
+
+/// Reports whether the text of the package at a path is to survive a power cut.
+fn is_durable(core: &Core, path: &Path) -> bool {
+    let package = path.file_name().unwrap_or_default().to_string_lossy();
+    core.settings.get().durability_of(&package) != Durability::None
+}
+
+/// Creates a temporary file that is locked: until it is, another may take it for one that a crash has left.
+fn create_locked(core: &Core, dir: &Path, stem: &str) -> std::io::Result<OpenFile> {
+    let files = &core.options.files;
+    loop {
+        let new = files.create_unique(dir, stem)?;
+        if files.lock_at_path(&new, Instant::now(), PAUSES)? == Wait::Held {
+            return Ok(new);
+        }
+    }
+}
+
+/// Writes a temporary file and makes it durable.
+fn fill(core: &Core, draft: &Draft, text: &[u8]) -> Result<()> {
+    let (files, new) = (&core.options.files, &draft.new);
+    files.write(new, text).map_err(Error::io("write", &new.path))?;
+    finish_draft(core, draft)
+}
+
+/// Gives a temporary file the attributes of the file it is to replace, and makes it durable. That is done at
+/// every level of [`Durability`]: a file system may keep a rename and lose what was written to the file, and then
+/// the whole package would be gone, not only the last transactions.
+fn finish_draft(core: &Core, draft: &Draft) -> Result<()> {
+    let (files, new) = (&core.options.files, &draft.new);
+    if draft.old.is_some() {
+        let like = std::fs::metadata(&draft.real);
+        let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
+        files.copy_attributes(new, &like).map_err(Error::io("set the attributes of", &new.path))?;
+        warn_of_new_owner(core, &draft.real, std::os::unix::fs::MetadataExt::uid(&like));
+    } else {
+        core.attributes.give(&draft.real, new);
+    }
+    files.sync(new).map_err(Error::io("sync", &new.path))
+}
+
+/// Warns that a package changes its owner: what takes its place belongs to whoever commits, unless that is root.
+fn warn_of_new_owner(core: &Core, path: &Path, owner: u32) {
+    let user = rustix::process::geteuid().as_raw();
+    if user != owner && user != 0 {
+        let path = path.display();
+        core.warnings.warn(&format!(
+            "{path} now belongs to user {user}, no longer to user {owner}: only root can keep another owner"
+        ));
+    }
+}
+
+/// Puts a temporary file in place; `false` if the file there is not the one expected.
+pub(crate) fn put(core: &Core, draft: &mut Draft) -> Result<bool> {
+    draft.placed = match draft.removes {
+        true => take_away(core, draft)?,
+        false => swap(core, &draft.new, &draft.real, draft.old())?,
+    };
+    Ok(draft.placed)
+}
+
+fn swap(core: &Core, new: &OpenFile, real: &Path, old: Option<Identity>) -> Result<bool> {
+    let files = &core.options.files;
+    let Some(old) = old else {
+        return match files.rename_new(&new.path, real) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(Error::io("rename", real)(error)),
         };
-        let real = real.as_deref().unwrap_or(path);
-        let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = real.file_name().unwrap_or_default().to_string_lossy();
-        let run = self.dirs().run.as_ref().map(|run| run.path.as_path());
-        PackageLock::take(&self.options.files, run, dir, &name, timeout, &self.locks)
+    };
+    if Identity::at(real) != Some(old) {
+        return Ok(false);
     }
-
-    /// Opens, locks and reads the file at `path`; `None` if someone was writing to it.
-    pub(crate) fn read_current(&self, path: &Path) -> Result<Option<Reading>> {
-        let open = self.lock_current(path)?;
-        let identity =
-            || open.file.metadata().map(|found| Identity::of(&found)).map_err(Error::io("read", path));
-        let before = identity()?;
-        let text = self.options.files.read(&open).map_err(Error::io("read", path))?;
-        let same = identity()? == before;
-        Ok(same.then_some(Reading { old: OldFile { open, identity: before }, text }))
-    }
-
-    /// As [`Engine::read_current`], of a file that need not be there.
-    pub(crate) fn read_if_there(&self, path: &Path) -> Result<Present> {
-        match self.read_current(path) {
-            Ok(Some(reading)) => Ok(Present::Read(reading)),
-            Ok(None) => Ok(Present::Busy),
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Present::Absent)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Opens and locks the file that stands at `path`, unless another log is ahead of it.
-    fn lock_current(&self, path: &Path) -> Result<OpenFile> {
-        let open = self.lock_at(path)?;
-        self.check_others(path).map(|()| open)
-    }
-
-    /// Opens and locks the file that stands at `path` once the lock is held, whatever its text is behind. A lock that is
-    /// taken is not waited for: see `retry`.
-    fn lock_at(&self, path: &Path) -> Result<OpenFile> {
-        let files = &self.options.files;
-        loop {
-            let open = files.open_package_to_write(path).map_err(Error::io("open", path))?;
-            match files.lock_at_path(&open, shortly(), PAUSES).map_err(Error::io("lock", path))? {
-                Wait::Held => return Ok(open),
-                Wait::Replaced => {}
-                Wait::TimedOut => return Err(taken(path)),
-            }
-        }
-    }
-
-    /// Locks a file that is to be replaced, whatever its text is behind.
-    pub(crate) fn old_file(&self, path: &Path) -> Result<OldFile> {
-        let open = self.lock_at(path)?;
-        let found = open.file.metadata().map_err(Error::io("read", path))?;
-        Ok(OldFile { open, identity: Identity::of(&found) })
-    }
-
-    /// Locks the file again that a draft is to replace, for itself or to be read by others as well. Readers are waited for
-    /// briefly, so that what was verified need not be verified again; for the rest see `retry`.
-    pub(crate) fn lock_old_file(&self, draft: &Draft, exclusive: bool) -> Result<()> {
-        let Some(OldFile { open, .. }) = &draft.old else { return Ok(()) };
-        match self.options.files.lock(open, exclusive, briefly()) {
-            Ok(Wait::TimedOut) => Err(taken(&draft.real)),
-            locked => locked.map(|_| ()).map_err(Error::io("lock", &draft.real)),
-        }
-    }
-
-    /// Writes what is to take the place of the file at `path`, whose identity was `old` when it was read.
-    pub(crate) fn draft(&self, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
-        let real = match &old {
-            Some(_) => std::fs::canonicalize(path).map_err(Error::io("find", path))?,
-            None => path.to_path_buf(),
-        };
-        let beside = Beside::list_at_rest(&real);
-        // Nobody else puts a file in place of this one now.
-        beside.leftovers.iter().for_each(|path| self.remove_leftover(path));
-        let dir = real.parent().unwrap_or(Path::new("."));
-        let stem = real.file_name().unwrap_or_default().to_string_lossy();
-        let new = self.create_locked(dir, &stem).map_err(Error::io("create a file beside", &real))?;
-        let durable = self.is_durable(path);
-        let is_outdated = beside.has_waited && old.as_ref().is_some_and(|old| !old.open.is_at_path());
-        let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
-        self.fill(&draft, text)?;
-        Ok(draft)
-    }
-
-    /// Prepares to take away the file at `path`. Of a symbolic link, that goes and not what it leads to.
-    pub(crate) fn removal(&self, path: &Path, old: OldFile) -> Result<Draft> {
-        let (real, dir) = (path.to_path_buf(), path.parent().unwrap_or(Path::new(".")));
-        let stem = real.file_name().unwrap_or_default().to_string_lossy();
-        let new = self.create_locked(dir, &stem).map_err(Error::io("create a file beside", &real))?;
-        let durable = self.is_durable(path);
-        Ok(Draft { new, real, old: Some(old), placed: false, durable, removes: true, is_outdated: false })
-    }
-
-    /// Moves away the file that a removal is about; `false` if the file there is not the one expected.
-    fn take_away(&self, draft: &Draft) -> Result<bool> {
-        let (files, aside, real) = (&self.options.files, &draft.new.path, &draft.real);
-        let is_old = |path: &Path| {
-            std::fs::metadata(path).is_ok_and(|found| Some(Identity::of(&found)) == draft.old())
-        };
-        if !is_old(real) {
-            return Ok(false);
-        }
-        files.rename(real, aside).map_err(Error::io("rename", real))?;
-        if is_old(aside) {
+    match files.exchange(&new.path, real) {
+        Ok(true) => {}
+        Ok(false) => {
+            files.rename(&new.path, real).map_err(Error::io("rename", real))?;
             return Ok(true);
         }
-        // Someone saved the file at the very last moment: it goes back, unless someone has saved it again.
-        match files.rename_new(aside, real) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(Error::io("rename", real)(error)),
-            _ => Ok(false),
-        }
+        // Someone has just removed the package.
+        Err(error) if error.kind() == ErrorKind::NotFound && new.is_at_path() => return Ok(false),
+        Err(error) => return Err(Error::io("rename", real)(error)),
     }
-
-    /// Brings back the file that a removal has moved away. Returns whether it is there, durably.
-    pub(crate) fn bring_back(&self, draft: &Draft) -> bool {
-        let files = &self.options.files;
-        let dir = draft.real.parent().unwrap_or(Path::new("."));
-        files.rename_new(&draft.new.path, &draft.real).is_ok() && files.sync_dir(dir).is_ok()
+    if Identity::at(&new.path) == Some(old) {
+        return Ok(true);
     }
-
-    /// As [`Engine::draft`], but a temporary file that a crash has left is taken if it holds the text: the journal of
-    /// staged changes knows it.
-    pub(crate) fn draft_again(&self, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
-        let files = &self.options.files;
-        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        for leftover in Beside::list(&real).leftovers {
-            let Ok(new) = files.open_to_write(&leftover) else { continue };
-            let ours = matches!(files.lock(&new, true, Instant::now()), Ok(Wait::Held));
-            if ours && files.read(&new).is_ok_and(|found| found == text) {
-                // Whoever wrote it may have died before it had its attributes, or was durable.
-                let durable = self.is_durable(path);
-                let is_outdated = false;
-                let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
-                self.finish_draft(&draft)?;
-                return Ok(draft);
-            }
-        }
-        self.draft(path, text, old)
-    }
-
-    /// Reports whether the text of the package at a path is to survive a power cut.
-    fn is_durable(&self, path: &Path) -> bool {
-        let package = path.file_name().unwrap_or_default().to_string_lossy();
-        self.settings().durability_of(&package) != Durability::None
-    }
-
-    /// Creates a temporary file that is locked: until it is, another may take it for one that a crash has left.
-    fn create_locked(&self, dir: &Path, stem: &str) -> std::io::Result<OpenFile> {
-        let files = &self.options.files;
-        loop {
-            let new = files.create_unique(dir, stem)?;
-            if files.lock_at_path(&new, Instant::now(), PAUSES)? == Wait::Held {
-                return Ok(new);
-            }
-        }
-    }
-
-    /// Writes a temporary file and makes it durable.
-    fn fill(&self, draft: &Draft, text: &[u8]) -> Result<()> {
-        let (files, new) = (&self.options.files, &draft.new);
-        files.write(new, text).map_err(Error::io("write", &new.path))?;
-        self.finish_draft(draft)
-    }
-
-    /// Gives a temporary file the attributes of the file it is to replace, and makes it durable. That is done at
-    /// every level of [`Durability`]: a file system may keep a rename and lose what was written to the file, and then
-    /// the whole package would be gone, not only the last transactions.
-    fn finish_draft(&self, draft: &Draft) -> Result<()> {
-        let (files, new) = (&self.options.files, &draft.new);
-        if draft.old.is_some() {
-            let like = std::fs::metadata(&draft.real);
-            let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
-            files.copy_attributes(new, &like).map_err(Error::io("set the attributes of", &new.path))?;
-            self.warn_of_new_owner(&draft.real, std::os::unix::fs::MetadataExt::uid(&like));
-        } else {
-            self.give_attributes(&draft.real, new);
-        }
-        files.sync(new).map_err(Error::io("sync", &new.path))
-    }
-
-    /// Warns that a package changes its owner: what takes its place belongs to whoever commits, unless that is root.
-    fn warn_of_new_owner(&self, path: &Path, owner: u32) {
-        let user = rustix::process::geteuid().as_raw();
-        if user != owner && user != 0 {
-            let path = path.display();
-            self.warn(&format!(
-                "{path} now belongs to user {user}, no longer to user {owner}: only root can keep another owner"
-            ));
-        }
-    }
-
-    /// Puts a temporary file in place; `false` if the file there is not the one expected.
-    pub(crate) fn put(&self, draft: &mut Draft) -> Result<bool> {
-        draft.placed = match draft.removes {
-            true => self.take_away(draft)?,
-            false => self.swap(&draft.new, &draft.real, draft.old())?,
-        };
-        Ok(draft.placed)
-    }
-
-    fn swap(&self, new: &OpenFile, real: &Path, old: Option<Identity>) -> Result<bool> {
-        let files = &self.options.files;
-        let Some(old) = old else {
-            return match files.rename_new(&new.path, real) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-                Err(error) => Err(Error::io("rename", real)(error)),
-            };
-        };
-        if Identity::at(real) != Some(old) {
-            return Ok(false);
-        }
+    // Someone saved the file at the very last moment: what we displaced goes back.
+    loop {
         match files.exchange(&new.path, real) {
-            Ok(true) => {}
-            Ok(false) => {
-                files.rename(&new.path, real).map_err(Error::io("rename", real))?;
-                return Ok(true);
+            Ok(_) => {}
+            // What was displaced is gone, or the package is: the file that stands there decides.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(FileId::at(real) == Some(new.id));
             }
-            // Someone has just removed the package.
-            Err(error) if error.kind() == ErrorKind::NotFound && new.is_at_path() => return Ok(false),
             Err(error) => return Err(Error::io("rename", real)(error)),
         }
-        if Identity::at(&new.path) == Some(old) {
-            return Ok(true);
-        }
-        // Someone saved the file at the very last moment: what we displaced goes back.
-        loop {
-            match files.exchange(&new.path, real) {
-                Ok(_) => {}
-                // What was displaced is gone, or the package is: the file that stands there decides.
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    return Ok(FileId::at(real) == Some(new.id));
-                }
-                Err(error) => return Err(Error::io("rename", real)(error)),
-            }
-            if FileId::at(&new.path).is_none_or(|found| found == new.id) {
-                return Ok(false);
-            }
+        if FileId::at(&new.path).is_none_or(|found| found == new.id) {
+            return Ok(false);
         }
     }
+}
 
-    /// Leaves a draft where it is, for recovery to find.
-    pub(crate) fn leave(draft: &mut Draft) {
-        draft.placed = true;
+/// Makes a replacement durable, and removes the old file. The new one is in place whatever comes of it.
+pub(crate) fn settle(core: &Core, path: &Path, draft: &Draft) -> Result<()> {
+    let files = &core.options.files;
+    let dir = draft.real.parent().unwrap_or(Path::new("."));
+    let synced = if draft.durable { files.sync_dir(dir) } else { Ok(()) };
+    if draft.old.is_some() && draft.new.path.exists() {
+        // Left behind, it is removed by the next commit.
+        let _ = files.remove(&draft.new.path);
     }
+    synced.map_err(|source| Error::NotDurable { path: path.into(), source })
+}
 
-    /// Makes a replacement durable, and removes the old file. The new one is in place whatever comes of it.
-    pub(crate) fn settle(&self, path: &Path, draft: &Draft) -> Result<()> {
-        let files = &self.options.files;
-        let dir = draft.real.parent().unwrap_or(Path::new("."));
-        let synced = if draft.durable { files.sync_dir(dir) } else { Ok(()) };
-        if draft.old.is_some() && draft.new.path.exists() {
-            // Left behind, it is removed by the next commit.
-            let _ = files.remove(&draft.new.path);
-        }
-        synced.map_err(|source| Error::NotDurable { path: path.into(), source })
-    }
-
-    /// Makes durable what another has put in place of a package file before it died, and removes what it has left.
-    /// For who has locked the file.
-    pub(crate) fn settle_for_another(&self, place: &Place) -> Result<()> {
-        let real = std::fs::canonicalize(&place.path).unwrap_or_else(|_| place.path.clone());
-        let dir = real.parent().unwrap_or(Path::new("."));
-        self.options.files.sync_dir(dir).map_err(Error::io("sync", dir))?;
-        self.tidy_up([place])?;
-        Beside::list(&real).leftovers.iter().for_each(|path| self.remove_leftover(path));
-        Ok(())
-    }
-
-    /// Takes what is in the texts already out of the delta files of these packages, as a commit that a crash has
-    /// interrupted has left them. For who has their locks, before anything else is done with the packages: the
-    /// temporary files beside them tell what became of that commit, and go with the next draft.
-    pub(crate) fn tidy_up<'p>(&self, places: impl IntoIterator<Item = &'p Place>) -> Result<()> {
-        for place in places {
-            let staging = self.staging(place, &self.dirs().save.path);
-            if place.staged && staging.has_journal() {
-                staging.lock()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes a temporary file that a crash has left; one that is locked is in use.
-    ///
-    /// For who has locked the package file itself, as everybody has who puts another in its place, whatever the
-    /// directory of its other locks is: between the two swaps of one who gives way to an editor, what the editor has
-    /// saved stands under such a name, and nobody locks it.
-    fn remove_leftover(&self, path: &Path) {
-        let files = &self.options.files;
-        let Ok(open) = files.open(path) else { return };
-        if matches!(files.lock(&open, true, Instant::now()), Ok(Wait::Held)) {
-            let _ = files.remove(path);
-        }
+/// Removes a temporary file that a crash has left; one that is locked is in use.
+///
+/// For who has locked the package file itself, as everybody has who puts another in its place, whatever the
+/// directory of its other locks is: between the two swaps of one who gives way to an editor, what the editor has
+/// saved stands under such a name, and nobody locks it.
+pub(crate) fn remove_leftover(core: &Core, path: &Path) {
+    let files = &core.options.files;
+    let Ok(open) = files.open(path) else { return };
+    if matches!(files.lock(&open, true, Instant::now()), Ok(Wait::Held)) {
+        let _ = files.remove(path);
     }
 }

@@ -1,25 +1,48 @@
-//! What a commit asks of the layers above it: a gate decides whether a transaction is made, and a hook is called when a
-//! segment of the log was begun.
+//! What a commit asks of the layers above it before it makes a transaction.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
-use crate::commit::engine::Engine;
-use crate::commit::log_session::{Ledger, Why};
-use crate::commit::write::Part;
 use crate::error::Result;
+use crate::log::Record;
+use crate::os::dirs::Dirs;
 
-/// Decides whether transactions are made. It is asked with all locks of the transaction held, and before that is logged.
+/// A transaction that is about to be made, as a gate sees it. All its locks are held, and it is not in the log.
+pub(crate) trait Proposal {
+    /// Reports whether the transaction may be refused.
+    fn is_refusable(&self) -> bool;
+
+    /// Returns how long to wait for an answer.
+    fn timeout(&self) -> Duration;
+
+    /// Lets other processes read the packages as they are before the transaction, through maps and through stock uci.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Locked`] and [`crate::Error::Io`] if a package file cannot be locked for that.
+    fn let_read(&self) -> Result<()>;
+
+    /// Ends [`Proposal::let_read`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Proposal::let_read`].
+    fn end_reading(&self) -> Result<()>;
+
+    /// Returns the record that the transaction would have, with the changes of keys and without those of texts.
+    fn record(&self) -> Record;
+}
+
+/// Decides whether transactions are made.
 pub(crate) trait Gate: Debug + Send + Sync {
-    /// Reports whether anything may have to be asked. If not, [`Gate::ask`] need not be called.
-    fn is_guarded(&self, engine: &Engine) -> bool;
+    /// Reports whether anything may have to be asked about transactions in these directories. If not,
+    /// [`Gate::ask`] need not be called.
+    fn is_guarded(&self, dirs: &Dirs) -> bool;
 
     /// Asks about a transaction.
     ///
     /// # Errors
     ///
     /// [`crate::Error::Refused`] if it must not be made.
-    fn ask(&self, engine: &Engine, parts: &[Part<'_>], why: &Why) -> Result<()>;
+    fn ask(&self, dirs: &Dirs, proposal: &dyn Proposal) -> Result<()>;
 }
-
-/// Called with the log's lock held when a segment was begun and all texts are in place.
-pub(crate) type SegmentHook = fn(&mut Ledger<'_>);

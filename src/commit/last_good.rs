@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use crate::commit::engine::{Engine, Loaded, Place};
-use crate::error::{Error, Result};
-use crate::format::uci::{Dialect, ParseError, ParseOptions, parse};
+use crate::commit::core::Core;
+use crate::commit::place::Place;
+use crate::error::Error;
+use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::log::{self, KeyChange, Kind, Record};
 use crate::model::package::Package;
 
@@ -36,73 +37,56 @@ impl Record {
     }
 }
 
-impl Engine {
-    /// Returns the last good state of a package; `None` if there is none that is known.
-    pub(crate) fn last_good(&self, place: &Place) -> Option<Package> {
-        if !self.is_logged(place) {
-            return None;
-        }
-        let mut revisions = vec![u64::MAX];
-        self.each_transaction(|record| {
-            let concerns = record.package(&place.name).is_some() && record.kind != Kind::Heads;
-            revisions.extend(concerns.then(|| record.sequence.saturating_sub(1)));
-            Ok(match revisions.len() < TRIES {
-                true => std::ops::ControlFlow::Continue(()),
-                false => std::ops::ControlFlow::Break(()),
-            })
+/// Returns the last good state of a package; `None` if there is none that is known.
+pub(crate) fn last_good(core: &Core, place: &Place) -> Option<Package> {
+    if !place.is_logged() {
+        return None;
+    }
+    let mut revisions = vec![u64::MAX];
+    let past = core.logs.past().ok()?;
+    let found = past.each_transaction(|record| {
+        let concerns = record.package(&place.name).is_some() && record.kind != Kind::Heads;
+        revisions.extend(concerns.then(|| record.sequence.saturating_sub(1)));
+        Ok(match revisions.len() < TRIES {
+            true => std::ops::ControlFlow::Continue(()),
+            false => std::ops::ControlFlow::Break(()),
         })
-        .ok()?;
-        revisions.into_iter().find_map(|revision| {
-            let text = self.text_at(&place.name, revision).ok()??;
-            Some(parse(place.name.as_bytes(), Arc::new(text), &OPTIONS).ok()?.package)
-        })
-    }
+    });
+    core.warn_of_damage();
+    found.ok()?;
+    revisions.into_iter().find_map(|revision| {
+        let text = past.text_at(&place.name, revision).ok()??;
+        Some(parse(place.name.as_bytes(), Arc::new(text), &OPTIONS).ok()?.package)
+    })
+}
 
-    /// As [`Engine::load`]; of a package whose text cannot be parsed, the last good state, with what is wrong.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Engine::load`]; [`Error::Parse`] only if no good state is known.
-    pub fn load_good(&self, package: &[u8]) -> Result<(Loaded, Option<Box<ParseError>>)> {
-        let error = match self.load(package) {
-            Err(Error::Parse(error)) => error,
-            loaded => return Ok((loaded?, None)),
-        };
-        let place = self.place(package)?;
-        match self.read_map(&place).or_else(|| self.last_good(&place)) {
-            Some(good) => Ok((self.with_staged(Loaded::of(place, good))?, Some(error))),
-            None => Err(Error::Parse(error)),
+/// Tells the keys that a change by hand has changed, and what there is to be said of it.
+pub(crate) fn tell_edit(core: &Core, place: &Place, old: &[u8], new: &[u8]) -> (Vec<KeyChange>, String) {
+    let read = |text: &[u8]| parse(place.name.as_bytes(), Arc::new(text.to_vec()), &OPTIONS);
+    let after = match read(new) {
+        Ok(after) => after.package,
+        Err(Error::Parse(error)) => {
+            return (Vec::new(), format!("{BROKEN}{}", error.in_file(&place.path)));
+        }
+        Err(_) => return (Vec::new(), String::new()),
+    };
+    // What came into an empty package the text tells.
+    match read(old) {
+        Ok(_) if old.is_empty() => (Vec::new(), String::new()),
+        Ok(before) => (log::compare_packages(&before.package, &after), String::new()),
+        Err(_) => {
+            let good = last_good(core, place);
+            let changes = good.map(|good| log::compare_packages(&good, &after));
+            (changes.unwrap_or_default(), MENDED.to_owned())
         }
     }
+}
 
-    /// Tells the keys that a change by hand has changed, and what there is to be said of it.
-    pub(crate) fn tell_edit(&self, place: &Place, old: &[u8], new: &[u8]) -> (Vec<KeyChange>, String) {
-        let read = |text: &[u8]| parse(place.name.as_bytes(), Arc::new(text.to_vec()), &OPTIONS);
-        let after = match read(new) {
-            Ok(after) => after.package,
-            Err(Error::Parse(error)) => {
-                return (Vec::new(), format!("{BROKEN}{}", error.in_file(&place.path)));
-            }
-            Err(_) => return (Vec::new(), String::new()),
-        };
-        // What came into an empty package the text tells.
-        match read(old) {
-            Ok(_) if old.is_empty() => (Vec::new(), String::new()),
-            Ok(before) => (log::compare_packages(&before.package, &after), String::new()),
-            Err(_) => {
-                let good = self.last_good(place);
-                let changes = good.map(|good| log::compare_packages(&good, &after));
-                (changes.unwrap_or_default(), MENDED.to_owned())
-            }
-        }
-    }
-
-    /// Returns what is wrong with the text of a package that a map of an earlier one stands for.
-    pub(crate) fn problem_of(&self, place: &Place) -> Option<Error> {
-        let (text, _) = self.read_settled(place).ok()?;
-        match parse(place.name.as_bytes(), text, &OPTIONS) {
-            Err(Error::Parse(error)) => Some(error.in_file(&place.path).into()),
-            _ => None,
-        }
+/// Returns what is wrong with the text of a package that a map of an earlier one stands for.
+pub(crate) fn problem_of(core: &Core, place: &Place) -> Option<Error> {
+    let (text, _) = core.packages.read_shared(place).ok()?;
+    match parse(place.name.as_bytes(), text, &OPTIONS) {
+        Err(Error::Parse(error)) => Some(error.in_file(&place.path).into()),
+        _ => None,
     }
 }

@@ -2,49 +2,61 @@
 //! carry. `confirm` is about what becomes of it.
 
 use std::io::ErrorKind;
-use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::commit::engine::Engine;
-use crate::commit::log_session::Why;
+use crate::commit::logs::Logs;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
+use crate::log::Guard;
 use crate::log::record::millis;
-use crate::log::{Guard, Kind, Record};
+use crate::settings::options::Options;
 
-impl Engine {
+/// The note of an engine's log.
+#[derive(Debug)]
+pub(crate) struct PendingNote {
+    options: Arc<Options>,
+    logs: Arc<Logs>,
+}
+
+impl PendingNote {
+    /// Makes that of an engine. Nothing is read or created.
+    pub fn new(options: Arc<Options>, logs: Arc<Logs>) -> Self {
+        Self { options, logs }
+    }
+
     /// Reports whether it is plain that nothing is pending.
-    pub(crate) fn pending_is_absent(&self) -> bool {
-        let noted = self.pending_path().map(|path| path.symlink_metadata());
+    pub fn is_absent(&self) -> bool {
+        let noted = self.path().map(|path| path.symlink_metadata());
         noted.is_none_or(|noted| noted.is_err_and(|error| error.kind() == ErrorKind::NotFound))
     }
 
     /// Returns how much time is left as the note says; `None` if nothing is noted.
-    pub(crate) fn left_by_note(&self) -> Option<Duration> {
-        let text = self.options.files.read_at_path(&self.pending_path()?).ok()?;
+    pub fn left(&self) -> Option<Duration> {
+        let text = self.options.files.read_at_path(&self.path()?).ok()?;
         let (text, now) = (String::from_utf8_lossy(&text), (self.options.uptime)());
         // One that a power cut has torn says nothing: the log is to be asked.
         Some(read_note(&text).map_or(Duration::ZERO, |guard| guard.left(now)))
     }
 
-    fn pending_path(&self) -> Option<std::path::PathBuf> {
-        self.log().map(|log| log.dir().join("pending"))
+    fn path(&self) -> Option<std::path::PathBuf> {
+        self.logs.current().map(|log| log.dir().join("pending"))
     }
 
     /// Notes that something will be pending; see the module documentation. If something waits already, what is noted
     /// is over as soon as one of the two is, also after a boot: should the commit fail, the other is not taken back late
     /// for that. Whoever looks then corrects the note.
-    pub(crate) fn note_pending(&self, guard: &Guard, waiting: Option<&Guard>) -> Result<()> {
-        let Some(waiting) = waiting else { return self.write_note(guard) };
+    pub fn begin(&self, guard: &Guard, waiting: Option<&Guard>) -> Result<()> {
+        let Some(waiting) = waiting else { return self.write(guard) };
         let now = (self.options.uptime)();
         let milliseconds = waiting.milliseconds.min(guard.milliseconds);
         let left = millis(waiting.left(now).min(guard.left(now)));
         let started = millis(now.running).saturating_sub(milliseconds.saturating_sub(left));
-        self.write_note(&Guard { milliseconds, boot: now.boot, started, baseline: guard.baseline })
+        self.write(&Guard { milliseconds, boot: now.boot, started, baseline: guard.baseline })
     }
 
-    pub(crate) fn write_note(&self, guard: &Guard) -> Result<()> {
-        let Some(path) = self.pending_path() else {
+    pub fn write(&self, guard: &Guard) -> Result<()> {
+        let Some(path) = self.path() else {
             return Err(Missing::Log.into());
         };
         let files = &self.options.files;
@@ -61,34 +73,11 @@ impl Engine {
     }
 
     /// Removes the note. The log's lock has to be held, or another commit may be about to need it.
-    pub(crate) fn forget_pending(&self) {
-        if let Some(path) = self.pending_path() {
+    pub fn remove(&self) {
+        if let Some(path) = self.path() {
             // Left behind, it makes whoever comes next look into the log.
             let _ = self.options.files.remove(&path);
         }
-    }
-
-    /// Returns the guard that a record is to carry on although it says otherwise: going back by some of what waits
-    /// does not end the wait for the rest.
-    pub(crate) fn guard_carried_on(&self, pending: Option<(u64, Guard)>, why: &Why) -> Result<Option<Guard>> {
-        let Some((sequence, guard)) = pending else { return Ok(None) };
-        match why.kind {
-            Kind::Rollback if why.in_part && why.refers == guard.baseline => Ok(Some(guard)),
-            Kind::Undo if why.refers == sequence => self.guard_before(sequence, guard.baseline),
-            _ => Ok(None),
-        }
-    }
-
-    /// Returns the guard of what was waiting already when a transaction joined it.
-    pub(crate) fn guard_before(&self, sequence: u64, baseline: u64) -> Result<Option<Guard>> {
-        let found = self.the_log()?.each_back(|record: Record| {
-            Ok(match record.guard {
-                _ if record.sequence <= baseline => ControlFlow::Break(None),
-                Some(guard) if record.sequence < sequence => ControlFlow::Break(Some(guard)),
-                _ => ControlFlow::Continue(()),
-            })
-        })?;
-        Ok(found.flatten())
     }
 }
 

@@ -1,16 +1,19 @@
-//! The settings of a store: its policy is read when it is first needed, and again when its file has changed.
+//! The settings of an engine: the policy is read when it is first needed, and again when its file has changed.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::commit::engine::Engine;
+use crate::commit::logs::Logs;
+use crate::commit::warnings::Warnings;
 use crate::error::{Error, Result};
 use crate::model::package::Key;
+use crate::settings::options::Options;
 use crate::settings::policy::{PACKAGE, Policy, Read, Seen};
 use crate::settings::resolved::{Setting, SettingOrigin, Settings};
 
 /// What was read of the policy, and what comes of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct State {
     seen: Option<Seen>,
     is_settled: bool,
@@ -19,9 +22,14 @@ struct State {
     settings: Arc<Settings>,
 }
 
-/// The settings of a store, once they were asked for.
-#[derive(Debug, Default)]
-pub(crate) struct Held(Mutex<Option<State>>);
+/// Reads the settings: what the policy, the environment and the options say together.
+#[derive(Debug)]
+pub(crate) struct SettingsReader {
+    options: Arc<Options>,
+    logs: Arc<Logs>,
+    warnings: Arc<Warnings>,
+    state: Mutex<Option<State>>,
+}
 
 /// Returns the policy that stays when its file is of no use, and says so.
 fn stay(why: &str, last: Option<Policy>) -> Policy {
@@ -29,18 +37,22 @@ fn stay(why: &str, last: Option<Policy>) -> Policy {
     Policy { problems: vec![format!("{why}; {what}")], ..last.unwrap_or_default() }
 }
 
-impl Engine {
+impl SettingsReader {
+    /// Makes the reader of an engine. Nothing is read yet.
+    pub fn new(options: Arc<Options>, logs: Arc<Logs>, warnings: Arc<Warnings>) -> Self {
+        Self { options, logs, warnings, state: Mutex::default() }
+    }
+
     /// Returns what counts: what the policy, the environment and the options say together. The policy is read when
     /// this is first asked for, and when its file has changed and something is committed.
-    #[must_use]
-    pub fn settings(&self) -> Arc<Settings> {
+    pub fn get(&self) -> Arc<Settings> {
         let known = self.state().as_ref().map(|state| state.settings.clone());
         known.unwrap_or_else(|| self.read_settings(None))
     }
 
-    /// As [`Engine::settings`], but looks whether the file of the policy has changed since it was read.
-    pub fn settings_now(&self) -> Arc<Settings> {
-        let path = self.dirs().config.path.join(PACKAGE);
+    /// As [`SettingsReader::get`], but looks whether the file of the policy has changed since it was read.
+    pub fn now(&self) -> Arc<Settings> {
+        let path = self.options.dirs.config.path.join(PACKAGE);
         let is_current = |state: &State| state.is_settled && state.seen == Seen::at(&path);
         let (known, last) = match &*self.state() {
             Some(state) if is_current(state) => return state.settings.clone(),
@@ -51,7 +63,7 @@ impl Engine {
     }
 
     fn state(&self) -> MutexGuard<'_, Option<State>> {
-        self.held.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the policy, and keeps what comes of it. Nothing is locked meanwhile, as the log may have to be read.
@@ -59,12 +71,8 @@ impl Engine {
         let state = self.read_policy(last);
         let settings = state.settings.clone();
         *self.state() = Some(state);
-        self.complain(&settings);
+        settings.problems.iter().for_each(|problem| self.warnings.warn(problem));
         settings
-    }
-
-    fn complain(&self, settings: &Settings) {
-        settings.problems.iter().for_each(|problem| self.warn(problem));
     }
 
     /// Refuses to write in safe mode.
@@ -73,11 +81,11 @@ impl Engine {
     ///
     /// [`Error::SafeMode`].
     pub fn check_may_write(&self) -> Result<()> {
-        if !self.settings().safe_mode {
+        if !self.get().safe_mode {
             return Ok(());
         }
         // It may have been turned off since.
-        let settings = self.settings_now();
+        let settings = self.now();
         if !settings.safe_mode {
             return Ok(());
         }
@@ -88,24 +96,20 @@ impl Engine {
         Err(Error::SafeMode { origin })
     }
 
-    /// Makes a store that promises as much as there is, to finish the work of others with.
-    pub(crate) fn fully_durable(&self) -> Self {
-        let full = self.state().as_ref().map(|state| State {
-            seen: state.seen,
-            is_settled: state.is_settled,
-            policy: state.policy.clone(),
-            settings: Arc::new(state.settings.fully_durable()),
-        });
-        let full = full.unwrap_or_else(|| {
-            let state = self.read_policy(None);
-            State { settings: Arc::new(state.settings.fully_durable()), ..state }
-        });
-        Self { held: Arc::new(Held(Mutex::new(Some(full)))), ..self.clone() }
+    /// Makes a reader whose settings promise as much as possible, to finish the work of others with.
+    pub fn fully_durable(&self) -> Self {
+        let known = self.state().clone();
+        let state = known.unwrap_or_else(|| self.read_policy(None));
+        let settings = Arc::new(state.settings.fully_durable());
+        Self {
+            state: Mutex::new(Some(State { settings, ..state })),
+            ..Self::new(self.options.clone(), self.logs.clone(), self.warnings.clone())
+        }
     }
 
     /// Reads the policy. `last` is the last good one, which stays if there is none now that can be read.
     fn read_policy(&self, last: Option<&Policy>) -> State {
-        let config = &self.dirs().config.path;
+        let config = &self.options.dirs.config.path;
         let (path, seen, read) = crate::settings::policy::read(&self.options.files, config);
         let policy = match read {
             Read::None => Policy::default(),
@@ -122,11 +126,13 @@ impl Engine {
     }
 
     /// Returns the newest policy in the log that can be read, of those that root or the owner of the directory made.
-    fn policy_of_log(&self, path: &std::path::Path) -> Option<Policy> {
-        let owner = std::fs::metadata(&self.dirs().config.path).ok()?.uid();
-        let records = self.history(Some(&Key::parse(PACKAGE.as_bytes()).ok()?), usize::MAX).ok()?;
-        let trusted = records.iter().filter(|record| record.uid == 0 || record.uid == owner);
-        let mut texts = trusted.filter_map(|record| self.text_at(PACKAGE, record.sequence).ok().flatten());
+    fn policy_of_log(&self, path: &Path) -> Option<Policy> {
+        let owner = std::fs::metadata(&self.options.dirs.config.path).ok()?.uid();
+        let past = self.logs.past().ok()?;
+        let changes = past.changes(Some(&Key::parse(PACKAGE.as_bytes()).ok()?), None, usize::MAX).ok()?;
+        self.warnings.warn_of_damage(&self.logs.damage());
+        let trusted = changes.iter().filter(|record| record.uid == 0 || record.uid == owner);
+        let mut texts = trusted.filter_map(|record| past.text_at(PACKAGE, record.sequence).ok().flatten());
         texts.find_map(|text| Policy::parse(path, text).ok())
     }
 }

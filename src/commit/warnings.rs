@@ -1,51 +1,49 @@
-//! Warnings: what was passed over, and does not stop what was asked for. A store gives each once.
+//! Warnings: what was passed over, and does not stop what was asked for. An engine gives each once.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::commit::engine::Engine;
-use crate::log::Log;
+use crate::error::warn::Warn;
 
-/// The warnings that a store has given.
+/// The warnings that an engine has given, and the function that it gives them to.
 #[derive(Debug, Default)]
-pub(crate) struct Warnings(Mutex<BTreeSet<String>>);
+pub(crate) struct Warnings {
+    given: Mutex<BTreeSet<String>>,
+    tell: Option<Warn>,
+}
 
-impl Engine {
-    /// Gives a warning, unless it was given before: see [`crate::Options::warn`].
-    pub(crate) fn warn(&self, text: &str) {
+impl Warnings {
+    /// Makes the warnings of an engine: see [`crate::Options::warn`].
+    pub fn new(tell: Option<Warn>) -> Self {
+        Self { given: Mutex::default(), tell }
+    }
+
+    fn given(&self) -> MutexGuard<'_, BTreeSet<String>> {
         // A panic of another thread leaves a set like any other.
-        let mut given = self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = given.insert(text.to_owned());
-        drop(given);
-        if let Some(warn) = self.options().warn.as_ref().filter(|_| is_new) {
-            warn.tell(text);
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a warning, unless it was given before.
+    pub fn warn(&self, text: &str) {
+        let is_new = self.given().insert(text.to_owned());
+        if let Some(tell) = self.tell.as_ref().filter(|_| is_new) {
+            tell.tell(text);
         }
     }
 
-    /// Takes damage of the log for told: the caller reports it by itself.
-    pub(crate) fn reports_damage(&self, problems: &[String]) {
-        let mut given = self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner);
-        given.extend(problems.iter().map(|problem| damage_warning(problem)));
+    /// Warns of damage that was found in the log.
+    pub fn warn_of_damage(&self, problems: &[String]) {
+        problems.iter().for_each(|problem| self.warn(&damage_warning(problem)));
     }
 
-    /// Returns the warnings that were given so far.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    /// Marks damage of the log as given: the caller reports it itself.
+    pub fn mark_given(&self, problems: &[String]) {
+        self.given().extend(problems.iter().map(|problem| damage_warning(problem)));
     }
 
-    /// Says what was found to be damaged of the log so far, by whoever has read it through this store; see
-    /// [`Engine::verify_log`], which reads all of it.
-    #[must_use]
-    pub fn log_problems(&self) -> Vec<String> {
-        self.log().map(Log::problems).unwrap_or_default()
-    }
-
-    /// Warns of damage that was found while the log was read.
-    pub(crate) fn warn_of_damage(&self) {
-        for problem in self.log_problems() {
-            self.warn(&damage_warning(&problem));
-        }
+    /// Returns the warnings that were given so far, sorted.
+    pub fn list(&self) -> Vec<String> {
+        self.given().iter().cloned().collect()
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::commit::engine::Engine;
+use crate::confirm::Confirmations;
 use crate::error::{Error, Result};
 use crate::settings::options::Guards;
 
@@ -50,9 +50,9 @@ impl StandingGuard {
     }
 }
 
-impl Engine {
+impl Confirmations<'_> {
     /// Starts a guard for a commit that is about to be made: see [`crate::Options::guards`]. [`crate::Transaction`]s do
-    /// that by themselves; who commits with [`Engine::commit_together`] does it before. Drop what is returned once the
+    /// that by themselves; who commits with [`crate::Engine::commit_together`] does it before. Drop what is returned once the
     /// commit is made, or is not to be made. The guard runs `on_rollback` with `sh -c` once the commit was taken back;
     /// a thread does not.
     ///
@@ -60,7 +60,7 @@ impl Engine {
     ///
     /// [`Error::Io`] if it cannot be started.
     pub fn start_guard(&self, on_rollback: Option<&OsStr>) -> Result<StandingGuard> {
-        match &self.options.guards {
+        match &self.core.options.guards {
             Guards::Program(program) => self.guard_process(program, on_rollback),
             Guards::Thread => self.guard_thread(),
             Guards::Nobody => Ok(StandingGuard { process: None, _pipe: None, _sender: None }),
@@ -93,7 +93,7 @@ impl Engine {
 
     /// Returns the options by which `cms` finds this store from wherever it runs.
     fn directories(&self) -> io::Result<Vec<OsString>> {
-        let dirs = self.dirs();
+        let dirs = self.core.dirs();
         let mut words: Vec<OsString> = Vec::new();
         let all = [
             ("--config-dir", Some(&dirs.config)),
@@ -110,12 +110,13 @@ impl Engine {
 
     fn guard_thread(&self) -> Result<StandingGuard> {
         let (sender, receiver) = channel::<()>();
-        let store = self.clone();
+        let core = self.core.clone();
         let stand = move || {
-            store.stand_guard(&mut |time| receiver.recv_timeout(time) != Err(RecvTimeoutError::Disconnected));
+            Confirmations::of(&core)
+                .stand_guard(&mut |time| receiver.recv_timeout(time) != Err(RecvTimeoutError::Disconnected));
         };
         let started = std::thread::Builder::new().name("cms-guard".into()).spawn(stand);
-        started.map_err(Error::io("start a thread that guards", &self.dirs().config.path))?;
+        started.map_err(Error::io("start a thread that guards", &self.core.dirs().config.path))?;
         Ok(StandingGuard { process: None, _pipe: None, _sender: Some(sender) })
     }
 
@@ -125,7 +126,7 @@ impl Engine {
     pub fn stand_guard(&self, is_awaited: &mut dyn FnMut(Duration) -> bool) {
         let mut may_come = true;
         loop {
-            match self.left_by_note() {
+            match self.core.pending.left() {
                 Some(Duration::ZERO) => {
                     let failed = self.recover().is_err();
                     std::thread::sleep(if failed { LOOK_AGAIN } else { Duration::from_millis(5) });

@@ -9,7 +9,7 @@
 //! Another commit to be confirmed joins the one that waits: there is one window, and the time given last counts for
 //! all that wait. They are confirmed together, and taken back together, key by key (see `rollback`).
 //!
-//! Whoever opens the store after the time is up takes the commit back before anything is read ([`Engine::recover`]), and
+//! Whoever opens the store after the time is up takes the commit back before anything is read ([`Confirmations::recover`]), and
 //! so does a guard that is started with the commit (see `guard`).
 
 pub(crate) mod by_key;
@@ -19,8 +19,11 @@ pub(crate) mod rollback;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::commit::engine::Engine;
-use crate::commit::log_session::{Ledger, Why};
+use crate::commit::core::Core;
+use crate::commit::intent::Intent;
+use crate::commit::log_session::LogSession;
+use crate::commit::open_session::{self, session_within};
+use crate::commit::{publish, recovery, retry};
 use crate::error::Result;
 use crate::error::not_found::Missing;
 use crate::log::{Guard, Kind};
@@ -39,15 +42,27 @@ pub struct Pending {
     pub left: Duration,
 }
 
-impl Engine {
+/// The commits of a store that wait to be confirmed: see [`crate::Engine::confirmations`].
+#[derive(Debug, Clone, Copy)]
+pub struct Confirmations<'e> {
+    pub(super) core: &'e Core,
+}
+
+impl<'e> Confirmations<'e> {
+    pub(crate) fn of(core: &'e Core) -> Self {
+        Self { core }
+    }
+}
+
+impl Confirmations<'_> {
     /// Finishes the commit that a crash has interrupted, and takes back the one that was not confirmed in time, if
     /// there are such. It costs next to nothing if not.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::commit`].
+    /// As for [`crate::Engine::commit`].
     pub fn recover(&self) -> Result<()> {
-        self.finish_last()?;
+        recovery::finish_last(self.core)?;
         self.enforce()
     }
 
@@ -55,39 +70,43 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As for [`Engine::commit`]. If its time is up, it is taken back first.
+    /// As for [`crate::Engine::commit`]. If its time is up, it is taken back first.
     pub fn pending(&self) -> Result<Option<Pending>> {
         self.recover()?;
-        if self.pending_is_absent() {
+        if self.core.pending.is_absent() {
             return Ok(None);
         }
-        let ledger = self.ledger_of_log()?;
-        let Some((sequence, guard)) = ledger.pending() else {
+        let session = open_session::session_of_log(self.core)?;
+        let Some((sequence, guard)) = session.pending() else {
             // Someone went back by hand: nothing is left to be confirmed.
-            self.forget_pending();
+            self.core.pending.remove();
             return Ok(None);
         };
         Ok(Some(self.told(sequence, guard)))
     }
 
     pub(crate) fn told(&self, sequence: u64, guard: Guard) -> Pending {
-        Pending { sequence, baseline: guard.baseline, left: guard.left((self.options.uptime)()) }
+        Pending { sequence, baseline: guard.baseline, left: guard.left((self.core.options.uptime)()) }
     }
 
     /// Confirms the commit that waits for it, and all that wait with it. Returns its number.
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Missing`] if nothing waits, or if it is another than `sequence`; as for [`Engine::commit`].
+    /// [`crate::Error::Missing`] if nothing waits, or if it is another than `sequence`; as for [`crate::Engine::commit`].
     pub fn confirm(&self, sequence: Option<u64>, message: Option<&str>) -> Result<u64> {
         self.recover()?;
-        let mut ledger = if self.pending_is_absent() { self.ledger()? } else { self.ledger_of_log()? };
-        let pending = ledger.pending().map(|(waiting, _)| waiting);
+        let mut session = if self.core.pending.is_absent() {
+            open_session::session(self.core)?
+        } else {
+            open_session::session_of_log(self.core)?
+        };
+        let pending = session.pending().map(|(waiting, _)| waiting);
         let asked = |waiting: &u64| sequence.is_none_or(|sequence| sequence == *waiting);
         let waiting = pending.filter(asked).ok_or(Missing::Pending { asked: sequence, waiting: pending })?;
-        let why = Why { message: message.map(str::to_owned), ..Why::new(Kind::Confirm, waiting) };
-        self.log_alone(&mut ledger, &why)?;
-        self.forget_pending();
+        let intent = Intent { message: message.map(str::to_owned), ..Intent::new(Kind::Confirm, waiting) };
+        self.log_alone(&mut session, &intent)?;
+        self.core.pending.remove();
         Ok(waiting)
     }
 
@@ -96,16 +115,16 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As for [`Engine::pending`].
+    /// As for [`crate::Confirmations::pending`].
     pub fn wait_for_confirmation(&self) -> Result<bool> {
         let Some(pending) = self.pending()? else { return Ok(true) };
-        while let Some(left) = self.left_by_note() {
+        while let Some(left) = self.core.pending.left() {
             // Who waits is the last resort, and so no failure is its end.
             let failed = left == Duration::ZERO && self.recover().is_err();
             let pause = if failed { LOOK_AGAIN } else { left.clamp(Duration::from_millis(10), LOOK_AGAIN) };
             std::thread::sleep(pause);
         }
-        let ended = self.the_log()?.each_back(|record| {
+        let ended = self.core.logs.require()?.each_back(|record| {
             let ends = record.kind == Kind::Confirm
                 || record.kind == Kind::Rollback && record.refers == pending.baseline;
             Ok(match record.sequence > pending.baseline {
@@ -118,31 +137,31 @@ impl Engine {
     }
 
     /// Logs a transaction that changes no package.
-    pub(crate) fn log_alone(&self, ledger: &mut Ledger<'_>, why: &Why) -> Result<Option<u64>> {
-        let logged = ledger.commit(&[], why)?;
-        ledger.applied();
-        self.publish(&[], logged.map(|logged| ledger.logged(logged)));
+    pub(crate) fn log_alone(&self, session: &mut LogSession<'_>, intent: &Intent) -> Result<Option<u64>> {
+        let logged = session.commit(&[], intent)?;
+        session.applied();
+        publish::publish(self.core, &[], logged.map(|logged| session.logged(logged)));
         Ok(logged)
     }
 
     /// Takes back what was not confirmed in time. Where nothing is pending it costs one look at a directory.
     pub(crate) fn enforce(&self) -> Result<()> {
-        if self.left_by_note() != Some(Duration::ZERO) {
+        if self.core.pending.left() != Some(Duration::ZERO) {
             return Ok(());
         }
-        self.with_ledger(Self::ledger_within, |ledger| {
-            let Some((sequence, guard)) = ledger.pending() else {
-                if ledger.is_kept() {
-                    self.forget_pending();
+        retry::with_session(self.core, session_within, |session| {
+            let Some((sequence, guard)) = session.pending() else {
+                if session.is_kept() {
+                    self.core.pending.remove();
                 }
                 return Ok(());
             };
-            if guard.left((self.options.uptime)()) > Duration::ZERO {
+            if guard.left((self.core.options.uptime)()) > Duration::ZERO {
                 // Another commit has joined it since.
-                return self.write_note(&guard);
+                return self.core.pending.write(&guard);
             }
             let message = format!("transaction {sequence} was not confirmed in time");
-            self.take_back_pending(ledger, &guard, &message).map(|_| ())
+            self.take_back_pending(session, &guard, &message).map(|_| ())
         })
     }
 }

@@ -10,15 +10,19 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::commit::engine::Engine;
-use crate::commit::log_session::{Ledger, Why};
-use crate::commit::write::{ATTEMPTS, Expected, Whole};
-use crate::confirm::Pending;
+use crate::commit::intent::Intent;
+use crate::commit::log_session::LogSession;
+use crate::commit::open_session::session_of_log_within;
+use crate::commit::opening::Opened;
+use crate::commit::part::{ATTEMPTS, Expected, WholeText};
+use crate::commit::{packages, retry, write};
 use crate::confirm::by_key::{Passage, Text, Without, without};
-use crate::error::shown;
-use crate::error::{Code, Error, Result};
+use crate::confirm::{Confirmations, Pending};
+use crate::error::{Code, Error, Result, shown};
 use crate::log::{self, Digest, Guard, KeyChange, Kind, PackageChange, Record, What};
 use crate::os::file_name;
+use crate::restore::archive::Archives;
+use crate::restore::history::History;
 
 /// Commits that wait to be confirmed, and what becomes of the store if they are not.
 #[derive(Debug, Clone)]
@@ -107,12 +111,12 @@ impl Unwound {
 /// Of one package what the transactions since some point have done, the newest first; and whether they go.
 type Trail = Vec<(bool, PackageChange)>;
 
-impl Engine {
+impl Confirmations<'_> {
     /// Tells what waits to be confirmed, and what goes back if it is not; `None` if nothing waits.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::pending`].
+    /// As for [`crate::Confirmations::pending`].
     pub fn waiting(&self) -> Result<Option<Waiting>> {
         let Some(pending) = self.pending()? else { return Ok(None) };
         let mut transactions = self.waiting_since(pending.baseline)?;
@@ -128,28 +132,28 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As for [`Engine::pending`].
+    /// As for [`crate::Confirmations::pending`].
     pub fn notice_of(&self, revision: u64) -> Result<Option<Notice>> {
         self.notice(|record| record.sequence == revision)
     }
 
-    /// As [`Engine::notice_of`], of all that this process has committed since.
+    /// As [`crate::Confirmations::notice_of`], of all that this process has committed since.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::pending`].
+    /// As for [`crate::Confirmations::pending`].
     pub fn notice_of_process(&self) -> Result<Option<Notice>> {
         let own = std::process::id();
         self.notice(|record| record.pid == own)
     }
 
     fn notice(&self, is_mine: impl Fn(&Record) -> bool) -> Result<Option<Notice>> {
-        if self.pending_is_absent() {
+        if self.core.pending.is_absent() {
             return Ok(None);
         }
         let Some(pending) = self.pending()? else { return Ok(None) };
         let (mut by, mut mine) = (None, Vec::new());
-        self.each_transaction(|record| {
+        History::of(self.core).each_transaction(|record| {
             if record.sequence <= pending.baseline {
                 return Ok(ControlFlow::Break(()));
             }
@@ -178,16 +182,16 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As for [`Engine::each_transaction`].
+    /// As for [`crate::History::each_transaction`].
     pub fn was_taken_back(&self, process: u32, since: u64) -> Result<Option<(u64, Record)>> {
         self.end_of(since, |record| record.pid == process && record.kind == Kind::Commit)
     }
 
-    /// As [`Engine::was_taken_back`], of one transaction.
+    /// As [`crate::Confirmations::was_taken_back`], of one transaction.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::each_transaction`].
+    /// As for [`crate::History::each_transaction`].
     pub fn taken_back_by(&self, transaction: u64) -> Result<Option<Record>> {
         let end = self.end_of(transaction.saturating_sub(1), |record| record.sequence == transaction)?;
         Ok(end.map(|(_, by)| by))
@@ -196,7 +200,7 @@ impl Engine {
     /// Finds the newest commit after a revision that was to be confirmed, of those that are meant, and what took it back.
     fn end_of(&self, since: u64, is_meant: impl Fn(&Record) -> bool) -> Result<Option<(u64, Record)>> {
         let (mut later, mut undone) = (Vec::<Record>::new(), HashSet::new());
-        let found = self.each_transaction(|record| {
+        let found = History::of(self.core).each_transaction(|record| {
             if record.sequence <= since {
                 return Ok(ControlFlow::Break(None));
             }
@@ -225,7 +229,7 @@ impl Engine {
     /// Returns the transactions after a revision that wait to be confirmed, the newest first.
     fn waiting_since(&self, baseline: u64) -> Result<Vec<Record>> {
         let (mut found, mut undone) = (Vec::new(), HashSet::new());
-        self.each_transaction(|record| {
+        History::of(self.core).each_transaction(|record| {
             if record.sequence <= baseline {
                 return Ok(ControlFlow::Break(()));
             }
@@ -242,7 +246,7 @@ impl Engine {
     fn going_back(&self, unwound: &Unwound) -> GoingBack {
         let read = |text: Option<&Arc<Vec<u8>>>| {
             let text = text.cloned().unwrap_or_default();
-            self.parse_leniently(&unwound.package, &text)
+            packages::parse_leniently(&unwound.package, &text)
         };
         let then = unwound.text().map(|text| Arc::new(text.clone()));
         let both = read(unwound.now.as_ref()).zip(read(then.as_ref()));
@@ -270,7 +274,7 @@ impl Engine {
     /// Collects what the transactions since a revision have done to the packages that those have changed that go.
     fn trails(&self, since: u64, only: Option<u64>) -> Result<BTreeMap<String, Trail>> {
         let (mut trails, mut undone) = (BTreeMap::<String, Trail>::new(), HashSet::new());
-        self.each_transaction(|record| {
+        History::of(self.core).each_transaction(|record| {
             if record.sequence <= since {
                 return Ok(ControlFlow::Break(()));
             }
@@ -300,8 +304,8 @@ impl Engine {
     }
 
     fn present_text(&self, package: &str) -> Result<Text> {
-        let place = self.config_place(package);
-        match self.read_settled(&place) {
+        let place = self.core.packages.in_config(package);
+        match self.core.packages.read_shared(&place) {
             Ok((text, _)) => Ok(Some(text)),
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -316,7 +320,7 @@ impl Engine {
         let mut text: Option<Text> = Some(now.clone());
         if newest != present {
             // It was changed by hand, and nobody has noted that yet.
-            let log = self.the_log()?;
+            let log = self.core.logs.require()?;
             let logged = newest.map(|newest| log.text_of(package, newest)).transpose()?.flatten();
             text = logged.map(|logged| Some(Arc::new(logged)));
             let texts = text.clone().map(|text| (text, now.clone()));
@@ -345,14 +349,14 @@ impl Engine {
     /// Takes back all that waits to be confirmed, and ends the wait. Returns the number of the transaction that does it.
     pub(crate) fn take_back_pending(
         &self,
-        ledger: &mut Ledger<'_>,
+        session: &mut LogSession<'_>,
         guard: &Guard,
         message: &str,
     ) -> Result<Option<u64>> {
         // It is the safety net: nobody may refuse it.
-        let why = Why { refusable: false, ..Why::new(Kind::Rollback, guard.baseline) };
-        let done = self.put_back_by_key(ledger, guard.baseline, None, &why, message)?;
-        self.forget_pending();
+        let intent = Intent { refusable: false, ..Intent::new(Kind::Rollback, guard.baseline) };
+        let done = self.put_back_by_key(session, guard.baseline, None, &intent, message)?;
+        self.core.pending.remove();
         Ok(done)
     }
 
@@ -362,18 +366,18 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if the log does not have the transaction; as for [`Engine::commit`].
+    /// [`Error::Missing`] if the log does not have the transaction; as for [`crate::Engine::commit`].
     pub fn take_back(&self, sequence: u64, message: &str) -> Result<Option<u64>> {
-        self.with_ledger(Self::ledger_of_log_within, |ledger| {
-            self.transaction(sequence)?;
+        retry::with_session(self.core, session_of_log_within, |session| {
+            History::of(self.core).transaction(sequence)?;
             if self.taken_back_by(sequence)?.is_some() {
                 return Ok(None);
             }
-            let why = Why { refusable: false, ..Why::new(Kind::Undo, sequence) };
+            let intent = Intent { refusable: false, ..Intent::new(Kind::Undo, sequence) };
             let done =
-                self.put_back_by_key(ledger, sequence.saturating_sub(1), Some(sequence), &why, message)?;
-            if ledger.pending().is_none() {
-                self.forget_pending();
+                self.put_back_by_key(session, sequence.saturating_sub(1), Some(sequence), &intent, message)?;
+            if session.pending().is_none() {
+                self.core.pending.remove();
             }
             Ok(done)
         })
@@ -381,10 +385,10 @@ impl Engine {
 
     fn put_back_by_key(
         &self,
-        ledger: &mut Ledger<'_>,
+        session: &mut LogSession<'_>,
         since: u64,
         only: Option<u64>,
-        why: &Why,
+        intent: &Intent,
         message: &str,
     ) -> Result<Option<u64>> {
         for _ in 0..ATTEMPTS {
@@ -393,14 +397,14 @@ impl Engine {
             unwound.retain(|one| !one.changes_nothing());
             for one in unwound.iter().filter(|one| matches!(one.then, Without::Whole(_))) {
                 message.push_str("; ");
-                message.push_str(&self.set_aside_unreadable(&one.package, &one.now, ledger.sequence()));
+                message.push_str(&self.set_aside_unreadable(&one.package, &one.now, session.sequence()));
             }
-            let why = Why { message: Some(message), ..why.clone() };
+            let intent = Intent { message: Some(message), ..intent.clone() };
             if unwound.is_empty() {
                 // It is as it was already; that this is the end of it is noted all the same.
-                return self.log_alone(ledger, &why);
+                return self.log_alone(session, &intent);
             }
-            match ledger.go_on(|ledger| self.replace_all(ledger, &unwound, &why)) {
+            match session.go_on(|session| self.replace_all(session, &unwound, &intent)) {
                 Ok(Some(sequence)) => return Ok(Some(sequence)),
                 // Someone has saved a file meanwhile.
                 Ok(None) => {}
@@ -414,24 +418,28 @@ impl Engine {
         })
     }
 
-    fn replace_all(&self, ledger: &mut Ledger<'_>, unwound: &[Unwound], why: &Why) -> Result<Option<u64>> {
-        let whole = |one: &Unwound| Whole {
-            place: self.config_place(&one.package),
+    fn replace_all(
+        &self,
+        session: &mut LogSession<'_>,
+        unwound: &[Unwound],
+        intent: &Intent,
+    ) -> Result<Option<u64>> {
+        let whole = |one: &Unwound| WholeText {
+            place: self.core.packages.in_config(&one.package),
             expected: Expected::of(one.now.as_ref().map(|text| text.as_slice())),
             text: one.text().cloned().map(Arc::new),
         };
-        let texts: Vec<Whole> = unwound.iter().map(whole).collect();
-        let _locks = ledger.lock_all(texts.iter().map(|text| &*text.place.path))?;
-        self.tidy_up(texts.iter().map(|text| &text.place))?;
-        self.snapshot_before(ledger);
-        self.put_texts(ledger, &texts, why)
+        let texts: Vec<WholeText> = unwound.iter().map(whole).collect();
+        let mut opened = Opened::of(session, texts.iter().map(|text| &text.place))?;
+        Archives::of(self.core).snapshot_before(opened.session);
+        write::put_texts(&mut opened, &texts, intent)
     }
 
     /// Keeps a text that cannot be read beside the package, and says where.
     fn set_aside_unreadable(&self, package: &str, text: &Text, sequence: u64) -> String {
         let name = file_name::hidden(package.as_ref(), &format!(".unreadable-{sequence}"));
-        let path: PathBuf = self.dirs().config.path.join(&name);
-        let files = &self.options.files;
+        let path: PathBuf = self.core.dirs().config.path.join(&name);
+        let files = &self.core.options.files;
         let keep = || -> std::io::Result<()> {
             let open = files.open_or_create(&path, 0o600)?;
             files.truncate(&open, 0)?;

@@ -1,7 +1,7 @@
 //! Things other than keys that do not exist, each with the reason.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A thing that was looked up and does not exist.
 #[non_exhaustive]
@@ -52,6 +52,15 @@ pub enum Missing {
         /// The one that waits, if one does.
         waiting: Option<u64>,
     },
+}
+
+impl Missing {
+    /// Says that a configuration directory is missing, if it is.
+    pub(crate) fn config_dir(path: &Path) -> Option<Self> {
+        let missing =
+            std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        missing.then(|| Self::ConfigDir(path.to_owned()))
+    }
 }
 
 impl Missing {

@@ -1,7 +1,7 @@
 //! Formats of package files: bytes in, a package out, and back with only the edited lines changed.
 //!
 //! A [`Format`] knows the model and errors, and nothing of files, of the log or of maps. An engine asks its format for
-//! each text of a package it reads or writes ([`crate::Options::format`]); [`uci`] is the only format that the library
+//! each text of a package it reads or writes (`crate::Options::format`); [`uci`] is the only format that the library
 //! has. Delta files, policy files and the corners of stock uci's dialect are UCI text in every engine.
 
 pub mod uci;
@@ -79,7 +79,7 @@ pub trait Format: fmt::Debug + Send + Sync {
     }
 }
 
-/// The format of package files, unless [`crate::Options::format`] says otherwise.
+/// The format of package files, unless `crate::Options::format` says otherwise.
 pub const DEFAULT: &dyn Format = &uci::Uci;
 
 /// The parts of a package that have a name.

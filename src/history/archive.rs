@@ -27,9 +27,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::not_found::Missing;
 use crate::error::{Damage, Error, Result};
-use crate::history::History;
-use crate::os::clock;
-use crate::os::named_file;
+use crate::history::Past;
+use crate::os::{clock, named_file};
 
 /// What an archive says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,7 +166,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-impl History<'_> {
+impl Past<'_> {
     /// Lists the snapshots, with a label and automatic ones, the oldest first. Files that are none are passed over.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::history::archive::Archive;
 use crate::log::{self, Digest, KeyChange, Kind, Log, PackageChange, Record};
+use crate::model::package::Key;
 use crate::os::files::Files;
 
 /// A line of a package and the transaction it comes from.
@@ -58,14 +59,14 @@ impl Then {
 
 /// The log of a configuration directory and the texts that are in place, to read earlier states from.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct History<'s> {
+pub(crate) struct Past<'s> {
     pub log: &'s Log,
     pub files: &'s Files,
     /// The configuration directory.
     pub config: &'s Path,
 }
 
-impl History<'_> {
+impl Past<'_> {
     /// Calls `look` with the transactions, the newest first, until it breaks off. Those that only note what
     /// packages are, are left out.
     ///
@@ -86,11 +87,47 @@ impl History<'_> {
         })
     }
 
+    /// Returns the transactions that changed a package, a section or an option, the newest first, at most `most` of
+    /// them; all of them if `key` is `None`. Of each only what concerns the key is in it. `section` is the name of the
+    /// section that the key selects.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Past::each_transaction`].
+    pub fn changes(&self, key: Option<&Key>, section: Option<&[u8]>, most: usize) -> Result<Vec<Record>> {
+        let wanted = key.map(|key| log::Wanted::of(key, section));
+        let mut found = Vec::new();
+        self.log.each_back_of(wanted.as_ref(), |mut record| {
+            if record.kind == Kind::Heads {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if let Some(key) = key {
+                record.packages.retain(|change| change.package.as_bytes() == key.package);
+                for change in &mut record.packages {
+                    let matches = |changed: &log::KeyChange| {
+                        section.is_none_or(|section| *section == changed.section)
+                            && key.option.as_ref().is_none_or(|option| {
+                                changed.option.as_ref().is_none_or(|changed| changed == option)
+                            })
+                    };
+                    change.changes.retain(matches);
+                }
+                // A change of comments only is one of the package; of a section it is not known to be.
+                record.packages.retain(|change| section.is_none() || !change.changes.is_empty());
+            }
+            if key.is_none() || !record.packages.is_empty() {
+                found.push(record);
+            }
+            Ok(if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
     /// Returns the number of the last transaction; 0 if there is none.
     ///
     /// # Errors
     ///
-    /// As for [`History::each_transaction`].
+    /// As for [`Past::each_transaction`].
     pub fn revision(&self) -> Result<u64> {
         let last = self.log.each_back(|record| Ok(ControlFlow::Break(record.sequence)))?;
         Ok(last.unwrap_or(0))
@@ -118,7 +155,7 @@ impl History<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if the log does not go back that far; as for [`History::each_transaction`].
+    /// [`Error::Missing`] if the log does not go back that far; as for [`Past::each_transaction`].
     pub fn text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
         match self.logged_text_at(package, revision) {
             Err(error @ Error::Missing(_)) => match self.archive_at(revision) {
@@ -214,7 +251,7 @@ impl History<'_> {
     ///
     /// # Errors
     ///
-    /// As for [`History::each_transaction`].
+    /// As for [`Past::each_transaction`].
     pub fn changed_since(
         &self,
         revision: u64,
@@ -268,7 +305,7 @@ impl History<'_> {
     ///
     /// # Errors
     ///
-    /// As for [`History::text_at`].
+    /// As for [`Past::text_at`].
     pub fn blame(&self, package: &str) -> Result<Vec<BlameLine>> {
         let text = self.text_at(package, u64::MAX)?;
         let text = text.ok_or_else(|| Error::NotFound { key: package.to_owned() })?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::commit::engine::Engine;
+use crate::commit::core::Core;
 use crate::error::Result;
 use crate::live::{Inner, Store};
 use crate::map::{Shared, Table};
@@ -11,8 +11,8 @@ use crate::watch::source::{Hub, Source};
 use crate::watch::{Event, Subscription, Watch};
 
 impl Source for Inner {
-    fn engine(&self) -> &Engine {
-        &self.store
+    fn core(&self) -> &Core {
+        &self.engine.core
     }
 
     fn table(&self) -> Arc<Table> {
@@ -87,6 +87,6 @@ impl Store {
         pattern: &str,
         decide: impl FnMut(&Event) -> std::result::Result<(), String> + Send + 'static,
     ) -> Result<Verifier> {
-        Verifier::open(self.engine(), pattern, decide)
+        Verifier::open(&self.engine().core, pattern, decide)
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::commit::engine::Engine;
+use crate::commit::core::Core;
+use crate::commit::deferred;
 
 /// Sees to it that texts do not stay behind: a thread, from the first commit that leaves one on. It ends with the
 /// store.
@@ -29,12 +30,12 @@ impl Flusher {
     }
 
     /// Has texts put in place after a while, unless that is under way.
-    pub fn call(self: &Arc<Self>, engine: &Engine, delay: Duration) {
+    pub fn call(self: &Arc<Self>, core: &Core, delay: Duration) {
         let mut schedule = self.lock();
         let process = std::process::id();
         if schedule.process != Some(process) {
-            let (flusher, engine) = (self.clone(), engine.clone());
-            let run = move || flusher.serve(&engine, delay);
+            let (flusher, core) = (self.clone(), core.clone());
+            let run = move || flusher.serve(&core, delay);
             // Without a thread the next commit, or the end of the store, sees to it.
             let thread = std::thread::Builder::new().name("cms-texts".into()).spawn(run);
             schedule.process = thread.is_ok().then_some(process);
@@ -58,7 +59,7 @@ impl Flusher {
     }
 
     /// What the thread does.
-    fn serve(&self, engine: &Engine, delay: Duration) {
+    fn serve(&self, core: &Core, delay: Duration) {
         let mut schedule = self.lock();
         while !schedule.closed {
             let now = Instant::now();
@@ -71,7 +72,7 @@ impl Flusher {
                 Some(_) => {
                     (schedule.due, schedule.is_at_work) = (None, true);
                     drop(schedule);
-                    let failed = engine.flush().is_err();
+                    let failed = deferred::flush(core).is_err();
                     schedule = self.lock();
                     schedule.is_at_work = false;
                     self.changed.notify_all();

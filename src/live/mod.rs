@@ -5,7 +5,6 @@
 //! [`Store::refresh`].
 
 pub(crate) mod prepared;
-pub(crate) mod report;
 pub(crate) mod snapshot;
 pub(crate) mod transaction;
 
@@ -16,7 +15,10 @@ mod reader;
 use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
-use crate::commit::engine::Engine;
+use reader::choose;
+
+use crate::commit::{deferred, recovery};
+use crate::engine::Engine;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::live::flusher::Flusher;
@@ -26,7 +28,6 @@ use crate::live::transaction::Transaction;
 use crate::map::{Current, Entry, Path, Shared, Table, Usage, Value};
 use crate::settings::options::Options;
 use crate::watch::source::Hub;
-use reader::choose;
 
 /// See the module documentation. Clones are handles of the same open store. It may be used from many threads
 /// at once; after a `fork`, the child opens its own.
@@ -38,7 +39,7 @@ pub struct Store {
 /// What the handles of an open store share.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub store: Engine,
+    pub engine: Engine,
     pub table: Current<Table>,
     /// Twice how often maps were given up that may not know it: their file is gone, or they were private. Odd
     /// while it happens.
@@ -56,11 +57,11 @@ pub(crate) struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.flusher.close();
-        if self.store.is_behind() {
+        if self.engine.core.deferred.is_behind() {
             // Another that has the log's lock may leave the texts behind as well. If it fails, whoever opens the store
             // next does it.
-            let _ = self.store.finish_last();
-            let _ = self.store.flush();
+            let _ = recovery::finish_last(&self.engine.core);
+            let _ = deferred::flush(&self.engine.core);
         }
     }
 }
@@ -101,13 +102,13 @@ impl Store {
             Err(error) => return Err(Error::io("use the directory", config)(error)),
         }
         crate::settings::resolved::check_environment()?;
-        let store = Engine::new(options);
+        let engine = Engine::new(options);
         // What a crash has left is finished before anything is read. Where that fails, a commit will tell; what
         // there is can be read all the same.
-        let _ = store.recover();
-        let (place, table) = choose(&store, 0);
+        let _ = engine.confirmations().recover();
+        let (place, table) = choose(&engine.core, 0);
         let inner = Inner {
-            store,
+            engine,
             table: Current::new(Arc::new(table)),
             generation: AtomicU32::new(0),
             open_transactions: Arc::default(),
@@ -121,7 +122,7 @@ impl Store {
     /// Returns the engine, for all that goes beyond reading and transactions.
     #[must_use]
     pub fn engine(&self) -> &Engine {
-        &self.inner.store
+        &self.inner.engine
     }
 
     /// Calls `read` with the newest committed value of a key; for a section, its type. `Ok(None)` means that
@@ -242,15 +243,15 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for [`Engine::flush`].
+    /// As for [`crate::Engine::flush`].
     pub fn flush(&self) -> Result<()> {
-        self.engine().flush()
+        deferred::flush(&self.engine().core)
     }
 
     /// Sees to it that texts which are behind the log are put in place after a while.
     pub(crate) fn flush_later(&self) {
-        if self.engine().is_behind() {
-            self.inner.flusher.call(self.engine(), self.engine().settings().text_delay);
+        if self.engine().core.deferred.is_behind() {
+            self.inner.flusher.call(&self.engine().core, self.engine().core.settings.get().text_delay);
         }
     }
 

@@ -5,7 +5,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::{Inner, Place};
-use crate::commit::engine::Engine;
+use crate::commit::core::Core;
+use crate::commit::last_good::{self};
+use crate::commit::note_edits::{self};
+use crate::commit::{mark, open_session, settle, upkeep};
 use crate::error::{Code, Error, Result};
 use crate::live::snapshot::check_package;
 use crate::log::Digest;
@@ -16,14 +19,14 @@ use crate::settings::durability::Durability;
 const TRIES: u32 = 100;
 
 /// Decides where the maps of a store are, and makes an empty table of them.
-pub(super) fn choose(store: &Engine, own_revision: u64) -> (Place, Table) {
-    let (dirs, files) = (store.dirs(), &store.options().files);
-    let sharing = !store.options().private_maps;
+pub(super) fn choose(core: &Core, own_revision: u64) -> (Place, Table) {
+    let (dirs, files) = (core.dirs(), &core.options.files);
+    let sharing = !core.options.private_maps;
     let system = Shared::find_system(dirs, files).filter(|system| sharing && system.control().is_some());
     let own = || {
         let shared = Shared::find(dirs, files, true)?;
         // Making the control file is all that is needed here.
-        drop(shared.begin(std::time::Instant::now() + store.settings().lock_timeout).ok()?);
+        drop(shared.begin(std::time::Instant::now() + core.settings.get().lock_timeout).ok()?);
         Some(shared)
     };
     let (shared, ours) = match (system, rustix::process::geteuid().is_root()) {
@@ -33,19 +36,19 @@ pub(super) fn choose(store: &Engine, own_revision: u64) -> (Place, Table) {
     let control: Option<Control> = shared.as_ref().and_then(Shared::control);
     let shared = shared.filter(|_| control.is_some());
     if let (Some(shared), Some(control), true) = (&shared, &control, ours) {
-        store.catch_up(shared, control.shown().1);
+        upkeep::catch_up(core, shared, control.shown().1);
     }
     let seed = control
         .as_ref()
         .map_or_else(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0), Control::seed);
     let mut table = Table::new(seed, control.map(Arc::new), own_revision);
-    table.private_revision = log_end(store);
+    table.private_revision = log_end(core);
     (Place { shared, ours }, table)
 }
 
 /// Returns the last transaction whose text is certainly in place, for maps that are of this process alone.
-fn log_end(store: &Engine) -> Option<u64> {
-    store.log().and_then(|log| log.reader(None).ok()).map(|reader| reader.sequence())
+fn log_end(core: &Core) -> Option<u64> {
+    core.logs.current().and_then(|log| log.reader(None).ok()).map(|reader| reader.sequence())
 }
 
 /// What a package that is open has become.
@@ -108,7 +111,7 @@ impl Inner {
     /// open, unless its text may be behind the log.
     pub fn shown(&self, package: &[u8]) -> Option<Digest> {
         let name = crate::error::shown::name(package);
-        if self.store.settings().durability_of(&name) != Durability::Log
+        if self.engine.core.settings.get().durability_of(&name) != Durability::Log
             && !self.table.read(|table| table.get(package).is_some())
         {
             return None;
@@ -133,7 +136,9 @@ impl Inner {
     fn is_elsewhere(&self, place: &Place) -> bool {
         let table = self.table.get();
         match (&place.shared, &table.control) {
-            (Some(shared), Some(control)) => !shared.is_current(control) || !shared.is_of(self.store.dirs()),
+            (Some(shared), Some(control)) => {
+                !shared.is_current(control) || !shared.is_of(self.engine.core.dirs())
+            }
             _ => false,
         }
     }
@@ -143,15 +148,15 @@ impl Inner {
         if !self.is_elsewhere(&self.change().clone()) {
             return false;
         }
-        self.store.follow_config();
-        let (chosen, mut table_now) = choose(&self.store, 0);
+        open_session::follow_config(&self.engine.core);
+        let (chosen, mut table_now) = choose(&self.engine.core, 0);
         let mut place = self.change();
         // Another thread may have been faster.
         if !self.is_elsewhere(&place) {
             return true;
         }
         // Without a log the revisions go on from where they were, so that nobody takes two states for one.
-        if self.store.log().is_none() {
+        if self.engine.core.logs.current().is_none() {
             let now = table_now.revision();
             table_now.own_revision = (self.table.get().revision() + 1).saturating_sub(now);
         }
@@ -171,15 +176,15 @@ impl Inner {
 
     /// Opens the map of a package, or makes one.
     fn open_map(&self, place: &Place, package: &[u8]) -> Result<Option<Map>> {
-        let found = match self.store.place(package) {
+        let found = match self.engine.core.packages.find(package) {
             Err(error) if error.code() == Code::NotFound => return Ok(None),
             found => found?,
         };
-        if self.store.is_logged(&found)
+        if found.is_logged()
             && let Some(shared) = &place.shared
         {
-            if !self.store.is_published_here(&found) {
-                self.store.await_text(&found.path)?;
+            if !mark::is_published_here(&self.engine.core, &found) {
+                settle::await_text(&self.engine.core, &found.path)?;
             }
             if let Some(map) = self.fresh(shared, &found)? {
                 return Ok(Some(map));
@@ -187,7 +192,7 @@ impl Inner {
             let seed = self.table.read(|table| table.seed);
             // Who is asked about a transaction takes no lock: whoever holds it waits for the answer.
             let may_lock = crate::os::caller::check_may_commit().is_ok();
-            match (place.ours && may_lock).then(|| self.store.share(shared, &found)) {
+            match (place.ours && may_lock).then(|| upkeep::share(&self.engine.core, shared, &found)) {
                 Some(Ok(Some(map))) if map.seed() == seed => return Ok(Some(map)),
                 Some(Err(error @ (Error::Parse(_) | Error::Full { .. } | Error::Invalid { .. }))) => {
                     return Err(error);
@@ -197,11 +202,11 @@ impl Inner {
             }
         }
         let (seed, base) = self.table.read(|table| (table.seed, table.seq()));
-        self.store.private_map(&found, seed, base).map(Some)
+        upkeep::private_map(&self.engine.core, &found, seed, base).map(Some)
     }
 
     /// Opens the shared map of a package, if it is up to the text.
-    fn fresh(&self, shared: &Shared, place: &crate::commit::engine::Place) -> Result<Option<Map>> {
+    fn fresh(&self, shared: &Shared, place: &crate::commit::place::Place) -> Result<Option<Map>> {
         let text = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
         let seed = self.table.read(|table| table.seed);
         let Ok(Some(map)) = shared.open(&place.name, false) else { return Ok(None) };
@@ -215,7 +220,7 @@ impl Inner {
     }
 
     fn deadline(&self) -> std::time::Instant {
-        std::time::Instant::now() + self.store.patience()
+        std::time::Instant::now() + self.engine.core.patience()
     }
 
     /// Reports whether a map is sound, as far as it is looked at. One that a writer is just publishing to may
@@ -231,7 +236,7 @@ impl Inner {
     fn is_up_to(
         &self,
         map: &Map,
-        place: &crate::commit::engine::Place,
+        place: &crate::commit::place::Place,
         text: &std::fs::Metadata,
     ) -> Result<bool> {
         let Some((source, at)) = map.source_and_place().filter(|(source, _)| source.is(text)) else {
@@ -242,7 +247,7 @@ impl Inner {
         }
         let is_late = source.is_settled_now();
         // The file may have been written again within the same tick of the clock.
-        let (text, _) = self.store.read_settled(place)?;
+        let (text, _) = self.engine.core.packages.read_shared(place)?;
         let is_same = (source.hash, source.len) == (crate::model::digest::of_text(&text), text.len() as u64);
         if is_same && is_late {
             map.prove(at);
@@ -256,7 +261,7 @@ impl Inner {
         let place = self.change().clone();
         let table = self.table.get();
         // What was logged later may not be seen by what follows.
-        let logged = table.control.is_none().then(|| log_end(&self.store)).flatten();
+        let logged = table.control.is_none().then(|| log_end(&self.engine.core)).flatten();
         let (mut added, mut gone) = (Vec::new(), Vec::new());
         let mut failed = Ok(());
         for entry in table.entries() {
@@ -296,24 +301,27 @@ impl Inner {
     /// Has the log note edits by others of the packages that are open, so that what is read of them has a revision, and
     /// brings the maps up to the log. Where the log cannot be written that is left out.
     fn note_edits(&self) {
-        let Some(shared) = self.shared().filter(|_| self.store.log().is_some()) else { return };
+        let Some(shared) = self.shared().filter(|_| self.engine.core.logs.current().is_some()) else {
+            return;
+        };
         let table = self.table.get();
         if let Some(control) = table.control.as_ref().filter(|_| self.change().ours) {
-            self.store.catch_up(&shared, control.shown().1);
+            upkeep::catch_up(&self.engine.core, &shared, control.shown().1);
         }
-        let is_edited = |entry: &&Entry| match self.store.find(entry.name.as_bytes()) {
-            Ok((found, text)) => !self.is_up_to(&entry.map, &found, &text).unwrap_or(true),
-            Err(error) => error.code() == Code::NotFound,
-        };
+        let is_edited =
+            |entry: &&Entry| match self.engine.core.packages.find_with_attributes(entry.name.as_bytes()) {
+                Ok((found, text)) => !self.is_up_to(&entry.map, &found, &text).unwrap_or(true),
+                Err(error) => error.code() == Code::NotFound,
+            };
         let edited: Vec<String> = table.entries().filter(is_edited).map(|e| e.name.to_string()).collect();
         if !edited.is_empty() {
-            let _ = self.store.note_edits_of(&edited);
+            let _ = note_edits::note_edits_of(&self.engine.core, &edited);
         }
     }
 
     /// Finds out whether a map is up to its package, and makes another one if not.
     fn refreshed(&self, place: &Place, entry: &Entry) -> Result<Refreshed> {
-        let (found, text) = match self.store.find(entry.name.as_bytes()) {
+        let (found, text) = match self.engine.core.packages.find_with_attributes(entry.name.as_bytes()) {
             Err(error) if error.code() == Code::NotFound => return Ok(Refreshed::Gone),
             found => found?,
         };
@@ -328,7 +336,11 @@ impl Inner {
     pub(super) fn problem(&self, entry: &Entry) -> Option<Error> {
         let source = entry.map.source()?;
         let is_another = source.shown != (source.hash, source.len);
-        let place = self.store.config_place(&entry.name);
-        if is_another && !self.store.is_behind_log(&place) { self.store.problem_of(&place) } else { None }
+        let place = self.engine.core.packages.in_config(&entry.name);
+        if is_another && !mark::is_behind_log(&self.engine.core, &place) {
+            last_good::problem_of(&self.engine.core, &place)
+        } else {
+            None
+        }
     }
 }

@@ -223,7 +223,7 @@ impl Snapshot {
     ///
     /// [`Error::Io`] if the configuration directory cannot be read.
     pub fn packages(&self) -> Result<Vec<String>> {
-        self.inner.live.engine().packages()
+        self.inner.live.engine().core.packages.list()
     }
 
     /// Returns a package, to iterate over.

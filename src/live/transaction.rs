@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::commit::engine::Place;
-use crate::commit::log_session::Why;
-use crate::commit::new_package::nothing;
-use crate::commit::plan::{Change, Known};
+use crate::commit::intent::Intent;
+use crate::commit::known::{Known, nothing};
+use crate::commit::package_edit::PackageEdit;
+use crate::commit::place::Place;
+use crate::commit::{group, loader};
+use crate::confirm::Confirmations;
 use crate::error::{Code, Error, Result};
 use crate::format::uci::Dialect;
 use crate::live::Store;
@@ -32,7 +34,7 @@ pub struct Transaction {
     packages: BTreeMap<Vec<u8>, Working>,
     id: u64,
     started: SystemTime,
-    why: Why,
+    intent: Intent,
     force: bool,
     auto_commit: bool,
     _open: Open,
@@ -98,7 +100,7 @@ impl Transaction {
             packages: BTreeMap::new(),
             id,
             started: SystemTime::now(),
-            why: Why::COMMIT,
+            intent: Intent::COMMIT,
             force: false,
             auto_commit: false,
             _open: open,
@@ -133,12 +135,12 @@ impl Transaction {
 
     /// Says why, for the history.
     pub fn set_message(&mut self, message: &str) {
-        self.why.message = Some(message.to_owned());
+        self.intent.message = Some(message.to_owned());
     }
 
-    /// Has the transaction taken back unless it is confirmed within this time: see [`crate::Engine::confirm`].
+    /// Has the transaction taken back unless it is confirmed within this time: see [`crate::Confirmations::confirm`].
     pub fn set_confirm(&mut self, time: Duration) {
-        self.why.confirm = Some(time);
+        self.intent.confirm = Some(time);
     }
 
     /// Makes the changes whatever others have changed meanwhile: the last one counts.
@@ -362,7 +364,7 @@ impl Transaction {
         let concerned =
             packages.into_values().filter(|working| !working.deltas.is_empty() || !working.reads.is_empty());
         let force = self.force;
-        let change = |Working { place, known, edited, deltas, reads }| Change {
+        let change = |Working { place, known, edited, deltas, reads }| PackageEdit {
             place,
             deltas,
             known,
@@ -370,14 +372,15 @@ impl Transaction {
             reads,
             force,
         };
-        let mut changes: Vec<Change> = concerned.map(change).collect();
+        let mut changes: Vec<PackageEdit> = concerned.map(change).collect();
         // Who only reads cannot be in anyone's way.
         if changes.iter().all(|change| change.deltas.is_empty()) {
             changes.clear();
         }
-        let guarded = self.why.confirm.filter(|_| !changes.is_empty());
-        let guard = guarded.map(|_| self.live.engine().start_guard(None)).transpose()?;
-        let committed = self.live.engine().commit_changes(changes, self.why.clone());
+        let guarded = self.intent.confirm.filter(|_| !changes.is_empty());
+        let guard =
+            guarded.map(|_| Confirmations::of(&self.live.engine().core).start_guard(None)).transpose()?;
+        let committed = group::commit_changes(&self.live.engine().core, changes, self.intent.clone());
         drop(guard);
         if !matches!(committed, Ok(_) | Err(Error::NotDurable { .. })) {
             return committed.map(|_| 0);
@@ -407,11 +410,12 @@ impl Transaction {
     fn working_or_new(&mut self, package: &[u8], creates: bool) -> Result<&mut Working> {
         if !self.packages.contains_key(package) {
             check_package(package)?;
-            let store = self.live.engine();
-            let place = if creates { store.place_to_write(package)? } else { store.place(package)? };
-            let known = match creates && store.is_new(&place) {
+            let core = &self.live.engine().core;
+            let place =
+                if creates { core.packages.find_to_write(package)? } else { core.packages.find(package)? };
+            let known = match creates && core.packages.is_new(&place) {
                 true => nothing(&place.name),
-                false => store.load_known(&place, self.live.inner.shown(package))?,
+                false => loader::load_known(core, &place, self.live.inner.shown(package))?,
             };
             let working = Working { place, known, edited: None, deltas: Vec::new(), reads: BTreeSet::new() };
             self.packages.insert(package.to_vec(), working);

@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::commit::engine::{Engine, Place};
-use crate::commit::log_session::{Ledger, Why};
-use crate::commit::write::{Expected, Whole, attempt};
+use crate::commit::core::{CommittedTexts, Core};
+use crate::commit::intent::Intent;
+use crate::commit::open_session::{self, session_within};
+use crate::commit::opening::Opened;
+use crate::commit::packages::is_gone;
+use crate::commit::part::{Expected, WholeText};
+use crate::commit::place::Place;
+use crate::commit::{retry, write};
 use crate::error::not_found::Missing;
 use crate::error::{Damage, Error, Result};
 use crate::format::uci::{Dialect, ParseOptions, parse};
@@ -36,7 +41,28 @@ fn check_restored(archive: &Path, place: &Place, text: &Arc<Vec<u8>>) -> Result<
     })
 }
 
-impl Engine {
+/// The snapshots and backups of a store: see [`crate::Engine::archives`].
+#[derive(Debug, Clone, Copy)]
+pub struct Archives<'e> {
+    pub(super) core: &'e Core,
+}
+
+impl<'e> Archives<'e> {
+    pub(crate) fn of(core: &'e Core) -> Self {
+        Self { core }
+    }
+
+    /// Lists the snapshots, with a label and automatic ones, the oldest first. Files that are none are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if there is no state directory; [`Error::Io`].
+    pub fn labels(&self) -> Result<Vec<ArchiveInfo>> {
+        self.core.logs.past()?.archives()
+    }
+}
+
+impl Archives<'_> {
     fn snapshot_path(&self, label: &str) -> Result<PathBuf> {
         let label = resolve::label(label);
         let usable = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '+');
@@ -48,7 +74,7 @@ impl Engine {
                 "a label consists of letters, digits, '_', '-', '+', ':' and '.', and does not begin with '.'",
             ));
         }
-        Ok(self.snapshot_dir()?.join(format!("{label}.cms")))
+        Ok(self.core.logs.snapshot_dir()?.join(format!("{label}.cms")))
     }
 
     /// Keeps the committed state of all packages under a label, until someone deletes the file. Packages that cannot
@@ -65,7 +91,7 @@ impl Engine {
                 "labels that start with '@' are kept for automatic snapshots",
             ));
         }
-        self.check_may_write()?;
+        self.core.settings.check_may_write()?;
         if resolve::is_revision(label) {
             return Err(Error::invalid(label.as_bytes(), "it reads as a revision, so it cannot be a label"));
         }
@@ -73,10 +99,10 @@ impl Engine {
         if path.exists() {
             return Err(Error::Exists { key: format!("snapshot {label}") });
         }
-        let mut ledger = self.ledger()?;
-        self.the_log()?.within(Some("snapshots"))?;
-        let committed = self.committed_texts(&mut ledger)?;
-        self.write_archive(&committed, ledger.sequence(), label, &path)
+        let mut session = open_session::session(self.core)?;
+        self.core.logs.require()?.within(Some("snapshots"))?;
+        let committed = session.committed_texts()?;
+        self.write_archive(&committed, session.sequence(), label, &path)
     }
 
     /// Reads the snapshot with a label.
@@ -99,7 +125,7 @@ impl Engine {
     pub fn delete_label(&self, label: &str) -> Result<()> {
         self.labelled(label)?;
         let path = self.snapshot_path(label)?;
-        self.options.files.remove(&path).map_err(Error::io("remove", path))
+        self.core.options.files.remove(&path).map_err(Error::io("remove", path))
     }
 
     /// Writes the committed state of all packages into a file. A regular file, or the one that a link leads to, is
@@ -111,15 +137,15 @@ impl Engine {
     /// [`Error::Io`]: a regular file is as before then.
     pub fn backup(&self, path: &Path) -> Result<ArchiveInfo> {
         let (info, bytes) = self.encode_backup(path)?;
-        named_file::write(&self.options.files, path, &bytes)?;
+        named_file::write(&self.core.options.files, path, &bytes)?;
         Ok(info)
     }
 
-    /// As [`Engine::backup`], to what the caller has open. The path of what is returned is `-`.
+    /// As [`crate::Archives::backup`], to what the caller has open. The path of what is returned is `-`.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::backup`].
+    /// As for [`crate::Archives::backup`].
     pub fn backup_to(&self, out: &mut dyn std::io::Write) -> Result<ArchiveInfo> {
         let path = Path::new("-");
         let (info, bytes) = self.encode_backup(path)?;
@@ -130,23 +156,9 @@ impl Engine {
     /// Makes an archive of the committed state. When it returns, the log is not locked any more: to write what was made
     /// may take any time.
     fn encode_backup(&self, path: &Path) -> Result<(ArchiveInfo, Vec<u8>)> {
-        let mut ledger = self.ledger()?;
-        let committed = self.committed_texts(&mut ledger)?;
-        self.encode_archive(&committed, ledger.sequence(), "backup", path)
-    }
-
-    /// Reads the texts of all packages. While the log is locked nobody commits, so they are of one state, which is
-    /// that of the last transaction then: what was changed by hand is noted.
-    pub(crate) fn committed_texts(&self, ledger: &mut Ledger<'_>) -> Result<Committed> {
-        let mut texts = BTreeMap::new();
-        let left_out = self.each_text(self.packages()?, |place, text| {
-            ledger.look(&place, &text)?;
-            texts.insert(place.name, text);
-            Ok(())
-        })?;
-        ledger.look_for_gone()?;
-        ledger.note()?;
-        Ok(Committed { texts, left_out })
+        let mut session = open_session::session(self.core)?;
+        let committed = session.committed_texts()?;
+        self.encode_archive(&committed, session.sequence(), "backup", path)
     }
 
     /// Writes an archive.
@@ -158,7 +170,7 @@ impl Engine {
         path: &Path,
     ) -> Result<ArchiveInfo> {
         let (info, bytes) = self.encode_archive(committed, revision, label, path)?;
-        named_file::replace(&self.options.files, path, &bytes)?;
+        named_file::replace(&self.core.options.files, path, &bytes)?;
         Ok(info)
     }
 
@@ -170,7 +182,7 @@ impl Engine {
         label: &str,
         path: &Path,
     ) -> Result<(ArchiveInfo, Vec<u8>)> {
-        let bytes = Archive::encode(label, self.now(), revision, &self.options.source, committed);
+        let bytes = Archive::encode(label, self.core.now(), revision, &self.core.options.source, committed);
         let info = head(path, &bytes).map(|(info, ..)| info);
         let unreadable = || Error::Damaged {
             what: Damage::Archive,
@@ -185,28 +197,32 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if it holds no packages, and there are some, or a name that no package can have; [`Error::Parse`] if one of its texts has errors; as for [`Engine::commit`]. Nothing is changed then.
+    /// [`Error::Damaged`] if it holds no packages, and there are some, or a name that no package can have; [`Error::Parse`] if one of its texts has errors; as for [`crate::Engine::commit`]. Nothing is changed then.
     pub fn restore(&self, archive: &Archive, message: Option<&str>) -> Result<Option<u64>> {
         self.restore_of(archive, &[], message)
     }
 
-    /// As [`Engine::restore`], of some packages; of all if none is named.
+    /// As [`crate::Archives::restore`], of some packages; of all if none is named.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::restore`].
+    /// As for [`crate::Archives::restore`].
     pub fn restore_of(
         &self,
         archive: &Archive,
         packages: &[String],
         message: Option<&str>,
     ) -> Result<Option<u64>> {
-        self.check_may_write()?;
-        let why =
-            Why { message: message.map(str::to_owned), ..Why::new(Kind::Rollback, archive.info.revision) };
+        self.core.settings.check_may_write()?;
+        let intent = Intent {
+            message: message.map(str::to_owned),
+            ..Intent::new(Kind::Rollback, archive.info.revision)
+        };
         let texts = archive.packages.iter().map(|(name, text)| (name.clone(), Some(text.clone())));
         let mut wanted: BTreeMap<String, Option<Vec<u8>>> = texts.collect();
-        for name in self.packages()?.into_iter().filter(|name| !archive.info.left_out.contains(name)) {
+        for name in
+            self.core.packages.list()?.into_iter().filter(|name| !archive.info.left_out.contains(name))
+        {
             wanted.entry(name).or_insert(None);
         }
         wanted.retain(|name, _| packages.is_empty() || packages.contains(name));
@@ -216,34 +232,32 @@ impl Engine {
             return Err(Error::Damaged { what: Damage::Archive, path: archive.info.path.clone(), why });
         }
         let wanted = wanted.into_iter().map(|(name, text)| (name, text.map(Arc::new))).collect();
-        self.with_ledger(Self::ledger_within, |ledger| {
-            let parts = self.to_restore(&archive.info.path, &wanted)?;
+        retry::with_session(self.core, session_within, |session| {
+            let parts = self.differing(&archive.info.path, &wanted)?;
             let Some(first) = parts.first() else { return Ok(None) };
-            let _locks = ledger.lock_all(parts.iter().map(|part| &*part.place.path))?;
-            self.snapshot_before(ledger);
-            attempt(ledger, &first.place, |ledger| self.put_texts(ledger, &parts, &why)).map(Some)
+            let mut opened = Opened::of(session, parts.iter().map(|part| &part.place))?;
+            self.snapshot_before(opened.session);
+            opened.attempt(&first.place, |opened| write::put_texts(opened, &parts, &intent)).map(Some)
         })
     }
 
     /// Finds the packages that are not as they are to be.
-    fn to_restore(
+    fn differing(
         &self,
         archive: &Path,
         wanted: &BTreeMap<String, Option<Arc<Vec<u8>>>>,
-    ) -> Result<Vec<Whole>> {
+    ) -> Result<Vec<WholeText>> {
         let mut parts = Vec::new();
         for (name, text) in wanted {
-            let place = self.config_place(name);
-            let present = self.options.files.read_package(&place.path).ok();
-            if present.as_ref() == text.as_deref()
-                && (text.is_some() || crate::commit::log_session::is_gone(&place.path))
-            {
+            let place = self.core.packages.in_config(name);
+            let present = self.core.options.files.read_package(&place.path).ok();
+            if present.as_ref() == text.as_deref() && (text.is_some() || is_gone(&place.path)) {
                 continue;
             }
             if let Some(text) = text {
                 check_restored(archive, &place, text)?;
             }
-            parts.push(Whole { place, expected: Expected::Anything, text: text.clone() });
+            parts.push(WholeText { place, expected: Expected::Anything, text: text.clone() });
         }
         Ok(parts)
     }

@@ -12,10 +12,10 @@
 
 use std::time::Duration;
 
-use crate::commit::engine::Engine;
-use crate::commit::log_session::Ledger;
+use crate::commit::core::{CommittedTexts, Core};
 use crate::error::{Error, Result};
 use crate::history::archive::ArchiveInfo;
+use crate::restore::archive::Archives;
 
 /// How the names of those end that are made before texts are replaced.
 const BEFORE: &str = "-before";
@@ -36,59 +36,60 @@ impl ArchiveInfo {
     }
 }
 
-/// Makes a snapshot if it is time for one; see [`crate::commit::gate::SegmentHook`]. If it cannot be made, nothing is lost.
-pub(crate) fn segment_begun(ledger: &mut Ledger<'_>) {
-    let _ = ledger.store().snapshot_if_due(ledger);
+/// Makes a snapshot if it is time for one; see [`crate::commit::core::SegmentHook`]. If it cannot be made, nothing is lost.
+pub(crate) fn segment_begun(core: &Core, texts: &mut dyn CommittedTexts) {
+    let _ = Archives::of(core).snapshot_if_due(texts);
 }
 
-impl Engine {
+impl Archives<'_> {
     /// Makes a snapshot if it is time for one. To be called when a segment has been begun.
-    fn snapshot_if_due(&self, ledger: &mut Ledger<'_>) -> Result<()> {
+    fn snapshot_if_due(&self, texts: &mut dyn CommittedTexts) -> Result<()> {
         let all = self.automatic()?;
         let newest = all.iter().rfind(|info| !info.is_before());
-        let log = self.the_log()?;
+        let log = self.core.logs.require()?;
         let now = log.now();
         let is_recent = |info: &ArchiveInfo| Duration::from_micros(now.abs_diff(info.time)) < DAY;
         let since = newest.map_or(0, |info| info.revision);
         if newest.is_some_and(is_recent) || !log.has_gone_on(since)? {
             return Ok(());
         }
-        self.make_automatic(ledger, "")
+        self.make_automatic(texts, "")
     }
 
     /// Makes a snapshot before texts are replaced.
-    pub(crate) fn snapshot_before(&self, ledger: &mut Ledger<'_>) {
-        if ledger.sequence() > 0 {
+    pub(crate) fn snapshot_before(&self, texts: &mut dyn CommittedTexts) {
+        if texts.sequence() > 0 {
             // What is to be done does not depend on it.
-            let _ = self.make_automatic(ledger, BEFORE);
+            let _ = self.make_automatic(texts, BEFORE);
         }
     }
 
     /// Makes a snapshot whose name has this ending.
-    fn make_automatic(&self, ledger: &mut Ledger<'_>, ending: &str) -> Result<()> {
-        let settings = self.settings();
+    fn make_automatic(&self, texts: &mut dyn CommittedTexts, ending: &str) -> Result<()> {
+        let settings = self.core.settings.get();
         let room = settings.log.for_snapshots();
         let mut size = 0;
-        for name in self.packages()? {
-            size += std::fs::metadata(self.dirs().config.path.join(name)).map_or(0, |found| found.len() + 64);
+        for name in self.core.packages.list()? {
+            size += std::fs::metadata(self.core.dirs().config.path.join(name))
+                .map_or(0, |found| found.len() + 64);
         }
         if size + 1024 > room || settings.snapshots_keep == 0 {
             return Ok(());
         }
-        let committed = self.committed_texts(ledger)?;
+        let committed = texts.committed_texts()?;
         if !committed.left_out.is_empty() {
             // Nobody has asked for it, and nobody would be told that it is not whole.
             return Ok(());
         }
-        let label = format!("@{}{ending}", ledger.sequence());
-        let dir = self.snapshot_dir()?;
+        let label = format!("@{}{ending}", texts.sequence());
+        let dir = self.core.logs.snapshot_dir()?;
         let path = dir.join(format!("{label}.cms"));
         if path.exists() {
             return Ok(());
         }
-        self.the_log()?.within(Some("snapshots"))?;
+        self.core.logs.require()?.within(Some("snapshots"))?;
         self.prune(room - size - 1024)?;
-        self.write_archive(&committed, ledger.sequence(), &label, &path)?;
+        self.write_archive(&committed, texts.sequence(), &label, &path)?;
         self.prune(room)
     }
 
@@ -103,7 +104,7 @@ impl Engine {
     /// Removes the oldest automatic snapshots, until of each kind there are no more than are kept, and they fit.
     fn prune(&self, room: u64) -> Result<()> {
         // So many of those made as time goes by, and half as many of those made before texts are replaced.
-        let keep = self.settings().snapshots_keep;
+        let keep = self.core.settings.get().snapshots_keep;
         let keep = [keep, keep.div_ceil(2)];
         let (mut counts, mut taken) = ([0; 2], 0);
         for info in self.automatic()?.into_iter().rev() {
@@ -111,7 +112,7 @@ impl Engine {
             *count += 1;
             taken += info.size;
             if *count > keep[usize::from(info.is_before())] || taken > room {
-                let removed = self.options.files.remove(&info.path);
+                let removed = self.core.options.files.remove(&info.path);
                 removed.map_err(Error::io("remove", &info.path))?;
                 taken -= info.size;
             }

@@ -2,5 +2,6 @@
 
 pub(crate) mod archive;
 pub(crate) mod automatic;
+pub(crate) mod history;
 pub(crate) mod revision;
 pub(crate) mod undo;

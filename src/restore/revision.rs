@@ -11,12 +11,13 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use crate::commit::engine::Engine;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::history::archive::Archive;
 use crate::model::package::Package;
 use crate::os::clock;
+use crate::restore::archive::Archives;
+use crate::restore::history::History;
 
 /// How a label is named that reads as a revision.
 const LABEL: &str = "label:";
@@ -72,7 +73,7 @@ fn missing(spec: &str, why: &str) -> Error {
     Missing::Revision { spec: spec.to_owned(), why: why.to_owned() }.into()
 }
 
-impl Engine {
+impl History<'_> {
     /// Finds a state: a number, `-3` (three transactions before the last), `now`, a time in braces such as
     /// `@{10 min ago}`, or a snapshot by its label. A number is always a revision; `label:5` is a snapshot.
     ///
@@ -82,7 +83,7 @@ impl Engine {
     pub fn resolve(&self, spec: &str) -> Result<State> {
         let too_far = || missing(spec, "the log does not go back that far");
         if !is_revision(spec) || spec.starts_with(LABEL) {
-            let found = self.labelled(spec).map_err(|error| match error {
+            let found = Archives::of(self.core).labelled(spec).map_err(|error| match error {
                 Error::Missing(Missing::Snapshot(_)) | Error::Invalid { .. } => {
                     missing(spec, "it is neither a revision nor the label of a snapshot")
                 }
@@ -97,11 +98,11 @@ impl Engine {
         if let Some(back) = spec.strip_prefix("HEAD~").or_else(|| spec.strip_prefix('-')) {
             let no_number = |_| missing(spec, "expected a number after '-', as in -3");
             let back: usize = back.parse().map_err(no_number)?;
-            let found = self.history(None, back.saturating_add(1))?;
+            let found = self.changes(None, back.saturating_add(1))?;
             return found.get(back).map(|record| State::Revision(record.sequence)).ok_or_else(too_far);
         }
         if let Some(time) = spec.strip_prefix("@{").and_then(|spec| spec.strip_suffix('}')) {
-            let time = clock::parse(time, self.now()).ok_or(Error::Invalid {
+            let time = clock::parse(time, self.core.now()).ok_or(Error::Invalid {
                 what: spec.to_owned(),
                 why: "not a time; expected '10 min ago', '2026-11-21 08:02' (UTC) or 'now'",
             })?;
@@ -115,11 +116,11 @@ impl Engine {
         number.map(State::Revision).ok_or_else(|| missing(spec, &format!("the last revision is {last}")))
     }
 
-    /// As [`Engine::resolve`], for who needs a number. A snapshot has one as long as the log has its state at that.
+    /// As [`crate::History::resolve`], for who needs a number. A snapshot has one as long as the log has its state at that.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::resolve`]; [`Error::Missing`] if the log was begun anew since a snapshot was made.
+    /// As for [`crate::History::resolve`]; [`Error::Missing`] if the log was begun anew since a snapshot was made.
     pub fn find_revision(&self, spec: &str) -> Result<u64> {
         let state = self.resolve(spec)?;
         if let State::Snapshot(archive) = &state {
@@ -141,7 +142,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As for [`Engine::text_at`].
+    /// As for [`crate::History::text_at`].
     pub fn text_in(&self, package: &str, state: &State) -> Result<Option<Vec<u8>>> {
         match state {
             State::Revision(revision) => self.text_at(package, *revision),
@@ -149,25 +150,28 @@ impl Engine {
         }
     }
 
-    /// As [`Engine::text_in`], read.
+    /// As [`crate::History::text_in`], read.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::text_at`]; [`Error::Parse`] if its text had errors.
+    /// As for [`crate::History::text_at`]; [`Error::Parse`] if its text had errors.
     pub fn package_in(&self, package: &str, state: &State) -> Result<Option<Package>> {
         let Some(text) = self.text_in(package, state)? else { return Ok(None) };
-        self.parse(&self.config_place(package), text).map(|(package, _)| Some(package))
+        self.core
+            .packages
+            .parse(&self.core.packages.in_config(package), text)
+            .map(|(package, _)| Some(package))
     }
 
     /// Lists the packages that may differ between two states, in the order of their names.
     ///
     /// # Errors
     ///
-    /// As for [`Engine::each_transaction`].
+    /// As for [`crate::History::each_transaction`].
     pub fn changed_between(&self, old: &State, new: &State) -> Result<Vec<String>> {
         let (State::Revision(old_revision), State::Revision(new_revision)) = (old, new) else {
             let mut names: BTreeSet<String> = self.changed_since(0)?.into_iter().collect();
-            names.extend(self.packages()?);
+            names.extend(self.core.packages.list()?);
             for state in [old, new] {
                 if let State::Snapshot(archive) = state {
                     names.extend(archive.packages.keys().cloned());
@@ -180,7 +184,7 @@ impl Engine {
 
     /// Reports whether the log has anything to do with a package.
     fn is_in_log(&self, name: &str) -> Result<bool> {
-        let found = self.the_log()?.each_back(|record| {
+        let found = self.core.logs.require()?.each_back(|record| {
             let found = record.package(name).is_some();
             Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
@@ -194,7 +198,7 @@ impl Engine {
     /// [`Error::NotFound`] for the first of them.
     pub fn check_packages(&self, names: &[String], state: &State) -> Result<()> {
         for name in names {
-            let is_there = self.place(name.as_bytes()).is_ok()
+            let is_there = self.core.packages.find(name.as_bytes()).is_ok()
                 || matches!(state, State::Snapshot(archive) if archive.packages.contains_key(name))
                 || self.is_in_log(name)?;
             if !is_there || name.is_empty() {

@@ -5,27 +5,31 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::commit::engine::Engine;
-use crate::commit::log_session::Why;
-use crate::commit::write::{Expected, Whole, attempt};
+use crate::commit::intent::Intent;
+use crate::commit::open_session::session_of_log_within;
+use crate::commit::opening::Opened;
+use crate::commit::part::{Expected, WholeText};
+use crate::commit::{note_edits, retry, write};
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::log::key_path::content;
-use crate::log::{self, Hunk, KeyChange, Kind, Record, What};
+use crate::log::{Hunk, Kind, Record, What};
+use crate::restore::archive::Archives;
+use crate::restore::history::History;
 
 /// The text of a package; `None` if there is no such package.
 type Text = Option<Vec<u8>>;
 
-impl Engine {
+impl History<'_> {
     /// Takes a transaction back, and leaves what was changed since as it is. Returns the number of the
     /// transaction that does it.
     ///
     /// # Errors
     ///
     /// [`Error::Conflict`] if what it changed was changed again since; [`Error::Missing`] if it is not kept any
-    /// more; as for [`Engine::commit`]. Nothing is changed then.
+    /// more; as for [`crate::Engine::commit`]. Nothing is changed then.
     pub fn undo(&self, sequence: u64, message: Option<&str>) -> Result<u64> {
-        self.note_edits()?;
+        note_edits::note_edits(self.core)?;
         let record = self.transaction(sequence)?;
         if matches!(record.kind, Kind::Baseline | Kind::Confirm) || record.packages.is_empty() {
             return Err(Error::Invalid {
@@ -33,7 +37,7 @@ impl Engine {
                 why: "it changed nothing that could be undone",
             });
         }
-        let why = Why { message: message.map(str::to_owned), ..Why::new(Kind::Undo, sequence) };
+        let intent = Intent { message: message.map(str::to_owned), ..Intent::new(Kind::Undo, sequence) };
         let mut texts = Vec::new();
         for change in &record.packages {
             if change.unknown {
@@ -55,7 +59,7 @@ impl Engine {
             };
             texts.push((change.package.clone(), now, text));
         }
-        self.write_texts(texts, &why)
+        self.write_texts(texts, &intent)
     }
 
     /// Brings packages to what they were after a transaction: all of them, or those named. Packages that there were
@@ -64,19 +68,19 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if the log does not go back that far; as for [`Engine::commit`]. Nothing is changed then.
+    /// [`Error::Missing`] if the log does not go back that far; as for [`crate::Engine::commit`]. Nothing is changed then.
     pub fn rollback(&self, revision: u64, packages: &[String], message: Option<&str>) -> Result<Option<u64>> {
-        self.note_edits()?;
+        note_edits::note_edits(self.core)?;
         let (message, in_part) = (message.map(str::to_owned), !packages.is_empty());
-        let why = Why { message, in_part, ..Why::new(Kind::Rollback, revision) };
-        self.rollback_because(revision, packages, &why)
+        let intent = Intent { message, in_part, ..Intent::new(Kind::Rollback, revision) };
+        self.rollback_because(revision, packages, &intent)
     }
 
     pub(crate) fn rollback_because(
         &self,
         revision: u64,
         packages: &[String],
-        why: &Why,
+        intent: &Intent,
     ) -> Result<Option<u64>> {
         let last = self.revision()?;
         if revision > last {
@@ -95,28 +99,28 @@ impl Engine {
                 texts.push((package, now, then));
             }
         }
-        if texts.is_empty() { Ok(None) } else { self.write_texts(texts, why).map(Some) }
+        if texts.is_empty() { Ok(None) } else { self.write_texts(texts, intent).map(Some) }
     }
 
     /// Puts whole texts in place of packages, as one transaction; each comes with the text it was made for. A package
     /// without a text is deleted.
-    fn write_texts(&self, texts: Vec<(String, Text, Text)>, why: &Why) -> Result<u64> {
-        let whole = |(name, now, then): (String, Text, Text)| Whole {
-            place: self.config_place(&name),
+    fn write_texts(&self, texts: Vec<(String, Text, Text)>, intent: &Intent) -> Result<u64> {
+        let whole = |(name, now, then): (String, Text, Text)| WholeText {
+            place: self.core.packages.in_config(&name),
             expected: Expected::of(now.as_deref()),
             text: then.map(Arc::new),
         };
-        let texts: Vec<Whole> = texts.into_iter().map(whole).collect();
+        let texts: Vec<WholeText> = texts.into_iter().map(whole).collect();
         let Some(first) = texts.first() else { return self.revision() };
-        if why.refusable {
-            self.check_may_write()?;
+        if intent.refusable {
+            self.core.settings.check_may_write()?;
         }
-        self.with_ledger(Self::ledger_of_log_within, |ledger| {
-            let _locks = ledger.lock_all(texts.iter().map(|text| &*text.place.path))?;
-            if why.kind == Kind::Rollback {
-                self.snapshot_before(ledger);
+        retry::with_session(self.core, session_of_log_within, |session| {
+            let mut opened = Opened::of(session, texts.iter().map(|text| &text.place))?;
+            if intent.kind == Kind::Rollback {
+                Archives::of(self.core).snapshot_before(opened.session);
             }
-            attempt(ledger, &first.place, |ledger| self.put_texts(ledger, &texts, why))
+            opened.attempt(&first.place, |opened| write::put_texts(opened, &texts, intent))
         })
     }
 
@@ -177,8 +181,8 @@ impl Engine {
 
     /// Says why a transaction cannot be taken back: the first key that is not as it left it, and who changed it.
     fn conflict(&self, record: &Record, package: &str, now: &[u8]) -> Result<(String, String)> {
-        let place = self.config_place(package);
-        let (current, _) = self.parse(&place, now.to_vec())?;
+        let place = self.core.packages.in_config(package);
+        let (current, _) = self.core.packages.parse(&place, now.to_vec())?;
         let changes = record.package(package).map_or(&[][..], |change| &change.changes);
         for change in changes {
             let (_, left) = change.values();
@@ -186,7 +190,7 @@ impl Engine {
                 && content(&current, &(change.section.clone(), change.option.clone())).as_ref() != left
             {
                 let key = crate::error::shown::name(&change.key(package));
-                let by = self.past()?.last_change(
+                let by = self.core.logs.past()?.last_change(
                     record.sequence,
                     package,
                     &change.section,
@@ -199,16 +203,5 @@ impl Engine {
             }
         }
         Ok((package.to_owned(), "the same lines were changed since".to_owned()))
-    }
-}
-
-impl Engine {
-    /// Compares two states of a package, key by key.
-    #[must_use]
-    pub fn compare(
-        old: &crate::model::package::Package,
-        new: &crate::model::package::Package,
-    ) -> Vec<KeyChange> {
-        log::compare_packages(old, new)
     }
 }

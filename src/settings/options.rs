@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::error::warn::Warn;
+use crate::format::uci::ParseOptions;
 use crate::log::Limits;
 use crate::model::dialect::Dialect;
 use crate::os::dirs::{DirOptions, Dirs};
@@ -65,6 +66,15 @@ pub struct Options {
     pub message: String,
 }
 
+impl Options {
+    /// Returns how text is to be read.
+    #[must_use]
+    pub fn parse_options(&self) -> ParseOptions<'_> {
+        let progress = self.progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
+        ParseOptions { dialect: self.dialect, strict: self.strict, progress }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -104,6 +114,6 @@ pub enum Guards {
     Program(PathBuf),
     /// A thread of this program. It ends when the program does; then whoever opens the store next takes the commit back.
     Thread,
-    /// Nobody: the program does it by itself, with [`crate::Engine::stand_guard`], or whoever opens the store next.
+    /// Nobody: the program does it by itself, with [`crate::Confirmations::stand_guard`], or whoever opens the store next.
     Nobody,
 }

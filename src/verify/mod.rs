@@ -34,17 +34,19 @@ mod verifier;
 use std::sync::Arc;
 
 use inquiry::Hanging;
-pub use verifier::Verifier;
 
-use crate::commit::engine::{Engine, Place};
-use crate::commit::gate::Gate;
-use crate::commit::log_session::Why;
-use crate::commit::write::Part;
+use crate::commit::core::Core;
+use crate::commit::gate::{Gate, Proposal};
+use crate::commit::intent::Intent;
+use crate::commit::place::Place;
+use crate::commit::{loader, proposal};
 use crate::error::{Error, Result};
-use crate::log::{self, Digest, KeyChange, PackageChange, Record};
-use crate::map::{Map, Shared};
+use crate::log::{self, Record};
+use crate::os::dirs::Dirs;
 use crate::presence::{Role, Roster, Subscriber};
 use crate::watch::{Event, Pattern};
+
+pub use verifier::Verifier;
 
 /// What a verifier says to a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,27 +74,21 @@ pub(crate) struct Verifiers {
 }
 
 impl Gate for Verifiers {
-    /// Where there is no verifier it costs one look.
-    fn is_guarded(&self, engine: &Engine) -> bool {
-        !Roster::all(engine.dirs(), Role::Verifier).is_empty()
+    fn is_guarded(&self, dirs: &Dirs) -> bool {
+        !Roster::all(dirs, Role::Verifier).is_empty()
     }
 
-    fn ask(&self, engine: &Engine, parts: &[Part<'_>], why: &Why) -> Result<()> {
-        let rosters = match why.refusable {
-            true => Roster::all(engine.dirs(), Role::Verifier),
+    fn ask(&self, dirs: &Dirs, proposal: &dyn Proposal) -> Result<()> {
+        let rosters = match proposal.is_refusable() {
+            true => Roster::all(dirs, Role::Verifier),
             false => Vec::new(),
         };
         if rosters.is_empty() {
             return Ok(());
         }
-        parts.iter().for_each(|part| let_read(engine, part.place));
-        // They may read the packages with stock uci, which waits for these locks.
-        lock_old_files(engine, parts, false)?;
-        let changes = parts.iter().filter(|part| is_verified(engine, part.place));
-        let changes = changes.map(|part| (part.place.name.clone(), key_changes(engine, part))).collect();
-        let record = proposal(engine, changes, why);
-        let verdicts = inquiry::ask(&rosters, &record, engine.settings().verify_timeout, Some(&self.hanging));
-        lock_old_files(engine, parts, true)?;
+        proposal.let_read()?;
+        let verdicts = inquiry::ask(&rosters, &proposal.record(), proposal.timeout(), Some(&self.hanging));
+        proposal.end_reading()?;
         let refused = verdicts.into_iter().find_map(|verdict| Some((verdict.verifier, verdict.refusal?)));
         match refused {
             Some((by, reason)) => Err(Error::Refused { program: by.program, pid: by.pid, reason }),
@@ -101,87 +97,21 @@ impl Gate for Verifiers {
     }
 }
 
-/// Locks the files that are to be replaced so that others may read them, or so that they may not. In between
-/// others may have written to them, which is seen when they are replaced.
-fn lock_old_files(engine: &Engine, parts: &[Part<'_>], exclusive: bool) -> Result<()> {
-    parts.iter().try_for_each(|part| engine.lock_old_file(&part.draft, exclusive))
-}
-
-/// Reports whether transactions of a package are verified: of one that is in the configuration directory, also by
-/// who looks for packages elsewhere first, as stock uci does. Those are not logged.
-fn is_verified(engine: &Engine, place: &Place) -> bool {
-    place.staged && place.path == engine.dirs().config.path.join(&place.name)
-}
-
-/// Sees to it that there is a map of a package, up to its text. Whoever verifies could not make one now, since we
-/// hold the lock.
-fn let_read(engine: &Engine, place: &Place) {
-    let shared = Shared::find(engine.dirs(), &engine.options.files, false);
-    let shared = shared.filter(|shared| shared.control().is_some() && is_verified(engine, place));
-    let (Some(shared), Ok(text)) = (shared, std::fs::metadata(&place.path)) else { return };
-    let is_up = |map: Map| !map.is_retired() && map.source().is_some_and(|source| source.is(&text));
-    if !shared.open(&place.name, false).ok().flatten().is_some_and(is_up) {
-        // Without one it can be read as well, by the side.
-        let _ = engine.share_locked(&shared, place);
+/// Asks the verifiers about what is staged: see [`crate::Engine::preview`].
+pub(crate) fn preview(core: &Core, places: &[Place]) -> Result<Preview> {
+    let mut changes = Vec::new();
+    for place in places.iter().filter(|place| proposal::is_asked_about(core, place)) {
+        let staged = loader::load(core, place.name.as_bytes())?;
+        let committed = loader::load_committed_or_new(core, place.clone())?;
+        changes.push((place.name.clone(), log::compare_packages(&committed.package, &staged.package)));
     }
-}
-
-fn key_changes(engine: &Engine, part: &Part<'_>) -> Vec<KeyChange> {
-    if let Some(step) = &part.step {
-        // What comes into an empty package the log tells by its text alone.
-        return match step.old.text().is_empty() {
-            true => log::compare_packages(&step.old.package, &step.new.package),
-            false => step.changes.clone(),
-        };
-    }
-    let before = part.before.clone().unwrap_or_default();
-    let parse = |text: &Arc<Vec<u8>>| engine.parse_leniently(&part.place.name, text);
-    let both = parse(&before).zip(parse(&part.text));
-    both.map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default()
-}
-
-/// Makes the record of a transaction that may come to be.
-fn proposal(engine: &Engine, changes: Vec<(String, Vec<KeyChange>)>, why: &Why) -> Record {
-    let none = Digest { len: 0, hash: 0 };
-    let of = |(package, changes): (String, Vec<KeyChange>)| PackageChange {
-        deleted: false,
-        package,
-        before: None,
-        after: none,
-        unknown: false,
-        hunks: Vec::new(),
-        changes,
-    };
-    let mut record = engine.record(why);
-    record.time = engine.now();
-    record.packages = changes.into_iter().map(of).filter(|package| !package.changes.is_empty()).collect();
-    record
-}
-
-impl Engine {
-    /// Asks those who would verify a commit of what is staged for these packages what they say to it, and finds out
-    /// who would be told. Nothing is changed, and nothing locked.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Engine::load`].
-    pub fn preview(&self, places: &[Place]) -> Result<Preview> {
-        let mut changes = Vec::new();
-        for place in places.iter().filter(|place| is_verified(self, place)) {
-            let staged = self.load(place.name.as_bytes())?;
-            let committed = self.load_committed_or_new(place.clone())?;
-            changes.push((place.name.clone(), log::compare_packages(&committed.package, &staged.package)));
-        }
-        let record = proposal(self, changes, &Why::COMMIT);
-        let verifiers = Roster::all(self.dirs(), Role::Verifier);
-        let watchers = Roster::all(self.dirs(), Role::Watcher);
-        let told = watchers.iter().flat_map(Roster::list).map(|(watcher, _)| watcher);
-        let told = told.filter(|watcher| concerns(&watcher.pattern, &record)).collect();
-        Ok(Preview {
-            verdicts: inquiry::ask(&verifiers, &record, self.settings().verify_timeout, None),
-            told,
-        })
-    }
+    let record = proposal::record(core, changes, &Intent::COMMIT);
+    let verifiers = Roster::all(core.dirs(), Role::Verifier);
+    let watchers = Roster::all(core.dirs(), Role::Watcher);
+    let told = watchers.iter().flat_map(Roster::list).map(|(watcher, _)| watcher);
+    let told = told.filter(|watcher| concerns(&watcher.pattern, &record)).collect();
+    let timeout = core.settings.get().verify_timeout;
+    Ok(Preview { verdicts: inquiry::ask(&verifiers, &record, timeout, None), told })
 }
 
 /// Reports whether a transaction changes anything that a pattern selects.

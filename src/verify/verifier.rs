@@ -19,7 +19,7 @@ use rustix::net::{
 
 use super::message;
 use super::questions::Questions;
-use crate::commit::engine::Engine;
+use crate::commit::core::Core;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::log::Record;
@@ -58,7 +58,7 @@ struct Door {
 
 /// What the thread works with.
 struct Desk {
-    engine: Engine,
+    core: Core,
     door: Arc<Mutex<Option<Door>>>,
     bell: Arc<OwnedFd>,
     ended: Arc<AtomicBool>,
@@ -69,17 +69,17 @@ struct Desk {
 impl Verifier {
     /// Begins to verify transactions: see [`crate::Store::verify`].
     pub(crate) fn open(
-        engine: &Engine,
+        core: &Core,
         pattern: &str,
         decide: impl FnMut(&Event) -> std::result::Result<(), String> + Send + 'static,
     ) -> Result<Self> {
         let pattern = Pattern::parse(pattern)?;
-        let failed = |error| Error::io("wait for questions about", &engine.dirs().config.path)(error);
+        let failed = |error| Error::io("wait for questions about", &core.dirs().config.path)(error);
         let bell = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
         let (bell, ended) = (Arc::new(bell), Arc::new(AtomicBool::new(false)));
-        let door = Arc::new(Mutex::new(Some(Door::open(engine, &pattern)?)));
+        let door = Arc::new(Mutex::new(Some(Door::open(core, &pattern)?)));
         let mut desk = Desk {
-            engine: engine.clone(),
+            core: core.clone(),
             door: door.clone(),
             bell: bell.clone(),
             ended: ended.clone(),
@@ -93,10 +93,10 @@ impl Verifier {
 }
 
 impl Door {
-    fn open(store: &Engine, pattern: &Pattern) -> Result<Self> {
+    fn open(core: &Core, pattern: &Pattern) -> Result<Self> {
         let mut socket = None;
         let text: Vec<&str> = pattern.text().split_ascii_whitespace().collect();
-        let note = Note::leave(store, Role::Verifier, &text.join(" "), |roster, path| {
+        let note = Note::leave(core, Role::Verifier, &text.join(" "), |roster, path| {
             socket = Some(Arc::new(open(roster, &socket_of(path))?));
             Ok(())
         })?;
@@ -209,7 +209,7 @@ impl Desk {
             return None;
         }
         // What fails is tried again.
-        let anew = Door::open(&self.engine, &self.pattern).ok()?;
+        let anew = Door::open(&self.core, &self.pattern).ok()?;
         let socket = anew.socket.clone();
         *door = Some(anew);
         Some(socket)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::feed::{earliest, lock};
 use super::tail::Tail;
+use crate::commit::note_edits::{self};
 use crate::error::Code;
 use crate::log::Digest;
 use crate::watch::source::Source;
@@ -63,7 +64,7 @@ impl Edits {
         let mut state = lock(&self.state);
         if !state.begun {
             state.begun = true;
-            state.names.extend(source.engine().packages().unwrap_or_default());
+            state.names.extend(source.core().packages.list().unwrap_or_default());
             state.names.extend(lock(tail).packages());
             state.due = Some(now);
         }
@@ -122,9 +123,9 @@ fn note(source: &dyn Source, tail: &Mutex<Tail>, names: BTreeSet<String>, settle
         return Outcome::Again(edited);
     }
     if empty {
-        edited = source.engine().packages().unwrap_or_default();
+        edited = source.core().packages.list().unwrap_or_default();
     }
-    match source.engine().note_edits_of(&edited) {
+    match note_edits::note_edits_of(source.core(), &edited) {
         Ok(true) => Outcome::Done,
         Ok(false) => Outcome::Barred(edited),
         Err(error) if error.code() == Code::Permission => Outcome::Barred(edited),
@@ -134,12 +135,12 @@ fn note(source: &dyn Source, tail: &Mutex<Tail>, names: BTreeSet<String>, settle
 
 /// Reports whether the text of a package is not what the log says it is.
 fn differs(source: &dyn Source, tail: &Mutex<Tail>, name: &str) -> bool {
-    let place = source.engine().config_place(name);
+    let place = source.core().packages.in_config(name);
     // A commit may be made while the text is read.
     let before = lock(tail).newest(name);
-    let text = match source.engine().read_settled(&place) {
+    let text = match source.core().packages.read_shared(&place) {
         Ok((text, _)) => Some(Digest::of(&text)),
-        Err(_) if crate::commit::log_session::is_gone(&place.path) => None,
+        Err(_) if crate::commit::packages::is_gone(&place.path) => None,
         Err(_) => return false,
     };
     let mut tail = lock(tail);

@@ -72,7 +72,7 @@ impl Feed {
             self.watches.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::TooMany { what: "watches of this store", limit: MAX_WATCHES });
         }
-        lock(&self.listing).add(source.engine(), pattern.text());
+        lock(&self.listing).add(source.core(), pattern.text());
         Ok(())
     }
 
@@ -171,9 +171,9 @@ impl Feed {
         if moved || any && self.is_control_lost(source) {
             let _ = source.refresh();
             bell.attend(&places(source));
-            lock(&self.listing).renew(source.engine());
+            lock(&self.listing).renew(source.core());
             // A file in another directory is another text.
-            edited.extend(source.engine().packages().unwrap_or_default());
+            edited.extend(source.core().packages.list().unwrap_or_default());
         }
         self.edits.tend(source, &self.tail, edited);
     }
@@ -189,11 +189,11 @@ impl Feed {
 }
 
 fn places(source: &dyn Source) -> Places {
-    let store = source.engine();
+    let core = source.core();
     let control = source.shared().map(|shared| shared.control_path());
     Places {
-        config: store.dirs().config.path.clone(),
-        log: store.log().map(|log| log.dir().to_path_buf()),
+        config: core.dirs().config.path.clone(),
+        log: core.logs.current().map(|log| log.dir().to_path_buf()),
         control: control.filter(|path| {
             // Without the right to write to it nobody can be told to touch it.
             rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()

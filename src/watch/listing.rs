@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::commit::engine::Engine;
+use crate::commit::core::Core;
 use crate::presence::{Note, Role};
 
 /// See the module documentation.
@@ -15,7 +15,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    pub fn add(&mut self, store: &Engine, pattern: &str) {
+    pub fn add(&mut self, core: &Core, pattern: &str) {
         for pattern in pattern.split_ascii_whitespace() {
             *self.patterns.entry(pattern.to_owned()).or_default() += 1;
             if self.patterns.get(pattern) != Some(&1) {
@@ -24,7 +24,7 @@ impl Listing {
             match &self.note {
                 Some(note) => note.set_pattern(&self.text()),
                 // Where there is no place for a note, a watch works as well.
-                None => self.note = self.leave(store),
+                None => self.note = self.leave(core),
             }
         }
     }
@@ -45,14 +45,14 @@ impl Listing {
     }
 
     /// Leaves the note anew if it is gone, with the run directory for example.
-    pub fn renew(&mut self, store: &Engine) {
+    pub fn renew(&mut self, core: &Core) {
         if self.note.as_ref().is_some_and(|note| !note.is_there()) {
-            self.note = self.leave(store);
+            self.note = self.leave(core);
         }
     }
 
-    fn leave(&self, store: &Engine) -> Option<Note> {
-        Note::leave(store, Role::Watcher, &self.text(), |_, _| Ok(())).ok()
+    fn leave(&self, core: &Core) -> Option<Note> {
+        Note::leave(core, Role::Watcher, &self.text(), |_, _| Ok(())).ok()
     }
 
     fn text(&self) -> String {

@@ -26,19 +26,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-pub use event::{Changed, Event, EventKind};
-pub(crate) use feed::Feed;
-pub use feed::MAX_WATCHES;
 use feed::Next;
-pub use pattern::Pattern;
-pub use subscription::Subscription;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::error::{Error, Result};
 use crate::log::{Reader, Record};
 use crate::map::Waiting;
 use crate::watch::source::{Hub, Source};
+
+pub use event::{Changed, Event, EventKind};
+pub(crate) use feed::Feed;
+pub use feed::MAX_WATCHES;
+pub use pattern::Pattern;
+pub use subscription::Subscription;
 
 /// How long [`Watch::next`] waits in the way that is woken soonest, before it waits in the one that wakes for edits as
 /// well; and how often it looks by itself where nothing tells of those.
@@ -128,7 +128,7 @@ impl Watch {
     /// Finds out whether the log goes back far enough.
     fn check(&mut self) -> Result<()> {
         if let Next::Before(_) = self.feed.after(&*self.source, self.position)? {
-            let reader = self.source.engine().the_log()?.reader(Some(self.position))?;
+            let reader = self.source.core().logs.require()?.reader(Some(self.position))?;
             self.own = Some((reader, VecDeque::new()));
         }
         Ok(())
@@ -276,7 +276,7 @@ impl Watch {
 
     /// Reads what comes next from the log, up to where the feed starts.
     fn catch_up(&mut self, start: u64) -> Result<Option<Record>> {
-        let log = self.source.engine().the_log()?;
+        let log = self.source.core().logs.require()?;
         let (mut reader, mut queue) = match self.own.take() {
             Some(own) => own,
             None => (log.reader(Some(self.position))?, VecDeque::new()),
@@ -316,7 +316,7 @@ impl Watch {
     }
 
     fn place(&self) -> PathBuf {
-        self.source.engine().dirs().config.path.clone()
+        self.source.core().dirs().config.path.clone()
     }
 
     /// Returns the last transaction that the watch has come to: to go on from, also in another process.

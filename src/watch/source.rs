@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::feed::Feed;
 use super::subscription::Desk;
-use crate::commit::engine::Engine;
+use crate::commit::core::Core;
 use crate::error::Result;
 use crate::map::{Shared, Table};
 
 /// An open store, as its watches see it.
 pub(crate) trait Source: Debug + Send + Sync {
     /// Returns the engine, for the log and the texts.
-    fn engine(&self) -> &Engine;
+    fn core(&self) -> &Core;
 
     /// Returns the maps that are open, with the control file.
     fn table(&self) -> Arc<Table>;

@@ -80,7 +80,7 @@ impl Desk {
 
     fn admit(self: &Arc<Self>, source: &Arc<dyn Source>, subscriber: &Arc<Subscriber>) -> Result<()> {
         let mut state = self.state();
-        let failed = |error| Error::io("wait for changes of", &source.engine().dirs().config.path)(error);
+        let failed = |error| Error::io("wait for changes of", &source.core().dirs().config.path)(error);
         if state.thread.is_none() {
             let feed = Hub::feed(&**source)?;
             let out = || failed(std::io::Error::from_raw_os_error(24));

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::feed::{Next, earliest};
+use crate::commit::recovery;
 use crate::error::{Error, Result};
 use crate::log::{Batch, Digest, Log, Reader, Record};
 use crate::map::{Seq, low};
@@ -54,12 +55,12 @@ pub(super) struct Tail {
 impl Tail {
     /// Starts behind the last transaction.
     pub fn open(source: &dyn Source) -> Result<Self> {
-        let reader = source.engine().the_log()?.reader(None)?;
+        let reader = source.core().logs.require()?.reader(None)?;
         let at = reader.sequence();
         let (ring, held) = (VecDeque::new(), Vec::new());
         Ok(Self {
             reader,
-            log: source.engine().the_log()?.dir().to_owned(),
+            log: source.core().logs.require()?.dir().to_owned(),
             switches: Arc::default(),
             ring,
             bytes: 0,
@@ -148,7 +149,7 @@ impl Tail {
 
     /// Reads what is new. Returns whether something can be told that nobody was woken for.
     pub fn read_on(&mut self, source: &dyn Source) -> Result<bool> {
-        let log = source.engine().the_log()?;
+        let log = source.core().logs.require()?;
         let now = Instant::now();
         if self.log != log.dir() {
             // The configuration directory is another one: each watch is told that it cannot go on from where it was.
@@ -199,7 +200,7 @@ impl Tail {
             due = earliest(due, Some(now + self.patience));
         } else if self.due.is_some_and(|due| due <= now) {
             // Its writer takes long, or has died. What fails here the next writer tries again.
-            let _ = source.engine().finish_last();
+            let _ = recovery::finish_last(source.core());
             self.patience = (self.patience * 2).min(Duration::from_secs(2));
             due = Some(now + self.patience);
         } else {
@@ -218,7 +219,7 @@ impl Tail {
         let table = source.table();
         let Some(control) = &table.control else {
             // The maps are of this process; it has to bring them up to the texts, and those up to the log.
-            let _ = source.engine().finish_last();
+            let _ = recovery::finish_last(source.core());
             let _ = source.refresh();
             return true;
         };
@@ -226,7 +227,7 @@ impl Tail {
             record.packages.iter().any(|change| source.is_private(change.package.as_bytes()))
         };
         if self.held.iter().any(private) {
-            let _ = source.engine().finish_last();
+            let _ = recovery::finish_last(source.core());
             let _ = source.refresh();
         }
         control.logged().is_some_and(|logged| !low(sequence).is_after(logged))

@@ -51,7 +51,7 @@ fn busy_hours(live: &Store, hours: std::ops::Range<u64>) {
 }
 
 fn automatic(store: &Engine) -> Vec<ArchiveInfo> {
-    store.labels().expect("readable").into_iter().filter(ArchiveInfo::is_automatic).collect()
+    store.archives().labels().expect("readable").into_iter().filter(ArchiveInfo::is_automatic).collect()
 }
 
 /// The directory of the log.
@@ -61,7 +61,7 @@ fn log_dir(fixture: &Fixture) -> PathBuf {
 }
 
 fn first_record(store: &Engine) -> u64 {
-    store.verify_log().expect("readable").first
+    store.audit().verify_log().expect("readable").first
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_state_that_is_older_than_the_log_can_be_had_from_an_automatic_snapshot() {
     let mut texts = BTreeMap::new();
     for hour in 0..700 {
         busy_hours(&live, hour..hour + 1);
-        texts.insert(store.revision().expect("a log"), fixture.text("busy"));
+        texts.insert(store.history().revision().expect("a log"), fixture.text("busy"));
         if hour == 650 {
             fixture.write("calm", "config c 'c'\n\toption o 'new'\n");
         }
@@ -82,16 +82,19 @@ fn a_state_that_is_older_than_the_log_can_be_had_from_an_automatic_snapshot() {
     assert!(old.len() > 3, "{old:?}");
     for info in &old {
         assert_eq!(info.label, format!("@{}", info.revision));
-        let text = store.text_at("busy", info.revision).expect("kept").expect("there was one");
+        let text = store.history().text_at("busy", info.revision).expect("kept").expect("there was one");
         assert_eq!(String::from_utf8_lossy(&text), texts[&info.revision]);
-        assert_eq!(store.find_revision(&info.label).expect("there"), info.revision);
+        assert_eq!(store.history().find_revision(&info.label).expect("there"), info.revision);
     }
     let between = old[0].revision + 1;
-    assert!(matches!(store.text_at("busy", between), Err(Error::Missing(_))), "of others nothing is known");
+    assert!(
+        matches!(store.history().text_at("busy", between), Err(Error::Missing(_))),
+        "of others nothing is known"
+    );
     // What has changed since is told of both packages, and can be taken back.
     let oldest = old[0].revision;
-    assert_eq!(store.changed_since(oldest).expect("kept"), ["busy", "calm"]);
-    store.rollback(oldest, &[], None).expect("possible").expect("something had to change");
+    assert_eq!(store.history().changed_since(oldest).expect("kept"), ["busy", "calm"]);
+    store.history().rollback(oldest, &[], None).expect("possible").expect("something had to change");
     assert_eq!(fixture.text("busy"), texts[&oldest]);
     assert_eq!(fixture.text("calm"), "# kept\nconfig c 'c'\n\toption o '0'\n");
 }
@@ -101,8 +104,8 @@ fn automatic_snapshots_are_few_at_most_one_a_day_and_no_other_file_is_touched() 
     let fixture = fixture();
     let live = Store::open(options(&fixture)).expect("opens");
     let store = live.engine();
-    assert!(matches!(store.label("@9"), Err(Error::Invalid { .. })), "the name could be confused");
-    let mine = store.label("mine").expect("kept");
+    assert!(matches!(store.archives().label("@9"), Err(Error::Invalid { .. })), "the name could be confused");
+    let mine = store.archives().label("mine").expect("kept");
     let dir = log_dir(&fixture).join("snapshots");
     // None of these is what its name says.
     let copy = dir.join("@2.cms");
@@ -113,8 +116,8 @@ fn automatic_snapshots_are_few_at_most_one_a_day_and_no_other_file_is_touched() 
     std::fs::write(&left, "cms-snapshot 1\nla").expect("written");
     for round in 0..7 {
         busy_hours(&live, round * 150..round * 150 + 150);
-        let last = store.revision().expect("a log");
-        store.rollback(last - 1, &[], None).expect("possible").expect("something had to change");
+        let last = store.history().revision().expect("a log");
+        store.history().rollback(last - 1, &[], None).expect("possible").expect("something had to change");
         let all = automatic(store);
         let named = |info: &ArchiveInfo| {
             info.label.strip_suffix("-before").unwrap_or(&info.label) == format!("@{}", info.revision)
@@ -132,13 +135,13 @@ fn automatic_snapshots_are_few_at_most_one_a_day_and_no_other_file_is_touched() 
     }
     let timed = automatic(store).iter().filter(|info| !info.label.ends_with("-before")).count();
     assert_eq!(timed, 8);
-    assert_eq!(store.labelled("mine").expect("as it was").info, mine);
+    assert_eq!(store.archives().labelled("mine").expect("as it was").info, mine);
     assert_eq!(std::fs::read(&copy).expect("there"), std::fs::read(&mine.path).expect("there"));
     for (name, text) in foreign {
         assert_eq!(std::fs::read_to_string(dir.join(name)).expect("there"), text, "{name}");
     }
     drop(live);
-    Engine::new(options(&fixture)).label("another").expect("kept");
+    Engine::new(options(&fixture)).archives().label("another").expect("kept");
     assert!(!left.exists(), "what a crash has left goes with the next that is opened");
 }
 
@@ -161,11 +164,15 @@ fn a_snapshot_that_cannot_be_made_hinders_no_commit_and_leaves_nothing() {
     let live = Store::open(Options { files, ..options(&fixture) }).expect("opens");
     busy_hours(&live, 0..200);
     let store = live.engine();
-    store.rollback(store.revision().expect("a log") - 1, &[], None).expect("possible").expect("changed");
+    store
+        .history()
+        .rollback(store.history().revision().expect("a log") - 1, &[], None)
+        .expect("possible")
+        .expect("changed");
     assert!(count.load(Ordering::Relaxed) > 6);
     let names: Vec<_> = std::fs::read_dir(log_dir(&fixture).join("snapshots")).expect("readable").collect();
     assert!(names.is_empty(), "{names:?}");
-    assert_eq!(store.verify_log().expect("readable").problems, [""; 0]);
+    assert_eq!(store.audit().verify_log().expect("readable").problems, [""; 0]);
 }
 
 /// The same as a person sees it; and that `CMS_LOG_SIZE` is heeded: with 4 MiB nothing would be dropped.
@@ -223,8 +230,8 @@ fn records_that_are_too_old_or_too_many_go_though_there_is_room() {
         let log = Limits { age, records, ..Limits::default() };
         let live = Store::open(Options { log, ..options(&fixture) }).expect("opens");
         busy_hours(&live, 0..300);
-        let found = live.engine().verify_log().expect("readable");
-        let oldest = live.engine().transaction(found.first + 1).expect("kept").time / 1_000_000;
+        let found = live.engine().audit().verify_log().expect("readable");
+        let oldest = live.engine().history().transaction(found.first + 1).expect("kept").time / 1_000_000;
         (found.last - found.first, (CLOCK.get() - oldest) / HOUR)
     };
     let (all, _) = kept(None, None);
@@ -274,7 +281,7 @@ fn a_day_of_writes_takes_no_more_than_the_log_may() {
     let fixture = Fixture::in_memory(&named);
     let log = Limits { bytes, ..Limits::default() };
     let live = Store::open(Options { log, ..options(&fixture) }).expect("opens");
-    live.engine().label("mine").expect("kept");
+    live.engine().archives().label("mine").expect("kept");
     let (dir, start, mut dice, mut most) = (log_dir(&fixture), CLOCK.get(), Dice(0x5eed), 0);
     for number in 0..commits {
         CLOCK.set(start + number * 24 * HOUR / commits);
@@ -298,10 +305,10 @@ fn a_day_of_writes_takes_no_more_than_the_log_may() {
             most = most.max(now);
         }
     }
-    let verified = live.engine().verify_log().expect("readable");
+    let verified = live.engine().audit().verify_log().expect("readable");
     assert_eq!(verified.problems, [""; 0]);
     assert!(verified.first > 1 && most > bytes / 2, "it was put to the test: {} {most}", verified.first);
-    let oldest = live.engine().transaction(verified.first + 1).expect("kept").time / 1_000_000;
+    let oldest = live.engine().history().transaction(verified.first + 1).expect("kept").time / 1_000_000;
     let hours = (CLOCK.get() - oldest).div_ceil(HOUR);
     let automatic = automatic(live.engine()).len();
     println!(

@@ -161,7 +161,7 @@ fn a_batch_imports_into_packages() {
 }
 
 fn staged(store: &Engine) -> Vec<String> {
-    let changes = store.load(b"network").expect("loads").changes;
+    let changes = store.packages().load(b"network").expect("loads").changes;
     changes.iter().map(|change| String::from_utf8_lossy(&change.delta.key(b"network")).into_owned()).collect()
 }
 
@@ -170,19 +170,19 @@ fn staged(store: &Engine) -> Vec<String> {
 fn a_key_that_was_changed_while_changes_were_gathered_is_a_conflict_and_nothing_is_changed() {
     let fixture = Fixture::new(&[("network", "config interface 'lan'\n\toption a '0'\n\toption b '0'\n")]);
     let store = Engine::new(fixture.options());
-    let place = store.place(b"network").expect("there");
+    let place = store.packages().find(b"network").expect("there");
     let set = |option: &str, value: &str| {
         Delta::new(DeltaKind::Set, b"lan", Some(option.as_bytes()), Some(value.as_bytes()))
     };
     let gather = |deltas: &[Delta]| Unstaged {
         place: place.clone(),
-        before: store.load(b"network").expect("loads").package,
+        before: store.packages().load(b"network").expect("loads").package,
         deltas: deltas.to_vec(),
     };
     let (on_a, on_b) = (gather(&[set("a", "1")]), gather(&[set("b", "1")]));
-    store.stage(&place, &[set("a", "2")]).expect("staged");
+    store.staging().stage(&place, &[set("a", "2")]).expect("staged");
     store.commit(&place, Form::Lossless).expect("committed");
-    store.stage(&place, &[set("c", "3")]).expect("staged");
+    store.staging().stage(&place, &[set("c", "3")]).expect("staged");
     let before = fixture.text("network");
     let refused = store.commit_with(std::slice::from_ref(&place), vec![on_a], Form::Lossless, None);
     assert!(matches!(&refused, Err(Error::Conflict { key, .. }) if key == "network.lan.a"), "{refused:?}");
@@ -190,7 +190,7 @@ fn a_key_that_was_changed_while_changes_were_gathered_is_a_conflict_and_nothing_
     let done = store.commit_with(std::slice::from_ref(&place), vec![on_b], Form::Lossless, None);
     let done = done.expect("nobody has changed b");
     assert_eq!((done[0].applied, done[0].failed, done[0].written), (2, 0, true));
-    assert_eq!(done[0].revision, store.revision().ok());
+    assert_eq!(done[0].revision, store.history().revision().ok());
     assert_eq!(
         (fixture.text("network"), staged(&store)),
         ("config interface 'lan'\n\toption a '2'\n\toption b '1'\n\toption c '3'\n".into(), vec![])

@@ -80,14 +80,14 @@ fn one_set_and_commit_changes_or_adds_exactly_one_line() {
     for file in files(&corpus) {
         let before = std::fs::read(&file).expect("a file");
         std::fs::write(dir.path().join("pkg"), &before).expect("copied");
-        let place = store.place(b"pkg").expect("a package");
-        let loaded = store.load(b"pkg").expect("loads");
+        let place = store.packages().find(b"pkg").expect("a package");
+        let loaded = store.packages().load(b"pkg").expect("loads");
         let Some(section) = loaded.package.sections().next() else { continue };
         let existing = section.options().find(|option| matches!(option.value(), cms::Value::String(_)));
         for option in existing.map(|option| option.name()).into_iter().chain([&b"cms_was_here"[..]]) {
             std::fs::write(dir.path().join("pkg"), &before).expect("copied");
             let set = Delta::new(DeltaKind::Set, section.name(), Some(option), Some(b"quite new"));
-            store.stage(&place, &[set]).expect("staged");
+            store.staging().stage(&place, &[set]).expect("staged");
             assert!(store.commit(&place, Form::Lossless).expect("committed").written);
             let after = std::fs::read(dir.path().join("pkg")).expect("a file");
             let gone = lines_missing(&before, &after);

@@ -46,7 +46,7 @@ fn mapped() -> (Fixture, PathBuf) {
 
 /// What is wrong with the maps of a store.
 fn damage(fixture: &Fixture) -> Vec<String> {
-    let reports = Engine::new(fixture.options()).maps(true);
+    let reports = Engine::new(fixture.options()).maps().list(true);
     reports.into_iter().filter_map(|report| report.damage).collect()
 }
 
@@ -84,9 +84,9 @@ fn whatever_stands_in_the_place_of_a_small_map_reads_are_answered_from_a_new_one
 /// Commits a change with another store, and sees it in this one.
 fn commits(fixture: &Fixture, live: &Store) {
     let store = Engine::new(fixture.options());
-    let place = store.place(b"p").expect("there");
+    let place = store.packages().find(b"p").expect("there");
     let set = Delta::new(DeltaKind::Set, b"lan", Some(b"proto"), Some(b"dhcp"));
-    store.stage(&place, &[set]).expect("staged");
+    store.staging().stage(&place, &[set]).expect("staged");
     store.commit(&place, Form::Lossless).expect("committed");
     assert_eq!(get(live, "p.lan.proto").as_deref(), Some("dhcp"));
 }
@@ -311,7 +311,7 @@ fn damage_to_a_large_map_is_found_by_a_check_and_mended_by_a_rebuild() {
     let file = std::fs::OpenOptions::new().write(true).open(&map).expect("opens");
     file.write_all_at(&[0xff; 3000], 300).expect("written");
     let store = Engine::new(fixture.options());
-    store.rebuild(b"p").expect("made anew");
+    store.maps().rebuild(b"p").expect("made anew");
     assert!(damage(&fixture).is_empty());
     for store in [&live, &fixture.live()] {
         for key in [(0, 0), (1, 8), (699, 3)] {
@@ -351,17 +351,17 @@ fn a_program_that_has_a_map_open_whose_header_is_damaged_goes_over_to_the_next()
 fn rebuild_makes_maps_for_packages_that_have_none_and_tells_who_has_the_old() {
     let fixture = Fixture::new(&[("p", TEXT), ("bad", "config\n")]);
     let store = Engine::new(fixture.options());
-    store.rebuild(b"p").expect("made");
+    store.maps().rebuild(b"p").expect("made");
     assert_eq!(fixture.maps().len(), 1);
     let live = fixture.live();
     assert_answers(&live, "made");
     let inode = std::fs::metadata(&fixture.maps()[0]).expect("there").ino();
-    store.rebuild(b"p").expect("made anew");
+    store.maps().rebuild(b"p").expect("made anew");
     assert_ne!(std::fs::metadata(&fixture.maps()[0]).expect("there").ino(), inode);
     assert_answers(&live, "made anew");
     commits(&fixture, &live);
-    assert!(matches!(store.rebuild(b"bad"), Err(cms::Error::Parse(_))));
-    assert!(matches!(store.rebuild(b"none"), Err(cms::Error::NotFound { .. })));
-    let reports = store.maps(true);
+    assert!(matches!(store.maps().rebuild(b"bad"), Err(cms::Error::Parse(_))));
+    assert!(matches!(store.maps().rebuild(b"none"), Err(cms::Error::NotFound { .. })));
+    let reports = store.maps().list(true);
     assert!(reports.iter().all(|report| report.damage.is_none() && report.is_current), "{reports:?}");
 }

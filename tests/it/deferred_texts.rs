@@ -67,7 +67,7 @@ fn programs_see_it_at_once_and_the_text_follows() {
     live.flush().expect("there is room");
     assert_eq!(text(&fixture, "network"), TEXT.replace("1500", "2"));
     settled(&fixture);
-    let history = live.engine().history(None, 2).expect("readable");
+    let history = live.engine().history().changes(None, 2).expect("readable");
     assert_eq!(history.iter().map(|record| record.sequence).collect::<Vec<_>>(), [second, first]);
     // Revisions are the numbers of the log, however often texts have followed.
     for number in 1..4 {
@@ -75,7 +75,7 @@ fn programs_see_it_at_once_and_the_text_follows() {
         assert_eq!(set(&live, "network.lan.mtu", &format!("{number}0")), second + number);
         live.flush().expect("there is room");
     }
-    assert_eq!(live.engine().revision().expect("there is a log"), second + 3);
+    assert_eq!(live.engine().history().revision().expect("there is a log"), second + 3);
 }
 
 #[test]
@@ -104,11 +104,11 @@ fn whoever_goes_by_the_text_puts_it_in_place_first() {
     let fixture = fixture();
     let live = open(&fixture);
     let plain = || Engine::new(fixture.options());
-    let place = |package: &[u8]| plain().place(package).expect("there");
+    let place = |package: &[u8]| plain().packages().find(package).expect("there");
     let by_others: [(&str, &dyn Fn()); 6] = [
-        ("recovery, as by each command", &|| plain().recover().expect("recovered")),
+        ("recovery, as by each command", &|| plain().confirmations().recover().expect("recovered")),
         ("another who opens the store", &|| drop(Store::open(fixture.options()).expect("opens"))),
-        ("a look at changes by hand", &|| plain().note_edits().expect("noted")),
+        ("a look at changes by hand", &|| plain().history().note_edits().expect("noted")),
         ("a commit to another package", &|| {
             let set = |package: &mut cms::Package| {
                 let delta = cms::Delta::new(cms::DeltaKind::Set, b"s", Some(b"b"), Some(b"1"));
@@ -120,7 +120,7 @@ fn whoever_goes_by_the_text_puts_it_in_place_first() {
             let mut transaction = live_of(&fixture).begin().expect("begun");
             transaction.get(b"network.lan.mtu").expect("readable");
         }),
-        ("a snapshot", &|| drop(plain().label("label").expect("made"))),
+        ("a snapshot", &|| drop(plain().archives().label("label").expect("made"))),
     ];
     for (number, (who, act)) in by_others.into_iter().enumerate() {
         let value = number.to_string();
@@ -188,8 +188,8 @@ fn what_was_changed_by_hand_meanwhile_holds_beside_it() {
         .replace("a '0'", "a '1'\n\toption b '1'");
     assert_eq!(text(&fixture, "network"), wanted);
     let live = live_of(&fixture);
-    live.engine().note_edits().expect("noted");
-    let history = live.engine().history(None, 3).expect("readable");
+    live.engine().history().note_edits().expect("noted");
+    let history = live.engine().history().changes(None, 3).expect("readable");
     let kinds: Vec<_> = history.iter().map(|record| record.kind).collect();
     assert_eq!(kinds, [Kind::Commit, Kind::FileEdit, Kind::Commit]);
     let edited: Vec<_> = history[1].packages[0].changes.iter().map(|change| change.key("network")).collect();
@@ -205,8 +205,8 @@ fn of_a_key_that_both_have_changed_the_file_decides_and_the_log_tells() {
     fixture.write("network", &TEXT.replace("1500", "9000"));
     live.refresh().expect("readable");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("9000"));
-    live.engine().note_edits().expect("noted");
-    let then = live.engine().text_at("network", ours).expect("kept").expect("there");
+    live.engine().history().note_edits().expect("noted");
+    let then = live.engine().history().text_at("network", ours).expect("kept").expect("there");
     assert_eq!(String::from_utf8(then).expect("ASCII"), TEXT.replace("1500", "1"));
 }
 
@@ -377,7 +377,7 @@ fn a_commit_to_be_confirmed_has_its_text_at_once_and_the_rest_before_it() {
     transaction.set_confirm(Duration::from_secs(60));
     transaction.commit().expect("committed");
     assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '2'"));
-    assert!(live.engine().pending().expect("readable").is_some());
+    assert!(live.engine().confirmations().pending().expect("readable").is_some());
     settled(&fixture);
 }
 
@@ -449,7 +449,7 @@ fn repair_puts_texts_in_place_before_it_sets_a_damaged_log_aside() {
     bytes[2000] ^= 1;
     std::fs::write(&first, bytes).expect("written");
     // In another process it would be the same.
-    let repaired = Engine::new(options).repair().expect("set aside");
+    let repaired = Engine::new(options).audit().repair().expect("set aside");
     assert!(!repaired.problems.is_empty(), "{repaired:?}");
     assert_eq!(text(&fixture, "network"), TEXT.replace("1500", "1501"));
     drop(live);

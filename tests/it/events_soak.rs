@@ -52,7 +52,7 @@ fn fixture(writers: usize) -> Fixture {
         (0..writers).map(|writer| (format!("p{writer}"), package(writer))).collect();
     let packages: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
     let fixture = Fixture::new(&packages);
-    fixture.live().engine().note_edits().expect("noted");
+    fixture.live().engine().history().note_edits().expect("noted");
     fixture
 }
 

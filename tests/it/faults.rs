@@ -41,7 +41,7 @@ impl Bench {
 
     fn stage(&self) {
         let store = self.store(Files::default());
-        store.stage(&store.place(b"n").expect("a package"), &staged()).expect("staged");
+        store.staging().stage(&store.packages().find(b"n").expect("a package"), &staged()).expect("staged");
     }
 
     fn text(&self) -> String {
@@ -58,15 +58,15 @@ impl Bench {
     /// What must hold after any fault: commits what is staged, once, and leaves nothing behind.
     fn recovers(&self, what: &str) {
         let store = self.store(Files::default());
-        let place = store.place(b"n").expect("a package");
-        store.load(b"n").unwrap_or_else(|error| panic!("{what}: {error}"));
+        let place = store.packages().find(b"n").expect("a package");
+        store.packages().load(b"n").unwrap_or_else(|error| panic!("{what}: {error}"));
         store.commit(&place, Form::Lossless).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(self.text(), NEW, "{what}");
         assert_eq!(std::fs::read(self.path("save/n")).expect("a delta file"), b"", "{what}");
         assert_eq!(std::fs::metadata(self.path("config/n")).expect("there").mode() & 0o777, 0o640, "{what}");
         // Left-overs of a death go with the next commit that has something to do.
         let set = Delta::new(DeltaKind::Set, b"x", Some(b"o"), Some(b"3"));
-        store.stage(&place, &[set]).expect("staged");
+        store.staging().stage(&place, &[set]).expect("staged");
         store.commit(&place, Form::Lossless).expect("committed");
         assert!(self.litter("config").is_empty(), "{what}: {:?}", self.litter("config"));
         assert!(self.litter("save").is_empty(), "{what}: {:?}", self.litter("save"));
@@ -116,7 +116,7 @@ fn a_commit_with_any_call_failing_leaves_old_or_new_and_loses_nothing() {
     for fault in FAULTS {
         at_every_call(fault, |bench, store, at| {
             bench.stage();
-            let outcome = store.commit(&store.place(b"n").expect("a package"), Form::Lossless);
+            let outcome = store.commit(&store.packages().find(b"n").expect("a package"), Form::Lossless);
             let what = format!("call {at}: {outcome:?}");
             let text = bench.text();
             assert!(text == OLD || text == NEW, "{what}: {text}");
@@ -136,17 +136,17 @@ fn unstaged_changes_with_any_call_failing_are_committed_with_the_staged_ones_or_
     for fault in FAULTS {
         at_every_call(fault, |bench, store, at| {
             let plain = bench.store(Files::default());
-            let place = plain.place(b"n").expect("a package");
-            plain.stage(&place, &staged()[..1]).expect("staged");
-            let before = plain.load(b"n").expect("loads").package;
+            let place = plain.packages().find(b"n").expect("a package");
+            plain.staging().stage(&place, &staged()[..1]).expect("staged");
+            let before = plain.packages().load(b"n").expect("loads").package;
             let unstaged = Unstaged { place: place.clone(), before, deltas: staged()[1..2].to_vec() };
             let outcome =
                 store.commit_with(std::slice::from_ref(&place), vec![unstaged], Form::Lossless, None);
             let what = format!("call {at}: {outcome:?}");
-            bench.store(Files::default()).recover().expect("recovered");
+            bench.store(Files::default()).confirmations().recover().expect("recovered");
             let text = bench.text();
             assert!(text == OLD || text == more, "{what}: {text}");
-            let left = bench.store(Files::default()).load(b"n").expect("loads").changes.len();
+            let left = bench.store(Files::default()).packages().load(b"n").expect("loads").changes.len();
             assert_eq!(left, usize::from(text == OLD), "{what}");
             match outcome {
                 Ok(_) | Err(Error::NotDurable { .. }) => assert_eq!(text, more, "{what}"),
@@ -168,8 +168,8 @@ fn at_every_call_of_staging(fault: Fault) {
         let probe = FailAt::new(at, fault);
         let bench = Bench::new();
         let store = bench.store(probe.files());
-        let outcome = store.stage(&store.place(b"n").expect("a package"), &staged());
-        let seen = bench.store(Files::default()).load(b"n").expect("loads").changes.len();
+        let outcome = store.staging().stage(&store.packages().find(b"n").expect("a package"), &staged());
+        let seen = bench.store(Files::default()).packages().load(b"n").expect("loads").changes.len();
         assert_eq!(seen, if outcome.is_ok() { 3 } else { 0 }, "call {at}: {outcome:?}");
         if !probe.was_reached() {
             return;
@@ -182,7 +182,7 @@ fn at_every_call_of_staging(fault: Fault) {
 fn an_update_or_a_replacement_with_any_call_failing_leaves_old_or_new() {
     for fault in FAULTS {
         at_every_call(fault, |bench, store, at| {
-            let place = store.place(b"n").expect("a package");
+            let place = store.packages().find(b"n").expect("a package");
             let set = Delta::new(DeltaKind::Set, b"x", Some(b"o"), Some(b"9"));
             let outcome = store.update(&place, Form::Lossless, |package| {
                 package.apply(&set, cms::text::Dialect::Cms).map(|_| ())
@@ -208,8 +208,12 @@ fn a_revert_with_any_call_failing_keeps_or_drops_as_it_says() {
             let bench = Bench::new();
             bench.stage();
             let store = bench.store(probe.files());
-            let outcome = store.revert(&store.place(b"n").expect("a package"), Some(b"x"), Some(b"o"));
-            let left = bench.store(Files::default()).load(b"n").expect("loads").changes.len();
+            let outcome = store.staging().revert(
+                &store.packages().find(b"n").expect("a package"),
+                Some(b"x"),
+                Some(b"o"),
+            );
+            let left = bench.store(Files::default()).packages().load(b"n").expect("loads").changes.len();
             // A death between cutting the file and writing what stays is the one window; staged changes
             // in it are restored by the error path of every other failure.
             if !matches!(fault, Fault::Death) {
@@ -230,7 +234,7 @@ fn a_symbolic_link_stays_and_its_target_is_replaced() {
     std::os::unix::fs::symlink("../real/n", bench.path("config/n")).expect("linked");
     bench.stage();
     let store = bench.store(Files::default());
-    store.commit(&store.place(b"n").expect("a package"), Form::Lossless).expect("committed");
+    store.commit(&store.packages().find(b"n").expect("a package"), Form::Lossless).expect("committed");
     assert!(bench.path("config/n").is_symlink());
     assert_eq!(std::fs::read_to_string(bench.path("real/n")).expect("there"), NEW);
 }
@@ -260,7 +264,7 @@ fn a_commit_that_need_not_survive_a_power_cut_syncs_only_the_new_text() {
         assert_eq!(synced.len() > 20, durability == Durability::Full, "{synced:?}");
         assert!(bench.text().contains("option o '20' # old"));
         assert_eq!(
-            live.engine().text_at("n", u64::MAX).expect("logged").as_deref(),
+            live.engine().history().text_at("n", u64::MAX).expect("logged").as_deref(),
             Some(bench.text().as_bytes())
         );
     }

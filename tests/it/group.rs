@@ -54,7 +54,7 @@ fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
     let syncs = Trace::of(is_sync_of_the_log);
     let live = open(&fixture, syncs.clone());
     commit(&live, "a.s0.o", "first").expect("committed");
-    let (before, first) = (syncs.count(), live.engine().revision().expect("a log"));
+    let (before, first) = (syncs.count(), live.engine().history().revision().expect("a log"));
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let live = &live;
@@ -79,7 +79,7 @@ fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
         found.sort();
         assert_eq!(found, [(COMMITS - 2).to_string(), (COMMITS - 1).to_string()]);
     }
-    let records = live.engine().history(None, 10_000).expect("readable");
+    let records = live.engine().history().changes(None, 10_000).expect("readable");
     let mine: Vec<_> = records.iter().filter(|record| record.sequence > first).collect();
     let others: Vec<_> = mine.iter().filter(|record| record.kind != cms::log::Kind::Commit).collect();
     assert!(mine.len() == all && others.is_empty(), "{} {others:?}", mine.len());
@@ -90,8 +90,12 @@ fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
     for record in mine {
         let package = &record.packages[0];
         let change = &package.changes[0];
-        let then =
-            live.engine().package_at(&package.package, record.sequence).expect("readable").expect("there");
+        let then = live
+            .engine()
+            .history()
+            .package_at(&package.package, record.sequence)
+            .expect("readable")
+            .expect("there");
         let (_, new) = change.values();
         let option = change.option.as_deref().expect("an option");
         let value = then.get(&change.section, option).expect("it is there");
@@ -157,9 +161,9 @@ fn a_transaction_that_is_to_be_confirmed_is_committed_alone() {
             }
         });
         let store = live.engine();
-        let waiting = store.pending().expect("readable").expect("it waits");
+        let waiting = store.confirmations().pending().expect("readable").expect("it waits");
         assert_eq!(waiting.baseline, waiting.sequence - 1, "in round {round}");
-        store.confirm(None, None).expect("it waits");
+        store.confirmations().confirm(None, None).expect("it waits");
     }
 }
 
@@ -196,7 +200,7 @@ fn a_group_whose_texts_cannot_be_put_in_place_is_taken_back_and_each_is_told_so(
         let last = (0..COMMITS).rev().find(|count| (thread + count) % 3 != 0).expect("some succeed");
         assert_eq!(get(&live, &format!("a.s{thread}.o")), Some(last.to_string()));
     }
-    let verified = live.engine().verify_log().expect("readable");
+    let verified = live.engine().audit().verify_log().expect("readable");
     assert_eq!(verified.problems, [""; 0]);
 }
 
@@ -234,14 +238,14 @@ fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
     assert!(death.has_failed());
     drop(live);
     let live = fixture.live();
-    live.engine().recover().expect("recovered");
-    let last = live.engine().revision().expect("a log");
+    live.engine().confirmations().recover().expect("recovered");
+    let last = live.engine().history().revision().expect("a log");
     for package in ["a", "b"] {
         let file = std::fs::read(fixture.path("config").join(package)).expect("readable");
-        let logged = live.engine().text_at(package, last).expect("readable");
+        let logged = live.engine().history().text_at(package, last).expect("readable");
         assert_eq!(logged.as_deref(), Some(file.as_slice()), "{package}");
     }
-    let records = live.engine().history(None, 10_000).expect("readable");
+    let records = live.engine().history().changes(None, 10_000).expect("readable");
     for thread in 0..THREADS {
         let (a, b) = (get(&live, &format!("a.s{thread}.o")), get(&live, &format!("b.s{thread}.o")));
         assert!(a == b || a.as_deref() == Some("first"), "{a:?} {b:?}");
@@ -258,5 +262,5 @@ fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
             newest.map_or("none yet".into(), |new| String::from_utf8_lossy(&new.items()[0]).into_owned());
         assert_eq!(b, Some(expected));
     }
-    assert_eq!(live.engine().verify_log().expect("readable").problems, [""; 0]);
+    assert_eq!(live.engine().audit().verify_log().expect("readable").problems, [""; 0]);
 }

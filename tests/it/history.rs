@@ -24,12 +24,12 @@ fn texts(fixture: &Fixture) -> [String; 2] {
 
 /// Commits changes of several packages as one transaction.
 fn set(store: &Engine, changes: &[(&str, &str, &str, &str)]) {
-    let places = PACKAGES.map(|name| store.place(name.as_bytes()).expect("there"));
+    let places = PACKAGES.map(|name| store.packages().find(name.as_bytes()).expect("there"));
     for (package, section, option, value) in changes {
         let place = places.iter().find(|place| place.name == *package).expect("one of them");
         let delta =
             Delta::new(DeltaKind::Set, section.as_bytes(), Some(option.as_bytes()), Some(value.as_bytes()));
-        store.stage(place, &[delta]).expect("staged");
+        store.staging().stage(place, &[delta]).expect("staged");
     }
     store.commit_together(&places, Form::Lossless, None).expect("committed");
 }
@@ -80,11 +80,11 @@ fn take(store: &Engine, fixture: &Fixture, step: &Step) {
                 _ => before[*package].replacen("'0'", &format!("'{number}'"), 1),
             };
             fixture.write(PACKAGES[*package], &edited);
-            store.note_edits().expect("noted");
+            store.history().note_edits().expect("noted");
         }
         Step::Undo(back) => {
-            let last = store.revision().expect("there is a log");
-            match store.undo(last.saturating_sub(*back as u64), None) {
+            let last = store.history().revision().expect("there is a log");
+            match store.history().undo(last.saturating_sub(*back as u64), None) {
                 Ok(_) => {}
                 Err(Error::Conflict { .. } | Error::Invalid { .. } | Error::Missing(_)) => {
                     assert_eq!(texts(fixture), before, "what is refused changes nothing");
@@ -93,9 +93,9 @@ fn take(store: &Engine, fixture: &Fixture, step: &Step) {
             }
         }
         Step::Rollback(back) => {
-            let last = store.revision().expect("there is a log");
+            let last = store.history().revision().expect("there is a log");
             let target = last.saturating_sub(*back as u64).max(2);
-            store.rollback(target, &[], None).expect("it is not too far back");
+            store.history().rollback(target, &[], None).expect("it is not too far back");
         }
     }
 }
@@ -104,14 +104,14 @@ fn take(store: &Engine, fixture: &Fixture, step: &Step) {
 fn check(store: &Engine, states: &[(u64, [String; 2])]) {
     for (revision, state) in states {
         for (name, text) in PACKAGES.iter().zip(state) {
-            let found = store.text_at(name, *revision).expect("kept").expect("there was one");
+            let found = store.history().text_at(name, *revision).expect("kept").expect("there was one");
             assert_eq!(&String::from_utf8_lossy(&found), text, "{name} at {revision}");
         }
     }
     // Each key's history leads from value to value without a gap.
     let key = Key::parse(b"network.lan.a").expect("a key");
     let mut values = Vec::new();
-    for record in store.history(Some(&key), usize::MAX).expect("readable") {
+    for record in store.history().changes(Some(&key), usize::MAX).expect("readable") {
         for change in record.packages.iter().flat_map(|package| &package.changes) {
             if let (What::Changed { old, new }, Some(_)) = (&change.what, &change.option) {
                 values.push((new.clone(), old.clone()));
@@ -120,13 +120,14 @@ fn check(store: &Engine, states: &[(u64, [String; 2])]) {
     }
     assert!(values.windows(2).all(|pair| pair[0].1 == pair[1].0), "{values:?}");
     let lines: String = store
+        .history()
         .blame("network")
         .expect("readable")
         .iter()
         .map(|line| String::from_utf8_lossy(&line.text).into_owned() + "\n")
         .collect();
     assert_eq!(lines, states.last().expect("there are some").1[0]);
-    assert_eq!(store.verify_log().expect("readable").problems, Vec::<String>::new());
+    assert_eq!(store.audit().verify_log().expect("readable").problems, Vec::<String>::new());
 }
 
 proptest! {
@@ -135,11 +136,11 @@ proptest! {
     fn every_state_there_was_can_be_had_again(steps in prop::collection::vec(step(), 1..14)) {
         let fixture = fixture();
         let store = Engine::new(fixture.options());
-        store.note_edits().expect("noted");
-        let mut states = vec![(store.revision().expect("there is a log"), texts(&fixture))];
+        store.history().note_edits().expect("noted");
+        let mut states = vec![(store.history().revision().expect("there is a log"), texts(&fixture))];
         for step in &steps {
             take(&store, &fixture, step);
-            states.push((store.revision().expect("there is a log"), texts(&fixture)));
+            states.push((store.history().revision().expect("there is a log"), texts(&fixture)));
         }
         check(&store, &states);
         // The same, for who opens the store anew.
@@ -152,21 +153,21 @@ fn undo_leaves_later_changes_and_is_refused_where_they_are_in_the_way() {
     let fixture = fixture();
     let store = Engine::new(fixture.options());
     set(&store, &[("network", "lan", "a", "1"), ("system", "lan", "a", "1")]);
-    let first = store.revision().expect("there is a log");
+    let first = store.history().revision().expect("there is a log");
     set(&store, &[("network", "wan", "a", "2")]);
-    let undone = store.undo(first, Some("a mistake")).expect("nothing is in the way");
+    let undone = store.history().undo(first, Some("a mistake")).expect("nothing is in the way");
     let [network, system] = texts(&fixture);
     assert!(network.contains("option a '0' # kept") && network.contains("option a '2'"), "{network}");
     assert!(system.contains("option a '0'"), "{system}");
-    let record = store.transaction(undone).expect("kept");
+    let record = store.history().transaction(undone).expect("kept");
     assert_eq!((record.kind, record.refers, record.message.as_str()), (Kind::Undo, first, "a mistake"));
     // What was undone can be done again.
-    store.undo(undone, None).expect("nothing is in the way");
+    store.history().undo(undone, None).expect("nothing is in the way");
     assert!(texts(&fixture)[0].contains("option a '1' # kept"));
 
     set(&store, &[("network", "lan", "a", "3")]);
     let before = texts(&fixture);
-    let refused = store.undo(first, None).expect_err("it was changed since").to_string();
+    let refused = store.history().undo(first, None).expect_err("it was changed since").to_string();
     assert!(refused.contains("network.lan.a") && refused.contains("changed since"), "{refused}");
     assert_eq!(texts(&fixture), before);
 }
@@ -174,13 +175,13 @@ fn undo_leaves_later_changes_and_is_refused_where_they_are_in_the_way() {
 #[test]
 fn a_change_by_hand_is_told_with_what_was_there_before() {
     let fixture = fixture();
-    Engine::new(fixture.options()).note_edits().expect("noted");
+    Engine::new(fixture.options()).history().note_edits().expect("noted");
     let edited =
         texts(&fixture)[0].replace("option a '0' # kept", "option a '7' # changed").replace('#', "##");
     fixture.write("network", &edited);
     let store = Engine::new(fixture.options());
     set(&store, &[("network", "lan", "b", "9")]);
-    let records = store.history(None, 2).expect("readable");
+    let records = store.history().changes(None, 2).expect("readable");
     let kinds: Vec<Kind> = records.iter().map(|record| record.kind).collect();
     assert_eq!(kinds, [Kind::Commit, Kind::FileEdit]);
     assert_eq!(records[1].source, "file-edit");
@@ -188,13 +189,20 @@ fn a_change_by_hand_is_told_with_what_was_there_before() {
     assert_eq!(change.key("network"), b"network.lan.a");
     // A comment alone is a change of the text, and of no key.
     fixture.write("network", &(texts(&fixture)[0].clone() + "# at the end\n"));
-    store.note_edits().expect("noted");
-    let last = store.history(None, 1).expect("readable").remove(0);
+    store.history().note_edits().expect("noted");
+    let last = store.history().changes(None, 1).expect("readable").remove(0);
     assert_eq!((last.kind, last.packages[0].changes.len()), (Kind::FileEdit, 0));
-    assert!(!store.text_at("network", last.sequence - 1).expect("kept").expect("there").ends_with(b"end\n"));
-    assert_eq!(last.sequence, store.revision().expect("there is a log"));
-    store.note_edits().expect("noted");
-    assert_eq!(last.sequence, store.revision().expect("there is a log"), "nothing is noted twice");
+    assert!(
+        !store
+            .history()
+            .text_at("network", last.sequence - 1)
+            .expect("kept")
+            .expect("there")
+            .ends_with(b"end\n")
+    );
+    assert_eq!(last.sequence, store.history().revision().expect("there is a log"));
+    store.history().note_edits().expect("noted");
+    assert_eq!(last.sequence, store.history().revision().expect("there is a log"), "nothing is noted twice");
 }
 
 #[test]
@@ -206,7 +214,7 @@ fn without_a_place_for_the_log_commits_work_and_say_nothing_of_history() {
     let store = Engine::new(options);
     set(&store, &[("network", "lan", "a", "1")]);
     assert!(texts(&fixture)[0].contains("option a '1'"));
-    assert!(matches!(store.history(None, 1), Err(Error::Missing(cms::Missing::Log))));
+    assert!(matches!(store.history().changes(None, 1), Err(Error::Missing(cms::Missing::Log))));
 }
 
 #[test]
@@ -214,31 +222,35 @@ fn a_snapshot_brings_back_exactly_what_was_and_refuses_what_was_changed() {
     let fixture = fixture();
     let store = Engine::new(fixture.options());
     let before = texts(&fixture);
-    let info = store.label("good").expect("kept");
-    assert!(matches!(store.label("good"), Err(Error::Exists { .. })));
+    let info = store.archives().label("good").expect("kept");
+    assert!(matches!(store.archives().label("good"), Err(Error::Exists { .. })));
     for wrong in ["", ".hidden", "a/b", "a b"] {
-        assert!(matches!(store.label(wrong), Err(Error::Invalid { .. })), "{wrong}");
+        assert!(matches!(store.archives().label(wrong), Err(Error::Invalid { .. })), "{wrong}");
     }
     set(&store, &[("network", "lan", "a", "5"), ("network", "lan", "new", "1"), ("system", "lan", "a", "5")]);
     fixture.write("later", "config x 'y'\n");
     let after = texts(&fixture);
-    let archive = store.labelled("good").expect("as it was written");
-    let sequence = store.restore(&archive, None).expect("restored").expect("something had to change");
+    let archive = store.archives().labelled("good").expect("as it was written");
+    let sequence =
+        store.archives().restore(&archive, None).expect("restored").expect("something had to change");
     assert_eq!(texts(&fixture), before);
     assert!(!fixture.path("config/later").exists(), "the snapshot had no such package");
-    assert_eq!(store.restore(&archive, None).expect("restored"), None, "nothing has to change");
-    store.undo(sequence, None).expect("nothing is in the way");
+    assert_eq!(store.archives().restore(&archive, None).expect("restored"), None, "nothing has to change");
+    store.history().undo(sequence, None).expect("nothing is in the way");
     assert_eq!(texts(&fixture), after);
     assert_eq!(fixture.text("later"), "config x 'y'\n");
 
     std::fs::write(info.path.parent().expect("a directory").join("notes.txt"), "mine").expect("written");
     let (automatic, labelled): (Vec<_>, Vec<_>) =
-        store.labels().expect("readable").into_iter().partition(cms::ArchiveInfo::is_automatic);
+        store.archives().labels().expect("readable").into_iter().partition(cms::ArchiveInfo::is_automatic);
     assert_eq!(labelled, std::slice::from_ref(&info));
     // The state before the restore, what was changed by hand included.
     let [before] = &automatic[..] else { panic!("{automatic:?}") };
     assert_eq!(before.label, format!("@{}-before", before.revision));
-    assert_eq!(store.text_at("later", before.revision).expect("kept").expect("there"), b"config x 'y'\n");
+    assert_eq!(
+        store.history().text_at("later", before.revision).expect("kept").expect("there"),
+        b"config x 'y'\n"
+    );
     let mut bytes = std::fs::read(&info.path).expect("readable");
     let last = bytes.len() - 3;
     bytes[last] ^= 1;
@@ -255,14 +267,14 @@ fn the_log_is_bounded_and_says_so_when_it_is_asked_for_more() {
     let fixture = fixture();
     let limits = Limits { bytes: 256 << 10, ..Limits::default() };
     let store = Engine::new(Options { log: limits, ..fixture.options() });
-    store.label("at-first").expect("kept");
+    store.archives().label("at-first").expect("kept");
     let before = texts(&fixture);
     // A line of a kilobyte that changes makes a record of four.
     for round in 0..120 {
         let value = format!("{round} ").repeat(300);
         set(&store, &[("network", "lan", "a", &value)]);
     }
-    let old = store.text_at("network", 3).expect_err("it is not kept").to_string();
+    let old = store.history().text_at("network", 3).expect_err("it is not kept").to_string();
     assert!(old.contains("does not go back"), "{old}");
     let dir =
         std::fs::read_dir(fixture.path("state")).expect("readable").next().expect("one").expect("readable");
@@ -271,14 +283,14 @@ fn the_log_is_bounded_and_says_so_when_it_is_asked_for_more() {
     let entries = std::fs::read_dir(dir.path()).expect("readable").map(|entry| entry.expect("readable"));
     let size: u64 = entries.filter(log).map(|entry| entry.metadata().expect("readable").len()).sum();
     assert!(size <= (256 << 10) + 2 * (64 << 10), "{size}");
-    assert_eq!(store.verify_log().expect("readable").problems, Vec::<String>::new());
+    assert_eq!(store.audit().verify_log().expect("readable").problems, Vec::<String>::new());
     // Snapshots are not part of what is dropped.
-    store.restore(&store.labelled("at-first").expect("kept"), None).expect("restored");
+    store.archives().restore(&store.archives().labelled("at-first").expect("kept"), None).expect("restored");
     assert_eq!(texts(&fixture), before);
     // Nor is what it takes to tell a change by hand.
     fixture.write("network", &before[0].replace("option b '0'", "option b 'x'"));
-    store.note_edits().expect("noted");
-    let last = store.history(None, 1).expect("readable").remove(0);
+    store.history().note_edits().expect("noted");
+    let last = store.history().changes(None, 1).expect("readable").remove(0);
     assert_eq!(
         (last.kind, last.packages[0].unknown, last.packages[0].changes.len()),
         (Kind::FileEdit, false, 1)

@@ -44,15 +44,15 @@ fn a_commit_by_another_store_is_seen_at_once_and_a_snapshot_keeps_the_state_it_w
     let revision = live.revision();
 
     let store = Engine::new(fixture.options());
-    let place = store.place(b"network").expect("there");
+    let place = store.packages().find(b"network").expect("there");
     let set = |value: &[u8]| Delta::new(DeltaKind::Set, b"lan", Some(b"ipaddr"), Some(value));
-    store.stage(&place, &[set(b"10.0.0.2")]).expect("staged");
+    store.staging().stage(&place, &[set(b"10.0.0.2")]).expect("staged");
     store.commit(&place, Form::Lossless).expect("committed");
 
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.2"));
     assert_eq!(key.get().expect("readable").map(show).as_deref(), Some("10.0.0.2"));
     assert!(live.revision() > revision);
-    assert_eq!(live.revision(), store.revision().expect("there is a log"), "it is that of the log");
+    assert_eq!(live.revision(), store.history().revision().expect("there is a log"), "it is that of the log");
     assert_eq!(before.get(b"network.lan.ipaddr").expect("readable").map(show).as_deref(), Some("10.0.0.1"));
     let after = live.snapshot().expect("opens");
     assert_eq!(after.get(b"network.lan.ipaddr").expect("readable").map(show).as_deref(), Some("10.0.0.2"));

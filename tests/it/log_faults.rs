@@ -143,7 +143,9 @@ fn recovery_with_any_call_failing_is_finished_by_the_next() {
         let dies = Arc::new(Fail::when(places_a_text).after(renames).for_good());
         let outcome = triple.commit(&triple.live(dies.files()), 2);
         assert!(matches!(outcome, Err(Error::Unfinished { .. })), "{outcome:?}");
-        at_every_call(&triple, |_, live, _| (format!("{:?}", live.engine().recover()), 2..=2));
+        at_every_call(&triple, |_, live, _| {
+            (format!("{:?}", live.engine().confirmations().recover()), 2..=2)
+        });
     }
 }
 
@@ -153,12 +155,12 @@ fn noting_edits_with_any_call_failing_changes_no_text() {
     let edited = triple.text("beta", 1) + "# by hand\n";
     std::fs::write(triple.path("config/beta"), edited).expect("written");
     at_every_call(&triple, |triple, live, fault| {
-        let outcome = live.engine().note_edits();
+        let outcome = live.engine().history().note_edits();
         // A package that cannot be read is passed over, so that it does not keep the others from being noted.
         let passed_over = !live.engine().warnings().is_empty();
         if outcome.is_err() || passed_over || matches!(fault, Fault::Error(EROFS) | Fault::Stays(EROFS)) {
             // It was not noted, or not wholly; now it is.
-            triple.live(Files::default()).engine().note_edits().expect("noted");
+            triple.live(Files::default()).engine().history().note_edits().expect("noted");
         }
         (format!("{outcome:?}"), 1..=1)
     });
@@ -208,10 +210,11 @@ fn a_text_that_may_not_be_durable_is_told_of_though_another_had_to_be_merged_wit
         *probe.packages.lock().expect("no panic") =
             vec![triple.path("config/alpha"), triple.path("config/beta")];
         let outcome = if staged {
-            let places = ["alpha", "beta"].map(|name| live.engine().place(name.as_bytes()).expect("there"));
+            let places =
+                ["alpha", "beta"].map(|name| live.engine().packages().find(name.as_bytes()).expect("there"));
             for place in &places {
                 let add = Delta::new(DeltaKind::AddList, b"s", Some(b"l"), Some(b"two"));
-                live.engine().stage(place, &[add]).expect("staged");
+                live.engine().staging().stage(place, &[add]).expect("staged");
             }
             live.engine().commit_together(&places, Form::Lossless, None).map(|_| 0)
         } else {
@@ -225,14 +228,17 @@ fn a_text_that_may_not_be_durable_is_told_of_though_another_had_to_be_merged_wit
                 if staged { text.contains("list l 'two'") } else { text.starts_with(&triple.text(name, 2)) };
             assert!(is_new && text.ends_with("# by hand\n") == (name == "beta"), "{text}");
             assert!(
-                !live.engine().may_be_staged(&live.engine().place(name.as_bytes()).expect("there")),
+                !live
+                    .engine()
+                    .staging()
+                    .may_be_staged(&live.engine().packages().find(name.as_bytes()).expect("there")),
                 "{name}"
             );
         }
         drop(live);
         // Whoever comes next makes it durable, and goes on.
         let live = triple.live(Files::default());
-        live.engine().recover().expect("recovered");
+        live.engine().confirmations().recover().expect("recovered");
         triple.commit(&live, 3).expect("committed");
     }
 }
@@ -243,10 +249,10 @@ fn unstaged_changes_are_made_once_though_one_package_has_to_be_merged_with_an_ed
     let triple = committed(20, Limits::default(), 1);
     let probe = Arc::new(EditorAndFailingSync { has_failed: true.into(), ..EditorAndFailingSync::default() });
     let live = triple.live(probe.files());
-    let places = ["alpha", "beta"].map(|name| live.engine().place(name.as_bytes()).expect("there"));
+    let places = ["alpha", "beta"].map(|name| live.engine().packages().find(name.as_bytes()).expect("there"));
     let unstaged = places.iter().map(|place| Unstaged {
         place: place.clone(),
-        before: live.engine().load(place.name.as_bytes()).expect("loads").package,
+        before: live.engine().packages().load(place.name.as_bytes()).expect("loads").package,
         deltas: vec![Delta::new(DeltaKind::AddList, b"s", Some(b"l"), Some(b"two"))],
     });
     let unstaged = unstaged.collect();

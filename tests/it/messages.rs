@@ -195,10 +195,10 @@ fn what_needs_the_log_says_why_it_cannot_be_written() {
     // Undo said that the file kept changing, pending that nothing waits, and repair that all is well.
     let fixture = Fixture::new(&[("network", "config interface 'lan'\n\toption a '0'\n")]);
     let store = Engine::new(fixture.options());
-    let place = store.place(b"network").expect("there");
+    let place = store.packages().find(b"network").expect("there");
     let set = |store: &Engine, value: &[u8]| {
         let delta = cms::Delta::new(cms::DeltaKind::Set, b"lan", Some(b"a"), Some(value));
-        store.stage(&place, &[delta]).expect("staged");
+        store.staging().stage(&place, &[delta]).expect("staged");
     };
     set(&store, b"1");
     let waiting = store
@@ -217,14 +217,14 @@ fn what_needs_the_log_says_why_it_cannot_be_written() {
     let stuck = Engine::new(options);
     let read_only =
         |error: Error| matches!(error, Error::Io { source, .. } if source.raw_os_error() == Some(EROFS));
-    assert!(read_only(stuck.undo(3, None).expect_err("refused")));
-    assert!(read_only(stuck.rollback(1, &[], None).expect_err("refused")));
-    assert!(read_only(stuck.pending().expect_err("refused")));
-    assert!(read_only(stuck.confirm(None, None).expect_err("refused")));
-    assert!(read_only(stuck.repair().expect_err("refused")));
-    assert!(store.pending().expect("readable").is_some(), "{waiting:?}");
-    store.confirm(None, None).expect("confirmed");
-    assert_eq!(stuck.pending().expect("there is no note of one"), None);
-    let none = stuck.confirm(Some(9), None).expect_err("none waits");
+    assert!(read_only(stuck.history().undo(3, None).expect_err("refused")));
+    assert!(read_only(stuck.history().rollback(1, &[], None).expect_err("refused")));
+    assert!(read_only(stuck.confirmations().pending().expect_err("refused")));
+    assert!(read_only(stuck.confirmations().confirm(None, None).expect_err("refused")));
+    assert!(read_only(stuck.audit().repair().expect_err("refused")));
+    assert!(store.confirmations().pending().expect("readable").is_some(), "{waiting:?}");
+    store.confirmations().confirm(None, None).expect("confirmed");
+    assert_eq!(stuck.confirmations().pending().expect("there is no note of one"), None);
+    let none = stuck.confirmations().confirm(Some(9), None).expect_err("none waits");
     assert!(matches!(none, Error::Missing(Missing::Pending { asked: Some(9), waiting: None })), "{none:?}");
 }

@@ -513,7 +513,7 @@ impl Soak {
     fn settle(&self) {
         for is_other in [false, rustix::process::geteuid().is_root()] {
             let store = Engine::new(options(self.root.path(), is_other));
-            if let Err(error) = store.recover() {
+            if let Err(error) = store.confirmations().recover() {
                 self.fail(format!("recovery: {error}"));
             }
         }
@@ -559,7 +559,7 @@ fn everything_at_once_loses_nothing_and_reads_nothing_old() {
     let soak = Soak::new();
     let (begun, length) = (Instant::now(), Duration::from_secs(seconds()));
     let live = Store::open(options(soak.root.path(), false)).expect("opens");
-    live.engine().note_edits().expect("there is a log");
+    live.engine().history().note_edits().expect("there is a log");
     let told = std::thread::scope(|scope| {
         let watching = scope.spawn(|| soak.watch(&live));
         let over = Over(&soak.over);
@@ -571,7 +571,7 @@ fn everything_at_once_loses_nothing_and_reads_nothing_old() {
             soak.report(begun);
             round += 1;
         }
-        live.engine().note_edits().expect("noted");
+        live.engine().history().note_edits().expect("noted");
         drop(over);
         watching.join().expect("no panic")
     });

@@ -215,7 +215,7 @@ fn recovery_survives_a_power_cut_at_any_moment() {
     outer.each(&run.disk, &moments, &mut |moment, _, _, what| {
         run.disk.restart(moment.acknowledged, moment.begun);
         let store = Engine::new(options(run.triple.root.path(), run.disk.files(), run.triple.limits));
-        store.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
+        store.confirmations().recover().unwrap_or_else(|error| panic!("{what}: {error}"));
         let inner_moments = run.disk.moments("after recovery");
         // Less is no more than a look.
         if inner_moments.len() > 20 {
@@ -235,7 +235,7 @@ fn recovery_survives_a_power_cut_at_any_moment() {
 fn recover_after(run: &Run, moment: &Moment, what: &str) -> Vec<Moment> {
     run.disk.resume(moment);
     let store = Engine::new(options(run.triple.root.path(), run.disk.files(), run.triple.limits));
-    store.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
+    store.confirmations().recover().unwrap_or_else(|error| panic!("{what}: {error}"));
     // Someone may have seen it by now.
     let number = run.triple.number(what);
     run.disk.begin(number);
@@ -272,7 +272,7 @@ fn changes_by_hand_that_are_noted_survive_a_power_cut_at_any_moment() {
         let edited = run.triple.text("beta", 1) + "# by hand\n";
         std::fs::write(run.triple.path("config/beta"), edited).expect("written");
         run.disk.settle();
-        live.engine().note_edits().expect("noted");
+        live.engine().history().note_edits().expect("noted");
         commit(run, live, 2);
     });
     check_edited("changes by hand", &run, &moments);
@@ -284,7 +284,7 @@ fn check_edited(what: &str, run: &Run, moments: &[Moment]) {
     let edited = moments.iter().position(|moment| moment.is_settled("beta", b"# by hand\n")).expect("edited");
     cuts.each(&run.disk, &moments[edited..], &mut |_, _, allowed, what| {
         let live = run.triple.live(Files::default());
-        live.engine().note_edits().unwrap_or_else(|error| panic!("{what}: {error}"));
+        live.engine().history().note_edits().unwrap_or_else(|error| panic!("{what}: {error}"));
         drop(live);
         run.triple.check(allowed, what);
         let text = std::fs::read_to_string(run.triple.path("config/beta")).expect("there");
@@ -316,21 +316,21 @@ fn staged_changes_are_committed_once_whenever_the_power_is_cut() {
     std::fs::create_dir(&config).expect("made");
     std::fs::write(config.join("n"), OLD).expect("written");
     let plain = store(root.path(), Files::default());
-    plain.note_edits().expect("noted");
-    plain.stage(&plain.place(b"n").expect("there"), &staged()).expect("staged");
+    plain.history().note_edits().expect("noted");
+    plain.staging().stage(&plain.packages().find(b"n").expect("there"), &staged()).expect("staged");
     let disk = Disk::new(root.path(), vault.path());
     let recorded = store(root.path(), disk.files());
     disk.begin(1);
-    recorded.commit(&recorded.place(b"n").expect("there"), Form::Lossless).expect("committed");
+    recorded.commit(&recorded.packages().find(b"n").expect("there"), Form::Lossless).expect("committed");
     disk.acknowledge(1);
     let moments = disk.moments("at the end");
     let mut cuts = Cuts::new(samples() * 2);
     cuts.each(&disk, &moments, &mut |moment, image, _, what| {
         let after = store(root.path(), Files::default());
-        after.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
+        after.confirmations().recover().unwrap_or_else(|error| panic!("{what}: {error}"));
         let text = std::fs::read_to_string(config.join("n")).expect("there");
         assert!(text == NEW || text == OLD && moment.acknowledged == 0, "{what}: {text}");
-        let place = after.place(b"n").expect("there");
+        let place = after.packages().find(b"n").expect("there");
         let mut wanted = NEW.to_owned();
         if image.hash().is_multiple_of(2) {
             // Someone else changes the package before what is staged is looked at.
@@ -351,7 +351,7 @@ fn staged_changes_are_committed_once_whenever_the_power_is_cut() {
         after.commit(&place, Form::Lossless).unwrap_or_else(|error| panic!("{what}: {error}"));
         let text = std::fs::read_to_string(config.join("n")).expect("there");
         assert_eq!(text, wanted, "{what}");
-        let left = after.load(b"n").expect("loads").changes.len();
+        let left = after.packages().load(b"n").expect("loads").changes.len();
         assert_eq!(left, 0, "{what}: still staged");
     });
     println!("staged: {} moments, {} crash images", moments.len(), cuts.seen.len());

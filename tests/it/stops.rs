@@ -58,7 +58,7 @@ fn stop_at(level: &str, kind: &str, at: usize, then: Signal) -> bool {
     }
     let paths = Paths::of(root.path(), "run", "state");
     let reader = Store::open(paths.options("full")).expect("opens");
-    reader.engine().note_edits().expect("noted");
+    reader.engine().history().note_edits().expect("noted");
     keys.iter().for_each(|key| assert!(reader.get(key.as_bytes(), |_| ()).expect("read").is_some()));
     let part = Part::start(&[], "stops", &paths, level, &format!("{kind} {at}"));
     let is_stopped = part.stops();

@@ -115,7 +115,7 @@ fn a_savepoint_takes_back_what_came_after_it() {
     transaction.set_message("kept");
     transaction.commit().expect("committed");
     assert_eq!(get(&live, "system.s.a").as_deref(), Some("0"));
-    let last = live.engine().history(None, 1).expect("there is a log").remove(0);
+    let last = live.engine().history().changes(None, 1).expect("there is a log").remove(0);
     assert_eq!((last.message.as_str(), last.packages.len()), ("kept", 1));
 }
 
@@ -148,9 +148,9 @@ fn with_auto_commit_each_change_is_durable_and_without_it_none_is_before_the_com
     assert_eq!(get(&live, "system.s.a").as_deref(), Some("1"));
     transaction.delete(b"network.r").expect("deleted");
     assert_eq!(get(&live, "network.r.a"), None);
-    let before = live.engine().revision().expect("there is a log");
+    let before = live.engine().history().revision().expect("there is a log");
     drop(transaction);
-    assert_eq!(live.engine().revision().expect("there is a log"), before);
+    assert_eq!(live.engine().history().revision().expect("there is a log"), before);
 }
 
 proptest! {

@@ -83,15 +83,15 @@ fn a_transaction_is_shown_before_it_is_made_and_one_that_is_refused_leaves_no_tr
     let fixture = fixture();
     let live = fixture.live();
     let (verifier, seen) = guard(&live, "network.*.mtu system");
-    live.engine().note_edits().expect("what there is is noted");
+    live.engine().history().note_edits().expect("what there is is noted");
     let before = (texts(&fixture), files(&fixture));
-    let revision = live.engine().revision().expect("a log");
+    let revision = live.engine().history().revision().expect("a log");
     let mut transaction = live.begin().expect("begun");
     transaction.set(b"network.lan.mtu", b"9000").expect("set");
     transaction.set(b"system.s.name", b"b").expect("set");
     assert_eq!(refusal(transaction.commit()), "an MTU of 9000 is too large");
     assert_eq!((texts(&fixture), files(&fixture)), before);
-    assert_eq!(live.engine().revision().expect("a log"), revision);
+    assert_eq!(live.engine().history().revision().expect("a log"), revision);
 
     set(&live, &[("network.lan.mtu", "1400"), ("network.lan.ipaddr", "10.0.0.2")]).expect("accepted");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1400"));
@@ -113,24 +113,24 @@ fn undo_rollback_restore_import_and_staged_changes_are_verified_and_the_safety_n
     let live = fixture.live();
     let store = live.engine();
     let first = set(&live, &[("network.lan.mtu", "9000")]).expect("committed");
-    store.backup(&fixture.path("large.backup")).expect("written");
+    store.archives().backup(&fixture.path("large.backup")).expect("written");
     let second = set(&live, &[("network.lan.mtu", "1400")]).expect("committed");
     let (_verifier, seen) = guard(&live, "*");
     let too_large = "an MTU of 9000 is too large";
-    assert_eq!(refusal(store.undo(second, None)), too_large);
-    assert_eq!(refusal(store.rollback(first, &[], None)), too_large);
+    assert_eq!(refusal(store.history().undo(second, None)), too_large);
+    assert_eq!(refusal(store.history().rollback(first, &[], None)), too_large);
     assert_eq!(
         refusal(store.replace(b"network", b"config interface 'lan'\n\toption mtu '9000'\n")),
         too_large
     );
     assert_eq!(seen.lock().expect("whole").len(), 3);
-    let place = store.place(b"network").expect("there");
+    let place = store.packages().find(b"network").expect("there");
     let delta = Delta::new(DeltaKind::Set, b"lan", Some(b"mtu"), Some(b"9000"));
-    store.stage(&place, &[delta]).expect("staged");
+    store.staging().stage(&place, &[delta]).expect("staged");
     assert_eq!(refusal(store.commit(&place, Form::Lossless)), too_large);
-    assert!(store.may_be_staged(&place), "it stays staged");
+    assert!(store.staging().may_be_staged(&place), "it stays staged");
     assert!(!fixture.path("save").join(".network.commit").exists(), "and there is no journal of it");
-    store.revert(&place, None, None).expect("reverted");
+    store.staging().revert(&place, None, None).expect("reverted");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1400"));
 
     // Back to 9000, since nobody has confirmed: that is not refused.
@@ -142,9 +142,9 @@ fn undo_rollback_restore_import_and_staged_changes_are_verified_and_the_safety_n
     transaction.set_confirm(Duration::from_millis(50));
     transaction.commit().expect("accepted");
     std::thread::sleep(Duration::from_millis(60));
-    store.recover().expect("taken back");
+    store.confirmations().recover().expect("taken back");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("9000"));
-    assert_eq!(store.history(None, 1).expect("a log")[0].kind, Kind::Rollback);
+    assert_eq!(store.history().changes(None, 1).expect("a log")[0].kind, Kind::Rollback);
     assert_eq!(seen.lock().expect("whole").len(), 1);
 }
 
@@ -164,7 +164,7 @@ fn a_verifier_reads_the_state_before_and_to_commit_from_it_is_an_error_and_no_ha
         for live in [&inside, &other] {
             errors
                 .push(set(live, &[("system.s.name", "x")]).expect_err("it has to answer first").to_string());
-            let place = live.engine().place(b"network").expect("there");
+            let place = live.engine().packages().find(b"network").expect("there");
             errors.push(live.engine().commit(&place, Form::Lossless).expect_err("the same").to_string());
         }
         send.send((old, name, errors, started.elapsed())).expect("heard");
@@ -331,11 +331,11 @@ fn who_watches_is_seen_again_once_a_run_directory_was_deleted() {
     let mut watch = live.watch("network.lan.mtu", None).expect("it watches");
     let store = Engine::new(fixture.options());
     let told = || {
-        let place = store.place(b"network").expect("there");
+        let place = store.packages().find(b"network").expect("there");
         let delta = cms::Delta::new(DeltaKind::Set, b"lan", Some(b"mtu"), Some(b"9"));
-        store.stage(&place, &[delta]).expect("staged");
+        store.staging().stage(&place, &[delta]).expect("staged");
         let told = store.preview(std::slice::from_ref(&place)).expect("readable").told;
-        store.revert(&place, None, None).expect("given up");
+        store.staging().revert(&place, None, None).expect("given up");
         told
     };
     let before = told();
@@ -395,7 +395,7 @@ fn a_transaction_that_is_larger_than_any_buffer_is_verified() {
 fn without_verifiers_a_commit_looks_once_and_an_event_costs_no_note() {
     let fixture = fixture();
     let store = Engine::new(fixture.options());
-    let place = store.place(b"network").expect("there");
+    let place = store.packages().find(b"network").expect("there");
     assert_eq!(store.preview(&[place]).expect("readable"), cms::Preview::default());
     let live = fixture.live();
     let note = |fixture: &Fixture| {

@@ -168,7 +168,7 @@ fn writers_that_sync_nothing_and_are_killed_leave_as_much() {
 fn kill_writers(role: &str, kills: usize) {
     let root = sandbox(&PACKAGES, WRITERS);
     let dir = root.path();
-    open(dir).engine().note_edits().expect("noted");
+    open(dir).engine().history().note_edits().expect("noted");
     let mut dice = Dice(number("CMS_SEED", 4711) as u64);
     let mut acknowledged = [0; WRITERS];
     let mut writers: Vec<Option<Watched>> =
@@ -197,9 +197,9 @@ fn kill_writers(role: &str, kills: usize) {
 /// Opens the store anew and looks at what the dead have left, and the living do not change.
 fn look(dir: &Path, acknowledged: &mut [u64; WRITERS], dead: &[usize], done: usize) {
     let live = open(dir);
-    live.engine().recover().unwrap_or_else(|error| panic!("after {done} kills: {error}"));
+    live.engine().confirmations().recover().unwrap_or_else(|error| panic!("after {done} kills: {error}"));
     // Recovery does nothing while another works, who does it then.
-    let recovered = live.engine().note_edits();
+    let recovered = live.engine().history().note_edits();
     recovered.unwrap_or_else(|error| panic!("after {done} kills: {error}"));
     for writer in dead {
         let numbers = PACKAGES.map(|package| in_text(dir, package, *writer));

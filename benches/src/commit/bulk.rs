@@ -196,7 +196,7 @@ fn recovery(environment: &Environment, report: &mut Report) -> Result<()> {
         logged = crate::tmpfs_store::bytes_under(&disk.path("state"))?;
         let store = cms::Engine::new(disk.options(Durability::Full));
         let start = Instant::now();
-        store.recover()?;
+        store.confirmations().recover()?;
         times.push(start.elapsed().as_secs_f64());
         let live = Store::open(disk.options(Durability::Full))?;
         let found = live
@@ -236,7 +236,7 @@ fn history(environment: &Environment, report: &mut Report) -> Result<()> {
     let (bytes, mut read) = (crate::tmpfs_store::bytes_under(&disk.path("state"))?, 0);
     let turn = || {
         let (before, start) = (counted("rchar:")?, Instant::now());
-        let found = live.engine().history(Some(&key), usize::MAX)?.len();
+        let found = live.engine().history().changes(Some(&key), usize::MAX)?.len();
         let time = start.elapsed();
         read = counted("rchar:")? - before;
         // With or without the baseline.

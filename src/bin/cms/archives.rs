@@ -53,6 +53,6 @@ pub fn restore_archive(
         context.note(&format!("would go {what}"));
         return Ok(Exit::Ok);
     }
-    let done = context.store.restore_of(archive, packages, None)?;
+    let done = context.store.archives().restore_of(archive, packages, None)?;
     tell_revision(context, &what, done)
 }

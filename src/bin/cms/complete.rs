@@ -44,7 +44,7 @@ pub fn candidates(commands: Commands, words: &[OsString]) -> Vec<String> {
 fn keys(line: &Line, typed: &str) -> Result<Vec<String>, Failure> {
     let mut context = Context::new(&line.global, line.stale())?;
     let Some(dot) = typed.rfind('.') else {
-        return Ok(context.store.packages()?.into_iter().map(|name| format!("{name}.")).collect());
+        return Ok(context.store.packages().list()?.into_iter().map(|name| format!("{name}.")).collect());
     };
     let key = Key::parse(&typed.as_bytes()[..dot])?;
     let stem = &typed[..=dot];

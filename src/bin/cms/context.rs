@@ -80,7 +80,7 @@ impl Context {
         let store = Engine::new(options);
         // Before anything is read, interrupted commits are finished, and those not confirmed in time are rolled back.
         if !store.options().stale
-            && let Err(error) = store.recover()
+            && let Err(error) = store.confirmations().recover()
         {
             warn(&format!("an interrupted commit cannot be finished: {error}"));
         }
@@ -114,7 +114,7 @@ impl Context {
         }
         let loaded = match &self.at {
             At::State(state) => self.load_at(package, state)?,
-            At::Committed => self.store.load_committed(self.store.place(package)?)?,
+            At::Committed => self.store.packages().load_committed(self.store.packages().find(package)?)?,
             At::Staged => self.load_now(package)?,
         };
         self.loaded.push((package.to_vec(), loaded));
@@ -125,7 +125,7 @@ impl Context {
     pub fn load_good(&mut self, package: &[u8]) -> Result<&Loaded, Failure> {
         let is_loaded = self.loaded.iter().any(|(name, _)| name == package);
         if !is_loaded && matches!(self.at, At::Staged) && self.gathered.is_none() {
-            let (loaded, problem) = self.store.load_good(package)?;
+            let (loaded, problem) = self.store.packages().load_good(package)?;
             if let Some(problem) = problem {
                 warn_of(&Error::Parse(problem));
             }
@@ -137,14 +137,14 @@ impl Context {
     /// Loads a package with its staged changes, and with what earlier lines of the batch have changed.
     pub fn load_now(&self, package: &[u8]) -> Result<Loaded, Error> {
         let gathered = self.gathered.as_ref().and_then(|gathered| gathered.look(package));
-        gathered.map_or_else(|| self.store.load(package), Ok)
+        gathered.map_or_else(|| self.store.packages().load(package), Ok)
     }
 
     /// Loads a package that is to be changed.
     pub fn load_to_change(&mut self, package: &[u8]) -> Result<Loaded, Failure> {
         match &mut self.gathered {
             Some(gathered) => gathered.lend(&self.store, package, self.dry_run),
-            None => Ok(self.store.load_to_change(package)?),
+            None => Ok(self.store.packages().load_to_change(package)?),
         }
     }
 
@@ -152,12 +152,12 @@ impl Context {
     fn load_at(&self, package: &[u8], state: &State) -> Result<Loaded, Failure> {
         let missing = || Error::NotFound { key: show(package) };
         let name = std::str::from_utf8(package).map_err(|_| missing())?;
-        let found = self.store.package_in(name, state)?;
+        let found = self.store.history().package_in(name, state)?;
         if found.is_none() {
-            self.store.check_packages(&[name.to_owned()], state)?;
+            self.store.history().check_packages(&[name.to_owned()], state)?;
         }
         // There may be no file of it now.
-        let place = self.store.place_to_write(name.as_bytes())?;
+        let place = self.store.packages().find_to_write(name.as_bytes())?;
         let package = found.ok_or_else(|| {
             Error::from(Missing::Before { package: name.to_owned(), revision: state.revision() })
         })?;
@@ -168,7 +168,7 @@ impl Context {
     pub fn go_back(&mut self, at: Option<&str>) -> Result<(), Failure> {
         if let Some(spec) = at {
             let is_now = matches!(spec, "now" | "HEAD");
-            self.at = if is_now { At::Committed } else { At::State(self.store.resolve(spec)?) };
+            self.at = if is_now { At::Committed } else { At::State(self.store.history().resolve(spec)?) };
         }
         Ok(())
     }
@@ -176,12 +176,13 @@ impl Context {
     /// Reads the value of a key of a large package from its map, which is faster than parsing the text. `None` if the
     /// package is small, has staged changes, or has no map and cannot get one.
     pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
-        let (place, size) = self.store.place_and_size(&key.package).ok().filter(|(place, _)| place.staged)?;
+        let (place, size) =
+            self.store.packages().find_with_size(&key.package).ok().filter(|(place, _)| place.staged)?;
         let is_changed = self.gathered.as_ref().is_some_and(|gathered| gathered.look(&key.package).is_some());
         if !matches!(self.at, At::Staged)
             || size < LARGE
             || key.section.is_none()
-            || self.store.may_be_staged(&place)
+            || self.store.staging().may_be_staged(&place)
             || is_changed
         {
             return None;
@@ -207,7 +208,7 @@ impl Context {
     pub fn packages_and_new(&self, named: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
         let mut packages = self.packages(named)?;
         if named.is_empty() {
-            packages.extend(self.store.new_packages().into_iter().map(String::into_bytes));
+            packages.extend(self.store.packages().list_new().into_iter().map(String::into_bytes));
             packages.sort_unstable();
         }
         Ok(packages)
@@ -220,12 +221,13 @@ impl Context {
             At::Committed => return self.packages(&[]),
             At::State(State::Snapshot(archive)) => archive.packages.keys().cloned().collect(),
             At::State(state @ State::Revision(revision)) => {
-                let mut names: BTreeSet<String> = self.store.changed_since(*revision)?.into_iter().collect();
-                names.extend(self.store.packages()?);
+                let mut names: BTreeSet<String> =
+                    self.store.history().changed_since(*revision)?.into_iter().collect();
+                names.extend(self.store.packages().list()?);
                 // Packages that were made later are left out. A text that the log has dropped is an error when it is
                 // read.
                 names.retain(|name| {
-                    let then = self.store.text_in(name, state);
+                    let then = self.store.history().text_in(name, state);
                     !matches!(then, Ok(None) | Err(Error::Missing(Missing::Unlogged { .. })))
                 });
                 names
@@ -243,7 +245,7 @@ impl Context {
             };
             return named.iter().map(package).collect();
         }
-        Ok(self.store.packages()?.into_iter().map(String::into_bytes).collect())
+        Ok(self.store.packages().list()?.into_iter().map(String::into_bytes).collect())
     }
 }
 

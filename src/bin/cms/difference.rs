@@ -8,7 +8,7 @@ use crate::records::{change_json, change_line};
 
 /// Returns what a commit would change in the file, line by line.
 pub fn staged_difference(context: &Context, loaded: &Loaded) -> Result<String, Failure> {
-    let new = Form::Lossless.text(&loaded.package, &context.store)?;
+    let new = Form::Lossless.text(&loaded.package, &context.store.options().parse_options())?;
     let name = loaded.place.path.display().to_string();
     Ok(unified(loaded.package.source(), &new, &name, &format!("{name} (staged)")))
 }
@@ -80,18 +80,22 @@ pub fn print_difference(
     new: &State,
     by_key: bool,
 ) -> Result<Exit, Failure> {
-    context.store.check_packages(packages, old).or_else(|_| context.store.check_packages(packages, new))?;
-    let mut names = context.store.changed_between(old, new)?;
+    context
+        .store
+        .history()
+        .check_packages(packages, old)
+        .or_else(|_| context.store.history().check_packages(packages, new))?;
+    let mut names = context.store.history().changed_between(old, new)?;
     names.retain(|name| packages.is_empty() || packages.contains(name));
     let by_key = by_key || context.json;
     let (mut rows, mut same) = (Vec::new(), true);
     for name in names {
         if by_key {
             let at = |state| {
-                let found = context.store.package_in(&name, state);
+                let found = context.store.history().package_in(&name, state);
                 found.map(|found| found.unwrap_or_else(|| cms::Package::new(name.as_bytes())))
             };
-            for change in cms::Engine::compare(&at(old)?, &at(new)?) {
+            for change in cms::History::compare(&at(old)?, &at(new)?) {
                 same = false;
                 if context.json {
                     rows.push(change_json(&name, &change));
@@ -101,7 +105,8 @@ pub fn print_difference(
             }
             continue;
         }
-        let (then, now) = (context.store.text_in(&name, old)?, context.store.text_in(&name, new)?);
+        let (then, now) =
+            (context.store.history().text_in(&name, old)?, context.store.history().text_in(&name, new)?);
         let titles = (format!("{name} at {}", old.name()), format!("{name} at {}", new.name()));
         let lines = unified(&then.unwrap_or_default(), &now.unwrap_or_default(), &titles.0, &titles.1);
         same &= lines.is_empty();

@@ -88,9 +88,10 @@ impl Edits {
         }
         let is_alone = context.gathered.is_none();
         let loaded = match self.goal {
-            Goal::Commit if is_alone => {
-                context.store.load_committed_or_new(context.store.place_to_write(name)?)?
-            }
+            Goal::Commit if is_alone => context
+                .store
+                .packages()
+                .load_committed_or_new(context.store.packages().find_to_write(name)?)?,
             _ => context.load_to_change(name)?,
         };
         let at_once = is_alone && (self.goal != Goal::Stage || !loaded.place.staged);
@@ -110,7 +111,8 @@ impl Edits {
     ) -> Result<bool, Failure> {
         let is_alone = self.goal == Goal::Commit && context.gathered.is_none();
         let edited = self.package(context, &key.package)?;
-        let is_new = edited.loaded.package.is_empty() && context.store.is_new(&edited.loaded.place);
+        let is_new =
+            edited.loaded.package.is_empty() && context.store.packages().is_new(&edited.loaded.place);
         match edited.apply(kind, key, value) {
             // Only a section makes a package.
             Err(Failure::Engine(Error::NotFound { .. })) if is_new && !is_alone => {
@@ -145,7 +147,9 @@ impl Edits {
                 }
                 (None, _) if context.dry_run => {}
                 (None, Some(before)) => at_once.push(Unstaged { place: loaded.place, before, deltas }),
-                (None, None) if !deltas.is_empty() => context.store.stage(&loaded.place, &deltas)?,
+                (None, None) if !deltas.is_empty() => {
+                    context.store.staging().stage(&loaded.place, &deltas)?;
+                }
                 (None, None) => {}
             }
         }
@@ -180,7 +184,7 @@ impl Edited {
 fn only_staged(context: &Context, wanted: &str, missing: &str) -> Option<Failure> {
     let missing = if missing.contains('.') { missing } else { wanted };
     let key = Key::parse(missing.as_bytes()).ok()?;
-    let loaded = context.store.load(&key.package).ok()?;
+    let loaded = context.store.packages().load(&key.package).ok()?;
     find(&loaded.package, &key).ok()?;
     let why = format!(
         "{missing}: not found, it is staged; commit it first, or commit it as well with --with-staged"
@@ -214,10 +218,10 @@ fn commit(context: &mut Context, goal: Goal, mut changes: Vec<Unstaged>) -> Resu
 
 /// Reports staged changes of keys that were committed just now without them.
 fn tell_left_staged(context: &Context, place: &Place, made: &[Delta]) {
-    if !place.staged || !context.store.may_be_staged(place) {
+    if !place.staged || !context.store.staging().may_be_staged(place) {
         return;
     }
-    let Ok(loaded) = context.store.load(place.name.as_bytes()) else { return };
+    let Ok(loaded) = context.store.packages().load(place.name.as_bytes()) else { return };
     for change in &loaded.changes {
         let staged = &change.delta;
         if made.iter().any(|delta| (&delta.section, &delta.option) == (&staged.section, &staged.option)) {

@@ -46,7 +46,7 @@ impl Gathered {
     pub fn look(&self, name: &[u8]) -> Option<Loaded> {
         let package = self.packages.iter().find(|package| package.before.name() == name)?;
         let mut loaded = package.now.clone()?;
-        let change = |delta: &Delta| cms::Change { delta: delta.clone(), failure: None };
+        let change = |delta: &Delta| cms::StagedChange { delta: delta.clone(), failure: None };
         loaded.changes.extend(package.deltas.iter().map(change));
         Some(loaded)
     }
@@ -56,7 +56,7 @@ impl Gathered {
         let at = match self.packages.iter().position(|package| package.before.name() == name) {
             Some(at) => at,
             None => {
-                let loaded = store.load_to_change(name)?;
+                let loaded = store.packages().load_to_change(name)?;
                 if !loaded.place.staged {
                     let name = show(name);
                     return Err(Failure::Usage(format!("'{name}': a file cannot be part of a transaction")));

@@ -31,7 +31,7 @@ pub fn begin(context: &Context, terms: &Terms) -> Result<Option<StandingGuard>, 
         return Ok(None);
     }
     // Both need the log.
-    context.store.revision()?;
+    context.store.history().revision()?;
     if terms.time.is_none() {
         return Ok(None);
     }
@@ -40,7 +40,7 @@ pub fn begin(context: &Context, terms: &Terms) -> Result<Option<StandingGuard>, 
     })?;
     let guards = Guards::Program(program);
     let store = Engine::new(Options { guards, ..context.store.options().clone() });
-    Ok(Some(store.start_guard(terms.on_rollback.as_deref().map(OsStr::from_bytes))?))
+    Ok(Some(store.confirmations().start_guard(terms.on_rollback.as_deref().map(OsStr::from_bytes))?))
 }
 
 /// Prints by when the commit has to be confirmed, and runs the command of `--then`.
@@ -80,7 +80,7 @@ fn tell_time(context: &Context, terms: &Terms, process: Option<u32>) -> Result<O
     if terms.time.is_none() {
         return Ok(None);
     }
-    let Some(pending) = context.store.pending()? else { return Ok(None) };
+    let Some(pending) = context.store.confirmations().pending()? else { return Ok(None) };
     let by = process.map_or_else(String::new, |process| format!("; the guard is process {process}"));
     context.note(&format!(
         "transaction {} is rolled back in {} unless it is confirmed with 'cms confirm'{by}",
@@ -88,7 +88,8 @@ fn tell_time(context: &Context, terms: &Terms, process: Option<u32>) -> Result<O
         show_span(pending.left)
     ));
     if pending.baseline + 1 < pending.sequence
-        && let Some(waiting) = context.store.waiting()?.filter(|waiting| waiting.transactions.len() > 1)
+        && let Some(waiting) =
+            context.store.confirmations().waiting()?.filter(|waiting| waiting.transactions.len() > 1)
     {
         let others = waiting.transactions.len() - 1;
         context.note(&format!(
@@ -102,7 +103,7 @@ fn tell_time(context: &Context, terms: &Terms, process: Option<u32>) -> Result<O
 fn packages_of(context: &Context, revisions: &[u64]) -> Result<OsString, Failure> {
     let mut names = Vec::new();
     for revision in revisions {
-        let record = context.store.transaction(*revision)?;
+        let record = context.store.history().transaction(*revision)?;
         names.extend(record.packages.into_iter().map(|change| change.package));
     }
     names.sort_unstable();
@@ -113,7 +114,7 @@ fn packages_of(context: &Context, revisions: &[u64]) -> Result<OsString, Failure
 /// Warns if this command has changed keys that are rolled back with a commit that waits to be confirmed. The command
 /// has made its change, so that a failure to find this out is ignored.
 pub fn warn(context: &Context) {
-    let Ok(Some(notice)) = context.store.notice_of_process() else { return };
+    let Ok(Some(notice)) = context.store.confirmations().notice_of_process() else { return };
     if context.json {
         let users = &mut Users::default();
         let row = json!({"notice": {
@@ -128,7 +129,7 @@ pub fn warn(context: &Context) {
 }
 
 /// Becomes the guard of a commit that another process is about to make: `NUMBER OPTIONS confirm --wait`. See
-/// [`Engine::start_guard`].
+/// [`crate::Confirmations::start_guard`].
 pub fn guard(commands: Commands, words: &[OsString]) -> ExitCode {
     // It outlives the terminal and the process that started it.
     let _ = rustix::process::setsid();
@@ -151,18 +152,18 @@ fn become_guard(commands: Commands, words: &[OsString]) -> Result<Exit, Failure>
 
 /// Guards the commit of a process.
 pub fn stand(context: &Context, process: u32, on_rollback: Option<&[u8]>) -> Result<Exit, Failure> {
-    let since = context.store.revision()?;
+    let since = context.store.history().revision()?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{}{}", cms::STANDS, std::process::id())?;
     stdout.flush()?;
     let stdin = std::io::stdin();
-    context.store.stand_guard(&mut |time| {
+    context.store.confirmations().stand_guard(&mut |time| {
         let time = Timespec::try_from(time).ok();
         // Nothing is ever sent through this pipe; the guard waits for its end.
         !matches!(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], time.as_ref()), Ok(1..))
     });
     let Some(command) = on_rollback else { return Ok(Exit::Ok) };
-    if let Some((mine, by)) = context.store.was_taken_back(process, since)? {
+    if let Some((mine, by)) = context.store.confirmations().was_taken_back(process, since)? {
         hook::run(context, command, rollback_variables(mine, &by), HOOK_TIME, true);
     }
     Ok(Exit::Ok)

@@ -9,12 +9,15 @@ use crate::failure::Failure;
 /// Returns the packages or files named, or all packages. One that is not there is reported.
 pub fn places(context: &mut Context, arguments: &[Vec<u8>]) -> Result<Vec<Place>, Failure> {
     if arguments.is_empty() {
-        let names = context.store.packages()?;
-        return Ok(names.iter().filter_map(|name| context.store.place(name.as_bytes()).ok()).collect());
+        let names = context.store.packages().list()?;
+        return Ok(names
+            .iter()
+            .filter_map(|name| context.store.packages().find(name.as_bytes()).ok())
+            .collect());
     }
     let mut places = Vec::new();
     for argument in arguments {
-        match context.store.place(argument) {
+        match context.store.packages().find(argument) {
             Ok(place) => places.push(place),
             Err(_) if path(argument).is_file() => {
                 let path = path(argument).to_path_buf();

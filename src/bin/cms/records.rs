@@ -32,7 +32,7 @@ impl Users {
 
 /// Notes edits by hand in the log, if the user may write it, so that they are listed.
 pub fn bring_up_to_date(context: &Context) {
-    if let Err(error) = context.store.note_edits() {
+    if let Err(error) = context.store.history().note_edits() {
         context.verbose(&format!("edits by hand cannot be noted in the log: {error}"));
     }
 }
@@ -152,13 +152,13 @@ pub fn record_title(record: &Record, users: &mut Users) -> String {
 
 /// Fails if commits are not logged, since an empty history would be wrong then.
 pub fn check_logged(context: &Context) -> Result<(), Failure> {
-    let Some(why) = context.store.log_problem() else { return Ok(()) };
+    let Some(why) = context.store.audit().log_problem() else { return Ok(()) };
     Err(Failure::Other(Exit::Permission, format!("commits are not logged, so there is no history: {why}")))
 }
 
 /// Fails if there may be records in a log that this user may not read, since an empty history would be wrong then.
 pub fn may_be_elsewhere(context: &Context) -> Result<(), Failure> {
-    let Some((path, owner)) = context.store.log_of_root() else { return Ok(()) };
+    let Some((path, owner)) = context.store.audit().log_of_root() else { return Ok(()) };
     let (path, owner) = (path.display(), Users::default().name(owner).to_owned());
     let why = format!("permission denied: there may be a log in {path}, which belongs to user {owner}");
     Err(Failure::Other(Exit::Permission, why))

@@ -56,7 +56,7 @@ pub fn staged_json(package: &[u8], delta: &Delta, failure: Option<&str>) -> Json
 /// Reports an error if the staged changes of a package belong to another user, and no one else may commit or drop them.
 /// `becomes` says what happens to them.
 pub fn is_of_another(context: &mut Context, place: &Place, becomes: &str) -> Result<bool, Failure> {
-    let Some(error) = context.store.staged_by_another(place) else { return Ok(false) };
+    let Some(error) = context.store.staging().staged_by_another(place) else { return Ok(false) };
     let why = format!("{}: what another user has staged {becomes}: {error}", place.name);
     context.report(&Failure::Other(Exit::Permission, why))?;
     Ok(true)
@@ -81,9 +81,9 @@ pub fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committe
 
 /// Finds a package that has a file or staged changes.
 pub fn place_of_staged(context: &Context, package: &[u8]) -> Result<Place, Failure> {
-    let place = context.store.place_to_write(package)?;
-    let is_there = !context.store.is_new(&place)
-        || context.store.may_be_staged(&place)
+    let place = context.store.packages().find_to_write(package)?;
+    let is_there = !context.store.packages().is_new(&place)
+        || context.store.staging().may_be_staged(&place)
         || context.gathered.as_ref().is_some_and(|gathered| gathered.look(package).is_some());
     if is_there { Ok(place) } else { Err(cms::Error::NotFound { key: show(package) }.into()) }
 }

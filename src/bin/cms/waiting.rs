@@ -49,7 +49,7 @@ pub fn pending_json(pending: cms::Pending) -> Json {
 
 /// Prints the commit that waits to be confirmed, with the changes that are rolled back unless it is.
 pub fn print_pending(context: &mut Context) -> Result<Exit, Failure> {
-    let Some(waiting) = context.store.waiting()? else {
+    let Some(waiting) = context.store.confirmations().waiting()? else {
         match context.json {
             true => context.put_json(&Json::Null)?,
             false => context.note("no commit waits to be confirmed"),

@@ -1,108 +1,35 @@
 //! Changes that were made by hand: with an editor, or by a program that knows nothing of the log. Whoever looks at a
 //! package next compares it with the log, and notes there that it was edited, made or deleted.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ledger, Why};
-use crate::commit::engine::{Engine, Place};
-use crate::commit::publish::{Logged, State};
+use crate::commit::core::CommittedTexts;
+use crate::commit::intent::Intent;
+use crate::commit::known::Known;
+use crate::commit::last_good;
+use crate::commit::log_session::LogSession;
+use crate::commit::packages::is_gone;
+use crate::commit::place::Place;
 use crate::error::Result;
-use crate::format::uci::{Dialect, ParseOptions, parse};
+use crate::history::archive::Committed;
 use crate::log::{self, Digest, Kind, Log, PackageChange, Record, Writer};
-use crate::os::patience::Patience;
 
-impl Engine {
-    /// Notes in the log what was changed by hand since the last transaction: packages that were edited, made or
-    /// deleted.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Engine::commit`].
-    pub fn note_edits(&self) -> Result<()> {
-        let ledger = self.ledger()?;
-        let mut names = self.packages()?;
-        names.extend(ledger.writer.iter().flat_map(Writer::packages));
-        names.sort_unstable();
-        names.dedup();
-        self.note_edits_in(ledger, &names).map(|_| ())
-    }
-
-    /// As [`Engine::note_edits`], of some packages. Those that cannot be read are passed over. What is noted is also published, so that whoever gets the event can
-    /// read it. Returns whether the log can be written to.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Engine::commit`].
-    pub fn note_edits_of(&self, names: &[String]) -> Result<bool> {
-        self.note_edits_in(self.ledger()?, names)
-    }
-
-    fn note_edits_in(&self, mut ledger: Ledger<'_>, names: &[String]) -> Result<bool> {
-        if ledger.writer.is_none() {
-            return Ok(false);
-        }
-        let (mut edited, mut seen, mut deleted) = (Vec::new(), Vec::new(), false);
-        // What is in the file is no edit, and older than what others have seen, where another's log is ahead of it.
-        let is_settled = |name: &&String| {
-            let mark = ledger.foreign_mark(&self.config_place(name).path);
-            mark.is_none_or(|mark| self.settle_mark(&mark, false, &Patience::new(Duration::ZERO)).is_ok())
-        };
-        let names = names.iter().filter(is_settled).cloned();
-        let (gone, there): (Vec<_>, Vec<_>) = names.partition(|name| is_gone(&self.config_place(name).path));
-        for name in gone {
-            deleted |= ledger.look_gone(&self.config_place(&name))?;
-        }
-        self.each_text(there, |place, text| {
-            seen.extend(std::fs::metadata(&place.path).map(|found| (place.name.clone(), found)));
-            if ledger.look(&place, &text)? {
-                edited.push((place, text));
-            }
-            Ok(())
-        })?;
-        self.keep_attributes(&seen);
-        if let Some(last) = ledger.write_down(Vec::new())? {
-            let base = (!deleted).then_some(ledger.base);
-            self.publish_edited(&edited, Logged { base, last });
-        }
-        Ok(true)
-    }
-
-    /// Publishes texts that were changed by hand. One that has errors is not: what its map shows stays.
-    fn publish_edited(&self, edited: &[(Place, Arc<Vec<u8>>)], logged: Logged) {
-        let mut order: Vec<_> = edited.iter().collect();
-        order.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-        let (mut locks, mut states) = (Vec::new(), Vec::new());
-        let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
-        for (place, text) in order {
-            let is_good = parse(place.name.as_bytes(), text.clone(), &options).is_ok();
-            let Some(lock) = self.try_lock(&place.path).ok().filter(|_| is_good) else { continue };
-            // One that was changed again since is looked at again.
-            if let Ok((now, metadata)) = self.read_settled(place)
-                && now == *text
-            {
-                locks.push(lock);
-                states.push(State { place, text: now, metadata, in_place: None, step: None });
-            }
-        }
-        self.publish(&states, Some(logged));
-    }
-}
-
-impl Ledger<'_> {
+impl LogSession<'_> {
     /// Compares the text of a package with what the log knows of it, and notes a difference. Returns whether there
     /// is one.
     pub fn look(&mut self, place: &Place, text: &[u8]) -> Result<bool> {
         self.look_at(place, text, Digest::of(text))
     }
 
-    /// As [`Ledger::look`], for who has the digest of the text.
+    /// As [`LogSession::look`], for who has the digest of the text.
     pub fn look_at(&mut self, place: &Place, text: &[u8], digest: Digest) -> Result<bool> {
-        if !self.store.is_logged(place) {
+        if !place.is_logged() {
             return Ok(false);
         }
-        let (Some(writer), Some(log)) = (&self.writer, self.store.log()) else { return Ok(false) };
+        let (Some(writer), Some(log)) = (&self.writer, self.core.logs.current()) else { return Ok(false) };
         let newest = self.newest_noted(&place.name);
         if newest == Some((digest, false)) {
             return Ok(false);
@@ -121,7 +48,7 @@ impl Ledger<'_> {
             Some((newest, _)) => match self.text_of(log, &place.name, newest)? {
                 Some(old) => {
                     change.hunks = log::compare_texts(&old, text);
-                    (change.changes, record.message) = self.store.tell_edit(place, &old, text);
+                    (change.changes, record.message) = last_good::tell_edit(self.core, place, &old, text);
                 }
                 None => {
                     change.unknown = true;
@@ -166,23 +93,38 @@ impl Ledger<'_> {
     /// Writes the newest text of a package down anew if the records do not lead to it any more, since one was lost.
     /// Without that the next change by hand could not be told.
     pub fn keep_text_again(&self, place: &Place, text: &[u8]) -> Result<()> {
-        let (Some(writer), Some(log)) = (&self.writer, self.store.log()) else { return Ok(()) };
+        let (Some(writer), Some(log)) = (&self.writer, self.core.logs.current()) else { return Ok(()) };
         let digest = Digest::of(text);
         let newest = writer.newest(&place.name).filter(|newest| !newest.gone && newest.digest == digest);
-        if newest.is_some() && self.store.is_logged(place) && log.text_of(&place.name, digest)?.is_none() {
+        if newest.is_some() && place.is_logged() && log.text_of(&place.name, digest)?.is_none() {
             log.keep_text(&place.name, text)?;
         }
         Ok(())
     }
 
-    /// As [`Ledger::look`], of a package that has no file. Returns whether the log knew of one.
+    /// Has the log look at a text that was read, and returns the state of the package.
+    ///
+    /// # Errors
+    ///
+    /// As for [`LogSession::look`], and [`crate::Error::Parse`].
+    pub fn read_known(&mut self, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
+        let core = self.core;
+        if let Some(known) = core.states.find(place, &text) {
+            self.look_at(place, &text, known.digest)?;
+            return Ok(known);
+        }
+        self.look(place, &text)?;
+        core.states.learn(place, text)
+    }
+
+    /// As [`LogSession::look`], of a package that has no file. Returns whether the log knew of one.
     pub fn look_gone(&mut self, place: &Place) -> Result<bool> {
-        let known = self.newest_noted(&place.name).filter(|(_, gone)| !gone && self.store.is_logged(place));
-        let (Some(log), Some((before, _))) = (self.store.log(), known) else { return Ok(false) };
+        let known = self.newest_noted(&place.name).filter(|(_, gone)| !gone && place.is_logged());
+        let (Some(log), Some((before, _))) = (self.core.logs.current(), known) else { return Ok(false) };
         // Whoever has deleted it could write the directory.
         let mut record = self.edit_by_hand(owner(place.path.parent().unwrap_or(Path::new("."))));
         let old = self.text_of(log, &place.name, before)?;
-        let told = old.as_ref().map(|old| self.store.told_by_texts(&place.name, old, b""));
+        let told = old.as_ref().map(|old| super::told_by_texts(&place.name, old, b""));
         if old.is_none() {
             log.keep_text(&place.name, b"")?;
         }
@@ -200,10 +142,10 @@ impl Ledger<'_> {
         Ok(true)
     }
 
-    /// As [`Ledger::look_gone`], of all packages the log knows of that are not there.
+    /// As [`LogSession::look_gone`], of all packages the log knows of that are not there.
     pub fn look_for_gone(&mut self) -> Result<()> {
         let names = self.writer.as_ref().map(Writer::packages).unwrap_or_default();
-        for place in names.iter().map(|name| self.store.config_place(name)) {
+        for place in names.iter().map(|name| self.core.packages.in_config(name)) {
             if is_gone(&place.path) {
                 self.look_gone(&place)?;
             }
@@ -229,16 +171,30 @@ impl Ledger<'_> {
 
     /// Begins the record of a change that was made by hand, by this user as far as can be told.
     fn edit_by_hand(&self, uid: u32) -> Record {
-        let mut record = self.store.record(&Why::new(Kind::FileEdit, 0));
+        let mut record = Intent::new(Kind::FileEdit, 0).record(&self.core.options);
         (record.pid, record.uid) = (0, uid);
         (record.source, record.message) = ("file-edit".into(), String::new());
         record
     }
 }
 
-/// Reports whether there is nothing at a path, not even a symbolic link that leads nowhere.
-pub(crate) fn is_gone(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+impl CommittedTexts for LogSession<'_> {
+    fn sequence(&self) -> u64 {
+        Self::sequence(self)
+    }
+
+    fn committed_texts(&mut self) -> Result<Committed> {
+        let mut texts = BTreeMap::new();
+        let packages = &self.core.packages;
+        let left_out = packages.each_text(packages.list()?, |place, text| {
+            self.look(&place, &text)?;
+            texts.insert(place.name, text);
+            Ok(())
+        })?;
+        self.look_for_gone()?;
+        self.note()?;
+        Ok(Committed { texts, left_out })
+    }
 }
 
 /// Reports whether a package was made after the log was begun, as far as can be told.

@@ -7,7 +7,7 @@
 //! It does the same as `index`, `block` and `mapping`, with raw reads and as few checks as are enough:
 //!
 //! - L1. [`Map::new`] has found the whole index inside the region.
-//! - L2. A record or block counts only if it starts [`OVERREAD`] bytes before the end of the region or
+//! - L2. A record or block counts only if it starts `OVERREAD` bytes before the end of the region or
 //!   sooner. The heads of both are smaller than that, so they can be read.
 //! - L3. Every length and position read from a block is checked against the size of that block before it is used, and
 //!   the block against the region, so that a damaged map leads to a wrong answer or none and not out of the region.

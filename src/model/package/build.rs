@@ -38,7 +38,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::Parse`] for a text above [`super::MAX_TEXT`], [`Error::OutOfMemory`].
+    /// [`crate::Error::Parse`] for a text above [`super::MAX_TEXT`], [`crate::Error::OutOfMemory`].
     pub fn new(name: &[u8], text: Arc<Vec<u8>>) -> Result<Self> {
         if text.len() > super::MAX_TEXT {
             return Err(ParseError::at(Reason::TooLarge, &text, 0).into());
@@ -52,7 +52,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the package would grow beyond 2 GiB. The other functions here fail for the same reason.
+    /// [`crate::Error::Invalid`] if the package would grow beyond 2 GiB. The other functions here fail for the same reason.
     pub fn section(&mut self, section_type: Piece<'_>, name: Option<Piece<'_>>) -> Result<SectionId> {
         let section_type = self.span(section_type)?;
         let name = name.map(|name| self.span(name)).transpose()?;

@@ -37,7 +37,11 @@ fn a_transaction_that_was_taken_back_is_not_told() {
     probe.arm(true);
     try_set(&another, "2").expect_err("it cannot be put in place");
     probe.arm(false);
-    assert_eq!(live.engine().revision().expect("readable"), before + 2, "it was logged, and taken back");
+    assert_eq!(
+        live.engine().history().revision().expect("readable"),
+        before + 2,
+        "it was logged, and taken back"
+    );
     let after = set(&another, &[("network.lan.mtu", "3")]);
     assert_eq!(told(&next(&mut watch)), ["set network.lan.mtu 1500 1"]);
     let event = next(&mut watch);
@@ -46,7 +50,7 @@ fn a_transaction_that_was_taken_back_is_not_told() {
     let mut late = live.watch("network", Some(before)).expect("opens");
     assert_eq!(next(&mut late).sequence(), after);
     // To undo it for good is an event, whatever is said of it.
-    live.engine().undo(after, Some("never mind")).expect("undone");
+    live.engine().history().undo(after, Some("never mind")).expect("undone");
     assert_eq!(told(&next(&mut watch)), ["set network.lan.mtu 3 1"]);
 }
 

@@ -112,7 +112,7 @@ const SINCE: u64 = 1;
 fn nothing_is_lost_or_told_twice_while_writers_write_and_watchers_are_killed() {
     let sections: String = (0..WRITERS).map(|i| format!("config a 's{i}'\n\toption v 'start'\n")).collect();
     let fixture = Fixture::new(&[("n", &sections)]);
-    fixture.live().engine().note_edits().expect("noted");
+    fixture.live().engine().history().note_edits().expect("noted");
     let dir = fixture.dir.path();
     let mut writers: Vec<Child> = (0..WRITERS).map(|number| start(dir, "writer", number)).collect();
     let mut watchers: Vec<Child> = (0..2).map(|number| start(dir, "watcher", number)).collect();

@@ -51,8 +51,8 @@ fn set(key: &str, value: &str) -> (String, Delta) {
 fn commit(store: &Engine, changes: &[(String, Delta)], confirm: Option<u64>) -> u64 {
     let mut places: Vec<cms::Place> = Vec::new();
     for (package, delta) in changes {
-        let place = store.place(package.as_bytes()).expect("there");
-        store.stage(&place, std::slice::from_ref(delta)).expect("staged");
+        let place = store.packages().find(package.as_bytes()).expect("there");
+        store.staging().stage(&place, std::slice::from_ref(delta)).expect("staged");
         if places.iter().all(|other| other.path != place.path) {
             places.push(place);
         }
@@ -73,12 +73,12 @@ fn s18_what_others_commit_within_the_window_stays() {
     commit(&store, &[set("network.lan.ipaddr", "10.7.7.7")], None);
     fixture.write("network", &fixture.text("network").replace("# the house", "# their house"));
     wait(60);
-    open(&fixture).recover().expect("taken back");
+    open(&fixture).confirmations().recover().expect("taken back");
     let stays = NETWORK.replace("# the house", "# their house").replace("'1500'", "'1400'");
     assert_eq!(fixture.text("network"), stays);
     assert_eq!(fixture.text("system"), SYSTEM);
     // The record names the value that another had set.
-    let last = &store.history(None, 1).expect("readable")[0];
+    let last = &store.history().changes(None, 1).expect("readable")[0];
     assert_eq!((last.kind, last.refers), (Kind::Rollback, waiting - 1));
     let theirs = What::Changed {
         old: Content::String(b"10.7.7.7".to_vec()),
@@ -88,7 +88,7 @@ fn s18_what_others_commit_within_the_window_stays() {
         last.packages.iter().flat_map(|package| &package.changes).any(|change| change.what == theirs),
         "{last:?}"
     );
-    assert_eq!(store.pending().expect("readable"), None);
+    assert_eq!(store.confirmations().pending().expect("readable"), None);
 }
 
 #[test]
@@ -100,10 +100,10 @@ fn s18_a_watch_tells_what_waits_what_is_confirmed_and_what_is_taken_back() {
     let mut some = live.watch("network", None).expect("watches");
     let store = open(&fixture);
     commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
-    store.confirm(None, None).expect("it waits");
+    store.confirmations().confirm(None, None).expect("it waits");
     commit(&store, &[set("network.lan.ipaddr", "10.8.8.8")], Some(60));
     wait(60);
-    store.recover().expect("taken back");
+    store.confirmations().recover().expect("taken back");
     let told = |watch: &mut cms::Watch| {
         let next = |_| watch.next(Some(Duration::from_millis(500))).expect("readable");
         let events: Vec<cms::Event> = (0..4).map_while(next).collect();
@@ -124,20 +124,22 @@ fn s18_going_back_by_part_of_what_waits_does_not_end_the_wait_for_the_rest() {
     let store = open(&fixture);
     let first =
         commit(&store, &[set("network.lan.ipaddr", "10.9.9.9"), set("system.s.name", "there")], Some(60));
-    store.rollback(first - 1, &["system".to_owned()], None).expect("in part");
-    assert!(store.pending().expect("readable").is_some(), "the network waits on");
+    store.history().rollback(first - 1, &["system".to_owned()], None).expect("in part");
+    assert!(store.confirmations().pending().expect("readable").is_some(), "the network waits on");
     let second = commit(&store, &[set("network.lan.mtu", "1400")], Some(600));
-    store.undo(second, None).expect("it is the last");
-    let pending = store.pending().expect("readable").expect("the first waits on");
+    store.history().undo(second, None).expect("it is the last");
+    let pending = store.confirmations().pending().expect("readable").expect("the first waits on");
     assert!(pending.left <= Duration::from_secs(60), "and as long as it was to: {pending:?}");
     wait(60);
-    open(&fixture).recover().expect("taken back");
+    open(&fixture).confirmations().recover().expect("taken back");
     assert_eq!((fixture.text("network"), fixture.text("system")), (NETWORK.to_owned(), SYSTEM.to_owned()));
     // All of it by hand is the end of it.
     let first = commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
-    store.rollback(first - 1, &[], None).expect("as a whole");
-    assert_eq!(store.pending().expect("readable"), None);
-    assert!(cms::Engine::new(fixture.options()).notice_of(first).expect("readable").is_none());
+    store.history().rollback(first - 1, &[], None).expect("as a whole");
+    assert_eq!(store.confirmations().pending().expect("readable"), None);
+    assert!(
+        cms::Engine::new(fixture.options()).confirmations().notice_of(first).expect("readable").is_none()
+    );
 }
 
 /// A program with another state directory has another log; for it, what is taken back is an edit by hand.
@@ -151,13 +153,13 @@ fn s18_two_state_directories_do_not_get_into_each_others_way() {
     let store = open(&fixture);
     commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
     commit(&other, &[set("network.lan.mtu", "1400")], None);
-    assert_eq!(other.pending().expect("readable"), None, "it knows nothing of the other log");
+    assert_eq!(other.confirmations().pending().expect("readable"), None, "it knows nothing of the other log");
     wait(60);
-    open(&fixture).recover().expect("taken back");
+    open(&fixture).confirmations().recover().expect("taken back");
     assert_eq!(fixture.text("network"), NETWORK.replace("'1500'", "'1400'"));
     commit(&other, &[set("network.lan.mtu", "1300")], None);
     assert_eq!(fixture.text("network"), NETWORK.replace("'1500'", "'1300'"));
-    let edits = other.history(None, 9).expect("readable");
+    let edits = other.history().changes(None, 9).expect("readable");
     assert!(edits.iter().any(|record| record.kind == Kind::FileEdit), "{edits:?}");
 }
 
@@ -167,14 +169,17 @@ fn s18_what_was_taken_back_is_not_taken_back_again() {
     let store = open(&fixture);
     let waiting = commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
     wait(60);
-    open(&fixture).recover().expect("taken back");
+    open(&fixture).confirmations().recover().expect("taken back");
     commit(&store, &[set("network.lan.ipaddr", "10.5.5.5")], None);
-    assert_eq!(store.take_back(waiting, "too late").expect("readable"), None);
+    assert_eq!(store.confirmations().take_back(waiting, "too late").expect("readable"), None);
     assert_eq!(fixture.text("network"), NETWORK.replace("10.0.0.1", "10.5.5.5"));
     // One that nobody had to confirm is taken back as often as it is asked for, whatever was committed since.
     let plain = commit(&store, &[set("network.lan.mtu", "1400")], None);
     commit(&store, &[set("network.lan.mtu", "1401"), set("network.lan.new", "1")], None);
-    assert_eq!(store.take_back(plain, "it did not work").expect("taken back"), Some(plain + 2));
+    assert_eq!(
+        store.confirmations().take_back(plain, "it did not work").expect("taken back"),
+        Some(plain + 2)
+    );
     let text = NETWORK.replace("10.0.0.1", "10.5.5.5").replace(
         "\n\nconfig rule\n\toption name 'ping'",
         "\n\toption new '1'\n\nconfig rule\n\toption name 'ping'",

@@ -186,12 +186,12 @@ fn m13_hints_of_the_library_name_no_commands() {
     elsewhere.dirs.config.path = fixture.path("nowhere");
     let errors = [
         Store::open(elsewhere).map(drop),
-        store.find_revision("nope").map(drop),
-        store.find_revision("99").map(drop),
-        store.undo(99, None).map(drop),
-        store.rollback(99, &[], None).map(drop),
-        store.labelled("nope").map(drop),
-        store.confirm(Some(7), None).map(drop),
+        store.history().find_revision("nope").map(drop),
+        store.history().find_revision("99").map(drop),
+        store.history().undo(99, None).map(drop),
+        store.history().rollback(99, &[], None).map(drop),
+        store.archives().labelled("nope").map(drop),
+        store.confirmations().confirm(Some(7), None).map(drop),
     ];
     let mut hints = 0;
     for error in errors {

@@ -100,10 +100,10 @@ fn s3_whoever_looks_next_notes_a_deletion() {
             "snapshot" => drop(sandbox.ok(&["snapshot", "one"])),
             _ => drop(sandbox.ok(&["restore", sandbox.path("backup").to_str().expect("UTF-8")])),
         }
-        let record = live.engine().transaction(three + 1).expect("it was noted");
+        let record = live.engine().history().transaction(three + 1).expect("it was noted");
         assert!(record.package("p").is_some_and(|change| change.deleted), "{looks}: {record:?}");
-        assert_eq!(live.engine().text_at("p", three + 1).expect("known"), None, "{looks}");
-        let before = live.engine().text_at("p", three).expect("known").expect("there was one");
+        assert_eq!(live.engine().history().text_at("p", three + 1).expect("known"), None, "{looks}");
+        let before = live.engine().history().text_at("p", three).expect("known").expect("there was one");
         assert_eq!(before, b"config a b\n\toption x 3\n", "{looks}");
     }
 }
@@ -171,15 +171,15 @@ fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
         let (sandbox, _, three) = with_two_revisions();
         let store = Engine::new(options(&sandbox));
         store.replace(b"later", b"config a b\n").expect("committed");
-        let last = store.revision().expect("there is a log");
+        let last = store.history().revision().expect("there is a log");
         let death = FailAt::new(at, Fault::Death);
         let dying = Engine::new(Options { files: death.files(), ..options(&sandbox) });
-        let done = dying.rollback(three, &[], None);
+        let done = dying.history().rollback(three, &[], None);
         drop(dying);
         let live = open(&sandbox);
-        live.engine().note_edits().expect("noted");
+        live.engine().history().note_edits().expect("noted");
         let is_there = sandbox.path("config").join("later").exists();
-        let records = live.engine().history(None, 100).expect("readable");
+        let records = live.engine().history().changes(None, 100).expect("readable");
         let rolled: Vec<_> = records.iter().filter(|record| record.kind == Kind::Rollback).collect();
         assert!(records.iter().all(|record| record.kind != Kind::FileEdit), "call {at}: {records:?}");
         let taken_back = records.iter().any(|record| record.kind == Kind::Undo);
@@ -187,7 +187,7 @@ fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
         assert!(done.is_err() || !is_there, "call {at}");
         assert_eq!(live.get(b"later.b", |_| ()).expect("readable").is_some(), is_there, "call {at}");
         assert_eq!(
-            live.engine().text_at("later", last).expect("known").as_deref(),
+            live.engine().history().text_at("later", last).expect("known").as_deref(),
             Some(&b"config a b\n"[..])
         );
         let litter: Vec<_> = std::fs::read_dir(sandbox.path("config"))
@@ -365,7 +365,7 @@ fn s10_a_number_is_a_revision_whatever_snapshots_and_files_there_are() {
     sandbox.ok(&["snapshot", "--delete", &labelled]);
     assert!(!sandbox.ok(&["snapshots"]).contains(&labelled));
     let live = open(&sandbox);
-    assert_eq!(live.engine().find_revision(&three.to_string()).expect("there"), three);
+    assert_eq!(live.engine().history().find_revision(&three.to_string()).expect("there"), three);
 }
 
 #[test]
@@ -394,9 +394,13 @@ fn s5_a_label_is_its_own_text_after_the_log_was_begun_anew() {
     let output = sandbox.run(&["diff", "--keys", "before", "now"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("'3' -> '11'"), "{output:?}");
     let live = open(&sandbox);
-    match live.engine().find_revision("before") {
+    match live.engine().history().find_revision("before") {
         Ok(revision) => assert!(
-            live.engine().text_at("p", revision).expect("kept").is_some_and(|text| text.ends_with(b"3\n"))
+            live.engine()
+                .history()
+                .text_at("p", revision)
+                .expect("kept")
+                .is_some_and(|text| text.ends_with(b"3\n"))
         ),
         Err(error) => assert!(error.to_string().contains("begun anew"), "{error}"),
     }

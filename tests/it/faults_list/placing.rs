@@ -209,7 +209,7 @@ fn at_renames(package: PathBuf, act: impl Fn(usize) + Send + Sync + 'static) -> 
 fn set_option(store: &Engine, option: &[u8], value: &[u8]) -> Result<(), Error> {
     let set = Delta::new(DeltaKind::Set, b"x", Some(option), Some(value));
     let edit = |package: &mut cms::Package| package.apply(&set, cms::text::Dialect::Cms).map(|_| ());
-    store.update(&store.place(b"n").expect("a package"), Form::Lossless, edit)
+    store.update(&store.packages().find(b"n").expect("a package"), Form::Lossless, edit)
 }
 
 fn temporary_files(bench: &Bench) -> Vec<PathBuf> {

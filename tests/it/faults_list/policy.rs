@@ -39,12 +39,12 @@ fn s14_safe_mode_of_the_policy_stops_library_command_and_uci() {
     let file = sandbox.path("config").join("cms");
     assert_eq!(refused.to_string(), format!("safe mode: nothing is written ({}:2)", file.display()));
     let store = Engine::new(options(&sandbox));
-    let place = store.place(b"network").expect("there");
+    let place = store.packages().find(b"network").expect("there");
     let delta = cms::Delta::new(cms::DeltaKind::Set, b"lan", Some(b"ipaddr"), Some(b"x"));
-    assert!(matches!(store.stage(&place, &[delta]), Err(Error::SafeMode { .. })));
+    assert!(matches!(store.staging().stage(&place, &[delta]), Err(Error::SafeMode { .. })));
     assert!(matches!(store.replace(b"new", b"config a 'b'\n"), Err(Error::SafeMode { .. })));
     assert!(matches!(store.update(&place, cms::Form::Lossless, |_| Ok(())), Err(Error::SafeMode { .. })));
-    assert!(matches!(store.label("one"), Err(Error::SafeMode { .. })));
+    assert!(matches!(store.archives().label("one"), Err(Error::SafeMode { .. })));
     for words in [&["set", "network.lan.ipaddr=x"][..], &["undo"], &["rollback", "1"], &["commit"]] {
         let said = sandbox.fails(4, words);
         assert!(said.contains("safe mode: nothing is written"), "{words:?}: {said}");
@@ -175,7 +175,7 @@ fn s14_a_file_that_others_may_write_does_not_count_and_the_last_good_policy_stay
     if rustix::process::geteuid().is_root() {
         sandbox.write("cms", "config store 'store'\n\toption log_size '1M'\n");
         chown(&file, Some(61_021), None).expect("given");
-        other.note_edits().expect("noted");
+        other.history().note_edits().expect("noted");
         assert_eq!(size(&Engine::new(options(&sandbox))), 4 << 20);
         sandbox.write("cms", "config store 'store'\n\toption log_size '2M\n");
         chown(&file, Some(0), None).expect("given");
@@ -254,7 +254,7 @@ fn s14_a_program_with_defaults_keeps_as_much_of_the_log_as_the_policy_says() {
         }
         let mut count = 0;
         let count = &mut count;
-        let counted = live.engine().each_transaction(|_| {
+        let counted = live.engine().history().each_transaction(|_| {
             *count += 1;
             Ok(std::ops::ControlFlow::<()>::Continue(()))
         });

@@ -356,7 +356,7 @@ fn m13_a_transaction_creates_packages() {
         transaction.add_section(package.as_bytes(), b"kind").expect("added");
         transaction.set(b"network.lan.mtu", package.as_bytes()).expect("set");
         let revision = transaction.commit().expect("committed");
-        assert_eq!(revision, live.engine().revision().expect("logged"));
+        assert_eq!(revision, live.engine().history().revision().expect("logged"));
         live.flush().expect("in place");
         assert_eq!(fixture.text(&package), "config kind 'a'\n\toption x '1'\n\nconfig kind\n");
         let read = live.get(&key(".a.x"), |value| value.items().map(<[u8]>::to_vec).collect::<Vec<_>>());

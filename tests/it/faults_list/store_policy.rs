@@ -24,6 +24,7 @@ pub fn options(sandbox: &Sandbox) -> cms::Options {
 fn logged(store: &Engine) -> Vec<String> {
     let mut all = Vec::new();
     store
+        .history()
         .each_transaction(|record| {
             if record.kind != Kind::Heads {
                 all.push(format!("{:?} {}", record.kind, record.source));
@@ -57,7 +58,7 @@ fn s1_an_edit_that_uci_commit_finds_is_noted_and_published() {
     let sandbox = Sandbox::new();
     let live = Store::open(options(&sandbox)).expect("opens");
     sandbox.ok(&["uci", "commit"]);
-    assert!(!live.engine().has_log(), "a log begins with a commit, and not with one of nothing");
+    assert!(!live.engine().audit().has_log(), "a log begins with a commit, and not with one of nothing");
     sandbox.ok(&["uci", "set", "network.lan.mtu=1500"]);
     sandbox.ok(&["uci", "commit"]);
     sandbox.ok(&["uci", "commit"]);
@@ -92,7 +93,7 @@ fn s1_a_package_that_is_overridden_is_not_logged_and_the_others_are() {
     assert_eq!(get(&live, "system.s.a").as_deref(), Some("2"));
     let written = std::fs::read_to_string(sandbox.path("over").join("network")).expect("readable");
     assert!(written.contains("option ipaddr '2'"), "{written}");
-    assert_eq!(live.engine().blame("network").expect("known")[1].text, b"config interface 'lan'");
+    assert_eq!(live.engine().history().blame("network").expect("known")[1].text, b"config interface 'lan'");
     // A directory that overrides itself overrides nothing.
     let config = sandbox.path("config");
     sandbox.ok(&["uci", "-C", config.to_str().expect("UTF-8"), "set", "system.s.a=3"]);
@@ -181,12 +182,12 @@ fn s2_odd_entries_stop_no_first_commit_and_no_look_at_all_packages() {
     let live = Store::open(options(&sandbox)).expect("opens");
     assert_eq!(logged(live.engine()), ["Baseline cms", "Commit cms"]);
     let readable = ["network", "system"];
-    assert_eq!(live.engine().packages().expect("readable"), [&readable[..], &["zz_eio"]].concat());
+    assert_eq!(live.engine().packages().list().expect("readable"), [&readable[..], &["zz_eio"]].concat());
     assert_eq!(live.engine().warnings().len(), 4, "{:?}", live.engine().warnings());
     for name in odd.iter().take(4) {
-        assert!(live.engine().place(name.as_bytes()).is_err(), "{name} is no package by any way");
+        assert!(live.engine().packages().find(name.as_bytes()).is_err(), "{name} is no package by any way");
     }
-    assert!(live.engine().place(b"network.bak").is_err());
+    assert!(live.engine().packages().find(b"network.bak").is_err());
     // An edit is seen beside them, by the history and by a watch.
     sandbox.write("system", "config system 's'\n\toption a '2'\n");
     assert!(sandbox.ok(&["history"]).contains("'1' -> '2'"));

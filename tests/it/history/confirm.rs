@@ -77,9 +77,9 @@ fn value(fixture: &Fixture) -> u8 {
 }
 
 fn commit(store: &Engine, value: u8, confirm: Option<Duration>) {
-    let place = store.place(b"network").expect("there");
+    let place = store.packages().find(b"network").expect("there");
     let delta = Delta::new(DeltaKind::Set, b"lan", Some(b"a"), Some(value.to_string().as_bytes()));
-    store.stage(&place, &[delta]).expect("staged");
+    store.staging().stage(&place, &[delta]).expect("staged");
     store.commit_together(&[place], Form::Lossless, confirm).expect("committed");
 }
 
@@ -108,7 +108,7 @@ proptest! {
                 Event::Reopen => store = open(),
                 Event::Commit(..) | Event::CommitToConfirm(..) | Event::FailingCommit | Event::Confirm => {}
             }
-            store.recover().expect("recovered");
+            store.confirmations().recover().expect("recovered");
             machine.open(CLOCK.get());
             prop_assert_eq!(value(&fixture), machine.value);
             match event {
@@ -128,21 +128,21 @@ proptest! {
                     failing.map_limit = Some(1);
                     failing.uptime = fake_clock;
                     let failing = Engine::new(failing);
-                    let place = failing.place(b"network").expect("there");
+                    let place = failing.packages().find(b"network").expect("there");
                     let delta = Delta::new(DeltaKind::Set, b"lan", Some(b"b"), Some(b"longer than a map may be"));
-                    failing.stage(&place, &[delta]).expect("staged");
+                    failing.staging().stage(&place, &[delta]).expect("staged");
                     let second = Some(Duration::from_secs(1));
                     prop_assert!(failing.commit_together(std::slice::from_ref(&place), Form::Lossless, second).is_err());
-                    failing.revert(&place, None, None).expect("dropped");
+                    failing.staging().revert(&place, None, None).expect("dropped");
                 }
                 Event::Confirm => {
-                    let confirmed = store.confirm(None, None);
+                    let confirmed = store.confirmations().confirm(None, None);
                     prop_assert_eq!(confirmed.is_ok(), machine.armed.take().is_some());
                 }
                 _ => {}
             }
             prop_assert_eq!(value(&fixture), machine.value);
-            prop_assert_eq!(store.pending().expect("readable").is_some(), machine.armed.is_some());
+            prop_assert_eq!(store.confirmations().pending().expect("readable").is_some(), machine.armed.is_some());
         }
     }
 }
@@ -182,7 +182,7 @@ fn a_commit_that_waits_to_be_confirmed_is_taken_back_however_much_is_committed_m
     commit(&store, 1, None);
     let before = texts(&fixture);
     commit(&store, 2, Some(Duration::from_secs(60)));
-    let waiting = store.pending().expect("readable").expect("it waits");
+    let waiting = store.confirmations().pending().expect("readable").expect("it waits");
     for round in 0..150 {
         set(&store, &[("network", "lan", "b", &format!("{round} ").repeat(300))]);
     }
@@ -191,17 +191,17 @@ fn a_commit_that_waits_to_be_confirmed_is_taken_back_however_much_is_committed_m
     let logs = segments.filter(|file| file.path().extension().is_some_and(|ending| ending == "log")).count();
     assert!(logs > 5, "segments have been begun: {logs}");
     let fresh = open();
-    assert_eq!(fresh.pending().expect("readable"), Some(waiting));
+    assert_eq!(fresh.confirmations().pending().expect("readable"), Some(waiting));
     CLOCK.set((1, 1060));
-    open().recover().expect("taken back");
+    open().confirmations().recover().expect("taken back");
     // What others have committed meanwhile to another key stays.
     let stays = before[0].replace("option b '0'", &format!("option b '{}'", "149 ".repeat(300)));
     assert_eq!(texts(&fixture), [stays, before[1].clone()]);
     // Nothing is held any more: the log comes within its bound again.
     let store = open();
-    assert_eq!(store.pending().expect("readable"), None);
+    assert_eq!(store.confirmations().pending().expect("readable"), None);
     for round in 0..60 {
         set(&store, &[("network", "lan", "b", &format!("{round} ").repeat(300))]);
     }
-    assert!(store.verify_log().expect("readable").first > waiting.sequence);
+    assert!(store.audit().verify_log().expect("readable").first > waiting.sequence);
 }

@@ -147,7 +147,7 @@ impl Triple {
     /// read, and the next commit works.
     pub fn check_each(&self, allowed: &RangeInclusive<u64>, what: &str) {
         let live = self.live(Files::default());
-        live.engine().recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
+        live.engine().confirmations().recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
         let check_packages = || {
             let numbers = self.numbers(what);
             assert!(numbers.values().all(|number| allowed.contains(number)), "{what}: {numbers:?}");
@@ -157,7 +157,7 @@ impl Triple {
         };
         check_packages();
         // A transaction whose record is there, though what leads to it is not, may be found only now.
-        live.engine().note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
+        live.engine().history().note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
         live.refresh().unwrap_or_else(|error| panic!("{what}: {error}"));
         check_packages();
         let next = allowed.end() + 1000;
@@ -177,12 +177,12 @@ impl Triple {
     pub fn check_log(&self, allowed: &RangeInclusive<u64>, logged: bool, what: &str) -> u64 {
         let live = self.live(Files::default());
         let store = live.engine();
-        store.recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
+        store.confirmations().recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
         let number = self.number(what);
         assert!(allowed.contains(&number), "{what}: {number}, not one of {allowed:?}");
         self.check_maps(&live, number, what);
         let log = Chain::read(&self.path("state"), what);
-        store.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
+        store.history().note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
         let noted = Chain::read(&self.path("state"), what);
         // A text that is not what the log says would have been noted as an edit.
         let new = &noted.kinds[log.kinds.len().min(noted.kinds.len())..];
@@ -199,7 +199,7 @@ impl Triple {
             last.sequence > noted.sequence && last.last_is_applied,
             "{what}: the next commit is not logged"
         );
-        for info in store.labels().expect("readable") {
+        for info in store.archives().labels().expect("readable") {
             let whole = cms::Archive::read(&info.path);
             assert!(whole.is_ok(), "{what}: a snapshot is not whole: {whole:?}");
         }

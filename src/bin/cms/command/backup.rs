@@ -29,9 +29,9 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         if context.json {
             return Err(Failure::Usage("standard output cannot hold both the backup and JSON".into()));
         }
-        context.store.backup_to(&mut context.out)?
+        context.store.archives().backup_to(&mut context.out)?
     } else {
-        context.store.backup(path(file))?
+        context.store.archives().backup(path(file))?
     };
     context.verbose(&format!("{} bytes written", info.size));
     if context.json {

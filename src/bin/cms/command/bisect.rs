@@ -88,7 +88,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     }
     if context.json {
         let (revisions, users) = (&revisions[good + 1..=bad], &mut Users::default());
-        let records = revisions.iter().map(|revision| context.store.transaction(*revision));
+        let records = revisions.iter().map(|revision| context.store.history().transaction(*revision));
         let rows: Result<_, Error> = records.map(|record| Ok(record_json(&record?, users))).collect();
         context.put_rows(rows?)?;
         return Ok(if bad == good + 1 { Exit::Ok } else { Exit::NotFound });
@@ -118,10 +118,10 @@ enum Verdict {
 /// Lists the revisions from the good end to the bad one.
 fn revisions(context: &Context, flags: &Flags) -> Result<Vec<u64>, Failure> {
     let mut revisions: Vec<u64> =
-        context.store.history(None, usize::MAX)?.iter().map(|record| record.sequence).collect();
+        context.store.history().changes(None, usize::MAX)?.iter().map(|record| record.sequence).collect();
     revisions.reverse();
     let bound = |named: &Option<String>, default: Option<&u64>| match named {
-        Some(spec) => context.store.find_revision(spec).map(Some),
+        Some(spec) => context.store.history().find_revision(spec).map(Some),
         None => Ok(default.copied()),
     };
     let (good, bad) = (bound(&flags.good, revisions.first())?, bound(&flags.bad, revisions.last())?);
@@ -147,7 +147,7 @@ fn nearest_to_the_middle(good: usize, bad: usize, untestable: &BTreeSet<usize>) 
 }
 
 fn print(context: &mut Context, lead: &str, revision: u64) -> Result<(), Failure> {
-    let record = context.store.transaction(revision)?;
+    let record = context.store.history().transaction(revision)?;
     context.say(&format!("{lead}{}", record_title(&record, &mut Users::default())))?;
     for package in &record.packages {
         for change in &package.changes {
@@ -195,10 +195,10 @@ fn run_at(
 
 /// Writes the packages that existed at a revision, with their texts of that revision.
 fn write_packages(context: &Context, revision: u64, config: &Path) -> Result<(), Failure> {
-    let mut names: BTreeSet<String> = context.store.packages()?.into_iter().collect();
-    names.extend(context.store.changed_since(revision)?);
+    let mut names: BTreeSet<String> = context.store.packages().list()?.into_iter().collect();
+    names.extend(context.store.history().changed_since(revision)?);
     for name in names {
-        if let Some(text) = context.store.text_at(&name, revision)? {
+        if let Some(text) = context.store.history().text_at(&name, revision)? {
             let file = config.join(&name);
             std::fs::write(&file, text).map_err(|source| Error::Io { op: "write", path: file, source })?;
         }

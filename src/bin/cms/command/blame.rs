@@ -36,7 +36,7 @@ const LINE: Shape = Shape::of(
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     bring_up_to_date(context);
     let [package] = call.expect(1, 1)? else { return Ok(Exit::Usage) };
-    let lines = context.store.blame(&show(package))?;
+    let lines = context.store.history().blame(&show(package))?;
     let mut users = Users::default();
     if context.json {
         let row = |line: &cms::BlameLine| {

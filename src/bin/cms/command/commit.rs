@@ -118,7 +118,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     for package in context.packages_and_new(&call.arguments)? {
         let place = place_of_staged(context, &package)?;
         // A package that was not named and has nothing staged is left alone.
-        if !named && !context.store.may_be_staged(&place) {
+        if !named && !context.store.staging().may_be_staged(&place) {
             continue;
         }
         // It does not commit what another user has staged either, and prints a line about that.
@@ -172,7 +172,7 @@ fn check_commit(
 ) -> Result<String, Failure> {
     let loaded = context.load_now(package)?;
     if !force {
-        context.store.check_staged(place)?;
+        context.store.staging().check_staged(place)?;
     }
     for change in &loaded.changes {
         if let Some(why) = &change.failure {

@@ -78,19 +78,19 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     if context.dry_run {
         return print_pending(context);
     }
-    let done = context.store.confirm(sequence, None)?;
+    let done = context.store.confirmations().confirm(sequence, None)?;
     context.note(&format!("transaction {done} is confirmed"));
     Ok(Exit::Ok)
 }
 
 /// Stands guard in the foreground.
 fn wait(context: &Context, on_rollback: Option<&[u8]>) -> Result<Exit, Failure> {
-    let Some(pending) = context.store.pending()? else { return Ok(Exit::Ok) };
-    if context.store.wait_for_confirmation()? {
+    let Some(pending) = context.store.confirmations().pending()? else { return Ok(Exit::Ok) };
+    if context.store.confirmations().wait_for_confirmation()? {
         return Ok(Exit::Ok);
     }
     if let Some(command) = on_rollback
-        && let Some(by) = context.store.taken_back_by(pending.sequence)?
+        && let Some(by) = context.store.confirmations().taken_back_by(pending.sequence)?
     {
         let ended = hook::run(context, command, rollback_variables(pending.sequence, &by), HOOK_TIME, false);
         if !matches!(ended, Ended::Well) {

@@ -47,7 +47,8 @@ const LINE: Shape = Shape::of(
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let is_file = |argument: &Vec<u8>| {
-        argument.contains(&b'/') || (path(argument).is_file() && context.store.place(argument).is_err())
+        argument.contains(&b'/')
+            || (path(argument).is_file() && context.store.packages().find(argument).is_err())
     };
     let by_key = call.flags.keys || context.json;
     let mut all = Difference::default();
@@ -95,15 +96,16 @@ pub fn two_states(context: &Context, call: &Call<Flags>) -> Result<Option<(State
     // The name of a state means the state, also where a file of that name is in the current directory.
     let is_file = |argument: &[u8]| {
         argument.contains(&b'/')
-            || path(argument).is_file() && context.store.resolve(&show(argument)).is_err()
+            || path(argument).is_file() && context.store.history().resolve(&show(argument)).is_err()
     };
-    let is_package =
-        |argument: &[u8]| context.store.place(argument).is_ok() && !argument.iter().all(u8::is_ascii_digit);
+    let is_package = |argument: &[u8]| {
+        context.store.packages().find(argument).is_ok() && !argument.iter().all(u8::is_ascii_digit)
+    };
     if is_file(a) || is_file(b) || (is_package(a) && is_package(b)) {
         return Ok(None);
     }
     bring_up_to_date(context);
-    Ok(Some((context.store.resolve(&show(a))?, context.store.resolve(&show(b))?)))
+    Ok(Some((context.store.history().resolve(&show(a))?, context.store.history().resolve(&show(b))?)))
 }
 
 /// The differences of two texts: `KEY='value'` lines behind their signs, or a unified difference.
@@ -121,7 +123,7 @@ fn diff_package(context: &mut Context, name: &[u8], by_key: bool) -> Result<Diff
     if !by_key {
         return Ok(Difference { lines: staged_difference(context, &loaded)?, keys: Vec::new() });
     }
-    let committed = context.store.load_committed_or_new(loaded.place.clone())?.package;
+    let committed = context.store.packages().load_committed_or_new(loaded.place.clone())?.package;
     Ok(Difference { keys: key_difference(&committed, &loaded.package), lines: String::new() })
 }
 

@@ -94,7 +94,7 @@ fn is_pending(context: &Context, loaded: &Loaded, key: &Key) -> Result<bool, Fai
     if loaded.changes.is_empty() {
         return Ok(false);
     }
-    let committed = context.store.load_committed_or_new(loaded.place.clone())?.package;
+    let committed = context.store.packages().load_committed_or_new(loaded.place.clone())?.package;
     let Some(selector) = &key.section else { return Ok(false) };
     let wanted = loaded.package.select(selector)?.map(|section| section.name());
     let there = |package: &Package| -> Option<Vec<Vec<u8>>> {

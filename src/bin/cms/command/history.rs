@@ -38,7 +38,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     bring_up_to_date(context);
     let key = call.expect(0, 1)?.first().map(|key| Key::parse(key)).transpose()?;
     let most = call.flags.number.unwrap_or(usize::MAX);
-    let records = context.store.history(key.as_ref(), most)?;
+    let records = context.store.history().changes(key.as_ref(), most)?;
     let is_baseline = records.iter().all(|record| record.kind == Kind::Baseline);
     let mut users = Users::default();
     if context.json {
@@ -77,7 +77,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     match &key {
         Some(key) => {
             // A deleted package still has a history; a package that never existed is an error.
-            context.store.place(&key.package)?;
+            context.store.packages().find(&key.package)?;
             context.note(&format!("no transaction in the log changed {}", key.text()));
         }
         None => {
@@ -90,5 +90,5 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
 
 /// Returns the exit code of a command that has read the log. It is not 0 if damaged records were left out.
 fn readable(context: &Context) -> Exit {
-    if context.store.log_problems().is_empty() { Exit::Ok } else { Exit::Invalid }
+    if context.store.audit().log_problems().is_empty() { Exit::Ok } else { Exit::Invalid }
 }

@@ -88,7 +88,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         return Err(Failure::Other(Exit::Invalid, "nothing to import: the text holds no package".into()));
     }
     // Fails first if there is no configuration directory.
-    context.store.packages()?;
+    context.store.packages().list()?;
     if call.flags.merge { merge(context, call, packages) } else { replace(context, &packages) }
 }
 

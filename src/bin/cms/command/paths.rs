@@ -47,7 +47,7 @@ const DIRECTORY: Shape = Shape::named(
 
 fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     let dirs = context.store.dirs().clone();
-    let locks = match context.store.publishes() {
+    let locks = match context.store.maps().publishes() {
         true => "locks are kept in",
         false => {
             "locks are kept in; its maps belong to another user, so programs see your commits as edits by hand"
@@ -74,7 +74,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
             continue;
         };
         // The log has a directory of its own there, which may be another user's.
-        let log = context.store.log_dir().filter(|log| name == "state" && log.exists());
+        let log = context.store.audit().log_dir().filter(|log| name == "state" && log.exists());
         let state = state(log.unwrap_or(&dir.path));
         let path = dir.path.display().to_string();
         if context.json {
@@ -85,7 +85,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
             context.say(&format!("{name:7} {path}  ({}; {state}; {purpose})", origin(dir)))?;
         }
     }
-    let (unlogged, settings) = (context.store.log_problem(), context.store.settings());
+    let (unlogged, settings) = (context.store.audit().log_problem(), context.store.settings());
     if context.json {
         object.insert("unlogged".into(), json!(unlogged));
         object.insert("settings".into(), settings::all_json(&settings));

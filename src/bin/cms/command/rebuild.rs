@@ -35,7 +35,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
             }
             continue;
         }
-        match context.store.rebuild(&name) {
+        match context.store.maps().rebuild(&name) {
             Ok(()) => context.verbose(&format!("{}: the map is rebuilt", show(&name))),
             Err(error) => context.report(&error.into())?,
         }

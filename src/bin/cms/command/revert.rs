@@ -55,7 +55,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
             }
             continue;
         }
-        let dropped = context.store.revert(&place, section.as_deref(), key.option.as_deref())?;
+        let dropped = context.store.staging().revert(&place, section.as_deref(), key.option.as_deref())?;
         context.forget();
         context.verbose(&format!("{}: {dropped} staged changes dropped", key.text()));
     }

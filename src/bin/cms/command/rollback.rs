@@ -54,17 +54,17 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let packages: Vec<String> = packages.iter().map(|name| show(name)).collect();
     let state = match spec.contains(&b'/') || call.flags.from_file {
         true => State::Snapshot(Box::new(Archive::read(path(spec))?)),
-        false => context.store.resolve(&show(spec))?,
+        false => context.store.history().resolve(&show(spec))?,
     };
-    context.store.check_packages(&packages, &state)?;
+    context.store.history().check_packages(&packages, &state)?;
     if call.flags.merge {
         let names = match &state {
             State::Snapshot(archive) => archive.packages.keys().cloned().collect(),
-            State::Revision(revision) => context.store.changed_since(*revision)?,
+            State::Revision(revision) => context.store.history().changed_since(*revision)?,
         };
         let mut texts = Vec::new();
         for name in names {
-            let text = context.store.text_in(&name, &state)?;
+            let text = context.store.history().text_in(&name, &state)?;
             texts.extend(text.map(|text| (name, text)));
         }
         return overlay(context, texts, &packages);
@@ -72,11 +72,11 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     match state {
         State::Snapshot(archive) => restore_archive(context, &archive, &packages),
         State::Revision(revision) if context.dry_run => {
-            let now = State::Revision(context.store.revision()?);
+            let now = State::Revision(context.store.history().revision()?);
             print_difference(context, &packages, &now, &State::Revision(revision), false)
         }
         State::Revision(revision) => {
-            let done = context.store.rollback(revision, &packages, None)?;
+            let done = context.store.history().rollback(revision, &packages, None)?;
             tell_revision(context, &format!("back at revision {revision}"), done)
         }
     }
@@ -95,7 +95,8 @@ fn overlay(
         if !packages.is_empty() && !packages.contains(&name) {
             continue;
         }
-        let read = cms::text::parse(name.as_bytes(), Arc::new(text), &context.store.parse_options())?;
+        let read =
+            cms::text::parse(name.as_bytes(), Arc::new(text), &context.store.options().parse_options())?;
         let mut counts: HashMap<Vec<u8>, usize> = HashMap::new();
         for section in read.package.sections() {
             let count = counts.entry(section.section_type().to_vec()).or_default();

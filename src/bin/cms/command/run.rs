@@ -174,8 +174,9 @@ fn values(context: &Context, patterns: &[String]) -> Result<Vec<(String, OsStrin
         return Ok(found);
     }
     let pattern = Pattern::parse(&patterns.join(" "))?;
-    for name in context.store.packages()?.into_iter().filter(|name| pattern.selects_package(name)) {
-        let loaded = context.store.load_committed(context.store.place(name.as_bytes())?)?;
+    for name in context.store.packages().list()?.into_iter().filter(|name| pattern.selects_package(name)) {
+        let loaded =
+            context.store.packages().load_committed(context.store.packages().find(name.as_bytes())?)?;
         for section in loaded.package.sections() {
             for option in section.options() {
                 let key = KeyChange {

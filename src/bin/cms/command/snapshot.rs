@@ -32,7 +32,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     if call.flags.delete {
         for label in call.expect(1, usize::MAX)? {
             if !context.dry_run {
-                context.store.delete_label(&show(label))?;
+                context.store.archives().delete_label(&show(label))?;
             }
         }
         return Ok(Exit::Ok);
@@ -47,7 +47,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         context.note(&format!("would keep the state of all packages as {}", shown::quoted(&label)));
         return Ok(Exit::Ok);
     }
-    let info = context.store.label(&label)?;
+    let info = context.store.archives().label(&label)?;
     if context.json {
         context.put_json(&archive_json(&info))?;
     } else {

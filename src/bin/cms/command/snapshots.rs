@@ -21,7 +21,7 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
-    let all = context.store.labels()?;
+    let all = context.store.archives().labels()?;
     if context.json {
         context.put_rows(all.iter().map(archive_json).collect())?;
         return Ok(Exit::Ok);

@@ -49,7 +49,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     let settings = store.settings();
     problems.extend(settings.problems.iter().map(|why| Problem::new("policy", why)));
     let log = log(store, &mut problems);
-    let pending = store.pending().unwrap_or(None);
+    let pending = store.confirmations().pending().unwrap_or(None);
     packages(store, &mut problems)?;
     if context.json {
         context.put_json(&json!({
@@ -114,7 +114,7 @@ fn directories(store: &Engine) -> Vec<Problem> {
         let why = "no directory can be written; writers exclude each other by the files alone";
         problems.push(Problem::new("run directory", why));
     }
-    let unlogged = store.log_problem().map(|why| {
+    let unlogged = store.audit().log_problem().map(|why| {
         let without = "commits are not logged: there is no history of them and no undo";
         Problem::new("state directory", format!("{why}; {without}"))
     });
@@ -124,7 +124,7 @@ fn directories(store: &Engine) -> Vec<Problem> {
 
 /// Checks the records of the log; returns the number of the last.
 fn log(store: &Engine, problems: &mut Vec<Problem>) -> u64 {
-    match store.verify_log() {
+    match store.audit().verify_log() {
         Ok(found) => {
             problems.extend(found.problems.into_iter().map(|why| Problem::new("log", why)));
             found.last
@@ -143,9 +143,9 @@ fn packages(store: &Engine, problems: &mut Vec<Problem>) -> Result<(), Failure> 
     if !store.dirs().config.path.is_dir() {
         return Ok(());
     }
-    for name in store.packages()? {
-        let Ok(place) = store.place(name.as_bytes()) else { continue };
-        let Err(error) = store.load_committed(place.clone()) else { continue };
+    for name in store.packages().list()? {
+        let Ok(place) = store.packages().find(name.as_bytes()) else { continue };
+        let Err(error) = store.packages().load_committed(place.clone()) else { continue };
         let line = error.place().line;
         problems.push(Problem { what: name, why: error.to_string(), place: Some(place), line });
     }

@@ -26,9 +26,9 @@ pub const COMMAND: Command = Command {
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     bring_up_to_date(context);
     let sequence = match call.expect(0, 1)?.first() {
-        Some(spec) => context.store.find_revision(&show(spec))?,
+        Some(spec) => context.store.history().find_revision(&show(spec))?,
         None => {
-            let last = context.store.history(None, usize::MAX)?.into_iter();
+            let last = context.store.history().changes(None, usize::MAX)?.into_iter();
             let found =
                 last.filter(|r| !matches!(r.kind, Kind::Baseline | Kind::Confirm)).map(|r| r.sequence).next();
             if found.is_none() {
@@ -45,6 +45,6 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         let (old, new) = (State::Revision(sequence), State::Revision(sequence.saturating_sub(1)));
         return print_difference(context, &[], &old, &new, false);
     }
-    let done = context.store.undo(sequence, None)?;
+    let done = context.store.history().undo(sequence, None)?;
     tell_revision(context, &format!("transaction {sequence} is undone"), Some(done))
 }

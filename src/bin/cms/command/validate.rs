@@ -44,6 +44,6 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
 
 /// Returns all that is wrong with a text, in order.
 fn all_errors(context: &Context, place: &Place, text: Vec<u8>) -> Vec<ParseError> {
-    let errors = cms::text::check(&Arc::new(text), context.store.parse_options().progress);
+    let errors = cms::text::check(&Arc::new(text), context.store.options().parse_options().progress);
     errors.into_iter().map(|error| error.in_file(&place.path)).collect()
 }

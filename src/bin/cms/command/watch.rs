@@ -66,7 +66,8 @@ pub const COMMAND: Command<Flags> = Command {
 };
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    let since = call.flags.since.as_deref().map(|spec| context.store.find_revision(spec)).transpose()?;
+    let since =
+        call.flags.since.as_deref().map(|spec| context.store.history().find_revision(spec)).transpose()?;
     let (count, timeout) = (call.flags.count, call.flags.timeout);
     let command = call.flags.exec.as_deref();
     let mut watch = open(context, &call.arguments, since)?;

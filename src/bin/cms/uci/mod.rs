@@ -24,7 +24,7 @@ pub fn run(program: &OsStr, words: &[OsString]) -> ExitCode {
         Err(exit) => return exit,
     };
     // Interrupted commits are finished before anything is read. Stock uci has no message for a failure of this.
-    let _ = settings.store.recover();
+    let _ = settings.store.confirmations().recover();
     let words = std::mem::take(&mut settings.words);
     let Some((command, arguments)) = words.split_first() else {
         options::usage(&settings.program);
@@ -53,7 +53,7 @@ pub fn run(program: &OsStr, words: &[OsString]) -> ExitCode {
     let _ = session.out.flush();
     if session.committed
         && !session.settings.quiet
-        && let Ok(Some(notice)) = session.settings.store.notice_of_process()
+        && let Ok(Some(notice)) = session.settings.store.confirmations().notice_of_process()
     {
         // Stock uci prints nothing here, and has no commits that are rolled back by themselves.
         let _ = writeln!(io::stderr(), "uci: warning: {notice}");
@@ -207,10 +207,10 @@ impl Session {
             self.need_config_dir()?;
             return Ok(store.update(&loaded.place, self.settings.form(), |_| Ok(()))?);
         }
-        store.stage(&loaded.place, &loaded.followups)?;
+        store.staging().stage(&loaded.place, &loaded.followups)?;
         // Stock uci reads the text again, and prints the error again.
         self.parser_messages(&loaded.errors);
-        if !store.may_be_staged(&loaded.place) {
+        if !store.staging().may_be_staged(&loaded.place) {
             if !loaded.place.overridden {
                 self.unstaged.push(loaded.place.name.clone());
             }
@@ -225,9 +225,9 @@ impl Session {
     /// there is no log yet, an empty commit does not create one.
     fn note_edits(&mut self) {
         let names = std::mem::take(&mut self.unstaged);
-        if !names.is_empty() && self.settings.store.has_log() {
+        if !names.is_empty() && self.settings.store.audit().has_log() {
             // A failure is ignored, since there was nothing to commit; a later commit tries again.
-            let _ = self.settings.store.note_edits_of(&names);
+            let _ = self.settings.store.history().note_edits_of(&names);
         }
     }
 
@@ -241,8 +241,8 @@ impl Session {
         if place.staged {
             // Stock uci exits 0 whatever happens from here on.
             let store = &self.settings.store;
-            let _ = store.stage(place, &lookup.loaded.followups);
-            let _ = store.revert(place, lookup.section.as_deref(), lookup.tuple.option.as_deref());
+            let _ = store.staging().stage(place, &lookup.loaded.followups);
+            let _ = store.staging().revert(place, lookup.section.as_deref(), lookup.tuple.option.as_deref());
         }
         Ok(())
     }
@@ -256,7 +256,7 @@ impl Session {
             let name = loaded.package.next_name(section_type);
             let delta = Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type));
             loaded.followups.push(delta);
-            self.settings.store.stage(&loaded.place, &loaded.followups)?;
+            self.settings.store.staging().stage(&loaded.place, &loaded.followups)?;
             name
         } else {
             self.need_config_dir()?;
@@ -285,7 +285,7 @@ impl Session {
                 Err(failure) => return Err(failure),
             }
         }
-        let options = self.settings.store.parse_options();
+        let options = self.settings.store.options().parse_options();
         let (packages, errors) = match name {
             Some(name) => {
                 let parsed = cms::text::parse(name, text, &options)?;
@@ -315,7 +315,7 @@ impl Session {
     }
 
     fn merge(&mut self, mut loaded: Loaded, text: &Arc<Vec<u8>>) -> Outcome {
-        let options = self.settings.store.parse_options();
+        let options = self.settings.store.options().parse_options();
         let (deltas, errors) = loaded.package.merge(text, &options)?;
         self.parser_messages(&errors);
         self.save(loaded, deltas)
@@ -326,7 +326,7 @@ impl Session {
         let store = &self.settings.store;
         if loaded.place.staged {
             let all: Vec<Delta> = loaded.followups.into_iter().chain(deltas).collect();
-            return Ok(store.stage(&loaded.place, &all)?);
+            return Ok(store.staging().stage(&loaded.place, &all)?);
         }
         self.need_config_dir()?;
         let dialect = store.options().dialect;

@@ -166,7 +166,7 @@ impl Lookup {
 
 /// Loads a package and reports what was passed over in it.
 pub fn load(store: &Engine, package: &[u8], report: impl Fn(&[ParseError])) -> Result<Loaded, Failure> {
-    match store.load(package) {
+    match store.packages().load(package) {
         Ok(loaded) => {
             report(&loaded.errors);
             Ok(loaded)

@@ -47,17 +47,17 @@ fn s18_whatever_fails_while_a_commit_is_taken_back_it_is_taken_back_in_the_end()
             let lock_timeout = Duration::from_millis(300);
             let broken = Options { uptime: fake_clock, files, durability, lock_timeout, ..fixture.options() };
             let store = Engine::new(broken);
-            let _ = store.recover();
+            let _ = store.confirmations().recover();
             drop(store);
             let what = format!("{fault:?} at call {at}, {durability:?}");
             for (text, (old, new)) in texts(&fixture).iter().zip(before.iter().zip(&taken_back())) {
                 assert!(text == old || text == new, "{what}: {text}");
             }
             let next = open(&fixture);
-            next.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
+            next.confirmations().recover().unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(texts(&fixture), taken_back(), "{what}");
-            assert_eq!(next.pending().expect("readable"), None, "{what}");
-            let records = next.history(None, 99).expect("readable");
+            assert_eq!(next.confirmations().pending().expect("readable"), None, "{what}");
+            let records = next.history().changes(None, 99).expect("readable");
             let backs: Vec<_> = records.iter().filter(|record| record.kind == Kind::Rollback).collect();
             // One that could not be put in place is taken back itself, and made again.
             let undone = records.iter().filter(|record| record.kind == Kind::Undo).count();
@@ -88,10 +88,11 @@ fn s18_a_command_that_is_killed_at_any_system_call_while_it_takes_a_commit_back_
         for nth in (1..60).step_by(if call == "openat" { 4 } else { 1 }) {
             let fixture = fixture();
             let store = Engine::new(fixture.options());
-            let places = ["network", "system"].map(|name| store.place(name.as_bytes()).expect("there"));
+            let places =
+                ["network", "system"].map(|name| store.packages().find(name.as_bytes()).expect("there"));
             for (package, delta) in [set("network.lan.ipaddr", "10.9.9.9"), set("system.s.name", "there")] {
                 let place = places.iter().find(|place| place.name == package).expect("one of them");
-                store.stage(place, &[delta]).expect("staged");
+                store.staging().stage(place, &[delta]).expect("staged");
             }
             let moment = Some(Duration::from_millis(1));
             store.commit_together(&places, cms::Form::Lossless, moment).expect("committed");
@@ -109,10 +110,10 @@ fn s18_a_command_that_is_killed_at_any_system_call_while_it_takes_a_commit_back_
             let what = format!("killed at {call} {nth}");
             let all = [NETWORK.to_owned(), SYSTEM.to_owned()];
             let next = Engine::new(fixture.options());
-            next.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
+            next.confirmations().recover().unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(texts(&fixture), all, "{what}");
-            assert_eq!(next.pending().expect("readable"), None, "{what}");
-            let records = next.history(None, 99).expect("readable");
+            assert_eq!(next.confirmations().pending().expect("readable"), None, "{what}");
+            let records = next.history().changes(None, 99).expect("readable");
             assert_eq!(records.iter().filter(|record| record.kind == Kind::Rollback).count(), 1, "{what}");
             if !killed {
                 break;
@@ -147,6 +148,6 @@ fn s18_a_commit_is_taken_back_although_the_log_is_damaged_behind_it() {
     wait(60);
     // Safe mode is no obstacle either: it is asked for by the package `cms` of the configuration itself.
     fixture.write("cms", "config store 'store'\n\toption safe_mode '1'\n");
-    open(&fixture).recover().expect("taken back");
+    open(&fixture).confirmations().recover().expect("taken back");
     assert_eq!(texts(&fixture), [NETWORK.replace("'1500'", "'1401'"), SYSTEM.to_owned()]);
 }

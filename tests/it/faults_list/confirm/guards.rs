@@ -125,7 +125,7 @@ fn s18_without_a_guard_there_is_no_commit() {
     assert!(matches!(&error, Error::Io { path, .. } if path.ends_with("cms")), "{error}");
     assert!(error.to_string().contains("start the guard"), "{error}");
     assert_eq!(fixture.text("network"), before);
-    assert_eq!(live.engine().pending().expect("readable"), None);
+    assert_eq!(live.engine().confirmations().pending().expect("readable"), None);
 }
 
 #[test]

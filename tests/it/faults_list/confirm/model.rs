@@ -243,7 +243,7 @@ impl World {
             durability,
             ..fixture.options()
         });
-        store.note_edits().expect("noted");
+        store.history().note_edits().expect("noted");
         Self { fixture, store, counter: 0, waiting: Vec::new(), deadline: None }
     }
 
@@ -270,10 +270,13 @@ impl World {
     fn look(&mut self) -> Result<(), TestCaseError> {
         let mut expected = self.state().map(|(sections, _)| sections);
         let before = self.texts();
-        self.store.recover().expect("recovered");
+        self.store.confirmations().recover().expect("recovered");
         if !self.is_overdue() {
             prop_assert_eq!(self.texts(), before);
-            prop_assert_eq!(self.store.pending().expect("readable").is_some(), self.deadline.is_some());
+            prop_assert_eq!(
+                self.store.confirmations().pending().expect("readable").is_some(),
+                self.deadline.is_some()
+            );
             return Ok(());
         }
         let now = self.state().map(|(sections, _)| sections);
@@ -284,7 +287,7 @@ impl World {
         }
         self.deadline = None;
         prop_assert_eq!(now, expected, "from {:#?}", before);
-        prop_assert_eq!(self.store.pending().expect("readable"), None);
+        prop_assert_eq!(self.store.confirmations().pending().expect("readable"), None);
         Ok(())
     }
 
@@ -303,10 +306,10 @@ impl World {
     fn commit(&mut self, edits: &[(usize, Edit)], time: Option<u64>) {
         let before = (self.state(), self.texts());
         let mut packages = PACKAGES.map(|name| package(&self.fixture, name));
-        let places = PACKAGES.map(|name| self.store.place(name.as_bytes()).expect("there"));
+        let places = PACKAGES.map(|name| self.store.packages().find(name.as_bytes()).expect("there"));
         for (at, edit) in edits {
             let deltas = deltas(&mut packages[*at], edit, &mut self.counter);
-            self.store.stage(&places[*at], &deltas).expect("staged");
+            self.store.staging().stage(&places[*at], &deltas).expect("staged");
         }
         self.store
             .commit_together(&places, Form::Lossless, time.map(Duration::from_secs))
@@ -352,7 +355,10 @@ impl World {
             Event::Program(edits, time) => self.program(edits, *time),
             Event::Hand(at, edit, anew) => self.edit_by_hand(*at, edit, *anew),
             Event::Confirm => {
-                prop_assert_eq!(self.store.confirm(None, None).is_ok(), self.deadline.take().is_some());
+                prop_assert_eq!(
+                    self.store.confirmations().confirm(None, None).is_ok(),
+                    self.deadline.take().is_some()
+                );
                 self.waiting.clear();
             }
             Event::Wait(time) => CLOCK.set((boot, now + time)),

@@ -227,8 +227,8 @@ fn x_h7_a_text_is_behind_only_behind_a_mark() {
     live.flush().expect("written");
     std::os::unix::fs::symlink(&target, &mark).expect("made");
     let store = Engine::new(paths.options("full"));
-    let place = store.place(b"app").expect("there");
-    assert!(store.load_committed(place).is_ok() && !mark.is_symlink());
+    let place = store.packages().find(b"app").expect("there");
+    assert!(store.packages().load_committed(place).is_ok() && !mark.is_symlink());
     std::os::unix::fs::symlink(&target, &mark).expect("made");
     set("5");
     live.flush().expect("written");

@@ -29,12 +29,12 @@ impl Forty {
         std::fs::remove_file(sandbox.path("config").join("network")).expect("it was there");
         sandbox.write("p", "config a b\n\toption x 0\n");
         let store = Engine::new(options(&sandbox));
-        store.note_edits().expect("noted");
+        store.history().note_edits().expect("noted");
         for number in 1..=38 {
             let text = format!("config a b\n\toption x {number}\n");
             store.replace(b"p", text.as_bytes()).expect("committed");
         }
-        let history = store.history(None, usize::MAX).expect("readable");
+        let history = store.history().changes(None, usize::MAX).expect("readable");
         let bytes = std::fs::read(only_segment(&sandbox)).expect("readable");
         let (mut records, mut at) = (Vec::new(), 56);
         loop {
@@ -81,24 +81,32 @@ impl Forty {
         let is_harmless = changed.iter().all(|at| self.is_free(*at));
 
         let store = Engine::new(options(&self.sandbox));
-        let problems = store.verify_log().expect("readable").problems;
+        let problems = store.audit().verify_log().expect("readable").problems;
         assert_eq!(problems.is_empty(), is_harmless, "{what}: audit says {problems:?}");
-        let read = store.history(None, usize::MAX).expect("readable");
-        let told = store.log_problems();
+        let read = store.history().changes(None, usize::MAX).expect("readable");
+        let told = store.audit().log_problems();
         assert_eq!(told.is_empty(), is_harmless, "{what}: history says {told:?}");
         self.check_read(&read, &changed, what);
 
         let next = Engine::new(options(&self.sandbox));
         next.replace(b"p", b"config a b\n\toption x 39\n").expect("committed");
-        assert_eq!(next.log_problems().is_empty(), is_harmless, "{what}: the commit says nothing of it");
-        let after = next.history(None, usize::MAX).expect("readable");
+        assert_eq!(
+            next.audit().log_problems().is_empty(),
+            is_harmless,
+            "{what}: the commit says nothing of it"
+        );
+        let after = next.history().changes(None, usize::MAX).expect("readable");
         assert!(after[0].sequence > 40, "{what}: number {} is used twice", after[0].sequence);
         self.check_read(&after, &changed, what);
-        let mended = next.repair().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let mended = next.audit().repair().unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(mended.problems.is_empty(), is_harmless, "{what}");
-        let problems = next.verify_log().expect("readable").problems;
+        let problems = next.audit().verify_log().expect("readable").problems;
         assert_eq!(problems, Vec::<String>::new(), "{what}: after repair");
-        assert_eq!(next.history(None, usize::MAX).expect("readable"), after, "{what}: after repair");
+        assert_eq!(
+            next.history().changes(None, usize::MAX).expect("readable"),
+            after,
+            "{what}: after repair"
+        );
     }
 
     /// Checks that of what was damaged nothing is shown that is not so, and of all else everything.
@@ -223,13 +231,13 @@ fn s6_segments_that_are_cut_removed_swapped_or_doubled_are_reported_and_their_nu
         store
             .replace(b"p", b"config a b\n\toption x 'new'\n")
             .unwrap_or_else(|error| panic!("{what}: {error}"));
-        let now = store.history(None, usize::MAX).expect("readable");
+        let now = store.history().changes(None, usize::MAX).expect("readable");
         assert!(now[0].sequence > last, "{what}: {} is used twice, the last was {last}", now[0].sequence);
         let numbers: Vec<u64> = now.iter().map(|record| record.sequence).collect();
         assert!(numbers.is_sorted_by(|a, b| a > b), "{what}: {numbers:?}");
         sandbox.ok(&["repair"]);
         sandbox.ok(&["audit", "verify"]);
-        let kept = store.history(None, usize::MAX).expect("readable").len();
+        let kept = store.history().changes(None, usize::MAX).expect("readable").len();
         assert!(kept >= now.len(), "{what}: repair keeps what can be read: {kept} of {}", now.len());
     }
 }
@@ -237,7 +245,7 @@ fn s6_segments_that_are_cut_removed_swapped_or_doubled_are_reported_and_their_nu
 #[test]
 fn s6_repair_of_a_log_without_its_last_segment_is_the_end_of_the_matter() {
     let (sandbox, _, logs) = several_segments();
-    let last = Engine::new(options(&sandbox)).revision().expect("there is a log");
+    let last = Engine::new(options(&sandbox)).history().revision().expect("there is a log");
     std::fs::remove_file(&logs[logs.len() - 1]).expect("removed");
     let _ = std::fs::remove_dir_all(sandbox.path("run"));
     let said = sandbox.fails(3, &["audit", "verify"]);
@@ -247,7 +255,10 @@ fn s6_repair_of_a_log_without_its_last_segment_is_the_end_of_the_matter() {
     let output = sandbox.run(&["set", "--commit", "p.b.x=new"]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     sandbox.ok(&["audit", "verify"]);
-    assert!(Engine::new(options(&sandbox)).revision().expect("there is a log") > last, "used twice");
+    assert!(
+        Engine::new(options(&sandbox)).history().revision().expect("there is a log") > last,
+        "used twice"
+    );
     sandbox.ok(&["history"]);
 }
 
@@ -282,8 +293,8 @@ fn s6_after_a_repair_a_change_by_hand_is_told_though_a_record_before_it_is_lost(
     forty.sandbox.ok(&["repair"]);
     forty.sandbox.write("p", "config a b\n\toption x by_hand\n");
     let store = Engine::new(options(&forty.sandbox));
-    store.note_edits().expect("noted");
-    let edit = store.history(None, 1).expect("readable").remove(0);
+    store.history().note_edits().expect("noted");
+    let edit = store.history().changes(None, 1).expect("readable").remove(0);
     let change = &edit.packages[0];
     assert!(!change.unknown && change.changes.len() == 1, "what was changed is not known: {edit:?}");
     forty.sandbox.ok(&["undo"]);

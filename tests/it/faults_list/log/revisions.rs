@@ -27,7 +27,7 @@ impl Numbers<'_> {
         for live in &self.open {
             live.refresh().expect("refreshed");
         }
-        let log = Engine::new(options(self.sandbox)).revision().expect("there is a log");
+        let log = Engine::new(options(self.sandbox)).history().revision().expect("there is a log");
         for (live, name) in self.open.iter().zip(["shared maps", "private maps"]) {
             assert_eq!(live.revision(), log, "{what}: store.revision, {name}");
             assert_eq!(live.snapshot().expect("opens").revision(), log, "{what}: a snapshot, {name}");
@@ -43,7 +43,7 @@ impl Numbers<'_> {
 
 /// Reports whether a transaction set a key to a value.
 fn made(store: &Engine, revision: u64, value: &str) -> bool {
-    let Ok(record) = store.transaction(revision) else { return false };
+    let Ok(record) = store.history().transaction(revision) else { return false };
     let wanted = Content::String(value.into());
     record.packages.iter().flat_map(|package| &package.changes).any(|change| match &change.what {
         What::Changed { new, .. } | What::Added(new) => *new == wanted,
@@ -85,11 +85,11 @@ fn edit_by_hand(sandbox: &Sandbox, live: &Store, dice: &mut Dice, round: usize) 
     let text = sandbox.read("network").replacen("# the house", &format!("# house {round}"), 1);
     let text = text.replacen("option name", "option  name", 1);
     live.get(b"network.lan.ipaddr", |_| ()).expect("readable");
-    let before = store.revision().expect("there is a log");
+    let before = store.history().revision().expect("there is a log");
     sandbox.write("network", &format!("{text}config edit 'e{round}'\n"));
     if dice.roll(2) == 0 {
         live.refresh().expect("refreshed");
-        assert_eq!(live.revision(), store.revision().expect("there is a log"), "noted by refresh");
+        assert_eq!(live.revision(), store.history().revision().expect("there is a log"), "noted by refresh");
         assert!(live.revision() > before, "an edit of an open package is a transaction");
     }
 }

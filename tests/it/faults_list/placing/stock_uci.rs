@@ -162,7 +162,10 @@ fn x_m16_readers_never_see_a_mixture_of_two_texts() {
         });
         let store = Engine::new(bench.options());
         while !stop.load(Ordering::Relaxed) {
-            let loaded = store.load_committed(store.place(b"n").expect("a package")).expect("loads");
+            let loaded = store
+                .packages()
+                .load_committed(store.packages().find(b"n").expect("a package"))
+                .expect("loads");
             let text = loaded.package.source().to_vec();
             let letter = *text.iter().rev().nth(2).expect("a text");
             let same = text.iter().filter(|byte| **byte == letter).count();

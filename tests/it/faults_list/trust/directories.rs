@@ -21,7 +21,7 @@ fn x_h2_what_another_user_puts_in_the_place_of_the_save_directory_is_not_used() 
         Options { dirs: Dirs::choose(wanted), ..Options::default() }
     };
     let store = Engine::new(options("shared/.uci"));
-    let place = store.place(b"app").expect("there");
+    let place = store.packages().find(b"app").expect("there");
     // She has a directory of her own, that is there at one moment and not at the next.
     let (there, away) = (ground.path("shared/.uci"), ground.path("shared/.uci-x"));
     let is_over = Arc::new(AtomicBool::new(false));
@@ -46,7 +46,7 @@ fn x_h2_what_another_user_puts_in_the_place_of_the_save_directory_is_not_used() 
     }
     let pw = |value: &[u8]| Delta::new(DeltaKind::Set, b"s", Some(b"pw"), Some(value));
     for _ in 0..2000 {
-        let _ = store.stage(&place, &[pw(b"SECRET")]);
+        let _ = store.staging().stage(&place, &[pw(b"SECRET")]);
     }
     is_over.store(true, Ordering::Relaxed);
     let hers = attack.join().expect("it ends");
@@ -57,7 +57,7 @@ fn x_h2_what_another_user_puts_in_the_place_of_the_save_directory_is_not_used() 
     ground.make("save", 0, 0o755);
     symlink(ground.path("target"), ground.path("save/app")).expect("linked");
     let store = Engine::new(options("save"));
-    assert!(store.stage(&place, &[pw(b"new")]).is_err());
+    assert!(store.staging().stage(&place, &[pw(b"new")]).is_err());
     assert_eq!(std::fs::read_to_string(ground.path("target")).expect("there"), "as it was\n");
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::commit::engine::Engine;
+use crate::commit::core::Core;
+use crate::commit::upkeep;
 use crate::error::{Error, Result};
 use crate::map::{Shared, Usage};
 
@@ -21,12 +22,24 @@ pub struct MapReport {
     pub damage: Option<String>,
 }
 
-impl Engine {
+/// The maps of a store: see [`crate::Maps::list`].
+#[derive(Debug, Clone, Copy)]
+pub struct Maps<'e> {
+    core: &'e Core,
+}
+
+impl<'e> Maps<'e> {
+    pub(crate) fn of(core: &'e Core) -> Self {
+        Self { core }
+    }
+
     /// Tells about the maps in the run directory, in the order of the packages' names; `verify` looks at every
     /// byte of them.
     #[must_use]
-    pub fn maps(&self, verify: bool) -> Vec<MapReport> {
-        let Some(shared) = Shared::find(self.dirs(), &self.options().files, false) else { return Vec::new() };
+    pub fn list(&self, verify: bool) -> Vec<MapReport> {
+        let Some(shared) = Shared::find(self.core.dirs(), &self.core.options.files, false) else {
+            return Vec::new();
+        };
         let packages = shared.packages();
         packages.into_iter().map(|package| self.map_report(&shared, package, verify)).collect()
     }
@@ -35,7 +48,7 @@ impl Engine {
     /// programs see it as they see an edit by hand.
     #[must_use]
     pub fn publishes(&self) -> bool {
-        let shared = Shared::find(self.dirs(), &self.options().files, false);
+        let shared = Shared::find(self.core.dirs(), &self.core.options.files, false);
         shared.is_none_or(|shared| shared.control().is_none() || shared.control_to_wait().is_some())
     }
 
@@ -43,7 +56,7 @@ impl Engine {
         let path = shared.path_of(&package);
         let mut report =
             MapReport { package, path, usage: Usage::default(), is_current: false, damage: None };
-        let text = self.place(report.package.as_bytes()).ok();
+        let text = self.core.packages.find(report.package.as_bytes()).ok();
         let text = text.and_then(|place| std::fs::metadata(place.path).ok());
         match shared.open(&report.package, false) {
             Ok(Some(map)) => {
@@ -68,10 +81,10 @@ impl Engine {
     /// [`Error::Full`] if the map would be larger than allowed, [`Error::Io`] if there is no run directory or
     /// the map cannot be written.
     pub fn rebuild(&self, package: &[u8]) -> Result<()> {
-        let place = self.place(package)?;
-        let run = self.dirs().run.as_ref().map(|run| run.path.clone()).unwrap_or_default();
+        let place = self.core.packages.find(package)?;
+        let run = self.core.dirs().run.as_ref().map(|run| run.path.clone()).unwrap_or_default();
         let none = || Error::io("use the run directory", run)(std::io::ErrorKind::NotFound.into());
-        let shared = Shared::find(self.dirs(), &self.options().files, true).ok_or_else(none)?;
-        self.remake(&shared, &place)
+        let shared = Shared::find(self.core.dirs(), &self.core.options.files, true).ok_or_else(none)?;
+        upkeep::remake(self.core, &shared, &place)
     }
 }

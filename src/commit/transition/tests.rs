@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::format::uci::render;
+use crate::log::Digest;
 use crate::settings::options::Options;
 
 /// Lines of a text: what is simple and what is not.
@@ -55,20 +56,21 @@ proptest! {
         lines in proptest::collection::vec(line(), 1..24),
         deltas in proptest::collection::vec(delta(), 1..6),
     ) {
-        let store = Engine::new(Options::default());
-        let place = Place { path: PathBuf::from("/nowhere/p"), name: "p".into(), staged: true, overridden: false };
-        let text = lines.concat();
-        let Ok(mut known) = store.learn(&place, text.into_bytes()) else { return Ok(()) };
+        let options = Options::default();
+        let Ok(read) = parse(b"p", Arc::new(lines.concat().into_bytes()), &options.parse_options()) else {
+            return Ok(());
+        };
+        let mut known = Known::of(read.package);
         for delta in &deltas {
             let delta = std::slice::from_ref(delta);
             let mut edited = known.package.clone();
             let whole = replay(&mut edited, delta);
-            match store.small_step(&known, delta) {
+            match Transition::small(&options, &known, delta) {
                 Ok(None) => {}
-                Err(_) => prop_assert!(whole.is_err() || render(&edited, &store.parse_options()).is_err()),
+                Err(_) => prop_assert!(whole.is_err() || render(&edited, &options.parse_options()).is_err()),
                 Ok(Some(step)) => {
                     prop_assert!(whole.is_ok());
-                    let read = parse(b"p", step.new.text().clone(), &store.parse_options()).expect("it reads");
+                    let read = parse(b"p", step.new.text().clone(), &options.parse_options()).expect("it reads");
                     prop_assert_eq!(told(&step.new.package), told(&read.package));
                     prop_assert!(step.new.package == edited);
                     prop_assert_eq!(step.new.digest, Digest::of(step.new.text()));
@@ -85,14 +87,13 @@ proptest! {
 
 #[test]
 fn a_change_to_a_section_with_a_name_is_a_small_one() {
-    let store = Engine::new(Options::default());
-    let place =
-        Place { path: PathBuf::from("/nowhere/p"), name: "p".into(), staged: true, overridden: false };
+    let options = Options::default();
     let text = "# first\nconfig t 'a'\n\toption o '1'\n\nconfig t\n\toption o '2'\n# above\nconfig t 'c'\n\tlist l '3'\n";
-    let known = store.learn(&place, text.into()).expect("it reads");
+    let known =
+        Known::of(parse(b"p", Arc::new(text.into()), &options.parse_options()).expect("it reads").package);
     let set = |section: &[u8]| {
         let delta = Delta::new(DeltaKind::Set, section, Some(b"o"), Some(b"new"));
-        store.small_step(&known, &[delta]).expect("allowed").map(|step| step.new.text().to_vec())
+        Transition::small(&options, &known, &[delta]).expect("allowed").map(|step| step.new.text().to_vec())
     };
     assert_eq!(set(b"a"), Some(text.replace("'1'", "'new'").into_bytes()));
     assert_eq!(set(b"c"), Some(format!("{text}\toption o 'new'\n").into_bytes()));
@@ -100,5 +101,5 @@ fn a_change_to_a_section_with_a_name_is_a_small_one() {
     let anonymous = known.package.sections().nth(1).expect("it is there").name().to_vec();
     assert_eq!(set(&anonymous), Some(text.replace("'2'", "'new'").into_bytes()));
     let added = Delta::new(DeltaKind::Set, &anonymous, Some(b"p"), Some(b"new"));
-    assert!(store.small_step(&known, &[added]).expect("allowed").is_none());
+    assert!(Transition::small(&options, &known, &[added]).expect("allowed").is_none());
 }

@@ -1,0 +1,157 @@
+//! What all parts of an engine share.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::commit::attributes::KeptAttributes;
+use crate::commit::deferred_texts::DeferredTexts;
+use crate::commit::gate::Gate;
+use crate::commit::known::KnownStates;
+use crate::commit::logs::Logs;
+use crate::commit::packages::PackageFiles;
+use crate::commit::pending::PendingNote;
+use crate::commit::place::Place;
+use crate::commit::queue::Queue;
+use crate::commit::settings::SettingsReader;
+use crate::commit::warnings::Warnings;
+use crate::error::Result;
+use crate::history::archive::Committed;
+use crate::log::Log;
+use crate::map::Kept;
+use crate::os::caller;
+use crate::os::dirs::Dirs;
+use crate::os::lock::Locks;
+use crate::settings::options::Options;
+use crate::staging::delta_file::Staging;
+use crate::staging::save_dir::SaveDir;
+
+/// Reads all packages as they are committed; the log's lock is held.
+pub(crate) trait CommittedTexts {
+    /// Returns the number of the last transaction.
+    fn sequence(&self) -> u64;
+
+    /// Reads the packages that can be read. Changes by hand are noted in the log before.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Io`] if the directory or the log cannot be read.
+    fn committed_texts(&mut self) -> Result<Committed>;
+}
+
+/// Called when a segment of the log was begun and all texts are in place.
+pub(crate) type SegmentHook = fn(&Core, &mut dyn CommittedTexts);
+
+/// The collaborators of an engine. Each owns its state; operations on several of them are functions of the modules above
+/// this one. Some files of the log, locks and maps stay open.
+#[derive(Debug, Clone)]
+pub(crate) struct Core {
+    pub options: Arc<Options>,
+    pub warnings: Arc<Warnings>,
+    pub logs: Arc<Logs>,
+    pub settings: Arc<SettingsReader>,
+    pub packages: Arc<PackageFiles>,
+    pub states: Arc<KnownStates>,
+    pub attributes: Arc<KeptAttributes>,
+    pub pending: Arc<PendingNote>,
+    pub deferred: Arc<DeferredTexts>,
+    pub queue: Arc<Queue>,
+    /// The lock files that are open.
+    pub locks: Arc<Locks>,
+    /// The maps that are open to be published to.
+    pub maps: Arc<Kept>,
+    pub gate: Arc<dyn Gate>,
+    pub on_segment: SegmentHook,
+}
+
+impl Core {
+    /// Puts the collaborators of an engine together. Nothing is read or created yet.
+    pub fn new(options: Options, gate: Arc<dyn Gate>, on_segment: SegmentHook) -> Self {
+        let options = Arc::new(options);
+        let warnings = Arc::new(Warnings::new(options.warn.clone()));
+        let logs = Arc::new(Logs::new(options.clone()));
+        let packages = Arc::new(PackageFiles::new(options.clone(), warnings.clone()));
+        Self {
+            settings: Arc::new(SettingsReader::new(options.clone(), logs.clone(), warnings.clone())),
+            states: Arc::new(KnownStates::new(packages.clone())),
+            attributes: Arc::new(KeptAttributes::new(options.clone(), logs.clone())),
+            pending: Arc::new(PendingNote::new(options.clone(), logs.clone())),
+            deferred: Arc::default(),
+            queue: Arc::default(),
+            locks: Arc::default(),
+            maps: Arc::default(),
+            options,
+            warnings,
+            logs,
+            packages,
+            gate,
+            on_segment,
+        }
+    }
+
+    /// Returns the directories in use.
+    pub fn dirs(&self) -> &Dirs {
+        &self.options.dirs
+    }
+
+    /// Returns the time: microseconds since 1970.
+    pub fn now(&self) -> u64 {
+        crate::os::clock::micros((self.options.time)())
+    }
+
+    /// Returns how long to wait for locks: not at all in a callback of a verifier, for which whoever holds them waits.
+    pub fn patience(&self) -> Duration {
+        if caller::ASKED.get() { Duration::ZERO } else { self.settings.get().lock_timeout }
+    }
+
+    /// Warns of the damage of the log that was found so far.
+    pub fn warn_of_damage(&self) {
+        self.warnings.warn_of_damage(&self.logs.damage());
+    }
+
+    /// Returns what is staged for a package in a directory of the search path.
+    pub fn staging<'s>(&'s self, place: &'s Place, dir: &'s Path) -> Staging<'s> {
+        let save = SaveDir::new(&self.options.files, self.dirs(), dir);
+        Staging {
+            files: save.files.clone(),
+            save,
+            dir,
+            package: &place.name,
+            target: &place.path,
+            timeout: Box::new(|| self.patience()),
+            warn: self.options.warn.as_ref(),
+        }
+    }
+
+    /// As [`Core::staging`], in the directory that changes are staged in.
+    pub fn staged<'s>(&'s self, place: &'s Place) -> Staging<'s> {
+        self.staging(place, &self.dirs().save.path)
+    }
+
+    /// Makes a core whose commits survive as much as possible, to finish the work of others with: they may have been
+    /// promised more than this one promises.
+    pub fn fully_durable(&self) -> Self {
+        Self { settings: Arc::new(self.settings.fully_durable()), ..self.clone() }
+    }
+
+    /// Makes a core that works in another configuration directory, and with another log if one is given.
+    pub fn elsewhere(&self, config: &Path, log: Option<Log>) -> Self {
+        let mut options = (*self.options).clone();
+        options.dirs.overriding = None;
+        config.clone_into(&mut options.dirs.config.path);
+        let options = Arc::new(options);
+        let (logs, deferred) = match log {
+            Some(log) => (Arc::new(Logs::of_one(options.clone(), log)), Arc::default()),
+            None => (self.logs.clone(), self.deferred.clone()),
+        };
+        Self {
+            packages: Arc::new(PackageFiles::new(options.clone(), self.warnings.clone())),
+            attributes: Arc::new(KeptAttributes::new(options.clone(), logs.clone())),
+            pending: Arc::new(PendingNote::new(options.clone(), logs.clone())),
+            options,
+            logs,
+            deferred,
+            ..self.clone()
+        }
+    }
+}

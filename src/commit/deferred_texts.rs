@@ -1,0 +1,63 @@
+//! The texts that an engine is to put in place later: see [`crate::Durability::Log`].
+
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::commit::known::Known;
+use crate::map::Source;
+
+/// The packages whose texts are not in place. It changes only while the log's lock is held.
+#[derive(Debug, Default)]
+pub(crate) struct DeferredTexts(Mutex<HashMap<PathBuf, DeferredText>>);
+
+/// A package whose text is not in place, or was put there just now.
+#[derive(Debug, Clone)]
+pub(crate) struct DeferredText {
+    /// The file that is in place, and the text it holds.
+    pub file: Metadata,
+    pub in_place: Source,
+    /// That text.
+    pub base: Arc<Vec<u8>>,
+    /// What it is to hold.
+    pub now: Arc<Known>,
+    /// The log that it is behind: see [`crate::log::Log::id`].
+    pub log: String,
+}
+
+impl DeferredTexts {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, DeferredText>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets all: the texts are in place.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// Returns all, with their paths.
+    pub fn all(&self) -> Vec<(PathBuf, DeferredText)> {
+        self.lock().iter().map(|(path, text)| (path.clone(), text.clone())).collect()
+    }
+
+    /// Returns that of the package at a path.
+    pub fn get(&self, path: &Path) -> Option<DeferredText> {
+        self.lock().get(path).cloned()
+    }
+
+    /// Reports whether there are any.
+    pub fn is_behind(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
+    /// Adds or replaces that of the package at a path.
+    pub fn insert(&self, path: PathBuf, text: DeferredText) {
+        self.lock().insert(path, text);
+    }
+
+    /// Forgets that of the package at a path: it is in place.
+    pub fn remove(&self, path: &Path) {
+        self.lock().remove(path);
+    }
+}

@@ -1,0 +1,84 @@
+//! The packages that a group of transactions works on: each transaction goes on from what the one before has left.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::commit::core::Core;
+use crate::commit::intent::Intent;
+use crate::commit::known::Known;
+use crate::commit::log_session::Entry;
+use crate::commit::package_edit::PackageEdit;
+use crate::commit::place::Place;
+use crate::commit::publish;
+use crate::commit::queue::Request;
+use crate::commit::transition::Transition;
+use crate::error::{Error, Result};
+use crate::model::package::Touched;
+
+/// A package that a group works on.
+pub(crate) struct GroupPackage<'g, F> {
+    pub place: &'g Place,
+    /// What there is to its file.
+    pub file: F,
+    pub old: Arc<Known>,
+    pub now: Arc<Known>,
+    pub touched: Touched,
+}
+
+impl<'g, F> GroupPackage<'g, F> {
+    pub fn new(place: &'g Place, old: Arc<Known>, file: F) -> Self {
+        Self { place, file, now: old.clone(), old, touched: Touched::default() }
+    }
+}
+
+/// A transaction of a group with the steps it takes.
+pub(crate) type Accepted<'g> = (&'g Request, Vec<Transition>);
+
+/// Applies the transactions one after the other, and answers those that are refused. Returns the others.
+pub(crate) fn accept<'g, F>(
+    core: &Core,
+    joints: &mut BTreeMap<&Path, GroupPackage<'_, F>>,
+    requests: &'g [Arc<Request>],
+) -> Vec<Accepted<'g>> {
+    let mut accepted = Vec::with_capacity(requests.len());
+    for request in requests {
+        match steps(core, joints, &request.changes) {
+            Ok(steps) => {
+                for (change, step) in request.changes.iter().zip(&steps) {
+                    let Some(joint) = joints.get_mut(&*change.place.path) else { continue };
+                    joint.now = step.new.clone();
+                    joint.touched.join(&step.touched);
+                }
+                accepted.push((&**request, steps));
+            }
+            Err(error) => request.answer(Err(error)),
+        }
+    }
+    accepted
+}
+
+/// Makes the steps of a transaction from where the group has got to.
+fn steps<F>(
+    core: &Core,
+    joints: &BTreeMap<&Path, GroupPackage<'_, F>>,
+    changes: &[PackageEdit],
+) -> Result<Vec<Transition>> {
+    let step = |change: &PackageEdit| {
+        let missing = || Error::NotFound { key: change.place.name.clone() };
+        let joint = joints.get(&*change.place.path).ok_or_else(missing)?;
+        let step = Transition::plan(core, &joint.now, change)?;
+        publish::check_limit(core, &change.place.name, &step.new.package, step.new.text())?;
+        Ok(step)
+    };
+    changes.iter().map(step).collect()
+}
+
+/// Returns what the log is to be told of transactions.
+pub(crate) fn transactions<'a>(accepted: &'a [Accepted<'_>]) -> Vec<(Vec<Entry<'a>>, &'a Intent)> {
+    let transaction = |(request, steps): &'a Accepted<'_>| {
+        let both = request.changes.iter().zip(steps).filter(|(_, step)| !step.is_none());
+        (both.map(|(change, step)| Entry::of(&change.place, step)).collect(), &request.intent)
+    };
+    accepted.iter().map(transaction).collect()
+}

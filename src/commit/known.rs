@@ -1,0 +1,106 @@
+//! What is known of packages: the text that was last read or written, what it says, and its digest.
+//!
+//! An engine that stays open so reads a text once, however many transactions work on it. Whether a text is the one that
+//! is known is found out by comparing the two.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::commit::packages::PackageFiles;
+use crate::commit::place::Place;
+use crate::error::Result;
+use crate::log::Digest;
+use crate::model::package::Package;
+
+/// A text, what was read from it, and its digest.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// As it was read; the text is its source.
+    pub package: Package,
+    pub digest: Digest,
+}
+
+impl Known {
+    /// Makes the state of a package that was read from a text.
+    pub fn of(package: Package) -> Arc<Self> {
+        let digest = Digest::of(package.source());
+        Arc::new(Self { package, digest })
+    }
+
+    pub fn text(&self) -> &Arc<Vec<u8>> {
+        self.package.source()
+    }
+}
+
+/// Returns the state of a package that does not exist.
+pub(crate) fn nothing(name: &str) -> Arc<Known> {
+    Known::of(Package::new(name.as_bytes()))
+}
+
+/// The states of packages that were last read or written, by their paths.
+#[derive(Debug)]
+pub(crate) struct KnownStates {
+    packages: Arc<PackageFiles>,
+    states: Mutex<HashMap<PathBuf, Arc<Known>>>,
+}
+
+impl KnownStates {
+    /// Makes the states of an engine; none is known yet.
+    pub fn new(packages: Arc<PackageFiles>) -> Self {
+        Self { packages, states: Mutex::default() }
+    }
+
+    fn states(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<Known>>> {
+        // What a panic of another thread has left is a state like any other.
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the state of a package that is known.
+    pub fn last_state(&self, place: &Place) -> Option<Arc<Known>> {
+        self.states().get(&place.path).cloned()
+    }
+
+    /// Returns the state of a package whose text this is, if it is known.
+    pub fn find(&self, place: &Place, text: &[u8]) -> Option<Arc<Known>> {
+        // Nothing is locked while the texts are compared.
+        let found = self.last_state(place);
+        found.filter(|found| **found.text() == text)
+    }
+
+    /// Returns the state of a package that has this digest, if it is known.
+    pub fn find_digest(&self, place: &Place, digest: Digest) -> Option<Arc<Known>> {
+        self.last_state(place).filter(|state| state.digest == digest)
+    }
+
+    /// Notes the state that a package is in now.
+    pub fn note(&self, place: &Place, state: &Arc<Known>) {
+        self.states().insert(place.path.clone(), state.clone());
+    }
+
+    /// Returns the state of a package that has this text: the one that is known, or what is read from the text.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Parse`] if the text has errors and the engine is strict.
+    pub fn read(&self, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
+        match self.find(place, &text) {
+            Some(known) => Ok(known),
+            None => self.learn(place, text),
+        }
+    }
+
+    /// Reads a text that is not known.
+    ///
+    /// # Errors
+    ///
+    /// As for [`KnownStates::read`].
+    pub fn learn(&self, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
+        let (package, errors) = self.packages.parse(place, text)?;
+        let known = Known::of(package);
+        if errors.is_empty() {
+            self.note(place, &known);
+        }
+        Ok(known)
+    }
+}

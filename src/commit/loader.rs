@@ -1,0 +1,270 @@
+//! Loading packages: their texts, with the staged changes applied.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::commit::core::Core;
+use crate::commit::known::Known;
+use crate::commit::packages::names_package;
+use crate::commit::place::{Loaded, Place, StagedChange};
+use crate::commit::{ahead, last_good, open_session, save_deferred, settle};
+use crate::error::{Code, Error, Result};
+use crate::format::uci::{Dialect, ParseError};
+use crate::log::{Digest, Log};
+use crate::model::change::Delta;
+use crate::model::package::Package;
+use crate::model::package::replay::Replay;
+use crate::staging::delta_file::Staging;
+
+/// The packages of a store: see [`crate::Packages::list`].
+#[derive(Debug, Clone, Copy)]
+pub struct Packages<'e> {
+    core: &'e Core,
+}
+
+impl<'e> Packages<'e> {
+    pub(crate) fn of(core: &'e Core) -> Self {
+        Self { core }
+    }
+
+    /// Finds the file of a package: by name in the configuration directory (or the one that overrides it),
+    /// or by a path that starts with `/` or `./`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such regular file; [`Error::Missing`] if there is not even the
+    /// configuration directory.
+    pub fn find(&self, package: &[u8]) -> Result<Place> {
+        self.core.packages.find(package)
+    }
+
+    /// As [`Packages::find`], with the size of the file in bytes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Packages::find`].
+    pub fn find_with_size(&self, package: &[u8]) -> Result<(Place, u64)> {
+        self.core.packages.find_with_attributes(package).map(|(place, found)| (place, found.len()))
+    }
+
+    /// Finds the file of a package as [`Packages::find`] does or, if there is none, where it is to be. In stock uci's
+    /// dialect only a full import creates packages.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Packages::find`]; [`Error::NotFound`] for what cannot be the name of a package in the configuration
+    /// directory, or stands there and is no file.
+    pub fn find_to_write(&self, package: &[u8]) -> Result<Place> {
+        self.core.packages.find_to_write(package)
+    }
+
+    /// Reports whether there is no file of a package in the configuration directory.
+    #[must_use]
+    pub fn is_new(&self, place: &Place) -> bool {
+        self.core.packages.is_new(place)
+    }
+
+    /// Lists the packages of the configuration directory in byte order: regular files, also through symbolic links,
+    /// whose names hold no dot. What can be no package, such as a FIFO, is passed over with a warning
+    /// ([`crate::Options::warn`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the directory cannot be read, [`Error::Missing`] if it does not exist.
+    pub fn list(&self) -> Result<Vec<String>> {
+        self.core.packages.list()
+    }
+
+    /// Lists the packages that there are no files of and something is staged for, in byte order.
+    #[must_use]
+    pub fn list_new(&self) -> Vec<String> {
+        new_packages(self.core)
+    }
+
+    /// Loads a package with its staged changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such package, [`Error::Io`] if it cannot be read,
+    /// [`Error::Parse`] if its text has errors and the store is strict; [`Error::Locked`] and [`Error::Io`] also if
+    /// what is staged cannot be read.
+    pub fn load(&self, package: &[u8]) -> Result<Loaded> {
+        load(self.core, package)
+    }
+
+    /// Loads a package that is to be changed: as [`Packages::load`], but one there is no file of is empty.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Packages::load`] and [`Packages::find_to_write`].
+    pub fn load_to_change(&self, package: &[u8]) -> Result<Loaded> {
+        load_to_change(self.core, package)
+    }
+
+    /// Loads a package without staged changes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Packages::load`], and [`Error::Locked`] if another's log is ahead of the text, which is not put in place in
+    /// time: see [`crate::Options::stale`].
+    pub fn load_committed(&self, place: Place) -> Result<Loaded> {
+        load_committed(self.core, place)
+    }
+
+    /// Loads a package without staged changes. One that there is no file of is empty.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Packages::load_committed`].
+    pub fn load_committed_or_new(&self, place: Place) -> Result<Loaded> {
+        load_committed_or_new(self.core, place)
+    }
+
+    /// As [`Packages::load`]; of a package whose text cannot be parsed, the last good state, with what is wrong.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Packages::load`]; [`Error::Parse`] only if no good state is known.
+    pub fn load_good(&self, package: &[u8]) -> Result<(Loaded, Option<Box<ParseError>>)> {
+        load_good(self.core, package)
+    }
+}
+
+/// See the method of the same name.
+pub(crate) fn load(core: &Core, package: &[u8]) -> Result<Loaded> {
+    let missing = match core.packages.find(package) {
+        Err(error @ Error::NotFound { .. }) => error,
+        place => return load_at(core, place?),
+    };
+    // A package may be staged and not exist yet.
+    match core.packages.find_to_write(package).and_then(|place| load_at(core, place)) {
+        Ok(loaded) if !loaded.changes.is_empty() => Ok(loaded),
+        Err(error) if error.code() != Code::NotFound => Err(error),
+        _ => Err(missing),
+    }
+}
+
+/// As [`crate::Packages::load`], of a place; a package that there is no file of is empty.
+pub(crate) fn load_at(core: &Core, place: Place) -> Result<Loaded> {
+    with_staged(core, load_committed_or_new(core, place)?)
+}
+
+/// Adds the staged changes of a package to it.
+pub(crate) fn with_staged(core: &Core, mut loaded: Loaded) -> Result<Loaded> {
+    if loaded.place.staged {
+        for dir in core.dirs().overlays.iter().chain([&core.dirs().save.path]) {
+            let mut replay = Replay::new(core.options.dialect);
+            for delta in staged_in(core, &loaded.place, dir)? {
+                let failure = replay.apply(&mut loaded.package, &delta).err().map(|error| error.to_string());
+                loaded.changes.push(StagedChange { delta, failure });
+            }
+            loaded.followups.extend(replay.followups);
+        }
+    }
+    Ok(loaded)
+}
+
+/// Returns what is staged for a package in a directory. Stock uci waits until it can read it, however long.
+///
+/// # Errors
+///
+/// [`Error::Locked`] and [`Error::Io`] if it cannot be read.
+pub(crate) fn staged_in(core: &Core, place: &Place, dir: &Path) -> Result<Vec<Delta>> {
+    let mut staging = core.staging(place, dir);
+    if core.options.dialect == Dialect::Uci {
+        staging.timeout = Box::new(|| Duration::from_secs(u64::from(u32::MAX)));
+    }
+    staged_lines(&staging)
+}
+
+/// See the method of the same name.
+pub(crate) fn load_committed(core: &Core, place: Place) -> Result<Loaded> {
+    if !core.options.stale {
+        if let Some(package) = ahead::read_ahead(core, &place) {
+            return Ok(Loaded::of(place, package));
+        }
+        settle::await_text(core, &place.path)?;
+    }
+    let (text, _) = core.packages.read(&place)?;
+    let (package, errors) = core.packages.parse(&place, text)?;
+    Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors })
+}
+
+/// Returns the changes of a package that its delta file holds.
+pub(crate) fn staged_lines(staging: &Staging<'_>) -> Result<Vec<Delta>> {
+    let (_, lines) = staging.lines()?;
+    let deltas = lines.into_iter().filter_map(|line| line.delta);
+    Ok(deltas.filter(|(of, _)| *of == staging.package.as_bytes()).map(|(_, delta)| delta).collect())
+}
+
+/// See the method of the same name.
+pub(crate) fn load_to_change(core: &Core, package: &[u8]) -> Result<Loaded> {
+    let place = core.packages.find_to_write(package)?;
+    load_at(core, place)
+}
+
+/// See the method of the same name.
+pub(crate) fn load_committed_or_new(core: &Core, place: Place) -> Result<Loaded> {
+    if core.packages.is_new(&place) {
+        let package = Package::new(place.name.as_bytes());
+        return Ok(Loaded::of(place, package));
+    }
+    load_committed(core, place)
+}
+
+/// See the method of the same name.
+pub(crate) fn new_packages(core: &Core) -> Vec<String> {
+    let entries = std::fs::read_dir(&core.dirs().save.path).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_new = |name: &String| {
+        names_package(name.as_bytes()) && {
+            let place = core.packages.in_config(name);
+            core.packages.is_new(&place)
+                && staged_in(core, &place, &core.dirs().save.path).is_ok_and(|staged| !staged.is_empty())
+        }
+    };
+    let mut names: Vec<String> = names.filter(is_new).collect();
+    names.sort_unstable();
+    names
+}
+
+/// See the method of the same name.
+pub(crate) fn load_good(core: &Core, package: &[u8]) -> Result<(Loaded, Option<Box<ParseError>>)> {
+    let error = match load(core, package) {
+        Err(Error::Parse(error)) => error,
+        loaded => return Ok((loaded?, None)),
+    };
+    let place = core.packages.find(package)?;
+    match ahead::read_map(core, &place).or_else(|| last_good::last_good(core, &place)) {
+        Some(good) => Ok((with_staged(core, Loaded::of(place, good))?, Some(error))),
+        None => Err(Error::Parse(error)),
+    }
+}
+
+/// Returns the state of a package that is shown, if it is known, else reads its text.
+///
+/// # Errors
+///
+/// As for [`crate::Packages::load_committed`].
+pub(crate) fn load_known(core: &Core, place: &Place, shown: Option<Digest>) -> Result<Arc<Known>> {
+    let read = || core.packages.read(place).map(|(text, _)| text);
+    if let Some(shown) = shown {
+        // Others have gone on from what was known, or from what is in the file.
+        let followed = match core.states.last_state(place) {
+            Some(last) => save_deferred::follow(core, place, &last, shown)?,
+            None => None,
+        };
+        if let Some(known) =
+            followed.map_or_else(|| save_deferred::made_of(core, place, read()?, shown), |k| Ok(Some(k)))?
+        {
+            return Ok(known);
+        }
+    }
+    settle::await_text(core, &place.path)?;
+    if core.logs.current().is_some_and(Log::is_open_ended) {
+        // The text may be behind what others have seen. Where that cannot be mended, the commit finds out.
+        drop(open_session::session(core));
+    }
+    core.states.read(place, read()?)
+}

@@ -1,0 +1,214 @@
+//! The log of the configuration directory as it is now.
+//!
+//! The path of the directory may lead elsewhere from one moment to the next, by a symbolic link that is replaced, and
+//! what is committed then belongs to the log of that directory: see `follow`.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use crate::error::not_found::Missing;
+use crate::error::{Code, Error, Result};
+use crate::history::Past;
+use crate::log::Log;
+use crate::os::dirs::Origin;
+use crate::os::file_name;
+use crate::os::files::{Files, OpenFile, Wait};
+use crate::os::trust::Config;
+use crate::settings::options::Options;
+
+/// Device and inode of the configuration directory.
+pub(crate) type Ground = (u64, u64);
+
+/// The logs of the directories that the path has led to. None is forgotten: others may be using it.
+#[derive(Debug)]
+pub(crate) struct Logs {
+    options: Arc<Options>,
+    first: OnceLock<Box<Node>>,
+    current: AtomicUsize,
+    /// The directory when it was last looked at.
+    ground: Mutex<Option<Ground>>,
+    /// Whether it is another's log, or one of another directory, whatever the path leads to.
+    is_fixed: bool,
+}
+
+#[derive(Debug)]
+struct Node {
+    /// The directory, without symbolic links on the way.
+    real: Option<PathBuf>,
+    log: Option<Log>,
+    next: OnceLock<Box<Node>>,
+}
+
+impl Logs {
+    /// Makes the logs of an engine. Nothing is read or created yet.
+    pub fn new(options: Arc<Options>) -> Self {
+        let (first, current) = (OnceLock::new(), AtomicUsize::default());
+        Self { options, first, current, ground: Mutex::default(), is_fixed: false }
+    }
+
+    /// Makes those of an engine that works with this log only, wherever the path of its directory leads.
+    pub fn of_one(options: Arc<Options>, log: Log) -> Self {
+        let node = Node { real: None, log: Some(log), next: OnceLock::new() };
+        Self { first: OnceLock::from(Box::new(node)), is_fixed: true, ..Self::new(options) }
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Node> {
+        std::iter::successors(self.first.get(), |node| node.next.get()).map(|node| &**node)
+    }
+
+    fn current_node(&self) -> Option<&Node> {
+        // Acquire: pairs with the store in `switch_to`.
+        self.nodes().nth(self.current.load(Ordering::Acquire))
+    }
+
+    /// Adds a node at the end, and returns where it is.
+    fn add(&self, node: Node) -> usize {
+        let (mut node, mut at, mut place) = (Box::new(node), 0, &self.first);
+        while let Err(back) = place.set(node) {
+            node = back;
+            let Some(taken) = place.get() else { break };
+            (place, at) = (&taken.next, at + 1);
+        }
+        at
+    }
+
+    fn config(&self) -> &Path {
+        &self.options.dirs.config.path
+    }
+
+    /// Returns the log; `None` where there is no place for one.
+    pub fn current(&self) -> Option<&Log> {
+        if self.current_node().is_none() {
+            let real = std::fs::canonicalize(self.config()).ok();
+            let log = real.as_deref().and_then(|real| self.log_of(real));
+            // Where another thread was faster it is the same.
+            self.add(Node { real, log, next: OnceLock::new() });
+        }
+        self.current_node()?.log.as_ref()
+    }
+
+    /// As [`Logs::current`], for what makes no sense without the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`].
+    pub fn require(&self) -> Result<&Log> {
+        self.current().ok_or_else(|| Missing::config_dir(self.config()).unwrap_or(Missing::Log).into())
+    }
+
+    /// Returns what earlier states are read from.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if there is no log.
+    pub fn past(&self) -> Result<Past<'_>> {
+        Ok(Past { log: self.require()?, files: &self.options.files, config: self.config() })
+    }
+
+    /// Returns the directory of the snapshots.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if there is no log.
+    pub fn snapshot_dir(&self) -> Result<PathBuf> {
+        Ok(self.require()?.dir().join("snapshots"))
+    }
+
+    /// Returns why commits are not logged, if they are not. Nothing is made to find that out.
+    pub fn problem(&self) -> Option<String> {
+        use rustix::fs::{Access, access};
+        let Some(log) = self.current() else { return Some(Missing::Log.to_string()) };
+        // The log, or the directory it would be made in.
+        let nearest = log.dir().ancestors().find(|path| path.exists())?;
+        if let Err(denied) = access(nearest, Access::WRITE_OK | Access::EXEC_OK) {
+            return Some(Error::io("write to", nearest)(denied.into()).to_string());
+        }
+        // Root may write anywhere, but not where somebody who is not trusted leads it.
+        log.within(None).err().filter(|error| error.code() == Code::Permission).map(|error| error.to_string())
+    }
+
+    /// Returns the damage of the log that was found so far.
+    pub fn damage(&self) -> Vec<String> {
+        self.current().map(Log::problems).unwrap_or_default()
+    }
+
+    /// Returns the directory of the logs of root, and its owner, where this user has a log of his own since he may not
+    /// read that: what is not in his may be in the other.
+    pub fn of_root(&self) -> Option<(PathBuf, u32)> {
+        let chosen = |origin| matches!(origin, Origin::Given | Origin::Environment("CMS_STATE_DIR"));
+        let system = PathBuf::from(crate::os::dirs::SYSTEM_STATE);
+        let state = self.options.dirs.state.as_ref();
+        let is_own = state.is_some_and(|dir| chosen(dir.origin) || dir.path == system);
+        let owner = std::fs::symlink_metadata(&system).ok()?.uid();
+        (!is_own && owner != crate::os::trust::user()).then_some((system, owner))
+    }
+
+    /// Returns the log of a configuration directory, given without symbolic links.
+    fn log_of(&self, real: &Path) -> Option<Log> {
+        let state = self.options.dirs.state.as_ref()?;
+        let dir = log_dir(&self.options.files, &state.path, real);
+        let found = std::fs::metadata(real).ok()?;
+        let log = Log::new(dir, self.options.files.clone(), self.options.log);
+        Some(log.with_clock(self.options.time).of_config(Config::of(&found)))
+    }
+
+    fn ground(&self) -> MutexGuard<'_, Option<Ground>> {
+        self.ground.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ground_now(&self) -> Option<Ground> {
+        let found = std::fs::metadata(self.config()).ok().filter(|_| !self.is_fixed)?;
+        Some((found.dev(), found.ino()))
+    }
+
+    /// Reports whether the path of the configuration directory leads to another one than when it was last looked at.
+    pub fn is_config_elsewhere(&self) -> bool {
+        self.ground_now().is_some_and(|now| *self.ground().get_or_insert(now) != now)
+    }
+
+    /// Looks where the path of the configuration directory leads, and goes on with the log of that directory if it is
+    /// another one. Before that, `finish` is called with the log of the one before and with that directory. Returns
+    /// whether it is another one.
+    pub fn follow(&self, finish: impl FnOnce(&Log, &Path)) -> bool {
+        let Some(now) = self.ground_now() else { return false };
+        let mut ground = self.ground();
+        let before = ground.replace(now);
+        if before == Some(now) || before.is_none() && self.current_node().is_none() {
+            return false;
+        }
+        let Ok(real) = std::fs::canonicalize(self.config()) else { return false };
+        let old = self.current_node().and_then(|node| node.real.as_ref());
+        if old == Some(&real) {
+            return before.is_some();
+        }
+        if let (Some(old), Some(log)) = (old, self.current()) {
+            finish(log, old);
+        }
+        let known = self.nodes().position(|node| node.real.as_ref() == Some(&real));
+        let at = known.unwrap_or_else(|| {
+            let log = self.log_of(&real);
+            self.add(Node { real: Some(real), log, next: OnceLock::new() })
+        });
+        // Release: who goes on with the node sees what is in it.
+        self.current.store(at, Ordering::Release);
+        true
+    }
+}
+
+/// Names the directory of the log of a configuration directory: each has one of its own. One that an earlier version
+/// has made under another name gets its new name, unless a program of that version works with it right now.
+fn log_dir(files: &Files, state: &Path, config: &Path) -> PathBuf {
+    let dir = state.join(file_name::escaped(config.as_os_str()));
+    let before = || file_name::escaped_before(config).map(|name| state.join(name)).filter(|old| old.is_dir());
+    if dir.exists() {
+        return dir;
+    }
+    let Some(old) = before() else { return dir };
+    let lock = files.open_to_write(&old.join("lock"));
+    let is_free = |lock: &OpenFile| matches!(files.lock(lock, true, Instant::now()), Ok(Wait::Held));
+    let renamed = lock.is_ok_and(|lock| is_free(&lock) && files.rename_new(&old, &dir).is_ok());
+    if renamed || dir.exists() { dir } else { old }
+}

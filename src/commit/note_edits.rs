@@ -1,0 +1,93 @@
+//! Noting in the log what was changed by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::commit::core::Core;
+use crate::commit::log_session::LogSession;
+use crate::commit::packages::is_gone;
+use crate::commit::place::Place;
+use crate::commit::publish::{self, LogRange, State};
+use crate::commit::{draft, open_session, settle};
+use crate::error::Result;
+use crate::format::uci::{Dialect, ParseOptions, parse};
+use crate::log::Writer;
+use crate::os::patience::Patience;
+
+/// Notes in the log what was changed by hand since the last transaction: packages that were edited, made or
+/// deleted.
+///
+/// # Errors
+///
+/// As for [`crate::Engine::commit`].
+pub(crate) fn note_edits(core: &Core) -> Result<()> {
+    let session = open_session::session(core)?;
+    let mut names = core.packages.list()?;
+    names.extend(session.writer.iter().flat_map(Writer::packages));
+    names.sort_unstable();
+    names.dedup();
+    note_edits_in(core, session, &names).map(|_| ())
+}
+
+/// As [`crate::History::note_edits`], of some packages. Those that cannot be read are passed over. What is noted is also published, so that whoever gets the event can
+/// read it. Returns whether the log can be written to.
+///
+/// # Errors
+///
+/// As for [`crate::Engine::commit`].
+pub(crate) fn note_edits_of(core: &Core, names: &[String]) -> Result<bool> {
+    note_edits_in(core, open_session::session(core)?, names)
+}
+
+fn note_edits_in(core: &Core, mut session: LogSession<'_>, names: &[String]) -> Result<bool> {
+    if session.writer.is_none() {
+        return Ok(false);
+    }
+    let (mut edited, mut seen, mut deleted) = (Vec::new(), Vec::new(), false);
+    // What is in the file is no edit, and older than what others have seen, where another's log is ahead of it.
+    let is_settled = |name: &&String| {
+        let mark = session.foreign_mark(&core.packages.in_config(name).path);
+        mark.is_none_or(|mark| {
+            settle::settle_mark(core, &mark, false, &Patience::new(Duration::ZERO)).is_ok()
+        })
+    };
+    let names = names.iter().filter(is_settled).cloned();
+    let (gone, there): (Vec<_>, Vec<_>) =
+        names.partition(|name| is_gone(&core.packages.in_config(name).path));
+    for name in gone {
+        deleted |= session.look_gone(&core.packages.in_config(&name))?;
+    }
+    core.packages.each_text(there, |place, text| {
+        seen.extend(std::fs::metadata(&place.path).map(|found| (place.name.clone(), found)));
+        if session.look(&place, &text)? {
+            edited.push((place, text));
+        }
+        Ok(())
+    })?;
+    core.attributes.keep(&seen);
+    if let Some(last) = session.write_down(Vec::new())? {
+        let base = (!deleted).then_some(session.base);
+        publish_edited(core, &edited, LogRange { base, last });
+    }
+    Ok(true)
+}
+
+/// Publishes texts that were changed by hand. One that has errors is not: what its map shows stays.
+fn publish_edited(core: &Core, edited: &[(Place, Arc<Vec<u8>>)], logged: LogRange) {
+    let mut order: Vec<_> = edited.iter().collect();
+    order.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    let (mut locks, mut states) = (Vec::new(), Vec::new());
+    let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
+    for (place, text) in order {
+        let is_good = parse(place.name.as_bytes(), text.clone(), &options).is_ok();
+        let Some(lock) = draft::try_lock(core, &place.path).ok().filter(|_| is_good) else { continue };
+        // One that was changed again since is looked at again.
+        if let Ok((now, metadata)) = core.packages.read_shared(place)
+            && now == *text
+        {
+            locks.push(lock);
+            states.push(State { place, text: now, metadata, in_place: None, step: None });
+        }
+    }
+    publish::publish(core, &states, Some(logged));
+}

@@ -1,0 +1,251 @@
+//! The packages of the configuration directory: which files are packages, where one is, and reading its text while
+//! others may be writing it.
+
+use std::fs::{FileType, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::commit::place::Place;
+use crate::commit::warnings::Warnings;
+use crate::error::not_found::Missing;
+use crate::error::{Error, Result, shown};
+use crate::format::uci::{Dialect, ParseError, ParseOptions, parse};
+use crate::model::name;
+use crate::model::package::Package;
+use crate::os::files::{FileId, Identity, Wait};
+use crate::os::patience::BRIEFLY;
+use crate::settings::options::Options;
+
+/// How often a text is read again because it changed meanwhile, before the reader gives up.
+const READ_ATTEMPTS: u32 = 100;
+
+/// What stands under the name of a package.
+pub(crate) enum Found {
+    /// A regular file, perhaps through symbolic links: a package.
+    File(Metadata),
+    /// A directory, which is no package and nothing odd, or nothing.
+    Nothing,
+    /// Something that can be no package, and why.
+    Odd(String),
+}
+
+impl Found {
+    /// Looks at a path. Nothing is opened: to open a FIFO or a device can wait or do something.
+    pub fn at(path: &Path) -> Self {
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_file() => Self::File(found),
+            Ok(found) if found.is_dir() => Self::Nothing,
+            Ok(found) => Self::Odd(format!("it is {}, not a regular file", kind(found.file_type()))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::Nothing,
+            Err(error) => Self::Odd(error.to_string()),
+        }
+    }
+
+    /// Returns the attributes of the file, if it is a package.
+    pub fn file(self) -> Option<Metadata> {
+        match self {
+            Self::File(found) => Some(found),
+            Self::Nothing | Self::Odd(_) => None,
+        }
+    }
+}
+
+fn kind(found: FileType) -> &'static str {
+    match () {
+        () if found.is_fifo() => "a FIFO",
+        () if found.is_socket() => "a socket",
+        () => "a device",
+    }
+}
+
+/// Reports whether a file of this name in the configuration directory is a package. Names that hold a dot are those of
+/// hidden and temporary files, and of copies.
+pub(crate) fn names_package(name: &[u8]) -> bool {
+    !name.contains(&b'.') && name::is_package(name)
+}
+
+/// Reports whether there is nothing at a path, not even a symbolic link that leads nowhere.
+pub(crate) fn is_gone(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// Reads a text for the log, which also keeps texts that have errors.
+pub(crate) fn parse_leniently(name: &str, text: &Arc<Vec<u8>>) -> Option<Package> {
+    let options = ParseOptions { dialect: Dialect::Cms, strict: false, progress: None };
+    parse(name.as_bytes(), text.clone(), &options).ok().map(|parsed| parsed.package)
+}
+
+/// The packages of an engine's configuration directory, and of the directory that overrides it.
+#[derive(Debug)]
+pub(crate) struct PackageFiles {
+    options: Arc<Options>,
+    warnings: Arc<Warnings>,
+}
+
+impl PackageFiles {
+    /// Makes those of an engine. Nothing is read yet.
+    pub fn new(options: Arc<Options>, warnings: Arc<Warnings>) -> Self {
+        Self { options, warnings }
+    }
+
+    fn config(&self) -> &Path {
+        &self.options.dirs.config.path
+    }
+
+    /// Finds the file of a package: see [`crate::Packages::find`].
+    pub fn find(&self, package: &[u8]) -> Result<Place> {
+        self.find_with_attributes(package).map(|(place, _)| place)
+    }
+
+    /// As [`PackageFiles::find`], with the attributes of the file.
+    pub fn find_with_attributes(&self, package: &[u8]) -> Result<(Place, Metadata)> {
+        let missing = || Error::NotFound { key: shown::name(package) };
+        let path = Path::new(std::ffi::OsStr::from_bytes(package));
+        let by_path = package.starts_with(b"/") || package.starts_with(b"./");
+        let (path, overriding) = match by_path {
+            true => (path.to_path_buf(), None),
+            false if !names_package(package) => return Err(missing()),
+            false => (self.config().join(path), self.overriding_path(path)),
+        };
+        let (staged, overridden) = (!by_path, overriding.is_some());
+        let path = overriding.unwrap_or(path);
+        let Some(metadata) = Found::at(&path).file() else {
+            let dir = Missing::config_dir(self.config()).filter(|_| staged);
+            return Err(dir.map_or_else(missing, Error::from));
+        };
+        let file_name = package.rsplit(|byte| *byte == b'/').next().unwrap_or(package);
+        let name = if by_path { file_name } else { package };
+        Ok((Place { path, name: shown::name(name), staged, overridden }, metadata))
+    }
+
+    /// Returns the place of a package in the configuration directory, whether there is such a file or not.
+    pub fn in_config(&self, name: &str) -> Place {
+        let path = self.config().join(name);
+        Place { path, name: name.to_owned(), staged: true, overridden: false }
+    }
+
+    /// Returns the file of the overriding directory that is used instead of a package's own, if there is one.
+    fn overriding_path(&self, name: &Path) -> Option<PathBuf> {
+        let path = self.options.dirs.overriding.as_ref()?.join(name);
+        let found = std::fs::metadata(&path).ok()?;
+        // A directory that overrides itself overrides nothing.
+        let own = FileId::at(&self.config().join(name));
+        (own != Some(FileId::of(&found))).then_some(path)
+    }
+
+    /// Finds the file of a package or, if there is none, where it is to be: see [`crate::Packages::find_to_write`].
+    pub fn find_to_write(&self, package: &[u8]) -> Result<Place> {
+        let error = match self.find(package) {
+            Err(error @ Error::NotFound { .. }) if self.options.dialect == Dialect::Cms => error,
+            place => return place,
+        };
+        let name =
+            std::str::from_utf8(package).ok().filter(|_| names_package(package) && !package.contains(&b'/'));
+        let place = name.map(|name| self.in_config(name));
+        let is_free = |place: &Place| std::fs::symlink_metadata(&place.path).is_err();
+        place.filter(is_free).ok_or(error)
+    }
+
+    /// Reports whether there is no file of a package in the configuration directory.
+    pub fn is_new(&self, place: &Place) -> bool {
+        place.staged && self.options.dialect == Dialect::Cms && is_gone(&place.path)
+    }
+
+    /// Lists the packages of the configuration directory: see [`crate::Packages::list`].
+    pub fn list(&self) -> Result<Vec<String>> {
+        let dir = self.config();
+        let entries = std::fs::read_dir(dir).map_err(|source| match source.kind() {
+            ErrorKind::NotFound => Missing::ConfigDir(dir.to_owned()).into(),
+            _ => Error::io("read", dir)(source),
+        })?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(Error::io("read", dir))?.file_name().into_vec();
+            let Some(name) = String::from_utf8(name).ok().filter(|name| names_package(name.as_bytes()))
+            else {
+                continue;
+            };
+            let path = dir.join(&name);
+            match Found::at(&path) {
+                Found::File(_) => names.push(name),
+                Found::Nothing => {}
+                Found::Odd(why) => self.warnings.warn(&format!("{} is skipped: {why}", path.display())),
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Calls `each` with the packages of these names and their texts. One that cannot be read does not keep the others
+    /// from that: it is passed over with a warning. Returns the names of those.
+    pub fn each_text(
+        &self,
+        names: Vec<String>,
+        mut each: impl FnMut(Place, Arc<Vec<u8>>) -> Result<()>,
+    ) -> Result<Vec<String>> {
+        let mut left_out = Vec::new();
+        for name in names {
+            let place = self.in_config(&name);
+            match self.read_shared(&place) {
+                Ok((text, _)) => each(place, text)?,
+                // It was removed since it was listed.
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                Err(error) => {
+                    self.warnings.warn(&format!("package {name} is skipped: {error}"));
+                    left_out.push(name);
+                }
+            }
+        }
+        Ok(left_out)
+    }
+
+    /// As [`PackageFiles::read`], with a text that several can hold.
+    pub fn read_shared(&self, place: &Place) -> Result<(Arc<Vec<u8>>, Metadata)> {
+        self.read(place).map(|(text, found)| (Arc::new(text), found))
+    }
+
+    /// Reads the text of a package, and the attributes it had all the while. It is never a mixture of two texts,
+    /// though no lock is taken.
+    pub fn read(&self, place: &Place) -> Result<(Vec<u8>, Metadata)> {
+        let (files, path) = (&self.options.files, &place.path);
+        for _ in 0..READ_ATTEMPTS {
+            let open = files.open_package(path).map_err(Error::io("open", path))?;
+            let look = || open.file.metadata().map_err(Error::io("read", path));
+            let read = || files.read(&open).map_err(Error::io("read", path));
+            let (before, text, after) = (look()?, read()?, look()?);
+            if after.nlink() == 0 {
+                // Who has replaced it may be writing the new text into it, whatever its times say; see
+                // `stock::update_displaced`. If that takes long, the file in its place is there to be read.
+                let locked = files.lock(&open, false, Instant::now() + BRIEFLY);
+                if locked.map_err(Error::io("lock", path))? == Wait::Held {
+                    return Ok((read()?, look()?));
+                }
+            } else if Identity::of(&before) == Identity::of(&after) {
+                return Ok((text, after));
+            }
+        }
+        let why = "the file kept changing while it was being read".to_owned();
+        Err(Error::Conflict { key: place.name.clone(), why })
+    }
+
+    /// Reads a text in the dialect of the engine; errors in it name the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parse`] if the text has errors and the engine is strict.
+    pub fn parse(&self, place: &Place, text: Vec<u8>) -> Result<(Package, Vec<ParseError>)> {
+        let parsed = parse(place.name.as_bytes(), Arc::new(text), &self.options.parse_options());
+        match parsed {
+            Ok(parsed) => {
+                let errors = parsed.errors.into_iter().map(|error| error.in_file(&place.path)).collect();
+                Ok((parsed.package, errors))
+            }
+            Err(Error::Parse(error)) => Err(error.in_file(&place.path).into()),
+            Err(error) => Err(error),
+        }
+    }
+}

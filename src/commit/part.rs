@@ -1,0 +1,114 @@
+//! One package's part in a commit, and what becomes of a commit.
+
+use std::sync::Arc;
+
+use crate::commit::draft::Draft;
+use crate::commit::log_session::Entry;
+use crate::commit::place::Place;
+use crate::commit::transition::Transition;
+use crate::error::{Error, Result};
+use crate::format::uci::{ParseOptions, print, render};
+use crate::model::package::Package;
+
+/// How often a commit starts again because someone else saved the file, before it gives up.
+pub(crate) const ATTEMPTS: u32 = 20;
+
+/// How a package is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// Into the text that is there, touching only the lines concerned.
+    #[default]
+    Lossless,
+    /// As stock uci writes it: canonical, without comments.
+    Canonical,
+    /// Canonical, with the generated names of anonymous sections.
+    CanonicalNamed,
+}
+
+impl Form {
+    /// Returns the text a package is written as.
+    ///
+    /// # Errors
+    ///
+    /// As for [`render`], in [`Form::Lossless`].
+    pub fn text(self, package: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> {
+        match self {
+            Self::Lossless => render(package, options),
+            Self::Canonical => Ok(print(package, false)),
+            Self::CanonicalNamed => Ok(print(package, true)),
+        }
+    }
+}
+
+/// One package's part in a commit: what was there, and what is to take its place.
+pub(crate) struct Part<'p> {
+    pub place: &'p Place,
+    pub before: Option<Arc<Vec<u8>>>,
+    /// What leads from the one to the other, if it is known.
+    pub step: Option<Transition>,
+    pub text: Arc<Vec<u8>>,
+    pub draft: Draft,
+}
+
+impl Part<'_> {
+    /// Returns what the log is told of it.
+    pub fn entry(&self) -> Entry<'_> {
+        Entry {
+            place: self.place,
+            before: self.before.as_ref(),
+            after: &self.text,
+            deletes: self.draft.removes(),
+            step: self.step.as_ref(),
+        }
+    }
+}
+
+/// What has to be in place of a package for a whole text to take that place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    Anything,
+    /// There must be no file.
+    Nothing,
+    Text(Vec<u8>),
+}
+
+impl Expected {
+    /// Returns what there must be for a package to be as it was.
+    pub fn of(text: Option<&[u8]>) -> Self {
+        text.map_or(Self::Nothing, |text| Self::Text(text.to_vec()))
+    }
+
+    /// Reports whether this text may be there.
+    pub fn allows(&self, there: Option<&[u8]>) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Nothing => there.is_none(),
+            Self::Text(text) => there == Some(text),
+        }
+    }
+}
+
+/// A whole text that is to be put in place.
+pub(crate) struct WholeText {
+    pub place: Place,
+    /// What is expected to be there.
+    pub expected: Expected,
+    /// The text that is to be there; without it the package is deleted.
+    pub text: Option<Arc<Vec<u8>>>,
+}
+
+/// What became of an attempt to put parts in place.
+pub(crate) enum Placement<'p> {
+    /// All are in place, as this revision: the transaction's number in the log. Where there is no log it is the round in
+    /// which the maps show it, if there are maps.
+    Done(Option<u64>),
+    /// Someone has saved these files since they were read, and they are as that left them; the others are in
+    /// place. Whether those survive a power cut, [`crate::commit::log_session::LogSession::settled`] tells.
+    Again(Vec<&'p Place>),
+}
+
+/// Returns the error that a file was changed by others too often.
+pub(crate) fn keeps_changing(name: &str) -> Error {
+    let why = "the file kept changing while it was being written".to_owned();
+    Error::Conflict { key: name.to_owned(), why }
+}

@@ -1,0 +1,104 @@
+//! A transaction of this engine as a gate sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::commit::core::Core;
+use crate::commit::gate::Proposal;
+use crate::commit::intent::Intent;
+use crate::commit::packages::parse_leniently;
+use crate::commit::part::Part;
+use crate::commit::place::Place;
+use crate::commit::{draft, upkeep};
+use crate::error::Result;
+use crate::log::{self, Digest, KeyChange, PackageChange, Record};
+use crate::map::{Map, Shared};
+
+/// A transaction that is drafted.
+pub(crate) struct PartsProposal<'a, 'p> {
+    pub core: &'a Core,
+    pub parts: &'a [Part<'p>],
+    pub intent: &'a Intent,
+}
+
+impl Proposal for PartsProposal<'_, '_> {
+    fn is_refusable(&self) -> bool {
+        self.intent.refusable
+    }
+
+    fn timeout(&self) -> Duration {
+        self.core.settings.get().verify_timeout
+    }
+
+    fn let_read(&self) -> Result<()> {
+        self.parts.iter().for_each(|part| let_read(self.core, part.place));
+        // Stock uci waits for these locks.
+        self.lock_old_files(false)
+    }
+
+    fn end_reading(&self) -> Result<()> {
+        self.lock_old_files(true)
+    }
+
+    fn record(&self) -> Record {
+        let asked = self.parts.iter().filter(|part| is_asked_about(self.core, part.place));
+        let changes = asked.map(|part| (part.place.name.clone(), key_changes(part))).collect();
+        record(self.core, changes, self.intent)
+    }
+}
+
+impl PartsProposal<'_, '_> {
+    fn lock_old_files(&self, exclusive: bool) -> Result<()> {
+        self.parts.iter().try_for_each(|part| draft::lock_old_file(self.core, &part.draft, exclusive))
+    }
+}
+
+/// Reports whether a gate is asked about a package: about those of the configuration directory.
+pub(crate) fn is_asked_about(core: &Core, place: &Place) -> bool {
+    place.staged && place.path == core.dirs().config.path.join(&place.name)
+}
+
+/// Makes the record that changes of keys would have.
+pub(crate) fn record(core: &Core, changes: Vec<(String, Vec<KeyChange>)>, intent: &Intent) -> Record {
+    let none = Digest { len: 0, hash: 0 };
+    let of = |(package, changes): (String, Vec<KeyChange>)| PackageChange {
+        deleted: false,
+        package,
+        before: None,
+        after: none,
+        unknown: false,
+        hunks: Vec::new(),
+        changes,
+    };
+    let mut record = intent.record(&core.options);
+    record.time = core.now();
+    record.packages = changes.into_iter().map(of).filter(|package| !package.changes.is_empty()).collect();
+    record
+}
+
+/// Sees to it that there is a map of a package, up to its text. A verifier could not make one now, since this process
+/// holds the lock.
+fn let_read(core: &Core, place: &Place) {
+    let shared = Shared::find(core.dirs(), &core.options.files, false);
+    let shared = shared.filter(|shared| shared.control().is_some() && is_asked_about(core, place));
+    let (Some(shared), Ok(text)) = (shared, std::fs::metadata(&place.path)) else { return };
+    let is_up = |map: Map| !map.is_retired() && map.source().is_some_and(|source| source.is(&text));
+    if !shared.open(&place.name, false).ok().flatten().is_some_and(is_up) {
+        // Without one, a verifier makes a map for itself.
+        let _ = upkeep::share_locked(core, &shared, place);
+    }
+}
+
+fn key_changes(part: &Part<'_>) -> Vec<KeyChange> {
+    if let Some(step) = &part.step {
+        // Of what comes into an empty package the log has the text alone.
+        return match step.old.text().is_empty() {
+            true => log::compare_packages(&step.old.package, &step.new.package),
+            false => step.changes.clone(),
+        };
+    }
+    let before = part.before.clone().unwrap_or_default();
+    let parse = |text: &Arc<Vec<u8>>| parse_leniently(&part.place.name, text);
+    let both = parse(&before).zip(parse(&part.text));
+    both.map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default()
+}

@@ -1,0 +1,259 @@
+//! Recovery: what is in the log and not in the texts is put there. A crash has left it so, or
+//! [`crate::Durability::Log`].
+
+use std::fs::Metadata;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::commit::core::Core;
+use crate::commit::draft::{self, Present};
+use crate::commit::log_session::{LogSession, cannot_be_written};
+use crate::commit::parked::{self, cannot_be_placed};
+use crate::commit::place::Place;
+use crate::commit::publish::{self, LogRange, State};
+use crate::commit::{mark, save_deferred, stock, tidy_up};
+use crate::error::{Error, Result};
+use crate::log::{self, Digest, Log, PackageChange, Record};
+
+pub(crate) fn finish_last(core: &Core) -> Result<()> {
+    match core.logs.current().is_some_and(Log::is_open_ended) {
+        true => show_last(core),
+        false => Ok(()),
+    }
+}
+
+/// As [`finish_last`], and sees to it that the maps show the last transaction.
+pub(crate) fn show_last(core: &Core) -> Result<()> {
+    crate::os::caller::check_may_commit()?;
+    let Some(log) = core.logs.current() else { return Ok(()) };
+    // While another works there is nothing to recover from; without rights there is nothing to be done.
+    match log.write(Instant::now(), Duration::ZERO) {
+        Ok(writer) => {
+            let mut session = LogSession::of(core, writer);
+            match session.recover() {
+                // Who reads the package that is locked waits for its text; others need not.
+                Err(Error::Locked { .. }) => return Ok(()),
+                recovered => recovered?,
+            };
+            let last = session.sequence();
+            publish::publish(core, &[], Some(LogRange { base: None, last }));
+            Ok(())
+        }
+        Err(Error::Locked { .. }) => Ok(()),
+        Err(error) if cannot_be_written(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+impl LogSession<'_> {
+    /// Puts the texts of logged transactions in place that are not. Returns whether there were any.
+    pub fn recover(&mut self) -> Result<bool> {
+        let Some(writer) = &mut self.writer else { return Ok(false) };
+        // Without texts that are to follow it is not needed.
+        let id = self.core.logs.current().filter(|_| self.core.deferred.is_behind()).and_then(Log::id);
+        let found = writer.open_ended();
+        if !writer.is_current() {
+            return Err(writer.replaced());
+        }
+        let records = found?;
+        if records.is_empty() {
+            let saved = save_deferred::save_unlogged(self.core, id.as_deref(), &[])?;
+            self.unfinished = false;
+            save_deferred::forget_deferred(self.core);
+            return Ok(saved);
+        }
+        // They may be there without being durable: then a power cut would leave texts that nobody has committed.
+        writer.sync()?;
+        let mut names: Vec<&str> =
+            records.iter().flat_map(|(record, _)| &record.packages).map(|c| c.package.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        // What is to be finished may be the work of one who was promised more than this store promises.
+        let store = self.core.fully_durable();
+        // Before anything else: the directory of the log may be replaced meanwhile.
+        let marks = store.logs.current().map(|log| mark::marks_of(&store, log, &names)).unwrap_or_default();
+        let newer: Vec<bool> = names
+            .iter()
+            .map(|name| {
+                later_of(&records, name).is_some_and(|sequence| {
+                    mark::is_newer_than_logged(&store, &store.packages.in_config(name), sequence)
+                })
+            })
+            .collect();
+        // Only now it is known that all this was read of this log.
+        if !writer.is_current() {
+            return Err(writer.replaced());
+        }
+        // The text of a newer package is noted as a change by hand by the next program that looks at it.
+        let older = names.iter().zip(newer).filter(|(_, is_newer)| !is_newer).map(|(name, _)| *name);
+        let Recovered { removed, placed } = finish_all(&store, older, &records)?;
+        writer.mark_applied();
+        self.unfinished = false;
+        mark::remove_marks(&store, &marks);
+        save_deferred::save_unlogged(self.core, id.as_deref(), &names)?;
+        save_deferred::forget_deferred(self.core);
+        let logged = LogRange { base: None, last: writer.sequence() };
+        // All in one round, with the revision they are of: a snapshot sees the whole transaction or nothing of it.
+        let states: Vec<State<'_>> = placed.iter().map(|placed| placed.state()).collect();
+        publish::publish(self.core, &states, Some(logged));
+        Ok(removed || !states.is_empty())
+    }
+}
+
+/// What a recovery has done.
+struct Recovered {
+    /// Whether a package was deleted.
+    removed: bool,
+    placed: Vec<PlacedText>,
+}
+
+/// Brings packages to the last state that the records lead to. A text that cannot be put in place is parked.
+fn finish_all<'n>(
+    core: &Core,
+    names: impl Iterator<Item = &'n str>,
+    records: &[(Record, bool)],
+) -> Result<Recovered> {
+    let mut recovered = Recovered { removed: false, placed: Vec::new() };
+    for name in names {
+        let steps: Vec<&PackageChange> =
+            records.iter().filter_map(|(record, _)| record.package(name)).collect();
+        match finish(core, name, &steps) {
+            Err(error) if cannot_be_placed(&error) => {
+                let place = core.packages.in_config(name);
+                if let Some((_, text)) = logged_texts(core, &place, &steps)? {
+                    parked::park(core, &place, &text, &error)?;
+                }
+            }
+            finished => match finished? {
+                Finished::InPlace => {}
+                Finished::Removed => recovered.removed = true,
+                Finished::Placed(text) => recovered.placed.push(*text),
+            },
+        }
+    }
+    Ok(recovered)
+}
+
+/// Returns the last of the records that is about a package and says that its text follows later.
+fn later_of(records: &[(Record, bool)], name: &str) -> Option<u64> {
+    let mut later = records.iter().rev().filter(|(_, follows_later)| *follows_later);
+    later.find(|(record, _)| record.package(name).is_some()).map(|(record, _)| record.sequence)
+}
+
+/// What has become of a package in a recovery.
+enum Finished {
+    /// Its text was in place already.
+    InPlace,
+    /// The package was deleted.
+    Removed,
+    /// A text was put in place, which is to be published.
+    Placed(Box<PlacedText>),
+}
+
+/// A text that was put in place.
+struct PlacedText {
+    place: Place,
+    text: Arc<Vec<u8>>,
+    metadata: Metadata,
+}
+
+impl PlacedText {
+    fn state(&self) -> State<'_> {
+        let (text, metadata) = (self.text.clone(), self.metadata.clone());
+        State { place: &self.place, text, metadata, in_place: None, step: None }
+    }
+}
+
+/// Brings the text of a package from one of the states that transactions went through to the last of them.
+/// One that is none of them was changed by hand, and is brought together with that.
+fn finish(core: &Core, name: &str, steps: &[&PackageChange]) -> Result<Finished> {
+    let place = core.packages.in_config(name);
+    let _lock = draft::try_lock(core, &place.path)?;
+    for _ in 0..crate::commit::part::ATTEMPTS {
+        let reading = match draft::read_if_there(core, &place.path)? {
+            Present::Busy => continue,
+            Present::Absent => None,
+            Present::Read(reading) => Some(reading),
+        };
+        let present = reading.as_ref().map(|reading| Digest::of(&reading.text));
+        // How many of the steps are done: the latest state that fits.
+        let done = (0..=steps.len()).rev().find(|done| {
+            done.checked_sub(1).and_then(|last| steps.get(last)).map(|step| step.left()) == Some(present)
+                || steps.get(*done).is_some_and(|step| step.before == present && !step.unknown)
+        });
+        let (old, before) = reading.map(|reading| (reading.old, reading.text)).unzip();
+        let (is_there, before) = (old.is_some(), before.unwrap_or_default());
+        let left = done.map_or(&[][..], |done| &steps[done..]);
+        let old = match old {
+            Some(old) if left.last().is_some_and(|last| last.deleted) => {
+                let mut removal = draft::removal(core, &place.path, old)?;
+                if !draft::put(core, &mut removal)? {
+                    continue;
+                }
+                draft::settle(core, &place.path, &removal)?;
+                return tidy_up::tidy_up(core, [&place]).map(|()| Finished::Removed);
+            }
+            old => old,
+        };
+        let is_deletion = steps.last().is_some_and(|last| last.deleted);
+        let text = match done {
+            Some(_) => after(core, &place, left, before.clone()).filter(|_| !left.is_empty()),
+            // No transaction has left nothing at all, so a crash has taken what was written.
+            None if is_there && before.is_empty() && !is_deletion => {
+                logged_texts(core, &place, steps)?.map(|(_, ours)| ours)
+            }
+            None if is_there && !is_deletion => reconciled(core, &place, steps, &before)?,
+            None => None,
+        };
+        let Some(text) = text.filter(|text| old.is_none() || *text != before) else {
+            // It is in place, but whoever has put it there may have died before that was durable.
+            return tidy_up::settle_for_another(core, &place).map(|()| Finished::InPlace);
+        };
+        let mut draft = draft::resume(core, &place.path, &text, old)?;
+        if draft::put(core, &mut draft)? {
+            draft::settle(core, &place.path, &draft)?;
+            let is_open = stock::update_displaced(core, &draft, &text);
+            tidy_up::tidy_up(core, [&place])?;
+            let metadata = draft.metadata()?;
+            if is_open {
+                stock::await_stock(core, &mut draft);
+            }
+            core.attributes.keep(&[(name.to_owned(), metadata.clone())]);
+            let text = Arc::new(text);
+            return Ok(Finished::Placed(Box::new(PlacedText { place, text, metadata })));
+        }
+    }
+    let why = "the file kept changing while it was being written".to_owned();
+    Err(Error::Conflict { key: name.to_owned(), why })
+}
+
+/// Returns the text that steps lead to; `None` if they are not of this text.
+fn after(core: &Core, place: &Place, steps: &[&PackageChange], before: Vec<u8>) -> Option<Vec<u8>> {
+    match steps.last().and_then(|last| core.states.find_digest(place, last.after)) {
+        Some(known) => Some(known.text().to_vec()),
+        None => steps.iter().try_fold(before, |text, step| log::apply(&text, &step.hunks)),
+    }
+}
+
+/// Returns the text that a file is to have which was changed by hand while steps were to be put in place; `None`
+/// if what was there before is not known any more.
+fn reconciled(
+    core: &Core,
+    place: &Place,
+    steps: &[&PackageChange],
+    theirs: &[u8],
+) -> Result<Option<Vec<u8>>> {
+    let both = logged_texts(core, place, steps)?;
+    Ok(both.map(|(base, ours)| crate::commit::merge::reconcile(&place.name, &base, &ours, theirs)))
+}
+
+/// Makes the texts before and after steps from the log; `None` if they are not known any more.
+fn logged_texts(core: &Core, place: &Place, steps: &[&PackageChange]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let (Some(log), Some(first)) = (core.logs.current(), steps.first()) else { return Ok(None) };
+    let base = match first.before {
+        Some(before) => log.text_of(&place.name, before)?,
+        None => Some(Vec::new()),
+    };
+    let ours = base.clone().and_then(|base| after(core, place, steps, base));
+    Ok(base.zip(ours))
+}

@@ -1,0 +1,187 @@
+//! What a transaction does to one package: from the state it finds to the state it leaves.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::commit::conflict;
+use crate::commit::core::Core;
+use crate::commit::known::Known;
+use crate::commit::package_edit::PackageEdit;
+use crate::error::Result;
+use crate::format::uci::{Dialect, Lexer, ParseOptions, parse, rewrite};
+use crate::log::{self, Content, Hunk, KeyChange, What};
+use crate::map::check_option;
+use crate::model::change::{Delta, DeltaKind};
+use crate::model::name::{MAX_NAME, MAX_VALUE, is_value};
+use crate::model::package::replay::Replay;
+use crate::model::package::{Package, Touched};
+use crate::settings::options::Options;
+
+/// A transition: see the module documentation.
+#[derive(Debug)]
+pub(crate) struct Transition {
+    pub old: Arc<Known>,
+    pub new: Arc<Known>,
+    /// None from a text that is empty: see [`Transition::told`].
+    pub hunks: Vec<Hunk>,
+    pub changes: Vec<KeyChange>,
+    pub touched: Touched,
+}
+
+impl Transition {
+    /// Reports whether it is none: the package was only read.
+    pub fn is_none(&self) -> bool {
+        Arc::ptr_eq(&self.old, &self.new)
+    }
+
+    fn between(old: &Arc<Known>, new: Arc<Known>, edited: &Package) -> Self {
+        let (hunks, changes) = match old.text().is_empty() {
+            true => (Vec::new(), Vec::new()),
+            false => {
+                (log::compare_texts(old.text(), new.text()), log::compare_packages(&old.package, edited))
+            }
+        };
+        Self { hunks, changes, touched: edited.touched().clone(), old: old.clone(), new }
+    }
+
+    /// Returns what the log is told of it. From an empty text that is the new one, which tells the changes.
+    pub fn told(&self) -> (Vec<Hunk>, Vec<KeyChange>) {
+        match self.old.text().is_empty() {
+            true => (log::compare_texts(b"", self.new.text()), Vec::new()),
+            false => (self.hunks.clone(), self.changes.clone()),
+        }
+    }
+
+    /// Makes the transition that changes lead to.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a change is refused with; [`crate::Error::Conflict`] if another transaction was faster.
+    pub fn plan(core: &Core, old: &Arc<Known>, edit: &PackageEdit) -> Result<Self> {
+        conflict::check(&core.logs, old, edit)?;
+        if edit.deltas.is_empty() {
+            let (old, new, touched) = (old.clone(), old.clone(), Touched::default());
+            return Ok(Self { old, new, hunks: Vec::new(), changes: Vec::new(), touched });
+        }
+        if let Some(step) = Self::small(&core.options, old, &edit.deltas)? {
+            return Ok(step);
+        }
+        if let Some(edited) = edit.edited.as_ref().filter(|_| Arc::ptr_eq(old, &edit.known)) {
+            check_lists(edited, &edit.deltas)?;
+            return Self::to_package(&core.options, old, edited);
+        }
+        let mut package = old.package.clone();
+        replay(&mut package, &edit.deltas)?;
+        Self::to_package(&core.options, old, &package)
+    }
+
+    /// Makes the transition to an edited package.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::format::uci::render`].
+    pub fn to_package(options: &Options, old: &Arc<Known>, edited: &Package) -> Result<Self> {
+        let new = Known::of(rewrite(&old.package, edited, &options.parse_options())?);
+        Ok(Self::between(old, new, edited))
+    }
+
+    /// Makes the transition to a text that an edited package was written as; `None` if that cannot be read.
+    pub fn to_text(options: &Options, old: &Arc<Known>, edited: &Package, text: Vec<u8>) -> Option<Self> {
+        let read = parse(edited.name(), Arc::new(text), &options.parse_options()).ok()?;
+        read.errors.is_empty().then(|| Self::between(old, Known::of(read.package), edited))
+    }
+
+    /// Makes the transition of changes to the options of one section, looking at the piece of text it stands in only, or at
+    /// less. `None` if it is not as simple.
+    fn small(options: &Options, old: &Arc<Known>, deltas: &[Delta]) -> Result<Option<Self>> {
+        let Some(first) = deltas.first() else { return Ok(None) };
+        let simple = |delta: &Delta| {
+            let of_option = delta.option.is_some() && delta.section == first.section;
+            of_option && !matches!(delta.kind, DeltaKind::Add | DeltaKind::Rename | DeltaKind::Reorder)
+        };
+        let options = ParseOptions { progress: None, ..options.parse_options() };
+        if options.dialect != Dialect::Cms || !options.strict || !deltas.iter().all(simple) {
+            return Ok(None);
+        }
+        if let [delta] = deltas
+            && let Some(step) = line_step(old, delta)
+        {
+            return Ok(Some(step));
+        }
+        let package = &old.package;
+        let Some(place) = package.piece(&first.section) else { return Ok(None) };
+        let text = Arc::new(old.text()[place.clone()].to_vec());
+        let Ok(read) = parse(package.name(), text.clone(), &options) else { return Ok(None) };
+        let before = read.package;
+        if !package.holds(&first.section, place.start, &before) {
+            return Ok(None);
+        }
+        let mut edited = before.clone();
+        replay(&mut edited, deltas)?;
+        let after = rewrite(&before, &edited, &options)?;
+        let mut hunks = log::compare_texts(&text, after.source());
+        hunks.iter_mut().for_each(|hunk| hunk.at += place.start);
+        let changes = log::compare_packages(&before, &edited);
+        let Some(new) = package.with_piece(&first.section, place, &after) else { return Ok(None) };
+        let touched = edited.touched().clone();
+        Ok(Some(Transition { old: old.clone(), new: Known::of(new), hunks, changes, touched }))
+    }
+}
+
+/// Makes the transition of setting an option to another string, looking at the line it stands in only. `None` if it is not as
+/// simple: the line is `option NAME 'VALUE'`, before as after. What stands around it reads as before then.
+fn line_step(old: &Arc<Known>, delta: &Delta) -> Option<Transition> {
+    let Delta { kind: DeltaKind::Set, section, option: Some(option), value: Some(value) } = delta else {
+        return None;
+    };
+    if !is_value(value) || value.len() >= MAX_VALUE || section.len().max(option.len()) > MAX_NAME {
+        return None;
+    }
+    // Of an option that stands there twice, the name is the first and the value the last.
+    let (name, place) =
+        old.package.written(section, option).filter(|(name, place)| name.end < place.start)?;
+    let text = old.text();
+    let start = memchr::memrchr(b'\n', &text[..name.start]).map_or(0, |newline| newline + 1);
+    let end = place.end + memchr::memchr(b'\n', &text[place.end..])? + 1;
+    let (before, after) =
+        (&text[start..end], [&text[start..place.start], value, &text[place.end..end]].concat());
+    // This is also what reads the line as it will be.
+    let is_plain = |line: &[u8], len: usize| {
+        let read = Lexer::new(line).plain_line();
+        read.is_some_and(|read| {
+            let (name, place) = (name.start - start..name.end - start, place.start - start);
+            !read.is_list && read.name == name && read.value == (place..place + len) && len > 0
+        })
+    };
+    let was = text[place.clone()].to_vec();
+    if was == *value || !is_plain(before, was.len()) || !is_plain(&after, value.len()) {
+        return None;
+    }
+    let new = Known::of(old.package.with_value(section, option, &place, value)?);
+    let what = What::Changed { old: Content::String(was), new: Content::String(value.clone()) };
+    Some(Transition {
+        old: old.clone(),
+        new,
+        hunks: vec![Hunk { at: start, removed: before.to_vec(), inserted: after }],
+        changes: vec![KeyChange { section: section.clone(), option: Some(option.clone()), what }],
+        touched: Touched::Options(vec![(section.clone(), Some(option.clone()))]),
+    })
+}
+
+/// Applies changes in order.
+fn replay(package: &mut Package, deltas: &[Delta]) -> Result<()> {
+    let mut replay = Replay::new(Dialect::Cms);
+    deltas.iter().try_for_each(|delta| replay.apply(package, delta))?;
+    check_lists(package, deltas)
+}
+
+/// Refuses lists that have grown beyond what programs can read.
+fn check_lists(package: &Package, deltas: &[Delta]) -> Result<()> {
+    let grown = deltas.iter().filter(|delta| delta.kind == DeltaKind::AddList);
+    let lists: BTreeSet<_> =
+        grown.filter_map(|delta| Some((&delta.section, delta.option.as_ref()?))).collect();
+    lists.into_iter().try_for_each(|(section, option)| check_option(package, section, option))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Keeps the maps up to the texts: makes maps that do not exist, and brings up those that are behind.
+
+use std::time::Instant;
+
+use crate::commit::core::Core;
+use crate::commit::log_session::LogSession;
+use crate::commit::place::Place;
+use crate::commit::publish::{self, LogRange, State, in_file};
+use crate::commit::{draft, last_good, open_session, recovery, retry, settle};
+use crate::error::{Damage, Error, Result};
+use crate::log::{End, Log};
+use crate::map::{Map, Seq, Shared, Slack, Source};
+use crate::model::digest::of_text;
+use crate::os::lock::PackageLock;
+
+/// Makes a map of a package for this process alone.
+pub(crate) fn private_map(core: &Core, place: &Place, seed: u64, base: Seq) -> Result<Map> {
+    settle::await_text(core, &place.path)?;
+    let (text, metadata) = core.packages.read_shared(place)?;
+    let mut source = Source::of(&metadata, &text, of_text(&text));
+    let package = match publish::parse_for_map(core, &place.name, text) {
+        Err(error @ Error::Parse(_)) => {
+            let good = last_good::last_good(core, place).ok_or_else(|| in_file(error, place))?;
+            source = source.showing(of_text(good.source()), good.source().len() as u64);
+            good
+        }
+        package => package.map_err(|error| in_file(error, place))?,
+    };
+    let image = publish::image(core, &place.name, &package, seed, base, source, Slack::NEW)?;
+    Map::private(&image).map_err(|why| Error::Damaged {
+        what: Damage::Map,
+        path: place.path.clone(),
+        why: format!("{why:?}"),
+    })
+}
+
+/// Brings the shared map of a package up to its text, making it if there is none, and opens it for reading.
+/// `None` if somebody has replaced the run directory meanwhile.
+///
+/// # Errors
+///
+/// [`Error::Parse`] if the text has errors, [`Error::Full`] if the map would be too large, [`Error::Io`]
+/// if it cannot be made, [`Error::Locked`] if a writer does not finish in time.
+pub(crate) fn share(core: &Core, shared: &Shared, place: &Place) -> Result<Option<Map>> {
+    let _locks = lock_settled(core, place)?;
+    show_applied(core, shared);
+    share_locked(core, shared, place)
+}
+
+/// Takes the lock of a package whose text is not behind the log: a map made from it would go back behind what others
+/// have seen. The log's lock comes with it if that was needed; nobody commits meanwhile.
+fn lock_settled<'e>(core: &'e Core, place: &Place) -> Result<(PackageLock, Option<LogSession<'e>>)> {
+    settle::await_text(core, &place.path)?;
+    let lock = draft::take_lock(core, &place.path)?.once();
+    // Who is asked about a transaction has the text as it was before, in place.
+    let is_asked = crate::os::caller::check_may_commit().is_err();
+    if is_asked || !core.logs.current().is_some_and(Log::is_open_ended) {
+        return Ok((lock, None));
+    }
+    // The log's lock is taken before those of packages.
+    drop(lock);
+    retry::retry(core, |patience| {
+        let session = open_session::session_within(core, patience)?;
+        Ok((draft::try_lock(core, &place.path)?.once(), Some(session)))
+    })
+}
+
+/// As [`share`], for who holds the lock of the package.
+pub(crate) fn share_locked(core: &Core, shared: &Shared, place: &Place) -> Result<Option<Map>> {
+    let (text, metadata) = core.packages.read_shared(place)?;
+    let state = State { place, text, metadata, in_place: None, step: None };
+    let mut publishing = shared.begin(Instant::now() + core.settings.get().lock_timeout)?;
+    let published = match publish::publish_to(core, &mut publishing, std::slice::from_ref(&state), true, None)
+    {
+        Err(error @ Error::Parse(_)) => {
+            let good = last_good::last_good(core, place).ok_or_else(|| in_file(error, place))?;
+            let in_place = Source::of(&state.metadata, &state.text, of_text(&state.text));
+            let text = good.source().clone();
+            let good = State { text, in_place: Some(in_place), ..state };
+            publish::publish_to(core, &mut publishing, &[good], true, None)
+        }
+        published => published,
+    };
+    published.map_err(|error| in_file(error, place))?;
+    drop(publishing);
+    // Still under the lock, so that it cannot be behind the text again.
+    shared.open(&place.name, false)
+}
+
+/// Makes the map of a package anew.
+///
+/// # Errors
+///
+/// As for [`share`].
+pub(crate) fn remake(core: &Core, shared: &Shared, place: &Place) -> Result<()> {
+    let _locks = lock_settled(core, place)?;
+    let (text, metadata) = core.packages.read_shared(place)?;
+    let state = State { place, text, metadata, in_place: None, step: None };
+    let mut publishing = shared.begin(Instant::now() + core.settings.get().lock_timeout)?;
+    let old = shared.open(&place.name, true).ok().flatten();
+    let committed = publishing.committed();
+    let round = publishing.next(None);
+    let made = publish::publish_one(core, &state, None, &publishing, round);
+    if made.is_ok() {
+        old.iter().for_each(|old| old.retire(committed));
+    }
+    publishing.commit();
+    made.map(|_| ()).map_err(|error| in_file(error, place))
+}
+
+/// Has the maps show the last transaction of the log if its text is in place and its writer has died before it
+/// published: a map that is made from the text shows it, and must not do so under an older revision.
+fn show_applied(core: &Core, shared: &Shared) {
+    let Some(End { last, is_open: false }) = core.logs.current().and_then(Log::end) else { return };
+    let shown = shared.control().and_then(|control| control.shown().1);
+    if shown.is_some_and(|shown| shown < last) {
+        publish::publish(core, &[], Some(LogRange { base: None, last }));
+    }
+}
+
+/// Brings the maps up to the log where its last transaction was not published: its writer has died, or there were no
+/// maps at the time. What is in the log and not in the texts is put there.
+pub(crate) fn catch_up(core: &Core, shared: &Shared, shown: Option<u64>) {
+    let Some(End { last, is_open }) = core.logs.current().and_then(Log::end) else { return };
+    if shown == Some(last) {
+        return;
+    }
+    if shown.is_some_and(|shown| shown < last) || is_open {
+        // Whoever is at work publishes what it has done, and without rights there is nothing to be done.
+        let _ = recovery::show_last(core);
+    } else if let Ok(mut publishing) = shared.begin(Instant::now() + core.settings.get().lock_timeout) {
+        // Maps are made from the texts, and so show all transactions whose texts are in place.
+        // Numbers that were shown are not used again, also if the log has lost them.
+        if publishing.revision().is_none() {
+            publishing.show(last);
+        }
+    }
+}

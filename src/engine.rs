@@ -1,0 +1,251 @@
+//! The engine: everything that can be done with a store but fast reading, which is [`crate::Store`]'s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audit::Audit;
+use crate::commit::core::Core;
+use crate::commit::loader::Packages;
+use crate::commit::part::Form;
+use crate::commit::place::Place;
+use crate::commit::stage::StagedChanges;
+use crate::commit::staged::{self, CommitOptions, Committed, Unstaged};
+use crate::commit::{deferred, write};
+use crate::confirm::Confirmations;
+use crate::error::Result;
+use crate::map_reports::Maps;
+use crate::model::package::Package;
+use crate::os::dirs::Dirs;
+use crate::restore::archive::Archives;
+use crate::restore::automatic::segment_begun;
+use crate::restore::history::History;
+use crate::settings::options::Options;
+use crate::settings::resolved::Settings;
+use crate::verify::{self, Preview, Verifiers};
+
+/// An engine: it reads and commits packages, and looks after the log and the maps. Each call sees the files as they are
+/// at the time; some files of the log, locks and maps stay open. A clone shares them.
+///
+/// Verifiers decide on its transactions, and automatic snapshots are made when the log begins a segment.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(crate) core: Core,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new(Options::default())
+    }
+}
+
+impl Engine {
+    /// Makes an engine. Nothing is read or created yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self { core: Core::new(options, Arc::new(Verifiers::default()), segment_begun) }
+    }
+
+    /// Returns the options the engine was made with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.core.options
+    }
+
+    /// Returns the directories in use.
+    #[must_use]
+    pub fn dirs(&self) -> &Dirs {
+        self.core.dirs()
+    }
+
+    /// Returns the settings: what the policy, the environment and the options say together. The policy is read when
+    /// this is first asked for, and when its file has changed and something is committed.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.core.settings.get()
+    }
+
+    /// As [`crate::Engine::settings`], but looks whether the file of the policy has changed since it was read.
+    pub fn settings_now(&self) -> Arc<Settings> {
+        self.core.settings.now()
+    }
+
+    /// Refuses to write in safe mode.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::SafeMode`].
+    pub fn check_may_write(&self) -> Result<()> {
+        self.core.settings.check_may_write()
+    }
+
+    /// Returns the warnings that were given so far.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.core.warnings.list()
+    }
+
+    /// Finds, lists and loads packages.
+    #[must_use]
+    pub fn packages(&self) -> Packages<'_> {
+        Packages::of(&self.core)
+    }
+
+    /// Stages changes for a later commit.
+    #[must_use]
+    pub fn staging(&self) -> StagedChanges<'_> {
+        StagedChanges::of(&self.core)
+    }
+
+    /// Reads earlier states, and goes back to them.
+    #[must_use]
+    pub fn history(&self) -> History<'_> {
+        History::of(&self.core)
+    }
+
+    /// Makes snapshots and backups, and restores them.
+    #[must_use]
+    pub fn archives(&self) -> Archives<'_> {
+        Archives::of(&self.core)
+    }
+
+    /// Checks and repairs the log and the texts.
+    #[must_use]
+    pub fn audit(&self) -> Audit<'_> {
+        Audit::of(&self.core)
+    }
+
+    /// Confirms commits, or rolls them back.
+    #[must_use]
+    pub fn confirmations(&self) -> Confirmations<'_> {
+        Confirmations::of(&self.core)
+    }
+
+    /// Looks after the shared maps.
+    #[must_use]
+    pub fn maps(&self) -> Maps<'_> {
+        Maps::of(&self.core)
+    }
+
+    /// Commits the staged changes of a package.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Parse`] if the package's text has errors; [`crate::Error::Locked`] if another writer does not
+    /// finish in time; [`crate::Error::Conflict`] if the file keeps changing; [`crate::Error::Io`] if a system call
+    /// fails. The file and the staged changes are as before then. [`crate::Error::NotDurable`] if the new file is
+    /// in place but could not be synced; [`crate::Error::Unfinished`] if the change is made, but not in the file yet.
+    pub fn commit(&self, place: &Place, form: Form) -> Result<Committed> {
+        let outcomes = self.commit_together(std::slice::from_ref(place), form, None)?;
+        Ok(outcomes.first().copied().unwrap_or_default())
+    }
+
+    /// Commits the staged changes of several packages as one transaction. With `confirm` it is taken back unless
+    /// it is confirmed within that time: see [`crate::Confirmations::confirm`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::commit`], for the first package that fails; none is changed then. [`crate::Error::Conflict`] also if
+    /// others have changed a key since it was staged, and it is neither as it was then nor as it is to be.
+    pub fn commit_together(
+        &self,
+        places: &[Place],
+        form: Form,
+        confirm: Option<Duration>,
+    ) -> Result<Vec<Committed>> {
+        self.commit_with(places, Vec::new(), form, confirm)
+    }
+
+    /// As [`crate::Engine::commit_together`], with changes that were not staged. In a package that is one of `places` they come
+    /// behind what is staged for it; of any other package, what is staged stays staged. Returns what became of each of
+    /// `places`, then of each package that only `unstaged` names.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::commit_together`]; [`crate::Error::Conflict`] if a key that was changed is not as it was before, and
+    /// whatever a change is refused with. Nothing is changed then.
+    pub fn commit_with(
+        &self,
+        places: &[Place],
+        unstaged: Vec<Unstaged>,
+        form: Form,
+        confirm: Option<Duration>,
+    ) -> Result<Vec<Committed>> {
+        self.commit_as(places, unstaged, &CommitOptions { form, confirm, force: false })
+    }
+
+    /// As [`crate::Engine::commit_with`], with all that can be said of a commit.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::commit_with`].
+    pub fn commit_as(
+        &self,
+        places: &[Place],
+        unstaged: Vec<Unstaged>,
+        options: &CommitOptions,
+    ) -> Result<Vec<Committed>> {
+        staged::commit_as(&self.core, places, unstaged, options)
+    }
+
+    /// Reads a package, changes it and writes it back under one lock, without staging.
+    ///
+    /// # Errors
+    ///
+    /// What `edit` returns, and as for [`crate::Engine::commit`]; the file is as before then.
+    pub fn update<R>(
+        &self,
+        place: &Place,
+        form: Form,
+        edit: impl FnMut(&mut Package) -> Result<R>,
+    ) -> Result<R> {
+        write::update(&self.core, place, form, edit)
+    }
+
+    /// Replaces the whole content of a package of the configuration directory, which need not exist.
+    /// Changes staged for the old content are set aside in `.PACKAGE.replaced` in the save directory.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::commit`]; [`crate::Error::Invalid`] if `package` is not a package name.
+    pub fn replace(&self, package: &[u8], text: &[u8]) -> Result<()> {
+        self.replace_together(&[(package.to_vec(), text.to_vec())])
+    }
+
+    /// As [`crate::Engine::replace`], of several packages as one transaction: all are replaced, or none. Of texts for the same
+    /// package the last counts.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::replace`], for the first package that fails.
+    pub fn replace_together(&self, texts: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+        write::replace_together(&self.core, texts)
+    }
+
+    /// Tidies the text of a package: see [`crate::format::uci::tidy`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::commit`].
+    pub fn tidy(&self, place: &Place) -> Result<()> {
+        write::tidy(&self.core, place)
+    }
+
+    /// Puts the texts in place that are behind the log.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::commit`]. The transactions are made nevertheless, and their texts follow later.
+    pub fn flush(&self) -> Result<()> {
+        deferred::flush(&self.core)
+    }
+
+    /// Asks those who would verify a commit of what is staged for these packages what they say to it, and finds out
+    /// who would be told. Nothing is changed, and nothing locked.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Packages::load`].
+    pub fn preview(&self, places: &[Place]) -> Result<Preview> {
+        verify::preview(&self.core, places)
+    }
+}

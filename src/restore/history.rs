@@ -1,0 +1,156 @@
+//! The history of a store: which transactions there were, and what packages were at an earlier revision.
+
+use std::ops::ControlFlow;
+
+use crate::commit::core::Core;
+use crate::commit::{loader, note_edits};
+use crate::error::{Error, Result};
+use crate::history::BlameLine;
+use crate::log::{self, KeyChange, Record};
+use crate::model::package::{Key, Package, Selector};
+
+/// The history of a store: see [`crate::History::changes`].
+#[derive(Debug, Clone, Copy)]
+pub struct History<'e> {
+    pub(super) core: &'e Core,
+}
+
+impl<'e> History<'e> {
+    pub(crate) fn of(core: &'e Core) -> Self {
+        Self { core }
+    }
+
+    /// Calls `look` with the transactions, the newest first, until it breaks off. Those that only note what
+    /// packages are, are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if there is no log, [`Error::Io`] and [`Error::Damaged`] if it cannot be read; what
+    /// `look` returns.
+    pub fn each_transaction<B>(
+        &self,
+        look: impl FnMut(Record) -> Result<ControlFlow<B>>,
+    ) -> Result<Option<B>> {
+        let found = self.core.logs.past()?.each_transaction(look);
+        self.core.warn_of_damage();
+        found
+    }
+
+    /// Returns the transactions that changed a package, a section or an option, the newest first, at most `most` of
+    /// them; all of them if `key` is `None`. Of each only what concerns the key is in it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`History::each_transaction`]; [`Error::NotFound`] if the key selects a section by its type and place, and
+    /// there is no such section.
+    pub fn changes(&self, key: Option<&Key>, most: usize) -> Result<Vec<Record>> {
+        let section = key.map(|key| self.section_name(key)).transpose()?.flatten();
+        let found = self.core.logs.past()?.changes(key, section.as_deref(), most);
+        self.core.warn_of_damage();
+        found
+    }
+
+    /// Returns the name of the section that a key selects; `None` if it selects a whole package.
+    fn section_name(&self, key: &Key) -> Result<Option<Vec<u8>>> {
+        match &key.section {
+            None => Ok(None),
+            Some(Selector::Name(name)) => Ok(Some(name.clone())),
+            Some(selector) => {
+                let place = self.core.packages.find(&key.package)?;
+                let package = loader::load_committed(self.core, place)?.package;
+                let section = package.select(selector)?;
+                let missing = || Error::NotFound { key: key.text() };
+                section.map(|section| Some(section.name().to_vec())).ok_or_else(missing)
+            }
+        }
+    }
+
+    /// Returns the number of the last transaction; 0 if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`History::each_transaction`].
+    pub fn revision(&self) -> Result<u64> {
+        self.core.logs.past()?.revision()
+    }
+
+    /// Returns one transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if there is none of that number, or it is not kept any more.
+    pub fn transaction(&self, sequence: u64) -> Result<Record> {
+        let found = self.core.logs.past()?.transaction(sequence);
+        self.core.warn_of_damage();
+        found
+    }
+
+    /// Returns the text a package had after a transaction; `Ok(None)` if there was no such package. Changes by
+    /// hand that are not in the log yet count as later ones. Before it was first seen, a package is taken to have
+    /// been as it was then. Where the log does not go back that far, a snapshot of that revision is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if the log does not go back that far; as for [`History::each_transaction`].
+    pub fn text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
+        self.core.logs.past()?.text_at(package, revision)
+    }
+
+    /// Returns a package as it was after a transaction; `Ok(None)` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`History::text_at`]; [`Error::Parse`] if its text had errors.
+    pub fn package_at(&self, package: &str, revision: u64) -> Result<Option<Package>> {
+        let Some(text) = self.text_at(package, revision)? else { return Ok(None) };
+        let place = self.core.packages.in_config(package);
+        self.core.packages.parse(&place, text).map(|(package, _)| Some(package))
+    }
+
+    /// Lists the packages that were changed after a transaction, in the order of their names; some may not have been
+    /// changed, if the log does not go back that far.
+    ///
+    /// # Errors
+    ///
+    /// As for [`History::each_transaction`].
+    pub fn changed_since(&self, revision: u64) -> Result<Vec<String>> {
+        self.core.logs.past()?.changed_since(revision, || self.core.packages.list())
+    }
+
+    /// Returns the lines of a package, each with the last transaction that wrote it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`History::text_at`].
+    pub fn blame(&self, package: &str) -> Result<Vec<BlameLine>> {
+        let lines = self.core.logs.past()?.blame(package);
+        self.core.warn_of_damage();
+        lines
+    }
+
+    /// Notes in the log what was changed by hand since the last transaction: packages that were edited, made or
+    /// deleted.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::commit`].
+    pub fn note_edits(&self) -> Result<()> {
+        note_edits::note_edits(self.core)
+    }
+
+    /// As [`History::note_edits`], of some packages. Those that cannot be read are passed over. What is noted is also
+    /// published, so that programs that get the event can read it. Returns whether the log can be written to.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::commit`].
+    pub fn note_edits_of(&self, names: &[String]) -> Result<bool> {
+        note_edits::note_edits_of(self.core, names)
+    }
+
+    /// Compares two states of a package key by key.
+    #[must_use]
+    pub fn compare(old: &Package, new: &Package) -> Vec<KeyChange> {
+        log::compare_packages(old, new)
+    }
+}
