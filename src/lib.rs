@@ -90,7 +90,7 @@ pub use confirm::{Confirmations, Pending};
 pub use engine::Engine;
 pub use error::not_found::Missing;
 pub use error::warn::Warn;
-pub use error::{Code, Damage, Error, Result};
+pub use error::{Code, Damage, Error, Location, Result};
 pub use history::BlameLine;
 pub use history::archive::{Archive, ArchiveInfo};
 pub use live::prepared::Prepared;

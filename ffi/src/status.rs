@@ -197,7 +197,7 @@ impl Failure {
             Self::Type(key, why) => of_key(key, why),
             Self::End => plain("there is nothing more".to_owned()),
             Self::Core(error) => {
-                let place = error.place();
+                let place = error.location();
                 let (program, reason, pid) = match &**error {
                     Error::Refused { program, pid, reason } => (program.as_str(), reason.as_str(), *pid),
                     _ => ("", "", 0),

@@ -2,22 +2,23 @@
 //! so that a test can make each of them fail: see [`Probe`].
 
 use std::ffi::OsStr;
-use std::fs::{File, Permissions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, renameat_with};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::error::memory::{self, MAX_TEXT};
 use crate::os::file_name;
 use crate::os::folder::Folder;
 
+mod attributes;
+mod content;
 mod locking;
+mod names;
 
 pub(crate) use crate::os::identity::{FileId, Identity};
 pub(crate) use locking::{PAUSES, Pauses, Wait};
@@ -92,12 +93,6 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         self.release();
     }
-}
-
-/// The error for a file that is larger than any the library writes. Such a file may be sparse and take no room on the
-/// disk.
-fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 2 GiB, the limit of a package")
 }
 
 /// Turns the error of opening a file into one that names the cause, where the system's words do not.
@@ -277,30 +272,6 @@ impl Files {
         }
     }
 
-    /// Gives a new file its length, with all the room it takes: `more` zeros behind the `written` bytes it has.
-    pub(crate) fn allocate(&self, open: &OpenFile, written: u64, more: u64) -> io::Result<()> {
-        self.ask(Call::Allocate, &open.path)?;
-        match rustix::fs::fallocate(&open.file, rustix::fs::FallocateFlags::empty(), written, more) {
-            // The call fails for a length of 0.
-            Err(Errno::INVAL) if more == 0 => Ok(()),
-            Ok(()) => Ok(()),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.fill_with_zeros(open, more),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Writes zeros from the file's position on, and goes back to its start.
-    pub(crate) fn fill_with_zeros(&self, open: &OpenFile, length: u64) -> io::Result<()> {
-        let page = [0; 1 << 15];
-        let mut left = length;
-        while left > 0 {
-            let step = usize::try_from(left.min(page.len() as u64)).unwrap_or(page.len());
-            self.write(open, &page[..step])?;
-            left -= step as u64;
-        }
-        io::Seek::rewind(&mut &open.file)
-    }
-
     /// Creates a file that must not exist yet, for reading and writing.
     pub(crate) fn create_new(&self, path: &Path, mode: u32) -> io::Result<OpenFile> {
         self.open_regular(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, mode)
@@ -319,184 +290,6 @@ impl Files {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 created => return created,
             }
-        }
-    }
-
-    /// Reads an open file from its start.
-    pub(crate) fn read(&self, open: &OpenFile) -> io::Result<Vec<u8>> {
-        self.ask(Call::Read, &open.path)?;
-        let length = open.file.metadata()?.len();
-        let length =
-            usize::try_from(length).ok().filter(|length| *length <= MAX_TEXT).ok_or_else(too_large)?;
-        io::Seek::rewind(&mut &open.file)?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        memory::ask_for_work_on(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let read = match rustix::io::read(&open.file, rustix::buffer::spare_capacity(&mut bytes)) {
-            Err(Errno::INTR) => 0,
-            read => read?,
-        };
-        // The buffer has room for one more byte than expected: if that stays free, the whole file was read.
-        if read != length {
-            (&open.file).read_to_end(&mut bytes)?;
-        }
-        Ok(bytes)
-    }
-
-    /// Writes all of `bytes` at the file's position.
-    pub(crate) fn write(&self, open: &OpenFile, bytes: &[u8]) -> io::Result<()> {
-        let allowed = self.ask(Call::Write, &open.path)?;
-        if allowed < bytes.len() {
-            (&open.file).write_all(&bytes[..allowed])?;
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        (&open.file).write_all(bytes)
-    }
-
-    /// Writes all of `bytes` at an offset.
-    pub(crate) fn write_at(&self, open: &OpenFile, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let allowed = self.ask(Call::Write, &open.path)?;
-        if allowed < bytes.len() {
-            std::os::unix::fs::FileExt::write_all_at(&open.file, &bytes[..allowed], offset)?;
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        std::os::unix::fs::FileExt::write_all_at(&open.file, bytes, offset)
-    }
-
-    /// Reads up to `len` bytes at an offset; fewer at the end of the file.
-    pub(crate) fn read_at(&self, open: &OpenFile, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        self.ask(Call::Read, &open.path)?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        memory::ask_for_work_on(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        bytes.resize(len, 0);
-        let mut done = 0;
-        while done < len {
-            match std::os::unix::fs::FileExt::read_at(&open.file, &mut bytes[done..], offset + done as u64) {
-                Ok(0) => break,
-                Ok(read) => done += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        bytes.truncate(done);
-        Ok(bytes)
-    }
-
-    /// Makes what was written to a file durable, without its times.
-    pub(crate) fn sync_data(&self, open: &OpenFile) -> io::Result<()> {
-        self.ask(Call::Sync, &open.path)?;
-        open.file.sync_data()
-    }
-
-    /// Gives up the lock of a file that stays open.
-    pub(crate) fn unlock(&self, open: &OpenFile) {
-        open.release();
-    }
-
-    pub(crate) fn truncate(&self, open: &OpenFile, length: u64) -> io::Result<()> {
-        self.ask(Call::Truncate, &open.path)?;
-        open.file.set_len(length)
-    }
-
-    /// Gives `open` the owner, group and mode of another file, as far as the caller is permitted to.
-    pub(crate) fn copy_attributes(&self, open: &OpenFile, like: &std::fs::Metadata) -> io::Result<()> {
-        let mine = open.file.metadata()?;
-        if (mine.uid(), mine.gid()) != (like.uid(), like.gid()) {
-            self.ask(Call::Chown, &open.path)?;
-            // Only root may give a file away; a member may still keep the group.
-            let owner = std::os::unix::fs::fchown(&open.file, Some(like.uid()), Some(like.gid()));
-            if owner.is_err() {
-                let _ = std::os::unix::fs::fchown(&open.file, None, Some(like.gid()));
-            }
-        }
-        self.set_mode(open, like.mode() & 0o7777)
-    }
-
-    /// Gives a file to a group. `Ok(false)` if the caller is not permitted to.
-    pub(crate) fn set_group(&self, open: &OpenFile, group: u32) -> io::Result<bool> {
-        self.ask(Call::Chown, &open.path)?;
-        Ok(std::os::unix::fs::fchown(&open.file, None, Some(group)).is_ok())
-    }
-
-    pub(crate) fn set_mode(&self, open: &OpenFile, mode: u32) -> io::Result<()> {
-        self.ask(Call::Chmod, &open.path)?;
-        open.file.set_permissions(Permissions::from_mode(mode))
-    }
-
-    pub(crate) fn sync(&self, open: &OpenFile) -> io::Result<()> {
-        self.ask(Call::Sync, &open.path)?;
-        open.file.sync_all()
-    }
-
-    pub(crate) fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.ask(Call::SyncDir, dir)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let (at, rest) = self.at(dir)?;
-        match rustix::fs::fsync(rustix::fs::openat(at, rest, flags, Mode::empty())?) {
-            // Some file systems cannot sync a directory, and need not.
-            Err(Errno::INVAL) => Ok(()),
-            synced => Ok(synced?),
-        }
-    }
-
-    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.ask(Call::Rename, to)?;
-        let ((from_at, from), (to_at, to)) = (self.at(from)?, self.at(to)?);
-        Ok(rustix::fs::renameat(from_at, from, to_at, to)?)
-    }
-
-    /// Swaps two files. `Ok(false)` where the file system cannot.
-    pub(crate) fn exchange(&self, a: &Path, b: &Path) -> io::Result<bool> {
-        self.ask(Call::Rename, b)?;
-        let ((a_at, a), (b_at, b)) = (self.at(a)?, self.at(b)?);
-        match renameat_with(a_at, a, b_at, b, RenameFlags::EXCHANGE).map_err(io::Error::from) {
-            Ok(()) => Ok(true),
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Renames `from` to `to`, which must not exist.
-    pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.ask(Call::Rename, to)?;
-        let ((from_at, from), (to_at, to)) = (self.at(from)?, self.at(to)?);
-        match renameat_with(from_at, from, to_at, to, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                Ok(rustix::fs::renameat(from_at, from, to_at, to)?)
-            }
-            renamed => Ok(renamed?),
-        }
-    }
-
-    /// Creates a symbolic link. Its content is complete from the moment it exists.
-    pub(crate) fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
-        self.ask(Call::Open, path)?;
-        std::os::unix::fs::symlink(target, path)
-    }
-
-    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
-        self.ask(Call::Remove, path)?;
-        let (at, rest) = self.at(path)?;
-        Ok(rustix::fs::unlinkat(at, rest, AtFlags::empty())?)
-    }
-
-    pub(crate) fn mkdir(&self, path: &Path, mode: u32) -> io::Result<()> {
-        self.ask(Call::Mkdir, path)?;
-        let (at, rest) = self.at(path)?;
-        Ok(rustix::fs::mkdirat(at, rest, Mode::from_raw_mode(mode))?)
-    }
-
-    /// Makes a directory in another, unless it is there.
-    pub(crate) fn mkdir_in(&self, folder: &Folder, name: &OsStr, mode: u32) -> io::Result<()> {
-        self.ask(Call::Mkdir, &folder.path().join(name))?;
-        match rustix::fs::mkdirat(folder, name, Mode::from_raw_mode(mode)) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(error) => Err(error.into()),
         }
     }
 }

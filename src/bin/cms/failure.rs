@@ -139,7 +139,7 @@ impl Failure {
         let exit = self.exit();
         let mut object = json!({"code": code(exit), "exit": exit as u8, "message": self.text()});
         if let Self::Engine(error) = self {
-            let place = error.place();
+            let place = error.location();
             if let Some(key) = place.key {
                 object["key"] = json!(key);
             }

@@ -146,7 +146,7 @@ fn packages(store: &Engine, problems: &mut Vec<Problem>) -> Result<(), Failure> 
     for name in store.packages().list()? {
         let Ok(place) = store.packages().find(name.as_bytes()) else { continue };
         let Err(error) = store.packages().load_committed(place.clone()) else { continue };
-        let line = error.place().line;
+        let line = error.location().line;
         problems.push(Problem { what: name, why: error.to_string(), place: Some(place), line });
     }
     Ok(())

@@ -1,0 +1,34 @@
+//! Owners, groups and modes of open files.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use super::{Call, Files, OpenFile};
+
+impl Files {
+    /// Gives `open` the owner, group and mode of another file, as far as the caller is permitted to.
+    pub(crate) fn copy_attributes(&self, open: &OpenFile, like: &std::fs::Metadata) -> io::Result<()> {
+        let mine = open.file.metadata()?;
+        if (mine.uid(), mine.gid()) != (like.uid(), like.gid()) {
+            self.ask(Call::Chown, &open.path)?;
+            // Only root may give a file away; a member may still keep the group.
+            let owner = std::os::unix::fs::fchown(&open.file, Some(like.uid()), Some(like.gid()));
+            if owner.is_err() {
+                let _ = std::os::unix::fs::fchown(&open.file, None, Some(like.gid()));
+            }
+        }
+        self.set_mode(open, like.mode() & 0o7777)
+    }
+
+    /// Gives a file to a group. `Ok(false)` if the caller is not permitted to.
+    pub(crate) fn set_group(&self, open: &OpenFile, group: u32) -> io::Result<bool> {
+        self.ask(Call::Chown, &open.path)?;
+        Ok(std::os::unix::fs::fchown(&open.file, None, Some(group)).is_ok())
+    }
+
+    pub(crate) fn set_mode(&self, open: &OpenFile, mode: u32) -> io::Result<()> {
+        self.ask(Call::Chmod, &open.path)?;
+        open.file.set_permissions(Permissions::from_mode(mode))
+    }
+}

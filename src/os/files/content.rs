@@ -1,0 +1,122 @@
+//! Reading and writing open files, and making their content durable.
+
+use std::io::{self, Read, Write};
+
+use rustix::io::Errno;
+
+use super::{Call, Files, OpenFile};
+use crate::error::memory::{self, MAX_TEXT};
+
+/// The error for a file that is larger than any the library writes. Such a file may be sparse and take no room on the
+/// disk.
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 2 GiB, the limit of a package")
+}
+
+impl Files {
+    /// Gives a new file its length, with all the room it takes: `more` zeros behind the `written` bytes it has.
+    pub(crate) fn allocate(&self, open: &OpenFile, written: u64, more: u64) -> io::Result<()> {
+        self.ask(Call::Allocate, &open.path)?;
+        match rustix::fs::fallocate(&open.file, rustix::fs::FallocateFlags::empty(), written, more) {
+            // The call fails for a length of 0.
+            Err(Errno::INVAL) if more == 0 => Ok(()),
+            Ok(()) => Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.fill_with_zeros(open, more),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes zeros from the file's position on, and goes back to its start.
+    pub(crate) fn fill_with_zeros(&self, open: &OpenFile, length: u64) -> io::Result<()> {
+        let page = [0; 1 << 15];
+        let mut left = length;
+        while left > 0 {
+            let step = usize::try_from(left.min(page.len() as u64)).unwrap_or(page.len());
+            self.write(open, &page[..step])?;
+            left -= step as u64;
+        }
+        io::Seek::rewind(&mut &open.file)
+    }
+
+    /// Reads an open file from its start.
+    pub(crate) fn read(&self, open: &OpenFile) -> io::Result<Vec<u8>> {
+        self.ask(Call::Read, &open.path)?;
+        let length = open.file.metadata()?.len();
+        let length =
+            usize::try_from(length).ok().filter(|length| *length <= MAX_TEXT).ok_or_else(too_large)?;
+        io::Seek::rewind(&mut &open.file)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        memory::ask_for_work_on(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let read = match rustix::io::read(&open.file, rustix::buffer::spare_capacity(&mut bytes)) {
+            Err(Errno::INTR) => 0,
+            read => read?,
+        };
+        // The buffer has room for one more byte than expected: if that stays free, the whole file was read.
+        if read != length {
+            (&open.file).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Writes all of `bytes` at the file's position.
+    pub(crate) fn write(&self, open: &OpenFile, bytes: &[u8]) -> io::Result<()> {
+        let allowed = self.ask(Call::Write, &open.path)?;
+        if allowed < bytes.len() {
+            (&open.file).write_all(&bytes[..allowed])?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        (&open.file).write_all(bytes)
+    }
+
+    /// Writes all of `bytes` at an offset.
+    pub(crate) fn write_at(&self, open: &OpenFile, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let allowed = self.ask(Call::Write, &open.path)?;
+        if allowed < bytes.len() {
+            std::os::unix::fs::FileExt::write_all_at(&open.file, &bytes[..allowed], offset)?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        std::os::unix::fs::FileExt::write_all_at(&open.file, bytes, offset)
+    }
+
+    /// Reads up to `len` bytes at an offset; fewer at the end of the file.
+    pub(crate) fn read_at(&self, open: &OpenFile, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.ask(Call::Read, &open.path)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        memory::ask_for_work_on(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        bytes.resize(len, 0);
+        let mut done = 0;
+        while done < len {
+            match std::os::unix::fs::FileExt::read_at(&open.file, &mut bytes[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bytes.truncate(done);
+        Ok(bytes)
+    }
+
+    /// Makes what was written to a file durable, without its times.
+    pub(crate) fn sync_data(&self, open: &OpenFile) -> io::Result<()> {
+        self.ask(Call::Sync, &open.path)?;
+        open.file.sync_data()
+    }
+
+    /// Gives up the lock of a file that stays open.
+    pub(crate) fn unlock(&self, open: &OpenFile) {
+        open.release();
+    }
+
+    pub(crate) fn truncate(&self, open: &OpenFile, length: u64) -> io::Result<()> {
+        self.ask(Call::Truncate, &open.path)?;
+        open.file.set_len(length)
+    }
+
+    pub(crate) fn sync(&self, open: &OpenFile) -> io::Result<()> {
+        self.ask(Call::Sync, &open.path)?;
+        open.file.sync_all()
+    }
+}
