@@ -221,7 +221,7 @@ impl Engine {
         write::replace_together(&self.core, texts)
     }
 
-    /// Tidies the text of a package: see [`crate::format::uci::tidy`].
+    /// Tidies the text of a package: see [`crate::format::Format::tidy`].
     ///
     /// # Errors
     ///

@@ -1,12 +1,14 @@
 //! Reading a package whose text is behind a log, from the map that shows it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::commit::core::Core;
 use crate::commit::mark::Mark;
 use crate::commit::place::Place;
 use crate::commit::settle;
-use crate::format::uci::quoted;
+use crate::error::Result;
+use crate::format::{Builder, Piece};
 use crate::map::{self, Seq, Shared};
 use crate::model::package::Package;
 use crate::os::dirs::Dirs;
@@ -38,7 +40,8 @@ fn read_map_in(core: &Core, place: &Place, dirs: &Dirs) -> Option<Package> {
         if map.seed() != control.seed() || map.base().is_after(seq) || map.is_retired() {
             continue;
         }
-        let text = text_of_map(&map, seq);
+        let package = package_of_map(&map, place, seq).ok()?;
+        let text = core.options.format.print(&package, false);
         // One that was replaced meanwhile may not show the last commits.
         if !map.is_retired() {
             return core.packages.parse(place, text).ok().map(|(package, _)| package);
@@ -47,23 +50,21 @@ fn read_map_in(core: &Core, place: &Place, dirs: &Dirs) -> Option<Package> {
     None
 }
 
-/// Writes a package as a map shows it, in canonical form.
-fn text_of_map(map: &map::Map, seq: Seq) -> Vec<u8> {
-    let mut text = Vec::new();
+/// Makes a package of what a map shows.
+fn package_of_map(map: &map::Map, place: &Place, seq: Seq) -> Result<Package> {
+    let mut builder = Builder::new(place.name.as_bytes(), Arc::default())?;
     for section in map::Package::of(map, Some(seq)).sections() {
-        text.extend_from_slice(b"config ");
-        text.extend_from_slice(&quoted(section.section_type()));
-        if !section.is_anonymous() {
-            text.push(b' ');
-            text.extend_from_slice(&quoted(section.name()));
-        }
-        text.push(b'\n');
+        let name = (!section.is_anonymous()).then(|| Piece::Apart(section.name()));
+        let id = builder.section(Piece::Apart(section.section_type()), name)?;
         for (name, value) in section.options() {
-            let keyword: &[u8] = if matches!(value, map::Value::List(_)) { b"list" } else { b"option" };
+            let is_list = matches!(value, map::Value::List(_));
             for item in value.items() {
-                text.extend_from_slice(&[b"\t", keyword, b" ", name, b" ", &quoted(item), b"\n"].concat());
+                match is_list {
+                    true => builder.item(id, Piece::Apart(name), Piece::Apart(item))?,
+                    false => builder.string(id, Piece::Apart(name), Piece::Apart(item))?,
+                }
             }
         }
     }
-    text
+    Ok(builder.finish())
 }

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use crate::commit::core::Core;
+use crate::commit::packages::first_changes;
 use crate::commit::place::Place;
 use crate::error::Error;
-use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::log::{self, KeyChange, Kind, Record};
 use crate::model::package::Package;
 
@@ -20,8 +20,6 @@ const BROKEN: &str = "cannot be parsed: ";
 
 /// The message of a record that notes a text which can be parsed again.
 const MENDED: &str = "can be parsed again";
-
-const OPTIONS: ParseOptions<'_> = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
 
 impl Record {
     /// Returns what is wrong with a text, and where, if this notes that one was saved which cannot be parsed.
@@ -56,24 +54,24 @@ pub(crate) fn last_good(core: &Core, place: &Place) -> Option<Package> {
     found.ok()?;
     revisions.into_iter().find_map(|revision| {
         let text = past.text_at(&place.name, revision).ok()??;
-        Some(parse(place.name.as_bytes(), Arc::new(text), &OPTIONS).ok()?.package)
+        core.options.format.read_strictly(&place.name, &Arc::new(text)).ok()
     })
 }
 
 /// Tells the keys that a change by hand has changed, and what there is to be said of it.
 pub(crate) fn tell_edit(core: &Core, place: &Place, old: &[u8], new: &[u8]) -> (Vec<KeyChange>, String) {
-    let read = |text: &[u8]| parse(place.name.as_bytes(), Arc::new(text.to_vec()), &OPTIONS);
+    let format = core.options.format;
+    let read = |text: &[u8]| format.read_strictly(&place.name, &Arc::new(text.to_vec()));
     let after = match read(new) {
-        Ok(after) => after.package,
+        Ok(after) => after,
         Err(Error::Parse(error)) => {
             return (Vec::new(), format!("{BROKEN}{}", error.in_file(&place.path)));
         }
         Err(_) => return (Vec::new(), String::new()),
     };
-    // What came into an empty package the text tells.
     match read(old) {
-        Ok(_) if old.is_empty() => (Vec::new(), String::new()),
-        Ok(before) => (log::compare_packages(&before.package, &after), String::new()),
+        Ok(_) if old.is_empty() => (first_changes(format, &place.name, new), String::new()),
+        Ok(before) => (log::compare_packages(&before, &after), String::new()),
         Err(_) => {
             let good = last_good(core, place);
             let changes = good.map(|good| log::compare_packages(&good, &after));
@@ -85,7 +83,7 @@ pub(crate) fn tell_edit(core: &Core, place: &Place, old: &[u8], new: &[u8]) -> (
 /// Returns what is wrong with the text of a package that a map of an earlier one stands for.
 pub(crate) fn problem_of(core: &Core, place: &Place) -> Option<Error> {
     let (text, _) = core.packages.read_shared(place).ok()?;
-    match parse(place.name.as_bytes(), text, &OPTIONS) {
+    match core.options.format.read_strictly(&place.name, &text) {
         Err(Error::Parse(error)) => Some(error.in_file(&place.path).into()),
         _ => None,
     }

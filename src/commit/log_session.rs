@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::commit::core::Core;
+use crate::commit::draft;
 use crate::commit::intent::Intent;
 use crate::commit::mark::{self, Mark};
+use crate::commit::packages::first_changes;
 use crate::commit::place::Place;
 use crate::commit::publish::{self, LogRange};
 use crate::commit::transition::Transition;
-use crate::commit::{draft, packages};
 use crate::error::{Code, Error, Result};
+use crate::format::Format;
 use crate::log::{self, Behind, Digest, Guard, Kind, PackageChange, Record, Writer};
 use crate::os::lock::PackageLock;
 use crate::os::patience::{Patience, taken};
@@ -73,14 +75,18 @@ pub(crate) struct LogSession<'s> {
 /// How long to sleep before a transaction that is logged is gone on with.
 const GO_ON: Duration = Duration::from_millis(1);
 
-/// Tells what leads from one text of a package to another: of the bytes, and key by key. What came into an empty
-/// package its text tells.
-fn told_by_texts(name: &str, old: &[u8], new: &[u8]) -> (Vec<log::Hunk>, Vec<log::KeyChange>) {
+/// Returns the hunks and the changes of keys that lead from one text of a package to another.
+fn told_by_texts(
+    format: &dyn Format,
+    name: &str,
+    old: &[u8],
+    new: &[u8],
+) -> (Vec<log::Hunk>, Vec<log::KeyChange>) {
     let hunks = log::compare_texts(old, new);
     if old.is_empty() {
-        return (hunks, Vec::new());
+        return (hunks, first_changes(format, name, new));
     }
-    let read = |text: &[u8]| packages::parse_leniently(name, &Arc::new(text.to_vec()));
+    let read = |text: &[u8]| format.read_leniently(name, &Arc::new(text.to_vec()));
     let both = read(old).zip(read(new));
     (hunks, both.map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default())
 }
@@ -262,12 +268,12 @@ impl LogSession<'_> {
         let (package, deleted) = (entry.place.name.clone(), entry.deletes);
         if let Some(step) = entry.step {
             let (before, after) = (Some(step.old.digest), step.new.digest);
-            let (hunks, changes) = step.told();
+            let (hunks, changes) = step.told(self.core.options.format);
             return PackageChange { package, before, after, deleted, unknown: false, hunks, changes };
         }
         let empty = Arc::default();
         let before = entry.before.unwrap_or(&empty);
-        let (hunks, changes) = told_by_texts(&package, before, entry.after);
+        let (hunks, changes) = told_by_texts(self.core.options.format, &package, before, entry.after);
         let (before, after) = (entry.before.map(|before| Digest::of(before)), Digest::of(entry.after));
         PackageChange { package, before, after, deleted, unknown: false, hunks, changes }
     }
@@ -405,8 +411,9 @@ impl LogSession<'_> {
         for entry in entries.iter().filter(|entry| entry.place.is_logged()) {
             let empty = Arc::default();
             let before = entry.before.unwrap_or(&empty);
-            let old = packages::parse_leniently(&entry.place.name, before);
-            let new = packages::parse_leniently(&entry.place.name, &Arc::new(entry.after.to_vec()));
+            let old = self.core.options.format.read_leniently(&entry.place.name, before);
+            let new =
+                self.core.options.format.read_leniently(&entry.place.name, &Arc::new(entry.after.to_vec()));
             record.packages.push(PackageChange {
                 package: entry.place.name.clone(),
                 before: (!entry.deletes).then(|| Digest::of(entry.after)),

@@ -8,18 +8,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::format::uci::{Dialect, ParseOptions, parse, render};
+use crate::format::{Dialect, Format, ParseOptions};
 use crate::log::{self, Content, Hunk, KeyChange, What};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::Package;
 
-const OPTIONS: ParseOptions<'_> = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
-
 /// Returns the text that is to be in the file. All are texts of the package: `base` before, `ours` after the
 /// transaction, `theirs` after the change by hand.
-pub(crate) fn reconcile(name: &str, base: &[u8], ours: &[u8], theirs: &[u8]) -> Vec<u8> {
-    let read =
-        |text: &[u8]| parse(name.as_bytes(), Arc::new(text.to_vec()), &OPTIONS).ok().map(|read| read.package);
+pub(crate) fn reconcile(format: &dyn Format, name: &str, base: &[u8], ours: &[u8], theirs: &[u8]) -> Vec<u8> {
+    let read = |text: &[u8]| format.read_strictly(name, &Arc::new(text.to_vec())).ok();
     let joined = join(&log::compare_texts(base, ours), &log::compare_texts(base, theirs), theirs);
     let Some(their_package) = read(theirs) else { return joined.unwrap_or_else(|| theirs.to_vec()) };
     let (Some(base), Some(ours)) = (read(base), read(ours)) else { return theirs.to_vec() };
@@ -30,7 +27,7 @@ pub(crate) fn reconcile(name: &str, base: &[u8], ours: &[u8], theirs: &[u8]) -> 
         return joined;
     }
     let edited = with_changes(&base, &ours, &their_package, &changes);
-    render(&edited, &OPTIONS).unwrap_or_else(|_| theirs.to_vec())
+    format.render(&edited, &ParseOptions::default()).unwrap_or_else(|_| theirs.to_vec())
 }
 
 /// Applies hunks of the text before to the text that other hunks have led to; `None` if they are about the same
@@ -114,7 +111,8 @@ mod tests {
         "# head\nconfig a 'x'\n\toption o '1'\n\toption p '1'\n\n# tail\nconfig b 'y'\n\toption q '1'\n";
 
     fn reconciled(ours: &str, theirs: &str) -> String {
-        let text = reconcile("p", BASE.as_bytes(), ours.as_bytes(), theirs.as_bytes());
+        let text =
+            reconcile(crate::format::DEFAULT, "p", BASE.as_bytes(), ours.as_bytes(), theirs.as_bytes());
         String::from_utf8(text).expect("it is ASCII")
     }
 
@@ -163,7 +161,8 @@ mod tests {
         let base = "config r\n\toption o '1'\n\nconfig r\n\toption o '2'\n";
         let ours = base.replace("o '2'", "o '3'");
         let theirs = "config r\n\toption o '2'\n";
-        let text = reconcile("p", base.as_bytes(), ours.as_bytes(), theirs.as_bytes());
+        let text =
+            reconcile(crate::format::DEFAULT, "p", base.as_bytes(), ours.as_bytes(), theirs.as_bytes());
         assert_eq!(text, theirs.as_bytes());
     }
 

@@ -10,7 +10,6 @@ use crate::commit::place::Place;
 use crate::commit::publish::{self, LogRange, State};
 use crate::commit::{draft, open_session, settle};
 use crate::error::Result;
-use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::log::Writer;
 use crate::os::patience::Patience;
 
@@ -77,9 +76,8 @@ fn publish_edited(core: &Core, edited: &[(Place, Arc<Vec<u8>>)], logged: LogRang
     let mut order: Vec<_> = edited.iter().collect();
     order.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
     let (mut locks, mut states) = (Vec::new(), Vec::new());
-    let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
     for (place, text) in order {
-        let is_good = parse(place.name.as_bytes(), text.clone(), &options).is_ok();
+        let is_good = core.options.format.read_strictly(&place.name, text).is_ok();
         let Some(lock) = draft::try_lock(core, &place.path).ok().filter(|_| is_good) else { continue };
         // One that was changed again since is looked at again.
         if let Ok((now, metadata)) = core.packages.read_shared(place)

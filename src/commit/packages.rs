@@ -13,7 +13,8 @@ use crate::commit::place::Place;
 use crate::commit::warnings::Warnings;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result, shown};
-use crate::format::uci::{Dialect, ParseError, ParseOptions, parse};
+use crate::format::{Dialect, Format, ParseError};
+use crate::log::{self, KeyChange};
 use crate::model::name;
 use crate::model::package::Package;
 use crate::os::files::{FileId, Identity, Wait};
@@ -73,10 +74,13 @@ pub(crate) fn is_gone(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// Reads a text for the log, which also keeps texts that have errors.
-pub(crate) fn parse_leniently(name: &str, text: &Arc<Vec<u8>>) -> Option<Package> {
-    let options = ParseOptions { dialect: Dialect::Cms, strict: false, progress: None };
-    parse(name.as_bytes(), text.clone(), &options).ok().map(|parsed| parsed.package)
+/// Returns the changes that a record has for the first text of a package: none if the log reads them from the text.
+pub(crate) fn first_changes(format: &dyn Format, name: &str, text: &[u8]) -> Vec<KeyChange> {
+    if format.is_read_by_log() {
+        return Vec::new();
+    }
+    let package = format.read_leniently(name, &Arc::new(text.to_vec()));
+    package.map(|package| log::compare_packages(&Package::default(), &package)).unwrap_or_default()
 }
 
 /// The packages of an engine's configuration directory, and of the directory that overrides it.
@@ -238,7 +242,8 @@ impl PackageFiles {
     ///
     /// [`Error::Parse`] if the text has errors and the engine is strict.
     pub fn parse(&self, place: &Place, text: Vec<u8>) -> Result<(Package, Vec<ParseError>)> {
-        let parsed = parse(place.name.as_bytes(), Arc::new(text), &self.options.parse_options());
+        let options = self.options.parse_options();
+        let parsed = self.options.format.read(place.name.as_bytes(), Arc::new(text), &options);
         match parsed {
             Ok(parsed) => {
                 let errors = parsed.errors.into_iter().map(|error| error.in_file(&place.path)).collect();

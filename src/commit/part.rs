@@ -7,8 +7,8 @@ use crate::commit::log_session::Entry;
 use crate::commit::place::Place;
 use crate::commit::transition::Transition;
 use crate::error::{Error, Result};
-use crate::format::uci::{ParseOptions, print, render};
 use crate::model::package::Package;
+use crate::settings::options::Options;
 
 /// How often a commit starts again because someone else saved the file, before it gives up.
 pub(crate) const ATTEMPTS: u32 = 20;
@@ -30,12 +30,12 @@ impl Form {
     ///
     /// # Errors
     ///
-    /// As for [`render`], in [`Form::Lossless`].
-    pub fn text(self, package: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> {
+    /// As for [`crate::format::Format::rewrite`], in [`Form::Lossless`].
+    pub fn text(self, package: &Package, options: &Options) -> Result<Vec<u8>> {
         match self {
-            Self::Lossless => render(package, options),
-            Self::Canonical => Ok(print(package, false)),
-            Self::CanonicalNamed => Ok(print(package, true)),
+            Self::Lossless => options.format.render(package, &options.parse_options()),
+            Self::Canonical => Ok(options.format.print(package, false)),
+            Self::CanonicalNamed => Ok(options.format.print(package, true)),
         }
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::commit::core::Core;
 use crate::commit::gate::Proposal;
 use crate::commit::intent::Intent;
-use crate::commit::packages::parse_leniently;
 use crate::commit::part::Part;
 use crate::commit::place::Place;
 use crate::commit::{draft, upkeep};
@@ -42,7 +41,7 @@ impl Proposal for PartsProposal<'_, '_> {
 
     fn record(&self) -> Record {
         let asked = self.parts.iter().filter(|part| is_asked_about(self.core, part.place));
-        let changes = asked.map(|part| (part.place.name.clone(), key_changes(part))).collect();
+        let changes = asked.map(|part| (part.place.name.clone(), key_changes(self.core, part))).collect();
         record(self.core, changes, self.intent)
     }
 }
@@ -89,7 +88,7 @@ fn let_read(core: &Core, place: &Place) {
     }
 }
 
-fn key_changes(part: &Part<'_>) -> Vec<KeyChange> {
+fn key_changes(core: &Core, part: &Part<'_>) -> Vec<KeyChange> {
     if let Some(step) = &part.step {
         // Of what comes into an empty package the log has the text alone.
         return match step.old.text().is_empty() {
@@ -98,7 +97,7 @@ fn key_changes(part: &Part<'_>) -> Vec<KeyChange> {
         };
     }
     let before = part.before.clone().unwrap_or_default();
-    let parse = |text: &Arc<Vec<u8>>| parse_leniently(&part.place.name, text);
-    let both = parse(&before).zip(parse(&part.text));
+    let read = |text: &Arc<Vec<u8>>| core.options.format.read_leniently(&part.place.name, text);
+    let both = read(&before).zip(read(&part.text));
     both.map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default()
 }

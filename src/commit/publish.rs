@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use crate::commit::core::Core;
 use crate::commit::known::Known;
-use crate::commit::packages::{self, is_gone};
+use crate::commit::packages::is_gone;
 use crate::commit::place::Place;
 use crate::commit::transition::Transition;
 use crate::error::{Error, Result};
-use crate::format::uci::{Dialect, ParseOptions, parse};
+use crate::format::{Dialect, ParseOptions};
 use crate::log::Log;
 use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, check_values};
 use crate::model::digest::of_text;
@@ -66,7 +66,7 @@ impl<'a> From<&'a Transition> for Edit<'a> {
 pub(crate) fn parse_for_map(core: &Core, name: &str, text: Arc<Vec<u8>>) -> Result<Package> {
     let progress = core.options.progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
     let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress };
-    Ok(parse(name.as_bytes(), text, &options)?.package)
+    Ok(core.options.format.read(name.as_bytes(), text, &options)?.package)
 }
 
 pub(crate) fn image(
@@ -88,12 +88,12 @@ pub(crate) fn image(
 }
 
 /// Refuses a whole text with a value that no program could read from a map.
-pub(crate) fn check_text(_core: &Core, name: &str, text: &Arc<Vec<u8>>) -> Result<()> {
+pub(crate) fn check_text(core: &Core, name: &str, text: &Arc<Vec<u8>>) -> Result<()> {
     if text.len() <= MAX_VALUE {
         return Ok(());
     }
     // Of a text with errors there is no map.
-    packages::parse_leniently(name, text).map_or(Ok(()), |package| check_values(&package, text))
+    core.options.format.read_leniently(name, text).map_or(Ok(()), |package| check_values(&package, text))
 }
 
 /// Refuses a text whose map would be larger than allowed.

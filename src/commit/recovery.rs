@@ -244,7 +244,9 @@ fn reconciled(
     theirs: &[u8],
 ) -> Result<Option<Vec<u8>>> {
     let both = logged_texts(core, place, steps)?;
-    Ok(both.map(|(base, ours)| crate::commit::merge::reconcile(&place.name, &base, &ours, theirs)))
+    Ok(both.map(|(base, ours)| {
+        crate::commit::merge::reconcile(core.options.format, &place.name, &base, &ours, theirs)
+    }))
 }
 
 /// Makes the texts before and after steps from the log; `None` if they are not known any more.

@@ -128,7 +128,7 @@ fn text_of_late(
     if theirs != present {
         return Ok(Some(theirs));
     }
-    let both = crate::commit::merge::reconcile(&place.name, &late.base, &ours, &present);
+    let both = crate::commit::merge::reconcile(core.options.format, &place.name, &late.base, &ours, &present);
     Ok(Some(both).filter(|both| *both != present))
 }
 

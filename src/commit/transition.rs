@@ -7,8 +7,9 @@ use crate::commit::conflict;
 use crate::commit::core::Core;
 use crate::commit::known::Known;
 use crate::commit::package_edit::PackageEdit;
+use crate::commit::packages::first_changes;
 use crate::error::Result;
-use crate::format::uci::{Dialect, Lexer, ParseOptions, parse, rewrite};
+use crate::format::{Dialect, Format, ParseOptions};
 use crate::log::{self, Content, Hunk, KeyChange, What};
 use crate::map::check_option;
 use crate::model::change::{Delta, DeltaKind};
@@ -44,10 +45,14 @@ impl Transition {
         Self { hunks, changes, touched: edited.touched().clone(), old: old.clone(), new }
     }
 
-    /// Returns what the log is told of it. From an empty text that is the new one, which tells the changes.
-    pub fn told(&self) -> (Vec<Hunk>, Vec<KeyChange>) {
+    /// Returns the hunks and the changes of keys for the log.
+    pub fn told(&self, format: &dyn Format) -> (Vec<Hunk>, Vec<KeyChange>) {
         match self.old.text().is_empty() {
-            true => (log::compare_texts(b"", self.new.text()), Vec::new()),
+            true => {
+                let name = String::from_utf8_lossy(self.new.package.name());
+                let changes = first_changes(format, &name, self.new.text());
+                (log::compare_texts(b"", self.new.text()), changes)
+            }
             false => (self.hunks.clone(), self.changes.clone()),
         }
     }
@@ -79,15 +84,15 @@ impl Transition {
     ///
     /// # Errors
     ///
-    /// As for [`crate::format::uci::render`].
+    /// As for [`Format::rewrite`].
     pub fn to_package(options: &Options, old: &Arc<Known>, edited: &Package) -> Result<Self> {
-        let new = Known::of(rewrite(&old.package, edited, &options.parse_options())?);
+        let new = Known::of(options.format.rewrite(&old.package, edited, &options.parse_options())?);
         Ok(Self::between(old, new, edited))
     }
 
     /// Makes the transition to a text that an edited package was written as; `None` if that cannot be read.
     pub fn to_text(options: &Options, old: &Arc<Known>, edited: &Package, text: Vec<u8>) -> Option<Self> {
-        let read = parse(edited.name(), Arc::new(text), &options.parse_options()).ok()?;
+        let read = options.format.read(edited.name(), Arc::new(text), &options.parse_options()).ok()?;
         read.errors.is_empty().then(|| Self::between(old, Known::of(read.package), edited))
     }
 
@@ -99,38 +104,39 @@ impl Transition {
             let of_option = delta.option.is_some() && delta.section == first.section;
             of_option && !matches!(delta.kind, DeltaKind::Add | DeltaKind::Rename | DeltaKind::Reorder)
         };
+        let format = options.format;
         let options = ParseOptions { progress: None, ..options.parse_options() };
         if options.dialect != Dialect::Cms || !options.strict || !deltas.iter().all(simple) {
             return Ok(None);
         }
         if let [delta] = deltas
-            && let Some(step) = line_step(old, delta)
+            && let Some(step) = line_step(format, old, delta)
         {
             return Ok(Some(step));
         }
         let package = &old.package;
-        let Some(place) = package.piece(&first.section) else { return Ok(None) };
+        let Some(place) = format.section_text(package, &first.section) else { return Ok(None) };
         let text = Arc::new(old.text()[place.clone()].to_vec());
-        let Ok(read) = parse(package.name(), text.clone(), &options) else { return Ok(None) };
+        let Ok(read) = format.read(package.name(), text.clone(), &options) else { return Ok(None) };
         let before = read.package;
-        if !package.holds(&first.section, place.start, &before) {
+        if !package.is_same_section(&first.section, place.start, &before) {
             return Ok(None);
         }
         let mut edited = before.clone();
         replay(&mut edited, deltas)?;
-        let after = rewrite(&before, &edited, &options)?;
+        let after = format.rewrite(&before, &edited, &options)?;
         let mut hunks = log::compare_texts(&text, after.source());
         hunks.iter_mut().for_each(|hunk| hunk.at += place.start);
         let changes = log::compare_packages(&before, &edited);
-        let Some(new) = package.with_piece(&first.section, place, &after) else { return Ok(None) };
+        let Some(new) = package.with_section(&first.section, place, &after) else { return Ok(None) };
         let touched = edited.touched().clone();
         Ok(Some(Transition { old: old.clone(), new: Known::of(new), hunks, changes, touched }))
     }
 }
 
-/// Makes the transition of setting an option to another string, looking at the line it stands in only. `None` if it is not as
-/// simple: the line is `option NAME 'VALUE'`, before as after. What stands around it reads as before then.
-fn line_step(old: &Arc<Known>, delta: &Delta) -> Option<Transition> {
+/// Makes the transition of setting an option to another string from the line it stands in alone. `None` unless the
+/// format reads the line so before and after: see [`Format::option_line`].
+fn line_step(format: &dyn Format, old: &Arc<Known>, delta: &Delta) -> Option<Transition> {
     let Delta { kind: DeltaKind::Set, section, option: Some(option), value: Some(value) } = delta else {
         return None;
     };
@@ -139,7 +145,7 @@ fn line_step(old: &Arc<Known>, delta: &Delta) -> Option<Transition> {
     }
     // Of an option that stands there twice, the name is the first and the value the last.
     let (name, place) =
-        old.package.written(section, option).filter(|(name, place)| name.end < place.start)?;
+        old.package.value_text(section, option).filter(|(name, place)| name.end < place.start)?;
     let text = old.text();
     let start = memchr::memrchr(b'\n', &text[..name.start]).map_or(0, |newline| newline + 1);
     let end = place.end + memchr::memchr(b'\n', &text[place.end..])? + 1;
@@ -147,10 +153,10 @@ fn line_step(old: &Arc<Known>, delta: &Delta) -> Option<Transition> {
         (&text[start..end], [&text[start..place.start], value, &text[place.end..end]].concat());
     // This is also what reads the line as it will be.
     let is_plain = |line: &[u8], len: usize| {
-        let read = Lexer::new(line).plain_line();
+        let read = format.option_line(line);
         read.is_some_and(|read| {
             let (name, place) = (name.start - start..name.end - start, place.start - start);
-            !read.is_list && read.name == name && read.value == (place..place + len) && len > 0
+            read.name == name && read.value == (place..place + len)
         })
     };
     let was = text[place.clone()].to_vec();

@@ -118,7 +118,7 @@ pub(crate) fn write(
         let step = Transition::to_package(&core.options, old, edited)?;
         return Ok((step.new.text().clone(), Some(step)));
     }
-    let text = form.text(edited, &core.options.parse_options())?;
+    let text = form.text(edited, &core.options)?;
     let step = Transition::to_text(&core.options, old, edited, text.clone());
     Ok((Arc::new(text), step))
 }
@@ -205,7 +205,7 @@ pub(crate) fn tidy(core: &Core, place: &Place) -> Result<()> {
             };
             opened.session.look(place, &before)?;
             let before = Arc::new(before);
-            let text = Arc::new(crate::format::uci::tidy(&before)?);
+            let text = Arc::new(core.options.format.tidy(&before)?);
             let draft = draft::create(core, &place.path, &text, Some(file))?;
             let part = Part { place, before: Some(before), step: None, text, draft };
             let placed = opened.put_in_place(vec![part], &Intent::COMMIT)?;

@@ -15,7 +15,7 @@ use crate::commit::log_session::LogSession;
 use crate::commit::open_session::session_of_log_within;
 use crate::commit::opening::Opened;
 use crate::commit::part::{ATTEMPTS, Expected, WholeText};
-use crate::commit::{packages, retry, write};
+use crate::commit::{retry, write};
 use crate::confirm::by_key::{Passage, Text, Without, without};
 use crate::confirm::{Confirmations, Pending};
 use crate::error::{Code, Error, Result, shown};
@@ -246,7 +246,7 @@ impl Confirmations<'_> {
     fn going_back(&self, unwound: &Unwound) -> GoingBack {
         let read = |text: Option<&Arc<Vec<u8>>>| {
             let text = text.cloned().unwrap_or_default();
-            packages::parse_leniently(&unwound.package, &text)
+            self.core.options.format.read_leniently(&unwound.package, &text)
         };
         let then = unwound.text().map(|text| Arc::new(text.clone()));
         let both = read(unwound.now.as_ref()).zip(read(then.as_ref()));
@@ -265,7 +265,7 @@ impl Confirmations<'_> {
         for (package, trail) in self.trails(since, only)? {
             let now = self.present_text(&package)?;
             let passages = self.passages(&package, trail, &now)?;
-            let then = without(&package, &passages, &now);
+            let then = without(self.core.options.format, &package, &passages, &now);
             unwound.push(Unwound { package, now, then });
         }
         Ok(unwound)

@@ -70,12 +70,42 @@ pub trait Format: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Reports whether the log reads the changes of the first text of a package from that text. That is so for UCI
+    /// alone, since a log must be readable without a format; other formats have the changes in the record.
+    fn is_read_by_log(&self) -> bool {
+        false
+    }
+
     /// Reads a line, its line end included, that sets one option to a string and holds name and value as they are. The
     /// same line with another value, if that can be read in this way too, sets the option to that value, and the lines
     /// around it keep their meaning.
     fn option_line(&self, line: &[u8]) -> Option<OptionLine> {
         let _ = line;
         None
+    }
+}
+
+impl dyn Format + '_ {
+    /// Reads a text in the intended dialect, strictly.
+    pub(crate) fn read_strictly(&self, name: &str, text: &Arc<Vec<u8>>) -> Result<Package> {
+        Ok(self.read(name.as_bytes(), Arc::clone(text), &ParseOptions::default())?.package)
+    }
+
+    /// Reads a text in the intended dialect, and skips errors; `None` for a text that cannot be read at all.
+    pub(crate) fn read_leniently(&self, name: &str, text: &Arc<Vec<u8>>) -> Option<Package> {
+        let options = ParseOptions { strict: false, ..ParseOptions::default() };
+        self.read(name.as_bytes(), Arc::clone(text), &options).ok().map(|read| read.package)
+    }
+
+    /// Writes a package, which was read with `options` and perhaps edited since, into its text.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Format::rewrite`].
+    pub(crate) fn render(&self, package: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> {
+        let original = self.read(package.name(), Arc::clone(package.source()), options)?.package;
+        let source = Arc::clone(self.rewrite(&original, package, options)?.source());
+        Ok(Arc::unwrap_or_clone(source))
     }
 }
 

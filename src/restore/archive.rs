@@ -14,14 +14,14 @@ use crate::commit::place::Place;
 use crate::commit::{retry, write};
 use crate::error::not_found::Missing;
 use crate::error::{Damage, Error, Result};
-use crate::format::uci::{Dialect, ParseOptions, parse};
+use crate::format::Format;
 use crate::history::archive::{Archive, ArchiveInfo, Committed, head};
 use crate::log::Kind;
 use crate::os::named_file;
 use crate::restore::revision as resolve;
 
 /// Refuses a package of an archive that would be none once it was restored.
-fn check_restored(archive: &Path, place: &Place, text: &Arc<Vec<u8>>) -> Result<()> {
+fn check_restored(format: &dyn Format, archive: &Path, place: &Place, text: &Arc<Vec<u8>>) -> Result<()> {
     let name = place.name.as_bytes();
     if place.name.contains(['.', '/']) || !crate::model::name::is_package(name) {
         let why = format!(
@@ -30,8 +30,7 @@ fn check_restored(archive: &Path, place: &Place, text: &Arc<Vec<u8>>) -> Result<
         );
         return Err(Error::Damaged { what: Damage::Archive, path: archive.into(), why });
     }
-    let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
-    parse(name, text.clone(), &options).map(|_| ()).map_err(|error| match error {
+    format.read_strictly(&place.name, text).map(|_| ()).map_err(|error| match error {
         // The lines are those of the package.
         Error::Parse(error) => {
             let file = format!("{}: package {}", archive.display(), place.name);
@@ -255,7 +254,7 @@ impl Archives<'_> {
                 continue;
             }
             if let Some(text) = text {
-                check_restored(archive, &place, text)?;
+                check_restored(self.core.options.format, archive, &place, text)?;
             }
             parts.push(WholeText { place, expected: Expected::Anything, text: text.clone() });
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::error::warn::Warn;
-use crate::format::uci::ParseOptions;
+use crate::format::{self, Format, ParseOptions};
 use crate::log::Limits;
 use crate::model::dialect::Dialect;
 use crate::os::dirs::{DirOptions, Dirs};
@@ -19,7 +19,10 @@ use crate::settings::resolved::{SNAPSHOTS_KEEP, Setting, TEXT_DELAY};
 pub struct Options {
     /// The directories.
     pub dirs: Dirs,
-    /// Which reading of the corner cases applies.
+    /// The format of the package files. Delta files and the policy are UCI text in any case.
+    #[doc(hidden)]
+    pub format: &'static dyn Format,
+    /// Which reading of UCI's corner cases applies.
     pub dialect: Dialect,
     /// Refuse text with errors; otherwise what can be read is read.
     pub strict: bool,
@@ -79,6 +82,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             dirs: Dirs::choose(DirOptions::default()),
+            format: format::DEFAULT,
             dialect: Dialect::Cms,
             strict: true,
             lock_timeout: caller::default_patience(),

@@ -136,7 +136,7 @@ fn show(bytes: &[u8]) -> String {
 /// Returns the line that an option stands in; of one that is written oddly, that of the section is not known either: 1.
 fn line_of(package: &Package, section: Section<'_>, option: &[u8]) -> u32 {
     let source = package.source();
-    let at = match package.written(section.name(), option) {
+    let at = match package.value_text(section.name(), option) {
         Some((name, _)) => name.start,
         // A list: its first line names it.
         None => memchr::memmem::find(source, option).unwrap_or(0),

@@ -26,6 +26,7 @@ mod log_faults;
 mod messages;
 mod mixed_soak;
 mod model;
+mod other_format;
 mod power_cut;
 mod processes;
 mod render;

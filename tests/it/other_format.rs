@@ -1,7 +1,7 @@
 //! A whole store whose packages are in the line format of `support/line_format`: nothing above the format knows UCI.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cms::format::Format;
@@ -53,9 +53,10 @@ fn record(engine: &Engine, sequence: u64) -> Record {
 }
 
 fn keys(record: &Record) -> Vec<String> {
-    let keys = record.packages.iter().flat_map(|package| {
-        package.changes.iter().map(|change| change.key(&package.package))
-    });
+    let keys = record
+        .packages
+        .iter()
+        .flat_map(|package| package.changes.iter().map(|change| change.key(&package.package)));
     keys.map(|key| String::from_utf8(key).expect("ASCII")).collect()
 }
 
@@ -195,9 +196,7 @@ fn an_unconfirmed_commit_is_rolled_back() {
     let fixture = fixture();
     let engine = Engine::new(Options { guards: cms::Guards::Nobody, ..options(&fixture) });
     let place = stage(&engine, &[delta(DeltaKind::Set, "lan", Some("ipaddr"), Some("10.0.0.2"))]);
-    engine
-        .commit_together(&[place], Form::Lossless, Some(Duration::from_millis(100)))
-        .expect("committed");
+    engine.commit_together(&[place], Form::Lossless, Some(Duration::from_millis(100))).expect("committed");
     assert_eq!(fixture.text("network"), TEXT.replace("10.0.0.1", "10.0.0.2"));
     std::thread::sleep(Duration::from_millis(150));
     engine.confirmations().recover().expect("recovered");
@@ -255,11 +254,8 @@ fn snapshots_and_backups_hold_the_texts() {
 #[test]
 fn texts_may_follow_later_than_the_log() {
     let fixture = fixture();
-    let later = Options {
-        durability: Durability::Log,
-        text_delay: Duration::from_secs(3600),
-        ..options(&fixture)
-    };
+    let later =
+        Options { durability: Durability::Log, text_delay: Duration::from_secs(3600), ..options(&fixture) };
     let store = Store::open(later).expect("opens");
     assert_eq!(get(&store, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
     set(&store, "network.lan.ipaddr", "10.0.0.2");

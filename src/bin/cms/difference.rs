@@ -8,7 +8,7 @@ use crate::records::{change_json, change_line};
 
 /// Returns what a commit would change in the file, line by line.
 pub fn staged_difference(context: &Context, loaded: &Loaded) -> Result<String, Failure> {
-    let new = Form::Lossless.text(&loaded.package, &context.store.options().parse_options())?;
+    let new = Form::Lossless.text(&loaded.package, context.store.options())?;
     let name = loaded.place.path.display().to_string();
     Ok(unified(loaded.package.source(), &new, &name, &format!("{name} (staged)")))
 }

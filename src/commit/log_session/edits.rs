@@ -11,6 +11,7 @@ use crate::commit::intent::Intent;
 use crate::commit::known::Known;
 use crate::commit::last_good;
 use crate::commit::log_session::LogSession;
+use crate::commit::packages::first_changes;
 use crate::commit::packages::is_gone;
 use crate::commit::place::Place;
 use crate::error::Result;
@@ -58,6 +59,7 @@ impl LogSession<'_> {
             // A log begins with all packages that can be read.
             None if writer.sequence() > 0 && is_newer_than(log, place) => {
                 change.hunks = log::compare_texts(b"", text);
+                change.changes = first_changes(self.core.options.format, &place.name, text);
                 log.keep_text(&place.name, b"")?;
             }
             None => {
@@ -124,7 +126,8 @@ impl LogSession<'_> {
         // Whoever has deleted it could write the directory.
         let mut record = self.edit_by_hand(owner(place.path.parent().unwrap_or(Path::new("."))));
         let old = self.text_of(log, &place.name, before)?;
-        let told = old.as_ref().map(|old| super::told_by_texts(&place.name, old, b""));
+        let told =
+            old.as_ref().map(|old| super::told_by_texts(self.core.options.format, &place.name, old, b""));
         if old.is_none() {
             log.keep_text(&place.name, b"")?;
         }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::format::uci::render;
+use crate::format::uci::{parse, render};
 use crate::log::Digest;
 use crate::settings::options::Options;
 

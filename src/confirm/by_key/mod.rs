@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::commit::merge::join;
-use crate::format::uci::{Dialect, ParseOptions, parse, print, rewrite};
+use crate::format::{Format, ParseOptions};
 use crate::log::{self, Content, KeyChange, What};
 use crate::model::package::{Held, Package, Wanted};
 
@@ -58,15 +58,15 @@ struct Section {
 
 /// Takes transactions out of the present text of a package. The passages come in the order they were made, the first
 /// of them goes, and the last one led to the present text.
-pub(crate) fn without(name: &str, passages: &[Passage], present: &Text) -> Without {
+pub(crate) fn without(format: &dyn Format, name: &str, passages: &[Passage], present: &Text) -> Without {
     let first = passages.iter().find_map(|passage| passage.texts.as_ref());
     let before = first.and_then(|(before, _)| before.as_ref()).map(|text| text.to_vec());
     let whole_is_known = passages.first().is_some_and(|passage| passage.texts.is_some());
     if whole_is_known && passages.iter().all(|passage| passage.goes) {
         return Without::Text(before);
     }
-    let Some(package) = read(name, present, true) else { return Without::Whole(before) };
-    let Some(states) = states(name, passages, &package) else { return Without::Whole(before) };
+    let Some(package) = read_text(format, name, present) else { return Without::Whole(before) };
+    let Some(states) = states(format, name, passages, &package) else { return Without::Whole(before) };
     let mut target = states.present;
     let mut is_there = present.is_some();
     for (passage, state) in passages.iter().zip(&states.passages).rev().filter(|(passage, _)| passage.goes) {
@@ -91,7 +91,7 @@ pub(crate) fn without(name: &str, passages: &[Passage], present: &Text) -> Witho
         return Without::Text(None);
     }
     let target: Vec<Wanted> = target.into_iter().map(|section| section.is).collect();
-    match in_lines(name, passages, present, &target).or_else(|| written(&package, &target)) {
+    match in_lines(format, name, passages, present, &target).or_else(|| written(format, &package, &target)) {
         Some(text) => Without::Text(Some(text)),
         None => Without::Whole(before),
     }
@@ -104,7 +104,8 @@ struct States {
 }
 
 /// Reads all states, and follows the sections through them. `None` if one cannot be read at all.
-fn states(name: &str, passages: &[Passage], present: &Package) -> Option<States> {
+fn states(format: &dyn Format, name: &str, passages: &[Passage], present: &Package) -> Option<States> {
+    let read = |text: &Text| format.read_leniently(name, &text.clone().unwrap_or_default());
     let mut found = Vec::with_capacity(passages.len());
     let mut next = 0;
     let mut last: Option<Vec<Section>> = None;
@@ -116,9 +117,9 @@ fn states(name: &str, passages: &[Passage], present: &Package) -> Option<States>
         };
         let was = match last.take() {
             Some(last) => last,
-            None => follow::begin(sections(&read(name, before, false)?), &mut next),
+            None => follow::begin(sections(&read(before)?), &mut next),
         };
-        let is = follow::follow(&was, sections(&read(name, after, false)?), &mut next);
+        let is = follow::follow(&was, sections(&read(after)?), &mut next);
         last = Some(is.clone());
         found.push(Some((was, is)));
     }
@@ -133,10 +134,9 @@ fn states(name: &str, passages: &[Passage], present: &Package) -> Option<States>
     Some(States { passages: found, present: now })
 }
 
-/// Reads a text. Where there is none the package is empty.
-fn read(name: &str, text: &Text, strict: bool) -> Option<Package> {
-    let options = ParseOptions { dialect: Dialect::Cms, strict, progress: None };
-    parse(name.as_bytes(), text.clone().unwrap_or_default(), &options).ok().map(|read| read.package)
+/// Reads a text; a package without one is empty.
+fn read_text(format: &dyn Format, name: &str, text: &Text) -> Option<Package> {
+    format.read_strictly(name, &text.clone().unwrap_or_default()).ok()
 }
 
 fn sections(package: &Package) -> Vec<Section> {
@@ -302,7 +302,13 @@ fn is_generated(name: &[u8]) -> bool {
 
 /// Takes the lines out that the passages have put in, and puts those in that they have taken out: so comments come
 /// back as well. `None` if others have changed the same lines, or if something else than what is wanted comes of it.
-fn in_lines(name: &str, passages: &[Passage], present: &Text, target: &[Wanted]) -> Option<Vec<u8>> {
+fn in_lines(
+    format: &dyn Format,
+    name: &str,
+    passages: &[Passage],
+    present: &Text,
+    target: &[Wanted],
+) -> Option<Vec<u8>> {
     let bytes = |text: &Text| text.as_ref().map_or_else(Vec::new, |text| text.to_vec());
     let mut text = bytes(present);
     for passage in passages.iter().rev().filter(|passage| passage.goes) {
@@ -311,7 +317,7 @@ fn in_lines(name: &str, passages: &[Passage], present: &Text, target: &[Wanted])
         let (back, since) = (log::compare_texts(&after, &before), log::compare_texts(&after, &text));
         text = join(&back, &since, &text)?;
     }
-    let package = read(name, &Some(Arc::new(text.clone())), true)?;
+    let package = format.read_strictly(name, &Arc::new(text.clone())).ok()?;
     let found = sections(&package);
     let is_right = found.len() == target.len() && found.iter().zip(target).all(|(a, b)| is_alike(&a.is, b));
     is_right.then_some(text)
@@ -328,15 +334,15 @@ fn is_alike(a: &Wanted, b: &Wanted) -> bool {
 }
 
 /// Writes the sections that are wanted into the text of the package, or where that cannot be done, anew.
-fn written(package: &Package, target: &[Wanted]) -> Option<Vec<u8>> {
-    let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress: None };
+fn written(format: &dyn Format, package: &Package, target: &[Wanted]) -> Option<Vec<u8>> {
+    let options = ParseOptions::default();
     let mut edited = package.clone();
     edited.arrange(target).ok()?;
-    if let Ok(written) = rewrite(package, &edited, &options) {
+    if let Ok(written) = format.rewrite(package, &edited, &options) {
         return Some(written.source().to_vec());
     }
-    let text = print(&edited, false);
-    let again = parse(package.name(), Arc::new(text.clone()), &options).ok()?;
+    let text = format.print(&edited, false);
+    let again = format.read(package.name(), Arc::new(text.clone()), &options).ok()?;
     (again.package == edited).then_some(text)
 }
 

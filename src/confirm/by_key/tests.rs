@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::DEFAULT;
 use crate::log::compare_packages;
 
 fn text(text: &str) -> Text {
@@ -8,7 +9,8 @@ fn text(text: &str) -> Text {
 /// Makes passages of texts that follow each other; those go that are marked.
 fn passages(states: &[Text], go: &[bool]) -> Vec<Passage> {
     let passage = |(pair, goes): (&[Text], &bool)| {
-        let [was, is] = [0, 1].map(|at| read("p", &pair[at], false).expect("readable"));
+        let [was, is] = [0, 1]
+            .map(|at| DEFAULT.read_leniently("p", &pair[at].clone().unwrap_or_default()).expect("readable"));
         let changes = compare_packages(&was, &is);
         Passage { goes: *goes, texts: Some((pair[0].clone(), pair[1].clone())), changes }
     };
@@ -18,7 +20,7 @@ fn passages(states: &[Text], go: &[bool]) -> Vec<Passage> {
 /// Returns what is left without the transactions that are marked.
 fn left(states: &[&str], go: &[bool]) -> String {
     let states: Vec<Text> = states.iter().map(|state| text(state)).collect();
-    match without("p", &passages(&states, go), &states[states.len() - 1]) {
+    match without(DEFAULT, "p", &passages(&states, go), &states[states.len() - 1]) {
         Without::Text(Some(text)) => String::from_utf8(text).expect("UTF-8"),
         other => panic!("{other:?}"),
     }
@@ -60,7 +62,7 @@ fn a_section_that_was_made_goes_whole_and_one_that_was_deleted_comes_back_whole(
     assert_eq!(left(&[BASE, &deleted, &theirs], &[true, false]), format!("{BASE}\nconfig b 'y'\n"));
     let again = format!("{deleted}\nconfig other 'x'\n\toption z '1'\n");
     let back = left(&[BASE, &deleted, &again], &[true, false]);
-    let read = read("p", &text(&back), true).expect("readable");
+    let read = read_text(DEFAULT, "p", &text(&back)).expect("readable");
     let x = read.section(b"x").expect("there");
     assert_eq!((x.section_type(), x.options().count(), read.len()), (&b"a"[..], 2, 3), "{back}");
     assert_eq!(read.sections().next().expect("there").name(), b"x", "it is the first again: {back}");
@@ -94,17 +96,18 @@ fn what_was_moved_stands_where_it_stood_and_a_list_is_one_value() {
 #[test]
 fn packages_that_were_made_go_and_those_that_were_deleted_come_back() {
     let made = [None, text(BASE), text(&BASE.replace("o '1'", "o '2'"))];
-    assert_eq!(without("p", &passages(&made, &[true, false]), &made[2]), Without::Text(None));
+    assert_eq!(without(DEFAULT, "p", &passages(&made, &[true, false]), &made[2]), Without::Text(None));
     let deleted = [text(BASE), None, text("config z 'new'\n")];
-    let Without::Text(Some(back)) = without("p", &passages(&deleted, &[true, false]), &deleted[2]) else {
+    let Without::Text(Some(back)) = without(DEFAULT, "p", &passages(&deleted, &[true, false]), &deleted[2])
+    else {
         panic!("it comes back")
     };
-    let back = read("p", &Some(Arc::new(back)), true).expect("readable");
+    let back = read_text(DEFAULT, "p", &Some(Arc::new(back))).expect("readable");
     let names: Vec<&[u8]> = back.sections().map(|section| section.name()).collect();
     assert!(back.len() == 4 && names.contains(&&b"new"[..]) && names.contains(&&b"x"[..]), "{back:?}");
     // The file went by the hand of another: the section whose keys go back comes back, and no more.
     let gone = [text(BASE), text(&BASE.replace("o '1'", "o '2'")), None];
-    let Without::Text(Some(back)) = without("p", &passages(&gone, &[true, false]), &None) else {
+    let Without::Text(Some(back)) = without(DEFAULT, "p", &passages(&gone, &[true, false]), &None) else {
         panic!("it comes back")
     };
     assert_eq!(back, b"config a 'x'\n\toption o '1'\n\toption p '1'\n");
@@ -114,7 +117,7 @@ fn packages_that_were_made_go_and_those_that_were_deleted_come_back() {
 fn a_text_that_cannot_be_read_gives_way_to_the_whole_text_from_before() {
     let states =
         [text(BASE), text(&BASE.replace("o '1'", "o '2'")), text("config a 'x'\n\toption o 'open\n")];
-    let whole = without("p", &passages(&states, &[true, false]), &states[2]);
+    let whole = without(DEFAULT, "p", &passages(&states, &[true, false]), &states[2]);
     assert_eq!(whole, Without::Whole(Some(BASE.as_bytes().to_vec())));
 }
 
@@ -127,8 +130,10 @@ fn where_the_texts_are_not_known_the_changes_tell() {
     let theirs = mine.replace("o '2'", "o '3'").replace("q '1'", "q '2'").replace("# head", "# theirs");
     let mut all = passages(&[text(BASE), text(&mine), text(&theirs)], &[true, false]);
     all.iter_mut().for_each(|passage| passage.texts = None);
-    let Without::Text(Some(back)) = without("p", &all, &text(&theirs)) else { panic!("it is known") };
-    let (back, base) = (read("p", &Some(Arc::new(back)), true), read("p", &text(BASE), true));
+    let Without::Text(Some(back)) = without(DEFAULT, "p", &all, &text(&theirs)) else {
+        panic!("it is known")
+    };
+    let (back, base) = (read_text(DEFAULT, "p", &Some(Arc::new(back))), read_text(DEFAULT, "p", &text(BASE)));
     let (back, base) = (back.expect("readable"), base.expect("readable"));
     // Where a section stood that was deleted is not known then.
     for old in sections(&base) {
@@ -141,6 +146,7 @@ mod any_texts {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::format::DEFAULT;
 
     const LINES: [&str; 14] = [
         "config a 'x'\n",
@@ -185,18 +191,18 @@ mod any_texts {
             let passages: Vec<Passage> = states.windows(2).zip(&go).map(passage).collect();
             let present = &states[states.len() - 1];
             let before = states[0].as_deref().cloned();
-            match without("p", &passages, present) {
+            match without(DEFAULT, "p", &passages, present) {
                 Without::Whole(text) => {
                     prop_assert_eq!(text, before);
-                    let is_readable = |text: &Text| read("p", text, true).is_some();
+                    let is_readable = |text: &Text| read_text(DEFAULT, "p", text).is_some();
                     prop_assert!(!states.iter().all(is_readable), "all can be read");
                 }
                 Without::Text(text) if go.iter().all(|goes| *goes) => prop_assert_eq!(text, before),
                 Without::Text(None) => {}
                 Without::Text(Some(text)) => {
-                    let now = read("p", &Some(Arc::new(text)), true).expect("it can be read");
+                    let now = read_text(DEFAULT, "p", &Some(Arc::new(text))).expect("it can be read");
                     // Of what the first has changed in sections with a name, the values are those from before.
-                    let (Some(was), Some(is)) = (read("p", &states[0], true), read("p", &states[1], true)) else {
+                    let (Some(was), Some(is)) = (read_text(DEFAULT, "p", &states[0]), read_text(DEFAULT, "p", &states[1])) else {
                         return Ok(());
                     };
                     for change in crate::log::compare_packages(&was, &is) {

@@ -78,7 +78,15 @@ impl Format for Uci {
     }
 
     fn section_text(&self, package: &Package, section: &[u8]) -> Option<Range<usize>> {
-        package.piece(section)
+        // A backslash at the end of a line continues it.
+        package.section_text(section, |before| {
+            let line = before.strip_suffix(b"\n").unwrap_or(before);
+            line.strip_suffix(b"\r").unwrap_or(line).ends_with(b"\\")
+        })
+    }
+
+    fn is_read_by_log(&self) -> bool {
+        true
     }
 
     fn option_line(&self, line: &[u8]) -> Option<OptionLine> {

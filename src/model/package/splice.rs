@@ -8,17 +8,19 @@ use std::sync::Arc;
 use super::{ADDED, MAX_TEXT, OptionData, OptionId, Package, SectionData, SectionId, Slot, Span};
 
 impl Package {
-    /// Returns where a section of a package that was just read stands in its text: from the line of its header to
-    /// that of the next section's.
-    pub(crate) fn piece(&self, section: &[u8]) -> Option<Range<usize>> {
+    /// Returns the lines of a section in the text of a package that was just read, for formats in which a section ends
+    /// where the next one begins: from the line of its type to that of the next section's. `continues` reports whether
+    /// the line behind a text belongs to the statement before it.
+    pub(crate) fn section_text(
+        &self,
+        section: &[u8],
+        continues: impl Fn(&[u8]) -> bool,
+    ) -> Option<Range<usize>> {
         let id = self.section_id(section).filter(|_| !self.duplicates && self.is_as_read())?;
         let line_of = |data: &SectionData| {
             let at = Some(data.kind.start).filter(|start| start & ADDED == 0)? as usize;
             let start = memchr::memrchr(b'\n', &self.text.source[..at]).map_or(0, |newline| newline + 1);
-            // A line that goes on from the one before has no start of its own.
-            let before = &self.text.source[..start.saturating_sub(1)];
-            let goes_on = before.strip_suffix(b"\r").unwrap_or(before).ends_with(b"\\");
-            (!goes_on).then_some(start)
+            (!continues(&self.text.source[..start])).then_some(start)
         };
         let start = line_of(self.data(id)).filter(|_| !self.data(id).anonymous)?;
         let end = match self.sections.get(id.0 as usize + 1) {
@@ -34,9 +36,9 @@ impl Package {
         in_order && self.order.len() == self.sections.len()
     }
 
-    /// Reports whether `piece`, read from the text at `start` alone, holds the whole section and nothing else: each
-    /// word was found where it was found in the whole text.
-    pub(crate) fn holds(&self, section: &[u8], start: usize, piece: &Self) -> bool {
+    /// Reports whether `piece`, read from the text at `start` alone, is the whole section and nothing else: each word was
+    /// found where it was found in the whole text.
+    pub(crate) fn is_same_section(&self, section: &[u8], start: usize, piece: &Self) -> bool {
         let (Some(id), [other]) = (self.section_id(section), piece.sections.as_slice()) else { return false };
         let data = self.data(id);
         let same = |a: Span, b: Span| {
@@ -65,7 +67,7 @@ impl Package {
 
     /// Returns the package as it would be read from the text with the piece of one section replaced by another. `None`
     /// where that would not save time.
-    pub(crate) fn with_piece(&self, section: &[u8], place: Range<usize>, piece: &Self) -> Option<Self> {
+    pub(crate) fn with_section(&self, section: &[u8], place: Range<usize>, piece: &Self) -> Option<Self> {
         let id = self.section_id(section)?;
         let [new] = piece.sections.as_slice() else { return None };
         // Memory that was added for sections that have been replaced since is never freed.
@@ -122,9 +124,9 @@ impl Package {
         Some(package)
     }
 
-    /// Returns the spans of an option's name and of its string value in the text of a package that was just read;
+    /// Returns the places of an option's name and of its string value in the text of a package that was just read;
     /// `None` if they are not pieces of it.
-    pub(crate) fn written(&self, section: &[u8], option: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    pub(crate) fn value_text(&self, section: &[u8], option: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
         let id = self.section_id(section).filter(|_| !self.duplicates && self.is_as_read())?;
         let OptionId(index) = self.option_id(id, option)?;
         let OptionData { name, value: Slot::String(value), .. } = self.data(id).options[index as usize]
@@ -139,7 +141,7 @@ impl Package {
     }
 
     /// Returns the package as it would be read from the text with one string replaced, at the span that
-    /// [`Package::written`] has found.
+    /// [`Package::value_text`] has found.
     pub(crate) fn with_value(
         &self,
         section: &[u8],
