@@ -14,7 +14,7 @@ use crate::model::package::Package;
 use crate::model::package::replay::Replay;
 use crate::os::clock;
 use crate::staging::base::file::{hash_of, hashes, read, write_line};
-use crate::staging::base::{Base, Disagreement, disagreements, needed};
+use crate::staging::base::{Base, Disagreement, Needed, disagreements, needed};
 
 /// The changes of a package among the lines of its delta file.
 fn changes_of(lines: &[DeltaLine], place: &Place) -> Vec<Delta> {
@@ -43,7 +43,7 @@ pub(crate) fn bases_to_write(
     }
     let (revision, uid) =
         (core.logs.past().and_then(|past| past.revision()).unwrap_or(0), rustix::process::getuid().as_raw());
-    for (index, key, was) in needed {
+    for Needed { index, key, was } in needed {
         write_line(hash_of(&new[index], &place.name), &key, &Base { was, revision, uid }, &mut kept);
     }
     Ok(Some(kept))

@@ -107,17 +107,20 @@ impl Names {
     }
 }
 
-/// Returns the bases that `new` changes need, which are staged behind `staged` ones: for each the position of its
-/// change, its key, and the committed content. A key that has a base keeps it.
-pub(crate) fn needed(
-    staged: &[Delta],
-    known: &Bases,
-    new: &[Delta],
-    committed: &Package,
-) -> Vec<(usize, Key, Was)> {
+/// A key that needs a base.
+#[derive(Debug)]
+pub(crate) struct Needed {
+    /// The position of the change that stages the key first, among the new changes.
+    pub index: usize,
+    pub key: Key,
+    pub was: Was,
+}
+
+/// Returns the bases that `new` changes need, which are staged behind `staged` ones. A key that has a base keeps it.
+pub(crate) fn needed(staged: &[Delta], known: &Bases, new: &[Delta], committed: &Package) -> Vec<Needed> {
     let mut names = Names::default();
     staged.iter().for_each(|delta| names.follow(delta));
-    let mut needed: Vec<(usize, Key, Was)> = Vec::new();
+    let mut needed: Vec<Needed> = Vec::new();
     for (index, delta) in new.iter().enumerate() {
         if let Some(key) = names.key(delta) {
             let was = match committed.section(&key.0).filter(|_| deletes_section(delta)) {
@@ -126,9 +129,9 @@ pub(crate) fn needed(
             };
             let is_enough = |known: &Was| !deletes_section(delta) || matches!(known, Was::Section(..));
             let has = known.get(&key).is_some_and(|base| is_enough(&base.was))
-                || needed.iter().any(|(_, other, was)| *other == key && is_enough(was));
+                || needed.iter().any(|other| other.key == key && is_enough(&other.was));
             if !has {
-                needed.push((index, key, was));
+                needed.push(Needed { index, key, was });
             }
         }
         names.follow(delta);
@@ -246,7 +249,7 @@ mod tests {
         let (then, now) = (package(then), package(now));
         let bases: Bases = needed(&[], &Bases::new(), staged, &then)
             .into_iter()
-            .map(|(_, key, was)| (key, Base { was, revision: 0, uid: 0 }))
+            .map(|needed| (needed.key, Base { was: needed.was, revision: 0, uid: 0 }))
             .collect();
         let mut result = now.clone();
         for delta in staged {
@@ -300,7 +303,7 @@ mod tests {
         let committed = package(OLD);
         let first = needed(&[], &Bases::new(), &[set("b", "x", "2"), set("b", "x", "3")], &committed);
         assert_eq!(first.len(), 1);
-        let (_, key, was) = first.into_iter().next().expect("one");
+        let Needed { key, was, .. } = first.into_iter().next().expect("one");
         let known = Bases::from([(key, Base { was, revision: 1, uid: 0 })]);
         assert!(needed(&[set("b", "x", "2")], &known, &[set("b", "x", "4")], &committed).is_empty());
     }
