@@ -95,6 +95,29 @@ fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
+/// The linker keeps each function of a table of functions. A trait that requires `Debug` and is used as `dyn` puts the
+/// code that prints a whole store into each program, which was 88 kB of the library once; `impl Debug for dyn Trait` does
+/// not. Public traits are left out: programs implement them, by small types.
+#[test]
+fn no_private_trait_requires_debug() {
+    let mut found = Vec::new();
+    for source in sources() {
+        for item in &source.file.items {
+            let syn::Item::Trait(item) = item else { continue };
+            let requires_debug = item.supertraits.iter().any(|bound| match bound {
+                syn::TypeParamBound::Trait(bound) => {
+                    bound.path.segments.last().is_some_and(|last| last.ident == "Debug")
+                }
+                _ => false,
+            });
+            if requires_debug && !matches!(item.vis, syn::Visibility::Public(_)) {
+                found.push(format!("{}: {}", source.path.display(), item.ident));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:?}");
+}
+
 /// What a file names, with the line.
 #[derive(Default)]
 struct Uses {

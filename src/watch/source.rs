@@ -1,7 +1,6 @@
 //! What watches need of the open store that they belong to. The store is above: it owns a [`Hub`], and hands itself down
 //! as a [`Source`].
 
-use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::feed::Feed;
@@ -11,7 +10,7 @@ use crate::error::Result;
 use crate::map::{Shared, Table};
 
 /// An open store, as its watches see it.
-pub(crate) trait Source: Debug + Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// Returns the engine, for the log and the texts.
     fn core(&self) -> &Core;
 
@@ -29,6 +28,14 @@ pub(crate) trait Source: Debug + Send + Sync {
 
     /// Returns what the watches of this store share.
     fn hub(&self) -> &Hub;
+}
+
+// A trait that requires `Debug` puts the code that prints a whole store into each program, since tables of functions are
+// linked whole.
+impl std::fmt::Debug for dyn Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Source")
+    }
 }
 
 /// What the watches of an open store share.
