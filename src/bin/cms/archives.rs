@@ -5,11 +5,11 @@ use serde_json::{Value as Json, json};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::records::tell_revision;
+use crate::records::print_revision;
 use crate::shape::Shape;
 
 /// Fails if packages were left out of an archive because they could not be read.
-pub fn whole(info: &cms::ArchiveInfo) -> Result<Exit, Failure> {
+pub fn check_complete(info: &cms::ArchiveInfo) -> Result<Exit, Failure> {
     if info.left_out.is_empty() {
         return Ok(Exit::Ok);
     }
@@ -54,5 +54,5 @@ pub fn restore_archive(
         return Ok(Exit::Ok);
     }
     let done = context.store.archives().restore_of(archive, packages, None)?;
-    tell_revision(context, &what, done)
+    print_revision(context, &what, done)
 }

@@ -12,7 +12,7 @@ use cms::{
 };
 
 use crate::argument::show;
-use crate::failure::{Exit, Failure, tell, wants_color};
+use crate::failure::{Exit, Failure, print_error, wants_color};
 use crate::gather::Gathered;
 use crate::global::Global;
 
@@ -136,14 +136,14 @@ impl Context {
 
     /// Loads a package with its staged changes, and with what earlier lines of the batch have changed.
     pub fn load_now(&self, package: &[u8]) -> Result<Loaded, Error> {
-        let gathered = self.gathered.as_ref().and_then(|gathered| gathered.look(package));
+        let gathered = self.gathered.as_ref().and_then(|gathered| gathered.package(package));
         gathered.map_or_else(|| self.store.packages().load(package), Ok)
     }
 
     /// Loads a package that is to be changed.
     pub fn load_to_change(&mut self, package: &[u8]) -> Result<Loaded, Failure> {
         match &mut self.gathered {
-            Some(gathered) => gathered.lend(&self.store, package, self.dry_run),
+            Some(gathered) => gathered.borrow(&self.store, package, self.dry_run),
             None => Ok(self.store.packages().load_to_change(package)?),
         }
     }
@@ -178,7 +178,8 @@ impl Context {
     pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
         let (place, size) =
             self.store.packages().find_with_size(&key.package).ok().filter(|(place, _)| place.staged)?;
-        let is_changed = self.gathered.as_ref().is_some_and(|gathered| gathered.look(&key.package).is_some());
+        let is_changed =
+            self.gathered.as_ref().is_some_and(|gathered| gathered.package(&key.package).is_some());
         if !matches!(self.at, At::Staged)
             || size < LARGE
             || key.section.is_none()
@@ -251,7 +252,7 @@ impl Context {
 
 /// Prints a warning of the library.
 fn warn(text: &str) {
-    tell(&format!("cms: warning: {}", cms::shown::text(text)));
+    print_error(&format!("cms: warning: {}", cms::shown::text(text)));
 }
 
 /// Warns that a package is printed as it was before the error in its text.

@@ -8,7 +8,7 @@ use crate::argument::show;
 use crate::context::{Context, find};
 use crate::failure::{Exit, Failure};
 use crate::spec::{Flag, FlagValues, commit as commit_flag, with_staged};
-use crate::staged::{describe, staged_json, tell_outcome};
+use crate::staged::{describe, report_outcome, staged_json};
 
 /// The options of commands that change packages key by key.
 #[derive(Default)]
@@ -208,16 +208,16 @@ fn commit(context: &mut Context, goal: Goal, mut changes: Vec<Unstaged>) -> Resu
     let all: Vec<Place> = places.iter().chain(others).cloned().collect();
     let outcomes = context.store.commit_with(&places, changes, Form::Lossless, None)?;
     for (place, outcome) in all.iter().zip(outcomes) {
-        tell_outcome(context, place, outcome)?;
+        report_outcome(context, place, outcome)?;
     }
     if goal == Goal::Commit {
-        made.iter().for_each(|(place, deltas)| tell_left_staged(context, place, deltas));
+        made.iter().for_each(|(place, deltas)| report_left_staged(context, place, deltas));
     }
     Ok(())
 }
 
 /// Reports staged changes of keys that were committed just now without them.
-fn tell_left_staged(context: &Context, place: &Place, made: &[Delta]) {
+fn report_left_staged(context: &Context, place: &Place, made: &[Delta]) {
     if !place.staged || !context.store.staging().may_be_staged(place) {
         return;
     }

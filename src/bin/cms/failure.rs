@@ -39,7 +39,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Writes a line to standard error. A failure of that cannot be reported, and is ignored.
-pub fn tell(line: &str) {
+pub fn print_error(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -118,7 +118,7 @@ impl Failure {
             return;
         }
         if json {
-            return tell(&self.json().to_string());
+            return print_error(&self.json().to_string());
         }
         let (start, end) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         // One write, so that the lines of two commands do not mix.
@@ -131,7 +131,7 @@ impl Failure {
             text.push_str("\nhint: ");
             text.push_str(hint);
         }
-        tell(&text);
+        print_error(&text);
     }
 
     /// What happened, for a program; see [`ERROR`].

@@ -38,12 +38,12 @@ impl Gathered {
     }
 
     /// Sets the message of the transaction, if the line gives one. The last message counts.
-    pub fn explain(&mut self, message: Option<&String>) {
+    pub fn set_message(&mut self, message: Option<&String>) {
         self.message = message.cloned().or(self.message.take());
     }
 
     /// Returns a package as the lines so far have left it; `None` if they have not changed it.
-    pub fn look(&self, name: &[u8]) -> Option<Loaded> {
+    pub fn package(&self, name: &[u8]) -> Option<Loaded> {
         let package = self.packages.iter().find(|package| package.before.name() == name)?;
         let mut loaded = package.now.clone()?;
         let change = |delta: &Delta| cms::StagedChange { delta: delta.clone(), failure: None };
@@ -52,7 +52,7 @@ impl Gathered {
     }
 
     /// Hands a package to a line, which changes it and calls [`Self::give_back`]. A line that only tries gets a copy.
-    pub fn lend(&mut self, store: &Engine, name: &[u8], dry_run: bool) -> Result<Loaded, Failure> {
+    pub fn borrow(&mut self, store: &Engine, name: &[u8], dry_run: bool) -> Result<Loaded, Failure> {
         let at = match self.packages.iter().position(|package| package.before.name() == name) {
             Some(at) => at,
             None => {

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
 
 use crate::context::Context;
-use crate::failure::{Exit, Failure, tell};
+use crate::failure::{Exit, Failure, print_error};
 use crate::hook;
 use crate::keeper;
 use crate::line::Line;
@@ -62,7 +62,7 @@ pub fn finish(
     }
     let process = guard.as_ref().and_then(StandingGuard::process);
     drop(guard);
-    let left = tell_time(context, terms, process)?;
+    let left = print_deadline(context, terms, process)?;
     let Some(command) = &terms.then else { return Ok(Exit::Ok) };
     let packages = packages_of(context, &made)?;
     let mut variables =
@@ -76,7 +76,11 @@ pub fn finish(
 }
 
 /// Prints by when the commit has to be confirmed, if it has to be. Returns how long that is.
-fn tell_time(context: &Context, terms: &Terms, process: Option<u32>) -> Result<Option<Duration>, Failure> {
+fn print_deadline(
+    context: &Context,
+    terms: &Terms,
+    process: Option<u32>,
+) -> Result<Option<Duration>, Failure> {
     if terms.time.is_none() {
         return Ok(None);
     }
@@ -122,7 +126,7 @@ pub fn warn(context: &Context) {
             "seconds_left": notice.pending.left.as_secs_f64(), "by": record_json(&notice.by, users),
             "keys": notice.keys,
         }});
-        tell(&row.to_string());
+        print_error(&row.to_string());
     } else {
         context.note(&format!("warning: {notice}"));
     }
@@ -151,7 +155,7 @@ fn become_guard(commands: Commands, words: &[OsString]) -> Result<Exit, Failure>
 }
 
 /// Guards the commit of a process.
-pub fn stand(context: &Context, process: u32, on_rollback: Option<&[u8]>) -> Result<Exit, Failure> {
+pub fn guard_commit(context: &Context, process: u32, on_rollback: Option<&[u8]>) -> Result<Exit, Failure> {
     let since = context.store.history().revision()?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{}{}", cms::STANDS, std::process::id())?;

@@ -125,7 +125,7 @@ pub fn version(context: &mut Context) -> Result<Exit, Failure> {
         context.put_json(&json!({"version": env!("CARGO_PKG_VERSION"), "features": with}))?;
         return Ok(Exit::Ok);
     }
-    context.say(&format!(
+    context.print_line(&format!(
         "cms {} ({})",
         env!("CARGO_PKG_VERSION"),
         if with.is_empty() { "minimal".into() } else { with.join(", ") }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::context::Context;
-use crate::failure::{Exit, Failure, tell};
+use crate::failure::{Exit, Failure, print_error};
 use crate::hook;
 use crate::hook::Ended;
 use crate::line::Line;
@@ -67,7 +67,7 @@ pub fn keep(commands: Commands, words: &[OsString]) -> ExitCode {
 }
 
 fn kept(commands: Commands, words: &[OsString]) -> Result<u8, Failure> {
-    let wrong = || Failure::Usage("a keeper is told what to run, and for how long".into());
+    let wrong = || Failure::Usage("expected a time in milliseconds, a command and revisions".into());
     let [time, command, revisions @ ..] = words else { return Err(wrong()) };
     let number = |word: &OsString| word.to_str().and_then(|word| word.parse::<u64>().ok()).ok_or_else(wrong);
     let time = Duration::from_millis(number(time)?);
@@ -92,8 +92,10 @@ fn settle(context: &Context, ended: &Ended, revisions: &[u64]) -> Result<u8, Fai
     for revision in revisions.iter().rev() {
         let message = format!("rolled back: {ended}");
         match context.store.confirmations().take_back(*revision, &message)? {
-            Some(by) => tell(&format!("cms: {ended}, so transaction {revision} is rolled back by {by}")),
-            None => tell(&format!("cms: {ended}; transaction {revision} was rolled back already")),
+            Some(by) => {
+                print_error(&format!("cms: {ended}, so transaction {revision} is rolled back by {by}"));
+            }
+            None => print_error(&format!("cms: {ended}; transaction {revision} was rolled back already")),
         }
     }
     Ok(code)

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::dispatch::run_line;
-use crate::failure::{Exit, Failure, tell};
+use crate::failure::{Exit, Failure, print_error};
 use crate::input::open_input;
 use crate::line::Line;
 use crate::spec::Commands;
@@ -48,7 +48,7 @@ pub fn each_line(
         failures.push(start);
         if !context.json {
             let so = if context.gathered.is_some() { ", so nothing is changed" } else { "" };
-            tell(&format!("cms: {name}: line {start} failed{so}"));
+            print_error(&format!("cms: {name}: line {start} failed{so}"));
         }
         if worst == Exit::Ok {
             worst = failed;
@@ -60,7 +60,7 @@ pub fn each_line(
     // The exit code is that of the first line that failed.
     context.worst = Exit::Ok;
     if worst != Exit::Ok && context.json {
-        tell(&json!({"batch": {"file": name, "failed": failures}}).to_string());
+        print_error(&json!({"batch": {"file": name, "failed": failures}}).to_string());
     }
     Ok(worst)
 }

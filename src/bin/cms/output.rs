@@ -5,7 +5,7 @@ use std::io::Write;
 use serde_json::{Map, Value as Json, json};
 
 use crate::context::Context;
-use crate::failure::{Exit, Failure, tell};
+use crate::failure::{Exit, Failure, print_error};
 
 impl Context {
     /// Writes to standard output.
@@ -14,7 +14,7 @@ impl Context {
     }
 
     /// Writes a line to standard output.
-    pub fn say(&mut self, line: &str) -> Result<(), Failure> {
+    pub fn print_line(&mut self, line: &str) -> Result<(), Failure> {
         Ok(writeln!(self.out, "{line}")?)
     }
 
@@ -49,14 +49,14 @@ impl Context {
     /// Writes a message that is no failure to standard error, unless `--quiet` is given.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            tell(&format!("cms: {}", cms::shown::lines(text)));
+            print_error(&format!("cms: {}", cms::shown::lines(text)));
         }
     }
 
     /// Writes what was done to standard error, if `--verbose` is given.
     pub fn verbose(&self, text: &str) {
         if self.verbose {
-            tell(&format!("cms: {}", cms::shown::lines(text)));
+            print_error(&format!("cms: {}", cms::shown::lines(text)));
         }
     }
 

@@ -31,7 +31,7 @@ impl Users {
 }
 
 /// Notes edits by hand in the log, if the user may write it, so that they are listed.
-pub fn bring_up_to_date(context: &Context) {
+pub fn note_edits(context: &Context) {
     if let Err(error) = context.store.history().note_edits() {
         context.verbose(&format!("edits by hand cannot be noted in the log: {error}"));
     }
@@ -157,18 +157,18 @@ pub fn check_logged(context: &Context) -> Result<(), Failure> {
 }
 
 /// Fails if there may be records in a log that this user may not read, since an empty history would be wrong then.
-pub fn may_be_elsewhere(context: &Context) -> Result<(), Failure> {
+pub fn check_log_of_root(context: &Context) -> Result<(), Failure> {
     let Some((path, owner)) = context.store.audit().log_of_root() else { return Ok(()) };
     let (path, owner) = (path.display(), Users::default().name(owner).to_owned());
     let why = format!("permission denied: there may be a log in {path}, which belongs to user {owner}");
     Err(Failure::Other(Exit::Permission, why))
 }
 
-/// What [`tell_revision`] prints.
+/// What [`print_revision`] prints.
 pub const REVISION: Shape =
     Shape::of("revision number|null the transaction that was made; null if nothing had to change");
 
-pub fn tell_revision(context: &mut Context, what: &str, sequence: Option<u64>) -> Result<Exit, Failure> {
+pub fn print_revision(context: &mut Context, what: &str, sequence: Option<u64>) -> Result<Exit, Failure> {
     context.forget();
     if context.json {
         context.put_json(&json!({"revision": sequence}))?;

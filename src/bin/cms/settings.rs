@@ -15,7 +15,7 @@ pub fn show(context: &mut Context, settings: &Arc<Settings>) -> Result<(), Failu
     for setting in Setting::ALL {
         let origin = settings.origin(setting);
         let origin = cms::shown::text(origin.to_string());
-        context.say(&format!("{:14} {:20} ({origin})", setting.name(), value(settings, setting)))?;
+        context.print_line(&format!("{:14} {:20} ({origin})", setting.name(), value(settings, setting)))?;
     }
     Ok(())
 }

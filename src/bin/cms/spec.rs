@@ -355,7 +355,7 @@ impl<F: FlagValues> AnyCommand for Command<F> {
     }
 
     fn call(&'static self) -> Box<dyn AnyCall> {
-        Box::new(Begun { command: self, flags: F::default() })
+        Box::new(StartedCall { command: self, flags: F::default() })
     }
 }
 
@@ -378,12 +378,12 @@ pub trait AnyCall {
     ) -> Result<Exit, Failure>;
 }
 
-struct Begun<F: 'static> {
+struct StartedCall<F: 'static> {
     command: &'static Command<F>,
     flags: F,
 }
 
-impl<F: FlagValues> AnyCall for Begun<F> {
+impl<F: FlagValues> AnyCall for StartedCall<F> {
     fn command(&self) -> &'static dyn AnyCommand {
         self.command
     }

@@ -63,7 +63,7 @@ pub fn is_of_another(context: &mut Context, place: &Place, becomes: &str) -> Res
 }
 
 /// Reports the outcome of a commit for a package: with `--verbose` what was written, and what could not be applied.
-pub fn tell_outcome(context: &mut Context, place: &Place, outcome: cms::Committed) -> Result<(), Failure> {
+pub fn report_outcome(context: &mut Context, place: &Place, outcome: cms::Committed) -> Result<(), Failure> {
     context.forget();
     if outcome.written {
         let revision = outcome.revision.map_or_else(String::new, |number| format!(" as revision {number}"));
@@ -84,6 +84,6 @@ pub fn place_of_staged(context: &Context, package: &[u8]) -> Result<Place, Failu
     let place = context.store.packages().find_to_write(package)?;
     let is_there = !context.store.packages().is_new(&place)
         || context.store.staging().may_be_staged(&place)
-        || context.gathered.as_ref().is_some_and(|gathered| gathered.look(package).is_some());
+        || context.gathered.as_ref().is_some_and(|gathered| gathered.package(package).is_some());
     if is_there { Ok(place) } else { Err(cms::Error::NotFound { key: show(package) }.into()) }
 }

@@ -70,22 +70,25 @@ pub fn print_pending(context: &mut Context) -> Result<Exit, Failure> {
         }))?;
         return Ok(Exit::Ok);
     }
-    context.say(&format!(
+    context.print_line(&format!(
         "transaction {} is rolled back in {} unless it is confirmed",
         pending.sequence,
         show_span(pending.left)
     ))?;
     for record in &waiting.transactions {
         let title = record_title(record, users);
-        context.say(&format!("  {title}"))?;
+        context.print_line(&format!("  {title}"))?;
     }
     for one in &waiting.going_back {
         if one.goes {
-            context.say(&format!("    {}: it is deleted, since it did not exist before", one.package))?;
+            context
+                .print_line(&format!("    {}: it is deleted, since it did not exist before", one.package))?;
         }
         if one.whole {
-            context
-                .say(&format!("    {}: it cannot be read now, so all of it is rolled back", one.package))?;
+            context.print_line(&format!(
+                "    {}: it cannot be read now, so all of it is rolled back",
+                one.package
+            ))?;
         }
         for change in &one.changes {
             context.put_line(&[b"    ", &change_line(&one.package, change)[..]].concat())?;

@@ -46,7 +46,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         // With --dry-run the name is part of the change that is printed.
         true if context.dry_run => {}
         true => context.put_json(&json!({"name": name}))?,
-        false => context.say(&name)?,
+        false => context.print_line(&name)?,
     }
     edits.finish(context)
 }

@@ -44,7 +44,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     } else if found.problems.is_empty() && found.last == 0 {
         context.note("the log holds no record yet");
     } else if found.problems.is_empty() {
-        context.say(&format!(
+        context.print_line(&format!(
             "records {} to {} are as they were written; chain {}",
             found.first, found.last, found.chain
         ))?;

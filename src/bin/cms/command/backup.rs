@@ -1,7 +1,7 @@
 //! `cms backup`: writes the committed state into a file.
 
 use crate::archives::ARCHIVE;
-use crate::archives::{archive_json, whole};
+use crate::archives::{archive_json, check_complete};
 use crate::argument::{path, show};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -37,5 +37,5 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     if context.json {
         context.put_json(&archive_json(&info))?;
     }
-    whole(&info)
+    check_complete(&info)
 }

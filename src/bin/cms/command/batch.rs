@@ -16,7 +16,7 @@ use crate::lines::{each_line, parse_words, run_words};
 use crate::records::REVISION;
 use crate::shape::Output;
 use crate::spec::{Call, Command, Commands, FlagValues, Writes, switch};
-use crate::staged::tell_outcome;
+use crate::staged::report_outcome;
 
 #[derive(Default)]
 pub struct Flags {
@@ -70,9 +70,9 @@ fn gather_words(context: &mut Context, commands: Commands, words: Vec<Vec<u8>>) 
         return Ok(Exit::Ok);
     }
     let mut line = parse_words(commands, words)?;
-    admit(&line)?;
+    check_line(&line)?;
     if let Some(gathered) = &mut context.gathered {
-        gathered.explain(line.global.message.as_ref());
+        gathered.set_message(line.global.message.as_ref());
     }
     line.inherit(&context.global);
     let mut inner = Context::with(context.store.clone(), &line.global)?;
@@ -83,7 +83,7 @@ fn gather_words(context: &mut Context, commands: Commands, words: Vec<Vec<u8>>) 
 }
 
 /// Refuses a line that cannot be part of a transaction. The line must not have taken over the options of the batch yet.
-fn admit(line: &Line) -> Result<(), Failure> {
+fn check_line(line: &Line) -> Result<(), Failure> {
     let alone = line.call.as_ref().and_then(|call| call.alone());
     if let Some(name) = alone.filter(|_| !line.global.dry_run) {
         return Err(Failure::Usage(format!(
@@ -114,7 +114,7 @@ fn commit(context: &mut Context, gathered: Gathered) -> Result<Exit, Failure> {
     let standing = guard::begin(context, &terms)?;
     let outcomes = context.store.commit_as(&places, unstaged, &options)?;
     for (place, outcome) in places.iter().zip(&outcomes) {
-        tell_outcome(context, place, *outcome)?;
+        report_outcome(context, place, *outcome)?;
     }
     let revision = outcomes.iter().find_map(|outcome: &Committed| outcome.revision);
     if context.json {

@@ -18,7 +18,7 @@ use crate::argument::path;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::records::RECORD;
-use crate::records::{Users, bring_up_to_date, change_line, record_json, record_title};
+use crate::records::{Users, change_line, note_edits, record_json, record_title};
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, text};
 
@@ -45,7 +45,7 @@ pub const COMMAND: Command<Flags> = Command {
 };
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    bring_up_to_date(context);
+    note_edits(context);
     let Some((program, arguments)) = call.expect(1, usize::MAX)?.split_first() else {
         return Ok(Exit::Usage);
     };
@@ -97,7 +97,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         print(context, "the first bad one is ", revisions[bad])?;
         return Ok(Exit::Ok);
     }
-    context.say("the first bad one is one of these, which could not all be tested:")?;
+    context.print_line("the first bad one is one of these, which could not all be tested:")?;
     (good + 1..=bad).try_for_each(|at| print(context, "", revisions[at]))?;
     Ok(Exit::NotFound)
 }
@@ -148,7 +148,7 @@ fn nearest_to_the_middle(good: usize, bad: usize, untestable: &BTreeSet<usize>) 
 
 fn print(context: &mut Context, lead: &str, revision: u64) -> Result<(), Failure> {
     let record = context.store.history().transaction(revision)?;
-    context.say(&format!("{lead}{}", record_title(&record, &mut Users::default())))?;
+    context.print_line(&format!("{lead}{}", record_title(&record, &mut Users::default())))?;
     for package in &record.packages {
         for change in &package.changes {
             context.put_line(&[b"    ", &change_line(&package.package, change)[..]].concat())?;

@@ -7,7 +7,7 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
-use crate::records::{Users, bring_up_to_date};
+use crate::records::{Users, note_edits};
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
@@ -34,7 +34,7 @@ const LINE: Shape = Shape::of(
 );
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
-    bring_up_to_date(context);
+    note_edits(context);
     let [package] = call.expect(1, 1)? else { return Ok(Exit::Usage) };
     let lines = context.store.history().blame(&show(package))?;
     let mut users = Users::default();
@@ -63,7 +63,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
             }
             None => format!("{:>6} {:16} {:10} {:12}", "", "", "", ""),
         };
-        context.say(&format!("{by} | {}", shown::lines(&line.text)))?;
+        context.print_line(&format!("{by} | {}", shown::lines(&line.text)))?;
     }
     Ok(Exit::Ok)
 }

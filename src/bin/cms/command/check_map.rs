@@ -47,8 +47,8 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
             continue;
         }
         match &report.damage {
-            Some(damage) => context.say(&format!("{} {state}: {damage}", report.package))?,
-            None => context.say(&format!("{} {state}", report.package))?,
+            Some(damage) => context.print_line(&format!("{} {state}: {damage}", report.package))?,
+            None => context.print_line(&format!("{} {state}", report.package))?,
         }
     }
     if context.json {

@@ -13,7 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::guard;
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, parsed, switch};
-use crate::staged::{describe, is_of_another, place_of_staged, tell_outcome};
+use crate::staged::{describe, is_of_another, place_of_staged, report_outcome};
 use crate::terms::{Terms, time_to_confirm};
 
 #[derive(Default)]
@@ -157,7 +157,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let standing = guard::begin(context, &terms)?;
     let outcomes = context.store.commit_as(&places, Vec::new(), &options)?;
     for (place, outcome) in places.iter().zip(&outcomes) {
-        tell_outcome(context, place, *outcome)?;
+        report_outcome(context, place, *outcome)?;
     }
     guard::finish(context, &terms, &outcomes, standing)
 }
@@ -192,7 +192,7 @@ fn check_commit(
 
 /// Lists the verifiers of the staged changes with their verdicts, and the watches that would get an event.
 pub fn preview(context: &mut Context, places: &[Place]) -> Result<Exit, Failure> {
-    let Preview { verdicts, told } = context.store.preview(places)?;
+    let Preview { verdicts, told: watchers } = context.store.preview(places)?;
     let exit = match verdicts.iter().any(|verdict| verdict.refusal.is_some()) {
         true => Exit::Refused,
         false => Exit::Ok,
@@ -204,19 +204,19 @@ pub fn preview(context: &mut Context, places: &[Place]) -> Result<Exit, Failure>
             (row["accepts"], row["reason"]) = (json!(verdict.refusal.is_none()), json!(verdict.refusal));
             row
         });
-        let rows = verified.chain(told.iter().map(|one| row("watcher", one))).collect();
+        let rows = verified.chain(watchers.iter().map(|one| row("watcher", one))).collect();
         context.put_rows(rows)?;
         return Ok(exit);
     }
     for verdict in &verdicts {
         let by = &verdict.verifier;
         match &verdict.refusal {
-            Some(reason) => context.say(&format!("{by} would refuse it: {reason}"))?,
-            None => context.say(&format!("{by} accepts it"))?,
+            Some(reason) => context.print_line(&format!("{by} would refuse it: {reason}"))?,
+            None => context.print_line(&format!("{by} accepts it"))?,
         }
     }
-    for one in &told {
-        context.say(&format!("{one} would be notified, of {}", one.pattern))?;
+    for one in &watchers {
+        context.print_line(&format!("{one} would be notified, of {}", one.pattern))?;
     }
     Ok(exit)
 }

@@ -2,7 +2,7 @@
 
 use crate::argument::show;
 use crate::context::Context;
-use crate::failure::{Exit, Failure, tell};
+use crate::failure::{Exit, Failure, print_error};
 use crate::guard;
 use crate::guard::{HOOK_TIME, rollback_variables};
 use crate::hook;
@@ -55,7 +55,7 @@ pub const COMMAND: Command<Flags> = Command {
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let on_rollback = call.flags.on_rollback.as_deref();
     if let Some(process) = context.guards {
-        return guard::stand(context, process, on_rollback);
+        return guard::guard_commit(context, process, on_rollback);
     }
     if call.flags.wait {
         return wait(context, on_rollback);
@@ -94,7 +94,7 @@ fn wait(context: &Context, on_rollback: Option<&[u8]>) -> Result<Exit, Failure> 
     {
         let ended = hook::run(context, command, rollback_variables(pending.sequence, &by), HOOK_TIME, false);
         if !matches!(ended, Ended::Well) {
-            tell(&format!("cms: warning: {ended}"));
+            print_error(&format!("cms: warning: {ended}"));
         }
     }
     Ok(Exit::NotFound)

@@ -14,7 +14,7 @@ use crate::failure::{Exit, Failure};
 use crate::input::read_input;
 use crate::json;
 use crate::records::CHANGE;
-use crate::records::bring_up_to_date;
+use crate::records::note_edits;
 use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
@@ -104,7 +104,7 @@ pub fn two_states(context: &Context, call: &Call<Flags>) -> Result<Option<(State
     if is_file(a) || is_file(b) || (is_package(a) && is_package(b)) {
         return Ok(None);
     }
-    bring_up_to_date(context);
+    note_edits(context);
     Ok(Some((context.store.history().resolve(&show(a))?, context.store.history().resolve(&show(b))?)))
 }
 

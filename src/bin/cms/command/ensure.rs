@@ -83,7 +83,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     for (key, changed) in report {
-        context.say(&format!("{} {key}", if changed { "changed" } else { "unchanged" }))?;
+        context.print_line(&format!("{} {key}", if changed { "changed" } else { "unchanged" }))?;
     }
     context.put(difference.as_bytes())?;
     Ok(Exit::Ok)

@@ -57,7 +57,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
             Ok(None) => {}
             Ok(Some(_)) if check => {
                 if !context.json {
-                    context.say(&format!("{}: not tidy", place.path.display()))?;
+                    context.print_line(&format!("{}: not tidy", place.path.display()))?;
                 }
                 differing.push(json!({"file": place.path}));
             }

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::records::RECORD;
 use crate::records::{
-    Users, bring_up_to_date, change_line, check_logged, may_be_elsewhere, record_json, record_title,
+    Users, change_line, check_log_of_root, check_logged, note_edits, record_json, record_title,
 };
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, parsed};
@@ -35,7 +35,7 @@ pub const COMMAND: Command<Flags> = Command {
 };
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    bring_up_to_date(context);
+    note_edits(context);
     let key = call.expect(0, 1)?.first().map(|key| Key::parse(key)).transpose()?;
     let most = call.flags.number.unwrap_or(usize::MAX);
     let records = context.store.history().changes(key.as_ref(), most)?;
@@ -45,13 +45,13 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         let rows = records.iter().map(|record| record_json(record, &mut users)).collect();
         context.put_rows(rows)?;
         if is_baseline {
-            may_be_elsewhere(context)?;
+            check_log_of_root(context)?;
         }
         return Ok(if records.is_empty() { Exit::NotFound } else { readable(context) });
     }
     for record in &records {
         let title = record_title(record, &mut users);
-        context.say(&title)?;
+        context.print_line(&title)?;
         for package in &record.packages {
             for change in &package.changes {
                 context.put_line(&[b"    ", &change_line(&package.package, change)[..]].concat())?;
@@ -60,16 +60,16 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
             let is_readable = record.problem().is_none();
             let silent = package.changes.is_empty() && record.kind != Kind::Baseline && key.is_none();
             if package.deleted {
-                context.say(&format!("    {}: the package was deleted", package.package))?;
+                context.print_line(&format!("    {}: the package was deleted", package.package))?;
             } else if package.unknown {
-                context.say(&format!("    {}: what was changed is not known", package.package))?;
+                context.print_line(&format!("    {}: what was changed is not known", package.package))?;
             } else if silent && is_readable {
-                context.say(&format!("    {}: only comments or layout", package.package))?;
+                context.print_line(&format!("    {}: only comments or layout", package.package))?;
             }
         }
     }
     if is_baseline {
-        may_be_elsewhere(context)?;
+        check_log_of_root(context)?;
     }
     if !records.is_empty() {
         return Ok(readable(context));

@@ -128,7 +128,7 @@ fn replace(context: &mut Context, packages: &[json::NamedText]) -> Result<Exit, 
     }
     if context.dry_run {
         for (name, text) in packages {
-            context.say(&format!("replace {}: {} bytes", show(name), text.len()))?;
+            context.print_line(&format!("replace {}: {} bytes", show(name), text.len()))?;
         }
         return Ok(Exit::Ok);
     }

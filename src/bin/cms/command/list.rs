@@ -75,8 +75,8 @@ fn print_names(context: &mut Context, names: Vec<(String, Option<String>)>) -> R
     }
     for (name, kind) in names {
         match kind {
-            Some(kind) => context.say(&format!("{name} {kind}"))?,
-            None => context.say(&name)?,
+            Some(kind) => context.print_line(&format!("{name} {kind}"))?,
+            None => context.print_line(&name)?,
         }
     }
     Ok(Exit::Ok)

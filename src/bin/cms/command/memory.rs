@@ -46,15 +46,15 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let width = reports.iter().map(|report| report.package.len()).max().unwrap_or(0).max("package".len());
-    context.say(&format!("{:width$} {:>12} {:>12} {:>12}", "package", "bytes", "live", "dead"))?;
+    context.print_line(&format!("{:width$} {:>12} {:>12} {:>12}", "package", "bytes", "live", "dead"))?;
     let mut total = [0; 3];
     for report in &reports {
         let numbers = [report.usage.capacity, report.usage.live, report.usage.dead];
         total.iter_mut().zip(numbers).for_each(|(total, number)| *total += number);
         let [capacity, live, dead] = numbers;
-        context.say(&format!("{:width$} {capacity:>12} {live:>12} {dead:>12}", report.package))?;
+        context.print_line(&format!("{:width$} {capacity:>12} {live:>12} {dead:>12}", report.package))?;
     }
     let [capacity, live, dead] = total;
-    context.say(&format!("{:width$} {capacity:>12} {live:>12} {dead:>12}", "total"))?;
+    context.print_line(&format!("{:width$} {capacity:>12} {live:>12} {dead:>12}", "total"))?;
     Ok(Exit::Ok)
 }

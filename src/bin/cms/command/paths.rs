@@ -70,7 +70,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
                 "run" => "writers exclude each other by the files alone",
                 _ => "there is no history, and commits cannot wait for a confirmation",
             };
-            context.say(&format!("{name:7} none: no directory is writable; {instead}"))?;
+            context.print_line(&format!("{name:7} none: no directory is writable; {instead}"))?;
             continue;
         };
         // The log has a directory of its own there, which may be another user's.
@@ -82,7 +82,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
             object.insert(name.into(), row);
         } else {
             let path = shown::text(path);
-            context.say(&format!("{name:7} {path}  ({}; {state}; {purpose})", origin(dir)))?;
+            context.print_line(&format!("{name:7} {path}  ({}; {state}; {purpose})", origin(dir)))?;
         }
     }
     let (unlogged, settings) = (context.store.audit().log_problem(), context.store.settings());
@@ -93,7 +93,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     if let Some(why) = unlogged {
-        context.say(&format!("commits are not logged: {}", shown::text(why)))?;
+        context.print_line(&format!("commits are not logged: {}", shown::text(why)))?;
     }
     settings::show(context, &settings)?;
     Ok(Exit::Ok)

@@ -31,7 +31,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         if context.dry_run {
             match context.json {
                 true => rows.push(json!({"package": show(&name)})),
-                false => context.say(&format!("would rebuild the map of {}", show(&name)))?,
+                false => context.print_line(&format!("would rebuild the map of {}", show(&name)))?,
             }
             continue;
         }

@@ -49,7 +49,10 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
         return unmended_exit(context, unmended);
     }
     for one in &repaired {
-        context.say(&format!("{}: its text of revision {} is back in place", one.package, one.revision))?;
+        context.print_line(&format!(
+            "{}: its text of revision {} is back in place",
+            one.package, one.revision
+        ))?;
     }
     if repaired.is_empty() && problems.is_empty() && unmended.is_empty() {
         context.note("nothing had to be mended");

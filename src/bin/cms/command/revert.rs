@@ -51,7 +51,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         if context.dry_run {
             match context.json {
                 true => rows.push(json!({"key": key.text()})),
-                false => context.say(&format!("revert {}", key.text()))?,
+                false => context.print_line(&format!("revert {}", key.text()))?,
             }
             continue;
         }

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::difference::print_difference;
 use crate::failure::{Exit, Failure};
 use crate::records::{CHANGE, REVISION};
-use crate::records::{bring_up_to_date, tell_revision};
+use crate::records::{note_edits, print_revision};
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
 use crate::staged::STAGED;
@@ -49,7 +49,7 @@ pub const COMMAND: Command<Flags> = Command {
 };
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    bring_up_to_date(context);
+    note_edits(context);
     let Some((spec, packages)) = call.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
     let packages: Vec<String> = packages.iter().map(|name| show(name)).collect();
     let state = match spec.contains(&b'/') || call.flags.from_file {
@@ -77,7 +77,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         }
         State::Revision(revision) => {
             let done = context.store.history().rollback(revision, &packages, None)?;
-            tell_revision(context, &format!("back at revision {revision}"), done)
+            print_revision(context, &format!("back at revision {revision}"), done)
         }
     }
 }
@@ -130,7 +130,7 @@ fn overlay(
     }
     let count = transaction.count();
     let revision = transaction.commit()?;
-    tell_revision(context, &format!("{count} changes made"), (count > 0).then_some(revision))
+    print_revision(context, &format!("{count} changes made"), (count > 0).then_some(revision))
 }
 
 fn overlay_option(transaction: &mut Transaction, key: &str, value: cms::Value<'_>) -> Result<(), Failure> {

@@ -167,7 +167,7 @@ impl Search {
             return Ok(());
         }
         let place = line.map_or_else(|| format!("{file} (staged): "), |line| format!("{file}:{line}: "));
-        context.say(&shown::lines([place.as_bytes(), text].concat()))
+        context.print_line(&shown::lines([place.as_bytes(), text].concat()))
     }
 }
 

@@ -3,7 +3,7 @@
 use cms::{clock, shown};
 
 use crate::archives::ARCHIVE;
-use crate::archives::{archive_json, whole};
+use crate::archives::{archive_json, check_complete};
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -51,7 +51,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     if context.json {
         context.put_json(&archive_json(&info))?;
     } else {
-        context.say(&shown::text(&info.label))?;
+        context.print_line(&shown::text(&info.label))?;
     }
-    whole(&info)
+    check_complete(&info)
 }

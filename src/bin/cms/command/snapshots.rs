@@ -28,7 +28,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     }
     for info in all {
         let time = clock::show(info.time);
-        context.say(&format!(
+        context.print_line(&format!(
             "{}Z {:>8} {:>9} {:10} {:9} {}",
             &time[..19],
             info.revision,

@@ -60,15 +60,16 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         }))?;
     } else {
         for problem in &problems {
-            context.say(&format!("{}: {}", problem.what, cms::shown::text(&problem.why)))?;
+            context.print_line(&format!("{}: {}", problem.what, cms::shown::text(&problem.why)))?;
         }
         if let Some(pending) = pending {
             let left = pending.left.as_secs_f64().ceil();
             let sequence = pending.sequence;
-            context.say(&format!("pending: transaction {sequence} has {left} s left to be confirmed"))?;
+            context
+                .print_line(&format!("pending: transaction {sequence} has {left} s left to be confirmed"))?;
         }
         if problems.is_empty() {
-            context.say(&format!("in order, at revision {log}"))?;
+            context.print_line(&format!("in order, at revision {log}"))?;
         }
     }
     Ok(if problems.is_empty() { Exit::Ok } else { Exit::Invalid })

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::difference::print_difference;
 use crate::failure::{Exit, Failure};
 use crate::records::{CHANGE, REVISION};
-use crate::records::{bring_up_to_date, check_logged, may_be_elsewhere, tell_revision};
+use crate::records::{check_log_of_root, check_logged, note_edits, print_revision};
 use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
 
@@ -24,7 +24,7 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
-    bring_up_to_date(context);
+    note_edits(context);
     let sequence = match call.expect(0, 1)?.first() {
         Some(spec) => context.store.history().find_revision(&show(spec))?,
         None => {
@@ -32,7 +32,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
             let found =
                 last.filter(|r| !matches!(r.kind, Kind::Baseline | Kind::Confirm)).map(|r| r.sequence).next();
             if found.is_none() {
-                may_be_elsewhere(context)?;
+                check_log_of_root(context)?;
                 check_logged(context)?;
             }
             found.ok_or_else(|| {
@@ -46,5 +46,5 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         return print_difference(context, &[], &old, &new, false);
     }
     let done = context.store.history().undo(sequence, None)?;
-    tell_revision(context, &format!("transaction {sequence} is undone"), Some(done))
+    print_revision(context, &format!("transaction {sequence} is undone"), Some(done))
 }

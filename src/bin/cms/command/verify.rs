@@ -17,7 +17,7 @@ use crate::argument::{path, show};
 use crate::context::Context;
 use crate::events::EVENT_OF_CHANGE;
 use crate::events::event_json;
-use crate::failure::{Exit, Failure, tell};
+use crate::failure::{Exit, Failure, print_error};
 use crate::records::Users;
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, seconds};
@@ -55,14 +55,14 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         let name = path(&words[0]).file_name().map(|name| name.to_string_lossy().into_owned());
         options.source = name.unwrap_or_default();
     }
-    let mut judge = Judge {
+    let mut verifier = VerifierCommand {
         words,
         environment: directories(context),
         timeout: call.flags.timeout.unwrap_or(PATIENCE),
         verbose: context.verbose,
         users: Users::default(),
     };
-    let _verifier = Store::open(options)?.verify(&pattern, move |event| judge.decide(event))?;
+    let _verifier = Store::open(options)?.verify(&pattern, move |event| verifier.decide(event))?;
     context.verbose(&format!("transactions that change {pattern} are verified"));
     loop {
         std::thread::park();
@@ -77,7 +77,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const SAID: u64 = 1 << 16;
 
 /// The command that accepts or refuses changes.
-struct Judge {
+struct VerifierCommand {
     words: Vec<Vec<u8>>,
     environment: Vec<(&'static str, OsString)>,
     timeout: Duration,
@@ -85,7 +85,7 @@ struct Judge {
     users: Users,
 }
 
-impl Judge {
+impl VerifierCommand {
     /// Runs the command for each change, one after the other, until one is refused.
     fn decide(&mut self, event: &Event) -> Result<(), String> {
         let deadline = Instant::now() + self.timeout;
@@ -95,17 +95,17 @@ impl Judge {
         for (changed, row) in event.changes().zip(rows) {
             let mut input = json.clone();
             input["change"] = row;
-            let judged = self.judge(event, changed, &input, deadline);
+            let verdict = self.run(event, changed, &input, deadline);
             if self.verbose {
-                let verdict = judged.as_ref().err().map_or("accepted", String::as_str);
-                tell(&format!("cms: {}: {verdict}", show(&changed.key())));
+                let shown = verdict.as_ref().err().map_or("accepted", String::as_str);
+                print_error(&format!("cms: {}: {shown}", show(&changed.key())));
             }
-            judged?;
+            verdict?;
         }
         Ok(())
     }
 
-    fn judge(
+    fn run(
         &self,
         event: &Event,
         changed: Changed<'_>,
@@ -125,7 +125,7 @@ impl Judge {
             .process_group(0)
             .spawn()
             .map_err(|error| format!("cannot run {name}: {error}"))?;
-        let said = converse(&mut child, format!("{input}\n"));
+        let said = write_and_read(&mut child, format!("{input}\n"));
         let ended = loop {
             match child.try_wait() {
                 Ok(Some(ended)) => break ended,
@@ -150,7 +150,7 @@ impl Judge {
 }
 
 /// Writes the event to a command, and reads its standard error, which is copied to ours.
-fn converse(child: &mut Child, input: String) -> mpsc::Receiver<Vec<u8>> {
+fn write_and_read(child: &mut Child, input: String) -> mpsc::Receiver<Vec<u8>> {
     let (send, said) = mpsc::channel();
     if let Some(mut stdin) = child.stdin.take() {
         // A command need not read it.

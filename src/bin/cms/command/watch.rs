@@ -14,7 +14,7 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::events::{EVENT, EVENT_OF_CHANGE};
 use crate::events::{event_json, open, wait};
-use crate::failure::{Exit, Failure, tell};
+use crate::failure::{Exit, Failure, print_error};
 use crate::records::{Users, change_line, record_title};
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, parsed, seconds, text};
@@ -74,17 +74,17 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     // Changes of a key that are made while a command runs become one event.
     watch.set_merging(command.is_some());
     let mut users = Users::default();
-    let mut told = 0;
+    let mut delivered = 0;
     let mut deadline = timeout.map(|timeout| Instant::now() + timeout);
     let stdout = std::io::stdout();
-    while count.is_none_or(|count| told < count) {
+    while count.is_none_or(|count| delivered < count) {
         match watch.next(Some(Duration::ZERO))? {
             Some(event) => {
                 match command {
                     Some(command) => execute(context, command, &event, &mut users)?,
                     None => print(context, &event, &mut users)?,
                 }
-                told += 1;
+                delivered += 1;
                 deadline = timeout.map(|timeout| Instant::now() + timeout);
             }
             None => {
@@ -109,22 +109,24 @@ fn print(context: &mut Context, event: &Event, users: &mut Users) -> Result<(), 
         context.put_json(&row)?;
     } else {
         let title = record_title(event.record(), users);
-        context.say(&title)?;
+        context.print_line(&title)?;
         for Changed { package, change } in event.changes() {
             context.put_line(&[b"    ", &change_line(package, change)[..]].concat())?;
         }
         for package in &event.record().packages {
             match event.kind() {
-                EventKind::Broken => context.say(&format!(
+                EventKind::Broken => context.print_line(&format!(
                     "    {}: cannot be parsed; programs still read its last good content",
                     package.package
                 ))?,
-                EventKind::Mended => context.say(&format!("    {}: can be parsed again", package.package))?,
+                EventKind::Mended => {
+                    context.print_line(&format!("    {}: can be parsed again", package.package))?;
+                }
                 _ => {}
             }
         }
         for package in event.unknown() {
-            context.say(&format!("    {package}: what was changed is not known"))?;
+            context.print_line(&format!("    {package}: what was changed is not known"))?;
         }
     }
     Ok(context.out.flush()?)
@@ -154,7 +156,7 @@ fn execute(context: &Context, command: &[u8], event: &Event, users: &mut Users) 
         let ended =
             child.wait().map_err(|error| Failure::Other(Exit::Io, format!("cannot wait: {error}")))?;
         if !ended.success() {
-            tell(&format!("cms: warning: {}: the command has failed: {ended}", show(&changed.key())));
+            print_error(&format!("cms: warning: {}: the command has failed: {ended}", show(&changed.key())));
         }
     }
     Ok(())
