@@ -105,7 +105,8 @@ impl Logs {
     ///
     /// [`Error::Missing`] if there is no log.
     pub fn past(&self) -> Result<Past<'_>> {
-        Ok(Past { log: self.require()?, files: &self.options.files, config: self.config() })
+        let log = self.require()?;
+        Ok(Past { log, log_dir: log.dir(), files: &self.options.files, config: self.config() })
     }
 
     /// Returns the directory of the snapshots.

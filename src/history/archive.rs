@@ -173,7 +173,7 @@ impl Past<'_> {
     ///
     /// [`Error::Io`].
     pub fn archives(&self) -> Result<Vec<ArchiveInfo>> {
-        let dir = self.log.dir().join("snapshots");
+        let dir = self.log_dir.join("snapshots");
         let entries = match std::fs::read_dir(&dir) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(Error::io("read", &dir))?,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::history::archive::Archive;
-use crate::log::{self, Digest, KeyChange, Kind, Log, PackageChange, Record};
+use crate::log::{self, Digest, KeyChange, Kind, LogRead, PackageChange, Record};
 use crate::model::package::Key;
 use crate::os::files::Files;
 
@@ -60,7 +60,9 @@ impl Then {
 /// The log of a configuration directory and the texts that are in place, to read earlier states from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Past<'s> {
-    pub log: &'s Log,
+    pub log: &'s dyn LogRead,
+    /// The directory of the log, in which archives are kept as well.
+    pub log_dir: &'s Path,
     pub files: &'s Files,
     /// The configuration directory.
     pub config: &'s Path,
@@ -359,3 +361,6 @@ impl Past<'_> {
         found.find_map(|info| Archive::read(&info.path).ok())
     }
 }
+
+#[cfg(test)]
+mod tests;

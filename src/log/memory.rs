@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::keys::Wanted;
 use super::reader::{Batch, hand_out};
 use super::record::{Digest, Guard, Kind, Record};
-use super::store::{Heads, LogStore, LogWriter, Look};
+use super::store::{Heads, LogRead, LogStore, LogWriter, Look};
 use super::summary::{Newest, Summary};
 use super::texts::text_from;
 use super::ticket::{Turn, Turns};
@@ -96,13 +96,30 @@ impl MemoryLog {
     }
 }
 
+impl LogRead for MemoryLog {
+    fn first(&self) -> Result<u64> {
+        Ok(self.kept().entries.first().map_or(0, |entry| entry.record().sequence))
+    }
+
+    fn read_back(&self, wanted: Option<&Wanted>, look: Look<'_>) -> Result<()> {
+        let records: Vec<Record> = self.kept().entries.iter().rev().map(Entry::record).collect();
+        for record in records {
+            if wanted.is_none_or(|wanted| wanted.may_be_of(&record)) && look(record)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
+        let text = self.kept().texts.get(package).cloned();
+        text.map_or(Ok(None), |text| text_from(self, package, text, wanted))
+    }
+}
+
 impl LogStore for MemoryLog {
     fn id(&self) -> Option<String> {
         self.kept().id.clone()
-    }
-
-    fn first(&self) -> Result<u64> {
-        Ok(self.kept().entries.first().map_or(0, |entry| entry.record().sequence))
     }
 
     fn end(&self) -> Option<End> {
@@ -114,16 +131,6 @@ impl LogStore for MemoryLog {
         let mut heads = Heads::default();
         self.kept().ripe().iter().for_each(|entry| heads.add(&entry.record()));
         Ok(heads)
-    }
-
-    fn read_back(&self, wanted: Option<&Wanted>, look: Look<'_>) -> Result<()> {
-        let records: Vec<Record> = self.kept().entries.iter().rev().map(Entry::record).collect();
-        for record in records {
-            if wanted.is_none_or(|wanted| wanted.may_be_of(&record)) && look(record)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
     }
 
     fn read_after(&self, since: u64) -> Result<Batch> {
@@ -138,11 +145,6 @@ impl LogStore for MemoryLog {
         }
         batch.unripe = batch.last < kept.summary.sequence;
         Ok(batch)
-    }
-
-    fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
-        let text = self.kept().texts.get(package).cloned();
-        text.map_or(Ok(None), |text| text_from(self, package, text, wanted))
     }
 
     fn keep_text(&self, package: &str, text: &[u8]) -> Result<()> {

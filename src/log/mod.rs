@@ -61,6 +61,8 @@ pub use limits::Limits;
 pub(crate) use reader::{Batch, Reader, TAKEN_BACK, is_taking_back};
 pub(crate) use record::Digest;
 pub use record::{Guard, Kind, PackageChange, Record};
+pub(crate) use store::LogRead;
+#[cfg(test)]
 pub(crate) use store::LogStore;
 use store::Look;
 use ticket::Turns;
@@ -199,19 +201,10 @@ impl Log {
 
     /// Calls `look` with each record, the newest first, until `look` breaks off or all are read.
     pub fn each_back<B>(&self, look: impl FnMut(Record) -> Result<ControlFlow<B>>) -> Result<Option<B>> {
-        (self as &dyn LogStore).each_back(look)
+        (self as &dyn LogRead).each_back(look)
     }
 
-    /// As [`Log::each_back`], but segments that hold none of the wanted keys are skipped.
-    pub fn each_back_of<B>(
-        &self,
-        wanted: Option<&Wanted>,
-        look: impl FnMut(Record) -> Result<ControlFlow<B>>,
-    ) -> Result<Option<B>> {
-        (self as &dyn LogStore).each_back_of(wanted, look)
-    }
-
-    /// Reads the records back, as [`LogStore::read_back`]. Segments that hold none of the wanted keys are skipped.
+    /// Reads the records back, as [`LogRead::read_back`]. Segments that hold none of the wanted keys are skipped.
     fn walk_back(&self, wanted: Option<&Wanted>, look: Look<'_>) -> Result<()> {
         for first in self.segments()?.into_iter().rev() {
             if wanted.is_some_and(|wanted| !wanted.may_be_in(&self.files, &self.keys_path(first))) {

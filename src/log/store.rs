@@ -31,27 +31,33 @@ use crate::error::Result;
 /// Called with a record; it breaks off by [`ControlFlow::Break`].
 pub(crate) type Look<'l> = &'l mut dyn FnMut(Record) -> Result<ControlFlow<()>>;
 
+/// The half of a log that history reads.
+pub(crate) trait LogRead: Send + Sync {
+    /// Returns the number of the oldest record that is kept; 0 if there is none.
+    fn first(&self) -> Result<u64>;
+
+    /// Calls `look` with each record, the newest first, until it breaks off. With `wanted`, records that changed none
+    /// of those keys may be left out.
+    fn read_back(&self, wanted: Option<&Wanted>, look: Look<'_>) -> Result<()>;
+
+    /// Returns the newest text of a package, which has this digest; `None` if it cannot be made.
+    fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>>;
+}
+
 /// A log: see the module documentation.
 #[cfg_attr(
     not(test),
-    expect(dead_code, reason = "commits and watches use `Log` itself, which allocates less")
+    expect(dead_code, reason = "commits and watches use `Log` itself: a table of functions is linked whole")
 )]
-pub(crate) trait LogStore: Send + Sync {
+pub(crate) trait LogStore: LogRead {
     /// Returns the name of the log, if it has one: it stays the same wherever the log is moved.
     fn id(&self) -> Option<String>;
-
-    /// Returns the number of the oldest record that is kept; 0 if there is none.
-    fn first(&self) -> Result<u64>;
 
     /// Finds the last record; `None` if the log cannot be read.
     fn end(&self) -> Option<End>;
 
     /// Returns the last ripe record and the state of all packages after it.
     fn heads(&self) -> Result<Heads>;
-
-    /// Calls `look` with each record, the newest first, until it breaks off. With `wanted`, records that changed none
-    /// of those keys may be left out.
-    fn read_back(&self, wanted: Option<&Wanted>, look: Look<'_>) -> Result<()>;
 
     /// Reads the ripe records after one, in order, up to a limit; as long as `more` is set, call it again with `last`.
     /// Transactions that were rolled back since their texts
@@ -62,10 +68,7 @@ pub(crate) trait LogStore: Send + Sync {
     /// [`crate::Error::TooOld`] if the log does not go back that far, or ends before.
     fn read_after(&self, since: u64) -> Result<Batch>;
 
-    /// Returns the newest text of a package, which has this digest; `None` if it cannot be made.
-    fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>>;
-
-    /// Keeps a text of a package, from which its records lead to the newest one, for [`LogStore::text_of`].
+    /// Keeps a text of a package, from which its records lead to the newest one, for [`LogRead::text_of`].
     fn keep_text(&self, package: &str, text: &[u8]) -> Result<()>;
 
     /// Returns the damage that was found so far.
@@ -144,7 +147,14 @@ impl Heads {
     }
 }
 
-impl dyn LogStore + '_ {
+// Requiring `Debug` of each log would link the code that prints it into each program.
+impl std::fmt::Debug for dyn LogRead + '_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogRead")
+    }
+}
+
+impl dyn LogRead + '_ {
     /// Calls `look` with each record, the newest first, until `look` breaks off or all are read.
     pub fn each_back<B>(&self, look: impl FnMut(Record) -> Result<ControlFlow<B>>) -> Result<Option<B>> {
         self.each_back_of(None, look)
@@ -165,13 +175,23 @@ impl dyn LogStore + '_ {
     }
 }
 
+impl LogRead for Log {
+    fn first(&self) -> Result<u64> {
+        Self::first(self)
+    }
+
+    fn read_back(&self, wanted: Option<&Wanted>, look: Look<'_>) -> Result<()> {
+        self.walk_back(wanted, look)
+    }
+
+    fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
+        Self::text_of(self, package, wanted)
+    }
+}
+
 impl LogStore for Log {
     fn id(&self) -> Option<String> {
         Self::id(self)
-    }
-
-    fn first(&self) -> Result<u64> {
-        Self::first(self)
     }
 
     fn end(&self) -> Option<End> {
@@ -182,18 +202,10 @@ impl LogStore for Log {
         Ok(self.reader(None)?.into_heads())
     }
 
-    fn read_back(&self, wanted: Option<&Wanted>, look: Look<'_>) -> Result<()> {
-        self.walk_back(wanted, look)
-    }
-
     fn read_after(&self, since: u64) -> Result<Batch> {
         let mut batch = self.reader(Some(since))?.read_some(self)?;
         batch.more |= batch.last > since;
         Ok(batch)
-    }
-
-    fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
-        Self::text_of(self, package, wanted)
     }
 
     fn keep_text(&self, package: &str, text: &[u8]) -> Result<()> {

@@ -207,7 +207,7 @@ fn the_history_of_a_key_skips_segments_without_it() {
     let all = log.segments().expect("it can be read").len();
     let read = |wanted: Wanted| {
         let mut records = 0;
-        let end: Option<()> = log
+        let end: Option<()> = (&log as &dyn LogRead)
             .each_back_of(Some(&wanted), |record| {
                 let hit = record.packages.iter().flat_map(|package| &package.changes);
                 records += hit.filter(|change| change.section == b"rare").count();

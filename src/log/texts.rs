@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use super::hunks::{Hunk, apply};
 use super::record::Digest;
-use super::{Log, LogStore};
+use super::{Log, LogRead};
 use crate::error::{Error, Result};
 use crate::os::file_name;
 use crate::os::files::Files;
@@ -58,7 +58,7 @@ impl Log {
 /// Applies the hunks of the records to a text of a package, until it has this digest; `None` if the records are not
 /// kept, or are of another text.
 pub(super) fn text_from(
-    log: &dyn LogStore,
+    log: &dyn LogRead,
     package: &str,
     text: Vec<u8>,
     wanted: Digest,

@@ -1,0 +1,146 @@
+//! History on each kind of log: it needs the records only, wherever they are kept.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::Past;
+use crate::error::Error;
+use crate::log::memory::MemoryLog;
+use crate::log::{
+    Content, Digest, KeyChange, Kind, Limits, Log, LogStore, PackageChange, Record, What, compare_texts,
+};
+use crate::model::package::Key;
+use crate::os::files::Files;
+
+/// The texts of the packages after each transaction.
+type States = BTreeMap<u64, BTreeMap<&'static str, &'static str>>;
+
+/// Commits one change of a text, and returns the transaction. The change is one of the option `p.s.o`.
+fn commit(log: &dyn LogStore, states: &mut States, package: &'static str, new: Option<&'static str>) -> u64 {
+    let mut state = states.last_key_value().map(|(_, state)| state.clone()).unwrap_or_default();
+    let old = state.get(package).copied();
+    let (before, after) = (old.unwrap_or_default().as_bytes(), new.unwrap_or_default().as_bytes());
+    let content = |text: &str| Content::String(text.into());
+    let what = What::Changed { old: content("old"), new: content("new") };
+    let record = Record {
+        sequence: 0,
+        time: 0,
+        uid: 0,
+        pid: 1,
+        kind: Kind::Commit,
+        refers: 0,
+        source: "test".into(),
+        message: format!("{package} is changed"),
+        guard: None,
+        packages: vec![PackageChange {
+            package: package.into(),
+            before: old.map(|_| Digest::of(before)),
+            after: Digest::of(after),
+            deleted: new.is_none(),
+            unknown: false,
+            hunks: compare_texts(before, after),
+            changes: vec![KeyChange { section: b"s".to_vec(), option: Some(b"o".to_vec()), what }],
+        }],
+    };
+    let timeout = Duration::from_secs(60);
+    let mut writer = log.writer(Instant::now() + timeout, timeout).expect("the lock is free");
+    if writer.newest(package).is_none() {
+        log.keep_text(package, b"").expect("there is room");
+    }
+    let sequence = writer.append(vec![record], false).expect("there is room");
+    writer.mark_applied();
+    match new {
+        Some(new) => state.insert(package, new),
+        None => state.remove(package),
+    };
+    states.insert(sequence, state);
+    sequence
+}
+
+/// Runs a test with each kind of log.
+fn with_each(test: impl Fn(&dyn LogStore, &Past<'_>)) {
+    let (dir, files) = (tempfile::tempdir().expect("a temporary directory"), Files::default());
+    let segments = Log::new(dir.path().join("log"), files.clone(), Limits::default());
+    let memory = MemoryLog::default();
+    for log in [&segments as &dyn LogStore, &memory] {
+        // There are no package files: all texts come from the log.
+        test(log, &Past { log, log_dir: dir.path(), files: &files, config: dir.path() });
+    }
+}
+
+#[test]
+fn each_text_is_found_at_each_revision() {
+    with_each(|log, past| {
+        let mut states = States::new();
+        let texts = [
+            ("a", Some("1\n2\n")),
+            ("b", Some("x\n")),
+            ("a", Some("1\n2\n3\n")),
+            ("a", Some("0\n1\n3\n")),
+            ("b", None),
+            ("a", Some("")),
+            ("b", Some("y\n")),
+            ("a", Some("1\n")),
+        ];
+        texts.into_iter().for_each(|(package, text)| _ = commit(log, &mut states, package, text));
+        for (revision, state) in &states {
+            for package in ["a", "b"] {
+                let found = past.text_at(package, *revision).expect("the log goes back that far");
+                let expected = state.get(package).map(|text| text.as_bytes());
+                assert_eq!(found.as_deref(), expected, "{package} at {revision}");
+            }
+            let transaction = past.transaction(*revision).expect("it is kept");
+            assert_eq!(transaction.sequence, *revision);
+        }
+        let (last, newest) = states.last_key_value().expect("there are some");
+        assert_eq!(past.revision().expect("readable"), *last);
+        assert_eq!(newest.len(), 2);
+        assert_eq!(past.text_at("c", *last).expect("readable"), None);
+        let unknown = past.transaction(last + 1);
+        assert!(matches!(unknown, Err(Error::Missing(_))), "{unknown:?}");
+    });
+}
+
+#[test]
+fn each_line_has_the_transaction_that_wrote_it() {
+    with_each(|log, past| {
+        let mut states = States::new();
+        let first = commit(log, &mut states, "a", Some("one\ntwo\nthree\n"));
+        commit(log, &mut states, "b", Some("x\n"));
+        let second = commit(log, &mut states, "a", Some("zero\none\ntwo\nthree\n"));
+        let third = commit(log, &mut states, "a", Some("zero\none\n2\nthree\n"));
+        let lines = past.blame("a").expect("readable");
+        let by = |line: &super::BlameLine| line.by.as_ref().map(|record| record.sequence);
+        let found: Vec<_> = lines.iter().map(|line| (line.text.as_slice(), by(line))).collect();
+        let expected = [("zero", second), ("one", first), ("2", third), ("three", first)];
+        assert_eq!(found, expected.map(|(text, by)| (text.as_bytes(), Some(by))));
+    });
+}
+
+#[test]
+fn changes_are_found_by_package_and_key() {
+    with_each(|log, past| {
+        let mut states = States::new();
+        let first = commit(log, &mut states, "a", Some("1\n"));
+        let second = commit(log, &mut states, "b", Some("x\n"));
+        let third = commit(log, &mut states, "a", Some("2\n"));
+        let since = |revision| past.changed_since(revision, || Ok(Vec::new())).expect("readable");
+        assert_eq!(
+            (since(first), since(second), since(third)),
+            (vec!["a".into(), "b".into()], vec!["a".into()], vec![])
+        );
+        let key = Key::parse(b"a.s.o").expect("it is a key");
+        let of_key = |most| -> Vec<u64> {
+            let found = past.changes(Some(&key), Some(b"s"), most).expect("readable");
+            found.iter().map(|record| record.sequence).collect()
+        };
+        assert_eq!((of_key(10), of_key(1)), (vec![third, first], vec![third]));
+        assert_eq!(past.changes(None, None, 10).expect("readable").len(), 3);
+        let last = |after, package, option: &str| {
+            let found = past.last_change(after, package, b"s", Some(option.as_bytes())).expect("readable");
+            found.map(|record| record.sequence)
+        };
+        assert_eq!((last(0, "a", "o"), last(0, "b", "o")), (Some(third), Some(second)));
+        assert_eq!((last(third, "a", "o"), last(0, "a", "other")), (None, None));
+    });
+}
