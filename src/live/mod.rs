@@ -149,14 +149,7 @@ impl Store {
     /// option is there. Otherwise `None`, which says nothing.
     #[inline(always)]
     pub fn peek<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Option<R> {
-        self.inner.table.read(|table| {
-            let path = Path::split(key, table.seed)?;
-            let map = table.find_path(&path)?;
-            if map.is_retired() {
-                return None;
-            }
-            map.get(&path, None).map(read)
-        })
+        self.inner.table.read(|table| table.look_up(key).map(read))
     }
 
     /// Reports whether a key is certainly not there: it has three plain parts, and the package is open. Programs ask

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use crate::map::directory::control::Control;
 use crate::map::layout::format::{Seq, low};
 use crate::map::layout::hash::{Kind, hash};
+use crate::map::layout::value::MapValue;
 use crate::map::read::map::Map;
 use crate::map::read::path::{KeyPath, ShortName};
 
@@ -121,6 +122,15 @@ impl Table {
             }
             index = (index + 1) & mask;
         }
+    }
+
+    /// Looks an option up in the map of its package. `None` also if the key has selectors, or the package is not open, or
+    /// another map has taken the place of this one.
+    #[inline(always)]
+    pub fn look_up(&self, key: &[u8]) -> Option<MapValue<'_>> {
+        let path = KeyPath::split(key, self.seed)?;
+        let map = self.find_path(&path)?;
+        if map.is_retired() { None } else { map.get(&path, None) }
     }
 
     /// Finds the package of a path.
