@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::commit::core::Core;
 use crate::commit::upkeep;
 use crate::error::{Error, Result};
-use crate::map::{Shared, Usage};
+use crate::map::{MapDirectory, Usage};
 
 /// What is known about the map of a package.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ impl<'e> Maps<'e> {
     /// byte of them.
     #[must_use]
     pub fn list(&self, verify: bool) -> Vec<MapReport> {
-        let Some(shared) = Shared::find(self.core.dirs(), &self.core.options.files, false) else {
+        let Some(shared) = MapDirectory::find(self.core.dirs(), &self.core.options.files, false) else {
             return Vec::new();
         };
         let packages = shared.packages();
@@ -48,11 +48,11 @@ impl<'e> Maps<'e> {
     /// programs see it as they see an edit by hand.
     #[must_use]
     pub fn publishes(&self) -> bool {
-        let shared = Shared::find(self.core.dirs(), &self.core.options.files, false);
+        let shared = MapDirectory::find(self.core.dirs(), &self.core.options.files, false);
         shared.is_none_or(|shared| shared.control().is_none() || shared.control_to_wait().is_some())
     }
 
-    fn map_report(&self, shared: &Shared, package: String, verify: bool) -> MapReport {
+    fn map_report(&self, shared: &MapDirectory, package: String, verify: bool) -> MapReport {
         let path = shared.path_of(&package);
         let mut report =
             MapReport { package, path, usage: Usage::default(), is_current: false, damage: None };
@@ -84,7 +84,7 @@ impl<'e> Maps<'e> {
         let place = self.core.packages.find(package)?;
         let run = self.core.dirs().run.as_ref().map(|run| run.path.clone()).unwrap_or_default();
         let none = || Error::io("use the run directory", run)(std::io::ErrorKind::NotFound.into());
-        let shared = Shared::find(self.core.dirs(), &self.core.options.files, true).ok_or_else(none)?;
+        let shared = MapDirectory::find(self.core.dirs(), &self.core.options.files, true).ok_or_else(none)?;
         upkeep::remake(self.core, &shared, &place)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char};
 
-use cms_core::map::{Options, Section, Sections, Value};
+use cms_core::map::{MapOptions, MapSection, MapSections, MapValue};
 use cms_core::{Error, Snapshot};
 
 use crate::handle::{bytes, check, cms_bytes, handle, handle_mut, optional, reclaim, required, write_handle};
@@ -23,14 +23,14 @@ impl cms_package_iter {
 /// Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
 pub struct cms_section_iter {
     /// Borrows from `_snapshot`, which goes after it.
-    sections: Sections<'static>,
+    sections: MapSections<'static>,
     _snapshot: Snapshot,
 }
 
 /// Iterates over options. One thread uses one at a time. It keeps its snapshot alive.
 pub struct cms_option_iter {
     /// Borrows from `_snapshot`, which goes after it.
-    options: Options<'static>,
+    options: MapOptions<'static>,
     _snapshot: Snapshot,
 }
 
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn cms_snapshot_sections(
         let sections = snapshot.package(package)?.sections_of_type(section_type);
         // SAFETY: the sections borrow from what the clone counts. The clone moves into the iterator and is dropped
         // with it; what it counts does not move. The fields are private, so that `'static` does not leave this file.
-        let sections = unsafe { std::mem::transmute::<Sections<'_>, Sections<'static>>(sections) };
+        let sections = unsafe { std::mem::transmute::<MapSections<'_>, MapSections<'static>>(sections) };
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, cms_section_iter { sections, _snapshot: snapshot }) };
         Ok(())
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn cms_section_next(
         let place = unsafe { sized::output(section, "section") }?;
         // SAFETY: C1, C4.
         let iter = unsafe { handle_mut(iter, "iter") }?;
-        let found: Section<'_> = iter.sections.next().ok_or(Failure::End)?;
+        let found: MapSection<'_> = iter.sections.next().ok_or(Failure::End)?;
         let (name, r#type) = (cms_bytes::of(found.name()), cms_bytes::of(found.section_type()));
         let anonymous = i32::from(found.is_anonymous());
         // SAFETY: C7.
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn cms_snapshot_options(
             || Error::NotFound { key: String::from_utf8_lossy(&[package, b".", name].concat()).into() };
         let options = section.ok_or_else(missing)?.options();
         // SAFETY: as for the sections in `cms_snapshot_sections`.
-        let options = unsafe { std::mem::transmute::<Options<'_>, Options<'static>>(options) };
+        let options = unsafe { std::mem::transmute::<MapOptions<'_>, MapOptions<'static>>(options) };
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, cms_option_iter { options, _snapshot: snapshot }) };
         Ok(())
@@ -217,8 +217,8 @@ pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mu
         let iter = unsafe { handle_mut(iter, "iter") }?;
         let (name, found) = iter.options.next().ok_or(Failure::End)?;
         let (value, kind) = match found {
-            Value::String(string) => (string, CMS_TYPE_STRING),
-            Value::List(list) => (list.get(0).unwrap_or_default(), CMS_TYPE_LIST),
+            MapValue::String(string) => (string, CMS_TYPE_STRING),
+            MapValue::List(list) => (list.get(0).unwrap_or_default(), CMS_TYPE_LIST),
         };
         let value = if value.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(value) };
         let (name, items) = (cms_bytes::of(name), items_of(found));

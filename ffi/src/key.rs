@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use cms_core::Prepared;
-use cms_core::map::Value;
+use cms_core::map::MapValue;
 
 use crate::handle::{bytes, check, cms_bytes, handle, handle_mut, reclaim, required, write_handle};
 use crate::open::cms_store;
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn cms_key_get(key: *mut cms_key, value: *mut cms_bytes) -
     if !key.is_null() && !value.is_null() {
         // SAFETY: not NULL, C1.
         let prepared = unsafe { &*key };
-        if let Some(Value::String(string)) = prepared.0.peek() {
+        if let Some(MapValue::String(string)) = prepared.0.peek() {
             // SAFETY: not NULL, C5.
             unsafe { value.write(cms_bytes::of(string)) };
             return cms_status::CMS_OK;
@@ -68,12 +68,12 @@ unsafe fn get_guarded(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {
         // SAFETY: C1, C4.
         let key = &mut unsafe { handle_mut(key, "key") }?.0;
         match key.get() {
-            Ok(Some(Value::String(string))) => {
+            Ok(Some(MapValue::String(string))) => {
                 // SAFETY: not NULL, C5.
                 unsafe { place.write(cms_bytes::of(string)) };
                 return Ok(());
             }
-            Ok(Some(Value::List(_))) => {}
+            Ok(Some(MapValue::List(_))) => {}
             Ok(None) => return Err(crate::status::Failure::Missing(key.key().to_vec())),
             Err(error) => return Err(error.into()),
         }

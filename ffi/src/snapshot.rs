@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char};
 
 use cms_core::Snapshot;
-use cms_core::map::Value;
+use cms_core::map::MapValue;
 
 use crate::handle::{bytes, check, cms_bytes, handle, reclaim, required, write_handle, write_result};
 use crate::open::cms_store;
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn cms_snapshot_get(
         let open = unsafe { &*snapshot };
         // SAFETY: not NULL, C2.
         let text = unsafe { CStr::from_ptr(key).to_bytes() };
-        if let Some(Value::String(string)) = open.0.peek(text) {
+        if let Some(MapValue::String(string)) = open.0.peek(text) {
             // SAFETY: not NULL, C5.
             unsafe { value.write(cms_bytes::of(string)) };
             return cms_status::CMS_OK;
@@ -98,7 +98,7 @@ unsafe fn get_guarded(
         // SAFETY: C2.
         let text = unsafe { bytes(key, "key") }?;
         match snapshot.0.get(text) {
-            Ok(Some(Value::String(string))) => {
+            Ok(Some(MapValue::String(string))) => {
                 // SAFETY: not NULL, C5.
                 unsafe { place.write(cms_bytes::of(string)) };
                 Ok(())
@@ -136,11 +136,11 @@ pub unsafe extern "C" fn cms_snapshot_get_list(
 }
 
 /// Returns the items of a value with the NUL bytes behind them.
-pub fn items_of(value: Value<'_>) -> cms_bytes {
+pub fn items_of(value: MapValue<'_>) -> cms_bytes {
     match value {
         // A NUL byte follows every string.
-        Value::String(string) => cms_bytes { len: string.len() + 1, ..cms_bytes::of(string) },
-        Value::List(list) => cms_bytes::of(list.as_bytes()),
+        MapValue::String(string) => cms_bytes { len: string.len() + 1, ..cms_bytes::of(string) },
+        MapValue::List(list) => cms_bytes::of(list.as_bytes()),
     }
 }
 
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn cms_snapshot_get_many(
             }
             for (index, found) in found.iter().take(len).enumerate() {
                 let value = match found {
-                    Some(Value::String(string)) => cms_bytes::of(string),
+                    Some(MapValue::String(string)) => cms_bytes::of(string),
                     _ => cms_bytes::NONE,
                 };
                 // SAFETY: C3: the index is below `count`.

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char};
 
 use cms_core::log::Content;
-use cms_core::map::Value;
+use cms_core::map::MapValue;
 use cms_core::typed::{self, NotA};
 
 use crate::handle::{bytes, check, check_buffer, handle, is_buffer, put_value, required, write_result};
@@ -34,12 +34,12 @@ pub unsafe extern "C" fn cms_get(
         // SAFETY: not NULL, C2.
         let text = unsafe { CStr::from_ptr(key).to_bytes() };
         let copied = open.0.peek(text, |value| match value {
-            Value::String(string) => {
+            MapValue::String(string) => {
                 // SAFETY: C3, C5.
                 unsafe { put_value(string, buffer, size, len) };
                 true
             }
-            Value::List(_) => false,
+            MapValue::List(_) => false,
         });
         if copied == Some(true) {
             return cms_status::CMS_OK;
@@ -84,11 +84,11 @@ unsafe fn read(
     // SAFETY: C2.
     let text = unsafe { bytes(key, "key") }?;
     let found = store.0.get(text, |value| match value {
-        Value::String(string) => {
+        MapValue::String(string) => {
             take(string);
             true
         }
-        Value::List(_) => false,
+        MapValue::List(_) => false,
     });
     match found {
         Ok(Some(true)) => Ok(()),

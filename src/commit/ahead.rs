@@ -9,7 +9,7 @@ use crate::commit::place::Place;
 use crate::commit::settle;
 use crate::error::Result;
 use crate::format::{Builder, Piece};
-use crate::map::{self, Seq, Shared};
+use crate::map::{self, MapDirectory, Seq};
 use crate::model::package::Package;
 use crate::os::dirs::Dirs;
 
@@ -33,7 +33,7 @@ pub(crate) fn read_map(core: &Core, place: &Place) -> Option<Package> {
 
 fn read_map_in(core: &Core, place: &Place, dirs: &Dirs) -> Option<Package> {
     for _ in 0..10 {
-        let shared = Shared::find(dirs, &core.options.files, false)?;
+        let shared = MapDirectory::find(dirs, &core.options.files, false)?;
         let control = shared.control()?;
         let map = shared.open(&place.name, false).ok().flatten()?;
         let seq = map::low(control.round());
@@ -53,11 +53,11 @@ fn read_map_in(core: &Core, place: &Place, dirs: &Dirs) -> Option<Package> {
 /// Makes a package of what a map shows.
 fn package_of_map(map: &map::Map, place: &Place, seq: Seq) -> Result<Package> {
     let mut builder = Builder::new(place.name.as_bytes(), Arc::default())?;
-    for section in map::Package::of(map, Some(seq)).sections() {
+    for section in map::MapPackage::of(map, Some(seq)).sections() {
         let name = (!section.is_anonymous()).then(|| Piece::Apart(section.name()));
         let id = builder.section(Piece::Apart(section.section_type()), name)?;
         for (name, value) in section.options() {
-            let is_list = matches!(value, map::Value::List(_));
+            let is_list = matches!(value, map::MapValue::List(_));
             for item in value.items() {
                 match is_list {
                     true => builder.item(id, Piece::Apart(name), Piece::Apart(item))?,

@@ -18,7 +18,7 @@ use crate::commit::warnings::Warnings;
 use crate::error::Result;
 use crate::history::archive::Committed;
 use crate::log::Log;
-use crate::map::Kept;
+use crate::map::KeptSession;
 use crate::os::caller;
 use crate::os::dirs::Dirs;
 use crate::os::lock::Locks;
@@ -59,7 +59,7 @@ pub(crate) struct Core {
     /// The lock files that are open.
     pub locks: Arc<Locks>,
     /// The maps that are open to be published to.
-    pub maps: Arc<Kept>,
+    pub maps: Arc<KeptSession>,
     pub gate: Arc<dyn Gate>,
     pub on_segment: SegmentHook,
 }

@@ -11,7 +11,7 @@ use crate::commit::place::Place;
 use crate::commit::{draft, upkeep};
 use crate::error::Result;
 use crate::log::{self, Digest, KeyChange, PackageChange, Record};
-use crate::map::{Map, Shared};
+use crate::map::{Map, MapDirectory};
 
 /// A transaction that is drafted.
 pub(crate) struct PartsProposal<'a, 'p> {
@@ -78,7 +78,7 @@ pub(crate) fn record(core: &Core, changes: Vec<(String, Vec<KeyChange>)>, intent
 /// Sees to it that there is a map of a package, up to its text. A verifier could not make one now, since this process
 /// holds the lock.
 fn let_read(core: &Core, place: &Place) {
-    let shared = Shared::find(core.dirs(), &core.options.files, false);
+    let shared = MapDirectory::find(core.dirs(), &core.options.files, false);
     let shared = shared.filter(|shared| shared.control().is_some() && is_asked_about(core, place));
     let (Some(shared), Ok(text)) = (shared, std::fs::metadata(&place.path)) else { return };
     let is_up = |map: Map| !map.is_retired() && map.source().is_some_and(|source| source.is(&text));

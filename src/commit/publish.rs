@@ -15,7 +15,9 @@ use crate::commit::transition::Transition;
 use crate::error::{Error, Result};
 use crate::format::{Dialect, ParseOptions};
 use crate::log::Log;
-use crate::map::{Image, Making, Map, Outcome, Publishing, Seq, Shared, Slack, Source, build, check_values};
+use crate::map::{
+    Image, Making, Map, MapDirectory, PublishOutcome, PublishSession, Seq, Slack, Source, build, check_values,
+};
 use crate::model::digest::of_text;
 use crate::model::name::MAX_VALUE;
 use crate::model::package::{Package, Touched};
@@ -124,7 +126,7 @@ pub(crate) fn publish(core: &Core, states: &[State<'_>], logged: Option<LogRange
     let mut publishing = match core.maps.begin(&options.dirs, deadline) {
         Some(publishing) => publishing,
         None => {
-            let shared = Shared::find(&options.dirs, &options.files, false)?;
+            let shared = MapDirectory::find(&options.dirs, &options.files, false)?;
             shared.control()?;
             match shared.begin(deadline) {
                 Ok(publishing) => publishing,
@@ -146,7 +148,7 @@ pub(crate) fn publish(core: &Core, states: &[State<'_>], logged: Option<LogRange
 /// Returns the largest number of a transaction that anything but the records of the log tells of.
 pub(crate) fn highest_number(core: &Core) -> u64 {
     let options = &core.options;
-    let shared = Shared::find(&options.dirs, &options.files, false);
+    let shared = MapDirectory::find(&options.dirs, &options.files, false);
     let shown = shared.and_then(|shared| shared.control()).and_then(|control| control.shown().1);
     let labelled = core
         .logs
@@ -162,7 +164,7 @@ pub(crate) fn highest_number(core: &Core) -> u64 {
 
 /// Drops the maps that do not show what they will be said to: those of packages that transactions before these have
 /// changed, whose writer has died before it published, or has another run directory.
-fn drop_stale(core: &Core, publishing: &Publishing, states: &[State<'_>], logged: LogRange) {
+fn drop_stale(core: &Core, publishing: &PublishSession, states: &[State<'_>], logged: LogRange) {
     let shown = publishing.revision();
     if shown == Some(logged.last) || shown.is_some() && shown == logged.base {
         return;
@@ -186,7 +188,7 @@ fn drop_stale(core: &Core, publishing: &Publishing, states: &[State<'_>], logged
 
 pub(crate) fn publish_to(
     core: &Core,
-    publishing: &mut Publishing,
+    publishing: &mut PublishSession,
     states: &[State<'_>],
     create: bool,
     sequence: Option<u64>,
@@ -245,7 +247,7 @@ pub(crate) fn publish_one(
     core: &Core,
     state: &State<'_>,
     old: Option<&Map>,
-    publishing: &Publishing,
+    publishing: &PublishSession,
     round: u64,
 ) -> Result<Option<Map>> {
     let hash = state.step.map_or_else(|| of_text(&state.text), |step| step.new.digest.hash);
@@ -276,7 +278,7 @@ pub(crate) fn publish_one(
                 map.publish(document, &Touched::Everything, seq)?
             }
         };
-        if outcome == Outcome::Done && map.set_source(&source) {
+        if outcome == PublishOutcome::Done && map.set_source(&source) {
             return Ok(None);
         }
     }

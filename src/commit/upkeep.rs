@@ -9,7 +9,7 @@ use crate::commit::publish::{self, LogRange, State, in_file};
 use crate::commit::{draft, last_good, open_session, recovery, retry, settle};
 use crate::error::{Damage, Error, Result};
 use crate::log::{End, Log};
-use crate::map::{Map, Seq, Shared, Slack, Source};
+use crate::map::{Map, MapDirectory, Seq, Slack, Source};
 use crate::model::digest::of_text;
 use crate::os::lock::PackageLock;
 
@@ -41,7 +41,7 @@ pub(crate) fn private_map(core: &Core, place: &Place, seed: u64, base: Seq) -> R
 ///
 /// [`Error::Parse`] if the text has errors, [`Error::Full`] if the map would be too large, [`Error::Io`]
 /// if it cannot be made, [`Error::Locked`] if a writer does not finish in time.
-pub(crate) fn share(core: &Core, shared: &Shared, place: &Place) -> Result<Option<Map>> {
+pub(crate) fn share(core: &Core, shared: &MapDirectory, place: &Place) -> Result<Option<Map>> {
     let _locks = lock_settled(core, place)?;
     show_applied(core, shared);
     share_locked(core, shared, place)
@@ -66,7 +66,7 @@ fn lock_settled<'e>(core: &'e Core, place: &Place) -> Result<(PackageLock, Optio
 }
 
 /// As [`share`], for who holds the lock of the package.
-pub(crate) fn share_locked(core: &Core, shared: &Shared, place: &Place) -> Result<Option<Map>> {
+pub(crate) fn share_locked(core: &Core, shared: &MapDirectory, place: &Place) -> Result<Option<Map>> {
     let (text, metadata) = core.packages.read_shared(place)?;
     let state = State { place, text, metadata, in_place: None, step: None };
     let mut publishing = shared.begin(Instant::now() + core.settings.get().lock_timeout)?;
@@ -92,7 +92,7 @@ pub(crate) fn share_locked(core: &Core, shared: &Shared, place: &Place) -> Resul
 /// # Errors
 ///
 /// As for [`share`].
-pub(crate) fn remake(core: &Core, shared: &Shared, place: &Place) -> Result<()> {
+pub(crate) fn remake(core: &Core, shared: &MapDirectory, place: &Place) -> Result<()> {
     let _locks = lock_settled(core, place)?;
     let (text, metadata) = core.packages.read_shared(place)?;
     let state = State { place, text, metadata, in_place: None, step: None };
@@ -110,7 +110,7 @@ pub(crate) fn remake(core: &Core, shared: &Shared, place: &Place) -> Result<()> 
 
 /// Has the maps show the last transaction of the log if its text is in place and its writer has died before it
 /// published: a map that is made from the text shows it, and must not do so under an older revision.
-fn show_applied(core: &Core, shared: &Shared) {
+fn show_applied(core: &Core, shared: &MapDirectory) {
     let Some(End { last, is_open: false }) = core.logs.current().and_then(Log::end) else { return };
     let shown = shared.control().and_then(|control| control.shown().1);
     if shown.is_some_and(|shown| shown < last) {
@@ -120,7 +120,7 @@ fn show_applied(core: &Core, shared: &Shared) {
 
 /// Brings the maps up to the log where its last transaction was not published: its writer has died, or there were no
 /// maps at the time. What is in the log and not in the texts is put there.
-pub(crate) fn catch_up(core: &Core, shared: &Shared, shown: Option<u64>) {
+pub(crate) fn catch_up(core: &Core, shared: &MapDirectory, shown: Option<u64>) {
     let Some(End { last, is_open }) = core.logs.current().and_then(Log::end) else { return };
     if shown == Some(last) {
         return;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::commit::core::Core;
 use crate::error::Result;
 use crate::live::{Inner, Store};
-use crate::map::{Shared, Table};
+use crate::map::{MapDirectory, Table};
 use crate::verify::Verifier;
 use crate::watch::source::{Hub, Source};
 use crate::watch::{Event, Subscription, Watch};
@@ -19,7 +19,7 @@ impl Source for Inner {
         self.table.get()
     }
 
-    fn shared(&self) -> Option<Shared> {
+    fn shared(&self) -> Option<MapDirectory> {
         self.shared()
     }
 

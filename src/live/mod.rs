@@ -25,7 +25,7 @@ use crate::live::flusher::Flusher;
 use crate::live::prepared::Prepared;
 use crate::live::snapshot::{Snapshot, resolve, value_key};
 use crate::live::transaction::Transaction;
-use crate::map::{Current, Entry, Path, Shared, Table, Usage, Value};
+use crate::map::{Current, Entry, KeyPath, MapDirectory, MapValue, Table, Usage};
 use crate::settings::options::Options;
 use crate::watch::source::Hub;
 
@@ -68,7 +68,7 @@ impl Drop for Inner {
 
 #[derive(Debug, Clone)]
 struct Place {
-    shared: Option<Shared>,
+    shared: Option<MapDirectory>,
     /// Whether missing maps may be made there.
     ours: bool,
 }
@@ -134,9 +134,9 @@ impl Store {
     /// [`Error::Parse`] if the package's text has errors and no good state of it is known, [`Error::Io`] if it cannot be
     /// read.
     #[inline]
-    pub fn get<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
+    pub fn get<R>(&self, key: &[u8], read: impl FnOnce(MapValue<'_>) -> R) -> Result<Option<R>> {
         let mut read = Some(read);
-        let mut once = |value: Value<'_>| read.take().map(|read| read(value));
+        let mut once = |value: MapValue<'_>| read.take().map(|read| read(value));
         if let Some(found) = self.peek(key, &mut once) {
             return Ok(found);
         }
@@ -148,7 +148,7 @@ impl Store {
     /// As [`Store::get`], if the answer is at hand: the key has three plain parts, the package is open and the
     /// option is there. Otherwise `None`, which says nothing.
     #[inline(always)]
-    pub fn peek<R>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> R) -> Option<R> {
+    pub fn peek<R>(&self, key: &[u8], read: impl FnOnce(MapValue<'_>) -> R) -> Option<R> {
         self.inner.table.read(|table| table.look_up(key).map(read))
     }
 
@@ -156,7 +156,7 @@ impl Store {
     /// for many options that are not set, so this is to be known soon.
     fn lacks(&self, key: &[u8]) -> bool {
         self.inner.table.read(|table| {
-            let Some(path) = Path::split(key, table.seed).filter(Path::is_valid) else { return false };
+            let Some(path) = KeyPath::split(key, table.seed).filter(KeyPath::is_valid) else { return false };
             table.find_path(&path).is_some_and(|map| !map.is_retired() && map.has_none(&path))
         })
     }
@@ -164,7 +164,7 @@ impl Store {
     /// As [`Store::get`], for what is not simply there. It is there once, whatever is read.
     #[cold]
     #[inline(never)]
-    fn get_slowly(&self, key: &[u8], read: &mut dyn FnMut(Value<'_>)) -> Result<()> {
+    fn get_slowly(&self, key: &[u8], read: &mut dyn FnMut(MapValue<'_>)) -> Result<()> {
         if self.lacks(key) {
             return Ok(());
         }

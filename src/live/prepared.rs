@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use crate::error::Result;
 use crate::live::Store;
 use crate::live::snapshot::{resolve, value_key};
-use crate::map::{Map, Path, Placed, Value};
+use crate::map::{KeyPath, Map, MapValue, ValueLocation};
 
 /// A prepared key: it remembers where its value was found. As long as the section has not changed, a read
 /// takes two loads from memory. Each thread prepares its own.
@@ -15,7 +15,7 @@ pub struct Prepared {
     live: Store,
     key: Box<[u8]>,
     /// The map the value was found in, and where.
-    found: Option<(Arc<Map>, Placed)>,
+    found: Option<(Arc<Map>, ValueLocation)>,
     /// See `Inner::generation`: that of the map.
     generation: u32,
     /// The map an answer was found in that cannot be remembered.
@@ -40,7 +40,7 @@ impl Prepared {
     ///
     /// As for [`Store::get`].
     #[inline]
-    pub fn get(&mut self) -> Result<Option<Value<'_>>> {
+    pub fn get(&mut self) -> Result<Option<MapValue<'_>>> {
         if self.is_current() {
             return Ok(self.found.as_ref().and_then(|(map, placed)| map.at_place(placed)));
         }
@@ -50,7 +50,7 @@ impl Prepared {
     /// As [`Prepared::get`], if the value is where it was. Otherwise `None`, which says nothing.
     #[inline(always)]
     #[must_use]
-    pub fn peek(&self) -> Option<Value<'_>> {
+    pub fn peek(&self) -> Option<MapValue<'_>> {
         let (map, placed) = self.found.as_ref()?;
         if self.is_current() { map.at_place(placed) } else { None }
     }
@@ -63,12 +63,12 @@ impl Prepared {
     }
 
     #[cold]
-    fn find(&mut self) -> Result<Option<Value<'_>>> {
+    fn find(&mut self) -> Result<Option<MapValue<'_>>> {
         // The generation first: a map that is found after it is of that one or a newer one.
         self.generation = self.live.inner.generation.load(Ordering::Acquire);
         let seed = self.live.inner.table.read(|table| table.seed);
         self.found = None;
-        if let Some(path) = Path::split(&self.key, seed) {
+        if let Some(path) = KeyPath::split(&self.key, seed) {
             let Some(map) = self.live.inner.map(path.package)? else { return Ok(None) };
             // The table may have been replaced, and the seed with it.
             if map.seed() == seed

@@ -12,7 +12,7 @@ use crate::commit::{mark, open_session, settle, upkeep};
 use crate::error::{Code, Error, Result};
 use crate::live::snapshot::check_package;
 use crate::log::Digest;
-use crate::map::{Control, Entry, Map, Shared, Table};
+use crate::map::{Control, Entry, Map, MapDirectory, Table};
 use crate::settings::durability::Durability;
 
 /// How often a package is opened anew because the maps are elsewhere meanwhile.
@@ -22,9 +22,10 @@ const TRIES: u32 = 100;
 pub(super) fn choose(core: &Core, own_revision: u64) -> (Place, Table) {
     let (dirs, files) = (core.dirs(), &core.options.files);
     let sharing = !core.options.private_maps;
-    let system = Shared::find_system(dirs, files).filter(|system| sharing && system.control().is_some());
+    let system =
+        MapDirectory::find_system(dirs, files).filter(|system| sharing && system.control().is_some());
     let own = || {
-        let shared = Shared::find(dirs, files, true)?;
+        let shared = MapDirectory::find(dirs, files, true)?;
         // Making the control file is all that is needed here.
         drop(shared.begin(std::time::Instant::now() + core.settings.get().lock_timeout).ok()?);
         Some(shared)
@@ -33,7 +34,7 @@ pub(super) fn choose(core: &Core, own_revision: u64) -> (Place, Table) {
         (Some(system), false) => (Some(system), false),
         _ => (sharing.then(own).flatten(), true),
     };
-    let control: Option<Control> = shared.as_ref().and_then(Shared::control);
+    let control: Option<Control> = shared.as_ref().and_then(MapDirectory::control);
     let shared = shared.filter(|_| control.is_some());
     if let (Some(shared), Some(control), true) = (&shared, &control, ours) {
         upkeep::catch_up(core, shared, control.shown().1);
@@ -67,7 +68,7 @@ impl Inner {
     }
 
     /// Returns where the shared maps are, if there are such.
-    pub fn shared(&self) -> Option<Shared> {
+    pub fn shared(&self) -> Option<MapDirectory> {
         self.change().shared.clone()
     }
 
@@ -206,7 +207,7 @@ impl Inner {
     }
 
     /// Opens the shared map of a package, if it is up to the text.
-    fn fresh(&self, shared: &Shared, place: &crate::commit::place::Place) -> Result<Option<Map>> {
+    fn fresh(&self, shared: &MapDirectory, place: &crate::commit::place::Place) -> Result<Option<Map>> {
         let text = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
         let seed = self.table.read(|table| table.seed);
         let Ok(Some(map)) = shared.open(&place.name, false) else { return Ok(None) };
@@ -225,7 +226,7 @@ impl Inner {
 
     /// Reports whether a map is sound, as far as it is looked at. One that a writer is just publishing to may
     /// not look so; then it is looked at once more while nobody publishes.
-    fn is_sound(&self, shared: &Shared, map: &Map) -> bool {
+    fn is_sound(&self, shared: &MapDirectory, map: &Map) -> bool {
         map.is_sound() || {
             let quiet = shared.begin(self.deadline());
             quiet.is_err() || map.is_sound()

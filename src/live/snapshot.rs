@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::live::Store;
-use crate::map::{Map, Package, Path, Seq, Table, Value};
+use crate::map::{KeyPath, Map, MapPackage, MapValue, Seq, Table};
 use crate::model::package::{Key, Selector};
 
 /// A view of all packages as one commit left them, whatever happens meanwhile. It holds the maps it has looked
@@ -68,7 +68,7 @@ enum Seen<'m> {
 impl Inner {
     /// Returns the map of a package that is open already.
     #[inline(always)]
-    fn find(&self, path: &Path<'_>) -> Option<&Map> {
+    fn find(&self, path: &KeyPath<'_>) -> Option<&Map> {
         match self.table.find_path(path) {
             // Relaxed: who was told that a package is missing has set it.
             Some(map) if self.is_complete(map) && !self.missing.load(Ordering::Relaxed) => Some(map),
@@ -153,7 +153,7 @@ impl Snapshot {
     ///
     /// As for [`Store::get`], and [`Error::Stale`].
     #[inline]
-    pub fn get(&self, key: &[u8]) -> Result<Option<Value<'_>>> {
+    pub fn get(&self, key: &[u8]) -> Result<Option<MapValue<'_>>> {
         match self.peek(key) {
             Some(value) => Ok(Some(value)),
             None => self.get_slowly(key),
@@ -164,17 +164,17 @@ impl Snapshot {
     /// the option is there. Otherwise `None`, which says nothing.
     #[inline(always)]
     #[must_use]
-    pub fn peek(&self, key: &[u8]) -> Option<Value<'_>> {
+    pub fn peek(&self, key: &[u8]) -> Option<MapValue<'_>> {
         let inner = &*self.inner;
-        let path = Path::split(key, inner.table.seed)?;
+        let path = KeyPath::split(key, inner.table.seed)?;
         inner.find(&path)?.get(&path, Some(inner.seq))
     }
 
     #[cold]
-    fn get_slowly(&self, key: &[u8]) -> Result<Option<Value<'_>>> {
+    fn get_slowly(&self, key: &[u8]) -> Result<Option<MapValue<'_>>> {
         let inner = &*self.inner;
         // As `Store::lacks`.
-        if let Some(path) = Path::split(key, inner.table.seed).filter(Path::is_valid)
+        if let Some(path) = KeyPath::split(key, inner.table.seed).filter(KeyPath::is_valid)
             && inner.find(&path).is_some_and(|map| map.has_none(&path))
         {
             return Ok(None);
@@ -191,13 +191,13 @@ impl Snapshot {
     ///
     /// As for [`Snapshot::get`], for the first key that fails; the values are undefined then.
     #[cfg_attr(cms_speed, optimize(speed))]
-    pub fn get_many<'s>(&'s self, keys: &[&[u8]], values: &mut [Option<Value<'s>>]) -> Result<()> {
+    pub fn get_many<'s>(&'s self, keys: &[&[u8]], values: &mut [Option<MapValue<'s>>]) -> Result<()> {
         const BATCH: usize = 16;
         let inner = &*self.inner;
         for (keys, values) in keys.chunks(BATCH).zip(values.chunks_mut(BATCH)) {
-            let mut found: [Option<(&Map, Path<'_>)>; BATCH] = [const { None }; BATCH];
+            let mut found: [Option<(&Map, KeyPath<'_>)>; BATCH] = [const { None }; BATCH];
             for (key, found) in keys.iter().zip(&mut found) {
-                *found = Path::split(key, inner.table.seed).and_then(|path| {
+                *found = KeyPath::split(key, inner.table.seed).and_then(|path| {
                     let map = inner.find(&path)?;
                     map.prefetch_bucket(&path);
                     Some((map, path))
@@ -231,10 +231,10 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`Error::NotFound`] if there is none of that name; otherwise as for [`Snapshot::get`].
-    pub fn package(&self, name: &[u8]) -> Result<Package<'_>> {
+    pub fn package(&self, name: &[u8]) -> Result<MapPackage<'_>> {
         let missing = || Error::NotFound { key: crate::error::shown::name(name) };
         let map = self.map(name)?.ok_or_else(missing)?;
-        Ok(Package::of(map, Some(self.inner.seq)))
+        Ok(MapPackage::of(map, Some(self.inner.seq)))
     }
 
     /// Returns the map of a package, opening it if need be.
@@ -285,14 +285,14 @@ pub(crate) fn check_package(name: &[u8]) -> Result<()> {
 }
 
 /// Looks up what a parsed key means: the value of an option, the type of a section.
-pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<Value<'m>>> {
-    let package = Package::of(map, seq);
+pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<MapValue<'m>>> {
+    let package = MapPackage::of(map, seq);
     let Some(selector) = &key.section else { return Ok(None) };
     let section = match selector {
         Selector::Name(name) => package.section(name),
         Selector::Index(section_type, index) => package.section_of_type(section_type, *index),
         Selector::Match(section_type, option, wanted) => {
-            let holds = |value: Value<'_>| value.items().any(|item| item == wanted.as_slice());
+            let holds = |value: MapValue<'_>| value.items().any(|item| item == wanted.as_slice());
             let mut matching = package
                 .sections_of_type(section_type)
                 .filter(|section| section.get(option).is_some_and(holds));
@@ -311,6 +311,6 @@ pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<O
     let Some(section) = section else { return Ok(None) };
     Ok(match &key.option {
         Some(option) => section.get(option),
-        None => Some(Value::String(section.section_type())),
+        None => Some(MapValue::String(section.section_type())),
     })
 }

@@ -80,24 +80,22 @@ mod write;
 pub use check::MapDamage;
 pub(crate) use current::Current;
 pub(crate) use directory::control::{Control, Waiting};
-pub(crate) use directory::files::MapDirectory as Shared;
-pub(crate) use directory::kept::KeptSession as Kept;
-pub(crate) use directory::session::PublishSession as Publishing;
+pub(crate) use directory::files::MapDirectory;
+pub(crate) use directory::kept::KeptSession;
+pub(crate) use directory::session::PublishSession;
 pub(crate) use layout::format::{Seq, low};
 pub(crate) use layout::source::Source;
-pub use layout::value::{MapList, MapValue as Value};
+pub use layout::value::{MapList, MapValue};
 pub(crate) use lease::{is_open_elsewhere, is_open_to_write};
-pub(crate) use read::lookup::ValueLocation as Placed;
+pub(crate) use read::lookup::ValueLocation;
 pub(crate) use read::map::Map;
 pub use read::map::Usage;
-pub(crate) use read::path::KeyPath as Path;
-pub use read::view::{
-    MapOptions as Options, MapPackage as Package, MapSection as Section, MapSections as Sections,
-};
+pub(crate) use read::path::KeyPath;
+pub use read::view::{MapOptions, MapPackage, MapSection, MapSections};
 pub(crate) use table::{Entry, Table};
 pub(crate) use write::build::{Image, Making, Slack, build};
 pub(crate) use write::content::{check_option, check_values};
-pub(crate) use write::publish::PublishOutcome as Outcome;
+pub(crate) use write::publish::PublishOutcome;
 
 #[cfg(all(test, loom))]
 mod model;

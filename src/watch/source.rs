@@ -7,7 +7,7 @@ use super::feed::Feed;
 use super::subscription::Desk;
 use crate::commit::core::Core;
 use crate::error::Result;
-use crate::map::{Shared, Table};
+use crate::map::{MapDirectory, Table};
 
 /// An open store, as its watches see it.
 pub(crate) trait Source: Send + Sync {
@@ -18,7 +18,7 @@ pub(crate) trait Source: Send + Sync {
     fn table(&self) -> Arc<Table>;
 
     /// Returns where maps are shared with other processes, if they are.
-    fn shared(&self) -> Option<Shared>;
+    fn shared(&self) -> Option<MapDirectory>;
 
     /// Reports whether a package is read from a map of this process alone.
     fn is_private(&self, package: &[u8]) -> bool;

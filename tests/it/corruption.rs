@@ -28,7 +28,7 @@ fn assert_answers(live: &Store, what: &str) {
     }
     let snapshot = live.snapshot().expect("opens");
     let package = snapshot.package(b"p").expect("there");
-    let options = |section: cms::map::Section<'_>| section.options().count();
+    let options = |section: cms::map::MapSection<'_>| section.options().count();
     assert_eq!(package.sections().map(options).collect::<Vec<_>>(), [2, 1], "{what}");
 }
 
@@ -330,7 +330,7 @@ fn read_everything(live: &Store) {
     }
     let snapshot = live.snapshot().expect("opens");
     if let Ok(package) = snapshot.package(b"p") {
-        let options = |section: cms::map::Section<'_>| section.options().take(100).count();
+        let options = |section: cms::map::MapSection<'_>| section.options().take(100).count();
         assert!(package.sections().take(2000).map(options).sum::<usize>() <= 200_000);
     }
 }

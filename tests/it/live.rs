@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cms::files::Call;
 use cms::log::Content;
-use cms::map::Value;
+use cms::map::MapValue;
 use cms::{Delta, DeltaKind, Engine, Error, Form, Options, Snapshot, Store};
 
 use crate::support::fixture::{Fixture, get, show};
@@ -265,7 +265,7 @@ fn a_commit_that_needs_a_larger_map_than_allowed_is_refused() {
     assert!(get(&live, "network.lan.ipaddr").is_some());
 }
 
-fn len_of(value: Value<'_>) -> usize {
+fn len_of(value: MapValue<'_>) -> usize {
     value.items().map(<[u8]>::len).sum()
 }
 

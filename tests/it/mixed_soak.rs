@@ -83,7 +83,7 @@ fn options(root: &Path, is_other: bool) -> Options {
 }
 
 fn number(live: &Store, key: &str) -> cms::Result<u64> {
-    let read = |value: cms::map::Value<'_>| {
+    let read = |value: cms::map::MapValue<'_>| {
         let text = String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned();
         text.parse().unwrap_or_else(|_| panic!("{key} is '{text}'"))
     };

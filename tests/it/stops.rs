@@ -21,7 +21,7 @@ fn check(found: Option<&str>, is_acknowledged: bool, what: &str) {
 /// Reads in all ways, and commits, while process `pid` is stopped. Returns whether the commit was made.
 fn look(reader: &Store, paths: &Paths, pid: u32, is_acknowledged: bool, what: &str) -> bool {
     let begun = Instant::now();
-    let show = |value: cms::map::Value<'_>| {
+    let show = |value: cms::map::MapValue<'_>| {
         String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned()
     };
     let values = ["app.s.n", "other.s.n"].map(|key| reader.get(key.as_bytes(), show).expect("readable"));

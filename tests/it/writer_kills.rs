@@ -81,7 +81,7 @@ impl Drop for Mortal {
 }
 
 fn get(live: &Store, key: &str) -> u64 {
-    let read = |value: cms::map::Value<'_>| {
+    let read = |value: cms::map::MapValue<'_>| {
         let text = String::from_utf8_lossy(value.items().next().unwrap_or_default()).into_owned();
         text.split(':').next().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{key}: {text}"))
     };

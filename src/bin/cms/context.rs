@@ -189,7 +189,7 @@ impl Context {
             return None;
         }
         let live = Store::open(self.store.options().clone()).ok()?;
-        let items = |value: cms::map::Value<'_>| value.items().map(<[u8]>::to_vec).collect();
+        let items = |value: cms::map::MapValue<'_>| value.items().map(<[u8]>::to_vec).collect();
         match live.get(key.text().as_bytes(), items) {
             Ok(Some(items)) => {
                 live.problem(&key.package).iter().for_each(warn_of);

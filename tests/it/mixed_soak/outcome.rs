@@ -57,7 +57,7 @@ impl Soak {
         for (key, items) in
             told.values.iter().filter(|(key, _)| key.iter().filter(|byte| **byte == b'.').count() == 2)
         {
-            let read = |value: cms::map::Value<'_>| value.items().map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let read = |value: cms::map::MapValue<'_>| value.items().map(<[u8]>::to_vec).collect::<Vec<_>>();
             let found = live.get(key, read).expect("readable").unwrap_or_default();
             if found != *items {
                 let key = String::from_utf8_lossy(key).into_owned();

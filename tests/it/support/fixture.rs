@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cms::map::Value;
+use cms::map::MapValue;
 use cms::{DirOptions, Dirs, Options, Store};
 
 use super::oracle::scratch;
@@ -75,7 +75,7 @@ pub fn get(live: &Store, key: &str) -> Option<String> {
 }
 
 /// Writes the items of a value with spaces between them.
-pub fn show(value: Value<'_>) -> String {
+pub fn show(value: MapValue<'_>) -> String {
     let items: Vec<_> = value.items().map(String::from_utf8_lossy).collect();
     items.join(" ")
 }
