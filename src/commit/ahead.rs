@@ -1,4 +1,7 @@
-//! Reading a package whose text is behind a log, from the map that shows it.
+//! Reading a package from its map, because its text is behind a log or has errors.
+//!
+//! Nothing is locked. A map counts if it is not retired after it was read, so that the package is one state, never a
+//! mixture of two.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +16,8 @@ use crate::map::{self, MapDirectory, Seq};
 use crate::model::package::Package;
 use crate::os::dirs::Dirs;
 
-/// Reads a package whose text is behind a log; `None` if it is not, or what is newer may not be read.
+/// Reads a package whose text is behind a log. Returns `None` if the text is not behind a log, or if this user may not
+/// read the newer state.
 pub(crate) fn read_ahead(core: &Core, place: &Place) -> Option<Package> {
     let mark = Mark::of(&place.path)?;
     if core.logs.current().is_some_and(|log| mark.is_of(log))
@@ -42,7 +46,7 @@ fn read_map_in(core: &Core, place: &Place, dirs: &Dirs) -> Option<Package> {
         }
         let package = package_of_map(&map, place, seq).ok()?;
         let text = core.options.format.print(&package, false);
-        // One that was replaced meanwhile may not show the last commits.
+        // A map that was replaced meanwhile may not show the last commits.
         if !map.is_retired() {
             return core.packages.parse(place, text).ok().map(|(package, _)| package);
         }

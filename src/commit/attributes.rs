@@ -1,8 +1,8 @@
-//! Owner, group and mode of packages, so that one that was deleted comes back with them.
+//! Owner, group and mode of packages, so that a deleted package comes back with them.
 //!
-//! They are kept beside the log, in `attributes`: a line `MODE UID GID PACKAGE` for each package, as its file was when
-//! it was last committed or looked at. Only who holds the log's lock writes the file. Without it nothing is lost but
-//! these: a package then comes back readable by its owner alone.
+//! The file `attributes` beside the log holds a line `MODE UID GID PACKAGE` for each package, as its file was when it was
+//! last committed or looked at. Only the holder of the log's lock writes it. If it is lost, a package comes back readable
+//! by its owner alone; nothing else is lost.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -29,10 +29,10 @@ impl Attributes {
     }
 }
 
-/// Which file was read: device, inode, and when it was changed.
+/// The version of the file that was read: device, inode, and time of the last change.
 type Version = (u64, u64, i64, i64);
 
-/// What was last read of the file, so that it need not be read for each commit.
+/// The last read content of the file, so that it is not read for each commit.
 #[derive(Debug)]
 struct Cached {
     version: Version,
@@ -58,7 +58,7 @@ fn read(text: &str) -> BTreeMap<String, Attributes> {
 }
 
 impl KeptAttributes {
-    /// Makes those of an engine. Nothing is read yet.
+    /// Makes the attributes of an engine. Nothing is read yet.
     pub fn new(options: Arc<Options>, logs: Arc<Logs>) -> Self {
         Self { options, logs, cached: Mutex::default() }
     }
@@ -83,7 +83,7 @@ impl KeptAttributes {
         cached.as_ref().map(|cached| look(&cached.attributes))
     }
 
-    /// Keeps the attributes of packages. For who holds the log's lock; where it fails nothing else does.
+    /// Keeps the attributes of packages. The caller holds the log's lock. A failed write is ignored.
     pub fn keep(&self, found: &[(String, Metadata)]) {
         let Some(path) = self.path() else { return };
         let new = |kept: Option<&Attributes>, found: &Metadata| kept != Some(&Attributes::of(found));
@@ -104,8 +104,8 @@ impl KeptAttributes {
         }
     }
 
-    /// Gives a new file the attributes that the package at this path had before it was deleted, as far as that is known
-    /// and allowed.
+    /// Gives a new file the attributes that the package at this path had before it was deleted, as far as they are known
+    /// and this user may set them.
     pub fn give(&self, path: &Path, file: &OpenFile) {
         let in_config = path.parent() == Some(self.options.dirs.config.path.as_path());
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| in_config) else {
@@ -114,7 +114,7 @@ impl KeptAttributes {
         let Some(wanted) = self.look(|kept| kept.get(name).copied()).flatten() else { return };
         let owned = std::os::unix::fs::fchown(&file.file, Some(wanted.uid), Some(wanted.gid)).is_ok();
         let grouped = owned || std::os::unix::fs::fchown(&file.file, None, Some(wanted.gid)).is_ok();
-        // Another group is not to get what was for that one.
+        // The file keeps another group, which must not get the rights of the old one.
         let mode = if grouped { wanted.mode } else { wanted.mode & !0o070 };
         let mode = if owned { mode } else { mode & 0o777 };
         let _ = self.options.files.set_mode(file, mode);

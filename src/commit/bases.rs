@@ -1,4 +1,5 @@
-//! Bases of staged changes on their way: noted when changes are staged, compared when they are committed.
+//! Bases of staged changes, which are the values that keys had when the changes were staged: they are noted when changes
+//! are staged, and compared when the changes are committed.
 
 use crate::commit::core::Core;
 use crate::commit::loader;
@@ -22,8 +23,8 @@ fn changes_of(lines: &[DeltaLine], place: &Place) -> Vec<Delta> {
     of_package.filter(|(of, _)| of == place.name.as_bytes()).map(|(_, delta)| delta.clone()).collect()
 }
 
-/// Returns what the base file is to hold once changes are staged behind those there are; `None` if it stays as
-/// it is. Stock uci's changes have no bases.
+/// Returns the new content of the base file once changes are staged behind those that are there; `None` if it stays as it
+/// is. Changes in stock uci's dialect have no bases.
 pub(crate) fn bases_to_write(
     core: &Core,
     place: &Place,
@@ -49,12 +50,12 @@ pub(crate) fn bases_to_write(
     Ok(Some(kept))
 }
 
-/// Refuses staged changes of keys that others have changed since they were staged. `committed` is the package as
-/// it is, `result` the same with the staged changes.
+/// Refuses staged changes of keys that others have changed since the changes were staged. `committed` is the package as it
+/// is, `result` the same with the staged changes.
 ///
 /// # Errors
 ///
-/// [`Error::Conflict`] with what each was, is and is to become, and by whom.
+/// [`Error::Conflict`] with the base, present and staged value of each key, and the author of the present one.
 pub(crate) fn check_bases(
     core: &Core,
     session: Option<&LogSession<'_>>,
@@ -78,7 +79,7 @@ pub(crate) fn check_bases(
     Err(Error::Conflict { key: key_of(place, first), why })
 }
 
-/// See the method of the same name.
+/// Refuses the staged changes of a package if others have changed the same keys since; nothing is locked.
 pub(crate) fn check_staged(core: &Core, place: &Place) -> Result<()> {
     let staging = core.staged(place);
     let (text, lines) = staging.lines()?;
@@ -86,7 +87,7 @@ pub(crate) fn check_staged(core: &Core, place: &Place) -> Result<()> {
     let mut result = committed.clone();
     let mut replay = Replay::new(core.options.dialect);
     for delta in changes_of(&lines, place) {
-        // What cannot be applied is told elsewhere.
+        // A change that cannot be applied is reported when the package is loaded.
         let _ = replay.apply(&mut result, &delta);
     }
     check_bases(core, None, place, (&text, &staging.base_text()?), &committed, &result)
@@ -115,7 +116,7 @@ fn explain_disagreement(
     )
 }
 
-/// Says who made a transaction. One that is not in the log yet has no number.
+/// Describes the author of a transaction. A transaction that is not in the log yet has no number.
 fn author(record: &Record) -> String {
     let number = match record.sequence {
         0 => String::new(),

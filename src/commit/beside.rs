@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use crate::os::file_name;
 
-/// How long a commit waits for a stock uci. One that was stopped is not waited for longer, nor is any other program that
-/// has the file open to write.
+/// How long a commit waits for a stock uci, which may have been stopped, or for any other program that has the file open to
+/// write.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long to sleep between two looks.
 pub(crate) const PAUSE: Duration = Duration::from_micros(500);
 
-/// How old the new file of a stock uci is at the most when it is renamed: it is synced before, which may take its time.
-/// An older one was left by a stock uci that has died.
+/// The highest age of the new file of a stock uci when it is renamed: stock uci syncs it before, which may take long. An
+/// older file was left by a stock uci that has died.
 const OLDEST: Duration = Duration::from_secs(10);
 
 /// The temporary files beside a package file.
@@ -22,7 +22,7 @@ const OLDEST: Duration = Duration::from_secs(10);
 pub(crate) struct Beside {
     /// Ours, named as by [`crate::os::files::Files::create_unique`].
     pub leftovers: Vec<PathBuf>,
-    /// Those of stock uci.
+    /// The files of stock uci.
     stock: Vec<PathBuf>,
     /// Whether a stock uci was waited for.
     pub has_waited: bool,
@@ -44,8 +44,8 @@ impl Beside {
         beside
     }
 
-    /// As [`Beside::list`], once no stock uci is about to rename a file any more. One that was stopped, or has died, is
-    /// not waited for.
+    /// Lists the files once no stock uci is about to rename one any more. A stock uci that was stopped or has died is waited
+    /// for no longer than [`PATIENCE`].
     pub fn list_at_rest(real: &Path) -> Self {
         let start = Instant::now();
         let mut beside = Self::list(real);
@@ -56,8 +56,8 @@ impl Beside {
         beside
     }
 
-    /// Reports whether a stock uci is about to rename its new file over the package: it has one while it holds the
-    /// lock of the package, and renames it right after that is released.
+    /// Reports whether a stock uci is about to rename its new file over the package. Stock uci makes that file while it
+    /// holds the lock of the package, and renames it right after it has released the lock.
     fn is_stock_renaming(&self) -> bool {
         let is_new = |path: &PathBuf| {
             let found = std::fs::symlink_metadata(path).and_then(|found| found.modified());

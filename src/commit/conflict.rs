@@ -1,8 +1,8 @@
-//! Whether what a transaction goes by was changed by another one meanwhile.
+//! Conflicts of a transaction with others that were committed meanwhile.
 //!
-//! A transaction works on the packages as it first saw them. At its commit they may be others; what counts then are
-//! the keys it has read or written. Appending to a list, removing from one, adding and moving sections go well with
-//! any change of others.
+//! A transaction works on the packages as it first saw them. At its commit the packages may have changed; a conflict is a
+//! change to a key that the transaction has read or written. Appending to a list, removing from a list, adding and moving
+//! sections go with any change of others, unless the transaction has also read the key.
 
 use crate::commit::known::Known;
 use crate::commit::logs::Logs;
@@ -14,11 +14,11 @@ use crate::model::change::DeltaKind;
 use crate::model::package::Package;
 use crate::os::clock;
 
-/// Refuses a change if what it goes by is not so any more in `now`.
+/// Refuses a change if `now` differs from the state it was made for in a key that the transaction has read or written.
 ///
 /// # Errors
 ///
-/// [`Error::Conflict`] with what it was, what it is and who has changed it.
+/// [`Error::Conflict`] with the old and the present value, and the author of the present one.
 pub(crate) fn check(logs: &Logs, now: &Known, edit: &PackageEdit) -> Result<()> {
     if edit.force || now.digest == edit.known.digest {
         return Ok(());
@@ -38,7 +38,7 @@ pub(crate) fn check(logs: &Logs, now: &Known, edit: &PackageEdit) -> Result<()> 
             DeltaKind::Add | DeltaKind::Reorder | DeltaKind::AddList | DeltaKind::DelList => continue,
         };
         if delta.option.is_none() && delta.kind == DeltaKind::Delete {
-            // Nobody is to lose an option that this transaction did not know of.
+            // The section may hold an option of another transaction, which must not be lost.
             if let Some(key) = first_difference(was, is, &delta.section) {
                 return Err(conflict_of(logs, edit, &key, now, None));
             }

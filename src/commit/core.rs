@@ -1,4 +1,8 @@
-//! What all parts of an engine share.
+//! The collaborators of an engine, which all functions of `commit` and of the layers above it work with.
+//!
+//! A [`Core`] has no state of its own and is cheap to clone: clones share the collaborators. Each collaborator guards its
+//! state with a mutex inside this process. The locks that other processes see (of the log, of packages and of their files)
+//! are taken by the steps of a commit: see `pipeline` and `retry`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,12 +30,12 @@ use crate::settings::options::Options;
 use crate::staging::delta_file::Staging;
 use crate::staging::save_dir::SaveDir;
 
-/// Reads all packages as they are committed; the log's lock is held.
+/// Reads the committed texts of all packages. The implementer holds the log's lock.
 pub(crate) trait CommittedTexts {
     /// Returns the number of the last transaction.
     fn sequence(&self) -> u64;
 
-    /// Reads the packages that can be read. Changes by hand are noted in the log before.
+    /// Reads the packages that can be read, and first notes changes by hand in the log.
     ///
     /// # Errors
     ///
@@ -39,7 +43,7 @@ pub(crate) trait CommittedTexts {
     fn committed_texts(&mut self) -> Result<Committed>;
 }
 
-/// Called when a segment of the log was begun and all texts are in place.
+/// A function that is called when a segment of the log was begun and all texts are in place.
 pub(crate) type SegmentHook = fn(&Core, &mut dyn CommittedTexts);
 
 /// The collaborators of an engine. Each owns its state; operations on several of them are functions of the modules above
@@ -99,7 +103,8 @@ impl Core {
         crate::os::clock::micros((self.options.time)())
     }
 
-    /// Returns how long to wait for locks: not at all in a callback of a verifier, for which whoever holds them waits.
+    /// Returns how long to wait for locks. In a callback of a verifier it is zero: the program that holds the locks waits
+    /// for the verifier.
     pub fn patience(&self) -> Duration {
         if caller::ASKED.get() { Duration::ZERO } else { self.settings.get().lock_timeout }
     }
@@ -109,7 +114,7 @@ impl Core {
         self.warnings.warn_of_damage(&self.logs.damage());
     }
 
-    /// Returns what is staged for a package in a directory of the search path.
+    /// Returns the delta file of a package in a directory of the search path.
     pub fn staging<'s>(&'s self, place: &'s Place, dir: &'s Path) -> Staging<'s> {
         let save = SaveDir::new(&self.options.files, self.dirs(), dir);
         Staging {
@@ -123,13 +128,13 @@ impl Core {
         }
     }
 
-    /// As [`Core::staging`], in the directory that changes are staged in.
+    /// Returns the delta file of a package in the directory that changes are staged in.
     pub fn staged<'s>(&'s self, place: &'s Place) -> Staging<'s> {
         self.staging(place, &self.dirs().save.path)
     }
 
-    /// Makes a core whose commits survive as much as possible, to finish the work of others with: they may have been
-    /// promised more than this one promises.
+    /// Makes a core with the highest durability, to complete the commits of other programs: this one may promise less than
+    /// they did.
     pub fn fully_durable(&self) -> Self {
         Self { settings: Arc::new(self.settings.fully_durable()), ..self.clone() }
     }

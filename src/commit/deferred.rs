@@ -1,13 +1,16 @@
 //! Commits whose texts are put in place later: [`Durability::Log`].
 //!
-//! The record in the log is durable, and the maps show it; that makes the commit. The file of the package stays as it
-//! was, and the store keeps what it is to hold. It is put there by recovery, as after a crash (see `session`): after
-//! a while by this store, or before that by whoever takes the log's lock for anything else, in any process. So
-//! nobody who goes by the text finds one that is older than the log, but for those who only look at the file. Whoever
-//! commits in the same way goes on from what the log says instead.
+//! The transaction is committed once its record in the log is durable and the maps show it. The file of the package stays
+//! as it was, and the store keeps the new text in memory. Recovery puts that text in place, as after a crash (see
+//! `recovery`): this store does so after a while, and before that any process that takes the log's lock for anything
+//! else. So only a program that looks at nothing but the file finds a text that is older than the log. The next commit of
+//! this kind starts from the newest state in the log, not from the file.
 //!
-//! Someone may save the file meanwhile, with an editor or with a program that knows nothing of logs. Recovery then
-//! brings both together (see `reconcile`).
+//! An editor, or a program that knows nothing of logs, may save the file meanwhile. Recovery then merges both (see
+//! `merge`).
+//!
+//! Locks: the caller holds the log's lock. The locks of the packages are tried in the order of their paths, and each package
+//! file is locked while the mark beside it is made (see `mark`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,7 +37,7 @@ use crate::settings::durability::Durability;
 ///
 /// # Errors
 ///
-/// As for [`crate::Engine::commit`]. The transactions are made nevertheless, and their texts follow later.
+/// As for [`crate::Engine::commit`]. The transactions stay committed, and their texts follow later.
 pub(crate) fn flush(core: &Core) -> Result<()> {
     if !core.deferred.is_behind() {
         return Ok(());
@@ -42,7 +45,7 @@ pub(crate) fn flush(core: &Core) -> Result<()> {
     if core.deferred.all().iter().any(|(path, _)| mark::is_log_lost(core, path))
         && core.logs.current().is_some_and(Log::leave_replaced)
     {
-        // A program that has the lock of the log that is there now waits for this.
+        // A program that holds the lock of the present log waits for this.
         retry::retry(core, |_| {
             save_deferred::save_unlogged(core, core.logs.current().and_then(Log::id).as_deref(), &[])
         })?;
@@ -50,15 +53,15 @@ pub(crate) fn flush(core: &Core) -> Result<()> {
     open_session::session(core).map(|_| ())
 }
 
-/// Commits transactions and leaves their texts for later. Returns whether that could be done; if not, nothing has
-/// happened.
+/// Commits transactions and leaves their texts for later. Returns `false` if that is not possible; nothing has happened
+/// then.
 pub(crate) fn commit_later(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Result<bool> {
     let core = session.core;
     let changes = || requests.iter().flat_map(|request| &request.changes);
     let settings = core.settings.get();
     let can_wait =
         |place: &Place| place.is_logged() && settings.durability_of(&place.name) != Durability::Full;
-    // Who verifies a transaction has time to write its text as well.
+    // A commit that verifiers are asked about, or that is to be confirmed, writes its text at once.
     let confirmed = requests.iter().any(|request| request.intent.confirm.is_some());
     let some_log = changes().any(|change| settings.durability_of(&change.place.name) == Durability::Log);
     if confirmed
@@ -75,24 +78,26 @@ pub(crate) fn commit_later(session: &mut LogSession<'_>, requests: &[Arc<Request
         changes().map(|change| (&*change.place.path, &change.place)).collect();
     let locks: Result<Vec<_>> = places.keys().map(|path| draft::try_lock(core, path)).collect();
     let locks = locks?;
-    let mut joints = BTreeMap::new();
+    let mut packages = BTreeMap::new();
     let mut marks = Marks { core, made: Vec::new() };
     for (path, place) in places {
-        match late(session, place, &mut marks) {
-            Ok(Some(joint)) => drop(joints.insert(path, joint)),
+        match newest_state(session, place, &mut marks) {
+            Ok(Some(package)) => drop(packages.insert(path, package)),
             Err(error @ Error::Locked { .. }) => return Err(error),
-            // It concerns only those who work on this package, who are told when they commit alone.
+            // The problem concerns only the transactions of this package, which get it as an error when each is committed
+            // alone.
             Ok(None) | Err(_) => return Ok(false),
         }
     }
-    let accepted = group_package::accept(core, &mut joints, requests);
+    let accepted = group_package::accept(core, &mut packages, requests);
     let sequences = session.commit_each(&transactions(&accepted))?;
     session.ahead();
-    let joints: Vec<_> = joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)).collect();
-    marks.keep(&joints);
-    remember(core, &joints);
-    let mut states: Vec<State<'_>> = Vec::with_capacity(joints.len());
-    for GroupPackage { place, file, old, now, touched } in &joints {
+    let packages: Vec<_> =
+        packages.into_values().filter(|package| !Arc::ptr_eq(&package.old, &package.now)).collect();
+    marks.keep(&packages);
+    remember(core, &packages);
+    let mut states: Vec<State<'_>> = Vec::with_capacity(packages.len());
+    for GroupPackage { place, file, old, now, touched } in &packages {
         let edit = Edit { old, new: now, touched };
         states.push(State { in_place: Some(file.in_place), ..edit.state(place, file.file.clone()) });
     }
@@ -100,7 +105,8 @@ pub(crate) fn commit_later(session: &mut LogSession<'_>, requests: &[Arc<Request
     let shown = publish::publish(core, &states, last.map(|last| session.logged(last)));
     drop(locks);
     if shown.is_none() {
-        // Nobody can see it but by the texts. If that fails the next one does it: it is made all the same.
+        // Without maps, readers see the transaction only in the texts. If recovery fails, the next session repeats it; the
+        // transaction is committed all the same.
         let _ = session.recover();
     }
     for ((request, _), sequence) in accepted.iter().zip(&sequences) {
@@ -109,8 +115,8 @@ pub(crate) fn commit_later(session: &mut LogSession<'_>, requests: &[Arc<Request
     Ok(true)
 }
 
-/// Finds the state of a package that transactions go on from; `None` if the file has to be written first.
-fn late<'g>(
+/// Finds the newest state of a package, which transactions start from; `None` if its text must be put in place first.
+fn newest_state<'g>(
     session: &mut LogSession<'_>,
     place: &'g Place,
     marks: &mut Marks<'_>,
@@ -118,13 +124,13 @@ fn late<'g>(
     let core = session.core;
     let newest = session.newest(&place.name);
     let behind = newest.filter(|(_, is_behind)| *is_behind).map(|(digest, _)| digest);
-    if let Some(late) = core.deferred.get(&place.path)
+    if let Some(deferred) = core.deferred.get(&place.path)
         && let Some(digest) = behind
-        && let Some(late) = save_deferred::still(core, place, late)?
-        // Another may have gone on from it.
-        && let Some(now) = save_deferred::follow(core, place, &late.now, digest)?
+        && let Some(deferred) = save_deferred::still(core, place, deferred)?
+        // Another program may have committed to that state.
+        && let Some(now) = save_deferred::follow(core, place, &deferred.now, digest)?
     {
-        return Ok(Some(GroupPackage::new(place, now.clone(), DeferredText { now, ..late })));
+        return Ok(Some(GroupPackage::new(place, now.clone(), DeferredText { now, ..deferred })));
     }
     // Another log may be ahead of the text, or this one for readers of another run directory.
     let is_ours = if behind.is_some() {
@@ -136,14 +142,14 @@ fn late<'g>(
         return Ok(None);
     }
     let Some(Reading { text, old }) = draft::read_current(core, &place.path)? else { return Ok(None) };
-    // Whether it can be put in place has to be known before it is acknowledged.
+    // A text that cannot be put in place must not be acknowledged.
     if is_mounted_on(&old.open) || parked::is_parked(core, place) {
         return Ok(None);
     }
     let file = old.open.file.metadata().map_err(Error::io("read", &place.path))?;
     let in_place = Source::of(&file, &text, of_text(&text));
     let (base, now, log) = match behind {
-        // Another has left it for later.
+        // Another program has left the text for later.
         Some(digest) => {
             let (base, mark) = (Arc::new(text.clone()), Mark::of(&place.path));
             match save_deferred::made_of(core, place, text, digest)?.zip(mark) {
@@ -153,7 +159,7 @@ fn late<'g>(
         }
         None => {
             let known = session.read_known(place, text)?;
-            // As long as the file is locked: whoever else works on it looks for the mark once it has the lock.
+            // The file is locked here, and each other writer looks for the mark once it has that lock.
             let Some(id) = marks.make(place, session) else { return Ok(None) };
             (known.text().clone(), known, id)
         }
@@ -161,23 +167,23 @@ fn late<'g>(
     Ok(Some(GroupPackage::new(place, now.clone(), DeferredText { file, in_place, base, now, log })))
 }
 
-/// Notes what is to be put in place.
-fn remember(core: &Core, joints: &[GroupPackage<'_, DeferredText>]) {
-    for joint in joints {
-        core.states.note(joint.place, &joint.now);
-        let late = DeferredText { now: joint.now.clone(), ..joint.file.clone() };
-        core.deferred.insert(joint.place.path.clone(), late);
+/// Keeps the texts that are to be put in place later.
+fn remember(core: &Core, packages: &[GroupPackage<'_, DeferredText>]) {
+    for package in packages {
+        core.states.note(package.place, &package.now);
+        let deferred = DeferredText { now: package.now.clone(), ..package.file.clone() };
+        core.deferred.insert(package.place.path.clone(), deferred);
     }
 }
 
-/// The marks that a commit has made, which go again if it leaves no text behind.
+/// The marks that a commit has made. Dropping this removes the marks of packages whose text is not left behind the log.
 struct Marks<'s> {
     core: &'s Core,
     made: Vec<(PathBuf, Mark)>,
 }
 
 impl Marks<'_> {
-    /// Makes the mark of a package; returns the name of the log that it is of.
+    /// Makes the mark of a package; returns the id of its log.
     fn make(&mut self, place: &Place, session: &LogSession<'_>) -> Option<String> {
         let mark = mark::make(self.core, place, session.sequence(), || session.is_replaced())?;
         let id = mark.id.clone();
@@ -187,7 +193,7 @@ impl Marks<'_> {
 
     /// Keeps the marks of packages that were changed.
     fn keep(&mut self, changed: &[GroupPackage<'_, DeferredText>]) {
-        self.made.retain(|(file, _)| !changed.iter().any(|joint| joint.place.path == *file));
+        self.made.retain(|(file, _)| !changed.iter().any(|package| package.place.path == *file));
     }
 }
 

@@ -15,14 +15,14 @@ pub(crate) struct DeferredTexts(Mutex<HashMap<PathBuf, DeferredText>>);
 /// A package whose text is not in place, or was put there just now.
 #[derive(Debug, Clone)]
 pub(crate) struct DeferredText {
-    /// The file that is in place, and the text it holds.
+    /// The attributes of the file that is in place, and the identity of its text.
     pub file: Metadata,
     pub in_place: Source,
-    /// That text.
+    /// The text that is in place.
     pub base: Arc<Vec<u8>>,
-    /// What it is to hold.
+    /// The state that is to be put in place.
     pub now: Arc<Known>,
-    /// The log that it is behind: see [`crate::log::Log::id`].
+    /// The id of the log that the text in place is behind: see [`crate::log::Log::id`].
     pub log: String,
 }
 
@@ -31,32 +31,32 @@ impl DeferredTexts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets all: the texts are in place.
+    /// Forgets all deferred texts: they are in place.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    /// Returns all, with their paths.
+    /// Returns all deferred texts, with their paths.
     pub fn all(&self) -> Vec<(PathBuf, DeferredText)> {
         self.lock().iter().map(|(path, text)| (path.clone(), text.clone())).collect()
     }
 
-    /// Returns that of the package at a path.
+    /// Returns the deferred text of the package at a path.
     pub fn get(&self, path: &Path) -> Option<DeferredText> {
         self.lock().get(path).cloned()
     }
 
-    /// Reports whether there are any.
+    /// Reports whether there are deferred texts.
     pub fn is_behind(&self) -> bool {
         !self.lock().is_empty()
     }
 
-    /// Adds or replaces that of the package at a path.
+    /// Adds or replaces the deferred text of the package at a path.
     pub fn insert(&self, path: PathBuf, text: DeferredText) {
         self.lock().insert(path, text);
     }
 
-    /// Forgets that of the package at a path: it is in place.
+    /// Forgets the deferred text of the package at a path: it is in place.
     pub fn remove(&self, path: &Path) {
         self.lock().remove(path);
     }

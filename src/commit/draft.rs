@@ -35,59 +35,59 @@ pub(crate) enum Present {
     Read(Reading),
 }
 
-/// A package file that is to be replaced. It stays locked until it is: so a stock uci waits which has opened it, and
-/// nobody leaves its text behind a log meanwhile.
+/// A package file that is to be replaced. It stays locked until then, so that a stock uci that has opened it waits, and no
+/// program leaves its text behind a log meanwhile.
 #[derive(Debug)]
 pub(crate) struct OldFile {
     pub open: OpenFile,
     pub identity: Identity,
 }
 
-/// A temporary file, to be put in place of another. It goes when it is dropped before that.
+/// A temporary file that is to take the place of a package file. Dropping it before that removes it.
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub new: OpenFile,
-    /// The file whose place it is to take, symbolic links followed.
+    /// The path it is to be put at, with symbolic links followed.
     pub(crate) real: PathBuf,
-    /// What is expected there; `None`: nothing.
+    /// The file that is expected there; `None` if there must be none.
     pub(crate) old: Option<OldFile>,
     placed: bool,
-    /// Whether its place is to survive a power cut; what it holds does in any case.
+    /// Whether the rename is to survive a power cut; the content of the file does in any case.
     pub(crate) durable: bool,
-    /// Whether nothing is to take the place: then the temporary file is where the one that goes is moved to.
+    /// Whether the package is to be deleted: its file is then moved to the path of the temporary file.
     removes: bool,
-    /// Whether another file has taken the place already.
+    /// Whether another program has replaced the package file since it was read.
     is_outdated: bool,
 }
 
 impl Draft {
-    /// Returns the identity of the file whose place it is to take.
+    /// Returns the identity of the file that it is to replace.
     pub fn old(&self) -> Option<Identity> {
         self.old.as_ref().map(|old| old.identity)
     }
 
-    /// Returns the file in place once this one was put there, for who is to replace it again.
+    /// Returns the placed file as one that is to be replaced again.
     pub fn placed(&self) -> Result<OldFile> {
         let open = self.new.another().map_err(Error::io("read", &self.real))?;
         Ok(OldFile { open, identity: Identity::of(&self.metadata()?) })
     }
 
-    /// Reports whether it stands where it is to stand.
+    /// Reports whether it was put in place.
     pub fn is_placed(&self) -> bool {
         self.placed
     }
 
-    /// Reports whether another file has taken the place since the text was read.
+    /// Reports whether another program has replaced the package file since it was read.
     pub fn is_outdated(&self) -> bool {
         self.is_outdated
     }
 
-    /// Reports whether it takes a file away, and puts nothing in its place.
+    /// Reports whether it deletes the package.
     pub fn removes(&self) -> bool {
         self.removes
     }
 
-    /// Leaves it where it is, for recovery to find.
+    /// Keeps the temporary file when this is dropped, for recovery to find.
     pub fn leave(&mut self) {
         self.placed = true;
     }
@@ -100,25 +100,25 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Once in place, the path is that of the file it displaced.
+        // Once in place, the path is that of the displaced file.
         if !self.placed {
             let _ = std::fs::remove_file(&self.new.path);
         }
     }
 }
 
-/// Takes the lock of a package, for who has no other.
+/// Takes the lock of a package, and waits for it. The caller holds no other lock.
 pub(crate) fn take_lock(core: &Core, path: &Path) -> Result<PackageLock> {
     lock_within(core, path, Some(core.patience()))
 }
 
-/// As [`take_lock`], for who has other locks, and does not wait: see `retry`.
+/// Tries the lock of a package, for a caller that holds other locks and so must not wait: see `retry`.
 pub(crate) fn try_lock(core: &Core, path: &Path) -> Result<PackageLock> {
     lock_within(core, path, None)
 }
 
 fn lock_within(core: &Core, path: &Path, timeout: Option<Duration>) -> Result<PackageLock> {
-    // What is no link has its lock where its path says, however that leads there.
+    // Only a link is followed; the lock of any other file is beside its path, even if a directory on the way is a link.
     let real = match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => std::fs::canonicalize(path).ok(),
         _ => None,
@@ -130,7 +130,7 @@ fn lock_within(core: &Core, path: &Path, timeout: Option<Duration>) -> Result<Pa
     PackageLock::take(&core.options.files, run, dir, &name, timeout, &core.locks)
 }
 
-/// Opens, locks and reads the file at `path`; `None` if someone was writing to it.
+/// Opens, locks and reads the file at `path`; `None` if another program was writing to it.
 pub(crate) fn read_current(core: &Core, path: &Path) -> Result<Option<Reading>> {
     let open = lock_current(core, path)?;
     let identity = || open.file.metadata().map(|found| Identity::of(&found)).map_err(Error::io("read", path));
@@ -140,7 +140,7 @@ pub(crate) fn read_current(core: &Core, path: &Path) -> Result<Option<Reading>> 
     Ok(same.then_some(Reading { old: OldFile { open, identity: before }, text }))
 }
 
-/// As [`read_current`], of a file that need not be there.
+/// Opens, locks and reads the file at `path`, if there is one.
 pub(crate) fn read_if_there(core: &Core, path: &Path) -> Result<Present> {
     match read_current(core, path) {
         Ok(Some(reading)) => Ok(Present::Read(reading)),
@@ -150,14 +150,14 @@ pub(crate) fn read_if_there(core: &Core, path: &Path) -> Result<Present> {
     }
 }
 
-/// Opens and locks the file that stands at `path`, unless another log is ahead of it.
+/// Opens and locks the file at `path`, unless another log is ahead of its text.
 fn lock_current(core: &Core, path: &Path) -> Result<OpenFile> {
     let open = lock_at(core, path)?;
     mark::check_others(core, path).map(|()| open)
 }
 
-/// Opens and locks the file that stands at `path` once the lock is held, whatever its text is behind. A lock that is
-/// taken is not waited for: see `retry`.
+/// Opens and locks the file that is at `path` once the lock is held, even if its text is behind a log. A taken lock is not
+/// waited for: see `retry`.
 fn lock_at(core: &Core, path: &Path) -> Result<OpenFile> {
     let files = &core.options.files;
     loop {
@@ -170,15 +170,15 @@ fn lock_at(core: &Core, path: &Path) -> Result<OpenFile> {
     }
 }
 
-/// Locks a file that is to be replaced, whatever its text is behind.
+/// Locks a file that is to be replaced, even if its text is behind a log.
 pub(crate) fn old_file(core: &Core, path: &Path) -> Result<OldFile> {
     let open = lock_at(core, path)?;
     let found = open.file.metadata().map_err(Error::io("read", path))?;
     Ok(OldFile { open, identity: Identity::of(&found) })
 }
 
-/// Locks the file again that a draft is to replace, for itself or to be read by others as well. Readers are waited for
-/// briefly, so that what was verified need not be verified again; for the rest see `retry`.
+/// Locks the file again that a draft is to replace: exclusively, or shared so that other programs can read it. Waits
+/// briefly for readers, so that a transaction that was verified need not be verified again; for longer waits see `retry`.
 pub(crate) fn lock_old_file(core: &Core, draft: &Draft, exclusive: bool) -> Result<()> {
     let Some(OldFile { open, .. }) = &draft.old else { return Ok(()) };
     match core.options.files.lock(open, exclusive, briefly()) {
@@ -187,14 +187,14 @@ pub(crate) fn lock_old_file(core: &Core, draft: &Draft, exclusive: bool) -> Resu
     }
 }
 
-/// Writes what is to take the place of the file at `path`, whose identity was `old` when it was read.
+/// Writes the draft of a text that is to take the place of the file `old` at `path`.
 pub(crate) fn create(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
     let real = match &old {
         Some(_) => std::fs::canonicalize(path).map_err(Error::io("find", path))?,
         None => path.to_path_buf(),
     };
     let beside = Beside::list_at_rest(&real);
-    // Nobody else puts a file in place of this one now.
+    // The locks are held, so no other commit uses these files.
     beside.leftovers.iter().for_each(|path| remove_leftover(core, path));
     let dir = real.parent().unwrap_or(Path::new("."));
     let stem = real.file_name().unwrap_or_default().to_string_lossy();
@@ -206,7 +206,7 @@ pub(crate) fn create(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>
     Ok(draft)
 }
 
-/// Prepares to take away the file at `path`. Of a symbolic link, that goes and not what it leads to.
+/// Prepares the removal of the file at `path`. If it is a symbolic link, the link is removed and its target stays.
 pub(crate) fn removal(core: &Core, path: &Path, old: OldFile) -> Result<Draft> {
     let (real, dir) = (path.to_path_buf(), path.parent().unwrap_or(Path::new(".")));
     let stem = real.file_name().unwrap_or_default().to_string_lossy();
@@ -215,7 +215,7 @@ pub(crate) fn removal(core: &Core, path: &Path, old: OldFile) -> Result<Draft> {
     Ok(Draft { new, real, old: Some(old), placed: false, durable, removes: true, is_outdated: false })
 }
 
-/// Moves away the file that a removal is about; `false` if the file there is not the one expected.
+/// Moves the file of a removal away; returns `false` if the file there is not the expected one.
 fn take_away(core: &Core, draft: &Draft) -> Result<bool> {
     let (files, aside, real) = (&core.options.files, &draft.new.path, &draft.real);
     let is_old =
@@ -227,22 +227,22 @@ fn take_away(core: &Core, draft: &Draft) -> Result<bool> {
     if is_old(aside) {
         return Ok(true);
     }
-    // Someone saved the file at the very last moment: it goes back, unless someone has saved it again.
+    // Another program saved the file at the very last moment: move it back, unless it was saved once more.
     match files.rename_new(aside, real) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(Error::io("rename", real)(error)),
         _ => Ok(false),
     }
 }
 
-/// Brings back the file that a removal has moved away. Returns whether it is there, durably.
+/// Moves the file of a removal back. Returns whether it is in place, durably.
 pub(crate) fn bring_back(core: &Core, draft: &Draft) -> bool {
     let files = &core.options.files;
     let dir = draft.real.parent().unwrap_or(Path::new("."));
     files.rename_new(&draft.new.path, &draft.real).is_ok() && files.sync_dir(dir).is_ok()
 }
 
-/// As [`create`], but a temporary file that a crash has left is taken if it holds the text: the journal of
-/// staged changes knows it.
+/// Writes a draft as [`create`] does, but reuses a temporary file that a crash has left if it holds the text: the journal
+/// of the delta file refers to that file.
 pub(crate) fn resume(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
     let files = &core.options.files;
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
@@ -250,7 +250,7 @@ pub(crate) fn resume(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>
         let Ok(new) = files.open_to_write(&leftover) else { continue };
         let ours = matches!(files.lock(&new, true, Instant::now()), Ok(Wait::Held));
         if ours && files.read(&new).is_ok_and(|found| found == text) {
-            // Whoever wrote it may have died before it had its attributes, or was durable.
+            // Its writer may have died before it set the attributes or synced the file.
             let durable = is_durable(core, path);
             let is_outdated = false;
             let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
@@ -267,7 +267,7 @@ fn is_durable(core: &Core, path: &Path) -> bool {
     core.settings.get().durability_of(&package) != Durability::None
 }
 
-/// Creates a temporary file that is locked: until it is, another may take it for one that a crash has left.
+/// Creates a temporary file and locks it: another program may remove an unlocked one as a leftover of a crash.
 fn create_locked(core: &Core, dir: &Path, stem: &str) -> std::io::Result<OpenFile> {
     let files = &core.options.files;
     loop {
@@ -285,9 +285,9 @@ fn fill(core: &Core, draft: &Draft, text: &[u8]) -> Result<()> {
     finish_draft(core, draft)
 }
 
-/// Gives a temporary file the attributes of the file it is to replace, and makes it durable. That is done at
-/// every level of [`Durability`]: a file system may keep a rename and lose what was written to the file, and then
-/// the whole package would be gone, not only the last transactions.
+/// Gives a temporary file the attributes of the file it is to replace, and syncs it. It is synced at every level of
+/// [`Durability`]: a file system may keep a rename and lose the content of the file, and then the whole package would be
+/// gone, not only the last transactions.
 fn finish_draft(core: &Core, draft: &Draft) -> Result<()> {
     let (files, new) = (&core.options.files, &draft.new);
     if draft.old.is_some() {
@@ -301,7 +301,7 @@ fn finish_draft(core: &Core, draft: &Draft) -> Result<()> {
     files.sync(new).map_err(Error::io("sync", &new.path))
 }
 
-/// Warns that a package changes its owner: what takes its place belongs to whoever commits, unless that is root.
+/// Warns that a package changes its owner: the new file belongs to the user who commits, unless that is root.
 fn warn_of_new_owner(core: &Core, path: &Path, owner: u32) {
     let user = rustix::process::geteuid().as_raw();
     if user != owner && user != 0 {
@@ -312,7 +312,7 @@ fn warn_of_new_owner(core: &Core, path: &Path, owner: u32) {
     }
 }
 
-/// Puts a temporary file in place; `false` if the file there is not the one expected.
+/// Puts a temporary file in place; returns `false` if the file there is not the expected one.
 pub(crate) fn put(core: &Core, draft: &mut Draft) -> Result<bool> {
     draft.placed = match draft.removes {
         true => take_away(core, draft)?,
@@ -339,7 +339,7 @@ fn swap(core: &Core, new: &OpenFile, real: &Path, old: Option<Identity>) -> Resu
             files.rename(&new.path, real).map_err(Error::io("rename", real))?;
             return Ok(true);
         }
-        // Someone has just removed the package.
+        // Another program has just removed the package.
         Err(error) if error.kind() == ErrorKind::NotFound && new.is_at_path() => return Ok(false),
         Err(error) => return Err(Error::io("rename", real)(error)),
     }
@@ -362,23 +362,23 @@ fn swap(core: &Core, new: &OpenFile, real: &Path, old: Option<Identity>) -> Resu
     }
 }
 
-/// Makes a replacement durable, and removes the old file. The new one is in place whatever comes of it.
+/// Makes a replacement durable, and removes the old file. The new file is in place even if this fails.
 pub(crate) fn settle(core: &Core, path: &Path, draft: &Draft) -> Result<()> {
     let files = &core.options.files;
     let dir = draft.real.parent().unwrap_or(Path::new("."));
     let synced = if draft.durable { files.sync_dir(dir) } else { Ok(()) };
     if draft.old.is_some() && draft.new.path.exists() {
-        // Left behind, it is removed by the next commit.
+        // If this fails, the next commit removes it.
         let _ = files.remove(&draft.new.path);
     }
     synced.map_err(|source| Error::NotDurable { path: path.into(), source })
 }
 
-/// Removes a temporary file that a crash has left; one that is locked is in use.
+/// Removes a temporary file that a crash has left. A locked file is in use and stays.
 ///
-/// For who has locked the package file itself, as everybody has who puts another in its place, whatever the
-/// directory of its other locks is: between the two swaps of one who gives way to an editor, what the editor has
-/// saved stands under such a name, and nobody locks it.
+/// The caller has locked the package file itself, as every program does that replaces it, whatever run directory holds its
+/// other locks. Without that lock it could remove the save of an editor: a commit that gives way to an editor swaps the
+/// files twice, and in between the editor's file has such a name and no lock.
 pub(crate) fn remove_leftover(core: &Core, path: &Path) {
     let files = &core.options.files;
     let Ok(open) = files.open(path) else { return };

@@ -1,4 +1,4 @@
-//! What a commit asks of the layers above it before it makes a transaction.
+//! The gate: the interface through which a commit asks the layers above it whether a transaction may be made.
 
 use std::time::Duration;
 

@@ -1,9 +1,11 @@
 //! Transactions that threads commit at the same time are committed together.
 //!
-//! The first of them leads: it takes the log's lock, and then all that have come by then, its own among them. It
-//! applies one after the other, each to what the one before has left; each is a record of its own, and one that
-//! is refused concerns only who has asked for it. But they are made durable with one sync, each text is written
-//! once, and published once. Whoever comes meanwhile waits, and one of those leads the next group.
+//! The first thread leads: it takes the log's lock, and then all transactions that were queued by then, its own among
+//! them. It applies one after the other, each to the state that the one before has left. Each transaction has a record of
+//! its own, and a refused one concerns only the thread that asked for it. But all are made durable with one sync, and each
+//! text is written and published once. Threads that come meanwhile wait, and one of them leads the next group.
+//!
+//! Transactions are committed one by one if a gate is guarded or one of them is to be confirmed, and if a group fails.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +27,7 @@ use crate::commit::{deferred, open_session, parked, retry, write};
 use crate::error::{Error, Result};
 use crate::os::patience::Patience;
 
-/// What is left to be done alone.
+/// The transactions, with their remaining changes, that are to be committed one by one.
 type Remaining<'g> = Vec<(&'g Request, Vec<&'g PackageEdit>)>;
 
 /// Commits changes to several packages, each given once and in the order of their names, together. Returns the
@@ -33,7 +35,7 @@ type Remaining<'g> = Vec<(&'g Request, Vec<&'g PackageEdit>)>;
 ///
 /// # Errors
 ///
-/// As for [`crate::Engine::commit`], and whatever a change is refused with.
+/// As for [`crate::Engine::commit`], and the error that a change is refused with.
 pub(crate) fn commit_changes(core: &Core, changes: Vec<PackageEdit>, intent: Intent) -> Answer {
     crate::os::caller::check_may_commit()?;
     core.settings.check_may_write()?;
@@ -44,14 +46,14 @@ pub(crate) fn commit_changes(core: &Core, changes: Vec<PackageEdit>, intent: Int
     })
 }
 
-/// Commits a transaction, with those that others ask for meanwhile. If it needs a lock that is taken, it is this
-/// thread alone that waits for that, and then comes again.
+/// Commits a transaction, together with those that other threads queue meanwhile. If it needs a lock that is taken, only
+/// this thread waits for it, and then queues the transaction again.
 fn commit_request(core: &Core, request: &Arc<Request>, patience: &Patience) -> Answer {
     if let Some(answer) = core.queue.wait(request) {
         return answer;
     }
     let mut leadership = Leadership::of(&core.queue);
-    // Whoever comes while the lock is waited for is one of the group.
+    // Transactions that are queued while this waits for the lock belong to the group.
     let session = open_session::session_behind(core, patience);
     leadership.requests = core.queue.take(request);
     match session.and_then(|mut session| lead(&mut session, &leadership.requests)) {
@@ -62,13 +64,13 @@ fn commit_request(core: &Core, request: &Arc<Request>, patience: &Patience) -> A
         }
     }
     let answer = request.take_answer();
-    // What is waited for now waits for nobody.
+    // The leader's own transaction must not go back to the queue: this thread takes care of it.
     leadership.requests.retain(|other| !Arc::ptr_eq(other, request));
     drop(leadership);
     answer.unwrap_or(Err(Error::Conflict { key: String::new(), why: "it was not committed".into() }))
 }
 
-/// Commits a group. A lock that is taken concerns only those who need it.
+/// Commits a group. If a lock is taken, commits the transactions one by one, so that it concerns only those that need it.
 fn lead(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Result<()> {
     let led = lead_together(session, requests);
     match session.or_unfinished(led) {
@@ -89,12 +91,12 @@ fn lead_together(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Res
     if deferred::commit_later(session, requests)? {
         return Ok(());
     }
-    // From here on texts are gone by.
+    // From here on commits start from the texts, so none may be behind the log.
     session.recover()?;
     let left = match requests {
         [_] => alone(requests.iter().map(|request| &**request)),
-        // One that is to be confirmed says what is gone back to, which the others would change.
-        // Who verifies one reads what the one before has left.
+        // A transaction that is to be confirmed names the state to roll back to, which the others would change.
+        // A verifier of a transaction reads the state that the one before has left.
         _ if core.gate.is_guarded(core.dirs())
             || requests.iter().any(|request| request.intent.confirm.is_some()) =>
         {
@@ -104,7 +106,7 @@ fn lead_together(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Res
     };
     for (request, changes) in left {
         if requests.len() > 1 {
-            // What one before could not put back must not be taken for a change by hand.
+            // A text that an earlier transaction could not put back must not be noted as a change by hand.
             session.go_on(LogSession::recover)?;
         }
         let committed = write::commit_all(session, &changes, &request.intent);
@@ -113,26 +115,26 @@ fn lead_together(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Res
     Ok(())
 }
 
-/// Commits the transactions of a group, but for those it returns.
+/// Commits the transactions of a group together. Returns those that must be committed one by one.
 fn commit_group<'g>(session: &mut LogSession<'_>, requests: &'g [Arc<Request>]) -> Result<Remaining<'g>> {
     let core = session.core;
     let everyone = || alone(requests.iter().map(|request| &**request));
     let all = requests.iter().flat_map(|request| &request.changes);
     let places: BTreeMap<&Path, &Place> = all.map(|change| (&*change.place.path, &change.place)).collect();
     let mut opened = Opened::of(session, places.values().copied())?;
-    let mut joints = BTreeMap::new();
+    let mut packages = BTreeMap::new();
     for (path, place) in places {
-        match joint(&mut opened, place) {
-            Ok(Some(joint)) => drop(joints.insert(path, joint)),
+        match read_package(&mut opened, place) {
+            Ok(Some(package)) => drop(packages.insert(path, package)),
             Err(error @ Error::Locked { .. }) => return Err(error),
-            // It concerns only those who work on this package.
+            // The problem concerns only the transactions of this package.
             Ok(None) | Err(_) => return Ok(everyone()),
         }
     }
-    let accepted = group_package::accept(core, &mut joints, requests);
-    let mut parts = Vec::with_capacity(joints.len());
-    for joint in joints.into_values().filter(|joint| !Arc::ptr_eq(&joint.old, &joint.now)) {
-        parts.push(joint_part(core, joint)?);
+    let accepted = group_package::accept(core, &mut packages, requests);
+    let mut parts = Vec::with_capacity(packages.len());
+    for package in packages.into_values().filter(|package| !Arc::ptr_eq(&package.old, &package.now)) {
+        parts.push(part_of(core, package)?);
     }
     if parts.iter().any(|part| part.draft.is_outdated() || parked::is_parked(core, part.place)) {
         return Ok(alone(accepted.iter().map(|(request, _)| *request)));
@@ -140,13 +142,16 @@ fn commit_group<'g>(session: &mut LogSession<'_>, requests: &'g [Arc<Request>]) 
     put_group(&mut opened, &accepted, parts)
 }
 
-fn joint<'g>(opened: &mut Opened<'_, '_>, place: &'g Place) -> Result<Option<GroupPackage<'g, OldFile>>> {
+fn read_package<'g>(
+    opened: &mut Opened<'_, '_>,
+    place: &'g Place,
+) -> Result<Option<GroupPackage<'g, OldFile>>> {
     let found = opened.read(place)?;
     Ok(found.and_then(|found| Some(GroupPackage::new(place, found.known, found.file?))))
 }
 
-fn joint_part<'g>(core: &Core, joint: GroupPackage<'g, OldFile>) -> Result<Part<'g>> {
-    let GroupPackage { place, file, old, now, touched } = joint;
+fn part_of<'g>(core: &Core, package: GroupPackage<'g, OldFile>) -> Result<Part<'g>> {
+    let GroupPackage { place, file, old, now, touched } = package;
     let draft = draft::create(core, &place.path, now.text(), Some(file))?;
     let (before, text) = (Some(old.text().clone()), now.text().clone());
     // Each transaction has its own hunks and changes.
@@ -154,7 +159,7 @@ fn joint_part<'g>(core: &Core, joint: GroupPackage<'g, OldFile>) -> Result<Part<
     Ok(Part { place, before, step: Some(step), text, draft })
 }
 
-/// Logs the transactions of a group, and puts what they lead to in place.
+/// Logs the transactions of a group, and puts the resulting texts in place.
 fn put_group<'g>(
     opened: &mut Opened<'_, '_>,
     accepted: &[Accepted<'g>],
@@ -178,7 +183,7 @@ fn put_group<'g>(
             accepted.iter().for_each(|(request, _)| request.answer(Err(error.again())));
             return Ok(Vec::new());
         }
-        // It was rolled back, so each may try alone.
+        // The group was rolled back, so each transaction can be tried alone.
         Err(_) => return Ok(alone(accepted.iter().map(|(request, _)| *request))),
     };
     let mut left = Vec::new();
@@ -194,7 +199,7 @@ fn put_group<'g>(
     Ok(left)
 }
 
-/// Has each transaction committed for itself.
+/// Returns all changes of these transactions, to be committed one by one.
 fn alone<'g>(requests: impl Iterator<Item = &'g Request>) -> Remaining<'g> {
     requests.map(|request| (request, request.changes.iter().collect())).collect()
 }

@@ -1,4 +1,8 @@
-//! The packages that a group of transactions works on: each transaction goes on from what the one before has left.
+//! The packages that a group of transactions works on. Each transaction starts from the state that the one before has
+//! left.
+//!
+//! `group` and `deferred` both commit groups and use this; they differ in what they keep of the package file (`F`). Nothing
+//! here takes a lock or writes a file: the callers hold the log's lock and the locks of all packages of the group.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +23,7 @@ use crate::model::package::Touched;
 /// A package that a group works on.
 pub(crate) struct GroupPackage<'g, F> {
     pub place: &'g Place,
-    /// What there is to its file.
+    /// What the commit keeps of its file: the open file, or the deferred text.
     pub file: F,
     pub old: Arc<Known>,
     pub now: Arc<Known>,
@@ -32,23 +36,23 @@ impl<'g, F> GroupPackage<'g, F> {
     }
 }
 
-/// A transaction of a group with the steps it takes.
+/// A transaction of a group with its transition of each package.
 pub(crate) type Accepted<'g> = (&'g Request, Vec<Transition>);
 
-/// Applies the transactions one after the other, and answers those that are refused. Returns the others.
+/// Applies the transactions one after the other, and answers the requests that are refused. Returns the others.
 pub(crate) fn accept<'g, F>(
     core: &Core,
-    joints: &mut BTreeMap<&Path, GroupPackage<'_, F>>,
+    packages: &mut BTreeMap<&Path, GroupPackage<'_, F>>,
     requests: &'g [Arc<Request>],
 ) -> Vec<Accepted<'g>> {
     let mut accepted = Vec::with_capacity(requests.len());
     for request in requests {
-        match steps(core, joints, &request.changes) {
+        match steps(core, packages, &request.changes) {
             Ok(steps) => {
                 for (change, step) in request.changes.iter().zip(&steps) {
-                    let Some(joint) = joints.get_mut(&*change.place.path) else { continue };
-                    joint.now = step.new.clone();
-                    joint.touched.join(&step.touched);
+                    let Some(package) = packages.get_mut(&*change.place.path) else { continue };
+                    package.now = step.new.clone();
+                    package.touched.join(&step.touched);
                 }
                 accepted.push((&**request, steps));
             }
@@ -58,23 +62,23 @@ pub(crate) fn accept<'g, F>(
     accepted
 }
 
-/// Makes the steps of a transaction from where the group has got to.
+/// Plans the transitions of a transaction from the states that the group has reached.
 fn steps<F>(
     core: &Core,
-    joints: &BTreeMap<&Path, GroupPackage<'_, F>>,
+    packages: &BTreeMap<&Path, GroupPackage<'_, F>>,
     changes: &[PackageEdit],
 ) -> Result<Vec<Transition>> {
     let step = |change: &PackageEdit| {
         let missing = || Error::NotFound { key: change.place.name.clone() };
-        let joint = joints.get(&*change.place.path).ok_or_else(missing)?;
-        let step = Transition::plan(core, &joint.now, change)?;
+        let package = packages.get(&*change.place.path).ok_or_else(missing)?;
+        let step = Transition::plan(core, &package.now, change)?;
         publish::check_limit(core, &change.place.name, &step.new.package, step.new.text())?;
         Ok(step)
     };
     changes.iter().map(step).collect()
 }
 
-/// Returns what the log is to be told of transactions.
+/// Returns the entries of transactions for the log.
 pub(crate) fn transactions<'a>(accepted: &'a [Accepted<'_>]) -> Vec<(Vec<Entry<'a>>, &'a Intent)> {
     let transaction = |(request, steps): &'a Accepted<'_>| {
         let both = request.changes.iter().zip(steps).filter(|(_, step)| !step.is_none());

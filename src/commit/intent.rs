@@ -1,4 +1,4 @@
-//! What a transaction is for, and the record that it begins with.
+//! The intent of a transaction (its kind, message and deadline), and the record that it begins with.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use crate::error::Result;
 use crate::log::{Guard, Kind, Log, Record};
 use crate::settings::options::Options;
 
-/// What a transaction is for, as its record in the log says it.
+/// The intent of a transaction, as its record in the log states it.
 #[derive(Debug, Clone)]
 pub(crate) struct Intent {
     pub kind: Kind,
     pub refers: u64,
     pub message: Option<String>,
-    /// How long there is to confirm it.
+    /// The time in which it must be confirmed.
     pub confirm: Option<Duration>,
-    /// Whether those who verify transactions may refuse it.
+    /// Whether verifiers may refuse it.
     pub refusable: bool,
-    /// Whether a rollback is about some packages only.
+    /// Whether a rollback concerns only some packages.
     pub in_part: bool,
 }
 
@@ -45,8 +45,8 @@ impl Intent {
         }
     }
 
-    /// Returns the guard that the record is to carry although the intent has none: going back by some of what waits does
-    /// not end the wait for the rest. `pending` is the transaction that waits, with its guard.
+    /// Returns the guard that the record must carry although the intent has none: rolling back a part of the pending
+    /// transactions does not end the wait for the rest. `pending` is the last of them, with its guard.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Intent {
     }
 }
 
-/// Returns the guard of what was waiting already when a transaction joined it.
+/// Returns the guard of the transactions that were pending already when this one joined them.
 fn guard_before(log: &Log, sequence: u64, baseline: u64) -> Result<Option<Guard>> {
     let found = log.each_back(|record: Record| {
         Ok(match record.guard {

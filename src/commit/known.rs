@@ -1,7 +1,7 @@
-//! What is known of packages: the text that was last read or written, what it says, and its digest.
+//! The known states of packages: the text that was last read or written, the package read from it, and its digest.
 //!
-//! An engine that stays open so reads a text once, however many transactions work on it. Whether a text is the one that
-//! is known is found out by comparing the two.
+//! An engine that stays open parses a text once, however many transactions work on it. It compares the text of the file
+//! with the known text to see whether they are the same.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use crate::error::Result;
 use crate::log::Digest;
 use crate::model::package::Package;
 
-/// A text, what was read from it, and its digest.
+/// A package that was read from a text, and the digest of the text.
 #[derive(Debug)]
 pub(crate) struct Known {
-    /// As it was read; the text is its source.
+    /// The package as it was read; the text is its source.
     pub package: Package,
     pub digest: Digest,
 }
@@ -52,33 +52,33 @@ impl KnownStates {
     }
 
     fn states(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<Known>>> {
-        // What a panic of another thread has left is a state like any other.
+        // A panic of another thread leaves a valid map.
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the state of a package that is known.
+    /// Returns the known state of a package.
     pub fn last_state(&self, place: &Place) -> Option<Arc<Known>> {
         self.states().get(&place.path).cloned()
     }
 
-    /// Returns the state of a package whose text this is, if it is known.
+    /// Returns the known state of a package if this is its text.
     pub fn find(&self, place: &Place, text: &[u8]) -> Option<Arc<Known>> {
         // Nothing is locked while the texts are compared.
         let found = self.last_state(place);
         found.filter(|found| **found.text() == text)
     }
 
-    /// Returns the state of a package that has this digest, if it is known.
+    /// Returns the known state of a package if it has this digest.
     pub fn find_digest(&self, place: &Place, digest: Digest) -> Option<Arc<Known>> {
         self.last_state(place).filter(|state| state.digest == digest)
     }
 
-    /// Notes the state that a package is in now.
+    /// Keeps the present state of a package.
     pub fn note(&self, place: &Place, state: &Arc<Known>) {
         self.states().insert(place.path.clone(), state.clone());
     }
 
-    /// Returns the state of a package that has this text: the one that is known, or what is read from the text.
+    /// Returns the state of a package with this text: the known one, or one that is parsed from the text.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl KnownStates {
         }
     }
 
-    /// Reads a text that is not known.
+    /// Parses a text that is not known, and keeps the state unless the text has errors.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The last good state of a package whose text cannot be parsed: an editor has saved it with a syntax error.
 //!
-//! Programs go on reading it, from the map, or from what the log tells of earlier texts. Commits to the package are
-//! refused until the text is mended. The log notes both, and watches are told.
+//! Programs go on reading that state, from the map or from the earlier texts in the log. Commits to the package are refused
+//! until the text is mended. The log has a record of both, and both are events for watches.
 
 use std::sync::Arc;
 
@@ -12,30 +12,30 @@ use crate::error::Error;
 use crate::log::{self, KeyChange, Kind, Record};
 use crate::model::package::Package;
 
-/// How many earlier texts are tried.
+/// The number of earlier texts that are tried.
 const TRIES: usize = 20;
 
-/// How the message of a record begins that notes a text which cannot be parsed; the rest says what is wrong, and where.
+/// The start of the message of a record that notes a text with errors; the error and its place follow.
 const BROKEN: &str = "cannot be parsed: ";
 
-/// The message of a record that notes a text which can be parsed again.
+/// The message of a record that notes that a text can be parsed again.
 const MENDED: &str = "can be parsed again";
 
 impl Record {
-    /// Returns what is wrong with a text, and where, if this notes that one was saved which cannot be parsed.
+    /// Returns the error and its place if this notes that a text was saved that cannot be parsed.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
         self.message.strip_prefix(BROKEN).filter(|_| self.kind == Kind::FileEdit)
     }
 
-    /// Reports whether this notes that a text can be parsed which could not before.
+    /// Reports whether this notes that a text can be parsed again.
     #[must_use]
     pub fn mends(&self) -> bool {
         self.kind == Kind::FileEdit && self.message == MENDED
     }
 }
 
-/// Returns the last good state of a package; `None` if there is none that is known.
+/// Returns the last good state of a package; `None` if none is known.
 pub(crate) fn last_good(core: &Core, place: &Place) -> Option<Package> {
     if !place.is_logged() {
         return None;
@@ -58,8 +58,13 @@ pub(crate) fn last_good(core: &Core, place: &Place) -> Option<Package> {
     })
 }
 
-/// Tells the keys that a change by hand has changed, and what there is to be said of it.
-pub(crate) fn tell_edit(core: &Core, place: &Place, old: &[u8], new: &[u8]) -> (Vec<KeyChange>, String) {
+/// Returns the keys that a change by hand has changed, and the message of its record.
+pub(crate) fn changes_of_edit(
+    core: &Core,
+    place: &Place,
+    old: &[u8],
+    new: &[u8],
+) -> (Vec<KeyChange>, String) {
     let format = core.options.format;
     let read = |text: &[u8]| format.read_strictly(&place.name, &Arc::new(text.to_vec()));
     let after = match read(new) {
@@ -80,7 +85,7 @@ pub(crate) fn tell_edit(core: &Core, place: &Place, old: &[u8], new: &[u8]) -> (
     }
 }
 
-/// Returns what is wrong with the text of a package that a map of an earlier one stands for.
+/// Returns the error in the text of a package whose map shows an earlier text.
 pub(crate) fn problem_of(core: &Core, place: &Place) -> Option<Error> {
     let (text, _) = core.packages.read_shared(place).ok()?;
     match core.options.format.read_strictly(&place.name, &text) {

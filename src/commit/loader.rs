@@ -1,4 +1,8 @@
-//! Loading packages: their texts, with the staged changes applied.
+//! Loading packages for readers: their texts, with the staged changes applied. Commits read packages through `opening`.
+//!
+//! Nothing here holds a lock while it reads a text: a reader gets one text, never a mixture of two. Unless
+//! [`crate::Options::stale`] is set, a text that is behind a log is not read: `settle` waits until it is in place, or
+//! `ahead` reads the map that shows the newer state.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,13 +52,14 @@ impl<'e> Packages<'e> {
         self.core.packages.find_with_attributes(package).map(|(place, found)| (place, found.len()))
     }
 
-    /// Finds the file of a package as [`Packages::find`] does or, if there is none, where it is to be. In stock uci's
+    /// Finds the file of a package as [`Packages::find`] does or, if there is none, the path where it is to be created. In
+    /// stock uci's
     /// dialect only a full import creates packages.
     ///
     /// # Errors
     ///
-    /// As for [`Packages::find`]; [`Error::NotFound`] for what cannot be the name of a package in the configuration
-    /// directory, or stands there and is no file.
+    /// As for [`Packages::find`]; [`Error::NotFound`] if no package of the configuration directory can have this name, or
+    /// if a directory or device has it.
     pub fn find_to_write(&self, package: &[u8]) -> Result<Place> {
         self.core.packages.find_to_write(package)
     }
@@ -66,7 +71,7 @@ impl<'e> Packages<'e> {
     }
 
     /// Lists the packages of the configuration directory in byte order: regular files, also through symbolic links,
-    /// whose names hold no dot. What can be no package, such as a FIFO, is passed over with a warning
+    /// whose names hold no dot. Files that cannot be packages, such as a FIFO, are passed over with a warning
     /// ([`crate::Options::warn`]).
     ///
     /// # Errors
@@ -76,7 +81,7 @@ impl<'e> Packages<'e> {
         self.core.packages.list()
     }
 
-    /// Lists the packages that there are no files of and something is staged for, in byte order.
+    /// Lists the packages that have staged changes and no file yet, in byte order.
     #[must_use]
     pub fn list_new(&self) -> Vec<String> {
         new_packages(self.core)
@@ -88,12 +93,13 @@ impl<'e> Packages<'e> {
     ///
     /// [`Error::NotFound`] if there is no such package, [`Error::Io`] if it cannot be read,
     /// [`Error::Parse`] if its text has errors and the store is strict; [`Error::Locked`] and [`Error::Io`] also if
-    /// what is staged cannot be read.
+    /// the staged changes cannot be read.
     pub fn load(&self, package: &[u8]) -> Result<Loaded> {
         load(self.core, package)
     }
 
-    /// Loads a package that is to be changed: as [`Packages::load`], but one there is no file of is empty.
+    /// Loads a package that is to be changed. A package without a file is empty; otherwise it is as [`Packages::load`]
+    /// returns it.
     ///
     /// # Errors
     ///
@@ -106,13 +112,13 @@ impl<'e> Packages<'e> {
     ///
     /// # Errors
     ///
-    /// As for [`Packages::load`], and [`Error::Locked`] if another's log is ahead of the text, which is not put in place in
-    /// time: see [`crate::Options::stale`].
+    /// As for [`Packages::load`], and [`Error::Locked`] if another log is ahead of the text and the newer text is not put
+    /// in place in time: see [`crate::Options::stale`].
     pub fn load_committed(&self, place: Place) -> Result<Loaded> {
         load_committed(self.core, place)
     }
 
-    /// Loads a package without staged changes. One that there is no file of is empty.
+    /// Loads a package without staged changes. A package without a file is empty.
     ///
     /// # Errors
     ///
@@ -121,7 +127,8 @@ impl<'e> Packages<'e> {
         load_committed_or_new(self.core, place)
     }
 
-    /// As [`Packages::load`]; of a package whose text cannot be parsed, the last good state, with what is wrong.
+    /// Loads a package as [`Packages::load`] does. If its text cannot be parsed, returns the last good state with the error
+    /// in the text.
     ///
     /// # Errors
     ///
@@ -131,7 +138,7 @@ impl<'e> Packages<'e> {
     }
 }
 
-/// See the method of the same name.
+/// Loads a package with its staged changes; a package without a file is found if changes are staged for it.
 pub(crate) fn load(core: &Core, package: &[u8]) -> Result<Loaded> {
     let missing = match core.packages.find(package) {
         Err(error @ Error::NotFound { .. }) => error,
@@ -145,7 +152,7 @@ pub(crate) fn load(core: &Core, package: &[u8]) -> Result<Loaded> {
     }
 }
 
-/// As [`crate::Packages::load`], of a place; a package that there is no file of is empty.
+/// Loads the package at a place with its staged changes. A package without a file is empty.
 pub(crate) fn load_at(core: &Core, place: Place) -> Result<Loaded> {
     with_staged(core, load_committed_or_new(core, place)?)
 }
@@ -165,7 +172,8 @@ pub(crate) fn with_staged(core: &Core, mut loaded: Loaded) -> Result<Loaded> {
     Ok(loaded)
 }
 
-/// Returns what is staged for a package in a directory. Stock uci waits until it can read it, however long.
+/// Returns the changes that are staged for a package in a directory. In stock uci's dialect it waits as long as another
+/// program has the delta file locked.
 ///
 /// # Errors
 ///
@@ -178,7 +186,7 @@ pub(crate) fn staged_in(core: &Core, place: &Place, dir: &Path) -> Result<Vec<De
     staged_lines(&staging)
 }
 
-/// See the method of the same name.
+/// Loads a package without staged changes, from its map if the text is behind a log, else from its file.
 pub(crate) fn load_committed(core: &Core, place: Place) -> Result<Loaded> {
     if !core.options.stale {
         if let Some(package) = ahead::read_ahead(core, &place) {
@@ -198,13 +206,13 @@ pub(crate) fn staged_lines(staging: &Staging<'_>) -> Result<Vec<Delta>> {
     Ok(deltas.filter(|(of, _)| *of == staging.package.as_bytes()).map(|(_, delta)| delta).collect())
 }
 
-/// See the method of the same name.
+/// Loads a package with its staged changes, to change it; a package without a file is empty.
 pub(crate) fn load_to_change(core: &Core, package: &[u8]) -> Result<Loaded> {
     let place = core.packages.find_to_write(package)?;
     load_at(core, place)
 }
 
-/// See the method of the same name.
+/// Loads a package without staged changes; a package without a file is empty.
 pub(crate) fn load_committed_or_new(core: &Core, place: Place) -> Result<Loaded> {
     if core.packages.is_new(&place) {
         let package = Package::new(place.name.as_bytes());
@@ -213,7 +221,7 @@ pub(crate) fn load_committed_or_new(core: &Core, place: Place) -> Result<Loaded>
     load_committed(core, place)
 }
 
-/// See the method of the same name.
+/// Lists the packages that have staged changes and no file yet, in byte order.
 pub(crate) fn new_packages(core: &Core) -> Vec<String> {
     let entries = std::fs::read_dir(&core.dirs().save.path).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -229,7 +237,8 @@ pub(crate) fn new_packages(core: &Core) -> Vec<String> {
     names
 }
 
-/// See the method of the same name.
+/// Loads a package with its staged changes; if its text cannot be parsed, loads the last good state from its map or from
+/// the log, and returns the error in the text as well.
 pub(crate) fn load_good(core: &Core, package: &[u8]) -> Result<(Loaded, Option<Box<ParseError>>)> {
     let error = match load(core, package) {
         Err(Error::Parse(error)) => error,
@@ -242,7 +251,7 @@ pub(crate) fn load_good(core: &Core, package: &[u8]) -> Result<(Loaded, Option<B
     }
 }
 
-/// Returns the state of a package that is shown, if it is known, else reads its text.
+/// Returns the state of a package that the maps show (`shown` is its digest) if it can be found, else reads the text.
 ///
 /// # Errors
 ///
@@ -250,7 +259,7 @@ pub(crate) fn load_good(core: &Core, package: &[u8]) -> Result<(Loaded, Option<B
 pub(crate) fn load_known(core: &Core, place: &Place, shown: Option<Digest>) -> Result<Arc<Known>> {
     let read = || core.packages.read(place).map(|(text, _)| text);
     if let Some(shown) = shown {
-        // Others have gone on from what was known, or from what is in the file.
+        // Other programs have committed since, to the state that is known here or to the text in the file.
         let followed = match core.states.last_state(place) {
             Some(last) => save_deferred::follow(core, place, &last, shown)?,
             None => None,
@@ -263,7 +272,8 @@ pub(crate) fn load_known(core: &Core, place: &Place, shown: Option<Digest>) -> R
     }
     settle::await_text(core, &place.path)?;
     if core.logs.current().is_some_and(Log::is_open_ended) {
-        // The text may be behind what others have seen. Where that cannot be mended, the commit finds out.
+        // The text may be behind what readers have seen, and opening a session puts the newer one in place. If that fails,
+        // the commit returns the error.
         drop(open_session::session(core));
     }
     core.states.read(place, read()?)

@@ -1,9 +1,9 @@
-//! What a commit and the log have to do with each other.
+//! The log as a commit uses it: its lock, the records to append, and the state of its texts.
 //!
-//! Everything that writes packages the log knows takes the log's lock first, then those of the packages. So there
-//! is one order of all transactions, and no more than the last of them may be waiting for its texts to be put in
-//! place. Whoever takes the lock finishes what another has left (`open_session`), and notes what was changed
-//! by hand since ([`LogSession::look`]).
+//! Every writer of a package that the log knows takes the log's lock first, then the locks of the packages. So all
+//! transactions have one order, and only the last of them may be waiting for its texts to be put in place. A program that
+//! takes the lock completes what another has left unfinished (`open_session`), and notes what was changed by hand since
+//! ([`LogSession::look`]).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ use crate::settings::durability::Durability;
 
 mod edits;
 
-/// What is to be written of one package.
+/// The change of one package that is to be logged.
 pub(crate) struct Entry<'a> {
     pub place: &'a Place,
     pub before: Option<&'a Arc<Vec<u8>>>,
     pub after: &'a [u8],
     /// Whether the package is deleted; then the text after is empty.
     pub deletes: bool,
-    /// What leads from the one to the other, if that is known.
+    /// The transition from the text before to the text after, if it is known.
     pub step: Option<&'a Transition>,
 }
 
@@ -49,34 +49,35 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The log, to be written to. Without a log there is nothing to it.
+/// An open session with the log: as long as it lives, the log's lock is held. Without a log that can be written, it holds
+/// no lock, and nothing is logged.
 pub(crate) struct LogSession<'s> {
     pub core: &'s Core,
     /// The right to write to the log; `None` where it cannot be written.
     pub(super) writer: Option<Writer<'s>>,
     /// Why nothing is logged, where the log cannot be written.
     pub(super) unlogged: Option<Error>,
-    /// What goes before the next record: packages seen for the first time, and changes by hand.
+    /// The records to append before the next one: packages seen for the first time, and changes by hand.
     pub(super) waiting: Vec<Record>,
-    /// Why some of the texts that are in place may not survive a power cut, while others are still being put there.
+    /// Why some texts that were put in place may not survive a power cut, while others are still being put in place.
     unsettled: Option<Error>,
     /// The segment that was appended to when the lock was taken; see [`Writer::rested_segment`].
     pub(super) segment: u64,
-    /// The transaction before those that were appended last.
+    /// The transaction before the last appended ones.
     pub(super) base: u64,
-    /// Whether edits of packages were noted with them that they do not concern.
+    /// Whether changes by hand were noted with the last appended transactions that concern other packages.
     strays: bool,
-    /// What waited to be confirmed before those that were appended last.
+    /// The commit that waited to be confirmed before the last appended transactions.
     pending_before: Option<(u64, Guard)>,
     /// Whether there is a transaction whose texts are still being put in place.
     pub(super) unfinished: bool,
 }
 
-/// How long to sleep before a transaction that is logged is gone on with.
+/// How long to sleep before the rest of a logged transaction is tried again.
 const GO_ON: Duration = Duration::from_millis(1);
 
 /// Returns the hunks and the changes of keys that lead from one text of a package to another.
-fn told_by_texts(
+fn hunks_and_changes(
     format: &dyn Format,
     name: &str,
     old: &[u8],
@@ -101,14 +102,14 @@ impl Drop for LogSession<'_> {
     fn drop(&mut self) {
         let begun = self.writer.as_ref().filter(|writer| writer.is_at_rest()).map(Writer::segment);
         if begun.is_some_and(|segment| segment != self.segment) {
-            // Nobody commits as long as the lock is held, and all texts are in place. Without it nothing is lost.
+            // The log's lock is still held, so nobody commits, and all texts are in place. If the hook fails, nothing is lost.
             (self.core.on_segment)(self.core, self);
         }
     }
 }
 
 impl<'s> LogSession<'s> {
-    /// Begins a session that cannot write.
+    /// Begins a session without the right to write to the log.
     pub fn new(core: &'s Core) -> Self {
         Self {
             core,
@@ -134,23 +135,23 @@ impl<'s> LogSession<'s> {
 }
 
 impl LogSession<'_> {
-    /// Logs a transaction. This is what makes it one: from here on it happens, if need be by recovery. Returns
-    /// its sequence; `None` if it is not logged.
+    /// Logs a transaction. This is the commit point: from here on the transaction is committed, and recovery completes it
+    /// if need be. Returns its sequence; `None` if it is not logged.
     pub fn commit(&mut self, entries: &[Entry<'_>], intent: &Intent) -> Result<Option<u64>> {
-        let record = self.tell(entries, intent)?;
+        let record = self.make_record(entries, intent)?;
         self.check_current()?;
         let sequence = self.write_down(record.into_iter().collect())?;
         self.unfinished = true;
         Ok(sequence)
     }
 
-    /// Does again what goes on with a transaction that is logged, as long as a lock is taken. An editor has saved a file at
-    /// the instant in which it was to be replaced, and another program has locked that file since. Only here the log's lock
-    /// is kept while another is waited for: without it others would finish the transaction, and it would be made twice.
+    /// Repeats the rest of a logged transaction as long as a lock is taken: an editor has saved a file at the instant in
+    /// which it was to be replaced, and another program has locked that file since. Only here the log's lock is held while
+    /// another lock is waited for: without it others would complete the transaction, and it would be made twice.
     ///
     /// # Errors
     ///
-    /// What `once` fails with.
+    /// The error of `once`.
     pub fn go_on<R>(&mut self, mut once: impl FnMut(&mut Self) -> Result<R>) -> Result<R> {
         let patience = Patience::new(self.core.settings.get().lock_timeout);
         loop {
@@ -170,8 +171,8 @@ impl LogSession<'_> {
         is_locked
     }
 
-    /// Turns the error that a lock is taken into another one if a transaction was made already, whose texts are not in
-    /// place: see [`LogSession::go_on`]. It must not be made again.
+    /// Turns [`Error::Locked`] into [`Error::Unfinished`] if a transaction is logged whose texts are not in place: it must
+    /// not be made again. See [`LogSession::go_on`].
     pub fn or_unfinished<R>(&self, done: Result<R>) -> Result<R> {
         match done {
             Err(Error::Locked { path, holder, waited }) if self.unfinished => {
@@ -185,7 +186,7 @@ impl LogSession<'_> {
     /// Logs transactions that follow each other, with one sync for all. Returns the sequence of each.
     pub fn commit_each(&mut self, transactions: &[(Vec<Entry<'_>>, &Intent)]) -> Result<Vec<Option<u64>>> {
         let records: Result<Vec<_>> =
-            transactions.iter().map(|(entries, why)| self.tell(entries, why)).collect();
+            transactions.iter().map(|(entries, why)| self.make_record(entries, why)).collect();
         let records = records?;
         self.check_current()?;
         let mut logged: Vec<bool> = records.iter().map(Option::is_some).collect();
@@ -208,11 +209,12 @@ impl LogSession<'_> {
         self.writer.as_ref().is_some_and(|writer| !writer.is_current())
     }
 
-    /// Checks that the log is still the one at its path: what is read or marked by that path is of it.
+    /// Checks that the log is still the one at its path, so that files that were read or made through that path belong to
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`] for `retry`.
+    /// [`Error::Locked`] if it was replaced; `retry` handles it.
     pub fn check_current(&self) -> Result<()> {
         match self.core.logs.current().filter(|_| self.is_replaced()) {
             Some(log) => Err(log.replaced()),
@@ -220,9 +222,9 @@ impl LogSession<'_> {
         }
     }
 
-    /// Makes the record of a transaction; none if there is nothing to tell.
-    fn tell(&self, entries: &[Entry<'_>], intent: &Intent) -> Result<Option<Record>> {
-        // The way back from a commit that was not confirmed is open in safe mode as well.
+    /// Makes the record of a transaction; `None` if it changes no logged package.
+    fn make_record(&self, entries: &[Entry<'_>], intent: &Intent) -> Result<Option<Record>> {
+        // The rollback of a commit that was not confirmed is allowed in safe mode as well.
         if intent.refusable {
             self.core.settings.check_may_write()?;
         }
@@ -248,13 +250,13 @@ impl LogSession<'_> {
         Ok(Some(record))
     }
 
-    /// Begins to count the time that there is to confirm a transaction.
+    /// Starts the time in which a transaction must be confirmed.
     fn guard(&self, time: Duration) -> Result<Guard> {
         if let Some(why) = &self.unlogged {
             return Err(why.again());
         }
         let now = (self.core.options.uptime)();
-        // What is gone back to stays what it was, however often more is changed before.
+        // The state to roll back to stays the same, however many commits join the pending one.
         let before = self.sequence() + self.waiting.len() as u64;
         let waiting = self.pending().map(|(_, guard)| guard);
         let baseline = waiting.map_or(before, |guard| guard.baseline);
@@ -263,32 +265,32 @@ impl LogSession<'_> {
         Ok(guard)
     }
 
-    /// Tells what a transaction changed in a package.
+    /// Returns the change of a package as the record of the transaction holds it.
     fn change(&self, entry: &Entry<'_>) -> PackageChange {
         let (package, deleted) = (entry.place.name.clone(), entry.deletes);
         if let Some(step) = entry.step {
             let (before, after) = (Some(step.old.digest), step.new.digest);
-            let (hunks, changes) = step.told(self.core.options.format);
+            let (hunks, changes) = step.hunks_and_changes(self.core.options.format);
             return PackageChange { package, before, after, deleted, unknown: false, hunks, changes };
         }
         let empty = Arc::default();
         let before = entry.before.unwrap_or(&empty);
-        let (hunks, changes) = told_by_texts(self.core.options.format, &package, before, entry.after);
+        let (hunks, changes) = hunks_and_changes(self.core.options.format, &package, before, entry.after);
         let (before, after) = (entry.before.map(|before| Digest::of(before)), Digest::of(entry.after));
         PackageChange { package, before, after, deleted, unknown: false, hunks, changes }
     }
 
-    /// Has numbers go on behind one that was given away.
+    /// Makes the next sequence larger than a number that was used already.
     pub(super) fn go_on_above(&mut self, number: u64) {
         self.writer.iter_mut().for_each(|writer| writer.raise(number));
     }
 
-    /// Has the log go on in a new segment if the last one is damaged.
+    /// Begins a new segment of the log if the last one is damaged.
     pub fn leave_damaged(&mut self) -> Result<()> {
         self.writer.as_mut().map_or(Ok(()), Writer::leave_damaged)
     }
 
-    /// Notes what was changed by hand, if anything was.
+    /// Appends the waiting records of changes by hand, if there are any.
     pub fn note(&mut self) -> Result<()> {
         if let Some(last) = self.write_down(Vec::new())? {
             publish::publish(self.core, &[], Some(self.logged(last)));
@@ -296,7 +298,7 @@ impl LogSession<'_> {
         Ok(())
     }
 
-    /// Returns what was appended last, up to this transaction, to be published.
+    /// Returns the range of the last appended transactions, up to this one, for publishing.
     pub fn logged(&self, last: u64) -> LogRange {
         LogRange { base: (!self.strays).then_some(self.base), last }
     }
@@ -311,7 +313,7 @@ impl LogSession<'_> {
         self.writer.as_ref().and_then(Writer::pending)
     }
 
-    /// Appends what waits, and these.
+    /// Appends the waiting records, and then these.
     pub(super) fn write_down(&mut self, records: Vec<Record>) -> Result<Option<u64>> {
         let Some(writer) = &mut self.writer else {
             if let (Some(why), false) = (&self.unlogged, records.is_empty()) {
@@ -335,31 +337,31 @@ impl LogSession<'_> {
         let settings = self.core.settings.get();
         let survives = |change: &PackageChange| settings.durability_of(&change.package) != Durability::None;
         let durable = all.iter().any(|record| {
-            // What is about no package is about the store.
+            // A record without packages concerns the whole store.
             record.packages.iter().any(survives)
                 || record.packages.is_empty() && settings.durability != Durability::None
         });
         let sequence = writer.append(all, durable)?;
         if noted {
-            // The texts are in place: that is how they were noticed.
+            // The texts are in place: the changes were found in them.
             writer.mark_applied();
         }
         Ok(Some(sequence))
     }
 
-    /// Notes that texts are in place which may not survive a power cut, while others are not in place yet: whoever
-    /// goes on with those is told by [`LogSession::settled`].
+    /// Keeps the error that texts in place may not survive a power cut, while others are not in place yet.
+    /// [`LogSession::settled`] returns it once those are.
     pub fn unsettled(&mut self, error: Error) {
         self.unsettled.get_or_insert(error);
     }
 
-    /// Returns whether all texts that were put in place so far survive a power cut.
+    /// Returns an error if a text that was put in place so far may not survive a power cut.
     pub fn settled(&self) -> Result<()> {
         self.unsettled.as_ref().map_or(Ok(()), |error| Err(error.again()))
     }
 
-    /// Notes that the texts of all transactions are in place. Of those that may not survive a power cut it is not
-    /// noted: whoever comes next syncs them once more.
+    /// Marks the texts of all transactions as in place, unless one may not survive a power cut: then the next session syncs
+    /// them once more.
     pub fn applied(&mut self) {
         self.unfinished = false;
         if let Some(writer) = self.writer.as_mut().filter(|_| self.unsettled.is_none()) {
@@ -367,7 +369,7 @@ impl LogSession<'_> {
         }
     }
 
-    /// Notes that those texts follow that are not in place.
+    /// Marks the texts that are not in place as deferred.
     pub fn ahead(&mut self) {
         self.unfinished = false;
         if let Some(writer) = &mut self.writer {
@@ -385,27 +387,27 @@ impl LogSession<'_> {
         self.writer.as_ref().map_or(Behind::Nowhere, Writer::behind)
     }
 
-    /// Reports whether the text of a package is newer than what the log says that it is to be.
+    /// Reports whether the text of a package is newer than the newest state in the log.
     pub fn is_older_than(&self, place: &Place) -> bool {
         let newest = self.writer.as_ref().and_then(|writer| writer.newest(&place.name));
         newest.is_some_and(|newest| mark::is_newer_than_logged(self.core, place, newest.sequence))
     }
 
-    /// Returns the newest state of a package, and whether its text is behind that.
+    /// Returns the newest state of a package in the log, and whether the text in place is behind it.
     pub fn newest(&self, package: &str) -> Option<(Digest, bool)> {
         let writer = self.writer.as_ref()?;
         let there = writer.newest(package).filter(|newest| !newest.gone);
         there.map(|newest| (newest.digest, writer.is_behind(package)))
     }
 
-    /// Logs that a transaction was rolled back because its texts could not be put in place. Recovery sees to it
-    /// that they are as before, unless [`LogSession::applied`] says that they are.
+    /// Logs that a transaction was rolled back because its texts could not be put in place. Recovery puts the texts back,
+    /// unless [`LogSession::applied`] has marked them as in place.
     pub fn roll_back(&mut self, sequence: Option<u64>, entries: &[Entry<'_>]) -> Result<()> {
         let Some(sequence) = sequence else { return Ok(()) };
         let mut record = Intent::new(Kind::Undo, sequence).record(&self.core.options);
         record.message = log::TAKEN_BACK.into();
         if self.pending() != self.pending_before {
-            // What it has joined, or was to take back, waits on.
+            // The pending commit that it has joined, or was to roll back, stays pending.
             record.guard = self.pending_before.map(|(_, guard)| guard);
         }
         for entry in entries.iter().filter(|entry| entry.place.is_logged()) {
@@ -429,22 +431,21 @@ impl LogSession<'_> {
 }
 
 impl LogSession<'_> {
-    /// Takes the locks of packages whose texts are to be replaced, unless one is taken, or a text is behind another's
-    /// log. The texts behind our own are in place.
+    /// Takes the locks of packages whose texts are to be replaced. Texts that were behind our own log are in place already.
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`] for `retry`.
+    /// [`Error::Locked`] if a lock is taken or a text is behind another log; `retry` handles it.
     pub fn lock_all<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) -> Result<Vec<PackageLock>> {
         let lock = |path| match (draft::try_lock(self.core, path)?, self.foreign_mark(path)) {
             (lock, None) => Ok(lock),
-            // Whoever has left the text behind takes the same locks to put it in place.
+            // The program that has left the text behind takes the same locks to put it in place.
             (_, Some(mark)) => Err(taken(&mark.path)),
         };
         paths.into_iter().map(lock).collect()
     }
 
-    /// Finds the mark of another log at a package file; one of our own that a crash has left is removed.
+    /// Finds the mark of another log beside a package file. Removes a mark of our own log, which a crash has left.
     pub fn foreign_mark(&self, file: &Path) -> Option<Mark> {
         let mark = Mark::of(file)?;
         let log = self.core.logs.current().filter(|_| self.is_kept());

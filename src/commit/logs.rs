@@ -1,7 +1,10 @@
 //! The log of the configuration directory as it is now.
 //!
-//! The path of the directory may lead elsewhere from one moment to the next, by a symbolic link that is replaced, and
-//! what is committed then belongs to the log of that directory: see `follow`.
+//! The path of the directory may lead elsewhere from one moment to the next, if it is a symbolic link that is replaced.
+//! Later commits then belong to the log of the new directory: see [`Logs::follow`] and `open_session::follow_config`. What
+//! was committed to the old log, and is not in its texts yet, is put in place in the old directory, never in the new one.
+//!
+//! The logs are a list that only grows, so references to them stay valid as long as the engine lives.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,7 +25,7 @@ use crate::settings::options::Options;
 /// Device and inode of the configuration directory.
 pub(crate) type Ground = (u64, u64);
 
-/// The logs of the directories that the path has led to. None is forgotten: others may be using it.
+/// The logs of the directories that the path has led to. None is dropped: callers hold references to them.
 #[derive(Debug)]
 pub(crate) struct Logs {
     options: Arc<Options>,
@@ -30,7 +33,7 @@ pub(crate) struct Logs {
     current: AtomicUsize,
     /// The directory when it was last looked at.
     ground: Mutex<Option<Ground>>,
-    /// Whether it is another's log, or one of another directory, whatever the path leads to.
+    /// Whether the log was given, so that the path of the directory does not matter.
     is_fixed: bool,
 }
 
@@ -49,7 +52,7 @@ impl Logs {
         Self { options, first, current, ground: Mutex::default(), is_fixed: false }
     }
 
-    /// Makes those of an engine that works with this log only, wherever the path of its directory leads.
+    /// Makes the logs of an engine that works with this log only, wherever the path of its directory leads.
     pub fn of_one(options: Arc<Options>, log: Log) -> Self {
         let node = Node { real: None, log: Some(log), next: OnceLock::new() };
         Self { first: OnceLock::from(Box::new(node)), is_fixed: true, ..Self::new(options) }
@@ -64,7 +67,7 @@ impl Logs {
         self.nodes().nth(self.current.load(Ordering::Acquire))
     }
 
-    /// Adds a node at the end, and returns where it is.
+    /// Adds a node at the end, and returns its index.
     fn add(&self, node: Node) -> usize {
         let (mut node, mut at, mut place) = (Box::new(node), 0, &self.first);
         while let Err(back) = place.set(node) {
@@ -79,18 +82,18 @@ impl Logs {
         &self.options.dirs.config.path
     }
 
-    /// Returns the log; `None` where there is no place for one.
+    /// Returns the current log; `None` if there is no directory for one.
     pub fn current(&self) -> Option<&Log> {
         if self.current_node().is_none() {
             let real = std::fs::canonicalize(self.config()).ok();
             let log = real.as_deref().and_then(|real| self.log_of(real));
-            // Where another thread was faster it is the same.
+            // If another thread was faster, its node is the same.
             self.add(Node { real, log, next: OnceLock::new() });
         }
         self.current_node()?.log.as_ref()
     }
 
-    /// As [`Logs::current`], for what makes no sense without the log.
+    /// Returns the current log, or an error if there is no directory for one.
     ///
     /// # Errors
     ///
@@ -99,7 +102,7 @@ impl Logs {
         self.current().ok_or_else(|| Missing::config_dir(self.config()).unwrap_or(Missing::Log).into())
     }
 
-    /// Returns what earlier states are read from.
+    /// Returns the log and the texts to read earlier states from.
     ///
     /// # Errors
     ///
@@ -118,7 +121,7 @@ impl Logs {
         Ok(self.require()?.dir().join("snapshots"))
     }
 
-    /// Returns why commits are not logged, if they are not. Nothing is made to find that out.
+    /// Returns the reason if commits cannot be logged. Creates nothing.
     pub fn problem(&self) -> Option<String> {
         use rustix::fs::{Access, access};
         let Some(log) = self.current() else { return Some(Missing::Log.to_string()) };
@@ -127,7 +130,7 @@ impl Logs {
         if let Err(denied) = access(nearest, Access::WRITE_OK | Access::EXEC_OK) {
             return Some(Error::io("write to", nearest)(denied.into()).to_string());
         }
-        // Root may write anywhere, but not where somebody who is not trusted leads it.
+        // Root may write anywhere, but a path that an untrusted user controls is refused.
         log.within(None).err().filter(|error| error.code() == Code::Permission).map(|error| error.to_string())
     }
 
@@ -136,8 +139,8 @@ impl Logs {
         self.current().map(Log::problems).unwrap_or_default()
     }
 
-    /// Returns the directory of the logs of root, and its owner, where this user has a log of his own since he may not
-    /// read that: what is not in his may be in the other.
+    /// Returns the directory of root's logs, and its owner, if this user has a log of his own because he may not read
+    /// root's. Transactions that are not in his log may be in root's.
     pub fn of_root(&self) -> Option<(PathBuf, u32)> {
         let chosen = |origin| matches!(origin, Origin::Given | Origin::Environment("CMS_STATE_DIR"));
         let system = PathBuf::from(crate::os::dirs::SYSTEM_STATE);
@@ -170,9 +173,9 @@ impl Logs {
         self.ground_now().is_some_and(|now| *self.ground().get_or_insert(now) != now)
     }
 
-    /// Looks where the path of the configuration directory leads, and goes on with the log of that directory if it is
-    /// another one. Before that, `finish` is called with the log of the one before and with that directory. Returns
-    /// whether it is another one.
+    /// Looks where the path of the configuration directory leads, and switches to the log of that directory if it is
+    /// another one. Before that it calls `finish` with the old log and the old directory. Returns whether the directory is
+    /// another one.
     pub fn follow(&self, finish: impl FnOnce(&Log, &Path)) -> bool {
         let Some(now) = self.ground_now() else { return false };
         let mut ground = self.ground();
@@ -193,14 +196,14 @@ impl Logs {
             let log = self.log_of(&real);
             self.add(Node { real: Some(real), log, next: OnceLock::new() })
         });
-        // Release: who goes on with the node sees what is in it.
+        // Release: a thread that loads the index sees the node.
         self.current.store(at, Ordering::Release);
         true
     }
 }
 
-/// Names the directory of the log of a configuration directory: each has one of its own. One that an earlier version
-/// has made under another name gets its new name, unless a program of that version works with it right now.
+/// Returns the directory of the log of a configuration directory; each has one of its own. A directory that an earlier
+/// version has made under another name is renamed, unless a program of that version uses it right now.
 fn log_dir(files: &Files, state: &Path, config: &Path) -> PathBuf {
     let dir = state.join(file_name::escaped(config.as_os_str()));
     let before = || file_name::escaped_before(config).map(|name| state.join(name)).filter(|old| old.is_dir());

@@ -1,22 +1,22 @@
 //! Marks beside packages whose texts are behind a log.
 //!
 //! With [`crate::Durability::Log`] a transaction is committed once it is in the log; the text of the package follows
-//! later. Whoever keeps another log of the same directory (another user, another state directory, an alias made by a
-//! bind mount), or may not read this one, would take the text for the newest state. So before the first such commit a
-//! mark is made durable beside the package, `.PACKAGE.behind`: a symbolic link whose target names the log. It goes
-//! when the text is in place. Everything that reads or writes a text through this library looks for it:
+//! later. A program with another log of the same directory (of another user, in another state directory, or through an
+//! alias made by a bind mount), or without the right to read this log, would take the text for the newest state. So a mark
+//! is made durable beside the package before the first such commit, `.PACKAGE.behind`: a symbolic link whose target names
+//! the log. It is removed when the text is in place. All code of this library that reads or writes a text looks for it:
 //!
-//! - Who may write the log puts the text in place.
-//! - Who may not waits until its owner has done so, and gets [`Error::Locked`] in the end. A reader need not wait if
-//!   it may read the map that the commit was published to.
+//! - A program that may write the log puts the text in place.
+//! - A program that may not waits until the owner of the log has done so, and in the end fails with [`Error::Locked`]. A
+//!   reader need not wait if it may read the map that the commit was published to.
 //!
 //! A mark is made while the package file is locked (`flock`), and each writer looks for one while it holds that lock:
-//! so no text is left behind while another works with it. A writer that has come upon the mark of another log leaves
-//! one of its own, `.PACKAGE.at-once`: for the next seconds all write the text with each commit, so that nobody
+//! so no text is left behind while another program works with it. A writer that has found the mark of another log leaves
+//! another mark, `.PACKAGE.at-once`: for the next seconds all programs write the text with each commit, so that neither
 //! has to wait again and again.
 //!
-//! No text is left behind where no mark can be made, where the package is a symbolic link, and where changes are
-//! staged for the package: stock uci may be about to commit those, and knows nothing of marks.
+//! No text is left behind if no mark can be made, if the package is a symbolic link, or if changes are staged for the
+//! package: stock uci may be about to commit those, and knows nothing of marks.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -32,28 +32,28 @@ use crate::os::file_name;
 use crate::os::files::{FileId, Files};
 use crate::os::patience::taken;
 
-/// For how long texts are written with each commit once two logs have met.
+/// How long texts are written with each commit once the programs of two logs have met.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// A mark: see the module documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub path: PathBuf,
-    /// What the link says: it is another one each time that a mark is made.
+    /// The target of the link. It differs each time that a mark is made.
     target: Vec<u8>,
     pub owner: u32,
     pub log: PathBuf,
-    /// What the log is told by, whatever its path leads to here: see [`Log::id`].
+    /// The id of the log, which identifies it wherever its path leads: see [`Log::id`].
     pub id: String,
     /// The last transaction before the first whose text is not in place.
     pub since: u64,
-    /// Since which start of the system it is there.
+    /// The id of the boot in which it was made.
     pub boot: String,
-    /// Where the commit was published to.
+    /// The run directory that the commit was published in.
     pub run: PathBuf,
 }
 
-/// Where the mark of the package file at a path is.
+/// Returns the path of the mark of a package file.
 fn mark_path(file: &Path, kind: &str) -> PathBuf {
     file.with_file_name(file_name::hidden(file.file_name().unwrap_or_default(), kind))
 }
@@ -90,7 +90,7 @@ impl Mark {
         Some(Self { path, owner, log, id, since, boot, run, target }).filter(Self::is_trusted)
     }
 
-    /// Reports whether a mark was made by someone who may replace the package, and not just add files beside it.
+    /// Reports whether the owner of a mark may also replace the package, and not just add files beside it.
     fn is_trusted(&self) -> bool {
         const STICKY: u32 = 0o1000;
         let Some(dir) = self.path.parent().and_then(|dir| std::fs::metadata(dir).ok()) else { return false };
@@ -104,7 +104,7 @@ impl Mark {
             && log.id().is_some_and(|id| id == self.id)
     }
 
-    /// Reports whether the log that it names is certainly gone: what was in it cannot be had any more.
+    /// Reports whether the log that it names is certainly gone, with all its transactions.
     pub fn is_lost(&self, files: &Files) -> bool {
         match log::read_id(files, &self.log) {
             Ok(id) => id != self.id,
@@ -112,7 +112,7 @@ impl Mark {
         }
     }
 
-    /// Reports whether it is still there, and was not made anew: then the text was in place in between.
+    /// Reports whether it is still there and is the same mark. A new mark means that the text was in place in between.
     pub fn stands(&self) -> bool {
         std::fs::read_link(&self.path).is_ok_and(|target| target.as_os_str().as_bytes() == self.target)
     }
@@ -131,8 +131,8 @@ impl Mark {
     }
 }
 
-/// Makes the mark of a package whose text is to be left behind the log, for who holds the locks of both and of
-/// the package file. Returns `None` if that could not be done: the text is to be written at once.
+/// Makes the mark of a package whose text is to be left behind the log. The caller holds the locks of the log, of the
+/// package and of the package file. Returns `None` if no mark can be made: the text must be written at once.
 pub(crate) fn make(
     core: &Core,
     place: &Place,
@@ -154,7 +154,7 @@ pub(crate) fn make(
     let mut made = files.symlink(&target, &path);
     let is_left = made.is_err() && Mark::at(path.clone()).is_some_and(|mark| mark.is_of(log));
     if is_left && !is_log_replaced() {
-        // A crash has left it: no text is behind it, since the log says so.
+        // A crash has left the mark: the log says that no text is behind it.
         made = files.remove(&path).and_then(|()| files.symlink(&target, &path));
     }
     let dir = place.path.parent().unwrap_or(Path::new("."));
@@ -168,7 +168,7 @@ pub(crate) fn make(
     mark.filter(|_| durable.is_ok())
 }
 
-/// Removes the marks of packages whose logs are gone; for `cms repair`. Returns of which packages.
+/// Removes the marks whose logs are gone; for `cms repair`. Returns the names of their packages.
 pub(crate) fn remove_lost_marks(core: &Core) -> Result<Vec<String>> {
     let lost = |name: &String| {
         let mark =
@@ -178,11 +178,11 @@ pub(crate) fn remove_lost_marks(core: &Core) -> Result<Vec<String>> {
     Ok(core.packages.list()?.into_iter().filter(lost).collect())
 }
 
-/// Reports whether a text is in place, or a newer one, though the last transaction of its package says that the text
-/// follows later. Before the first such transaction is logged a mark is made durable, and it stays until the text is
-/// in place. So where there is none, the log was restored from a copy that is older than the text.
+/// Reports whether the text in place is as new as the log or newer, although the last transaction of its package says that
+/// the text follows later. A mark is made durable before the first such transaction is logged, and stays until the text is
+/// in place. So if there is no mark, the log was restored from a copy that is older than the text.
 pub(crate) fn is_newer_than_logged(core: &Core, place: &Place, last: u64) -> bool {
-    // Of a text that this store has left behind itself it knows better.
+    // A text that this store has deferred itself is not in place.
     let Some(id) = core.logs.current().and_then(Log::id).filter(|_| core.deferred.get(&place.path).is_none())
     else {
         return false;
@@ -190,7 +190,7 @@ pub(crate) fn is_newer_than_logged(core: &Core, place: &Place, last: u64) -> boo
     Mark::of(&place.path).is_none_or(|mark| mark.id != id || mark.since >= last)
 }
 
-/// Finds the marks of packages that are of a log.
+/// Finds the marks of a log beside packages.
 pub(crate) fn marks_of(core: &Core, log: &Log, names: &[&str]) -> Vec<Mark> {
     let marks = names.iter().filter_map(|name| Mark::of(&core.packages.in_config(name).path));
     marks.filter(|mark| mark.is_of(log)).collect()
@@ -199,12 +199,12 @@ pub(crate) fn marks_of(core: &Core, log: &Log, names: &[&str]) -> Vec<Mark> {
 /// Removes marks of packages whose texts are in place.
 pub(crate) fn remove_marks(core: &Core, marks: &[Mark]) {
     for mark in marks.iter().filter(|mark| mark.stands()) {
-        // Left behind, it is removed by whoever looks at the text next.
+        // If this fails, the next program that looks at the text removes it.
         let _ = core.options.files.remove(&mark.path);
     }
 }
 
-/// Finds the mark of a package whose text is behind the log of this name.
+/// Finds the mark of a package whose text is behind the log with this id.
 pub(crate) fn mark_of(_core: &Core, file: &Path, id: &str) -> Option<Mark> {
     Mark::of(file).filter(|mark| mark.id == id)
 }
@@ -236,7 +236,7 @@ fn run_path(core: &Core) -> Option<PathBuf> {
     std::fs::canonicalize(&core.dirs().run.as_ref()?.path).ok()
 }
 
-/// Reports whether anyone has staged something for a package: here, or where stock uci does.
+/// Reports whether changes are staged for a package, in our save directory or in that of stock uci.
 fn is_staged_anywhere(core: &Core, place: &Place) -> bool {
     let dirs = [core.dirs().save.path.as_path(), Path::new("/tmp/.uci")];
     let is_default = core.dirs().config.path == Path::new("/etc/config");
@@ -244,8 +244,8 @@ fn is_staged_anywhere(core: &Core, place: &Place) -> bool {
     dirs.iter().any(|dir| std::fs::metadata(dir.join(&place.name)).is_ok_and(|found| found.len() > 0))
 }
 
-/// As `settle::await_text` for who holds the lock of the package file and is to replace it, and does not wait: see
-/// `retry`.
+/// Fails if another log is ahead of a text. The caller holds the lock of the package file, so it must not wait as
+/// `settle::await_text` does: see `retry`.
 pub(crate) fn check_others(core: &Core, file: &Path) -> Result<()> {
     match Mark::of(file).filter(|mark| !core.logs.current().is_some_and(|log| mark.is_of(log))) {
         Some(mark) => Err(taken(&mark.path)),
@@ -253,7 +253,7 @@ pub(crate) fn check_others(core: &Core, file: &Path) -> Result<()> {
     }
 }
 
-/// Has everyone write this text with each commit for a while.
+/// Makes all programs write this text with each commit for a while.
 pub(crate) fn write_together(core: &Core, mark: &Mark) {
     let name = mark.path.file_name().unwrap_or_default().to_string_lossy();
     let Some(package) = name.strip_prefix('.').and_then(|name| name.strip_suffix(BEHIND)) else { return };
@@ -261,12 +261,12 @@ pub(crate) fn write_together(core: &Core, mark: &Mark) {
     if is_fresh(&path) {
         return;
     }
-    // Without it one may have to wait again.
+    // If this fails, a program may have to wait again.
     let _ = std::fs::remove_file(&path);
     let _ = core.options.files.symlink(Path::new("two logs"), &path);
 }
 
-/// Returns what tells one start of the system from another.
+/// Returns the id of the present boot.
 pub(crate) fn boot() -> String {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim_end().to_owned()
@@ -278,7 +278,7 @@ fn is_together(file: &Path) -> bool {
     if is_fresh(&path) {
         return true;
     }
-    // Mostly there is none.
+    // Removes an old mark; mostly there is none.
     let _ = std::fs::remove_file(&path);
     false
 }

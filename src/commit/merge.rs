@@ -1,9 +1,9 @@
-//! Brings together what a transaction made of a text and what someone made of it at the same time, without knowing of
-//! the transaction: an editor that had the file open, or a program that goes by the text alone.
+//! Merges the text of a transaction with a text that was saved at the same time by an editor that had the file open, or by
+//! a program that goes by the text alone.
 //!
-//! Where they are about different lines both hold, comments included. Otherwise it goes key by key: what both have
-//! changed is as the file says, since that was saved last; so is everything if the file cannot be read, or if it is
-//! no longer clear which section is meant. The log tells what became of the transaction as of any change by hand.
+//! If both have changed different lines, both changes are kept, comments included. Otherwise the merge goes key by key. A
+//! key that both have changed is as the file has it, since the file was saved last. So is the whole text if the file cannot
+//! be read, and a section if it is no longer clear which one is meant. The log notes the result as a change by hand.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::log::{self, Content, Hunk, KeyChange, What};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::Package;
 
-/// Returns the text that is to be in the file. All are texts of the package: `base` before, `ours` after the
-/// transaction, `theirs` after the change by hand.
+/// Returns the merged text. All are texts of the package: `base` before the transaction, `ours` after it, `theirs` after
+/// the change by hand.
 pub(crate) fn reconcile(format: &dyn Format, name: &str, base: &[u8], ours: &[u8], theirs: &[u8]) -> Vec<u8> {
     let read = |text: &[u8]| format.read_strictly(name, &Arc::new(text.to_vec())).ok();
     let joined = join(&log::compare_texts(base, ours), &log::compare_texts(base, theirs), theirs);
@@ -30,8 +30,7 @@ pub(crate) fn reconcile(format: &dyn Format, name: &str, base: &[u8], ours: &[u8
     format.render(&edited, &ParseOptions::default()).unwrap_or_else(|_| theirs.to_vec())
 }
 
-/// Applies hunks of the text before to the text that other hunks have led to; `None` if they are about the same
-/// places.
+/// Applies hunks of the base text to the text that other hunks have led to; `None` if they change the same places.
 pub(crate) fn join(ours: &[Hunk], theirs: &[Hunk], text: &[u8]) -> Option<Vec<u8>> {
     let mut shifted = Vec::with_capacity(ours.len());
     for hunk in ours {
@@ -52,8 +51,7 @@ pub(crate) fn join(ours: &[Hunk], theirs: &[Hunk], text: &[u8]) -> Option<Vec<u8
     log::apply(text, &shifted)
 }
 
-/// Applies changes that led from `base` to `ours` to `theirs`, but for those to keys that are not in `theirs` what
-/// they are in `base`.
+/// Applies the changes from `base` to `ours` to `theirs`, except those of keys that differ between `base` and `theirs`.
 fn with_changes(base: &Package, ours: &Package, theirs: &Package, changes: &[KeyChange]) -> Package {
     let by_hand = log::compare_packages(base, theirs);
     let taken: HashSet<_> = by_hand.iter().map(|change| (&change.section, change.option.as_ref())).collect();
@@ -76,14 +74,14 @@ fn with_changes(base: &Package, ours: &Package, theirs: &Package, changes: &[Key
             continue;
         }
         for delta in deltas(change, is_unnamed) {
-            // What cannot be applied any more is about something that is gone.
+            // A change that cannot be applied concerns a section or option that is gone.
             let _ = edited.apply(&delta, Dialect::Cms);
         }
     }
     edited
 }
 
-/// Returns what makes a change.
+/// Returns the deltas that make a change.
 fn deltas(change: &KeyChange, is_unnamed: bool) -> Vec<Delta> {
     let delta =
         |kind, value: Option<&[u8]>| Delta::new(kind, &change.section, change.option.as_deref(), value);

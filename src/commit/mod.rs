@@ -1,4 +1,6 @@
-//! Commits: from changes to a durable transaction whose texts are in place and published.
+//! Commits: they turn changes into a durable transaction, put its texts in place, and publish them.
+//!
+//! `pipeline` describes the steps of a commit, `retry` the order of the locks, and `recovery` the work after a crash.
 
 pub(crate) mod ahead;
 pub(crate) mod attributes;

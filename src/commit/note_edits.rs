@@ -1,4 +1,8 @@
-//! Noting in the log what was changed by hand.
+//! Noting in the log the changes that were made by hand, without a commit: for history, for watches, and before an
+//! archive is made. A commit notes those of its own packages itself (`log_session::edits`).
+//!
+//! The log's lock is held all the while. Changes are also published, so that a program that is woken by the event can
+//! read them; for that the lock of each package is tried, and a package whose lock is taken is passed over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +32,8 @@ pub(crate) fn note_edits(core: &Core) -> Result<()> {
     note_edits_in(core, session, &names).map(|_| ())
 }
 
-/// As [`crate::History::note_edits`], of some packages. Those that cannot be read are passed over. What is noted is also published, so that whoever gets the event can
-/// read it. Returns whether the log can be written to.
+/// Notes the changes by hand of some packages, as [`note_edits`] does of all. Packages that cannot be read are passed
+/// over. Returns whether the log can be written.
 ///
 /// # Errors
 ///
@@ -43,7 +47,7 @@ fn note_edits_in(core: &Core, mut session: LogSession<'_>, names: &[String]) -> 
         return Ok(false);
     }
     let (mut edited, mut seen, mut deleted) = (Vec::new(), Vec::new(), false);
-    // What is in the file is no edit, and older than what others have seen, where another's log is ahead of it.
+    // A text that is behind another log is no edit: it is older than what others have seen.
     let is_settled = |name: &&String| {
         let mark = session.foreign_mark(&core.packages.in_config(name).path);
         mark.is_none_or(|mark| {
@@ -71,7 +75,8 @@ fn note_edits_in(core: &Core, mut session: LogSession<'_>, names: &[String]) -> 
     Ok(true)
 }
 
-/// Publishes texts that were changed by hand. One that has errors is not: what its map shows stays.
+/// Publishes texts that were changed by hand. A text with errors is not published: its map goes on showing the last good
+/// state.
 fn publish_edited(core: &Core, edited: &[(Place, Arc<Vec<u8>>)], logged: LogRange) {
     let mut order: Vec<_> = edited.iter().collect();
     order.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
@@ -79,7 +84,7 @@ fn publish_edited(core: &Core, edited: &[(Place, Arc<Vec<u8>>)], logged: LogRang
     for (place, text) in order {
         let is_good = core.options.format.read_strictly(&place.name, text).is_ok();
         let Some(lock) = draft::try_lock(core, &place.path).ok().filter(|_| is_good) else { continue };
-        // One that was changed again since is looked at again.
+        // A text that was changed again since is noted next time.
         if let Ok((now, metadata)) = core.packages.read_shared(place)
             && now == *text
         {

@@ -1,4 +1,17 @@
-//! Taking the log's lock: what others have left is finished before anything else is done.
+//! The first step of a commit: it takes the log's lock and completes what other programs have left unfinished.
+//!
+//! Invariants of a session that [`session`] or [`session_within`] has opened:
+//! - No other program commits to this log as long as the session lives.
+//! - The texts are not behind the log: recovery has put them in place. Only [`session_behind`] may leave those that this
+//!   store is to put in place later ([`crate::Durability::Log`]).
+//! - The policy is the newest one.
+//! - The log has at least one record: a new log begins with the texts that are there.
+//! - The log is that of the directory that the configuration path leads to now. A path that leads elsewhere since is
+//!   followed: what was committed to the log before, and is not in its texts yet, is put in place there, and never into
+//!   the other directory.
+//!
+//! The log's lock comes before the locks of packages. Whoever takes those as well opens the session with
+//! `retry::with_session`.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,25 +24,25 @@ use crate::error::not_found::Missing;
 use crate::log::{Behind, Log, Writer};
 use crate::os::patience::Patience;
 
-/// Takes the log's lock, finishes what a crash has left, and puts texts in place that were to be later. Where
-/// the log cannot be written, for want of rights for example, commits are not logged.
+/// Takes the log's lock, recovers from a crash, and puts deferred texts in place. If the log cannot be written, for
+/// example for want of rights, commits are not logged.
 ///
 /// # Errors
 ///
 /// [`crate::Error::Locked`] if another writer does not finish in time, [`crate::Error::Damaged`] if the log is by a later
-/// version, [`crate::Error::Io`]: there is no room for the log, for example.
+/// version, [`crate::Error::Io`] if, for example, there is no room for the log.
 pub(crate) fn session(core: &Core) -> Result<LogSession<'_>> {
     retry::retry(core, |patience| session_within(core, patience))
 }
 
-/// As [`session`], for who goes on to take other locks: see [`retry::with_session`].
+/// Opens a session as [`session`] does, for callers that take other locks after it: see [`retry::with_session`].
 pub(crate) fn session_within<'e>(core: &'e Core, patience: &Patience) -> Result<LogSession<'e>> {
     let mut session = session_behind(core, patience)?;
     session.recover()?;
     Ok(session)
 }
 
-/// As [`session_within`], but texts that this store is to put in place later may not be.
+/// Opens a session as [`session_within`] does, but may leave the deferred texts of this store for later.
 pub(crate) fn session_behind<'e>(core: &'e Core, patience: &Patience) -> Result<LogSession<'e>> {
     crate::os::caller::check_may_commit()?;
     let mut session = LogSession::new(core);
@@ -52,21 +65,21 @@ pub(crate) fn session_behind<'e>(core: &'e Core, patience: &Patience) -> Result<
         }
         Err(error) => return Err(crate::os::caller::explain(error)),
     };
-    // Nobody commits another policy meanwhile.
+    // The log's lock is held, so no other program commits another policy meanwhile.
     log.limit(core.settings.now().log);
     core.warn_of_damage();
     if session.sequence() == 0 || !core.logs.damage().is_empty() {
         session.go_on_above(publish::highest_number(core));
     }
     let behind = session.behind();
-    // One that was begun when texts were left behind counts as new once they are not.
+    // A segment that was begun while texts were behind the log counts as new once they are in place.
     session.segment = session.writer.as_ref().map_or(0, Writer::rested_segment);
     if behind != Behind::Later {
         session.recover()?;
     }
     if session.sequence() == 0 {
-        // A log begins with what there is, so that changes by hand can be told from the start.
-        // One that cannot be read is noted when it is first committed, by someone who can.
+        // A new log begins with the texts that are there, so that changes by hand are found from the start. A package
+        // that cannot be read here is noted at its first commit, by a user who can read it.
         core.packages
             .each_text(core.packages.list()?, |place, text| session.look(&place, &text).map(|_| ()))?;
         session.note()?;
@@ -74,28 +87,30 @@ pub(crate) fn session_behind<'e>(core: &'e Core, patience: &Patience) -> Result<
     Ok(session)
 }
 
-/// As [`session`], for what makes no sense without the log.
+/// Opens a session as [`session`] does, and fails if the log cannot be written.
 ///
 /// # Errors
 ///
-/// As for [`session`]; and what keeps the log from being written.
+/// As for [`session`], and the error that keeps the log from being written.
 pub(crate) fn session_of_log(core: &Core) -> Result<LogSession<'_>> {
     retry::retry(core, |patience| session_of_log_within(core, patience))
 }
 
-/// As [`session_of_log`], for who goes on to take other locks: see [`retry::with_session`].
+/// Opens a session as [`session_of_log`] does, for callers that take other locks after it: see
+/// [`retry::with_session`].
 pub(crate) fn session_of_log_within<'e>(core: &'e Core, patience: &Patience) -> Result<LogSession<'e>> {
     let session = session_within(core, patience)?;
     if session.writer.is_some() {
         return Ok(session);
     }
-    // What is in the way is asked once more, to be told.
+    // Opening the log once more returns the error to report.
     core.logs.require()?.write(patience.deadline, patience.timeout)?;
     session_within(core, patience)
 }
 
-/// Goes on with the log of the configuration directory as it is now, if that is another one. What was committed to the
-/// one before, and is not in its texts yet, is put there, and never into the other one. Returns whether it is another.
+/// Switches to the log of the directory that the configuration path leads to now, if that is another one. Before that it
+/// puts the texts that are behind the old log in place in the old directory, never in the new one. Returns whether the
+/// path leads to another directory.
 pub(crate) fn follow_config(core: &Core) -> bool {
     core.logs.follow(|log, real| {
         if core.deferred.is_behind() {
@@ -105,8 +120,8 @@ pub(crate) fn follow_config(core: &Core) -> bool {
     })
 }
 
-/// Puts the texts in place that are behind a log, in the directory that it is of. Where that fails, the next program that
-/// looks at one of them does it: there is a mark beside it.
+/// Puts the texts in place that are behind a log, in the directory of that log. If that fails, the next program that
+/// looks at one of them finds the mark beside it and does it.
 fn finish_in(core: &Core, log: &Log, real: &Path) {
     let log = Log::new(log.dir().to_owned(), core.options.files.clone(), core.options.log);
     let other = core.elsewhere(real, Some(log));

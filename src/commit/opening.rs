@@ -1,4 +1,9 @@
-//! The opening of a commit: the locks of its packages, and what a crash has left of earlier commits to them.
+//! The second step of a commit: it locks the packages, completes what a crash has left of earlier commits to them, and
+//! reads them. See `pipeline` for the other steps.
+//!
+//! Lock order: the log's lock (held by the [`LogSession`]), the locks of the packages ([`Opened::of`]), then the lock of
+//! each package file, which is taken when the file is read and kept by its [`OldFile`] until the file is replaced. All
+//! but the log's lock are only tried: see `retry`.
 
 use std::sync::Arc;
 
@@ -12,28 +17,27 @@ use crate::error::{Error, Result};
 use crate::os::lock::PackageLock;
 use crate::os::patience::Patience;
 
-/// The packages of one commit. The log's lock and those of the packages are held, no text is behind another log, and what
-/// a crash has left of earlier commits to them is brought to its end. Dropped, it releases the locks of the packages.
+/// The packages of one commit. The log's lock and the locks of the packages are held, no text is behind another log, and
+/// earlier commits that a crash has interrupted are completed. Dropping it releases the locks of the packages.
 ///
-/// Only the commit of a group whose texts follow later takes these locks in another way: the texts of its packages may
-/// be behind our own log. See `deferred`.
+/// Only `deferred::commit_later` takes these locks in another way: the texts of its packages may be behind our own log.
 pub(crate) struct Opened<'s, 'e> {
     pub session: &'s mut LogSession<'e>,
     _locks: Vec<PackageLock>,
 }
 
-/// A package as it was read for a commit, and the file that it was read from, if there is one.
+/// A package as it was read for a commit, and its file; without a file, the commit creates the package.
 pub(crate) struct Found {
     pub file: Option<OldFile>,
     pub known: Arc<Known>,
 }
 
 impl<'s, 'e> Opened<'s, 'e> {
-    /// Opens packages.
+    /// Locks packages, and completes earlier commits to them that a crash has interrupted.
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`] for `retry`: a lock is taken, or a text is behind another log.
+    /// [`Error::Locked`] if a lock is taken or a text is behind another log; `retry` handles it.
     pub fn of<'p>(
         session: &'s mut LogSession<'e>,
         places: impl IntoIterator<Item = &'p Place> + Clone,
@@ -43,11 +47,12 @@ impl<'s, 'e> Opened<'s, 'e> {
         Ok(Self { session, _locks: locks })
     }
 
-    /// Tries until it works, or the file has been changed by others too often. `place` is named in the error.
+    /// Calls `once` until it returns a result. It returns `None` each time that another program has changed the file
+    /// meanwhile. The error after too many attempts names `place`.
     ///
     /// # Errors
     ///
-    /// What `once` fails with; [`Error::Conflict`] after too many attempts.
+    /// The error of `once`; [`Error::Conflict`] after too many attempts.
     pub fn attempt<R>(
         &mut self,
         place: &Place,
@@ -61,11 +66,11 @@ impl<'s, 'e> Opened<'s, 'e> {
         Err(keeps_changing(&place.name))
     }
 
-    /// As [`LogSession::go_on`].
+    /// Repeats the rest of a logged transaction as long as a lock is taken: see [`LogSession::go_on`].
     ///
     /// # Errors
     ///
-    /// What `once` fails with.
+    /// The error of `once`.
     pub fn go_on<R>(&mut self, mut once: impl FnMut(&mut Self) -> Result<R>) -> Result<R> {
         let patience = Patience::new(self.session.core.settings.get().lock_timeout);
         loop {
@@ -76,7 +81,8 @@ impl<'s, 'e> Opened<'s, 'e> {
         }
     }
 
-    /// Reads a package, and has the log look at its text. `None` if another program was writing to it.
+    /// Locks and reads a package file, and notes a change by hand ([`LogSession::look`]). Returns `None` if another
+    /// program was writing to the file.
     ///
     /// # Errors
     ///
@@ -89,7 +95,7 @@ impl<'s, 'e> Opened<'s, 'e> {
         Ok(Some(Found { file: Some(file), known }))
     }
 
-    /// As [`Opened::read`]. A package that there is no file of is empty if `creates`.
+    /// Reads a package as [`Opened::read`] does. If `creates` is set, a package without a file is empty.
     ///
     /// # Errors
     ///

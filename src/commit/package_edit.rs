@@ -1,4 +1,4 @@
-//! What a transaction is to do to one package.
+//! The changes that a transaction is to make to one package.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,16 +9,17 @@ use crate::log::key_path::KeyPath;
 use crate::model::change::Delta;
 use crate::model::package::Package;
 
-/// What a transaction is to do to a package.
+/// The changes that a transaction is to make to a package, and the state they were made for.
 #[derive(Debug)]
 pub(crate) struct PackageEdit {
     pub place: Place,
     pub deltas: Vec<Delta>,
-    /// The state it was begun with, and the package with the changes made to that.
+    /// The state that the transaction began with.
     pub known: Arc<Known>,
+    /// The package of that state with the changes applied, if it is at hand.
     pub edited: Option<Package>,
-    /// What was read of it, besides.
+    /// The other keys that the transaction has read.
     pub reads: BTreeSet<KeyPath>,
-    /// Whether it is made whatever others have changed.
+    /// Whether the changes are made even if they conflict with others.
     pub force: bool,
 }

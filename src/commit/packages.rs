@@ -1,5 +1,5 @@
-//! The packages of the configuration directory: which files are packages, where one is, and reading its text while
-//! others may be writing it.
+//! The package files of the configuration directory: which files are packages, where they are, and how a text is read while
+//! others may be writing it, so that it is one text and never a mixture of two. Nothing is locked.
 
 use std::fs::{FileType, Metadata};
 use std::io::ErrorKind;
@@ -24,13 +24,13 @@ use crate::settings::options::Options;
 /// How often a text is read again because it changed meanwhile, before the reader gives up.
 const READ_ATTEMPTS: u32 = 100;
 
-/// What stands under the name of a package.
+/// What is at the path of a package.
 pub(crate) enum Found {
     /// A regular file, perhaps through symbolic links: a package.
     File(Metadata),
-    /// A directory, which is no package and nothing odd, or nothing.
+    /// No file, or a directory, which is no package and nothing odd.
     Nothing,
-    /// Something that can be no package, and why.
+    /// A file that cannot be a package, and why.
     Odd(String),
 }
 
@@ -63,8 +63,8 @@ fn kind(found: FileType) -> &'static str {
     }
 }
 
-/// Reports whether a file of this name in the configuration directory is a package. Names that hold a dot are those of
-/// hidden and temporary files, and of copies.
+/// Reports whether a file of this name in the configuration directory is a package. Hidden files, temporary files and copies
+/// have a dot in their names.
 pub(crate) fn names_package(name: &[u8]) -> bool {
     !name.contains(&b'.') && name::is_package(name)
 }
@@ -91,7 +91,7 @@ pub(crate) struct PackageFiles {
 }
 
 impl PackageFiles {
-    /// Makes those of an engine. Nothing is read yet.
+    /// Makes the package files of an engine. Nothing is read yet.
     pub fn new(options: Arc<Options>, warnings: Arc<Warnings>) -> Self {
         Self { options, warnings }
     }
@@ -105,7 +105,7 @@ impl PackageFiles {
         self.find_with_attributes(package).map(|(place, _)| place)
     }
 
-    /// As [`PackageFiles::find`], with the attributes of the file.
+    /// Finds the file of a package, and returns its attributes as well.
     pub fn find_with_attributes(&self, package: &[u8]) -> Result<(Place, Metadata)> {
         let missing = || Error::NotFound { key: shown::name(package) };
         let path = Path::new(std::ffi::OsStr::from_bytes(package));
@@ -126,7 +126,7 @@ impl PackageFiles {
         Ok((Place { path, name: shown::name(name), staged, overridden }, metadata))
     }
 
-    /// Returns the place of a package in the configuration directory, whether there is such a file or not.
+    /// Returns the place of a package in the configuration directory, even if there is no such file.
     pub fn in_config(&self, name: &str) -> Place {
         let path = self.config().join(name);
         Place { path, name: name.to_owned(), staged: true, overridden: false }
@@ -141,7 +141,8 @@ impl PackageFiles {
         (own != Some(FileId::of(&found))).then_some(path)
     }
 
-    /// Finds the file of a package or, if there is none, where it is to be: see [`crate::Packages::find_to_write`].
+    /// Finds the file of a package or, if there is none, the path where it is to be created: see
+    /// [`crate::Packages::find_to_write`].
     pub fn find_to_write(&self, package: &[u8]) -> Result<Place> {
         let error = match self.find(package) {
             Err(error @ Error::NotFound { .. }) if self.options.dialect == Dialect::Cms => error,
@@ -184,8 +185,8 @@ impl PackageFiles {
         Ok(names)
     }
 
-    /// Calls `each` with the packages of these names and their texts. One that cannot be read does not keep the others
-    /// from that: it is passed over with a warning. Returns the names of those.
+    /// Calls `each` with the packages of these names and their texts. A package that cannot be read is passed over with a
+    /// warning. Returns the names of those packages.
     pub fn each_text(
         &self,
         names: Vec<String>,
@@ -196,7 +197,7 @@ impl PackageFiles {
             let place = self.in_config(&name);
             match self.read_shared(&place) {
                 Ok((text, _)) => each(place, text)?,
-                // It was removed since it was listed.
+                // The package was removed since it was listed.
                 Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
                     self.warnings.warn(&format!("package {name} is skipped: {error}"));
@@ -207,7 +208,7 @@ impl PackageFiles {
         Ok(left_out)
     }
 
-    /// As [`PackageFiles::read`], with a text that several can hold.
+    /// Does what [`PackageFiles::read`] does, and returns the text in an [`Arc`].
     pub fn read_shared(&self, place: &Place) -> Result<(Arc<Vec<u8>>, Metadata)> {
         self.read(place).map(|(text, found)| (Arc::new(text), found))
     }
@@ -222,8 +223,8 @@ impl PackageFiles {
             let read = || files.read(&open).map_err(Error::io("read", path));
             let (before, text, after) = (look()?, read()?, look()?);
             if after.nlink() == 0 {
-                // Who has replaced it may be writing the new text into it, whatever its times say; see
-                // `stock::update_displaced`. If that takes long, the file in its place is there to be read.
+                // The program that has replaced the file may be writing the new text into it, even if its times do not
+                // show that: see `stock::update_displaced`. If that takes long, read the file in its place.
                 let locked = files.lock(&open, false, Instant::now() + BRIEFLY);
                 if locked.map_err(Error::io("lock", path))? == Wait::Held {
                     return Ok((read()?, look()?));

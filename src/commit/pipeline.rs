@@ -1,15 +1,33 @@
-//! The steps of a commit that every transaction takes. Each is a type that only the step before makes, so that none can
-//! be left out:
+//! The steps of a commit. A transaction is committed wholly or not at all.
 //!
-//! | step | type | what a crash here leaves |
+//! Each step is a type that only the step before makes, so that no step can be left out:
+//!
+//! | step | type | a crash here leaves |
 //! |---|---|---|
-//! | take the log's lock, finish what others left | [`LogSession`] | everything as before |
+//! | take the log's lock, recover from an earlier crash | [`LogSession`] | everything as before |
 //! | lock and read the packages | [`Opened`] | everything as before |
 //! | write and sync the drafts, ask the gate | [`Approved`] | the old texts; the next commit removes the drafts |
-//! | append the record and sync it: the commit point | [`Logged`] | the transaction is made: recovery puts its texts in place |
+//! | append the record and sync it: the commit point | [`Logged`] | a committed transaction: recovery puts its texts in place |
 //! | swap the files, sync the directories, publish | [`Placement`] | the new texts; the next commit removes the old files |
 //!
-//! The journals of delta files are written between [`Approved`] and [`Logged`]: see `staged`.
+//! In detail:
+//! 1. Take the log's lock (see `open_session`), the lock of each package, then a lock on each package file itself. The
+//!    locks of packages and of their files are only tried: if one is taken, the commit releases all locks, waits for that
+//!    one, and begins again (see `retry`). Stock uci locks the package file as well. A commit replaces that file, so the
+//!    lock counts only if the locked file is still the one at the path.
+//! 2. Lock and read the delta file. Read the package and apply the changes to it.
+//! 3. Write a temporary file beside the package file and sync it (see `draft`). Ask the gate.
+//! 4. Write the journal of the delta file (see `staged`): after a crash it shows whether the staged changes are in the
+//!    package file already.
+//! 5. Append the transaction to the log and sync the log. This is the commit point: from here on the transaction is
+//!    committed, and recovery completes it if the program dies. Without a log, step 6 is the commit point.
+//! 6. Swap the two files. If the displaced file is not the one that was read, an editor has saved in between: swap back
+//!    and start again, so that the editor's changes are merged and not lost.
+//! 7. Sync the directory, cut the delta file, remove the journal and the old file.
+//! 8. Publish the new state to the map of the package, if there is one (see `publish`).
+//!
+//! A failure before the commit point leaves the old file and the staged changes. A failure after it leaves the new file,
+//! complete. If the files cannot be swapped, the transaction is rolled back, in the log as well.
 
 use crate::commit::core::Core;
 use crate::commit::intent::Intent;
@@ -21,7 +39,7 @@ use crate::commit::publish::{self, Edit, LogRange, State};
 use crate::commit::{draft, parked, stock};
 use crate::error::{Error, Result};
 
-/// A transaction that is drafted, and that the gate lets pass. It is not in the log.
+/// A transaction whose drafts are written and that the gate has let pass. It is not in the log yet.
 pub(crate) struct Approved<'p> {
     parts: Vec<Part<'p>>,
 }
@@ -37,7 +55,7 @@ impl<'p> Approved<'p> {
         Ok(Self { parts })
     }
 
-    /// Takes transactions of a caller who has found the gate unguarded.
+    /// Wraps transactions without asking the gate. The caller has checked [`crate::commit::gate::Gate::is_guarded`].
     pub fn unguarded(parts: Vec<Part<'p>>) -> Self {
         Self { parts }
     }
@@ -47,34 +65,34 @@ impl<'p> Approved<'p> {
         &self.parts
     }
 
-    /// Returns the packages that others have replaced since they were read, if any of them is such: all are to be read
-    /// again.
+    /// Returns all packages, to be read again, if another program has replaced one of their files since it was read.
     fn outdated(&self) -> Option<Placement<'p>> {
         let is_outdated = self.parts.iter().any(|part| part.draft.is_outdated());
         is_outdated.then(|| Placement::Again(self.parts.iter().map(|part| part.place).collect()))
     }
 }
 
-/// Transactions that are in the log, whose texts are to be put in place. Where there is no log, they are made by that.
+/// Transactions that are in the log and whose texts are to be put in place. Without a log, putting the texts in place
+/// commits them.
 pub(crate) struct Logged<'p> {
     parts: Vec<Part<'p>>,
-    /// The number of the last of them; `None` if they are not logged.
+    /// The number of the last transaction; `None` if they are not logged.
     last: Option<u64>,
 }
 
 impl Opened<'_, '_> {
-    /// Has the gate asked about a transaction, logs it, puts its parts in place, and publishes them.
+    /// Asks the gate about a transaction, logs it, puts its parts in place, and publishes them.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`]; what the log or a file cannot be written with. All is as before then, except for
+    /// [`Error::Refused`], and the error of a failed write to the log or to a file. All is as before then, except after
     /// [`Error::Unfinished`] and [`Error::NotDurable`].
     pub fn put_in_place<'p>(&mut self, parts: Vec<Part<'p>>, intent: &Intent) -> Result<Placement<'p>> {
         let approved = Approved::ask(self.session.core, parts, intent)?;
         self.commit(approved, intent)
     }
 
-    /// As [`Opened::put_in_place`], of a transaction that is approved.
+    /// Does the rest of [`Opened::put_in_place`] with a transaction that is approved already.
     ///
     /// # Errors
     ///
@@ -94,12 +112,12 @@ impl Opened<'_, '_> {
         })
     }
 
-    /// Logs transactions of which each goes on from what the one before has left; the parts are what all of them lead
-    /// to. Returns the number of each as well.
+    /// Logs several transactions with one sync. Each starts from the state that the one before has left; the parts hold
+    /// the state after the last. Also returns the number of each transaction.
     ///
     /// # Errors
     ///
-    /// What the log cannot be written with; all is as before then.
+    /// The error of a failed write to the log; all is as before then.
     pub fn log_each<'p>(
         &mut self,
         approved: Approved<'p>,
@@ -111,25 +129,26 @@ impl Opened<'_, '_> {
     }
 }
 
-/// What putting texts in place has led to.
+/// The result of putting texts in place.
 struct Settled<'a> {
     states: Vec<State<'a>>,
     /// Whether the texts survive a power cut.
     durable: Result<()>,
     /// Whether a package was deleted.
     deletes: bool,
-    /// The parts whose old file other programs have open.
+    /// The parts whose old file another program has open.
     displaced: Vec<usize>,
 }
 
 impl<'p> Logged<'p> {
-    /// Puts the texts in place, and publishes them. If they cannot be put in place, `roll_back` is to log that they are
+    /// Puts the texts in place and publishes them. If a file cannot be swapped, `roll_back` must log that the texts are
     /// as before.
     ///
     /// # Errors
     ///
-    /// What a file cannot be swapped with; then all is as before, also in the log. [`Error::Unfinished`] if not even that
-    /// can be logged: recovery goes on. [`Error::NotDurable`] if the texts are in place, and may not survive a power cut.
+    /// The error of a failed swap; all is as before then, also in the log. [`Error::Unfinished`] if the rollback cannot be
+    /// logged either: recovery then completes the transaction. [`Error::NotDurable`] if the texts are in place but may not
+    /// survive a power cut.
     pub fn place(
         mut self,
         session: &mut LogSession<'_>,
@@ -145,13 +164,13 @@ impl<'p> Logged<'p> {
         let found: Vec<_> = logged.map(|state| (state.place.name.clone(), state.metadata.clone())).collect();
         core.attributes.keep(&found);
         let logged = self.last.map(|last| session.logged(last));
-        // The maps of packages that are gone are dropped, as those that do not show what was logged.
+        // The map of a deleted package is dropped: it does not show what was logged.
         let logged = logged.map(|logged| LogRange { base: logged.base.filter(|_| !deletes), ..logged });
         let shown = publish::publish(core, &states, logged);
         drop(states);
         displaced.into_iter().for_each(|index| stock::await_stock(core, &mut self.parts[index].draft));
         if again.is_empty() {
-            // In place it is in any case, and seen.
+            // The texts are in place and published in any case.
             let revision = self.last.or(shown);
             return durable.and_then(|()| session.settled()).map(|()| Placement::Done(revision));
         }
@@ -161,7 +180,7 @@ impl<'p> Logged<'p> {
         Ok(Placement::Again(again.into_iter().map(|index| self.parts[index].place).collect()))
     }
 
-    /// Swaps the files. Returns the parts whose file was saved by another program since it was read.
+    /// Swaps the files. Returns the indices of the parts whose file another program has saved since it was read.
     fn swap(
         &mut self,
         session: &mut LogSession<'_>,
@@ -180,7 +199,7 @@ impl<'p> Logged<'p> {
                         }
                         return Err(error);
                     }
-                    // Not even this can be written: recovery finishes what was logged.
+                    // The rollback cannot be logged: recovery completes the logged transaction.
                     let path = self.parts[index].place.path.clone();
                     self.parts.iter_mut().skip(index).for_each(|part| part.draft.leave());
                     return Err(Error::Unfinished { path, source: Box::new(error) });
@@ -190,7 +209,7 @@ impl<'p> Logged<'p> {
         Ok(again)
     }
 
-    /// Makes what is in place durable, and says what is to be published.
+    /// Makes the swaps durable and collects the states to publish. `again` are the parts that were not swapped.
     fn settle(&self, core: &Core, again: &[usize]) -> Settled<'_> {
         let states = Vec::with_capacity(self.parts.len());
         let mut settled = Settled { states, durable: Ok(()), deletes: false, displaced: Vec::new() };
@@ -212,7 +231,7 @@ impl<'p> Logged<'p> {
     }
 }
 
-/// Undoes what was put in place of a commit that failed. Returns whether all is as it was, durably.
+/// Puts the old texts of a failed commit back. Returns whether all of them are in place again, durably.
 fn put_back(core: &Core, parts: &[Part<'_>]) -> bool {
     let mut is_back = true;
     for part in parts.iter().filter(|part| part.draft.is_placed()) {

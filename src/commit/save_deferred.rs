@@ -1,4 +1,9 @@
-//! Putting deferred texts in place that the log knows nothing of, and finding the states that records lead to.
+//! Putting deferred texts in place whose log is gone: the directory of the log was replaced, so recovery finds no record
+//! of them. Also finds the states that the records of the log lead to.
+//!
+//! The texts come from [`crate::commit::deferred_texts::DeferredTexts`], which changes only while the log's lock is held.
+//! The file of a package is replaced under the lock of the package and of the file, which are only tried: see `retry`. A
+//! program that goes by marks never continues from the old file as long as the mark of the replaced log stands.
 
 use std::sync::Arc;
 
@@ -13,16 +18,16 @@ use crate::log::{self, Digest, Log, Record};
 use crate::map::Source;
 use crate::model::digest::of_text;
 
-/// Forgets what was to be put in place: it is there.
+/// Forgets the deferred texts: all of them are in place.
 pub(crate) fn forget_deferred(core: &Core) {
     core.deferred.clear();
     core.logs.current().into_iter().for_each(Log::forget_left);
 }
 
-/// Puts the texts in place that this store is to put there and that are behind the log of a mark, if the directory of
-/// that log was replaced. As long as a lock is taken, nothing is done.
+/// Puts the deferred texts of this store in place that are behind the log of a mark, if the directory of that log was
+/// replaced. Does nothing as long as a lock is taken.
 pub(crate) fn save_replaced(core: &Core, mark: &Mark) -> Result<()> {
-    let is_ours = core.deferred.all().iter().any(|(_, late)| late.log == mark.id);
+    let is_ours = core.deferred.all().iter().any(|(_, deferred)| deferred.log == mark.id);
     let id = core.logs.current().filter(|_| is_ours).and_then(Log::id);
     if !is_ours || id.as_ref() == Some(&mark.id) || !core.logs.current().is_some_and(Log::leave_replaced) {
         return Ok(());
@@ -33,25 +38,25 @@ pub(crate) fn save_replaced(core: &Core, mark: &Mark) -> Result<()> {
     }
 }
 
-/// Returns what is known of a package if its file is the one that was read.
-pub(crate) fn still(core: &Core, place: &Place, late: DeferredText) -> Result<Option<DeferredText>> {
+/// Returns the deferred text of a package if the file in place is still the one that was read.
+pub(crate) fn still(core: &Core, place: &Place, deferred: DeferredText) -> Result<Option<DeferredText>> {
     let found = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
-    if !late.in_place.is(&found) {
+    if !deferred.in_place.is(&found) {
         return Ok(None);
     }
-    if late.in_place.is_settled() {
-        return Ok(Some(late));
+    if deferred.in_place.is_settled() {
+        return Ok(Some(deferred));
     }
-    // It may have been written again within the same tick of the clock.
+    // The file may have been written again within the same tick of the clock.
     let (text, file) = core.packages.read_shared(place)?;
     let in_place = Source::of(&file, &text, of_text(&text));
-    let same = (in_place.hash, in_place.len) == (late.in_place.hash, late.in_place.len);
-    Ok(same.then_some(DeferredText { file, in_place, ..late }))
+    let same = (in_place.hash, in_place.len) == (deferred.in_place.hash, deferred.in_place.len);
+    Ok(same.then_some(DeferredText { file, in_place, ..deferred }))
 }
 
-/// Puts the texts in place that were to follow later and that the log knows nothing of: its directory was replaced.
-/// They are noted there as changes by hand are. `logged` are packages of which it does know, `id` is its name.
-/// Returns whether there were any.
+/// Puts the deferred texts in place that the log has no record of, because its directory was replaced. The new log notes
+/// them as changes by hand. `logged` names the packages that the log has records of, `id` is the id of the log. Returns
+/// whether any text was put in place.
 pub(crate) fn save_unlogged(core: &Core, id: Option<&str>, logged: &[&str]) -> Result<bool> {
     let all = core.deferred.all();
     if all.is_empty() {
@@ -59,24 +64,24 @@ pub(crate) fn save_unlogged(core: &Core, id: Option<&str>, logged: &[&str]) -> R
     }
     let mut saved = false;
     let left = core.logs.current().map(Log::left).unwrap_or_default();
-    for (path, late) in all {
+    for (path, deferred) in all {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if logged.contains(&&*name) && id == Some(&*late.log) {
+        if logged.contains(&&*name) && id == Some(&*deferred.log) {
             continue;
         }
         let place = Place { path, ..core.packages.in_config(&name) };
         let _lock = draft::try_lock(core, &place.path)?;
         let old = draft::old_file(core, &place.path);
-        let mark = mark::mark_of(core, &place.path, &late.log);
-        let is_lost = mark.is_some() && id != Some(&*late.log);
-        let Some(text) = text_of_late(core, &place, &late, is_lost, &left)? else {
+        let mark = mark::mark_of(core, &place.path, &deferred.log);
+        let is_lost = mark.is_some() && id != Some(&*deferred.log);
+        let Some(text) = text_to_save(core, &place, &deferred, is_lost, &left)? else {
             if is_lost {
                 mark::remove_marks(core, mark.as_slice());
             }
             continue;
         };
         let mut draft = draft::create(core, &place.path, &text, Some(old?))?;
-        // Somebody has put another file there just now: the text is brought together with that one.
+        // Another program has just replaced the file: the next attempt merges the text with that file.
         if !draft::put(core, &mut draft)? {
             return Err(crate::os::patience::taken(&place.path));
         }
@@ -91,23 +96,23 @@ pub(crate) fn save_unlogged(core: &Core, id: Option<&str>, logged: &[&str]) -> R
     Ok(saved)
 }
 
-/// Makes the text that a package is to have which was to follow later; `None` if it is in place. `is_lost` says that
-/// the mark of a replaced log stands beside the package: as long as it does, no program goes on from the file, so the
-/// file holds an earlier text of that log, or an edit by a program that knows nothing of marks.
-fn text_of_late(
+/// Returns the text that is to be put in place for a deferred text; `None` if the file is to stay as it is. `is_lost`
+/// says that the mark of a replaced log stands beside the package. As long as it does, no program continues from the
+/// file, so the file holds an earlier text of that log, or an edit by a program that knows nothing of marks.
+fn text_to_save(
     core: &Core,
     place: &Place,
-    late: &DeferredText,
+    deferred: &DeferredText,
     is_lost: bool,
     left: &[Record],
 ) -> Result<Option<Vec<u8>>> {
-    let ours = last_text(&place.name, late.now.text(), left);
-    let is_same = match still(core, place, late.clone()) {
+    let ours = last_text(&place.name, deferred.now.text(), left);
+    let is_same = match still(core, place, deferred.clone()) {
         Err(error @ Error::Locked { .. }) => return Err(error),
         still => still.ok().flatten().is_some(),
     };
     if is_same {
-        return Ok(Some(ours).filter(|ours| *ours != *late.base));
+        return Ok(Some(ours).filter(|ours| *ours != *deferred.base));
     }
     if !is_lost {
         // Another program has put it in place.
@@ -115,7 +120,7 @@ fn text_of_late(
     }
     let present = match std::fs::read(&place.path) {
         Ok(present) => present,
-        // It was removed by hand, which holds.
+        // The package was removed by hand; it stays removed.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", &place.path)(error)),
     };
@@ -128,11 +133,13 @@ fn text_of_late(
     if theirs != present {
         return Ok(Some(theirs));
     }
-    let both = crate::commit::merge::reconcile(core.options.format, &place.name, &late.base, &ours, &present);
+    let both =
+        crate::commit::merge::reconcile(core.options.format, &place.name, &deferred.base, &ours, &present);
     Ok(Some(both).filter(|both| *both != present))
 }
 
-/// Returns the state that the log's records lead to from another one; `None` if that is none of theirs.
+/// Returns the state with the digest `wanted` that the log's records lead to from another state; `None` if they do not
+/// lead from there to it.
 pub(crate) fn follow(
     core: &Core,
     place: &Place,
@@ -145,7 +152,7 @@ pub(crate) fn follow(
     }
 }
 
-/// As [`follow`], from a text.
+/// Returns the state with the digest `wanted` that the log's records lead to from a text; `None` if they do not.
 pub(crate) fn made_of(
     core: &Core,
     place: &Place,
@@ -157,7 +164,7 @@ pub(crate) fn made_of(
     core.states.read(place, text).map(Some)
 }
 
-/// Returns the last text that records have made of one.
+/// Returns the last text that records lead to from a text.
 fn last_text(name: &str, text: &[u8], records: &[Record]) -> Vec<u8> {
     let (mut text, mut digest) = (text.to_vec(), Digest::of(text));
     for change in records.iter().filter_map(|record| record.package(name)) {

@@ -1,4 +1,8 @@
-//! Waiting until the text of a package is not behind a log any more: see `mark`.
+//! Waiting until the text of a package is not behind a log any more. `mark` describes the marks that show it.
+//!
+//! A program that may write the log of the mark takes that log's lock and puts the text in place. Any other program
+//! polls until the mark is gone. No function here may be called with a lock held, unless its patience is zero: the
+//! program that puts the text in place takes the same locks.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,20 +16,19 @@ use crate::log::Log;
 use crate::os::patience::{Patience, taken};
 use crate::os::trust::Config;
 
-/// For how long who waits for a text stands in line for the lock of the other log, before it looks whether the text is in
-/// place by now.
+/// How long [`settle_mark`] waits for the lock of the other log before it looks whether the text is in place by now.
 const TURN: Duration = Duration::from_millis(300);
 
-/// How long who waits for a text sleeps between two looks.
+/// How long [`settle_mark`] sleeps between two looks at the mark.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Sees to it that the text of a package is not behind a log, for who is to read it.
+/// Waits until the text of a package that is about to be read is not behind a log.
 ///
 /// # Errors
 ///
-/// [`Error::Locked`] if another's log is ahead of it, and that is not put in place in time.
+/// [`Error::Locked`] if another log is ahead of the text, and the text is not put in place in time.
 pub(crate) fn await_text(core: &Core, file: &Path) -> Result<()> {
-    // Who verifies a transaction has the text as it was before: the writer waits for the answer.
+    // A verifier reads the text as it was before the transaction: the writer waits for its answer.
     if crate::os::caller::check_may_commit().is_err() {
         return Ok(());
     }
@@ -34,8 +37,8 @@ pub(crate) fn await_text(core: &Core, file: &Path) -> Result<()> {
     })
 }
 
-/// Has the text behind a mark put in place, or waits until another has done that. For who holds no lock, but for
-/// one who has no patience.
+/// Puts the text of a mark in place, or waits until another program has done so. The caller holds no lock, unless
+/// `patience` is zero.
 pub(crate) fn settle_mark(core: &Core, mark: &Mark, is_writer: bool, patience: &Patience) -> Result<()> {
     let log = log_of_mark(core, mark);
     let mut may_write = true;
@@ -52,7 +55,7 @@ pub(crate) fn settle_mark(core: &Core, mark: &Mark, is_writer: bool, patience: &
                 Err(error) => return Err(error),
             }
         }
-        // Whoever has made it has ended with the system, and what it knew with the log.
+        // The mark is from an earlier boot, so its writer has ended, and the log with the newer text is gone.
         if mark.boot != boot() && mark.is_lost(&core.options.files) {
             let _ = core.options.files.remove(&mark.path);
         }
@@ -66,8 +69,8 @@ pub(crate) fn settle_mark(core: &Core, mark: &Mark, is_writer: bool, patience: &
     }
 }
 
-/// Returns the log that a mark names. Its directories count if they belong to somebody who is trusted with the
-/// configuration, or to who made the mark: any other user may not lead this one into them.
+/// Returns the log that a mark names. Its directories are trusted if they belong to a user who is trusted with the
+/// configuration, or to the user who made the mark: no other user may lead this one into a directory of his own.
 fn log_of_mark(core: &Core, mark: &Mark) -> Log {
     let log = Log::new(mark.log.clone(), core.options.files.clone(), core.options.log);
     let Some(found) = mark.path.parent().and_then(|dir| std::fs::metadata(dir).ok()) else { return log };
@@ -76,22 +79,22 @@ fn log_of_mark(core: &Core, mark: &Mark) -> Log {
     log.of_config(Config { owner, ..config })
 }
 
-/// Puts the texts in place that are behind a log, perhaps not ours, once nobody works on it.
+/// Takes the lock of the log of a mark, which may be another store's, and puts the texts in place that are behind it.
 pub(crate) fn finish_log(core: &Core, mark: &Mark, deadline: Instant) -> Result<()> {
     let is_ours = core.logs.current().is_some_and(|log| mark.is_of(log));
     let config = mark.path.parent().unwrap_or(Path::new("."));
     let other = core.elsewhere(config, (!is_ours).then(|| log_of_mark(core, mark)));
     let Some(log) = other.logs.current() else { return Ok(()) };
-    // Under the log's lock until the end: the next commit may make the same mark again.
+    // The log's lock is held until the mark is removed: the next commit may make the same mark again.
     let mut session = LogSession::of(&other, log.write(deadline, Duration::ZERO)?);
-    // The directory may have been replaced while its lock was waited for.
+    // The directory may have been replaced while this waited for its lock.
     let is_it = log.id().is_some_and(|id| id == mark.id) && !session.is_replaced();
     session.recover()?;
     if mark.stands() {
         if !is_it {
             return Err(taken(&mark.path));
         }
-        // Nothing is behind it: a crash has left it.
+        // No text is behind the log: a crash has left the mark.
         let _ = core.options.files.remove(&mark.path);
     }
     Ok(())

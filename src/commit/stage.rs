@@ -1,4 +1,7 @@
-//! Staging changes for the next commit.
+//! Staging changes for the next commit, and dropping them again. `staged` commits them.
+//!
+//! Each delta file has a lock of its own, which `staging` takes; nothing else is locked here. Only a user who may write a
+//! delta file or read the save directory can hold that lock, so it is waited for (see `retry`).
 
 use crate::commit::bases;
 use crate::commit::core::Core;
@@ -18,14 +21,15 @@ impl<'e> StagedChanges<'e> {
         Self { core }
     }
 
-    /// Reports whether a package may have staged changes that a commit takes, without reading them.
+    /// Reports whether a package may have staged changes for a commit to take. The changes are not read.
     #[must_use]
     pub fn may_be_staged(&self, place: &Place) -> bool {
         may_be_staged(self.core, place)
     }
 
-    /// Returns why this user cannot commit what is staged for a package, if it was staged by another user who lets
-    /// nobody else do that. What this user has staged for other packages can be committed all the same.
+    /// Returns the error that keeps this user from committing the staged changes of a package, if another user has staged
+    /// them and does not let others commit them. The changes that this user has staged for other packages can be
+    /// committed all the same.
     #[must_use]
     pub fn staged_by_another(&self, place: &Place) -> Option<Error> {
         staged_by_another(self.core, place)
@@ -41,11 +45,11 @@ impl<'e> StagedChanges<'e> {
         stage(self.core, place, deltas)
     }
 
-    /// Drops staged changes: of the package, of a section with its options, or of one option. Returns how
-    /// many. Lines that are not changes of this package stay as they are.
+    /// Drops staged changes: of the package, of a section with its options, or of one option. Returns their number.
+    /// Lines that are not changes of this package stay as they are.
     ///
-    /// In stock uci's dialect a line that is no change at all makes this do nothing, and the lines that stay
-    /// are written anew.
+    /// In stock uci's dialect nothing is dropped if a line is no change at all, and the remaining lines are written
+    /// anew.
     ///
     /// # Errors
     ///
@@ -54,7 +58,7 @@ impl<'e> StagedChanges<'e> {
         revert(self.core, place, section, option)
     }
 
-    /// Says whether what is staged for a package could be committed, as far as others' changes of the same keys go.
+    /// Checks that the staged changes of a package do not conflict with changes that others have made to the same keys.
     ///
     /// # Errors
     ///
@@ -64,20 +68,21 @@ impl<'e> StagedChanges<'e> {
     }
 }
 
-/// See the method of the same name.
+/// Reports whether a package may have staged changes for a commit to take; the delta files are not read.
 pub(crate) fn may_be_staged(core: &Core, place: &Place) -> bool {
     let dirs = core.dirs();
-    // Stock uci commits what is staged in the other directories of the search path as well.
+    // Stock uci commits the staged changes of the other directories of the search path as well.
     let others = dirs.overlays.iter().filter(|_| core.options.dialect == Dialect::Uci);
     others.chain([&dirs.save.path]).any(|dir| core.staging(place, dir).may_hold_lines())
 }
 
-/// See the method of the same name.
+/// Returns the error that keeps this user from committing the staged changes of a package, if another user has staged them
+/// and does not let others commit them.
 pub(crate) fn staged_by_another(core: &Core, place: &Place) -> Option<Error> {
     core.staged(place).barred()
 }
 
-/// See the method of the same name.
+/// Appends changes to the delta file of a package, and the bases of their keys to its base file.
 pub(crate) fn stage(core: &Core, place: &Place, deltas: &[Delta]) -> Result<()> {
     if deltas.is_empty() {
         return Ok(());
@@ -88,7 +93,7 @@ pub(crate) fn stage(core: &Core, place: &Place, deltas: &[Delta]) -> Result<()> 
     core.staged(place).append(deltas, &core.dirs().config.path, &bases)
 }
 
-/// See the method of the same name.
+/// Drops the staged changes of a package, of a section with its options, or of one option; returns their number.
 pub(crate) fn revert(
     core: &Core,
     place: &Place,

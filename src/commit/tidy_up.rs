@@ -1,4 +1,8 @@
-//! What a crash has left of an earlier commit is brought to its end.
+//! Completing an earlier commit of a package after a crash: its delta file is cut, and its temporary files are removed.
+//!
+//! The caller holds the lock of each package. The order matters: the temporary files beside a package show the journal of
+//! the delta file what became of the commit, and the next draft removes them. So [`tidy_up`] comes before anything else
+//! that a commit does with its packages.
 
 use std::path::Path;
 
@@ -8,9 +12,8 @@ use crate::commit::draft;
 use crate::commit::place::Place;
 use crate::error::{Error, Result};
 
-/// Takes what is in the texts already out of the delta files of these packages, as a commit that a crash has
-/// interrupted has left them. For who has their locks, before anything else is done with the packages: the
-/// temporary files beside them tell what became of that commit, and go with the next draft.
+/// Removes from the delta files of these packages the changes that are in the package files already: a crash has
+/// interrupted the commit that took them. The caller holds the locks of the packages.
 pub(crate) fn tidy_up<'p>(core: &Core, places: impl IntoIterator<Item = &'p Place>) -> Result<()> {
     for place in places {
         let staging = core.staged(place);
@@ -21,8 +24,8 @@ pub(crate) fn tidy_up<'p>(core: &Core, places: impl IntoIterator<Item = &'p Plac
     Ok(())
 }
 
-/// Makes durable what another has put in place of a package file before it died, and removes what it has left.
-/// For who has locked the file.
+/// Completes a commit of another program, which has put a package file in place and died: syncs the directory, cuts the
+/// delta file, and removes temporary files. The caller has locked the package file.
 pub(crate) fn settle_for_another(core: &Core, place: &Place) -> Result<()> {
     let real = std::fs::canonicalize(&place.path).unwrap_or_else(|_| place.path.clone());
     let dir = real.parent().unwrap_or(Path::new("."));

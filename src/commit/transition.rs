@@ -23,7 +23,7 @@ use crate::settings::options::Options;
 pub(crate) struct Transition {
     pub old: Arc<Known>,
     pub new: Arc<Known>,
-    /// None from a text that is empty: see [`Transition::told`].
+    /// None from a text that is empty: see [`Transition::hunks_and_changes`].
     pub hunks: Vec<Hunk>,
     pub changes: Vec<KeyChange>,
     pub touched: Touched,
@@ -46,7 +46,7 @@ impl Transition {
     }
 
     /// Returns the hunks and the changes of keys for the log.
-    pub fn told(&self, format: &dyn Format) -> (Vec<Hunk>, Vec<KeyChange>) {
+    pub fn hunks_and_changes(&self, format: &dyn Format) -> (Vec<Hunk>, Vec<KeyChange>) {
         match self.old.text().is_empty() {
             true => {
                 let name = String::from_utf8_lossy(self.new.package.name());

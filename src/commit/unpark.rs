@@ -1,4 +1,8 @@
-//! Putting parked texts in place: see `parked`.
+//! Putting parked texts in place, for `repair`. `parked` describes what is parked and why.
+//!
+//! A parked text is renamed to `NAME.aside` before it is put in place, as a commit to its package is refused as long as it
+//! is parked. If it still cannot be put in place, it stays there, and the file that stands in its place counts. The
+//! commit takes the log's lock and the locks of the package in the usual order (`retry::with_session`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +17,7 @@ use crate::commit::{retry, write};
 use crate::error::{Error, Result};
 use crate::os::files::Files;
 
-/// Puts parked texts in place. One that still cannot be is set aside, and its package is as what stands there says.
+/// Puts parked texts in place. A text that still cannot be put in place is set aside with a warning.
 pub(crate) fn place_parked(core: &Core) -> Result<()> {
     let Some(log) = core.logs.current() else { return Ok(()) };
     if !parked::dir(log).is_dir() {

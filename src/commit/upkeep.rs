@@ -1,4 +1,8 @@
-//! Keeps the maps up to the texts: makes maps that do not exist, and brings up those that are behind.
+//! Keeps the maps up to the texts for readers: makes maps that do not exist, and updates those that are behind.
+//!
+//! Only the holder of a package's lock makes or changes its map. A map is made only from a text that is not behind the
+//! log, since readers may have seen the newer state already; if that has to be put in place first, the log's lock is taken
+//! before the lock of the package. `publish` is the writer's side.
 
 use std::time::Instant;
 
@@ -13,7 +17,7 @@ use crate::map::{Map, MapDirectory, Seq, Slack, Source};
 use crate::model::digest::of_text;
 use crate::os::lock::PackageLock;
 
-/// Makes a map of a package for this process alone.
+/// Makes a map of a package that only this process reads. No lock is held.
 pub(crate) fn private_map(core: &Core, place: &Place, seed: u64, base: Seq) -> Result<Map> {
     settle::await_text(core, &place.path)?;
     let (text, metadata) = core.packages.read_shared(place)?;
@@ -35,7 +39,7 @@ pub(crate) fn private_map(core: &Core, place: &Place, seed: u64, base: Seq) -> R
 }
 
 /// Brings the shared map of a package up to its text, making it if there is none, and opens it for reading.
-/// `None` if somebody has replaced the run directory meanwhile.
+/// Returns `None` if the run directory was replaced meanwhile.
 ///
 /// # Errors
 ///
@@ -47,12 +51,13 @@ pub(crate) fn share(core: &Core, shared: &MapDirectory, place: &Place) -> Result
     share_locked(core, shared, place)
 }
 
-/// Takes the lock of a package whose text is not behind the log: a map made from it would go back behind what others
-/// have seen. The log's lock comes with it if that was needed; nobody commits meanwhile.
+/// Takes the lock of a package after its text was brought up to the log: a map of an older text would go back behind what
+/// readers have seen. If the log's lock was needed for that, the session is returned as well and keeps others from
+/// committing.
 fn lock_settled<'e>(core: &'e Core, place: &Place) -> Result<(PackageLock, Option<LogSession<'e>>)> {
     settle::await_text(core, &place.path)?;
     let lock = draft::take_lock(core, &place.path)?.once();
-    // Who is asked about a transaction has the text as it was before, in place.
+    // A verifier reads the text as it was before the transaction, which is in place.
     let is_asked = crate::os::caller::check_may_commit().is_err();
     if is_asked || !core.logs.current().is_some_and(Log::is_open_ended) {
         return Ok((lock, None));
@@ -65,7 +70,7 @@ fn lock_settled<'e>(core: &'e Core, place: &Place) -> Result<(PackageLock, Optio
     })
 }
 
-/// As [`share`], for who holds the lock of the package.
+/// Does what [`share`] does. The caller holds the lock of the package.
 pub(crate) fn share_locked(core: &Core, shared: &MapDirectory, place: &Place) -> Result<Option<Map>> {
     let (text, metadata) = core.packages.read_shared(place)?;
     let state = State { place, text, metadata, in_place: None, step: None };
@@ -83,11 +88,11 @@ pub(crate) fn share_locked(core: &Core, shared: &MapDirectory, place: &Place) ->
     };
     published.map_err(|error| in_file(error, place))?;
     drop(publishing);
-    // Still under the lock, so that it cannot be behind the text again.
+    // The lock of the package is still held, so the map cannot fall behind the text again.
     shared.open(&place.name, false)
 }
 
-/// Makes the map of a package anew.
+/// Replaces the map of a package by a new one.
 ///
 /// # Errors
 ///
@@ -108,8 +113,8 @@ pub(crate) fn remake(core: &Core, shared: &MapDirectory, place: &Place) -> Resul
     made.map(|_| ()).map_err(|error| in_file(error, place))
 }
 
-/// Has the maps show the last transaction of the log if its text is in place and its writer has died before it
-/// published: a map that is made from the text shows it, and must not do so under an older revision.
+/// Publishes the revision of the last transaction if its text is in place and its writer has died before it published.
+/// A map that is made from the text shows that transaction, and must not show it under an older revision.
 fn show_applied(core: &Core, shared: &MapDirectory) {
     let Some(End { last, is_open: false }) = core.logs.current().and_then(Log::end) else { return };
     let shown = shared.control().and_then(|control| control.shown().1);
@@ -118,19 +123,19 @@ fn show_applied(core: &Core, shared: &MapDirectory) {
     }
 }
 
-/// Brings the maps up to the log where its last transaction was not published: its writer has died, or there were no
-/// maps at the time. What is in the log and not in the texts is put there.
+/// Brings the maps up to the log if its last transaction was not published, because its writer has died or there were no
+/// maps at the time. Texts that are behind the log are put in place.
 pub(crate) fn catch_up(core: &Core, shared: &MapDirectory, shown: Option<u64>) {
     let Some(End { last, is_open }) = core.logs.current().and_then(Log::end) else { return };
     if shown == Some(last) {
         return;
     }
     if shown.is_some_and(|shown| shown < last) || is_open {
-        // Whoever is at work publishes what it has done, and without rights there is nothing to be done.
+        // A writer at work publishes its transaction itself. Without rights, nothing can be done here.
         let _ = recovery::show_last(core);
     } else if let Ok(mut publishing) = shared.begin(Instant::now() + core.settings.get().lock_timeout) {
-        // Maps are made from the texts, and so show all transactions whose texts are in place.
-        // Numbers that were shown are not used again, also if the log has lost them.
+        // Maps are made from the texts, so they show all transactions whose texts are in place. A number that was shown
+        // is never used again, even if the log has lost its record.
         if publishing.revision().is_none() {
             publishing.show(last);
         }

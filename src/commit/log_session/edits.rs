@@ -1,5 +1,5 @@
-//! Changes that were made by hand: with an editor, or by a program that knows nothing of the log. Whoever looks at a
-//! package next compares it with the log, and notes there that it was edited, made or deleted.
+//! Changes that were made by hand: with an editor, or by a program that knows nothing of the log. The next session that
+//! reads a package compares its text with the log, and notes there that the package was edited, made or deleted.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +25,7 @@ impl LogSession<'_> {
         self.look_at(place, text, Digest::of(text))
     }
 
-    /// As [`LogSession::look`], for who has the digest of the text.
+    /// Does what [`LogSession::look`] does, with the digest of the text.
     pub fn look_at(&mut self, place: &Place, text: &[u8], digest: Digest) -> Result<bool> {
         if !place.is_logged() {
             return Ok(false);
@@ -49,14 +49,15 @@ impl LogSession<'_> {
             Some((newest, _)) => match self.text_of(log, &place.name, newest)? {
                 Some(old) => {
                     change.hunks = log::compare_texts(&old, text);
-                    (change.changes, record.message) = last_good::tell_edit(self.core, place, &old, text);
+                    (change.changes, record.message) =
+                        last_good::changes_of_edit(self.core, place, &old, text);
                 }
                 None => {
                     change.unknown = true;
                     log.keep_text(&place.name, text)?;
                 }
             },
-            // A log begins with all packages that can be read.
+            // A log begins with all packages that can be read, so this one was made later.
             None if writer.sequence() > 0 && is_newer_than(log, place) => {
                 change.hunks = log::compare_texts(b"", text);
                 change.changes = first_changes(self.core.options.format, &place.name, text);
@@ -76,12 +77,12 @@ impl LogSession<'_> {
         Ok(true)
     }
 
-    /// Returns the newest text of a package that the log or what waits for it knows of.
+    /// Returns the newest text of a package, from the log or from the records that wait to be appended.
     fn text_of(&self, log: &Log, package: &str, newest: Digest) -> Result<Option<Vec<u8>>> {
         if let Some(text) = log.text_of(package, newest)? {
             return Ok(Some(text));
         }
-        // It was changed more than once while the log's lock was held, and the log knows what was before all that.
+        // The text was changed more than once while the log's lock was held; the log has the text before these changes.
         let known = self.writer.as_ref().and_then(|writer| writer.newest(package));
         let Some(before) = known.map(|known| log.text_of(package, known.digest)).transpose()?.flatten()
         else {
@@ -92,8 +93,8 @@ impl LogSession<'_> {
         Ok(text.filter(|text| Digest::of(text) == newest))
     }
 
-    /// Writes the newest text of a package down anew if the records do not lead to it any more, since one was lost.
-    /// Without that the next change by hand could not be told.
+    /// Keeps the newest text of a package in the log again if the records do not lead to it any more, because one was lost.
+    /// Without it the next change by hand could not be compared.
     pub fn keep_text_again(&self, place: &Place, text: &[u8]) -> Result<()> {
         let (Some(writer), Some(log)) = (&self.writer, self.core.logs.current()) else { return Ok(()) };
         let digest = Digest::of(text);
@@ -104,7 +105,7 @@ impl LogSession<'_> {
         Ok(())
     }
 
-    /// Has the log look at a text that was read, and returns the state of the package.
+    /// Notes a change by hand in a text that was read, and returns the state of the package.
     ///
     /// # Errors
     ///
@@ -119,19 +120,19 @@ impl LogSession<'_> {
         core.states.learn(place, text)
     }
 
-    /// As [`LogSession::look`], of a package that has no file. Returns whether the log knew of one.
+    /// Notes that a package without a file was deleted by hand. Returns whether the log knew of a file.
     pub fn look_gone(&mut self, place: &Place) -> Result<bool> {
         let known = self.newest_noted(&place.name).filter(|(_, gone)| !gone && place.is_logged());
         let (Some(log), Some((before, _))) = (self.core.logs.current(), known) else { return Ok(false) };
-        // Whoever has deleted it could write the directory.
+        // The user who has deleted it could write the directory.
         let mut record = self.edit_by_hand(owner(place.path.parent().unwrap_or(Path::new("."))));
         let old = self.text_of(log, &place.name, before)?;
-        let told =
-            old.as_ref().map(|old| super::told_by_texts(self.core.options.format, &place.name, old, b""));
+        let compared =
+            old.as_ref().map(|old| super::hunks_and_changes(self.core.options.format, &place.name, old, b""));
         if old.is_none() {
             log.keep_text(&place.name, b"")?;
         }
-        let (hunks, changes) = told.unwrap_or_default();
+        let (hunks, changes) = compared.unwrap_or_default();
         record.packages.push(PackageChange {
             package: place.name.clone(),
             before: Some(before),
@@ -145,7 +146,7 @@ impl LogSession<'_> {
         Ok(true)
     }
 
-    /// As [`LogSession::look_gone`], of all packages the log knows of that are not there.
+    /// Does what [`LogSession::look_gone`] does for all packages of the log that have no file.
     pub fn look_for_gone(&mut self) -> Result<()> {
         let names = self.writer.as_ref().map(Writer::packages).unwrap_or_default();
         for place in names.iter().map(|name| self.core.packages.in_config(name)) {
@@ -156,7 +157,7 @@ impl LogSession<'_> {
         Ok(())
     }
 
-    /// Returns the newest of the changes by hand that are about a key and not in the log yet.
+    /// Returns the newest change by hand of a key among the records that wait to be appended.
     pub fn waiting_change(&self, package: &str, section: &[u8], option: Option<&[u8]>) -> Option<&Record> {
         self.waiting.iter().rev().find(|record| {
             let changes = record.package(package).into_iter().flat_map(|change| &change.changes);
@@ -164,7 +165,7 @@ impl LogSession<'_> {
         })
     }
 
-    /// Returns the newest text of a package, what waits to be noted included, and whether the package was deleted.
+    /// Returns the digest of the newest text of a package, with the waiting records, and whether the package was deleted.
     fn newest_noted(&self, package: &str) -> Option<(Digest, bool)> {
         match self.waiting.iter().rev().find_map(|record| record.package(package)) {
             Some(noted) => Some((noted.after, noted.deleted)),
@@ -172,7 +173,7 @@ impl LogSession<'_> {
         }
     }
 
-    /// Begins the record of a change that was made by hand, by this user as far as can be told.
+    /// Begins the record of a change by hand, with the likely author.
     fn edit_by_hand(&self, uid: u32) -> Record {
         let mut record = Intent::new(Kind::FileEdit, 0).record(&self.core.options);
         (record.pid, record.uid) = (0, uid);
@@ -200,7 +201,7 @@ impl CommittedTexts for LogSession<'_> {
     }
 }
 
-/// Reports whether a package was made after the log was begun, as far as can be told.
+/// Reports whether a package was probably made after the log was begun.
 fn is_newer_than(log: &log::Log, place: &Place) -> bool {
     let written = std::fs::metadata(&place.path).and_then(|found| found.modified()).ok();
     let written = written.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
@@ -208,7 +209,7 @@ fn is_newer_than(log: &log::Log, place: &Place) -> bool {
     !place.name.contains(['.', '/']) && written.zip(begun).is_some_and(|(written, begun)| written > begun)
 }
 
-/// Returns the owner of a file: who changed it, as far as can be told.
+/// Returns the owner of a file, who is its likely author.
 fn owner(path: &Path) -> u32 {
     std::fs::metadata(path).map_or(0, |found| std::os::unix::fs::MetadataExt::uid(&found))
 }
