@@ -54,7 +54,7 @@ fn read_map_in(core: &Core, place: &Place, dirs: &Dirs) -> Option<Package> {
     None
 }
 
-/// Makes a package of what a map shows.
+/// Makes a package from the state that a map shows.
 fn package_of_map(map: &map::Map, place: &Place, seq: Seq) -> Result<Package> {
     let mut builder = Builder::new(place.name.as_bytes(), Arc::default())?;
     for section in map::MapPackage::of(map, Some(seq)).sections() {

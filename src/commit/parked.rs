@@ -13,7 +13,8 @@ use crate::log::Log;
 use crate::os::file_name;
 use crate::os::files::OpenFile;
 
-/// Reports whether it lies in what stands at the path that a text cannot be put there, and not at the disk or the user.
+/// Reports whether an error means that the file at the path keeps a text from being put there. Errors of the disk or of
+/// missing rights do not count.
 pub(crate) fn cannot_be_placed(error: &Error) -> bool {
     let Error::Io { source, .. } = error else { return false };
     let stands = [Errno::BUSY, Errno::ISDIR, Errno::LOOP, Errno::NOTDIR, Errno::XDEV];
@@ -38,7 +39,7 @@ fn parked_path(core: &Core, place: &Place) -> Option<PathBuf> {
     Some(dir(log).join(file_name::escaped(place.name.as_ref())))
 }
 
-/// Keeps the text of a package that cannot be put in place, and says so.
+/// Keeps the text of a package that cannot be put in place, with a warning.
 pub(crate) fn park(core: &Core, place: &Place, text: &[u8], why: &Error) -> Result<()> {
     let (Some(path), Some(log)) = (parked_path(core, place), core.logs.current()) else { return Ok(()) };
     let (files, dir) = (log.within(Some("parked"))?, path.parent().unwrap_or(&path));

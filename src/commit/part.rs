@@ -1,4 +1,4 @@
-//! One package's part in a commit, and what becomes of a commit.
+//! One package's part in a commit, and the result of putting parts in place.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::package::Package;
 use crate::settings::options::Options;
 
-/// How often a commit starts again because someone else saved the file, before it gives up.
+/// How often a commit starts again because another program has saved the file, before it gives up.
 pub(crate) const ATTEMPTS: u32 = 20;
 
 /// How a package is written.
@@ -40,18 +40,18 @@ impl Form {
     }
 }
 
-/// One package's part in a commit: what was there, and what is to take its place.
+/// One package's part in a commit: the text before, the text after, and the draft of the file.
 pub(crate) struct Part<'p> {
     pub place: &'p Place,
     pub before: Option<Arc<Vec<u8>>>,
-    /// What leads from the one to the other, if it is known.
+    /// The transition from the text before to the text after, if it is known.
     pub step: Option<Transition>,
     pub text: Arc<Vec<u8>>,
     pub draft: Draft,
 }
 
 impl Part<'_> {
-    /// Returns what the log is told of it.
+    /// Returns its entry for the log.
     pub fn entry(&self) -> Entry<'_> {
         Entry {
             place: self.place,
@@ -63,7 +63,7 @@ impl Part<'_> {
     }
 }
 
-/// What has to be in place of a package for a whole text to take that place.
+/// The text of a package that a whole text may replace.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     Anything,
@@ -73,12 +73,12 @@ pub(crate) enum Expected {
 }
 
 impl Expected {
-    /// Returns what there must be for a package to be as it was.
+    /// Expects the package to be as it was: with this text, or without a file.
     pub fn of(text: Option<&[u8]>) -> Self {
         text.map_or(Self::Nothing, |text| Self::Text(text.to_vec()))
     }
 
-    /// Reports whether this text may be there.
+    /// Reports whether this text may be replaced.
     pub fn allows(&self, there: Option<&[u8]>) -> bool {
         match self {
             Self::Anything => true,
@@ -91,23 +91,23 @@ impl Expected {
 /// A whole text that is to be put in place.
 pub(crate) struct WholeText {
     pub place: Place,
-    /// What is expected to be there.
+    /// The text that is expected in its place.
     pub expected: Expected,
-    /// The text that is to be there; without it the package is deleted.
+    /// The new text; `None` deletes the package.
     pub text: Option<Arc<Vec<u8>>>,
 }
 
-/// What became of an attempt to put parts in place.
+/// The result of an attempt to put parts in place.
 pub(crate) enum Placement<'p> {
     /// All are in place, as this revision: the transaction's number in the log. Where there is no log it is the round in
     /// which the maps show it, if there are maps.
     Done(Option<u64>),
-    /// Someone has saved these files since they were read, and they are as that left them; the others are in
-    /// place. Whether those survive a power cut, [`crate::commit::log_session::LogSession::settled`] tells.
+    /// Another program has saved these files since they were read, and its save stays; the other parts are in place.
+    /// [`crate::commit::log_session::LogSession::settled`] fails if those may not survive a power cut.
     Again(Vec<&'p Place>),
 }
 
-/// Returns the error that a file was changed by others too often.
+/// Makes the error that other programs have changed a file too often.
 pub(crate) fn keeps_changing(name: &str) -> Error {
     let why = "the file kept changing while it was being written".to_owned();
     Error::Conflict { key: name.to_owned(), why }

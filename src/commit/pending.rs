@@ -1,5 +1,5 @@
-//! The commit that waits to be confirmed: the note beside the log that says for how long, and the guard that records
-//! carry. `confirm` is about what becomes of it.
+//! The note beside the log of a commit that waits to be confirmed, with its deadline. The guard that records carry says the
+//! same; the note is only faster to read. `confirm` confirms such a commit or rolls it back.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::log::Guard;
 use crate::log::record::millis;
 use crate::settings::options::Options;
 
-/// The note of an engine's log.
+/// The note beside an engine's log.
 #[derive(Debug)]
 pub(crate) struct PendingNote {
     options: Arc<Options>,
@@ -20,22 +20,22 @@ pub(crate) struct PendingNote {
 }
 
 impl PendingNote {
-    /// Makes that of an engine. Nothing is read or created.
+    /// Makes the note of an engine. Nothing is read or created.
     pub fn new(options: Arc<Options>, logs: Arc<Logs>) -> Self {
         Self { options, logs }
     }
 
-    /// Reports whether it is plain that nothing is pending.
+    /// Reports whether there is no note, so that certainly nothing is pending.
     pub fn is_absent(&self) -> bool {
         let noted = self.path().map(|path| path.symlink_metadata());
         noted.is_none_or(|noted| noted.is_err_and(|error| error.kind() == ErrorKind::NotFound))
     }
 
-    /// Returns how much time is left as the note says; `None` if nothing is noted.
+    /// Returns the time that is left according to the note; `None` if there is no note.
     pub fn left(&self) -> Option<Duration> {
         let text = self.options.files.read_at_path(&self.path()?).ok()?;
         let (text, now) = (String::from_utf8_lossy(&text), (self.options.uptime)());
-        // One that a power cut has torn says nothing: the log is to be asked.
+        // If a power cut has torn the note, zero makes the caller read the log.
         Some(read_note(&text).map_or(Duration::ZERO, |guard| guard.left(now)))
     }
 
@@ -43,9 +43,9 @@ impl PendingNote {
         self.logs.current().map(|log| log.dir().join("pending"))
     }
 
-    /// Notes that something will be pending; see the module documentation. If something waits already, what is noted
-    /// is over as soon as one of the two is, also after a boot: should the commit fail, the other is not taken back late
-    /// for that. Whoever looks then corrects the note.
+    /// Notes a commit that will be pending. If another commit waits already, the note ends with the earlier deadline of the
+    /// two, also after a boot: if the new commit fails, the other one is not rolled back too late. The program that looks
+    /// at the note then corrects it.
     pub fn begin(&self, guard: &Guard, waiting: Option<&Guard>) -> Result<()> {
         let Some(waiting) = waiting else { return self.write(guard) };
         let now = (self.options.uptime)();
@@ -72,16 +72,16 @@ impl PendingNote {
             .map_err(Error::io("write", &path))
     }
 
-    /// Removes the note. The log's lock has to be held, or another commit may be about to need it.
+    /// Removes the note. The caller holds the log's lock: without it, another commit may be about to need the note.
     pub fn remove(&self) {
         if let Some(path) = self.path() {
-            // Left behind, it makes whoever comes next look into the log.
+            // If this fails, the next program reads the log.
             let _ = self.options.files.remove(&path);
         }
     }
 }
 
-/// Reads the note of something pending.
+/// Parses a note.
 fn read_note(text: &str) -> Option<Guard> {
     let mut words = text.split_ascii_whitespace();
     let milliseconds = words.next()?.parse().ok()?;

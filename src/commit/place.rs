@@ -1,4 +1,4 @@
-//! Where a package is, and what was read of it.
+//! The place of a package, and a package as it was loaded.
 
 use std::path::PathBuf;
 
@@ -15,14 +15,14 @@ pub struct Place {
     pub name: String,
     /// Whether changes are staged; not for a package named by its path.
     pub staged: bool,
-    /// Whether the file is one of the overriding directory ([`crate::Dirs::overriding`]): the log and the maps are those of
-    /// the configuration directory, and have nothing to do with it.
+    /// Whether the file is one of the overriding directory ([`crate::Dirs::overriding`]). The log and the maps belong to the
+    /// configuration directory, so they do not hold it.
     pub overridden: bool,
 }
 
 impl Place {
-    /// Reports whether the log and the shared maps have to do with the package: not with one named by its path, nor with
-    /// one whose file is in an overriding directory.
+    /// Reports whether the log and the shared maps hold the package. They do not hold a package that is named by its path,
+    /// or whose file is in an overriding directory.
     pub(crate) fn is_logged(&self) -> bool {
         self.staged && !self.overridden
     }
@@ -31,13 +31,13 @@ impl Place {
 /// A staged change.
 #[derive(Debug, Clone)]
 pub struct StagedChange {
-    /// What is to be changed.
+    /// The change.
     pub delta: Delta,
     /// Why it cannot be applied, if it cannot.
     pub failure: Option<String>,
 }
 
-/// A package as it would be after a commit, and what makes the difference.
+/// A package as it would be after a commit, with its staged changes.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// Where it came from.
@@ -46,8 +46,7 @@ pub struct Loaded {
     pub package: Package,
     /// The staged changes, those that cannot be applied included.
     pub changes: Vec<StagedChange>,
-    /// Changes that applying the staged ones brought about and that are to be staged as well; only in
-    /// stock uci's dialect.
+    /// Changes that follow from the staged ones and are to be staged as well; only in stock uci's dialect.
     pub followups: Vec<Delta>,
     /// Errors in the text that were passed over, in a store that is not strict.
     pub errors: Vec<ParseError>,

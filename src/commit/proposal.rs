@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::log::{self, Digest, KeyChange, PackageChange, Record};
 use crate::map::{Map, MapDirectory};
 
-/// A transaction that is drafted.
+/// A transaction whose drafts are written.
 pub(crate) struct PartsProposal<'a, 'p> {
     pub core: &'a Core,
     pub parts: &'a [Part<'p>],
@@ -52,7 +52,7 @@ impl PartsProposal<'_, '_> {
     }
 }
 
-/// Reports whether a gate is asked about a package: about those of the configuration directory.
+/// Reports whether a gate is asked about a package. It is asked about packages of the configuration directory.
 pub(crate) fn is_asked_about(core: &Core, place: &Place) -> bool {
     place.staged && place.path == core.dirs().config.path.join(&place.name)
 }
@@ -75,15 +75,14 @@ pub(crate) fn record(core: &Core, changes: Vec<(String, Vec<KeyChange>)>, intent
     record
 }
 
-/// Sees to it that there is a map of a package, up to its text. A verifier could not make one now, since this process
-/// holds the lock.
+/// Makes or updates the shared map of a package. A verifier cannot make it now, since this process holds the lock.
 fn let_read(core: &Core, place: &Place) {
     let shared = MapDirectory::find(core.dirs(), &core.options.files, false);
     let shared = shared.filter(|shared| shared.control().is_some() && is_asked_about(core, place));
     let (Some(shared), Ok(text)) = (shared, std::fs::metadata(&place.path)) else { return };
     let is_up = |map: Map| !map.is_retired() && map.source().is_some_and(|source| source.is(&text));
     if !shared.open(&place.name, false).ok().flatten().is_some_and(is_up) {
-        // Without one, a verifier makes a map for itself.
+        // If this fails, a verifier makes a private map.
         let _ = upkeep::share_locked(core, &shared, place);
     }
 }

@@ -1,7 +1,7 @@
-//! Keeps the maps of a store up to its texts.
+//! Publishes committed texts to the maps of a store. `upkeep` makes maps for readers.
 //!
-//! Only who holds the lock of a package makes or changes its map. A text that was changed by others is found
-//! by its identity, or by its hash; what of the map differs from it is then published as one commit.
+//! Only the holder of a package's lock makes or changes its map. A text that another program has changed is recognized by
+//! its identity or its hash; the differences between the map and the text are then published as one commit.
 
 use std::fs::Metadata;
 use std::sync::Arc;
@@ -28,9 +28,9 @@ pub(crate) struct State<'a> {
     /// The text, and the attributes of the file in place.
     pub text: Arc<Vec<u8>>,
     pub metadata: Metadata,
-    /// Which text that file holds, if it is another one: the text is to be put in place later.
+    /// The identity of the text in that file if it is another one, because the text is to be put in place later.
     pub in_place: Option<Source>,
-    /// What has led to it from another text, if that is known.
+    /// The edit that has led to it from another text, if it is known.
     pub step: Option<Edit<'a>>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct LogRange {
     pub last: u64,
 }
 
-/// How a text came about.
+/// An edit that leads from one state of a package to another.
 #[derive(Clone, Copy)]
 pub(crate) struct Edit<'a> {
     pub old: &'a Known,
@@ -64,7 +64,7 @@ impl<'a> From<&'a Transition> for Edit<'a> {
     }
 }
 
-/// Reads a text as the maps show it: in the intended dialect.
+/// Parses a text as the maps show it: strictly, in the dialect of cms.
 pub(crate) fn parse_for_map(core: &Core, name: &str, text: Arc<Vec<u8>>) -> Result<Package> {
     let progress = core.options.progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
     let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress };
@@ -94,14 +94,14 @@ pub(crate) fn check_text(core: &Core, name: &str, text: &Arc<Vec<u8>>) -> Result
     if text.len() <= MAX_VALUE {
         return Ok(());
     }
-    // Of a text with errors there is no map.
+    // A text with errors has no map.
     core.options.format.read_leniently(name, text).map_or(Ok(()), |package| check_values(&package, text))
 }
 
 /// Refuses a text whose map would be larger than allowed.
 pub(crate) fn check_limit(core: &Core, name: &str, package: &Package, text: &[u8]) -> Result<()> {
     check_values(package, text)?;
-    // A map is never four times as large as its text, but for tiny ones.
+    // A map is less than four times as large as its text, unless it is tiny.
     let near = |limit: &u64| text.len() as u64 > limit / 8;
     if core.options.map_limit.filter(near).is_none() {
         return Ok(());
@@ -111,9 +111,8 @@ pub(crate) fn check_limit(core: &Core, name: &str, package: &Package, text: &[u8
     image(core, name, package, 0, Seq::default(), source, Slack::NEW).map(|_| ())
 }
 
-/// Publishes what was just committed, to the maps there are. The texts are in place: whatever fails here
-/// only means that readers have to look at them again. Returns the revision that the maps show; where there is no
-/// log, the number of the round.
+/// Publishes committed states to the existing maps. The texts are in place, so a failure here only means that readers have
+/// to read them again. Returns the revision that the maps show; without a log, the number of the round.
 pub(crate) fn publish(core: &Core, states: &[State<'_>], logged: Option<LogRange>) -> Option<u64> {
     if states.is_empty() && logged.is_none() {
         return None;
@@ -145,7 +144,7 @@ pub(crate) fn publish(core: &Core, states: &[State<'_>], logged: Option<LogRange
     published.ok()
 }
 
-/// Returns the largest number of a transaction that anything but the records of the log tells of.
+/// Returns the largest number of a transaction that the maps, the snapshots or the log's floor hold.
 pub(crate) fn highest_number(core: &Core) -> u64 {
     let options = &core.options;
     let shared = MapDirectory::find(&options.dirs, &options.files, false);
@@ -162,8 +161,8 @@ pub(crate) fn highest_number(core: &Core) -> u64 {
     shown.into_iter().chain(labelled).chain(floor).max().unwrap_or(0)
 }
 
-/// Drops the maps that do not show what they will be said to: those of packages that transactions before these have
-/// changed, whose writer has died before it published, or has another run directory.
+/// Drops the maps that would show an older state under the new revision. Their packages were changed by transactions before
+/// these, whose writer has died before it published or has another run directory.
 fn drop_stale(core: &Core, publishing: &PublishSession, states: &[State<'_>], logged: LogRange) {
     let shown = publishing.revision();
     if shown == Some(logged.last) || shown.is_some() && shown == logged.base {
@@ -173,11 +172,11 @@ fn drop_stale(core: &Core, publishing: &PublishSession, states: &[State<'_>], lo
     let names = missed.and_then(|shown| {
         core.logs.past().and_then(|past| past.changed_since(shown, || core.packages.list())).ok()
     });
-    // A log that was begun anew does not tell.
+    // A log that was begun anew does not know the changed packages.
     let names = names.unwrap_or_else(|| publishing.shared().packages());
     let published = |name: &String| states.iter().any(|state| state.place.name == *name);
     for name in names.iter().filter(|name| !published(name)) {
-        // What a text with errors said before is all there is to be read.
+        // The map of a text with errors stays: it shows the last good state.
         let place = core.packages.in_config(name);
         let is_good = |(text, _)| parse_for_map(core, name, text).is_ok();
         if is_gone(&place.path) || core.packages.read_shared(&place).is_ok_and(is_good) {
@@ -199,13 +198,13 @@ pub(crate) fn publish_to(
         match publishing.open(&state.place.name, &state.metadata) {
             Ok(None) if !create => {}
             Ok(map) => found.push((state, map.filter(|map| publishing.can_go_on(map)))),
-            // A file that is no map is replaced by one.
+            // A file that is no map is replaced by a map.
             Err(_) => found.push((state, None)),
         }
     }
-    // To make the first map of a package is no commit: nothing has changed.
+    // Making the first map of a package is no commit: nothing has changed.
     let is_new = !create || found.iter().any(|(_, old)| old.is_some());
-    // Nor is it one to put a text in place that the maps have shown since it was committed.
+    // Putting a deferred text in place is no commit either: the maps have shown it since it was committed.
     let is_shown = |(state, old): &(&State<'_>, Option<_>)| {
         let shown = old.as_deref().and_then(Map::source).map(|source| source.shown);
         shown == Some((of_text(&state.text), state.text.len() as u64))
@@ -219,12 +218,12 @@ pub(crate) fn publish_to(
         match publish_one(core, state, old.as_deref(), publishing, round) {
             Ok(Some(map)) => made.push(map),
             Ok(None) => kept.extend(old),
-            // Of a text with errors, what it said before is all there is to be read.
+            // The map of a text with errors goes on showing the last good state.
             Err(Error::Parse(_)) if old.as_deref().is_some_and(|map| keep_last_good(map, state)) => {
                 kept.extend(old);
             }
             Err(error) => {
-                // Readers are not to go on with what was there before.
+                // Readers must not go on with the old state.
                 old.iter().for_each(|map| map.retire(committed));
                 publishing.shared().remove(&state.place.name);
                 failed = Err(error);
@@ -237,12 +236,12 @@ pub(crate) fn publish_to(
     let done = made.iter().chain(kept.iter().map(|map| &**map));
     done.for_each(|map| map.mark(false, crate::map::low(round)));
     publishing.keep(kept);
-    // Of what could not be published there is no map any more, and so nothing older to be seen.
+    // A package that could not be published has no map any more, so no reader sees an older state.
     sequence.iter().for_each(|sequence| publishing.announce(*sequence));
     failed.map(|()| publishing.revision().unwrap_or(round))
 }
 
-/// Publishes one state to a map, or makes a new one. Returns that.
+/// Publishes one state to a map. Returns a new map if it had to be made.
 pub(crate) fn publish_one(
     core: &Core,
     state: &State<'_>,
@@ -256,7 +255,7 @@ pub(crate) fn publish_one(
         None => Source::of(&state.metadata, &state.text, hash),
     };
     let seq = crate::map::low(round);
-    // What the text says was read already, if it was read as maps show it.
+    // The parsed package can be used if it was parsed as maps show it.
     let as_shown = core.options.dialect == Dialect::Cms && core.options.strict;
     let read = state.step.filter(|_| as_shown).map(|step| &step.new.package);
     let mut parsed = None;
@@ -290,13 +289,13 @@ pub(crate) fn publish_one(
     let image = |slack| image(core, &state.place.name, document, publishing.seed(), seq, source, slack);
     let image = match old.map(|_| image(Slack::GROWN)) {
         Some(Ok(grown)) => grown,
-        // So much room may be above the limit, and less not.
+        // The map may be above the limit with room to grow, and below it without.
         Some(Err(Error::Full { .. })) | None => image(Slack::NEW)?,
         Some(Err(error)) => return Err(error),
     };
-    // The old one is retired before the new one shows: whoever dies in between leaves readers that look
-    // for a new one, and not some that go on with the old one for good. Of what cannot be published to,
-    // perhaps since it is damaged, some program may still read.
+    // The old map is retired before the new one shows: if this process dies in between, readers look for a new map and do
+    // not go on with the old one for good. A map that cannot be published to, perhaps because it is damaged, is retired as
+    // well, since a program may still read it.
     let shared = publishing.shared();
     match old {
         Some(old) => old.retire(publishing.committed()),
@@ -307,7 +306,8 @@ pub(crate) fn publish_one(
     shared.replace(&state.place.name, &image, &state.metadata).map(Some)
 }
 
-/// Has a map stand for a text that cannot be parsed, and show what it shows. Returns whether it does.
+/// Sets the source of a map to a text that cannot be parsed, and leaves the state that it shows. Returns whether that
+/// worked.
 fn keep_last_good(map: &Map, state: &State<'_>) -> bool {
     let in_place = Source::of(&state.metadata, &state.text, of_text(&state.text));
     map.source().is_some_and(|source| map.set_source(&in_place.showing(source.shown.0, source.shown.1)))

@@ -1,4 +1,8 @@
-//! The transactions that threads of a program wait for, and which of the threads commits them.
+//! The queue of transactions that threads of this program wait for, and the choice of the thread that commits them.
+//!
+//! At most one thread leads. A thread that queues a transaction either becomes the leader or sleeps until its request is
+//! answered or the leader ends. The mutex of the queue comes before that of a request, and neither is held while a
+//! transaction is committed.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +11,7 @@ use crate::commit::package_edit::PackageEdit;
 use crate::error::Result;
 use crate::log;
 
-/// What was asked for: the revision, where there is a log or there are maps.
+/// The answer to a request: the revision, if there is a log or there are maps.
 pub(crate) type Answer = Result<Option<u64>>;
 
 /// A transaction to be committed.
@@ -18,12 +22,12 @@ pub(crate) struct Request {
     state: Mutex<State>,
 }
 
-/// What has become of a request.
+/// The state of a request.
 #[derive(Debug)]
 enum State {
     Waiting,
     Answered(Answer),
-    /// Who asked has taken the answer.
+    /// The thread that asked has taken the answer.
     Done,
 }
 
@@ -33,7 +37,7 @@ impl Request {
         Arc::new(Self { changes, intent, state: Mutex::new(State::Waiting) })
     }
 
-    /// Has it wait again, for who asks once more.
+    /// Makes the request wait again, so that it can be queued once more.
     pub fn wait_again(&self) {
         *self.state() = State::Waiting;
     }
@@ -47,7 +51,7 @@ impl Request {
         *self.state() = State::Answered(answer);
     }
 
-    /// Reports whether it was not answered yet.
+    /// Reports whether it is not answered yet.
     pub fn is_waiting(&self) -> bool {
         matches!(*self.state(), State::Waiting)
     }
@@ -65,7 +69,7 @@ impl Request {
     }
 }
 
-/// See [`Queue`].
+/// The content of a [`Queue`].
 #[derive(Debug, Default)]
 struct Waiting {
     requests: Vec<Arc<Request>>,
@@ -85,18 +89,18 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes those that are to be committed together: this one, and as many others as may be.
+    /// Takes the requests that are to be committed together: this one, and others up to the size of a group.
     pub fn take(&self, request: &Arc<Request>) -> Vec<Arc<Request>> {
         let waiting = &mut self.lock().requests;
         let own = waiting.iter().position(|other| Arc::ptr_eq(other, request));
-        // They go on in the order in which they came, but for a leader who came late.
+        // Requests are committed in the order in which they came, except that the leader's own is always in its group.
         if let Some(late) = own.filter(|own| *own >= log::GROUP) {
             waiting[..=late].rotate_right(1);
         }
         waiting.drain(..waiting.len().min(log::GROUP)).collect()
     }
 
-    /// Waits until the request is answered, or the caller is to lead.
+    /// Queues a request and waits until it is answered, or until the caller is to lead (`None`).
     pub fn wait(&self, request: &Arc<Request>) -> Option<Answer> {
         let mut waiting = self.lock();
         waiting.requests.push(request.clone());
@@ -111,7 +115,8 @@ impl Queue {
     }
 }
 
-/// The duty to lead. Dropped, also by a panic, it passes to someone else.
+/// The duty to lead. When it is dropped, also by a panic, its unanswered requests go back to the queue and another thread
+/// leads.
 pub(crate) struct Leadership<'q> {
     queue: &'q Queue,
     /// The group.
@@ -119,7 +124,7 @@ pub(crate) struct Leadership<'q> {
 }
 
 impl<'q> Leadership<'q> {
-    /// Takes the duty that [`Queue::wait`] has given.
+    /// Makes the duty after [`Queue::wait`] has returned `None`.
     pub fn of(queue: &'q Queue) -> Self {
         Self { queue, requests: Vec::new() }
     }
@@ -128,7 +133,7 @@ impl<'q> Leadership<'q> {
 impl Drop for Leadership<'_> {
     fn drop(&mut self) {
         let mut waiting = self.queue.lock();
-        // With nobody there it would be a system call for nothing.
+        // If no thread waits, this saves a system call.
         let is_awaited = !self.requests.is_empty() || !waiting.requests.is_empty();
         waiting.requests.extend(self.requests.drain(..).filter(|request| request.is_waiting()));
         waiting.is_led = false;

@@ -1,5 +1,12 @@
-//! Recovery: what is in the log and not in the texts is put there. A crash has left it so, or
+//! Recovery puts texts in place that are in the log and not in the files: after a crash, or because of
 //! [`crate::Durability::Log`].
+//!
+//! [`LogSession::recover`] runs with the log's lock held, and tries the locks of the packages and of their files: see
+//! `retry`. It first syncs the log, so that no text is put in place that a power cut could remove from the log. All texts
+//! are published in one round, so that a snapshot sees a transaction wholly or not at all.
+//!
+//! A text that is neither one of the states in the log nor newer than the log was changed by hand, and is merged with the
+//! newest state (see `merge`). A text that cannot be put in place is parked (see `parked`).
 
 use std::fs::Metadata;
 use std::sync::Arc;
@@ -22,16 +29,16 @@ pub(crate) fn finish_last(core: &Core) -> Result<()> {
     }
 }
 
-/// As [`finish_last`], and sees to it that the maps show the last transaction.
+/// Puts texts in place that are behind the log, and publishes the last transaction to the maps.
 pub(crate) fn show_last(core: &Core) -> Result<()> {
     crate::os::caller::check_may_commit()?;
     let Some(log) = core.logs.current() else { return Ok(()) };
-    // While another works there is nothing to recover from; without rights there is nothing to be done.
+    // While another program holds the lock, there is nothing to recover; without rights, nothing can be done.
     match log.write(Instant::now(), Duration::ZERO) {
         Ok(writer) => {
             let mut session = LogSession::of(core, writer);
             match session.recover() {
-                // Who reads the package that is locked waits for its text; others need not.
+                // Readers of the locked package wait for its text; others need not.
                 Err(Error::Locked { .. }) => return Ok(()),
                 recovered => recovered?,
             };
@@ -46,10 +53,10 @@ pub(crate) fn show_last(core: &Core) -> Result<()> {
 }
 
 impl LogSession<'_> {
-    /// Puts the texts of logged transactions in place that are not. Returns whether there were any.
+    /// Puts texts in place that are behind the log. Returns whether a file was changed.
     pub fn recover(&mut self) -> Result<bool> {
         let Some(writer) = &mut self.writer else { return Ok(false) };
-        // Without texts that are to follow it is not needed.
+        // The id is needed only if there are deferred texts.
         let id = self.core.logs.current().filter(|_| self.core.deferred.is_behind()).and_then(Log::id);
         let found = writer.open_ended();
         if !writer.is_current() {
@@ -62,15 +69,15 @@ impl LogSession<'_> {
             save_deferred::forget_deferred(self.core);
             return Ok(saved);
         }
-        // They may be there without being durable: then a power cut would leave texts that nobody has committed.
+        // The records may not be durable yet: a power cut would then leave texts that no record is of.
         writer.sync()?;
         let mut names: Vec<&str> =
             records.iter().flat_map(|(record, _)| &record.packages).map(|c| c.package.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        // What is to be finished may be the work of one who was promised more than this store promises.
+        // The program that made the transaction may have promised a higher durability than this store.
         let store = self.core.fully_durable();
-        // Before anything else: the directory of the log may be replaced meanwhile.
+        // The marks are read first: the directory of the log may be replaced meanwhile.
         let marks = store.logs.current().map(|log| mark::marks_of(&store, log, &names)).unwrap_or_default();
         let newer: Vec<bool> = names
             .iter()
@@ -80,11 +87,11 @@ impl LogSession<'_> {
                 })
             })
             .collect();
-        // Only now it is known that all this was read of this log.
+        // If the log was replaced meanwhile, the records and marks may not be of this log.
         if !writer.is_current() {
             return Err(writer.replaced());
         }
-        // The text of a newer package is noted as a change by hand by the next program that looks at it.
+        // A text that is newer than the log is noted as a change by hand by the next program that looks at it.
         let older = names.iter().zip(newer).filter(|(_, is_newer)| !is_newer).map(|(name, _)| *name);
         let Recovered { removed, placed } = finish_all(&store, older, &records)?;
         writer.mark_applied();
@@ -93,14 +100,14 @@ impl LogSession<'_> {
         save_deferred::save_unlogged(self.core, id.as_deref(), &names)?;
         save_deferred::forget_deferred(self.core);
         let logged = LogRange { base: None, last: writer.sequence() };
-        // All in one round, with the revision they are of: a snapshot sees the whole transaction or nothing of it.
+        // All states are published in one round, with their revision: a snapshot sees the whole transaction or nothing.
         let states: Vec<State<'_>> = placed.iter().map(|placed| placed.state()).collect();
         publish::publish(self.core, &states, Some(logged));
         Ok(removed || !states.is_empty())
     }
 }
 
-/// What a recovery has done.
+/// The result of a recovery.
 struct Recovered {
     /// Whether a package was deleted.
     removed: bool,
@@ -134,13 +141,13 @@ fn finish_all<'n>(
     Ok(recovered)
 }
 
-/// Returns the last of the records that is about a package and says that its text follows later.
+/// Returns the sequence of the last record that changes a package and says that its text follows later.
 fn later_of(records: &[(Record, bool)], name: &str) -> Option<u64> {
     let mut later = records.iter().rev().filter(|(_, follows_later)| *follows_later);
     later.find(|(record, _)| record.package(name).is_some()).map(|(record, _)| record.sequence)
 }
 
-/// What has become of a package in a recovery.
+/// The result of a recovery for one package.
 enum Finished {
     /// Its text was in place already.
     InPlace,
@@ -164,8 +171,8 @@ impl PlacedText {
     }
 }
 
-/// Brings the text of a package from one of the states that transactions went through to the last of them.
-/// One that is none of them was changed by hand, and is brought together with that.
+/// Brings the text of a package to the last of the states that the transactions went through. A text that is none of these
+/// states was changed by hand, and is merged with the last one.
 fn finish(core: &Core, name: &str, steps: &[&PackageChange]) -> Result<Finished> {
     let place = core.packages.in_config(name);
     let _lock = draft::try_lock(core, &place.path)?;
@@ -176,7 +183,7 @@ fn finish(core: &Core, name: &str, steps: &[&PackageChange]) -> Result<Finished>
             Present::Read(reading) => Some(reading),
         };
         let present = reading.as_ref().map(|reading| Digest::of(&reading.text));
-        // How many of the steps are done: the latest state that fits.
+        // The number of steps whose result is in the file: the latest state that fits.
         let done = (0..=steps.len()).rev().find(|done| {
             done.checked_sub(1).and_then(|last| steps.get(last)).map(|step| step.left()) == Some(present)
                 || steps.get(*done).is_some_and(|step| step.before == present && !step.unknown)
@@ -198,7 +205,7 @@ fn finish(core: &Core, name: &str, steps: &[&PackageChange]) -> Result<Finished>
         let is_deletion = steps.last().is_some_and(|last| last.deleted);
         let text = match done {
             Some(_) => after(core, &place, left, before.clone()).filter(|_| !left.is_empty()),
-            // No transaction has left nothing at all, so a crash has taken what was written.
+            // No transaction has left an empty file, so a crash has lost its content.
             None if is_there && before.is_empty() && !is_deletion => {
                 logged_texts(core, &place, steps)?.map(|(_, ours)| ours)
             }
@@ -206,7 +213,7 @@ fn finish(core: &Core, name: &str, steps: &[&PackageChange]) -> Result<Finished>
             None => None,
         };
         let Some(text) = text.filter(|text| old.is_none() || *text != before) else {
-            // It is in place, but whoever has put it there may have died before that was durable.
+            // The text is in place, but the program that put it there may have died before it was durable.
             return tidy_up::settle_for_another(core, &place).map(|()| Finished::InPlace);
         };
         let mut draft = draft::resume(core, &place.path, &text, old)?;
@@ -227,7 +234,7 @@ fn finish(core: &Core, name: &str, steps: &[&PackageChange]) -> Result<Finished>
     Err(Error::Conflict { key: name.to_owned(), why })
 }
 
-/// Returns the text that steps lead to; `None` if they are not of this text.
+/// Returns the text that steps lead to; `None` if they do not start from this text.
 fn after(core: &Core, place: &Place, steps: &[&PackageChange], before: Vec<u8>) -> Option<Vec<u8>> {
     match steps.last().and_then(|last| core.states.find_digest(place, last.after)) {
         Some(known) => Some(known.text().to_vec()),
@@ -235,8 +242,8 @@ fn after(core: &Core, place: &Place, steps: &[&PackageChange], before: Vec<u8>) 
     }
 }
 
-/// Returns the text that a file is to have which was changed by hand while steps were to be put in place; `None`
-/// if what was there before is not known any more.
+/// Merges the result of steps with a text that was changed by hand before they were put in place; `None` if the text before
+/// the steps is not known any more.
 fn reconciled(
     core: &Core,
     place: &Place,
@@ -249,7 +256,7 @@ fn reconciled(
     }))
 }
 
-/// Makes the texts before and after steps from the log; `None` if they are not known any more.
+/// Returns the texts before and after steps, made from the log; `None` if they are not known any more.
 fn logged_texts(core: &Core, place: &Place, steps: &[&PackageChange]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     let (Some(log), Some(first)) = (core.logs.current(), steps.first()) else { return Ok(None) };
     let base = match first.before {

@@ -1,11 +1,11 @@
-//! Waiting for the locks of packages, which nobody does while the log's lock is held.
+//! Waiting for the locks of packages, which no code does while it holds the log's lock.
 //!
-//! Everyone who can read a package can lock its file with `flock`. If a commit waited for that with the log's lock held,
-//! no other package could be committed meanwhile. And of two programs with a log of their own for the same directory,
-//! each could wait for a lock of the other. So whoever holds the log's lock only tries the locks of package files and of
-//! packages. If one is taken, [`Error::Locked`] goes up to `retry`: by then all locks are
-//! released. The one that was taken is waited for, and everything begins again, until the time to wait is over. Of staged
-//! changes the lock is waited for all the same: only who may write them, or read the save directory, can hold it.
+//! Every user who can read a package can lock its file with `flock`. If a commit waited for that lock while it held the
+//! log's lock, no other package could be committed meanwhile. And two programs with different logs for the same directory
+//! could each wait for a lock of the other. So the holder of the log's lock only tries the locks of packages and of package
+//! files. If one is taken, [`Error::Locked`] is returned up to [`retry`]; by then all locks are released. It waits for the
+//! taken lock and begins again, until the time to wait is over. The lock of staged changes is waited for all the same: only
+//! a user who may write them, or read the save directory, can hold it.
 
 use std::time::Duration;
 
@@ -18,18 +18,18 @@ use crate::os::files::{OpenFile, PAUSES, Wait};
 use crate::os::lock::holder_of_file;
 use crate::os::patience::{Patience, Tries};
 
-/// How long who has found a lock free, and could not take it, sleeps before the next attempt.
+/// How long to sleep before the next attempt if a lock was found free and could not be taken.
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// Opens the log to write to it: `session_within`, for example.
+/// A function that opens the log for writing, for example `session_within`.
 pub(crate) type OpenLogSession = for<'s> fn(&'s Core, &Patience) -> Result<LogSession<'s>>;
 
-/// Does what needs several locks, of which all but the log's are only tried. As long as one is taken, waits for that
-/// with no lock held, and begins again. So `once` must have changed nothing when it fails with [`Error::Locked`].
+/// Calls `once`, which takes several locks and only tries all but the log's. If one is taken, waits for it without
+/// holding a lock, and calls `once` again. So `once` must have changed nothing when it fails with [`Error::Locked`].
 ///
 /// # Errors
 ///
-/// [`Error::Locked`] if a lock cannot be had in time, and whatever `once` fails with.
+/// [`Error::Locked`] if a lock is not free in time, and the error of `once`.
 pub(crate) fn retry<R>(core: &Core, mut once: impl FnMut(&Patience) -> Result<R>) -> Result<R> {
     let patience = Patience::new(core.settings.get().lock_timeout);
     let tries = Tries::begin();
@@ -44,7 +44,8 @@ pub(crate) fn retry<R>(core: &Core, mut once: impl FnMut(&Patience) -> Result<R>
     }
 }
 
-/// As `retry`, with the log's lock: see [`LogSession::or_unfinished`].
+/// Opens a session and calls `work` with it, again and again as [`retry`] does. A logged transaction is not repeated: see
+/// [`LogSession::or_unfinished`].
 pub(crate) fn with_session<R>(
     core: &Core,
     open: OpenLogSession,
@@ -57,7 +58,7 @@ pub(crate) fn with_session<R>(
     })
 }
 
-/// Waits until what an [`Error::Locked`] is about can be had, for who holds no lock.
+/// Waits until the lock or the text that an [`Error::Locked`] names is free. The caller holds no lock.
 ///
 /// # Errors
 ///
@@ -65,7 +66,7 @@ pub(crate) fn with_session<R>(
 pub(crate) fn await_free(core: &Core, locked: Error, patience: &Patience) -> Result<()> {
     let Error::Locked { path, holder, .. } = &locked else { return Err(locked) };
     if core.logs.current().is_some_and(|log| path.starts_with(log.dir())) {
-        // It was waited for as long as may be, or its directory was replaced just now.
+        // The log's lock was waited for already, or the directory of the log was replaced just now.
         if patience.is_over() {
             return Err(locked);
         }
@@ -89,7 +90,7 @@ pub(crate) fn await_free(core: &Core, locked: Error, patience: &Patience) -> Res
             Ok(Wait::TimedOut) => return Err(crate::os::caller::explain(error(open))),
             Err(error) => return Err(Error::io("lock", path)(error)),
         },
-        // It was removed, and its lock with it.
+        // The file was removed, and its lock with it.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !patience.is_over() => {}
         Err(_) => {
             let (path, holder, waited) = (path.clone(), holder.clone(), patience.timeout);

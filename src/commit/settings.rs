@@ -12,7 +12,7 @@ use crate::settings::options::Options;
 use crate::settings::policy::{PACKAGE, Policy, Read, Seen};
 use crate::settings::resolved::{Setting, SettingOrigin, Settings};
 
-/// What was read of the policy, and what comes of it.
+/// The policy that was read, and the settings that it results in.
 #[derive(Debug, Clone)]
 struct State {
     seen: Option<Seen>,
@@ -22,7 +22,7 @@ struct State {
     settings: Arc<Settings>,
 }
 
-/// Reads the settings: what the policy, the environment and the options say together.
+/// Reads the settings, which merge the policy, the environment and the options.
 #[derive(Debug)]
 pub(crate) struct SettingsReader {
     options: Arc<Options>,
@@ -31,7 +31,7 @@ pub(crate) struct SettingsReader {
     state: Mutex<Option<State>>,
 }
 
-/// Returns the policy that stays when its file is of no use, and says so.
+/// Returns the policy that stays if its file cannot be used, with that problem added.
 fn stay(why: &str, last: Option<Policy>) -> Policy {
     let what = if last.is_some() { "the last good policy stays" } else { "there is no policy" };
     Policy { problems: vec![format!("{why}; {what}")], ..last.unwrap_or_default() }
@@ -43,14 +43,14 @@ impl SettingsReader {
         Self { options, logs, warnings, state: Mutex::default() }
     }
 
-    /// Returns what counts: what the policy, the environment and the options say together. The policy is read when
-    /// this is first asked for, and when its file has changed and something is committed.
+    /// Returns the settings. The policy is read at the first call, and again when its file has changed and something is
+    /// committed.
     pub fn get(&self) -> Arc<Settings> {
         let known = self.state().as_ref().map(|state| state.settings.clone());
         known.unwrap_or_else(|| self.read_settings(None))
     }
 
-    /// As [`SettingsReader::get`], but looks whether the file of the policy has changed since it was read.
+    /// Returns the settings, and reads the policy again if its file has changed since it was read.
     pub fn now(&self) -> Arc<Settings> {
         let path = self.options.dirs.config.path.join(PACKAGE);
         let is_current = |state: &State| state.is_settled && state.seen == Seen::at(&path);
@@ -66,7 +66,7 @@ impl SettingsReader {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the policy, and keeps what comes of it. Nothing is locked meanwhile, as the log may have to be read.
+    /// Reads the policy, and keeps the resulting settings. The state is not locked meanwhile: the log may have to be read.
     fn read_settings(&self, last: Option<&Policy>) -> Arc<Settings> {
         let state = self.read_policy(last);
         let settings = state.settings.clone();
@@ -84,7 +84,7 @@ impl SettingsReader {
         if !self.get().safe_mode {
             return Ok(());
         }
-        // It may have been turned off since.
+        // Safe mode may have been turned off since.
         let settings = self.now();
         if !settings.safe_mode {
             return Ok(());
@@ -96,7 +96,7 @@ impl SettingsReader {
         Err(Error::SafeMode { origin })
     }
 
-    /// Makes a reader whose settings promise as much as possible, to finish the work of others with.
+    /// Makes a reader whose settings have the highest durability, to complete the commits of other programs.
     pub fn fully_durable(&self) -> Self {
         let known = self.state().clone();
         let state = known.unwrap_or_else(|| self.read_policy(None));
@@ -107,14 +107,14 @@ impl SettingsReader {
         }
     }
 
-    /// Reads the policy. `last` is the last good one, which stays if there is none now that can be read.
+    /// Reads the policy. `last` is the last good policy, which stays if the file cannot be read now.
     fn read_policy(&self, last: Option<&Policy>) -> State {
         let config = &self.options.dirs.config.path;
         let (path, seen, read) = crate::settings::policy::read(&self.options.files, config);
         let policy = match read {
             Read::None => Policy::default(),
             Read::Good(policy) => *policy,
-            // Of what others may have written, the log may hold more.
+            // The log is not searched: it may hold more texts of untrusted users.
             Read::Untrusted(why) => stay(&why, last.cloned()),
             Read::Broken(why) => stay(&why, last.cloned().or_else(|| self.policy_of_log(&path))),
         };
@@ -125,7 +125,7 @@ impl SettingsReader {
         State { seen, is_settled, policy, settings }
     }
 
-    /// Returns the newest policy in the log that can be read, of those that root or the owner of the directory made.
+    /// Returns the newest readable policy in the log that root or the owner of the directory has committed.
     fn policy_of_log(&self, path: &Path) -> Option<Policy> {
         let owner = std::fs::metadata(&self.options.dirs.config.path).ok()?.uid();
         let past = self.logs.past().ok()?;

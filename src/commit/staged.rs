@@ -1,5 +1,9 @@
-//! Commits what is staged: takes delta files into a transaction, and cuts them once it is made. Changes that were
-//! gathered elsewhere can be part of the same transaction.
+//! Commits staged changes: takes delta files into a transaction, and cuts them once it is committed. Changes that are not
+//! staged can be part of the same transaction.
+//!
+//! The lock of a delta file is taken after those of the package, and is held until the delta file is cut. The journal of a
+//! delta file is written after the draft and before the record: after a crash, it and the files show whether the staged
+//! changes are in the package already (see `tidy_up`).
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -28,7 +32,7 @@ use crate::os::folder::Folder;
 use crate::os::trust::Config;
 use crate::staging::delta_file::Locked;
 
-/// What a commit did.
+/// The result of a commit for one package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Committed {
     /// Changes that are in the file now.
@@ -46,9 +50,9 @@ pub struct Committed {
 pub struct CommitOptions {
     /// How the packages are written.
     pub form: Form,
-    /// Have it taken back unless it is confirmed within this time: see [`crate::Confirmations::confirm`].
+    /// Roll the commit back unless it is confirmed within this time: see [`crate::Confirmations::confirm`].
     pub confirm: Option<Duration>,
-    /// Commit what is staged even if others have changed the same keys since it was staged.
+    /// Commit staged changes even if others have changed the same keys since they were staged.
     pub force: bool,
 }
 
@@ -57,13 +61,13 @@ pub struct CommitOptions {
 pub struct Unstaged {
     /// The package.
     pub place: Place,
-    /// As it was before them, what was staged included.
+    /// The package before the changes, with its staged changes applied.
     pub before: Package,
     /// The changes, in order.
     pub deltas: Vec<Delta>,
 }
 
-/// A delta file that goes into a commit, and what stays in it.
+/// A delta file that goes into a commit, and the lines that stay in it.
 struct Staged<'p> {
     place: &'p Place,
     locked: Locked,
@@ -77,7 +81,7 @@ struct StagedPart<'p> {
     file: Option<Staged<'p>>,
 }
 
-/// As [`crate::Engine::commit_with`], with all that can be said of a commit.
+/// Commits staged and unstaged changes as one transaction: see [`crate::Engine::commit_as`].
 ///
 /// # Errors
 ///
@@ -118,14 +122,14 @@ pub(crate) fn commit_as(
     Ok(all.iter().map(outcome).collect())
 }
 
-/// What is to be committed of several packages, and what becomes of each.
+/// The parts of a commit of several packages, and the result for each package.
 #[derive(Default)]
 struct Gathered<'p> {
     outcomes: Vec<Committed>,
     /// The parts of the commit, each with its delta file if there is one.
     parts: Vec<Part<'p>>,
     staged: Vec<Option<Staged<'p>>>,
-    /// The delta files whose changes are in the package already.
+    /// The delta files whose changes are already in the package.
     done: Vec<Staged<'p>>,
 }
 
@@ -164,7 +168,7 @@ fn try_commit(
     finish(core, placed, gathered, unstaged)
 }
 
-/// Does with the delta files what becomes of a commit.
+/// Cuts the delta files after a commit, or removes their journals if it failed.
 fn finish(
     core: &Core,
     placed: Result<Placement<'_>>,
@@ -180,7 +184,7 @@ fn finish(
             written.for_each(|outcome| outcome.revision = revision);
             Ok(Some(gathered.outcomes))
         }
-        // Those that are in place know it by their journals; see `Staging::lock`.
+        // The journals of the packages that are in place show that; see `Staging::lock`.
         Ok(Placement::Again(again)) => {
             let is_again = |place: &Place| again.iter().any(|again| again.path == place.path);
             for file in staged.iter().flatten() {
@@ -193,7 +197,7 @@ fn finish(
             unstaged.retain(|edit| is_again(&edit.place));
             Ok(None)
         }
-        // Recovery goes by the journals.
+        // Recovery needs the journals.
         Err(error @ Error::Unfinished { .. }) => Err(error),
         Err(error @ Error::NotDurable { .. }) => {
             staged.iter().flatten().for_each(|file| drop(finish_staged(core, file)));
@@ -206,8 +210,7 @@ fn finish(
     }
 }
 
-/// Asks the gate about a commit. Those whom it asks may want to read what is staged. Returns `None` if that has changed
-/// meanwhile.
+/// Asks the gate about a commit. Verifiers may read the staged changes meanwhile. Returns `None` if those have changed.
 fn approve<'p>(
     core: &Core,
     parts: Vec<Part<'p>>,
@@ -225,7 +228,7 @@ fn approve<'p>(
     Ok(same?.into_iter().all(|same| same).then_some(approved))
 }
 
-/// Takes what is so already out of the delta files.
+/// Removes the changes that are already in the package from the delta files.
 fn drop_done(core: &Core, done: &[Staged<'_>]) -> Result<()> {
     done.iter().try_for_each(|file| core.staged(file.place).rewrite(&file.locked, &file.kept))
 }
@@ -249,8 +252,8 @@ fn remove_journals(core: &Core, staged: &[Option<Staged<'_>>]) -> Result<()> {
     staged.iter().flatten().try_for_each(|file| core.staged(file.place).remove_journal())
 }
 
-/// Applies what is staged for a package, if it is to go along, and what is changed besides. Returns what comes of
-/// it, and its part of a commit; `None` if another program was writing to the package.
+/// Applies the staged changes of a package, if the commit takes them, and then the unstaged ones. Returns the result and its
+/// part of the commit; `None` if another program was writing to the package.
 fn staged_part<'p>(
     opened: &mut Opened<'_, '_>,
     place: &'p Place,
@@ -259,9 +262,9 @@ fn staged_part<'p>(
     options: &CommitOptions,
 ) -> Result<Option<(Committed, StagedPart<'p>)>> {
     let core = opened.session.core;
-    // What was there when a change was made is not created anew.
+    // A package that existed when a change was made to it is not created anew.
     let creates = unstaged.is_none_or(|edit| edit.known.text().is_empty());
-    // Where nothing is staged, a package that cannot be read is an error all the same.
+    // Even if nothing is staged, a package that cannot be read is an error.
     let Some(found) = opened.read_to_write(place, creates)? else { return Ok(None) };
     let locked = if takes_staged { core.staged(place).lock()? } else { None };
     let others = if takes_staged { staged_elsewhere(core, place)? } else { Vec::new() };
@@ -300,7 +303,7 @@ struct Applied {
     package: Package,
 }
 
-/// Applies what is staged in the save directory and elsewhere, then what is not staged.
+/// Applies the staged changes of the save directory and of the other directories, then the unstaged changes.
 fn apply(
     opened: &Opened<'_, '_>,
     place: &Place,
@@ -333,8 +336,8 @@ fn apply(
     Ok(Applied { outcome, kept, package })
 }
 
-/// Returns what is staged for a package in the other directories of the search path. Stock uci commits it, before
-/// what is staged in the save directory, and leaves it there; `cms` does not, since it is volatile state.
+/// Returns the changes that are staged for a package in the other directories of the search path. Stock uci commits them
+/// before those of the save directory, and leaves them there; `cms` does not commit them, since they are volatile state.
 fn staged_elsewhere(core: &Core, place: &Place) -> Result<Vec<Delta>> {
     if core.options.dialect != Dialect::Uci || !place.staged {
         return Ok(Vec::new());
@@ -346,15 +349,15 @@ fn staged_elsewhere(core: &Core, place: &Place) -> Result<Vec<Delta>> {
     Ok(staged)
 }
 
-/// Takes the changes that are in the package file now out of the delta file. If that fails, the journal
-/// stays, and whoever comes next does it.
+/// Removes the changes that are now in the package file from the delta file. If that fails, the journal stays, and the next
+/// program that locks the delta file does it.
 fn finish_staged(core: &Core, Staged { place, locked, kept }: &Staged<'_>) -> Result<()> {
     let staging = core.staged(place);
     staging.rewrite_committed(locked, kept)?;
     staging.remove_journal()
 }
 
-/// Keeps what stock uci drops, for a person to look at: `rejected/PACKAGE` in the run directory.
+/// Keeps the lines that stock uci drops in `rejected/PACKAGE` in the run directory, for a person to look at.
 fn keep_rejected(core: &Core, place: &Place, lines: &[u8]) {
     let Some(run) = &core.dirs().run else { return };
     let keep = || -> std::io::Result<()> {
@@ -370,7 +373,7 @@ fn keep_rejected(core: &Core, place: &Place, lines: &[u8]) {
         std::io::Seek::seek(&mut &open.file, std::io::SeekFrom::End(0))?;
         files.write(&open, lines)
     };
-    // Stock uci keeps nothing of them.
+    // A failure is ignored: stock uci keeps no copy of these lines.
     let _ = keep();
 }
 

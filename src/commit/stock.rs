@@ -1,16 +1,15 @@
-//! What a stock uci that commits at the same time may be about to do to a package file, and how its commits and ours
-//! are kept from taking each other back.
+//! Commits beside a stock uci that commits at the same time: neither may undo the changes of the other.
 //!
-//! Stock uci opens the package, waits for the lock of what it has opened, reads that, writes its new text to a file
-//! `.PACKAGE.uci-XXXXXX`, releases the lock, and then renames that file over the package. So it may wait with a file
-//! that we have replaced meanwhile, and read that; and it may rename when it holds no lock any more. Hence:
+//! Stock uci opens the package file, waits for the lock of that file, reads it, writes its new text to a file
+//! `.PACKAGE.uci-XXXXXX`, releases the lock, and then renames that file over the package. So it may wait with a file open
+//! that we have replaced meanwhile, and read that file; and it may rename when it holds no lock any more. Hence:
 //!
 //! - a commit waits for the rename of a stock uci whose new file is there ([`Beside::list_at_rest`]);
-//! - it writes its text into the file it has displaced as well, before that is unlocked ([`update_displaced`]);
-//! - and if anybody has that file open to write, it keeps all others from committing until it is closed, and a stock
-//!   uci has renamed its own ([`await_stock`]): nobody else would know of it, since what it locks is not the
-//!   package any more. Who has the file open to be read only is not waited for: stock uci opens what it commits to
-//!   write, and a reader may keep a file open for as long as it likes.
+//! - it also writes its text into the displaced file before it unlocks that file ([`update_displaced`]);
+//! - and if another program has the displaced file open for writing, it keeps all others from committing until that file
+//!   is closed and a stock uci has renamed its own ([`await_stock`]): no other commit would know of the stock uci, since
+//!   the file that it locks is not the package any more. A program that has the file open for reading only is not waited
+//!   for: stock uci opens the package for writing, and a reader may keep a file open for as long as it likes.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -22,10 +21,10 @@ use crate::commit::core::Core;
 use crate::commit::draft::{Draft, OldFile};
 use crate::map::{is_open_elsewhere, is_open_to_write};
 
-/// Writes the new text into the file that was displaced as well: a stock uci that has opened that one waits for
-/// its lock, and goes on from what it reads there then. Returns whether anybody has it open.
+/// Writes the new text into the displaced file as well: a stock uci that has that file open waits for its lock, and then
+/// starts from the text that it reads there. Returns whether another program has the file open.
 ///
-/// Only where the new file stays in place whatever happens, and nobody has another link to the old one.
+/// Does nothing unless the new file stays in place even after a power cut and the old one has no other link.
 pub(crate) fn update_displaced(core: &Core, draft: &Draft, text: &[u8]) -> bool {
     use std::os::unix::fs::MetadataExt;
     let (files, Some(old)) = (&core.options.files, &draft.old) else { return false };
@@ -41,21 +40,22 @@ pub(crate) fn update_displaced(core: &Core, draft: &Draft, text: &[u8]) -> bool 
     let written =
         files.write_at(&old.open, text, 0).and_then(|()| files.truncate(&old.open, text.len() as u64));
     if written.is_err() {
-        // Half a text must not be taken for a whole one; this is none, wherever it ends.
+        // A partly written text must not be read as a whole one: with this first line it is no valid text.
         let _ = std::os::unix::fs::FileExt::write_all_at(&old.open.file, b"!\n", 0);
     }
     is_open
 }
 
-/// Closes a file that was displaced and that others have open, which unlocks it, and waits until nobody has it open
-/// to write. By then a stock uci that was about to commit has. For a caller who has published a commit and still
-/// keeps others from committing to the package.
+/// Closes a displaced file that others have open, which unlocks it, and waits until no program has it open for writing. By
+/// then a stock uci that was about to commit has done so. The caller has published its commit and still holds the lock of
+/// the package.
 pub(crate) fn await_stock(core: &Core, draft: &mut Draft) {
     let Some(OldFile { open: old, .. }) = draft.old.take() else { return };
     let reader =
         core.options.files.open_package(Path::new(&format!("/proc/self/fd/{}", old.file.as_raw_fd())));
     core.options.files.unlock(&old);
-    // While it is open here to write, a writer cannot be told from a reader. Without /proc they are not told apart.
+    // As long as it is open here for writing, other writers cannot be told from readers. Without /proc, readers count as
+    // writers.
     let (file, is_open): (_, fn(&File) -> Option<bool>) = match reader {
         Ok(reader) => {
             drop(old);

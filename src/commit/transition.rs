@@ -1,4 +1,7 @@
-//! What a transaction does to one package: from the state it finds to the state it leaves.
+//! Transitions: the change of one package by a transaction, from the state it finds to the state it leaves.
+//!
+//! A transition is planned from the deltas of the transaction, in the cheapest way that fits: by one line of the text, by the
+//! piece of text of one section, or by the whole package.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,7 +33,7 @@ pub(crate) struct Transition {
 }
 
 impl Transition {
-    /// Reports whether it is none: the package was only read.
+    /// Reports whether it changes nothing: the package was only read.
     pub fn is_none(&self) -> bool {
         Arc::ptr_eq(&self.old, &self.new)
     }
@@ -57,11 +60,11 @@ impl Transition {
         }
     }
 
-    /// Makes the transition that changes lead to.
+    /// Makes the transition of the changes of a transaction.
     ///
     /// # Errors
     ///
-    /// Whatever a change is refused with; [`crate::Error::Conflict`] if another transaction was faster.
+    /// The error that a change is refused with; [`crate::Error::Conflict`] if another transaction was faster.
     pub fn plan(core: &Core, old: &Arc<Known>, edit: &PackageEdit) -> Result<Self> {
         conflict::check(&core.logs, old, edit)?;
         if edit.deltas.is_empty() {
@@ -90,7 +93,7 @@ impl Transition {
         Ok(Self::between(old, new, edited))
     }
 
-    /// Makes the transition to a text that an edited package was written as; `None` if that cannot be read.
+    /// Makes the transition to the text of an edited package; `None` if that text cannot be parsed.
     pub fn to_text(options: &Options, old: &Arc<Known>, edited: &Package, text: Vec<u8>) -> Option<Self> {
         let read = options.format.read(edited.name(), Arc::new(text), &options.parse_options()).ok()?;
         read.errors.is_empty().then(|| Self::between(old, Known::of(read.package), edited))
@@ -181,7 +184,7 @@ fn replay(package: &mut Package, deltas: &[Delta]) -> Result<()> {
     check_lists(package, deltas)
 }
 
-/// Refuses lists that have grown beyond what programs can read.
+/// Refuses lists that have grown too large for programs to read.
 fn check_lists(package: &Package, deltas: &[Delta]) -> Result<()> {
     let grown = deltas.iter().filter(|delta| delta.kind == DeltaKind::AddList);
     let lists: BTreeSet<_> =

@@ -1,4 +1,4 @@
-//! Warnings: what was passed over, and does not stop what was asked for. An engine gives each once.
+//! Warnings: problems that do not stop the call that found them. An engine gives each warning once.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! Commits of changes that are not staged: edits of a package, changes of a transaction, and whole texts.
+//! Commits of changes that are not staged: edits of a package, changes of a transaction, and whole texts. `pipeline`
+//! describes the steps they all take.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,11 +19,11 @@ use crate::commit::{publish, retry};
 use crate::error::{Error, Result};
 use crate::model::package::Package;
 
-/// What a change makes of a package.
+/// The result of planning a change of a package.
 enum Changed<'p> {
     /// Another program was writing to the package.
     Busy,
-    /// The package was only read, or is so already.
+    /// The package was only read, or already is as it should become.
     Nothing,
     Part(Box<Part<'p>>),
 }
@@ -61,7 +62,7 @@ pub(crate) fn update<R>(
 ///
 /// # Errors
 ///
-/// As for [`crate::Engine::commit`], and whatever a change is refused with.
+/// As for [`crate::Engine::commit`], and the error that a change is refused with.
 pub(crate) fn commit_all(
     session: &mut LogSession<'_>,
     edits: &[&PackageEdit],
@@ -70,7 +71,7 @@ pub(crate) fn commit_all(
     let mut opened = Opened::of(session, edits.iter().map(|edit| &edit.place))?;
     let mut left = edits.to_vec();
     for _ in 0..ATTEMPTS {
-        // All are ready before one is written.
+        // All parts are ready before one is written.
         let changed: Vec<_> =
             opened.go_on(|opened| left.iter().map(|edit| changed(opened, edit)).collect::<Result<_>>())?;
         if changed.iter().any(|changed| matches!(changed, Changed::Busy)) {
@@ -107,7 +108,7 @@ fn edited<'p, R>(
     Ok(Some((Part { place, before: Some(old.text().clone()), step, text, draft }, result)))
 }
 
-/// Writes an edited package as a text, and returns what leads there if it can be told.
+/// Returns the text of an edited package, and the transition to it if the text can be parsed.
 pub(crate) fn write(
     core: &Core,
     form: Form,
@@ -123,7 +124,7 @@ pub(crate) fn write(
     Ok((Arc::new(text), step))
 }
 
-/// Makes a part of a commit of changes.
+/// Plans the change of a package, and makes its part of a commit.
 fn changed<'p>(opened: &mut Opened<'_, '_>, edit: &'p PackageEdit) -> Result<Changed<'p>> {
     let place = &edit.place;
     let creates = edit.known.text().is_empty();
@@ -156,7 +157,7 @@ pub(crate) fn put_texts(
     put_texts_and(opened, texts, intent, &mut |_| Ok(()))
 }
 
-/// As [`put_texts`]; `also` is called when the file of a package is locked.
+/// Does what [`put_texts`] does, and calls `also` when the file of a package is locked.
 fn put_texts_and<'t>(
     opened: &mut Opened<'_, '_>,
     texts: &'t [WholeText],
