@@ -1,8 +1,8 @@
-//! The programs that watch a store, and those that verify its transactions. Each has a note in the run directory,
+//! The programs that watch a store, and those that verify its transactions. Each has a lease in the run directory,
 //! `RUN/watchers/DEVICE-INODE/NAME` or `RUN/verifiers/DEVICE-INODE/NAME`, named after the configuration directory, so
-//! that every path to it leads to the same notes.
+//! that every path to it leads to the same leases.
 //!
-//! A note says who wrote it and which keys that one is about. It is locked as long as its process lives, so that
+//! A lease says who wrote it and which keys that one is about. It is locked as long as its process lives, so that
 //! one which a crash has left is known, and removed by whoever sees it. It comes under its name when it is complete
 //! and locked. A child made by `fork` keeps the lock of its parent; so the process has to be there as well, as far
 //! as that can be seen from here.
@@ -25,11 +25,11 @@ use crate::os::files::{FileId, Files, OpenFile, Wait};
 use crate::os::folder::Folder;
 use crate::os::trust::Config;
 
-/// How a note starts.
+/// How a lease starts.
 const TITLE: &str = "cms 1";
 
-/// What a note is longer than in no case, in bytes.
-const LONGEST: u64 = 1 << 20;
+/// What a lease is longer than in no case, in bytes.
+const MAX_LEN: u64 = 1 << 20;
 
 /// What someone is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,17 +64,17 @@ impl std::fmt::Display for Subscriber {
     }
 }
 
-/// The notes of one role, in one run directory.
+/// The leases of one role, in one run directory.
 #[derive(Debug)]
-pub(crate) struct Roster {
+pub(crate) struct Presence {
     dir: PathBuf,
     /// These lead through the open directory.
     files: Files,
     config: Metadata,
 }
 
-impl Roster {
-    /// Finds the notes of a role, in every run directory that counts. Where nobody ever was there, that is one look
+impl Presence {
+    /// Finds the leases of a role, in every run directory that counts. Where nobody ever was there, that is one look
     /// at each.
     pub fn all(dirs: &Dirs, role: Role) -> Vec<Self> {
         let own = dirs.run.as_ref();
@@ -99,7 +99,7 @@ impl Roster {
         Ok(Self { files: files.through(folder), dir, config })
     }
 
-    /// Finds the notes of a role in our own run directory, made if it is missing.
+    /// Finds the leases of a role in our own run directory, made if it is missing.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl Roster {
         &self.config
     }
 
-    /// Lists those who are there, each with its note. Notes of those who are not are removed, as far as we may.
+    /// Lists those who are there, each with its lease. Notes of those who are not are removed, as far as we may.
     pub fn list(&self) -> Vec<(Subscriber, PathBuf)> {
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
@@ -125,7 +125,7 @@ impl Roster {
         paths.into_iter().filter_map(here).collect()
     }
 
-    /// Reads a note; `None` if nobody is there, or nobody who counts.
+    /// Reads a lease; `None` if nobody is there, or nobody who counts.
     fn read(&self, path: &Path) -> Option<Subscriber> {
         let open = self.files.open(path).ok()?;
         if !self.is_trusted(&open.file.metadata().ok()?) {
@@ -133,21 +133,21 @@ impl Roster {
         }
         let is_left = matches!(self.files.lock(&open, false, Instant::now()), Ok(Wait::Held));
         let mut text = String::new();
-        (&open.file).take(LONGEST).read_to_string(&mut text).ok()?;
-        let (subscriber, life) = parse(&text)?;
-        if is_left || life.is_over(subscriber.pid) {
-            self.strike(path);
+        (&open.file).take(MAX_LEN).read_to_string(&mut text).ok()?;
+        let (subscriber, identity) = parse(&text)?;
+        if is_left || identity.has_ended(subscriber.pid) {
+            self.remove(path);
             return None;
         }
         Some(subscriber)
     }
 
-    /// Removes what a subscriber has left; see [`strike`].
-    pub fn strike(&self, note: &Path) {
-        strike(&self.files, note);
+    /// Removes what a subscriber has left; see [`remove_lease`].
+    pub fn remove(&self, lease: &Path) {
+        remove_lease(&self.files, lease);
     }
 
-    /// Returns file operations that lead through the directory of the notes.
+    /// Returns file operations that lead through the directory of the leases.
     pub fn files(&self) -> &Files {
         &self.files
     }
@@ -158,75 +158,75 @@ impl Roster {
     }
 }
 
-/// Removes what a subscriber has left, as far as we may: its note, and its socket if it has one. `files` lead through
+/// Removes what a subscriber has left, as far as we may: its lease, and its socket if it has one. `files` lead through
 /// the directory it is in.
-fn strike(files: &Files, note: &Path) {
-    let _ = files.remove(note);
-    let _ = files.remove(&socket_of(note));
+fn remove_lease(files: &Files, lease: &Path) {
+    let _ = files.remove(lease);
+    let _ = files.remove(&socket_of(lease));
     // The last one removes the directories, which are empty then: who commits need not look inside.
-    let _ = note.parent().map(std::fs::remove_dir);
-    let _ = note.parent().and_then(Path::parent).map(std::fs::remove_dir);
+    let _ = lease.parent().map(std::fs::remove_dir);
+    let _ = lease.parent().and_then(Path::parent).map(std::fs::remove_dir);
 }
 
 /// Returns where the socket of a verifier is.
-pub(crate) fn socket_of(note: &Path) -> PathBuf {
-    note.with_extension("socket")
+pub(crate) fn socket_of(lease: &Path) -> PathBuf {
+    lease.with_extension("socket")
 }
 
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// Our own note. It goes when it is dropped.
+/// Our own lease. It goes when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Note {
+pub(crate) struct Lease {
     files: Files,
     file: OpenFile,
     path: PathBuf,
     program: String,
-    /// After a fork the note stays the parent's.
+    /// After a fork the lease stays the parent's.
     process: u32,
 }
 
-impl Note {
-    /// Writes a note, and has it seen once `ready` has run, which is told where it will be.
+impl Lease {
+    /// Writes a lease, and has it seen once `ready` has run, which is told where it will be.
     ///
     /// # Errors
     ///
     /// [`Error::Missing`] if there is no run directory, [`Error::Io`] if it cannot be written to; what `ready` says.
-    pub fn leave(
+    pub fn create(
         core: &Core,
         role: Role,
         pattern: &str,
-        ready: impl FnOnce(&Roster, &Path) -> Result<()>,
+        ready: impl FnOnce(&Presence, &Path) -> Result<()>,
     ) -> Result<Self> {
         let process = std::process::id();
         let chance = std::hash::RandomState::new().hash_one(process);
         for last in [false, false, true] {
             // The last one of the others may be about to remove the directory.
-            let roster = match Roster::make(core, role) {
+            let presence = match Presence::make(core, role) {
                 Err(_) if !last => continue,
                 made => made?,
             };
-            let path = roster.dir.join(format!("{process}-{chance:016x}"));
-            let hidden = roster.dir.join(format!(".{process}-{chance:016x}"));
-            let files = roster.files.clone();
+            let path = presence.dir.join(format!("{process}-{chance:016x}"));
+            let hidden = presence.dir.join(format!(".{process}-{chance:016x}"));
+            let files = presence.files.clone();
             let file = match files.create_new(&hidden, 0o644) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !last => continue,
                 created => created.map_err(Error::io("create", &hidden))?,
             };
-            let note = Self { files: files.clone(), file, path, program: program(core), process };
+            let lease = Self { files: files.clone(), file, path, program: program(core), process };
             let written = files
-                .lock(&note.file, true, Instant::now())
-                .and_then(|_| note.write(pattern))
+                .lock(&lease.file, true, Instant::now())
+                .and_then(|_| lease.write(pattern))
                 .map_err(Error::io("write", &hidden));
             let seen = written
-                .and_then(|()| ready(&roster, &note.path))
-                .and_then(|()| files.rename(&hidden, &note.path).map_err(Error::io("rename", &note.path)));
+                .and_then(|()| ready(&presence, &lease.path))
+                .and_then(|()| files.rename(&hidden, &lease.path).map_err(Error::io("rename", &lease.path)));
             if seen.is_err() {
                 let _ = files.remove(&hidden);
             }
-            return seen.map(|()| note);
+            return seen.map(|()| lease);
         }
         Err(Missing::RunDir.into())
     }
@@ -238,15 +238,15 @@ impl Note {
 
     /// Says anew what it is about.
     pub fn set_pattern(&self, pattern: &str) {
-        // What is read meanwhile, or after a failure, is no note: then one who would be told is not shown.
+        // What is read meanwhile, or after a failure, is no lease: then one who would be told is not shown.
         let _ = self.write(pattern);
     }
 
     fn write(&self, pattern: &str) -> io::Result<()> {
-        let life = Life::ours();
+        let identity = ProcessId::ours();
         let text = format!(
             "{TITLE}\nspace {}\nstarted {}\npid {}\nprogram {}\npattern {pattern}\n",
-            life.space, life.started, self.process, self.program
+            identity.space, identity.started, self.process, self.program
         );
         let mut file = &self.file.file;
         file.rewind()?;
@@ -255,28 +255,28 @@ impl Note {
     }
 }
 
-impl Drop for Note {
+impl Drop for Lease {
     fn drop(&mut self) {
         if self.process == std::process::id() {
-            strike(&self.files, &self.path);
+            remove_lease(&self.files, &self.path);
         }
     }
 }
 
 /// What tells a process from another of the same number: in which space of numbers it has it, and since when.
 #[derive(Debug, PartialEq, Eq)]
-struct Life {
+struct ProcessId {
     space: String,
     started: String,
 }
 
-impl Life {
+impl ProcessId {
     fn ours() -> Self {
         Self { space: space(), started: started(std::process::id()).unwrap_or_default() }
     }
 
     /// Reports whether the process is certainly not there any more.
-    fn is_over(&self, pid: u32) -> bool {
+    fn has_ended(&self, pid: u32) -> bool {
         self.space == space() && !self.started.is_empty() && started(pid).as_ref() != Some(&self.started)
     }
 }
@@ -305,14 +305,14 @@ fn program(core: &Core) -> String {
     if name.is_empty() { "a program".into() } else { name }
 }
 
-fn parse(text: &str) -> Option<(Subscriber, Life)> {
+fn parse(text: &str) -> Option<(Subscriber, ProcessId)> {
     let mut lines = text.lines();
     let mut next = |word: &str| lines.next()?.strip_prefix(word).map(str::to_owned);
     next(TITLE).filter(String::is_empty)?;
-    let life = Life { space: next("space ")?, started: next("started ")? };
+    let identity = ProcessId { space: next("space ")?, started: next("started ")? };
     let pid = next("pid ")?.parse().ok()?;
     let subscriber = Subscriber { pid, program: next("program ")?, pattern: next("pattern ")? };
-    Some((subscriber, life))
+    Some((subscriber, identity))
 }
 
 #[cfg(test)]
@@ -321,13 +321,13 @@ mod tests {
 
     #[test]
     fn a_process_that_has_ended_or_was_another_is_over() {
-        let life = Life::ours();
-        assert!(!life.is_over(std::process::id()));
+        let identity = ProcessId::ours();
+        assert!(!identity.has_ended(std::process::id()));
         let mut child = std::process::Command::new("true").spawn().expect("runs");
         let pid = child.id();
         child.wait().expect("ends");
-        assert!(life.is_over(pid));
-        let elsewhere = Life { space: "pid:[1]".into(), started: life.started };
-        assert!(!elsewhere.is_over(pid), "what cannot be seen from here may be there");
+        assert!(identity.has_ended(pid));
+        let elsewhere = ProcessId { space: "pid:[1]".into(), started: identity.started };
+        assert!(!elsewhere.has_ended(pid), "what cannot be seen from here may be there");
     }
 }

@@ -82,10 +82,10 @@ impl Confirmations<'_> {
             self.core.pending.remove();
             return Ok(None);
         };
-        Ok(Some(self.told(sequence, guard)))
+        Ok(Some(self.pending_of(sequence, guard)))
     }
 
-    pub(crate) fn told(&self, sequence: u64, guard: Guard) -> Pending {
+    pub(crate) fn pending_of(&self, sequence: u64, guard: Guard) -> Pending {
         Pending { sequence, baseline: guard.baseline, left: guard.left((self.core.options.uptime)()) }
     }
 
@@ -161,7 +161,7 @@ impl Confirmations<'_> {
                 return self.core.pending.write(&guard);
             }
             let message = format!("transaction {sequence} was not confirmed in time");
-            self.take_back_pending(session, &guard, &message).map(|_| ())
+            self.roll_back_pending(session, &guard, &message).map(|_| ())
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::commit::open_session::session_of_log_within;
 use crate::commit::opening::Opened;
 use crate::commit::part::{ATTEMPTS, Expected, WholeText};
 use crate::commit::{retry, write};
-use crate::confirm::by_key::{Passage, Text, Without, without};
+use crate::confirm::by_key::{TextChange, Text, Reverted, revert};
 use crate::confirm::{Confirmations, Pending};
 use crate::error::{Code, Error, Result, shown};
 use crate::log::{self, Digest, Guard, KeyChange, Kind, PackageChange, Record, What};
@@ -90,16 +90,16 @@ impl std::fmt::Display for Notice {
 }
 
 /// What a package is now, and what it becomes.
-struct Unwound {
+struct Reversal {
     package: String,
     now: Text,
-    then: Without,
+    then: Reverted,
 }
 
-impl Unwound {
+impl Reversal {
     fn text(&self) -> Option<&Vec<u8>> {
         match &self.then {
-            Without::Text(text) | Without::Whole(text) => text.as_ref(),
+            Reverted::Text(text) | Reverted::Whole(text) => text.as_ref(),
         }
     }
 
@@ -109,7 +109,7 @@ impl Unwound {
 }
 
 /// Of one package what the transactions since some point have done, the newest first; and whether they go.
-type Trail = Vec<(bool, PackageChange)>;
+type PackageChanges = Vec<(bool, PackageChange)>;
 
 impl Confirmations<'_> {
     /// Tells what waits to be confirmed, and what goes back if it is not; `None` if nothing waits.
@@ -121,9 +121,9 @@ impl Confirmations<'_> {
         let Some(pending) = self.pending()? else { return Ok(None) };
         let mut transactions = self.waiting_since(pending.baseline)?;
         transactions.reverse();
-        let going_back = self.unwound(pending.baseline, None)?;
+        let going_back = self.reversals(pending.baseline, None)?;
         let going_back =
-            going_back.iter().filter(|one| !one.changes_nothing()).map(|one| self.going_back(one));
+            going_back.iter().filter(|one| !one.changes_nothing()).map(|one| self.describe(one));
         Ok(Some(Waiting { pending, transactions, going_back: going_back.collect() }))
     }
 
@@ -166,8 +166,8 @@ impl Confirmations<'_> {
         })?;
         let Some(by) = by.filter(|_| !mine.is_empty()) else { return Ok(None) };
         let mut keys = BTreeSet::new();
-        for one in self.unwound(pending.baseline, None)?.iter().filter(|one| !one.changes_nothing()) {
-            let will = self.going_back(one);
+        for one in self.reversals(pending.baseline, None)?.iter().filter(|one| !one.changes_nothing()) {
+            let will = self.describe(one);
             for change in mine.iter().filter_map(|record| record.package(&one.package)) {
                 keys.extend(
                     change.changes.iter().filter(|key| will.takes(key)).map(|key| key.key(&one.package)),
@@ -243,37 +243,37 @@ impl Confirmations<'_> {
         Ok(found)
     }
 
-    fn going_back(&self, unwound: &Unwound) -> GoingBack {
+    fn describe(&self, reversal: &Reversal) -> GoingBack {
         let read = |text: Option<&Arc<Vec<u8>>>| {
             let text = text.cloned().unwrap_or_default();
-            self.core.options.format.read_leniently(&unwound.package, &text)
+            self.core.options.format.read_leniently(&reversal.package, &text)
         };
-        let then = unwound.text().map(|text| Arc::new(text.clone()));
-        let both = read(unwound.now.as_ref()).zip(read(then.as_ref()));
+        let then = reversal.text().map(|text| Arc::new(text.clone()));
+        let both = read(reversal.now.as_ref()).zip(read(then.as_ref()));
         GoingBack {
-            package: unwound.package.clone(),
+            package: reversal.package.clone(),
             goes: then.is_none(),
-            whole: matches!(unwound.then, Without::Whole(_)),
+            whole: matches!(reversal.then, Reverted::Whole(_)),
             changes: both.map(|(now, then)| log::compare_packages(&now, &then)).unwrap_or_default(),
         }
     }
 
     /// Returns what packages become if transactions since a revision are taken out: those that wait to be confirmed,
     /// or the one that is given.
-    fn unwound(&self, since: u64, only: Option<u64>) -> Result<Vec<Unwound>> {
-        let mut unwound = Vec::new();
-        for (package, trail) in self.trails(since, only)? {
+    fn reversals(&self, since: u64, only: Option<u64>) -> Result<Vec<Reversal>> {
+        let mut reversals = Vec::new();
+        for (package, package_changes) in self.changes_by_package(since, only)? {
             let now = self.present_text(&package)?;
-            let passages = self.passages(&package, trail, &now)?;
-            let then = without(self.core.options.format, &package, &passages, &now);
-            unwound.push(Unwound { package, now, then });
+            let text_changes = self.text_changes(&package, package_changes, &now)?;
+            let then = revert(self.core.options.format, &package, &text_changes, &now);
+            reversals.push(Reversal { package, now, then });
         }
-        Ok(unwound)
+        Ok(reversals)
     }
 
     /// Collects what the transactions since a revision have done to the packages that those have changed that go.
-    fn trails(&self, since: u64, only: Option<u64>) -> Result<BTreeMap<String, Trail>> {
-        let (mut trails, mut undone) = (BTreeMap::<String, Trail>::new(), HashSet::new());
+    fn changes_by_package(&self, since: u64, only: Option<u64>) -> Result<BTreeMap<String, PackageChanges>> {
+        let (mut changes_by_package, mut undone) = (BTreeMap::<String, PackageChanges>::new(), HashSet::new());
         History::of(self.core).each_transaction(|record| {
             if record.sequence <= since {
                 return Ok(ControlFlow::Break(()));
@@ -282,25 +282,25 @@ impl Confirmations<'_> {
             if is_undoing {
                 undone.insert(record.refers);
             }
-            let goes = match only {
+            let is_reverted = match only {
                 Some(only) => record.sequence == only,
                 None => record.guard.is_some() && !is_undoing,
             };
-            let goes = goes && !undone.contains(&record.sequence);
+            let is_reverted = is_reverted && !undone.contains(&record.sequence);
             if record.kind != Kind::Baseline {
                 for change in record.packages {
-                    trails.entry(change.package.clone()).or_default().push((goes, change));
+                    changes_by_package.entry(change.package.clone()).or_default().push((is_reverted, change));
                 }
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        trails.retain(|_, trail| {
+        changes_by_package.retain(|_, package_changes| {
             // What was before the first that goes does not matter.
-            let first = trail.iter().rposition(|(goes, _)| *goes);
-            trail.truncate(first.map_or(0, |first| first + 1));
-            !trail.is_empty()
+            let first = package_changes.iter().rposition(|(is_reverted, _)| *is_reverted);
+            package_changes.truncate(first.map_or(0, |first| first + 1));
+            !package_changes.is_empty()
         });
-        Ok(trails)
+        Ok(changes_by_package)
     }
 
     fn present_text(&self, package: &str) -> Result<Text> {
@@ -312,10 +312,10 @@ impl Confirmations<'_> {
         }
     }
 
-    /// Makes passages of a trail, the oldest first. Those that stay and follow each other are one.
-    fn passages(&self, package: &str, trail: Trail, now: &Text) -> Result<Vec<Passage>> {
-        let mut passages: Vec<Passage> = Vec::new();
-        let newest = trail.first().and_then(|(_, change)| change.left());
+    /// Makes text_changes of a package_changes, the oldest first. Those that stay and follow each other are one.
+    fn text_changes(&self, package: &str, package_changes: PackageChanges, now: &Text) -> Result<Vec<TextChange>> {
+        let mut text_changes: Vec<TextChange> = Vec::new();
+        let newest = package_changes.first().and_then(|(_, change)| change.left());
         let present = now.as_ref().map(|text| Digest::of(text));
         let mut text: Option<Text> = Some(now.clone());
         if newest != present {
@@ -324,12 +324,12 @@ impl Confirmations<'_> {
             let logged = newest.map(|newest| log.text_of(package, newest)).transpose()?.flatten();
             text = logged.map(|logged| Some(Arc::new(logged)));
             let texts = text.clone().map(|text| (text, now.clone()));
-            passages.push(Passage { goes: false, texts, changes: Vec::new() });
+            text_changes.push(TextChange { is_reverted: false, texts, changes: Vec::new() });
         }
-        for (goes, change) in trail {
+        for (is_reverted, change) in package_changes {
             let after = text.take();
             text = after.as_ref().and_then(|after| text_before(after, &change));
-            let last = passages.last_mut().filter(|last| !goes && !last.goes);
+            let last = text_changes.last_mut().filter(|last| !is_reverted && !last.is_reverted);
             match (last, text.clone(), after) {
                 (Some(last), Some(before), _) => {
                     if let Some((first, _)) = &mut last.texts {
@@ -338,16 +338,16 @@ impl Confirmations<'_> {
                 }
                 (Some(last), None, _) => last.texts = None,
                 (None, before, after) => {
-                    passages.push(Passage { goes, texts: before.zip(after), changes: change.changes });
+                    text_changes.push(TextChange { is_reverted, texts: before.zip(after), changes: change.changes });
                 }
             }
         }
-        passages.reverse();
-        Ok(passages)
+        text_changes.reverse();
+        Ok(text_changes)
     }
 
     /// Takes back all that waits to be confirmed, and ends the wait. Returns the number of the transaction that does it.
-    pub(crate) fn take_back_pending(
+    pub(crate) fn roll_back_pending(
         &self,
         session: &mut LogSession<'_>,
         guard: &Guard,
@@ -355,7 +355,7 @@ impl Confirmations<'_> {
     ) -> Result<Option<u64>> {
         // It is the safety net: nobody may refuse it.
         let intent = Intent { refusable: false, ..Intent::new(Kind::Rollback, guard.baseline) };
-        let done = self.put_back_by_key(session, guard.baseline, None, &intent, message)?;
+        let done = self.roll_back_by_key(session, guard.baseline, None, &intent, message)?;
         self.core.pending.remove();
         Ok(done)
     }
@@ -375,7 +375,7 @@ impl Confirmations<'_> {
             }
             let intent = Intent { refusable: false, ..Intent::new(Kind::Undo, sequence) };
             let done =
-                self.put_back_by_key(session, sequence.saturating_sub(1), Some(sequence), &intent, message)?;
+                self.roll_back_by_key(session, sequence.saturating_sub(1), Some(sequence), &intent, message)?;
             if session.pending().is_none() {
                 self.core.pending.remove();
             }
@@ -383,7 +383,7 @@ impl Confirmations<'_> {
         })
     }
 
-    fn put_back_by_key(
+    fn roll_back_by_key(
         &self,
         session: &mut LogSession<'_>,
         since: u64,
@@ -393,18 +393,18 @@ impl Confirmations<'_> {
     ) -> Result<Option<u64>> {
         for _ in 0..ATTEMPTS {
             let mut message = message.to_owned();
-            let mut unwound = self.unwound(since, only)?;
-            unwound.retain(|one| !one.changes_nothing());
-            for one in unwound.iter().filter(|one| matches!(one.then, Without::Whole(_))) {
+            let mut reversals = self.reversals(since, only)?;
+            reversals.retain(|one| !one.changes_nothing());
+            for one in reversals.iter().filter(|one| matches!(one.then, Reverted::Whole(_))) {
                 message.push_str("; ");
                 message.push_str(&self.set_aside_unreadable(&one.package, &one.now, session.sequence()));
             }
             let intent = Intent { message: Some(message), ..intent.clone() };
-            if unwound.is_empty() {
+            if reversals.is_empty() {
                 // It is as it was already; that this is the end of it is noted all the same.
                 return self.log_alone(session, &intent);
             }
-            match session.go_on(|session| self.replace_all(session, &unwound, &intent)) {
+            match session.go_on(|session| self.replace_all(session, &reversals, &intent)) {
                 Ok(Some(sequence)) => return Ok(Some(sequence)),
                 // Someone has saved a file meanwhile.
                 Ok(None) => {}
@@ -421,15 +421,15 @@ impl Confirmations<'_> {
     fn replace_all(
         &self,
         session: &mut LogSession<'_>,
-        unwound: &[Unwound],
+        reversals: &[Reversal],
         intent: &Intent,
     ) -> Result<Option<u64>> {
-        let whole = |one: &Unwound| WholeText {
+        let whole = |one: &Reversal| WholeText {
             place: self.core.packages.in_config(&one.package),
             expected: Expected::of(one.now.as_ref().map(|text| text.as_slice())),
             text: one.text().cloned().map(Arc::new),
         };
-        let texts: Vec<WholeText> = unwound.iter().map(whole).collect();
+        let texts: Vec<WholeText> = reversals.iter().map(whole).collect();
         let mut opened = Opened::of(session, texts.iter().map(|text| &text.place))?;
         Archives::of(self.core).snapshot_before(opened.session);
         write::put_texts(&mut opened, &texts, intent)

@@ -47,7 +47,7 @@ pub(crate) struct Inner {
     /// How many transactions there are that are neither committed nor given up.
     pub open_transactions: Arc<AtomicUsize>,
     /// Where the maps are, for who opens or replaces one; held while that is done.
-    changing: Mutex<Place>,
+    changing: Mutex<MapHome>,
     /// What watches share.
     hub: Hub,
     /// Who puts texts in place later.
@@ -67,7 +67,7 @@ impl Drop for Inner {
 }
 
 #[derive(Debug, Clone)]
-struct Place {
+struct MapHome {
     shared: Option<MapDirectory>,
     /// Whether missing maps may be made there.
     ours: bool,

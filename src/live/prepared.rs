@@ -12,7 +12,7 @@ use crate::map::{KeyPath, Map, MapValue, ValueLocation};
 /// takes two loads from memory. Each thread prepares its own.
 #[derive(Debug)]
 pub struct Prepared {
-    live: Store,
+    store: Store,
     key: Box<[u8]>,
     /// The map the value was found in, and where.
     found: Option<(Arc<Map>, ValueLocation)>,
@@ -23,9 +23,9 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn new(live: Store, key: &[u8]) -> Result<Self> {
+    pub(crate) fn new(store: Store, key: &[u8]) -> Result<Self> {
         value_key(key)?;
-        Ok(Self { live, key: key.into(), found: None, generation: 0, kept: None })
+        Ok(Self { store, key: key.into(), found: None, generation: 0, kept: None })
     }
 
     /// Returns the key.
@@ -58,18 +58,18 @@ impl Prepared {
     #[inline(always)]
     fn is_current(&self) -> bool {
         // Acquire: pairs with `Inner::replace_maps`.
-        self.live.inner.generation.load(Ordering::Acquire) == self.generation
+        self.store.inner.generation.load(Ordering::Acquire) == self.generation
             && self.found.as_ref().is_some_and(|(map, placed)| map.still(placed))
     }
 
     #[cold]
     fn find(&mut self) -> Result<Option<MapValue<'_>>> {
         // The generation first: a map that is found after it is of that one or a newer one.
-        self.generation = self.live.inner.generation.load(Ordering::Acquire);
-        let seed = self.live.inner.table.read(|table| table.seed);
+        self.generation = self.store.inner.generation.load(Ordering::Acquire);
+        let seed = self.store.inner.table.read(|table| table.seed);
         self.found = None;
         if let Some(path) = KeyPath::split(&self.key, seed) {
-            let Some(map) = self.live.inner.map(path.package)? else { return Ok(None) };
+            let Some(map) = self.store.inner.map(path.package)? else { return Ok(None) };
             // The table may have been replaced, and the seed with it.
             if map.seed() == seed
                 && self.generation.is_multiple_of(2)
@@ -80,7 +80,7 @@ impl Prepared {
             }
         }
         let key = value_key(&self.key)?;
-        let Some(map) = self.live.inner.map(&key.package)? else { return Ok(None) };
+        let Some(map) = self.store.inner.map(&key.package)? else { return Ok(None) };
         resolve(self.kept.insert(map), &key, None)
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::{Inner, Place};
+use super::{Inner, MapHome};
 use crate::commit::core::Core;
 use crate::commit::last_good::{self};
 use crate::commit::note_edits::{self};
@@ -19,7 +19,7 @@ use crate::settings::durability::Durability;
 const TRIES: u32 = 100;
 
 /// Decides where the maps of a store are, and makes an empty table of them.
-pub(super) fn choose(core: &Core, own_revision: u64) -> (Place, Table) {
+pub(super) fn choose(core: &Core, own_revision: u64) -> (MapHome, Table) {
     let (dirs, files) = (core.dirs(), &core.options.files);
     let sharing = !core.options.private_maps;
     let system =
@@ -44,7 +44,7 @@ pub(super) fn choose(core: &Core, own_revision: u64) -> (Place, Table) {
         .map_or_else(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0), Control::seed);
     let mut table = Table::new(seed, control.map(Arc::new), own_revision);
     table.private_revision = log_end(core);
-    (Place { shared, ours }, table)
+    (MapHome { shared, ours }, table)
 }
 
 /// Returns the last transaction whose text is certainly in place, for maps that are of this process alone.
@@ -62,7 +62,7 @@ enum Refreshed {
 }
 
 impl Inner {
-    fn change(&self) -> MutexGuard<'_, Place> {
+    fn change(&self) -> MutexGuard<'_, MapHome> {
         // A panic of another thread leaves the table as it was or as it was to be.
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,7 +134,7 @@ impl Inner {
     }
 
     /// Reports whether the run directory was deleted or replaced, or the configuration directory is another one.
-    fn is_elsewhere(&self, place: &Place) -> bool {
+    fn is_elsewhere(&self, place: &MapHome) -> bool {
         let table = self.table.get();
         match (&place.shared, &table.control) {
             (Some(shared), Some(control)) => {
@@ -176,7 +176,7 @@ impl Inner {
     }
 
     /// Opens the map of a package, or makes one.
-    fn open_map(&self, place: &Place, package: &[u8]) -> Result<Option<Map>> {
+    fn open_map(&self, place: &MapHome, package: &[u8]) -> Result<Option<Map>> {
         let found = match self.engine.core.packages.find(package) {
             Err(error) if error.code() == Code::NotFound => return Ok(None),
             found => found?,
@@ -321,7 +321,7 @@ impl Inner {
     }
 
     /// Finds out whether a map is up to its package, and makes another one if not.
-    fn refreshed(&self, place: &Place, entry: &Entry) -> Result<Refreshed> {
+    fn refreshed(&self, place: &MapHome, entry: &Entry) -> Result<Refreshed> {
         let (found, text) = match self.engine.core.packages.find_with_attributes(entry.name.as_bytes()) {
             Err(error) if error.code() == Code::NotFound => return Ok(Refreshed::Gone),
             found => found?,

@@ -20,7 +20,7 @@ pub struct Snapshot {
 
 #[derive(Debug)]
 struct Inner {
-    live: Store,
+    store: Store,
     table: Arc<Table>,
     revision: u64,
     seq: Seq,
@@ -125,13 +125,13 @@ impl Opened {
 }
 
 impl Snapshot {
-    pub(crate) fn new(live: Store) -> Self {
+    pub(crate) fn new(store: Store) -> Self {
         // The table first: a map that replaces one of it starts no later than the sequence read after it.
-        let table = live.inner.table.get();
+        let table = store.inner.table.get();
         let (revision, seq) = table.now();
         Self {
             inner: Arc::new(Inner {
-                live,
+                store,
                 table,
                 revision,
                 seq,
@@ -223,7 +223,7 @@ impl Snapshot {
     ///
     /// [`Error::Io`] if the configuration directory cannot be read.
     pub fn packages(&self) -> Result<Vec<String>> {
-        self.inner.live.engine().core.packages.list()
+        self.inner.store.engine().core.packages.list()
     }
 
     /// Returns a package, to iterate over.
@@ -245,7 +245,7 @@ impl Snapshot {
             Seen::Missing => return Ok(None),
             Seen::NotYet => {}
         }
-        let map = inner.live.inner.map(name)?;
+        let map = inner.store.inner.map(name)?;
         // Maps of another run directory count their commits anew.
         let too_new = |map: &Arc<Map>| map.seed() != inner.table.seed || map.base().is_after(inner.seq);
         if map.as_ref().is_some_and(too_new) {

@@ -30,7 +30,7 @@ pub const MAX_OPEN: usize = 1000;
 /// written, that is a conflict, and it is refused; changes of others to other keys stay.
 #[derive(Debug)]
 pub struct Transaction {
-    live: Store,
+    store: Store,
     packages: BTreeMap<Vec<u8>, Working>,
     id: u64,
     started: SystemTime,
@@ -87,16 +87,16 @@ impl Working {
 }
 
 impl Transaction {
-    pub(crate) fn new(live: Store) -> Result<Self> {
+    pub(crate) fn new(store: Store) -> Result<Self> {
         // Some processors have no atomic numbers of 64 bits.
         static LAST: Mutex<u64> = Mutex::new(0);
-        let open = Open::new(&live.inner.open_transactions)?;
+        let open = Open::new(&store.inner.open_transactions)?;
         let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
         *last += 1;
         let id = *last;
         drop(last);
         Ok(Self {
-            live,
+            store,
             packages: BTreeMap::new(),
             id,
             started: SystemTime::now(),
@@ -379,21 +379,21 @@ impl Transaction {
         }
         let guarded = self.intent.confirm.filter(|_| !changes.is_empty());
         let guard =
-            guarded.map(|_| Confirmations::of(&self.live.engine().core).start_guard(None)).transpose()?;
-        let committed = group::commit_changes(&self.live.engine().core, changes, self.intent.clone());
+            guarded.map(|_| Confirmations::of(&self.store.engine().core).start_guard(None)).transpose()?;
+        let committed = group::commit_changes(&self.store.engine().core, changes, self.intent.clone());
         drop(guard);
         if !matches!(committed, Ok(_) | Err(Error::NotDurable { .. })) {
             return committed.map(|_| 0);
         }
         let revision = committed.as_ref().ok().copied().flatten();
-        if revision.is_none() || names.iter().any(|name| self.live.inner.is_private(name)) {
+        if revision.is_none() || names.iter().any(|name| self.store.inner.is_private(name)) {
             // A map of our own shows what the text says.
-            let _ = self.live.flush();
+            let _ = self.store.flush();
             // The commit is made, whatever comes of this: it may be another package that cannot be read.
-            let _ = self.live.refresh();
+            let _ = self.store.refresh();
         }
-        self.live.flush_later();
-        committed.map(|_| revision.unwrap_or_else(|| self.live.revision()))
+        self.store.flush_later();
+        committed.map(|_| revision.unwrap_or_else(|| self.store.revision()))
     }
 
     /// Commits a change that was made just now, if each is to be committed at once.
@@ -410,12 +410,12 @@ impl Transaction {
     fn working_or_new(&mut self, package: &[u8], creates: bool) -> Result<&mut Working> {
         if !self.packages.contains_key(package) {
             check_package(package)?;
-            let core = &self.live.engine().core;
+            let core = &self.store.engine().core;
             let place =
                 if creates { core.packages.find_to_write(package)? } else { core.packages.find(package)? };
             let known = match creates && core.packages.is_new(&place) {
                 true => nothing(&place.name),
-                false => loader::load_known(core, &place, self.live.inner.shown(package))?,
+                false => loader::load_known(core, &place, self.store.inner.shown(package))?,
             };
             let working = Working { place, known, edited: None, deltas: Vec::new(), reads: BTreeSet::new() };
             self.packages.insert(package.to_vec(), working);

@@ -14,7 +14,7 @@ use rustix::net::{
 
 use super::{Verdict, concerns, message, verifier};
 use crate::log::Record;
-use crate::presence::{Roster, Subscriber, socket_of};
+use crate::presence::{Presence, Subscriber, socket_of};
 
 /// One who is asked.
 struct Asked {
@@ -37,9 +37,9 @@ enum Failed {
 /// The verifiers that have not answered in time, each with the connection to it. As long as one does not get on, nobody
 /// waits for it again: threads that commit would wait one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Hanging(Mutex<Vec<(PathBuf, OwnedFd)>>);
+pub(super) struct Unresponsive(Mutex<Vec<(PathBuf, OwnedFd)>>);
 
-impl Hanging {
+impl Unresponsive {
     fn list(&self) -> MutexGuard<'_, Vec<(PathBuf, OwnedFd)>> {
         // What a panic of another thread has left is a list like any other.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -59,42 +59,43 @@ impl Hanging {
             let fds = &mut [PollFd::new(socket, PollFlags::IN)];
             !poll(fds, Some(&now)).is_ok_and(|ready| ready > 0)
         });
-        list.iter().any(|(hanging, _)| hanging == path)
+        list.iter().any(|(unresponsive, _)| unresponsive == path)
     }
 }
 
 /// Asks all that a transaction concerns. It ends with the first that refuses it, and those that hang are not waited for
-/// again; without `hanging`, all are heard.
+/// again; without `unresponsive`, all are heard.
 pub(super) fn ask(
-    rosters: &[Roster],
+    presences: &[Presence],
     record: &Record,
     timeout: Duration,
-    hanging: Option<&Hanging>,
+    unresponsive: Option<&Unresponsive>,
 ) -> Vec<Verdict> {
     let question = message::question(record);
     let (mut verdicts, mut asked) = (Vec::new(), Vec::new());
-    for roster in rosters {
-        for (verifier, note) in roster.list() {
+    for presence in presences {
+        for (verifier, lease) in presence.list() {
             if !concerns(&verifier.pattern, record) {
                 continue;
             }
-            let path = socket_of(&note);
-            if hanging.is_some_and(|hanging| hanging.has(&path)) {
+            let path = socket_of(&lease);
+            if unresponsive.is_some_and(|unresponsive| unresponsive.has(&path)) {
                 let why = "it has not answered an earlier question yet".to_owned();
                 verdicts.push(Verdict { verifier, refusal: Some(why) });
                 continue;
             }
-            match call_on(roster, &path) {
+            match connect_to(presence, &path) {
                 Ok(socket) => {
                     asked.push(Asked { verifier, path, socket, sent: 0, answer: Vec::new(), verdict: None });
                 }
-                Err(Failed::Gone) => roster.strike(&note),
+                Err(Failed::Gone) => presence.remove(&lease),
                 Err(Failed::Refusal(why)) => verdicts.push(Verdict { verifier, refusal: Some(why) }),
             }
         }
     }
-    let is_over =
-        |verdicts: &[Verdict]| hanging.is_some() && verdicts.iter().any(|verdict| verdict.refusal.is_some());
+    let is_over = |verdicts: &[Verdict]| {
+        unresponsive.is_some() && verdicts.iter().any(|verdict| verdict.refusal.is_some())
+    };
     let deadline = Instant::now() + timeout;
     while !asked.is_empty() && !is_over(&verdicts) {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -102,14 +103,14 @@ pub(super) fn ask(
             let why = format!("it has not answered within {} s", timeout.as_secs_f64());
             for late in asked.drain(..) {
                 verdicts.push(Verdict { verifier: late.verifier, refusal: Some(why.clone()) });
-                if let Some(hanging) = hanging {
-                    hanging.add(late.path, late.socket);
+                if let Some(unresponsive) = unresponsive {
+                    unresponsive.add(late.path, late.socket);
                 }
             }
             break;
         }
         wait(&asked, left);
-        asked.iter_mut().for_each(|one| one.talk(&question));
+        asked.iter_mut().for_each(|one| one.exchange(&question));
         let (done, open): (Vec<_>, Vec<_>) = asked.into_iter().partition(|one| one.verdict.is_some());
         asked = open;
         let verdict = |one: Asked| Verdict {
@@ -122,7 +123,7 @@ pub(super) fn ask(
 }
 
 /// Connects to a verifier, without waiting for it.
-fn call_on(roster: &Roster, path: &Path) -> Result<OwnedFd, Failed> {
+fn connect_to(presence: &Presence, path: &Path) -> Result<OwnedFd, Failed> {
     let failed = |error: Errno| match error {
         Errno::CONNREFUSED | Errno::NOENT => Failed::Gone,
         Errno::AGAIN => {
@@ -131,7 +132,7 @@ fn call_on(roster: &Roster, path: &Path) -> Result<OwnedFd, Failed> {
         error => Failed::Refusal(format!("it cannot be asked: {}", std::io::Error::from(error))),
     };
     let found = std::fs::symlink_metadata(path).map_err(|_| Failed::Gone)?;
-    if !roster.is_trusted(&found) {
+    if !presence.is_trusted(&found) {
         return Err(Failed::Gone);
     }
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -152,7 +153,7 @@ fn wait(asked: &[Asked], left: Duration) {
 
 impl Asked {
     /// Says and hears what can be said and heard without waiting.
-    fn talk(&mut self, question: &[u8]) {
+    fn exchange(&mut self, question: &[u8]) {
         while self.sent < question.len() {
             match send(&self.socket, &question[self.sent..], SendFlags::NOSIGNAL) {
                 Ok(count) => self.sent += count,

@@ -2,7 +2,7 @@
 //! refuse it with a reason.
 //!
 //! A verifier is a thread of the process that wants it, behind a socket in the run directory (`verifier`). Whoever
-//! commits looks whether there are any (`roster`), asks all that are concerned at the same time (`inquiry`), and
+//! commits looks whether there are any (`presence`), asks all that are concerned at the same time (`inquiry`), and
 //! makes the transaction if none of them refuses it. There is no service in between.
 //!
 //! # When
@@ -33,7 +33,7 @@ mod verifier;
 
 use std::sync::Arc;
 
-use inquiry::Hanging;
+use inquiry::Unresponsive;
 
 use crate::commit::core::Core;
 use crate::commit::gate::{Gate, Proposal};
@@ -43,7 +43,7 @@ use crate::commit::{loader, proposal};
 use crate::error::{Error, Result};
 use crate::log::{self, Record};
 use crate::os::dirs::Dirs;
-use crate::presence::{Role, Roster, Subscriber};
+use crate::presence::{Presence, Role, Subscriber};
 use crate::watch::{Event, Pattern};
 
 pub use verifier::Verifier;
@@ -70,24 +70,25 @@ pub struct Preview {
 #[derive(Debug, Default)]
 pub(crate) struct Verifiers {
     /// Those that have not answered in time.
-    hanging: Hanging,
+    unresponsive: Unresponsive,
 }
 
 impl Gate for Verifiers {
     fn is_guarded(&self, dirs: &Dirs) -> bool {
-        !Roster::all(dirs, Role::Verifier).is_empty()
+        !Presence::all(dirs, Role::Verifier).is_empty()
     }
 
     fn ask(&self, dirs: &Dirs, proposal: &dyn Proposal) -> Result<()> {
-        let rosters = match proposal.is_refusable() {
-            true => Roster::all(dirs, Role::Verifier),
+        let presences = match proposal.is_refusable() {
+            true => Presence::all(dirs, Role::Verifier),
             false => Vec::new(),
         };
-        if rosters.is_empty() {
+        if presences.is_empty() {
             return Ok(());
         }
         proposal.let_read()?;
-        let verdicts = inquiry::ask(&rosters, &proposal.record(), proposal.timeout(), Some(&self.hanging));
+        let verdicts =
+            inquiry::ask(&presences, &proposal.record(), proposal.timeout(), Some(&self.unresponsive));
         proposal.end_reading()?;
         let refused = verdicts.into_iter().find_map(|verdict| Some((verdict.verifier, verdict.refusal?)));
         match refused {
@@ -106,9 +107,9 @@ pub(crate) fn preview(core: &Core, places: &[Place]) -> Result<Preview> {
         changes.push((place.name.clone(), log::compare_packages(&committed.package, &staged.package)));
     }
     let record = proposal::record(core, changes, &Intent::COMMIT);
-    let verifiers = Roster::all(core.dirs(), Role::Verifier);
-    let watchers = Roster::all(core.dirs(), Role::Watcher);
-    let told = watchers.iter().flat_map(Roster::list).map(|(watcher, _)| watcher);
+    let verifiers = Presence::all(core.dirs(), Role::Verifier);
+    let watchers = Presence::all(core.dirs(), Role::Watcher);
+    let told = watchers.iter().flat_map(Presence::list).map(|(watcher, _)| watcher);
     let told = told.filter(|watcher| concerns(&watcher.pattern, &record)).collect();
     let timeout = core.settings.get().verify_timeout;
     Ok(Preview { verdicts: inquiry::ask(&verifiers, &record, timeout, None), told })

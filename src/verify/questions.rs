@@ -12,12 +12,12 @@ use super::message;
 use crate::log::Record;
 use crate::os::caller::TIMEOUT;
 
-/// How many are heard at once. When another comes, the one that has been coming for longest goes: whoever commits says
+/// How many are received at once. When another comes, the one that has been coming for longest goes: whoever commits says
 /// all of a question at once.
-const MOST: usize = 16;
+const MAX_OPEN: usize = 16;
 
 /// What all of them together may have, in bytes: more than what a transaction of a configuration has.
-const ROOM: usize = 256 << 20;
+const MAX_BYTES: usize = 256 << 20;
 
 /// How much is taken of one before the others have their turn, in bytes.
 const TURN: usize = 1 << 20;
@@ -31,7 +31,7 @@ struct Question {
 }
 
 /// What became of a question.
-enum Heard {
+enum Received {
     Part,
     All(Record),
     /// It is none, or nobody asks it any more.
@@ -45,7 +45,7 @@ pub(super) struct Questions(Vec<Question>);
 impl Questions {
     /// Takes a connection, which must not block.
     pub fn add(&mut self, socket: OwnedFd) {
-        if self.0.len() == MOST {
+        if self.0.len() == MAX_OPEN {
             self.0.remove(0);
         }
         self.0.push(Question { socket, deadline: Instant::now() + TIMEOUT, bytes: Vec::new() });
@@ -68,12 +68,14 @@ impl Questions {
         let mut taken: usize = self.0.iter().map(|question| question.bytes.len()).sum();
         for mut question in std::mem::take(&mut self.0) {
             let before = question.bytes.len();
-            let heard = question.hear();
+            let received = question.receive();
             taken += question.bytes.len() - before;
-            match heard {
-                Heard::All(record) => complete.push((question.socket, record)),
-                Heard::Part if taken <= ROOM && Instant::now() < question.deadline => self.0.push(question),
-                Heard::Part | Heard::Nothing => taken -= question.bytes.len(),
+            match received {
+                Received::All(record) => complete.push((question.socket, record)),
+                Received::Part if taken <= MAX_BYTES && Instant::now() < question.deadline => {
+                    self.0.push(question)
+                }
+                Received::Part | Received::Nothing => taken -= question.bytes.len(),
             }
         }
         complete
@@ -91,27 +93,27 @@ impl Questions {
 }
 
 impl Question {
-    fn hear(&mut self) -> Heard {
+    fn receive(&mut self) -> Received {
         let mut buffer = [0_u8; 1 << 14];
         let end = self.bytes.len() + TURN;
         while self.bytes.len() < end {
             match recv(&self.socket, &mut buffer, RecvFlags::empty()) {
-                Ok((_, 0)) => return Heard::Nothing,
+                Ok((_, 0)) => return Received::Nothing,
                 Ok((_, count)) => self.bytes.extend_from_slice(&buffer[..count]),
                 Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => return Heard::Part,
-                Err(_) => return Heard::Nothing,
+                Err(Errno::AGAIN) => return Received::Part,
+                Err(_) => return Received::Nothing,
             }
             let Some((head, body)) = self.bytes.split_first_chunk::<{ message::HEAD }>() else { continue };
             match message::length(*head).and_then(|length| usize::try_from(length).ok()) {
-                Some(length) if length > ROOM || body.len() > length => return Heard::Nothing,
+                Some(length) if length > MAX_BYTES || body.len() > length => return Received::Nothing,
                 Some(length) if body.len() == length => {
-                    return Record::decode(body).map_or(Heard::Nothing, Heard::All);
+                    return Record::decode(body).map_or(Received::Nothing, Received::All);
                 }
                 Some(_) => {}
-                None => return Heard::Nothing,
+                None => return Received::Nothing,
             }
         }
-        Heard::Part
+        Received::Part
     }
 }

@@ -24,11 +24,11 @@ use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::log::Record;
 use crate::os::caller::ASKED;
-use crate::presence::{Note, Role, Roster, socket_of};
+use crate::presence::{Lease, Presence, Role, socket_of};
 use crate::watch::{Event, Pattern};
 
 /// How many may wait to ask. Beyond that they are refused at once.
-const WAITING: i32 = 64;
+const BACKLOG: i32 = 64;
 
 /// How often it is looked whether the run directory is still there. As long as it is not, nobody asks.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -39,10 +39,10 @@ type Decide = Box<dyn FnMut(&Event) -> std::result::Result<(), String> + Send>;
 /// and is not called again, unless it is dropped in the callback itself.
 #[derive(Debug)]
 pub struct Verifier {
-    door: Arc<Mutex<Option<Door>>>,
+    endpoint: Arc<Mutex<Option<Endpoint>>>,
     ended: Arc<AtomicBool>,
     /// Wakes the thread.
-    bell: Arc<OwnedFd>,
+    wakeup: Arc<OwnedFd>,
     thread: Option<JoinHandle<()>>,
     /// After a fork it stays the parent's.
     process: u32,
@@ -50,17 +50,17 @@ pub struct Verifier {
 
 /// Where a verifier is to be found.
 #[derive(Debug)]
-struct Door {
+struct Endpoint {
     /// Whoever looks sees it no more once this is gone.
-    note: Note,
+    lease: Lease,
     socket: Arc<OwnedFd>,
 }
 
 /// What the thread works with.
-struct Desk {
+struct Worker {
     core: Core,
-    door: Arc<Mutex<Option<Door>>>,
-    bell: Arc<OwnedFd>,
+    endpoint: Arc<Mutex<Option<Endpoint>>>,
+    wakeup: Arc<OwnedFd>,
     ended: Arc<AtomicBool>,
     pattern: Pattern,
     decide: Decide,
@@ -75,43 +75,43 @@ impl Verifier {
     ) -> Result<Self> {
         let pattern = Pattern::parse(pattern)?;
         let failed = |error| Error::io("wait for questions about", &core.dirs().config.path)(error);
-        let bell = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
-        let (bell, ended) = (Arc::new(bell), Arc::new(AtomicBool::new(false)));
-        let door = Arc::new(Mutex::new(Some(Door::open(core, &pattern)?)));
-        let mut desk = Desk {
+        let wakeup = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
+        let (wakeup, ended) = (Arc::new(wakeup), Arc::new(AtomicBool::new(false)));
+        let endpoint = Arc::new(Mutex::new(Some(Endpoint::open(core, &pattern)?)));
+        let mut worker = Worker {
             core: core.clone(),
-            door: door.clone(),
-            bell: bell.clone(),
+            endpoint: endpoint.clone(),
+            wakeup: wakeup.clone(),
             ended: ended.clone(),
             pattern,
             decide: Box::new(decide),
         };
-        let run = move || desk.serve();
+        let run = move || worker.serve();
         let thread = std::thread::Builder::new().name("cms-verify".into()).spawn(run).map_err(failed)?;
-        Ok(Verifier { door, ended, bell, thread: Some(thread), process: std::process::id() })
+        Ok(Verifier { endpoint, ended, wakeup, thread: Some(thread), process: std::process::id() })
     }
 }
 
-impl Door {
+impl Endpoint {
     fn open(core: &Core, pattern: &Pattern) -> Result<Self> {
         let mut socket = None;
         let text: Vec<&str> = pattern.text().split_ascii_whitespace().collect();
-        let note = Note::leave(core, Role::Verifier, &text.join(" "), |roster, path| {
-            socket = Some(Arc::new(open(roster, &socket_of(path))?));
+        let lease = Lease::create(core, Role::Verifier, &text.join(" "), |presence, path| {
+            socket = Some(Arc::new(open(presence, &socket_of(path))?));
             Ok(())
         })?;
-        Ok(Self { note, socket: socket.ok_or(Missing::RunDir)? })
+        Ok(Self { lease, socket: socket.ok_or(Missing::RunDir)? })
     }
 }
 
-fn lock(door: &Mutex<Option<Door>>) -> MutexGuard<'_, Option<Door>> {
+fn lock(endpoint: &Mutex<Option<Endpoint>>) -> MutexGuard<'_, Option<Endpoint>> {
     // There is one, or there is none.
-    door.lock().unwrap_or_else(PoisonError::into_inner)
+    endpoint.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens the socket. Users who may write to the configuration directory may ask.
-fn open(roster: &Roster, path: &Path) -> Result<OwnedFd> {
-    let config = roster.config();
+fn open(presence: &Presence, path: &Path) -> Result<OwnedFd> {
+    let config = presence.config();
     let user = rustix::process::geteuid().as_raw();
     if user != 0 && user != config.uid() {
         return Err(Error::io("verify transactions through", path)(
@@ -127,7 +127,7 @@ fn open(roster: &Roster, path: &Path) -> Result<OwnedFd> {
         at_address(path, |address| bind(&socket, address))?;
         // Whoever owns the directory may put something else there at any time, so this is done to the socket itself
         // and not by its path.
-        let bound = roster.files().open_socket(path)?;
+        let bound = presence.files().open_socket(path)?;
         let (owner, group) = (Uid::from_raw(config.uid()), Gid::from_raw(config.gid()));
         // Only root may give a file away; a member may still set the group.
         if chownat(&bound, "", Some(owner), Some(group), AtFlags::EMPTY_PATH).is_err() {
@@ -136,7 +136,7 @@ fn open(roster: &Roster, path: &Path) -> Result<OwnedFd> {
         // The mode it was made with lacks what the process's mask takes away. Without /proc it stays like that.
         let _ = chmod(format!("/proc/self/fd/{}", bound.as_raw_fd()), mode);
         // Before this nobody can connect.
-        listen(&socket, WAITING)?;
+        listen(&socket, BACKLOG)?;
         Ok(socket)
     };
     opened().map_err(Error::io("open the socket", path))
@@ -157,10 +157,12 @@ pub(super) fn at_address<R>(
     with(&SocketAddrUnix::new(Path::new(&short).join(name))?)
 }
 
-impl Desk {
+impl Worker {
     /// What the thread does.
     fn serve(&mut self) {
-        let Some(mut socket) = lock(&self.door).as_ref().map(|door| door.socket.clone()) else { return };
+        let Some(mut socket) = lock(&self.endpoint).as_ref().map(|endpoint| endpoint.socket.clone()) else {
+            return;
+        };
         let (mut questions, mut looked) = (Questions::default(), Instant::now());
         loop {
             let is_asked = self.wait(&socket, &questions);
@@ -178,7 +180,7 @@ impl Desk {
             }
             if looked.elapsed() >= INTERVAL {
                 looked = Instant::now();
-                socket = self.open_anew().unwrap_or(socket);
+                socket = self.reopen().unwrap_or(socket);
             }
         }
         // Who has come in the last moment need not wait for one who has gone in order.
@@ -194,7 +196,7 @@ impl Desk {
 
     /// Waits until there is something to do. Returns whether somebody wants to ask.
     fn wait(&self, socket: &OwnedFd, questions: &Questions) -> bool {
-        let mut fds = vec![PollFd::new(socket, PollFlags::IN), PollFd::new(&self.bell, PollFlags::IN)];
+        let mut fds = vec![PollFd::new(socket, PollFlags::IN), PollFd::new(&self.wakeup, PollFlags::IN)];
         fds.extend(questions.fds());
         let longest = questions.patience().unwrap_or(INTERVAL).min(INTERVAL);
         // Whatever ends it, one looks.
@@ -202,16 +204,16 @@ impl Desk {
         fds[0].revents().contains(PollFlags::IN)
     }
 
-    /// Opens another door if the one there was is gone, with the run directory for example.
-    fn open_anew(&self) -> Option<Arc<OwnedFd>> {
-        let mut door = lock(&self.door);
-        if door.as_ref().is_none_or(|door| door.note.is_there()) {
+    /// Opens another endpoint if the one there was is gone, with the run directory for example.
+    fn reopen(&self) -> Option<Arc<OwnedFd>> {
+        let mut endpoint = lock(&self.endpoint);
+        if endpoint.as_ref().is_none_or(|endpoint| endpoint.lease.is_there()) {
             return None;
         }
         // What fails is tried again.
-        let anew = Door::open(&self.core, &self.pattern).ok()?;
+        let anew = Endpoint::open(&self.core, &self.pattern).ok()?;
         let socket = anew.socket.clone();
-        *door = Some(anew);
+        *endpoint = Some(anew);
         Some(socket)
     }
 
@@ -240,10 +242,10 @@ impl Drop for Verifier {
             std::mem::forget(self.thread.take());
             return;
         }
-        drop(lock(&self.door).take());
+        drop(lock(&self.endpoint).take());
         self.ended.store(true, Ordering::Release);
         // A counter that is full wakes as well.
-        let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+        let _ = rustix::io::write(&*self.wakeup, &1_u64.to_ne_bytes());
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != std::thread::current().id()
         {

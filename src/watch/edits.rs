@@ -59,7 +59,7 @@ impl Edits {
     }
 
     /// Takes the names of files that were written, and notes edits of those that are at rest.
-    pub fn tend(&self, source: &dyn Source, tail: &Mutex<Tail>, heard: BTreeSet<String>) {
+    pub fn note_settled(&self, source: &dyn Source, tail: &Mutex<Tail>, events: BTreeSet<String>) {
         let now = Instant::now();
         let mut state = lock(&self.state);
         if !state.begun {
@@ -68,10 +68,10 @@ impl Edits {
             state.names.extend(lock(tail).packages());
             state.due = Some(now);
         }
-        if !heard.is_empty() {
+        if !events.is_empty() {
             let first = *state.first.get_or_insert(now);
             state.due = Some((now + DEBOUNCE).min(first + DEBOUNCE_MOST));
-            state.names.extend(heard);
+            state.names.extend(events);
         }
         if state.busy || state.due.is_none_or(|due| due > now) {
             return;

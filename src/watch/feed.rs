@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Pattern;
-use super::bell::{Bell, Heard, Places};
 use super::edits::Edits;
 use super::listing::Listing;
 use super::tail::{GRACE, Tail};
+use super::waker::{FileEvents, Paths, Waker};
 use crate::error::{Error, Result};
 use crate::log::Record;
 use crate::map::{Control, Waiting};
@@ -27,7 +27,7 @@ pub(crate) struct Feed {
     /// How often the log has become another one.
     switches: Arc<AtomicU32>,
     edits: Edits,
-    bell: OnceLock<Option<Arc<Bell>>>,
+    waker: OnceLock<Option<Arc<Waker>>>,
     /// The control file, to say in it that someone waits.
     control: Mutex<Option<Arc<Control>>>,
     watches: AtomicUsize,
@@ -58,7 +58,7 @@ impl Feed {
             switches: tail.switches(),
             tail: Mutex::new(tail),
             edits: Edits::default(),
-            bell: OnceLock::new(),
+            waker: OnceLock::new(),
             control: Mutex::default(),
             watches: AtomicUsize::new(0),
             listing: Mutex::default(),
@@ -88,7 +88,7 @@ impl Feed {
             let mut tail = lock(&self.tail);
             tail.read_on(source)?;
             if !tail.is_holding() || Instant::now() > deadline {
-                return Ok(tail.settle(source));
+                return Ok(tail.release_all(source));
             }
             drop(tail);
             std::thread::sleep(Duration::from_millis(1));
@@ -111,7 +111,7 @@ impl Feed {
         let mut tail = lock(&self.tail);
         if tail.read_on(source)? {
             drop(tail);
-            self.bell(source).iter().for_each(|bell| bell.ring());
+            self.waker(source).iter().for_each(|waker| waker.wake());
             tail = lock(&self.tail);
         }
         Ok(tail)
@@ -133,12 +133,12 @@ impl Feed {
         }
     }
 
-    /// Returns the bell, made when it is first asked for; `None` if the system gives none.
-    pub(super) fn bell(&self, source: &dyn Source) -> Option<&Arc<Bell>> {
-        self.bell.get_or_init(|| Bell::new(&places(source)).ok().map(Arc::new)).as_ref()
+    /// Returns the waker, made when it is first asked for; `None` if the system gives none.
+    pub(super) fn waker(&self, source: &dyn Source) -> Option<&Arc<Waker>> {
+        self.waker.get_or_init(|| Waker::new(&paths(source)).ok().map(Arc::new)).as_ref()
     }
 
-    /// Returns when to look again even if nothing is heard.
+    /// Returns when to look again even if nothing is events.
     pub fn due(&self) -> Option<Instant> {
         let tail = lock(&self.tail).due();
         earliest(tail, self.edits.due())
@@ -159,23 +159,23 @@ impl Feed {
     }
 
     /// Hears what has happened to the files, and notes edits once they are at rest.
-    pub fn tend(&self, source: &dyn Source) {
-        let Some(bell) = self.bell(source) else { return };
-        let Heard { mut edited, any, moved, relinked } = bell.hear();
+    pub fn handle_file_events(&self, source: &dyn Source) {
+        let Some(waker) = self.waker(source) else { return };
+        let FileEvents { mut edited, any, moved, relinked } = waker.drain_events();
         if any || moved {
-            lock(&self.tail).doubt();
+            lock(&self.tail).invalidate();
         }
         if relinked && !moved {
-            bell.attend(&places(source));
+            waker.watch_files(&paths(source));
         }
         if moved || any && self.is_control_lost(source) {
             let _ = source.refresh();
-            bell.attend(&places(source));
+            waker.watch_files(&paths(source));
             lock(&self.listing).renew(source.core());
             // A file in another directory is another text.
             edited.extend(source.core().packages.list().unwrap_or_default());
         }
-        self.edits.tend(source, &self.tail, edited);
+        self.edits.note_settled(source, &self.tail, edited);
     }
 
     /// Reports whether the control file was removed or replaced.
@@ -188,10 +188,10 @@ impl Feed {
     }
 }
 
-fn places(source: &dyn Source) -> Places {
+fn paths(source: &dyn Source) -> Paths {
     let core = source.core();
     let control = source.shared().map(|shared| shared.control_path());
-    Places {
+    Paths {
         config: core.dirs().config.path.clone(),
         log: core.logs.current().map(|log| log.dir().to_path_buf()),
         control: control.filter(|path| {

@@ -1,17 +1,17 @@
-//! What others can see of the watches of an open store: one note for all of them, so that it can be told who would be
+//! What others can see of the watches of an open store: one lease for all of them, so that it can be told who would be
 //! told of a change. It costs something when a watch begins or ends, and nothing for an event.
 
 use std::collections::BTreeMap;
 
 use crate::commit::core::Core;
-use crate::presence::{Note, Role};
+use crate::presence::{Lease, Role};
 
 /// See the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     /// The patterns, each with how many watches it has.
     patterns: BTreeMap<String, usize>,
-    note: Option<Note>,
+    lease: Option<Lease>,
 }
 
 impl Listing {
@@ -21,10 +21,10 @@ impl Listing {
             if self.patterns.get(pattern) != Some(&1) {
                 continue;
             }
-            match &self.note {
-                Some(note) => note.set_pattern(&self.text()),
-                // Where there is no place for a note, a watch works as well.
-                None => self.note = self.leave(core),
+            match &self.lease {
+                Some(lease) => lease.set_pattern(&self.text()),
+                // Where there is no place for a lease, a watch works as well.
+                None => self.lease = self.create_lease(core),
             }
         }
     }
@@ -37,22 +37,22 @@ impl Listing {
                 continue;
             }
             self.patterns.remove(pattern);
-            match &self.note {
-                Some(note) if !self.patterns.is_empty() => note.set_pattern(&self.text()),
-                _ => self.note = None,
+            match &self.lease {
+                Some(lease) if !self.patterns.is_empty() => lease.set_pattern(&self.text()),
+                _ => self.lease = None,
             }
         }
     }
 
-    /// Leaves the note anew if it is gone, with the run directory for example.
+    /// Leaves the lease anew if it is gone, with the run directory for example.
     pub fn renew(&mut self, core: &Core) {
-        if self.note.as_ref().is_some_and(|note| !note.is_there()) {
-            self.note = self.leave(core);
+        if self.lease.as_ref().is_some_and(|lease| !lease.is_there()) {
+            self.lease = self.create_lease(core);
         }
     }
 
-    fn leave(&self, core: &Core) -> Option<Note> {
-        Note::leave(core, Role::Watcher, &self.text(), |_, _| Ok(())).ok()
+    fn create_lease(&self, core: &Core) -> Option<Lease> {
+        Lease::create(core, Role::Watcher, &self.text(), |_, _| Ok(())).ok()
     }
 
     fn text(&self) -> String {

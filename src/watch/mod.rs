@@ -9,7 +9,6 @@
 //! To follow a state: open a watch, then read all you need; the watch tells what has come since. What was committed
 //! in between is seen by both, and setting a value to what it is does no harm.
 
-mod bell;
 mod edits;
 mod event;
 mod feed;
@@ -19,6 +18,7 @@ mod pattern;
 pub(crate) mod source;
 mod subscription;
 mod tail;
+mod waker;
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -49,7 +49,7 @@ enum Wait {
     /// For a word of the control file, which has this value: that is woken soonest.
     Word(Arc<crate::map::Control>, u32),
     /// For the descriptor `rest`, which edits wake as well: nothing has to be looked for.
-    Ear,
+    Descriptor,
     /// For time to pass, where there is neither.
     Time,
 }
@@ -86,9 +86,9 @@ pub struct Watch {
     /// What is read from the log as long as the watch is further back than the feed.
     own: Option<(Reader, VecDeque<Record>)>,
     /// For who waits with the descriptor.
-    ear: Option<bell::Ear>,
+    wake_fd: Option<waker::WakeFd>,
     /// For [`Watch::next`], once it has waited for a while.
-    rest: Option<bell::Ear>,
+    rest: Option<waker::WakeFd>,
     interval: Duration,
     merging: bool,
     /// What was read while events were merged, and is to be told later.
@@ -108,13 +108,13 @@ impl Watch {
             position: since.unwrap_or(0),
             switches: 0,
             own: None,
-            ear: None,
+            wake_fd: None,
             rest: None,
             interval: INTERVAL,
             merging: false,
             failed: None,
         };
-        watch.feed.tend(&*watch.source);
+        watch.feed.handle_file_events(&*watch.source);
         watch.switches = watch.feed.switches();
         match since {
             None => watch.position = watch.feed.now(&*watch.source)?,
@@ -149,8 +149,8 @@ impl Watch {
             if let Some(event) = self.take()? {
                 return Ok(Some(event));
             }
-            self.feed.tend(&*self.source);
-            if timeout == Some(Duration::ZERO) && self.ear.is_none() {
+            self.feed.handle_file_events(&*self.source);
+            if timeout == Some(Duration::ZERO) && self.wake_fd.is_none() {
                 return self.take();
             }
             let waiting = self.arm(start.elapsed() >= self.interval);
@@ -161,7 +161,7 @@ impl Watch {
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(None);
             }
-            let looks = (!matches!(waiting, Wait::Ear)).then(|| now + self.interval);
+            let looks = (!matches!(waiting, Wait::Descriptor)).then(|| now + self.interval);
             let due = [deadline, self.feed.due(), looks].into_iter().flatten().min();
             self.wait(&waiting, due.map(|due| due.saturating_duration_since(now)));
         }
@@ -169,17 +169,17 @@ impl Watch {
 
     /// Says that this watch is going to wait, in the way it does: with a descriptor if it has waited for `long`.
     fn arm(&mut self, long: bool) -> Wait {
-        if let Some(ear) = &self.ear {
-            self.attend(ear);
+        if let Some(wake_fd) = &self.wake_fd {
+            self.arm_fd(wake_fd);
         }
         if long && self.rest.is_none() {
-            let bell = self.feed.bell(&*self.source).filter(|bell| bell.is_whole());
+            let waker = self.feed.waker(&*self.source).filter(|waker| waker.watches_everything());
             // Where there is none, one looks now and then.
-            self.rest = bell.and_then(|bell| bell.listen().ok());
+            self.rest = waker.and_then(|waker| waker.listen().ok());
         }
-        if let Some(rest) = self.rest.as_ref().filter(|rest| long && rest.bell().is_whole()) {
-            self.attend(rest);
-            return Wait::Ear;
+        if let Some(rest) = self.rest.as_ref().filter(|rest| long && rest.waker().watches_everything()) {
+            self.arm_fd(rest);
+            return Wait::Descriptor;
         }
         match self.feed.announce_waiting(&*self.source, Waiting::Word) {
             Some((control, value)) => Wait::Word(control, value),
@@ -187,14 +187,14 @@ impl Watch {
         }
     }
 
-    /// Has an ear woken by whatever comes from here on.
-    fn attend(&self, ear: &bell::Ear) {
+    /// Has an wake_fd woken by whatever comes from here on.
+    fn arm_fd(&self, wake_fd: &waker::WakeFd) {
         // What rings from here on, the caller has not looked for yet.
-        ear.clear();
+        wake_fd.clear();
         self.feed.announce_waiting(&*self.source, Waiting::Times);
         match self.feed.due() {
-            Some(due) => ear.bell().wake_at(due),
-            None => ear.attend_edits(),
+            Some(due) => wake_fd.waker().wake_at(due),
+            None => wake_fd.rearm_edits(),
         }
     }
 
@@ -203,7 +203,7 @@ impl Watch {
         let long = most.unwrap_or(Duration::MAX);
         match (waiting, &self.rest) {
             (Wait::Word(control, value), _) => control.wait(*value, long),
-            (Wait::Ear, Some(rest)) => {
+            (Wait::Descriptor, Some(rest)) => {
                 let timeout = most.and_then(|most| Timespec::try_from(most).ok());
                 // Whatever ends it, one looks.
                 let _ = poll(&mut [PollFd::new(&rest.as_fd(), PollFlags::IN)], timeout.as_ref());
@@ -235,8 +235,8 @@ impl Watch {
     }
 
     fn tell(&mut self, taken: Result<Option<Event>>) -> Result<Option<Event>> {
-        if let (Some(ear), Ok(Some(_)) | Err(_)) = (&self.ear, &taken) {
-            ear.ring();
+        if let (Some(wake_fd), Ok(Some(_)) | Err(_)) = (&self.wake_fd, &taken) {
+            wake_fd.wake();
         }
         if let Err(Error::TooOld { revision, .. }) = &taken {
             (self.position, self.own) = (*revision, None);
@@ -305,14 +305,14 @@ impl Watch {
     ///
     /// [`Error::Io`] if the system has no descriptor left, or no instance of inotify.
     pub fn fd(&mut self) -> Result<BorrowedFd<'_>> {
-        if self.ear.is_none() {
+        if self.wake_fd.is_none() {
             let failed = |error| Error::io("wait for changes of", self.place())(error);
-            let bell = self.feed.bell(&*self.source);
-            let bell = bell.ok_or_else(|| failed(std::io::Error::from_raw_os_error(24)))?;
-            self.ear = Some(bell.listen().map_err(failed)?);
+            let waker = self.feed.waker(&*self.source);
+            let waker = waker.ok_or_else(|| failed(std::io::Error::from_raw_os_error(24)))?;
+            self.wake_fd = Some(waker.listen().map_err(failed)?);
         }
         let missing = || Error::io("wait for changes of", self.place())(std::io::ErrorKind::NotFound.into());
-        self.ear.as_ref().map(AsFd::as_fd).ok_or_else(missing)
+        self.wake_fd.as_ref().map(AsFd::as_fd).ok_or_else(missing)
     }
 
     fn place(&self) -> PathBuf {

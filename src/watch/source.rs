@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::feed::Feed;
-use super::subscription::Desk;
+use super::subscription::Dispatcher;
 use crate::commit::core::Core;
 use crate::error::Result;
 use crate::map::{MapDirectory, Table};
@@ -43,7 +43,7 @@ impl std::fmt::Debug for dyn Source {
 pub(crate) struct Hub {
     feed: Mutex<Weak<Feed>>,
     /// The subscriptions.
-    pub desk: Arc<Desk>,
+    pub dispatcher: Arc<Dispatcher>,
 }
 
 impl Hub {

@@ -11,7 +11,7 @@ use std::thread::{JoinHandle, ThreadId};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::bell::Ear;
+use super::waker::WakeFd;
 use super::{Event, Feed, Watch};
 use crate::error::{Error, Result};
 use crate::watch::source::{Hub, Source};
@@ -26,7 +26,7 @@ type Callback = Box<dyn FnMut(Result<Event>) + Send>;
 #[derive(Debug)]
 pub struct Subscription {
     subscriber: Arc<Subscriber>,
-    desk: Arc<Desk>,
+    dispatcher: Arc<Dispatcher>,
 }
 
 struct Subscriber {
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Subscriber {
 
 /// The subscribers of an open store, and the thread that serves them.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
+pub(crate) struct Dispatcher {
     state: Mutex<State>,
 }
 
@@ -53,7 +53,7 @@ struct State {
     subscribers: Arc<Vec<Arc<Subscriber>>>,
     thread: Option<JoinHandle<()>>,
     serving: Option<ThreadId>,
-    ear: Option<Arc<Ear>>,
+    wake_fd: Option<Arc<WakeFd>>,
 }
 
 impl Subscription {
@@ -65,46 +65,46 @@ impl Subscription {
         callback: impl FnMut(Result<Event>) + Send + 'static,
     ) -> Result<Self> {
         let watch = Watch::open(source.clone(), pattern, since)?;
-        let desk = source.hub().desk.clone();
+        let dispatcher = source.hub().dispatcher.clone();
         let work = Mutex::new(Some((watch, Box::new(callback) as Callback)));
         let subscriber = Arc::new(Subscriber { work, ended: AtomicBool::new(false) });
-        desk.admit(source, &subscriber)?;
-        Ok(Self { subscriber, desk })
+        dispatcher.add(source, &subscriber)?;
+        Ok(Self { subscriber, dispatcher })
     }
 }
 
-impl Desk {
+impl Dispatcher {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn admit(self: &Arc<Self>, source: &Arc<dyn Source>, subscriber: &Arc<Subscriber>) -> Result<()> {
+    fn add(self: &Arc<Self>, source: &Arc<dyn Source>, subscriber: &Arc<Subscriber>) -> Result<()> {
         let mut state = self.state();
         let failed = |error| Error::io("wait for changes of", &source.core().dirs().config.path)(error);
         if state.thread.is_none() {
             let feed = Hub::feed(&**source)?;
             let out = || failed(std::io::Error::from_raw_os_error(24));
-            let ear = Arc::new(feed.bell(&**source).ok_or_else(out)?.listen().map_err(failed)?);
-            let (desk, served, source) = (self.clone(), ear.clone(), source.clone());
-            let run = move || desk.serve(&*source, &served);
+            let wake_fd = Arc::new(feed.waker(&**source).ok_or_else(out)?.listen().map_err(failed)?);
+            let (dispatcher, served, source) = (self.clone(), wake_fd.clone(), source.clone());
+            let run = move || dispatcher.serve(&*source, &served);
             let thread = std::thread::Builder::new().name("cms-events".into()).spawn(run).map_err(failed)?;
             state.serving = Some(thread.thread().id());
-            (state.thread, state.ear) = (Some(thread), Some(ear));
+            (state.thread, state.wake_fd) = (Some(thread), Some(wake_fd));
         }
         Arc::make_mut(&mut state.subscribers).push(subscriber.clone());
-        state.ear.iter().for_each(|ear| ear.ring());
+        state.wake_fd.iter().for_each(|wake_fd| wake_fd.wake());
         Ok(())
     }
 
     /// What the thread does.
-    fn serve(&self, source: &dyn Source, ear: &Ear) {
+    fn serve(&self, source: &dyn Source, wake_fd: &WakeFd) {
         let Ok(feed) = Hub::feed(source) else { return };
         loop {
             // What there is comes first: it is what was waited for.
             let Some(mut more) = self.serve_all(source, &feed) else { return };
-            feed.tend(source);
+            feed.handle_file_events(source);
             // What rings from here on was not looked for yet.
-            ear.clear();
+            wake_fd.clear();
             feed.announce_waiting(source, crate::map::Waiting::Times);
             match self.serve_all(source, &feed) {
                 Some(yet_more) => more |= yet_more,
@@ -114,11 +114,11 @@ impl Desk {
                 continue;
             }
             match feed.due() {
-                Some(due) => ear.bell().wake_at(due),
-                None => ear.attend_edits(),
+                Some(due) => wake_fd.waker().wake_at(due),
+                None => wake_fd.rearm_edits(),
             }
             // Whatever ends it, one looks.
-            let _ = poll(&mut [PollFd::new(&ear.as_fd(), PollFlags::IN)], None);
+            let _ = poll(&mut [PollFd::new(&wake_fd.as_fd(), PollFlags::IN)], None);
         }
     }
 
@@ -177,17 +177,17 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         // The thread looks before each call.
         self.subscriber.ended.store(true, Ordering::Release);
-        let mut state = self.desk.state();
+        let mut state = self.dispatcher.state();
         Arc::make_mut(&mut state.subscribers).retain(|subscriber| !Arc::ptr_eq(subscriber, &self.subscriber));
         let inside = state.serving == Some(std::thread::current().id());
-        let (mut thread, mut ear) = (None, None);
+        let (mut thread, mut wake_fd) = (None, None);
         if state.subscribers.is_empty() {
-            (thread, ear) = (state.thread.take(), state.ear.take());
+            (thread, wake_fd) = (state.thread.take(), state.wake_fd.take());
             state.serving = None;
         }
         drop(state);
-        if let Some(ear) = ear {
-            ear.ring();
+        if let Some(wake_fd) = wake_fd {
+            wake_fd.wake();
         }
         if inside {
             return;

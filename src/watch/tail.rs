@@ -38,7 +38,7 @@ pub(super) struct Tail {
     log: PathBuf,
     switches: Arc<AtomicU32>,
     /// The transactions behind `start`, each with about how many bytes it takes.
-    ring: VecDeque<(Arc<Record>, usize)>,
+    recent: VecDeque<(Arc<Record>, usize)>,
     bytes: usize,
     start: u64,
     /// Up to where they are told.
@@ -57,12 +57,12 @@ impl Tail {
     pub fn open(source: &dyn Source) -> Result<Self> {
         let reader = source.core().logs.require()?.reader(None)?;
         let at = reader.sequence();
-        let (ring, held) = (VecDeque::new(), Vec::new());
+        let (recent, held) = (VecDeque::new(), Vec::new());
         Ok(Self {
             reader,
             log: source.core().logs.require()?.dir().to_owned(),
             switches: Arc::default(),
-            ring,
+            recent,
             bytes: 0,
             start: at,
             end: at,
@@ -77,7 +77,7 @@ impl Tail {
     fn begin_anew(&mut self, log: &Log) -> Result<()> {
         self.reader = log.reader(None)?;
         log.dir().clone_into(&mut self.log);
-        (self.ring, self.bytes, self.held) = (VecDeque::new(), 0, Vec::new());
+        (self.recent, self.bytes, self.held) = (VecDeque::new(), 0, Vec::new());
         (self.start, self.end, self.quiet) = (self.reader.sequence(), self.reader.sequence(), None);
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Tail {
     }
 
     /// Has the log looked at even if the control file says that there is nothing new.
-    pub fn doubt(&mut self) {
+    pub fn invalidate(&mut self) {
         self.quiet = None;
     }
 
@@ -132,12 +132,12 @@ impl Tail {
         if place < self.start {
             return Next::Before(self.start);
         }
-        let at = self.ring.partition_point(|(record, _)| record.sequence <= place);
-        self.ring.get(at).map_or(Next::Nothing, |(record, _)| Next::Record(record.clone()))
+        let at = self.recent.partition_point(|(record, _)| record.sequence <= place);
+        self.recent.get(at).map_or(Next::Nothing, |(record, _)| Next::Record(record.clone()))
     }
 
     /// Tells all that was read, whether the maps show it by themselves or not. Returns up to where.
-    pub fn settle(&mut self, source: &dyn Source) -> u64 {
+    pub fn release_all(&mut self, source: &dyn Source) -> u64 {
         // Before the first record there is nothing to wait for: the maps show all that was delivered.
         let end = self.reader.sequence();
         if self.end < end || !self.is_shown(source, end) {
@@ -238,11 +238,11 @@ impl Tail {
         for record in self.held.drain(..) {
             let size = size_of_record(&record);
             self.bytes += size;
-            self.ring.push_back((record, size));
+            self.recent.push_back((record, size));
         }
         self.end = self.reader.sequence();
-        while self.ring.len() > 1 && (self.ring.len() > KEPT || self.bytes > KEPT_BYTES) {
-            let Some((dropped, size)) = self.ring.pop_front() else { break };
+        while self.recent.len() > 1 && (self.recent.len() > KEPT || self.bytes > KEPT_BYTES) {
+            let Some((dropped, size)) = self.recent.pop_front() else { break };
             self.start = dropped.sequence;
             self.bytes -= size;
         }

@@ -21,9 +21,9 @@ pub(crate) type Text = Option<Arc<Vec<u8>>>;
 
 /// What a transaction, or several that stay, did to a package.
 #[derive(Debug)]
-pub(crate) struct Passage {
+pub(crate) struct TextChange {
     /// Whether it is to be taken out.
-    pub goes: bool,
+    pub is_reverted: bool,
     /// The texts before and after; `None` if they are not known any more.
     pub texts: Option<(Text, Text)>,
     /// What was changed; of those that stay it need not be known.
@@ -32,7 +32,7 @@ pub(crate) struct Passage {
 
 /// What comes of taking transactions out.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Without {
+pub(crate) enum Reverted {
     /// The text that is to be in place; `None` if the package goes.
     Text(Option<Vec<u8>>),
     /// The present text cannot be read, so that this is the whole text from before.
@@ -56,28 +56,28 @@ struct Section {
     is: Wanted,
 }
 
-/// Takes transactions out of the present text of a package. The passages come in the order they were made, the first
+/// Takes transactions out of the present text of a package. The text_changes come in the order they were made, the first
 /// of them goes, and the last one led to the present text.
-pub(crate) fn without(format: &dyn Format, name: &str, passages: &[Passage], present: &Text) -> Without {
-    let first = passages.iter().find_map(|passage| passage.texts.as_ref());
+pub(crate) fn revert(format: &dyn Format, name: &str, text_changes: &[TextChange], present: &Text) -> Reverted {
+    let first = text_changes.iter().find_map(|text_change| text_change.texts.as_ref());
     let before = first.and_then(|(before, _)| before.as_ref()).map(|text| text.to_vec());
-    let whole_is_known = passages.first().is_some_and(|passage| passage.texts.is_some());
-    if whole_is_known && passages.iter().all(|passage| passage.goes) {
-        return Without::Text(before);
+    let whole_is_known = text_changes.first().is_some_and(|text_change| text_change.texts.is_some());
+    if whole_is_known && text_changes.iter().all(|text_change| text_change.is_reverted) {
+        return Reverted::Text(before);
     }
-    let Some(package) = read_text(format, name, present) else { return Without::Whole(before) };
-    let Some(states) = states(format, name, passages, &package) else { return Without::Whole(before) };
+    let Some(package) = read_text(format, name, present) else { return Reverted::Whole(before) };
+    let Some(states) = states(format, name, text_changes, &package) else { return Reverted::Whole(before) };
     let mut target = states.present;
     let mut is_there = present.is_some();
-    for (passage, state) in passages.iter().zip(&states.passages).rev().filter(|(passage, _)| passage.goes) {
+    for (text_change, state) in text_changes.iter().zip(&states.text_changes).rev().filter(|(text_change, _)| text_change.is_reverted) {
         match state {
             Some((was, is)) => take_out(&mut target, was, is),
             None => {
-                let (was, is) = told(&passage.changes, &target);
+                let (was, is) = sections_of(&text_change.changes, &target);
                 take_out(&mut target, &was, &is);
             }
         }
-        match &passage.texts {
+        match &text_change.texts {
             // A package that was made goes whole.
             Some((None, Some(_))) => {
                 target.clear();
@@ -88,29 +88,29 @@ pub(crate) fn without(format: &dyn Format, name: &str, passages: &[Passage], pre
         }
     }
     if !is_there {
-        return Without::Text(None);
+        return Reverted::Text(None);
     }
     let target: Vec<Wanted> = target.into_iter().map(|section| section.is).collect();
-    match in_lines(format, name, passages, present, &target).or_else(|| written(format, &package, &target)) {
-        Some(text) => Without::Text(Some(text)),
-        None => Without::Whole(before),
+    match in_lines(format, name, text_changes, present, &target).or_else(|| written(format, &package, &target)) {
+        Some(text) => Reverted::Text(Some(text)),
+        None => Reverted::Whole(before),
     }
 }
 
-/// The sections before and after each passage whose texts are known, and at present.
+/// The sections before and after each text_change whose texts are known, and at present.
 struct States {
-    passages: Vec<Option<(Vec<Section>, Vec<Section>)>>,
+    text_changes: Vec<Option<(Vec<Section>, Vec<Section>)>>,
     present: Vec<Section>,
 }
 
 /// Reads all states, and follows the sections through them. `None` if one cannot be read at all.
-fn states(format: &dyn Format, name: &str, passages: &[Passage], present: &Package) -> Option<States> {
+fn states(format: &dyn Format, name: &str, text_changes: &[TextChange], present: &Package) -> Option<States> {
     let read = |text: &Text| format.read_leniently(name, &text.clone().unwrap_or_default());
-    let mut found = Vec::with_capacity(passages.len());
+    let mut found = Vec::with_capacity(text_changes.len());
     let mut next = 0;
     let mut last: Option<Vec<Section>> = None;
-    for passage in passages {
-        let Some((before, after)) = &passage.texts else {
+    for text_change in text_changes {
+        let Some((before, after)) = &text_change.texts else {
             found.push(None);
             last = None;
             continue;
@@ -131,7 +131,7 @@ fn states(format: &dyn Format, name: &str, passages: &[Passage], present: &Packa
         Some(last) => follow::follow(last, now, &mut next),
         None => follow::begin(now, &mut next),
     };
-    Some(States { passages: found, present: now })
+    Some(States { text_changes: found, present: now })
 }
 
 /// Reads a text; a package without one is empty.
@@ -240,7 +240,7 @@ fn put_back(target: &mut Wanted, was: &Wanted, is: &Wanted) {
 
 /// Returns what changes say of the sections before and after them: only the keys that were changed. It takes the
 /// place of texts that are not known any more.
-fn told(changes: &[KeyChange], target: &[Section]) -> (Vec<Section>, Vec<Section>) {
+fn sections_of(changes: &[KeyChange], target: &[Section]) -> (Vec<Section>, Vec<Section>) {
     let (mut was, mut is) = (Vec::<Section>::new(), Vec::<Section>::new());
     let at =
         |sections: &mut Vec<Section>, name: &[u8]| match sections.iter().position(|found| found.name == name)
@@ -300,19 +300,19 @@ fn is_generated(name: &[u8]) -> bool {
     digits.is_some_and(|digits| digits.len() >= 6 && digits.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// Takes the lines out that the passages have put in, and puts those in that they have taken out: so comments come
+/// Takes the lines out that the text_changes have put in, and puts those in that they have taken out: so comments come
 /// back as well. `None` if others have changed the same lines, or if something else than what is wanted comes of it.
 fn in_lines(
     format: &dyn Format,
     name: &str,
-    passages: &[Passage],
+    text_changes: &[TextChange],
     present: &Text,
     target: &[Wanted],
 ) -> Option<Vec<u8>> {
     let bytes = |text: &Text| text.as_ref().map_or_else(Vec::new, |text| text.to_vec());
     let mut text = bytes(present);
-    for passage in passages.iter().rev().filter(|passage| passage.goes) {
-        let (before, after) = passage.texts.as_ref()?;
+    for text_change in text_changes.iter().rev().filter(|text_change| text_change.is_reverted) {
+        let (before, after) = text_change.texts.as_ref()?;
         let (before, after) = (bytes(before), bytes(after));
         let (back, since) = (log::compare_texts(&after, &before), log::compare_texts(&after, &text));
         text = join(&back, &since, &text)?;

@@ -6,22 +6,22 @@ fn text(text: &str) -> Text {
     Some(Arc::new(text.as_bytes().to_vec()))
 }
 
-/// Makes passages of texts that follow each other; those go that are marked.
-fn passages(states: &[Text], go: &[bool]) -> Vec<Passage> {
-    let passage = |(pair, goes): (&[Text], &bool)| {
+/// Makes text_changes of texts that follow each other; those go that are marked.
+fn text_changes(states: &[Text], go: &[bool]) -> Vec<TextChange> {
+    let text_change = |(pair, is_reverted): (&[Text], &bool)| {
         let [was, is] = [0, 1]
             .map(|at| DEFAULT.read_leniently("p", &pair[at].clone().unwrap_or_default()).expect("readable"));
         let changes = compare_packages(&was, &is);
-        Passage { goes: *goes, texts: Some((pair[0].clone(), pair[1].clone())), changes }
+        TextChange { is_reverted: *is_reverted, texts: Some((pair[0].clone(), pair[1].clone())), changes }
     };
-    states.windows(2).zip(go).map(passage).collect()
+    states.windows(2).zip(go).map(text_change).collect()
 }
 
 /// Returns what is left without the transactions that are marked.
 fn left(states: &[&str], go: &[bool]) -> String {
     let states: Vec<Text> = states.iter().map(|state| text(state)).collect();
-    match without(DEFAULT, "p", &passages(&states, go), &states[states.len() - 1]) {
-        Without::Text(Some(text)) => String::from_utf8(text).expect("UTF-8"),
+    match revert(DEFAULT, "p", &text_changes(&states, go), &states[states.len() - 1]) {
+        Reverted::Text(Some(text)) => String::from_utf8(text).expect("UTF-8"),
         other => panic!("{other:?}"),
     }
 }
@@ -96,9 +96,9 @@ fn what_was_moved_stands_where_it_stood_and_a_list_is_one_value() {
 #[test]
 fn packages_that_were_made_go_and_those_that_were_deleted_come_back() {
     let made = [None, text(BASE), text(&BASE.replace("o '1'", "o '2'"))];
-    assert_eq!(without(DEFAULT, "p", &passages(&made, &[true, false]), &made[2]), Without::Text(None));
+    assert_eq!(revert(DEFAULT, "p", &text_changes(&made, &[true, false]), &made[2]), Reverted::Text(None));
     let deleted = [text(BASE), None, text("config z 'new'\n")];
-    let Without::Text(Some(back)) = without(DEFAULT, "p", &passages(&deleted, &[true, false]), &deleted[2])
+    let Reverted::Text(Some(back)) = revert(DEFAULT, "p", &text_changes(&deleted, &[true, false]), &deleted[2])
     else {
         panic!("it comes back")
     };
@@ -107,7 +107,7 @@ fn packages_that_were_made_go_and_those_that_were_deleted_come_back() {
     assert!(back.len() == 4 && names.contains(&&b"new"[..]) && names.contains(&&b"x"[..]), "{back:?}");
     // The file went by the hand of another: the section whose keys go back comes back, and no more.
     let gone = [text(BASE), text(&BASE.replace("o '1'", "o '2'")), None];
-    let Without::Text(Some(back)) = without(DEFAULT, "p", &passages(&gone, &[true, false]), &None) else {
+    let Reverted::Text(Some(back)) = revert(DEFAULT, "p", &text_changes(&gone, &[true, false]), &None) else {
         panic!("it comes back")
     };
     assert_eq!(back, b"config a 'x'\n\toption o '1'\n\toption p '1'\n");
@@ -117,8 +117,8 @@ fn packages_that_were_made_go_and_those_that_were_deleted_come_back() {
 fn a_text_that_cannot_be_read_gives_way_to_the_whole_text_from_before() {
     let states =
         [text(BASE), text(&BASE.replace("o '1'", "o '2'")), text("config a 'x'\n\toption o 'open\n")];
-    let whole = without(DEFAULT, "p", &passages(&states, &[true, false]), &states[2]);
-    assert_eq!(whole, Without::Whole(Some(BASE.as_bytes().to_vec())));
+    let whole = revert(DEFAULT, "p", &text_changes(&states, &[true, false]), &states[2]);
+    assert_eq!(whole, Reverted::Whole(Some(BASE.as_bytes().to_vec())));
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn where_the_texts_are_not_known_the_changes_tell() {
         .replace("\toption p '1'\n", "\toption new '1'\n")
         .replace("config r\n\toption n '2'\n", "config b 'made'\n\toption q '1'\n");
     let theirs = mine.replace("o '2'", "o '3'").replace("q '1'", "q '2'").replace("# head", "# theirs");
-    let mut all = passages(&[text(BASE), text(&mine), text(&theirs)], &[true, false]);
-    all.iter_mut().for_each(|passage| passage.texts = None);
-    let Without::Text(Some(back)) = without(DEFAULT, "p", &all, &text(&theirs)) else {
+    let mut all = text_changes(&[text(BASE), text(&mine), text(&theirs)], &[true, false]);
+    all.iter_mut().for_each(|text_change| text_change.texts = None);
+    let Reverted::Text(Some(back)) = revert(DEFAULT, "p", &all, &text(&theirs)) else {
         panic!("it is known")
     };
     let (back, base) = (read_text(DEFAULT, "p", &Some(Arc::new(back))), read_text(DEFAULT, "p", &text(BASE)));
@@ -185,21 +185,21 @@ mod any_texts {
             let mut go = go[..states.len() - 1].to_vec();
             go[0] = true;
             // A text that cannot be read at all has no changes.
-            let passage = |(pair, goes): (&[Text], &bool)| {
-                Passage { goes: *goes, texts: Some((pair[0].clone(), pair[1].clone())), changes: Vec::new() }
+            let text_change = |(pair, is_reverted): (&[Text], &bool)| {
+                TextChange { is_reverted: *is_reverted, texts: Some((pair[0].clone(), pair[1].clone())), changes: Vec::new() }
             };
-            let passages: Vec<Passage> = states.windows(2).zip(&go).map(passage).collect();
+            let text_changes: Vec<TextChange> = states.windows(2).zip(&go).map(text_change).collect();
             let present = &states[states.len() - 1];
             let before = states[0].as_deref().cloned();
-            match without(DEFAULT, "p", &passages, present) {
-                Without::Whole(text) => {
+            match revert(DEFAULT, "p", &text_changes, present) {
+                Reverted::Whole(text) => {
                     prop_assert_eq!(text, before);
                     let is_readable = |text: &Text| read_text(DEFAULT, "p", text).is_some();
                     prop_assert!(!states.iter().all(is_readable), "all can be read");
                 }
-                Without::Text(text) if go.iter().all(|goes| *goes) => prop_assert_eq!(text, before),
-                Without::Text(None) => {}
-                Without::Text(Some(text)) => {
+                Reverted::Text(text) if go.iter().all(|is_reverted| *is_reverted) => prop_assert_eq!(text, before),
+                Reverted::Text(None) => {}
+                Reverted::Text(Some(text)) => {
                     let now = read_text(DEFAULT, "p", &Some(Arc::new(text))).expect("it can be read");
                     // Of what the first has changed in sections with a name, the values are those from before.
                     let (Some(was), Some(is)) = (read_text(DEFAULT, "p", &states[0]), read_text(DEFAULT, "p", &states[1])) else {

@@ -1,5 +1,5 @@
 //! What wakes those who wait by a descriptor: one inotify descriptor and one timer for all watches of an open
-//! store, and for each that waits this way a bell of its own, which whoever reads the others rings.
+//! store, and for each that waits this way a waker of its own, which whoever reads the others rings.
 //!
 //! Writers touch the control file once the maps show a transaction, if somebody waits for that: so a watch is woken
 //! once a commit, and when there is something to be read. Where there is no control file, it is woken by what is
@@ -20,7 +20,7 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 
 /// See the module documentation.
 #[derive(Debug)]
-pub(super) struct Bell {
+pub(super) struct Waker {
     inotify: OwnedFd,
     /// For the configuration directory: commits write there as well, several times each. So one is woken by the
     /// first of its events only, and by the timer when it is time to look.
@@ -34,19 +34,19 @@ struct State {
     /// The watch descriptors of inotify.
     control: Option<i32>,
     log: Option<i32>,
-    /// The watch descriptor of the configuration directory, if edits are heard.
+    /// The watch descriptor of the configuration directory, if edits are events.
     config: Option<i32>,
     /// The entries that matter of other directories, or links of this one, and which descriptor is of which directory.
     links: Links,
     dirs: HashMap<i32, Vec<PathBuf>>,
     /// When the timer is to go off.
     due: Option<Instant>,
-    ears: Vec<Weak<OwnedFd>>,
+    wake_fds: Vec<Weak<OwnedFd>>,
 }
 
 /// Where the files are.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Paths {
     pub config: PathBuf,
     pub log: Option<PathBuf>,
     pub control: Option<PathBuf>,
@@ -55,9 +55,9 @@ pub(super) struct Places {
 /// How the look-out for edits wakes: once, until it is asked for again.
 const ONCE: epoll::EventFlags = epoll::EventFlags::IN.union(epoll::EventFlags::ONESHOT);
 
-/// What was heard.
+/// What was events.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct FileEvents {
     /// The files of the configuration directory that were written.
     pub edited: BTreeSet<String>,
     /// Whether there was anything.
@@ -70,32 +70,32 @@ pub(super) struct Heard {
 
 /// What one watch waits with: readable as long as there may be something for it.
 #[derive(Debug)]
-pub(super) struct Ear {
+pub(super) struct WakeFd {
     own: Arc<OwnedFd>,
     both: OwnedFd,
-    bell: Arc<Bell>,
+    waker: Arc<Waker>,
 }
 
-impl Bell {
-    pub fn new(places: &Places) -> io::Result<Self> {
+impl Waker {
+    pub fn new(paths: &Paths) -> io::Result<Self> {
         let [inotify, edits] = [(); 2].map(|()| inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC));
         let (inotify, edits) = (inotify?, edits?);
         let timer = rustix::time::timerfd_create(
             TimerfdClockId::Monotonic,
             TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
         )?;
-        let bell = Self { inotify, edits, timer, state: Mutex::default() };
-        bell.attend(places);
-        Ok(bell)
+        let waker = Self { inotify, edits, timer, state: Mutex::default() };
+        waker.watch_files(paths);
+        Ok(waker)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // What a panic leaves half done is at most one ear too many.
+        // What a panic leaves half done is at most one wake_fd too many.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the files as they are now.
-    pub fn attend(&self, places: &Places) {
+    pub fn watch_files(&self, paths: &Paths) {
         let state = &mut *self.state();
         let add = |path: &Path, flags| inotify::add_watch(&self.inotify, path, flags).ok();
         let add_edits = |path: &Path, flags| inotify::add_watch(&self.edits, path, flags).ok();
@@ -103,8 +103,8 @@ impl Bell {
         let written =
             WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
         // Where it fails, edits are noted by the next commit.
-        let config = add_edits(&places.config, written | gone | WatchFlags::ONLYDIR);
-        let links = Links::of(&places.config);
+        let config = add_edits(&paths.config, written | gone | WatchFlags::ONLYDIR);
+        let links = Links::of(&paths.config);
         let mut dirs: HashMap<i32, Vec<PathBuf>> = HashMap::new();
         for (dir, of_text) in links.dirs() {
             let linked =
@@ -123,38 +123,38 @@ impl Bell {
             let _ = inotify::remove_watch(&self.edits, *old);
         }
         (state.config, state.links, state.dirs) = (config, links, dirs);
-        state.control = places.control.as_ref().and_then(|path| add(path, WatchFlags::ATTRIB | gone));
+        state.control = paths.control.as_ref().and_then(|path| add(path, WatchFlags::ATTRIB | gone));
         let appended = match state.control {
             Some(_) => WatchFlags::empty(),
             None => WatchFlags::MODIFY,
         };
         let rotated = WatchFlags::MOVED_TO | WatchFlags::CREATE | WatchFlags::ONLYDIR;
-        state.log = places.log.as_ref().and_then(|path| add(path, rotated | appended | gone));
+        state.log = paths.log.as_ref().and_then(|path| add(path, rotated | appended | gone));
     }
 
-    /// Reports whether everything is heard that there may be to tell.
-    pub fn is_whole(&self) -> bool {
+    /// Reports whether everything is events that there may be to tell.
+    pub fn watches_everything(&self) -> bool {
         let state = self.state();
         state.config.is_some() && (state.control.is_some() || state.log.is_some())
     }
 
     /// Makes a descriptor for one watch.
-    pub fn listen(self: &Arc<Self>) -> io::Result<Ear> {
+    pub fn listen(self: &Arc<Self>) -> io::Result<WakeFd> {
         let own = Arc::new(eventfd(1, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
         let both = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         for source in [own.as_fd(), self.inotify.as_fd(), self.timer.as_fd()] {
             epoll::add(&both, source, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
         }
         epoll::add(&both, &self.edits, epoll::EventData::new_u64(0), ONCE)?;
-        let ears = &mut self.state().ears;
-        ears.retain(|ear| ear.strong_count() > 0);
-        ears.push(Arc::downgrade(&own));
-        Ok(Ear { own, both, bell: self.clone() })
+        let wake_fds = &mut self.state().wake_fds;
+        wake_fds.retain(|wake_fd| wake_fd.strong_count() > 0);
+        wake_fds.push(Arc::downgrade(&own));
+        Ok(WakeFd { own, both, waker: self.clone() })
     }
 
-    /// Takes what has been heard, and tells all who listen that there was something.
-    pub fn hear(&self) -> Heard {
-        let mut heard = Heard::default();
+    /// Takes what has been events, and tells all who listen that there was something.
+    pub fn drain_events(&self) -> FileEvents {
+        let mut events = FileEvents::default();
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let state = &mut *self.state();
         let gone =
@@ -163,19 +163,19 @@ impl Bell {
         while let Ok(event) = reader.next() {
             let is_config = state.config == Some(event.wd());
             // A directory that a link leads to is looked for anew when the link, or what is in it, changes.
-            heard.moved |= event.events().intersects(gone)
+            events.moved |= event.events().intersects(gone)
                 && (is_config || event.events().contains(ReadFlags::QUEUE_OVERFLOW));
             let Some(name) = event.file_name().and_then(|name| name.to_str().ok()) else { continue };
             if is_config && !name.contains('.') {
-                heard.edited.insert(name.to_owned());
+                events.edited.insert(name.to_owned());
             }
             for dir in state.dirs.get(&event.wd()).into_iter().flatten() {
                 for matter in state.links.matters(dir, name.as_ref()) {
                     match matter {
-                        Matter::Config => heard.moved = true,
+                        Matter::Config => events.moved = true,
                         Matter::Package(package) => {
-                            heard.edited.insert(package.clone());
-                            heard.relinked = true;
+                            events.edited.insert(package.clone());
+                            events.relinked = true;
                         }
                     }
                 }
@@ -184,29 +184,29 @@ impl Bell {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
         while let Ok(event) = reader.next() {
-            heard.any = true;
-            heard.moved |= event.events().intersects(gone);
+            events.any = true;
+            events.moved |= event.events().intersects(gone);
         }
         let mut count = [0; 8];
         if rustix::io::read(&self.timer, &mut count).is_ok() {
-            heard.any = true;
+            events.any = true;
             state.due = None;
         }
-        if heard.any || heard.moved || !heard.edited.is_empty() {
-            state.ears.retain(|ear| ear.upgrade().is_some_and(|ear| ring(&ear)));
+        if events.any || events.moved || !events.edited.is_empty() {
+            state.wake_fds.retain(|wake_fd| wake_fd.upgrade().is_some_and(|wake_fd| wake(&wake_fd)));
         }
-        heard
+        events
     }
 
     /// Tells all who listen that there is something.
-    pub fn ring(&self) {
-        self.state().ears.retain(|ear| ear.upgrade().is_some_and(|ear| ring(&ear)));
+    pub fn wake(&self) {
+        self.state().wake_fds.retain(|wake_fd| wake_fd.upgrade().is_some_and(|wake_fd| wake(&wake_fd)));
     }
 
     /// Has all who listen woken at a time, if not before.
     pub fn wake_at(&self, due: Instant) {
         let state = &mut *self.state();
-        if state.ears.is_empty() || state.due.is_some_and(|set| set <= due) {
+        if state.wake_fds.is_empty() || state.due.is_some_and(|set| set <= due) {
             return;
         }
         let left = due.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
@@ -218,16 +218,16 @@ impl Bell {
     }
 }
 
-fn ring(ear: &OwnedFd) -> bool {
+fn wake(wake_fd: &OwnedFd) -> bool {
     // It cannot be full: it is emptied before it is rung again four thousand million times.
-    let _ = rustix::io::write(ear, &1_u64.to_ne_bytes());
+    let _ = rustix::io::write(wake_fd, &1_u64.to_ne_bytes());
     true
 }
 
-impl Ear {
+impl WakeFd {
     /// Makes it readable.
-    pub fn ring(&self) {
-        ring(&self.own);
+    pub fn wake(&self) {
+        wake(&self.own);
     }
 
     /// Makes it unreadable until something happens.
@@ -237,17 +237,17 @@ impl Ear {
     }
 
     /// Asks to be woken by the next edit.
-    pub fn attend_edits(&self) {
-        // The descriptors are there as long as the ear is.
-        let _ = epoll::modify(&self.both, &self.bell.edits, epoll::EventData::new_u64(0), ONCE);
+    pub fn rearm_edits(&self) {
+        // The descriptors are there as long as the wake_fd is.
+        let _ = epoll::modify(&self.both, &self.waker.edits, epoll::EventData::new_u64(0), ONCE);
     }
 
-    pub fn bell(&self) -> &Arc<Bell> {
-        &self.bell
+    pub fn waker(&self) -> &Arc<Waker> {
+        &self.waker
     }
 }
 
-impl AsFd for Ear {
+impl AsFd for WakeFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.both.as_fd()
     }
