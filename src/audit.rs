@@ -1,4 +1,4 @@
-//! Looking after the log and the texts: whether records are as they were written, and mending what is not.
+//! Checks the log and the texts: verifies that records are as they were written, and repairs damage.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -15,29 +15,29 @@ use crate::restore::history::History;
 
 pub use crate::log::Verified;
 
-/// A package that was brought back to its newest text without errors.
+/// A package that was restored to its newest text without errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repaired {
     /// The package.
     pub package: String,
-    /// The revision whose text it has now.
+    /// The revision of the restored text.
     pub revision: u64,
-    /// The transaction that brought it back.
+    /// The transaction that restored it.
     pub sequence: u64,
 }
 
-/// What was mended.
+/// The result of a repair.
 #[derive(Debug, Default)]
 pub struct Repair {
-    /// What was wrong with the log; what is damaged of it is set aside. See [`Verified::problems`].
+    /// The damage of the log, which was set aside. See [`Verified::problems`].
     pub problems: Vec<String>,
-    /// The packages that were brought back.
+    /// The packages that were restored.
     pub packages: Vec<Repaired>,
-    /// What could not be mended: mostly texts with errors of which the log has no better one.
+    /// What could not be repaired: mostly texts with errors for which the log has no text without.
     pub unmended: Vec<Error>,
 }
 
-/// Passes over the error that the log is damaged, which repair goes on from.
+/// Ignores the error that the log is damaged, so that the repair goes on.
 fn unless_damaged(done: Result<()>) -> Result<()> {
     match done {
         Err(Error::Damaged { what: Damage::Log, .. }) => Ok(()),
@@ -45,7 +45,7 @@ fn unless_damaged(done: Result<()>) -> Result<()> {
     }
 }
 
-/// Looks after the log of a store: see [`crate::Engine::audit`].
+/// Checks and repairs the log of a store: see [`crate::Engine::audit`].
 #[derive(Debug, Clone, Copy)]
 pub struct Audit<'e> {
     core: &'e Core,
@@ -56,34 +56,33 @@ impl<'e> Audit<'e> {
         Self { core }
     }
 
-    /// Returns the directory of the log, which exists once something was committed; `None` where there is no
-    /// place for one.
+    /// Returns the directory of the log, which the first commit creates; `None` if there is no directory for a log.
     #[must_use]
     pub fn log_dir(&self) -> Option<&'e Path> {
         self.core.logs.current().map(Log::dir)
     }
 
-    /// Reports whether the log has been begun: with the first commit, or the first look at the history.
+    /// Reports whether the log exists: the first commit, or the first read of the history, creates it.
     #[must_use]
     pub fn has_log(&self) -> bool {
         self.core.logs.current().is_some_and(Log::is_begun)
     }
 
-    /// Returns why commits are not logged, if they are not. Nothing is made to find that out.
+    /// Returns why commits are not logged; `None` if they are. It creates no file.
     #[must_use]
     pub fn log_problem(&self) -> Option<String> {
         self.core.logs.problem()
     }
 
-    /// Returns the damage of the log that was found so far, by whatever has read it through this engine; see
-    /// [`Audit::verify_log`], which reads all of it.
+    /// Returns the damage of the log that reads through this engine have found so far; see [`Audit::verify_log`],
+    /// which reads all of it.
     #[must_use]
     pub fn log_problems(&self) -> Vec<String> {
         self.core.logs.damage()
     }
 
-    /// Returns the directory of the logs of root, and its owner, where this user has a log of his own since he may not
-    /// read that: what is not in his may be in the other.
+    /// Returns the directory of root's logs and its owner, if this user has a separate log since he may not read
+    /// those: transactions missing in his log may be in the other.
     #[must_use]
     pub fn log_of_root(&self) -> Option<(PathBuf, u32)> {
         self.core.logs.of_root()
@@ -91,9 +90,9 @@ impl<'e> Audit<'e> {
 }
 
 impl Audit<'_> {
-    /// Checks all records there are against their chain: each is tied to the one before it, so that none can be
-    /// changed, taken out or put in without a trace. Who can write the log can make it wholly anew, though: keep
-    /// [`Verified::chain`] somewhere else to find that out.
+    /// Checks the hash chain of all records: each record is tied to the one before it, so none can be changed,
+    /// removed or inserted unnoticed. A user who can write the log can forge all of it, though: keep
+    /// [`Verified::chain`] elsewhere to detect that.
     ///
     /// # Errors
     ///
@@ -102,13 +101,13 @@ impl Audit<'_> {
         self.core.logs.require()?.verify()
     }
 
-    /// Mends what can be mended: finishes what a crash has left, brings each package whose text has errors back to
-    /// its newest text without, as the log has it, and sets damaged pieces of the log aside. What can be read of the log
-    /// stays. What cannot be mended keeps nothing else from it: see [`Repair::unmended`].
+    /// Repairs what it can: finishes a commit that a crash has interrupted, restores each package whose text has
+    /// errors to its newest text without errors in the log, and sets damaged parts of the log aside. Readable parts
+    /// of the log stay. An error in one package does not stop the repair of others: see [`Repair::unmended`].
     ///
     /// # Errors
     ///
-    /// As for [`crate::Engine::commit`], and what keeps the log from being written.
+    /// As for [`crate::Engine::commit`], and any error that prevents writing the log.
     pub fn repair(&self) -> Result<Repair> {
         let problems = self.verify_log()?.problems;
         self.core.warnings.mark_given(&problems);
@@ -117,7 +116,7 @@ impl Audit<'_> {
                 "{package}: the log that held its last commits is gone, so these commits are lost"
             ));
         }
-        // What is in the log and not in the texts has to be put there before anything else is done.
+        // First bring the texts up to the log.
         unless_damaged(recovery::finish_last(self.core))?;
         unpark::place_parked(self.core)?;
         let broken = self.broken()?;
@@ -135,7 +134,7 @@ impl Audit<'_> {
         Ok(Repair { problems, packages, unmended })
     }
 
-    /// Has the log know the newest text of each package, also where a record that led to it was lost.
+    /// Writes the newest text of each package to the log, since a record that led to it may be lost.
     fn keep_texts_again(&self) -> Result<()> {
         let session = open_session::session_of_log(self.core)?;
         self.core
@@ -144,7 +143,7 @@ impl Audit<'_> {
             .map(|_| ())
     }
 
-    /// Lists the packages whose text has errors, with the first of each.
+    /// Lists the packages whose text has errors, each with its first error.
     fn broken(&self) -> Result<Vec<(Place, Error)>> {
         let mut broken = Vec::new();
         self.core.packages.each_text(self.core.packages.list()?, |place, text| {
@@ -155,7 +154,7 @@ impl Audit<'_> {
         Ok(broken)
     }
 
-    /// Brings packages back to their newest text without errors.
+    /// Restores packages to their newest text without errors.
     fn mend(&self, broken: Vec<(Place, Error)>) -> Result<(Vec<Repaired>, Vec<Error>)> {
         drop(open_session::session_of_log(self.core)?);
         Confirmations::of(self.core).recover()?;

@@ -1,14 +1,14 @@
-//! The programs that watch a store, and those that verify its transactions. Each has a lease in the run directory,
-//! `RUN/watchers/DEVICE-INODE/NAME` or `RUN/verifiers/DEVICE-INODE/NAME`, named after the configuration directory, so
-//! that every path to it leads to the same leases.
+//! The programs that watch a store or verify its transactions. Each has a lease in the run directory,
+//! `RUN/watchers/DEVICE-INODE/NAME` or `RUN/verifiers/DEVICE-INODE/NAME`, named after device and inode of the
+//! configuration directory, so that every path to it leads to the same leases.
 //!
-//! A lease says who wrote it and which keys that one is about. It is locked as long as its process lives, so that
-//! one which a crash has left is known, and removed by whoever sees it. It comes under its name when it is complete
-//! and locked. A child made by `fork` keeps the lock of its parent; so the process has to be there as well, as far
-//! as that can be seen from here.
+//! A lease is a file that names the program and the pattern of keys it reads or verifies. The program holds a lock
+//! on it as long as it lives; the next reader removes a lease left by a crash. A lease is renamed to its final name
+//! once it is complete and locked. A child made by `fork` keeps the lock of its parent, so readers also check that
+//! the process exists, if they can see its namespace.
 //!
-//! Notes count only if they, and the directories they are in, belong to root, to the owner of the configuration, or
-//! to ourselves.
+//! Readers ignore leases unless the files and their directories belong to root, to the owner of the configuration,
+//! or to the reader.
 
 use std::fs::Metadata;
 use std::hash::BuildHasher;
@@ -25,13 +25,13 @@ use crate::os::files::{FileId, Files, OpenFile, Wait};
 use crate::os::folder::Folder;
 use crate::os::trust::Config;
 
-/// How a lease starts.
+/// The first line of a lease.
 const TITLE: &str = "cms 1";
 
-/// What a lease is longer than in no case, in bytes.
+/// The largest lease, in bytes.
 const MAX_LEN: u64 = 1 << 20;
 
-/// What someone is there for.
+/// What a program does with the transactions of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Watcher,
@@ -50,11 +50,11 @@ impl Role {
 /// A program that watches a store, or verifies its transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscriber {
-    /// The name it gave itself (see [`crate::Options::source`]), else that of the program.
+    /// The name set by [`crate::Options::source`], or the name of the program.
     pub program: String,
-    /// The number of its process.
+    /// The number of the process.
     pub pid: u32,
-    /// Which keys it is about: see [`crate::Pattern`].
+    /// The keys it selects: see [`crate::Pattern`].
     pub pattern: String,
 }
 
@@ -64,18 +64,18 @@ impl std::fmt::Display for Subscriber {
     }
 }
 
-/// The leases of one role, in one run directory.
+/// The leases of one role in one run directory.
 #[derive(Debug)]
 pub(crate) struct Presence {
     dir: PathBuf,
-    /// These lead through the open directory.
+    /// Operations relative to the open directory.
     files: Files,
     config: Metadata,
 }
 
 impl Presence {
-    /// Finds the leases of a role, in every run directory that counts. Where nobody ever was there, that is one look
-    /// at each.
+    /// Finds the leases of a role in each run directory: ours, and that of the system. It costs one `lstat` for
+    /// each if there are no leases.
     pub fn all(dirs: &Dirs, role: Role) -> Vec<Self> {
         let own = dirs.run.as_ref();
         let system = own.is_none_or(|run| run.origin != Origin::Given && run.path != Path::new(SYSTEM_RUN));
@@ -86,7 +86,7 @@ impl Presence {
     }
 
     fn find(dirs: &Dirs, run: &Path, role: Role) -> Option<Self> {
-        // Mostly there is nobody.
+        // Usually there are no leases.
         std::fs::symlink_metadata(run.join(role.folder())).ok()?;
         Self::open(&Files::default(), dirs, run, role, false).ok()
     }
@@ -99,23 +99,25 @@ impl Presence {
         Ok(Self { files: files.through(folder), dir, config })
     }
 
-    /// Finds the leases of a role in our own run directory, made if it is missing.
+    /// Opens the leases of a role in our run directory, creating their directory if it is missing.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if there is no run directory; [`Error::Io`] if it cannot be made, or is none of ours.
+    /// [`Error::Missing`] if there is no run directory; [`Error::Io`] if the directory cannot be created, or
+    /// belongs to another user.
     fn make(core: &Core, role: Role) -> Result<Self> {
         let (dirs, files) = (core.dirs(), &core.options.files);
         let run = &dirs.run.as_ref().ok_or(Missing::RunDir)?.path;
         Self::open(files, dirs, run, role, true).map_err(Error::io("use", &run.join(role.folder())))
     }
 
-    /// Returns the configuration directory, as it is.
+    /// Returns the attributes of the configuration directory.
     pub fn config(&self) -> &Metadata {
         &self.config
     }
 
-    /// Lists those who are there, each with its lease. Notes of those who are not are removed, as far as we may.
+    /// Lists the live programs, each with the path of its lease. Leases of dead programs are removed, if this
+    /// process has the right to.
     pub fn list(&self) -> Vec<(Subscriber, PathBuf)> {
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
@@ -125,7 +127,7 @@ impl Presence {
         paths.into_iter().filter_map(here).collect()
     }
 
-    /// Reads a lease; `None` if nobody is there, or nobody who counts.
+    /// Reads a lease; `None` if its program is dead or not trusted.
     fn read(&self, path: &Path) -> Option<Subscriber> {
         let open = self.files.open(path).ok()?;
         if !self.is_trusted(&open.file.metadata().ok()?) {
@@ -142,33 +144,33 @@ impl Presence {
         Some(subscriber)
     }
 
-    /// Removes what a subscriber has left; see [`remove_lease`].
+    /// Removes a lease: see [`remove_lease`].
     pub fn remove(&self, lease: &Path) {
         remove_lease(&self.files, lease);
     }
 
-    /// Returns file operations that lead through the directory of the leases.
+    /// Returns file operations relative to the directory of the leases.
     pub fn files(&self) -> &Files {
         &self.files
     }
 
-    /// Reports whether something is by one whose word counts.
+    /// Reports whether a file belongs to a trusted user.
     pub fn is_trusted(&self, found: &Metadata) -> bool {
         Config::of(&self.config).trusts(found.uid())
     }
 }
 
-/// Removes what a subscriber has left, as far as we may: its lease, and its socket if it has one. `files` lead through
-/// the directory it is in.
+/// Removes a lease and its socket, if it has one and this process has the right to. `files` are relative to its
+/// directory.
 fn remove_lease(files: &Files, lease: &Path) {
     let _ = files.remove(lease);
     let _ = files.remove(&socket_of(lease));
-    // The last one removes the directories, which are empty then: who commits need not look inside.
+    // Remove the directories if they are empty now, so that a commit need not list them.
     let _ = lease.parent().map(std::fs::remove_dir);
     let _ = lease.parent().and_then(Path::parent).map(std::fs::remove_dir);
 }
 
-/// Returns where the socket of a verifier is.
+/// Returns the path of the socket of a verifier.
 pub(crate) fn socket_of(lease: &Path) -> PathBuf {
     lease.with_extension("socket")
 }
@@ -177,23 +179,24 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// Our own lease. It goes when it is dropped.
+/// The lease of this program. Dropping it removes the file.
 #[derive(Debug)]
 pub(crate) struct Lease {
     files: Files,
     file: OpenFile,
     path: PathBuf,
     program: String,
-    /// After a fork the lease stays the parent's.
+    /// The process that owns the lease: a forked child must not remove it.
     process: u32,
 }
 
 impl Lease {
-    /// Writes a lease, and has it seen once `ready` has run, which is told where it will be.
+    /// Writes a lease, and renames it to its final path after `ready` has run, which gets that path.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if there is no run directory, [`Error::Io`] if it cannot be written to; what `ready` says.
+    /// [`Error::Missing`] if there is no run directory, [`Error::Io`] if it cannot be written to; the error of
+    /// `ready`.
     pub fn create(
         core: &Core,
         role: Role,
@@ -203,7 +206,7 @@ impl Lease {
         let process = std::process::id();
         let chance = std::hash::RandomState::new().hash_one(process);
         for last in [false, false, true] {
-            // The last one of the others may be about to remove the directory.
+            // Another program may just have removed the directory with its last lease.
             let presence = match Presence::make(core, role) {
                 Err(_) if !last => continue,
                 made => made?,
@@ -231,14 +234,14 @@ impl Lease {
         Err(Missing::RunDir.into())
     }
 
-    /// Reports whether others can find it.
+    /// Reports whether the file is still at its path.
     pub fn is_there(&self) -> bool {
         FileId::at(&self.path) == Some(self.file.id)
     }
 
-    /// Says anew what it is about.
+    /// Replaces the pattern.
     pub fn set_pattern(&self, pattern: &str) {
-        // What is read meanwhile, or after a failure, is no lease: then one who would be told is not shown.
+        // A reader ignores a half-written lease, so a failure hides this program from `preview` only.
         let _ = self.write(pattern);
     }
 
@@ -263,7 +266,7 @@ impl Drop for Lease {
     }
 }
 
-/// What tells a process from another of the same number: in which space of numbers it has it, and since when.
+/// Identifies a process: its pid namespace and its start time tell it from another process of the same number.
 #[derive(Debug, PartialEq, Eq)]
 struct ProcessId {
     space: String,
@@ -275,25 +278,25 @@ impl ProcessId {
         Self { space: space(), started: started(std::process::id()).unwrap_or_default() }
     }
 
-    /// Reports whether the process is certainly not there any more.
+    /// Reports whether the process has certainly ended.
     fn has_ended(&self, pid: u32) -> bool {
         self.space == space() && !self.started.is_empty() && started(pid).as_ref() != Some(&self.started)
     }
 }
 
-/// Names the space that numbers of processes are of.
+/// Returns the name of our pid namespace.
 fn space() -> String {
     std::fs::read_link("/proc/self/ns/pid").map_or_else(|_| "-".into(), |name| name.display().to_string())
 }
 
-/// Tells when a process was started, in whatever unit.
+/// Returns the start time of a process, in clock ticks since the boot.
 fn started(pid: u32) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before may hold anything; 20 fields stand behind it.
+    // The program name before the last `)` may hold any character; the start time is the 20th field after it.
     Some(text.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.to_owned())
 }
 
-/// Names this program: as it has named itself, else as the system knows it.
+/// Returns the name of this program: the given source, or the name that the system has.
 fn program(core: &Core) -> String {
     let given = &core.options.source;
     let numbered = given.ends_with(&format!("-pid-{}", std::process::id()));

@@ -1,8 +1,8 @@
-//! Guards: they take a commit back that is not confirmed in time, whatever becomes of the program that has made it.
+//! Guards: they roll a commit back that is not confirmed in time, even if the program that made it has died.
 //!
-//! A guard is a process of its own, `cms`, in a session of its own, started before the commit is made; where there is
-//! no `cms`, a thread of the program that commits. It needs nothing but the store: should it be killed, whoever opens
-//! the store next does its work, and two guards do no more than one. It holds no lock while it waits.
+//! A guard is a separate process, `cms`, in its own session, started before the commit is made; without a `cms` it
+//! is a thread of the program that commits. It needs only the store: if it is killed, the next program to open the
+//! store does its work, and two guards do the same as one. It holds no lock while it waits.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -17,24 +17,24 @@ use crate::confirm::Confirmations;
 use crate::error::{Error, Result};
 use crate::settings::options::Guards;
 
-/// The first word of the command line by which `cms` becomes a guard; then come the number of the process that is to
-/// commit, the directories, and perhaps `--on-rollback COMMAND`.
+/// The first word of the command line by which `cms` becomes a guard; then come the number of the committing
+/// process, the directories, and optionally `--on-rollback COMMAND`.
 pub const GUARD: &str = "__guard";
 
-/// What a guard says when it stands, followed by the number of its process.
+/// What a guard prints when it is ready, followed by its process number.
 pub const STANDS: &str = "guard ";
 
-/// How long a guard has to start.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a guard may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest that a guard sleeps before it looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The longest sleep of a guard between two checks.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Files that were left open for the shell's children are not for a guard, which would keep them open: they may be
-/// locks. What runs in the background has no parent once the shell ends.
+/// Starts the guard. It closes descriptors that the shell inherited, since the guard would keep them open, and they
+/// may be locks. As a background job, the guard is an orphan once the shell ends.
 const SCRIPT: &str = "exec 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- 3<&0; \"$0\" \"$@\" <&3 3<&- &";
 
-/// A guard that stands. Dropping it tells the guard that no commit is to come any more.
+/// A guard that is ready. Dropping it tells the guard that no further commit will follow.
 #[derive(Debug)]
 pub struct StandingGuard {
     process: Option<u32>,
@@ -43,7 +43,7 @@ pub struct StandingGuard {
 }
 
 impl StandingGuard {
-    /// Returns the number of the guard's process; `None` if it is a thread.
+    /// Returns the process number of the guard; `None` if it is a thread.
     #[must_use]
     pub fn process(&self) -> Option<u32> {
         self.process
@@ -51,10 +51,10 @@ impl StandingGuard {
 }
 
 impl Confirmations<'_> {
-    /// Starts a guard for a commit that is about to be made: see [`crate::Options::guards`]. [`crate::Transaction`]s do
-    /// that by themselves; who commits with [`crate::Engine::commit_together`] does it before. Drop what is returned once the
-    /// commit is made, or is not to be made. The guard runs `on_rollback` with `sh -c` once the commit was taken back;
-    /// a thread does not.
+    /// Starts a guard for a commit that is about to be made: see [`crate::Options::guards`]. A
+    /// [`crate::Transaction`] does this itself; call it before [`crate::Engine::commit_together`]. Drop the result
+    /// once the commit is made or given up. The guard runs `on_rollback` with `sh -c` after a rollback; a thread
+    /// does not.
     ///
     /// # Errors
     ///
@@ -80,18 +80,18 @@ impl Confirmations<'_> {
         if let Some(hook) = on_rollback {
             command.arg("--on-rollback").arg(hook);
         }
-        // What is said of one command is not said of the guard.
+        // These variables apply to the current command, not to the guard.
         command.env_remove(crate::os::caller::VERIFYING).env_remove("CMS_SAFE_MODE");
         command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(failed)?;
-        let (pipe, said) = (child.stdin.take(), child.stdout.take());
-        let process = said.ok_or(io::ErrorKind::BrokenPipe.into()).and_then(read_process);
-        // The shell has nothing left to do; a program that collects its children may have done this as well.
+        let (pipe, output) = (child.stdin.take(), child.stdout.take());
+        let process = output.ok_or(io::ErrorKind::BrokenPipe.into()).and_then(read_process);
+        // Reap the shell, which has ended. It fails if the program has reaped it already.
         let _ = child.wait();
         Ok(StandingGuard { process: Some(process.map_err(failed)?), _pipe: pipe, _sender: None })
     }
 
-    /// Returns the options by which `cms` finds this store from wherever it runs.
+    /// Returns the options that lead `cms` to this store from any directory.
     fn directories(&self) -> io::Result<Vec<OsString>> {
         let dirs = self.core.dirs();
         let mut words: Vec<OsString> = Vec::new();
@@ -120,31 +120,31 @@ impl Confirmations<'_> {
         Ok(StandingGuard { process: None, _pipe: None, _sender: Some(sender) })
     }
 
-    /// Stands guard: takes back what is not confirmed in time, and tries again for as long as that fails. It ends when
-    /// nothing is to be confirmed and nothing is to come: `is_awaited` waits for the time it is given, or less, and says
-    /// whether a commit may come still.
+    /// Runs the guard: rolls commits back that are not confirmed in time, and retries as long as that fails. It
+    /// ends when nothing is pending and no further commit will follow: `is_awaited` waits for at most the given
+    /// time, and returns whether a commit may still follow.
     pub fn stand_guard(&self, is_awaited: &mut dyn FnMut(Duration) -> bool) {
         let mut may_come = true;
         loop {
             match self.core.pending.left() {
                 Some(Duration::ZERO) => {
                     let failed = self.recover().is_err();
-                    std::thread::sleep(if failed { LOOK_AGAIN } else { Duration::from_millis(5) });
+                    std::thread::sleep(if failed { POLL_INTERVAL } else { Duration::from_millis(5) });
                 }
-                Some(left) => std::thread::sleep(left.min(LOOK_AGAIN)),
-                None if may_come => may_come = is_awaited(LOOK_AGAIN),
+                Some(left) => std::thread::sleep(left.min(POLL_INTERVAL)),
+                None if may_come => may_come = is_awaited(POLL_INTERVAL),
                 None => return,
             }
         }
     }
 }
 
-/// Reads the number of the process from what a guard says when it stands.
-fn read_process(mut said: ChildStdout) -> io::Result<u32> {
-    let (mut text, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+/// Reads the process number that a guard prints when it is ready.
+fn read_process(mut output: ChildStdout) -> io::Result<u32> {
+    let (mut text, deadline) = (Vec::new(), Instant::now() + START_TIMEOUT);
     while !text.ends_with(b"\n") && text.len() < 64 {
         let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).ok();
-        match poll(&mut [PollFd::new(&said, PollFlags::IN)], left.as_ref()) {
+        match poll(&mut [PollFd::new(&output, PollFlags::IN)], left.as_ref()) {
             Ok(0) => {
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
@@ -156,7 +156,7 @@ fn read_process(mut said: ChildStdout) -> io::Result<u32> {
             Err(error) => return Err(error.into()),
         }
         let mut byte = [0];
-        match said.read(&mut byte)? {
+        match output.read(&mut byte)? {
             0 => return Err(io::Error::other("it ended at once")),
             _ => text.push(byte[0]),
         }
@@ -166,7 +166,7 @@ fn read_process(mut said: ChildStdout) -> io::Result<u32> {
     process.ok_or_else(|| io::Error::other("it is not a guard"))
 }
 
-/// Finds `cms`.
+/// Finds the program `cms`.
 fn find_program() -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let path = crate::os::environment::variable("PATH").unwrap_or_default();

@@ -1,16 +1,16 @@
-//! Commits that are taken back unless they are confirmed in time: whoever locks himself out with one only has to
-//! wait.
+//! Commits that are rolled back unless they are confirmed in time: an administrator who locks himself out with a
+//! commit only has to wait.
 //!
-//! The commit's record in the log says how long there is, what is gone back to, and since when the time runs: in
-//! running time of the system, so that no setting of the clock matters. After a boot it runs from the boot on.
-//! A file `pending` beside the log says the same, so that a look is enough to know that nothing is pending; it is
-//! there before the record is, and is removed when the commit has been confirmed or taken back.
+//! The commit's record in the log holds the time limit, the revision to roll back to, and the start of the time, as
+//! uptime of the system, so that changes of the clock do not matter. After a boot the time runs from the boot on. A
+//! file `pending` beside the log has the same content, so that one `stat` tells that nothing is pending. It is
+//! written before the record, and removed when the commit has been confirmed or rolled back.
 //!
-//! Another commit to be confirmed joins the one that waits: there is one window, and the time given last counts for
-//! all that wait. They are confirmed together, and taken back together, key by key (see `rollback`).
+//! Another commit to be confirmed joins the pending ones: the time limit given last applies to all of them. They
+//! are confirmed together, or rolled back together, key by key (see `rollback`).
 //!
-//! Whoever opens the store after the time is up takes the commit back before anything is read ([`Confirmations::recover`]), and
-//! so does a guard that is started with the commit (see `guard`).
+//! After the time is up, the next program to open the store rolls the commit back before it reads anything
+//! ([`Confirmations::recover`]); so does a guard that is started with the commit (see `guard`).
 
 pub(crate) mod by_key;
 pub(crate) mod guard;
@@ -28,17 +28,17 @@ use crate::error::Result;
 use crate::error::not_found::Missing;
 use crate::log::{Guard, Kind};
 
-/// The longest that one who waits sleeps before looking again.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The longest sleep between two checks while waiting.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A commit that waits to be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
-    /// The transaction; of several that wait together, the last.
+    /// The transaction; of several pending ones, the last.
     pub sequence: u64,
-    /// The revision before the first that waits.
+    /// The revision before the first pending transaction.
     pub baseline: u64,
-    /// How much time is left.
+    /// The time left.
     pub left: Duration,
 }
 
@@ -55,8 +55,8 @@ impl<'e> Confirmations<'e> {
 }
 
 impl Confirmations<'_> {
-    /// Finishes the commit that a crash has interrupted, and takes back the one that was not confirmed in time, if
-    /// there are such. It costs next to nothing if not.
+    /// Finishes a commit that a crash has interrupted, and rolls back pending commits whose time is up. It costs
+    /// little if there are none.
     ///
     /// # Errors
     ///
@@ -66,11 +66,11 @@ impl Confirmations<'_> {
         self.enforce()
     }
 
-    /// Returns the commit that waits to be confirmed, if there is one.
+    /// Returns the commit that waits to be confirmed; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// As for [`crate::Engine::commit`]. If its time is up, it is taken back first.
+    /// As for [`crate::Engine::commit`]. If its time is up, it is rolled back first.
     pub fn pending(&self) -> Result<Option<Pending>> {
         self.recover()?;
         if self.core.pending.is_absent() {
@@ -78,7 +78,7 @@ impl Confirmations<'_> {
         }
         let session = open_session::session_of_log(self.core)?;
         let Some((sequence, guard)) = session.pending() else {
-            // Someone went back by hand: nothing is left to be confirmed.
+            // It was rolled back or undone by hand: nothing is pending.
             self.core.pending.remove();
             return Ok(None);
         };
@@ -89,11 +89,12 @@ impl Confirmations<'_> {
         Pending { sequence, baseline: guard.baseline, left: guard.left((self.core.options.uptime)()) }
     }
 
-    /// Confirms the commit that waits for it, and all that wait with it. Returns its number.
+    /// Confirms all pending commits. Returns the number of the last one.
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Missing`] if nothing waits, or if it is another than `sequence`; as for [`crate::Engine::commit`].
+    /// [`crate::Error::Missing`] if nothing is pending, or if the pending commit is not `sequence`; as for
+    /// [`crate::Engine::commit`].
     pub fn confirm(&self, sequence: Option<u64>, message: Option<&str>) -> Result<u64> {
         self.recover()?;
         let mut session = if self.core.pending.is_absent() {
@@ -110,8 +111,9 @@ impl Confirmations<'_> {
         Ok(waiting)
     }
 
-    /// Waits until nothing is pending any more: confirmed by someone, or taken back, here if nobody else does it, and
-    /// for as long as that fails again and again. Returns whether it was confirmed. Until the time is up no lock is held.
+    /// Waits until nothing is pending. When the time is up and no other process rolls the commit back, this call
+    /// does, and retries as long as that fails. Returns whether the commit was confirmed. It holds no lock until
+    /// the time is up.
     ///
     /// # Errors
     ///
@@ -119,9 +121,10 @@ impl Confirmations<'_> {
     pub fn wait_for_confirmation(&self) -> Result<bool> {
         let Some(pending) = self.pending()? else { return Ok(true) };
         while let Some(left) = self.core.pending.left() {
-            // Who waits is the last resort, and so no failure is its end.
+            // Retry after a failure: no other process may be left to roll back.
             let failed = left == Duration::ZERO && self.recover().is_err();
-            let pause = if failed { LOOK_AGAIN } else { left.clamp(Duration::from_millis(10), LOOK_AGAIN) };
+            let pause =
+                if failed { POLL_INTERVAL } else { left.clamp(Duration::from_millis(10), POLL_INTERVAL) };
             std::thread::sleep(pause);
         }
         let ended = self.core.logs.require()?.each_back(|record| {
@@ -136,7 +139,7 @@ impl Confirmations<'_> {
         Ok(ended.flatten() == Some(Kind::Confirm))
     }
 
-    /// Logs a transaction that changes no package.
+    /// Logs a transaction without changes.
     pub(crate) fn log_alone(&self, session: &mut LogSession<'_>, intent: &Intent) -> Result<Option<u64>> {
         let logged = session.commit(&[], intent)?;
         session.applied();
@@ -144,7 +147,7 @@ impl Confirmations<'_> {
         Ok(logged)
     }
 
-    /// Takes back what was not confirmed in time. Where nothing is pending it costs one look at a directory.
+    /// Rolls back pending commits whose time is up. If nothing is pending, it costs one `stat`.
     pub(crate) fn enforce(&self) -> Result<()> {
         if self.core.pending.left() != Some(Duration::ZERO) {
             return Ok(());
@@ -157,7 +160,7 @@ impl Confirmations<'_> {
                 return Ok(());
             };
             if guard.left((self.core.options.uptime)()) > Duration::ZERO {
-                // Another commit has joined it since.
+                // Another commit has joined and extended the time.
                 return self.core.pending.write(&guard);
             }
             let message = format!("transaction {sequence} was not confirmed in time");

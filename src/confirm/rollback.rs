@@ -1,8 +1,8 @@
-//! Takes back what was not confirmed, and tells beforehand what that will change.
+//! Rolls back commits that were not confirmed, and previews what that will change.
 //!
-//! Only the keys that the commits to be confirmed have changed go back (see `by_key`); what others have committed or
-//! edited meanwhile stays. It is a transaction like any other, in the log and for those who watch; but nobody who
-//! verifies transactions is asked, since it is the way out when something is wrong.
+//! Only the keys that the pending commits have changed are rolled back (see `by_key`); later commits and edits of
+//! other keys stay. The rollback is a transaction like any other, in the log and for watches. Verifiers are not
+//! asked, since it is the way out of a bad configuration.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::ErrorKind;
@@ -16,7 +16,7 @@ use crate::commit::open_session::session_of_log_within;
 use crate::commit::opening::Opened;
 use crate::commit::part::{ATTEMPTS, Expected, WholeText};
 use crate::commit::{retry, write};
-use crate::confirm::by_key::{TextChange, Text, Reverted, revert};
+use crate::confirm::by_key::{Reverted, Text, TextChange, revert};
 use crate::confirm::{Confirmations, Pending};
 use crate::error::{Code, Error, Result, shown};
 use crate::log::{self, Digest, Guard, KeyChange, Kind, PackageChange, Record, What};
@@ -24,43 +24,43 @@ use crate::os::file_name;
 use crate::restore::archive::Archives;
 use crate::restore::history::History;
 
-/// Commits that wait to be confirmed, and what becomes of the store if they are not.
+/// Commits that wait to be confirmed, and what is rolled back if they are not.
 #[derive(Debug, Clone)]
 pub struct Waiting {
-    /// How long there is.
+    /// The time limit.
     pub pending: Pending,
-    /// The transactions that wait, the oldest first.
+    /// The pending transactions, the oldest first.
     pub transactions: Vec<Record>,
-    /// What goes back, package by package.
+    /// What is rolled back, package by package.
     pub going_back: Vec<GoingBack>,
 }
 
-/// What goes back in one package.
+/// What is rolled back in one package.
 #[derive(Debug, Clone)]
 pub struct GoingBack {
     /// The package.
     pub package: String,
-    /// Whether there will be no such package.
+    /// Whether the package is deleted.
     pub goes: bool,
-    /// Whether its text cannot be read at present, so that the whole text from before is put back.
+    /// Whether the present text cannot be read, so that the whole earlier text is restored.
     pub whole: bool,
-    /// What will change, from what it is now.
+    /// The changes to the present state.
     pub changes: Vec<KeyChange>,
 }
 
-/// What whoever has committed while a commit waits to be confirmed has to know.
+/// A notice to a program that has committed while another commit is pending.
 #[derive(Debug, Clone)]
 pub struct Notice {
-    /// What waits, and how long.
+    /// The pending commit, and the time left.
     pub pending: Pending,
-    /// The first transaction that waits: by whom, through what and when.
+    /// The first pending transaction.
     pub by: Record,
-    /// The keys that were committed just now and go back with it, in the order they were changed.
+    /// The keys of the program's own commits that are rolled back as well, in the order of their names.
     pub keys: Vec<String>,
 }
 
 impl GoingBack {
-    /// Reports whether a key that was changed goes back.
+    /// Reports whether a changed key is rolled back.
     fn takes(&self, key: &KeyChange) -> bool {
         let concerns = |change: &KeyChange| {
             let is_whole =
@@ -89,7 +89,7 @@ impl std::fmt::Display for Notice {
     }
 }
 
-/// What a package is now, and what it becomes.
+/// The text of a package now, and after the rollback.
 struct Reversal {
     package: String,
     now: Text,
@@ -108,11 +108,12 @@ impl Reversal {
     }
 }
 
-/// Of one package what the transactions since some point have done, the newest first; and whether they go.
+/// The changes to one package since some revision, the newest first, and whether each is reverted.
 type PackageChanges = Vec<(bool, PackageChange)>;
 
 impl Confirmations<'_> {
-    /// Tells what waits to be confirmed, and what goes back if it is not; `None` if nothing waits.
+    /// Returns the pending commits, and what is rolled back if they are not confirmed; `None` if nothing is
+    /// pending.
     ///
     /// # Errors
     ///
@@ -122,13 +123,12 @@ impl Confirmations<'_> {
         let mut transactions = self.waiting_since(pending.baseline)?;
         transactions.reverse();
         let going_back = self.reversals(pending.baseline, None)?;
-        let going_back =
-            going_back.iter().filter(|one| !one.changes_nothing()).map(|one| self.describe(one));
+        let going_back = going_back.iter().filter(|one| !one.changes_nothing()).map(|one| self.describe(one));
         Ok(Some(Waiting { pending, transactions, going_back: going_back.collect() }))
     }
 
-    /// Tells whoever has committed a transaction that another one waits to be confirmed; `None` if none does, or if it
-    /// is one of those that wait. It costs next to nothing if nothing waits.
+    /// Returns a notice for the program that has committed a transaction if another one is pending; `None` if none
+    /// is, or if the transaction is itself pending. It costs little if nothing is pending.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl Confirmations<'_> {
         self.notice(|record| record.sequence == revision)
     }
 
-    /// As [`crate::Confirmations::notice_of`], of all that this process has committed since.
+    /// As [`crate::Confirmations::notice_of`], for all commits that this process has made since.
     ///
     /// # Errors
     ///
@@ -177,8 +177,8 @@ impl Confirmations<'_> {
         Ok(Some(Notice { pending, by, keys: keys.iter().map(shown::text).collect() }))
     }
 
-    /// Finds out whether a commit to be confirmed that a process has made after a revision was taken back. Returns its
-    /// number, and the transaction that took it back.
+    /// Finds out whether a commit with a time limit, made by a process after a revision, was rolled back. Returns
+    /// its number, and the transaction that rolled it back.
     ///
     /// # Errors
     ///
@@ -197,7 +197,8 @@ impl Confirmations<'_> {
         Ok(end.map(|(_, by)| by))
     }
 
-    /// Finds the newest commit after a revision that was to be confirmed, of those that are meant, and what took it back.
+    /// Finds the newest commit with a time limit after a revision that `is_meant`, and the transaction that rolled
+    /// it back.
     fn end_of(&self, since: u64, is_meant: impl Fn(&Record) -> bool) -> Result<Option<(u64, Record)>> {
         let (mut later, mut undone) = (Vec::<Record>::new(), HashSet::new());
         let found = History::of(self.core).each_transaction(|record| {
@@ -226,7 +227,7 @@ impl Confirmations<'_> {
         Ok(found.flatten())
     }
 
-    /// Returns the transactions after a revision that wait to be confirmed, the newest first.
+    /// Returns the pending transactions after a revision, the newest first.
     fn waiting_since(&self, baseline: u64) -> Result<Vec<Record>> {
         let (mut found, mut undone) = (Vec::new(), HashSet::new());
         History::of(self.core).each_transaction(|record| {
@@ -258,8 +259,8 @@ impl Confirmations<'_> {
         }
     }
 
-    /// Returns what packages become if transactions since a revision are taken out: those that wait to be confirmed,
-    /// or the one that is given.
+    /// Returns the packages as they will be if transactions since a revision are reverted: all pending ones, or
+    /// `only` one.
     fn reversals(&self, since: u64, only: Option<u64>) -> Result<Vec<Reversal>> {
         let mut reversals = Vec::new();
         for (package, package_changes) in self.changes_by_package(since, only)? {
@@ -271,9 +272,10 @@ impl Confirmations<'_> {
         Ok(reversals)
     }
 
-    /// Collects what the transactions since a revision have done to the packages that those have changed that go.
+    /// Collects the changes since a revision to each package that a reverted transaction has changed.
     fn changes_by_package(&self, since: u64, only: Option<u64>) -> Result<BTreeMap<String, PackageChanges>> {
-        let (mut changes_by_package, mut undone) = (BTreeMap::<String, PackageChanges>::new(), HashSet::new());
+        let (mut changes_by_package, mut undone) =
+            (BTreeMap::<String, PackageChanges>::new(), HashSet::new());
         History::of(self.core).each_transaction(|record| {
             if record.sequence <= since {
                 return Ok(ControlFlow::Break(()));
@@ -295,7 +297,7 @@ impl Confirmations<'_> {
             Ok(ControlFlow::Continue(()))
         })?;
         changes_by_package.retain(|_, package_changes| {
-            // What was before the first that goes does not matter.
+            // Drop the changes before the first reverted one.
             let first = package_changes.iter().rposition(|(is_reverted, _)| *is_reverted);
             package_changes.truncate(first.map_or(0, |first| first + 1));
             !package_changes.is_empty()
@@ -312,14 +314,20 @@ impl Confirmations<'_> {
         }
     }
 
-    /// Makes text_changes of a package_changes, the oldest first. Those that stay and follow each other are one.
-    fn text_changes(&self, package: &str, package_changes: PackageChanges, now: &Text) -> Result<Vec<TextChange>> {
+    /// Adds the texts to changes of a package, and returns them with the oldest first. Consecutive changes that
+    /// stay are merged.
+    fn text_changes(
+        &self,
+        package: &str,
+        package_changes: PackageChanges,
+        now: &Text,
+    ) -> Result<Vec<TextChange>> {
         let mut text_changes: Vec<TextChange> = Vec::new();
         let newest = package_changes.first().and_then(|(_, change)| change.left());
         let present = now.as_ref().map(|text| Digest::of(text));
         let mut text: Option<Text> = Some(now.clone());
         if newest != present {
-            // It was changed by hand, and nobody has noted that yet.
+            // It was edited by hand, and the edit is not noted yet.
             let log = self.core.logs.require()?;
             let logged = newest.map(|newest| log.text_of(package, newest)).transpose()?.flatten();
             text = logged.map(|logged| Some(Arc::new(logged)));
@@ -338,7 +346,11 @@ impl Confirmations<'_> {
                 }
                 (Some(last), None, _) => last.texts = None,
                 (None, before, after) => {
-                    text_changes.push(TextChange { is_reverted, texts: before.zip(after), changes: change.changes });
+                    text_changes.push(TextChange {
+                        is_reverted,
+                        texts: before.zip(after),
+                        changes: change.changes,
+                    });
                 }
             }
         }
@@ -346,23 +358,23 @@ impl Confirmations<'_> {
         Ok(text_changes)
     }
 
-    /// Takes back all that waits to be confirmed, and ends the wait. Returns the number of the transaction that does it.
+    /// Rolls back all pending commits. Returns the number of the rollback.
     pub(crate) fn roll_back_pending(
         &self,
         session: &mut LogSession<'_>,
         guard: &Guard,
         message: &str,
     ) -> Result<Option<u64>> {
-        // It is the safety net: nobody may refuse it.
+        // It is the safety net: verifiers must not refuse it.
         let intent = Intent { refusable: false, ..Intent::new(Kind::Rollback, guard.baseline) };
         let done = self.roll_back_by_key(session, guard.baseline, None, &intent, message)?;
         self.core.pending.remove();
         Ok(done)
     }
 
-    /// Takes one transaction back at once, key by key, whatever was committed since. If it waits to be confirmed and
-    /// others do not, that ends the wait. Returns the number of the transaction that does it; `None` if it was to be
-    /// confirmed and was taken back already.
+    /// Rolls one transaction back at once, key by key, whatever was committed since. If it was the only pending
+    /// one, nothing is pending afterwards. Returns the number of the rollback; `None` if the transaction had a time
+    /// limit and was rolled back already.
     ///
     /// # Errors
     ///
@@ -401,12 +413,12 @@ impl Confirmations<'_> {
             }
             let intent = Intent { message: Some(message), ..intent.clone() };
             if reversals.is_empty() {
-                // It is as it was already; that this is the end of it is noted all the same.
+                // The texts are as before already; log the rollback all the same.
                 return self.log_alone(session, &intent);
             }
             match session.go_on(|session| self.replace_all(session, &reversals, &intent)) {
                 Ok(Some(sequence)) => return Ok(Some(sequence)),
-                // Someone has saved a file meanwhile.
+                // Another program has saved a file meanwhile.
                 Ok(None) => {}
                 Err(error) if error.code() == Code::Conflict => {}
                 Err(error) => return Err(error),
@@ -435,7 +447,7 @@ impl Confirmations<'_> {
         write::put_texts(&mut opened, &texts, intent)
     }
 
-    /// Keeps a text that cannot be read beside the package, and says where.
+    /// Saves a text that cannot be read in a file beside the package. Returns a sentence that names the file.
     fn set_aside_unreadable(&self, package: &str, text: &Text, sequence: u64) -> String {
         let name = file_name::hidden(package.as_ref(), &format!(".unreadable-{sequence}"));
         let path: PathBuf = self.core.dirs().config.path.join(&name);

@@ -1,4 +1,4 @@
-//! Asking: all verifiers that a transaction concerns at the same time, and none for longer than it may take.
+//! Asks all verifiers that a transaction concerns at the same time, until a deadline.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -16,42 +16,43 @@ use super::{Verdict, concerns, message, verifier};
 use crate::log::Record;
 use crate::presence::{Presence, Subscriber, socket_of};
 
-/// One who is asked.
+/// A verifier that is being asked.
 struct Asked {
     verifier: Subscriber,
     path: PathBuf,
     socket: OwnedFd,
     sent: usize,
     answer: Vec<u8>,
-    /// What it has said, once it has.
+    /// The answer, once it is complete.
     verdict: Option<message::Answer>,
 }
 
-/// How calling on a verifier ends if there is no talk.
+/// Why a verifier cannot be asked.
 enum Failed {
-    /// It is not there any more.
+    /// It has ended.
     Gone,
     Refusal(String),
 }
 
-/// The verifiers that have not answered in time, each with the connection to it. As long as one does not get on, nobody
-/// waits for it again: threads that commit would wait one after the other.
+/// The verifiers that have not answered in time, each with its connection. Until such a verifier goes on, no other
+/// commit waits for it: otherwise committing threads would wait one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Unresponsive(Mutex<Vec<(PathBuf, OwnedFd)>>);
 
 impl Unresponsive {
     fn list(&self) -> MutexGuard<'_, Vec<(PathBuf, OwnedFd)>> {
-        // What a panic of another thread has left is a list like any other.
+        // The list is valid after a panic of another thread.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a verifier that has not answered. It is told that nobody waits for its answer any more.
+    /// Adds a verifier that has not answered in time, and shuts its connection down for writing, so that it drops
+    /// the question.
     fn add(&self, path: PathBuf, socket: OwnedFd) {
         let _ = shutdown(&socket, Shutdown::Write);
         self.list().push((path, socket));
     }
 
-    /// Reports whether a verifier still hangs: it has neither answered the question before, nor put it away.
+    /// Reports whether a verifier has neither answered nor dropped the earlier question yet.
     fn has(&self, path: &Path) -> bool {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut list = self.list();
@@ -63,8 +64,8 @@ impl Unresponsive {
     }
 }
 
-/// Asks all that a transaction concerns. It ends with the first that refuses it, and those that hang are not waited for
-/// again; without `unresponsive`, all are heard.
+/// Asks all verifiers that a transaction concerns. It ends at the first refusal, and does not wait for
+/// `unresponsive` verifiers again; with `None`, it collects all answers.
 pub(super) fn ask(
     presences: &[Presence],
     record: &Record,
@@ -122,7 +123,7 @@ pub(super) fn ask(
     verdicts
 }
 
-/// Connects to a verifier, without waiting for it.
+/// Connects to a verifier without blocking.
 fn connect_to(presence: &Presence, path: &Path) -> Result<OwnedFd, Failed> {
     let failed = |error: Errno| match error {
         Errno::CONNREFUSED | Errno::NOENT => Failed::Gone,
@@ -141,24 +142,24 @@ fn connect_to(presence: &Presence, path: &Path) -> Result<OwnedFd, Failed> {
     Ok(socket)
 }
 
-/// Waits until one of them can be talked to.
+/// Waits until one of the sockets is ready.
 fn wait(asked: &[Asked], left: Duration) {
     let flags =
         |one: &Asked| if one.sent == usize::MAX { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
     let mut fds: Vec<PollFd<'_>> =
         asked.iter().map(|one| PollFd::from_borrowed_fd(one.socket.as_fd(), flags(one))).collect();
-    // Whatever ends it, all are looked at.
+    // The caller checks all sockets, however the wait ends.
     let _ = poll(&mut fds, Timespec::try_from(left).ok().as_ref());
 }
 
 impl Asked {
-    /// Says and hears what can be said and heard without waiting.
+    /// Sends and receives as much as possible without blocking.
     fn exchange(&mut self, question: &[u8]) {
         while self.sent < question.len() {
             match send(&self.socket, &question[self.sent..], SendFlags::NOSIGNAL) {
                 Ok(count) => self.sent += count,
                 Err(Errno::INTR) => {}
-                // Why it does not listen is seen below.
+                // `recv` below finds the reason.
                 Err(_) => break,
             }
         }

@@ -1,4 +1,4 @@
-//! What is said over the socket of a verifier: one question, and one answer to it.
+//! The protocol of the socket of a verifier: one question and one answer per connection.
 //!
 //! ```text
 //! question = "cmsQ1\0\0\0" length:u64 record          numbers little-endian; the record as in the log, without hunks
@@ -9,32 +9,32 @@ use crate::log::Record;
 
 const TITLE: [u8; 8] = *b"cmsQ1\0\0\0";
 
-/// How long the part of a question is that tells how long the rest is.
+/// The length of the head of a question, in bytes.
 pub(super) const HEAD: usize = 16;
 
-/// What a reason is at most, in bytes.
-const LONGEST: usize = 2000;
+/// The longest reason, in bytes.
+const MAX_REASON: usize = 2000;
 
-/// Writes a question.
+/// Encodes a question.
 pub(super) fn question(record: &Record) -> Vec<u8> {
     let body = record.encode();
     [&TITLE[..], &(body.len() as u64).to_le_bytes(), &body].concat()
 }
 
-/// Returns the length of the record that follows a head; `None` if it is no question.
+/// Returns the length of the record after a head; `None` if the head is not that of a question.
 pub(super) fn length(head: [u8; HEAD]) -> Option<u64> {
     let (title, length) = head.split_first_chunk::<8>()?;
     (*title == TITLE).then_some(u64::from_le_bytes(length.try_into().ok()?))
 }
 
-/// Writes an answer.
+/// Encodes an answer.
 pub(super) fn answer(refusal: Option<&str>) -> Vec<u8> {
     let reason = refusal.map(tidy).unwrap_or_default();
     let length = u16::try_from(reason.len()).unwrap_or(0);
     [&[u8::from(refusal.is_some())][..], &length.to_le_bytes(), reason.as_bytes()].concat()
 }
 
-/// What a verifier answers.
+/// The answer of a verifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     Accepted,
@@ -52,7 +52,7 @@ impl Answer {
     }
 }
 
-/// Reads an answer; `None` if it is not complete.
+/// Decodes an answer; `None` if it is not complete.
 pub(super) fn read_answer(bytes: &[u8]) -> Option<Answer> {
     let (head, rest) = bytes.split_first_chunk::<3>()?;
     let [verdict, low, high] = *head;
@@ -63,11 +63,11 @@ pub(super) fn read_answer(bytes: &[u8]) -> Option<Answer> {
     })
 }
 
-/// Makes one line of a reason, which is there and not too long.
+/// Makes a reason one line that is not empty and not too long.
 fn tidy(reason: &str) -> String {
     let line: String = reason.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let fits = |end: &usize| line.is_char_boundary(*end);
-    let end = (0..=LONGEST.min(line.len())).rev().find(fits).unwrap_or(0);
+    let end = (0..=MAX_REASON.min(line.len())).rev().find(fits).unwrap_or(0);
     if end == 0 { "it gave no reason".into() } else { line[..end].to_owned() }
 }
 

@@ -1,30 +1,30 @@
-//! Verifiers: whoever asks is shown each transaction that would change what it asked for, before it is made, and may
-//! refuse it with a reason.
+//! Verifiers: programs that are asked about each transaction that would change keys of their pattern, before it is
+//! made, and may refuse it with a reason.
 //!
-//! A verifier is a thread of the process that wants it, behind a socket in the run directory (`verifier`). Whoever
-//! commits looks whether there are any (`presence`), asks all that are concerned at the same time (`inquiry`), and
-//! makes the transaction if none of them refuses it. There is no service in between.
+//! A verifier is a thread of its process behind a socket in the run directory (`verifier`). A commit looks for
+//! verifiers (`presence`), asks all that it concerns at the same time (`inquiry`), and goes on if none of them
+//! refuses it. There is no service in between.
 //!
 //! # When
 //!
-//! With all locks of the transaction held, and before it is in the log: what is verified is what is made, key by key,
-//! and what can be read meanwhile is the state before it. An editor that saves the file in that time leads to another
-//! attempt, which is verified anew. Transactions of a group are verified, and made, one after the other, so that each
-//! verifier reads what the one before has left. What only changes comments, or how a value is written, is not shown
-//! to anyone, and edits by hand cannot be verified: they have happened. Nor can a commit be refused that goes back to
-//! what was before one that was not confirmed: it is the safety net.
+//! The commit asks with all locks of the transaction held, before it writes the log. So exactly the verified
+//! transaction is made, and readers see the state before it meanwhile. If an editor saves the file in that time,
+//! the commit tries again, and asks again. Transactions of a group are verified and made one after the other, so
+//! that each verifier reads the state after the transaction before. Changes of comments or notation only are not
+//! verified, nor are edits by hand, which have happened already. A rollback of an unconfirmed commit cannot be
+//! refused: it is the safety net.
 //!
 //! # What refuses
 //!
-//! A verifier is there since a bad configuration must not get through. So whoever does not answer within
-//! [`crate::Options::verify_timeout`], cannot be asked, or ends while it is asked, has refused; the error names it.
-//! One that has ended before is removed, and does not count.
+//! Verifiers exist to keep out bad configurations. So a verifier that does not answer within
+//! [`crate::Options::verify_timeout`], cannot be asked, or ends while it is asked, refuses the transaction; the
+//! error names it. A verifier that had ended before is removed and ignored.
 //!
 //! # What a verifier must not do
 //!
-//! Commit: it would wait for itself. While its callback runs, its thread gets an error instead, and so do the commands
-//! that [`VERIFYING`](crate::VERIFYING) is set for. It has no part in what becomes of the transaction, which another one may refuse; to
-//! act on what was made there are watches.
+//! It must not commit: it would wait for itself. While its callback runs, commits of its thread fail, and so do
+//! commands that run with [`VERIFYING`](crate::VERIFYING) set. Another verifier may still refuse the transaction;
+//! use a watch to act on committed transactions.
 
 mod inquiry;
 mod message;
@@ -48,28 +48,28 @@ use crate::watch::{Event, Pattern};
 
 pub use verifier::Verifier;
 
-/// What a verifier says to a transaction.
+/// The answer of one verifier to a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Who.
+    /// The verifier.
     pub verifier: Subscriber,
-    /// Why it refuses the transaction; `None` if it does not.
+    /// Why it refuses the transaction; `None` if it accepts.
     pub refusal: Option<String>,
 }
 
-/// What would come of a commit.
+/// The effects that a commit would have.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Preview {
-    /// Those who would be asked, and what they say.
+    /// The answers of the verifiers that it concerns.
     pub verdicts: Vec<Verdict>,
-    /// Those who would be told.
+    /// The watches that would get an event.
     pub told: Vec<Subscriber>,
 }
 
 /// Asks the verifiers that a transaction concerns.
 #[derive(Debug, Default)]
 pub(crate) struct Verifiers {
-    /// Those that have not answered in time.
+    /// Verifiers that have not answered in time.
     unresponsive: Unresponsive,
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn preview(core: &Core, places: &[Place]) -> Result<Preview> {
     Ok(Preview { verdicts: inquiry::ask(&verifiers, &record, timeout, None), told })
 }
 
-/// Reports whether a transaction changes anything that a pattern selects.
+/// Reports whether a transaction changes keys that a pattern selects.
 fn concerns(pattern: &str, record: &Record) -> bool {
     Pattern::parse(pattern).is_ok_and(|pattern| Event::of(Arc::new(record.clone()), &pattern).is_some())
 }

@@ -1,5 +1,5 @@
-//! The questions that a verifier is being asked: several at a time, so that one which comes slowly keeps nobody from
-//! asking, each in one time, and all together no larger than they may be.
+//! The incoming questions of a verifier. It receives several at a time, so that a slow sender does not block
+//! others; each has a deadline, and all together a limit of bytes.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use super::message;
 use crate::log::Record;
 use crate::os::caller::TIMEOUT;
 
-/// How many are received at once. When another comes, the one that has been coming for longest goes: whoever commits says
-/// all of a question at once.
+/// How many questions are received at once. Another one replaces the oldest: a commit sends its question in one go,
+/// so an old one is stuck.
 const MAX_OPEN: usize = 16;
 
-/// What all of them together may have, in bytes: more than what a transaction of a configuration has.
+/// How many bytes all questions together may have: more than a transaction of a configuration has.
 const MAX_BYTES: usize = 256 << 20;
 
-/// How much is taken of one before the others have their turn, in bytes.
+/// How many bytes are received of one question in a row.
 const TURN: usize = 1 << 20;
 
 /// A question that is not complete.
@@ -30,12 +30,12 @@ struct Question {
     bytes: Vec<u8>,
 }
 
-/// What became of a question.
+/// The state of a question after receiving.
 enum Received {
-    Part,
-    All(Record),
-    /// It is none, or nobody asks it any more.
-    Nothing,
+    Partial,
+    Complete(Record),
+    /// It is malformed, or the sender has closed the connection.
+    Invalid,
 }
 
 /// See the module documentation.
@@ -43,7 +43,7 @@ enum Received {
 pub(super) struct Questions(Vec<Question>);
 
 impl Questions {
-    /// Takes a connection, which must not block.
+    /// Adds a connection, which must be non-blocking.
     pub fn add(&mut self, socket: OwnedFd) {
         if self.0.len() == MAX_OPEN {
             self.0.remove(0);
@@ -51,18 +51,19 @@ impl Questions {
         self.0.push(Question { socket, deadline: Instant::now() + TIMEOUT, bytes: Vec::new() });
     }
 
-    /// Returns what to wait for.
+    /// Returns the descriptors to poll.
     pub fn fds(&self) -> impl Iterator<Item = PollFd<'_>> {
         self.0.iter().map(|question| PollFd::new(&question.socket, PollFlags::IN))
     }
 
-    /// Returns how long may be waited until one has taken too long.
-    pub fn patience(&self) -> Option<Duration> {
+    /// Returns the time until the first deadline.
+    pub fn time_left(&self) -> Option<Duration> {
         let first = self.0.iter().map(|question| question.deadline).min()?;
         Some(first.saturating_duration_since(Instant::now()))
     }
 
-    /// Reads what has come, and returns the questions that are complete. Those that take too long, or too much room, go.
+    /// Receives pending bytes, and returns the complete questions. Questions past the deadline or over the limit
+    /// are dropped.
     pub fn read(&mut self) -> Vec<(OwnedFd, Record)> {
         let mut complete = Vec::new();
         let mut taken: usize = self.0.iter().map(|question| question.bytes.len()).sum();
@@ -71,22 +72,22 @@ impl Questions {
             let received = question.receive();
             taken += question.bytes.len() - before;
             match received {
-                Received::All(record) => complete.push((question.socket, record)),
-                Received::Part if taken <= MAX_BYTES && Instant::now() < question.deadline => {
+                Received::Complete(record) => complete.push((question.socket, record)),
+                Received::Partial if taken <= MAX_BYTES && Instant::now() < question.deadline => {
                     self.0.push(question)
                 }
-                Received::Part | Received::Nothing => taken -= question.bytes.len(),
+                Received::Partial | Received::Invalid => taken -= question.bytes.len(),
             }
         }
         complete
     }
 
-    /// Gives all of them more time: nobody has listened meanwhile.
+    /// Moves all deadlines: the verifier has not received meanwhile.
     pub fn postpone(&mut self, by: Duration) {
         self.0.iter_mut().for_each(|question| question.deadline += by);
     }
 
-    /// Returns the connections, for who answers them all.
+    /// Returns all connections.
     pub fn into_sockets(self) -> impl Iterator<Item = OwnedFd> {
         self.0.into_iter().map(|question| question.socket)
     }
@@ -98,22 +99,22 @@ impl Question {
         let end = self.bytes.len() + TURN;
         while self.bytes.len() < end {
             match recv(&self.socket, &mut buffer, RecvFlags::empty()) {
-                Ok((_, 0)) => return Received::Nothing,
+                Ok((_, 0)) => return Received::Invalid,
                 Ok((_, count)) => self.bytes.extend_from_slice(&buffer[..count]),
                 Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => return Received::Part,
-                Err(_) => return Received::Nothing,
+                Err(Errno::AGAIN) => return Received::Partial,
+                Err(_) => return Received::Invalid,
             }
             let Some((head, body)) = self.bytes.split_first_chunk::<{ message::HEAD }>() else { continue };
             match message::length(*head).and_then(|length| usize::try_from(length).ok()) {
-                Some(length) if length > MAX_BYTES || body.len() > length => return Received::Nothing,
+                Some(length) if length > MAX_BYTES || body.len() > length => return Received::Invalid,
                 Some(length) if body.len() == length => {
-                    return Record::decode(body).map_or(Received::Nothing, Received::All);
+                    return Record::decode(body).map_or(Received::Invalid, Received::Complete);
                 }
                 Some(_) => {}
-                None => return Received::Nothing,
+                None => return Received::Invalid,
             }
         }
-        Received::Part
+        Received::Partial
     }
 }

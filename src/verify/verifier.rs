@@ -1,4 +1,4 @@
-//! A verifier: a socket in the run directory, and a thread that answers there.
+//! A verifier: a socket in the run directory, and a thread that answers questions on it.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -27,36 +27,36 @@ use crate::os::caller::ASKED;
 use crate::presence::{Lease, Presence, Role, socket_of};
 use crate::watch::{Event, Pattern};
 
-/// How many may wait to ask. Beyond that they are refused at once.
+/// How many connections the kernel queues. A commit beyond that is refused at once.
 const BACKLOG: i32 = 64;
 
-/// How often it is looked whether the run directory is still there. As long as it is not, nobody asks.
+/// How often the thread checks that its lease still exists. While it does not, no commit asks.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 type Decide = Box<dyn FnMut(&Event) -> std::result::Result<(), String> + Send>;
 
-/// Verifies transactions as long as it is there: see [`crate::Store::verify`]. Once it is dropped its callback is not running,
-/// and is not called again, unless it is dropped in the callback itself.
+/// Verifies transactions until it is dropped: see [`crate::Store::verify`]. After the drop its callback neither
+/// runs nor is called again, unless the callback itself drops it.
 #[derive(Debug)]
 pub struct Verifier {
     endpoint: Arc<Mutex<Option<Endpoint>>>,
     ended: Arc<AtomicBool>,
-    /// Wakes the thread.
+    /// An eventfd that wakes the thread.
     wakeup: Arc<OwnedFd>,
     thread: Option<JoinHandle<()>>,
-    /// After a fork it stays the parent's.
+    /// The process that owns the thread: not a forked child.
     process: u32,
 }
 
-/// Where a verifier is to be found.
+/// The lease and the socket of a verifier.
 #[derive(Debug)]
 struct Endpoint {
-    /// Whoever looks sees it no more once this is gone.
+    /// Dropping it first hides the verifier from commits.
     lease: Lease,
     socket: Arc<OwnedFd>,
 }
 
-/// What the thread works with.
+/// The state of the thread.
 struct Worker {
     core: Core,
     endpoint: Arc<Mutex<Option<Endpoint>>>,
@@ -67,7 +67,7 @@ struct Worker {
 }
 
 impl Verifier {
-    /// Begins to verify transactions: see [`crate::Store::verify`].
+    /// Starts to verify transactions: see [`crate::Store::verify`].
     pub(crate) fn open(
         core: &Core,
         pattern: &str,
@@ -105,11 +105,11 @@ impl Endpoint {
 }
 
 fn lock(endpoint: &Mutex<Option<Endpoint>>) -> MutexGuard<'_, Option<Endpoint>> {
-    // There is one, or there is none.
+    // An `Option` is valid after a panic.
     endpoint.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Opens the socket. Users who may write to the configuration directory may ask.
+/// Opens the socket. Users with write access to the configuration directory may connect.
 fn open(presence: &Presence, path: &Path) -> Result<OwnedFd> {
     let config = presence.config();
     let user = rustix::process::geteuid().as_raw();
@@ -120,30 +120,29 @@ fn open(presence: &Presence, path: &Path) -> Result<OwnedFd> {
     }
     let opened = || -> std::io::Result<OwnedFd> {
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        // Read and write for whom the directory lets write.
+        // Read and write access for those with write access to the directory.
         let writable = config.mode() & 0o222;
         let mode = Mode::from_raw_mode(0o600 | writable | writable << 1);
         fchmod(&socket, mode)?;
         at_address(path, |address| bind(&socket, address))?;
-        // Whoever owns the directory may put something else there at any time, so this is done to the socket itself
-        // and not by its path.
+        // The owner of the directory can replace the path at any time, so change the owner of the socket itself,
+        // not by its path.
         let bound = presence.files().open_socket(path)?;
         let (owner, group) = (Uid::from_raw(config.uid()), Gid::from_raw(config.gid()));
-        // Only root may give a file away; a member may still set the group.
+        // Only root can change the owner; a member of the group can still set the group.
         if chownat(&bound, "", Some(owner), Some(group), AtFlags::EMPTY_PATH).is_err() {
             let _ = chownat(&bound, "", None, Some(group), AtFlags::EMPTY_PATH);
         }
-        // The mode it was made with lacks what the process's mask takes away. Without /proc it stays like that.
+        // Add the bits that the umask of the process has removed. Without /proc the mode stays restricted.
         let _ = chmod(format!("/proc/self/fd/{}", bound.as_raw_fd()), mode);
-        // Before this nobody can connect.
+        // No commit can connect before this.
         listen(&socket, BACKLOG)?;
         Ok(socket)
     };
     opened().map_err(Error::io("open the socket", path))
 }
 
-/// Calls `with` with the address of a socket. One whose path is too long for an address is reached through its
-/// directory.
+/// Calls `with` with the address of a socket. A path too long for an address is reached through its open directory.
 pub(super) fn at_address<R>(
     path: &Path,
     with: impl FnOnce(&SocketAddrUnix) -> std::result::Result<R, Errno>,
@@ -158,12 +157,12 @@ pub(super) fn at_address<R>(
 }
 
 impl Worker {
-    /// What the thread does.
+    /// The loop of the thread.
     fn serve(&mut self) {
         let Some(mut socket) = lock(&self.endpoint).as_ref().map(|endpoint| endpoint.socket.clone()) else {
             return;
         };
-        let (mut questions, mut looked) = (Questions::default(), Instant::now());
+        let (mut questions, mut checked) = (Questions::default(), Instant::now());
         loop {
             let is_asked = self.wait(&socket, &questions);
             if self.ended.load(Ordering::Acquire) {
@@ -178,12 +177,12 @@ impl Worker {
                 self.answer(&asking, record);
                 questions.postpone(begun.elapsed());
             }
-            if looked.elapsed() >= INTERVAL {
-                looked = Instant::now();
+            if checked.elapsed() >= INTERVAL {
+                checked = Instant::now();
                 socket = self.reopen().unwrap_or(socket);
             }
         }
-        // Who has come in the last moment need not wait for one who has gone in order.
+        // Accept the questions that arrived last: the verifier ends in order, so it refuses nothing.
         let agree = |asking: &OwnedFd| {
             let _ = send(asking, &message::answer(None), SendFlags::NOSIGNAL);
         };
@@ -194,23 +193,23 @@ impl Worker {
         }
     }
 
-    /// Waits until there is something to do. Returns whether somebody wants to ask.
+    /// Waits until there is work. Returns whether a commit has connected.
     fn wait(&self, socket: &OwnedFd, questions: &Questions) -> bool {
         let mut fds = vec![PollFd::new(socket, PollFlags::IN), PollFd::new(&self.wakeup, PollFlags::IN)];
         fds.extend(questions.fds());
-        let longest = questions.patience().unwrap_or(INTERVAL).min(INTERVAL);
-        // Whatever ends it, one looks.
+        let longest = questions.time_left().unwrap_or(INTERVAL).min(INTERVAL);
+        // The caller checks all descriptors, however the wait ends.
         let _ = poll(&mut fds, Timespec::try_from(longest).ok().as_ref());
         fds[0].revents().contains(PollFlags::IN)
     }
 
-    /// Opens another endpoint if the one there was is gone, with the run directory for example.
+    /// Opens another endpoint if the lease was deleted, with the run directory for example.
     fn reopen(&self) -> Option<Arc<OwnedFd>> {
         let mut endpoint = lock(&self.endpoint);
         if endpoint.as_ref().is_none_or(|endpoint| endpoint.lease.is_there()) {
             return None;
         }
-        // What fails is tried again.
+        // A failure is retried after `INTERVAL`.
         let anew = Endpoint::open(&self.core, &self.pattern).ok()?;
         let socket = anew.socket.clone();
         *endpoint = Some(anew);
@@ -219,7 +218,7 @@ impl Worker {
 
     /// Answers a question.
     fn answer(&mut self, asking: &OwnedFd, record: Record) {
-        // Whoever has given up waiting needs no answer.
+        // A commit that has given up needs no answer.
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let fds = &mut [PollFd::new(asking, PollFlags::IN)];
         if poll(fds, Some(&now)).is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::IN) {
@@ -238,18 +237,18 @@ impl Worker {
 impl Drop for Verifier {
     fn drop(&mut self) {
         if self.process != std::process::id() {
-            // The thread is the parent's, and may have held the lock.
+            // The thread belongs to the parent, and may have held the lock at the fork.
             std::mem::forget(self.thread.take());
             return;
         }
         drop(lock(&self.endpoint).take());
         self.ended.store(true, Ordering::Release);
-        // A counter that is full wakes as well.
+        // If the write fails, the counter is full, which wakes as well.
         let _ = rustix::io::write(&*self.wakeup, &1_u64.to_ne_bytes());
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != std::thread::current().id()
         {
-            // It ends without a result.
+            // The thread has no result.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! What a watch tells: a transaction, and what of it was asked for.
+//! Events: a transaction, and those of its changes that a pattern selects.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,28 +6,28 @@ use std::sync::Arc;
 use super::pattern::Pattern;
 use crate::log::{Content, Digest, KeyChange, Kind, PackageChange, Record, What};
 
-/// A transaction, and the changes of it that the watch is about: all of them, in order.
+/// A transaction, with all its changes that the pattern of the watch selects, in order.
 #[derive(Debug, Clone)]
 pub struct Event {
     record: Arc<Record>,
-    /// Of a merged event, the first transaction that is in it.
+    /// The number of the first transaction of a merged event.
     first: u64,
-    /// Which changes: the package's place in the record, and that of the change in the package.
+    /// The selected changes: the index of the package in the record, and of the change in the package.
     picked: Vec<(usize, usize)>,
-    /// The packages of which it is not known what was changed.
+    /// The indexes of packages whose changes are not known.
     unknown: Vec<usize>,
 }
 
-/// What an event is about.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// Keys were changed.
+    /// Keys have changed.
     Changed,
-    /// A text was saved that cannot be parsed: what it said before goes on being read. [`Record::problem`] says what is
-    /// wrong, and where.
+    /// A text was saved that cannot be parsed. Readers keep getting the last good state. [`Record::problem`] names
+    /// the error and its position.
     Broken,
-    /// Such a text was mended. The changes are the differences between its keys now and before it was broken.
+    /// A broken text was mended. The changes are the differences to the last good state.
     Mended,
 }
 
@@ -36,12 +36,12 @@ pub enum EventKind {
 pub struct Changed<'e> {
     /// The package.
     pub package: &'e str,
-    /// The section, the option, and what happened.
+    /// The section, the option, and the change.
     pub change: &'e KeyChange,
 }
 
 impl Event {
-    /// Takes from a transaction what a watch is about; `None` if that is nothing.
+    /// Makes an event of the changes that a pattern selects; `None` if it selects none.
     pub(crate) fn of(record: Arc<Record>, pattern: &Pattern) -> Option<Self> {
         if matches!(record.kind, Kind::Baseline | Kind::Heads) {
             return None;
@@ -60,30 +60,31 @@ impl Event {
         }
         let of_text = record.problem().is_some() || record.mends();
         let concerns = record.packages.iter().any(|change| pattern.selects_package(&change.package));
-        let told = !picked.is_empty() || !unknown.is_empty() || of_text && concerns;
-        told.then(|| Self { first: record.sequence, record, picked, unknown })
+        let is_selected = !picked.is_empty() || !unknown.is_empty() || of_text && concerns;
+        is_selected.then(|| Self { first: record.sequence, record, picked, unknown })
     }
 
-    /// Takes the confirmation of a commit, which changes nothing; `None` if the record is none, or if the watch is not
-    /// about everything.
+    /// Makes an event of the confirmation of a commit, which changes nothing; `None` if the record is no
+    /// confirmation, or if the pattern does not select everything.
     pub(crate) fn of_confirmation(record: Arc<Record>, pattern: &Pattern) -> Option<Self> {
-        let told = record.kind == Kind::Confirm && pattern.selects_all();
-        told.then(|| Self { first: record.sequence, record, picked: Vec::new(), unknown: Vec::new() })
+        let is_selected = record.kind == Kind::Confirm && pattern.selects_all();
+        is_selected.then(|| Self { first: record.sequence, record, picked: Vec::new(), unknown: Vec::new() })
     }
 
-    /// Returns the number of the transaction: a watch that is opened since it continues behind it.
+    /// Returns the number of the transaction. A watch opened since this number continues with the next transaction.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.record.sequence
     }
 
-    /// Returns the number of the first transaction in it: another one only if events are merged.
+    /// Returns the number of the first transaction in it. It differs from [`Event::sequence`] only in merged
+    /// events.
     #[must_use]
     pub fn first(&self) -> u64 {
         self.first
     }
 
-    /// Returns what the event is about.
+    /// Returns the kind of the event.
     #[must_use]
     pub fn kind(&self) -> EventKind {
         match (self.record.problem(), self.record.mends()) {
@@ -93,7 +94,7 @@ impl Event {
         }
     }
 
-    /// Returns the transaction: when, by whom, why, and all it changed. Of a merged event, the last one.
+    /// Returns the whole transaction; of a merged event, the last one.
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.record
@@ -107,20 +108,19 @@ impl Event {
         })
     }
 
-    /// Returns a change by its place.
+    /// Returns a change by its index.
     #[must_use]
     pub fn change(&self, index: usize) -> Option<Changed<'_>> {
         self.changes().nth(index)
     }
 
-    /// Returns the packages that were changed by hand in a way that cannot be told, since their text before is not
-    /// known.
+    /// Returns the packages edited by hand whose changes are not known, since the log lacks their text before.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
         self.unknown.iter().map(|package| self.record.packages[*package].package.as_str())
     }
 
-    /// Makes one event of two, of which `next` is the later: each key has one change, from what it was before both
-    /// to what it is after. One that is as it was has none.
+    /// Merges two events, of which `next` is the later: each key has one change, from its content before both to
+    /// its content after both. A key with the same content has none.
     #[must_use]
     pub(super) fn merge(&self, next: &Self) -> Self {
         let mut order: Vec<(&str, KeyChange)> = Vec::new();
@@ -173,14 +173,15 @@ impl Event {
         Self { record: Arc::new(record), first: self.first, picked, unknown }
     }
 
-    /// Reports whether it changes nothing: it confirms a commit, or merged events have cancelled each other.
+    /// Reports whether the event has no changes: it confirms a commit, or merged changes have cancelled each other.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.picked.is_empty() && self.unknown.is_empty()
     }
 }
 
-/// Makes one change of two of the same key. What came and went again becomes a change of nothing.
+/// Merges two changes of the same key. A key that was added and deleted becomes a change from an empty list to an
+/// empty list.
 fn then(first: &What, next: &What) -> What {
     let old = match first {
         What::Deleted(old) | What::Changed { old, .. } => Some(old),
@@ -206,8 +207,7 @@ impl Changed<'_> {
         self.change.key(self.package)
     }
 
-    /// Returns what happened in a word: `add`, `set`, `delete` or `reorder`. Another name is told as a deletion and
-    /// an addition.
+    /// Returns the kind of the change: `add`, `set`, `delete` or `reorder`. A rename is a deletion and an addition.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.change.what {
@@ -218,13 +218,13 @@ impl Changed<'_> {
         }
     }
 
-    /// Returns what the key held before; `None` if it was not there, and if a section was moved.
+    /// Returns the content of the key before; `None` if there was none, or if a section was moved.
     #[must_use]
     pub fn before(&self) -> Option<&Content> {
         self.change.values().0
     }
 
-    /// Returns what the key holds now; `None` if it is not there, and if a section was moved.
+    /// Returns the content of the key after; `None` if there is none, or if a section was moved.
     #[must_use]
     pub fn after(&self) -> Option<&Content> {
         self.change.values().1

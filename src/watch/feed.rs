@@ -1,7 +1,7 @@
-//! What the watches of an open store share: the newest transactions, what wakes them, and the look-out for edits.
+//! State that all watches of an open store share: the newest transactions, the waker, and the edits to note.
 //!
-//! Each transaction is read and checked once, however many watches there are. A watch that is further back than
-//! what is kept here reads the log by itself.
+//! Each transaction is read and checked once for all watches. A watch further back than the transactions kept here
+//! reads the log by itself.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -24,26 +24,26 @@ pub const MAX_WATCHES: usize = 1000;
 #[derive(Debug)]
 pub(crate) struct Feed {
     tail: Mutex<Tail>,
-    /// How often the log has become another one.
+    /// How often the store has switched to another log.
     switches: Arc<AtomicU32>,
     edits: Edits,
     waker: OnceLock<Option<Arc<Waker>>>,
-    /// The control file, to say in it that someone waits.
+    /// The control file, opened to announce in it that a watch waits.
     control: Mutex<Option<Arc<Control>>>,
     watches: AtomicUsize,
     listing: Mutex<Listing>,
 }
 
-/// What comes after a place.
+/// The result of a search for the transaction after a position.
 pub(super) enum Next {
     Record(Arc<Record>),
     Nothing,
-    /// What comes next is further back than here: up to this.
+    /// The next transaction is in the log only, as are all up to this one.
     Before(u64),
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is shared here is derived from the log, and looked at anew each time.
+    // The shared state is derived from the log and checked at each use, so a panic leaves nothing wrong.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -67,7 +67,7 @@ impl Feed {
 
     /// Counts one more watch.
     pub fn enter(&self, source: &dyn Source, pattern: &Pattern) -> Result<()> {
-        // Only the number counts; nothing else depends on it.
+        // Relaxed: no other memory depends on the count.
         if self.watches.fetch_add(1, Ordering::Relaxed) >= MAX_WATCHES {
             self.watches.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::TooMany { what: "watches of this store", limit: MAX_WATCHES });
@@ -81,7 +81,7 @@ impl Feed {
         lock(&self.listing).remove(pattern.text());
     }
 
-    /// Returns the last transaction, once the maps show it.
+    /// Returns the number of the last transaction, once the maps show it.
     pub fn now(&self, source: &dyn Source) -> Result<u64> {
         let deadline = Instant::now() + GRACE * 2;
         loop {
@@ -95,18 +95,19 @@ impl Feed {
         }
     }
 
-    /// Returns how often the log has become another one, since the configuration directory has.
+    /// Returns how often the store has switched to another log: it does when its configuration directory is
+    /// replaced.
     pub fn switches(&self) -> u32 {
-        // Only the number counts.
+        // Relaxed: no other memory depends on the count.
         self.switches.load(Ordering::Relaxed)
     }
 
-    /// Returns up to where there is something to be told.
+    /// Returns the number of the last transaction that can be delivered.
     pub fn end(&self, source: &dyn Source) -> Result<u64> {
         Ok(self.read_on(source)?.end())
     }
 
-    /// Reads what is new, and wakes the others for what nobody was woken for.
+    /// Reads new transactions, and wakes all watches if no writer has woken them.
     fn read_on(&self, source: &dyn Source) -> Result<MutexGuard<'_, Tail>> {
         let mut tail = lock(&self.tail);
         if tail.read_on(source)? {
@@ -117,7 +118,7 @@ impl Feed {
         Ok(tail)
     }
 
-    /// Finds the transaction after a place.
+    /// Returns the transaction after a position.
     pub(super) fn after(&self, source: &dyn Source, place: u64) -> Result<Next> {
         let known = lock(&self.tail).after(place);
         match known {
@@ -133,18 +134,19 @@ impl Feed {
         }
     }
 
-    /// Returns the waker, made when it is first asked for; `None` if the system gives none.
+    /// Returns the waker, creating it at the first call; `None` if the system has no descriptors left.
     pub(super) fn waker(&self, source: &dyn Source) -> Option<&Arc<Waker>> {
         self.waker.get_or_init(|| Waker::new(&paths(source)).ok().map(Arc::new)).as_ref()
     }
 
-    /// Returns when to look again even if nothing is events.
+    /// Returns when to check again without an event.
     pub fn due(&self) -> Option<Instant> {
         let tail = lock(&self.tail).due();
         earliest(tail, self.edits.due())
     }
 
-    /// Tells writers that somebody waits; returns what to wait for, if there is a control file.
+    /// Announces to writers that a watch waits. Returns the control file and the value to wait on, if there is a
+    /// control file.
     pub fn announce_waiting(&self, source: &dyn Source, how: Waiting) -> Option<(Arc<Control>, u32)> {
         let table = source.table();
         let shared = table.control.as_ref()?;
@@ -158,7 +160,7 @@ impl Feed {
         Some((control, value))
     }
 
-    /// Hears what has happened to the files, and notes edits once they are at rest.
+    /// Reads pending events of the files, and notes edits of files that have settled.
     pub fn handle_file_events(&self, source: &dyn Source) {
         let Some(waker) = self.waker(source) else { return };
         let FileEvents { mut edited, any, moved, relinked } = waker.drain_events();
@@ -172,7 +174,7 @@ impl Feed {
             let _ = source.refresh();
             waker.watch_files(&paths(source));
             lock(&self.listing).renew(source.core());
-            // A file in another directory is another text.
+            // A file in another directory may have another text.
             edited.extend(source.core().packages.list().unwrap_or_default());
         }
         self.edits.note_settled(source, &self.tail, edited);
@@ -195,7 +197,7 @@ fn paths(source: &dyn Source) -> Paths {
         config: core.dirs().config.path.clone(),
         log: core.logs.current().map(|log| log.dir().to_path_buf()),
         control: control.filter(|path| {
-            // Without the right to write to it nobody can be told to touch it.
+            // A process that may not write to it cannot announce that it waits.
             rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
         }),
     }

@@ -1,5 +1,5 @@
-//! What others can see of the watches of an open store: one lease for all of them, so that it can be told who would be
-//! told of a change. It costs something when a watch begins or ends, and nothing for an event.
+//! Lists the watches of an open store in one lease, so that `preview` can say which programs would get an event. It
+//! is written when a watch begins or ends, not for events.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::presence::{Lease, Role};
 /// See the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// The patterns, each with how many watches it has.
+    /// The patterns, each with its number of watches.
     patterns: BTreeMap<String, usize>,
     lease: Option<Lease>,
 }
@@ -23,7 +23,7 @@ impl Listing {
             }
             match &self.lease {
                 Some(lease) => lease.set_pattern(&self.text()),
-                // Where there is no place for a lease, a watch works as well.
+                // A watch works without a lease as well.
                 None => self.lease = self.create_lease(core),
             }
         }
@@ -44,7 +44,7 @@ impl Listing {
         }
     }
 
-    /// Leaves the lease anew if it is gone, with the run directory for example.
+    /// Creates the lease again if it was deleted, with the run directory for example.
     pub fn renew(&mut self, core: &Core) {
         if self.lease.as_ref().is_some_and(|lease| !lease.is_there()) {
             self.lease = self.create_lease(core);

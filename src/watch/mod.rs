@@ -1,13 +1,12 @@
-//! Watches: whoever asks is told of each transaction that changed what it asked for, in order, none twice and none
-//! left out.
+//! Watches. A watch delivers each transaction that changes keys of its pattern: in order, each exactly once.
 //!
-//! Events come from the log, by the number of the transaction. A watch remembers how far it has come; its backlog is
-//! the log itself, and so it costs writers nothing how slow it is. What the log does not keep any more is told as
-//! [`Error::TooOld`]. An event is told once its data can be read (see `feed`), and if the transaction was not taken
-//! back. Only what comments say, or how a value is written, is no event.
+//! Events are read from the log, by transaction number. A watch stores its position only; its backlog is the log,
+//! so a slow watch costs writers nothing. If the log has dropped the next records, the watch gets
+//! [`Error::TooOld`]. An event is delivered once its data can be read (see `tail`), unless the transaction was
+//! rolled back. A change of comments or notation only is no event.
 //!
-//! To follow a state: open a watch, then read all you need; the watch tells what has come since. What was committed
-//! in between is seen by both, and setting a value to what it is does no harm.
+//! To follow a state: open a watch, then read all keys you need; then apply the events. A commit between the two is
+//! in both, so apply events as assignments.
 
 mod edits;
 mod event;
@@ -40,21 +39,21 @@ pub use feed::MAX_WATCHES;
 pub use pattern::Pattern;
 pub use subscription::Subscription;
 
-/// How long [`Watch::next`] waits in the way that is woken soonest, before it waits in the one that wakes for edits as
-/// well; and how often it looks by itself where nothing tells of those.
+/// How long [`Watch::next`] waits on the word of the control file, which wakes soonest, before it waits with a
+/// descriptor, which wakes for edits as well; and how often it checks by itself where there is no descriptor.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How [`Watch::next`] waits.
 enum Wait {
-    /// For a word of the control file, which has this value: that is woken soonest.
+    /// On a word of the control file that has this value: wakes soonest.
     Word(Arc<crate::map::Control>, u32),
-    /// For the descriptor `rest`, which edits wake as well: nothing has to be looked for.
+    /// With the descriptor `rest`, which edits wake as well: no polling.
     Descriptor,
-    /// For time to pass, where there is neither.
+    /// By sleeping, where there is neither.
     Time,
 }
 
-/// Tells of transactions, one after the other: see the module documentation.
+/// Delivers transactions, one after the other: see the module documentation.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -64,9 +63,9 @@ enum Wait {
 /// # let dirs = cms::Dirs::choose(cms::DirOptions { config: path("config"), save: path("save"), run: path("run"),
 /// #     state: path("state") });
 /// # let options = cms::Options { dirs, ..cms::Options::default() };
-/// let live = cms::Store::open(options)?;
-/// let mut watch = live.watch("network.*.ipaddr", None)?;
-/// let mut transaction = live.begin()?;
+/// let store = cms::Store::open(options)?;
+/// let mut watch = store.watch("network.*.ipaddr", None)?;
+/// let mut transaction = store.begin()?;
 /// transaction.set(b"network.lan.ipaddr", b"10.0.0.2")?;
 /// let revision = transaction.commit()?;
 /// let event = watch.next(None)?.expect("without a timeout it waits");
@@ -79,19 +78,19 @@ pub struct Watch {
     source: Arc<dyn Source>,
     feed: Arc<Feed>,
     pattern: Pattern,
-    /// The last transaction that was told, or passed over.
+    /// The last transaction that was delivered or skipped.
     position: u64,
-    /// How often the log had become another one when the watch was last told.
+    /// The count of log switches that the watch has reported.
     switches: u32,
-    /// What is read from the log as long as the watch is further back than the feed.
+    /// Reads the log as long as the watch is further back than the feed.
     own: Option<(Reader, VecDeque<Record>)>,
-    /// For who waits with the descriptor.
+    /// The descriptor that [`Watch::fd`] has returned.
     wake_fd: Option<waker::WakeFd>,
-    /// For [`Watch::next`], once it has waited for a while.
+    /// The descriptor of [`Watch::next`], once it has waited for `interval`.
     rest: Option<waker::WakeFd>,
     interval: Duration,
     merging: bool,
-    /// What was read while events were merged, and is to be told later.
+    /// An error found while events were merged: it is returned after the merged event.
     failed: Option<Error>,
 }
 
@@ -125,7 +124,7 @@ impl Watch {
 }
 
 impl Watch {
-    /// Finds out whether the log goes back far enough.
+    /// Checks that the log goes back to the position.
     fn check(&mut self) -> Result<()> {
         if let Next::Before(_) = self.feed.after(&*self.source, self.position)? {
             let reader = self.source.core().logs.require()?.reader(Some(self.position))?;
@@ -134,18 +133,19 @@ impl Watch {
         Ok(())
     }
 
-    /// Returns the next event. It waits for one at most that long, without a timeout until there is one; `None`
-    /// means that there was none.
+    /// Returns the next event. It waits at most for `timeout`, and without one until there is an event. `None`
+    /// means that the time is up.
     ///
     /// # Errors
     ///
-    /// [`Error::TooOld`] if what comes next is not kept any more, or the configuration directory is another one: the
-    /// watch goes on behind the revision that the error tells. [`Error::Io`], [`Error::Damaged`] if the log cannot be read.
+    /// [`Error::TooOld`] if the log has dropped the next records, or the configuration directory was replaced: the
+    /// watch continues after the revision in the error. [`Error::Io`], [`Error::Damaged`] if the log cannot be
+    /// read.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Event>> {
         let start = Instant::now();
         let deadline = timeout.map(|timeout| start + timeout);
         loop {
-            // What there is comes first: it is what was waited for.
+            // Deliver first: the housekeeping comes after.
             if let Some(event) = self.take()? {
                 return Ok(Some(event));
             }
@@ -161,20 +161,20 @@ impl Watch {
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(None);
             }
-            let looks = (!matches!(waiting, Wait::Descriptor)).then(|| now + self.interval);
-            let due = [deadline, self.feed.due(), looks].into_iter().flatten().min();
+            let poll_at = (!matches!(waiting, Wait::Descriptor)).then(|| now + self.interval);
+            let due = [deadline, self.feed.due(), poll_at].into_iter().flatten().min();
             self.wait(&waiting, due.map(|due| due.saturating_duration_since(now)));
         }
     }
 
-    /// Says that this watch is going to wait, in the way it does: with a descriptor if it has waited for `long`.
+    /// Announces that this watch is going to wait, and chooses how: with a descriptor if it has waited for `long`.
     fn arm(&mut self, long: bool) -> Wait {
         if let Some(wake_fd) = &self.wake_fd {
             self.arm_fd(wake_fd);
         }
         if long && self.rest.is_none() {
             let waker = self.feed.waker(&*self.source).filter(|waker| waker.watches_everything());
-            // Where there is none, one looks now and then.
+            // Without a descriptor the watch polls.
             self.rest = waker.and_then(|waker| waker.listen().ok());
         }
         if let Some(rest) = self.rest.as_ref().filter(|rest| long && rest.waker().watches_everything()) {
@@ -187,9 +187,9 @@ impl Watch {
         }
     }
 
-    /// Has an wake_fd woken by whatever comes from here on.
+    /// Has all events from here on wake a descriptor.
     fn arm_fd(&self, wake_fd: &waker::WakeFd) {
-        // What rings from here on, the caller has not looked for yet.
+        // Clear first: the caller checks for events after this.
         wake_fd.clear();
         self.feed.announce_waiting(&*self.source, Waiting::Times);
         match self.feed.due() {
@@ -198,24 +198,24 @@ impl Watch {
         }
     }
 
-    /// Waits, but not longer than that.
+    /// Waits, for `most` at the longest.
     fn wait(&self, waiting: &Wait, most: Option<Duration>) {
         let long = most.unwrap_or(Duration::MAX);
         match (waiting, &self.rest) {
             (Wait::Word(control, value), _) => control.wait(*value, long),
             (Wait::Descriptor, Some(rest)) => {
                 let timeout = most.and_then(|most| Timespec::try_from(most).ok());
-                // Whatever ends it, one looks.
+                // The caller checks for events, however the wait ends.
                 let _ = poll(&mut [PollFd::new(&rest.as_fd(), PollFlags::IN)], timeout.as_ref());
             }
             _ => std::thread::sleep(long),
         }
     }
 
-    /// Returns the next event there is already, and leaves the descriptor readable if it takes one.
+    /// Returns the next event without waiting. If there is one, the descriptor stays readable.
     fn take(&mut self) -> Result<Option<Event>> {
         if let Some(error) = self.failed.take() {
-            return self.tell(Err(error));
+            return self.deliver(Err(error));
         }
         let mut taken = self.take_one();
         while self.merging
@@ -231,10 +231,10 @@ impl Watch {
                 }
             }
         }
-        self.tell(taken)
+        self.deliver(taken)
     }
 
-    fn tell(&mut self, taken: Result<Option<Event>>) -> Result<Option<Event>> {
+    fn deliver(&mut self, taken: Result<Option<Event>>) -> Result<Option<Event>> {
         if let (Some(wake_fd), Ok(Some(_)) | Err(_)) = (&self.wake_fd, &taken) {
             wake_fd.wake();
         }
@@ -253,7 +253,7 @@ impl Watch {
             }
             let next = next?;
             if !matches!(next, Next::Before(_)) {
-                // What it has read ahead is behind it by the time it falls back again.
+                // Drop the records read ahead: they are behind the position if the watch falls back again.
                 self.own = None;
             }
             let record = match next {
@@ -265,7 +265,7 @@ impl Watch {
                 },
             };
             self.position = record.sequence;
-            // Merged events are about what has changed.
+            // Merged events have changes only.
             let confirmation =
                 Event::of_confirmation(record.clone(), &self.pattern).filter(|_| !self.merging);
             if let Some(event) = Event::of(record, &self.pattern).or(confirmation) {
@@ -274,7 +274,7 @@ impl Watch {
         }
     }
 
-    /// Reads what comes next from the log, up to where the feed starts.
+    /// Reads the next record from the log, up to the start of the feed.
     fn catch_up(&mut self, start: u64) -> Result<Option<Record>> {
         let log = self.source.core().logs.require()?;
         let (mut reader, mut queue) = match self.own.take() {
@@ -289,7 +289,7 @@ impl Watch {
                 self.own = Some((reader, queue));
                 Ok(Some(record))
             }
-            // There is nothing in between, or nothing to be told.
+            // The log has no record in between, or none to deliver.
             _ => {
                 self.position = start;
                 Ok(None)
@@ -297,9 +297,9 @@ impl Watch {
         }
     }
 
-    /// Returns a descriptor that is readable when there may be an event, for `poll` and its like. When it is, call
-    /// [`Watch::next`] with a timeout of zero until it returns `None`; there may be none at once. It is readable at
-    /// first.
+    /// Returns a descriptor for `poll` and its like, which is readable when there may be an event. Then call
+    /// [`Watch::next`] with a timeout of zero until it returns `None`, which the first call may do. The descriptor
+    /// is readable at first.
     ///
     /// # Errors
     ///
@@ -319,21 +319,22 @@ impl Watch {
         self.source.core().dirs().config.path.clone()
     }
 
-    /// Returns the last transaction that the watch has come to: to go on from, also in another process.
+    /// Returns the number of the last transaction that the watch has passed. Another watch, also of another
+    /// process, can continue from it.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.position
     }
 
-    /// Sets how soon [`Watch::next`] looks by itself while it waits: for edits, and where there is no run
-    /// directory for commits as well. 250 ms if it is not set. It does so once, and again only where the system tells
-    /// it of neither. The descriptor needs no such looking.
+    /// Sets after how long [`Watch::next`] polls while it waits: for edits, and without a run directory for commits
+    /// as well. The default is 250 ms. It polls once, and again only where the system has no descriptor for it.
+    /// Waiting with [`Watch::fd`] needs no polling.
     pub fn set_interval(&mut self, interval: Duration) {
         self.interval = interval.max(Duration::from_millis(1));
     }
 
-    /// Sets whether all that is there already is told as one event: the changes of each key as one, those that
-    /// cancel each other not at all.
+    /// Sets whether all pending events are merged into one, with one change for each key. Changes that cancel each
+    /// other are left out.
     pub fn set_merging(&mut self, merging: bool) {
         self.merging = merging;
     }

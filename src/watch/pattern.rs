@@ -1,13 +1,13 @@
-//! Which keys a watch is about.
+//! Patterns: which keys a watch or a verifier selects.
 
 use crate::error::{Error, Result};
 use crate::log::KeyChange;
 
-/// Selects changes: one or more of `PACKAGE`, `PACKAGE.SECTION` and `PACKAGE.SECTION.OPTION`, with blanks between
-/// them, where each part may hold `*`, `?` and `[a-z]`. What has fewer parts than a key selects all below it:
+/// Selects changes: one or more of `PACKAGE`, `PACKAGE.SECTION` and `PACKAGE.SECTION.OPTION`, separated by blanks;
+/// each part may hold `*`, `?` and `[a-z]`. A pattern with fewer parts than a key selects all keys below it:
 /// `network`, `network.lan`, `*.lan.ipaddr`, `network.wan*.dns system`.
 ///
-/// A section without a name of its own is known by its generated name; `*` selects it as well.
+/// An anonymous section is selected by its generated name, and by `*`.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
@@ -55,7 +55,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is none, or selects a section by its type.
+    /// [`Error::Invalid`] if it is no pattern, or selects a section by its type.
     pub fn parse(text: &str) -> Result<Self> {
         let one = |text: &str| {
             let mut parts = [None, None, None];

@@ -1,5 +1,5 @@
-//! What watches need of the open store that they belong to. The store is above: it owns a [`Hub`], and hands itself down
-//! as a [`Source`].
+//! What watches need of their open store. The store is a higher layer: it owns a [`Hub`], and passes itself down as
+//! a [`Source`].
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -17,37 +17,37 @@ pub(crate) trait Source: Send + Sync {
     /// Returns the maps that are open, with the control file.
     fn table(&self) -> Arc<Table>;
 
-    /// Returns where maps are shared with other processes, if they are.
+    /// Returns the directory of the maps shared with other processes; `None` if the maps are private.
     fn shared(&self) -> Option<MapDirectory>;
 
     /// Reports whether a package is read from a map of this process alone.
     fn is_private(&self, package: &[u8]) -> bool;
 
-    /// Looks for texts that were changed by others, as [`crate::Store::refresh`] does.
+    /// Brings the maps up to texts that others have changed, as [`crate::Store::refresh`] does.
     fn refresh(&self) -> Result<bool>;
 
-    /// Returns what the watches of this store share.
+    /// Returns the state that the watches of this store share.
     fn hub(&self) -> &Hub;
 }
 
-// A trait that requires `Debug` puts the code that prints a whole store into each program, since tables of functions are
-// linked whole.
+// A trait that requires `Debug` links the code that prints a whole store into each program, since vtables are linked
+// whole.
 impl std::fmt::Debug for dyn Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Source")
     }
 }
 
-/// What the watches of an open store share.
+/// The state that the watches of an open store share.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     feed: Mutex<Weak<Feed>>,
-    /// The subscriptions.
+    /// Runs the subscriptions.
     pub dispatcher: Arc<Dispatcher>,
 }
 
 impl Hub {
-    /// Returns the feed of the watches of a store; it is there as long as a watch is.
+    /// Returns the feed of the watches of a store, which lives as long as one of them.
     pub fn feed(source: &dyn Source) -> Result<Arc<Feed>> {
         let mut known = source.hub().feed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(feed) = known.upgrade() {

@@ -1,7 +1,7 @@
-//! Subscriptions: callbacks on a thread of the library, one for all those of an open store.
+//! Subscriptions: callbacks on a thread of the library, one thread for all subscriptions of an open store.
 //!
-//! The thread holds no lock of ours while it calls back, so that a callback may read, write, subscribe and end
-//! subscriptions, its own included. It starts with the first subscription and ends with the last.
+//! The thread holds no lock of the library while a callback runs, so a callback may read, write, subscribe and end
+//! subscriptions, its own included. The thread starts with the first subscription and ends with the last.
 
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,13 +16,13 @@ use super::{Event, Feed, Watch};
 use crate::error::{Error, Result};
 use crate::watch::source::{Hub, Source};
 
-/// How many events one subscriber gets before it is the turn of the next.
+/// How many events one subscriber gets in a row.
 const TURN: usize = 64;
 
 type Callback = Box<dyn FnMut(Result<Event>) + Send>;
 
-/// A subscription; it ends when this is dropped. Then its callback is not running and is not called again, unless
-/// it is dropped in the callback itself. A callback that panics is not called again.
+/// A subscription. Dropping it ends it: after the drop its callback neither runs nor is called again, unless the
+/// callback itself drops it. A callback that panics is not called again.
 #[derive(Debug)]
 pub struct Subscription {
     subscriber: Arc<Subscriber>,
@@ -30,7 +30,7 @@ pub struct Subscription {
 }
 
 struct Subscriber {
-    /// Taken by the thread while it serves this one.
+    /// Locked by the thread while it serves this subscriber.
     work: Mutex<Option<(Watch, Callback)>>,
     ended: AtomicBool,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Dispatcher {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Copied when it changes while the thread goes through it.
+    /// Copied on a change while the thread iterates over it.
     subscribers: Arc<Vec<Arc<Subscriber>>>,
     thread: Option<JoinHandle<()>>,
     serving: Option<ThreadId>,
@@ -96,14 +96,14 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// What the thread does.
+    /// The loop of the thread.
     fn serve(&self, source: &dyn Source, wake_fd: &WakeFd) {
         let Ok(feed) = Hub::feed(source) else { return };
         loop {
-            // What there is comes first: it is what was waited for.
+            // Deliver first: the housekeeping comes after.
             let Some(mut more) = self.serve_all(source, &feed) else { return };
             feed.handle_file_events(source);
-            // What rings from here on was not looked for yet.
+            // Clear first: the thread checks for events after this.
             wake_fd.clear();
             feed.announce_waiting(source, crate::map::Waiting::Times);
             match self.serve_all(source, &feed) {
@@ -117,13 +117,13 @@ impl Dispatcher {
                 Some(due) => wake_fd.waker().wake_at(due),
                 None => wake_fd.rearm_edits(),
             }
-            // Whatever ends it, one looks.
+            // The thread checks for events, however the wait ends.
             let _ = poll(&mut [PollFd::new(&wake_fd.as_fd(), PollFlags::IN)], None);
         }
     }
 
-    /// Serves each subscriber in turn. Returns whether there may be more for one of them; `None` once the last one has
-    /// ended, and so the thread: one that comes then starts another.
+    /// Serves each subscriber in turn. Returns whether one of them may have more events; `None` once the last
+    /// subscription has ended, which ends the thread. A later subscription starts another thread.
     fn serve_all(&self, source: &dyn Source, feed: &Feed) -> Option<bool> {
         let subscribers = {
             let state = self.state();
@@ -132,7 +132,7 @@ impl Dispatcher {
             }
             state.subscribers.clone()
         };
-        // Where it cannot be told, each is told why.
+        // On an error, each watch returns it to its callback.
         let end = feed.end(source).ok();
         let mut more = false;
         for subscriber in subscribers.iter() {
@@ -143,7 +143,7 @@ impl Dispatcher {
 }
 
 impl Subscriber {
-    /// Calls back with what there is, up to a bound; `end` is where there is nothing more. Returns whether there may
+    /// Calls back with the pending events, up to [`TURN`]; `end` is the last transaction. Returns whether there may
     /// be more.
     fn serve(&self, end: Option<u64>) -> bool {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
@@ -156,14 +156,14 @@ impl Subscriber {
             if Some(watch.sequence()) == end {
                 return false;
             }
-            let told = match watch.take() {
+            let event = match watch.take() {
                 Ok(None) => return false,
                 Ok(Some(event)) => Ok(event),
                 Err(error) => Err(error),
             };
-            let over = matches!(&told, Err(error) if !matches!(error, Error::TooOld { .. }));
-            // Where panics unwind, the others go on; it was told already.
-            let called = catch_unwind(AssertUnwindSafe(|| callback(told)));
+            let over = matches!(&event, Err(error) if !matches!(error, Error::TooOld { .. }));
+            // If the callback panics, the other subscriptions go on.
+            let called = catch_unwind(AssertUnwindSafe(|| callback(event)));
             if over || called.is_err() {
                 *work = None;
                 return false;
@@ -175,7 +175,7 @@ impl Subscriber {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        // The thread looks before each call.
+        // The thread reads this before each call.
         self.subscriber.ended.store(true, Ordering::Release);
         let mut state = self.dispatcher.state();
         Arc::make_mut(&mut state.subscribers).retain(|subscriber| !Arc::ptr_eq(subscriber, &self.subscriber));
@@ -195,7 +195,7 @@ impl Drop for Subscription {
         // Waits for a call that is running.
         *self.subscriber.work.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if let Some(thread) = thread {
-            // It ends without a result.
+            // The thread has no result.
             let _ = thread.join();
         }
     }

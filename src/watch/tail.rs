@@ -1,11 +1,13 @@
-//! What the watches of an open store have read of the log: the newest transactions, and those that are to be told soon.
+//! The tail of the log as the watches of an open store have read it: the newest transactions, and those to be
+//! delivered soon.
 //!
 //! # When a transaction is told
 //!
-//! Its record is ripe (see `log::reader`), and the maps show it: the control file says so (`C_LOGGED`). A writer
-//! that dies in between never says so, and one that uses another run directory says it elsewhere. So after
-//! [`GRACE`] the maps are brought up to the texts here, and it is told then. A record that does not get ripe is
-//! that of a writer that has died, after [`PATIENCE`]: what it has left is finished, as far as this process may.
+//! A transaction is delivered once its record is ripe (see `log::reader`) and the maps show it, as the control file
+//! says (`C_LOGGED`). A writer that dies in between never sets that mark, and a writer with another run directory
+//! sets it elsewhere. So after [`GRACE`] the watch brings the maps up to the texts itself, and delivers the
+//! transaction. If a record is not ripe after [`PATIENCE`], its writer may have died: the watch finishes the
+//! commit, if this process has the right to.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -20,13 +22,13 @@ use crate::log::{Batch, Digest, Log, Reader, Record};
 use crate::map::{Seq, low};
 use crate::watch::source::Source;
 
-/// How long the maps may take to show what is in place.
+/// How long the maps may take to show a transaction whose texts are in place.
 pub(super) const GRACE: Duration = Duration::from_millis(20);
-/// How long a writer may take before it is asked whether it lives.
+/// How long a writer may take before the watch tries to finish its commit.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// How long nothing is taken to be new as long as the control file says so.
+/// How long the log is not read as long as the control file says that it has no new records.
 const QUIET: Duration = Duration::from_millis(50);
-/// How many transactions are kept, and how many bytes of them, about.
+/// How many transactions are kept, and about how many bytes.
 const KEPT: usize = 256;
 const KEPT_BYTES: usize = 256 << 10;
 
@@ -37,23 +39,23 @@ pub(super) struct Tail {
     /// The directory of the log.
     log: PathBuf,
     switches: Arc<AtomicU32>,
-    /// The transactions behind `start`, each with about how many bytes it takes.
+    /// The transactions after `start`, each with its approximate size in bytes.
     recent: VecDeque<(Arc<Record>, usize)>,
     bytes: usize,
     start: u64,
-    /// Up to where they are told.
+    /// The last transaction that can be delivered.
     end: u64,
-    /// Ripe, but perhaps not to be seen in the maps yet.
+    /// Ripe, but perhaps not in the maps yet.
     held: Vec<Arc<Record>>,
-    /// When to look again, and why.
+    /// When to read again without an event.
     due: Option<Instant>,
     patience: Duration,
-    /// Since when there has been nothing more, and what the control file said then.
+    /// Since when the log has had no new records, and the mark of the control file then.
     quiet: Option<(Instant, Seq)>,
 }
 
 impl Tail {
-    /// Starts behind the last transaction.
+    /// Starts after the last transaction.
     pub fn open(source: &dyn Source) -> Result<Self> {
         let reader = source.core().logs.require()?.reader(None)?;
         let at = reader.sequence();
@@ -73,7 +75,7 @@ impl Tail {
         })
     }
 
-    /// Goes on at the end of a log.
+    /// Continues at the end of a log.
     fn begin_anew(&mut self, log: &Log) -> Result<()> {
         self.reader = log.reader(None)?;
         log.dir().clone_into(&mut self.log);
@@ -82,22 +84,22 @@ impl Tail {
         Ok(())
     }
 
-    /// Counts how often the log has become another one.
+    /// Returns the counter of switches to another log.
     pub fn switches(&self) -> Arc<AtomicU32> {
         self.switches.clone()
     }
 
-    /// Returns up to where transactions are told.
+    /// Returns the number of the last transaction that can be delivered.
     pub fn end(&self) -> u64 {
         self.end
     }
 
-    /// Returns up to where the log was read.
+    /// Returns the number of the last transaction that was read.
     pub fn read_to(&self) -> u64 {
         self.reader.sequence()
     }
 
-    /// Lists the packages there are, as far as the log was read.
+    /// Lists the packages, as far as the log was read.
     pub fn packages(&self) -> Vec<String> {
         self.reader.packages().cloned().collect()
     }
@@ -107,27 +109,27 @@ impl Tail {
         self.reader.newest(package)
     }
 
-    /// Returns when to look again even if nothing is heard.
+    /// Returns when to read again without an event.
     pub fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Reports whether something is not told yet since the maps may not show it.
+    /// Reports whether transactions are held back since the maps may not show them.
     pub fn is_holding(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Reports whether a place is one the log has never come to.
+    /// Reports whether a position is beyond the end of the log.
     pub fn is_beyond(&self, place: u64) -> bool {
         place > self.end && place > self.reader.sequence()
     }
 
-    /// Has the log looked at even if the control file says that there is nothing new.
+    /// Has the next call read the log, whatever the control file says.
     pub fn invalidate(&mut self) {
         self.quiet = None;
     }
 
-    /// Finds what comes after a place, as far as it was read.
+    /// Returns the transaction after a position, as far as the log was read.
     pub fn after(&self, place: u64) -> Next {
         if place < self.start {
             return Next::Before(self.start);
@@ -136,9 +138,10 @@ impl Tail {
         self.recent.get(at).map_or(Next::Nothing, |(record, _)| Next::Record(record.clone()))
     }
 
-    /// Tells all that was read, whether the maps show it by themselves or not. Returns up to where.
+    /// Releases all transactions that were read, after bringing the maps up to them. Returns the number of the last
+    /// one.
     pub fn release_all(&mut self, source: &dyn Source) -> u64 {
-        // Before the first record there is nothing to wait for: the maps show all that was delivered.
+        // Without held records there is nothing to wait for: the maps show all released transactions.
         let end = self.reader.sequence();
         if self.end < end || !self.is_shown(source, end) {
             let _ = source.refresh();
@@ -147,12 +150,12 @@ impl Tail {
         end
     }
 
-    /// Reads what is new. Returns whether something can be told that nobody was woken for.
+    /// Reads new records. Returns whether a transaction was released for which no writer has woken the watches.
     pub fn read_on(&mut self, source: &dyn Source) -> Result<bool> {
         let log = source.core().logs.require()?;
         let now = Instant::now();
         if self.log != log.dir() {
-            // The configuration directory is another one: each watch is told that it cannot go on from where it was.
+            // The configuration directory was replaced: each watch gets `TooOld`.
             self.begin_anew(log)?;
             self.switches.fetch_add(1, Ordering::Relaxed);
             return Ok(true);
@@ -167,7 +170,7 @@ impl Tail {
         let Batch { records, unripe, more, .. } = match self.reader.read(log) {
             Ok(batch) => batch,
             Err(Error::TooOld { .. }) => {
-                // Each watch finds out by itself that it cannot go on.
+                // Each watch gets `TooOld` when it reads on.
                 self.begin_anew(log)?;
                 return Ok(true);
             }
@@ -176,7 +179,7 @@ impl Tail {
         let fresh = !records.is_empty();
         self.held.extend(records.into_iter().map(Arc::new));
         if more && self.held.is_empty() {
-            // Nothing of it is to be told; what comes next may be.
+            // The batch has no transaction to deliver; the next one may.
             self.end = self.reader.sequence();
             return self.read_on(source);
         }
@@ -187,7 +190,7 @@ impl Tail {
         } else if self.is_shown(source, self.reader.sequence()) {
             self.release();
         } else if !fresh && self.due.is_some_and(|due| due <= now) {
-            // Whatever cannot be read is told to whoever reads it.
+            // A package that cannot be refreshed returns its error to its readers.
             let _ = source.refresh();
             self.release();
             late = true;
@@ -199,7 +202,7 @@ impl Tail {
         } else if fresh || self.due.is_none() || due.is_some() {
             due = earliest(due, Some(now + self.patience));
         } else if self.due.is_some_and(|due| due <= now) {
-            // Its writer takes long, or has died. What fails here the next writer tries again.
+            // Its writer takes long or has died. If this fails, the next writer tries again.
             let _ = recovery::finish_last(source.core());
             self.patience = (self.patience * 2).min(Duration::from_secs(2));
             due = Some(now + self.patience);
@@ -207,18 +210,20 @@ impl Tail {
             due = self.due;
         }
         self.due = due;
-        // Whatever was announced by then has been read: also what may be in a segment that was not looked for.
+        // Be quiet only if everything the mark announced was read, including records of a segment that was not open
+        // yet.
         let is_all = !fresh || logged == Some(low(self.reader.sequence()));
         let still = is_all && !unripe && !more && self.held.is_empty();
         self.quiet = logged.filter(|_| still).map(|logged| (now, logged));
         Ok(late)
     }
 
-    /// Reports whether the maps show what is told up to a transaction.
+    /// Reports whether the maps show all transactions up to this one.
     fn is_shown(&self, source: &dyn Source, sequence: u64) -> bool {
         let table = source.table();
         let Some(control) = &table.control else {
-            // The maps are of this process; it has to bring them up to the texts, and those up to the log.
+            // The maps are private to this process, which has to bring the texts up to the log, and the maps up to
+            // the texts.
             let _ = recovery::finish_last(source.core());
             let _ = source.refresh();
             return true;
@@ -233,7 +238,7 @@ impl Tail {
         control.logged().is_some_and(|logged| !low(sequence).is_after(logged))
     }
 
-    /// Tells what was held back.
+    /// Releases the transactions held back.
     fn release(&mut self) {
         for record in self.held.drain(..) {
             let size = size_of_record(&record);
@@ -249,7 +254,7 @@ impl Tail {
     }
 }
 
-/// About how many bytes a record takes.
+/// Returns the approximate size of a record in memory, in bytes.
 fn size_of_record(record: &Record) -> usize {
     let content = |content: Option<&crate::log::Content>| {
         content.map_or(0, |content| content.items().iter().map(|item| item.len() + 24).sum())

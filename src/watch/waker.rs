@@ -1,9 +1,10 @@
-//! What wakes those who wait by a descriptor: one inotify descriptor and one timer for all watches of an open
-//! store, and for each that waits this way a waker of its own, which whoever reads the others rings.
+//! Wakes watches that wait with a descriptor. All watches of an open store share two inotify descriptors and one
+//! timer; each of them has an eventfd of its own. The watch that reads the shared descriptors wakes all others
+//! through these.
 //!
-//! Writers touch the control file once the maps show a transaction, if somebody waits for that: so a watch is woken
-//! once a commit, and when there is something to be read. Where there is no control file, it is woken by what is
-//! written to the log. The configuration directory is looked at for edits by others.
+//! A writer touches the control file once the maps show its transaction, if a watch has announced that it waits. So
+//! a watch is woken once for each commit, when there is an event to read. Without a control file, writes to the log
+//! wake it. The configuration directory is watched for edits by other programs.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::links::{Links, Matter};
+use super::links::{Links, Target};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
@@ -22,8 +23,8 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 #[derive(Debug)]
 pub(super) struct Waker {
     inotify: OwnedFd,
-    /// For the configuration directory: commits write there as well, several times each. So one is woken by the
-    /// first of its events only, and by the timer when it is time to look.
+    /// Of the configuration directory. Each commit writes there several times as well, so only the first event
+    /// wakes a watch; after that the timer does, once the files have settled.
     edits: OwnedFd,
     timer: OwnedFd,
     state: Mutex<State>,
@@ -34,17 +35,18 @@ struct State {
     /// The watch descriptors of inotify.
     control: Option<i32>,
     log: Option<i32>,
-    /// The watch descriptor of the configuration directory, if edits are events.
+    /// The watch descriptor of the configuration directory; `None` if it cannot be watched.
     config: Option<i32>,
-    /// The entries that matter of other directories, or links of this one, and which descriptor is of which directory.
+    /// The entries to watch in other directories, and the links of the configuration directory.
     links: Links,
+    /// The directories of each watch descriptor.
     dirs: HashMap<i32, Vec<PathBuf>>,
-    /// When the timer is to go off.
+    /// When the timer expires.
     due: Option<Instant>,
     wake_fds: Vec<Weak<OwnedFd>>,
 }
 
-/// Where the files are.
+/// The paths of the files to watch.
 #[derive(Debug)]
 pub(super) struct Paths {
     pub config: PathBuf,
@@ -52,27 +54,29 @@ pub(super) struct Paths {
     pub control: Option<PathBuf>,
 }
 
-/// How the look-out for edits wakes: once, until it is asked for again.
+/// How `edits` wakes a watch: once, until [`WakeFd::rearm_edits`].
 const ONCE: epoll::EventFlags = epoll::EventFlags::IN.union(epoll::EventFlags::ONESHOT);
 
-/// What was events.
+/// What inotify and the timer have reported.
 #[derive(Debug, Default)]
 pub(super) struct FileEvents {
-    /// The files of the configuration directory that were written.
+    /// The packages whose files were written.
     pub edited: BTreeSet<String>,
-    /// Whether there was anything.
+    /// Whether there was an event of the log or the control file, or the timer expired.
     pub any: bool,
-    /// Whether a file or directory is gone or was replaced.
+    /// Whether a file or directory was deleted or replaced.
     pub moved: bool,
-    /// Whether what a link leads to may be another file.
+    /// Whether a link may lead to another file.
     pub relinked: bool,
 }
 
-/// What one watch waits with: readable as long as there may be something for it.
+/// The descriptor that one watch waits with. It is readable as long as there may be an event.
 #[derive(Debug)]
 pub(super) struct WakeFd {
+    /// The eventfd.
     own: Arc<OwnedFd>,
-    both: OwnedFd,
+    /// An epoll of `own` and the shared descriptors.
+    all: OwnedFd,
     waker: Arc<Waker>,
 }
 
@@ -90,11 +94,11 @@ impl Waker {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // What a panic leaves half done is at most one wake_fd too many.
+        // A panic can leave one descriptor too many at most.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at the files as they are now.
+    /// Watches the files that are at these paths now.
     pub fn watch_files(&self, paths: &Paths) {
         let state = &mut *self.state();
         let add = |path: &Path, flags| inotify::add_watch(&self.inotify, path, flags).ok();
@@ -102,7 +106,7 @@ impl Waker {
         let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
         let written =
             WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
-        // Where it fails, edits are noted by the next commit.
+        // If this fails, the next commit notes the edits.
         let config = add_edits(&paths.config, written | gone | WatchFlags::ONLYDIR);
         let links = Links::of(&paths.config);
         let mut dirs: HashMap<i32, Vec<PathBuf>> = HashMap::new();
@@ -113,7 +117,7 @@ impl Waker {
             let watched = add_edits(dir, flags | WatchFlags::MASK_ADD | WatchFlags::ONLYDIR);
             watched.into_iter().for_each(|watch| dirs.entry(watch).or_default().push(dir.to_owned()));
         }
-        // Directories that no longer matter are no longer watched.
+        // Stop watching the directories that no link leads to any more.
         let old = state
             .dirs
             .keys()
@@ -132,29 +136,29 @@ impl Waker {
         state.log = paths.log.as_ref().and_then(|path| add(path, rotated | appended | gone));
     }
 
-    /// Reports whether everything is events that there may be to tell.
+    /// Reports whether the configuration directory is watched, and the control file or the log.
     pub fn watches_everything(&self) -> bool {
         let state = self.state();
         state.config.is_some() && (state.control.is_some() || state.log.is_some())
     }
 
-    /// Makes a descriptor for one watch.
+    /// Creates the descriptor of one watch.
     pub fn listen(self: &Arc<Self>) -> io::Result<WakeFd> {
         let own = Arc::new(eventfd(1, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
-        let both = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         for source in [own.as_fd(), self.inotify.as_fd(), self.timer.as_fd()] {
-            epoll::add(&both, source, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+            epoll::add(&all, source, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
         }
-        epoll::add(&both, &self.edits, epoll::EventData::new_u64(0), ONCE)?;
+        epoll::add(&all, &self.edits, epoll::EventData::new_u64(0), ONCE)?;
         let wake_fds = &mut self.state().wake_fds;
         wake_fds.retain(|wake_fd| wake_fd.strong_count() > 0);
         wake_fds.push(Arc::downgrade(&own));
-        Ok(WakeFd { own, both, waker: self.clone() })
+        Ok(WakeFd { own, all, waker: self.clone() })
     }
 
-    /// Takes what has been events, and tells all who listen that there was something.
+    /// Reads all pending events, and wakes all watches if there were any.
     pub fn drain_events(&self) -> FileEvents {
-        let mut events = FileEvents::default();
+        let mut found = FileEvents::default();
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let state = &mut *self.state();
         let gone =
@@ -162,20 +166,20 @@ impl Waker {
         let mut reader = inotify::Reader::new(&self.edits, &mut buffer);
         while let Ok(event) = reader.next() {
             let is_config = state.config == Some(event.wd());
-            // A directory that a link leads to is looked for anew when the link, or what is in it, changes.
-            events.moved |= event.events().intersects(gone)
+            // A directory behind a link is looked up again when the link or an entry of the directory changes.
+            found.moved |= event.events().intersects(gone)
                 && (is_config || event.events().contains(ReadFlags::QUEUE_OVERFLOW));
             let Some(name) = event.file_name().and_then(|name| name.to_str().ok()) else { continue };
             if is_config && !name.contains('.') {
-                events.edited.insert(name.to_owned());
+                found.edited.insert(name.to_owned());
             }
             for dir in state.dirs.get(&event.wd()).into_iter().flatten() {
-                for matter in state.links.matters(dir, name.as_ref()) {
-                    match matter {
-                        Matter::Config => events.moved = true,
-                        Matter::Package(package) => {
-                            events.edited.insert(package.clone());
-                            events.relinked = true;
+                for target in state.links.targets(dir, name.as_ref()) {
+                    match target {
+                        Target::Config => found.moved = true,
+                        Target::Package(package) => {
+                            found.edited.insert(package.clone());
+                            found.relinked = true;
                         }
                     }
                 }
@@ -184,26 +188,26 @@ impl Waker {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
         while let Ok(event) = reader.next() {
-            events.any = true;
-            events.moved |= event.events().intersects(gone);
+            found.any = true;
+            found.moved |= event.events().intersects(gone);
         }
         let mut count = [0; 8];
         if rustix::io::read(&self.timer, &mut count).is_ok() {
-            events.any = true;
+            found.any = true;
             state.due = None;
         }
-        if events.any || events.moved || !events.edited.is_empty() {
+        if found.any || found.moved || !found.edited.is_empty() {
             state.wake_fds.retain(|wake_fd| wake_fd.upgrade().is_some_and(|wake_fd| wake(&wake_fd)));
         }
-        events
+        found
     }
 
-    /// Tells all who listen that there is something.
+    /// Wakes all watches.
     pub fn wake(&self) {
         self.state().wake_fds.retain(|wake_fd| wake_fd.upgrade().is_some_and(|wake_fd| wake(&wake_fd)));
     }
 
-    /// Has all who listen woken at a time, if not before.
+    /// Wakes all watches at a time, if they are not woken before.
     pub fn wake_at(&self, due: Instant) {
         let state = &mut *self.state();
         if state.wake_fds.is_empty() || state.due.is_some_and(|set| set <= due) {
@@ -212,34 +216,34 @@ impl Waker {
         let left = due.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
         let none = Timespec { tv_sec: 0, tv_nsec: 0 };
         let spec = Itimerspec { it_interval: none, it_value: Timespec::try_from(left).unwrap_or(none) };
-        // Without the timer whoever waits is woken by the next commit.
+        // Without the timer the next commit wakes the watches.
         let _ = rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec);
         state.due = Some(due);
     }
 }
 
 fn wake(wake_fd: &OwnedFd) -> bool {
-    // It cannot be full: it is emptied before it is rung again four thousand million times.
+    // The counter cannot overflow: it is read before 2^64 writes.
     let _ = rustix::io::write(wake_fd, &1_u64.to_ne_bytes());
     true
 }
 
 impl WakeFd {
-    /// Makes it readable.
+    /// Makes the descriptor readable.
     pub fn wake(&self) {
         wake(&self.own);
     }
 
-    /// Makes it unreadable until something happens.
+    /// Makes the descriptor unreadable until the next event.
     pub fn clear(&self) {
         let mut count = [0; 8];
         let _ = rustix::io::read(&*self.own, &mut count);
     }
 
-    /// Asks to be woken by the next edit.
+    /// Has the next edit wake the watch.
     pub fn rearm_edits(&self) {
-        // The descriptors are there as long as the wake_fd is.
-        let _ = epoll::modify(&self.both, &self.waker.edits, epoll::EventData::new_u64(0), ONCE);
+        // Both descriptors live as long as `self`.
+        let _ = epoll::modify(&self.all, &self.waker.edits, epoll::EventData::new_u64(0), ONCE);
     }
 
     pub fn waker(&self) -> &Arc<Waker> {
@@ -249,6 +253,6 @@ impl WakeFd {
 
 impl AsFd for WakeFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.both.as_fd()
+        self.all.as_fd()
     }
 }

@@ -1,18 +1,18 @@
-//! Which section of one state is which of the next, where they have no names.
+//! Matches the anonymous sections of one state to those of the next.
 //!
-//! Their generated names do not tell: they are counted, and so one that is put in front gives all others new ones.
-//! Of two states the sections at both ends that are the same are taken for the same; those between are matched in
-//! their order so that as much as possible stays what it was; and of what is left, those that are much alike were moved.
+//! Generated names do not identify sections: they contain a count, so a section inserted in front renames all
+//! others. Equal sections at both ends of two states are matched first; those between are matched in order, with
+//! the most content in common; of the rest, similar sections are taken for moved ones.
 
 use super::{Id, Section};
 
-/// From this many pairs on it is not tried which match best.
-const MOST_PAIRS: usize = 1 << 18;
+/// Above this number of pairs, the best match is not searched for.
+const MAX_PAIRS: usize = 1 << 18;
 
-/// How much two sections have in common at least, if one is the other and stands elsewhere: half of all.
-const MOST: u64 = 450;
+/// The least likeness of two sections that are taken for one moved section: half of the content.
+const MIN_LIKENESS: u64 = 450;
 
-/// Gives the sections of the first state their ids.
+/// Assigns ids to the sections of the first state.
 pub(super) fn begin(mut sections: Vec<Section>, next: &mut usize) -> Vec<Section> {
     sections.iter_mut().for_each(|section| number(section, next));
     sections
@@ -25,7 +25,7 @@ fn number(section: &mut Section, next: &mut usize) {
     }
 }
 
-/// Gives the sections of a state the ids that they have in the state before, and new ones to new sections.
+/// Assigns the ids of the previous state to the sections of a state, and new ids to new sections.
 pub(super) fn follow(was: &[Section], mut is: Vec<Section>, next: &mut usize) -> Vec<Section> {
     let unnamed = |section: &&Section| section.is.name.is_none();
     let before: Vec<&Section> = was.iter().filter(unnamed).collect();
@@ -42,29 +42,29 @@ pub(super) fn follow(was: &[Section], mut is: Vec<Section>, next: &mut usize) ->
     is
 }
 
-/// Returns for each section after which one it was before.
+/// Returns, for each section after, the index of its match before.
 fn matched(before: &[&Section], after: &[&Section]) -> Vec<Option<usize>> {
     let mut found = vec![None; after.len()];
-    let head = before.iter().zip(after).take_while(|(a, b)| says_the_same(a, b)).count();
+    let head = before.iter().zip(after).take_while(|(a, b)| has_same_content(a, b)).count();
     let (rest_before, rest_after) = (&before[head..], &after[head..]);
     let tail = rest_before
         .iter()
         .rev()
         .zip(rest_after.iter().rev())
-        .take_while(|(a, b)| says_the_same(a, b))
+        .take_while(|(a, b)| has_same_content(a, b))
         .count();
     found.iter_mut().take(head).zip(0..).for_each(|(place, at)| *place = Some(at));
     found.iter_mut().rev().take(tail).zip((0..before.len()).rev()).for_each(|(place, at)| *place = Some(at));
     let mut taken = vec![false; before.len()];
     found.iter().flatten().for_each(|at: &usize| taken[*at] = true);
-    // First those that have most in common, in their order and then elsewhere; what is left, in its order.
-    match_in_order(before, after, &mut taken, &mut found, MOST);
+    // Match similar sections in order, then moved ones; then the rest in order.
+    match_in_order(before, after, &mut taken, &mut found, MIN_LIKENESS);
     match_elsewhere(before, after, &mut taken, &mut found);
     match_in_order(before, after, &mut taken, &mut found, 1);
     found
 }
 
-/// Returns what is not matched yet.
+/// Returns the indexes that are not matched yet.
 fn left(taken: &[bool], found: &[Option<usize>]) -> (Vec<usize>, Vec<usize>) {
     let gone = (0..taken.len()).filter(|at| !taken[*at]).collect();
     (gone, (0..found.len()).filter(|place| found[*place].is_none()).collect())
@@ -86,17 +86,17 @@ fn match_in_order(
     }
 }
 
-/// Matches sections that stand elsewhere, and have most of what they had.
+/// Matches moved sections that have kept most of their content.
 fn match_elsewhere(before: &[&Section], after: &[&Section], taken: &mut [bool], found: &mut [Option<usize>]) {
     let (gone, new) = left(taken, found);
-    if gone.len().saturating_mul(new.len()) > MOST_PAIRS {
+    if gone.len().saturating_mul(new.len()) > MAX_PAIRS {
         return;
     }
     let pair = |at: usize, place: usize| (likeness(before[at], after[place]), at, place);
     let mut pairs: Vec<_> =
         gone.iter().flat_map(|at| new.iter().map(move |place| pair(*at, *place))).collect();
-    pairs.retain(|(likeness, ..)| *likeness >= MOST);
-    // Of equals the first, whose place is nearest to the front.
+    pairs.retain(|(likeness, ..)| *likeness >= MIN_LIKENESS);
+    // Among equals, prefer the first.
     pairs.sort_by_key(|(likeness, at, place)| (std::cmp::Reverse(*likeness), *at, *place));
     for (_, at, place) in pairs {
         if !taken[at] && found[place].is_none() {
@@ -106,11 +106,11 @@ fn match_elsewhere(before: &[&Section], after: &[&Section], taken: &mut [bool], 
     }
 }
 
-fn says_the_same(a: &Section, b: &Section) -> bool {
+fn has_same_content(a: &Section, b: &Section) -> bool {
     a.is.kind == b.is.kind && a.is.options == b.is.options
 }
 
-/// How much of a section is in another; 0 if they are not taken for one another.
+/// Returns how much content two sections have in common, up to 1000; 0 if they cannot match.
 fn likeness(a: &Section, b: &Section) -> u64 {
     if a.is.kind != b.is.kind {
         return 0;
@@ -129,7 +129,7 @@ fn likeness(a: &Section, b: &Section) -> u64 {
             same += usize::from(held == other);
         }
     }
-    // With no value in common it may be the same if it has the same options, or one of the two has none.
+    // Without a common value, sections match only if they have the same options, or one has none.
     if same == 0 && few > 0 && (named < most || few < most) {
         return 0;
     }
@@ -137,17 +137,17 @@ fn likeness(a: &Section, b: &Section) -> u64 {
     100 + share(same, 700) + share(named, 100)
 }
 
-/// Matches sections in their order: the pairs that have most in common, and so much at least.
+/// Matches sections in order, so that the total likeness is the largest; each pair has at least `least`.
 fn pairs(old: &[&Section], new: &[&Section], least: u64) -> Vec<(usize, usize)> {
     if old.is_empty() || new.is_empty() {
         return Vec::new();
     }
-    if old.len().saturating_mul(new.len()) > MOST_PAIRS {
+    if old.len().saturating_mul(new.len()) > MAX_PAIRS {
         let both = old.iter().zip(new).enumerate();
         return both.filter(|(_, (a, b))| likeness(a, b) >= least).map(|(at, _)| (at, at)).collect();
     }
     let width = new.len() + 1;
-    // The most that the sections from here on have in common.
+    // The largest total likeness of the sections from these indexes on.
     let mut best = vec![0_u64; (old.len() + 1) * width];
     for a in (0..old.len()).rev() {
         for b in (0..new.len()).rev() {

@@ -1,10 +1,10 @@
-//! What a package is without some of the transactions that led to it, key by key.
+//! Reverts some of the transactions that led to the text of a package, key by key.
 //!
-//! Every key that one of them has changed goes back to its value before, also if it was changed again since; what
-//! else was changed since stays. A section that was made goes whole, one that was deleted, or whose keys go back and
-//! that is not there any more, comes back whole; one that was moved goes back to where it stood. A list is one value.
+//! Each key that a reverted transaction has changed gets its earlier value, even if it was changed again since;
+//! later changes of other keys stay. A section that it added is deleted whole. A section that it deleted, or that
+//! was deleted since, is restored whole. A section that it moved returns to its position. A list is one value.
 //!
-//! Sections are told apart by their names; those without a name by following them from state to state (`follow`).
+//! Sections are identified by name; anonymous sections are matched from state to state (`follow`).
 
 mod follow;
 
@@ -16,49 +16,54 @@ use crate::format::{Format, ParseOptions};
 use crate::log::{self, Content, KeyChange, What};
 use crate::model::package::{Held, Package, Wanted};
 
-/// A text of a package; `None` where there is no such package.
+/// A text of a package; `None` if the package does not exist.
 pub(crate) type Text = Option<Arc<Vec<u8>>>;
 
-/// What a transaction, or several that stay, did to a package.
+/// A change of the text of a package by one transaction, or by several consecutive ones that stay.
 #[derive(Debug)]
 pub(crate) struct TextChange {
-    /// Whether it is to be taken out.
+    /// Whether it is to be reverted.
     pub is_reverted: bool,
-    /// The texts before and after; `None` if they are not known any more.
+    /// The texts before and after; `None` if the log no longer has them.
     pub texts: Option<(Text, Text)>,
-    /// What was changed; of those that stay it need not be known.
+    /// The changed keys; may be empty for changes that stay.
     pub changes: Vec<KeyChange>,
 }
 
-/// What comes of taking transactions out.
+/// The result of reverting transactions.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reverted {
-    /// The text that is to be in place; `None` if the package goes.
+    /// The new text; `None` if the package is deleted.
     Text(Option<Vec<u8>>),
-    /// The present text cannot be read, so that this is the whole text from before.
+    /// The present text cannot be read: this is the whole earlier text.
     Whole(Option<Vec<u8>>),
 }
 
-/// Which section it is, in all states of a package.
+/// The identity of a section in all states of a package.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Id {
     Named(Vec<u8>),
     Anonymous(usize),
 }
 
-/// A section of a state.
+/// A section in one state.
 #[derive(Debug, Clone)]
 struct Section {
     id: Id,
-    /// Its name, given or generated.
+    /// The name, given or generated.
     name: Vec<u8>,
-    /// What it is, and where it stands in the present text.
+    /// The content, and the position in the present text.
     is: Wanted,
 }
 
-/// Takes transactions out of the present text of a package. The text_changes come in the order they were made, the first
-/// of them goes, and the last one led to the present text.
-pub(crate) fn revert(format: &dyn Format, name: &str, text_changes: &[TextChange], present: &Text) -> Reverted {
+/// Reverts changes in the present text of a package. The changes are in the order they were made; the first one is
+/// reverted, and the last one led to the present text.
+pub(crate) fn revert(
+    format: &dyn Format,
+    name: &str,
+    text_changes: &[TextChange],
+    present: &Text,
+) -> Reverted {
     let first = text_changes.iter().find_map(|text_change| text_change.texts.as_ref());
     let before = first.and_then(|(before, _)| before.as_ref()).map(|text| text.to_vec());
     let whole_is_known = text_changes.first().is_some_and(|text_change| text_change.texts.is_some());
@@ -69,16 +74,18 @@ pub(crate) fn revert(format: &dyn Format, name: &str, text_changes: &[TextChange
     let Some(states) = states(format, name, text_changes, &package) else { return Reverted::Whole(before) };
     let mut target = states.present;
     let mut is_there = present.is_some();
-    for (text_change, state) in text_changes.iter().zip(&states.text_changes).rev().filter(|(text_change, _)| text_change.is_reverted) {
+    for (text_change, state) in
+        text_changes.iter().zip(&states.text_changes).rev().filter(|(text_change, _)| text_change.is_reverted)
+    {
         match state {
-            Some((was, is)) => take_out(&mut target, was, is),
+            Some((was, is)) => undo_changes(&mut target, was, is),
             None => {
                 let (was, is) = sections_of(&text_change.changes, &target);
-                take_out(&mut target, &was, &is);
+                undo_changes(&mut target, &was, &is);
             }
         }
         match &text_change.texts {
-            // A package that was made goes whole.
+            // A package that the change has created is deleted.
             Some((None, Some(_))) => {
                 target.clear();
                 is_there = false;
@@ -91,19 +98,21 @@ pub(crate) fn revert(format: &dyn Format, name: &str, text_changes: &[TextChange
         return Reverted::Text(None);
     }
     let target: Vec<Wanted> = target.into_iter().map(|section| section.is).collect();
-    match in_lines(format, name, text_changes, present, &target).or_else(|| written(format, &package, &target)) {
+    match revert_lines(format, name, text_changes, present, &target)
+        .or_else(|| rewrite_sections(format, &package, &target))
+    {
         Some(text) => Reverted::Text(Some(text)),
         None => Reverted::Whole(before),
     }
 }
 
-/// The sections before and after each text_change whose texts are known, and at present.
+/// The sections before and after each change whose texts are known, and the present ones.
 struct States {
     text_changes: Vec<Option<(Vec<Section>, Vec<Section>)>>,
     present: Vec<Section>,
 }
 
-/// Reads all states, and follows the sections through them. `None` if one cannot be read at all.
+/// Parses all states, and matches the sections through them. `None` if a state cannot be parsed.
 fn states(format: &dyn Format, name: &str, text_changes: &[TextChange], present: &Package) -> Option<States> {
     let read = |text: &Text| format.read_leniently(name, &text.clone().unwrap_or_default());
     let mut found = Vec::with_capacity(text_changes.len());
@@ -158,12 +167,12 @@ fn sections(package: &Package) -> Vec<Section> {
     package.sections().map(section).collect()
 }
 
-/// Takes out of `target` what led from one state to another.
-fn take_out(target: &mut Vec<Section>, was: &[Section], is: &[Section]) {
+/// Reverts in `target` the changes from state `was` to state `is`.
+fn undo_changes(target: &mut Vec<Section>, was: &[Section], is: &[Section]) {
     let (before, after) = (by_id(was), by_id(is));
     target.retain(|section| !after.contains_key(&section.id) || before.contains_key(&section.id));
-    let moved = moved(was, &before, is, &after);
-    // What is to be put into its place: first out of the way, so that it is no landmark.
+    let moved = moved_sections(was, &before, is, &after);
+    // The sections to insert. They are removed first, so that they are no landmarks for each other.
     let mut out = Vec::new();
     for (at, old) in was.iter().enumerate() {
         let new = after.get(&old.id).map(|at| &is[*at]);
@@ -203,8 +212,8 @@ fn by_id(sections: &[Section]) -> HashMap<&Id, usize> {
     places
 }
 
-/// Finds the sections that stand elsewhere among those that were there before and after.
-fn moved<'s>(
+/// Finds the sections, of those in both states, whose order has changed.
+fn moved_sections<'s>(
     was: &'s [Section],
     before: &HashMap<&Id, usize>,
     is: &'s [Section],
@@ -220,7 +229,7 @@ fn moved<'s>(
     now.into_iter().enumerate().filter(|(at, _)| !stays.contains(at)).map(|(_, id)| id).collect()
 }
 
-/// Puts back what was changed of a section.
+/// Reverts the changes of one section.
 fn put_back(target: &mut Wanted, was: &Wanted, is: &Wanted) {
     if was.kind != is.kind {
         target.kind.clone_from(&was.kind);
@@ -238,8 +247,8 @@ fn put_back(target: &mut Wanted, was: &Wanted, is: &Wanted) {
     }
 }
 
-/// Returns what changes say of the sections before and after them: only the keys that were changed. It takes the
-/// place of texts that are not known any more.
+/// Builds the sections before and after changes, with the changed keys only. It replaces texts that the log no
+/// longer has.
 fn sections_of(changes: &[KeyChange], target: &[Section]) -> (Vec<Section>, Vec<Section>) {
     let (mut was, mut is) = (Vec::<Section>::new(), Vec::<Section>::new());
     let at =
@@ -264,7 +273,7 @@ fn sections_of(changes: &[KeyChange], target: &[Section]) -> (Vec<Section>, Vec<
         let (old, new) = change.values();
         let is_whole = change.option.is_none() && (old.is_none() || new.is_none());
         for (sections, content) in [(&mut was, old), (&mut is, new)] {
-            // A section that is not changed as a whole is there before and after.
+            // A section that is not added or deleted exists before and after.
             if is_whole && content.is_none() {
                 continue;
             }
@@ -294,15 +303,15 @@ fn sections_of(changes: &[KeyChange], target: &[Section]) -> (Vec<Section>, Vec<
     (was, is)
 }
 
-/// Reports whether a name looks like one that was generated.
+/// Reports whether a name looks generated.
 fn is_generated(name: &[u8]) -> bool {
     let digits = name.strip_prefix(b"cfg");
     digits.is_some_and(|digits| digits.len() >= 6 && digits.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// Takes the lines out that the text_changes have put in, and puts those in that they have taken out: so comments come
-/// back as well. `None` if others have changed the same lines, or if something else than what is wanted comes of it.
-fn in_lines(
+/// Reverts the changes line by line, which restores comments as well. `None` if other changes touch the same lines,
+/// or if the result is not `target`.
+fn revert_lines(
     format: &dyn Format,
     name: &str,
     text_changes: &[TextChange],
@@ -323,7 +332,7 @@ fn in_lines(
     is_right.then_some(text)
 }
 
-/// Reports whether two sections say the same, in whatever order.
+/// Reports whether two sections have the same content, in any order of options.
 fn is_alike(a: &Wanted, b: &Wanted) -> bool {
     let sorted = |section: &Wanted| {
         let mut options = section.options.clone();
@@ -333,8 +342,8 @@ fn is_alike(a: &Wanted, b: &Wanted) -> bool {
     a.kind == b.kind && a.name == b.name && sorted(a) == sorted(b)
 }
 
-/// Writes the sections that are wanted into the text of the package, or where that cannot be done, anew.
-fn written(format: &dyn Format, package: &Package, target: &[Wanted]) -> Option<Vec<u8>> {
+/// Edits the text of the package to have the wanted sections; if that fails, prints a new text.
+fn rewrite_sections(format: &dyn Format, package: &Package, target: &[Wanted]) -> Option<Vec<u8>> {
     let options = ParseOptions::default();
     let mut edited = package.clone();
     edited.arrange(target).ok()?;

@@ -98,7 +98,8 @@ fn packages_that_were_made_go_and_those_that_were_deleted_come_back() {
     let made = [None, text(BASE), text(&BASE.replace("o '1'", "o '2'"))];
     assert_eq!(revert(DEFAULT, "p", &text_changes(&made, &[true, false]), &made[2]), Reverted::Text(None));
     let deleted = [text(BASE), None, text("config z 'new'\n")];
-    let Reverted::Text(Some(back)) = revert(DEFAULT, "p", &text_changes(&deleted, &[true, false]), &deleted[2])
+    let Reverted::Text(Some(back)) =
+        revert(DEFAULT, "p", &text_changes(&deleted, &[true, false]), &deleted[2])
     else {
         panic!("it comes back")
     };
