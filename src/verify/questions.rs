@@ -74,7 +74,7 @@ impl Questions {
             match received {
                 Received::Complete(record) => complete.push((question.socket, record)),
                 Received::Partial if taken <= MAX_BYTES && Instant::now() < question.deadline => {
-                    self.0.push(question)
+                    self.0.push(question);
                 }
                 Received::Partial | Received::Invalid => taken -= question.bytes.len(),
             }
