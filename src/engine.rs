@@ -1,4 +1,4 @@
-//! The engine: everything that can be done with a store but fast reading, which is [`crate::Store`]'s.
+//! The engine: all work with a store except fast reading, which [`crate::Store`] does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +23,8 @@ use crate::settings::options::Options;
 use crate::settings::resolved::Settings;
 use crate::verify::{self, Preview, Verifiers};
 
-/// An engine: it reads and commits packages, and looks after the log and the maps. Each call sees the files as they are
-/// at the time; some files of the log, locks and maps stay open. A clone shares them.
+/// An engine reads and commits packages, and maintains the log and the maps. Each call reads the files as they are at the
+/// time; some files of the log, locks and maps stay open. A clone shares them.
 ///
 /// Verifiers decide on its transactions, and automatic snapshots are made when the log begins a segment.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Engine {
         Self { core: Core::new(options, Arc::new(Verifiers::default()), segment_begun) }
     }
 
-    /// Returns the options the engine was made with.
+    /// Returns the options that the engine was made with.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.core.options
@@ -57,14 +57,14 @@ impl Engine {
         self.core.dirs()
     }
 
-    /// Returns the settings: what the policy, the environment and the options say together. The policy is read when
-    /// this is first asked for, and when its file has changed and something is committed.
+    /// Returns the settings, which merge the policy, the environment and the options. The policy is read at the first call,
+    /// and again when its file has changed and something is committed.
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
         self.core.settings.get()
     }
 
-    /// As [`crate::Engine::settings`], but looks whether the file of the policy has changed since it was read.
+    /// Returns the settings, and reads the policy again if its file has changed since it was read.
     pub fn settings_now(&self) -> Arc<Settings> {
         self.core.settings.now()
     }
@@ -78,7 +78,7 @@ impl Engine {
         self.core.settings.check_may_write()
     }
 
-    /// Returns the warnings that were given so far.
+    /// Returns the warnings that were given so far, sorted.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         self.core.warnings.list()
@@ -96,7 +96,7 @@ impl Engine {
         StagedChanges::of(&self.core)
     }
 
-    /// Reads earlier states, and goes back to them.
+    /// Reads earlier states, and rolls back to them.
     #[must_use]
     pub fn history(&self) -> History<'_> {
         History::of(&self.core)
@@ -120,7 +120,7 @@ impl Engine {
         Confirmations::of(&self.core)
     }
 
-    /// Looks after the shared maps.
+    /// Lists, checks and rebuilds the shared maps.
     #[must_use]
     pub fn maps(&self) -> Maps<'_> {
         Maps::of(&self.core)
@@ -133,19 +133,20 @@ impl Engine {
     /// [`crate::Error::Parse`] if the package's text has errors; [`crate::Error::Locked`] if another writer does not
     /// finish in time; [`crate::Error::Conflict`] if the file keeps changing; [`crate::Error::Io`] if a system call
     /// fails. The file and the staged changes are as before then. [`crate::Error::NotDurable`] if the new file is
-    /// in place but could not be synced; [`crate::Error::Unfinished`] if the change is made, but not in the file yet.
+    /// in place but could not be synced; [`crate::Error::Unfinished`] if the change is committed, but not in the file yet.
     pub fn commit(&self, place: &Place, form: Form) -> Result<Committed> {
         let outcomes = self.commit_together(std::slice::from_ref(place), form, None)?;
         Ok(outcomes.first().copied().unwrap_or_default())
     }
 
-    /// Commits the staged changes of several packages as one transaction. With `confirm` it is taken back unless
-    /// it is confirmed within that time: see [`crate::Confirmations::confirm`].
+    /// Commits the staged changes of several packages as one transaction. With `confirm` the transaction is rolled back
+    /// unless it is confirmed within that time: see [`crate::Confirmations::confirm`].
     ///
     /// # Errors
     ///
-    /// As for [`crate::Engine::commit`], for the first package that fails; none is changed then. [`crate::Error::Conflict`] also if
-    /// others have changed a key since it was staged, and it is neither as it was then nor as it is to be.
+    /// As for [`crate::Engine::commit`], for the first package that fails; none is changed then.
+    /// [`crate::Error::Conflict`] also if others have changed a key since a change of it was staged, to a value that is
+    /// neither the one it had then nor the staged one.
     pub fn commit_together(
         &self,
         places: &[Place],
@@ -155,14 +156,14 @@ impl Engine {
         self.commit_with(places, Vec::new(), form, confirm)
     }
 
-    /// As [`crate::Engine::commit_together`], with changes that were not staged. In a package that is one of `places` they come
-    /// behind what is staged for it; of any other package, what is staged stays staged. Returns what became of each of
-    /// `places`, then of each package that only `unstaged` names.
+    /// Commits staged changes as [`crate::Engine::commit_together`] does, together with changes that are not staged. In a
+    /// package of `places` the unstaged changes follow the staged ones; the staged changes of any other package stay staged.
+    /// Returns the result for each of `places`, then for each package that only `unstaged` names.
     ///
     /// # Errors
     ///
-    /// As for [`crate::Engine::commit_together`]; [`crate::Error::Conflict`] if a key that was changed is not as it was before, and
-    /// whatever a change is refused with. Nothing is changed then.
+    /// As for [`crate::Engine::commit_together`]; [`crate::Error::Conflict`] if a key of an unstaged change is not as it was
+    /// before, and the error that a change is refused with. Nothing is changed then.
     pub fn commit_with(
         &self,
         places: &[Place],
@@ -173,7 +174,7 @@ impl Engine {
         self.commit_as(places, unstaged, &CommitOptions { form, confirm, force: false })
     }
 
-    /// As [`crate::Engine::commit_with`], with all that can be said of a commit.
+    /// Commits staged and unstaged changes as [`crate::Engine::commit_with`] does, with all options of a commit.
     ///
     /// # Errors
     ///
@@ -191,7 +192,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// What `edit` returns, and as for [`crate::Engine::commit`]; the file is as before then.
+    /// The error of `edit`, and as for [`crate::Engine::commit`]; the file is as before then.
     pub fn update<R>(
         &self,
         place: &Place,
@@ -201,7 +202,7 @@ impl Engine {
         write::update(&self.core, place, form, edit)
     }
 
-    /// Replaces the whole content of a package of the configuration directory, which need not exist.
+    /// Replaces the whole content of a package of the configuration directory; the package need not exist.
     /// Changes staged for the old content are set aside in `.PACKAGE.replaced` in the save directory.
     ///
     /// # Errors
@@ -211,8 +212,8 @@ impl Engine {
         self.replace_together(&[(package.to_vec(), text.to_vec())])
     }
 
-    /// As [`crate::Engine::replace`], of several packages as one transaction: all are replaced, or none. Of texts for the same
-    /// package the last counts.
+    /// Replaces several packages as [`crate::Engine::replace`] does, as one transaction: all are replaced, or none. If there
+    /// are several texts for the same package, the last one counts.
     ///
     /// # Errors
     ///
@@ -234,13 +235,13 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As for [`crate::Engine::commit`]. The transactions are made nevertheless, and their texts follow later.
+    /// As for [`crate::Engine::commit`]. The transactions stay committed, and their texts follow later.
     pub fn flush(&self) -> Result<()> {
         deferred::flush(&self.core)
     }
 
-    /// Asks those who would verify a commit of what is staged for these packages what they say to it, and finds out
-    /// who would be told. Nothing is changed, and nothing locked.
+    /// Asks the verifiers of a commit of the staged changes of these packages for their answers, and lists the programs that
+    /// would be notified. Nothing is changed or locked.
     ///
     /// # Errors
     ///

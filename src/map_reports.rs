@@ -1,4 +1,4 @@
-//! Looking after the maps of a store: what they take, whether they are sound, making them anew.
+//! Reports on the maps of a store: their size, whether they are current and sound. Also rebuilds them.
 
 use std::path::PathBuf;
 
@@ -7,18 +7,18 @@ use crate::commit::upkeep;
 use crate::error::{Error, Result};
 use crate::map::{MapDirectory, Usage};
 
-/// What is known about the map of a package.
+/// A report on the map of a package.
 #[derive(Debug, Clone)]
 pub struct MapReport {
     /// The package.
     pub package: String,
     /// The file.
     pub path: PathBuf,
-    /// What it takes.
+    /// The memory that it uses.
     pub usage: Usage,
-    /// Whether it shows the text as it is now. One that does not is brought up to it when it is next read.
+    /// Whether it shows the present text. If not, it is updated when it is next read.
     pub is_current: bool,
-    /// What is wrong with it, if something is. It is made anew when it is next opened.
+    /// The damage that was found, if any. A damaged map is made anew when it is next opened.
     pub damage: Option<String>,
 }
 
@@ -33,8 +33,8 @@ impl<'e> Maps<'e> {
         Self { core }
     }
 
-    /// Tells about the maps in the run directory, in the order of the packages' names; `verify` looks at every
-    /// byte of them.
+    /// Returns reports on the maps in the run directory, sorted by package name. With `verify` every byte of them is
+    /// checked.
     #[must_use]
     pub fn list(&self, verify: bool) -> Vec<MapReport> {
         let Some(shared) = MapDirectory::find(self.core.dirs(), &self.core.options.files, false) else {
@@ -44,8 +44,8 @@ impl<'e> Maps<'e> {
         packages.into_iter().map(|package| self.map_report(&shared, package, verify)).collect()
     }
 
-    /// Reports whether what this process commits is published to the shared maps. Where those are of another user, running
-    /// programs see it as they see an edit by hand.
+    /// Reports whether the commits of this process are published to the shared maps. If the maps belong to another user,
+    /// running programs see the commits as they see an edit by hand.
     #[must_use]
     pub fn publishes(&self) -> bool {
         let shared = MapDirectory::find(self.core.dirs(), &self.core.options.files, false);
@@ -72,8 +72,8 @@ impl<'e> Maps<'e> {
         report
     }
 
-    /// Makes the map of a package anew from its text. Programs that have the old one mapped go over to the new
-    /// one by themselves.
+    /// Makes the map of a package anew from its text. Programs that have the old map open switch to the new one by
+    /// themselves.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ fn changes_of(lines: &[DeltaLine], place: &Place) -> Vec<Delta> {
     of_package.filter(|(of, _)| of == place.name.as_bytes()).map(|(_, delta)| delta.clone()).collect()
 }
 
-/// Returns the new content of the base file once changes are staged behind those that are there; `None` if it stays as it
+/// Returns the content of the base file after changes are staged in addition to the present ones; `None` if it stays as it
 /// is. Changes in stock uci's dialect have no bases.
 pub(crate) fn bases_to_write(
     core: &Core,

@@ -1,8 +1,8 @@
-//! The file part of a commit: reading a package file under its locks, and putting another in its place.
+//! The file part of a commit: reading a package file under its lock, and putting another file in its place.
 //!
 //! The new text is written to a temporary file beside the old one, with its owner, group and mode, and synced. Then the
-//! two are swapped. If the displaced file is not the one that was read, an editor has saved in between: they are
-//! swapped back, so that its save is not lost.
+//! two are swapped. If the displaced file is not the one that was read, an editor has saved in between, and the files are
+//! swapped back, so that the save is not lost.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -346,11 +346,11 @@ fn swap(core: &Core, new: &OpenFile, real: &Path, old: Option<Identity>) -> Resu
     if Identity::at(&new.path) == Some(old) {
         return Ok(true);
     }
-    // Someone saved the file at the very last moment: what we displaced goes back.
+    // Another program saved the file at the very last moment: the displaced file goes back.
     loop {
         match files.exchange(&new.path, real) {
             Ok(_) => {}
-            // What was displaced is gone, or the package is: the file that stands there decides.
+            // The displaced file is gone, or the package is: the file at the path decides.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(FileId::at(real) == Some(new.id));
             }

@@ -31,7 +31,7 @@ use crate::os::patience::Patience;
 type Remaining<'g> = Vec<(&'g Request, Vec<&'g PackageEdit>)>;
 
 /// Commits changes to several packages, each given once and in the order of their names, together. Returns the
-/// revision, where there is a log or there are maps. If one cannot be written, all are as they were.
+/// revision, if there is a log or there are maps. If one package cannot be written, all are as they were.
 ///
 /// # Errors
 ///

@@ -43,7 +43,7 @@ impl<'e> Packages<'e> {
         self.core.packages.find(package)
     }
 
-    /// As [`Packages::find`], with the size of the file in bytes.
+    /// Finds the file of a package as [`Packages::find`] does, and returns its size in bytes as well.
     ///
     /// # Errors
     ///

@@ -53,9 +53,9 @@ impl<'a> Entry<'a> {
 /// no lock, and nothing is logged.
 pub(crate) struct LogSession<'s> {
     pub core: &'s Core,
-    /// The right to write to the log; `None` where it cannot be written.
+    /// The right to write to the log, which holds its lock; `None` if the log cannot be written.
     pub(super) writer: Option<Writer<'s>>,
-    /// Why nothing is logged, where the log cannot be written.
+    /// The error because of which the log cannot be written and nothing is logged.
     pub(super) unlogged: Option<Error>,
     /// The records to append before the next one: packages seen for the first time, and changes by hand.
     pub(super) waiting: Vec<Record>,
@@ -183,7 +183,7 @@ impl LogSession<'_> {
         }
     }
 
-    /// Logs transactions that follow each other, with one sync for all. Returns the sequence of each.
+    /// Logs transactions in this order, with one sync for all. Returns the sequence of each.
     pub fn commit_each(&mut self, transactions: &[(Vec<Entry<'_>>, &Intent)]) -> Result<Vec<Option<u64>>> {
         let records: Result<Vec<_>> =
             transactions.iter().map(|(entries, why)| self.make_record(entries, why)).collect();

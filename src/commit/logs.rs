@@ -1,4 +1,4 @@
-//! The log of the configuration directory as it is now.
+//! The log of the directory that the configuration path leads to now.
 //!
 //! The path of the directory may lead elsewhere from one moment to the next, if it is a symbolic link that is replaced.
 //! Later commits then belong to the log of the new directory: see [`Logs::follow`] and `open_session::follow_config`. What
@@ -63,7 +63,7 @@ impl Logs {
     }
 
     fn current_node(&self) -> Option<&Node> {
-        // Acquire: pairs with the store in `switch_to`.
+        // Acquire: pairs with the store in `follow`.
         self.nodes().nth(self.current.load(Ordering::Acquire))
     }
 

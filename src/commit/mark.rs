@@ -62,8 +62,8 @@ const BEHIND: &str = ".behind";
 const TOGETHER: &str = ".at-once";
 
 impl Mark {
-    /// Finds the mark beside a package file; mostly there is none, which costs one system call. A symbolic link is
-    /// followed.
+    /// Finds the mark beside a package file, and follows a symbolic link. Without a mark, which is the usual case, this
+    /// costs one system call.
     pub fn of(file: &Path) -> Option<Self> {
         if let Some(mark) = Self::at(mark_path(file, BEHIND)) {
             return Some(mark);
@@ -278,7 +278,7 @@ fn is_together(file: &Path) -> bool {
     if is_fresh(&path) {
         return true;
     }
-    // Removes an old mark; mostly there is none.
+    // Removes an old mark, if there is one.
     let _ = std::fs::remove_file(&path);
     false
 }

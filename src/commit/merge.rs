@@ -55,7 +55,7 @@ pub(crate) fn join(ours: &[Hunk], theirs: &[Hunk], text: &[u8]) -> Option<Vec<u8
 fn with_changes(base: &Package, ours: &Package, theirs: &Package, changes: &[KeyChange]) -> Package {
     let by_hand = log::compare_packages(base, theirs);
     let taken: HashSet<_> = by_hand.iter().map(|change| (&change.section, change.option.as_ref())).collect();
-    // Sections without a name are told apart by their positions.
+    // Sections without a name are identified by their positions.
     let unnamed = |package: &Package| -> Vec<(Vec<u8>, Vec<u8>)> {
         let sections = package.sections().filter(|section| section.is_anonymous());
         sections.map(|section| (section.name().to_vec(), section.section_type().to_vec())).collect()

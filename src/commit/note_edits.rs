@@ -1,5 +1,5 @@
-//! Noting in the log the changes that were made by hand, without a commit: for history, for watches, and before an
-//! archive is made. A commit notes those of its own packages itself (`log_session::edits`).
+//! Noting in the log the changes that were made by hand, without a commit: for watches and readers, and before the history
+//! is read, audited or undone. A commit notes the changes by hand of its own packages itself (`log_session::edits`).
 //!
 //! The log's lock is held all the while. Changes are also published, so that a program that is woken by the event can
 //! read them; for that the lock of each package is tried, and a package whose lock is taken is passed over.
@@ -17,8 +17,7 @@ use crate::error::Result;
 use crate::log::Writer;
 use crate::os::patience::Patience;
 
-/// Notes in the log what was changed by hand since the last transaction: packages that were edited, made or
-/// deleted.
+/// Notes in the log the changes by hand since the last transaction: packages that were edited, created or deleted.
 ///
 /// # Errors
 ///

@@ -6,11 +6,10 @@
 //!   store is to put in place later ([`crate::Durability::Log`]).
 //! - The policy is the newest one.
 //! - The log has at least one record: a new log begins with the texts that are there.
-//! - The log is that of the directory that the configuration path leads to now. A path that leads elsewhere since is
-//!   followed: what was committed to the log before, and is not in its texts yet, is put in place there, and never into
-//!   the other directory.
+//! - The log belongs to the directory that the configuration path leads to now. If the path leads elsewhere since the last
+//!   session, the texts that are behind the old log are put in place in the old directory, never in the new one.
 //!
-//! The log's lock comes before the locks of packages. Whoever takes those as well opens the session with
+//! The log's lock comes before the locks of packages. A caller that takes those as well opens the session with
 //! `retry::with_session`.
 
 use std::path::Path;

@@ -35,7 +35,7 @@ pub(crate) enum Found {
 }
 
 impl Found {
-    /// Looks at a path. Nothing is opened: to open a FIFO or a device can wait or do something.
+    /// Looks at a path. Nothing is opened: opening a FIFO or a device can block or have an effect.
     pub fn at(path: &Path) -> Self {
         match std::fs::metadata(path) {
             Ok(found) if found.is_file() => Self::File(found),
@@ -213,8 +213,8 @@ impl PackageFiles {
         self.read(place).map(|(text, found)| (Arc::new(text), found))
     }
 
-    /// Reads the text of a package, and the attributes it had all the while. It is never a mixture of two texts,
-    /// though no lock is taken.
+    /// Reads the text of a package, and the attributes that the file had all the while. The text is never a mixture of two,
+    /// although no lock is taken.
     pub fn read(&self, place: &Place) -> Result<(Vec<u8>, Metadata)> {
         let (files, path) = (&self.options.files, &place.path);
         for _ in 0..READ_ATTEMPTS {

@@ -1,6 +1,7 @@
-//! Texts that were committed and cannot be put in place: the package is a mount point, or became a directory, a FIFO, or
-//! a loop of links. Such a text is parked beside the log, in `parked`, so that all other packages go on. Commits to its
-//! own package are refused until [`crate::Audit::repair`] has put it in place, or has set it aside.
+//! Parked texts: they were committed and cannot be put in place, because the package is a mount point, or became a
+//! directory, a FIFO, or a loop of links. Such a text is kept beside the log, in `parked`, so that commits to all other
+//! packages go on. Commits to its own package are refused until [`crate::Audit::repair`] has put it in place or has set it
+//! aside (see `unpark`).
 
 use std::path::PathBuf;
 

@@ -99,8 +99,8 @@ pub(crate) struct WholeText {
 
 /// The result of an attempt to put parts in place.
 pub(crate) enum Placement<'p> {
-    /// All are in place, as this revision: the transaction's number in the log. Where there is no log it is the round in
-    /// which the maps show it, if there are maps.
+    /// All parts are in place, as this revision: the transaction's number in the log; without a log, the round in which the
+    /// maps show it, if there are maps.
     Done(Option<u64>),
     /// Another program has saved these files since they were read, and its save stays; the other parts are in place.
     /// [`crate::commit::log_session::LogSession::settled`] fails if those may not survive a power cut.

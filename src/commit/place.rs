@@ -40,11 +40,11 @@ pub struct StagedChange {
 /// A package as it would be after a commit, with its staged changes.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// Where it came from.
+    /// The place that it was loaded from.
     pub place: Place,
     /// The package, staged changes applied.
     pub package: Package,
-    /// The staged changes, those that cannot be applied included.
+    /// The staged changes, including those that cannot be applied.
     pub changes: Vec<StagedChange>,
     /// Changes that follow from the staged ones and are to be staged as well; only in stock uci's dialect.
     pub followups: Vec<Delta>,

@@ -89,7 +89,7 @@ fn let_read(core: &Core, place: &Place) {
 
 fn key_changes(core: &Core, part: &Part<'_>) -> Vec<KeyChange> {
     if let Some(step) = &part.step {
-        // Of what comes into an empty package the log has the text alone.
+        // From an empty text, a transition has no changes of keys: the log reads them from the new text.
         return match step.old.text().is_empty() {
             true => log::compare_packages(&step.old.package, &step.new.package),
             false => step.changes.clone(),

@@ -39,7 +39,7 @@ pub(crate) struct State<'a> {
 pub(crate) struct LogRange {
     /// The transaction before them; `None` if they concern more packages than are published with them.
     pub base: Option<u64>,
-    /// The last of them.
+    /// The last transaction.
     pub last: u64,
 }
 

@@ -41,7 +41,7 @@ pub struct Committed {
     pub failed: usize,
     /// Whether the file was written.
     pub written: bool,
-    /// The revision it was written at, where there is a log or there are maps.
+    /// The revision it was written at, if there is a log or there are maps.
     pub revision: Option<u64>,
 }
 

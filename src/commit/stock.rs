@@ -54,7 +54,7 @@ pub(crate) fn await_stock(core: &Core, draft: &mut Draft) {
     let reader =
         core.options.files.open_package(Path::new(&format!("/proc/self/fd/{}", old.file.as_raw_fd())));
     core.options.files.unlock(&old);
-    // As long as it is open here for writing, other writers cannot be told from readers. Without /proc, readers count as
+    // As long as it is open here for writing, other writers look like readers. Without /proc, readers count as
     // writers.
     let (file, is_open): (_, fn(&File) -> Option<bool>) = match reader {
         Ok(reader) => {

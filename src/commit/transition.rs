@@ -26,7 +26,7 @@ use crate::settings::options::Options;
 pub(crate) struct Transition {
     pub old: Arc<Known>,
     pub new: Arc<Known>,
-    /// None from a text that is empty: see [`Transition::hunks_and_changes`].
+    /// Empty if the old text is empty: see [`Transition::hunks_and_changes`].
     pub hunks: Vec<Hunk>,
     pub changes: Vec<KeyChange>,
     pub touched: Touched,
@@ -99,8 +99,8 @@ impl Transition {
         read.errors.is_empty().then(|| Self::between(old, Known::of(read.package), edited))
     }
 
-    /// Makes the transition of changes to the options of one section, looking at the piece of text it stands in only, or at
-    /// less. `None` if it is not as simple.
+    /// Makes the transition of changes to the options of one section from its piece of the text, or from less. Returns
+    /// `None` if the changes are not that simple.
     fn small(options: &Options, old: &Arc<Known>, deltas: &[Delta]) -> Result<Option<Self>> {
         let Some(first) = deltas.first() else { return Ok(None) };
         let simple = |delta: &Delta| {
@@ -137,8 +137,8 @@ impl Transition {
     }
 }
 
-/// Makes the transition of setting an option to another string from the line it stands in alone. `None` unless the
-/// format reads the line so before and after: see [`Format::option_line`].
+/// Makes the transition of setting an option to another string from its line of the text alone. Returns `None` unless the
+/// format reads the line as this option both before and after: see [`Format::option_line`].
 fn line_step(format: &dyn Format, old: &Arc<Known>, delta: &Delta) -> Option<Transition> {
     let Delta { kind: DeltaKind::Set, section, option: Some(option), value: Some(value) } = delta else {
         return None;
@@ -146,7 +146,7 @@ fn line_step(format: &dyn Format, old: &Arc<Known>, delta: &Delta) -> Option<Tra
     if !is_value(value) || value.len() >= MAX_VALUE || section.len().max(option.len()) > MAX_NAME {
         return None;
     }
-    // Of an option that stands there twice, the name is the first and the value the last.
+    // If the section has the option twice, these are the name of the first one and the value of the last one.
     let (name, place) =
         old.package.value_text(section, option).filter(|(name, place)| name.end < place.start)?;
     let text = old.text();

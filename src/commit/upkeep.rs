@@ -38,7 +38,7 @@ pub(crate) fn private_map(core: &Core, place: &Place, seed: u64, base: Seq) -> R
     })
 }
 
-/// Brings the shared map of a package up to its text, making it if there is none, and opens it for reading.
+/// Updates or makes the shared map of a package, and opens it for reading.
 /// Returns `None` if the run directory was replaced meanwhile.
 ///
 /// # Errors

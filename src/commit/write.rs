@@ -57,7 +57,7 @@ pub(crate) fn update<R>(
     })
 }
 
-/// Commits changes to several packages together. Returns the revision, where there is a log or there are maps. If one
+/// Commits changes to several packages together. Returns the revision, if there is a log or there are maps. If one package
 /// cannot be written, all are as they were.
 ///
 /// # Errors

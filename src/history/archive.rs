@@ -14,9 +14,9 @@
 //! (99 bytes)
 //! ```
 //!
-//! A newline follows the bytes of each package. Behind the checksum there may be lines `left-out NAME`, of packages that
-//! could not be read. Snapshots are kept beside the log, in `snapshots/LABEL.cms`, until
-//! someone deletes them; but for those of [`crate::restore::automatic`].
+//! A newline follows the bytes of each package. After the checksum there may be lines `left-out NAME` for packages that
+//! could not be read. Snapshots are kept beside the log, in `snapshots/LABEL.cms`, until a user deletes them; those of
+//! [`crate::restore::automatic`] are deleted automatically.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -30,29 +30,29 @@ use crate::error::{Damage, Error, Result};
 use crate::history::Past;
 use crate::os::{clock, named_file};
 
-/// What an archive says of itself.
+/// The head of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveInfo {
     /// Its label.
     pub label: String,
-    /// When it was made: microseconds since 1970.
+    /// The time at which it was made: microseconds since 1970.
     pub time: u64,
-    /// The transaction whose state it holds; 0 where there was no log.
+    /// The transaction whose state it holds; 0 if there was no log.
     pub revision: u64,
-    /// What made it.
+    /// The program that made it.
     pub source: String,
     /// The file.
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
-    /// The packages that could not be read when it was made. It says nothing of them, and a restore leaves them alone.
+    /// The packages that could not be read when it was made. It does not hold them, and a restore leaves them alone.
     pub left_out: Vec<String>,
 }
 
-/// An archive that was read, and found to be as it was written.
+/// An archive that was read and whose checksum is right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Archive {
-    /// What it says of itself.
+    /// Its head.
     pub info: ArchiveInfo,
     /// The texts of the packages by name.
     pub packages: BTreeMap<String, Vec<u8>>,
@@ -74,8 +74,8 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be read; [`Error::Damaged`] if it is no archive, is of a later version, or is
-    /// not as it was written.
+    /// [`Error::Io`] if it cannot be read; [`Error::Damaged`] if it is no archive, is of a later version, or was changed
+    /// after it was written.
     pub fn read(path: &Path) -> Result<Self> {
         let damaged =
             |why: &str| Error::Damaged { what: Damage::Archive, path: path.into(), why: why.into() };
@@ -129,7 +129,7 @@ impl Archive {
     }
 }
 
-/// Reads the head of an archive: returns what it says, what follows, and the checksum of that.
+/// Parses the head of an archive. Returns it with the body and the checksum of the body.
 pub(crate) fn head<'b>(path: &Path, bytes: &'b [u8]) -> Option<(ArchiveInfo, &'b [u8], &'b str)> {
     let end = memchr::memmem::find(bytes, b"\n\n")?;
     let text = std::str::from_utf8(bytes.get(..end)?).ok()?.strip_prefix(HEAD)?;
@@ -167,7 +167,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Past<'_> {
-    /// Lists the snapshots, with a label and automatic ones, the oldest first. Files that are none are passed over.
+    /// Lists the labelled and the automatic snapshots, the oldest first. Other files are passed over.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! What the log tells: who changed what and when, and what packages were at an earlier revision.
+//! History, read from the log: the author, time and changes of each transaction, and packages at an earlier revision.
 //!
-//! A revision is the sequence of a transaction: the state after it. Earlier texts are made from the newest one by
-//! taking the changes back, one transaction after the other, byte for byte.
+//! A revision is the sequence of a transaction and names the state after it. Earlier texts are made from the newest one by
+//! reverting one transaction after the other, byte for byte. Nothing here takes a lock or writes.
 
 pub(crate) mod archive;
 
@@ -21,7 +21,7 @@ use crate::os::files::Files;
 pub struct BlameLine {
     /// The line, without its newline.
     pub text: Vec<u8>,
-    /// The transaction; `None` if it is older than what is kept of the log.
+    /// The transaction; `None` if it is older than the oldest record in the log.
     pub by: Option<Arc<Record>>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn too_old(package: &str, revision: u64) -> Error {
     Missing::TooOld { package: package.to_owned(), revision }.into()
 }
 
-/// A package at a moment of the past, as far as it is known on the way back.
+/// A package at a moment of the past, as far as it is known while the log is read backwards.
 #[derive(Default)]
 enum Then {
     /// Not known yet.
@@ -69,13 +69,13 @@ pub(crate) struct Past<'s> {
 }
 
 impl Past<'_> {
-    /// Calls `look` with the transactions, the newest first, until it breaks off. Those that only note what
-    /// packages are, are left out.
+    /// Calls `look` with the transactions, the newest first, until it breaks off. Records that only note the state of
+    /// packages are left out.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if there is no log, [`Error::Io`] and [`Error::Damaged`] if it cannot be read; what
-    /// `look` returns.
+    /// [`Error::Missing`] if there is no log, [`Error::Io`] and [`Error::Damaged`] if it cannot be read; the error of
+    /// `look`.
     pub fn each_transaction<B>(
         &self,
         mut look: impl FnMut(Record) -> Result<ControlFlow<B>>,
@@ -89,9 +89,9 @@ impl Past<'_> {
         })
     }
 
-    /// Returns the transactions that changed a package, a section or an option, the newest first, at most `most` of
-    /// them; all of them if `key` is `None`. Of each only what concerns the key is in it. `section` is the name of the
-    /// section that the key selects.
+    /// Returns at most `most` transactions that changed a package, a section or an option, the newest first; of all
+    /// transactions if `key` is `None`. Each holds only the changes of the key. `section` is the name of the section that
+    /// the key selects.
     ///
     /// # Errors
     ///
@@ -114,7 +114,7 @@ impl Past<'_> {
                     };
                     change.changes.retain(matches);
                 }
-                // A change of comments only is one of the package; of a section it is not known to be.
+                // A change of comments only is a change of the package; its section is not known.
                 record.packages.retain(|change| section.is_none() || !change.changes.is_empty());
             }
             if key.is_none() || !record.packages.is_empty() {
@@ -139,7 +139,7 @@ impl Past<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if there is none of that number, or it is not kept any more.
+    /// [`Error::Missing`] if there is no transaction with that number, or its record is not kept any more.
     pub fn transaction(&self, sequence: u64) -> Result<Record> {
         let found = self.each_transaction(|record| {
             Ok(match record.sequence {
@@ -151,9 +151,9 @@ impl Past<'_> {
         found.flatten().ok_or_else(|| Missing::Transaction(sequence).into())
     }
 
-    /// Returns the text a package had after a transaction; `Ok(None)` if there was no such package. Changes by
-    /// hand that are not in the log yet count as later ones. Before it was first seen, a package is taken to have
-    /// been as it was then. Where the log does not go back that far, a snapshot of that revision is taken.
+    /// Returns the text of a package after a transaction; `Ok(None)` if there was no such package. Changes by hand that are
+    /// not in the log yet count as later ones. Before a package was first seen, it is assumed to have been the same. If the
+    /// log does not go back that far, the text comes from a snapshot of that revision.
     ///
     /// # Errors
     ///
@@ -178,7 +178,7 @@ impl Past<'_> {
             if record.sequence <= revision
                 && (then.is_known() || record.kind == Kind::Heads || record.package(package).is_some())
             {
-                // What it was then is known, or was never changed since.
+                // The text at that revision is known, or it was never changed since.
                 if !then.is_known() {
                     let Some(change) = record.package(package) else {
                         return Ok(ControlFlow::Break(None));
@@ -194,13 +194,13 @@ impl Past<'_> {
                 return Ok(ControlFlow::Continue(()));
             }
             let after = match std::mem::take(&mut then) {
-                // Versions that noted no deletions have begun again with a package that was there.
+                // Earlier versions noted no deletions and began again with a package that was there.
                 Then::Absent if !change.deleted => return Ok(ControlFlow::Break(None)),
                 Then::Unknown => self.left_by(&change, revision)?.text(),
                 known => known.text(),
             };
             if record.kind == Kind::Baseline {
-                // What it was before nobody has noted, so it is taken to have been the same; but not in another log.
+                // The text before is not in the log, so it is assumed to have been the same; but not before the log began.
                 let first = log.first()?;
                 if first > 1 && revision < first {
                     return Err(too_old());
@@ -219,14 +219,14 @@ impl Past<'_> {
         })?;
         match done {
             Some(found) => Ok(found),
-            // The log ends before: it is the state before the first transaction that is kept.
+            // The log begins later: this is the state before its first transaction.
             None if then.is_known() && revision == 0 => Ok(then.text()),
             None if !then.is_known() => Err(Missing::Unlogged { package: package.to_owned() }.into()),
             None => Err(too_old()),
         }
     }
 
-    /// Returns what the newest change of a package has left.
+    /// Returns the state of a package after its newest change.
     ///
     /// # Errors
     ///
@@ -239,7 +239,7 @@ impl Past<'_> {
         newest.map(Then::Text).ok_or_else(|| too_old(&change.package, revision))
     }
 
-    /// Returns the newest text the log knows of: mostly the one in place.
+    /// Returns the newest text of a package in the log: mostly the one in place.
     fn newest(&self, package: &str, digest: Digest) -> Result<Option<Vec<u8>>> {
         let path = self.config.join(package);
         match self.files.read_package(&path) {
@@ -248,8 +248,8 @@ impl Past<'_> {
         }
     }
 
-    /// Lists the packages that were changed after a transaction, in the order of their names; some may not have been
-    /// changed, if the log does not go back that far; then `present` lists the packages that there are.
+    /// Lists the packages that were changed after a transaction, sorted by name. If the log does not go back that far, the
+    /// list may also hold packages that were not changed; `present` returns the packages that exist now.
     ///
     /// # Errors
     ///
@@ -271,7 +271,7 @@ impl Past<'_> {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        // What has changed before the log begins, a snapshot may tell.
+        // A snapshot may show the changes before the log begins.
         if first > revision.saturating_add(1)
             && let Some(archive) = self.archive_at(revision)
         {
@@ -312,7 +312,7 @@ impl Past<'_> {
         let text = self.text_at(package, u64::MAX)?;
         let text = text.ok_or_else(|| Error::NotFound { key: package.to_owned() })?;
         let mut lines = Vec::new();
-        // Of the lines nobody has been found for: which, and where it starts in the text of the moment.
+        // The lines without a transaction so far: the index of each, and its start in the text of the moment.
         let mut open: Vec<(usize, usize)> = Vec::new();
         let mut start = 0;
         for line in text.split_inclusive(|byte| *byte == b'\n') {
@@ -331,7 +331,7 @@ impl Past<'_> {
             let record = Arc::new(record);
             open.retain_mut(|(line, start)| {
                 let mut back = *start;
-                // How much longer the text after is than the one before, up to the hunk.
+                // The growth of the text up to the hunk, in bytes.
                 let mut longer = 0_isize;
                 for hunk in &hunks {
                     let after = hunk.at.saturating_add_signed(longer);

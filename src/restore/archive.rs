@@ -1,4 +1,4 @@
-//! Snapshots and backups: making them, and going back to them. [`crate::history::archive`] has the format.
+//! Makes snapshots and backups, and restores them. [`crate::history::archive`] describes the format.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::log::Kind;
 use crate::os::named_file;
 use crate::restore::revision as resolve;
 
-/// Refuses a package of an archive that would be none once it was restored.
+/// Refuses a package of an archive whose name or text no package can have.
 fn check_restored(format: &dyn Format, archive: &Path, place: &Place, text: &Arc<Vec<u8>>) -> Result<()> {
     let name = place.name.as_bytes();
     if place.name.contains(['.', '/']) || !crate::model::name::is_package(name) {
@@ -31,7 +31,7 @@ fn check_restored(format: &dyn Format, archive: &Path, place: &Place, text: &Arc
         return Err(Error::Damaged { what: Damage::Archive, path: archive.into(), why });
     }
     format.read_strictly(&place.name, text).map(|_| ()).map_err(|error| match error {
-        // The lines are those of the package.
+        // The line numbers are those of the package.
         Error::Parse(error) => {
             let file = format!("{}: package {}", archive.display(), place.name);
             error.in_file(Path::new(&file)).into()
@@ -51,7 +51,7 @@ impl<'e> Archives<'e> {
         Self { core }
     }
 
-    /// Lists the snapshots, with a label and automatic ones, the oldest first. Files that are none are passed over.
+    /// Lists the labelled and the automatic snapshots, the oldest first. Other files are passed over.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Archives<'_> {
     fn snapshot_path(&self, label: &str) -> Result<PathBuf> {
         let label = resolve::label(label);
         let usable = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '+');
-        // With an '@' start those that were not asked for.
+        // The labels of automatic snapshots start with '@'.
         let stem = label.strip_prefix('@').unwrap_or(label);
         if stem.is_empty() || stem.starts_with('.') || !stem.chars().all(usable) || stem.len() > 200 {
             return Err(Error::invalid(
@@ -76,12 +76,12 @@ impl Archives<'_> {
         Ok(self.core.logs.snapshot_dir()?.join(format!("{label}.cms")))
     }
 
-    /// Keeps the committed state of all packages under a label, until someone deletes the file. Packages that cannot
-    /// be read are left out ([`ArchiveInfo::left_out`]).
+    /// Keeps the committed state of all packages under a label, until a user deletes the file. Packages that cannot be read
+    /// are left out ([`ArchiveInfo::left_out`]).
     ///
     /// # Errors
     ///
-    /// [`Error::Exists`] if there is one of that label; [`Error::Invalid`] if it cannot be one;
+    /// [`Error::Exists`] if there is a snapshot with that label; [`Error::Invalid`] if the text cannot be a label;
     /// [`Error::Missing`] if there is no state directory; [`Error::Io`].
     pub fn label(&self, label: &str) -> Result<ArchiveInfo> {
         if label.starts_with('@') {
@@ -120,7 +120,7 @@ impl Archives<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if there is none, [`Error::Io`].
+    /// [`Error::Missing`] if there is no such snapshot, [`Error::Io`].
     pub fn delete_label(&self, label: &str) -> Result<()> {
         self.labelled(label)?;
         let path = self.snapshot_path(label)?;
@@ -128,7 +128,7 @@ impl Archives<'_> {
     }
 
     /// Writes the committed state of all packages into a file. A regular file, or the one that a link leads to, is
-    /// replaced; what is no regular file, such as a pipe, is written to. Packages that cannot be read are left out
+    /// replaced; any other file, such as a pipe, is written to. Packages that cannot be read are left out
     /// ([`ArchiveInfo::left_out`]).
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl Archives<'_> {
         Ok(info)
     }
 
-    /// As [`crate::Archives::backup`], to what the caller has open. The path of what is returned is `-`.
+    /// Writes a backup as [`crate::Archives::backup`] does, to an open writer. The path in the result is `-`.
     ///
     /// # Errors
     ///
@@ -152,15 +152,15 @@ impl Archives<'_> {
         Ok(info)
     }
 
-    /// Makes an archive of the committed state. When it returns, the log is not locked any more: to write what was made
-    /// may take any time.
+    /// Makes an archive of the committed state. The log is unlocked when this returns, since writing the archive may take
+    /// any time.
     fn encode_backup(&self, path: &Path) -> Result<(ArchiveInfo, Vec<u8>)> {
         let mut session = open_session::session(self.core)?;
         let committed = session.committed_texts()?;
         self.encode_archive(&committed, session.sequence(), "backup", path)
     }
 
-    /// Writes an archive.
+    /// Writes an archive into a file.
     pub(crate) fn write_archive(
         &self,
         committed: &Committed,
@@ -173,7 +173,7 @@ impl Archives<'_> {
         Ok(info)
     }
 
-    /// Makes an archive that is to be written to a path.
+    /// Encodes an archive that is to be written to a path.
     fn encode_archive(
         &self,
         committed: &Committed,
@@ -191,17 +191,18 @@ impl Archives<'_> {
         Ok((info.ok_or_else(unreadable)?, bytes))
     }
 
-    /// Brings all packages to what an archive holds, as one transaction. Packages that are not in it are deleted, but for
-    /// those that were left out. Returns the number of the transaction; `None` if nothing has to change.
+    /// Restores all packages from an archive, as one transaction. Packages that are not in it are deleted, except those that
+    /// were left out. Returns the number of the transaction; `None` if nothing has to change.
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if it holds no packages, and there are some, or a name that no package can have; [`Error::Parse`] if one of its texts has errors; as for [`crate::Engine::commit`]. Nothing is changed then.
+    /// [`Error::Damaged`] if the archive holds no packages although the store has some, or if it holds a name that no package
+    /// can have; [`Error::Parse`] if one of its texts has errors; as for [`crate::Engine::commit`]. Nothing is changed then.
     pub fn restore(&self, archive: &Archive, message: Option<&str>) -> Result<Option<u64>> {
         self.restore_of(archive, &[], message)
     }
 
-    /// As [`crate::Archives::restore`], of some packages; of all if none is named.
+    /// Restores the named packages as [`crate::Archives::restore`] does; all packages if none is named.
     ///
     /// # Errors
     ///
@@ -240,7 +241,7 @@ impl Archives<'_> {
         })
     }
 
-    /// Finds the packages that are not as they are to be.
+    /// Finds the packages whose text differs from the wanted one.
     fn differing(
         &self,
         archive: &Path,

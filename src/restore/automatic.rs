@@ -1,14 +1,15 @@
-//! Snapshots that nobody has asked for, so that a state can still be had once the log does not go back to it.
+//! Automatic snapshots, which keep states that the log does not go back to any more.
 //!
-//! They lie among those with a label, as archives like them, and are named by their revision, behind an '@', with which
-//! no label starts:
+//! They are archives like labelled snapshots and lie in the same directory. Their names are `@` and their revision; no
+//! label starts with `@`:
 //!
-//! - `@42` is made when a segment of the log has been begun, if the last one is a day old, and a quarter of what the
-//!   log may take has been written since. So some are always older than the log.
+//! - `@42` is made when a segment of the log has been begun, if the last automatic snapshot is a day old, and a quarter of
+//!   the log's size limit was written since. So some of them are always older than the log.
 //! - `@42-before` is made before a rollback or a restore replaces whole texts.
 //!
-//! The newest of each kind stay (see [`crate::Settings::snapshots_keep`]), as many as fit into [`for_snapshots`](crate::log::Limits::for_snapshots). Only a file that is what its name says
-//! is ever removed. Nothing depends on them: one that cannot be made, on a full disk for example, is not made.
+//! The newest of each kind stay (see [`crate::Settings::snapshots_keep`]), as many as fit into
+//! [`for_snapshots`](crate::log::Limits::for_snapshots). A file is removed only if its content has the label that is its
+//! name. Nothing depends on automatic snapshots: if one cannot be made, for example on a full disk, it is left out.
 
 use std::time::Duration;
 
@@ -17,14 +18,14 @@ use crate::error::{Error, Result};
 use crate::history::archive::ArchiveInfo;
 use crate::restore::archive::Archives;
 
-/// How the names of those end that are made before texts are replaced.
+/// The end of the names of snapshots that are made before texts are replaced.
 const BEFORE: &str = "-before";
 
-/// What is between two of those made as time goes by, at least.
+/// The minimum time between two periodic snapshots.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl ArchiveInfo {
-    /// Reports whether it was made without being asked for, and may go when others come.
+    /// Reports whether it is an automatic snapshot, which later ones may replace.
     #[must_use]
     pub fn is_automatic(&self) -> bool {
         let file = self.path.file_name().and_then(|name| name.to_str());
@@ -36,13 +37,13 @@ impl ArchiveInfo {
     }
 }
 
-/// Makes a snapshot if it is time for one; see [`crate::commit::core::SegmentHook`]. If it cannot be made, nothing is lost.
+/// Makes a snapshot if one is due; see [`crate::commit::core::SegmentHook`]. A failure is ignored.
 pub(crate) fn segment_begun(core: &Core, texts: &mut dyn CommittedTexts) {
     let _ = Archives::of(core).snapshot_if_due(texts);
 }
 
 impl Archives<'_> {
-    /// Makes a snapshot if it is time for one. To be called when a segment has been begun.
+    /// Makes a snapshot if one is due. To be called when a segment has been begun.
     fn snapshot_if_due(&self, texts: &mut dyn CommittedTexts) -> Result<()> {
         let all = self.automatic()?;
         let newest = all.iter().rfind(|info| !info.is_before());
@@ -59,7 +60,7 @@ impl Archives<'_> {
     /// Makes a snapshot before texts are replaced.
     pub(crate) fn snapshot_before(&self, texts: &mut dyn CommittedTexts) {
         if texts.sequence() > 0 {
-            // What is to be done does not depend on it.
+            // A failure is ignored: the rollback does not depend on the snapshot.
             let _ = self.make_automatic(texts, BEFORE);
         }
     }
@@ -78,7 +79,7 @@ impl Archives<'_> {
         }
         let committed = texts.committed_texts()?;
         if !committed.left_out.is_empty() {
-            // Nobody has asked for it, and nobody would be told that it is not whole.
+            // An automatic snapshot that is not whole is not made: no caller would learn which packages are missing.
             return Ok(());
         }
         let label = format!("@{}{ending}", texts.sequence());
@@ -101,9 +102,9 @@ impl Archives<'_> {
         Ok(all)
     }
 
-    /// Removes the oldest automatic snapshots, until of each kind there are no more than are kept, and they fit.
+    /// Removes the oldest automatic snapshots until the number of each kind and the total size are within the limits.
     fn prune(&self, room: u64) -> Result<()> {
-        // So many of those made as time goes by, and half as many of those made before texts are replaced.
+        // The number of periodic snapshots to keep, and half as many of those made before texts are replaced.
         let keep = self.core.settings.get().snapshots_keep;
         let keep = [keep, keep.div_ceil(2)];
         let (mut counts, mut taken) = ([0; 2], 0);

@@ -1,4 +1,4 @@
-//! The history of a store: which transactions there were, and what packages were at an earlier revision.
+//! The history of a store: its transactions, and its packages at earlier revisions.
 
 use std::ops::ControlFlow;
 
@@ -20,13 +20,13 @@ impl<'e> History<'e> {
         Self { core }
     }
 
-    /// Calls `look` with the transactions, the newest first, until it breaks off. Those that only note what
-    /// packages are, are left out.
+    /// Calls `look` with the transactions, the newest first, until it breaks off. Records that only note the state of
+    /// packages are left out.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if there is no log, [`Error::Io`] and [`Error::Damaged`] if it cannot be read; what
-    /// `look` returns.
+    /// [`Error::Missing`] if there is no log, [`Error::Io`] and [`Error::Damaged`] if it cannot be read; the error of
+    /// `look`.
     pub fn each_transaction<B>(
         &self,
         look: impl FnMut(Record) -> Result<ControlFlow<B>>,
@@ -36,12 +36,12 @@ impl<'e> History<'e> {
         found
     }
 
-    /// Returns the transactions that changed a package, a section or an option, the newest first, at most `most` of
-    /// them; all of them if `key` is `None`. Of each only what concerns the key is in it.
+    /// Returns at most `most` transactions that changed a package, a section or an option, the newest first; of all
+    /// transactions if `key` is `None`. Each holds only the changes of the key.
     ///
     /// # Errors
     ///
-    /// As for [`History::each_transaction`]; [`Error::NotFound`] if the key selects a section by its type and place, and
+    /// As for [`History::each_transaction`]; [`Error::NotFound`] if the key selects a section by its type and position, and
     /// there is no such section.
     pub fn changes(&self, key: Option<&Key>, most: usize) -> Result<Vec<Record>> {
         let section = key.map(|key| self.section_name(key)).transpose()?.flatten();
@@ -78,16 +78,16 @@ impl<'e> History<'e> {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if there is none of that number, or it is not kept any more.
+    /// [`Error::Missing`] if there is no transaction with that number, or its record is not kept any more.
     pub fn transaction(&self, sequence: u64) -> Result<Record> {
         let found = self.core.logs.past()?.transaction(sequence);
         self.core.warn_of_damage();
         found
     }
 
-    /// Returns the text a package had after a transaction; `Ok(None)` if there was no such package. Changes by
-    /// hand that are not in the log yet count as later ones. Before it was first seen, a package is taken to have
-    /// been as it was then. Where the log does not go back that far, a snapshot of that revision is taken.
+    /// Returns the text of a package after a transaction; `Ok(None)` if there was no such package. Changes by hand that are
+    /// not in the log yet count as later ones. Before a package was first seen, it is assumed to have been the same. If the
+    /// log does not go back that far, the text comes from a snapshot of that revision.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl<'e> History<'e> {
         self.core.logs.past()?.text_at(package, revision)
     }
 
-    /// Returns a package as it was after a transaction; `Ok(None)` if there was none.
+    /// Returns a package as it was after a transaction; `Ok(None)` if there was no such package.
     ///
     /// # Errors
     ///
@@ -107,8 +107,8 @@ impl<'e> History<'e> {
         self.core.packages.parse(&place, text).map(|(package, _)| Some(package))
     }
 
-    /// Lists the packages that were changed after a transaction, in the order of their names; some may not have been
-    /// changed, if the log does not go back that far.
+    /// Lists the packages that were changed after a transaction, sorted by name. If the log does not go back that far, the
+    /// list may also hold packages that were not changed.
     ///
     /// # Errors
     ///
@@ -128,8 +128,7 @@ impl<'e> History<'e> {
         lines
     }
 
-    /// Notes in the log what was changed by hand since the last transaction: packages that were edited, made or
-    /// deleted.
+    /// Notes in the log the changes by hand since the last transaction: packages that were edited, created or deleted.
     ///
     /// # Errors
     ///
@@ -138,8 +137,9 @@ impl<'e> History<'e> {
         note_edits::note_edits(self.core)
     }
 
-    /// As [`History::note_edits`], of some packages. Those that cannot be read are passed over. What is noted is also
-    /// published, so that programs that get the event can read it. Returns whether the log can be written to.
+    /// Notes the changes by hand of some packages, as [`History::note_edits`] does of all. Packages that cannot be read are
+    /// passed over. The changes are also published, so that programs that get the event can read them. Returns whether the
+    /// log can be written.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Earlier states of packages, by name and to go back to: revisions, undo, snapshots and backups, repair.
+//! Earlier states of packages: naming them (revisions, snapshots), and returning to them (undo, rollback, restore).
 
 pub(crate) mod archive;
 pub(crate) mod automatic;

@@ -1,12 +1,12 @@
-//! What people and programs name a state with: a revision, a time, or a snapshot. There is one rule for all commands and
-//! interfaces:
+//! The names of states: a revision, a time, or a snapshot. There is one rule for all commands and interfaces:
 //!
 //! - digits are a revision, `-3` and `HEAD~3` are three transactions before the last, `now` and `HEAD` the last;
 //! - `@{10 min ago}` is a time (see [`clock::parse`]);
-//! - all else is the label of a snapshot. `label:NAME` is one also where NAME reads as one of those before, which no
-//!   new label may.
+//! - any other text is the label of a snapshot. `label:NAME` is a label even if NAME reads as one of the forms above, which
+//!   no new label may.
 //!
-//! A snapshot is what it holds. The number it was made at is that of another state once the log was begun anew.
+//! A snapshot names the texts that it holds. The revision that it was made at names another state once the log was begun
+//! anew.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -19,15 +19,15 @@ use crate::os::clock;
 use crate::restore::archive::Archives;
 use crate::restore::history::History;
 
-/// How a label is named that reads as a revision.
+/// The prefix of a label that reads as a revision.
 const LABEL: &str = "label:";
 
 /// A state of all packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// What they were after a transaction.
+    /// The state after a transaction.
     Revision(u64),
-    /// What a snapshot holds.
+    /// The texts of a snapshot.
     Snapshot(Box<Archive>),
 }
 
@@ -41,7 +41,7 @@ impl State {
         }
     }
 
-    /// Returns how people name it.
+    /// Returns its name for people.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -51,19 +51,19 @@ impl State {
     }
 }
 
-/// Reports whether a text means a revision, whatever snapshots there are.
+/// Reports whether a text names a revision, even if there is a snapshot with that label.
 pub(crate) fn is_revision(spec: &str) -> bool {
     let digits = !spec.is_empty() && spec.bytes().all(|byte| byte.is_ascii_digit());
     let named = matches!(spec, "now" | "HEAD") || spec.starts_with("HEAD~");
     digits || named || spec.starts_with('-') || spec.starts_with("@{") || spec.starts_with(LABEL)
 }
 
-/// Takes the mark off a label that is named as one.
+/// Strips the prefix `label:` from a name.
 pub(crate) fn label(spec: &str) -> &str {
     spec.strip_prefix(LABEL).unwrap_or(spec)
 }
 
-/// Returns how a snapshot is to be named.
+/// Returns the name of the snapshot with a label.
 #[must_use]
 pub fn name_of_label(label: &str) -> String {
     if is_revision(label) { format!("{LABEL}{label}") } else { label.to_owned() }
@@ -79,7 +79,8 @@ impl History<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if there is none, or it is older than what is kept; [`Error::Invalid`] if the time is none.
+    /// [`Error::Missing`] if there is no such state, or it is older than the log; [`Error::Invalid`] if the time cannot be
+    /// parsed.
     pub fn resolve(&self, spec: &str) -> Result<State> {
         let too_far = || missing(spec, "the log does not go back that far");
         if !is_revision(spec) || spec.starts_with(LABEL) {
@@ -116,7 +117,8 @@ impl History<'_> {
         number.map(State::Revision).ok_or_else(|| missing(spec, &format!("the last revision is {last}")))
     }
 
-    /// As [`crate::History::resolve`], for who needs a number. A snapshot has one as long as the log has its state at that.
+    /// Finds the revision of a state as [`crate::History::resolve`] does. A snapshot has a revision as long as the log has
+    /// its texts at that revision.
     ///
     /// # Errors
     ///
@@ -138,7 +140,7 @@ impl History<'_> {
         Ok(state.revision())
     }
 
-    /// Returns the text a package has in a state; `Ok(None)` if there is no such package in it.
+    /// Returns the text of a package in a state; `Ok(None)` if there is no such package in it.
     ///
     /// # Errors
     ///
@@ -150,7 +152,7 @@ impl History<'_> {
         }
     }
 
-    /// As [`crate::History::text_in`], read.
+    /// Returns a package in a state; `Ok(None)` if there is no such package in it.
     ///
     /// # Errors
     ///
@@ -163,7 +165,7 @@ impl History<'_> {
             .map(|(package, _)| Some(package))
     }
 
-    /// Lists the packages that may differ between two states, in the order of their names.
+    /// Lists the packages that may differ between two states, sorted by name.
     ///
     /// # Errors
     ///
@@ -182,7 +184,7 @@ impl History<'_> {
         self.changed_since(*old_revision.min(new_revision))
     }
 
-    /// Reports whether the log has anything to do with a package.
+    /// Reports whether the log has a record of a package.
     fn is_in_log(&self, name: &str) -> Result<bool> {
         let found = self.core.logs.require()?.each_back(|record| {
             let found = record.package(name).is_some();
@@ -191,11 +193,11 @@ impl History<'_> {
         Ok(found.is_some())
     }
 
-    /// Refuses names of packages that there is nothing of: no file, no state in the log, and none in `state`.
+    /// Refuses names of packages that have no file, no record in the log and no text in `state`.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] for the first of them.
+    /// [`Error::NotFound`] for the first such name.
     pub fn check_packages(&self, names: &[String], state: &State) -> Result<()> {
         for name in names {
             let is_there = self.core.packages.find(name.as_bytes()).is_ok()

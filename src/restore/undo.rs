@@ -1,6 +1,6 @@
-//! Going back: taking one transaction back, or bringing packages to what they were.
+//! Undoing one transaction, and rolling packages back to a revision.
 //!
-//! Both are transactions like any other, so they can be taken back as well.
+//! Both are transactions like any other, so they can be undone as well.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -21,12 +21,11 @@ use crate::restore::history::History;
 type Text = Option<Vec<u8>>;
 
 impl History<'_> {
-    /// Takes a transaction back, and leaves what was changed since as it is. Returns the number of the
-    /// transaction that does it.
+    /// Undoes a transaction, and keeps the later changes. Returns the number of the transaction that undoes it.
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] if what it changed was changed again since; [`Error::Missing`] if it is not kept any
+    /// [`Error::Conflict`] if the same lines were changed again since; [`Error::Missing`] if its record is not kept any
     /// more; as for [`crate::Engine::commit`]. Nothing is changed then.
     pub fn undo(&self, sequence: u64, message: Option<&str>) -> Result<u64> {
         note_edits::note_edits(self.core)?;
@@ -46,7 +45,7 @@ impl History<'_> {
             let now = self.text_at(&change.package, u64::MAX)?;
             let there = now.as_deref().unwrap_or_default();
             let text = match self.take_out(&record, &change.package, &change.hunks, there)? {
-                // A package that it made goes with the last of its lines.
+                // A package that the transaction created is deleted if no line is left.
                 Some(text) if text.is_empty() && change.is_new() => None,
                 Some(text) => Some(text),
                 None => {
@@ -62,9 +61,9 @@ impl History<'_> {
         self.write_texts(texts, &intent)
     }
 
-    /// Brings packages to what they were after a transaction: all of them, or those named. Packages that there were
-    /// not then are deleted, those that were deleted since come back. Returns the number of
-    /// the transaction that does it; `None` if nothing has to change.
+    /// Rolls packages back to the state after a transaction: the named ones, or all if none is named. Packages that did not
+    /// exist then are deleted, and packages that were deleted since come back. Returns the number of the transaction that
+    /// does this; `None` if nothing has to change.
     ///
     /// # Errors
     ///
@@ -102,8 +101,8 @@ impl History<'_> {
         if texts.is_empty() { Ok(None) } else { self.write_texts(texts, intent).map(Some) }
     }
 
-    /// Puts whole texts in place of packages, as one transaction; each comes with the text it was made for. A package
-    /// without a text is deleted.
+    /// Puts whole texts in place, as one transaction. Each package comes with its expected text and its new text; without a
+    /// new text it is deleted.
     fn write_texts(&self, texts: Vec<(String, Text, Text)>, intent: &Intent) -> Result<u64> {
         let whole = |(name, now, then): (String, Text, Text)| WholeText {
             place: self.core.packages.in_config(&name),
@@ -124,7 +123,7 @@ impl History<'_> {
         })
     }
 
-    /// Returns the text without what a transaction did to it, if nothing since has touched the same lines.
+    /// Returns the text `now` without the hunks of a transaction; `None` if a later transaction has changed the same lines.
     fn take_out(
         &self,
         record: &Record,
@@ -140,7 +139,7 @@ impl History<'_> {
             later.extend(other.packages.into_iter().find(|change| change.package == package));
             Ok(ControlFlow::Continue(()))
         })?;
-        // Where what it put in stands, in the text after it, and then after each that follows.
+        // The places of the inserted bytes: in the text after the transaction, and then after each later one.
         let mut spots: Vec<usize> = Vec::with_capacity(hunks.len());
         let mut longer = 0_isize;
         for hunk in hunks {
@@ -156,7 +155,7 @@ impl History<'_> {
                 let mut moved = 0_isize;
                 for other in &change.hunks {
                     let other_end = other.at + other.removed.len();
-                    // What touches without overlapping is apart, but for two insertions at one place.
+                    // Hunks that touch without overlapping are apart, except two insertions at one place.
                     let apart = other_end <= start || other.at >= end;
                     if !apart || (start == end && other.at == start && other_end == start) {
                         return Ok(None);
@@ -179,7 +178,8 @@ impl History<'_> {
         Ok(Some(text))
     }
 
-    /// Says why a transaction cannot be taken back: the first key that is not as it left it, and who changed it.
+    /// Returns the first key that was changed since a transaction, and the reason that the transaction cannot be undone,
+    /// with the author of the later change.
     fn conflict(&self, record: &Record, package: &str, now: &[u8]) -> Result<(String, String)> {
         let place = self.core.packages.in_config(package);
         let (current, _) = self.core.packages.parse(&place, now.to_vec())?;

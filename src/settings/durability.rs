@@ -1,4 +1,4 @@
-//! What a commit survives, for a store and for single packages.
+//! Durability: which failures a commit survives, for a store and for single packages.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,20 @@ use crate::error::{Error, Result};
 use crate::settings::options::Options;
 use crate::settings::resolved::Setting;
 
-/// What a commit survives once it has returned.
+/// The failures that a commit survives once it has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
     /// A power cut: the record in the log and the text of the package are synced.
     #[default]
     Full,
     /// A power cut as well: the record in the log is synced, and the maps show it. The text is written later, and at
-    /// once if anybody else opens the store or commits to it; see [`Options::text_delay`]. One sync instead of three,
-    /// and commits that follow each other quickly write one text. Staged commits write theirs as with
-    /// [`Durability::Full`], and so does a store without a log or without shared maps.
+    /// once if another program opens the store or commits to it; see [`Options::text_delay`]. A commit needs one sync
+    /// instead of three, and commits that follow each other quickly write one text. Staged commits write their text as
+    /// with [`Durability::Full`], and so does a store without a log or without shared maps.
     Log,
-    /// The end of the process, in any way. After a power cut the last transactions may be gone, of each package on its
-    /// own; but each package is complete, as a transaction has left it. So the new text is synced before it takes its
-    /// place, at this level as well, which is most of what a commit costs on a disk; left out are the syncs of the
-    /// log and of the directory.
+    /// Any end of the process. After a power cut the last transactions may be gone, separately for each package; but each
+    /// package is complete, as a transaction has left it. So the new text is synced before it takes its place at this
+    /// level as well, which is most of the cost of a commit on a disk; the log and the directory are not synced.
     None,
 }
 
@@ -34,7 +33,7 @@ impl Durability {
         }
     }
 
-    /// Returns its name, as texts have it.
+    /// Returns its name in the policy.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -44,7 +43,7 @@ impl Durability {
         }
     }
 
-    /// Returns how strict it is, as a number to compare with others.
+    /// Returns its strictness, as a number to compare.
     pub(crate) fn strictness(self) -> u8 {
         match self {
             Self::Full => 2,
@@ -54,11 +53,11 @@ impl Durability {
     }
 }
 
-/// What a text of levels is to look like.
+/// The description of a text of levels, for errors.
 pub(crate) const EXPECTED: &str =
     "durability is full, log or none, and PACKAGE=LEVEL for single packages, with commas between";
 
-/// What commits are to survive, as far as it is said.
+/// The given levels of durability: a general one, and one for single packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Levels {
     pub general: Option<Durability>,
@@ -70,7 +69,7 @@ impl Levels {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is no such text.
+    /// [`Error::Invalid`] if the text has another form.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = || Error::invalid(text.as_bytes(), EXPECTED);
         let mut levels = Self::default();
@@ -87,31 +86,31 @@ impl Levels {
         Ok(levels)
     }
 
-    /// Reports whether nothing is said.
+    /// Reports whether no level is given.
     pub fn is_none(&self) -> bool {
         self.general.is_none() && self.packages.is_empty()
     }
 
-    /// Returns what is said of a package, or of all that are not named.
+    /// Returns the given level of a package, or of all packages that are not named.
     pub fn of(&self, package: Option<&str>) -> Option<Durability> {
         package.and_then(|package| self.packages.get(package)).copied().or(self.general)
     }
 }
 
 impl Options {
-    /// Returns what commits to a package survive, as far as it is these options that say so: see
+    /// Returns the durability of commits to a package according to these options. The policy may raise it: see
     /// [`crate::Engine::settings`].
     #[must_use]
     pub fn durability_of(&self, package: &str) -> Durability {
         self.package_durability.get(package).copied().unwrap_or(self.durability)
     }
 
-    /// Takes what commits are to survive from a text: `full`, `log` or `none` for all packages, and
-    /// `PACKAGE=LEVEL` for one, separated by commas.
+    /// Sets the durability from a text: `full`, `log` or `none` for all packages, and `PACKAGE=LEVEL` for one, separated by
+    /// commas.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is no such text; nothing is changed then.
+    /// [`Error::Invalid`] if the text has another form; nothing is changed then.
     pub fn set_durability(&mut self, levels: &str) -> Result<()> {
         let Levels { general, packages } = Levels::parse(levels)?;
         if let Some(general) = general {

@@ -1,4 +1,4 @@
-//! How a store behaves: what its policy, the environment and the program ask for, and which of them counts.
+//! The settings of a store: its policy, the environment and the options of the program, and the rules that merge them.
 
 pub(crate) mod durability;
 pub(crate) mod options;

@@ -1,4 +1,4 @@
-//! What the program that opens a store asks for.
+//! The options that a program opens a store with.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,7 +14,8 @@ use crate::os::{caller, clock};
 use crate::settings::durability::Durability;
 use crate::settings::resolved::{SNAPSHOTS_KEEP, Setting, TEXT_DELAY};
 
-/// How a store behaves, as far as its policy lets a program decide: see [`crate::Engine::settings`]. The default is the intended dialect, strict, and ten seconds for a lock.
+/// The options of a store. The policy limits some of them: see [`crate::Engine::settings`]. The defaults are the dialect of
+/// cms, strict parsing, and ten seconds for a lock.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The directories.
@@ -24,53 +25,53 @@ pub struct Options {
     pub format: &'static dyn Format,
     /// Which reading of UCI's corner cases applies.
     pub dialect: Dialect,
-    /// Refuse text with errors; otherwise what can be read is read.
+    /// Refuse text with errors. If not set, errors are passed over and the rest of the text is read.
     pub strict: bool,
-    /// How long to wait for another writer. In a command that runs for a verifier ([`crate::VERIFYING`]) it is not
-    /// waited unless it is set: the writer waits for the verifier.
+    /// How long to wait for another writer. In a command that runs for a verifier ([`crate::VERIFYING`]) the default is zero:
+    /// the writer waits for the verifier.
     pub lock_timeout: Duration,
-    /// How long a commit waits for those who verify it: see [`crate::Store::verify`].
+    /// How long a commit waits for its verifiers: see [`crate::Store::verify`].
     pub verify_timeout: Duration,
     /// The file operations; a test can make them fail.
     pub files: Files,
     /// Called now and then while a long text is read, with the bytes read and the bytes in all; at the end
     /// the two are equal.
     pub progress: Option<fn(usize, usize)>,
-    /// Called with each warning, once for a store: what was passed over, and does not stop what was asked for.
+    /// Called with each warning, once for a store. A warning names a problem that does not stop the call that found it.
     pub warn: Option<Warn>,
-    /// How many bytes the map of a package may have. A commit that would need more is refused.
+    /// The maximum size of the map of a package, in bytes. A commit that would need more is refused.
     pub map_limit: Option<u64>,
     /// Keep maps private to this process.
     pub private_maps: bool,
-    /// How much of the log is kept.
+    /// The limits of the log's size.
     pub log: Limits,
-    /// What a commit survives.
+    /// The durability of commits.
     pub durability: Durability,
-    /// What commits to single packages survive, if not that.
+    /// The durability of commits to single packages, if it differs.
     pub package_durability: BTreeMap<String, Durability>,
-    /// For how long the text of a package may be older than the log, with [`Durability::Log`]. A store that is open
-    /// puts it in place then, on a thread that starts with the first such commit.
+    /// How long the text of a package may be older than the log, with [`Durability::Log`]. An open store then puts the text
+    /// in place, on a thread that starts with the first such commit.
     pub text_delay: Duration,
-    /// Read texts as they are, also where commits are made that are not in the file yet ([`Durability::Log`]).
+    /// Read texts as they are, even if they are behind a commit ([`Durability::Log`]).
     pub stale: bool,
-    /// What stands guard over commits that are to be confirmed.
+    /// The guard over commits that are to be confirmed.
     pub guards: Guards,
-    /// How many automatic snapshots are kept.
+    /// The number of automatic snapshots to keep.
     pub snapshots_keep: u64,
-    /// The settings above that count as given although they are at their default: see [`crate::Engine::settings`].
+    /// The settings above that count as given although they have their default: see [`crate::Engine::settings`].
     pub given: BTreeSet<Setting>,
-    /// How long the system has been running; a test can tell otherwise.
+    /// Returns how long the system has been running; a test can replace it.
     pub uptime: fn() -> clock::Uptime,
-    /// What time it is; a test can tell otherwise.
+    /// Returns the time; a test can replace it.
     pub time: fn() -> SystemTime,
-    /// What changes are made through, for the log.
+    /// The program or interface that makes the changes, for the log.
     pub source: String,
-    /// What the author of changes has to say, for the log.
+    /// The message of the author of changes, for the log.
     pub message: String,
 }
 
 impl Options {
-    /// Returns how text is to be read.
+    /// Returns the options for parsing texts.
     #[must_use]
     pub fn parse_options(&self) -> ParseOptions<'_> {
         let progress = self.progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
@@ -108,16 +109,17 @@ impl Default for Options {
     }
 }
 
-/// What stands guard over commits that are to be confirmed.
+/// The guard over commits that are to be confirmed: it rolls a commit back if it is not confirmed in time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Guards {
-    /// The `cms` that is found in `PATH` or where programs mostly are; where there is none, a thread.
+    /// The `cms` in `PATH` or in a usual directory of programs; a thread if there is none.
     #[default]
     Any,
-    /// This `cms`, and nothing else.
+    /// The `cms` at this path, and nothing else.
     Program(PathBuf),
-    /// A thread of this program. It ends when the program does; then whoever opens the store next takes the commit back.
+    /// A thread of this program. It ends with the program; then the next program that opens the store rolls the commit back.
     Thread,
-    /// Nobody: the program does it by itself, with [`crate::Confirmations::stand_guard`], or whoever opens the store next.
+    /// No guard: the program calls [`crate::Confirmations::stand_guard`], or the next program that opens the store rolls the
+    /// commit back.
     Nobody,
 }

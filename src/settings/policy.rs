@@ -12,9 +12,9 @@
 //!         option lock_timeout '10s'
 //! ```
 //!
-//! The file counts only if root or the owner of the directory owns it, and nobody else may write it. If it can't be
-//! read, or has errors, the last good policy stays: the one this process has read before, else the newest text in the
-//! log that can be read. A wrong value is reported with its file and line, and the default is used in its place.
+//! The file counts only if root or the owner of the directory owns it, and no other user may write it. If it cannot be
+//! read, or has errors, the last good policy stays: the one that this process has read before, else the newest readable
+//! text in the log. A wrong value is reported with its file and line, and the default is used in its place.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -38,14 +38,14 @@ const SECTION: &[u8] = b"store";
 /// The maximum length of a policy file, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// A value, and the line it stands in.
+/// A value of the policy, and its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ruled<T> {
     pub value: T,
     pub line: u32,
 }
 
-/// What the section says; `None` where it says nothing.
+/// The values of the section; `None` for each option that it does not have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub safe_mode: Option<Ruled<bool>>,
@@ -55,14 +55,14 @@ pub(crate) struct Policy {
     pub verify_timeout: Option<Ruled<Duration>>,
     pub text_delay: Option<Ruled<Duration>>,
     pub lock_timeout: Option<Ruled<Duration>>,
-    /// What is wrong with it, each with file and line.
+    /// The problems of the policy, each with file and line.
     pub problems: Vec<String>,
 }
 
 const UNKNOWN: &str = "there is no such option";
 
 impl Policy {
-    /// Reads the text of the package.
+    /// Parses the text of the package.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Takes one option of the section.
+    /// Sets one option of the section.
     fn set(&mut self, name: &[u8], value: Value<'_>, line: u32) -> std::result::Result<(), String> {
         let items: Vec<&[u8]> = value.items().collect();
         // Levels may be a list, one item for each package.
@@ -133,7 +133,7 @@ fn show(bytes: &[u8]) -> String {
     crate::error::shown::name(bytes)
 }
 
-/// Returns the line that an option stands in; of one that is written oddly, that of the section is not known either: 1.
+/// Returns the line of an option; 1 if the option is written in an unusual way.
 fn line_of(package: &Package, section: Section<'_>, option: &[u8]) -> u32 {
     let source = package.source();
     let at = match package.value_text(section.name(), option) {
@@ -144,7 +144,7 @@ fn line_of(package: &Package, section: Section<'_>, option: &[u8]) -> u32 {
     u32::try_from(memchr::memchr_iter(b'\n', &source[..at]).count() + 1).unwrap_or(u32::MAX)
 }
 
-/// What a file was when it was read, as far as the system tells.
+/// The identity, times and owner of a file when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     file: (u64, u64, u64),
@@ -166,7 +166,8 @@ impl Seen {
         std::fs::metadata(path).ok().as_ref().map(Self::of)
     }
 
-    /// Reports whether the file can't be written again without its times telling: clocks tick.
+    /// Reports whether the times of the file would show another write. Directly after a write they may not, since the clock
+    /// of the file system ticks.
     pub fn is_settled(&self) -> bool {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let changed = Duration::from_secs(self.times[2].unsigned_abs())
@@ -179,9 +180,9 @@ impl Seen {
 pub(crate) enum Read {
     /// There is none.
     None,
-    /// It does not count, since others may have written it, and why.
+    /// The file does not count, since untrusted users may have written it; with the reason.
     Untrusted(String),
-    /// It can't be read, or has errors.
+    /// The file cannot be read, or has errors.
     Broken(String),
     Good(Box<Policy>),
 }
@@ -208,7 +209,7 @@ pub(crate) fn read(files: &crate::os::files::Files, dir: &Path) -> (PathBuf, Opt
     (path, seen, read)
 }
 
-/// Checks whose word the file is.
+/// Checks the owner, mode and size of the policy file.
 fn check(found: &Metadata, owner: u32) -> std::result::Result<(), String> {
     if found.uid() != 0 && found.uid() != owner {
         let other = found.uid();

@@ -1,9 +1,9 @@
-//! What counts for a store of what its policy, the environment and the program that opened it want.
+//! The settings of a store, merged from its policy, the environment and the options of the program that opened it.
 //!
-//! What the program gave comes before the environment. Both change what the policy says only where they are stricter
-//! (safe mode on, more durable, a larger log, more snapshots, texts sooner), or where the user owns the configuration
-//! directory. An option at its default was not given. `verify_timeout` is that of the policy, if that has one, and
-//! `lock_timeout` is the patience of whoever waits: there the policy only says what the default is.
+//! The options of the program come before the environment. Both override the policy only if they are stricter (safe mode
+//! on, more durable, a larger log, more snapshots, texts sooner), or if the user owns the configuration directory. An option
+//! that has its default counts as not given. `verify_timeout` is always that of the policy, if the policy has one.
+//! `lock_timeout` is the patience of the waiting program, so the policy only sets its default.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -71,7 +71,7 @@ impl Setting {
 /// Where the value of a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingOrigin {
-    /// Nobody has said anything.
+    /// It is the default.
     Default,
     /// The program that opened the store: an option of the library, or of the command line.
     Option,
@@ -97,28 +97,28 @@ impl std::fmt::Display for SettingOrigin {
     }
 }
 
-/// See the module documentation.
+/// The settings of a store. The module documentation describes how they are merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether nothing is written.
+    /// Whether all writes are refused.
     pub safe_mode: bool,
-    /// What commits survive.
+    /// The durability of commits.
     pub durability: Durability,
-    /// What commits to single packages survive, if not that.
+    /// The durability of commits to single packages, if it differs.
     pub package_durability: BTreeMap<String, Durability>,
-    /// How much of the log is kept.
+    /// The limits of the log's size.
     pub log: Limits,
-    /// How many automatic snapshots are kept.
+    /// The number of automatic snapshots to keep.
     pub snapshots_keep: u64,
-    /// How long a commit waits for those who verify it.
+    /// How long a commit waits for its verifiers.
     pub verify_timeout: Duration,
-    /// For how long the text of a package may be older than the log.
+    /// How long the text of a package may be older than the log.
     pub text_delay: Duration,
-    /// How long another writer is waited for.
+    /// How long to wait for another writer.
     pub lock_timeout: Duration,
-    /// Where the values come from; what is not here is at its default.
+    /// The origins of the values; a setting that is not listed has its default.
     origins: BTreeMap<Setting, SettingOrigin>,
-    /// What is wrong with the policy and the environment.
+    /// The problems of the policy and of the environment.
     pub problems: Vec<String>,
 }
 
@@ -129,8 +129,8 @@ impl Settings {
         self.origins.get(&setting).cloned().unwrap_or(SettingOrigin::Default)
     }
 
-    /// Returns what commits to a package survive. The package that holds the policy is written at once, since who
-    /// looks for the policy reads the file.
+    /// Returns the durability of commits to a package. The package that holds the policy always has [`Durability::Full`]:
+    /// programs read the policy from its file.
     #[must_use]
     pub fn durability_of(&self, package: &str) -> Durability {
         if package == PACKAGE {
@@ -139,13 +139,13 @@ impl Settings {
         self.package_durability.get(package).copied().unwrap_or(self.durability)
     }
 
-    /// Makes every commit survive as much as there is.
+    /// Returns the same settings with the highest durability for all packages.
     pub(crate) fn fully_durable(&self) -> Self {
         Self { durability: Durability::Full, package_durability: BTreeMap::new(), ..self.clone() }
     }
 }
 
-/// What the environment says.
+/// The settings that the environment has.
 #[derive(Debug, Default)]
 struct Environment {
     safe_mode: Option<bool>,
@@ -154,7 +154,7 @@ struct Environment {
 }
 
 impl Environment {
-    /// Reads it; what is wrong goes to `problems`.
+    /// Reads the variables, and adds the wrong ones to `problems`.
     fn read(problems: &mut Vec<Error>) -> Self {
         let mut found = Self::default();
         let mut wrong = |variable: &str, text: &[u8], why| {
@@ -165,7 +165,7 @@ impl Environment {
             Some((variable, environment::variable(variable)?.into_encoded_bytes()))
         };
         if let Some((variable, text)) = text(Setting::SafeMode) {
-            // Who has tried to turn it on is not to write.
+            // A value that cannot be parsed turns safe mode on: the user may have tried to.
             found.safe_mode = Some(typed::boolean(&text).unwrap_or_else(|_| {
                 wrong(variable, &text, "expected 1 or 0; until then safe mode is on");
                 true
@@ -187,28 +187,28 @@ impl Environment {
     }
 }
 
-/// Reports what is wrong with the variables of the environment that are settings.
+/// Checks the variables of the environment that are settings.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for the first that has no meaning.
+/// [`Error::Invalid`] for the first variable with a wrong value.
 pub fn check_environment() -> Result<()> {
     let mut problems = Vec::new();
     Environment::read(&mut problems);
     problems.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// Who says what.
+/// A merge of the policy with the other settings.
 struct Merge<'m> {
     file: PathBuf,
-    /// Whether the user may change what the policy says.
+    /// Whether the user may override the policy.
     is_owner: bool,
     origins: &'m mut BTreeMap<Setting, SettingOrigin>,
 }
 
 impl Merge<'_> {
-    /// Decides on one setting. `asked` is what the program or the environment wants, and `stricter` says whether the
-    /// first is no less strict than the second.
+    /// Merges one setting. `asked` is the value of the program or of the environment; `stricter` reports whether its first
+    /// argument is at least as strict as the second.
     fn decide<T: Clone>(
         &mut self,
         setting: Setting,
@@ -234,7 +234,7 @@ impl Merge<'_> {
         Some(value)
     }
 
-    /// Decides on what commits survive, for each package that is named.
+    /// Merges the durability, in general and for each package that is named.
     fn durability(
         &mut self,
         asked: Option<&(Levels, SettingOrigin)>,
@@ -253,18 +253,18 @@ impl Merge<'_> {
                 .unwrap_or_default()
         };
         let packages = names.into_iter().map(|name| (name.clone(), decide(Some(&name)))).collect();
-        // Last, so that the origin is that of the level that is shown first.
+        // The general level is merged last, so that its origin is the one that is shown.
         (decide(None), packages)
     }
 }
 
 impl Options {
-    /// Returns what the program has given, other than the defaults.
+    /// Returns the value of an option if the program has given it.
     fn given<T: PartialEq>(&self, setting: Setting, value: T, default: &T) -> Option<(T, SettingOrigin)> {
         (value != *default || self.given.contains(&setting)).then_some((value, SettingOrigin::Option))
     }
 
-    /// Brings together what the policy, the environment and these options say.
+    /// Merges the policy, the environment and these options.
     pub(crate) fn settings(&self, file: PathBuf, is_owner: bool, policy: &Policy) -> Settings {
         let mut wrong = Vec::new();
         let environment = Environment::read(&mut wrong);
@@ -296,7 +296,7 @@ impl Options {
             merge.decide(Setting::VerifyTimeout, asked, policy.verify_timeout.as_ref(), |_, _| false);
         let patience = crate::os::caller::default_patience();
         let asked = self.given(Setting::LockTimeout, self.lock_timeout, &patience);
-        // In a command that runs for a verifier it is not waited, unless it is told to.
+        // A command that runs for a verifier does not wait, unless the option is given.
         let ruled = policy.lock_timeout.as_ref().filter(|_| asked.is_none() && !patience.is_zero());
         let lock_timeout = merge.decide(Setting::LockTimeout, asked, ruled, |_, _| true);
         let problems = policy.problems.iter().cloned().chain(wrong.iter().map(Error::to_string)).collect();
@@ -315,8 +315,8 @@ impl Options {
     }
 }
 
-/// How many automatic snapshots are kept by default.
+/// The default number of automatic snapshots to keep.
 pub(crate) const SNAPSHOTS_KEEP: u64 = 8;
 
-/// For how long a text may be older than the log by default.
+/// The default time for which a text may be older than the log.
 pub(crate) const TEXT_DELAY: Duration = Duration::from_secs(1);

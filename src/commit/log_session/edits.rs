@@ -19,8 +19,8 @@ use crate::history::archive::Committed;
 use crate::log::{self, Digest, Kind, Log, PackageChange, Record, Writer};
 
 impl LogSession<'_> {
-    /// Compares the text of a package with what the log knows of it, and notes a difference. Returns whether there
-    /// is one.
+    /// Compares the text of a package with its newest text in the log, and notes a difference as a change by hand. Returns
+    /// whether they differ.
     pub fn look(&mut self, place: &Place, text: &[u8]) -> Result<bool> {
         self.look_at(place, text, Digest::of(text))
     }

@@ -5,7 +5,7 @@ use crate::format::uci::{parse, render};
 use crate::log::Digest;
 use crate::settings::options::Options;
 
-/// Lines of a text: what is simple and what is not.
+/// Lines of a text, some simple and some not.
 fn line() -> impl Strategy<Value = String> {
     let any = |all: &'static [&'static str]| proptest::sample::select(all).prop_map(str::to_owned);
     let simple = (0..4_u8, 0..9_u8).prop_map(|(name, value)| format!("\toption o{name} 'v{value}'\n"));
@@ -35,8 +35,8 @@ fn delta() -> impl Strategy<Value = Delta> {
     )
 }
 
-/// Where everything stands, and what it says.
-fn told(package: &Package) -> Vec<String> {
+/// Returns the position and content of each section and option.
+fn positions_and_contents(package: &Package) -> Vec<String> {
     let mut all = Vec::new();
     for section in package.sections() {
         all.push(format!("{:?} {:?} {:?}", section.name(), section.section_type(), section.offset()));
@@ -71,7 +71,7 @@ proptest! {
                 Ok(Some(step)) => {
                     prop_assert!(whole.is_ok());
                     let read = parse(b"p", step.new.text().clone(), &options.parse_options()).expect("it reads");
-                    prop_assert_eq!(told(&step.new.package), told(&read.package));
+                    prop_assert_eq!(positions_and_contents(&step.new.package), positions_and_contents(&read.package));
                     prop_assert!(step.new.package == edited);
                     prop_assert_eq!(step.new.digest, Digest::of(step.new.text()));
                     let text = log::apply(known.text(), &step.hunks);
