@@ -183,16 +183,16 @@ impl Confirmations<'_> {
     /// # Errors
     ///
     /// As for [`crate::History::each_transaction`].
-    pub fn was_taken_back(&self, process: u32, since: u64) -> Result<Option<(u64, Record)>> {
+    pub fn was_rolled_back(&self, process: u32, since: u64) -> Result<Option<(u64, Record)>> {
         self.end_of(since, |record| record.pid == process && record.kind == Kind::Commit)
     }
 
-    /// As [`crate::Confirmations::was_taken_back`], of one transaction.
+    /// As [`crate::Confirmations::was_rolled_back`], of one transaction.
     ///
     /// # Errors
     ///
     /// As for [`crate::History::each_transaction`].
-    pub fn taken_back_by(&self, transaction: u64) -> Result<Option<Record>> {
+    pub fn rolled_back_by(&self, transaction: u64) -> Result<Option<Record>> {
         let end = self.end_of(transaction.saturating_sub(1), |record| record.sequence == transaction)?;
         Ok(end.map(|(_, by)| by))
     }
@@ -379,10 +379,10 @@ impl Confirmations<'_> {
     /// # Errors
     ///
     /// [`Error::Missing`] if the log does not have the transaction; as for [`crate::Engine::commit`].
-    pub fn take_back(&self, sequence: u64, message: &str) -> Result<Option<u64>> {
+    pub fn roll_back(&self, sequence: u64, message: &str) -> Result<Option<u64>> {
         retry::with_session(self.core, session_of_log_within, |session| {
             History::of(self.core).transaction(sequence)?;
-            if self.taken_back_by(sequence)?.is_some() {
+            if self.rolled_back_by(sequence)?.is_some() {
                 return Ok(None);
             }
             let intent = Intent { refusable: false, ..Intent::new(Kind::Undo, sequence) };

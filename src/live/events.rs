@@ -1,4 +1,4 @@
-//! Events of an open store, and verifying its transactions: see [`crate::watch`] and [`crate::verify`].
+//! Watches, subscriptions and verifiers of an open store: see [`crate::watch`] and [`crate::verify`].
 
 use std::sync::Arc;
 
@@ -41,25 +41,25 @@ impl Store {
         self.inner.clone()
     }
 
-    /// Opens a watch of what a [`crate::Pattern`] selects. Events start with the transaction after `since`, or with the
-    /// next one.
+    /// Opens a watch of the keys that a [`crate::Pattern`] selects. Events start with the transaction after
+    /// `since`; with `None`, with the next transaction.
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Invalid`] if the pattern is none; [`crate::Error::TooOld`] if the log does not go back to `since`;
-    /// [`crate::Error::TooMany`] beyond [`crate::MAX_WATCHES`]; [`crate::Error::Missing`] if there is no log, [`crate::Error::Io`] if it
-    /// cannot be read.
+    /// [`crate::Error::Invalid`] if the pattern is invalid; [`crate::Error::TooOld`] if the log does not go back to
+    /// `since`; [`crate::Error::TooMany`] beyond [`crate::MAX_WATCHES`]; [`crate::Error::Missing`] if there is no
+    /// log, [`crate::Error::Io`] if it cannot be read.
     pub fn watch(&self, pattern: &str, since: Option<u64>) -> Result<Watch> {
         Watch::open(self.source(), pattern, since)
     }
 
-    /// Calls `callback` with each event, in order, on a thread of the library; otherwise as [`Store::watch`]. It may
-    /// read and write the store. An error is told as well: after [`crate::Error::TooOld`] events go on, after any other
-    /// the subscription is over.
+    /// As [`Store::watch`], but calls `callback` with each event, in order, on a thread of the library. The
+    /// callback may read and write the store. It gets errors as well: after [`crate::Error::TooOld`] events go on,
+    /// any other error ends the subscription.
     ///
     /// # Errors
     ///
-    /// As for [`Store::watch`]; [`crate::Error::Io`] if there can be no thread, or no descriptor to wait with.
+    /// As for [`Store::watch`]; [`crate::Error::Io`] if the system has no thread or descriptor left.
     pub fn subscribe(
         &self,
         pattern: &str,
@@ -69,19 +69,20 @@ impl Store {
         Subscription::open(&self.source(), pattern, since, callback)
     }
 
-    /// Has `decide` asked about each transaction, of whatever process, that would change what a
-    /// [`crate::Pattern`] selects, before it is made. What it is shown is an [`Event`] without a number, which is not known
-    /// yet. With `Err` it refuses the transaction: who commits gets [`crate::Error::Refused`] with the reason.
+    /// Calls `decide` with each transaction of any process that would change keys that a [`crate::Pattern`]
+    /// selects, before it is made. The [`Event`] has no number, since that is not known yet. `Err` refuses the
+    /// transaction: the commit fails with [`crate::Error::Refused`] and the reason.
     ///
-    /// It is called on a thread of the library, one for each verifier, one question after the other. It may read
-    /// the store, which is as before the transaction; to commit from it is an error. Who commits waits for
-    /// [`crate::Options::verify_timeout`] at the longest, and then takes it for refused. So does a panic.
+    /// Each verifier has a thread of the library, which calls `decide` for one transaction after the other. It may
+    /// read the store, which shows the state before the transaction; a commit from it fails. The transaction is
+    /// refused if `decide` takes longer than [`crate::Options::verify_timeout`], or panics.
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Invalid`] if the pattern is none; [`crate::Error::Missing`] if there is no run directory;
-    /// [`crate::Error::Io`] with `PermissionDenied` unless this is root or the owner of the configuration directory, whose
-    /// word counts, or if the run directory is of someone else; [`crate::Error::Io`] if there can be no socket or no thread.
+    /// [`crate::Error::Invalid`] if the pattern is invalid; [`crate::Error::Missing`] if there is no run directory;
+    /// [`crate::Error::Io`] with `PermissionDenied` unless the user is root or owns the configuration directory, or
+    /// if the run directory belongs to another user; [`crate::Error::Io`] if the socket or the thread cannot be
+    /// created.
     pub fn verify(
         &self,
         pattern: &str,

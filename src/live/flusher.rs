@@ -1,4 +1,4 @@
-//! The thread of an open store that puts texts in place which follow later: [`crate::Durability::Log`].
+//! The thread of an open store that writes texts which are behind the log: [`crate::Durability::Log`].
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::commit::core::Core;
 use crate::commit::deferred;
 
-/// Sees to it that texts do not stay behind: a thread, from the first commit that leaves one on. It ends with the
-/// store.
+/// Writes texts that are behind the log. Its thread starts with the first commit that leaves a text behind, and
+/// ends with the store.
 #[derive(Debug, Default)]
 pub(crate) struct Flusher {
     schedule: Mutex<Schedule>,
@@ -16,11 +16,11 @@ pub(crate) struct Flusher {
 
 #[derive(Debug, Default)]
 struct Schedule {
-    /// The process that the thread is of: it does not come along in a fork.
+    /// The process that the thread belongs to: a forked child has no thread.
     process: Option<u32>,
     due: Option<Instant>,
-    /// Whether the thread is putting texts in place right now.
-    is_at_work: bool,
+    /// Whether the thread is writing texts.
+    is_writing: bool,
     closed: bool,
 }
 
@@ -29,17 +29,17 @@ impl Flusher {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has texts put in place after a while, unless that is under way.
-    pub fn call(self: &Arc<Self>, core: &Core, delay: Duration) {
+    /// Schedules a write of the texts after `delay`, unless one is scheduled; starts the thread if there is none.
+    pub fn schedule(self: &Arc<Self>, core: &Core, delay: Duration) {
         let mut schedule = self.lock();
         let process = std::process::id();
         if schedule.process != Some(process) {
             let (flusher, core) = (self.clone(), core.clone());
             let run = move || flusher.serve(&core, delay);
-            // Without a thread the next commit, or the end of the store, sees to it.
+            // Without a thread the next commit, or the end of the store, writes the texts.
             let thread = std::thread::Builder::new().name("cms-texts".into()).spawn(run);
             schedule.process = thread.is_ok().then_some(process);
-            schedule.is_at_work = false;
+            schedule.is_writing = false;
         }
         if schedule.due.is_none() {
             schedule.due = Some(Instant::now() + delay);
@@ -47,18 +47,17 @@ impl Flusher {
         }
     }
 
-    /// Ends the thread, once it has done what it is doing: the process may end right after this, and the thread with
-    /// it.
+    /// Ends the thread after its current write: the process may end right after this call.
     pub fn close(&self) {
         let mut schedule = self.lock();
         schedule.closed = true;
         self.changed.notify_all();
-        while schedule.is_at_work && schedule.process == Some(std::process::id()) {
+        while schedule.is_writing && schedule.process == Some(std::process::id()) {
             schedule = self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// What the thread does.
+    /// The loop of the thread.
     fn serve(&self, core: &Core, delay: Duration) {
         let mut schedule = self.lock();
         while !schedule.closed {
@@ -70,11 +69,11 @@ impl Flusher {
                     schedule = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 Some(_) => {
-                    (schedule.due, schedule.is_at_work) = (None, true);
+                    (schedule.due, schedule.is_writing) = (None, true);
                     drop(schedule);
                     let failed = deferred::flush(core).is_err();
                     schedule = self.lock();
-                    schedule.is_at_work = false;
+                    schedule.is_writing = false;
                     self.changed.notify_all();
                     if failed {
                         schedule.due = Some(Instant::now() + delay);

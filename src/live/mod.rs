@@ -1,8 +1,7 @@
-//! A store that stays open: programs read it in nanoseconds, and see each commit as soon as it is made.
+//! An open store: programs read it in nanoseconds, and see each commit as soon as it is made.
 //!
-//! It maps a package when that is first asked for. The maps are shared with all other processes where there
-//! is a run directory; where there is none, the process has maps of its own and sees changes by others after
-//! [`Store::refresh`].
+//! It maps a package on its first read. With a run directory, the maps are shared with all other processes; without
+//! one, the process has private maps and sees commits of others after [`Store::refresh`].
 
 pub(crate) mod prepared;
 pub(crate) mod snapshot;
@@ -29,28 +28,28 @@ use crate::map::{Current, Entry, KeyPath, MapDirectory, MapValue, Table, Usage};
 use crate::settings::options::Options;
 use crate::watch::source::Hub;
 
-/// See the module documentation. Clones are handles of the same open store. It may be used from many threads
-/// at once; after a `fork`, the child opens its own.
+/// An open store: see the module documentation. Clones are handles of the same open store, and can be used from
+/// many threads at once. After a `fork`, the child has to open its own.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
 }
 
-/// What the handles of an open store share.
+/// The state that the handles of an open store share.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub engine: Engine,
     pub table: Current<Table>,
-    /// Twice how often maps were given up that may not know it: their file is gone, or they were private. Odd
-    /// while it happens.
+    /// Counts replacements of the maps, two for each: odd during a replacement. It tells [`Prepared`] keys to give
+    /// up maps that are not marked as retired: their file was deleted, or they were private.
     pub generation: AtomicU32,
-    /// How many transactions there are that are neither committed nor given up.
+    /// The number of transactions that are neither committed nor dropped.
     pub open_transactions: Arc<AtomicUsize>,
-    /// Where the maps are, for who opens or replaces one; held while that is done.
+    /// Where the maps are. Locked while one is opened or replaced.
     changing: Mutex<MapHome>,
-    /// What watches share.
+    /// The state that the watches share.
     hub: Hub,
-    /// Who puts texts in place later.
+    /// Writes texts that are behind the log.
     flusher: Arc<Flusher>,
 }
 
@@ -58,8 +57,8 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.flusher.close();
         if self.engine.core.deferred.is_behind() {
-            // Another that has the log's lock may leave the texts behind as well. If it fails, whoever opens the store
-            // next does it.
+            // Another process that holds the log's lock may leave texts behind as well. If this fails, the next
+            // program to open the store writes them.
             let _ = recovery::finish_last(&self.engine.core);
             let _ = deferred::flush(&self.engine.core);
         }
@@ -69,7 +68,7 @@ impl Drop for Inner {
 #[derive(Debug, Clone)]
 struct MapHome {
     shared: Option<MapDirectory>,
-    /// Whether missing maps may be made there.
+    /// Whether this process may create maps there.
     ours: bool,
 }
 
@@ -78,17 +77,17 @@ struct MapHome {
 pub struct PackageMemory {
     /// The package.
     pub package: String,
-    /// What its map takes.
+    /// The memory of its map.
     pub usage: Usage,
 }
 
 impl Store {
-    /// Opens a store. Packages are read when they are asked for.
+    /// Opens a store. Each package is read on its first use.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if the configuration directory does not exist, [`Error::Io`] if it is none or
-    /// cannot be reached.
+    /// [`Error::Missing`] if the configuration directory does not exist, [`Error::Io`] if it is no directory or
+    /// cannot be accessed.
     pub fn open(options: Options) -> Result<Self> {
         let config = &options.dirs.config.path;
         match std::fs::metadata(config) {
@@ -103,8 +102,8 @@ impl Store {
         }
         crate::settings::resolved::check_environment()?;
         let engine = Engine::new(options);
-        // What a crash has left is finished before anything is read. Where that fails, a commit will tell; what
-        // there is can be read all the same.
+        // Finish a commit that a crash has interrupted before anything is read. If this fails, the next commit
+        // returns the error; reads work all the same.
         let _ = engine.confirmations().recover();
         let (place, table) = choose(&engine.core, 0);
         let inner = Inner {
@@ -119,7 +118,7 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Returns the engine, for all that goes beyond reading and transactions.
+    /// Returns the engine, for operations other than reads and transactions.
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.inner.engine
@@ -130,9 +129,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the key is none, [`Error::Ambiguous`] if it selects several sections,
-    /// [`Error::Parse`] if the package's text has errors and no good state of it is known, [`Error::Io`] if it cannot be
-    /// read.
+    /// [`Error::Invalid`] if the key is invalid, [`Error::Ambiguous`] if it selects several sections,
+    /// [`Error::Parse`] if the package's text has errors and no good state of it is known, [`Error::Io`] if it
+    /// cannot be read.
     #[inline]
     pub fn get<R>(&self, key: &[u8], read: impl FnOnce(MapValue<'_>) -> R) -> Result<Option<R>> {
         let mut read = Some(read);
@@ -145,15 +144,15 @@ impl Store {
         Ok(found)
     }
 
-    /// As [`Store::get`], if the answer is at hand: the key has three plain parts, the package is open and the
-    /// option is there. Otherwise `None`, which says nothing.
+    /// As [`Store::get`], but only on the fast path: the key has three plain parts, the package is open and the
+    /// option exists. Otherwise `None`, also for keys that have a value.
     #[inline(always)]
     pub fn peek<R>(&self, key: &[u8], read: impl FnOnce(MapValue<'_>) -> R) -> Option<R> {
         self.inner.table.read(|table| table.look_up(key).map(read))
     }
 
-    /// Reports whether a key is certainly not there: it has three plain parts, and the package is open. Programs ask
-    /// for many options that are not set, so this is to be known soon.
+    /// Reports whether a key certainly does not exist: it has three plain parts, and the package is open. This is a
+    /// fast path, since programs read many options that are not set.
     fn lacks(&self, key: &[u8]) -> bool {
         self.inner.table.read(|table| {
             let Some(path) = KeyPath::split(key, table.seed).filter(KeyPath::is_valid) else { return false };
@@ -161,7 +160,7 @@ impl Store {
         })
     }
 
-    /// As [`Store::get`], for what is not simply there. It is there once, whatever is read.
+    /// As [`Store::get`], for keys off the fast path. It is not generic, so it is compiled once.
     #[cold]
     #[inline(never)]
     fn get_slowly(&self, key: &[u8], read: &mut dyn FnMut(MapValue<'_>)) -> Result<()> {
@@ -174,20 +173,20 @@ impl Store {
         Ok(())
     }
 
-    /// Opens a snapshot: all packages as they are after the last commit, whatever happens from now on.
+    /// Opens a snapshot: all packages as the last commit left them, whatever is committed later.
     ///
     /// # Errors
     ///
-    /// None at present; packages are opened when they are asked for.
+    /// None at present; packages are opened on their first read.
     pub fn snapshot(&self) -> Result<Snapshot> {
         Ok(Snapshot::new(self.clone()))
     }
 
-    /// Prepares a key for the fastest of all reads.
+    /// Prepares a key for the fastest reads.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is none.
+    /// [`Error::Invalid`] if it is invalid.
     pub fn prepare(&self, key: &[u8]) -> Result<Prepared> {
         Prepared::new(self.clone(), key)
     }
@@ -201,13 +200,13 @@ impl Store {
         Transaction::new(self.clone())
     }
 
-    /// Returns the revision: the number, in the log, of the last transaction that the maps show. Commits, snapshots,
-    /// watches, the history and `undo` use the same numbers. It grows with every transaction, also with one that notes
-    /// an edit by hand.
+    /// Returns the revision: the number, in the log, of the last transaction that the maps show. Commits,
+    /// snapshots, watches, the history and `undo` use the same numbers. Each transaction increases it, also one
+    /// that notes an edit by hand.
     ///
-    /// Where there is no log (no state directory, or one that this user may not use), it counts what was published to
-    /// the maps: commits, and changes that [`Store::refresh`] finds. It is good for telling whether something has
-    /// changed, and for nothing else; after the run directory was lost it goes on from a larger number.
+    /// Without a log (no state directory, or no access to it), it counts publications to the maps: commits, and
+    /// changes that [`Store::refresh`] finds. Then it only tells whether something has changed; after the run
+    /// directory was lost it continues from a larger number.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.inner.table.read(Table::revision)
@@ -232,7 +231,7 @@ impl Store {
         self.inner.table.get().get(package).and_then(|entry| self.inner.problem(entry))
     }
 
-    /// Puts the texts in place that are behind the log, with [`crate::Durability::Log`].
+    /// Writes the texts that are behind the log, with [`crate::Durability::Log`].
     ///
     /// # Errors
     ///
@@ -241,10 +240,10 @@ impl Store {
         deferred::flush(&self.engine().core)
     }
 
-    /// Sees to it that texts which are behind the log are put in place after a while.
+    /// Schedules a write of the texts that are behind the log.
     pub(crate) fn flush_later(&self) {
         if self.engine().core.deferred.is_behind() {
-            self.inner.flusher.call(&self.engine().core, self.engine().core.settings.get().text_delay);
+            self.inner.flusher.schedule(&self.engine().core, self.engine().core.settings.get().text_delay);
         }
     }
 

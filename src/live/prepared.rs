@@ -1,4 +1,4 @@
-//! A key that is looked up again and again.
+//! Prepared keys, for repeated reads.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,17 +8,17 @@ use crate::live::Store;
 use crate::live::snapshot::{resolve, value_key};
 use crate::map::{KeyPath, Map, MapValue, ValueLocation};
 
-/// A prepared key: it remembers where its value was found. As long as the section has not changed, a read
-/// takes two loads from memory. Each thread prepares its own.
+/// A prepared key: it caches the position of its value. As long as the section has not changed, a read takes two
+/// loads from memory. Each thread prepares its own.
 #[derive(Debug)]
 pub struct Prepared {
     store: Store,
     key: Box<[u8]>,
-    /// The map the value was found in, and where.
+    /// The map that holds the value, and the position.
     found: Option<(Arc<Map>, ValueLocation)>,
-    /// See `Inner::generation`: that of the map.
+    /// The generation of the map: see `Inner::generation`.
     generation: u32,
-    /// The map an answer was found in that cannot be remembered.
+    /// The map of a value whose position cannot be cached.
     kept: Option<Arc<Map>>,
 }
 
@@ -47,7 +47,8 @@ impl Prepared {
         self.find()
     }
 
-    /// As [`Prepared::get`], if the value is where it was. Otherwise `None`, which says nothing.
+    /// As [`Prepared::get`], if the value is at the cached position. Otherwise `None`, also for keys that have a
+    /// value.
     #[inline(always)]
     #[must_use]
     pub fn peek(&self) -> Option<MapValue<'_>> {
@@ -64,13 +65,13 @@ impl Prepared {
 
     #[cold]
     fn find(&mut self) -> Result<Option<MapValue<'_>>> {
-        // The generation first: a map that is found after it is of that one or a newer one.
+        // Load the generation first: a map found after it is of this generation or a newer one.
         self.generation = self.store.inner.generation.load(Ordering::Acquire);
         let seed = self.store.inner.table.read(|table| table.seed);
         self.found = None;
         if let Some(path) = KeyPath::split(&self.key, seed) {
             let Some(map) = self.store.inner.map(path.package)? else { return Ok(None) };
-            // The table may have been replaced, and the seed with it.
+            // The table, and with it the seed, may have been replaced.
             if map.seed() == seed
                 && self.generation.is_multiple_of(2)
                 && let Some(placed) = map.place(&path)

@@ -1,5 +1,4 @@
-//! The maps that a store which stays open reads from: where they are, which it has open, and whether they are up to the
-//! texts.
+//! The maps of an open store: where they are, which are open, and whether they are up to the texts.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -15,10 +14,10 @@ use crate::log::Digest;
 use crate::map::{Control, Entry, Map, MapDirectory, Table};
 use crate::settings::durability::Durability;
 
-/// How often a package is opened anew because the maps are elsewhere meanwhile.
+/// How often opening a package is retried when the maps have moved meanwhile.
 const TRIES: u32 = 100;
 
-/// Decides where the maps of a store are, and makes an empty table of them.
+/// Decides where the maps of a store are, and creates an empty table for them.
 pub(super) fn choose(core: &Core, own_revision: u64) -> (MapHome, Table) {
     let (dirs, files) = (core.dirs(), &core.options.files);
     let sharing = !core.options.private_maps;
@@ -26,7 +25,7 @@ pub(super) fn choose(core: &Core, own_revision: u64) -> (MapHome, Table) {
         MapDirectory::find_system(dirs, files).filter(|system| sharing && system.control().is_some());
     let own = || {
         let shared = MapDirectory::find(dirs, files, true)?;
-        // Making the control file is all that is needed here.
+        // Only the control file has to be created here.
         drop(shared.begin(std::time::Instant::now() + core.settings.get().lock_timeout).ok()?);
         Some(shared)
     };
@@ -47,33 +46,33 @@ pub(super) fn choose(core: &Core, own_revision: u64) -> (MapHome, Table) {
     (MapHome { shared, ours }, table)
 }
 
-/// Returns the last transaction whose text is certainly in place, for maps that are of this process alone.
+/// Returns the last transaction whose text is certainly in place, for private maps.
 fn log_end(core: &Core) -> Option<u64> {
     core.logs.current().and_then(|log| log.reader(None).ok()).map(|reader| reader.sequence())
 }
 
-/// What a package that is open has become.
+/// The state of an open package after a refresh.
 enum Refreshed {
-    /// Its map is up to it.
+    /// Its map is up to date.
     Current,
     Gone,
-    /// Another map is to be used.
+    /// A new map replaces the old one.
     Made(Map),
 }
 
 impl Inner {
     fn change(&self) -> MutexGuard<'_, MapHome> {
-        // A panic of another thread leaves the table as it was or as it was to be.
+        // The table is replaced as a whole, so it is valid after a panic.
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns where the shared maps are, if there are such.
+    /// Returns the directory of the shared maps; `None` if the maps are private.
     pub fn shared(&self) -> Option<MapDirectory> {
         self.change().shared.clone()
     }
 
-    /// Returns the map of a package, opening it if it is not open or was replaced. `Ok(None)` means that there
-    /// is no such package.
+    /// Returns the map of a package, opening it if it is not open or was replaced. `Ok(None)` means that the
+    /// package does not exist.
     pub fn map(&self, package: &[u8]) -> Result<Option<Arc<Map>>> {
         let open = |table: &Table| {
             let entry = table.get(package).filter(|entry| !entry.map.is_retired());
@@ -83,14 +82,14 @@ impl Inner {
             return Ok(Some(map));
         }
         check_package(package)?;
-        // Files may have to be waited for, and so nothing is held meanwhile that a verifier may need to answer.
+        // Opening may wait for files, so hold no lock meanwhile that a verifier may need to answer.
         for _ in 0..TRIES {
             self.follow_directory();
-            let place = self.change().clone();
-            let Some(map) = self.open_map(&place, package)? else { return Ok(None) };
+            let home = self.change().clone();
+            let Some(map) = self.open_map(&home, package)? else { return Ok(None) };
             let _changing = self.change();
             let table = self.table.get();
-            // Another thread may have been faster, or the maps may be elsewhere by now.
+            // Another thread may have opened it first, or the maps may have moved.
             if let Some(map) = open(&table) {
                 return Ok(Some(map));
             }
@@ -108,8 +107,8 @@ impl Inner {
         Err(Error::Conflict { key: crate::error::shown::name(package), why })
     }
 
-    /// Returns the text that the map of a package stands for, if commits are published to that. The package has to be
-    /// open, unless its text may be behind the log.
+    /// Returns the digest of the text that the map of a package shows, if commits are published to the map. The
+    /// package has to be open, unless its text may be behind the log.
     pub fn shown(&self, package: &[u8]) -> Option<Digest> {
         let name = crate::error::shown::name(package);
         if self.engine.core.settings.get().durability_of(&name) != Durability::Log
@@ -117,7 +116,7 @@ impl Inner {
         {
             return None;
         }
-        // One may be replaced by a larger one while it is looked at.
+        // Retry: a map may be replaced by a larger one meanwhile.
         for _ in 0..10 {
             let map = self.map(package).ok().flatten().filter(|map| map.usage().shared)?;
             if let Some(source) = map.source().filter(|_| !map.is_retired()) {
@@ -128,15 +127,15 @@ impl Inner {
         None
     }
 
-    /// Reports whether a package is open, and its map is not one that commits are published to.
+    /// Reports whether a package is open with a private map, which commits are not published to.
     pub fn is_private(&self, package: &[u8]) -> bool {
         self.table.read(|table| table.get(package).is_some_and(|entry| !entry.map.usage().shared))
     }
 
-    /// Reports whether the run directory was deleted or replaced, or the configuration directory is another one.
-    fn is_elsewhere(&self, place: &MapHome) -> bool {
+    /// Reports whether the run directory was deleted, or it or the configuration directory was replaced.
+    fn is_elsewhere(&self, home: &MapHome) -> bool {
         let table = self.table.get();
-        match (&place.shared, &table.control) {
+        match (&home.shared, &table.control) {
             (Some(shared), Some(control)) => {
                 !shared.is_current(control) || !shared.is_of(self.engine.core.dirs())
             }
@@ -144,45 +143,45 @@ impl Inner {
         }
     }
 
-    /// Starts with an empty table if the maps are elsewhere now. Returns whether they are.
+    /// Replaces the table by an empty one if the maps have moved. Returns whether they have.
     fn follow_directory(&self) -> bool {
         if !self.is_elsewhere(&self.change().clone()) {
             return false;
         }
         open_session::follow_config(&self.engine.core);
         let (chosen, mut table_now) = choose(&self.engine.core, 0);
-        let mut place = self.change();
-        // Another thread may have been faster.
-        if !self.is_elsewhere(&place) {
+        let mut home = self.change();
+        // Another thread may have done this already.
+        if !self.is_elsewhere(&home) {
             return true;
         }
-        // Without a log the revisions go on from where they were, so that nobody takes two states for one.
+        // Without a log, continue the revisions, so that no two states have the same revision.
         if self.engine.core.logs.current().is_none() {
             let now = table_now.revision();
             table_now.own_revision = (self.table.get().revision() + 1).saturating_sub(now);
         }
-        *place = chosen;
+        *home = chosen;
         self.replace_maps(table_now);
         true
     }
 
-    /// Puts a table in place that does not go on from the one before.
+    /// Replaces the table by one with other maps.
     fn replace_maps(&self, table: Table) {
-        // Odd as long as nobody can tell which of the two a map was found in. Both are part of one order with
-        // the table: who has read from the new one does not take the number for that of the old.
+        // Odd while a reader cannot know from which of the two tables a map is. SeqCst: the additions and the
+        // replacement have one order, so a reader of the new table does not see the old generation.
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.table.replace(Arc::new(table));
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Opens the map of a package, or makes one.
-    fn open_map(&self, place: &MapHome, package: &[u8]) -> Result<Option<Map>> {
+    /// Opens the map of a package, or creates one.
+    fn open_map(&self, home: &MapHome, package: &[u8]) -> Result<Option<Map>> {
         let found = match self.engine.core.packages.find(package) {
             Err(error) if error.code() == Code::NotFound => return Ok(None),
             found => found?,
         };
         if found.is_logged()
-            && let Some(shared) = &place.shared
+            && let Some(shared) = &home.shared
         {
             if !mark::is_published_here(&self.engine.core, &found) {
                 settle::await_text(&self.engine.core, &found.path)?;
@@ -191,14 +190,14 @@ impl Inner {
                 return Ok(Some(map));
             }
             let seed = self.table.read(|table| table.seed);
-            // Who is asked about a transaction takes no lock: whoever holds it waits for the answer.
+            // A verifier takes no lock: the commit that holds it waits for the verifier.
             let may_lock = crate::os::caller::check_may_commit().is_ok();
-            match (place.ours && may_lock).then(|| upkeep::share(&self.engine.core, shared, &found)) {
+            match (home.ours && may_lock).then(|| upkeep::share(&self.engine.core, shared, &found)) {
                 Some(Ok(Some(map))) if map.seed() == seed => return Ok(Some(map)),
                 Some(Err(error @ (Error::Parse(_) | Error::Full { .. } | Error::Invalid { .. }))) => {
                     return Err(error);
                 }
-                // A map of our own will do as well.
+                // Use a private map.
                 _ => {}
             }
         }
@@ -206,14 +205,14 @@ impl Inner {
         upkeep::private_map(&self.engine.core, &found, seed, base).map(Some)
     }
 
-    /// Opens the shared map of a package, if it is up to the text.
+    /// Opens the shared map of a package if it is up to the text.
     fn fresh(&self, shared: &MapDirectory, place: &crate::commit::place::Place) -> Result<Option<Map>> {
         let text = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
         let seed = self.table.read(|table| table.seed);
         let Ok(Some(map)) = shared.open(&place.name, false) else { return Ok(None) };
         let revision = self.table.read(Table::seq);
         if map.seed() == seed && map.base().is_after(revision) {
-            // Its commit is not done yet, or whoever made it has died: then this mends it.
+            // Its commit is in progress, or the writer has died: then `begin` repairs the maps.
             let _ = shared.begin(self.deadline());
         }
         let usable = map.seed() == seed && !map.is_retired() && self.is_up_to(&map, place, &text)?;
@@ -224,8 +223,8 @@ impl Inner {
         std::time::Instant::now() + self.engine.core.patience()
     }
 
-    /// Reports whether a map is sound, as far as it is looked at. One that a writer is just publishing to may
-    /// not look so; then it is looked at once more while nobody publishes.
+    /// Reports whether a map passes a quick check. It may fail while a writer publishes to the map; then it is
+    /// repeated under the lock of writers.
     fn is_sound(&self, shared: &MapDirectory, map: &Map) -> bool {
         map.is_sound() || {
             let quiet = shared.begin(self.deadline());
@@ -233,7 +232,7 @@ impl Inner {
         }
     }
 
-    /// Reports whether a map shows the text of its package as it is.
+    /// Reports whether a map shows the present text of its package.
     fn is_up_to(
         &self,
         map: &Map,
@@ -247,7 +246,7 @@ impl Inner {
             return Ok(true);
         }
         let is_late = source.is_settled_now();
-        // The file may have been written again within the same tick of the clock.
+        // The file may have been written twice within one tick of the clock, so compare the content.
         let (text, _) = self.engine.core.packages.read_shared(place)?;
         let is_same = (source.hash, source.len) == (crate::model::digest::of_text(&text), text.len() as u64);
         if is_same && is_late {
@@ -259,14 +258,14 @@ impl Inner {
     pub(super) fn refresh(&self) -> Result<bool> {
         self.note_edits();
         let mut changed = self.follow_directory();
-        let place = self.change().clone();
+        let home = self.change().clone();
         let table = self.table.get();
-        // What was logged later may not be seen by what follows.
+        // Read the end of the log first: the refresh may miss later records.
         let logged = table.control.is_none().then(|| log_end(&self.engine.core)).flatten();
         let (mut added, mut gone) = (Vec::new(), Vec::new());
         let mut failed = Ok(());
         for entry in table.entries() {
-            match self.refreshed(&place, entry) {
+            match self.refreshed(&home, entry) {
                 Ok(Refreshed::Current) => {}
                 Ok(Refreshed::Made(map)) => {
                     added.push(Entry { name: entry.name.clone(), map: Arc::new(map) });
@@ -299,8 +298,8 @@ impl Inner {
         failed.map(|()| changed)
     }
 
-    /// Has the log note edits by others of the packages that are open, so that what is read of them has a revision, and
-    /// brings the maps up to the log. Where the log cannot be written that is left out.
+    /// Notes edits of the open packages in the log, so that their new state has a revision, and brings the maps up
+    /// to the log. Does nothing if the log cannot be written.
     fn note_edits(&self) {
         let Some(shared) = self.shared().filter(|_| self.engine.core.logs.current().is_some()) else {
             return;
@@ -320,8 +319,8 @@ impl Inner {
         }
     }
 
-    /// Finds out whether a map is up to its package, and makes another one if not.
-    fn refreshed(&self, place: &MapHome, entry: &Entry) -> Result<Refreshed> {
+    /// Checks that a map is up to its package, and creates another one if it is not.
+    fn refreshed(&self, home: &MapHome, entry: &Entry) -> Result<Refreshed> {
         let (found, text) = match self.engine.core.packages.find_with_attributes(entry.name.as_bytes()) {
             Err(error) if error.code() == Code::NotFound => return Ok(Refreshed::Gone),
             found => found?,
@@ -329,11 +328,11 @@ impl Inner {
         if !entry.map.is_retired() && self.is_up_to(&entry.map, &found, &text)? {
             return Ok(Refreshed::Current);
         }
-        let made = self.open_map(place, entry.name.as_bytes())?;
+        let made = self.open_map(home, entry.name.as_bytes())?;
         Ok(made.map_or(Refreshed::Gone, Refreshed::Made))
     }
 
-    /// Says what is wrong with the text of a package if its map shows an earlier state because of that.
+    /// Returns the error in the text of a package if its map shows an earlier state because of it.
     pub(super) fn problem(&self, entry: &Entry) -> Option<Error> {
         let source = entry.map.source()?;
         let is_another = source.shown != (source.hash, source.len);

@@ -1,4 +1,4 @@
-//! A view of a whole store at one revision.
+//! Snapshots: a whole store at one revision.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,11 +8,11 @@ use crate::live::Store;
 use crate::map::{KeyPath, Map, MapPackage, MapValue, Seq, Table};
 use crate::model::package::{Key, Selector};
 
-/// A view of all packages as one commit left them, whatever happens meanwhile. It holds the maps it has looked
-/// at in memory, so it should be closed some time. It may be used from many threads at once.
+/// All packages as one commit left them, whatever is committed later. It keeps the maps it has read in memory, so
+/// drop it when it is no longer needed. It can be used from many threads at once.
 ///
-/// Packages are opened when they are first asked for. One that has been compacted since, and was not open
-/// before, cannot be seen any more: that is [`Error::Stale`], never a newer value.
+/// Each package is opened on its first read. A package that was not open in the store and has been compacted since
+/// cannot be read: that is [`Error::Stale`], never a newer value.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     inner: Arc<Inner>,
@@ -24,27 +24,27 @@ struct Inner {
     table: Arc<Table>,
     revision: u64,
     seq: Seq,
-    /// What was opened since.
+    /// The packages opened since.
     opened: Opened,
-    /// Whether a package was asked for that was not there. It stays so, also when it is opened later.
+    /// Whether a package was found missing. It stays missing in this snapshot, even if it is created later.
     missing: AtomicBool,
 }
 
-/// A tree that only grows, so that what was found in it stays where it is: by two bits of the name's hash after the
-/// other, since there may be many.
+/// A tree that only grows, so that references into it stay valid. Each level branches by two bits of the hash of
+/// the name.
 #[derive(Debug, Default)]
 struct Opened(OnceLock<Box<Node>>);
 
 #[derive(Debug)]
 struct Node {
     name: Box<[u8]>,
-    /// `None`: there is no such package.
+    /// `None` if there is no such package.
     map: Option<Arc<Map>>,
     next: [Opened; 4],
 }
 
 impl Node {
-    /// Returns where to look further for a name, and takes the two bits of its hash that tell.
+    /// Returns the next level for a name, and consumes two bits of its hash.
     fn next(&self, hash: &mut u64) -> &Opened {
         let [a, b, c, d] = &self.next;
         let next = match *hash & 3 {
@@ -58,7 +58,7 @@ impl Node {
     }
 }
 
-/// A package, as far as a snapshot has seen it.
+/// The state of a package in a snapshot.
 enum Seen<'m> {
     NotYet,
     Missing,
@@ -66,11 +66,11 @@ enum Seen<'m> {
 }
 
 impl Inner {
-    /// Returns the map of a package that is open already.
+    /// Returns the map of a package if it is open.
     #[inline(always)]
     fn find(&self, path: &KeyPath<'_>) -> Option<&Map> {
         match self.table.find_path(path) {
-            // Relaxed: who was told that a package is missing has set it.
+            // Relaxed: the thread that has found a package missing has set it itself.
             Some(map) if self.is_complete(map) && !self.missing.load(Ordering::Relaxed) => Some(map),
             _ => match self.find_slowly(path.package) {
                 Seen::Map(map) => Some(map),
@@ -79,7 +79,7 @@ impl Inner {
         }
     }
 
-    /// As [`Inner::find`], and tells a package that was found to be missing from one that was not looked for.
+    /// As [`Inner::find`], but distinguishes a missing package from one that was not looked up yet.
     #[cold]
     #[inline(never)]
     fn find_slowly(&self, name: &[u8]) -> Seen<'_> {
@@ -90,8 +90,8 @@ impl Inner {
         entry.map_or(Seen::NotYet, |entry| Seen::Map(&entry.map))
     }
 
-    /// Reports whether a map shows what the snapshot is to: it was not made later, and shows every commit up
-    /// to the snapshot's. One that was retired shows those up to then.
+    /// Reports whether a map has the state of the snapshot: it was not created later, and has all commits up to
+    /// that of the snapshot. A retired map has the commits until it was retired.
     #[inline(always)]
     fn is_complete(&self, map: &Map) -> bool {
         if map.base().is_after(self.seq) {
@@ -113,7 +113,7 @@ impl Opened {
         None
     }
 
-    /// Adds a node. Another thread may add one meanwhile, perhaps of the same name; then this one goes behind it.
+    /// Adds a node. If another thread has added one meanwhile, perhaps of the same name, this node goes below it.
     fn push(&self, mut node: Box<Node>, mut hash: u64) {
         let mut place = self;
         while let Err(back) = place.0.set(node) {
@@ -126,7 +126,8 @@ impl Opened {
 
 impl Snapshot {
     pub(crate) fn new(store: Store) -> Self {
-        // The table first: a map that replaces one of it starts no later than the sequence read after it.
+        // Read the table first: a map that replaces one of its maps starts no later than the sequence number read
+        // after it.
         let table = store.inner.table.get();
         let (revision, seq) = table.now();
         Self {
@@ -141,13 +142,14 @@ impl Snapshot {
         }
     }
 
-    /// Returns the revision: the number, in the log, of the last transaction that can be seen; see [`Store::revision`].
+    /// Returns the revision: the number, in the log, of the last transaction in the snapshot; see
+    /// [`Store::revision`].
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.inner.revision
     }
 
-    /// Returns the value of a key; for a section, its type. `Ok(None)` means that it is not there.
+    /// Returns the value of a key; for a section, its type. `Ok(None)` means that the key does not exist.
     ///
     /// # Errors
     ///
@@ -160,8 +162,8 @@ impl Snapshot {
         }
     }
 
-    /// As [`Snapshot::get`], if the answer is at hand: the key has three plain parts, the package is open and
-    /// the option is there. Otherwise `None`, which says nothing.
+    /// As [`Snapshot::get`], but only on the fast path: the key has three plain parts, the package is open and the
+    /// option exists. Otherwise `None`, also for keys that have a value.
     #[inline(always)]
     #[must_use]
     pub fn peek(&self, key: &[u8]) -> Option<MapValue<'_>> {
@@ -184,8 +186,8 @@ impl Snapshot {
         resolve(map, &key, Some(self.inner.seq))
     }
 
-    /// Looks several keys up at once; the values of those that are not there are `None`. It takes less time
-    /// than one after the other, since the memory is waited for once and not for each.
+    /// Looks up several keys at once; the values of keys that do not exist are `None`. It is faster than single
+    /// lookups, since their memory accesses overlap.
     ///
     /// # Errors
     ///
@@ -217,7 +219,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Lists the packages there are now, in the order of their names.
+    /// Lists the present packages, in the order of their names.
     ///
     /// # Errors
     ///
@@ -230,14 +232,14 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is none of that name; otherwise as for [`Snapshot::get`].
+    /// [`Error::NotFound`] if there is no such package; otherwise as for [`Snapshot::get`].
     pub fn package(&self, name: &[u8]) -> Result<MapPackage<'_>> {
         let missing = || Error::NotFound { key: crate::error::shown::name(name) };
         let map = self.map(name)?.ok_or_else(missing)?;
         Ok(MapPackage::of(map, Some(self.inner.seq)))
     }
 
-    /// Returns the map of a package, opening it if need be.
+    /// Returns the map of a package, opening it if it is not open.
     fn map(&self, name: &[u8]) -> Result<Option<&Map>> {
         let inner = &*self.inner;
         match inner.find_slowly(name) {
@@ -246,7 +248,7 @@ impl Snapshot {
             Seen::NotYet => {}
         }
         let map = inner.store.inner.map(name)?;
-        // Maps of another run directory count their commits anew.
+        // The sequence numbers of another run directory start anew.
         let too_new = |map: &Arc<Map>| map.seed() != inner.table.seed || map.base().is_after(inner.seq);
         if map.as_ref().is_some_and(too_new) {
             return Err(Error::Stale { key: crate::error::shown::name(name) });
@@ -254,7 +256,7 @@ impl Snapshot {
         if map.is_none() {
             inner.missing.store(true, Ordering::Relaxed);
         }
-        // It may have gone into the table of the snapshot as well.
+        // The store may have added it to the table of the snapshot as well.
         if matches!(inner.find_slowly(name), Seen::NotYet) {
             let node = Node { name: name.into(), map, next: Default::default() };
             inner.opened.push(Box::new(node), inner.table.hash(name));
@@ -263,7 +265,7 @@ impl Snapshot {
     }
 }
 
-/// Parses a key that is to have a value.
+/// Parses a key that can have a value: of a section or an option.
 pub(crate) fn value_key(key: &[u8]) -> Result<Key> {
     let key = Key::parse(key)?;
     check_package(&key.package)?;
@@ -273,7 +275,7 @@ pub(crate) fn value_key(key: &[u8]) -> Result<Key> {
     }
 }
 
-/// Refuses what does not name a package of the configuration directory, a path for example.
+/// Refuses names that are no package of the configuration directory, a path for example.
 pub(crate) fn check_package(name: &[u8]) -> Result<()> {
     match crate::model::name::is_plain_package(name) {
         true => Ok(()),
@@ -284,7 +286,7 @@ pub(crate) fn check_package(name: &[u8]) -> Result<()> {
     }
 }
 
-/// Looks up what a parsed key means: the value of an option, the type of a section.
+/// Looks up a parsed key: the value of an option, or the type of a section.
 pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<MapValue<'m>>> {
     let package = MapPackage::of(map, seq);
     let Some(selector) = &key.section else { return Ok(None) };

@@ -23,11 +23,11 @@ use crate::model::package::{Key, Made, Package, Selector};
 /// How many transactions a store may have open at once.
 pub const MAX_OPEN: usize = 1000;
 
-/// A transaction. It sees its own changes; nobody else does before it is committed. Dropping it gives it up.
+/// A transaction. Its changes are visible to itself only until it is committed. Dropping it discards them.
 ///
-/// Changes are checked when they are made, against the packages as the transaction first saw them, and applied
-/// to the packages as they are at the commit. If another transaction has changed a key that this one has read or
-/// written, that is a conflict, and it is refused; changes of others to other keys stay.
+/// Each change is checked at once, against the packages as the transaction first read them, and applied at the
+/// commit to the packages as they are then. If another transaction has changed a key that this one has read or
+/// written, the commit fails with a conflict; changes of others to other keys stay.
 #[derive(Debug)]
 pub struct Transaction {
     store: Store,
@@ -40,13 +40,13 @@ pub struct Transaction {
     _open: Open,
 }
 
-/// One of the transactions that are open.
+/// Counts an open transaction until it is dropped.
 #[derive(Debug)]
 struct Open(Arc<AtomicUsize>);
 
 impl Open {
     fn new(count: &Arc<AtomicUsize>) -> Result<Self> {
-        // The count is all there is to it; no other memory depends on it.
+        // Relaxed: no other memory depends on the count.
         let taken = count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < MAX_OPEN).then_some(open + 1));
         let what = "open transactions of this store";
@@ -61,16 +61,16 @@ impl Drop for Open {
     }
 }
 
-/// A point in a transaction to go back to: how many changes there were to each package.
+/// A point in a transaction to roll back to: the number of changes to each package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Savepoint(BTreeMap<Vec<u8>, usize>);
 
-/// A package a transaction works on.
+/// A package that a transaction uses.
 #[derive(Debug)]
 struct Working {
     place: Place,
     known: Arc<Known>,
-    /// The package with the changes; none as long as there are none.
+    /// The package with the changes; `None` without changes.
     edited: Option<Package>,
     deltas: Vec<Delta>,
     reads: BTreeSet<KeyPath>,
@@ -88,7 +88,7 @@ impl Working {
 
 impl Transaction {
     pub(crate) fn new(store: Store) -> Result<Self> {
-        // Some processors have no atomic numbers of 64 bits.
+        // Some processors have no 64-bit atomics.
         static LAST: Mutex<u64> = Mutex::new(0);
         let open = Open::new(&store.inner.open_transactions)?;
         let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,20 +107,19 @@ impl Transaction {
         })
     }
 
-    /// Returns its number, which no other transaction of this process has. The number it gets in the log is
-    /// another one, and known once it is committed.
+    /// Returns its id, which is unique in this process. It is not the number in the log, which the commit returns.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// Returns when it was begun.
+    /// Returns when it began.
     #[must_use]
     pub fn started(&self) -> SystemTime {
         self.started
     }
 
-    /// Iterates over its changes so far, with the packages they are of: package by package, in order.
+    /// Iterates over its changes so far with their packages: package by package, in order.
     pub fn changes(&self) -> impl Iterator<Item = (&[u8], &Delta)> {
         self.packages
             .iter()
@@ -133,37 +132,38 @@ impl Transaction {
         self.packages.values().map(|working| working.deltas.len()).sum()
     }
 
-    /// Says why, for the history.
+    /// Sets the message for the history.
     pub fn set_message(&mut self, message: &str) {
         self.intent.message = Some(message.to_owned());
     }
 
-    /// Has the transaction taken back unless it is confirmed within this time: see [`crate::Confirmations::confirm`].
+    /// Has the commit rolled back unless it is confirmed within this time: see [`crate::Confirmations::confirm`].
     pub fn set_confirm(&mut self, time: Duration) {
         self.intent.confirm = Some(time);
     }
 
-    /// Makes the changes whatever others have changed meanwhile: the last one counts.
+    /// Sets whether the commit ignores conflicts: it overwrites what others have changed meanwhile.
     pub fn set_force(&mut self, force: bool) {
         self.force = force;
     }
 
-    /// Commits each change at once, as a transaction of its own. What was changed before stays to be committed.
+    /// Sets whether each change is committed at once, as a separate transaction. Earlier changes are committed with
+    /// the next one.
     pub fn set_auto_commit(&mut self, auto_commit: bool) {
         self.auto_commit = auto_commit;
     }
 
-    /// Marks the point that has been reached.
+    /// Returns a savepoint of the changes so far.
     #[must_use]
     pub fn savepoint(&self) -> Savepoint {
         Savepoint(self.packages.iter().map(|(name, working)| (name.clone(), working.deltas.len())).collect())
     }
 
-    /// Takes back the changes since a point; those before stay. What was read since counts as read.
+    /// Discards the changes since a savepoint. Keys read since still count as read.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the point was taken back already, or is of another transaction.
+    /// [`Error::Invalid`] if the savepoint was rolled back already, or belongs to another transaction.
     pub fn rollback_to(&mut self, point: &Savepoint) -> Result<()> {
         let len = |name: &Vec<u8>| point.0.get(name).copied().unwrap_or(0);
         let fits = point
@@ -192,7 +192,7 @@ impl Transaction {
     }
 
     /// Returns the value of a key as the transaction sees it: a string or a list, and for a section its type.
-    /// `Ok(None)` means that it is not there.
+    /// `Ok(None)` means that it does not exist.
     ///
     /// # Errors
     ///
@@ -214,19 +214,19 @@ impl Transaction {
         Ok(found)
     }
 
-    /// Sets an option to a string, or creates a section, and with it a package that is not there: then the value is its
-    /// type.
+    /// Sets an option to a string, or creates a section, whose type is the value, and its package if that does not
+    /// exist.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is no such package, or no section for the option; [`Error::Invalid`] if
-    /// a name, type or value is not allowed; as for [`Store::get`] if the package cannot be read.
+    /// [`Error::NotFound`] if there is no such package, or no section for the option; [`Error::Invalid`] if a name,
+    /// type or value is invalid; as for [`Store::get`] if the package cannot be read.
     pub fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.change(DeltaKind::Set, key, Some(value))
     }
 
-    /// Sets an option to a list, whatever it was, in its place among the options. No items delete it. Like
-    /// [`Transaction::get`], it notes that the value was read: if another transaction has changed it, that is a conflict.
+    /// Sets an option to a list, and keeps its position among the options. An empty list deletes the option. As
+    /// after [`Transaction::get`], a change of the option by another transaction is a conflict.
     ///
     /// # Errors
     ///
@@ -248,17 +248,17 @@ impl Transaction {
             self.rollback_to(&point)?;
             return Err(error);
         }
-        self.made()
+        self.commit_if_auto()
     }
 
-    /// Makes an option a list of these items with the changes that there are. It becomes a string first, which keeps
-    /// its place, and ends as the list of those items whatever it was.
+    /// Sets an option to a list by a sequence of changes. The first sets it to a string, which keeps its position;
+    /// at last that string is deleted from the list.
     fn replace_list(&mut self, key: &[u8], is_there: bool, items: &[&[u8]]) -> Result<()> {
         if items.is_empty() {
             return if is_there { self.edit(DeltaKind::Delete, key, None) } else { Ok(()) };
         }
         if is_there {
-            // To set an option to nothing would delete it.
+            // Setting an option to an empty string would delete it.
             let stand_in = items.iter().find(|item| !item.is_empty()).copied().unwrap_or(b"-");
             self.edit(DeltaKind::Set, key, Some(stand_in))?;
         }
@@ -275,17 +275,17 @@ impl Transaction {
     /// As for [`Transaction::set`].
     pub fn add_section(&mut self, package: &[u8], section_type: &[u8]) -> Result<String> {
         if section_type.is_empty() {
-            // To set a type to nothing deletes a section.
+            // An empty type would delete a section.
             return Err(Error::invalid(section_type, "a section has a type"));
         }
         let working = self.working_or_new(package, true)?;
         let name = working.edit().add_section(section_type)?;
         working.deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)));
-        self.made()?;
+        self.commit_if_auto()?;
         Ok(name)
     }
 
-    /// Appends an item to a list option, which is made if it is not there.
+    /// Appends an item to a list option, creating the option if it does not exist.
     ///
     /// # Errors
     ///
@@ -307,12 +307,12 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// As for [`Transaction::set`]; [`Error::NotFound`] also if it is not there.
+    /// As for [`Transaction::set`]; [`Error::NotFound`] also if it does not exist.
     pub fn delete(&mut self, key: &[u8]) -> Result<()> {
         self.change(DeltaKind::Delete, key, None)
     }
 
-    /// Gives an option or a section another name.
+    /// Renames an option or a section.
     ///
     /// # Errors
     ///
@@ -332,7 +332,7 @@ impl Transaction {
         self.change(DeltaKind::Rename, key, Some(name))
     }
 
-    /// Moves a section to a position among those of its package, counted from 0; beyond the end means last.
+    /// Moves a section to a position in its package, counted from 0; a position beyond the end means last.
     ///
     /// # Errors
     ///
@@ -345,19 +345,19 @@ impl Transaction {
         self.change(DeltaKind::Reorder, key, Some(position.to_string().as_bytes()))
     }
 
-    /// Commits all changes, durably, and returns the new revision. Nothing has changed if it fails, but for
+    /// Commits all changes durably, and returns the new revision. If it fails, nothing has changed, except with
     /// [`Error::NotDurable`].
     ///
     /// # Errors
     ///
-    /// As for [`crate::Engine::commit`]; [`Error::Conflict`] if a key that was read or written is not as the
-    /// transaction saw it, which says what it was, what it is and by whom; as for [`Transaction::set`] if a change is no longer possible because
-    /// of what others have committed; [`Error::Full`] if a map would be larger than allowed.
+    /// As for [`crate::Engine::commit`]; [`Error::Conflict`] if a key that was read or written has changed since;
+    /// the error names both values and the user; as for [`Transaction::set`] if commits of others have made a
+    /// change impossible; [`Error::Full`] if a map would exceed its limit.
     pub fn commit(mut self) -> Result<u64> {
         self.flush()
     }
 
-    /// Commits what was changed, and begins anew.
+    /// Commits the changes, and starts again without any.
     fn flush(&mut self) -> Result<u64> {
         let packages = std::mem::take(&mut self.packages);
         let names: Vec<Vec<u8>> = packages.keys().cloned().collect();
@@ -373,7 +373,7 @@ impl Transaction {
             force,
         };
         let mut changes: Vec<PackageEdit> = concerned.map(change).collect();
-        // Who only reads cannot be in anyone's way.
+        // A transaction that only reads has no conflicts.
         if changes.iter().all(|change| change.deltas.is_empty()) {
             changes.clear();
         }
@@ -387,17 +387,17 @@ impl Transaction {
         }
         let revision = committed.as_ref().ok().copied().flatten();
         if revision.is_none() || names.iter().any(|name| self.store.inner.is_private(name)) {
-            // A map of our own shows what the text says.
+            // A private map shows the text, not the log.
             let _ = self.store.flush();
-            // The commit is made, whatever comes of this: it may be another package that cannot be read.
+            // The commit is done: an error here may be one of another package.
             let _ = self.store.refresh();
         }
         self.store.flush_later();
         committed.map(|_| revision.unwrap_or_else(|| self.store.revision()))
     }
 
-    /// Commits a change that was made just now, if each is to be committed at once.
-    fn made(&mut self) -> Result<()> {
+    /// Commits the last change if `auto_commit` is set.
+    fn commit_if_auto(&mut self) -> Result<()> {
         if self.auto_commit { self.flush().map(|_| ()) } else { Ok(()) }
     }
 
@@ -405,8 +405,8 @@ impl Transaction {
         self.working_or_new(package, false)
     }
 
-    /// Returns the package that the transaction works on. If there is no such package and `creates` is set, it is an
-    /// empty one, that the commit creates.
+    /// Returns a package of the transaction. If it does not exist and `creates` is set, it starts empty, and the
+    /// commit creates it.
     fn working_or_new(&mut self, package: &[u8], creates: bool) -> Result<&mut Working> {
         if !self.packages.contains_key(package) {
             check_package(package)?;
@@ -427,14 +427,14 @@ impl Transaction {
 
     fn change(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         self.edit(kind, key, value)?;
-        self.made()
+        self.commit_if_auto()
     }
 
-    /// Makes a change, without committing it.
+    /// Applies a change without committing it.
     fn edit(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let parsed = Key::parse(key)?;
         let selector = parsed.section.as_ref().ok_or_else(|| no_section(&parsed))?;
-        // A section of a given name can be made, and the package with it.
+        // Setting a named section can create it and its package.
         let makes = kind == DeltaKind::Set && parsed.option.is_none();
         let creates =
             makes && matches!(selector, Selector::Name(_)) && value.is_some_and(|kind| !kind.is_empty());

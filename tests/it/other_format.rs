@@ -185,7 +185,7 @@ fn earlier_states_come_back_byte_for_byte() {
     // Key by key, whatever was committed since.
     let third = set(&store, "network.lan.ipaddr", "10.0.0.3");
     set(&store, "network.lan.mtu", "9000");
-    engine.confirmations().take_back(third, "it did not work").expect("taken back");
+    engine.confirmations().roll_back(third, "it did not work").expect("taken back");
     let text = fixture.text("network");
     assert!(text.contains("lan.ipaddr=10.0.0.2\n") && text.contains("lan.mtu=9000\n"), "{text}");
     assert!(text.starts_with("# home\n"), "{text}");

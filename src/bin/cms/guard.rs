@@ -167,7 +167,7 @@ pub fn guard_commit(context: &Context, process: u32, on_rollback: Option<&[u8]>)
         !matches!(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], time.as_ref()), Ok(1..))
     });
     let Some(command) = on_rollback else { return Ok(Exit::Ok) };
-    if let Some((mine, by)) = context.store.confirmations().was_taken_back(process, since)? {
+    if let Some((mine, by)) = context.store.confirmations().was_rolled_back(process, since)? {
         hook::run(context, command, rollback_variables(mine, &by), HOOK_TIME, true);
     }
     Ok(Exit::Ok)

@@ -91,7 +91,7 @@ fn settle(context: &Context, ended: &Ended, revisions: &[u64]) -> Result<u8, Fai
     };
     for revision in revisions.iter().rev() {
         let message = format!("rolled back: {ended}");
-        match context.store.confirmations().take_back(*revision, &message)? {
+        match context.store.confirmations().roll_back(*revision, &message)? {
             Some(by) => {
                 print_error(&format!("cms: {ended}, so transaction {revision} is rolled back by {by}"));
             }

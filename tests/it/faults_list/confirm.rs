@@ -171,13 +171,13 @@ fn s18_what_was_taken_back_is_not_taken_back_again() {
     wait(60);
     open(&fixture).confirmations().recover().expect("taken back");
     commit(&store, &[set("network.lan.ipaddr", "10.5.5.5")], None);
-    assert_eq!(store.confirmations().take_back(waiting, "too late").expect("readable"), None);
+    assert_eq!(store.confirmations().roll_back(waiting, "too late").expect("readable"), None);
     assert_eq!(fixture.text("network"), NETWORK.replace("10.0.0.1", "10.5.5.5"));
     // One that nobody had to confirm is taken back as often as it is asked for, whatever was committed since.
     let plain = commit(&store, &[set("network.lan.mtu", "1400")], None);
     commit(&store, &[set("network.lan.mtu", "1401"), set("network.lan.new", "1")], None);
     assert_eq!(
-        store.confirmations().take_back(plain, "it did not work").expect("taken back"),
+        store.confirmations().roll_back(plain, "it did not work").expect("taken back"),
         Some(plain + 2)
     );
     let text = NETWORK.replace("10.0.0.1", "10.5.5.5").replace(

@@ -90,7 +90,7 @@ fn wait(context: &Context, on_rollback: Option<&[u8]>) -> Result<Exit, Failure> 
         return Ok(Exit::Ok);
     }
     if let Some(command) = on_rollback
-        && let Some(by) = context.store.confirmations().taken_back_by(pending.sequence)?
+        && let Some(by) = context.store.confirmations().rolled_back_by(pending.sequence)?
     {
         let ended = hook::run(context, command, rollback_variables(pending.sequence, &by), HOOK_TIME, false);
         if !matches!(ended, Ended::Well) {
