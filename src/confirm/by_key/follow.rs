@@ -129,8 +129,8 @@ fn likeness(a: &Section, b: &Section) -> u64 {
             same += usize::from(held == other);
         }
     }
-    // Without a common value, sections match only if they have the same options, or one has none.
-    if same == 0 && few > 0 && (named < most || few < most) {
+    // With fewer than half of the values in common, sections match only if they have the same options, or one has none.
+    if same * 2 < few && (named < most || few < most) {
         return 0;
     }
     let share = |part: usize, of: u64| of * part as u64 / most.max(1) as u64;

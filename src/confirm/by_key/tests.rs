@@ -82,6 +82,18 @@ fn sections_without_a_name_are_followed() {
 }
 
 #[test]
+fn a_section_that_has_one_value_of_three_in_common_with_a_removed_one_is_another() {
+    let rule =
+        |id: u8, a: u8| format!("config rule\n\toption id '{id}'\n\toption of_{id} '1'\n\toption a '{a}'\n");
+    let (was, mine, theirs) = (rule(1, 7), rule(1, 15), rule(2, 15));
+    let left_there = left(&[&was, &mine, &theirs], &[true, false]);
+    assert!(left_there.starts_with(&theirs), "{left_there}");
+    // With the same options it is the same section, whatever their values.
+    let edited = "config rule\n\toption id '9'\n\toption of_1 '8'\n\toption a '15'\n";
+    assert_eq!(left(&[&was, &mine, edited], &[true, false]), edited.replace("'15'", "'7'"));
+}
+
+#[test]
 fn what_was_moved_stands_where_it_stood_and_a_list_is_one_value() {
     let text = |names: &str| names.chars().map(|name| format!("config s '{name}'\n")).collect::<String>();
     let names = |text: String| text.replace("config s '", "").replace("'\n", "").replace('\n', "");
