@@ -197,25 +197,39 @@ impl Tail {
         } else {
             due = if fresh { Some(now + GRACE) } else { self.due };
         }
-        if !unripe {
-            self.patience = PATIENCE;
-        } else if fresh || self.due.is_none() || due.is_some() {
-            due = earliest(due, Some(now + self.patience));
-        } else if self.due.is_some_and(|due| due <= now) {
-            // Its writer takes long or has died. If this fails, the next writer tries again.
-            let _ = recovery::finish_last(source.core());
-            self.patience = (self.patience * 2).min(Duration::from_secs(2));
-            due = Some(now + self.patience);
+        self.due = if unripe {
+            self.await_writer(source, fresh, due, now)
         } else {
-            due = self.due;
-        }
-        self.due = due;
+            self.patience = PATIENCE;
+            due
+        };
         // Be quiet only if everything the mark announced was read, including records of a segment that was not open
         // yet.
         let is_all = !fresh || logged == Some(low(self.reader.sequence()));
         let still = is_all && !unripe && !more && self.held.is_empty();
         self.quiet = logged.filter(|_| still).map(|logged| (now, logged));
         Ok(late)
+    }
+
+    /// Returns when to read on while a record lacks its mark, and finishes the work of a writer that takes too long. `due`
+    /// is when the records that are held are due.
+    fn await_writer(
+        &mut self,
+        source: &dyn Source,
+        fresh: bool,
+        due: Option<Instant>,
+        now: Instant,
+    ) -> Option<Instant> {
+        if fresh || self.due.is_none() || due.is_some() {
+            return earliest(due, Some(now + self.patience));
+        }
+        if self.due.is_some_and(|due| due > now) {
+            return self.due;
+        }
+        // Its writer takes long or has died. If this fails, the next writer tries again.
+        let _ = recovery::finish_last(source.core());
+        self.patience = (self.patience * 2).min(Duration::from_secs(2));
+        Some(now + self.patience)
     }
 
     /// Reports whether the maps show all transactions up to this one.
