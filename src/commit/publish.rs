@@ -209,8 +209,8 @@ pub(crate) fn publish_to(
         let shown = old.as_deref().and_then(Map::source).map(|source| source.shown);
         shown == Some((of_text(&state.text), state.text.len() as u64))
     };
-    let is_late = !create && sequence.is_none() && !found.is_empty() && found.iter().all(is_shown);
-    let is_commit = is_new && !is_late;
+    let is_deferred = !create && sequence.is_none() && !found.is_empty() && found.iter().all(is_shown);
+    let is_commit = is_new && !is_deferred;
     let round = if is_commit { publishing.next(sequence) } else { publishing.round() };
     let (mut made, mut kept) = (Vec::new(), Vec::new());
     let mut failed = Ok(());

@@ -94,8 +94,8 @@ impl Queue {
         let waiting = &mut self.lock().requests;
         let own = waiting.iter().position(|other| Arc::ptr_eq(other, request));
         // Requests are committed in the order in which they came, except that the leader's own is always in its group.
-        if let Some(late) = own.filter(|own| *own >= log::GROUP) {
-            waiting[..=late].rotate_right(1);
+        if let Some(index) = own.filter(|own| *own >= log::GROUP) {
+            waiting[..=index].rotate_right(1);
         }
         waiting.drain(..waiting.len().min(log::GROUP)).collect()
     }

@@ -97,7 +97,7 @@ fn a_change_to_a_section_with_a_name_is_a_small_one() {
     };
     assert_eq!(set(b"a"), Some(text.replace("'1'", "'new'").into_bytes()));
     assert_eq!(set(b"c"), Some(format!("{text}\toption o 'new'\n").into_bytes()));
-    // Without one it is if a line is enough.
+    // In an anonymous section it is simple if one line is enough.
     let anonymous = known.package.sections().nth(1).expect("it is there").name().to_vec();
     assert_eq!(set(&anonymous), Some(text.replace("'2'", "'new'").into_bytes()));
     let added = Delta::new(DeltaKind::Set, &anonymous, Some(b"p"), Some(b"new"));
