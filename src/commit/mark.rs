@@ -205,7 +205,7 @@ pub(crate) fn remove_marks(core: &Core, marks: &[Mark]) {
 }
 
 /// Finds the mark of a package whose text is behind the log with this id.
-pub(crate) fn mark_of(_core: &Core, file: &Path, id: &str) -> Option<Mark> {
+pub(crate) fn mark_of(file: &Path, id: &str) -> Option<Mark> {
     Mark::of(file).filter(|mark| mark.id == id)
 }
 
@@ -228,7 +228,7 @@ pub(crate) fn is_published_here(core: &Core, place: &Place) -> bool {
 }
 
 /// Reports whether the text of a package is behind a log.
-pub(crate) fn is_behind_log(_core: &Core, place: &Place) -> bool {
+pub(crate) fn is_behind_log(place: &Place) -> bool {
     Mark::of(&place.path).is_some()
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn save_unlogged(core: &Core, id: Option<&str>, logged: &[&str]) -> R
         let place = Place { path, ..core.packages.in_config(&name) };
         let _lock = draft::try_lock(core, &place.path)?;
         let old = draft::old_file(core, &place.path);
-        let mark = mark::mark_of(core, &place.path, &deferred.log);
+        let mark = mark::mark_of(&place.path, &deferred.log);
         let is_lost = mark.is_some() && id != Some(&*deferred.log);
         let Some(text) = text_to_save(core, &place, &deferred, is_lost, &left)? else {
             if is_lost {

@@ -337,7 +337,7 @@ impl Inner {
         let source = entry.map.source()?;
         let is_another = source.shown != (source.hash, source.len);
         let place = self.engine.core.packages.in_config(&entry.name);
-        if is_another && !mark::is_behind_log(&self.engine.core, &place) {
+        if is_another && !mark::is_behind_log(&place) {
             last_good::problem_of(&self.engine.core, &place)
         } else {
             None
