@@ -3,7 +3,8 @@
 fn main() {
     let major = env!("CARGO_PKG_VERSION_MAJOR");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libcms.so.{major}");
-    // Its threads leave destructors behind that would be gone: keys of thread-local storage and memory of each load.
+    // Unloading it would remove destructors that its threads still have to run, and leak keys of thread-local storage
+    // and memory with each load.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -1108,7 +1108,7 @@ cms_status cms_subscribe(const cms_store *store,
                          cms_subscription **subscription);
 
 // Ends a subscription. NULL is ignored. Once it returns, the callback is not running and is not called again; but if
-// it is the callback itself that calls this, it is the last call.
+// the callback itself calls this function, that call of the callback is the last.
 void cms_unsubscribe(cms_subscription *subscription);
 
 /* ---- Verifiers ---- */
@@ -1123,7 +1123,7 @@ void cms_unsubscribe(cms_subscription *subscription);
 // before the transaction. Changing anything fails in the callback; it must not close the store or the verifier.
 // Another verifier may still refuse the transaction: to act on transactions, watch.
 //
-// Not verified are edits by hand, and the rollback of a commit that was not confirmed.
+// Edits by hand are not verified, nor is the rollback of a commit that was not confirmed.
 //
 // CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_PERMISSION: this user is neither root nor the owner of the
 // configuration directory, or the run directory belongs to another user. CMS_ERR_NOT_FOUND: no run directory can be

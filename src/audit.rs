@@ -33,11 +33,11 @@ pub struct Repair {
     pub problems: Vec<String>,
     /// The packages that were restored.
     pub packages: Vec<Repaired>,
-    /// What could not be repaired: mostly texts with errors for which the log has no text without.
+    /// What could not be repaired: mostly texts with errors of packages that have no text without errors in the log.
     pub unmended: Vec<Error>,
 }
 
-/// Ignores the error that the log is damaged, so that the repair goes on.
+/// Ignores an error of a damaged log, so that the repair goes on.
 fn unless_damaged(done: Result<()>) -> Result<()> {
     match done {
         Err(Error::Damaged { what: Damage::Log, .. }) => Ok(()),
@@ -116,7 +116,7 @@ impl Audit<'_> {
                 "{package}: the log that held its last commits is gone, so these commits are lost"
             ));
         }
-        // First bring the texts up to the log.
+        // First write the deferred texts.
         unless_damaged(recovery::finish_last(self.core))?;
         unpark::place_parked(self.core)?;
         let broken = self.broken()?;

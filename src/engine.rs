@@ -240,8 +240,8 @@ impl Engine {
         deferred::flush(&self.core)
     }
 
-    /// Asks the verifiers of a commit of the staged changes of these packages for their answers, and lists the programs that
-    /// would be notified. Nothing is changed or locked.
+    /// Asks the verifiers about a commit of the staged changes of these packages, and lists the programs that would
+    /// get an event. Nothing is changed or locked.
     ///
     /// # Errors
     ///

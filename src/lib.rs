@@ -30,9 +30,9 @@
 //! |---|---|
 //! | read one key, again and again, several at one revision | [`Store::get`], [`Prepared`], [`Snapshot`] |
 //! | change packages, all or nothing | [`Transaction`] |
-//! | be told of changes; refuse them | [`Store::watch`], [`Store::subscribe`]; [`Store::verify`] |
-//! | commit what must be confirmed | [`Transaction::set_confirm`] |
-//! | stage changes, look at the history, go back, take snapshots, look after the log | [`Engine`] |
+//! | get changes as events; refuse changes | [`Store::watch`], [`Store::subscribe`]; [`Store::verify`] | | make
+//! commits that have to be confirmed | [`Transaction::set_confirm`] | | stage changes, read the history, roll back,
+//! make snapshots, check the log | [`Engine`] |
 //!
 //! The command line is made of the last row: it has an [`Engine`] and no open store.
 //!
@@ -40,7 +40,7 @@
 //! [`Durability::Log`]) and no process but the guard of a commit that is to be confirmed ([`Transaction::set_confirm`]),
 //! and keeps no global state.
 
-// As in the crate `cms-ffi`: what is to be fast where everything else is built for size.
+// As in the crate `cms-ffi`: marks the functions that are optimized for speed where the rest is built for size.
 #![cfg_attr(cms_speed, feature(optimize_attribute))]
 
 mod audit;
@@ -65,7 +65,7 @@ mod staging;
 mod verify;
 mod watch;
 
-/// Changes to packages, and the lines of delta files that stand for them.
+/// Changes to packages, and the lines of delta files that encode them.
 pub mod delta {
     pub use crate::format::uci::delta_line::{DeltaLine, read_lines};
     pub use crate::model::change::{Delta, DeltaKind, split_value};
@@ -82,10 +82,10 @@ pub use commit::part::Form;
 pub use commit::place::{Loaded, Place, StagedChange};
 pub use commit::stage::StagedChanges;
 pub use commit::staged::{CommitOptions, Committed, Unstaged};
-pub use confirm::guard::StandingGuard;
+pub use confirm::guard::GuardHandle;
 #[doc(hidden)]
-pub use confirm::guard::{GUARD, STANDS};
-pub use confirm::rollback::{GoingBack, Notice, Waiting};
+pub use confirm::guard::{GUARD, GUARD_READY};
+pub use confirm::rollback::{Notice, PackageRollback, Waiting};
 pub use confirm::{Confirmations, Pending};
 pub use engine::Engine;
 pub use error::not_found::Missing;

@@ -18,7 +18,7 @@ pub struct MapReport {
     pub usage: Usage,
     /// Whether it shows the present text. If not, it is updated when it is next read.
     pub is_current: bool,
-    /// The damage that was found, if any. A damaged map is made anew when it is next opened.
+    /// The damage that was found, if any. A damaged map is rebuilt when it is next opened.
     pub damage: Option<String>,
 }
 
@@ -44,8 +44,8 @@ impl<'e> Maps<'e> {
         packages.into_iter().map(|package| self.map_report(&shared, package, verify)).collect()
     }
 
-    /// Reports whether the commits of this process are published to the shared maps. If the maps belong to another user,
-    /// running programs see the commits as they see an edit by hand.
+    /// Reports whether the commits of this process are published to the shared maps. If the maps belong to another
+    /// user, running programs notice the commits later, like edits by hand.
     #[must_use]
     pub fn publishes(&self) -> bool {
         let shared = MapDirectory::find(self.core.dirs(), &self.core.options.files, false);
@@ -72,7 +72,7 @@ impl<'e> Maps<'e> {
         report
     }
 
-    /// Makes the map of a package anew from its text. Programs that have the old map open switch to the new one by
+    /// Rebuilds the map of a package from its text. Programs that have the old map open switch to the new one by
     /// themselves.
     ///
     /// # Errors

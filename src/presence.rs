@@ -74,8 +74,8 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    /// Finds the leases of a role in each run directory: ours, and that of the system. It costs one `lstat` for
-    /// each if there are no leases.
+    /// Finds the leases of a role in each run directory: this user's, and the system's. It costs one `lstat` for each
+    /// if there are no leases.
     pub fn all(dirs: &Dirs, role: Role) -> Vec<Self> {
         let own = dirs.run.as_ref();
         let system = own.is_none_or(|run| run.origin != Origin::Given && run.path != Path::new(SYSTEM_RUN));
@@ -234,7 +234,7 @@ impl Lease {
         Err(Missing::RunDir.into())
     }
 
-    /// Reports whether the file is still at its path.
+    /// Reports whether the file of the lease is still at its path.
     pub fn is_there(&self) -> bool {
         FileId::at(&self.path) == Some(self.file.id)
     }
@@ -266,7 +266,8 @@ impl Drop for Lease {
     }
 }
 
-/// Identifies a process: its pid namespace and its start time tell it from another process of the same number.
+/// Identifies a process: its pid namespace and its start time distinguish it from another process with the same
+/// number.
 #[derive(Debug, PartialEq, Eq)]
 struct ProcessId {
     space: String,
@@ -284,7 +285,7 @@ impl ProcessId {
     }
 }
 
-/// Returns the name of our pid namespace.
+/// Returns the name of this process's pid namespace.
 fn space() -> String {
     std::fs::read_link("/proc/self/ns/pid").map_or_else(|_| "-".into(), |name| name.display().to_string())
 }

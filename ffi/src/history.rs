@@ -21,7 +21,7 @@ pub struct cms_history {
 }
 
 impl cms_history {
-    /// Makes one of transactions, in their order.
+    /// Makes a history of these transactions, in their order.
     pub(crate) fn of(records: Vec<Record>) -> Self {
         Self {
             records: records.into_iter(),

@@ -45,7 +45,7 @@ pub unsafe extern "C" fn cms_key_new(
 #[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_key_get(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {
-    // What is at hand cannot fail, so it needs no guard.
+    // A read from an open map cannot fail or panic, so it needs no guard.
     if !key.is_null() && !value.is_null() {
         // SAFETY: not NULL, C1.
         let prepared = unsafe { &*key };

@@ -164,7 +164,7 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
 /// Makes the function that the store calls with its warnings.
 fn warn(hook: unsafe extern "C" fn(i32, *const c_char, *mut c_void), data: Data) -> Warn {
     Warn::new(move |text| {
-        // All of it, and not only the pointer in it.
+        // The closure captures the whole struct, not only the pointer in it.
         let data = &data;
         // A name of a file may hold a line break.
         let line: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();

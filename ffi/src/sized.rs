@@ -95,7 +95,7 @@ pub unsafe fn read<T: SizedStruct>(given: *const T, what: &'static str) -> Resul
     // SAFETY: the caller's promise.
     let size = unsafe { stated(given, what) }?;
     let known = size_of::<T>();
-    // SAFETY: C7. Padding may hold anything: C wrote it, so that for Rust it is bytes like others, and it is not looked at.
+    // SAFETY: C7. Padding may hold any bytes; C has initialized the memory, and nothing reads the padding.
     let all = unsafe { std::slice::from_raw_parts(given.cast::<u8>(), size) };
     let (ours, newer) = all.split_at(size.min(known));
     if newer.iter().any(|byte| *byte != 0) {

@@ -66,7 +66,7 @@ pub unsafe extern "C" fn cms_snapshot_get(
     key: *const c_char,
     value: *mut cms_bytes,
 ) -> cms_status {
-    // What is at hand cannot fail, so it needs no guard.
+    // A read from an open map cannot fail or panic, so it needs no guard.
     if !snapshot.is_null() && !key.is_null() && !value.is_null() {
         // SAFETY: not NULL, C1.
         let open = unsafe { &*snapshot };

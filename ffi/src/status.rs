@@ -274,7 +274,7 @@ pub fn status_of(error: Error) -> cms_status {
     Failure::from(error).keep()
 }
 
-/// Runs the body of a function: keeps what it fails with, and stops a panic from reaching C.
+/// Runs the body of a function: keeps its error for `cms_last_error`, and stops a panic from reaching C.
 #[inline(always)]
 pub fn guard(body: impl FnOnce() -> Result<(), Failure>) -> cms_status {
     match catch_unwind(AssertUnwindSafe(body)) {

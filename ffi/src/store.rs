@@ -27,7 +27,7 @@ pub unsafe extern "C" fn cms_get(
     size: usize,
     len: *mut usize,
 ) -> cms_status {
-    // What is at hand cannot fail, so it needs no guard.
+    // A read from an open map cannot fail or panic, so it needs no guard.
     if !store.is_null() && !key.is_null() && is_buffer(buffer, size) {
         // SAFETY: not NULL, C1.
         let open = unsafe { &*store };

@@ -33,7 +33,7 @@ const ROOM: usize = 1024;
 /// before the transaction. Changing anything fails in the callback; it must not close the store or the verifier.
 /// Another verifier may still refuse the transaction: to act on transactions, watch.
 ///
-/// Not verified are edits by hand, and the rollback of a commit that was not confirmed.
+/// Edits by hand are not verified, nor is the rollback of a commit that was not confirmed.
 ///
 /// CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_PERMISSION: this user is neither root nor the owner of the
 /// configuration directory, or the run directory belongs to another user. CMS_ERR_NOT_FOUND: no run directory can be
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn cms_verify(
         let pattern = unsafe { text(pattern) }?;
         let data = Data(data);
         let decide = move |event: &cms_core::Event| {
-            // All of it, and not only the pointer in it.
+            // The closure captures the whole struct, not only the pointer in it.
             let data = &data;
             let mut event = cms_event::of(event.clone());
             let mut reason = [0_u8; ROOM];

@@ -250,7 +250,7 @@ pub unsafe extern "C" fn cms_subscribe(
         let pattern = unsafe { text(pattern) }?;
         let data = Data(data);
         let call = move |event: Result<Event, Error>| {
-            // All of it, and not only the pointer in it.
+            // The closure captures the whole struct, not only the pointer in it.
             let data = &data;
             match event {
                 Ok(event) => {
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn cms_subscribe(
 }
 
 /// Ends a subscription. NULL is ignored. Once it returns, the callback is not running and is not called again; but if
-/// it is the callback itself that calls this, it is the last call.
+/// the callback itself calls this function, that call of the callback is the last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_unsubscribe(subscription: *mut cms_subscription) {
     // SAFETY: C6.

@@ -54,7 +54,7 @@ fn cut_header(header: &str, structs: &[Struct], count: usize) -> String {
     cut_header
 }
 
-/// Prints a member; of those that differ in each run only whether there is something.
+/// Prints a member. Of a member whose value differs in each run, it prints only whether it is set.
 fn print(name: &str, member: &str) -> String {
     let (kind, member) = member.rsplit_once([' ', '*']).expect("a type and a name");
     let at = format!("{name}_place.it.{member}");
@@ -75,7 +75,7 @@ fn print(name: &str, member: &str) -> String {
     }
 }
 
-/// What each struct is written by. `IT` is where it is.
+/// The call that writes each struct. `IT` stands for the address of the struct.
 const CALLS: [(&str, &str); 9] = [
     ("cms_options", "CHECK(cms_open(IT, &store) == CMS_OK);"),
     (
@@ -156,7 +156,7 @@ fn program(structs: &[Struct], count: usize) -> String {
     program.push_str("int main(void)\n{\n");
     for (name, calls) in CALLS {
         let of = structs.iter().find(|of| of.name == name).expect("a struct of the header");
-        // All that the library does not write is not zero.
+        // Bytes that the library does not write stay nonzero.
         let fill = if name == "cms_options" { "0" } else { "0xA5" };
         writeln!(program, "    memset(&{name}_place, 0xA5, sizeof {name}_place);").expect("written");
         writeln!(program, "    memset(&{name}_place.it, {fill}, sizeof {name}_place.it);").expect("written");

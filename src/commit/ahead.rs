@@ -1,7 +1,7 @@
 //! Reading a package from its map, because its text is behind a log or has errors.
 //!
-//! Nothing is locked. A map counts if it is not retired after it was read, so that the package is one state, never a
-//! mixture of two.
+//! Nothing is locked. A map is used only if it is still current after it was read, so that the package is one state,
+//! never a mixture of two.
 
 use std::sync::Arc;
 use std::time::Instant;

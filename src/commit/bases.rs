@@ -1,5 +1,5 @@
-//! Bases of staged changes, which are the values that keys had when the changes were staged: they are noted when changes
-//! are staged, and compared when the changes are committed.
+//! Bases of staged changes: the values that keys had when the changes were staged. They are stored when changes are
+//! staged, and compared when the changes are committed.
 
 use crate::commit::core::Core;
 use crate::commit::loader;
@@ -50,8 +50,8 @@ pub(crate) fn bases_to_write(
     Ok(Some(kept))
 }
 
-/// Refuses staged changes of keys that others have changed since the changes were staged. `committed` is the package as it
-/// is, `result` the same with the staged changes.
+/// Refuses staged changes of keys that others have changed since the changes were staged. `committed` is the package
+/// without the staged changes, `result` the package with them.
 ///
 /// # Errors
 ///

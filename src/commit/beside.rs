@@ -1,4 +1,5 @@
-//! The temporary files beside a package file: ours, and those of a stock uci that commits at the same time.
+//! The temporary files beside a package file: those of this library, and those of a stock uci that commits at the
+//! same time.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use crate::os::file_name;
 /// write.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How long to sleep between two looks.
+/// How long to sleep between two checks.
 pub(crate) const PAUSE: Duration = Duration::from_micros(500);
 
 /// The highest age of the new file of a stock uci when it is renamed: stock uci syncs it before, which may take long. An
@@ -20,7 +21,7 @@ const OLDEST: Duration = Duration::from_secs(10);
 /// The temporary files beside a package file.
 #[derive(Debug, Default)]
 pub(crate) struct Beside {
-    /// Ours, named as by [`crate::os::files::Files::create_unique`].
+    /// Files of this library, named as by [`crate::os::files::Files::create_unique`].
     pub leftovers: Vec<PathBuf>,
     /// The files of stock uci.
     stock: Vec<PathBuf>,

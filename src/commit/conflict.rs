@@ -1,8 +1,8 @@
 //! Conflicts of a transaction with others that were committed meanwhile.
 //!
-//! A transaction works on the packages as it first saw them. At its commit the packages may have changed; a conflict is a
-//! change to a key that the transaction has read or written. Appending to a list, removing from a list, adding and moving
-//! sections go with any change of others, unless the transaction has also read the key.
+//! A transaction works on the packages as it first saw them. At its commit the packages may have changed; a conflict
+//! is a change to a key that the transaction has read or written. Appending to a list, removing from a list, adding
+//! and moving sections never conflict with changes of others, unless the transaction has also read the key.
 
 use crate::commit::known::Known;
 use crate::commit::logs::Logs;

@@ -103,10 +103,10 @@ impl Core {
         crate::os::clock::micros((self.options.time)())
     }
 
-    /// Returns how long to wait for locks. In a callback of a verifier it is zero: the program that holds the locks waits
-    /// for the verifier.
+    /// Returns how long to wait for locks. In a callback of a verifier it is zero, since the program that holds the
+    /// locks waits for the verifier.
     pub fn patience(&self) -> Duration {
-        if caller::ASKED.get() { Duration::ZERO } else { self.settings.get().lock_timeout }
+        if caller::IN_VERIFIER.get() { Duration::ZERO } else { self.settings.get().lock_timeout }
     }
 
     /// Warns of the damage of the log that was found so far.
@@ -133,8 +133,8 @@ impl Core {
         self.staging(place, &self.dirs().save.path)
     }
 
-    /// Makes a core with the highest durability, to complete the commits of other programs: this one may promise less than
-    /// they did.
+    /// Makes a core with the highest durability, to complete the commits of other programs: the settings of this
+    /// program may be less durable than theirs.
     pub fn fully_durable(&self) -> Self {
         Self { settings: Arc::new(self.settings.fully_durable()), ..self.clone() }
     }

@@ -1,12 +1,12 @@
 //! Commits whose texts are put in place later: [`Durability::Log`].
 //!
-//! The transaction is committed once its record in the log is durable and the maps show it. The file of the package stays
-//! as it was, and the store keeps the new text in memory. Recovery puts that text in place, as after a crash (see
-//! `recovery`): this store does so after a while, and before that any process that takes the log's lock for anything
-//! else. So only a program that looks at nothing but the file finds a text that is older than the log. The next commit of
-//! this kind starts from the newest state in the log, not from the file.
+//! The transaction is committed once its record in the log is durable and the maps show it. The file of the package
+//! stays as it was, and the store keeps the new text in memory. Recovery puts that text in place, as after a crash
+//! (see `recovery`): this store does so after a while, and before that any process that takes the log's lock for
+//! anything else. So only a program that reads nothing but the file sees a text that is older than the log. The next
+//! commit of this kind starts from the newest state in the log, not from the file.
 //!
-//! An editor, or a program that knows nothing of logs, may save the file meanwhile. Recovery then merges both (see
+//! An editor, or a program that does not use logs, may save the file meanwhile. Recovery then merges both (see
 //! `merge`).
 //!
 //! Locks: the caller holds the log's lock. The locks of the packages are tried in the order of their paths, and each package
@@ -33,7 +33,7 @@ use crate::map::Source;
 use crate::model::digest::of_text;
 use crate::settings::durability::Durability;
 
-/// Puts the texts in place that are behind the log.
+/// Puts the deferred texts in place.
 ///
 /// # Errors
 ///
@@ -53,8 +53,8 @@ pub(crate) fn flush(core: &Core) -> Result<()> {
     open_session::session(core).map(|_| ())
 }
 
-/// Commits transactions and leaves their texts for later. Returns `false` if that is not possible; nothing has happened
-/// then.
+/// Commits transactions and leaves their texts for later. Returns `false` if that is not possible; nothing has
+/// changed then.
 pub(crate) fn commit_later(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Result<bool> {
     let core = session.core;
     let changes = || requests.iter().flat_map(|request| &request.changes);
@@ -127,12 +127,12 @@ fn newest_state<'g>(
     if let Some(deferred) = core.deferred.get(&place.path)
         && let Some(digest) = behind
         && let Some(deferred) = save_deferred::still(core, place, deferred)?
-        // Another program may have committed to that state.
+        // Another program may have committed since.
         && let Some(now) = save_deferred::follow(core, place, &deferred.now, digest)?
     {
         return Ok(Some(GroupPackage::new(place, now.clone(), DeferredText { now, ..deferred })));
     }
-    // Another log may be ahead of the text, or this one for readers of another run directory.
+    // Another log may be ahead of the text; or this log is, and the readers of another run directory do not see it.
     let is_ours = if behind.is_some() {
         mark::is_published_here(core, place) && !session.is_older_than(place)
     } else {
@@ -176,7 +176,7 @@ fn remember(core: &Core, packages: &[GroupPackage<'_, DeferredText>]) {
     }
 }
 
-/// The marks that a commit has made. Dropping this removes the marks of packages whose text is not left behind the log.
+/// The marks that a commit has made. Dropping this removes the marks of packages whose text was not deferred.
 struct Marks<'s> {
     core: &'s Core,
     made: Vec<(PathBuf, Mark)>,

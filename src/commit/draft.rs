@@ -25,7 +25,7 @@ pub(crate) struct Reading {
     pub text: Vec<u8>,
 }
 
-/// What is at the path of a package file that is to be written.
+/// The state of a package file that is to be written.
 pub(crate) enum Present {
     /// There is no file.
     Absent,
@@ -35,8 +35,8 @@ pub(crate) enum Present {
     Read(Reading),
 }
 
-/// A package file that is to be replaced. It stays locked until then, so that a stock uci that has opened it waits, and no
-/// program leaves its text behind a log meanwhile.
+/// A package file that is to be replaced. It stays locked until then, so that a stock uci that has opened it waits,
+/// and no program defers its text meanwhile.
 #[derive(Debug)]
 pub(crate) struct OldFile {
     pub open: OpenFile,
@@ -100,7 +100,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Once in place, the path is that of the displaced file.
+        // After the swap, this is the path of the displaced file.
         if !self.placed {
             let _ = std::fs::remove_file(&self.new.path);
         }
@@ -156,8 +156,8 @@ fn lock_current(core: &Core, path: &Path) -> Result<OpenFile> {
     mark::check_others(core, path).map(|()| open)
 }
 
-/// Opens and locks the file that is at `path` once the lock is held, even if its text is behind a log. A taken lock is not
-/// waited for: see `retry`.
+/// Opens and locks the file at `path`, and checks that it is still there once the lock is held. The text may be
+/// behind a log. A taken lock is not waited for: see `retry`.
 fn lock_at(core: &Core, path: &Path) -> Result<OpenFile> {
     let files = &core.options.files;
     loop {
@@ -216,7 +216,7 @@ pub(crate) fn removal(core: &Core, path: &Path, old: OldFile) -> Result<Draft> {
 }
 
 /// Moves the file of a removal away; returns `false` if the file there is not the expected one.
-fn take_away(core: &Core, draft: &Draft) -> Result<bool> {
+fn move_away(core: &Core, draft: &Draft) -> Result<bool> {
     let (files, aside, real) = (&core.options.files, &draft.new.path, &draft.real);
     let is_old =
         |path: &Path| std::fs::metadata(path).is_ok_and(|found| Some(Identity::of(&found)) == draft.old());
@@ -235,7 +235,7 @@ fn take_away(core: &Core, draft: &Draft) -> Result<bool> {
 }
 
 /// Moves the file of a removal back. Returns whether it is in place, durably.
-pub(crate) fn bring_back(core: &Core, draft: &Draft) -> bool {
+pub(crate) fn move_back(core: &Core, draft: &Draft) -> bool {
     let files = &core.options.files;
     let dir = draft.real.parent().unwrap_or(Path::new("."));
     files.rename_new(&draft.new.path, &draft.real).is_ok() && files.sync_dir(dir).is_ok()
@@ -261,7 +261,7 @@ pub(crate) fn resume(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>
     create(core, path, text, old)
 }
 
-/// Reports whether the text of the package at a path is to survive a power cut.
+/// Reports whether the text of the package at a path must survive a power cut.
 fn is_durable(core: &Core, path: &Path) -> bool {
     let package = path.file_name().unwrap_or_default().to_string_lossy();
     core.settings.get().durability_of(&package) != Durability::None
@@ -315,7 +315,7 @@ fn warn_of_new_owner(core: &Core, path: &Path, owner: u32) {
 /// Puts a temporary file in place; returns `false` if the file there is not the expected one.
 pub(crate) fn put(core: &Core, draft: &mut Draft) -> Result<bool> {
     draft.placed = match draft.removes {
-        true => take_away(core, draft)?,
+        true => move_away(core, draft)?,
         false => swap(core, &draft.new, &draft.real, draft.old())?,
     };
     Ok(draft.placed)
@@ -339,7 +339,7 @@ fn swap(core: &Core, new: &OpenFile, real: &Path, old: Option<Identity>) -> Resu
             files.rename(&new.path, real).map_err(Error::io("rename", real))?;
             return Ok(true);
         }
-        // Another program has just removed the package.
+        // Another program has removed the package just now.
         Err(error) if error.kind() == ErrorKind::NotFound && new.is_at_path() => return Ok(false),
         Err(error) => return Err(Error::io("rename", real)(error)),
     }
@@ -350,7 +350,7 @@ fn swap(core: &Core, new: &OpenFile, real: &Path, old: Option<Identity>) -> Resu
     loop {
         match files.exchange(&new.path, real) {
             Ok(_) => {}
-            // The displaced file is gone, or the package is: the file at the path decides.
+            // The displaced file or the package file was removed meanwhile: check which file is at the path.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(FileId::at(real) == Some(new.id));
             }
@@ -376,9 +376,9 @@ pub(crate) fn settle(core: &Core, path: &Path, draft: &Draft) -> Result<()> {
 
 /// Removes a temporary file that a crash has left. A locked file is in use and stays.
 ///
-/// The caller has locked the package file itself, as every program does that replaces it, whatever run directory holds its
-/// other locks. Without that lock it could remove the save of an editor: a commit that gives way to an editor swaps the
-/// files twice, and in between the editor's file has such a name and no lock.
+/// The caller has locked the package file itself, as every program does that replaces it, even if its other locks are
+/// in another run directory. Without that lock it could remove the save of an editor: a commit that detects such a
+/// save swaps the files back, and until then the editor's file has a temporary name and no lock.
 pub(crate) fn remove_leftover(core: &Core, path: &Path) {
     let files = &core.options.files;
     let Ok(open) = files.open(path) else { return };

@@ -32,13 +32,13 @@ pub(crate) trait Proposal {
     fn record(&self) -> Record;
 }
 
-/// Decides whether transactions are made.
+/// Accepts or refuses transactions.
 pub(crate) trait Gate: Send + Sync {
-    /// Reports whether anything may have to be asked about transactions in these directories. If not,
-    /// [`Gate::ask`] need not be called.
+    /// Reports whether a verifier may have to be asked about transactions in these directories. If not, [`Gate::ask`]
+    /// need not be called.
     fn is_guarded(&self, dirs: &Dirs) -> bool;
 
-    /// Asks about a transaction.
+    /// Asks whether a transaction may be made.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
 //! Transactions that threads commit at the same time are committed together.
 //!
 //! The first thread leads: it takes the log's lock, and then all transactions that were queued by then, its own among
-//! them. It applies one after the other, each to the state that the one before has left. Each transaction has a record of
-//! its own, and a refused one concerns only the thread that asked for it. But all are made durable with one sync, and each
-//! text is written and published once. Threads that come meanwhile wait, and one of them leads the next group.
+//! them. It applies one after the other, each to the state after the one before. Each transaction has a record of its
+//! own, and a refused one concerns only the thread that asked for it. But all are made durable with one sync, and
+//! each text is written and published once. Threads that come meanwhile wait, and one of them leads the next group.
 //!
 //! Transactions are committed one by one if a gate is guarded or one of them is to be confirmed, and if a group fails.
 
@@ -95,8 +95,8 @@ fn lead_together(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Res
     session.recover()?;
     let left = match requests {
         [_] => alone(requests.iter().map(|request| &**request)),
-        // A transaction that is to be confirmed names the state to roll back to, which the others would change.
-        // A verifier of a transaction reads the state that the one before has left.
+        // A transaction that is to be confirmed names the state to roll back to, which the others would change. A
+        // verifier of a transaction reads the state after the one before.
         _ if core.gate.is_guarded(core.dirs())
             || requests.iter().any(|request| request.intent.confirm.is_some()) =>
         {
@@ -106,7 +106,7 @@ fn lead_together(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Res
     };
     for (request, changes) in left {
         if requests.len() > 1 {
-            // A text that an earlier transaction could not put back must not be noted as a change by hand.
+            // If an earlier transaction could not put a text back, that text must not be noted as a change by hand.
             session.go_on(LogSession::recover)?;
         }
         let committed = write::commit_all(session, &changes, &request.intent);

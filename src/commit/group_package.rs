@@ -1,5 +1,4 @@
-//! The packages that a group of transactions works on. Each transaction starts from the state that the one before has
-//! left.
+//! The packages that a group of transactions works on. Each transaction starts from the state after the one before.
 //!
 //! `group` and `deferred` both commit groups and use this; they differ in what they keep of the package file (`F`). Nothing
 //! here takes a lock or writes a file: the callers hold the log's lock and the locks of all packages of the group.

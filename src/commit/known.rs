@@ -38,7 +38,7 @@ pub(crate) fn nothing(name: &str) -> Arc<Known> {
     Known::of(Package::new(name.as_bytes()))
 }
 
-/// The states of packages that were last read or written, by their paths.
+/// The last state of each package that was read or written, by its path.
 #[derive(Debug)]
 pub(crate) struct KnownStates {
     packages: Arc<PackageFiles>,
@@ -46,7 +46,7 @@ pub(crate) struct KnownStates {
 }
 
 impl KnownStates {
-    /// Makes the states of an engine; none is known yet.
+    /// Makes the states of an engine; no state is known yet.
     pub fn new(packages: Arc<PackageFiles>) -> Self {
         Self { packages, states: Mutex::default() }
     }

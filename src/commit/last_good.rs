@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::log::{self, KeyChange, Kind, Record};
 use crate::model::package::Package;
 
-/// The number of earlier texts that are tried.
+/// How many earlier texts are tried.
 const TRIES: usize = 20;
 
 /// The start of the message of a record that notes a text with errors; the error and its place follow.

@@ -52,9 +52,8 @@ impl<'e> Packages<'e> {
         self.core.packages.find_with_attributes(package).map(|(place, found)| (place, found.len()))
     }
 
-    /// Finds the file of a package as [`Packages::find`] does or, if there is none, the path where it is to be created. In
-    /// stock uci's
-    /// dialect only a full import creates packages.
+    /// Finds the file of a package as [`Packages::find`] does or, if there is none, the path where it is to be
+    /// created. In stock uci's dialect only `import` without `-m` creates packages.
     ///
     /// # Errors
     ///
@@ -71,7 +70,7 @@ impl<'e> Packages<'e> {
     }
 
     /// Lists the packages of the configuration directory in byte order: regular files, also through symbolic links,
-    /// whose names hold no dot. Files that cannot be packages, such as a FIFO, are passed over with a warning
+    /// whose names hold no dot. Files that cannot be packages, such as a FIFO, are skipped with a warning
     /// ([`crate::Options::warn`]).
     ///
     /// # Errors
@@ -272,8 +271,8 @@ pub(crate) fn load_known(core: &Core, place: &Place, shown: Option<Digest>) -> R
     }
     settle::await_text(core, &place.path)?;
     if core.logs.current().is_some_and(Log::is_open_ended) {
-        // The text may be behind what readers have seen, and opening a session puts the newer one in place. If that fails,
-        // the commit returns the error.
+        // Readers may have seen a newer state than this text; opening a session puts the newer text in place. If that
+        // fails, the commit returns the error.
         drop(open_session::session(core));
     }
     core.states.read(place, read()?)

@@ -1,9 +1,9 @@
 //! The log as a commit uses it: its lock, the records to append, and the state of its texts.
 //!
 //! Every writer of a package that the log knows takes the log's lock first, then the locks of the packages. So all
-//! transactions have one order, and only the last of them may be waiting for its texts to be put in place. A program that
-//! takes the lock completes what another has left unfinished (`open_session`), and notes what was changed by hand since
-//! ([`LogSession::look`]).
+//! transactions have one order, and only the texts of the last one may not be in place yet. A program that takes the
+//! lock completes a commit that another program has left unfinished (`open_session`), and notes what was changed by
+//! hand since ([`LogSession::look`]).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -59,13 +59,14 @@ pub(crate) struct LogSession<'s> {
     pub(super) unlogged: Option<Error>,
     /// The records to append before the next one: packages seen for the first time, and changes by hand.
     pub(super) waiting: Vec<Record>,
-    /// Why some texts that were put in place may not survive a power cut, while others are still being put in place.
+    /// The reason why texts that are in place may not survive a power cut. It is kept while other texts are still
+    /// being put in place.
     unsettled: Option<Error>,
-    /// The segment that was appended to when the lock was taken; see [`Writer::rested_segment`].
+    /// The segment that was appended to when the lock was taken; see [`Writer::settled_segment`].
     pub(super) segment: u64,
     /// The transaction before the last appended ones.
     pub(super) base: u64,
-    /// Whether changes by hand were noted with the last appended transactions that concern other packages.
+    /// Whether changes by hand of other packages were noted with the last appended transactions.
     strays: bool,
     /// The commit that waited to be confirmed before the last appended transactions.
     pending_before: Option<(u64, Guard)>,
@@ -128,7 +129,7 @@ impl<'s> LogSession<'s> {
     /// Begins a session with the right to write to the log.
     pub fn of(core: &'s Core, writer: Writer<'s>) -> Self {
         let mut session = Self::new(core);
-        session.segment = writer.rested_segment();
+        session.segment = writer.settled_segment();
         session.writer = Some(writer);
         session
     }
@@ -145,9 +146,10 @@ impl LogSession<'_> {
         Ok(sequence)
     }
 
-    /// Repeats the rest of a logged transaction as long as a lock is taken: an editor has saved a file at the instant in
-    /// which it was to be replaced, and another program has locked that file since. Only here the log's lock is held while
-    /// another lock is waited for: without it others would complete the transaction, and it would be made twice.
+    /// Repeats the rest of a logged transaction as long as a lock is taken: an editor has saved a file at the instant
+    /// in which it was to be replaced, and another program has locked that file since. Only this function waits for a
+    /// lock while the log's lock is held: without that lock, others would complete the transaction, and it would be
+    /// made twice.
     ///
     /// # Errors
     ///
@@ -349,7 +351,7 @@ impl LogSession<'_> {
         Ok(Some(sequence))
     }
 
-    /// Keeps the error that texts in place may not survive a power cut, while others are not in place yet.
+    /// Keeps the error that texts in place may not survive a power cut, while other texts are not in place yet.
     /// [`LogSession::settled`] returns it once those are.
     pub fn unsettled(&mut self, error: Error) {
         self.unsettled.get_or_insert(error);
@@ -360,8 +362,8 @@ impl LogSession<'_> {
         self.unsettled.as_ref().map_or(Ok(()), |error| Err(error.again()))
     }
 
-    /// Marks the texts of all transactions as in place, unless one may not survive a power cut: then the next session syncs
-    /// them once more.
+    /// Marks the texts of all transactions as in place. If one may not survive a power cut, they are not marked, and
+    /// the next session syncs them again.
     pub fn applied(&mut self) {
         self.unfinished = false;
         if let Some(writer) = self.writer.as_mut().filter(|_| self.unsettled.is_none()) {
@@ -405,9 +407,9 @@ impl LogSession<'_> {
     pub fn roll_back(&mut self, sequence: Option<u64>, entries: &[Entry<'_>]) -> Result<()> {
         let Some(sequence) = sequence else { return Ok(()) };
         let mut record = Intent::new(Kind::Undo, sequence).record(&self.core.options);
-        record.message = log::TAKEN_BACK.into();
+        record.message = log::CANCELLED.into();
         if self.pending() != self.pending_before {
-            // The pending commit that it has joined, or was to roll back, stays pending.
+            // The pending commit stays pending, whether the transaction had joined it or was its rollback.
             record.guard = self.pending_before.map(|(_, guard)| guard);
         }
         for entry in entries.iter().filter(|entry| entry.place.is_logged()) {
@@ -431,7 +433,8 @@ impl LogSession<'_> {
 }
 
 impl LogSession<'_> {
-    /// Takes the locks of packages whose texts are to be replaced. Texts that were behind our own log are in place already.
+    /// Takes the locks of packages whose texts are to be replaced. The deferred texts of this log are in place
+    /// already.
     ///
     /// # Errors
     ///
@@ -439,7 +442,7 @@ impl LogSession<'_> {
     pub fn lock_all<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) -> Result<Vec<PackageLock>> {
         let lock = |path| match (draft::try_lock(self.core, path)?, self.foreign_mark(path)) {
             (lock, None) => Ok(lock),
-            // The program that has left the text behind takes the same locks to put it in place.
+            // The program that has deferred the text takes the same locks to put it in place.
             (_, Some(mark)) => Err(taken(&mark.path)),
         };
         paths.into_iter().map(lock).collect()

@@ -1,8 +1,9 @@
 //! The log of the directory that the configuration path leads to now.
 //!
-//! The path of the directory may lead elsewhere from one moment to the next, if it is a symbolic link that is replaced.
-//! Later commits then belong to the log of the new directory: see [`Logs::follow`] and `open_session::follow_config`. What
-//! was committed to the old log, and is not in its texts yet, is put in place in the old directory, never in the new one.
+//! If the path of the directory is a symbolic link, it may be replaced at any moment by one that leads to another
+//! directory. Later commits then belong to the log of the new directory: see [`Logs::follow`] and
+//! `open_session::follow_config`. Deferred texts of the old log are put in place in the old directory, never in the
+//! new one.
 //!
 //! The logs are a list that only grows, so references to them stay valid as long as the engine lives.
 
@@ -23,7 +24,7 @@ use crate::os::trust::Config;
 use crate::settings::options::Options;
 
 /// Device and inode of the configuration directory.
-pub(crate) type Ground = (u64, u64);
+pub(crate) type ConfigId = (u64, u64);
 
 /// The logs of the directories that the path has led to. None is dropped: callers hold references to them.
 #[derive(Debug)]
@@ -31,15 +32,15 @@ pub(crate) struct Logs {
     options: Arc<Options>,
     first: OnceLock<Box<Node>>,
     current: AtomicUsize,
-    /// The directory when it was last looked at.
-    ground: Mutex<Option<Ground>>,
+    /// The directory at the last check.
+    config_id: Mutex<Option<ConfigId>>,
     /// Whether the log was given, so that the path of the directory does not matter.
     is_fixed: bool,
 }
 
 #[derive(Debug)]
 struct Node {
-    /// The directory, without symbolic links on the way.
+    /// The directory, with all symbolic links resolved.
     real: Option<PathBuf>,
     log: Option<Log>,
     next: OnceLock<Box<Node>>,
@@ -49,10 +50,10 @@ impl Logs {
     /// Makes the logs of an engine. Nothing is read or created yet.
     pub fn new(options: Arc<Options>) -> Self {
         let (first, current) = (OnceLock::new(), AtomicUsize::default());
-        Self { options, first, current, ground: Mutex::default(), is_fixed: false }
+        Self { options, first, current, config_id: Mutex::default(), is_fixed: false }
     }
 
-    /// Makes the logs of an engine that works with this log only, wherever the path of its directory leads.
+    /// Makes the logs of an engine that works with this log only, even if the path of its directory leads elsewhere.
     pub fn of_one(options: Arc<Options>, log: Log) -> Self {
         let node = Node { real: None, log: Some(log), next: OnceLock::new() };
         Self { first: OnceLock::from(Box::new(node)), is_fixed: true, ..Self::new(options) }
@@ -159,27 +160,27 @@ impl Logs {
         Some(log.with_clock(self.options.time).of_config(Config::of(&found)))
     }
 
-    fn ground(&self) -> MutexGuard<'_, Option<Ground>> {
-        self.ground.lock().unwrap_or_else(PoisonError::into_inner)
+    fn config_id(&self) -> MutexGuard<'_, Option<ConfigId>> {
+        self.config_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ground_now(&self) -> Option<Ground> {
+    fn config_now(&self) -> Option<ConfigId> {
         let found = std::fs::metadata(self.config()).ok().filter(|_| !self.is_fixed)?;
         Some((found.dev(), found.ino()))
     }
 
-    /// Reports whether the path of the configuration directory leads to another one than when it was last looked at.
+    /// Reports whether the path of the configuration directory leads to another directory than at the last check.
     pub fn is_config_elsewhere(&self) -> bool {
-        self.ground_now().is_some_and(|now| *self.ground().get_or_insert(now) != now)
+        self.config_now().is_some_and(|now| *self.config_id().get_or_insert(now) != now)
     }
 
-    /// Looks where the path of the configuration directory leads, and switches to the log of that directory if it is
-    /// another one. Before that it calls `finish` with the old log and the old directory. Returns whether the directory is
-    /// another one.
+    /// Checks which directory the configuration path leads to, and switches to the log of that directory if it is
+    /// another one. Before that it calls `finish` with the old log and the old directory. Returns whether the
+    /// directory is another one.
     pub fn follow(&self, finish: impl FnOnce(&Log, &Path)) -> bool {
-        let Some(now) = self.ground_now() else { return false };
-        let mut ground = self.ground();
-        let before = ground.replace(now);
+        let Some(now) = self.config_now() else { return false };
+        let mut config_id = self.config_id();
+        let before = config_id.replace(now);
         if before == Some(now) || before.is_none() && self.current_node().is_none() {
             return false;
         }
@@ -202,8 +203,9 @@ impl Logs {
     }
 }
 
-/// Returns the directory of the log of a configuration directory; each has one of its own. A directory that an earlier
-/// version has made under another name is renamed, unless a program of that version uses it right now.
+/// Returns the directory of the log of a configuration directory; each configuration directory has its own. A
+/// directory that an earlier version has made under another name is renamed, unless a program of that version uses it
+/// right now.
 fn log_dir(files: &Files, state: &Path, config: &Path) -> PathBuf {
     let dir = state.join(file_name::escaped(config.as_os_str()));
     let before = || file_name::escaped_before(config).map(|name| state.join(name)).filter(|old| old.is_dir());

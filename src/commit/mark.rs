@@ -1,22 +1,23 @@
 //! Marks beside packages whose texts are behind a log.
 //!
 //! With [`crate::Durability::Log`] a transaction is committed once it is in the log; the text of the package follows
-//! later. A program with another log of the same directory (of another user, in another state directory, or through an
-//! alias made by a bind mount), or without the right to read this log, would take the text for the newest state. So a mark
-//! is made durable beside the package before the first such commit, `.PACKAGE.behind`: a symbolic link whose target names
-//! the log. It is removed when the text is in place. All code of this library that reads or writes a text looks for it:
+//! later. A program with another log of the same directory (of another user, in another state directory, or through
+//! an alias made by a bind mount), or without the right to read this log, would take the text for the newest state.
+//! So a mark is made durable beside the package before the first such commit, `.PACKAGE.behind`: a symbolic link
+//! whose target names the log. It is removed when the text is in place. All code of this library that reads or writes
+//! a text looks for the mark:
 //!
 //! - A program that may write the log puts the text in place.
 //! - A program that may not waits until the owner of the log has done so, and in the end fails with [`Error::Locked`]. A
 //!   reader need not wait if it may read the map that the commit was published to.
 //!
 //! A mark is made while the package file is locked (`flock`), and each writer looks for one while it holds that lock:
-//! so no text is left behind while another program works with it. A writer that has found the mark of another log leaves
-//! another mark, `.PACKAGE.at-once`: for the next seconds all programs write the text with each commit, so that neither
-//! has to wait again and again.
+//! so no text is deferred while another program works with it. A writer that has found the mark of another log leaves
+//! another mark, `.PACKAGE.at-once`: for the next seconds all programs write the text with each commit, so that
+//! neither has to wait again and again.
 //!
-//! No text is left behind if no mark can be made, if the package is a symbolic link, or if changes are staged for the
-//! package: stock uci may be about to commit those, and knows nothing of marks.
+//! No text is deferred if no mark can be made, if the package is a symbolic link, or if changes are staged for the
+//! package: stock uci may be about to commit those, and does not look for marks.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -43,7 +44,7 @@ pub(crate) struct Mark {
     target: Vec<u8>,
     pub owner: u32,
     pub log: PathBuf,
-    /// The id of the log, which identifies it wherever its path leads: see [`Log::id`].
+    /// The id of the log, which identifies the log even if its path leads elsewhere now: see [`Log::id`].
     pub id: String,
     /// The last transaction before the first whose text is not in place.
     pub since: u64,
@@ -98,13 +99,13 @@ impl Mark {
         dir.mode() & STICKY == 0 || trusted.contains(&self.owner)
     }
 
-    /// Reports whether it names this log.
+    /// Reports whether the mark names this log.
     pub fn is_of(&self, log: &Log) -> bool {
         FileId::at(log.dir()).is_some_and(|dir| FileId::at(&self.log) == Some(dir))
             && log.id().is_some_and(|id| id == self.id)
     }
 
-    /// Reports whether the log that it names is certainly gone, with all its transactions.
+    /// Reports whether the log that the mark names is certainly gone, with all its transactions.
     pub fn is_lost(&self, files: &Files) -> bool {
         match log::read_id(files, &self.log) {
             Ok(id) => id != self.id,
@@ -112,8 +113,8 @@ impl Mark {
         }
     }
 
-    /// Reports whether it is still there and is the same mark. A new mark means that the text was in place in between.
-    pub fn stands(&self) -> bool {
+    /// Reports whether this very mark is still there. A new mark means that the text was in place in between.
+    pub fn is_current(&self) -> bool {
         std::fs::read_link(&self.path).is_ok_and(|target| target.as_os_str().as_bytes() == self.target)
     }
 
@@ -131,8 +132,8 @@ impl Mark {
     }
 }
 
-/// Makes the mark of a package whose text is to be left behind the log. The caller holds the locks of the log, of the
-/// package and of the package file. Returns `None` if no mark can be made: the text must be written at once.
+/// Makes the mark of a package whose text is to be deferred. The caller holds the locks of the log, of the package
+/// and of the package file. Returns `None` if no mark can be made: the text must be written at once.
 pub(crate) fn make(
     core: &Core,
     place: &Place,
@@ -141,7 +142,7 @@ pub(crate) fn make(
 ) -> Option<Mark> {
     let (log, run) = (core.logs.current()?, run_path(core)?);
     let is_link = std::fs::symlink_metadata(&place.path).map_or(true, |found| found.is_symlink());
-    if is_link || is_staged_anywhere(core, place) || is_together(&place.path) {
+    if is_link || is_staged_anywhere(core, place) || has_two_logs(&place.path) {
         return None;
     }
     let (id, dir) = (log.make_id().ok()?, std::fs::canonicalize(log.dir()).ok()?);
@@ -198,7 +199,7 @@ pub(crate) fn marks_of(core: &Core, log: &Log, names: &[&str]) -> Vec<Mark> {
 
 /// Removes marks of packages whose texts are in place.
 pub(crate) fn remove_marks(core: &Core, marks: &[Mark]) {
-    for mark in marks.iter().filter(|mark| mark.stands()) {
+    for mark in marks.iter().filter(|mark| mark.is_current()) {
         // If this fails, the next program that looks at the text removes it.
         let _ = core.options.files.remove(&mark.path);
     }
@@ -222,7 +223,7 @@ fn has_path_of(core: &Core, mark: &Mark) -> bool {
     })
 }
 
-/// Reports whether a mark says that the commit was published to our maps.
+/// Reports whether a mark says that the commit was published to the maps of this store.
 pub(crate) fn is_published_here(core: &Core, place: &Place) -> bool {
     Mark::of(&place.path).is_none_or(|mark| run_path(core).is_some_and(|run| run == mark.run))
 }
@@ -236,7 +237,7 @@ fn run_path(core: &Core) -> Option<PathBuf> {
     std::fs::canonicalize(&core.dirs().run.as_ref()?.path).ok()
 }
 
-/// Reports whether changes are staged for a package, in our save directory or in that of stock uci.
+/// Reports whether changes are staged for a package, in the save directory of this store or in that of stock uci.
 fn is_staged_anywhere(core: &Core, place: &Place) -> bool {
     let dirs = [core.dirs().save.path.as_path(), Path::new("/tmp/.uci")];
     let is_default = core.dirs().config.path == Path::new("/etc/config");
@@ -273,7 +274,7 @@ pub(crate) fn boot() -> String {
 }
 
 /// Reports whether the text of a package is to be written with each commit, since two logs have met there.
-fn is_together(file: &Path) -> bool {
+fn has_two_logs(file: &Path) -> bool {
     let path = mark_path(file, TOGETHER);
     if is_fresh(&path) {
         return true;

@@ -1,9 +1,10 @@
-//! Merges the text of a transaction with a text that was saved at the same time by an editor that had the file open, or by
-//! a program that goes by the text alone.
+//! Merges the text of a transaction with a text that was saved at the same time by an editor that had the file open,
+//! or by a program that does not look for marks.
 //!
-//! If both have changed different lines, both changes are kept, comments included. Otherwise the merge goes key by key. A
-//! key that both have changed is as the file has it, since the file was saved last. So is the whole text if the file cannot
-//! be read, and a section if it is no longer clear which one is meant. The log notes the result as a change by hand.
+//! If both have changed different lines, both changes are kept, comments included. Otherwise the texts are merged key
+//! by key. A key that both have changed gets the value in the file, since the file was saved last. If the file cannot
+//! be parsed, its whole text stays; if a section cannot be matched, that section stays as in the file. The log notes
+//! the result as a change by hand.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ pub(crate) fn reconcile(format: &dyn Format, name: &str, base: &[u8], ours: &[u8
     format.render(&edited, &ParseOptions::default()).unwrap_or_else(|_| theirs.to_vec())
 }
 
-/// Applies hunks of the base text to the text that other hunks have led to; `None` if they change the same places.
+/// Applies hunks of the base text to the text that other hunks produce; `None` if they change the same places.
 pub(crate) fn join(ours: &[Hunk], theirs: &[Hunk], text: &[u8]) -> Option<Vec<u8>> {
     let mut shifted = Vec::with_capacity(ours.len());
     for hunk in ours {

@@ -1,8 +1,8 @@
-//! Noting in the log the changes that were made by hand, without a commit: for watches and readers, and before the history
-//! is read, audited or undone. A commit notes the changes by hand of its own packages itself (`log_session::edits`).
+//! Notes changes by hand in the log without a commit: for watches and readers, and before the history is read,
+//! audited or undone. A commit notes the changes by hand of its own packages itself (`log_session::edits`).
 //!
-//! The log's lock is held all the while. Changes are also published, so that a program that is woken by the event can
-//! read them; for that the lock of each package is tried, and a package whose lock is taken is passed over.
+//! The log's lock is held during all of this. Changes are also published, so that a program that is woken by the
+//! event can read them; for that the lock of each package is tried, and a package whose lock is taken is skipped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub(crate) fn note_edits(core: &Core) -> Result<()> {
     note_edits_in(core, session, &names).map(|_| ())
 }
 
-/// Notes the changes by hand of some packages, as [`note_edits`] does of all. Packages that cannot be read are passed
-/// over. Returns whether the log can be written.
+/// Notes the changes by hand of some packages, as [`note_edits`] does of all. Packages that cannot be read are
+/// skipped. Returns whether the log can be written.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ fn note_edits_in(core: &Core, mut session: LogSession<'_>, names: &[String]) -> 
     let (gone, there): (Vec<_>, Vec<_>) =
         names.partition(|name| is_gone(&core.packages.in_config(name).path));
     for name in gone {
-        deleted |= session.look_gone(&core.packages.in_config(&name))?;
+        deleted |= session.note_deletion(&core.packages.in_config(&name))?;
     }
     core.packages.each_text(there, |place, text| {
         seen.extend(std::fs::metadata(&place.path).map(|found| (place.name.clone(), found)));

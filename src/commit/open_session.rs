@@ -1,13 +1,14 @@
-//! The first step of a commit: it takes the log's lock and completes what other programs have left unfinished.
+//! The first step of a commit: it takes the log's lock and completes commits that other programs have left
+//! unfinished.
 //!
 //! Invariants of a session that [`session`] or [`session_within`] has opened:
 //! - No other program commits to this log as long as the session lives.
 //! - The texts are not behind the log: recovery has put them in place. Only [`session_behind`] may leave those that this
 //!   store is to put in place later ([`crate::Durability::Log`]).
 //! - The policy is the newest one.
-//! - The log has at least one record: a new log begins with the texts that are there.
-//! - The log belongs to the directory that the configuration path leads to now. If the path leads elsewhere since the last
-//!   session, the texts that are behind the old log are put in place in the old directory, never in the new one.
+//! - The log has at least one record: a new log begins with the present texts.
+//! - The log belongs to the directory that the configuration path leads to now. If the path leads elsewhere since the
+//!   last session, the deferred texts of the old log are put in place in the old directory, never in the new one.
 //!
 //! The log's lock comes before the locks of packages. A caller that takes those as well opens the session with
 //! `retry::with_session`.
@@ -24,7 +25,7 @@ use crate::log::{Behind, Log, Writer};
 use crate::os::patience::Patience;
 
 /// Takes the log's lock, recovers from a crash, and puts deferred texts in place. If the log cannot be written, for
-/// example for want of rights, commits are not logged.
+/// example because this user lacks the rights, commits are not logged.
 ///
 /// # Errors
 ///
@@ -64,7 +65,7 @@ pub(crate) fn session_behind<'e>(core: &'e Core, patience: &Patience) -> Result<
         }
         Err(error) => return Err(crate::os::caller::explain(error)),
     };
-    // The log's lock is held, so no other program commits another policy meanwhile.
+    // The log's lock is held, so no other program changes the policy meanwhile.
     log.limit(core.settings.now().log);
     core.warn_of_damage();
     if session.sequence() == 0 || !core.logs.damage().is_empty() {
@@ -72,13 +73,13 @@ pub(crate) fn session_behind<'e>(core: &'e Core, patience: &Patience) -> Result<
     }
     let behind = session.behind();
     // A segment that was begun while texts were behind the log counts as new once they are in place.
-    session.segment = session.writer.as_ref().map_or(0, Writer::rested_segment);
+    session.segment = session.writer.as_ref().map_or(0, Writer::settled_segment);
     if behind != Behind::Later {
         session.recover()?;
     }
     if session.sequence() == 0 {
-        // A new log begins with the texts that are there, so that changes by hand are found from the start. A package
-        // that cannot be read here is noted at its first commit, by a user who can read it.
+        // A new log begins with the present texts, so that changes by hand are found from the start. A package that
+        // cannot be read here is noted at its first commit, by a user who can read it.
         core.packages
             .each_text(core.packages.list()?, |place, text| session.look(&place, &text).map(|_| ()))?;
         session.note()?;
@@ -107,9 +108,9 @@ pub(crate) fn session_of_log_within<'e>(core: &'e Core, patience: &Patience) -> 
     session_within(core, patience)
 }
 
-/// Switches to the log of the directory that the configuration path leads to now, if that is another one. Before that it
-/// puts the texts that are behind the old log in place in the old directory, never in the new one. Returns whether the
-/// path leads to another directory.
+/// Switches to the log of the directory that the configuration path leads to now, if that is another one. Before that
+/// it puts the deferred texts of the old log in place, in the old directory and never in the new one. Returns whether
+/// the path leads to another directory.
 pub(crate) fn follow_config(core: &Core) -> bool {
     core.logs.follow(|log, real| {
         if core.deferred.is_behind() {
@@ -119,7 +120,7 @@ pub(crate) fn follow_config(core: &Core) -> bool {
     })
 }
 
-/// Puts the texts in place that are behind a log, in the directory of that log. If that fails, the next program that
+/// Puts the deferred texts of a log in place, in the directory of that log. If that fails, the next program that
 /// looks at one of them finds the mark beside it and does it.
 fn finish_in(core: &Core, log: &Log, real: &Path) {
     let log = Log::new(log.dir().to_owned(), core.options.files.clone(), core.options.log);

@@ -1,9 +1,9 @@
-//! The second step of a commit: it locks the packages, completes what a crash has left of earlier commits to them, and
-//! reads them. See `pipeline` for the other steps.
+//! The second step of a commit: it locks the packages, completes earlier commits to them that a crash has
+//! interrupted, and reads them. See `pipeline` for the other steps.
 //!
-//! Lock order: the log's lock (held by the [`LogSession`]), the locks of the packages ([`Opened::of`]), then the lock of
-//! each package file, which is taken when the file is read and kept by its [`OldFile`] until the file is replaced. All
-//! but the log's lock are only tried: see `retry`.
+//! Lock order: the log's lock (held by the [`LogSession`]), the locks of the packages ([`Opened::of`]), then the lock
+//! of each package file, which is taken when the file is read and kept by its [`OldFile`] until the file is replaced.
+//! Except for the log's lock, a lock that is taken is not waited for: see `retry`.
 
 use std::sync::Arc;
 
@@ -47,8 +47,8 @@ impl<'s, 'e> Opened<'s, 'e> {
         Ok(Self { session, _locks: locks })
     }
 
-    /// Calls `once` until it returns a result. It returns `None` each time that another program has changed the file
-    /// meanwhile. The error after too many attempts names `place`.
+    /// Calls `once` until it returns a result; `once` returns `None` if another program has changed the file
+    /// meanwhile. After too many attempts the error names `place`.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl<'s, 'e> Opened<'s, 'e> {
                 Ok(Some(Found { file: Some(file), known }))
             }
             Present::Absent if creates && core.packages.is_new(place) => {
-                self.session.look_gone(place)?;
+                self.session.note_deletion(place)?;
                 Ok(Some(Found { file: None, known: nothing(&place.name) }))
             }
             Present::Absent => Err(Error::NotFound { key: place.name.clone() }),

@@ -16,7 +16,7 @@ pub(crate) struct PackageEdit {
     pub deltas: Vec<Delta>,
     /// The state that the transaction began with.
     pub known: Arc<Known>,
-    /// The package of that state with the changes applied, if it is at hand.
+    /// The package of that state with the changes applied, if it has been computed already.
     pub edited: Option<Package>,
     /// The other keys that the transaction has read.
     pub reads: BTreeSet<KeyPath>,

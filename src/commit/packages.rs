@@ -1,5 +1,5 @@
-//! The package files of the configuration directory: which files are packages, where they are, and how a text is read while
-//! others may be writing it, so that it is one text and never a mixture of two. Nothing is locked.
+//! The package files of the configuration directory: finds them, and reads their texts. Other programs may be writing
+//! a text at the same time; a read returns one text, never a mixture of two. Nothing is locked.
 
 use std::fs::{FileType, Metadata};
 use std::io::ErrorKind;
@@ -24,18 +24,19 @@ use crate::settings::options::Options;
 /// How often a text is read again because it changed meanwhile, before the reader gives up.
 const READ_ATTEMPTS: u32 = 100;
 
-/// What is at the path of a package.
+/// The kind of file at the path of a package.
 pub(crate) enum Found {
     /// A regular file, perhaps through symbolic links: a package.
     File(Metadata),
-    /// No file, or a directory, which is no package and nothing odd.
+    /// No file, or a directory. That is normal, and no package.
     Nothing,
     /// A file that cannot be a package, and why.
     Odd(String),
 }
 
 impl Found {
-    /// Looks at a path. Nothing is opened: opening a FIFO or a device can block or have an effect.
+    /// Finds the kind of file at a path. Nothing is opened: opening a FIFO or a device can block or have side
+    /// effects.
     pub fn at(path: &Path) -> Self {
         match std::fs::metadata(path) {
             Ok(found) if found.is_file() => Self::File(found),
@@ -136,7 +137,7 @@ impl PackageFiles {
     fn overriding_path(&self, name: &Path) -> Option<PathBuf> {
         let path = self.options.dirs.overriding.as_ref()?.join(name);
         let found = std::fs::metadata(&path).ok()?;
-        // A directory that overrides itself overrides nothing.
+        // An overriding directory that is the configuration directory itself has no effect.
         let own = FileId::at(&self.config().join(name));
         (own != Some(FileId::of(&found))).then_some(path)
     }
@@ -185,7 +186,7 @@ impl PackageFiles {
         Ok(names)
     }
 
-    /// Calls `each` with the packages of these names and their texts. A package that cannot be read is passed over with a
+    /// Calls `each` with the packages of these names and their texts. A package that cannot be read is skipped with a
     /// warning. Returns the names of those packages.
     pub fn each_text(
         &self,
@@ -213,8 +214,8 @@ impl PackageFiles {
         self.read(place).map(|(text, found)| (Arc::new(text), found))
     }
 
-    /// Reads the text of a package, and the attributes that the file had all the while. The text is never a mixture of two,
-    /// although no lock is taken.
+    /// Reads the text of a package, and the attributes that the file had during the whole read. The text is never a
+    /// mixture of two, although no lock is taken.
     pub fn read(&self, place: &Place) -> Result<(Vec<u8>, Metadata)> {
         let (files, path) = (&self.options.files, &place.path);
         for _ in 0..READ_ATTEMPTS {
@@ -223,8 +224,8 @@ impl PackageFiles {
             let read = || files.read(&open).map_err(Error::io("read", path));
             let (before, text, after) = (look()?, read()?, look()?);
             if after.nlink() == 0 {
-                // The program that has replaced the file may be writing the new text into it, even if its times do not
-                // show that: see `stock::update_displaced`. If that takes long, read the file in its place.
+                // The program that has replaced the file may be writing the new text into it, even if its times do
+                // not show that: see `stock::update_displaced`. If that takes long, the file is read where it is.
                 let locked = files.lock(&open, false, Instant::now() + BRIEFLY);
                 if locked.map_err(Error::io("lock", path))? == Wait::Held {
                     return Ok((read()?, look()?));

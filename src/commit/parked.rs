@@ -14,8 +14,8 @@ use crate::log::Log;
 use crate::os::file_name;
 use crate::os::files::OpenFile;
 
-/// Reports whether an error means that the file at the path keeps a text from being put there. Errors of the disk or of
-/// missing rights do not count.
+/// Reports whether an error means that the kind of file at the path prevents replacing it. Errors of the disk and
+/// missing rights are other cases.
 pub(crate) fn cannot_be_placed(error: &Error) -> bool {
     let Error::Io { source, .. } = error else { return false };
     let stands = [Errno::BUSY, Errno::ISDIR, Errno::LOOP, Errno::NOTDIR, Errno::XDEV];

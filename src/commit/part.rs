@@ -16,7 +16,7 @@ pub(crate) const ATTEMPTS: u32 = 20;
 /// How a package is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Form {
-    /// Into the text that is there, touching only the lines concerned.
+    /// By changing only the lines concerned of the present text.
     #[default]
     Lossless,
     /// As stock uci writes it: canonical, without comments.

@@ -1,5 +1,5 @@
-//! The note beside the log of a commit that waits to be confirmed, with its deadline. The guard that records carry says the
-//! same; the note is only faster to read. `confirm` confirms such a commit or rolls it back.
+//! The note beside the log of a commit that waits to be confirmed, with its deadline. Records have the same deadline;
+//! the note is only faster to read. `confirm` confirms such a commit or rolls it back.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -43,9 +43,9 @@ impl PendingNote {
         self.logs.current().map(|log| log.dir().join("pending"))
     }
 
-    /// Notes a commit that will be pending. If another commit waits already, the note ends with the earlier deadline of the
-    /// two, also after a boot: if the new commit fails, the other one is not rolled back too late. The program that looks
-    /// at the note then corrects it.
+    /// Notes a commit that will be pending. If another commit waits already, the note ends with the earlier deadline
+    /// of the two, so that the other one is not rolled back too late if the new commit fails. The program that reads
+    /// the note then corrects it. The rule also holds after a boot.
     pub fn begin(&self, guard: &Guard, waiting: Option<&Guard>) -> Result<()> {
         let Some(waiting) = waiting else { return self.write(guard) };
         let now = (self.options.uptime)();
@@ -72,7 +72,7 @@ impl PendingNote {
             .map_err(Error::io("write", &path))
     }
 
-    /// Removes the note. The caller holds the log's lock: without it, another commit may be about to need the note.
+    /// Removes the note. The caller holds the log's lock: without that lock, another commit may be writing the note.
     pub fn remove(&self) {
         if let Some(path) = self.path() {
             // If this fails, the next program reads the log.

@@ -11,10 +11,10 @@
 //! | swap the files, sync the directories, publish | [`Placement`] | the new texts; the next commit removes the old files |
 //!
 //! In detail:
-//! 1. Take the log's lock (see `open_session`), the lock of each package, then a lock on each package file itself. The
-//!    locks of packages and of their files are only tried: if one is taken, the commit releases all locks, waits for that
-//!    one, and begins again (see `retry`). Stock uci locks the package file as well. A commit replaces that file, so the
-//!    lock counts only if the locked file is still the one at the path.
+//! 1. Take the log's lock (see `open_session`), the lock of each package, then a lock on each package file itself. If
+//!    the lock of a package or of its file is taken, the commit releases all locks, waits for that one, and begins
+//!    again (see `retry`). Stock uci locks the package file as well. A commit replaces that file, so the lock counts
+//!    only if the locked file is still the one at the path.
 //! 2. Lock and read the delta file. Read the package and apply the changes to it.
 //! 3. Write a temporary file beside the package file and sync it (see `draft`). Ask the gate.
 //! 4. Write the journal of the delta file (see `staged`): after a crash it shows whether the staged changes are in the
@@ -39,7 +39,7 @@ use crate::commit::publish::{self, Edit, LogRange, State};
 use crate::commit::{draft, parked, stock};
 use crate::error::{Error, Result};
 
-/// A transaction whose drafts are written and that the gate has let pass. It is not in the log yet.
+/// A transaction whose drafts are written and that the gate has accepted. It is not in the log yet.
 pub(crate) struct Approved<'p> {
     parts: Vec<Part<'p>>,
 }
@@ -85,14 +85,14 @@ impl Opened<'_, '_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`], and the error of a failed write to the log or to a file. All is as before then, except after
-    /// [`Error::Unfinished`] and [`Error::NotDurable`].
+    /// [`Error::Refused`], and the error of a failed write to the log or to a file. Nothing has changed then, except
+    /// after [`Error::Unfinished`] and [`Error::NotDurable`].
     pub fn put_in_place<'p>(&mut self, parts: Vec<Part<'p>>, intent: &Intent) -> Result<Placement<'p>> {
         let approved = Approved::ask(self.session.core, parts, intent)?;
         self.commit(approved, intent)
     }
 
-    /// Does the rest of [`Opened::put_in_place`] with a transaction that is approved already.
+    /// Does the steps of [`Opened::put_in_place`] after the gate.
     ///
     /// # Errors
     ///
@@ -112,12 +112,12 @@ impl Opened<'_, '_> {
         })
     }
 
-    /// Logs several transactions with one sync. Each starts from the state that the one before has left; the parts hold
-    /// the state after the last. Also returns the number of each transaction.
+    /// Logs several transactions with one sync. Each starts from the state after the one before; the parts hold the
+    /// state after the last. Also returns the number of each transaction.
     ///
     /// # Errors
     ///
-    /// The error of a failed write to the log; all is as before then.
+    /// The error of a failed write to the log; nothing has changed then.
     pub fn log_each<'p>(
         &mut self,
         approved: Approved<'p>,
@@ -146,9 +146,9 @@ impl<'p> Logged<'p> {
     ///
     /// # Errors
     ///
-    /// The error of a failed swap; all is as before then, also in the log. [`Error::Unfinished`] if the rollback cannot be
-    /// logged either: recovery then completes the transaction. [`Error::NotDurable`] if the texts are in place but may not
-    /// survive a power cut.
+    /// The error of a failed swap; nothing has changed then, and the log says so. [`Error::Unfinished`] if the
+    /// rollback cannot be logged either: recovery then completes the transaction. [`Error::NotDurable`] if the texts
+    /// are in place but may not survive a power cut.
     pub fn place(
         mut self,
         session: &mut LogSession<'_>,
@@ -164,13 +164,13 @@ impl<'p> Logged<'p> {
         let found: Vec<_> = logged.map(|state| (state.place.name.clone(), state.metadata.clone())).collect();
         core.attributes.keep(&found);
         let logged = self.last.map(|last| session.logged(last));
-        // The map of a deleted package is dropped: it does not show what was logged.
+        // The map of a deleted package is dropped: it does not show the logged transaction.
         let logged = logged.map(|logged| LogRange { base: logged.base.filter(|_| !deletes), ..logged });
         let shown = publish::publish(core, &states, logged);
         drop(states);
         displaced.into_iter().for_each(|index| stock::await_stock(core, &mut self.parts[index].draft));
         if again.is_empty() {
-            // The texts are in place and published in any case.
+            // The texts are in place and published, even if this fails.
             let revision = self.last.or(shown);
             return durable.and_then(|()| session.settled()).map(|()| Placement::Done(revision));
         }
@@ -237,7 +237,7 @@ fn put_back(core: &Core, parts: &[Part<'_>]) -> bool {
     for part in parts.iter().filter(|part| part.draft.is_placed()) {
         let path = &part.place.path;
         is_back &= match &part.before {
-            Some(_) if part.draft.removes() => draft::bring_back(core, &part.draft),
+            Some(_) if part.draft.removes() => draft::move_back(core, &part.draft),
             Some(before) => part
                 .draft
                 .placed()

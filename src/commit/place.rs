@@ -37,7 +37,7 @@ pub struct StagedChange {
     pub failure: Option<String>,
 }
 
-/// A package as it would be after a commit, with its staged changes.
+/// A package with its staged changes, as a commit would write it.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The place that it was loaded from.
@@ -48,12 +48,12 @@ pub struct Loaded {
     pub changes: Vec<StagedChange>,
     /// Changes that follow from the staged ones and are to be staged as well; only in stock uci's dialect.
     pub followups: Vec<Delta>,
-    /// Errors in the text that were passed over, in a store that is not strict.
+    /// Errors in the text that were skipped, in a store that is not strict.
     pub errors: Vec<ParseError>,
 }
 
 impl Loaded {
-    /// A package with nothing staged.
+    /// A package without staged changes.
     pub(crate) fn of(place: Place, package: Package) -> Self {
         Self { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() }
     }

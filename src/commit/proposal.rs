@@ -31,7 +31,7 @@ impl Proposal for PartsProposal<'_, '_> {
 
     fn let_read(&self) -> Result<()> {
         self.parts.iter().for_each(|part| let_read(self.core, part.place));
-        // Stock uci waits for these locks.
+        // A stock uci that reads the package waits for these locks.
         self.lock_old_files(false)
     }
 
@@ -40,7 +40,7 @@ impl Proposal for PartsProposal<'_, '_> {
     }
 
     fn record(&self) -> Record {
-        let asked = self.parts.iter().filter(|part| is_asked_about(self.core, part.place));
+        let asked = self.parts.iter().filter(|part| needs_gate(self.core, part.place));
         let changes = asked.map(|part| (part.place.name.clone(), key_changes(self.core, part))).collect();
         record(self.core, changes, self.intent)
     }
@@ -52,12 +52,13 @@ impl PartsProposal<'_, '_> {
     }
 }
 
-/// Reports whether a gate is asked about a package. It is asked about packages of the configuration directory.
-pub(crate) fn is_asked_about(core: &Core, place: &Place) -> bool {
+/// Reports whether the gate is asked about changes of a package. It is asked for packages of the configuration
+/// directory only.
+pub(crate) fn needs_gate(core: &Core, place: &Place) -> bool {
     place.staged && place.path == core.dirs().config.path.join(&place.name)
 }
 
-/// Makes the record that changes of keys would have.
+/// Makes the record that a transaction with these changes of keys would have.
 pub(crate) fn record(core: &Core, changes: Vec<(String, Vec<KeyChange>)>, intent: &Intent) -> Record {
     let none = Digest { len: 0, hash: 0 };
     let of = |(package, changes): (String, Vec<KeyChange>)| PackageChange {
@@ -78,7 +79,7 @@ pub(crate) fn record(core: &Core, changes: Vec<(String, Vec<KeyChange>)>, intent
 /// Makes or updates the shared map of a package. A verifier cannot make it now, since this process holds the lock.
 fn let_read(core: &Core, place: &Place) {
     let shared = MapDirectory::find(core.dirs(), &core.options.files, false);
-    let shared = shared.filter(|shared| shared.control().is_some() && is_asked_about(core, place));
+    let shared = shared.filter(|shared| shared.control().is_some() && needs_gate(core, place));
     let (Some(shared), Ok(text)) = (shared, std::fs::metadata(&place.path)) else { return };
     let is_up = |map: Map| !map.is_retired() && map.source().is_some_and(|source| source.is(&text));
     if !shared.open(&place.name, false).ok().flatten().is_some_and(is_up) {

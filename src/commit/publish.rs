@@ -28,9 +28,9 @@ pub(crate) struct State<'a> {
     /// The text, and the attributes of the file in place.
     pub text: Arc<Vec<u8>>,
     pub metadata: Metadata,
-    /// The identity of the text in that file if it is another one, because the text is to be put in place later.
+    /// The identity of the text in that file, if it is another text because this one is deferred.
     pub in_place: Option<Source>,
-    /// The edit that has led to it from another text, if it is known.
+    /// The edit that turned another text into this one, if it is known.
     pub step: Option<Edit<'a>>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct LogRange {
     pub last: u64,
 }
 
-/// An edit that leads from one state of a package to another.
+/// An edit that turns one state of a package into another.
 #[derive(Clone, Copy)]
 pub(crate) struct Edit<'a> {
     pub old: &'a Known,
@@ -172,7 +172,7 @@ fn drop_stale(core: &Core, publishing: &PublishSession, states: &[State<'_>], lo
     let names = missed.and_then(|shown| {
         core.logs.past().and_then(|past| past.changed_since(shown, || core.packages.list())).ok()
     });
-    // A log that was begun anew does not know the changed packages.
+    // A log that was begun anew has no record of the changed packages.
     let names = names.unwrap_or_else(|| publishing.shared().packages());
     let published = |name: &String| states.iter().any(|state| state.place.name == *name);
     for name in names.iter().filter(|name| !published(name)) {
@@ -204,7 +204,7 @@ pub(crate) fn publish_to(
     }
     // Making the first map of a package is no commit: nothing has changed.
     let is_new = !create || found.iter().any(|(_, old)| old.is_some());
-    // Putting a deferred text in place is no commit either: the maps have shown it since it was committed.
+    // Placing a deferred text is no commit either: the maps have shown the text since it was committed.
     let is_shown = |(state, old): &(&State<'_>, Option<_>)| {
         let shown = old.as_deref().and_then(Map::source).map(|source| source.shown);
         shown == Some((of_text(&state.text), state.text.len() as u64))
@@ -223,7 +223,7 @@ pub(crate) fn publish_to(
                 kept.extend(old);
             }
             Err(error) => {
-                // Readers must not go on with the old state.
+                // Readers must not go on reading the old state.
                 old.iter().for_each(|map| map.retire(committed));
                 publishing.shared().remove(&state.place.name);
                 failed = Err(error);
@@ -289,13 +289,13 @@ pub(crate) fn publish_one(
     let image = |slack| image(core, &state.place.name, document, publishing.seed(), seq, source, slack);
     let image = match old.map(|_| image(Slack::GROWN)) {
         Some(Ok(grown)) => grown,
-        // The map may be above the limit with room to grow, and below it without.
+        // The map may exceed the limit only because of its room to grow; then make it without that room.
         Some(Err(Error::Full { .. })) | None => image(Slack::NEW)?,
         Some(Err(error)) => return Err(error),
     };
-    // The old map is retired before the new one shows: if this process dies in between, readers look for a new map and do
-    // not go on with the old one for good. A map that cannot be published to, perhaps because it is damaged, is retired as
-    // well, since a program may still read it.
+    // The old map is retired before the new one shows: if this process dies in between, readers look for a new map
+    // and do not go on with the old one forever. A map that cannot be published to, perhaps because it is damaged, is
+    // retired as well, since a program may still read it.
     let shared = publishing.shared();
     match old {
         Some(old) => old.retire(publishing.committed()),
@@ -306,7 +306,7 @@ pub(crate) fn publish_one(
     shared.replace(&state.place.name, &image, &state.metadata).map(Some)
 }
 
-/// Sets the source of a map to a text that cannot be parsed, and leaves the state that it shows. Returns whether that
+/// Sets the source of a map to a text that cannot be parsed; the map goes on showing its state. Returns whether that
 /// worked.
 fn keep_last_good(map: &Map, state: &State<'_>) -> bool {
     let in_place = Source::of(&state.metadata, &state.text, of_text(&state.text));

@@ -1,4 +1,5 @@
-//! The queue of transactions that threads of this program wait for, and the choice of the thread that commits them.
+//! The queue of transactions that threads of this program wait for, and the choice of the thread that commits the
+//! next group.
 //!
 //! At most one thread leads. A thread that queues a transaction either becomes the leader or sleeps until its request is
 //! answered or the leader ends. The mutex of the queue comes before that of a request, and neither is held while a
@@ -69,7 +70,7 @@ impl Request {
     }
 }
 
-/// The content of a [`Queue`].
+/// The state of a [`Queue`].
 #[derive(Debug, Default)]
 struct Waiting {
     requests: Vec<Arc<Request>>,
@@ -93,7 +94,8 @@ impl Queue {
     pub fn take(&self, request: &Arc<Request>) -> Vec<Arc<Request>> {
         let waiting = &mut self.lock().requests;
         let own = waiting.iter().position(|other| Arc::ptr_eq(other, request));
-        // Requests are committed in the order in which they came, except that the leader's own is always in its group.
+        // Requests are committed in the order in which they were queued, except that the leader's own request is
+        // always in its group.
         if let Some(index) = own.filter(|own| *own >= log::GROUP) {
             waiting[..=index].rotate_right(1);
         }
@@ -115,8 +117,8 @@ impl Queue {
     }
 }
 
-/// The duty to lead. When it is dropped, also by a panic, its unanswered requests go back to the queue and another thread
-/// leads.
+/// The leadership of a group. When it is dropped, also by a panic, its unanswered requests go back to the queue and
+/// another thread leads.
 pub(crate) struct Leadership<'q> {
     queue: &'q Queue,
     /// The group.
@@ -124,7 +126,7 @@ pub(crate) struct Leadership<'q> {
 }
 
 impl<'q> Leadership<'q> {
-    /// Makes the duty after [`Queue::wait`] has returned `None`.
+    /// Makes the leadership after [`Queue::wait`] has returned `None`.
     pub fn of(queue: &'q Queue) -> Self {
         Self { queue, requests: Vec::new() }
     }

@@ -1,9 +1,9 @@
 //! Recovery puts texts in place that are in the log and not in the files: after a crash, or because of
 //! [`crate::Durability::Log`].
 //!
-//! [`LogSession::recover`] runs with the log's lock held, and tries the locks of the packages and of their files: see
-//! `retry`. It first syncs the log, so that no text is put in place that a power cut could remove from the log. All texts
-//! are published in one round, so that a snapshot sees a transaction wholly or not at all.
+//! [`LogSession::recover`] runs with the log's lock held, and does not wait for the locks of packages and of their
+//! files: see `retry`. It first syncs the log, so that no text is put in place that a power cut could remove from the
+//! log. All texts are published in one round, so that a snapshot sees a transaction wholly or not at all.
 //!
 //! A text that is neither one of the states in the log nor newer than the log was changed by hand, and is merged with the
 //! newest state (see `merge`). A text that cannot be put in place is parked (see `parked`).
@@ -29,16 +29,16 @@ pub(crate) fn finish_last(core: &Core) -> Result<()> {
     }
 }
 
-/// Puts texts in place that are behind the log, and publishes the last transaction to the maps.
+/// Puts deferred texts in place, and publishes the last transaction to the maps.
 pub(crate) fn show_last(core: &Core) -> Result<()> {
     crate::os::caller::check_may_commit()?;
     let Some(log) = core.logs.current() else { return Ok(()) };
-    // While another program holds the lock, there is nothing to recover; without rights, nothing can be done.
+    // Another program that holds the lock does the recovery itself; without rights, this program can do nothing.
     match log.write(Instant::now(), Duration::ZERO) {
         Ok(writer) => {
             let mut session = LogSession::of(core, writer);
             match session.recover() {
-                // Readers of the locked package wait for its text; others need not.
+                // Only readers of the locked package have to wait for its text.
                 Err(Error::Locked { .. }) => return Ok(()),
                 recovered => recovered?,
             };
@@ -53,7 +53,7 @@ pub(crate) fn show_last(core: &Core) -> Result<()> {
 }
 
 impl LogSession<'_> {
-    /// Puts texts in place that are behind the log. Returns whether a file was changed.
+    /// Puts texts in place that the log has and the files do not. Returns whether a file was changed.
     pub fn recover(&mut self) -> Result<bool> {
         let Some(writer) = &mut self.writer else { return Ok(false) };
         // The id is needed only if there are deferred texts.
@@ -69,7 +69,7 @@ impl LogSession<'_> {
             save_deferred::forget_deferred(self.core);
             return Ok(saved);
         }
-        // The records may not be durable yet: a power cut would then leave texts that no record is of.
+        // The records may not be durable yet: then a power cut could leave texts without a record.
         writer.sync()?;
         let mut names: Vec<&str> =
             records.iter().flat_map(|(record, _)| &record.packages).map(|c| c.package.as_str()).collect();
@@ -114,7 +114,8 @@ struct Recovered {
     placed: Vec<PlacedText>,
 }
 
-/// Brings packages to the last state that the records lead to. A text that cannot be put in place is parked.
+/// Writes the last state that the records lead to into the files of packages. A text that cannot be put in place is
+/// parked.
 fn finish_all<'n>(
     core: &Core,
     names: impl Iterator<Item = &'n str>,
@@ -171,8 +172,8 @@ impl PlacedText {
     }
 }
 
-/// Brings the text of a package to the last of the states that the transactions went through. A text that is none of these
-/// states was changed by hand, and is merged with the last one.
+/// Writes the state after the last of the transactions into the file of a package. If the present text is the state
+/// after none of them, it was changed by hand, and is merged with the last state.
 fn finish(core: &Core, name: &str, steps: &[&PackageChange]) -> Result<Finished> {
     let place = core.packages.in_config(name);
     let _lock = draft::try_lock(core, &place.path)?;
@@ -183,7 +184,7 @@ fn finish(core: &Core, name: &str, steps: &[&PackageChange]) -> Result<Finished>
             Present::Read(reading) => Some(reading),
         };
         let present = reading.as_ref().map(|reading| Digest::of(&reading.text));
-        // The number of steps whose result is in the file: the latest state that fits.
+        // The number of steps that the file has: up to the last state that equals the text.
         let done = (0..=steps.len()).rev().find(|done| {
             done.checked_sub(1).and_then(|last| steps.get(last)).map(|step| step.left()) == Some(present)
                 || steps.get(*done).is_some_and(|step| step.before == present && !step.unknown)
@@ -205,7 +206,7 @@ fn finish(core: &Core, name: &str, steps: &[&PackageChange]) -> Result<Finished>
         let is_deletion = steps.last().is_some_and(|last| last.deleted);
         let text = match done {
             Some(_) => after(core, &place, left, before.clone()).filter(|_| !left.is_empty()),
-            // No transaction has left an empty file, so a crash has lost its content.
+            // No transaction writes an empty file, so a crash has lost the content.
             None if is_there && before.is_empty() && !is_deletion => {
                 logged_texts(core, &place, steps)?.map(|(_, ours)| ours)
             }

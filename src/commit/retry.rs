@@ -1,11 +1,12 @@
-//! Waiting for the locks of packages, which no code does while it holds the log's lock.
+//! Waiting for the locks of packages, without holding the log's lock.
 //!
-//! Every user who can read a package can lock its file with `flock`. If a commit waited for that lock while it held the
-//! log's lock, no other package could be committed meanwhile. And two programs with different logs for the same directory
-//! could each wait for a lock of the other. So the holder of the log's lock only tries the locks of packages and of package
-//! files. If one is taken, [`Error::Locked`] is returned up to [`retry`]; by then all locks are released. It waits for the
-//! taken lock and begins again, until the time to wait is over. The lock of staged changes is waited for all the same: only
-//! a user who may write them, or read the save directory, can hold it.
+//! Every user who can read a package can lock its file with `flock`. If a commit waited for that lock while it held
+//! the log's lock, no other package could be committed meanwhile. And two programs with different logs for the same
+//! directory could each wait for a lock of the other. So the holder of the log's lock only tries the locks of
+//! packages and of package files. If one is taken, [`Error::Locked`] is returned up to [`retry`]; by then all locks
+//! are released. It waits for the taken lock and begins again, until the time to wait is over. Only the lock of
+//! staged changes is waited for with the log's lock held: no user can hold it without the right to write them or to
+//! read the save directory.
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const PAUSE: Duration = Duration::from_micros(500);
 /// A function that opens the log for writing, for example `session_within`.
 pub(crate) type OpenLogSession = for<'s> fn(&'s Core, &Patience) -> Result<LogSession<'s>>;
 
-/// Calls `once`, which takes several locks and only tries all but the log's. If one is taken, waits for it without
+/// Calls `once`, which takes several locks, and waits for none but the log's. If one is taken, waits for it without
 /// holding a lock, and calls `once` again. So `once` must have changed nothing when it fails with [`Error::Locked`].
 ///
 /// # Errors
@@ -66,7 +67,7 @@ pub(crate) fn with_session<R>(
 pub(crate) fn await_free(core: &Core, locked: Error, patience: &Patience) -> Result<()> {
     let Error::Locked { path, holder, .. } = &locked else { return Err(locked) };
     if core.logs.current().is_some_and(|log| path.starts_with(log.dir())) {
-        // The log's lock was waited for already, or the directory of the log was replaced just now.
+        // The caller has waited for the log's lock already, or the directory of the log was replaced just now.
         if patience.is_over() {
             return Err(locked);
         }
@@ -77,7 +78,7 @@ pub(crate) fn await_free(core: &Core, locked: Error, patience: &Patience) -> Res
         return settle::settle_mark(core, &mark, true, patience);
     }
     let files = &core.options.files;
-    // A package may be a symbolic link, and no other file is.
+    // Only a package file may be a symbolic link.
     let open = files.open(path).or_else(|_| files.open_package_to_write(path));
     let error = |open: &OpenFile| {
         let locked = (path.clone(), holder_of_file(open), patience.timeout);

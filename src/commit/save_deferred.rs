@@ -1,9 +1,10 @@
-//! Putting deferred texts in place whose log is gone: the directory of the log was replaced, so recovery finds no record
-//! of them. Also finds the states that the records of the log lead to.
+//! Puts deferred texts in place if the directory of their log was replaced, so that recovery finds no record of them.
+//! Also finds the states that the records of the log lead to.
 //!
-//! The texts come from [`crate::commit::deferred_texts::DeferredTexts`], which changes only while the log's lock is held.
-//! The file of a package is replaced under the lock of the package and of the file, which are only tried: see `retry`. A
-//! program that goes by marks never continues from the old file as long as the mark of the replaced log stands.
+//! The texts come from [`crate::commit::deferred_texts::DeferredTexts`], which changes only while the log's lock is
+//! held. The file of a package is replaced under the lock of the package and of the file, which are not waited for:
+//! see `retry`. As long as the mark of the replaced log is there, no program that looks for marks continues from the
+//! old file.
 
 use std::sync::Arc;
 
@@ -24,8 +25,8 @@ pub(crate) fn forget_deferred(core: &Core) {
     core.logs.current().into_iter().for_each(Log::forget_left);
 }
 
-/// Puts the deferred texts of this store in place that are behind the log of a mark, if the directory of that log was
-/// replaced. Does nothing as long as a lock is taken.
+/// If the directory of the log of a mark was replaced, puts the deferred texts of that log in place. Does nothing as
+/// long as a lock is taken.
 pub(crate) fn save_replaced(core: &Core, mark: &Mark) -> Result<()> {
     let is_ours = core.deferred.all().iter().any(|(_, deferred)| deferred.log == mark.id);
     let id = core.logs.current().filter(|_| is_ours).and_then(Log::id);
@@ -96,9 +97,9 @@ pub(crate) fn save_unlogged(core: &Core, id: Option<&str>, logged: &[&str]) -> R
     Ok(saved)
 }
 
-/// Returns the text that is to be put in place for a deferred text; `None` if the file is to stay as it is. `is_lost`
-/// says that the mark of a replaced log stands beside the package. As long as it does, no program continues from the
-/// file, so the file holds an earlier text of that log, or an edit by a program that knows nothing of marks.
+/// Returns the text that is to be put in place for a deferred text; `None` if the file stays as it is. `is_lost` says
+/// that the mark of a replaced log is beside the package. As long as it is, no program that looks for marks writes
+/// the file, so the file holds an earlier text of that log, or an edit by a program that does not look for marks.
 fn text_to_save(
     core: &Core,
     place: &Place,
@@ -115,7 +116,7 @@ fn text_to_save(
         return Ok(Some(ours).filter(|ours| *ours != *deferred.base));
     }
     if !is_lost {
-        // Another program has put it in place.
+        // Another program has put the text in place.
         return Ok(None);
     }
     let present = match std::fs::read(&place.path) {
@@ -138,8 +139,8 @@ fn text_to_save(
     Ok(Some(both).filter(|both| *both != present))
 }
 
-/// Returns the state with the digest `wanted` that the log's records lead to from another state; `None` if they do not
-/// lead from there to it.
+/// Returns the state with the digest `wanted` that the log's records lead to from another state; `None` if they do
+/// not lead to it.
 pub(crate) fn follow(
     core: &Core,
     place: &Place,
@@ -164,7 +165,7 @@ pub(crate) fn made_of(
     core.states.read(place, text).map(Some)
 }
 
-/// Returns the last text that records lead to from a text.
+/// Applies records to a text, and returns the last text that they lead to.
 fn last_text(name: &str, text: &[u8], records: &[Record]) -> Vec<u8> {
     let (mut text, mut digest) = (text.to_vec(), Digest::of(text));
     for change in records.iter().filter_map(|record| record.package(name)) {

@@ -31,7 +31,7 @@ pub(crate) struct SettingsReader {
     state: Mutex<Option<State>>,
 }
 
-/// Returns the policy that stays if its file cannot be used, with that problem added.
+/// Returns the policy to use if its file cannot be used: the last good one, with that problem added.
 fn stay(why: &str, last: Option<Policy>) -> Policy {
     let what = if last.is_some() { "the last good policy stays" } else { "there is no policy" };
     Policy { problems: vec![format!("{why}; {what}")], ..last.unwrap_or_default() }
@@ -75,7 +75,7 @@ impl SettingsReader {
         settings
     }
 
-    /// Refuses to write in safe mode.
+    /// Fails in safe mode.
     ///
     /// # Errors
     ///

@@ -16,10 +16,10 @@ use crate::log::Log;
 use crate::os::patience::{Patience, taken};
 use crate::os::trust::Config;
 
-/// How long [`settle_mark`] waits for the lock of the other log before it looks whether the text is in place by now.
+/// How long [`settle_mark`] waits for the lock of the other log before it checks whether the text is in place by now.
 const TURN: Duration = Duration::from_millis(300);
 
-/// How long [`settle_mark`] sleeps between two looks at the mark.
+/// How long [`settle_mark`] sleeps between two checks of the mark.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Waits until the text of a package that is about to be read is not behind a log.
@@ -59,7 +59,7 @@ pub(crate) fn settle_mark(core: &Core, mark: &Mark, is_writer: bool, patience: &
         if mark.boot != boot() && mark.is_lost(&core.options.files) {
             let _ = core.options.files.remove(&mark.path);
         }
-        if !mark.stands() {
+        if !mark.is_current() {
             return Ok(());
         }
         if patience.is_over() {
@@ -70,7 +70,7 @@ pub(crate) fn settle_mark(core: &Core, mark: &Mark, is_writer: bool, patience: &
 }
 
 /// Returns the log that a mark names. Its directories are trusted if they belong to a user who is trusted with the
-/// configuration, or to the user who made the mark: no other user may lead this one into a directory of his own.
+/// configuration, or to the user who made the mark: no other user may direct this one to a directory of his own.
 fn log_of_mark(core: &Core, mark: &Mark) -> Log {
     let log = Log::new(mark.log.clone(), core.options.files.clone(), core.options.log);
     let Some(found) = mark.path.parent().and_then(|dir| std::fs::metadata(dir).ok()) else { return log };
@@ -79,7 +79,7 @@ fn log_of_mark(core: &Core, mark: &Mark) -> Log {
     log.of_config(Config { owner, ..config })
 }
 
-/// Takes the lock of the log of a mark, which may be another store's, and puts the texts in place that are behind it.
+/// Takes the lock of the log of a mark, which may be another store's, and puts its deferred texts in place.
 pub(crate) fn finish_log(core: &Core, mark: &Mark, deadline: Instant) -> Result<()> {
     let is_ours = core.logs.current().is_some_and(|log| mark.is_of(log));
     let config = mark.path.parent().unwrap_or(Path::new("."));
@@ -87,10 +87,10 @@ pub(crate) fn finish_log(core: &Core, mark: &Mark, deadline: Instant) -> Result<
     let Some(log) = other.logs.current() else { return Ok(()) };
     // The log's lock is held until the mark is removed: the next commit may make the same mark again.
     let mut session = LogSession::of(&other, log.write(deadline, Duration::ZERO)?);
-    // The directory may have been replaced while this waited for its lock.
+    // The directory may have been replaced while this program waited for its lock.
     let is_it = log.id().is_some_and(|id| id == mark.id) && !session.is_replaced();
     session.recover()?;
-    if mark.stands() {
+    if mark.is_current() {
         if !is_it {
             return Err(taken(&mark.path));
         }

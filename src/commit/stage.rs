@@ -1,7 +1,7 @@
-//! Staging changes for the next commit, and dropping them again. `staged` commits them.
+//! Stages changes for the next commit, and drops staged changes. `staged` commits them.
 //!
-//! Each delta file has a lock of its own, which `staging` takes; nothing else is locked here. Only a user who may write a
-//! delta file or read the save directory can hold that lock, so it is waited for (see `retry`).
+//! Each delta file has a lock of its own, which `staging` takes; nothing else is locked here. Only a user who may
+//! write a delta file or read the save directory can hold that lock, so this code waits for it (see `retry`).
 
 use crate::commit::bases;
 use crate::commit::core::Core;
@@ -21,7 +21,7 @@ impl<'e> StagedChanges<'e> {
         Self { core }
     }
 
-    /// Reports whether a package may have staged changes for a commit to take. The changes are not read.
+    /// Reports whether a package may have staged changes to commit. The changes are not read.
     #[must_use]
     pub fn may_be_staged(&self, place: &Place) -> bool {
         may_be_staged(self.core, place)
@@ -68,7 +68,7 @@ impl<'e> StagedChanges<'e> {
     }
 }
 
-/// Reports whether a package may have staged changes for a commit to take; the delta files are not read.
+/// Reports whether a package may have staged changes to commit; the delta files are not read.
 pub(crate) fn may_be_staged(core: &Core, place: &Place) -> bool {
     let dirs = core.dirs();
     // Stock uci commits the staged changes of the other directories of the search path as well.
@@ -79,7 +79,7 @@ pub(crate) fn may_be_staged(core: &Core, place: &Place) -> bool {
 /// Returns the error that keeps this user from committing the staged changes of a package, if another user has staged them
 /// and does not let others commit them.
 pub(crate) fn staged_by_another(core: &Core, place: &Place) -> Option<Error> {
-    core.staged(place).barred()
+    core.staged(place).refusal_of_other_user()
 }
 
 /// Appends changes to the delta file of a package, and the bases of their keys to its base file.

@@ -1,5 +1,5 @@
-//! Commits staged changes: takes delta files into a transaction, and cuts them once it is committed. Changes that are not
-//! staged can be part of the same transaction.
+//! Commits staged changes: makes a transaction of the changes in delta files, and removes these from the files once
+//! it is committed. Changes that are not staged can be part of the same transaction.
 //!
 //! The lock of a delta file is taken after those of the package, and is held until the delta file is cut. The journal of a
 //! delta file is written after the draft and before the record: after a crash, it and the files show whether the staged
@@ -67,7 +67,7 @@ pub struct Unstaged {
     pub deltas: Vec<Delta>,
 }
 
-/// A delta file that goes into a commit, and the lines that stay in it.
+/// A delta file that is being committed, and the lines that stay in it.
 struct Staged<'p> {
     place: &'p Place,
     locked: Locked,
@@ -157,7 +157,7 @@ fn try_commit(
         }
     }
     if gathered.parts.is_empty() {
-        drop_done(core, &gathered.done)?;
+        remove_committed(core, &gathered.done)?;
         return opened.session.settled().map(|()| Some(gathered.outcomes));
     }
     let Some(approved) = approve(core, std::mem::take(&mut gathered.parts), &gathered.staged, intent)? else {
@@ -179,12 +179,12 @@ fn finish(
     match placed {
         Ok(Placement::Done(revision)) => {
             staged.iter().flatten().try_for_each(|file| finish_staged(core, file))?;
-            drop_done(core, &gathered.done)?;
+            remove_committed(core, &gathered.done)?;
             let written = gathered.outcomes.iter_mut().filter(|outcome| outcome.written);
             written.for_each(|outcome| outcome.revision = revision);
             Ok(Some(gathered.outcomes))
         }
-        // The journals of the packages that are in place show that; see `Staging::lock`.
+        // The journals show which packages are in place; see `Staging::lock`.
         Ok(Placement::Again(again)) => {
             let is_again = |place: &Place| again.iter().any(|again| again.path == place.path);
             for file in staged.iter().flatten() {
@@ -229,7 +229,7 @@ fn approve<'p>(
 }
 
 /// Removes the changes that are already in the package from the delta files.
-fn drop_done(core: &Core, done: &[Staged<'_>]) -> Result<()> {
+fn remove_committed(core: &Core, done: &[Staged<'_>]) -> Result<()> {
     done.iter().try_for_each(|file| core.staged(file.place).rewrite(&file.locked, &file.kept))
 }
 
@@ -262,9 +262,9 @@ fn staged_part<'p>(
     options: &CommitOptions,
 ) -> Result<Option<(Committed, StagedPart<'p>)>> {
     let core = opened.session.core;
-    // A package that existed when a change was made to it is not created anew.
+    // A package that existed when the change was made, and was deleted since, is not created again.
     let creates = unstaged.is_none_or(|edit| edit.known.text().is_empty());
-    // Even if nothing is staged, a package that cannot be read is an error.
+    // A package that cannot be read is an error even if nothing is staged for it.
     let Some(found) = opened.read_to_write(place, creates)? else { return Ok(None) };
     let locked = if takes_staged { core.staged(place).lock()? } else { None };
     let others = if takes_staged { staged_elsewhere(core, place)? } else { Vec::new() };
@@ -349,8 +349,8 @@ fn staged_elsewhere(core: &Core, place: &Place) -> Result<Vec<Delta>> {
     Ok(staged)
 }
 
-/// Removes the changes that are now in the package file from the delta file. If that fails, the journal stays, and the next
-/// program that locks the delta file does it.
+/// Removes the changes that are now in the package file from the delta file. If that fails, the journal stays, and
+/// the next program that locks the delta file removes them.
 fn finish_staged(core: &Core, Staged { place, locked, kept }: &Staged<'_>) -> Result<()> {
     let staging = core.staged(place);
     staging.rewrite_committed(locked, kept)?;
@@ -373,7 +373,7 @@ fn keep_rejected(core: &Core, place: &Place, lines: &[u8]) {
         std::io::Seek::seek(&mut &open.file, std::io::SeekFrom::End(0))?;
         files.write(&open, lines)
     };
-    // A failure is ignored: stock uci keeps no copy of these lines.
+    // An error is ignored: stock uci keeps no copy of these lines at all.
     let _ = keep();
 }
 

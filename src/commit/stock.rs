@@ -1,8 +1,9 @@
 //! Commits beside a stock uci that commits at the same time: neither may undo the changes of the other.
 //!
 //! Stock uci opens the package file, waits for the lock of that file, reads it, writes its new text to a file
-//! `.PACKAGE.uci-XXXXXX`, releases the lock, and then renames that file over the package. So it may wait with a file open
-//! that we have replaced meanwhile, and read that file; and it may rename when it holds no lock any more. Hence:
+//! `.PACKAGE.uci-XXXXXX`, releases the lock, and then renames that file over the package. So it may wait for the lock
+//! of a file that this library has replaced meanwhile, and then read that file; and it renames its file after it has
+//! released the lock. Hence:
 //!
 //! - a commit waits for the rename of a stock uci whose new file is there ([`Beside::list_at_rest`]);
 //! - it also writes its text into the displaced file before it unlocks that file ([`update_displaced`]);
@@ -40,7 +41,8 @@ pub(crate) fn update_displaced(core: &Core, draft: &Draft, text: &[u8]) -> bool 
     let written =
         files.write_at(&old.open, text, 0).and_then(|()| files.truncate(&old.open, text.len() as u64));
     if written.is_err() {
-        // A partly written text must not be read as a whole one: with this first line it is no valid text.
+        // This first line makes the text invalid until it is complete, so that a partly written text is not read as a
+        // whole one.
         let _ = std::os::unix::fs::FileExt::write_all_at(&old.open.file, b"!\n", 0);
     }
     is_open
@@ -54,8 +56,8 @@ pub(crate) fn await_stock(core: &Core, draft: &mut Draft) {
     let reader =
         core.options.files.open_package(Path::new(&format!("/proc/self/fd/{}", old.file.as_raw_fd())));
     core.options.files.unlock(&old);
-    // As long as it is open here for writing, other writers look like readers. Without /proc, readers count as
-    // writers.
+    // As long as this process has the file open for writing, `/proc` does not tell other writers from readers.
+    // Without /proc, readers count as writers.
     let (file, is_open): (_, fn(&File) -> Option<bool>) = match reader {
         Ok(reader) => {
             drop(old);

@@ -1,8 +1,9 @@
-//! Completing an earlier commit of a package after a crash: its delta file is cut, and its temporary files are removed.
+//! Completes an earlier commit of a package after a crash: removes its changes from the delta file, and removes its
+//! temporary files.
 //!
-//! The caller holds the lock of each package. The order matters: the temporary files beside a package show the journal of
-//! the delta file what became of the commit, and the next draft removes them. So [`tidy_up`] comes before anything else
-//! that a commit does with its packages.
+//! The caller holds the lock of each package. The order matters: the journal of the delta file and the temporary
+//! files beside the package together show whether the commit happened, and the next draft removes those files. So a
+//! commit calls [`tidy_up`] before it does anything else with its packages.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use crate::commit::place::Place;
 use crate::error::{Error, Result};
 
 /// Removes from the delta files of these packages the changes that are in the package files already: a crash has
-/// interrupted the commit that took them. The caller holds the locks of the packages.
+/// interrupted their commit. The caller holds the locks of the packages.
 pub(crate) fn tidy_up<'p>(core: &Core, places: impl IntoIterator<Item = &'p Place>) -> Result<()> {
     for place in places {
         let staging = core.staged(place);

@@ -1,4 +1,4 @@
-//! Transitions: the change of one package by a transaction, from the state it finds to the state it leaves.
+//! Transitions: the change of one package by a transaction, from the state before to the state after.
 //!
 //! A transition is planned from the deltas of the transaction, in the cheapest way that fits: by one line of the text, by the
 //! piece of text of one section, or by the whole package.
@@ -99,8 +99,8 @@ impl Transition {
         read.errors.is_empty().then(|| Self::between(old, Known::of(read.package), edited))
     }
 
-    /// Makes the transition of changes to the options of one section from its piece of the text, or from less. Returns
-    /// `None` if the changes are not that simple.
+    /// Makes the transition of changes to the options of one section from the text of that section alone, or from one
+    /// line. Returns `None` if the changes are not that simple.
     fn small(options: &Options, old: &Arc<Known>, deltas: &[Delta]) -> Result<Option<Self>> {
         let Some(first) = deltas.first() else { return Ok(None) };
         let simple = |delta: &Delta| {
@@ -146,7 +146,7 @@ fn line_step(format: &dyn Format, old: &Arc<Known>, delta: &Delta) -> Option<Tra
     if !is_value(value) || value.len() >= MAX_VALUE || section.len().max(option.len()) > MAX_NAME {
         return None;
     }
-    // If the section has the option twice, these are the name of the first one and the value of the last one.
+    // If the section has the option twice, this is the name of the first one and the value of the last one.
     let (name, place) =
         old.package.value_text(section, option).filter(|(name, place)| name.end < place.start)?;
     let text = old.text();
@@ -154,7 +154,7 @@ fn line_step(format: &dyn Format, old: &Arc<Known>, delta: &Delta) -> Option<Tra
     let end = place.end + memchr::memchr(b'\n', &text[place.end..])? + 1;
     let (before, after) =
         (&text[start..end], [&text[start..place.start], value, &text[place.end..end]].concat());
-    // This is also what reads the line as it will be.
+    // This call also checks how the new line is read.
     let is_plain = |line: &[u8], len: usize| {
         let read = format.option_line(line);
         read.is_some_and(|read| {

@@ -1,8 +1,9 @@
-//! Putting parked texts in place, for `repair`. `parked` describes what is parked and why.
+//! Puts parked texts in place, for `repair`. `parked` describes what is parked and why.
 //!
-//! A parked text is renamed to `NAME.aside` before it is put in place, as a commit to its package is refused as long as it
-//! is parked. If it still cannot be put in place, it stays there, and the file that stands in its place counts. The
-//! commit takes the log's lock and the locks of the package in the usual order (`retry::with_session`).
+//! A parked text is renamed to `NAME.aside` before it is put in place, as a commit to its package is refused as long
+//! as it is parked. If it still cannot be put in place, it stays there, and the file at the path stays the text of
+//! the package. The commit takes the log's lock and the locks of the package in the usual order
+//! (`retry::with_session`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

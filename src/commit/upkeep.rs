@@ -1,8 +1,8 @@
-//! Keeps the maps up to the texts for readers: makes maps that do not exist, and updates those that are behind.
+//! Keeps the maps up to date for readers: makes missing maps, and updates maps that show an older text.
 //!
-//! Only the holder of a package's lock makes or changes its map. A map is made only from a text that is not behind the
-//! log, since readers may have seen the newer state already; if that has to be put in place first, the log's lock is taken
-//! before the lock of the package. `publish` is the writer's side.
+//! Only the holder of a package's lock makes or changes its map. A map is made only from a text that is not behind
+//! the log, since readers may have seen the newer state already. If a deferred text has to be put in place first, the
+//! log's lock is taken before the lock of the package. Writers publish through `publish`.
 
 use std::time::Instant;
 
@@ -51,9 +51,9 @@ pub(crate) fn share(core: &Core, shared: &MapDirectory, place: &Place) -> Result
     share_locked(core, shared, place)
 }
 
-/// Takes the lock of a package after its text was brought up to the log: a map of an older text would go back behind what
-/// readers have seen. If the log's lock was needed for that, the session is returned as well and keeps others from
-/// committing.
+/// Puts the deferred text of a package in place, and takes the lock of the package: a map of the older text would
+/// show an older state than readers have seen. If the log's lock was needed for that, the session is returned as well
+/// and keeps others from committing.
 fn lock_settled<'e>(core: &'e Core, place: &Place) -> Result<(PackageLock, Option<LogSession<'e>>)> {
     settle::await_text(core, &place.path)?;
     let lock = draft::take_lock(core, &place.path)?.once();
@@ -88,7 +88,7 @@ pub(crate) fn share_locked(core: &Core, shared: &MapDirectory, place: &Place) ->
     };
     published.map_err(|error| in_file(error, place))?;
     drop(publishing);
-    // The lock of the package is still held, so the map cannot fall behind the text again.
+    // The lock of the package is still held, so no other program can change the text meanwhile.
     shared.open(&place.name, false)
 }
 
@@ -113,8 +113,8 @@ pub(crate) fn remake(core: &Core, shared: &MapDirectory, place: &Place) -> Resul
     made.map(|_| ()).map_err(|error| in_file(error, place))
 }
 
-/// Publishes the revision of the last transaction if its text is in place and its writer has died before it published.
-/// A map that is made from the text shows that transaction, and must not show it under an older revision.
+/// Publishes the revision of the last transaction if its text is in place and its writer has died before it
+/// published. A map that is made from the text contains that transaction, so it must not have an older revision.
 fn show_applied(core: &Core, shared: &MapDirectory) {
     let Some(End { last, is_open: false }) = core.logs.current().and_then(Log::end) else { return };
     let shown = shared.control().and_then(|control| control.shown().1);
@@ -123,15 +123,16 @@ fn show_applied(core: &Core, shared: &MapDirectory) {
     }
 }
 
-/// Brings the maps up to the log if its last transaction was not published, because its writer has died or there were no
-/// maps at the time. Texts that are behind the log are put in place.
+/// Publishes the last transaction if that was not done, because its writer has died or there were no maps at the
+/// time. Puts deferred texts in place first.
 pub(crate) fn catch_up(core: &Core, shared: &MapDirectory, shown: Option<u64>) {
     let Some(End { last, is_open }) = core.logs.current().and_then(Log::end) else { return };
     if shown == Some(last) {
         return;
     }
     if shown.is_some_and(|shown| shown < last) || is_open {
-        // A writer at work publishes its transaction itself. Without rights, nothing can be done here.
+        // A writer that is still running publishes its transaction itself. A user who may not write the log can do
+        // nothing here.
         let _ = recovery::show_last(core);
     } else if let Ok(mut publishing) = shared.begin(Instant::now() + core.settings.get().lock_timeout) {
         // Maps are made from the texts, so they show all transactions whose texts are in place. A number that was shown

@@ -5,29 +5,29 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::warn::Warn;
 
-/// The warnings that an engine has given, and the function that it gives them to.
+/// The warnings that an engine has given, and the function that it calls with them.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
     given: Mutex<BTreeSet<String>>,
-    tell: Option<Warn>,
+    hook: Option<Warn>,
 }
 
 impl Warnings {
     /// Makes the warnings of an engine: see [`crate::Options::warn`].
-    pub fn new(tell: Option<Warn>) -> Self {
-        Self { given: Mutex::default(), tell }
+    pub fn new(hook: Option<Warn>) -> Self {
+        Self { given: Mutex::default(), hook }
     }
 
     fn given(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        // A panic of another thread leaves a set like any other.
+        // A panic of another thread leaves a valid set.
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a warning, unless it was given before.
     pub fn warn(&self, text: &str) {
         let is_new = self.given().insert(text.to_owned());
-        if let Some(tell) = self.tell.as_ref().filter(|_| is_new) {
-            tell.tell(text);
+        if let Some(hook) = self.hook.as_ref().filter(|_| is_new) {
+            hook.call(text);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::model::package::Package;
 enum Changed<'p> {
     /// Another program was writing to the package.
     Busy,
-    /// The package was only read, or already is as it should become.
+    /// The package was only read, or it has the wanted state already.
     Nothing,
     Part(Box<Part<'p>>),
 }
@@ -91,7 +91,7 @@ pub(crate) fn commit_all(
     Err(keeps_changing(left.first().map_or("", |edit| &edit.place.name)))
 }
 
-/// Reads a package, changes it, and makes its part of a commit. `None` if another program was writing to it.
+/// Reads a package, changes it, and returns its part of a commit. `None` if another program was writing to it.
 fn edited<'p, R>(
     opened: &mut Opened<'_, '_>,
     place: &'p Place,
@@ -124,7 +124,7 @@ pub(crate) fn write(
     Ok((Arc::new(text), step))
 }
 
-/// Plans the change of a package, and makes its part of a commit.
+/// Plans the change of a package, and returns its part of a commit.
 fn changed<'p>(opened: &mut Opened<'_, '_>, edit: &'p PackageEdit) -> Result<Changed<'p>> {
     let place = &edit.place;
     let creates = edit.known.text().is_empty();
@@ -157,7 +157,7 @@ pub(crate) fn put_texts(
     put_texts_and(opened, texts, intent, &mut |_| Ok(()))
 }
 
-/// Does what [`put_texts`] does, and calls `also` when the file of a package is locked.
+/// Does what [`put_texts`] does, and calls `also` while the file of a package is locked.
 fn put_texts_and<'t>(
     opened: &mut Opened<'_, '_>,
     texts: &'t [WholeText],
@@ -174,7 +174,7 @@ fn put_texts_and<'t>(
         };
         match &reading {
             Some(reading) => opened.session.look(place, &reading.text)?,
-            None => opened.session.look_gone(place)?,
+            None => opened.session.note_deletion(place)?,
         };
         also(place)?;
         if !expected.allows(reading.as_ref().map(|reading| &*reading.text)) {

@@ -22,7 +22,7 @@ use crate::settings::options::Guards;
 pub const GUARD: &str = "__guard";
 
 /// What a guard prints when it is ready, followed by its process number.
-pub const STANDS: &str = "guard ";
+pub const GUARD_READY: &str = "guard ";
 
 /// How long a guard may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,13 +36,13 @@ const SCRIPT: &str = "exec 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- 3<&0; \"$0\" \"$@\" <&3
 
 /// A guard that is ready. Dropping it tells the guard that no further commit will follow.
 #[derive(Debug)]
-pub struct StandingGuard {
+pub struct GuardHandle {
     process: Option<u32>,
     _pipe: Option<ChildStdin>,
     _sender: Option<Sender<()>>,
 }
 
-impl StandingGuard {
+impl GuardHandle {
     /// Returns the process number of the guard; `None` if it is a thread.
     #[must_use]
     pub fn process(&self) -> Option<u32> {
@@ -59,11 +59,11 @@ impl Confirmations<'_> {
     /// # Errors
     ///
     /// [`Error::Io`] if it cannot be started.
-    pub fn start_guard(&self, on_rollback: Option<&OsStr>) -> Result<StandingGuard> {
+    pub fn start_guard(&self, on_rollback: Option<&OsStr>) -> Result<GuardHandle> {
         match &self.core.options.guards {
             Guards::Program(program) => self.guard_process(program, on_rollback),
             Guards::Thread => self.guard_thread(),
-            Guards::Nobody => Ok(StandingGuard { process: None, _pipe: None, _sender: None }),
+            Guards::Nobody => Ok(GuardHandle { process: None, _pipe: None, _sender: None }),
             Guards::Any => {
                 let started = find_program().map(|program| self.guard_process(&program, on_rollback));
                 started.and_then(Result::ok).map_or_else(|| self.guard_thread(), Ok)
@@ -71,7 +71,7 @@ impl Confirmations<'_> {
         }
     }
 
-    fn guard_process(&self, program: &Path, on_rollback: Option<&OsStr>) -> Result<StandingGuard> {
+    fn guard_process(&self, program: &Path, on_rollback: Option<&OsStr>) -> Result<GuardHandle> {
         let failed = |error| Error::io("start the guard of the commit", program)(error);
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT]).arg(program).arg(GUARD).arg(std::process::id().to_string());
@@ -88,7 +88,7 @@ impl Confirmations<'_> {
         let process = output.ok_or(io::ErrorKind::BrokenPipe.into()).and_then(read_process);
         // Reap the shell, which has ended. It fails if the program has reaped it already.
         let _ = child.wait();
-        Ok(StandingGuard { process: Some(process.map_err(failed)?), _pipe: pipe, _sender: None })
+        Ok(GuardHandle { process: Some(process.map_err(failed)?), _pipe: pipe, _sender: None })
     }
 
     /// Returns the options that lead `cms` to this store from any directory.
@@ -108,22 +108,22 @@ impl Confirmations<'_> {
         Ok(words)
     }
 
-    fn guard_thread(&self) -> Result<StandingGuard> {
+    fn guard_thread(&self) -> Result<GuardHandle> {
         let (sender, receiver) = channel::<()>();
         let core = self.core.clone();
         let stand = move || {
             Confirmations::of(&core)
-                .stand_guard(&mut |time| receiver.recv_timeout(time) != Err(RecvTimeoutError::Disconnected));
+                .run_guard(&mut |time| receiver.recv_timeout(time) != Err(RecvTimeoutError::Disconnected));
         };
         let started = std::thread::Builder::new().name("cms-guard".into()).spawn(stand);
         started.map_err(Error::io("start a thread that guards", &self.core.dirs().config.path))?;
-        Ok(StandingGuard { process: None, _pipe: None, _sender: Some(sender) })
+        Ok(GuardHandle { process: None, _pipe: None, _sender: Some(sender) })
     }
 
     /// Runs the guard: rolls commits back that are not confirmed in time, and retries as long as that fails. It
     /// ends when nothing is pending and no further commit will follow: `is_awaited` waits for at most the given
     /// time, and returns whether a commit may still follow.
-    pub fn stand_guard(&self, is_awaited: &mut dyn FnMut(Duration) -> bool) {
+    pub fn run_guard(&self, is_awaited: &mut dyn FnMut(Duration) -> bool) {
         let mut may_come = true;
         loop {
             match self.core.pending.left() {
@@ -162,7 +162,7 @@ fn read_process(mut output: ChildStdout) -> io::Result<u32> {
         }
     }
     let text = String::from_utf8_lossy(&text);
-    let process = text.strip_prefix(STANDS).and_then(|number| number.trim().parse().ok());
+    let process = text.strip_prefix(GUARD_READY).and_then(|number| number.trim().parse().ok());
     process.ok_or_else(|| io::Error::other("it is not a guard"))
 }
 

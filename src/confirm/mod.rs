@@ -2,9 +2,9 @@
 //! commit only has to wait.
 //!
 //! The commit's record in the log holds the time limit, the revision to roll back to, and the start of the time, as
-//! uptime of the system, so that changes of the clock do not matter. After a boot the time runs from the boot on. A
-//! file `pending` beside the log has the same content, so that one `stat` tells that nothing is pending. It is
-//! written before the record, and removed when the commit has been confirmed or rolled back.
+//! uptime of the system, so that changes of the clock do not matter. After a boot the time starts anew. A file
+//! `pending` beside the log has the same content, so that one `stat` shows whether anything is pending. It is written
+//! before the record, and removed when the commit has been confirmed or rolled back.
 //!
 //! Another commit to be confirmed joins the pending ones: the time limit given last applies to all of them. They
 //! are confirmed together, or rolled back together, key by key (see `rollback`).

@@ -32,16 +32,16 @@ pub struct Waiting {
     /// The pending transactions, the oldest first.
     pub transactions: Vec<Record>,
     /// What is rolled back, package by package.
-    pub going_back: Vec<GoingBack>,
+    pub rollbacks: Vec<PackageRollback>,
 }
 
 /// What is rolled back in one package.
 #[derive(Debug, Clone)]
-pub struct GoingBack {
+pub struct PackageRollback {
     /// The package.
     pub package: String,
     /// Whether the package is deleted.
-    pub goes: bool,
+    pub deleted: bool,
     /// Whether the present text cannot be read, so that the whole earlier text is restored.
     pub whole: bool,
     /// The changes to the present state.
@@ -59,15 +59,15 @@ pub struct Notice {
     pub keys: Vec<String>,
 }
 
-impl GoingBack {
+impl PackageRollback {
     /// Reports whether a changed key is rolled back.
-    fn takes(&self, key: &KeyChange) -> bool {
+    fn includes(&self, key: &KeyChange) -> bool {
         let concerns = |change: &KeyChange| {
             let is_whole =
                 change.option.is_none() && matches!(change.what, What::Added(_) | What::Deleted(_));
             change.section == key.section && (is_whole || change.option == key.option)
         };
-        self.goes || self.whole || self.changes.iter().any(concerns)
+        self.deleted || self.whole || self.changes.iter().any(concerns)
     }
 }
 
@@ -122,9 +122,9 @@ impl Confirmations<'_> {
         let Some(pending) = self.pending()? else { return Ok(None) };
         let mut transactions = self.waiting_since(pending.baseline)?;
         transactions.reverse();
-        let going_back = self.reversals(pending.baseline, None)?;
-        let going_back = going_back.iter().filter(|one| !one.changes_nothing()).map(|one| self.describe(one));
-        Ok(Some(Waiting { pending, transactions, going_back: going_back.collect() }))
+        let rollbacks = self.reversals(pending.baseline, None)?;
+        let rollbacks = rollbacks.iter().filter(|one| !one.changes_nothing()).map(|one| self.describe(one));
+        Ok(Some(Waiting { pending, transactions, rollbacks: rollbacks.collect() }))
     }
 
     /// Returns a notice for the program that has committed a transaction if another one is pending; `None` if none
@@ -170,7 +170,7 @@ impl Confirmations<'_> {
             let will = self.describe(one);
             for change in mine.iter().filter_map(|record| record.package(&one.package)) {
                 keys.extend(
-                    change.changes.iter().filter(|key| will.takes(key)).map(|key| key.key(&one.package)),
+                    change.changes.iter().filter(|key| will.includes(key)).map(|key| key.key(&one.package)),
                 );
             }
         }
@@ -212,10 +212,10 @@ impl Confirmations<'_> {
                     _ => true,
                 };
                 let end = later.drain(..).rev().find(ends);
-                let end = end.filter(|end| end.kind != Kind::Confirm && !log::is_taking_back(end));
+                let end = end.filter(|end| end.kind != Kind::Confirm && !log::is_cancellation(end));
                 return Ok(ControlFlow::Break(end.map(|end| (record.sequence, end))));
             }
-            if log::is_taking_back(&record) {
+            if log::is_cancellation(&record) {
                 undone.insert(record.refers);
             }
             let may_end = matches!(record.kind, Kind::Confirm | Kind::Undo | Kind::Rollback);
@@ -234,7 +234,7 @@ impl Confirmations<'_> {
             if record.sequence <= baseline {
                 return Ok(ControlFlow::Break(()));
             }
-            if log::is_taking_back(&record) {
+            if log::is_cancellation(&record) {
                 undone.insert(record.refers);
             } else if record.guard.is_some() && !undone.contains(&record.sequence) {
                 found.push(record);
@@ -244,16 +244,16 @@ impl Confirmations<'_> {
         Ok(found)
     }
 
-    fn describe(&self, reversal: &Reversal) -> GoingBack {
+    fn describe(&self, reversal: &Reversal) -> PackageRollback {
         let read = |text: Option<&Arc<Vec<u8>>>| {
             let text = text.cloned().unwrap_or_default();
             self.core.options.format.read_leniently(&reversal.package, &text)
         };
         let then = reversal.text().map(|text| Arc::new(text.clone()));
         let both = read(reversal.now.as_ref()).zip(read(then.as_ref()));
-        GoingBack {
+        PackageRollback {
             package: reversal.package.clone(),
-            goes: then.is_none(),
+            deleted: then.is_none(),
             whole: matches!(reversal.then, Reverted::Whole(_)),
             changes: both.map(|(now, then)| log::compare_packages(&now, &then)).unwrap_or_default(),
         }
@@ -280,7 +280,7 @@ impl Confirmations<'_> {
             if record.sequence <= since {
                 return Ok(ControlFlow::Break(()));
             }
-            let is_undoing = log::is_taking_back(&record);
+            let is_undoing = log::is_cancellation(&record);
             if is_undoing {
                 undone.insert(record.refers);
             }
@@ -327,7 +327,7 @@ impl Confirmations<'_> {
         let present = now.as_ref().map(|text| Digest::of(text));
         let mut text: Option<Text> = Some(now.clone());
         if newest != present {
-            // It was edited by hand, and the edit is not noted yet.
+            // The text was edited by hand, and the log does not have the edit yet.
             let log = self.core.logs.require()?;
             let logged = newest.map(|newest| log.text_of(package, newest)).transpose()?.flatten();
             text = logged.map(|logged| Some(Arc::new(logged)));
@@ -365,7 +365,7 @@ impl Confirmations<'_> {
         guard: &Guard,
         message: &str,
     ) -> Result<Option<u64>> {
-        // It is the safety net: verifiers must not refuse it.
+        // Verifiers must not refuse this rollback: it is the safety net.
         let intent = Intent { refusable: false, ..Intent::new(Kind::Rollback, guard.baseline) };
         let done = self.roll_back_by_key(session, guard.baseline, None, &intent, message)?;
         self.core.pending.remove();
@@ -413,7 +413,7 @@ impl Confirmations<'_> {
             }
             let intent = Intent { message: Some(message), ..intent.clone() };
             if reversals.is_empty() {
-                // The texts are as before already; log the rollback all the same.
+                // The texts need no change; log the rollback all the same.
                 return self.log_alone(session, &intent);
             }
             match session.go_on(|session| self.replace_all(session, &reversals, &intent)) {
@@ -460,7 +460,7 @@ impl Confirmations<'_> {
         };
         match keep() {
             Ok(()) => format!("{package} could not be read, and its text is kept in {}", name.display()),
-            // The log has it as well.
+            // The log has the text as well.
             Err(error) => format!("{package} could not be read, and its text is only in the log ({error})"),
         }
     }

@@ -24,7 +24,7 @@ const FOR_SECTION: usize = 1000;
 /// # Errors
 ///
 /// [`Error::OutOfMemory`].
-pub(crate) fn ask_for(bytes: usize) -> Result<()> {
+pub(crate) fn check_available(bytes: usize) -> Result<()> {
     if bytes < SMALL {
         return Ok(());
     }
@@ -35,21 +35,21 @@ pub(crate) fn ask_for(bytes: usize) -> Result<()> {
     reserved.map_err(|_| Error::OutOfMemory { bytes })
 }
 
-/// As [`ask_for`], for work on so many bytes of a file: copies of its parts, and the structures that describe them.
+/// As [`check_available`], for work on so many bytes of a file: copies of its parts, and the structures that describe them.
 ///
 /// # Errors
 ///
-/// As for [`ask_for`].
-pub(crate) fn ask_for_work_on(bytes: usize) -> Result<()> {
-    ask_for(bytes.saturating_mul(WORK))
+/// As for [`check_available`].
+pub(crate) fn check_available_to_edit(bytes: usize) -> Result<()> {
+    check_available(bytes.saturating_mul(WORK))
 }
 
-/// As [`ask_for`], for the memory of a package with this text, in which each section has `header` at least once.
+/// As [`check_available`], for the memory of a package with this text, in which each section has `header` at least once.
 ///
 /// # Errors
 ///
-/// As for [`ask_for`].
-pub(crate) fn ask_for_package(text: &[u8], header: &[u8]) -> Result<()> {
+/// As for [`check_available`].
+pub(crate) fn check_available_for_package(text: &[u8], header: &[u8]) -> Result<()> {
     // Beside `header` a section has a type, something between, and a line end.
     if text.len() < SMALL / (FOR_LINE + FOR_SECTION) * (header.len() + 3) {
         return Ok(());
@@ -57,5 +57,5 @@ pub(crate) fn ask_for_package(text: &[u8], header: &[u8]) -> Result<()> {
     let lines = memchr::memchr_iter(b'\n', text).count();
     let sections = memchr::memmem::find_iter(text, header).count();
     let all = [(text.len(), FOR_BYTE), (lines, FOR_LINE), (sections, FOR_SECTION)];
-    ask_for(all.iter().fold(0, |sum, (count, each)| sum.saturating_add(count.saturating_mul(*each))))
+    check_available(all.iter().fold(0, |sum, (count, each)| sum.saturating_add(count.saturating_mul(*each))))
 }

@@ -15,7 +15,7 @@ impl Warn {
     }
 
     /// Calls it.
-    pub(crate) fn tell(&self, text: &str) {
+    pub(crate) fn call(&self, text: &str) {
         (self.0)(text);
     }
 }

@@ -29,9 +29,9 @@ pub(crate) fn too_old(package: &str, revision: u64) -> Error {
     Missing::TooOld { package: package.to_owned(), revision }.into()
 }
 
-/// A package at a moment of the past, as far as it is known while the log is read backwards.
+/// The state of a package at an earlier time, as far as it is known while the log is read backwards.
 #[derive(Default)]
-enum Then {
+enum PastState {
     /// Not known yet.
     #[default]
     Unknown,
@@ -40,7 +40,7 @@ enum Then {
     Text(Vec<u8>),
 }
 
-impl Then {
+impl PastState {
     fn of(text: Option<Vec<u8>>) -> Self {
         text.map_or(Self::Absent, Self::Text)
     }
@@ -69,8 +69,8 @@ pub(crate) struct Past<'s> {
 }
 
 impl Past<'_> {
-    /// Calls `look` with the transactions, the newest first, until it breaks off. Records that only note the state of
-    /// packages are left out.
+    /// Calls `look` with the transactions, the newest first, until `look` stops it. Records that only note the state
+    /// of packages are left out.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ impl Past<'_> {
 
     fn logged_text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
         let log = self.log;
-        let mut then = Then::Unknown;
+        let mut then = PastState::Unknown;
         let too_old = || too_old(package, revision);
         let done = log.each_back(|record| {
             if record.sequence <= revision
@@ -183,7 +183,7 @@ impl Past<'_> {
                     let Some(change) = record.package(package) else {
                         return Ok(ControlFlow::Break(None));
                     };
-                    then = self.left_by(change, revision)?;
+                    then = self.state_after(change, revision)?;
                 }
                 return Ok(ControlFlow::Break(std::mem::take(&mut then).text()));
             }
@@ -194,20 +194,21 @@ impl Past<'_> {
                 return Ok(ControlFlow::Continue(()));
             }
             let after = match std::mem::take(&mut then) {
-                // Earlier versions noted no deletions and began again with a package that was there.
-                Then::Absent if !change.deleted => return Ok(ControlFlow::Break(None)),
-                Then::Unknown => self.left_by(&change, revision)?.text(),
+                // Earlier versions of this library did not log deletions; a package that was made again looks new.
+                PastState::Absent if !change.deleted => return Ok(ControlFlow::Break(None)),
+                PastState::Unknown => self.state_after(&change, revision)?.text(),
                 known => known.text(),
             };
             if record.kind == Kind::Baseline {
-                // The text before is not in the log, so it is assumed to have been the same; but not before the log began.
+                // The log does not have the text before the change, so the text is assumed to have been the same
+                // since the log began.
                 let first = log.first()?;
                 if first > 1 && revision < first {
                     return Err(too_old());
                 }
                 return Ok(ControlFlow::Break(after));
             }
-            then = Then::of(match change.before {
+            then = PastState::of(match change.before {
                 Some(before) if !change.unknown => {
                     let text = log::revert(&after.unwrap_or_default(), &change.hunks);
                     Some(text.filter(|text| Digest::of(text) == before).ok_or_else(too_old)?)
@@ -231,12 +232,12 @@ impl Past<'_> {
     /// # Errors
     ///
     /// [`Error::Missing`] if the text is not kept any more.
-    fn left_by(&self, change: &PackageChange, revision: u64) -> Result<Then> {
+    fn state_after(&self, change: &PackageChange, revision: u64) -> Result<PastState> {
         if change.deleted {
-            return Ok(Then::Absent);
+            return Ok(PastState::Absent);
         }
         let newest = self.newest(&change.package, change.after)?;
-        newest.map(Then::Text).ok_or_else(|| too_old(&change.package, revision))
+        newest.map(PastState::Text).ok_or_else(|| too_old(&change.package, revision))
     }
 
     /// Returns the newest text of a package in the log: mostly the one in place.
@@ -312,7 +313,7 @@ impl Past<'_> {
         let text = self.text_at(package, u64::MAX)?;
         let text = text.ok_or_else(|| Error::NotFound { key: package.to_owned() })?;
         let mut lines = Vec::new();
-        // The lines without a transaction so far: the index of each, and its start in the text of the moment.
+        // The lines without a transaction so far: the index of each, and its start in the text that is examined.
         let mut open: Vec<(usize, usize)> = Vec::new();
         let mut start = 0;
         for line in text.split_inclusive(|byte| *byte == b'\n') {

@@ -1,4 +1,4 @@
-//! History on each kind of log: it needs the records only, wherever they are kept.
+//! History on each kind of log: it needs only the records, so any kind of log will do.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The thread of an open store that writes texts which are behind the log: [`crate::Durability::Log`].
+//! The thread of an open store that writes deferred texts: [`crate::Durability::Log`].
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use crate::commit::core::Core;
 use crate::commit::deferred;
 
-/// Writes texts that are behind the log. Its thread starts with the first commit that leaves a text behind, and
-/// ends with the store.
+/// Writes deferred texts. Its thread starts with the first commit that defers a text, and ends with the store.
 #[derive(Debug, Default)]
 pub(crate) struct Flusher {
     schedule: Mutex<Schedule>,

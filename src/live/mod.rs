@@ -40,8 +40,8 @@ pub struct Store {
 pub(crate) struct Inner {
     pub engine: Engine,
     pub table: Current<Table>,
-    /// Counts replacements of the maps, two for each: odd during a replacement. It tells [`Prepared`] keys to give
-    /// up maps that are not marked as retired: their file was deleted, or they were private.
+    /// Counts replacements of the maps, two for each: odd during a replacement. By it [`Prepared`] keys detect maps
+    /// that are out of use and not marked as retired: their file was deleted, or they were private.
     pub generation: AtomicU32,
     /// The number of transactions that are neither committed nor dropped.
     pub open_transactions: Arc<AtomicUsize>,
@@ -49,7 +49,7 @@ pub(crate) struct Inner {
     changing: Mutex<MapHome>,
     /// The state that the watches share.
     hub: Hub,
-    /// Writes texts that are behind the log.
+    /// Writes deferred texts.
     flusher: Arc<Flusher>,
 }
 
@@ -57,8 +57,8 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.flusher.close();
         if self.engine.core.deferred.is_behind() {
-            // Another process that holds the log's lock may leave texts behind as well. If this fails, the next
-            // program to open the store writes them.
+            // If this fails, because another process holds the log's lock for example, the next program that opens
+            // the store writes the texts.
             let _ = recovery::finish_last(&self.engine.core);
             let _ = deferred::flush(&self.engine.core);
         }
@@ -68,7 +68,7 @@ impl Drop for Inner {
 #[derive(Debug, Clone)]
 struct MapHome {
     shared: Option<MapDirectory>,
-    /// Whether this process may create maps there.
+    /// Whether this process may create maps in the directory.
     ours: bool,
 }
 
@@ -212,26 +212,25 @@ impl Store {
         self.inner.table.read(Table::revision)
     }
 
-    /// Looks for texts that were changed by others, an editor or a program that knows nothing of maps, and
-    /// brings the open packages up to them. The log notes such changes, if it may be written. Returns whether there
-    /// were any. It takes one `stat` for each open package, and a look at the end of the log.
+    /// Looks for texts that were changed by others, with an editor or a program that does not use maps, and updates
+    /// the maps of the open packages. Such changes are logged, if this user may write the log. Returns whether there
+    /// were any. It takes one `stat` for each open package, and one read at the end of the log.
     ///
     /// # Errors
     ///
-    /// As for [`Store::get`]; the packages it could not read stay as they were. [`Error::Parse`] as long as the text of an
-    /// open package cannot be parsed: what it said before goes on being read.
+    /// As for [`Store::get`]; the packages it could not read stay as they were. [`Error::Parse`] as long as the text
+    /// of an open package cannot be parsed: reads return its last good state.
     pub fn refresh(&self) -> Result<bool> {
         self.inner.refresh()
     }
 
-    /// Says what is wrong with the text of a package, and where, if that is open and what is read of it is an earlier
-    /// state because of that.
+    /// Returns the error in the text of an open package if reads return an earlier state because of it.
     #[must_use]
     pub fn problem(&self, package: &[u8]) -> Option<Error> {
         self.inner.table.get().get(package).and_then(|entry| self.inner.problem(entry))
     }
 
-    /// Writes the texts that are behind the log, with [`crate::Durability::Log`].
+    /// Writes the deferred texts: see [`crate::Durability::Log`].
     ///
     /// # Errors
     ///
@@ -240,7 +239,7 @@ impl Store {
         deferred::flush(&self.engine().core)
     }
 
-    /// Schedules a write of the texts that are behind the log.
+    /// Schedules a write of the deferred texts.
     pub(crate) fn flush_later(&self) {
         if self.engine().core.deferred.is_behind() {
             self.inner.flusher.schedule(&self.engine().core, self.engine().core.settings.get().text_delay);

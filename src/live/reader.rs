@@ -1,4 +1,4 @@
-//! The maps of an open store: where they are, which are open, and whether they are up to the texts.
+//! The maps of an open store: where they are, which are open, and whether they show the present texts.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::log::Digest;
 use crate::map::{Control, Entry, Map, MapDirectory, Table};
 use crate::settings::durability::Durability;
 
-/// How often opening a package is retried when the maps have moved meanwhile.
+/// How often to retry opening a package if the directory of the maps is replaced meanwhile.
 const TRIES: u32 = 100;
 
 /// Decides where the maps of a store are, and creates an empty table for them.
@@ -108,7 +108,7 @@ impl Inner {
     }
 
     /// Returns the digest of the text that the map of a package shows, if commits are published to the map. The
-    /// package has to be open, unless its text may be behind the log.
+    /// package has to be open, unless its text may be deferred.
     pub fn shown(&self, package: &[u8]) -> Option<Digest> {
         let name = crate::error::shown::name(package);
         if self.engine.core.settings.get().durability_of(&name) != Durability::Log
@@ -205,7 +205,7 @@ impl Inner {
         upkeep::private_map(&self.engine.core, &found, seed, base).map(Some)
     }
 
-    /// Opens the shared map of a package if it is up to the text.
+    /// Opens the shared map of a package if it shows the present text.
     fn fresh(&self, shared: &MapDirectory, place: &crate::commit::place::Place) -> Result<Option<Map>> {
         let text = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
         let seed = self.table.read(|table| table.seed);
@@ -280,7 +280,8 @@ impl Inner {
         let _changing = self.change();
         let before = table;
         let table = self.table.get();
-        // What another thread has replaced meanwhile is newer; where the maps are elsewhere by now, so are these.
+        // Keep a map that another thread has replaced meanwhile, since it is newer; drop all of these if the
+        // directory of the maps was replaced.
         let still = |name: &str| match (before.get(name.as_bytes()), table.get(name.as_bytes())) {
             (Some(before), Some(now)) => Arc::ptr_eq(&before.map, &now.map),
             _ => false,
@@ -298,8 +299,8 @@ impl Inner {
         failed.map(|()| changed)
     }
 
-    /// Notes edits of the open packages in the log, so that their new state has a revision, and brings the maps up
-    /// to the log. Does nothing if the log cannot be written.
+    /// Notes edits of the open packages in the log, so that their new state has a revision, and updates the maps.
+    /// Does nothing if the log cannot be written.
     fn note_edits(&self) {
         let Some(shared) = self.shared().filter(|_| self.engine.core.logs.current().is_some()) else {
             return;
@@ -319,7 +320,7 @@ impl Inner {
         }
     }
 
-    /// Checks that a map is up to its package, and creates another one if it is not.
+    /// Checks that a map shows the present text of its package, and creates another one if it does not.
     fn refreshed(&self, home: &MapHome, entry: &Entry) -> Result<Refreshed> {
         let (found, text) = match self.engine.core.packages.find_with_attributes(entry.name.as_bytes()) {
             Err(error) if error.code() == Code::NotFound => return Ok(Refreshed::Gone),

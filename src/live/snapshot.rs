@@ -248,7 +248,7 @@ impl Snapshot {
             Seen::NotYet => {}
         }
         let map = inner.store.inner.map(name)?;
-        // The sequence numbers of another run directory start anew.
+        // Sequence numbers start anew in another run directory.
         let too_new = |map: &Arc<Map>| map.seed() != inner.table.seed || map.base().is_after(inner.seq);
         if map.as_ref().is_some_and(too_new) {
             return Err(Error::Stale { key: crate::error::shown::name(name) });

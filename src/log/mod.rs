@@ -58,7 +58,7 @@ pub(crate) use hunks::{apply, compare as compare_texts, revert};
 pub(crate) use id::read as read_id;
 pub(crate) use keys::Wanted;
 pub use limits::Limits;
-pub(crate) use reader::{Batch, Reader, TAKEN_BACK, is_taking_back};
+pub(crate) use reader::{Batch, CANCELLED, Reader, is_cancellation};
 pub(crate) use record::Digest;
 pub use record::{Guard, Kind, PackageChange, Record};
 pub(crate) use store::LogRead;
@@ -191,7 +191,7 @@ impl Log {
 
     /// Reports whether a quarter of the log's size limit has been written since a revision, or the log no longer goes
     /// back to it.
-    pub fn has_gone_on(&self, revision: u64) -> Result<bool> {
+    pub fn has_grown_since(&self, revision: u64) -> Result<bool> {
         let firsts = self.segments()?;
         let Some((_, full)) = firsts.split_last() else { return Ok(false) };
         let since = full.iter().filter(|first| **first > revision);

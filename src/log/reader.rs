@@ -17,7 +17,7 @@ use crate::error::{Damage, Error, Result};
 use crate::os::files::OpenFile;
 
 /// The message of the record that rolls back a transaction whose files could not be replaced.
-pub(crate) const TAKEN_BACK: &str = "it could not be finished";
+pub(crate) const CANCELLED: &str = "it could not be finished";
 
 /// If a segment has at least this much room left, besides twice the bytes just read, then a record that rolls them back
 /// is in the same segment: it is about as large as the records it rolls back, and a new segment is only begun when a
@@ -366,19 +366,19 @@ pub(super) fn hand_out(records: &mut Vec<Record>, record: Record, start: u64) {
         return;
     }
     match records.last() {
-        Some(last) if takes_back(&record, last) => drop(records.pop()),
+        Some(last) if cancels(&record, last) => drop(records.pop()),
         // The caller asked for the records after one that was never handed out.
-        None if is_taking_back(&record) && record.refers <= start => {}
+        None if is_cancellation(&record) && record.refers <= start => {}
         _ => records.push(record),
     }
 }
 
 /// Reports whether a record rolls back a transaction whose files could not be replaced.
-pub(crate) fn is_taking_back(record: &Record) -> bool {
-    record.kind == Kind::Undo && record.message == TAKEN_BACK
+pub(crate) fn is_cancellation(record: &Record) -> bool {
+    record.kind == Kind::Undo && record.message == CANCELLED
 }
 
 /// Reports whether a record rolls back another.
-fn takes_back(record: &Record, other: &Record) -> bool {
-    is_taking_back(record) && (record.refers, record.pid) == (other.sequence, other.pid)
+fn cancels(record: &Record, other: &Record) -> bool {
+    is_cancellation(record) && (record.refers, record.pid) == (other.sequence, other.pid)
 }

@@ -114,7 +114,7 @@ impl PackageChange {
     /// Reports whether the changes are left out of the record, since the first text of the package tells them, read as
     /// UCI. The writer of a UCI text gives no changes then; a record that was read has them. Of a text in another
     /// format the record holds the changes, so that reading a log takes no format.
-    fn is_told_by_text(&self) -> bool {
+    fn is_implied_by_text(&self) -> bool {
         let Some(text) = self.first_text() else { return false };
         self.changes.is_empty() || self.changes == changes_of_text(text)
     }
@@ -223,7 +223,7 @@ impl Record {
         }
         put_number(out, self.packages.len() as u64);
         for package in &self.packages {
-            let first = package.is_told_by_text();
+            let first = package.is_implied_by_text();
             put_bytes(out, package.package.as_bytes());
             let flags = [package.before.is_some(), package.unknown, first, package.deleted];
             out.put(&[flags.iter().rev().fold(0, |flags, flag| flags << 1 | u8::from(*flag))]);

@@ -360,7 +360,7 @@ fn a_reader_goes_on_behind_transactions_that_were_rolled_back_at_the_end_of_a_se
     let mut reader = log.reader(Some(first)).expect("it is there");
     let second = writer.append(vec![record("p", "1\n", "2\n")], false).expect("there is room");
     let mut back = record("p", "2\n", "1\n");
-    (back.kind, back.refers, back.message) = (Kind::Undo, second, TAKEN_BACK.into());
+    (back.kind, back.refers, back.message) = (Kind::Undo, second, CANCELLED.into());
     writer.append(vec![back], false).expect("there is room");
     // It does not fit into the segment, in which there is room for many small ones.
     let large = "a line\n".repeat(10_000);

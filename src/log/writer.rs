@@ -78,7 +78,7 @@ impl Writer<'_> {
     }
 
     /// As [`Writer::segment`]; 0 if records of an earlier segment still have texts to be placed.
-    pub fn rested_segment(&self) -> u64 {
+    pub fn settled_segment(&self) -> u64 {
         let segment = self.segment();
         let oldest = self.tail.as_ref().and_then(|tail| tail.unplaced.first());
         // The first record repeats the newest digests; the segment was begun for the second one.

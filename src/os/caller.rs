@@ -22,18 +22,18 @@ const WITHIN: &str = "a verifier cannot change anything while it decides: the co
 
 thread_local! {
     /// Whether this thread is in a callback of a verifier.
-    pub(crate) static ASKED: Cell<bool> = const { Cell::new(false) };
+    pub(crate) static IN_VERIFIER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Reports whether this code has to answer a commit first: it is a callback of a verifier, or a program that runs for
 /// one.
-fn has_to_answer() -> bool {
-    ASKED.get() || runs_for_verifier()
+fn is_within_verifier() -> bool {
+    IN_VERIFIER.get() || runs_for_verifier()
 }
 
 /// Refuses to change anything from within a callback of a verifier.
 pub(crate) fn check_may_commit() -> Result<()> {
-    match ASKED.get() {
+    match IN_VERIFIER.get() {
         true => Err(Error::Invalid { what: "change".into(), why: WITHIN }),
         false => Ok(()),
     }
@@ -53,7 +53,7 @@ pub(crate) fn default_patience() -> Duration {
 /// Describes the holder of a lock that cannot be taken.
 pub(crate) fn explain(error: Error) -> Error {
     match error {
-        Error::Locked { .. } if has_to_answer() => Error::Invalid { what: "change".into(), why: WITHIN },
+        Error::Locked { .. } if is_within_verifier() => Error::Invalid { what: "change".into(), why: WITHIN },
         error => error,
     }
 }

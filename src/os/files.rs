@@ -193,7 +193,7 @@ impl Files {
         }
     }
 
-    fn ask(&self, call: Call, path: &Path) -> io::Result<usize> {
+    fn before(&self, call: Call, path: &Path) -> io::Result<usize> {
         self.probe.as_ref().map_or(Ok(usize::MAX), |probe| probe.before(call, path))
     }
 
@@ -213,7 +213,7 @@ impl Files {
 
     /// Opens a socket that this process has just made, to change its owner or mode and not to connect.
     pub(crate) fn open_socket(&self, path: &Path) -> io::Result<OwnedFd> {
-        self.ask(Call::Open, path)?;
+        self.before(Call::Open, path)?;
         let (at, rest) = self.at(path)?;
         let socket =
             rustix::fs::openat(at, rest, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
@@ -260,7 +260,7 @@ impl Files {
     /// may put a FIFO there), a terminal does not become the controlling terminal, child programs do not inherit the
     /// file, and anything but a regular file is refused before it is used.
     fn open_regular(&self, path: &Path, flags: OFlags, mode: u32) -> io::Result<OpenFile> {
-        self.ask(Call::Open, path)?;
+        self.before(Call::Open, path)?;
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let (at, rest) = self.at(path)?;
         let opened = rustix::fs::openat(at, rest, flags, Mode::from_raw_mode(mode));

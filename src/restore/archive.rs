@@ -152,8 +152,8 @@ impl Archives<'_> {
         Ok(info)
     }
 
-    /// Makes an archive of the committed state. The log is unlocked when this returns, since writing the archive may take
-    /// any time.
+    /// Makes an archive of the committed state. The log is unlocked when this returns, since writing the archive may
+    /// take long.
     fn encode_backup(&self, path: &Path) -> Result<(ArchiveInfo, Vec<u8>)> {
         let mut session = open_session::session(self.core)?;
         let committed = session.committed_texts()?;

@@ -1,15 +1,15 @@
 //! Automatic snapshots, which keep states that the log does not go back to any more.
 //!
-//! They are archives like labelled snapshots and lie in the same directory. Their names are `@` and their revision; no
-//! label starts with `@`:
+//! They are archives like labelled snapshots, in the same directory. Their names are `@` and their revision; no label
+//! starts with `@`:
 //!
 //! - `@42` is made when a segment of the log has been begun, if the last automatic snapshot is a day old, and a quarter of
 //!   the log's size limit was written since. So some of them are always older than the log.
 //! - `@42-before` is made before a rollback or a restore replaces whole texts.
 //!
 //! The newest of each kind stay (see [`crate::Settings::snapshots_keep`]), as many as fit into
-//! [`for_snapshots`](crate::log::Limits::for_snapshots). A file is removed only if its content has the label that is its
-//! name. Nothing depends on automatic snapshots: if one cannot be made, for example on a full disk, it is left out.
+//! [`for_snapshots`](crate::log::Limits::for_snapshots). A file is removed only if the label in it is its file name.
+//! No call fails because an automatic snapshot cannot be made, for example on a full disk.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl Archives<'_> {
         let now = log.now();
         let is_recent = |info: &ArchiveInfo| Duration::from_micros(now.abs_diff(info.time)) < DAY;
         let since = newest.map_or(0, |info| info.revision);
-        if newest.is_some_and(is_recent) || !log.has_gone_on(since)? {
+        if newest.is_some_and(is_recent) || !log.has_grown_since(since)? {
             return Ok(());
         }
         self.make_automatic(texts, "")
@@ -79,7 +79,8 @@ impl Archives<'_> {
         }
         let committed = texts.committed_texts()?;
         if !committed.left_out.is_empty() {
-            // An automatic snapshot that is not whole is not made: no caller would learn which packages are missing.
+            // Make no automatic snapshot if a package cannot be read: no caller would learn which packages are
+            // missing.
             return Ok(());
         }
         let label = format!("@{}{ending}", texts.sequence());

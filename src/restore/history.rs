@@ -20,8 +20,8 @@ impl<'e> History<'e> {
         Self { core }
     }
 
-    /// Calls `look` with the transactions, the newest first, until it breaks off. Records that only note the state of
-    /// packages are left out.
+    /// Calls `look` with the transactions, the newest first, until `look` stops it. Records that only note the state
+    /// of packages are left out.
     ///
     /// # Errors
     ///
@@ -137,9 +137,9 @@ impl<'e> History<'e> {
         note_edits::note_edits(self.core)
     }
 
-    /// Notes the changes by hand of some packages, as [`History::note_edits`] does of all. Packages that cannot be read are
-    /// passed over. The changes are also published, so that programs that get the event can read them. Returns whether the
-    /// log can be written.
+    /// Notes the changes by hand of some packages, as [`History::note_edits`] does of all. Packages that cannot be
+    /// read are skipped. The changes are also published, so that programs that get the event can read them. Returns
+    /// whether the log can be written.
     ///
     /// # Errors
     ///

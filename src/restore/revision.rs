@@ -2,11 +2,11 @@
 //!
 //! - digits are a revision, `-3` and `HEAD~3` are three transactions before the last, `now` and `HEAD` the last;
 //! - `@{10 min ago}` is a time (see [`clock::parse`]);
-//! - any other text is the label of a snapshot. `label:NAME` is a label even if NAME reads as one of the forms above, which
-//!   no new label may.
+//! - any other text is the label of a snapshot. `label:NAME` is a label even if NAME looks like one of the forms
+//!   above; a new label must not.
 //!
-//! A snapshot names the texts that it holds. The revision that it was made at names another state once the log was begun
-//! anew.
+//! A snapshot names the texts that it holds. If the log was begun anew since, the revision that it was made at names
+//! another state.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use crate::os::clock;
 use crate::restore::archive::Archives;
 use crate::restore::history::History;
 
-/// The prefix of a label that reads as a revision.
+/// The prefix that marks a name as a label, even if it looks like a revision.
 const LABEL: &str = "label:";
 
 /// A state of all packages.
@@ -32,7 +32,7 @@ pub enum State {
 }
 
 impl State {
-    /// Returns the revision: of a snapshot, the one it was made at.
+    /// Returns the revision; for a snapshot, the revision it was made at.
     #[must_use]
     pub fn revision(&self) -> u64 {
         match self {

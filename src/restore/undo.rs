@@ -45,7 +45,7 @@ impl History<'_> {
             let now = self.text_at(&change.package, u64::MAX)?;
             let there = now.as_deref().unwrap_or_default();
             let text = match self.take_out(&record, &change.package, &change.hunks, there)? {
-                // A package that the transaction created is deleted if no line is left.
+                // If the transaction created the package and no line of it is left, it is deleted.
                 Some(text) if text.is_empty() && change.is_new() => None,
                 Some(text) => Some(text),
                 None => {
@@ -139,7 +139,8 @@ impl History<'_> {
             later.extend(other.packages.into_iter().find(|change| change.package == package));
             Ok(ControlFlow::Continue(()))
         })?;
-        // The places of the inserted bytes: in the text after the transaction, and then after each later one.
+        // The ranges of the inserted bytes: first in the text after the transaction, then in the text after each
+        // later one.
         let mut spots: Vec<usize> = Vec::with_capacity(hunks.len());
         let mut longer = 0_isize;
         for hunk in hunks {
@@ -155,7 +156,7 @@ impl History<'_> {
                 let mut moved = 0_isize;
                 for other in &change.hunks {
                     let other_end = other.at + other.removed.len();
-                    // Hunks that touch without overlapping are apart, except two insertions at one place.
+                    // Adjacent hunks do not conflict, except two insertions at one place.
                     let apart = other_end <= start || other.at >= end;
                     if !apart || (start == end && other.at == start && other_end == start) {
                         return Ok(None);

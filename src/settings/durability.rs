@@ -12,14 +12,15 @@ pub enum Durability {
     /// A power cut: the record in the log and the text of the package are synced.
     #[default]
     Full,
-    /// A power cut as well: the record in the log is synced, and the maps show it. The text is written later, and at
-    /// once if another program opens the store or commits to it; see [`Options::text_delay`]. A commit needs one sync
-    /// instead of three, and commits that follow each other quickly write one text. Staged commits write their text as
-    /// with [`Durability::Full`], and so does a store without a log or without shared maps.
+    /// A power cut as well: the record in the log is synced, and the maps show it. The text is written later, or as
+    /// soon as another program opens the store or commits to it; see [`Options::text_delay`]. A commit needs one sync
+    /// instead of three, and commits that follow each other quickly write one text. Staged commits write their text
+    /// as with [`Durability::Full`], and so does a store without a log or without shared maps.
     Log,
-    /// Any end of the process. After a power cut the last transactions may be gone, separately for each package; but each
-    /// package is complete, as a transaction has left it. So the new text is synced before it takes its place at this
-    /// level as well, which is most of the cost of a commit on a disk; the log and the directory are not synced.
+    /// A crash or kill of the process. A power cut may lose the last transactions, of one package more than of
+    /// another; but each package is complete, in the state after one of its transactions. So the new text is synced
+    /// before it takes its place at this level as well, which is most of the cost of a commit on a disk; the log and
+    /// the directory are not synced.
     None,
 }
 

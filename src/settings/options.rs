@@ -25,7 +25,7 @@ pub struct Options {
     pub format: &'static dyn Format,
     /// Which reading of UCI's corner cases applies.
     pub dialect: Dialect,
-    /// Refuse text with errors. If not set, errors are passed over and the rest of the text is read.
+    /// Refuse text with errors. If not set, statements with errors are skipped and the rest of the text is read.
     pub strict: bool,
     /// How long to wait for another writer. In a command that runs for a verifier ([`crate::VERIFYING`]) the default is zero:
     /// the writer waits for the verifier.
@@ -58,9 +58,10 @@ pub struct Options {
     pub guards: Guards,
     /// The number of automatic snapshots to keep.
     pub snapshots_keep: u64,
-    /// The settings above that count as given although they have their default: see [`crate::Engine::settings`].
+    /// The settings above that count as set by the program although they have their default value: see
+    /// [`crate::Engine::settings`].
     pub given: BTreeSet<Setting>,
-    /// Returns how long the system has been running; a test can replace it.
+    /// Returns the uptime of the system; a test can replace it.
     pub uptime: fn() -> clock::Uptime,
     /// Returns the time; a test can replace it.
     pub time: fn() -> SystemTime,
@@ -115,11 +116,11 @@ pub enum Guards {
     /// The `cms` in `PATH` or in a usual directory of programs; a thread if there is none.
     #[default]
     Any,
-    /// The `cms` at this path, and nothing else.
+    /// The `cms` at this path, and no other.
     Program(PathBuf),
     /// A thread of this program. It ends with the program; then the next program that opens the store rolls the commit back.
     Thread,
-    /// No guard: the program calls [`crate::Confirmations::stand_guard`], or the next program that opens the store rolls the
+    /// No guard: the program calls [`crate::Confirmations::run_guard`], or the next program that opens the store rolls the
     /// commit back.
     Nobody,
 }

@@ -1,5 +1,6 @@
 //! The policy of a store: the section of type `store` in the package `cms` of its configuration directory. It binds
-//! every program that uses the store, whatever the language (see `settings` for what programs may change of it).
+//! every program that uses the store, whatever the language (see `settings` for the settings that a program may
+//! override).
 //!
 //! ```text
 //! config store 'store'
@@ -12,9 +13,9 @@
 //!         option lock_timeout '10s'
 //! ```
 //!
-//! The file counts only if root or the owner of the directory owns it, and no other user may write it. If it cannot be
-//! read, or has errors, the last good policy stays: the one that this process has read before, else the newest readable
-//! text in the log. A wrong value is reported with its file and line, and the default is used in its place.
+//! The file is used only if root or the owner of the directory owns it, and no other user may write it. If it cannot
+//! be read, or has errors, the last good policy stays: the one that this process has read before, else the newest
+//! readable text in the log. A wrong value is reported with its file and line, and the default is used in its place.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -40,7 +41,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// A value of the policy, and its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ruled<T> {
+pub(crate) struct PolicyValue<T> {
     pub value: T,
     pub line: u32,
 }
@@ -48,13 +49,13 @@ pub(crate) struct Ruled<T> {
 /// The values of the section; `None` for each option that it does not have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Policy {
-    pub safe_mode: Option<Ruled<bool>>,
-    pub durability: Option<Ruled<Levels>>,
-    pub log_size: Option<Ruled<u64>>,
-    pub snapshots_keep: Option<Ruled<u64>>,
-    pub verify_timeout: Option<Ruled<Duration>>,
-    pub text_delay: Option<Ruled<Duration>>,
-    pub lock_timeout: Option<Ruled<Duration>>,
+    pub safe_mode: Option<PolicyValue<bool>>,
+    pub durability: Option<PolicyValue<Levels>>,
+    pub log_size: Option<PolicyValue<u64>>,
+    pub snapshots_keep: Option<PolicyValue<u64>>,
+    pub verify_timeout: Option<PolicyValue<Duration>>,
+    pub text_delay: Option<PolicyValue<Duration>>,
+    pub lock_timeout: Option<PolicyValue<Duration>>,
     /// The problems of the policy, each with file and line.
     pub problems: Vec<String>,
 }
@@ -107,22 +108,22 @@ impl Policy {
         let boolean = || typed::boolean(&text).map_err(|_| wrong("truth value: 1 or 0"));
         let span = || clock::parse_span(&show(&text)).ok_or_else(|| wrong("time: 500ms, 5s, 2m for example"));
         match name {
-            b"safe_mode" => self.safe_mode = Some(Ruled { value: boolean()?, line }),
+            b"safe_mode" => self.safe_mode = Some(PolicyValue { value: boolean()?, line }),
             b"durability" => {
                 let levels = Levels::parse(&show(&text)).map_err(|error| error.to_string())?;
-                self.durability = Some(Ruled { value: levels, line });
+                self.durability = Some(PolicyValue { value: levels, line });
             }
             b"log_size" => {
                 let value = typed::size(&text).map_err(|_| wrong("size: 512k, 16M for example"))?;
-                self.log_size = Some(Ruled { value, line });
+                self.log_size = Some(PolicyValue { value, line });
             }
             b"snapshots_keep" => {
                 let value = show(&text).parse().map_err(|_| wrong("number of snapshots"))?;
-                self.snapshots_keep = Some(Ruled { value, line });
+                self.snapshots_keep = Some(PolicyValue { value, line });
             }
-            b"verify_timeout" => self.verify_timeout = Some(Ruled { value: span()?, line }),
-            b"text_delay" => self.text_delay = Some(Ruled { value: span()?, line }),
-            b"lock_timeout" => self.lock_timeout = Some(Ruled { value: span()?, line }),
+            b"verify_timeout" => self.verify_timeout = Some(PolicyValue { value: span()?, line }),
+            b"text_delay" => self.text_delay = Some(PolicyValue { value: span()?, line }),
+            b"lock_timeout" => self.lock_timeout = Some(PolicyValue { value: span()?, line }),
             _ => return Err(UNKNOWN.to_owned()),
         }
         Ok(())
@@ -161,13 +162,13 @@ impl Seen {
         }
     }
 
-    /// Looks at a file; `None` if there is none.
+    /// Reads the attributes of a file; `None` if it does not exist.
     pub fn at(path: &Path) -> Option<Self> {
         std::fs::metadata(path).ok().as_ref().map(Self::of)
     }
 
-    /// Reports whether the times of the file would show another write. Directly after a write they may not, since the clock
-    /// of the file system ticks.
+    /// Reports whether another write would change the times of the file. Directly after a write it may not, since the
+    /// clock of the file system has a coarse resolution.
     pub fn is_settled(&self) -> bool {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let changed = Duration::from_secs(self.times[2].unsigned_abs())
@@ -176,11 +177,11 @@ impl Seen {
     }
 }
 
-/// A policy file that was looked at.
+/// The result of reading a policy file.
 pub(crate) enum Read {
     /// There is none.
     None,
-    /// The file does not count, since untrusted users may have written it; with the reason.
+    /// The file is ignored, since untrusted users may have written it; with the reason.
     Untrusted(String),
     /// The file cannot be read, or has errors.
     Broken(String),
@@ -241,15 +242,15 @@ mod tests {
              \toption text_delay '2'\n\toption lock_timeout '1m'\n\toption snapshots_keep '3'\n",
         );
         assert_eq!(policy.problems, [""; 0]);
-        assert_eq!(policy.safe_mode, Some(Ruled { value: true, line: 3 }));
-        assert_eq!(policy.log_size, Some(Ruled { value: 16 << 20, line: 4 }));
+        assert_eq!(policy.safe_mode, Some(PolicyValue { value: true, line: 3 }));
+        assert_eq!(policy.log_size, Some(PolicyValue { value: 16 << 20, line: 4 }));
         let levels = policy.durability.expect("said");
         assert_eq!((levels.line, levels.value.general), (5, Some(Durability::Log)));
         assert_eq!(levels.value.packages["network"], Durability::Full);
-        assert_eq!(policy.verify_timeout, Some(Ruled { value: Duration::from_millis(500), line: 7 }));
-        assert_eq!(policy.text_delay, Some(Ruled { value: Duration::from_secs(2), line: 8 }));
-        assert_eq!(policy.lock_timeout, Some(Ruled { value: Duration::from_secs(60), line: 9 }));
-        assert_eq!(policy.snapshots_keep, Some(Ruled { value: 3, line: 10 }));
+        assert_eq!(policy.verify_timeout, Some(PolicyValue { value: Duration::from_millis(500), line: 7 }));
+        assert_eq!(policy.text_delay, Some(PolicyValue { value: Duration::from_secs(2), line: 8 }));
+        assert_eq!(policy.lock_timeout, Some(PolicyValue { value: Duration::from_secs(60), line: 9 }));
+        assert_eq!(policy.snapshots_keep, Some(PolicyValue { value: 3, line: 10 }));
     }
 
     #[test]
@@ -260,7 +261,7 @@ mod tests {
              \toption lock_timeout '3s'\nconfig store 'other'\n\toption safe_mode '1'\n",
         );
         assert_eq!(policy.safe_mode, None);
-        assert_eq!(policy.lock_timeout, Some(Ruled { value: Duration::from_secs(3), line: 9 }));
+        assert_eq!(policy.lock_timeout, Some(PolicyValue { value: Duration::from_secs(3), line: 9 }));
         let wanted = [
             "of type store",
             "/c/cms:2: safe_mode: 'maybe'",

@@ -1,9 +1,10 @@
 //! The settings of a store, merged from its policy, the environment and the options of the program that opened it.
 //!
-//! The options of the program come before the environment. Both override the policy only if they are stricter (safe mode
-//! on, more durable, a larger log, more snapshots, texts sooner), or if the user owns the configuration directory. An option
-//! that has its default counts as not given. `verify_timeout` is always that of the policy, if the policy has one.
-//! `lock_timeout` is the patience of the waiting program, so the policy only sets its default.
+//! The options of the program come before the environment. Both override the policy only if they are stricter (safe
+//! mode on, more durable, a larger log, more snapshots, texts sooner), or if the user owns the configuration
+//! directory. An option that has its default counts as not given. `verify_timeout` is always that of the policy, if
+//! the policy has one. `lock_timeout` concerns only the program that waits, so the policy sets no more than its
+//! default.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use crate::model::convert as typed;
 use crate::os::environment;
 use crate::settings::durability::{Durability, Levels};
 use crate::settings::options::Options;
-use crate::settings::policy::{PACKAGE, Policy, Ruled};
+use crate::settings::policy::{PACKAGE, Policy, PolicyValue};
 
 /// A setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -207,13 +208,13 @@ struct Merge<'m> {
 }
 
 impl Merge<'_> {
-    /// Merges one setting. `asked` is the value of the program or of the environment; `stricter` reports whether its first
-    /// argument is at least as strict as the second.
+    /// Merges one setting. `asked` is the value that the program or the environment sets; `stricter` reports whether
+    /// its first argument is at least as strict as the second.
     fn decide<T: Clone>(
         &mut self,
         setting: Setting,
         asked: Option<(T, SettingOrigin)>,
-        ruled: Option<&Ruled<T>>,
+        ruled: Option<&PolicyValue<T>>,
         stricter: impl Fn(&T, &T) -> bool,
     ) -> Option<T> {
         let policy = ruled.map(|ruled| {
@@ -238,7 +239,7 @@ impl Merge<'_> {
     fn durability(
         &mut self,
         asked: Option<&(Levels, SettingOrigin)>,
-        ruled: Option<&Ruled<Levels>>,
+        ruled: Option<&PolicyValue<Levels>>,
     ) -> (Durability, BTreeMap<String, Durability>) {
         let names: BTreeSet<String> = [asked.map(|asked| &asked.0), ruled.map(|ruled| &ruled.value)]
             .into_iter()
@@ -247,8 +248,8 @@ impl Merge<'_> {
             .collect();
         let mut decide = |package: Option<&str>| {
             let asked = asked.and_then(|(levels, origin)| Some((levels.of(package)?, origin.clone())));
-            let level =
-                ruled.and_then(|ruled| Some(Ruled { value: ruled.value.of(package)?, line: ruled.line }));
+            let level = ruled
+                .and_then(|ruled| Some(PolicyValue { value: ruled.value.of(package)?, line: ruled.line }));
             self.decide(Setting::Durability, asked, level.as_ref(), |a, b| a.strictness() >= b.strictness())
                 .unwrap_or_default()
         };

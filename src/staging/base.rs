@@ -20,7 +20,7 @@ use crate::model::package::{Package, Section};
 
 /// The committed content of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Was {
+pub(crate) enum BaseContent {
     /// The value of an option or the type of a section; `None` if it was not there.
     Value(Option<Content>),
     /// A whole section, for a change that deletes it: its type, and its options.
@@ -30,7 +30,7 @@ pub(crate) enum Was {
 /// The base of a key, with the time and the user of the first staged change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Base {
-    pub was: Was,
+    pub was: BaseContent,
     /// The last transaction at that time; 0 without a log.
     pub revision: u64,
     pub uid: u32,
@@ -113,7 +113,7 @@ pub(crate) struct Needed {
     /// The position of the change that stages the key first, among the new changes.
     pub index: usize,
     pub key: Key,
-    pub was: Was,
+    pub was: BaseContent,
 }
 
 /// Returns the bases that `new` changes need, which are staged behind `staged` ones. A key that has a base keeps it.
@@ -125,9 +125,10 @@ pub(crate) fn needed(staged: &[Delta], known: &Bases, new: &[Delta], committed: 
         if let Some(key) = names.key(delta) {
             let was = match committed.section(&key.0).filter(|_| deletes_section(delta)) {
                 Some(section) => whole(section),
-                None => Was::Value(content(committed, &key)),
+                None => BaseContent::Value(content(committed, &key)),
             };
-            let is_enough = |known: &Was| !deletes_section(delta) || matches!(known, Was::Section(..));
+            let is_enough =
+                |known: &BaseContent| !deletes_section(delta) || matches!(known, BaseContent::Section(..));
             let has = known.get(&key).is_some_and(|base| is_enough(&base.was))
                 || needed.iter().any(|other| other.key == key && is_enough(&other.was));
             if !has {
@@ -180,14 +181,14 @@ fn disagreement(
         Some(Disagreement { key, base: was, is, staged, revision, uid })
     };
     match &base.was {
-        Was::Value(was) => {
+        BaseContent::Value(was) => {
             let is = content(committed, key);
             if is == *was || is == staged {
                 return None;
             }
             disagreement(key.clone(), was.clone(), is, staged)
         }
-        Was::Section(kind, options) => {
+        BaseContent::Section(kind, options) => {
             // If the section is gone, another user has deleted it as well.
             let section = committed.section(&key.0)?;
             if section.section_type() != kind {
@@ -215,9 +216,9 @@ fn first_difference(
         .find_map(|(was, is, name)| (was != is).then_some((name, was, is)))
 }
 
-fn whole(section: Section<'_>) -> Was {
+fn whole(section: Section<'_>) -> BaseContent {
     let options = section.options().map(|option| (option.name().to_vec(), Content::of(option.value())));
-    Was::Section(section.section_type().to_vec(), options.collect())
+    BaseContent::Section(section.section_type().to_vec(), options.collect())
 }
 
 fn deletes_section(delta: &Delta) -> bool {

@@ -69,7 +69,7 @@ impl Staging<'_> {
         }
         let open = match self.files.open(&path) {
             Ok(open) => open,
-            Err(error) if self.is_of_nobody_here(&error) => return none(),
+            Err(error) if self.holds_no_own_changes(&error) => return none(),
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
         match self.files.lock(&open, false, Instant::now() + (self.timeout)()) {
@@ -85,7 +85,7 @@ impl Staging<'_> {
 
     /// Reports whether a delta file that cannot be opened holds no changes of this user: it is gone by now, no regular
     /// file, another user's, or in a directory that is refused.
-    fn is_of_nobody_here(&self, error: &io::Error) -> bool {
+    fn holds_no_own_changes(&self, error: &io::Error) -> bool {
         let Ok(found) = std::fs::symlink_metadata(self.path()) else { return true };
         let is_refused = error.kind() == io::ErrorKind::PermissionDenied && !is_denied(error);
         !found.is_file() || is_refused || is_denied(error) && found.uid() != crate::os::trust::user()
@@ -93,7 +93,7 @@ impl Staging<'_> {
 
     /// Returns the error of committing or dropping the staged changes, if another user has staged them and bars this
     /// user from them.
-    pub fn barred(&self) -> Option<Error> {
+    pub fn refusal_of_other_user(&self) -> Option<Error> {
         let path = self.path();
         let found =
             std::fs::symlink_metadata(&path).ok().filter(|found| found.is_file() && found.len() > 0)?;
@@ -247,7 +247,7 @@ impl Staging<'_> {
     fn warn_of(&self, aside: Option<PathBuf>) {
         if let (Some(aside), Some(warn)) = (aside, self.warn) {
             let (dir, aside) = (self.dir.display(), aside.display());
-            warn.tell(&format!(
+            warn.call(&format!(
                 "{dir} did not belong to root and was moved to {aside}; nothing in it was committed"
             ));
         }

@@ -7,12 +7,12 @@
 //!
 //! # When
 //!
-//! The commit asks with all locks of the transaction held, before it writes the log. So exactly the verified
-//! transaction is made, and readers see the state before it meanwhile. If an editor saves the file in that time,
-//! the commit tries again, and asks again. Transactions of a group are verified and made one after the other, so
-//! that each verifier reads the state after the transaction before. Changes of comments or notation only are not
-//! verified, nor are edits by hand, which have happened already. A rollback of an unconfirmed commit cannot be
-//! refused: it is the safety net.
+//! The commit asks while it holds all locks of the transaction, and before it writes the log. So exactly the verified
+//! transaction is made, and readers see the state before it meanwhile. If an editor saves the file in that time, the
+//! commit tries again, and asks again. Transactions of a group are verified and made one after the other, so that
+//! each verifier reads the state after the transaction before. Changes of comments or notation only are not verified,
+//! nor are edits by hand, which have happened already. A rollback of an unconfirmed commit cannot be refused: it is
+//! the safety net.
 //!
 //! # What refuses
 //!
@@ -22,9 +22,9 @@
 //!
 //! # What a verifier must not do
 //!
-//! It must not commit: it would wait for itself. While its callback runs, commits of its thread fail, and so do
-//! commands that run with [`VERIFYING`](crate::VERIFYING) set. Another verifier may still refuse the transaction;
-//! use a watch to act on committed transactions.
+//! A verifier must not commit: the commit would wait for the verifier itself. While its callback runs, commits of its
+//! thread fail, and so do commands that run with [`VERIFYING`](crate::VERIFYING) set. Another verifier may still
+//! refuse the transaction; use a watch to act on committed transactions.
 
 mod inquiry;
 mod message;
@@ -63,7 +63,7 @@ pub struct Preview {
     /// The answers of the verifiers that it concerns.
     pub verdicts: Vec<Verdict>,
     /// The watches that would get an event.
-    pub told: Vec<Subscriber>,
+    pub watchers: Vec<Subscriber>,
 }
 
 /// Asks the verifiers that a transaction concerns.
@@ -98,10 +98,10 @@ impl Gate for Verifiers {
     }
 }
 
-/// Asks the verifiers about what is staged: see [`crate::Engine::preview`].
+/// Asks the verifiers about the staged changes: see [`crate::Engine::preview`].
 pub(crate) fn preview(core: &Core, places: &[Place]) -> Result<Preview> {
     let mut changes = Vec::new();
-    for place in places.iter().filter(|place| proposal::is_asked_about(core, place)) {
+    for place in places.iter().filter(|place| proposal::needs_gate(core, place)) {
         let staged = loader::load(core, place.name.as_bytes())?;
         let committed = loader::load_committed_or_new(core, place.clone())?;
         changes.push((place.name.clone(), log::compare_packages(&committed.package, &staged.package)));
@@ -109,10 +109,10 @@ pub(crate) fn preview(core: &Core, places: &[Place]) -> Result<Preview> {
     let record = proposal::record(core, changes, &Intent::COMMIT);
     let verifiers = Presence::all(core.dirs(), Role::Verifier);
     let watchers = Presence::all(core.dirs(), Role::Watcher);
-    let told = watchers.iter().flat_map(Presence::list).map(|(watcher, _)| watcher);
-    let told = told.filter(|watcher| concerns(&watcher.pattern, &record)).collect();
+    let watchers = watchers.iter().flat_map(Presence::list).map(|(watcher, _)| watcher);
+    let watchers = watchers.filter(|watcher| concerns(&watcher.pattern, &record)).collect();
     let timeout = core.settings.get().verify_timeout;
-    Ok(Preview { verdicts: inquiry::ask(&verifiers, &record, timeout, None), told })
+    Ok(Preview { verdicts: inquiry::ask(&verifiers, &record, timeout, None), watchers })
 }
 
 /// Reports whether a transaction changes keys that a pattern selects.

@@ -16,10 +16,10 @@ use crate::os::caller::TIMEOUT;
 /// so an old one is stuck.
 const MAX_OPEN: usize = 16;
 
-/// How many bytes all questions together may have: more than a transaction of a configuration has.
+/// How many bytes all questions together may have: more than any ordinary transaction has.
 const MAX_BYTES: usize = 256 << 20;
 
-/// How many bytes are received of one question in a row.
+/// How many bytes of one question are received before the next question gets its turn.
 const TURN: usize = 1 << 20;
 
 /// A question that is not complete.
@@ -30,7 +30,7 @@ struct Question {
     bytes: Vec<u8>,
 }
 
-/// The state of a question after receiving.
+/// The state of a question after some bytes were received.
 enum Received {
     Partial,
     Complete(Record),
@@ -82,7 +82,7 @@ impl Questions {
         complete
     }
 
-    /// Moves all deadlines: the verifier has not received meanwhile.
+    /// Extends all deadlines by a time in which the verifier did not receive.
     pub fn postpone(&mut self, by: Duration) {
         self.0.iter_mut().for_each(|question| question.deadline += by);
     }

@@ -23,7 +23,7 @@ use crate::commit::core::Core;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::log::Record;
-use crate::os::caller::ASKED;
+use crate::os::caller::IN_VERIFIER;
 use crate::presence::{Lease, Presence, Role, socket_of};
 use crate::watch::{Event, Pattern};
 
@@ -44,7 +44,7 @@ pub struct Verifier {
     /// An eventfd that wakes the thread.
     wakeup: Arc<OwnedFd>,
     thread: Option<JoinHandle<()>>,
-    /// The process that owns the thread: not a forked child.
+    /// The process that owns the thread. A forked child is another process.
     process: u32,
 }
 
@@ -182,7 +182,7 @@ impl Worker {
                 socket = self.reopen().unwrap_or(socket);
             }
         }
-        // Accept the questions that arrived last: the verifier ends in order, so it refuses nothing.
+        // Accept the questions that arrived last: a verifier that is being closed refuses nothing.
         let agree = |asking: &OwnedFd| {
             let _ = send(asking, &message::answer(None), SendFlags::NOSIGNAL);
         };
@@ -225,9 +225,9 @@ impl Worker {
             return;
         }
         let refusal = Event::of(Arc::new(record), &self.pattern).and_then(|event| {
-            ASKED.set(true);
+            IN_VERIFIER.set(true);
             let decided = catch_unwind(AssertUnwindSafe(|| (self.decide)(&event)));
-            ASKED.set(false);
+            IN_VERIFIER.set(false);
             decided.unwrap_or_else(|_| Err("the verifier failed: it panicked".into())).err()
         });
         let _ = send(asking, &message::answer(refusal.as_deref()), SendFlags::NOSIGNAL);

@@ -12,8 +12,7 @@ use crate::error::Code;
 use crate::log::Digest;
 use crate::watch::source::Source;
 
-/// How long a file has to stay unchanged before it is read, and how long after the first write it is read at the
-/// latest.
+/// How long a file has to stay unchanged before it is read, and the longest time between its first write and that.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 const MAX_DEBOUNCE: Duration = Duration::from_millis(500);
 
@@ -52,10 +51,10 @@ enum NoteResult {
 }
 
 impl Edits {
-    /// Returns when to check the files; `None` if there is none to check.
+    /// Returns the time of the next check of the files; `None` if no file has to be checked.
     pub fn due(&self) -> Option<Instant> {
         let state = lock(&self.state);
-        // The thread that notes edits sets the next time.
+        // The thread that is noting edits will set the next time.
         state.due.filter(|_| !state.busy)
     }
 
@@ -81,7 +80,7 @@ impl Edits {
         (state.first, state.due) = (None, None);
         let names = std::mem::take(&mut state.names);
         let (settled, tries) = (state.tries > 0, state.tries);
-        // Other watches go on meanwhile: this may take long.
+        // The lock is not held here, since this may take long and other watches go on meanwhile.
         drop(state);
         let outcome = note(source, tail, names, settled);
         let mut state = lock(&self.state);
@@ -106,7 +105,7 @@ impl Edits {
     }
 }
 
-/// Notes the edits among these packages; unless they are `settled`, only finds out whether there are any.
+/// Notes the edits of these packages; if they are not `settled`, only reports whether there are any.
 fn note(source: &dyn Source, tail: &Mutex<Tail>, names: BTreeSet<String>, settled: bool) -> NoteResult {
     let empty = {
         let mut tail = lock(tail);

@@ -114,7 +114,8 @@ impl Event {
         self.changes().nth(index)
     }
 
-    /// Returns the packages edited by hand whose changes are not known, since the log lacks their text before.
+    /// Returns the packages edited by hand whose changes are not known, since the log does not have their text before
+    /// the edit.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
         self.unknown.iter().map(|package| self.record.packages[*package].package.as_str())
     }

@@ -43,7 +43,7 @@ pub(super) enum Next {
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // The shared state is derived from the log and checked at each use, so a panic leaves nothing wrong.
+    // The shared state is derived from the log and checked at each use, so it is valid after a panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

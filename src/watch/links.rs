@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 /// How many links are followed at most: as many as the kernel follows.
 const MAX_LINKS: usize = 40;
 
-/// What an entry of a directory leads to.
+/// The effect that a change of a directory entry has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     /// The text of this package.
@@ -66,7 +66,7 @@ impl Links {
         }
     }
 
-    /// Returns the directories to watch, and whether a text may be written there.
+    /// Returns the directories to watch, each with whether a package file may be written in it.
     pub fn dirs(&self) -> impl Iterator<Item = (&Path, bool)> {
         self.0.iter().map(|(dir, entries)| {
             let of_text = |targets: &BTreeSet<Target>| targets.iter().any(|target| *target != Target::Config);
@@ -74,7 +74,7 @@ impl Links {
         })
     }
 
-    /// Returns what an entry of a directory targets for.
+    /// Returns the targets of a directory entry.
     pub fn targets(&self, dir: &Path, name: &OsStr) -> impl Iterator<Item = &Target> {
         self.0.get(dir).and_then(|entries| entries.get(name)).into_iter().flatten()
     }

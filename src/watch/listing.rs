@@ -23,7 +23,7 @@ impl Listing {
             }
             match &self.lease {
                 Some(lease) => lease.set_pattern(&self.text()),
-                // A watch works without a lease as well.
+                // An error is ignored: a watch works without a lease.
                 None => self.lease = self.create_lease(core),
             }
         }

@@ -39,17 +39,17 @@ pub use feed::MAX_WATCHES;
 pub use pattern::Pattern;
 pub use subscription::Subscription;
 
-/// How long [`Watch::next`] waits on the word of the control file, which wakes soonest, before it waits with a
-/// descriptor, which wakes for edits as well; and how often it checks by itself where there is no descriptor.
+/// How long [`Watch::next`] waits on the word of the control file, the fastest way, before it waits with a
+/// descriptor, by which edits wake it too. Without a descriptor it polls with this interval.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How [`Watch::next`] waits.
 enum Wait {
-    /// On a word of the control file that has this value: wakes soonest.
+    /// On a word of the control file, as long as it has this value: the fastest way.
     Word(Arc<crate::map::Control>, u32),
-    /// With the descriptor `rest`, which edits wake as well: no polling.
+    /// With the descriptor `rest`: edits wake it as well, and nothing is polled.
     Descriptor,
-    /// By sleeping, where there is neither.
+    /// By sleeping, if there is neither.
     Time,
 }
 
@@ -82,7 +82,7 @@ pub struct Watch {
     position: u64,
     /// The count of log switches that the watch has reported.
     switches: u32,
-    /// Reads the log as long as the watch is further back than the feed.
+    /// The watch's own reader of the log, while it is further back than the feed.
     own: Option<(Reader, VecDeque<Record>)>,
     /// The descriptor that [`Watch::fd`] has returned.
     wake_fd: Option<waker::WakeFd>,
@@ -145,7 +145,7 @@ impl Watch {
         let start = Instant::now();
         let deadline = timeout.map(|timeout| start + timeout);
         loop {
-            // Deliver first: the housekeeping comes after.
+            // Deliver the event first; other work can wait.
             if let Some(event) = self.take()? {
                 return Ok(Some(event));
             }
@@ -198,7 +198,7 @@ impl Watch {
         }
     }
 
-    /// Waits, for `most` at the longest.
+    /// Waits for at most `most`.
     fn wait(&self, waiting: &Wait, most: Option<Duration>) {
         let long = most.unwrap_or(Duration::MAX);
         match (waiting, &self.rest) {
@@ -253,7 +253,8 @@ impl Watch {
             }
             let next = next?;
             if !matches!(next, Next::Before(_)) {
-                // Drop the records read ahead: they are behind the position if the watch falls back again.
+                // Drop the records read ahead: they would be out of date if the watch has to read the log again
+                // later.
                 self.own = None;
             }
             let record = match next {
@@ -327,7 +328,7 @@ impl Watch {
     }
 
     /// Sets after how long [`Watch::next`] polls while it waits: for edits, and without a run directory for commits
-    /// as well. The default is 250 ms. It polls once, and again only where the system has no descriptor for it.
+    /// as well. The default is 250 ms. It polls once; it polls again only if the system has no descriptor left.
     /// Waiting with [`Watch::fd`] needs no polling.
     pub fn set_interval(&mut self, interval: Duration) {
         self.interval = interval.max(Duration::from_millis(1));

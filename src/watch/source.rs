@@ -23,7 +23,7 @@ pub(crate) trait Source: Send + Sync {
     /// Reports whether a package is read from a map of this process alone.
     fn is_private(&self, package: &[u8]) -> bool;
 
-    /// Brings the maps up to texts that others have changed, as [`crate::Store::refresh`] does.
+    /// Updates the maps from texts that others have changed, as [`crate::Store::refresh`] does.
     fn refresh(&self) -> Result<bool>;
 
     /// Returns the state that the watches of this store share.

@@ -16,7 +16,7 @@ use super::{Event, Feed, Watch};
 use crate::error::{Error, Result};
 use crate::watch::source::{Hub, Source};
 
-/// How many events one subscriber gets in a row.
+/// How many events one subscriber gets before the next one gets its turn.
 const TURN: usize = 64;
 
 type Callback = Box<dyn FnMut(Result<Event>) + Send>;
@@ -100,7 +100,7 @@ impl Dispatcher {
     fn serve(&self, source: &dyn Source, wake_fd: &WakeFd) {
         let Ok(feed) = Hub::feed(source) else { return };
         loop {
-            // Deliver first: the housekeeping comes after.
+            // Deliver the events first; other work can wait.
             let Some(mut more) = self.serve_all(source, &feed) else { return };
             feed.handle_file_events(source);
             // Clear first: the thread checks for events after this.

@@ -5,9 +5,9 @@
 //!
 //! A transaction is delivered once its record is ripe (see `log::reader`) and the maps show it, as the control file
 //! says (`C_LOGGED`). A writer that dies in between never sets that mark, and a writer with another run directory
-//! sets it elsewhere. So after [`GRACE`] the watch brings the maps up to the texts itself, and delivers the
-//! transaction. If a record is not ripe after [`PATIENCE`], its writer may have died: the watch finishes the
-//! commit, if this process has the right to.
+//! sets it elsewhere. So after [`GRACE`] the watch updates the maps itself, and delivers the transaction. If a record
+//! is not ripe after [`PATIENCE`], its writer may have died: the watch finishes the commit, if this process has the
+//! right to.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use crate::watch::source::Source;
 pub(super) const GRACE: Duration = Duration::from_millis(20);
 /// How long a writer may take before the watch tries to finish its commit.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// How long the log is not read as long as the control file says that it has no new records.
+/// How long the log is left unread while the control file says that it has no new records.
 const QUIET: Duration = Duration::from_millis(50);
 /// How many transactions are kept, and about how many bytes.
 const KEPT: usize = 256;
@@ -45,12 +45,12 @@ pub(super) struct Tail {
     start: u64,
     /// The last transaction that can be delivered.
     end: u64,
-    /// Ripe, but perhaps not in the maps yet.
+    /// Transactions that are ripe, but perhaps not in the maps yet.
     held: Vec<Arc<Record>>,
     /// When to read again without an event.
     due: Option<Instant>,
     patience: Duration,
-    /// Since when the log has had no new records, and the mark of the control file then.
+    /// The time since when the log has had no new records, and the mark of the control file at that time.
     quiet: Option<(Instant, Seq)>,
 }
 
@@ -138,8 +138,7 @@ impl Tail {
         self.recent.get(at).map_or(Next::Nothing, |(record, _)| Next::Record(record.clone()))
     }
 
-    /// Releases all transactions that were read, after bringing the maps up to them. Returns the number of the last
-    /// one.
+    /// Updates the maps, and then releases all transactions that were read. Returns the number of the last one.
     pub fn release_all(&mut self, source: &dyn Source) -> u64 {
         // Without held records there is nothing to wait for: the maps show all released transactions.
         let end = self.reader.sequence();
@@ -203,8 +202,8 @@ impl Tail {
             self.patience = PATIENCE;
             due
         };
-        // Be quiet only if everything the mark announced was read, including records of a segment that was not open
-        // yet.
+        // Stop reading the log for a while only if all records that the mark announced were read, including records
+        // of a segment that was not open yet.
         let is_all = !fresh || logged == Some(low(self.reader.sequence()));
         let still = is_all && !unripe && !more && self.held.is_empty();
         self.quiet = logged.filter(|_| still).map(|logged| (now, logged));
@@ -236,8 +235,8 @@ impl Tail {
     fn is_shown(&self, source: &dyn Source, sequence: u64) -> bool {
         let table = source.table();
         let Some(control) = &table.control else {
-            // The maps are private to this process, which has to bring the texts up to the log, and the maps up to
-            // the texts.
+            // The maps are private to this process, which has to write the deferred texts, and then to update the
+            // maps.
             let _ = recovery::finish_last(source.core());
             let _ = source.refresh();
             return true;

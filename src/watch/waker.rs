@@ -23,8 +23,8 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 #[derive(Debug)]
 pub(super) struct Waker {
     inotify: OwnedFd,
-    /// Of the configuration directory. Each commit writes there several times as well, so only the first event
-    /// wakes a watch; after that the timer does, once the files have settled.
+    /// Inotify of the configuration directory. Each commit also writes several times to this directory, so only the
+    /// first event wakes a watch; after that the timer wakes it, once the files have settled.
     edits: OwnedFd,
     timer: OwnedFd,
     state: Mutex<State>,
@@ -54,7 +54,7 @@ pub(super) struct Paths {
     pub control: Option<PathBuf>,
 }
 
-/// How `edits` wakes a watch: once, until [`WakeFd::rearm_edits`].
+/// The epoll flags of `edits`: it wakes a watch once, until [`WakeFd::rearm_edits`].
 const ONCE: epoll::EventFlags = epoll::EventFlags::IN.union(epoll::EventFlags::ONESHOT);
 
 /// What inotify and the timer have reported.
@@ -94,7 +94,7 @@ impl Waker {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic can leave one descriptor too many at most.
+        // After a panic at most one descriptor too many is watched.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -207,7 +207,7 @@ impl Waker {
         self.state().wake_fds.retain(|wake_fd| wake_fd.upgrade().is_some_and(|wake_fd| wake(&wake_fd)));
     }
 
-    /// Wakes all watches at a time, if they are not woken before.
+    /// Sets the timer, which wakes all watches at this time unless it is set to an earlier one.
     pub fn wake_at(&self, due: Instant) {
         let state = &mut *self.state();
         if state.wake_fds.is_empty() || state.due.is_some_and(|set| set <= due) {

@@ -334,7 +334,7 @@ fn who_watches_is_seen_again_once_a_run_directory_was_deleted() {
         let place = store.packages().find(b"network").expect("there");
         let delta = cms::Delta::new(DeltaKind::Set, b"lan", Some(b"mtu"), Some(b"9"));
         store.staging().stage(&place, &[delta]).expect("staged");
-        let told = store.preview(std::slice::from_ref(&place)).expect("readable").told;
+        let told = store.preview(std::slice::from_ref(&place)).expect("readable").watchers;
         store.staging().revert(&place, None, None).expect("given up");
         told
     };

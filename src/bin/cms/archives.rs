@@ -1,4 +1,4 @@
-//! Snapshots and backups: how they are shown, and how packages are restored from one.
+//! Prints snapshots and backups, and restores packages from one.
 
 use cms::{Archive, clock, shown};
 use serde_json::{Value as Json, json};

@@ -1,4 +1,4 @@
-//! Completion: the words that a command line can go on with.
+//! Completion: finds the words that can come next on a command line.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::line::Line;
 use crate::spec::{Commands, GLOBAL};
 
-/// Prints what the last of `words` may become, one candidate a line, for the shells' completion scripts.
+/// Prints the completions of the last of `words`, one a line, for the shells' completion scripts.
 pub fn complete_line(commands: Commands, words: &[OsString]) -> Exit {
     let text = candidates(commands, words).join("\n");
     match writeln!(io::stdout(), "{text}") {
@@ -21,7 +21,7 @@ pub fn complete_line(commands: Commands, words: &[OsString]) -> Exit {
     }
 }
 
-/// Lists what the last of `words` may become.
+/// Lists the completions of the last of `words`.
 pub fn candidates(commands: Commands, words: &[OsString]) -> Vec<String> {
     let Some((last, before)) = words.split_last() else { return Vec::new() };
     let last = show(last.as_bytes());
@@ -40,7 +40,7 @@ pub fn candidates(commands: Commands, words: &[OsString]) -> Vec<String> {
     all.into_iter().filter(|candidate| candidate.starts_with(&last)).collect()
 }
 
-/// Lists the keys one level below the part of a key that is complete.
+/// Lists the keys one level below the complete part of a key.
 fn keys(line: &Line, typed: &str) -> Result<Vec<String>, Failure> {
     let mut context = Context::new(&line.global, line.stale())?;
     let Some(dot) = typed.rfind('.') else {

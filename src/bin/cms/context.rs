@@ -23,9 +23,9 @@ const LARGE: u64 = 48 * 1024;
 enum At {
     /// With what is staged.
     Staged,
-    /// Without what is staged: `--at now`. This is what the files say, also where the log does not know of it yet.
+    /// Without what is staged: `--at now`. The files are read, even if the log does not have their newest edits yet.
     Committed,
-    /// As they were at a revision or in a snapshot.
+    /// The state at a revision or in a snapshot.
     State(State),
 }
 
@@ -45,7 +45,7 @@ pub struct Context {
     pub dry_run: bool,
     pub color: bool,
     at: At,
-    /// The worst of what was reported and passed over.
+    /// The exit code of the worst failure that was reported without ending the command.
     pub worst: Exit,
     /// What the lines of a batch have changed so far, if this command is one of them.
     pub gathered: Option<Gathered>,
@@ -87,7 +87,7 @@ impl Context {
         Self::with(store, global)
     }
 
-    /// As [`Context::new`], with a store that is there.
+    /// As [`Context::new`], with a store that is open already.
     pub fn with(store: Engine, global: &Global) -> Result<Self, Failure> {
         Ok(Self {
             store,
@@ -134,7 +134,7 @@ impl Context {
         self.load(package)
     }
 
-    /// Loads a package with its staged changes, and with what earlier lines of the batch have changed.
+    /// Loads a package with its staged changes, and with the changes of earlier lines of the batch.
     pub fn load_now(&self, package: &[u8]) -> Result<Loaded, Error> {
         let gathered = self.gathered.as_ref().and_then(|gathered| gathered.package(package));
         gathered.map_or_else(|| self.store.packages().load(package), Ok)
@@ -156,7 +156,7 @@ impl Context {
         if found.is_none() {
             self.store.history().check_packages(&[name.to_owned()], state)?;
         }
-        // There may be no file of it now.
+        // The package may have no file now.
         let place = self.store.packages().find_to_write(name.as_bytes())?;
         let package = found.ok_or_else(|| {
             Error::from(Missing::Before { package: name.to_owned(), revision: state.revision() })
@@ -165,7 +165,7 @@ impl Context {
     }
 
     /// Takes the state that `--at` names.
-    pub fn go_back(&mut self, at: Option<&str>) -> Result<(), Failure> {
+    pub fn read_at(&mut self, at: Option<&str>) -> Result<(), Failure> {
         if let Some(spec) = at {
             let is_now = matches!(spec, "now" | "HEAD");
             self.at = if is_now { At::Committed } else { At::State(self.store.history().resolve(spec)?) };
@@ -215,7 +215,8 @@ impl Context {
         Ok(packages)
     }
 
-    /// Returns all packages of the state that is read: with those that are only staged, or those that there were then.
+    /// Returns all packages of the state that is read: of the present state with those that are only staged, else
+    /// those that existed at that revision.
     pub fn packages_of_state(&self) -> Result<Vec<Vec<u8>>, Failure> {
         let names = match &self.at {
             At::Staged => return self.packages_and_new(&[]),
@@ -237,7 +238,7 @@ impl Context {
         Ok(names.into_iter().map(String::into_bytes).collect())
     }
 
-    /// Returns the packages named, or all there are.
+    /// Returns the packages named, or all packages.
     pub fn packages(&self, named: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
         if !named.is_empty() {
             let package = |name: &Vec<u8>| match Key::parse(name)? {
@@ -260,12 +261,12 @@ fn warn_of(problem: &Error) {
     warn(&format!("{problem}; the last good content is shown"));
 }
 
-/// Shows on the terminal how far reading has got, once it takes over a second.
+/// Shows the progress of reading on the terminal, if it takes longer than a second.
 fn progress(read: usize, all: usize) {
     static START: OnceLock<Instant> = OnceLock::new();
     static SHOWN: AtomicBool = AtomicBool::new(false);
     let start = START.get_or_init(Instant::now);
-    // The flag only remembers whether there is a line to wipe; nothing else depends on it.
+    // The flag only says whether there is a line to erase; no other data depends on it.
     if read == all {
         if SHOWN.swap(false, Ordering::Relaxed) {
             let _ = write!(io::stderr(), "\r\x1b[K");
@@ -276,14 +277,14 @@ fn progress(read: usize, all: usize) {
     }
 }
 
-/// What a key names in a package.
+/// The package, section or option that a key names.
 pub enum Found<'p> {
     Package(&'p Package),
     Section(Section<'p>),
     Option(Section<'p>, OptionView<'p>),
 }
 
-/// Finds what a key names.
+/// Finds the package, section or option that a key names.
 pub fn find<'p>(package: &'p Package, key: &Key) -> Result<Found<'p>, Error> {
     let missing = || Error::NotFound { key: key.text() };
     let Some(selector) = &key.section else { return Ok(Found::Package(package)) };

@@ -7,6 +7,6 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 pub fn raise_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // If that is refused, too many packages at once are an error, and nothing is changed.
+    // If the system refuses, a transaction over too many packages fails, and changes nothing.
     let _ = setrlimit(Resource::Nofile, limit);
 }

@@ -1,5 +1,5 @@
-//! The changes that a command makes to packages, from the first key to the end: they are staged, committed at once, or
-//! left to the batch that the command is a line of (see [`crate::gather`]).
+//! The changes that a command makes to packages, from the first key to the end: the command stages them, commits them
+//! at once, or hands them to its batch (see [`crate::gather`]).
 
 use cms::text::Dialect;
 use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Place, Selector, Unstaged};
@@ -29,19 +29,19 @@ impl Flags {
 pub const FLAGS: &[Flag<Flags>] =
     &[commit_flag(|flags| &mut flags.commit), with_staged(|flags| &mut flags.with_staged)];
 
-/// What becomes of the changes of a command.
+/// What a command does with its changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
     /// They are staged.
     Stage,
     /// They are committed at once, as one transaction. Staged changes stay staged, and are not read.
     Commit,
-    /// They are committed at once, behind what is staged for the same packages.
+    /// They are committed at once, after the staged changes of the same packages.
     CommitWithStaged,
 }
 
 impl Goal {
-    /// Returns what the options of a command say: whether it commits, and whether the staged changes are committed with it.
+    /// Returns the goal that the options `--commit` and `--with-staged` set.
     pub fn of(commits: bool, with_staged: bool) -> Result<Self, Failure> {
         match (commits, with_staged) {
             (true, true) => Ok(Self::CommitWithStaged),
@@ -62,10 +62,10 @@ pub struct Edits {
 
 /// A package that is being changed.
 pub struct Edited {
-    /// As it is with the changes made so far.
+    /// The package with the changes made so far.
     pub loaded: Loaded,
     pub deltas: Vec<Delta>,
-    /// As it was before, if the changes are committed at once.
+    /// The package before the changes, if they are committed at once.
     before: Option<Package>,
 }
 
@@ -101,7 +101,7 @@ impl Edits {
         Ok(&mut self.packages[last])
     }
 
-    /// Applies a change to what a key names. Returns whether it changed anything.
+    /// Applies a change to the section or option that a key names. Returns whether it changed anything.
     pub fn apply(
         &mut self,
         context: &mut Context,
@@ -114,7 +114,7 @@ impl Edits {
         let is_new =
             edited.loaded.package.is_empty() && context.store.packages().is_new(&edited.loaded.place);
         match edited.apply(kind, key, value) {
-            // Only a section makes a package.
+            // A missing package is made only for a section.
             Err(Failure::Engine(Error::NotFound { .. })) if is_new && !is_alone => {
                 Err(Error::NotFound { key: show(&key.package) }.into())
             }
@@ -127,7 +127,7 @@ impl Edits {
         }
     }
 
-    /// Stages the changes, commits them, or leaves them to the batch.
+    /// Stages the changes, commits them, or hands them to the batch.
     pub fn finish(self, context: &mut Context) -> Result<Exit, Failure> {
         let goal = self.goal;
         let (mut at_once, mut rows) = (Vec::new(), Vec::new());

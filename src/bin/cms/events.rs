@@ -45,7 +45,7 @@ pub const EVENT: Shape = Shape::named(
 )
 .using(&[&RECORD]);
 
-/// An event as the command reads it that is run for one of its changes.
+/// An event, as a command reads it that is run for one change of the event.
 pub const EVENT_OF_CHANGE: Shape = Shape::of(
     "
     ... event

@@ -26,7 +26,7 @@ pub enum Exit {
     Conflict = 5,
     /// Input, output or storage failed.
     Io = 6,
-    /// Waited too long for another writer.
+    /// Another writer did not finish in time.
     TimeOut = 8,
     /// A program that verifies changes has refused them.
     Refused = 9,

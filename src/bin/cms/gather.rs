@@ -10,7 +10,7 @@ use crate::terms::Terms;
 /// A package that lines have changed.
 struct Changed {
     before: Package,
-    /// As it is now; `None` while a line works on it.
+    /// The package with all changes so far; `None` while a line changes it.
     now: Option<Loaded>,
     deltas: Vec<Delta>,
 }
@@ -19,12 +19,12 @@ struct Changed {
 #[derive(Default)]
 pub struct Gathered {
     packages: Vec<Changed>,
-    /// Packages that a line has committed: what was staged for them before is committed as well.
+    /// Packages that a line of the batch commits: changes that were staged for them before are committed as well.
     named: Vec<Place>,
     options: CommitOptions,
     terms: Terms,
     message: Option<String>,
-    /// Whether the batch only tries its lines, and commits nothing.
+    /// Whether the batch is a trial: its lines run, and nothing is committed.
     pub is_trial: bool,
 }
 
@@ -42,7 +42,7 @@ impl Gathered {
         self.message = message.cloned().or(self.message.take());
     }
 
-    /// Returns a package as the lines so far have left it; `None` if they have not changed it.
+    /// Returns a package with the changes of the lines so far; `None` if they have not changed it.
     pub fn package(&self, name: &[u8]) -> Option<Loaded> {
         let package = self.packages.iter().find(|package| package.before.name() == name)?;
         let mut loaded = package.now.clone()?;
@@ -51,7 +51,8 @@ impl Gathered {
         Some(loaded)
     }
 
-    /// Hands a package to a line, which changes it and calls [`Self::give_back`]. A line that only tries gets a copy.
+    /// Hands a package to a line, which changes it and calls [`Self::give_back`]. With `dry_run` the line gets a
+    /// copy.
     pub fn borrow(&mut self, store: &Engine, name: &[u8], dry_run: bool) -> Result<Loaded, Failure> {
         let at = match self.packages.iter().position(|package| package.before.name() == name) {
             Some(at) => at,
@@ -71,8 +72,9 @@ impl Gathered {
         lent.ok_or_else(|| Failure::Other(Exit::Conflict, format!("{}: it is being changed", show(name))))
     }
 
-    /// Receives a package from a line, with the changes of the line. With `commit`, the changes that were staged before
-    /// are committed, even if the line has changed nothing. The changes of a line that only tries count if all lines do.
+    /// Receives a package from a line, with the changes of the line. With `commit`, the changes that were staged
+    /// before are committed, even if the line has changed nothing. With `dry_run` the changes are kept only if the
+    /// whole batch is a trial.
     pub fn give_back(&mut self, loaded: Loaded, deltas: Vec<Delta>, commit: bool, dry_run: bool) {
         if dry_run && !self.is_trial {
             return;

@@ -1,4 +1,4 @@
-//! The options that every command takes, with their types.
+//! The values of the options that every command takes.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cms::clock::show_span;
 use cms::log::Record;
-use cms::{Committed, Engine, Guards, Options, StandingGuard};
+use cms::{Committed, Engine, GuardHandle, Guards, Options};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ use crate::terms::Terms;
 pub const HOOK_TIME: Duration = Duration::from_secs(300);
 
 /// Starts the guard, before the commit is made.
-pub fn begin(context: &Context, terms: &Terms) -> Result<Option<StandingGuard>, Failure> {
+pub fn begin(context: &Context, terms: &Terms) -> Result<Option<GuardHandle>, Failure> {
     if terms.is_plain() {
         return Ok(None);
     }
@@ -48,7 +48,7 @@ pub fn finish(
     context: &Context,
     terms: &Terms,
     outcomes: &[Committed],
-    guard: Option<StandingGuard>,
+    guard: Option<GuardHandle>,
 ) -> Result<Exit, Failure> {
     if terms.is_plain() {
         return Ok(Exit::Ok);
@@ -60,7 +60,7 @@ pub fn finish(
         context.note("there was nothing to commit, so there is nothing to confirm or run");
         return Ok(Exit::Ok);
     }
-    let process = guard.as_ref().and_then(StandingGuard::process);
+    let process = guard.as_ref().and_then(GuardHandle::process);
     drop(guard);
     let left = print_deadline(context, terms, process)?;
     let Some(command) = &terms.then else { return Ok(Exit::Ok) };
@@ -75,7 +75,7 @@ pub fn finish(
     }
 }
 
-/// Prints by when the commit has to be confirmed, if it has to be. Returns how long that is.
+/// Prints by when the commit has to be confirmed, if it has to be. Returns the time that is left for that.
 fn print_deadline(
     context: &Context,
     terms: &Terms,
@@ -116,7 +116,7 @@ fn packages_of(context: &Context, revisions: &[u64]) -> Result<OsString, Failure
 }
 
 /// Warns if this command has changed keys that are rolled back with a commit that waits to be confirmed. The command
-/// has made its change, so that a failure to find this out is ignored.
+/// has made its change by now, so an error of this check is ignored.
 pub fn warn(context: &Context) {
     let Ok(Some(notice)) = context.store.confirmations().notice_of_process() else { return };
     if context.json {
@@ -132,10 +132,10 @@ pub fn warn(context: &Context) {
     }
 }
 
-/// Becomes the guard of a commit that another process is about to make: `NUMBER OPTIONS confirm --wait`. See
-/// [`crate::Confirmations::start_guard`].
+/// Makes this process the guard of a commit that another process is about to make: `NUMBER OPTIONS confirm --wait`.
+/// See [`crate::Confirmations::start_guard`].
 pub fn guard(commands: Commands, words: &[OsString]) -> ExitCode {
-    // It outlives the terminal and the process that started it.
+    // The guard outlives the terminal and the process that started it.
     let _ = rustix::process::setsid();
     match become_guard(commands, words) {
         Ok(exit) => exit.into(),
@@ -158,10 +158,10 @@ fn become_guard(commands: Commands, words: &[OsString]) -> Result<Exit, Failure>
 pub fn guard_commit(context: &Context, process: u32, on_rollback: Option<&[u8]>) -> Result<Exit, Failure> {
     let since = context.store.history().revision()?;
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "{}{}", cms::STANDS, std::process::id())?;
+    writeln!(stdout, "{}{}", cms::GUARD_READY, std::process::id())?;
     stdout.flush()?;
     let stdin = std::io::stdin();
-    context.store.confirmations().stand_guard(&mut |time| {
+    context.store.confirmations().run_guard(&mut |time| {
         let time = Timespec::try_from(time).ok();
         // Nothing is ever sent through this pipe; the guard waits for its end.
         !matches!(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], time.as_ref()), Ok(1..))

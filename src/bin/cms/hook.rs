@@ -1,4 +1,5 @@
-//! Commands that go with a commit: `--then`, which a keeper runs (see `keeper`), and `--on-rollback`.
+//! Runs the commands that a user gives with a commit: `--then`, which a keeper runs (see `keeper`), and
+//! `--on-rollback`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -41,8 +42,8 @@ impl std::fmt::Display for Ended {
     }
 }
 
-/// Runs a command with `sh -c`, in a process group of its own, and for no longer than a time. It reads nothing; with
-/// `quiet` it writes nothing either.
+/// Runs a command with `sh -c`, in a process group of its own, and ends it when the time is over. Its standard input
+/// is empty; with `quiet`, its output is dropped.
 pub fn run(
     context: &Context,
     command: &[u8],
@@ -101,7 +102,7 @@ fn wait(
             break;
         }
     }
-    // Processes that it has started may have outlived it.
+    // Processes that the command has started may still run.
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
     Ok(None)
 }

@@ -32,7 +32,7 @@ pub fn read_value(file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
     if file.is_some_and(|file| file != b"-") {
         return read_input(file);
     }
-    // With the newline that ends the last line.
+    // One byte more, for the newline that ends the last line.
     let read = cms::named_file::read(Path::new("-"), cms::name::MAX_VALUE + 1, b"");
     read.map_err(|source| match source.kind() {
         io::ErrorKind::FileTooLarge => {

@@ -3,7 +3,7 @@
 //! Sections and options keep their order. An anonymous section stands under its generated name and has
 //! `".anonymous": true`. Text that is not UTF-8 becomes `{"hex": "c3..."}`.
 //!
-//! Numbers are read digit by digit, as they are written (an exponent with a small e). Values that UCI cannot hold are
+//! Numbers keep the digits that they are written with (an exponent gets a small e). Values that UCI cannot hold are
 //! refused, with their place: `null`, empty lists and strings, lists in lists, other objects. Other names that begin
 //! with a dot are ignored.
 
@@ -50,8 +50,8 @@ pub fn package(package: &Package) -> Json {
 /// The text of a package, behind its name.
 pub type NamedText = (Vec<u8>, Vec<u8>);
 
-/// Reads packages: `{"PACKAGE": {...}, ...}`; with a name also one package under any name, or its sections
-/// alone. Each comes back as text in canonical form.
+/// Reads packages: `{"PACKAGE": {...}, ...}`; if a name is given, the JSON may also be one package under any name, or
+/// only its sections. Returns each package as text in canonical form.
 pub fn read(bytes: &[u8], name: Option<&[u8]>) -> Result<Vec<NamedText>, Failure> {
     let wrong = |why: String| Failure::Other(Exit::Invalid, why);
     let parsed: Json = serde_json::from_slice(bytes).map_err(|error| wrong(format!("JSON: {error}")))?;

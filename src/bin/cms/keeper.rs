@@ -1,8 +1,8 @@
 //! The keeper: the process that runs the command of `commit --then`, and rolls the commit back if that fails.
 //!
-//! It has a process group of its own, so that it survives when the `cms` that committed is ended, by Ctrl-C for example.
-//! Then it ends the command and rolls the commit back. Only if the terminal was closed, it lets the command run, for as
-//! long as that may take: the command may be what has cut the connection, and is not to be left half done.
+//! It has a process group of its own, so that it survives the `cms` that committed. If that is ended, by Ctrl-C for
+//! example, the keeper ends the command and rolls the commit back. Only if the terminal was closed, the keeper lets
+//! the command run to its end: the command itself may have cut the connection, and must not be ended halfway.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -25,8 +25,8 @@ use crate::variables::directories;
 /// The first word of the command line that [`keep`] reads.
 pub const KEEPER: &str = "__keeper";
 
-/// Has a keeper run a command for no longer than a time, and returns the exit code of `cms`. If the command fails, these
-/// transactions are rolled back.
+/// Starts a keeper that runs a command with a time limit, and returns the exit code for `cms`. If the command fails,
+/// these transactions are rolled back.
 pub fn run(
     context: &Context,
     command: &[u8],
@@ -41,7 +41,7 @@ pub fn run(
     keeper.args(revisions.iter().map(u64::to_string));
     keeper.envs(directories(context)).envs(variables);
     let kept = keeper.process_group(0).stdin(Stdio::piped()).spawn().and_then(|mut child| {
-        // The pipe closes when this process ends, which the keeper notices.
+        // The keeper watches this pipe: it closes when this process ends.
         let _pipe = child.stdin.take();
         child.wait()
     });
@@ -55,7 +55,7 @@ pub fn run(
     settle(context, &ended, revisions)
 }
 
-/// Becomes the keeper: `MILLISECONDS COMMAND REVISION...`.
+/// Makes this process the keeper: `MILLISECONDS COMMAND REVISION...`.
 pub fn keep(commands: Commands, words: &[OsString]) -> ExitCode {
     match kept(commands, words) {
         Ok(code) => ExitCode::from(code),

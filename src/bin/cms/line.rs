@@ -10,7 +10,7 @@ use crate::failure::{Exit, Failure};
 use crate::global::Global;
 use crate::spec::{AnyCall, AnyCommand, Commands, FlagText, GLOBAL, Scope};
 
-/// A command line that was understood.
+/// A parsed command line.
 pub struct Line {
     pub call: Option<Box<dyn AnyCall>>,
     pub global: Global,
@@ -45,7 +45,7 @@ impl Line {
                 Arg::Long(name) => line.flag(|flag| flag.long == name).ok_or_else(|| line.unknown(name))?,
                 Arg::Short(letter) => match line.flag(|flag| flag.short == Some(letter)) {
                     Some(found) => found,
-                    // A revision: so many transactions back.
+                    // `-3` is an argument: the revision three transactions back.
                     None if letter.is_ascii_digit() => {
                         let mut word = format!("-{letter}").into_bytes();
                         word.extend(parser.optional_value().map(OsString::into_vec).unwrap_or_default());
@@ -90,7 +90,7 @@ impl Line {
                 GLOBAL[global].put(&mut self.global, value)
             }
         };
-        // Only after all options have been read it is known whether the error is printed as JSON.
+        // The error is kept until all options are parsed, since `--json` may follow.
         self.problem = self.problem.take().or(put.err());
     }
 
@@ -118,7 +118,7 @@ impl Line {
         self.call.as_ref().map(|call| call.command())
     }
 
-    /// Reports whether files are read as they are, without what is still to be put there.
+    /// Reports whether files are read as they are, without deferred texts.
     pub fn stale(&self) -> bool {
         self.call.as_ref().is_some_and(|call| call.stale())
     }
@@ -135,11 +135,12 @@ impl Line {
         all.find(|flag| flag.scope == Scope::Transaction).map(|flag| flag.long)
     }
 
-    /// Takes over the global options of the line this one is part of, where it gives none of its own.
+    /// Takes over those global options of the batch that this line does not give itself.
     pub fn inherit(&mut self, outer: &Global) {
         self.global = outer.clone();
         for (place, value) in &self.given {
-            // A value that is not of its option's type was found when the line was parsed.
+            // Values of the wrong type were reported when the batch's own line was parsed, so errors are ignored
+            // here.
             let _ = GLOBAL[*place].put(&mut self.global, value.clone());
         }
     }
@@ -170,7 +171,7 @@ pub fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<
         .map(|(_, name)| name)
 }
 
-/// The number of letters to change, add or remove to make one word of the other.
+/// The number of letters to change, add or remove to turn one word into the other.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -29,7 +29,7 @@ pub fn each_line(
     let mut failures = Vec::new();
     loop {
         let (start, read) = (number + 1, next_line(&mut input, &mut number));
-        // Input that cannot be read has no next line.
+        // After an error of the input, nothing more can be read.
         let is_end = read.as_ref().is_err_and(|failure| failure.exit() == Exit::Io);
         let outcome = match read {
             Ok(None) => break,
@@ -65,7 +65,7 @@ pub fn each_line(
     Ok(worst)
 }
 
-/// How many bytes one logical line has at most; the input need not end.
+/// The largest size of a logical line, in bytes. It bounds memory, since the input may be endless.
 const LONGEST_LINE: u64 = 64 << 20;
 
 /// Returns the failure to read more commands.
@@ -73,7 +73,7 @@ fn unreadable(why: impl std::fmt::Display) -> Failure {
     Failure::Other(Exit::Io, format!("cannot read the commands: {why}"))
 }
 
-/// Reads the words of one logical line, which has several physical lines if a quote spans them. `None` at the end.
+/// Reads the words of one logical line; a quoted word may span several physical lines. `None` at the end.
 fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<Vec<u8>>>, Failure> {
     let mut text = Vec::new();
     loop {
@@ -99,7 +99,7 @@ fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Vec<
     }
 }
 
-/// Makes a command line of the words of a line of a batch.
+/// Parses the words of a line of a batch as a command line.
 pub fn parse_words(commands: Commands, words: Vec<Vec<u8>>) -> Result<Line, Failure> {
     let words: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();
     let mut line = Line::parse(commands, &words)?;
@@ -110,7 +110,7 @@ pub fn parse_words(commands: Commands, words: Vec<Vec<u8>>) -> Result<Line, Fail
     Ok(line)
 }
 
-/// Runs a command with the global options of the batch, and those of its own.
+/// Runs a command with the global options of the batch and its own.
 pub fn run_words(context: &Context, commands: Commands, words: Vec<Vec<u8>>) -> Result<Exit, Failure> {
     if words.is_empty() {
         return Ok(Exit::Ok);

@@ -84,7 +84,7 @@ fn run(words: &[OsString]) -> ExitCode {
     let line = Line::parse(COMMANDS, words);
     let json = match &line {
         Ok(line) => line.global.wants_json(),
-        // The options could not be parsed, but a program that asks for JSON gets the error as JSON.
+        // The options could not be parsed, but a program that gave `--json` gets the error as JSON.
         Err(_) => words.iter().any(|word| word == "--json" || word == "--json-lines"),
     };
     let when = line.as_ref().ok().and_then(|line| line.global.color.clone());

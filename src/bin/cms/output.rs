@@ -1,4 +1,4 @@
-//! What a command prints: data on standard output, messages on standard error.
+//! Prints data on standard output and messages on standard error.
 
 use std::io::Write;
 
@@ -46,21 +46,21 @@ impl Context {
         self.put_json(&Json::Object(map))
     }
 
-    /// Writes a message that is no failure to standard error, unless `--quiet` is given.
+    /// Writes a message to standard error, unless `--quiet` is given.
     pub fn note(&self, text: &str) {
         if !self.quiet {
             print_error(&format!("cms: {}", cms::shown::lines(text)));
         }
     }
 
-    /// Writes what was done to standard error, if `--verbose` is given.
+    /// Writes a message about completed work to standard error, if `--verbose` is given.
     pub fn verbose(&self, text: &str) {
         if self.verbose {
             print_error(&format!("cms: {}", cms::shown::lines(text)));
         }
     }
 
-    /// Reports a failure without ending the command, which later ends with the exit code of the failure.
+    /// Prints a failure and goes on. The command ends with the exit code of the failure later.
     pub fn report(&mut self, failure: &Failure) -> Result<(), Failure> {
         if matches!(failure, Failure::BrokenPipe) {
             return Err(Failure::BrokenPipe);

@@ -6,7 +6,7 @@ use crate::argument::path;
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// Returns the packages or files named, or all packages. One that is not there is reported.
+/// Returns the packages or files named, or all packages. A missing package or file is reported.
 pub fn places(context: &mut Context, arguments: &[Vec<u8>]) -> Result<Vec<Place>, Failure> {
     if arguments.is_empty() {
         let names = context.store.packages().list()?;

@@ -88,8 +88,8 @@ struct History {
 }
 
 impl History {
-    /// Opens the directory. `None` where there is none, or where it or the file in it is not the user's alone:
-    /// root may run this with the `HOME` of another user, who could link the file to any other.
+    /// Opens the directory. `None` if it does not exist, or if other users can write to it or to the file in it: root
+    /// may run this with the `HOME` of another user, who could link the file to any other.
     fn open() -> Option<Self> {
         let named = |name| environment::variable(name).map(PathBuf::from);
         let base = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")))?;

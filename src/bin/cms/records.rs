@@ -1,4 +1,4 @@
-//! Transactions of the log as text and as JSON, and why there may be none.
+//! Prints transactions of the log as text and as JSON, and checks why there may be none.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ impl Users {
     }
 }
 
-/// Notes edits by hand in the log, if the user may write it, so that they are listed.
+/// Notes edits by hand in the log, if the user may write it, so that the history has them.
 pub fn note_edits(context: &Context) {
     if let Err(error) = context.store.history().note_edits() {
         context.verbose(&format!("edits by hand cannot be noted in the log: {error}"));

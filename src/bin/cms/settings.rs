@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::shape::Shape;
 
-/// Prints each setting with its value and where that comes from.
+/// Prints each setting with its value and its origin.
 pub fn show(context: &mut Context, settings: &Arc<Settings>) -> Result<(), Failure> {
     for setting in Setting::ALL {
         let origin = settings.origin(setting);
@@ -20,7 +20,7 @@ pub fn show(context: &mut Context, settings: &Arc<Settings>) -> Result<(), Failu
     Ok(())
 }
 
-/// Returns a value as it is written in the policy.
+/// Formats a value as in the policy.
 fn value(settings: &Settings, setting: Setting) -> String {
     match setting {
         Setting::SafeMode => if settings.safe_mode { "on" } else { "off" }.to_owned(),
@@ -52,7 +52,7 @@ fn span(span: Duration) -> String {
     if span.subsec_nanos() == 0 { format!("{}s", span.as_secs()) } else { format!("{}ms", span.as_millis()) }
 }
 
-/// What [`all_json`] returns of a setting.
+/// A setting, as [`all_json`] returns it.
 pub const SETTING: Shape = Shape::named(
     "setting",
     "
@@ -63,7 +63,7 @@ pub const SETTING: Shape = Shape::named(
     line? number the line there",
 );
 
-/// Returns all settings as an object: of each the value (times in seconds, sizes in bytes) and where it comes from.
+/// Returns all settings as an object: each with its value (times in seconds, sizes in bytes) and its origin.
 pub fn all_json(settings: &Settings) -> Json {
     let mut object = Map::new();
     for setting in Setting::ALL {

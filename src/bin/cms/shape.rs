@@ -1,4 +1,4 @@
-//! The shapes of JSON output. A command names those of its own in its entry of the table; help, manual pages and
+//! The shapes of JSON output. A command names its shapes in its entry of the table; help, manual pages and
 //! `docs/commands.md` show them, and `tests/it/json_shapes.rs` compares them with what commands print.
 //!
 //! A shape is text and not a tree of structures, which would take several times its room in the program.
@@ -49,7 +49,7 @@ impl Shape {
         self
     }
 
-    /// Adds this shape and its parts, if they have a name and are not there.
+    /// Adds this shape and its parts to `all`, if they have a name and are not in it yet.
     pub fn collect_named(&'static self, named: &mut Vec<&'static Self>) {
         if named.iter().any(|other| !self.name.is_empty() && other.name == self.name) {
             return;
@@ -86,7 +86,7 @@ pub struct Row {
     pub meaning: String,
 }
 
-/// What a shape is the shape of.
+/// The form of the output that has a shape.
 #[derive(Clone, Copy)]
 enum Form {
     Text,
@@ -129,7 +129,7 @@ impl Output {
         Self::new(Form::Map, shape)
     }
 
-    /// A list; see [`crate::context::Context::put_rows`].
+    /// An array; see [`crate::context::Context::put_rows`].
     pub const fn rows(shape: &'static Shape) -> Self {
         Self::new(Form::Rows, shape)
     }
@@ -168,7 +168,7 @@ impl Output {
         format!("{}: {form}{meaning}", self.when)
     }
 
-    /// Returns the members, unless the type has a name.
+    /// Returns the members, or nothing if the type has a name.
     pub fn own_rows(&self) -> Vec<Row> {
         if self.is_short() { Vec::new() } else { self.shape.rows() }
     }

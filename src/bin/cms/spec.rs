@@ -1,5 +1,5 @@
-//! What a command is and what an option is. [`crate::shape`] says what its JSON looks like. An option has a type and a target: the member of the command's `Flags` that
-//! its value goes to.
+//! Defines commands and their options; [`crate::shape`] defines their JSON. An option has a type and a target: the
+//! member of the command's `Flags` that its value goes to.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -16,7 +16,7 @@ use crate::shape::Output;
 pub struct FlagText {
     pub long: &'static str,
     pub short: Option<char>,
-    /// What its value is called; `None` if it has none.
+    /// The name of its value in help; `None` if it takes no value.
     pub value: Option<&'static str>,
     pub help: &'static str,
     pub scope: Scope,
@@ -25,7 +25,7 @@ pub struct FlagText {
 /// Whether a line of a batch may have the option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// It may: the option concerns one command.
+    /// A line may have it: the option concerns one command.
     Command,
     /// Only the batch may have it: the option concerns the transaction, which has one store, one source and one of each
     /// time-out.
@@ -34,7 +34,7 @@ pub enum Scope {
 
 /// Which member of `F` an option sets, and the type of its value.
 enum Target<F> {
-    /// It has no value: whether it was given.
+    /// The option has no value; the member says whether it was given.
     Switch(fn(&mut F) -> &mut bool),
     Bytes(fn(&mut F) -> &mut Option<Vec<u8>>),
     Text(fn(&mut F) -> &mut Option<String>),
@@ -62,7 +62,7 @@ impl<F> Flag<F> {
         Self { text: FlagText { long, short: None, value, help, scope: Scope::Command }, target }
     }
 
-    /// Gives the option a letter.
+    /// Adds a short form, one letter.
     pub const fn short(mut self, letter: char) -> Self {
         self.text.short = Some(letter);
         self
@@ -74,7 +74,7 @@ impl<F> Flag<F> {
         self
     }
 
-    /// Puts a value where it belongs. The last one given counts.
+    /// Stores a value in the member that the option names. The last value given counts.
     pub fn put(&self, flags: &mut F, value: Vec<u8>) -> Result<(), Failure> {
         let place = match self.target {
             Target::Switch(target) => Place::Switch(target(flags)),
@@ -241,15 +241,22 @@ pub const fn at<F>(target: fn(&mut F) -> &mut Option<String>) -> Flag<F> {
     text("at", "REVISION", "as it was: a number, -N, a snapshot, or @{10 min ago}", target)
 }
 
+/// The options of commands that print packages of any state.
+#[derive(Default)]
+pub struct Reading {
+    pub at: Option<String>,
+    pub stale: bool,
+}
+
 /// What a command can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writes {
     Nothing,
-    /// Something, but not as a line of a batch that is one transaction.
+    /// Something, but not within a batch that is one transaction.
     Alone,
-    /// Something, as a part of a transaction as well.
+    /// Something, also as part of a transaction.
     InTransactions,
-    /// Nothing itself, but it runs lines that can change something.
+    /// It changes nothing itself, but runs command lines that can.
     ByItsLines,
 }
 
@@ -288,11 +295,11 @@ pub struct Command<F: 'static = ()> {
     pub run: fn(&mut Context, &Call<F>) -> Result<Exit, Failure>,
 }
 
-/// What a command was called with.
+/// The options and arguments that a command was called with.
 pub struct Call<F = ()> {
     pub flags: F,
     pub arguments: Vec<Vec<u8>>,
-    /// All commands, for commands that describe or run others.
+    /// The table, for commands that describe or run other commands.
     pub commands: Commands,
     /// The name and the arguments of the command as help shows them.
     usage: (&'static str, &'static str),
@@ -321,7 +328,7 @@ pub trait AnyCommand: Sync {
     fn flags(&self) -> Vec<FlagText>;
     fn writes(&self) -> Writes;
     fn json(&self) -> &'static [Output];
-    /// Begins a call, without options so far.
+    /// Begins a call. It has no options yet.
     fn call(&'static self) -> Box<dyn AnyCall>;
 }
 
@@ -362,7 +369,7 @@ impl<F: FlagValues> AnyCommand for Command<F> {
 /// A call of a command, whatever the types of its options.
 pub trait AnyCall {
     fn command(&self) -> &'static dyn AnyCommand;
-    /// Takes an option, by its place among those of the command.
+    /// Sets an option, by its index among those of the command.
     fn put(&mut self, flag: usize, value: Vec<u8>) -> Result<(), Failure>;
     /// See [`FlagValues::only_check`].
     fn only_check(&self) -> bool;

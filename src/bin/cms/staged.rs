@@ -1,5 +1,4 @@
-//! Staged changes: how they are printed, which package they belong to, which user staged them, and the outcome of a
-//! commit.
+//! Prints staged changes and the outcome of a commit, and finds the package and the user of staged changes.
 
 use cms::{Delta, DeltaKind, Place, shown};
 
@@ -53,8 +52,8 @@ pub fn staged_json(package: &[u8], delta: &Delta, failure: Option<&str>) -> Json
     json!({"kind": kind, "key": show(&delta.key(package)), "value": value, "failure": failure})
 }
 
-/// Reports an error if the staged changes of a package belong to another user, and no one else may commit or drop them.
-/// `becomes` says what happens to them.
+/// Reports an error if the staged changes of a package belong to another user, and this user may not commit or drop
+/// them. `becomes` is the verb for the message, such as "committed".
 pub fn is_of_another(context: &mut Context, place: &Place, becomes: &str) -> Result<bool, Failure> {
     let Some(error) = context.store.staging().staged_by_another(place) else { return Ok(false) };
     let why = format!("{}: what another user has staged {becomes}: {error}", place.name);
@@ -62,7 +61,8 @@ pub fn is_of_another(context: &mut Context, place: &Place, becomes: &str) -> Res
     Ok(true)
 }
 
-/// Reports the outcome of a commit for a package: with `--verbose` what was written, and what could not be applied.
+/// Reports the outcome of a commit for a package: the changes that could not be applied and, with `--verbose`, the
+/// file that was written.
 pub fn report_outcome(context: &mut Context, place: &Place, outcome: cms::Committed) -> Result<(), Failure> {
     context.forget();
     if outcome.written {

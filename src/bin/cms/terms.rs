@@ -9,11 +9,11 @@ use crate::failure::Failure;
 /// See the module documentation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// How long there is to confirm the commit.
+    /// The time to confirm the commit.
     pub time: Option<Duration>,
     /// The command to run after it.
     pub then: Option<Vec<u8>>,
-    /// The command that the guard runs once it was rolled back.
+    /// The command that the guard runs after a rollback.
     pub on_rollback: Option<Vec<u8>>,
 }
 

@@ -11,13 +11,13 @@ use crate::failure::{Exit, print_error};
 /// The first word of the command line that [`tethered`] runs.
 pub const TETHERED: &str = "__tethered";
 
-/// Becomes a program that ends when the process of the number given does: `NUMBER PROGRAM WORD...`.
+/// Replaces this process by a program that ends when process NUMBER ends: `NUMBER PROGRAM WORD...`.
 pub fn tethered(words: &[OsString]) -> ExitCode {
     let [parent, program, arguments @ ..] = words else { return Exit::Usage.into() };
     let _ = set_parent_process_death_signal(Some(Signal::TERM));
     let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().to_string());
     if now.as_deref().map(OsStr::new) != Some(parent) {
-        // It has ended already.
+        // That process has ended already.
         return Exit::Io.into();
     }
     let error = Command::new(program).args(arguments).exec();

@@ -1,6 +1,7 @@
-//! Values in the environment of a program. The system bounds a variable to 128 KiB and all of them, with the program's
-//! arguments, to a part of the stack; a program that is started with more is not started at all. So what does not fit is
-//! left out, and `CMS_LEFT_OUT` names it. The commands of `watch` and `verify` get all of it on standard input.
+//! Values in the environment of a program. The system bounds a variable to 128 KiB and all of them, with the
+//! program's arguments, to a part of the stack; a program that is started with more is not started at all. So
+//! variables that do not fit are left out, and `CMS_LEFT_OUT` names them. The commands of `watch` and `verify` get
+//! all values on standard input.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -11,10 +12,10 @@ use cms::log::Content;
 use crate::context::Context;
 use std::process::Command;
 
-/// The variable that names those that were left out, with blanks between them.
+/// The variable that names the variables that were left out, with blanks between the names.
 const LEFT_OUT: &str = "CMS_LEFT_OUT";
 
-/// What a variable may take, with its name, `=` and the NUL byte at its end.
+/// The largest size of a variable, with its name, `=` and the NUL byte at its end.
 const ONE: usize = 128 * 1024;
 
 /// How many bytes are left for the arguments of the program and for variables that it sets.
@@ -24,7 +25,7 @@ const RESERVE: usize = 64 * 1024;
 fn room() -> usize {
     let stack = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
     let all = stack.map_or(usize::MAX, |stack| usize::try_from(stack / 4).unwrap_or(usize::MAX));
-    // The system has a bound of its own at three quarters of 8 MiB.
+    // The kernel's own limit is three quarters of 8 MiB.
     let all = all.clamp(ONE, 6 << 20);
     let taken: usize = std::env::vars_os().map(|(name, value)| name.len() + value.len() + 10).sum();
     all.saturating_sub(taken + RESERVE)
@@ -39,7 +40,7 @@ pub fn set(command: &mut Command, variables: impl IntoIterator<Item = (impl Into
         let size = name.len() + value.len() + 2;
         if size > ONE || size + 8 > room {
             left_out.push(name.to_string_lossy().into_owned());
-            // A value from outside would be taken for this one.
+            // A value inherited from the environment would be mistaken for this one.
             command.env_remove(name);
             continue;
         }
@@ -64,7 +65,7 @@ pub fn variable(key: &str) -> String {
     name
 }
 
-/// Returns a value as a variable has it: the string, or the items with blanks between them.
+/// Formats a value for a variable: the string, or the items with blanks between them.
 fn words(content: Option<&Content>) -> Vec<u8> {
     content.map_or(&[][..], Content::items).join(&b' ')
 }

@@ -1,6 +1,6 @@
 //! The commit that waits to be confirmed, as text and as JSON.
 
-use cms::GoingBack;
+use cms::PackageRollback;
 use cms::clock::show_span;
 use serde_json::{Value as Json, json};
 
@@ -29,10 +29,10 @@ pub const WAITING: Shape = Shape::named(
 )
 .using(&[&PENDING, &RECORD, &GOING_BACK]);
 
-/// What [`print_pending`] prints if nothing waits.
+/// The output of [`print_pending`] if nothing waits.
 pub const NOT_WAITING: Shape = Shape::of(". null");
 
-/// What is rolled back of a package.
+/// The changes that a rollback would make in a package.
 const GOING_BACK: Shape = Shape::named(
     "going_back",
     "
@@ -58,15 +58,15 @@ pub fn print_pending(context: &mut Context) -> Result<Exit, Failure> {
     };
     let (pending, users) = (waiting.pending, &mut Users::default());
     if context.json {
-        let going = |one: &GoingBack| {
+        let going = |one: &PackageRollback| {
             let changes = one.changes.iter().map(|change| change_json(&one.package, change));
-            json!({"package": one.package, "goes": one.goes, "whole": one.whole, "changes": changes.collect::<Json>()})
+            json!({"package": one.package, "goes": one.deleted, "whole": one.whole, "changes": changes.collect::<Json>()})
         };
         let records = waiting.transactions.iter().map(|record| record_json(record, users)).collect::<Json>();
         context.put_json(&json!({
             "revision": pending.sequence, "baseline": pending.baseline,
             "seconds_left": pending.left.as_secs_f64(), "transactions": records,
-            "goes_back": waiting.going_back.iter().map(going).collect::<Json>(),
+            "goes_back": waiting.rollbacks.iter().map(going).collect::<Json>(),
         }))?;
         return Ok(Exit::Ok);
     }
@@ -79,8 +79,8 @@ pub fn print_pending(context: &mut Context) -> Result<Exit, Failure> {
         let title = record_title(record, users);
         context.print_line(&format!("  {title}"))?;
     }
-    for one in &waiting.going_back {
-        if one.goes {
+    for one in &waiting.rollbacks {
+        if one.deleted {
             context
                 .print_line(&format!("    {}: it is deleted, since it did not exist before", one.package))?;
         }

@@ -1,4 +1,4 @@
-//! Changes that were made by hand: with an editor, or by a program that knows nothing of the log. The next session that
+//! Changes that were made by hand: with an editor, or by a program that does not use the log. The next session that
 //! reads a package compares its text with the log, and notes there that the package was edited, made or deleted.
 
 use std::collections::BTreeMap;
@@ -93,8 +93,8 @@ impl LogSession<'_> {
         Ok(text.filter(|text| Digest::of(text) == newest))
     }
 
-    /// Keeps the newest text of a package in the log again if the records do not lead to it any more, because one was lost.
-    /// Without it the next change by hand could not be compared.
+    /// Keeps the newest text of a package in the log again if a record that led to it was lost. Without it the next
+    /// change by hand could not be compared.
     pub fn keep_text_again(&self, place: &Place, text: &[u8]) -> Result<()> {
         let (Some(writer), Some(log)) = (&self.writer, self.core.logs.current()) else { return Ok(()) };
         let digest = Digest::of(text);
@@ -121,7 +121,7 @@ impl LogSession<'_> {
     }
 
     /// Notes that a package without a file was deleted by hand. Returns whether the log knew of a file.
-    pub fn look_gone(&mut self, place: &Place) -> Result<bool> {
+    pub fn note_deletion(&mut self, place: &Place) -> Result<bool> {
         let known = self.newest_noted(&place.name).filter(|(_, gone)| !gone && place.is_logged());
         let (Some(log), Some((before, _))) = (self.core.logs.current(), known) else { return Ok(false) };
         // The user who has deleted it could write the directory.
@@ -146,12 +146,12 @@ impl LogSession<'_> {
         Ok(true)
     }
 
-    /// Does what [`LogSession::look_gone`] does for all packages of the log that have no file.
-    pub fn look_for_gone(&mut self) -> Result<()> {
+    /// Does what [`LogSession::note_deletion`] does for all packages of the log that have no file.
+    pub fn note_deletions(&mut self) -> Result<()> {
         let names = self.writer.as_ref().map(Writer::packages).unwrap_or_default();
         for place in names.iter().map(|name| self.core.packages.in_config(name)) {
             if is_gone(&place.path) {
-                self.look_gone(&place)?;
+                self.note_deletion(&place)?;
             }
         }
         Ok(())
@@ -195,7 +195,7 @@ impl CommittedTexts for LogSession<'_> {
             texts.insert(place.name, text);
             Ok(())
         })?;
-        self.look_for_gone()?;
+        self.note_deletions()?;
         self.note()?;
         Ok(Committed { texts, left_out })
     }

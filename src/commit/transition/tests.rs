@@ -5,7 +5,7 @@ use crate::format::uci::{parse, render};
 use crate::log::Digest;
 use crate::settings::options::Options;
 
-/// Lines of a text, some simple and some not.
+/// Lines of a text, some of which `small` can handle.
 fn line() -> impl Strategy<Value = String> {
     let any = |all: &'static [&'static str]| proptest::sample::select(all).prop_map(str::to_owned);
     let simple = (0..4_u8, 0..9_u8).prop_map(|(name, value)| format!("\toption o{name} 'v{value}'\n"));
@@ -97,7 +97,7 @@ fn a_change_to_a_section_with_a_name_is_a_small_one() {
     };
     assert_eq!(set(b"a"), Some(text.replace("'1'", "'new'").into_bytes()));
     assert_eq!(set(b"c"), Some(format!("{text}\toption o 'new'\n").into_bytes()));
-    // In an anonymous section it is simple if one line is enough.
+    // In an anonymous section the transition is small if one line is enough.
     let anonymous = known.package.sections().nth(1).expect("it is there").name().to_vec();
     assert_eq!(set(&anonymous), Some(text.replace("'2'", "'new'").into_bytes()));
     let added = Delta::new(DeltaKind::Set, &anonymous, Some(b"p"), Some(b"new"));

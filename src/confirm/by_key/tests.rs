@@ -6,7 +6,7 @@ fn text(text: &str) -> Text {
     Some(Arc::new(text.as_bytes().to_vec()))
 }
 
-/// Makes text_changes of texts that follow each other; those go that are marked.
+/// Makes the changes between successive texts; the marked changes are to be reverted.
 fn text_changes(states: &[Text], go: &[bool]) -> Vec<TextChange> {
     let text_change = |(pair, is_reverted): (&[Text], &bool)| {
         let [was, is] = [0, 1]
@@ -17,7 +17,7 @@ fn text_changes(states: &[Text], go: &[bool]) -> Vec<TextChange> {
     states.windows(2).zip(go).map(text_change).collect()
 }
 
-/// Returns what is left without the transactions that are marked.
+/// Returns the text after the marked transactions are reverted.
 fn left(states: &[&str], go: &[bool]) -> String {
     let states: Vec<Text> = states.iter().map(|state| text(state)).collect();
     match revert(DEFAULT, "p", &text_changes(&states, go), &states[states.len() - 1]) {
@@ -70,12 +70,12 @@ fn a_section_that_was_made_goes_whole_and_one_that_was_deleted_comes_back_whole(
 
 #[test]
 fn sections_without_a_name_are_followed() {
-    // The first of two rules goes, and others change the second, whose generated name is another now.
+    // The first of two rules is deleted. The second, whose generated name has changed by that, is changed by others.
     let mine = BASE.replace("config r\n\toption n '1'\n\n", "");
     let theirs = mine.replace("n '2'", "n '2'\n\toption t '1'");
     let back = left(&[BASE, &mine, &theirs], &[true, false]);
     assert_eq!(back, BASE.replace("n '2'", "n '2'\n\toption t '1'"));
-    // One comes in front of them by hand; what was changed of the second goes back all the same.
+    // An edit by hand inserts a rule before them; the changes of the second are reverted all the same.
     let mine = BASE.replace("n '2'", "n '9'");
     let theirs = mine.replace("# rules\n", "# rules\nconfig r\n\toption n '0'\n\n").replace("n '1'", "n '5'");
     assert_eq!(left(&[BASE, &mine, &theirs], &[true, false]), theirs.replace("n '9'", "n '2'"));
@@ -88,7 +88,7 @@ fn a_section_that_has_one_value_of_three_in_common_with_a_removed_one_is_another
     let (was, mine, theirs) = (rule(1, 7), rule(1, 15), rule(2, 15));
     let left_there = left(&[&was, &mine, &theirs], &[true, false]);
     assert!(left_there.starts_with(&theirs), "{left_there}");
-    // With the same options it is the same section, whatever their values.
+    // Sections with the same options match, whatever the values are.
     let edited = "config rule\n\toption id '9'\n\toption of_1 '8'\n\toption a '15'\n";
     assert_eq!(left(&[&was, &mine, edited], &[true, false]), edited.replace("'15'", "'7'"));
 }
@@ -118,7 +118,7 @@ fn packages_that_were_made_go_and_those_that_were_deleted_come_back() {
     let back = read_text(DEFAULT, "p", &Some(Arc::new(back))).expect("readable");
     let names: Vec<&[u8]> = back.sections().map(|section| section.name()).collect();
     assert!(back.len() == 4 && names.contains(&&b"new"[..]) && names.contains(&&b"x"[..]), "{back:?}");
-    // The file went by the hand of another: the section whose keys go back comes back, and no more.
+    // Another user deleted the file: only the section whose keys are reverted is restored.
     let gone = [text(BASE), text(&BASE.replace("o '1'", "o '2'")), None];
     let Reverted::Text(Some(back)) = revert(DEFAULT, "p", &text_changes(&gone, &[true, false]), &None) else {
         panic!("it comes back")
@@ -148,7 +148,7 @@ fn where_the_texts_are_not_known_the_changes_tell() {
     };
     let (back, base) = (read_text(DEFAULT, "p", &Some(Arc::new(back))), read_text(DEFAULT, "p", &text(BASE)));
     let (back, base) = (back.expect("readable"), base.expect("readable"));
-    // Where a section stood that was deleted is not known then.
+    // The position of the deleted section is unknown then.
     for old in sections(&base) {
         assert!(sections(&back).iter().any(|new| is_alike(&old.is, &new.is)), "{old:?}");
     }
@@ -214,7 +214,7 @@ mod any_texts {
                 Reverted::Text(None) => {}
                 Reverted::Text(Some(text)) => {
                     let now = read_text(DEFAULT, "p", &Some(Arc::new(text))).expect("it can be read");
-                    // Of what the first has changed in sections with a name, the values are those from before.
+                    // Keys that the first transaction changed in named sections get their earlier values.
                     let (Some(was), Some(is)) = (read_text(DEFAULT, "p", &states[0]), read_text(DEFAULT, "p", &states[1])) else {
                         return Ok(());
                     };

@@ -25,7 +25,7 @@ use crate::model::package::{MAX_TEXT, Package, SectionId, Span};
 /// [`Error::Parse`] in strict mode, and for text above [`MAX_TEXT`].
 pub fn parse(name: &[u8], source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
     check_size(&source)?;
-    memory::ask_for_package(&source, b"config")?;
+    memory::check_available_for_package(&source, b"config")?;
     let text = Arc::clone(&source);
     let mut loader = Loader { packages: vec![Package::over(name, source)], ..Loader::default() };
     let errors = loader.run(&text, options)?;
@@ -65,7 +65,7 @@ pub fn check(source: &Arc<Vec<u8>>, progress: Option<&dyn Fn(usize, usize)>) -> 
 /// [`Error::Parse`] as for [`parse`]; [`Error::Exists`] if two packages have one name.
 pub fn import(source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<(Vec<Package>, Vec<ParseError>)> {
     check_size(&source)?;
-    memory::ask_for_package(&source, b"config")?;
+    memory::check_available_for_package(&source, b"config")?;
     let text = Arc::clone(&source);
     let mut loader = Loader { source: Some(source), ..Loader::default() };
     let errors = loader.run(&text, options)?;

@@ -9,7 +9,7 @@ use super::{Heads, LogRead, LogStore, LogWriter};
 use crate::error::Error;
 use crate::log::memory::MemoryLog;
 use crate::log::record::{Digest, Guard, Kind, PackageChange, Record};
-use crate::log::{Behind, Content, KeyChange, Limits, Log, TAKEN_BACK, Wanted, What, compare_texts};
+use crate::log::{Behind, CANCELLED, Content, KeyChange, Limits, Log, Wanted, What, compare_texts};
 use crate::os::files::Files;
 
 /// A kind of log.
@@ -291,7 +291,7 @@ fn a_transaction_that_was_rolled_back_is_not_read_forwards(kept: &dyn Kept) {
     let first = commit(&mut *writer, "a", None, Some("1\n"));
     let second = commit(&mut *writer, "a", Some("1\n"), Some("2\n"));
     let mut back = record(vec![change("a", Some("2\n"), Some("1\n"))]);
-    (back.kind, back.refers, back.message) = (Kind::Undo, second, TAKEN_BACK.into());
+    (back.kind, back.refers, back.message) = (Kind::Undo, second, CANCELLED.into());
     let third = writer.append(vec![back], true).expect("there is room");
     let fourth = commit(&mut *writer, "a", Some("1\n"), Some("3\n"));
     writer.mark_applied();

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Writer;
-use super::tail::{Segment, Spot};
+use super::tail::{RecordPosition, Segment};
 use crate::error::{Error, Result};
 use crate::log::record::Record;
 use crate::log::segment::{self, Chain};
@@ -88,7 +88,7 @@ impl Writer<'_> {
         let start = segment.end;
         let (mut offset, first) = (start, segment.first);
         for (record, chain) in records.iter().zip(chains) {
-            tail.unplaced.push(Spot { first, offset, sequence: record.sequence, ahead: false });
+            tail.unplaced.push(RecordPosition { first, offset, sequence: record.sequence, ahead: false });
             let end = segment::frame(&bytes, offset - start).map_or(bytes.len(), |frame| frame.end);
             if offset.abs_diff(segment.hint) >= HINT_EVERY {
                 let hint = u32::try_from(offset).unwrap_or(0).to_le_bytes();

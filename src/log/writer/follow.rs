@@ -2,7 +2,7 @@
 //! others appended since.
 
 use super::Writer;
-use super::tail::{Segment, Spot};
+use super::tail::{RecordPosition, Segment};
 use crate::error::{Damage, Error, Result};
 use crate::log::Log;
 use crate::log::record::Record;
@@ -31,7 +31,7 @@ impl Log {
 
     /// Finds the records without a mark at the end of the segments before this one. There are some only if the first
     /// record of this segment has no mark either.
-    fn unplaced_before(&self, first: u64) -> Result<Vec<Spot>> {
+    fn unplaced_before(&self, first: u64) -> Result<Vec<RecordPosition>> {
         let before = self.segments()?.into_iter().rev().find(|other| *other < first);
         let (Some(whole), Some(before)) = (self.read(first)?, before) else { return Ok(Vec::new()) };
         if segment::frame(&whole.bytes, HEAD).is_none_or(|frame| frame.applied) {
@@ -43,7 +43,12 @@ impl Log {
             if frame.applied {
                 spots.clear();
             } else {
-                spots.push(Spot { first: before, offset: frame.offset, sequence, ahead: frame.ahead });
+                spots.push(RecordPosition {
+                    first: before,
+                    offset: frame.offset,
+                    sequence,
+                    ahead: frame.ahead,
+                });
             }
         }
         Ok(spots)
@@ -201,7 +206,7 @@ impl Writer<'_> {
             } else {
                 let offset = base + frame.offset;
                 let (first, ahead) = (segment.first, frame.ahead);
-                tail.unplaced.push(Spot { first, offset, sequence: *number, ahead });
+                tail.unplaced.push(RecordPosition { first, offset, sequence: *number, ahead });
             }
         }
         segment.end = base + scan.end;

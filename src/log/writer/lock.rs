@@ -58,7 +58,7 @@ impl Log {
         loop {
             let known = match tail.take().filter(|tail| tail.process == process) {
                 Some(known) => known,
-                None => self.open_patiently(process)?,
+                None => self.open_retrying(process)?,
             };
             let known = tail.insert(known);
             let wait = |open: &OpenFile, pauses| match self.files.lock_at_path(open, deadline, pauses) {
@@ -88,7 +88,7 @@ impl Log {
     }
 
     /// As [`Log::open`]. Tries again if the directory was replaced after it was made and before it was opened.
-    fn open_patiently(&self, process: u32) -> Result<Tail> {
+    fn open_retrying(&self, process: u32) -> Result<Tail> {
         let mut tries = 0;
         loop {
             match self.open(process) {

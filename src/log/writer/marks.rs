@@ -1,7 +1,7 @@
 //! The marks of records, which say whether their texts are in place, and the records without a mark.
 
 use super::Writer;
-use super::tail::Spot;
+use super::tail::RecordPosition;
 use crate::error::Result;
 use crate::log::record::{Kind, Record};
 use crate::log::segment;
@@ -67,7 +67,7 @@ impl Writer<'_> {
         let log = self.log;
         let tail = self.tail();
         let Some(segment) = &tail.segment else { return };
-        let here = |spot: &&mut Spot| spot.first == segment.first && !spot.ahead;
+        let here = |spot: &&mut RecordPosition| spot.first == segment.first && !spot.ahead;
         for spot in tail.unplaced.iter_mut().filter(here) {
             spot.ahead = true;
             let (offset, bytes) = segment::ahead(spot.offset);

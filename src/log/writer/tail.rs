@@ -19,7 +19,7 @@ pub(in crate::log) struct Tail {
     pub chain: Chain,
     pub summary: Summary,
     /// The records whose texts may not be in place, the oldest first.
-    pub unplaced: Vec<Spot>,
+    pub unplaced: Vec<RecordPosition>,
 }
 
 /// The segment that is appended to.
@@ -48,7 +48,7 @@ impl Segment {
 
 /// The position of a record whose text may not be in place.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::log) struct Spot {
+pub(in crate::log) struct RecordPosition {
     /// The first record of its segment.
     pub first: u64,
     pub offset: usize,

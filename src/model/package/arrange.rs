@@ -59,7 +59,7 @@ impl Package {
         for section in wanted {
             let id = match section.place {
                 Some(place) => {
-                    self.retouch(ids[place], section)?;
+                    self.adapt_section(ids[place], section)?;
                     ids[place]
                 }
                 None => self.push_wanted(section)?,
@@ -71,7 +71,7 @@ impl Package {
     }
 
     /// Brings a section to the type and the options that are wanted.
-    fn retouch(&mut self, id: SectionId, wanted: &Wanted) -> Result<()> {
+    fn adapt_section(&mut self, id: SectionId, wanted: &Wanted) -> Result<()> {
         let section = super::Section { package: self, id };
         let retyped = section.section_type() != wanted.kind;
         let now: std::collections::HashMap<&[u8], Value<'_>> =

@@ -44,7 +44,7 @@ impl Builder {
             return Err(ParseError::at(Reason::TooLarge, &text, 0).into());
         }
         // Each line may begin a section.
-        memory::ask_for_package(&text, b"\n")?;
+        memory::check_available_for_package(&text, b"\n")?;
         Ok(Self { package: Package::over(name, text) })
     }
 

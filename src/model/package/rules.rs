@@ -311,7 +311,7 @@ fn check_lengths(delta: &Delta) -> Result<()> {
             "values have less than 4 MiB",
         ));
     }
-    memory::ask_for_work_on(value.len())
+    memory::check_available_to_edit(value.len())
 }
 
 fn required(delta: &Delta) -> Result<&[u8]> {

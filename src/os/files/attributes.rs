@@ -11,7 +11,7 @@ impl Files {
     pub(crate) fn copy_attributes(&self, open: &OpenFile, like: &std::fs::Metadata) -> io::Result<()> {
         let mine = open.file.metadata()?;
         if (mine.uid(), mine.gid()) != (like.uid(), like.gid()) {
-            self.ask(Call::Chown, &open.path)?;
+            self.before(Call::Chown, &open.path)?;
             // Only root may give a file away; a member may still keep the group.
             let owner = std::os::unix::fs::fchown(&open.file, Some(like.uid()), Some(like.gid()));
             if owner.is_err() {
@@ -23,12 +23,12 @@ impl Files {
 
     /// Gives a file to a group. `Ok(false)` if the caller is not permitted to.
     pub(crate) fn set_group(&self, open: &OpenFile, group: u32) -> io::Result<bool> {
-        self.ask(Call::Chown, &open.path)?;
+        self.before(Call::Chown, &open.path)?;
         Ok(std::os::unix::fs::fchown(&open.file, None, Some(group)).is_ok())
     }
 
     pub(crate) fn set_mode(&self, open: &OpenFile, mode: u32) -> io::Result<()> {
-        self.ask(Call::Chmod, &open.path)?;
+        self.before(Call::Chmod, &open.path)?;
         open.file.set_permissions(Permissions::from_mode(mode))
     }
 }

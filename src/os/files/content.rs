@@ -16,7 +16,7 @@ fn too_large() -> io::Error {
 impl Files {
     /// Gives a new file its length, with all the room it takes: `more` zeros behind the `written` bytes it has.
     pub(crate) fn allocate(&self, open: &OpenFile, written: u64, more: u64) -> io::Result<()> {
-        self.ask(Call::Allocate, &open.path)?;
+        self.before(Call::Allocate, &open.path)?;
         match rustix::fs::fallocate(&open.file, rustix::fs::FallocateFlags::empty(), written, more) {
             // The call fails for a length of 0.
             Err(Errno::INVAL) if more == 0 => Ok(()),
@@ -40,14 +40,14 @@ impl Files {
 
     /// Reads an open file from its start.
     pub(crate) fn read(&self, open: &OpenFile) -> io::Result<Vec<u8>> {
-        self.ask(Call::Read, &open.path)?;
+        self.before(Call::Read, &open.path)?;
         let length = open.file.metadata()?.len();
         let length =
             usize::try_from(length).ok().filter(|length| *length <= MAX_TEXT).ok_or_else(too_large)?;
         io::Seek::rewind(&mut &open.file)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        memory::ask_for_work_on(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        memory::check_available_to_edit(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let read = match rustix::io::read(&open.file, rustix::buffer::spare_capacity(&mut bytes)) {
             Err(Errno::INTR) => 0,
             read => read?,
@@ -61,7 +61,7 @@ impl Files {
 
     /// Writes all of `bytes` at the file's position.
     pub(crate) fn write(&self, open: &OpenFile, bytes: &[u8]) -> io::Result<()> {
-        let allowed = self.ask(Call::Write, &open.path)?;
+        let allowed = self.before(Call::Write, &open.path)?;
         if allowed < bytes.len() {
             (&open.file).write_all(&bytes[..allowed])?;
             return Err(io::ErrorKind::StorageFull.into());
@@ -71,7 +71,7 @@ impl Files {
 
     /// Writes all of `bytes` at an offset.
     pub(crate) fn write_at(&self, open: &OpenFile, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let allowed = self.ask(Call::Write, &open.path)?;
+        let allowed = self.before(Call::Write, &open.path)?;
         if allowed < bytes.len() {
             std::os::unix::fs::FileExt::write_all_at(&open.file, &bytes[..allowed], offset)?;
             return Err(io::ErrorKind::StorageFull.into());
@@ -81,10 +81,10 @@ impl Files {
 
     /// Reads up to `len` bytes at an offset; fewer at the end of the file.
     pub(crate) fn read_at(&self, open: &OpenFile, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        self.ask(Call::Read, &open.path)?;
+        self.before(Call::Read, &open.path)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        memory::ask_for_work_on(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        memory::check_available_to_edit(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
         bytes.resize(len, 0);
         let mut done = 0;
         while done < len {
@@ -101,7 +101,7 @@ impl Files {
 
     /// Makes what was written to a file durable, without its times.
     pub(crate) fn sync_data(&self, open: &OpenFile) -> io::Result<()> {
-        self.ask(Call::Sync, &open.path)?;
+        self.before(Call::Sync, &open.path)?;
         open.file.sync_data()
     }
 
@@ -111,12 +111,12 @@ impl Files {
     }
 
     pub(crate) fn truncate(&self, open: &OpenFile, length: u64) -> io::Result<()> {
-        self.ask(Call::Truncate, &open.path)?;
+        self.before(Call::Truncate, &open.path)?;
         open.file.set_len(length)
     }
 
     pub(crate) fn sync(&self, open: &OpenFile) -> io::Result<()> {
-        self.ask(Call::Sync, &open.path)?;
+        self.before(Call::Sync, &open.path)?;
         open.file.sync_all()
     }
 }

@@ -63,7 +63,7 @@ impl Files {
         deadline: Instant,
         pauses: Pauses,
     ) -> io::Result<Wait> {
-        self.ask(Call::Lock, &open.path)?;
+        self.before(Call::Lock, &open.path)?;
         let mut pause = pauses.first;
         loop {
             match flock(&open.file, operation).map_err(io::Error::from) {

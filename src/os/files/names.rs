@@ -12,7 +12,7 @@ use crate::os::folder::Folder;
 
 impl Files {
     pub(crate) fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.ask(Call::SyncDir, dir)?;
+        self.before(Call::SyncDir, dir)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let (at, rest) = self.at(dir)?;
         match rustix::fs::fsync(rustix::fs::openat(at, rest, flags, Mode::empty())?) {
@@ -23,14 +23,14 @@ impl Files {
     }
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.ask(Call::Rename, to)?;
+        self.before(Call::Rename, to)?;
         let ((from_at, from), (to_at, to)) = (self.at(from)?, self.at(to)?);
         Ok(rustix::fs::renameat(from_at, from, to_at, to)?)
     }
 
     /// Swaps two files. `Ok(false)` where the file system cannot.
     pub(crate) fn exchange(&self, a: &Path, b: &Path) -> io::Result<bool> {
-        self.ask(Call::Rename, b)?;
+        self.before(Call::Rename, b)?;
         let ((a_at, a), (b_at, b)) = (self.at(a)?, self.at(b)?);
         match renameat_with(a_at, a, b_at, b, RenameFlags::EXCHANGE).map_err(io::Error::from) {
             Ok(()) => Ok(true),
@@ -45,7 +45,7 @@ impl Files {
 
     /// Renames `from` to `to`, which must not exist.
     pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.ask(Call::Rename, to)?;
+        self.before(Call::Rename, to)?;
         let ((from_at, from), (to_at, to)) = (self.at(from)?, self.at(to)?);
         match renameat_with(from_at, from, to_at, to, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
@@ -57,25 +57,25 @@ impl Files {
 
     /// Creates a symbolic link. Its content is complete from the moment it exists.
     pub(crate) fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
-        self.ask(Call::Open, path)?;
+        self.before(Call::Open, path)?;
         std::os::unix::fs::symlink(target, path)
     }
 
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
-        self.ask(Call::Remove, path)?;
+        self.before(Call::Remove, path)?;
         let (at, rest) = self.at(path)?;
         Ok(rustix::fs::unlinkat(at, rest, AtFlags::empty())?)
     }
 
     pub(crate) fn mkdir(&self, path: &Path, mode: u32) -> io::Result<()> {
-        self.ask(Call::Mkdir, path)?;
+        self.before(Call::Mkdir, path)?;
         let (at, rest) = self.at(path)?;
         Ok(rustix::fs::mkdirat(at, rest, Mode::from_raw_mode(mode))?)
     }
 
     /// Makes a directory in another, unless it is there.
     pub(crate) fn mkdir_in(&self, folder: &Folder, name: &OsStr, mode: u32) -> io::Result<()> {
-        self.ask(Call::Mkdir, &folder.path().join(name))?;
+        self.before(Call::Mkdir, &folder.path().join(name))?;
         match rustix::fs::mkdirat(folder, name, Mode::from_raw_mode(mode)) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
             Err(error) => Err(error.into()),

@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use super::{Base, Bases, Was};
+use super::{Base, BaseContent, Bases};
 use crate::format::uci::delta_line::DeltaLine;
 use crate::log::Content;
 use crate::log::key_path::KeyPath as Key;
@@ -54,9 +54,9 @@ pub(crate) fn write_line(hash: u64, key: &Key, base: &Base, out: &mut Vec<u8>) {
     out.push(b'.');
     out.extend_from_slice(key.1.as_deref().unwrap_or_default());
     match &base.was {
-        Was::Value(None) => out.extend_from_slice(b" -"),
-        Was::Value(Some(content)) => write_content(b"", content, out),
-        Was::Section(kind, options) => {
+        BaseContent::Value(None) => out.extend_from_slice(b" -"),
+        BaseContent::Value(Some(content)) => write_content(b"", content, out),
+        BaseContent::Section(kind, options) => {
             out.extend_from_slice(b" section ");
             write_bytes(kind, out);
             options.iter().for_each(|(name, content)| write_content(name, content, out));
@@ -128,12 +128,12 @@ fn read_line(line: &[u8]) -> Option<(u64, Key, Base)> {
     let dot = memchr::memchr(b'.', key)?;
     let option = Some(key[dot + 1..].to_vec()).filter(|option| !option.is_empty());
     let was = match words.next()? {
-        b"-" => Was::Value(None),
+        b"-" => BaseContent::Value(None),
         b"section" => {
             let kind = read_bytes(words.next()?)?;
-            Was::Section(kind, words.map(read_content).collect::<Option<_>>()?)
+            BaseContent::Section(kind, words.map(read_content).collect::<Option<_>>()?)
         }
-        value => Was::Value(Some(read_content(value)?.1)),
+        value => BaseContent::Value(Some(read_content(value)?.1)),
     };
     Some((hash, (key[..dot].to_vec(), option), Base { was, revision, uid }))
 }
@@ -164,13 +164,13 @@ mod tests {
         ]
     }
 
-    fn was() -> impl Strategy<Value = Was> {
+    fn was() -> impl Strategy<Value = BaseContent> {
         prop_oneof![
-            proptest::option::of(content()).prop_map(Was::Value),
+            proptest::option::of(content()).prop_map(BaseContent::Value),
             (any::<Vec<u8>>(), proptest::collection::vec(("[a-z_]{1,9}", content()), 0..4)).prop_map(
                 |(kind, options)| {
                     let named = options.into_iter().map(|(name, content)| (name.into_bytes(), content));
-                    Was::Section(kind, named.collect())
+                    BaseContent::Section(kind, named.collect())
                 }
             ),
         ]

@@ -56,7 +56,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let gathered = context.gathered.take().unwrap_or_default();
     match exit {
         Ok(Exit::Ok) => commit(context, gathered),
-        // The error may reach no reader, but the exit code must say that the batch was not made.
+        // The reader of the output may have closed it, but the exit code must say that the batch was not committed.
         Err(Failure::BrokenPipe) if !gathered.is_empty() => {
             Err(Failure::Other(Exit::Io, "nobody reads the output any more, so nothing is changed".into()))
         }
@@ -82,7 +82,7 @@ fn gather_words(context: &mut Context, commands: Commands, words: Vec<Vec<u8>>) 
     exit
 }
 
-/// Refuses a line that cannot be part of a transaction. The line must not have taken over the options of the batch yet.
+/// Refuses a line that cannot be part of a transaction. Call this before the line inherits the options of the batch.
 fn check_line(line: &Line) -> Result<(), Failure> {
     let alone = line.call.as_ref().and_then(|call| call.alone());
     if let Some(name) = alone.filter(|_| !line.global.dry_run) {

@@ -1,9 +1,8 @@
 //! `cms bisect`: finds the transaction after which a command fails.
 //!
-//! The exit codes of the command mean what they mean to `git bisect run`: 0 is good; 1 to 127 is bad, but for 125,
-//! which says that this revision cannot be tested; from 128 on, or ended by a signal, it ends the search. Nothing is
-//! taken for granted: the two ends are run as well, and a transaction is named only if the command failed after it and
-//! worked before it.
+//! The exit codes of the command mean what they mean to `git bisect run`: 0 is good; 1 to 127 is bad, except 125,
+//! which says that this revision cannot be tested; a code from 128 on, or a signal, ends the search. The command is
+//! run at both ends as well: a transaction is named only if the command failed after it and worked before it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -102,10 +101,10 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     Ok(Exit::NotFound)
 }
 
-/// The exit code of a command that can test nothing at this revision.
+/// The exit code of a command that cannot test this revision.
 const UNTESTABLE: i32 = 125;
 
-/// From this exit code on the search ends: a shell answers so if it cannot run the command or a signal has ended it.
+/// The search ends at this exit code and above: a shell returns these codes if a signal has ended the command.
 const ABORT: i32 = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +114,7 @@ enum Verdict {
     Untestable,
 }
 
-/// Lists the revisions from the good end to the bad one.
+/// Lists the revisions from the good end to the bad end.
 fn revisions(context: &Context, flags: &Flags) -> Result<Vec<u64>, Failure> {
     let mut revisions: Vec<u64> =
         context.store.history().changes(None, usize::MAX)?.iter().map(|record| record.sequence).collect();
@@ -140,7 +139,7 @@ fn revisions(context: &Context, flags: &Flags) -> Result<Vec<u64>, Failure> {
     Ok(revisions)
 }
 
-/// Picks what to try next between the last good one and the first bad one.
+/// Picks the next revision to test between the last good one and the first bad one.
 fn nearest_to_the_middle(good: usize, bad: usize, untestable: &BTreeSet<usize>) -> Option<usize> {
     let middle = usize::midpoint(good, bad);
     (good + 1..bad).filter(|at| !untestable.contains(at)).min_by_key(|at| at.abs_diff(middle))
@@ -206,7 +205,7 @@ fn write_packages(context: &Context, revision: u64, config: &Path) -> Result<(),
     Ok(())
 }
 
-/// A directory for one run, with a configuration directory in it; it is removed in the end.
+/// A directory for one run, with a configuration directory in it. It is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {

@@ -92,7 +92,7 @@ const SUBSCRIBER: Shape = Shape::of(
     reason? text|null of a verifier: why it refuses them",
 );
 
-/// What would be changed in a file.
+/// The changes that a commit would make in a file.
 const DIFFERENCE: Shape = Shape::of(
     "
     package text the name of the package
@@ -162,8 +162,8 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     guard::finish(context, &terms, &outcomes, standing)
 }
 
-/// Reports what would stand in the way of a commit; with `--dry-run`, returns what it would change, and prints that
-/// unless JSON is wanted.
+/// Fails if a commit of the staged changes would fail; with `--dry-run`, returns the changes that it would make, and
+/// prints them unless JSON is wanted.
 fn check_commit(
     context: &mut Context,
     package: &[u8],
@@ -192,7 +192,7 @@ fn check_commit(
 
 /// Lists the verifiers of the staged changes with their verdicts, and the watches that would get an event.
 pub fn preview(context: &mut Context, places: &[Place]) -> Result<Exit, Failure> {
-    let Preview { verdicts, told: watchers } = context.store.preview(places)?;
+    let Preview { verdicts, watchers } = context.store.preview(places)?;
     let exit = match verdicts.iter().any(|verdict| verdict.refusal.is_some()) {
         true => Exit::Refused,
         false => Exit::Ok,

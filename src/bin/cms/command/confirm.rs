@@ -83,7 +83,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Stands guard in the foreground.
+/// Runs the guard in the foreground.
 fn wait(context: &Context, on_rollback: Option<&[u8]>) -> Result<Exit, Failure> {
     let Some(pending) = context.store.confirmations().pending()? else { return Ok(Exit::Ok) };
     if context.store.confirmations().wait_for_confirmation()? {

@@ -43,7 +43,7 @@ fn index_of<'v>(loaded: &Loaded, key: &Key, value: &'v [u8]) -> Result<Option<&'
             Value::String(string) => string,
         },
         Ok(Found::Section(section)) => section.section_type(),
-        // Deleting it fails, and the error says why.
+        // The deletion fails then, and its error says why.
         Ok(Found::Package(_)) | Err(_) => return Ok(None),
     };
     if is == value {

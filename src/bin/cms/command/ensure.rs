@@ -59,7 +59,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         let value =
             value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;
         let mut changed = edits.apply(context, DeltaKind::Set, &key, Some(value))?;
-        // A staged value that is committed as well is not in the file yet, and counts as changed.
+        // A staged value that this command commits is not in the file yet, and counts as changed.
         if edits.goal() != Goal::Stage {
             let loaded = &edits.package(context, &key.package)?.loaded;
             changed = changed || is_pending(context, loaded, &key)?;
@@ -89,7 +89,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Reports whether staged changes of the package concern what a key names.
+/// Reports whether staged changes of the package concern the section or option that a key names.
 fn is_pending(context: &Context, loaded: &Loaded, key: &Key) -> Result<bool, Failure> {
     if loaded.changes.is_empty() {
         return Ok(false);

@@ -9,7 +9,7 @@ use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::json;
 use crate::shape::{Output, Shape};
-use crate::spec::{Call, Command, FlagValues, Writes, at, bytes, stale, switch};
+use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, bytes, stale, switch};
 use crate::variables::variable;
 
 #[derive(Default)]
@@ -18,13 +18,12 @@ pub struct Flags {
     sh: bool,
     null: bool,
     delimiter: Option<Vec<u8>>,
-    at: Option<String>,
-    stale: bool,
+    reading: Reading,
 }
 
 impl FlagValues for Flags {
     fn stale(&self) -> bool {
-        self.stale
+        self.reading.stale
     }
 }
 
@@ -46,15 +45,15 @@ pub const COMMAND: Command<Flags> = Command {
             |flags: &mut Flags| &mut flags.delimiter,
         )
         .short('d'),
-        at(|flags: &mut Flags| &mut flags.at),
-        stale(|flags: &mut Flags| &mut flags.stale),
+        at(|flags: &mut Flags| &mut flags.reading.at),
+        stale(|flags: &mut Flags| &mut flags.reading.stale),
     ],
     writes: Writes::Nothing,
     json: &[Output::map(&VALUE)],
     run,
 };
 
-/// What a KEY holds.
+/// The value of a KEY.
 const VALUE: Shape = Shape::of(
     "
     . value its value; of a section its type",
@@ -62,7 +61,7 @@ const VALUE: Shape = Shape::of(
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let keys = call.expect(1, usize::MAX)?;
-    context.go_back(call.flags.at.as_deref())?;
+    context.read_at(call.flags.reading.at.as_deref())?;
     let mut object = Map::new();
     for argument in keys {
         match get_one(context, argument, call.flags.default.as_deref()) {

@@ -63,7 +63,7 @@ const REPLACED: Shape = Shape::of(
 );
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    // A single argument that cannot name a package is the file.
+    // If the only argument cannot be the name of a package, it is the file.
     let is_file =
         |argument: &[u8]| argument == b"-" || argument.iter().any(|byte| matches!(byte, b'.' | b'/'));
     let (name, file) = match call.expect(0, 2)? {
@@ -87,12 +87,12 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     if packages.is_empty() {
         return Err(Failure::Other(Exit::Invalid, "nothing to import: the text holds no package".into()));
     }
-    // Fails first if there is no configuration directory.
+    // A missing configuration directory is reported before errors of the input.
     context.store.packages().list()?;
     if call.flags.merge { merge(context, call, packages) } else { replace(context, &packages) }
 }
 
-/// Reads the packages of a text: of the name given, or of the names it holds.
+/// Reads the packages of a text: one package if a name is given, else all packages that the text names.
 fn texts(
     format: Option<Format>,
     name: Option<&[u8]>,

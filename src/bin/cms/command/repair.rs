@@ -60,7 +60,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
     unmended_exit(context, unmended)
 }
 
-/// Reports what could not be mended, and returns the exit code of the first.
+/// Reports the packages that could not be mended, and returns the exit code for the first.
 fn unmended_exit(context: &mut Context, unmended: Vec<cms::Error>) -> Result<Exit, Failure> {
     let mut exit = Exit::Ok;
     for failure in unmended.into_iter().map(Failure::from) {

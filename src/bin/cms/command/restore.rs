@@ -1,4 +1,4 @@
-//! `cms restore`: brings all packages to what a file holds.
+//! `cms restore`: brings all packages to the state in a file.
 
 use cms::Archive;
 

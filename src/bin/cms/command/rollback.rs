@@ -1,4 +1,4 @@
-//! `cms rollback`: brings packages back to what they were.
+//! `cms rollback`: brings packages back to an earlier state.
 
 use std::collections::HashMap;
 use std::sync::Arc;

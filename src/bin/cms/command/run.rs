@@ -1,4 +1,4 @@
-//! `cms run`: runs a program, and has it follow changes.
+//! `cms run`: runs a program, and signals or restarts it when configuration has changed.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -76,7 +76,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         }
         let mut changed = 0;
         while let Some(event) = next_or_all(&mut watch, &mut changed)? {
-            // Readers do not see a text that cannot be parsed.
+            // Readers do not see a text that cannot be parsed, so the program is not restarted for it.
             if !event.is_empty() && event.kind() != EventKind::Broken {
                 changed = event.sequence();
             }

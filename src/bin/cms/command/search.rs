@@ -68,7 +68,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
 
 /// How a pattern matches.
 enum Pattern {
-    /// A part of the text, in lower case if case does not count.
+    /// The text must contain this string, which is in lower case if case is ignored.
     Substring(String, bool),
     Glob(glob::Pattern, glob::MatchOptions),
     #[cfg(feature = "regex")]
@@ -112,13 +112,13 @@ impl Pattern {
     }
 }
 
-/// What a search looks for, and what it has found.
+/// A search: its pattern, and its results so far.
 struct Search {
     pattern: Pattern,
     keys: bool,
     values: bool,
     found: bool,
-    /// What was found, if the output is JSON.
+    /// The results, if the output is JSON.
     rows: Vec<serde_json::Value>,
 }
 
@@ -182,7 +182,7 @@ fn is_staged(loaded: &Loaded, section: Section<'_>, option: OptionView<'_>) -> b
     })
 }
 
-/// Finds the lines of offsets, which mostly ascend.
+/// Converts offsets into line numbers. Offsets should mostly ascend.
 #[derive(Default)]
 struct LineCounter {
     offset: usize,

@@ -10,18 +10,17 @@ use crate::failure::{Exit, Failure};
 use crate::json;
 use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
-use crate::spec::{Call, Command, FlagValues, Writes, at, stale, switch};
+use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, stale, switch};
 
 #[derive(Default)]
 pub struct Flags {
     real_names: bool,
-    at: Option<String>,
-    stale: bool,
+    reading: Reading,
 }
 
 impl FlagValues for Flags {
     fn stale(&self) -> bool {
-        self.stale
+        self.reading.stale
     }
 }
 
@@ -35,22 +34,22 @@ pub const COMMAND: Command<Flags> = Command {
             &mut flags.real_names
         })
         .short('X'),
-        at(|flags: &mut Flags| &mut flags.at),
-        stale(|flags: &mut Flags| &mut flags.stale),
+        at(|flags: &mut Flags| &mut flags.reading.at),
+        stale(|flags: &mut Flags| &mut flags.reading.stale),
     ],
     writes: Writes::Nothing,
     json: &[Output::map(&SHOWN)],
     run,
 };
 
-/// What a KEY names.
+/// The package, section or value that a KEY names.
 const SHOWN: Shape = Shape::of(
     "
     . package|section|value what KEY names",
 );
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    context.go_back(call.flags.at.as_deref())?;
+    context.read_at(call.flags.reading.at.as_deref())?;
     let keys = match call.arguments.is_empty() {
         true => context.packages_of_state()?,
         false => call.arguments.clone(),

@@ -77,7 +77,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
 
 /// Something that is not in order.
 struct Problem {
-    /// What it is about: a directory by its purpose, the log, or a package.
+    /// Where the problem is: a directory (by its purpose), the log, or a package.
     what: String,
     why: String,
     /// The file and line, for a package.

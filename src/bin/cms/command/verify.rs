@@ -74,7 +74,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How many bytes are read of the standard error of a command.
-const SAID: u64 = 1 << 16;
+const MAX_REASON: u64 = 1 << 16;
 
 /// The command that accepts or refuses changes.
 struct VerifierCommand {
@@ -121,7 +121,7 @@ impl VerifierCommand {
             .env(VERIFYING, event.record().pid.to_string())
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
-            // It is ended together with the processes that it starts.
+            // The command is ended together with the processes that it has started.
             .process_group(0)
             .spawn()
             .map_err(|error| format!("cannot run {name}: {error}"))?;
@@ -153,16 +153,16 @@ impl VerifierCommand {
 fn write_and_read(child: &mut Child, input: String) -> mpsc::Receiver<Vec<u8>> {
     let (send, said) = mpsc::channel();
     if let Some(mut stdin) = child.stdin.take() {
-        // A command need not read it.
+        // A command may end without reading the event.
         std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     }
     if let Some(mut stderr) = child.stderr.take() {
         std::thread::spawn(move || {
             let mut text = Vec::new();
-            let _ = stderr.by_ref().take(SAID).read_to_end(&mut text);
+            let _ = stderr.by_ref().take(MAX_REASON).read_to_end(&mut text);
             let _ = std::io::stderr().write_all(&text);
             let _ = send.send(text);
-            // A command that writes more must not be ended by SIGPIPE.
+            // The rest is read and dropped, so that SIGPIPE does not end the command.
             let _ = std::io::copy(&mut stderr, &mut std::io::sink());
         });
     }

@@ -150,7 +150,7 @@ fn execute(context: &Context, command: &[u8], event: &Event, users: &mut Users) 
             .spawn()
             .map_err(|error| Failure::Other(Exit::Io, format!("cannot run /bin/sh: {error}")))?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A command need not read it.
+            // A command may end without reading the event.
             let _ = writeln!(stdin, "{input}");
         }
         let ended =

@@ -55,7 +55,7 @@ pub fn run(program: &OsStr, words: &[OsString]) -> ExitCode {
         && !session.settings.quiet
         && let Ok(Some(notice)) = session.settings.store.confirmations().notice_of_process()
     {
-        // Stock uci prints nothing here, and has no commits that are rolled back by themselves.
+        // Stock uci prints nothing here, and has no commits that have to be confirmed.
         let _ = writeln!(io::stderr(), "uci: warning: {notice}");
     }
     ExitCode::from(code)
@@ -89,7 +89,8 @@ impl Session {
         }
     }
 
-    /// Prints an error message, one line each; the cause of an error that stock uci has no name for is a line of its own.
+    /// Prints an error message on one line. If stock uci has no name for the error, the cause follows on a second
+    /// line.
     fn complain(&self, failure: &Failure) {
         if let (Failure::Parse(error), true) = (failure, self.settings.parser_messages) {
             self.parser_messages(std::slice::from_ref(error));
@@ -103,7 +104,7 @@ impl Session {
         }
     }
 
-    /// Prints what the parser has passed over, which `-q` does not silence.
+    /// Prints the errors that the parser has skipped, even with `-q`.
     fn parser_messages(&self, errors: &[ParseError]) {
         for error in errors {
             eprintln!("Parse error {}", error.uci_text());
@@ -167,7 +168,7 @@ impl Session {
         Ok(())
     }
 
-    /// Lists the packages. Like stock uci, it takes the directory for a shell pattern.
+    /// Lists the packages. Like stock uci, it treats the path of the directory as a shell pattern.
     fn all_packages(&self) -> Result<Vec<Vec<u8>>, Failure> {
         let dir = self.settings.store.dirs().config.path.to_string_lossy().into_owned();
         let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
@@ -226,7 +227,7 @@ impl Session {
     fn note_edits(&mut self) {
         let names = std::mem::take(&mut self.unstaged);
         if !names.is_empty() && self.settings.store.audit().has_log() {
-            // A failure is ignored, since there was nothing to commit; a later commit tries again.
+            // An error is ignored, since the user had nothing to commit; a later commit tries again.
             let _ = self.settings.store.history().note_edits_of(&names);
         }
     }
@@ -307,7 +308,7 @@ impl Session {
         })
     }
 
-    /// With `-S`, the parser reports a package that comes twice on its own account, too.
+    /// With `-S`, the parser itself also reports a package that comes twice.
     fn note_duplicate(&self, error: &Error) {
         if self.settings.parser_messages && matches!(error, Error::Exists { .. }) {
             eprintln!("Duplicate entry");
@@ -321,7 +322,7 @@ impl Session {
         self.save(loaded, deltas)
     }
 
-    /// Stages changes, or writes them at once where there is no staging.
+    /// Stages changes, or commits them at once if the package has no save directory.
     fn save(&self, loaded: Loaded, deltas: Vec<Delta>) -> Outcome {
         let store = &self.settings.store;
         if loaded.place.staged {

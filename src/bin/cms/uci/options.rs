@@ -10,11 +10,11 @@ use std::process::ExitCode;
 use cms::text::Dialect;
 use cms::{Dir, DirOptions, Dirs, Engine, Form, Options, Warn};
 
-/// Options that take an argument, and those that do not; `L` is accepted and does nothing but show the usage.
+/// Options that take an argument, and options that do not; `L` is accepted, and only prints the usage.
 const WITH_ARGUMENT: &[u8] = b"cCdfpPt";
 const FLAGS: &[u8] = b"mnNqsSXL";
 
-/// What the options say.
+/// The settings that the options make.
 pub struct Settings {
     pub program: Vec<u8>,
     pub store: Engine,
@@ -118,12 +118,12 @@ impl<'w> Getopt<'w> {
 ///
 /// # Errors
 ///
-/// The exit code, where the options end the program: after the usage text, or a bad `-f`.
+/// The exit code, if the options end the program: after the usage text, or after a bad `-f`.
 pub fn read(program: &OsStr, words: &[OsString]) -> Result<Settings, ExitCode> {
     let getopt = Getopt::read(program.as_bytes(), words);
     let mut config = None;
     let mut overriding = Some(PathBuf::from("/var/run/uci"));
-    // Whatever the configuration directory is: root's place is shared, as in stock uci.
+    // The default does not depend on the configuration directory: all users share root's directory, as in stock uci.
     let own = Dirs::choose(DirOptions { config: Some("/etc/config".into()), ..DirOptions::default() }).save;
     let mut search = SearchPath(vec![own.path.clone()]);
     let mut settings = Settings {
@@ -181,7 +181,7 @@ pub fn read(program: &OsStr, words: &[OsString]) -> Result<Settings, ExitCode> {
     Ok(settings)
 }
 
-/// Returns the directories; `own` is where changes are staged unless the options say otherwise.
+/// Returns the directories; `own` is the default save directory.
 fn dirs_of(config: Option<PathBuf>, mut search: SearchPath, own: Dir) -> Dirs {
     let save = search.0.pop();
     let is_own = save.as_ref() == Some(&own.path);
@@ -232,7 +232,7 @@ pub fn usage(program: &[u8]) {
     let _ = std::io::stderr().write_all(&text);
 }
 
-/// Stock uci's usage text, behind the program's name. Scripts and the golden cases compare it literally.
+/// Stock uci's usage text, without the program's name. Scripts and the golden cases compare it literally.
 const USAGE: &str = " [<options>] <command> [<arguments>]
 
 Commands:

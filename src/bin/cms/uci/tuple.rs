@@ -74,7 +74,7 @@ impl From<Error> for Failure {
             Error::Parse(error) => Self::Parse(error),
             Error::Exists { .. } => Self::Duplicate,
             Error::Refused { .. } | Error::SafeMode { .. } => Self::Refused(error.to_string()),
-            // A system call has failed, and nothing is known of what to do about it.
+            // A system call has failed, and there is no hint for it.
             Error::Io { .. } if hint::of(&error).is_none() => Self::Io,
             Error::Io { .. }
             | Error::NotDurable { .. }
@@ -87,7 +87,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Returns one line: the error, and what to do about it where that is known.
+/// Returns one line: the error, and a hint if there is one.
 fn cause_of(error: &Error) -> String {
     let cause = cms::shown::text(error.to_string());
     match hint::of(error) {
@@ -130,7 +130,7 @@ impl Tuple {
 pub struct Lookup {
     pub tuple: Tuple,
     pub loaded: Loaded,
-    /// The real name of the section; as given if there is none.
+    /// The real name of the section; as given if the section is missing.
     pub section: Option<Vec<u8>>,
 }
 
@@ -164,7 +164,7 @@ impl Lookup {
     }
 }
 
-/// Loads a package and reports what was passed over in it.
+/// Loads a package and prints the errors that the parser skipped.
 pub fn load(store: &Engine, package: &[u8], report: impl Fn(&[ParseError])) -> Result<Loaded, Failure> {
     match store.packages().load(package) {
         Ok(loaded) => {
@@ -175,7 +175,7 @@ pub fn load(store: &Engine, package: &[u8], report: impl Fn(&[ParseError])) -> R
     }
 }
 
-/// Resolves `@TYPE[INDEX]`. The name of the section found, or the text as given if there is none.
+/// Resolves `@TYPE[INDEX]`. Returns the name of the section, or the text as given if there is no such section.
 fn extended(package: &Package, text: &[u8]) -> Result<Vec<u8>, Failure> {
     let body = text.strip_prefix(b"@").and_then(|body| body.strip_suffix(b"]")).ok_or(Failure::Invalid)?;
     let open = body.iter().position(|byte| *byte == b'[').ok_or(Failure::Invalid)?;
