@@ -1,8 +1,7 @@
 //! A value that many threads read and one at a time replaces.
 //!
-//! A reader pins an epoch (crossbeam-epoch), loads the pointer and uses the value; a value that was replaced
-//! goes when no reader can have it any more. Readers never wait, and write no memory that others read but
-//! for the pin, which is each thread's own.
+//! A reader pins an epoch (crossbeam-epoch), loads the pointer and uses the value; a replaced value is dropped once
+//! no reader can use it any more. Readers never wait, and write no shared memory except their own pin.
 //!
 //! Orderings: the pointer is stored with release and loaded with acquire, so that a thread that sees the pointer sees
 //! the value behind it.
@@ -21,7 +20,7 @@ impl<T: Send + Sync + 'static> Current<T> {
         Self { value: AtomicPtr::new(Arc::into_raw(value).cast_mut()) }
     }
 
-    /// Calls `read` with the value of the moment.
+    /// Calls `read` with the current value.
     #[inline(always)]
     pub fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
         let _guard = epoch::pin();
@@ -31,7 +30,7 @@ impl<T: Send + Sync + 'static> Current<T> {
         read(unsafe { &*value })
     }
 
-    /// Returns the value of the moment, to keep.
+    /// Returns the current value, and counts a reference to it.
     pub fn get(&self) -> Arc<T> {
         let _guard = epoch::pin();
         let value = self.value.load(Ordering::Acquire).cast_const();
@@ -41,14 +40,14 @@ impl<T: Send + Sync + 'static> Current<T> {
         unsafe { Arc::from_raw(value) }
     }
 
-    /// Puts another value in place.
+    /// Replaces the value.
     pub fn replace(&self, value: Arc<T>) {
         let old = self.value.swap(Arc::into_raw(value).cast_mut(), Ordering::AcqRel).cast_const();
         // SAFETY: the pointer came from `Arc::into_raw`, and no other thread can swap out the same one.
         let old = unsafe { Arc::from_raw(old) };
         let guard = epoch::pin();
         guard.defer(move || drop(old));
-        // Mappings are large: they are not to wait until this thread has more to give back.
+        // Mappings are large: unmap them soon, and do not wait until this thread has more garbage.
         guard.flush();
     }
 }

@@ -1,4 +1,5 @@
-//! What `fuzz/` needs of maps: one to damage, and all there is that reads one. No part of the library.
+//! For `fuzz/` only: makes maps to damage, and calls everything that reads a map. It is no part of the library's
+//! interface.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::model::change::{Delta, DeltaKind};
 use crate::model::digest::u32_at;
 use crate::model::package::{Package, Touched};
 
-/// How much is read of what a damaged map may repeat many times.
+/// How many items are read from an iterator that a damaged map may make very long.
 const MOST: usize = 300;
 
 fn document(text: &[u8]) -> Package {
@@ -32,7 +33,7 @@ fn open(bytes: &[u8]) -> Option<Map> {
     Map::new(Region::heap(bytes, bytes.len())).ok()
 }
 
-/// Makes the map of a package `p` by way of several texts, one commit each.
+/// Makes the map of a package `p` from several texts, one commit for each.
 ///
 /// # Panics
 ///
@@ -52,7 +53,7 @@ pub fn made_of(texts: &[&[u8]]) -> Vec<u8> {
     map.region.bytes(0, map.region.len()).expect("all of it").to_vec()
 }
 
-/// Makes checksums right that are wrong: of the header, and of as many blocks as follow each other.
+/// Corrects the checksums of the header and of all blocks that can be reached one after the other.
 pub fn seal(bytes: &mut [u8], blocks: bool) {
     if bytes.len() < HEADER {
         return;
@@ -75,8 +76,8 @@ pub fn seal(bytes: &mut [u8], blocks: bool) {
     }
 }
 
-/// Opens bytes as a map, verifies it, reads it in every way, publishes to it and makes it anew. What is found may
-/// be anything. Returns whether it was found sound.
+/// Opens bytes as a map, verifies it, reads it in every way, publishes to it and rebuilds it. Any result is allowed.
+/// Returns whether it was found sound.
 #[must_use]
 pub fn use_in_every_way(bytes: &[u8]) -> bool {
     let Some(map) = open(bytes) else { return false };
@@ -95,7 +96,7 @@ pub fn use_in_every_way(bytes: &[u8]) -> bool {
 fn read(map: &Map, seq: Option<Seq>) {
     let package = MapPackage::of(map, seq);
     let _ = (package.name(), package.len(), package.is_empty());
-    // All of them, so that it is known to end.
+    // Read all of them: the iteration must end.
     let sections = package.sections().count();
     assert!(sections <= map.region.len() / 8 * 512, "{sections} sections in {} bytes", map.region.len());
     for section in package.sections().take(MOST) {
@@ -133,7 +134,7 @@ fn look_up(map: &Map, section: &[u8], option: &[u8], seq: Option<Seq>) {
     }
 }
 
-/// A writer that goes on with the map as it is; each time with the map as it was.
+/// Publishes to the map as a writer would. Each attempt starts with the same damaged map.
 fn publish(bytes: &[u8], map: &Map) {
     let mut one = document(b"config a 'one'\n\toption x '1'\n\tlist l 'a'\n\tlist l 'b'\n");
     let mut big = document(b"config a 'big'\n\toption o1 '1'\n\toption o65 '65'\n");

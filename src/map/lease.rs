@@ -1,12 +1,12 @@
 //! Reports whether another process has a file open. It is here, and not with the other calls on files, since only `map`
 //! may have `unsafe`: no library that the crate uses has this call.
 //!
-//! The kernel grants a lease of a file only if nobody has it open in the way that the lease is about. So these
-//! functions take a lease and give it back at once. Both calls are for files that have no name any more; one with a
-//! name could be opened meanwhile. A file without a name can be opened meanwhile only through `/proc`, by a process
-//! that has it open already, as with `O_PATH`. The kernel then sends the holder of the lease a signal, which is SIGIO
-//! and ends the process, unless another signal was chosen. SIGURG is chosen here: programs ignore it unless they ask
-//! for it.
+//! The kernel grants a read lease only if no process has the file open for writing, and a write lease only if no
+//! other process has it open at all. So these functions take a lease and release it at once. Use them for files that
+//! have no name any more, since other processes could open a named file meanwhile. A file without a name can be
+//! opened only through `/proc`, by a process that has it open already, as with `O_PATH`. The kernel then sends the
+//! holder of the lease a signal, which is SIGIO and ends the process, unless another signal was chosen. SIGURG is
+//! chosen here: programs ignore it unless they ask for it.
 
 use std::ffi::c_int;
 use std::fs::File;
@@ -32,14 +32,14 @@ fn control(file: &File, command: c_int, argument: c_int) -> std::io::Result<()> 
     }
 }
 
-/// Takes a lease. Giving it back resets the choice of the signal, so that it is made each time.
+/// Takes a lease. Its release resets the chosen signal, so the signal is chosen each time.
 fn take(file: &File, lease: c_int) -> std::io::Result<()> {
     control(file, F_SETSIG, Signal::URG.as_raw())?;
     control(file, F_SETLEASE, lease)
 }
 
-/// Reports whether the kernel refuses a lease of this kind; `None` if it tells nothing, as where the file belongs to
-/// another user.
+/// Reports whether the kernel refuses a lease of this kind; `None` if it gives another error, for example because the
+/// file belongs to another user.
 fn is_refused(file: &File, lease: c_int) -> Option<bool> {
     match take(file, lease) {
         Ok(()) => control(file, F_SETLEASE, F_UNLCK).is_ok().then_some(false),
@@ -54,7 +54,7 @@ pub(crate) fn is_open_elsewhere(file: &File) -> Option<bool> {
 }
 
 /// Reports whether a file that has no name any more is open anywhere to be written, in this process or in another;
-/// `None` if the system does not tell. The given one must be open to be read only.
+/// `None` if the system does not tell. The given descriptor must be open for reading only.
 pub(crate) fn is_open_to_write(file: &File) -> Option<bool> {
     is_refused(file, F_RDLCK)
 }
@@ -100,7 +100,7 @@ mod tests {
         use std::os::unix::fs::OpenOptionsExt;
         let file = tempfile::tempfile().expect("a file");
         assert_eq!(is_open_elsewhere(&file), Some(false));
-        // The instant between the two calls, made longer. With SIGIO this process would end here.
+        // This sleep lengthens the time between the two calls. With SIGIO this process would end here.
         take(&file, F_WRLCK).expect("nobody else has it open");
         let mut options = File::options();
         options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());

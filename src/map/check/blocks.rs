@@ -1,4 +1,4 @@
-//! Each block by itself, and whether it is found by its hash.
+//! Checks each block by itself, and that its hash leads to it.
 
 use std::sync::atomic::Ordering;
 
@@ -43,7 +43,7 @@ impl Checker<'_> {
             return ensure(false, "a name is not as long as its block", offset);
         };
         if offset == HEADER {
-            // The package's name is found by its place.
+            // The block of the package's name is found by its position.
             return Ok(());
         }
         let is_it = |at: At| self.is_block(at, NAME) && self.map.name(at) == Some(name);
@@ -55,7 +55,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// Checks what all blocks with versions have: a version before that is older.
+    /// Checks the head that all blocks with versions have: the version before must be older.
     fn version(&self, at: At, block: &Block<'_>, least: usize) -> Checked<()> {
         let offset = at.offset();
         ensure(block.bytes.len() >= least, "a block is too small", offset)?;
@@ -74,7 +74,7 @@ impl Checker<'_> {
         ensure(older, "the version before is gone", offset)
     }
 
-    /// Notes the slot a block was found in, if it is the newest version; no slot leads to an older one.
+    /// Notes the slot in which a block was found, if it is the newest version. No slot leads to an older version.
     pub(crate) fn newest(&mut self, at: At, found: Option<Found>, heir: bool) -> Checked<bool> {
         let Some(found) = found else { return Err(MapDamage { what: NOT_FOUND, offset: at.offset() }) };
         ensure(found.at.0 >= at.0 || heir, "a slot leads to an old version", at.offset())?;

@@ -1,9 +1,9 @@
 //! Verifies a whole map. Lookups check only what they rely on; this finds damage they would not notice.
 //!
-//! It walks through the arena from the header to the tail. Each block is looked at by itself and then looked
-//! up as a reader would; the slot that leads to it is noted. A slot that is left over leads nowhere. Then the
-//! orders are compared with the sections. It takes time in proportion to the size of the map, and memory for
-//! 8 bytes a block and some bits a slot.
+//! It walks through the arena from the header to the tail. It checks each block by itself, then looks it up as a
+//! reader would, and notes the slot that leads to it. A slot that is left over leads to no block, which is damage.
+//! Then the orders are compared with the sections. The time is proportional to the size of the map; the memory is 8
+//! bytes a block and some bits a slot.
 //!
 //! A map is not in order while a commit is being published to it. [`Map::check`] waits for that to pass.
 
@@ -26,7 +26,7 @@ use crate::model::digest::u32_at;
 /// Maps up to this size are verified when they are opened: it takes less time than to read the text.
 const CHECKED_AT_OPEN: usize = 1 << 16;
 
-/// How often, and after which pause, a map is looked at again that seems to be changing.
+/// How often a map that seems to be changing is checked again, and the pause before that.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_micros(500);
 
@@ -52,12 +52,12 @@ fn ensure(holds: bool, what: &'static str, offset: usize) -> Checked<()> {
 }
 
 impl Map {
-    /// Reports whether a small map is sound, all of it; larger ones are taken on trust until they are checked.
+    /// Verifies a small map whole; a larger map is assumed to be sound until it is checked.
     pub fn is_sound(&self) -> bool {
         self.region.len() > CHECKED_AT_OPEN || self.check().is_ok()
     }
 
-    /// Reports whether the writer before has finished: the map ends with the text it recorded last.
+    /// Reports whether the last writer has finished: then the last block is the source that it recorded.
     pub fn is_finished(&self) -> bool {
         // Relaxed: the caller holds the lock that keeps writers out.
         let end = |word| At(self.region.load(word, Ordering::Relaxed)).offset();
@@ -75,7 +75,7 @@ impl Map {
             let before = self.moment();
             let found = Checker::new(self).run();
             let [begun, done, _] = before;
-            // A commit may be on its way, or a writer may have died; only time tells.
+            // A commit may be in progress, or a writer may have died: try again later.
             if found.is_ok() || (begun == done && before == self.moment()) || tries == TRIES {
                 return found;
             }
@@ -90,7 +90,7 @@ impl Map {
     }
 }
 
-/// One look at a map.
+/// One pass over a map.
 struct Checker<'m> {
     map: &'m Map,
     /// Where the free space starts, in bytes.
@@ -99,9 +99,9 @@ struct Checker<'m> {
     blocks: Vec<(At, u32)>,
     /// For each slot whether its entry was found through it.
     led: Vec<bool>,
-    /// How many sections there are now.
+    /// The number of sections in the newest state.
     live: usize,
-    /// A key that is being put together.
+    /// The buffer in which a key is assembled.
     key: Vec<u8>,
 }
 
@@ -144,7 +144,7 @@ impl<'m> Checker<'m> {
         Ok(())
     }
 
-    /// Walks through the arena and collects the blocks. That each is inside of it makes the walk end.
+    /// Walks through the arena and collects the blocks. The walk ends because each block is inside the arena.
     fn walk(&mut self) -> Checked<()> {
         let region = &self.map.region;
         let mut offset = HEADER;
@@ -159,7 +159,7 @@ impl<'m> Checker<'m> {
                 return ensure(false, "a block is beyond the largest position", offset);
             };
             if kind == INDEX {
-                // Its slots change; no reference to them is made.
+                // The slots of the index change, so no reference to them is made.
                 let start = (offset + B_BODY).next_multiple_of(BUCKET);
                 let end = start + self.map.index.buckets as usize * BUCKET;
                 let fits = start == self.map.index.start && end == offset + size;
@@ -178,8 +178,8 @@ impl<'m> Checker<'m> {
         ensure(indexes == 1, "there is no index", HEADER)
     }
 
-    /// Checks that nothing is behind the tail. A writer may be at work there, so it is read in words that may change;
-    /// the result counts only if the tail has not moved.
+    /// Checks that nothing is behind the tail. A writer may be writing there, so this reads atomic words; the result
+    /// counts only if the tail has not moved.
     fn free_space(&self) -> Checked<()> {
         let region = &self.map.region;
         let used = (self.tail.next_multiple_of(4)..region.len())
@@ -192,7 +192,7 @@ impl<'m> Checker<'m> {
     fn slots(&self) -> Checked<()> {
         for (number, led) in (0..self.map.index.slots()).zip(&self.led) {
             let slot = SlotId(number);
-            // A slot that was claimed by a commit for which there was no room stays empty.
+            // A slot stays empty if the commit that claimed it found no room in the map.
             let empty = self.map.index.word(&self.map.region, slot) == 0;
             ensure(empty || *led, "a slot of the index leads nowhere", self.map.index.word_of(slot))?;
         }

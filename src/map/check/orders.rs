@@ -1,4 +1,4 @@
-//! The orders of sections, as they are now, against the sections there are.
+//! Compares the newest orders of sections with the sections.
 
 use std::collections::HashMap;
 

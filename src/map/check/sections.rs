@@ -1,4 +1,4 @@
-//! Sections and parts: their options, and whether each is found by its key.
+//! Checks sections and parts: their options, and that each is found by its key.
 
 use super::{Checked, Checker, ensure};
 use crate::map::layout::block::{Block, Record, SectionBlock, Split};
@@ -11,7 +11,7 @@ use crate::map::layout::value::MapValue;
 use crate::map::read::map::Map;
 use crate::model::digest::u16_at;
 
-/// What a split section has behind its name, in bytes.
+/// The size of the numbers behind the name of a split section, in bytes.
 const SPLIT: usize = P_NEXT_RANK + 4;
 
 impl Checker<'_> {
@@ -30,7 +30,8 @@ impl Checker<'_> {
         ensure(known, "a section's head is wrong", offset)?;
         let hash = self.map.section_hash(name);
         let by_name = self.map.find_section(hash, name);
-        // What its name leads to is none, even if its slot looks like that of one: tags have 8 bits.
+        // The section that its name leads to is no twin, even if the tag of its slot matches that of a twin: tags
+        // have 8 bits.
         let is_named = by_name.is_some_and(|found| found.at == at);
         let is_twin = section.is_anonymous() && !is_named && self.twin(at, hash);
         if section.is_split() {
@@ -60,7 +61,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// Reports whether a section is one that is not found by its name, since another one has that as well.
+    /// Reports whether a section cannot be found by its name, since another section has the same name.
     fn twin(&mut self, at: At, hash: u64) -> bool {
         let found = self.map.index.find(&self.map.region, of_twin(hash), |found| found == at);
         found.inspect(|found| self.lead(found.slot)).is_some()

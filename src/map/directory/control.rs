@@ -1,10 +1,11 @@
 //! The control file of a store: the last round of publishing, shared by all its maps, and the revision it shows.
 //!
-//! Each publication is a *round*. Rounds tell old values in the maps from new ones, and nobody outside is given their
-//! numbers. A *revision* is the number of a transaction in the log. Each round belongs to one revision, which never
-//! changes: a writer notes it for the new round before that counts. So a reader gets both from one look. A round
-//! without a transaction (a map that was made anew) has the revision of the round before. A round has no revision if
-//! there is no log, or if it was published by a version of cms that does not note revisions.
+//! Each publication is a *round*. Rounds distinguish old values in the maps from new ones; their numbers are not part
+//! of any interface. A *revision* is the number of a transaction in the log. Each round belongs to one revision,
+//! which never changes: a writer notes the revision of a new round before it sets `committed` to that round. So a
+//! reader can read both consistently. A round without a transaction (of a map that was rebuilt) has the revision of
+//! the round before. A round has no revision if there is no log, or if it was published by a version of cms that does
+//! not note revisions.
 //!
 //! Writers hold the lock (see `MapDirectory::begin`) for the short time they publish, so that there is one at a time:
 //! 1. `begun` becomes the new number; each map concerned is marked as begun.
@@ -13,18 +14,18 @@
 //!    of it.
 //! 4. The maps are marked as done.
 //!
-//! A writer that dies between 1 and 3 leaves `begun` ahead of `committed`. The next publisher finds that, retires the
-//! maps that were begun and not done, and goes on with the number after: see `MapDirectory::begin`.
+//! A writer that dies between 1 and 3 leaves `begun` ahead of `committed`. The next publisher detects this, retires
+//! the maps that were begun and not done, and takes the next number: see `MapDirectory::begin`.
 //!
-//! Rounds have 64 bits, the words of the file 32, since some machines have no wider atomics. How often
-//! the low half has come round is kept twice. The writer that passes the end raises the first copy, clears
-//! the low half, raises the second; a reader takes them the other way about and starts again if the two
-//! copies differ. It does so at most once in four thousand million commits.
+//! Rounds have 64 bits, the words of the file 32, since some machines have no wider atomics. The number of overflows
+//! of the low half is stored twice. A writer whose round overflows raises the first copy, clears the low half, and
+//! raises the second copy; a reader loads them in the opposite order, and starts again if the two copies differ. That
+//! happens once in four thousand million commits.
 //!
-//! Watches wait for `logged`. A process that is going to wait sets a bit of `waiting`, looks once more whether there is
-//! something new, and waits; a writer stores `logged`, the low half of the revision, takes the bits and wakes the
-//! processes that wait. One of the two sees what the other has stored, since both are sequentially consistent. A
-//! process that dies while it waits leaves at most a bit that costs the next writer one system call. A process that
+//! Watches wait for `logged`. A process that is going to wait sets a bit of `waiting`, checks once more for new
+//! transactions, and waits; a writer stores `logged`, the low half of the revision, takes the bits and wakes the
+//! processes that wait. At least one of the two sees the store of the other, since both are sequentially consistent.
+//! A process that dies while it waits leaves at most a bit that costs the next writer one system call. A process that
 //! only reads never writes to the file.
 
 use std::io;
@@ -69,11 +70,11 @@ pub(crate) fn committed(words: &impl Words) -> u64 {
             return u64::from(after) << 32 | u64::from(low);
         }
     }
-    // The writer has died in the one moment in 2^32. The next one mends it; until then the round has begun.
+    // A writer has died during the overflow. The next writer repairs the words; until then the round counts as begun.
     u64::from(words.load(C_ROUNDS_BEFORE)) << 32
 }
 
-/// Writes the number of the last round; one at a time.
+/// Writes the number of the last round. Only one thread may call it at a time.
 pub(crate) fn commit(words: &impl Words, round: u64) {
     let [_, _, _, _, a, b, c, d] = round.to_le_bytes();
     let rounds = u32::from_le_bytes([a, b, c, d]);
@@ -86,13 +87,13 @@ pub(crate) fn commit(words: &impl Words, round: u64) {
     }
 }
 
-/// Returns where the revision of a round is noted. Round and revision are written in an order that lets a reader who
-/// finds the round before and after the revision know that they belong together.
+/// Returns the place of the revision of a round. If a reader loads the same round before and after the revision, the
+/// order of the stores guarantees that they belong together.
 fn revision_of(round: u64) -> usize {
     C_REVISIONS + if round.is_multiple_of(2) { 0 } else { C_REVISION_SIZE }
 }
 
-/// Notes the revision of the round that is about to count; one at a time.
+/// Notes the revision of the next round, before it is committed. Only one thread may call it at a time.
 pub(crate) fn note_revision(words: &impl Words, round: u64, revision: Option<u64>) {
     let at = revision_of(round);
     let [a, b, c, d, e, f, g, h] = revision.map_or(0, |revision| revision + 1).to_le_bytes();
@@ -114,7 +115,7 @@ pub(crate) fn shown(words: &impl Words) -> (u64, Option<u64>) {
                 return (round, (u64::from(high) << 32 | u64::from(low)).checked_sub(1));
             }
         } else if committed(words) == round {
-            // The publisher was a version that does not note revisions.
+            // The publisher was a version of cms that does not note revisions.
             return (round, None);
         }
     }
@@ -130,7 +131,7 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Takes an open file for a control file, if it is a good one.
+    /// Uses an open file as a control file, if it is a valid one.
     pub fn of(open: &OpenFile, writable: bool) -> io::Result<Option<Self>> {
         use std::os::unix::fs::MetadataExt;
         let found = open.file.metadata()?;
@@ -165,11 +166,10 @@ impl Control {
         committed(&self.region)
     }
 
-    /// Returns the number of the last round, and the revision that its maps show; `None` where no log is known to
-    /// belong to them.
+    /// Returns the number of the last round, and the revision that its maps show; `None` if no log belongs to them.
     pub fn shown(&self) -> (u64, Option<u64>) {
         let (round, revision) = shown(&self.region);
-        // Versions of cms that note no revisions announce them all the same.
+        // Versions of cms that note no revisions announce transactions all the same.
         (round, revision.or_else(|| self.logged().map(|seq| seq.0.into())))
     }
 
@@ -182,7 +182,7 @@ impl Control {
         Words::store(&self.region, C_BEGUN, seq.0);
     }
 
-    /// Makes a round count, with the revision it shows.
+    /// Commits a round, with the revision that its maps show.
     pub(crate) fn set_committed(&self, round: u64, revision: Option<u64>) {
         note_revision(&self.region, round, revision);
         commit(&self.region, round);
@@ -206,7 +206,7 @@ impl Waiting {
 }
 
 impl Control {
-    /// Returns the low half of the sequence of the log up to which the maps show everything, if that is known.
+    /// Returns the low half of the last transaction of the log up to which the maps show all, if it is known.
     pub fn logged(&self) -> Option<Seq> {
         Some(Seq(Words::load(&self.region, C_LOGGED))).filter(|seq| *seq != Seq::default())
     }
@@ -217,12 +217,12 @@ impl Control {
         if self.region.load(C_WAITING, Ordering::Relaxed) & how.bit() == 0 {
             self.region.set_bits(C_WAITING, how.bit(), Ordering::SeqCst);
         }
-        // Before the caller looks for something new; it pairs with the one in `set_logged`.
+        // This comes before the caller's check for new transactions, and pairs with the one in `set_logged`.
         fence(Ordering::SeqCst);
         value
     }
 
-    /// Waits until `logged` is no longer `value`, but not longer than that.
+    /// Waits until `logged` is no longer `value`, or until the time is over.
     pub fn wait(&self, value: u32, timeout: Duration) {
         self.region.wait(C_LOGGED, value, timeout);
     }
@@ -243,7 +243,7 @@ impl Control {
         if waiting & Waiting::Times.bit() != 0 {
             let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
             let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
-            // Waiting watches look again after a while in any case.
+            // A lost wake-up does no harm: waiting watches check again after a while.
             let _ = rustix::fs::futimens(file, &times);
         }
     }

@@ -1,8 +1,8 @@
 //! The maps of a store in the run directory: finding, making, replacing and publishing to them.
 //!
-//! `RUN/maps/DEVICE-INODE/control` and `RUN/maps/DEVICE-INODE/PACKAGE.map`, named after the configuration directory, so
-//! that every path to it leads to the same maps. Beside them is the file `lock`: a process that publishes has locked
-//! it, and only they may open it.
+//! `RUN/maps/DEVICE-INODE/control` and `RUN/maps/DEVICE-INODE/PACKAGE.map`, named after the configuration directory,
+//! so that every path to it leads to the same maps. Beside them is the file `lock`: a process locks it while it
+//! publishes, and only users who may publish may open it.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -45,7 +45,7 @@ impl MapDirectory {
         self.config
     }
 
-    /// Finds maps that another user, root, keeps of the store: to be read only.
+    /// Finds the maps that root keeps of the store, for reading only.
     pub fn find_system(dirs: &Dirs, files: &Files) -> Option<Self> {
         let mut system = dirs.clone();
         let run = dirs.run.as_ref().filter(|run| run.origin == crate::os::dirs::Origin::Given);
@@ -81,7 +81,7 @@ impl MapDirectory {
         Control::of(&open, true).ok()?
     }
 
-    /// Reports whether these maps belong to the directory that is at the configuration path now.
+    /// Reports whether these maps belong to the directory that the configuration path leads to now.
     pub fn is_of(&self, dirs: &Dirs) -> bool {
         let found = std::fs::metadata(&dirs.config.path);
         found.map_or(true, |found| Config::of(&found).name() == self.config.name())
@@ -109,8 +109,8 @@ impl MapDirectory {
         self.open_file(&self.path_of(package), true).ok().map(MapFile)
     }
 
-    /// Opens a file of the maps: never through a symbolic link, and only one whose owner is trusted. A user
-    /// who truncates a mapped file kills this process, and one who rewrites it chooses what this process reads.
+    /// Opens a file of the maps: never through a symbolic link, and only if its owner is trusted. A user who
+    /// truncates a mapped file kills this process, and a user who rewrites it controls what this process reads.
     pub(super) fn open_file(&self, path: &Path, writable: bool) -> io::Result<OpenFile> {
         let open = match writable {
             true => self.files.open_to_write(path)?,
@@ -131,7 +131,7 @@ impl MapDirectory {
         }
     }
 
-    /// Creates a file that is as large as it says: a full disk is found out here and not by a signal later.
+    /// Creates a file and allocates all of its blocks, so that a full disk is an error here and not a signal later.
     pub(super) fn create_file(
         &self,
         stem: &str,
@@ -155,11 +155,11 @@ impl MapDirectory {
         }
     }
 
-    /// Puts a new map in place of that of a package, if there is one.
+    /// Replaces the map of a package by a new one, or adds it.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if a system call fails; the old map is as it was then.
+    /// [`Error::Io`] if a system call fails; the old map is unchanged then.
     pub fn replace(&self, package: &str, image: &Image, text: &std::fs::Metadata) -> Result<Map> {
         let path = self.path_of(package);
         let let_read = |made: &OpenFile| Access::to_copy(text).give(&self.files, made);
@@ -197,8 +197,8 @@ impl MapDirectory {
 pub(crate) struct MapFile(OpenFile);
 
 impl MapFile {
-    /// As [`Map::retire`], for processes that have mapped the file while it was intact. It is written to, and not
-    /// mapped: part of it may not be there.
+    /// As [`Map::retire`], for processes that have mapped the file while it was intact. It writes to the file and
+    /// does not map it, since the file may be too short.
     pub fn retire(&self, at: Seq) {
         use std::os::unix::fs::FileExt;
         let file = &self.0.file;

@@ -1,9 +1,8 @@
-//! The maps that a store keeps open from one commit to the next, so that the next need not find, check and map them
-//! again.
+//! The maps that a store keeps open from one commit to the next, so that the next commit need not find, check and map
+//! them again.
 //!
 //! They may be replaced meanwhile: the run directory deleted, a map rebuilt. So before they are used again, each file
-//! is checked to be still at its path and to have the same owner; if not, everything is opened again, with all the
-//! checks.
+//! must still be at its path and have the same owner; otherwise all files are opened and checked again.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;

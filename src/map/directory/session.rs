@@ -46,8 +46,8 @@ pub(crate) struct OpenMap {
     package: String,
     map: Map,
     standing: Standing,
-    /// Whether it was published to before: then it is known to be sound, and later changes were made by holders of the
-    /// lock.
+    /// Whether this session has published to it before: then it is known to be sound, since only holders of the lock
+    /// have changed it since.
     is_known: bool,
 }
 
@@ -60,8 +60,7 @@ impl std::ops::Deref for OpenMap {
 }
 
 impl MapDirectory {
-    /// Takes the right to publish, making the control file if there is none. Mends what a writer that died
-    /// has left.
+    /// Takes the right to publish, making the control file if there is none. Repairs the files if a writer has died.
     ///
     /// # Errors
     ///
@@ -100,8 +99,8 @@ impl MapDirectory {
         })
     }
 
-    /// Opens the file that a publisher locks. No other user may open it: a user who could lock it would keep others
-    /// from publishing. So it is not the control file, which readers open.
+    /// Opens the file that a publisher locks. No other user may open it: a user who could lock it could prevent
+    /// others from publishing. So it is not the control file, which readers open.
     fn open_lock(&self) -> Result<OpenFile> {
         let path = self.dir.join("lock");
         let open = self.files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
@@ -119,7 +118,7 @@ impl MapDirectory {
         let made =
             self.create_file("control", &image, image.len(), |made| self.files.set_mode(made, 0o644))?;
         match self.files.rename_new(&made.path, &path) {
-            // Someone was faster; theirs is as good.
+            // Another process was faster; use its file.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let _ = self.files.remove(&made.path);
                 Ok(())
@@ -161,8 +160,8 @@ impl MapDirectory {
                 map.mark(false, begun);
             }
         }
-        // The number that was begun is not used again. The maps published with it are complete, or retired; but other
-        // maps of the same transaction may not show it, so the revision stays what it was.
+        // The number of an unfinished round is not used again. The maps published with it are complete, or retired;
+        // but other maps of the same transaction may not show it, so the revision stays what it was.
         let skipped = control.begun().0.wrapping_sub(committed.0);
         let round = round + u64::from(skipped);
         control.set_committed(round, revision);
@@ -200,7 +199,7 @@ impl PublishSession {
         let ours = self.process == std::process::id();
         let lock = || self.shared.files.lock_at_path(&self.lock, deadline, PAUSES);
         let held = ours && matches!(lock(), Ok(Wait::Held));
-        // Only the holder of the lock knows that it stays so.
+        // The check counts only while the lock is held.
         if !held || Standing::at(&self.shared.control_path()) != Some(self.standing) {
             return None;
         }
@@ -244,7 +243,8 @@ impl PublishSession {
         }))
     }
 
-    /// Reports whether a map is one of the store, and can be published to where the writer before has stopped.
+    /// Reports whether a map belongs to the store and the last writer has left it complete, so that it can be
+    /// published to.
     pub fn can_go_on(&self, open: &OpenMap) -> bool {
         let ours = open.map.seed() == self.seed() && open.map.retired().is_none();
         ours && open.map.is_finished() && (open.is_known || open.map.is_sound())
@@ -262,12 +262,12 @@ impl PublishSession {
         self.control.seed()
     }
 
-    /// Returns the last round, as the maps note it.
+    /// Returns the low half of the last round, as in the maps.
     pub fn committed(&self) -> Seq {
         low(self.control.round())
     }
 
-    /// Returns the last round, all of it, or the one that was begun.
+    /// Returns the number of the last round, or of the one that was begun, in 64 bits.
     pub fn round(&self) -> u64 {
         self.round
     }
@@ -281,7 +281,7 @@ impl PublishSession {
     pub fn next(&mut self, revision: Option<u64>) -> u64 {
         self.round += 1;
         if low(self.round) == Seq::default() {
-            // Maps take it for no round at all.
+            // 0 means "no round" in maps.
             self.round += 1;
         }
         self.revision = revision.or(self.revision);
@@ -299,7 +299,7 @@ impl PublishSession {
         self.control.set_logged(low(sequence), &self.file.file);
     }
 
-    /// As [`PublishSession::announce`], where nothing was published for the transaction.
+    /// As [`PublishSession::announce`], if the transaction changed nothing in the maps.
     pub fn show(&mut self, sequence: u64) {
         if self.revision != Some(sequence) {
             self.next(Some(sequence));
@@ -308,7 +308,7 @@ impl PublishSession {
         self.announce(sequence);
     }
 
-    /// Makes readers rebuild the map of a package: it may not show the state that the revision promises.
+    /// Makes readers rebuild the map of a package: it may not show the state of the revision.
     pub fn drop_map(&self, package: &str) {
         if let Some(file) = self.shared.file(package) {
             file.retire(self.committed());

@@ -1,4 +1,4 @@
-//! Reading blocks: names, sections and their options, orders. Everything in a block is at rest.
+//! Reading blocks: names, sections and their options, orders. The bytes of a block never change.
 //!
 //! A block may come from a damaged file. A read that does not fit inside its block returns nothing.
 
@@ -89,7 +89,7 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 pub(crate) struct Record<'m> {
     /// Where it starts in its block, in bytes.
     pub start: usize,
-    /// How far its block starts before it, in bytes.
+    /// The distance back to the start of its block, in bytes.
     pub back: usize,
     /// Where its name is.
     pub name: At,
@@ -125,7 +125,7 @@ impl<'m> Record<'m> {
     }
 }
 
-/// Makes a value of the bytes of one.
+/// Makes a value from its bytes.
 fn value(bytes: &[u8], list: bool) -> Option<MapValue<'_>> {
     match (list, bytes.split_last()) {
         (true, None | Some((0, _))) => Some(MapValue::List(MapList::new(bytes))),
@@ -176,7 +176,7 @@ impl<'m> SectionBlock<'m> {
         }
     }
 
-    /// Returns the numbers of a split section; `None` for one that is not split.
+    /// Returns the counts of a split section; `None` if the section is not split.
     pub fn split(&self) -> Option<Split> {
         let numbers = self.block.bytes.get(behind_name(self.name_len())..).filter(|_| self.is_split())?;
         let number = |at| u32_at(numbers, at);
@@ -200,7 +200,7 @@ impl<'m> SectionBlock<'m> {
     }
 }
 
-/// The numbers that a split section has in place of records.
+/// The counts that a split section has in place of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Split {
     pub parts: u32,
@@ -255,7 +255,7 @@ impl<'m> Order<'m> {
     ) -> impl DoubleEndedIterator<Item = SlotId> + ExactSizeIterator + use<'m> {
         let bytes =
             Block::at(region, at).filter(|block| block.kind == LEAF).map_or(&[][..], |block| block.bytes);
-        // Every order may have the same leaf many times, if the map is damaged: a small one at least.
+        // In a damaged map an order may contain the same leaf many times, so the leaf must at least be small.
         let count = (u32_at(bytes, L_COUNT) as usize).min(LEAF_MAX);
         let slots = bytes.get(L_SLOTS..).unwrap_or_default();
         let slots = slots.get(..count * 4).unwrap_or_default();

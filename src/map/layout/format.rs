@@ -1,15 +1,15 @@
-//! The layout of a map file and of the control file: every number of it stands here.
+//! The layout of a map file and of the control file: all its numbers are defined here.
 //!
-//! All integers are little-endian. The file is a header, then an arena of blocks with the hash index among
-//! them, then free space for blocks to come. Each offset below is the one before plus a size.
+//! All integers are little-endian. The file is a header, then an arena of blocks with the hash index among them, then
+//! free space for later blocks. Each offset below is the one before plus a size.
 //!
 //! A block starts with a word that holds its size in bytes, times 8, plus what it is; then its checksum over
 //! all that follows it and the first word. Blocks and the records in them start at even offsets.
 //! `docs/design.md` draws them.
 
-/// What a map file starts with. The first byte is no ASCII, the last shows whether line ends were changed.
+/// The first bytes of a map file. The first is not ASCII; the last ones show whether a program has changed line ends.
 pub(crate) const MAGIC: [u8; 8] = *b"\xc5cmsmap\n";
-/// What a control file starts with.
+/// The first bytes of a control file.
 pub(crate) const CONTROL_MAGIC: [u8; 8] = *b"\xc5cmsctl\n";
 /// The version of both formats. A reader refuses any other.
 pub(crate) const VERSION: u32 = 2;
@@ -31,17 +31,17 @@ pub(crate) const H_CHECKSUM: usize = H_BASE + 4;
 pub(crate) const H_SEED: usize = H_CHECKSUM + 4;
 pub(crate) const H_FIXED: usize = H_SEED + 8;
 
-// The words of a map's header that change. Those that every reader looks at have a cache line of their own.
+// The words of a map's header that change. Those that every reader loads have their own cache line.
 pub(crate) const W_RETIRED: usize = 64;
 pub(crate) const W_RETIRED_SEQ: usize = W_RETIRED + 4;
-/// The sequence of the last transaction that began to publish here, and of the last that was done.
+/// The last commit that began to publish to this map, and the last one that was done.
 pub(crate) const W_BEGUN: usize = 128;
 pub(crate) const W_DONE: usize = W_BEGUN + 4;
 /// Where the free space starts, in units of 2 bytes.
 pub(crate) const W_TAIL: usize = W_DONE + 4;
 /// How much of the arena no present version uses, in units of 2 bytes.
 pub(crate) const W_DEAD: usize = W_TAIL + 4;
-/// The block that tells the text the map was made from.
+/// The source block, which identifies the text that the map was made from.
 pub(crate) const W_SOURCE: usize = W_DEAD + 4;
 pub(crate) const HEADER: usize = 192;
 
@@ -50,12 +50,12 @@ pub(crate) const BUCKET: usize = 64;
 pub(crate) const SLOTS: usize = 12;
 /// Words 0 to 2 hold a tag of 8 bits for each slot, words 3 to 14 the slots.
 pub(crate) const FIRST_SLOT: usize = 3;
-/// Not 0 if something that belongs here is in the next bucket.
+/// Not 0 if an entry of this bucket is in the next one.
 pub(crate) const OVERFLOW: usize = FIRST_SLOT + SLOTS;
 /// How many buckets behind the first one a name may be in.
 pub(crate) const MAX_OVERFLOW: u32 = 15;
 
-// What a block is.
+// The kinds of blocks.
 pub(crate) const NAME: u32 = 1;
 pub(crate) const SECTION: u32 = 2;
 pub(crate) const PART: u32 = 3;
@@ -63,7 +63,7 @@ pub(crate) const ORDER: u32 = 4;
 pub(crate) const LEAF: u32 = 5;
 pub(crate) const SOURCE: u32 = 6;
 pub(crate) const INDEX: u32 = 7;
-/// The bits of a block's first word that tell what it is; the size is above them.
+/// The bits of a block's first word that hold its kind; the size is above them.
 pub(crate) const KIND_BITS: u32 = 3;
 /// The largest block, in bytes.
 pub(crate) const MAX_BLOCK: usize = (1 << (32 - KIND_BITS)) - 1;
@@ -82,13 +82,13 @@ pub(crate) const V_SEQ: usize = V_PREV + 4;
 /// A section's type (a name block), a part's number, an order's type or 0 for all sections.
 pub(crate) const V_TYPE: usize = V_SEQ + 4;
 
-// A section or part: number of records, name; then what a split section has, or a part, and the records.
+// A section or part: number of records, name; then the counts of a split section, and the records.
 pub(crate) const S_COUNT: usize = V_TYPE + 4;
 pub(crate) const S_NAME_LEN: usize = S_COUNT + 2;
 pub(crate) const S_FLAGS: usize = S_NAME_LEN + 2;
 pub(crate) const S_NAME: usize = S_FLAGS + 2;
 pub(crate) const F_ANONYMOUS: u16 = 1;
-/// The options are in parts; in place of records the block has their numbers.
+/// The options are in parts; in place of records the block has their counts.
 pub(crate) const F_SPLIT: u16 = 2;
 /// The section was deleted.
 pub(crate) const F_DELETED: u16 = 4;
@@ -109,7 +109,7 @@ pub(crate) const W_VALUE: usize = W_LEN + 4;
 pub(crate) const DEAD: u16 = 0x7fff;
 pub(crate) const WIDE_DEAD: u32 = 0x7fff_ffff;
 
-// What a split section has behind its name: number of parts, number of options, the next rank.
+// The counts behind the name of a split section: number of parts, number of options, the next rank.
 pub(crate) const P_PARTS: usize = 0;
 pub(crate) const P_OPTIONS: usize = P_PARTS + 4;
 pub(crate) const P_NEXT_RANK: usize = P_OPTIONS + 4;
@@ -138,23 +138,24 @@ pub(crate) const SRC_SIZE: usize = SRC_FIELDS + 9 * 8;
 pub(crate) const C_MAGIC: usize = 0;
 pub(crate) const C_VERSION: usize = C_MAGIC + 8;
 pub(crate) const C_SEED: usize = C_VERSION + 8;
-/// The number of the last round, and twice its upper half.
+/// The low half of the last round, and two copies of its upper half.
 pub(crate) const C_COMMITTED: usize = 64;
 pub(crate) const C_ROUNDS_BEFORE: usize = C_COMMITTED + 4;
 pub(crate) const C_ROUNDS_AFTER: usize = C_ROUNDS_BEFORE + 4;
-/// The revision that belongs to a round, for the last round and the one before: the round, and the revision and one
-/// more in two halves.
+/// The revision of the last round and of the one before: for each, the round, and the revision plus one in two
+/// halves.
 pub(crate) const C_REVISIONS: usize = 80;
 pub(crate) const C_REVISION_SIZE: usize = 12;
 /// The sequence of the last commit that began to publish.
 pub(crate) const C_BEGUN: usize = 128;
 /// The low half of the revision that the maps show, to be waited for; 0 if that is not known.
 pub(crate) const C_LOGGED: usize = 192;
-/// Which kinds of watches wait for that to change: see `control`.
+/// The ways in which watches wait for a change of that: see `control`.
 pub(crate) const C_WAITING: usize = C_LOGGED + 4;
 pub(crate) const CONTROL: usize = 4096;
 
-/// How far before the end of a map every block and record starts, in bytes: so far a look-up may read behind the start.
+/// Every block and record starts at least this many bytes before the end of a map, so that a look-up may read that
+/// many bytes from the start.
 pub(crate) const OVERREAD: usize = 64;
 
 /// The position of a block in units of 2 bytes from the start of the file; 0 is none.
@@ -174,13 +175,13 @@ impl At {
     }
 }
 
-/// The number of a commit, its low 32 bits: all that blocks hold.
+/// The low 32 bits of the number of a commit; blocks hold no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Seq(pub u32);
 
 impl Seq {
-    /// Reports whether this commit came after `other`. It holds for two that are less than two thousand
-    /// million commits apart; snapshots are given up long before.
+    /// Reports whether this commit came after `other`. The result is right for two that are less than two thousand
+    /// million commits apart; snapshots become stale long before.
     #[inline]
     pub fn is_after(self, other: Self) -> bool {
         self.0.wrapping_sub(other.0).cast_signed() > 0
@@ -199,7 +200,7 @@ pub(crate) fn even(offset: usize) -> usize {
     offset + (offset & 1)
 }
 
-/// Returns where what follows a section's name starts.
+/// Returns the position behind a section's name.
 #[inline]
 pub(crate) fn behind_name(name_len: usize) -> usize {
     even(S_NAME + name_len + 1)

@@ -4,7 +4,7 @@
 
 use crate::model::digest::{MIX, fold, hash_seeded};
 
-/// The kind of thing that a hashed name names. Each kind has its own hashes.
+/// The kind of a hashed name. The same name has another hash for each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `package.section.option` or `package.section`.
@@ -95,7 +95,7 @@ mod tests {
             |n| format!("network.host_{n:06}.option{:02}", n % 10),
         ] {
             if cfg!(miri) {
-                // It would take minutes, and there is nothing in it for Miri to find.
+                // It would take minutes under Miri, and it has no unsafe code to check.
                 continue;
             }
             let mut buckets = vec![0_u32; 1000];

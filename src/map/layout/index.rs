@@ -34,7 +34,7 @@ pub(crate) struct Found {
 /// How many buckets a name may be in.
 pub(crate) const REACH: u32 = MAX_OVERFLOW + 1;
 
-/// Marks a slot that leads to a block; others lead to a record inside of one.
+/// Marks a slot that leads to a block; other slots lead to a record inside a block.
 pub(crate) const BLOCK: u32 = 1 << 31;
 
 /// Returns the tag of a hash; never 0, which marks a free slot.
@@ -44,8 +44,8 @@ pub(crate) fn tag(hash: u64) -> u8 {
     if tag == 0 { 0xff } else { tag }
 }
 
-/// Returns the slot of its bucket that something of this hash is in, unless that one was taken. Three of four
-/// are, and to try it first saves comparing tags.
+/// Returns the slot of its bucket that an entry of this hash prefers. Three of four entries are in theirs, and trying
+/// it first saves comparing tags.
 #[inline(always)]
 pub(crate) fn preferred(hash: u64) -> u32 {
     let [_, byte, ..] = hash.to_le_bytes();
@@ -59,7 +59,7 @@ pub(crate) fn candidates(words: impl Fn(usize) -> u32, hash: u64) -> u32 {
 }
 
 impl Index {
-    /// Returns the bucket a hash belongs into.
+    /// Returns the bucket in which the search for a hash starts.
     #[inline]
     pub(crate) fn home(self, hash: u64) -> u32 {
         let [_, _, _, _, a, b, c, d] = ((hash >> 32).wrapping_mul(u64::from(self.buckets))).to_le_bytes();
@@ -77,7 +77,7 @@ impl Index {
         self.start + bucket * BUCKET + (FIRST_SLOT + slot) * 4
     }
 
-    /// Asks for the bucket of a hash.
+    /// Prefetches the bucket of a hash.
     #[inline]
     pub fn prefetch(self, region: &Region, hash: u64) {
         region.prefetch(self.start + self.home(hash) as usize * BUCKET, 1);
@@ -155,8 +155,8 @@ impl Index {
         region.store(self.word_of(slot), word, Ordering::Release);
     }
 
-    /// Claims a free slot for a hash. `None` if all buckets it may be in are full: the map has to be made anew, with
-    /// more of them.
+    /// Claims a free slot for a hash. `None` if all buckets it may be in are full: the map has to be rebuilt, with
+    /// more buckets.
     pub fn claim(self, region: &Region, hash: u64) -> Option<SlotId> {
         let mut bucket = self.home(hash);
         if let Some(slot) = self.claim_preferred(region, hash) {
@@ -183,7 +183,7 @@ impl Index {
 
     fn take(self, region: &Region, bucket: u32, slot: u32, hash: u64) -> SlotId {
         let at = self.start + bucket as usize * BUCKET + slot as usize / 4 * 4;
-        // Relaxed: only the writer, of which there is one, needs what it claimed; see `find`.
+        // Relaxed: only the writer uses slots that it has claimed, and there is one writer; see `find`.
         let tags = region.load(at, Ordering::Relaxed) | u32::from(tag(hash)) << (8 * (slot % 4));
         region.store(at, tags, Ordering::Relaxed);
         SlotId(bucket * 12 + slot)

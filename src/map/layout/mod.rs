@@ -1,7 +1,7 @@
 //! The bytes of a map: the offset of each number, the memory of the map, and the readers of single blocks.
 //!
-//! `format` has every number, and `region` alone turns offsets into references. `index`, `block`, `source` and `header`
-//! read one structure each, and a read ends in a `value`. Nothing here knows packages.
+//! `format` has every number, and `region` alone turns offsets into references. `index`, `block`, `source` and
+//! `header` read one structure each, and a read ends in a `value`. Nothing here depends on packages.
 
 pub(super) mod block;
 pub(super) mod format;

@@ -1,9 +1,9 @@
 //! The memory of a map: a mapped file, or a piece of the heap. The one place that turns offsets into
 //! references.
 //!
-//! - R1. `base` is valid for reads of `len` bytes, and writes if `writable`, as long as the region lives;
-//!   it is aligned to 8 bytes. A mapped file is never truncated by us (M4), and was found to be as long as
-//!   the mapping, without holes, when it was mapped.
+//! - R1. `base` is valid for reads of `len` bytes, and writes if `writable`, as long as the region lives; it is
+//!   aligned to 8 bytes. This library never truncates a mapped file (M4), and was found to be as long as the mapping,
+//!   without holes, when it was mapped.
 //! - R2. Words that may change are only ever read and written as 32-bit atomics.
 //! - R3. All other bytes are written before a release store makes their position known, and never after
 //!   (M1); so a reference to them may be formed once their position was read with acquire.
@@ -22,7 +22,7 @@ enum Backing {
     Mapped {
         _map: memmap2::MmapRaw,
     },
-    /// A vector and no box: that would claim, whenever it is moved, that nothing else leads to its memory.
+    /// A vector and no box: moving a box asserts that no other pointer leads to its memory.
     Heap {
         _memory: Vec<UnsafeCell<u64>>,
     },
@@ -78,12 +78,12 @@ impl Region {
         self.len
     }
 
-    /// Reports whether this is a file that others may have mapped as well.
+    /// Reports whether the region is a file that other processes may have mapped.
     pub fn is_shared(&self) -> bool {
         matches!(self.backing, Backing::Mapped { .. })
     }
 
-    /// Returns bytes that are at rest (R3); `None` if they are not all inside.
+    /// Returns bytes that never change any more (R3); `None` if they are not all inside.
     #[inline]
     pub fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
         if offset > self.len || len > self.len - offset {
@@ -132,12 +132,12 @@ impl Region {
         word.map_or(0, |word| u32::from_le(word.swap(0, ordering)))
     }
 
-    /// Waits until a word is woken, if it still holds `value`, but not longer than that.
+    /// Waits until the word is woken or the time is over; returns at once if the word does not hold `value`.
     pub fn wait(&self, offset: usize, value: u32, timeout: std::time::Duration) {
         use rustix::thread::futex::{Flags, Timespec, wait};
         let Some(word) = self.word(offset) else { return };
         let timeout = Timespec::try_from(timeout).ok();
-        // The caller looks again, no matter why the wait ended.
+        // The caller checks the word again, however the wait ends.
         let _ = wait(word, Flags::empty(), value.to_le(), timeout.as_ref());
     }
 
@@ -161,7 +161,7 @@ impl Region {
         Some(Line(unsafe { start.cast::<[AtomicU32; LINE]>().as_ref() }))
     }
 
-    /// Asks the processor to fetch the cache lines from `offset` on.
+    /// Prefetches the cache lines from `offset` on.
     #[inline]
     pub fn prefetch(&self, offset: usize, lines: usize) {
         #[cfg(target_arch = "x86_64")]
@@ -175,7 +175,7 @@ impl Region {
         let _ = (offset, lines);
     }
 
-    /// Reads `N` bytes that are at rest (R3).
+    /// Reads `N` bytes that never change any more (R3).
     ///
     /// # Safety
     ///
@@ -188,7 +188,7 @@ impl Region {
         unsafe { start.cast::<[u8; N]>().read() }
     }
 
-    /// As [`Region::bytes`], without a look at the region's size.
+    /// As [`Region::bytes`], without a bounds check.
     ///
     /// # Safety
     ///
@@ -201,11 +201,11 @@ impl Region {
         unsafe { std::slice::from_raw_parts(start.as_ptr(), len) }
     }
 
-    /// As [`Region::line`], without a look at the region's size.
+    /// As [`Region::line`], without a bounds check.
     ///
     /// # Safety
     ///
-    /// It is inside the region, aligned to 4 bytes, and one of words that may change.
+    /// It is inside the region, aligned to 4 bytes, and its words may change.
     #[inline(always)]
     pub unsafe fn line_unchecked(&self, offset: usize) -> Line<'_> {
         // SAFETY: the caller's promise.

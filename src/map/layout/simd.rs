@@ -1,4 +1,4 @@
-//! Comparing many bytes at once: where the processor can, in one instruction.
+//! Compares many bytes at once, in one instruction if the processor has one.
 
 /// Returns a bit for each of sixteen bytes, set if it equals `wanted`.
 #[inline(always)]
@@ -20,13 +20,13 @@ pub(crate) fn equal_tags(words: [u32; 3], wanted: u8) -> u32 {
     (0..).zip(words).fold(0, |mask, (index, word)| mask | equal_in_word(word, wanted) << (index * 4))
 }
 
-/// Returns a bit for each byte of a word, set if it equals `wanted`: exact, with no carry between bytes.
+/// Returns a bit for each byte of a word, set if it equals `wanted`: no byte affects the result of another.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 fn equal_in_word(word: u32, wanted: u8) -> u32 {
     const LOW: u32 = 0x7f7f_7f7f;
     let differs = word ^ (u32::from(wanted) * 0x0101_0101);
     let equal = !(((differs & LOW) + LOW) | differs | LOW);
-    // The bits 7, 15, 23 and 31 are moved together.
+    // Collect the bits 7, 15, 23 and 31.
     (equal >> 7).wrapping_mul(0x0020_4081 << 3) >> 24 & 0xf
 }
 
@@ -36,7 +36,7 @@ mod sse2 {
 
     #[inline]
     fn load(bytes: [u8; 16]) -> __m128i {
-        // SAFETY: both are 16 bytes of plain data, for which any bits will do.
+        // SAFETY: both are 16 bytes of plain data, for which any bits are valid.
         unsafe { std::mem::transmute::<[u8; 16], __m128i>(bytes) }
     }
 

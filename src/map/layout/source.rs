@@ -1,4 +1,4 @@
-//! Which text a map was made from: how a change of the text is noticed by one `stat`.
+//! The identity of the text that a map was made from, so that one `stat` detects a change of the text.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -7,8 +7,8 @@ use super::block::Block;
 use super::format::{B_BODY, SOURCE, SRC_FIELDS, SRC_SIZE};
 use crate::model::digest::u64_at;
 
-/// A file may be written twice within one tick of the clock its times are taken from. Below this many
-/// nanoseconds of age they do not prove that it is the same.
+/// A file may be written twice within one tick of the clock its times are taken from. If the file is younger than
+/// this many nanoseconds, its times do not prove that it is unchanged.
 const SETTLED_NS: i64 = 50_000_000;
 
 fn now_ns() -> i64 {
@@ -29,13 +29,13 @@ pub(crate) struct Source {
     pub hash: u64,
     /// How long the text was.
     pub len: u64,
-    /// The hash and the length of the text that the map shows: another one as long as a commit is in the log, and
-    /// its text is not in place yet.
+    /// The hash and the length of the text that the map shows. It is another text as long as the committed text is
+    /// deferred.
     pub shown: (u64, u64),
 }
 
 impl Source {
-    /// Takes the identity of a file that was just read, or whose text is known.
+    /// Makes the identity of a file that was just read, or whose text is known.
     pub fn of(metadata: &Metadata, text: &[u8], hash: u64) -> Self {
         Self {
             inode: metadata.ino(),
@@ -60,7 +60,7 @@ impl Source {
         Self { inode: 1, size: 2, modified_ns: 3, changed_ns: 4, seen_ns: 5, hash: 6, len: 7, shown: (6, 7) }
     }
 
-    /// Reports whether a file has the identity this was taken from.
+    /// Reports whether a file has this identity.
     pub fn is(&self, metadata: &Metadata) -> bool {
         (self.inode, self.size) == (metadata.ino(), metadata.size())
             && self.modified_ns == nanoseconds(metadata.mtime(), metadata.mtime_nsec())
@@ -73,7 +73,7 @@ impl Source {
         self.is_settled_at(self.seen_ns)
     }
 
-    /// Reports whether it would prove that if the text was read now.
+    /// Reports whether the identity would prove that if the text was read now.
     pub fn is_settled_now(&self) -> bool {
         self.is_settled_at(now_ns())
     }

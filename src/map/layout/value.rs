@@ -1,4 +1,4 @@
-//! Values as they lie in a map. Every string and every item is followed by a NUL byte.
+//! Values as they are stored in a map. Every string and every item is followed by a NUL byte.
 
 /// The value of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl<'m> MapList<'m> {
         self.0
     }
 
-    /// Returns the number of items. It takes time in proportion to their bytes.
+    /// Returns the number of items. The time is proportional to the size of the list.
     #[must_use]
     pub fn len(self) -> usize {
         memchr::memchr_iter(0, self.0).count()
