@@ -82,7 +82,7 @@ demo: build ## build, then walk through the main job on a copy of a router's con
 
 test: setup check ## install what is needed and run everything
 
-check: fmt clippy docs unit loom uthash-asan fuzz-replay build examples python-test ## all quality gates
+check: fmt clippy docs unit loom uthash-asan fuzz-replay build bench-gate examples python-test ## all quality gates
 	@docs/demo.sh target/bin/cms >/dev/null && echo "demo: ok"
 
 fmt:
@@ -176,6 +176,10 @@ bench: build ## measure everything, with peers in the same run; rows also go to 
 bench-lookup: lib ## measure only the C library, beside uthash, hashbrown, LMDB, gvdb and libuci
 	$(BENCHES) --jsonl target/bench-lookup.jsonl lookup scaling instructions mapsize publish $(BENCH)
 	$(MAKE) --no-print-directory bench-publish
+
+.PHONY: bench-gate
+bench-gate: target/bin/cms lib ## count the instructions of ten operations, and compare them with benches/gate.tsv
+	@benches/gate --target $(TARGET)
 
 bench-commit: target/bin/cms ## measure only commits, beside SQLite, LMDB, redb, stock uci and a bare log; TMPDIR must be on a disk
 	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/bench-commit.jsonl commit wear $(BENCH)

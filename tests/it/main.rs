@@ -3,6 +3,7 @@
 mod auto_snapshots;
 mod batch;
 mod bench_compare;
+mod bench_gate;
 mod cli;
 mod cli_regressions;
 mod combinations;
