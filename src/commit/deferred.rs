@@ -43,7 +43,7 @@ pub(crate) fn flush(core: &Core) -> Result<()> {
         return Ok(());
     }
     if core.deferred.all().iter().any(|(path, _)| mark::is_log_lost(core, path))
-        && core.logs.current().is_some_and(Log::leave_replaced)
+        && core.logs.current().is_some_and(Log::close_replaced)
     {
         // A program that holds the lock of the present log waits for this.
         retry::retry(core, |_| {

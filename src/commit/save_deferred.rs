@@ -22,7 +22,7 @@ use crate::model::digest::of_text;
 /// Forgets the deferred texts: all of them are in place.
 pub(crate) fn forget_deferred(core: &Core) {
     core.deferred.clear();
-    core.logs.current().into_iter().for_each(Log::forget_left);
+    core.logs.current().into_iter().for_each(Log::forget_replaced);
 }
 
 /// If the directory of the log of a mark was replaced, puts the deferred texts of that log in place. Does nothing as
@@ -30,7 +30,7 @@ pub(crate) fn forget_deferred(core: &Core) {
 pub(crate) fn save_replaced(core: &Core, mark: &Mark) -> Result<()> {
     let is_ours = core.deferred.all().iter().any(|(_, deferred)| deferred.log == mark.id);
     let id = core.logs.current().filter(|_| is_ours).and_then(Log::id);
-    if !is_ours || id.as_ref() == Some(&mark.id) || !core.logs.current().is_some_and(Log::leave_replaced) {
+    if !is_ours || id.as_ref() == Some(&mark.id) || !core.logs.current().is_some_and(Log::close_replaced) {
         return Ok(());
     }
     match save_unlogged(core, id.as_deref(), &[]) {
@@ -64,7 +64,7 @@ pub(crate) fn save_unlogged(core: &Core, id: Option<&str>, logged: &[&str]) -> R
         return Ok(false);
     }
     let mut saved = false;
-    let left = core.logs.current().map(Log::left).unwrap_or_default();
+    let left = core.logs.current().map(Log::last_records).unwrap_or_default();
     for (path, deferred) in all {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if logged.contains(&&*name) && id == Some(&*deferred.log) {

@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 
-/// The largest text a package can be read from or grow to, in bytes: 2 GiB less one, since places in it have 31 bits.
+/// The largest text a package can be read from or grow to, in bytes: 2 GiB less one, since offsets have 31 bits.
 pub const MAX_TEXT: usize = (1 << 31) - 1;
 
 /// The smallest size that is checked, in bytes.
@@ -14,7 +14,8 @@ const SMALL: usize = 1 << 20;
 const WORK: usize = 4;
 
 /// The most memory that a package takes for each byte, line and section of its text while it is read, copied, edited
-/// and written: a line becomes a section or an option, and these stand in vectors and tables that grow by doubling.
+/// and written: a line becomes a section or an option, and these are kept in vectors and tables that grow by
+/// doubling.
 const FOR_BYTE: usize = 4;
 const FOR_LINE: usize = 240;
 const FOR_SECTION: usize = 1000;
@@ -50,7 +51,7 @@ pub(crate) fn check_available_to_edit(bytes: usize) -> Result<()> {
 ///
 /// As for [`check_available`].
 pub(crate) fn check_available_for_package(text: &[u8], header: &[u8]) -> Result<()> {
-    // Beside `header` a section has a type, something between, and a line end.
+    // Besides `header`, a section has a type, a blank, and a line end.
     if text.len() < SMALL / (FOR_LINE + FOR_SECTION) * (header.len() + 3) {
         return Ok(());
     }

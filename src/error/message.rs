@@ -60,8 +60,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Returns the owner of a file, or of the nearest directory above it that can be seen, if a call failed because they
-/// belong to another user.
+/// Returns the owner of a file, or of the nearest directory above it that this user can read, if a call failed
+/// because they belong to another user.
 fn owner_in_the_way(path: &Path, source: &io::Error) -> Option<u32> {
     // An error without a number comes from this library, and its text names the fault.
     if source.kind() != io::ErrorKind::PermissionDenied || source.raw_os_error().is_none() {

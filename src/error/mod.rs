@@ -66,7 +66,7 @@ pub enum Error {
     Locked {
         /// The file that is locked.
         path: PathBuf,
-        /// The process that holds it, as far as the system says.
+        /// The process that holds it, as far as the system tells.
         holder: String,
         /// How long the call has waited.
         waited: Duration,
@@ -94,7 +94,7 @@ pub enum Error {
         /// The system's answer.
         source: io::Error,
     },
-    /// A snapshot is older than what is still kept of a package that it had not read before.
+    /// A snapshot is older than all kept states of a package that it had not read before.
     Stale {
         /// The key that was asked for.
         key: String,
@@ -104,12 +104,12 @@ pub enum Error {
     TooOld {
         /// The transaction.
         since: u64,
-        /// The last transaction, to go on from: a read that starts now sees at least its changes.
+        /// The last transaction, from which to continue: a read that starts now sees at least its changes.
         revision: u64,
     },
-    /// A limit on the number of open things is reached.
+    /// A limit on the number of open handles is reached.
     TooMany {
-        /// The things that are counted.
+        /// The kind of handle that is limited.
         what: &'static str,
         /// How many there may be.
         limit: usize,
@@ -142,7 +142,7 @@ pub enum Error {
     Unfinished {
         /// The file.
         path: PathBuf,
-        /// Why it could not.
+        /// Why the text could not be put in place.
         source: Box<Error>,
     },
     /// The new file is in place, but the system could not promise that it survives a power cut.

@@ -1,9 +1,9 @@
-//! Things other than keys that do not exist, each with the reason.
+//! The errors for directories, revisions, snapshots and commits that do not exist, each with the reason.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A thing that was looked up and does not exist.
+/// Something other than a key that was looked up and does not exist.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missing {
@@ -20,7 +20,7 @@ pub enum Missing {
         /// Why there is no such revision.
         why: String,
     },
-    /// A package that the log does not know.
+    /// A package of which the log has no record.
     Unlogged {
         /// The package.
         package: String,
@@ -55,7 +55,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// Says that a configuration directory is missing, if it is.
+    /// Returns the error for a missing configuration directory, if it is missing.
     pub(crate) fn config_dir(path: &Path) -> Option<Self> {
         let missing =
             std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);

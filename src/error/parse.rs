@@ -34,9 +34,9 @@ pub enum Reason {
     UnterminatedDouble,
     /// The text holds a NUL byte.
     NulByte,
-    /// The text is larger than an offset can say.
+    /// The text is too large for offsets of 31 bits.
     TooLarge,
-    /// A fault that only another format than UCI has, in its own words.
+    /// A fault that only formats other than UCI have, with their message.
     OfFormat(&'static str),
 }
 
@@ -112,7 +112,7 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    /// Makes the error of a fault that a person should look for at `offset` of `text`.
+    /// Makes the error of a fault at `offset` of `text`, the position that is shown to a person.
     #[must_use]
     pub fn at(reason: Reason, text: &[u8], offset: usize) -> Self {
         let at = offset.min(text.len());
@@ -137,7 +137,7 @@ impl ParseError {
         format!("({}) at line {}, byte {}", self.reason.text(), self.uci_line, self.uci_byte)
     }
 
-    /// Returns the offending line with a caret under the place, cut to what fits a screen.
+    /// Returns the offending line with a caret under the place, cut to the width of a screen.
     #[must_use]
     pub fn excerpt(&self) -> String {
         const WIDTH: usize = 100;

@@ -1,10 +1,9 @@
-//! How names, values and messages are shown to people: on one line, and without anything that a terminal acts on.
+//! Formats names, values and messages for people: on one line, and without control sequences of terminals.
 //!
 //! Text from other programs may hold newlines, which would forge a line of a listing, or escape sequences. Everything
-//! that is printed for a person and not for a program goes through here.
+//! that is printed for a person, and not for a program, is formatted by this module.
 
-/// Returns text to be shown as it stands: control characters, characters that cannot be seen and bytes that are no
-/// UTF-8 are written as escapes.
+/// Returns text for people: control characters, invisible characters and bytes that are not UTF-8 become escapes.
 #[must_use]
 pub fn text(bytes: impl AsRef<[u8]>) -> String {
     let mut out = String::with_capacity(bytes.as_ref().len());
@@ -23,14 +22,14 @@ pub(crate) fn name(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// As [`text`], of several lines: their ends and tabs stay.
+/// As [`text`], for several lines: line ends and tabs stay.
 #[must_use]
 pub fn lines(bytes: impl AsRef<[u8]>) -> String {
     let line = |line: &[u8]| line.split(|byte| *byte == b'\t').map(text).collect::<Vec<_>>().join("\t");
     bytes.as_ref().split(|byte| *byte == b'\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns a value in quotes, as a shell reads it: `'it'\''s'`, and `$'two\nlines'` where there is something to escape.
+/// Returns a value in quotes, as a shell reads it: `'it'\''s'`, and `$'two\nlines'` if there is something to escape.
 #[must_use]
 pub fn quoted(value: impl AsRef<[u8]>) -> String {
     let shown = text(&value);

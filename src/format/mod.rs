@@ -51,7 +51,7 @@ pub trait Format: fmt::Debug + Send + Sync {
     /// errors.
     fn rewrite(&self, original: &Package, edited: &Package, options: &ParseOptions<'_>) -> Result<Package>;
 
-    /// Reports whether a text can hold this name.
+    /// Reports whether this name can be written in this format.
     fn names(&self, part: Part, name: &[u8]) -> bool;
 
     /// Returns the text with canonical spacing and quoting; comments, blank lines and order stay.
@@ -62,7 +62,7 @@ pub trait Format: fmt::Debug + Send + Sync {
     fn tidy(&self, text: &Arc<Vec<u8>>) -> Result<Vec<u8>>;
 
     /// Returns the lines of `package`'s source that hold the whole section and nothing else, if they can be read and
-    /// rewritten without the rest of the text. `package` is as it was read.
+    /// rewritten without the rest of the text. `package` must not have been changed since it was read.
     ///
     /// This and [`Format::option_line`] are shortcuts of small commits in large packages. `None` is always correct.
     fn section_text(&self, package: &Package, section: &[u8]) -> Option<Range<usize>> {
@@ -76,9 +76,9 @@ pub trait Format: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Reads a line, its line end included, that sets one option to a string and holds name and value as they are. The
-    /// same line with another value, if that can be read in this way too, sets the option to that value, and the lines
-    /// around it keep their meaning.
+    /// Reads a line, its line end included, that sets one option to a string, with name and value written literally.
+    /// If the same line with another value can be read in this way too, then it sets the option to that value, and
+    /// the other lines of the text keep their meaning.
     fn option_line(&self, line: &[u8]) -> Option<OptionLine> {
         let _ = line;
         None
@@ -137,8 +137,8 @@ pub struct OptionLine {
 pub struct ParseOptions<'a> {
     /// Which reading of UCI's corner cases applies. Other formats have one reading.
     pub dialect: Dialect,
-    /// Stop at the first error. Otherwise a faulty statement takes the rest of its logical line with it,
-    /// and surplus words and changing section types are no errors.
+    /// Stop at the first error. Otherwise a faulty statement takes the rest of its logical line with it, and surplus
+    /// words and changed section types are not errors.
     pub strict: bool,
     /// Called now and then with the number of bytes read and the number of all bytes, and at the end.
     pub progress: Option<&'a dyn Fn(usize, usize)>,

@@ -63,9 +63,9 @@ pub enum What {
         /// The new value.
         new: Content,
     },
-    /// The section stands at another position among those that were there before and after.
+    /// The section has another position among the sections that existed both before and after.
     Moved {
-        /// Where it stood, counted from 0.
+        /// The old position, counted from 0.
         old: usize,
         /// Where it stands.
         new: usize,
@@ -73,8 +73,8 @@ pub enum What {
 }
 
 impl KeyChange {
-    /// Returns the old and the new value of the key. Each is `None` where the key did not or does not exist; both are
-    /// for a section that was moved.
+    /// Returns the old and the new value of the key. A value is `None` if the key did not exist then. For a section
+    /// that was moved both are `None`.
     #[must_use]
     pub fn values(&self) -> (Option<&Content>, Option<&Content>) {
         match &self.what {
@@ -138,7 +138,7 @@ impl KeyChange {
         Some(Self { section, option, what })
     }
 
-    /// Skips one in the bytes, without decoding it.
+    /// Skips a change in the bytes without decoding it.
     pub(super) fn skip(reader: &mut Reader<'_>) -> Option<()> {
         let kind = reader.byte()?;
         reader.bytes()?;
@@ -296,7 +296,8 @@ fn moved(
 
 /// Returns the indices of a longest rising subsequence: patience sorting.
 pub(crate) fn longest_rising(numbers: &[usize]) -> HashSet<usize> {
-    // For each length, the index of the smallest number that ends such a sequence; and the element before each.
+    // For each length, the index of the smallest number that ends such a sequence; and for each element, the element
+    // before it.
     let (mut ends, mut before) = (Vec::<usize>::new(), vec![None; numbers.len()]);
     for (index, number) in numbers.iter().enumerate() {
         let at = ends.partition_point(|end| numbers[*end] < *number);

@@ -1,4 +1,4 @@
-//! Checking that the log is as it was written.
+//! Checks that the log was not changed after it was written.
 
 use super::scan::Scan;
 use super::segment::{Chain, Frame};
@@ -68,7 +68,7 @@ impl Log {
                     self.path(first).display()
                 )
             }));
-            // The gap is reported already, and the record after it has no readable predecessor to compare with.
+            // The gap is reported already, and the record after it has no readable record before it to compare with.
             let is_cut = before.as_ref().is_some_and(|(last, chain, is_whole)| {
                 *last + 1 == first && *is_whole && *chain != scan_start(&scan, &whole)
             });
@@ -91,7 +91,7 @@ impl Log {
     }
 }
 
-/// Returns the chain that the first record of a segment follows from.
+/// Returns the chain before the first record of a segment.
 fn scan_start(scan: &Scan<'_>, whole: &Whole) -> Chain {
     match scan.gaps.first().filter(|gap| gap.from == 0) {
         // The head is damaged; the chain was found in the segment before.

@@ -1,4 +1,4 @@
-//! The directory of a log: making it, and using it only where a trusted user owns it.
+//! The directory of a log: it is made if necessary, and used only if a trusted user owns it.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -28,7 +28,8 @@ impl Log {
         let mut tries = 0;
         loop {
             match self.open_within(sub) {
-                // Another program is replacing the directory, and perhaps only this one makes it anew.
+                // Another program may be replacing the directory; or it was removed, and this program has to make it
+                // again.
                 Err(error) if sub.is_some() && is_missing(&error) && tries < REPLACED_WITHIN => tries += 1,
                 opened => return opened,
             }
@@ -53,7 +54,7 @@ impl Log {
             }
         };
         let failed = |error: std::io::Error| {
-            // Other errors of the system have nothing to do with trust.
+            // Other errors of the system are not about trust.
             let op = if error.raw_os_error().is_none() { "trust" } else { "use" };
             Error::io(op, &dir)(error)
         };
@@ -90,7 +91,7 @@ impl Log {
         if self.dir.is_dir() {
             return Ok(());
         }
-        // Only in a directory of a trusted user.
+        // Directories are made only in a directory of a trusted user.
         let folder = self.open_state().map_err(Error::io("trust", state))?;
         let name = self.dir.file_name().unwrap_or_default();
         folder.make_sub(&self.files, name, 0o700).map_err(Error::io("create the directory", &self.dir))?;

@@ -31,7 +31,7 @@ impl Log {
         let length = usize::try_from(open.file.metadata().ok()?.len()).ok()?;
         let (mut offset, mut wanted) = (head.hint as usize, GLANCE);
         let (mut applied, mut chain, mut last) = (true, None, first - 1);
-        // Mostly one round: the last record is not far behind the offset in the hint.
+        // One round is usually enough: the last record is shortly after the offset in the hint.
         while offset != 0 {
             let bytes = self.files.read_at(&open, offset as u64, wanted.max(GLANCE)).ok()?;
             let mut end = 0;

@@ -1,7 +1,7 @@
 //! The changes of a text, byte for byte: the pieces that were removed and inserted.
 //!
-//! Lines that are the same at both ends are left out. The lines between are compared one by one. For a line that occurs
-//! more than once the next occurrence is taken: the result is not always the shortest, but always right.
+//! Lines that are the same at both ends are left out. The lines between are compared one by one. A line that occurs
+//! more than once is matched with its next occurrence: the hunks are not always the shortest, but always correct.
 
 use std::collections::HashMap;
 
@@ -23,14 +23,14 @@ pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
     let head = alike(old.chunks(CHUNK), new.chunks(CHUNK), |a, b| {
         a.iter().zip(b).take_while(|(a, b)| a == b).count()
     });
-    // To the start of its line, so that hunks are made of lines.
+    // Go back to the start of the line, so that hunks consist of whole lines.
     let head = old[..head].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let (old_rest, new_rest) = (&old[head..], &new[head..]);
     let tail = alike(old_rest.rchunks(CHUNK), new_rest.rchunks(CHUNK), |a, b| {
         a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
     });
     let same = &old_rest[old_rest.len() - tail..];
-    // Only from the start of a line on.
+    // Equal bytes at the end count only from the start of a line.
     let tail = memchr::memchr(b'\n', same).map_or(0, |at| tail - at - 1);
     let (old_middle, new_middle) = (&old_rest[..old_rest.len() - tail], &new_rest[..new_rest.len() - tail]);
     match (old_middle, new_middle) {
@@ -46,7 +46,8 @@ pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
 /// How many bytes are compared at once until the first difference.
 const CHUNK: usize = 256;
 
-/// Counts the equal bytes of two texts, given in pieces; `count` does so within the first pieces that differ.
+/// Counts the equal bytes at one end of two texts, which are given in pieces; `count` counts within the first pieces
+/// that differ.
 fn alike<'t>(
     old: impl Iterator<Item = &'t [u8]>,
     new: impl Iterator<Item = &'t [u8]>,
@@ -62,7 +63,7 @@ fn alike<'t>(
     same
 }
 
-/// Compares line by line. `base` is where the texts start.
+/// Compares line by line. `base` is the offset of the texts.
 fn between(old: &[u8], new: &[u8], base: usize) -> Vec<Hunk> {
     let old_lines = lines(old);
     let mut places: HashMap<&[u8], Vec<usize>> = HashMap::new();
@@ -70,7 +71,7 @@ fn between(old: &[u8], new: &[u8], base: usize) -> Vec<Hunk> {
         places.entry(&old[range.clone()]).or_default().push(index);
     }
     let mut hunks = Vec::new();
-    // How far both texts are compared, and the next line of the old one.
+    // The position up to which both texts are compared, and the next line of the old text.
     let (mut old_at, mut new_at, mut next) = (0, 0, 0);
     let mut push = |at: usize, removed: &[u8], inserted: &[u8]| {
         if !removed.is_empty() || !inserted.is_empty() {
@@ -101,7 +102,7 @@ fn lines(text: &[u8]) -> Vec<std::ops::Range<usize>> {
     lines
 }
 
-/// Returns the text after the hunks; `None` if they are not of this text.
+/// Returns the text after the hunks; `None` if they were not made from this text.
 pub(crate) fn apply(old: &[u8], hunks: &[Hunk]) -> Option<Vec<u8>> {
     let mut new = Vec::with_capacity(old.len());
     let mut done = 0;

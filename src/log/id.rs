@@ -1,4 +1,4 @@
-//! The identity of a log, wherever its directory is: a random name, in a file of its own.
+//! The identity of a log, which does not depend on the path of its directory: a random name in a file.
 
 use std::hash::BuildHasher;
 use std::io::{self, Read};
@@ -27,8 +27,8 @@ impl Log {
         (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
     }
 
-    /// As [`Log::id`]; a log without a name gets one. The caller holds the lock. A log that has come to the path of
-    /// this one meanwhile keeps the name that it has.
+    /// As [`Log::id`]; a log without a name gets one. The caller holds the lock. If another log is at this path now,
+    /// that log keeps its name.
     pub fn make_id(&self) -> Result<String> {
         if let Some(id) = self.id() {
             return Ok(id);

@@ -1,8 +1,8 @@
 //! The keys that the records of a full segment changed, so that the history of one key need not read all segments.
 //!
 //! Beside the segment, as `00000000000000000001.keys`, lies a sorted list of 32-bit hashes, little-endian: of each
-//! package, each section and each option that its records changed, and of each section for its options. Where the
-//! list is missing or damaged, the segment is read.
+//! package, each section and each option that its records changed, and of each section for its options. If the list
+//! is missing or damaged, the segment is read.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::os::files::Files;
 pub(crate) struct Wanted(Vec<u32>);
 
 impl Wanted {
-    /// The changes of a package, of a section and its options, or of an option and its section.
+    /// Wants the changes of a package, of a section and its options, or of an option and its section.
     pub fn new(package: &[u8], section: Option<&[u8]>, option: Option<&[u8]>) -> Self {
         Self(match (section, option) {
             (None, _) => vec![hash(&[package])],
@@ -70,7 +70,7 @@ pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
     let Ok(bytes) = files.read_at_path(segment) else { return };
     let Ok(head) = Head::decode(&bytes) else { return };
     let mut hashes = BTreeSet::new();
-    // Numbers begin with 1, but a damaged head may say anything.
+    // Numbers begin with 1, but a damaged head may hold any number.
     let Some(before) = head.first.checked_sub(1) else { return };
     let found = scan(&bytes, HEAD, &[head.chain], before);
     // An unreadable record may be the wanted one.

@@ -36,7 +36,7 @@ struct Kept {
 
 #[derive(Debug)]
 struct Entry {
-    /// As a log in files has it, so that the same parts of a record come back.
+    /// The encoded record, as in a segment, so that reading it returns the same parts.
     bytes: Vec<u8>,
     mark: Option<Mark>,
 }
@@ -77,7 +77,7 @@ impl Kept {
         self.entries.push(Entry { bytes: record.encode(), mark });
     }
 
-    /// Returns the ripe records.
+    /// Returns the ripe records (see `log::store`).
     fn ripe(&self) -> &[Entry] {
         let marked = self.entries.iter().rposition(|entry| entry.mark.is_some());
         &self.entries[..marked.map_or(0, |last| last + 1)]

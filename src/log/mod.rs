@@ -1,22 +1,22 @@
 //! The log: every transaction, in order, in files that are only appended to.
 //!
-//! A directory holds segments named by the sequence of their first record, `00000000000000000001.log`; the `lock` of
-//! the process that appends; and in `texts` an older text of each package, from which the records lead to its newest
-//! one (see `Log::text_of`). The holder of the lock may append, and may write the texts of the packages that the log
-//! knows. `snapshots` holds archives; the log only reserves room for the automatic ones.
+//! A directory holds segments named by the sequence of their first record, `00000000000000000001.log`; the `lock`
+//! that the appending process holds; and in `texts` an older text of each package, from which the records lead to its
+//! newest one (see `Log::text_of`). The holder of the lock may append, and may write the texts of the packages that
+//! the log knows. `snapshots` holds archives; the log only reserves room for the automatic ones.
 //!
 //! Invariants, each with a test:
 //!
-//! - G1. A record counts from the moment its last byte is durable. Before that it does not count, no matter which of
-//!   its bytes are on the disk and in which order they were written (`segment`).
+//! - G1. A record is valid once its last byte is durable. Before that it is invalid, no matter which of its bytes are
+//!   on the disk and in which order they were written (`segment`).
 //! - G2. Sequences have gaps only after damage, and no sequence is given to two records. Times go back only after a
 //!   record that was written when the clock was far ahead.
 //! - G3. A segment starts with the newest digest of each package, and with the commit that waits to be confirmed, so
-//!   that one segment is enough to go on from.
+//!   that a writer needs no earlier segment to continue.
 //! - G4. Only records at the end are without the mark that their texts are in place.
-//! - G5. Only whole segments are dropped, the oldest first; never the two newest, nor any that a rollback of the commit
-//!   that waits to be confirmed needs. Before that, the text in `texts` of each package that needs one of their records
-//!   is written anew.
+//! - G5. Only whole segments are dropped, the oldest first; never the two newest, nor a segment that is needed to
+//!   roll back the commit that waits to be confirmed. Before that, the text in `texts` is written again for each
+//!   package that needs one of their records.
 //! - G6. After a failed sync nothing more is appended through this handle, since it is unknown which records are
 //!   durable.
 
@@ -85,14 +85,14 @@ pub(crate) struct Log {
     config: Option<Config>,
     /// The clock.
     time: fn() -> SystemTime,
-    /// Where the log ends, as far as this handle knows; held while it is appended to.
+    /// The end of the log as this handle last saw it; locked while this process appends.
     tail: Mutex<Option<Tail>>,
-    /// The order in which threads get `tail`.
+    /// The queue of the threads that wait for `tail`.
     turns: Turns,
     /// See G6.
     broken: AtomicBool,
     /// The records of logs whose directories were replaced. Some of their texts may not be in place.
-    left: Mutex<Vec<Record>>,
+    replaced_records: Mutex<Vec<Record>>,
     /// The damage that was found so far.
     problems: Mutex<std::collections::BTreeSet<String>>,
 }
@@ -112,22 +112,22 @@ impl Log {
             tail: Mutex::new(None),
             turns: Turns::default(),
             broken: AtomicBool::new(false),
-            left: Mutex::default(),
+            replaced_records: Mutex::default(),
             problems: Mutex::default(),
         }
     }
 
-    /// Returns how much is kept.
+    /// Returns the limits.
     fn limits(&self) -> Limits {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets how much is kept from now on.
+    /// Sets the limits from now on.
     pub fn limit(&self, limits: Limits) {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
-    /// Makes the log check the owner of its directories, as directories of this configuration.
+    /// Makes the log check that the owners of its directories are trusted with this configuration.
     pub fn of_config(self, config: Config) -> Self {
         Self { config: Some(config), ..self }
     }
@@ -199,7 +199,7 @@ impl Log {
         Ok(written >= self.limits().bytes / 4 || firsts[0] > revision + 1)
     }
 
-    /// Calls `look` with each record, the newest first, until `look` breaks off or all are read.
+    /// Calls `look` with each record, the newest first, until `look` stops it or all are read.
     pub fn each_back<B>(&self, look: impl FnMut(Record) -> Result<ControlFlow<B>>) -> Result<Option<B>> {
         (self as &dyn LogRead).each_back(look)
     }

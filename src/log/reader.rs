@@ -1,11 +1,11 @@
-//! Reading the log forwards, from a position: watches are built on it. It takes no lock and writes nothing.
+//! Reads the log forwards from a position, for watches. It takes no lock and writes nothing.
 //!
-//! A record is handed out once it is *ripe*: its texts are in place, or are certain to follow. Its mark says so, or the
-//! mark of a later record (G4). A record that is written but not marked may still be dropped, if its sync fails, or be
-//! rolled back, if a file cannot be put in place; so the reader reads it again each time until it is ripe. A
+//! A record is handed out once it is *ripe*: its texts are in place, or are certain to follow. Its mark says so, or
+//! the mark of a later record (G4). A record that is written but not marked may still be dropped, if its sync fails,
+//! or be rolled back, if a file cannot be put in place; so the reader reads it again each time until it is ripe. A
 //! transaction that was rolled back is not handed out, nor is the record that rolled it back: no reader of the store
-//! ever saw its changes. The transactions of a group are rolled back in reverse order, so that each is the last one
-//! left when its turn comes.
+//! ever saw its changes. The transactions of a group are rolled back in reverse order, so that each is the last
+//! transaction when it is rolled back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) const CANCELLED: &str = "it could not be finished";
 /// record does not fit.
 const ROOM: usize = 4096;
 
-/// How many bytes are read to look for new records.
+/// How many bytes are read to find new records.
 const GLANCE: usize = 4096;
 
 /// After how many bytes of records one call of the reader stops.
@@ -40,11 +40,11 @@ pub(crate) struct Reader {
     /// The last record that was handed out or skipped, and the state of the packages after it; of all packages if the
     /// reader has begun at the end, else of those that were changed since.
     heads: Heads,
-    /// Where the next record is, or will be; `None` if the log was empty.
+    /// The position of the next record; `None` if the log was empty.
     at: Option<Position>,
 }
 
-/// A place between two records.
+/// A position between two records.
 #[derive(Debug, Clone)]
 struct Position {
     open: Arc<OpenFile>,
@@ -61,11 +61,12 @@ struct Position {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub records: Vec<Record>,
-    /// The last record that was read, to go on from: it may be one that is not handed out.
+    /// The last record that was read, from which to continue. It may be one that is not handed out.
     pub last: u64,
-    /// Whether the log goes on with a record that is not ripe yet: the caller should read again later.
+    /// Whether the next record is not ripe yet: the caller should read again later.
     pub unripe: bool,
-    /// Whether there is more to be read at once. There may also be more if not, in a segment that was not looked for.
+    /// Whether more records are certainly there. If not set, there may still be more, in a segment that was not
+    /// looked for.
     pub more: bool,
 }
 
@@ -86,14 +87,14 @@ struct Rest {
 }
 
 impl Log {
-    /// Makes a reader of the records after a transaction; without one, of those after the last ripe record.
+    /// Makes a reader of the records after a transaction or, if none is given, after the last ripe record.
     ///
     /// # Errors
     ///
     /// [`Error::TooOld`] if the log does not go back that far, or ends before; as for reading.
     pub fn reader(&self, since: Option<u64>) -> Result<Reader> {
         let Some(since) = since else { return self.reader_at_end() };
-        // Segments may be dropped while they are looked at.
+        // Segments may be dropped during this.
         for _ in 0..10 {
             let firsts = self.segments()?;
             let Some(first) = firsts.iter().rev().find(|first| **first <= since.saturating_add(1)) else {
@@ -110,7 +111,7 @@ impl Log {
                 sequence = *number;
                 (at.offset, at.chain) = (frame.end, frame.chain);
             }
-            // Lost records cannot be handed out: the reader goes on after them.
+            // Lost records cannot be handed out: the reader continues after them.
             if found.gaps.iter().any(|gap| gap.lost().contains(&since)) {
                 sequence = since;
             }
@@ -132,10 +133,10 @@ impl Log {
                 break;
             }
             for first in firsts.into_iter().rev() {
-                // A segment that was dropped meanwhile is one of the oldest; the others are enough.
+                // A segment that was dropped meanwhile is one of the oldest, which are not needed.
                 let Some(at) = self.start_of(first)? else { break };
                 let bytes = self.bytes_from(&at, GLANCE)?;
-                // If it has no mark, records before it may have none.
+                // If this record has no mark, records before it may have none.
                 let settled = segment::frame(&bytes, 0).is_none_or(|frame| frame.applied || frame.ahead);
                 start = Some((first, at));
                 if settled {
@@ -161,7 +162,7 @@ impl Log {
         Ok(Reader::default())
     }
 
-    /// Goes to the start of a segment; `None` if it is gone.
+    /// Returns the position at the start of a segment; `None` if it is gone.
     fn start_of(&self, first: u64) -> Result<Option<Position>> {
         let path = self.path(first);
         let open = match self.files.open(&path) {
@@ -232,7 +233,7 @@ impl Reader {
         self.heads
     }
 
-    /// Reports whether the segment that it reads is there.
+    /// Reports whether the segment that it reads still exists.
     fn is_there(&self, log: &Log) -> bool {
         self.at.as_ref().is_some_and(|at| is_at(&at.open, &log.path(at.first)))
     }
@@ -252,8 +253,8 @@ impl Reader {
         self.heads.packages.keys()
     }
 
-    /// Reads the records that have become ripe since, up to a limit. There may be none to hand out though the reader
-    /// has moved on: those that were read were rolled back, for example.
+    /// Reads the records that have become ripe since, up to a limit. The result may be empty although the reader has
+    /// moved on, for example because the records that it read were rolled back.
     ///
     /// # Errors
     ///
@@ -359,8 +360,8 @@ impl Reader {
     }
 }
 
-/// Adds a ripe record to those that were read after `start`, unless it only sums up earlier ones. A record that rolls
-/// back a transaction removes that one instead.
+/// Adds a ripe record to those that were read after `start`, unless it only repeats the state of packages. A record
+/// that rolls back a transaction removes that one instead.
 pub(super) fn hand_out(records: &mut Vec<Record>, record: Record, start: u64) {
     if record.kind == Kind::Heads {
         return;

@@ -11,9 +11,9 @@
 //! flags   = 1: there is a text before, 2: it is unknown, 4: the changes are left out, 8: the file is gone after it
 //! ```
 //!
-//! A package that was deleted has an empty text after that, for versions of cms that do not look at flag 8.
+//! The text after a deletion is empty, for versions of cms that ignore flag 8.
 //!
-//! The changes of a package that was empty before are left out, and read from the text again.
+//! The changes of a package that was empty before are left out; the reader computes them from the text.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,11 +32,11 @@ pub enum Kind {
     Commit,
     /// Someone changed a package file without this library, with an editor for example.
     FileEdit,
-    /// A package is seen for the first time: the record notes its text, and no change.
+    /// The log sees a package for the first time: the record has its text, and no change.
     Baseline,
-    /// The changes of one transaction were taken back.
+    /// The changes of one transaction were undone.
     Undo,
-    /// The store was brought back to an earlier revision, or to an archive.
+    /// Packages were rolled back to an earlier revision, or restored from an archive.
     Rollback,
     /// A commit that was to be confirmed was confirmed.
     Confirm,
@@ -67,7 +67,7 @@ impl Kind {
     }
 }
 
-/// Length and hash of a text: enough to know it again.
+/// Length and hash of a text: enough to recognize it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Digest {
     pub len: u64,
@@ -100,26 +100,26 @@ pub struct PackageChange {
 }
 
 impl PackageChange {
-    /// Returns the text after; `None` if there is no file.
+    /// Returns the digest of the text after; `None` if there is no file.
     pub(crate) fn left(&self) -> Option<Digest> {
         (!self.deleted).then_some(self.after)
     }
 
-    /// Reports whether the package came to be.
+    /// Reports whether the package was created.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.before.is_none() && !self.unknown
     }
 
-    /// Reports whether the changes are left out of the record, since the first text of the package tells them, read as
-    /// UCI. The writer of a UCI text gives no changes then; a record that was read has them. Of a text in another
-    /// format the record holds the changes, so that reading a log takes no format.
+    /// Reports whether the changes are left out of the record, because they can be computed from the first text of
+    /// the package, read as UCI. The writer of a UCI text then passes no changes; a record that was read has them.
+    /// For a text in another format the record holds the changes, so that a log can be read without that format.
     fn is_implied_by_text(&self) -> bool {
         let Some(text) = self.first_text() else { return false };
         self.changes.is_empty() || self.changes == changes_of_text(text)
     }
 
-    /// Returns the text that came into an empty package.
+    /// Returns the first text of a package that was empty before.
     fn first_text(&self) -> Option<&[u8]> {
         let was_empty = !self.unknown && self.before.is_none_or(|before| before.len == 0);
         match self.hunks.as_slice() {
@@ -129,16 +129,16 @@ impl PackageChange {
     }
 }
 
-/// A commit that is taken back unless it is confirmed in time.
+/// A commit that is rolled back unless it is confirmed in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guard {
     /// The time to confirm it, in milliseconds of running time.
     pub milliseconds: u64,
-    /// Which run of the system it was made in.
+    /// The id of the boot in which it was made.
     pub(crate) boot: [u8; 16],
     /// How long the system had been running, in milliseconds.
     pub(crate) started: u64,
-    /// The revision that is gone back to.
+    /// The revision to roll back to.
     pub baseline: u64,
 }
 
@@ -173,13 +173,13 @@ pub struct Record {
     pub pid: u32,
     /// Its origin.
     pub kind: Kind,
-    /// The transaction an undo or a confirmation is about, the revision a rollback went back to; else 0.
+    /// For an undo or a confirmation, its transaction; for a rollback, the revision it returned to; else 0.
     pub refers: u64,
     /// The name that the program gave itself: `cms`, `c-pid-42` or any other.
     pub source: String,
     /// The author's message.
     pub message: String,
-    /// Set if it is taken back unless it is confirmed.
+    /// Set if it is rolled back unless it is confirmed.
     pub guard: Option<Guard>,
     /// The packages that it changed.
     pub packages: Vec<PackageChange>,
@@ -243,14 +243,14 @@ impl Record {
         Self::decode_with(bytes, read_package)
     }
 
-    /// Reports whether bytes are those of a record, all of them.
+    /// Reports whether bytes are exactly one record.
     pub(super) fn is_whole(bytes: &[u8]) -> bool {
         let mut rest = None;
         let read = Self::decode_rest(bytes, read_outline, &mut rest);
         read.is_some() && rest == Some(0)
     }
 
-    /// As [`Record::decode`], without the changes within packages: for callers that only follow the log.
+    /// As [`Record::decode`], without the changes within packages: for callers that need only the states of packages.
     pub(super) fn decode_outline(bytes: &[u8]) -> Option<Self> {
         Self::decode_with(bytes, read_outline)
     }
@@ -316,7 +316,7 @@ fn read_package(reader: &mut Reader<'_>) -> Option<PackageChange> {
 /// Reads the name of a package, its text before and after, and whether its changes are left out.
 fn read_digests(reader: &mut Reader<'_>) -> Option<(PackageChange, bool)> {
     // The log may belong to another user, and the texts of its packages are placed in the configuration directory: it
-    // must not name a file elsewhere.
+    // must not name a file in another directory.
     let package = reader.text().filter(|name| crate::model::name::is_in_directory(name.as_bytes()))?;
     let flags = reader.byte()?;
     let before = if flags & 1 == 1 { Some(read_digest(reader)?) } else { None };
@@ -332,7 +332,7 @@ fn read_digests(reader: &mut Reader<'_>) -> Option<(PackageChange, bool)> {
     Some((read, flags & 4 != 0))
 }
 
-/// Returns the changes from an empty package to the one that a text describes, without the statements that have errors.
+/// Returns the changes from an empty package to the one that a text describes, skipping statements with errors.
 fn changes_of_text(text: &[u8]) -> Vec<KeyChange> {
     let options = ParseOptions { dialect: Dialect::Cms, strict: false, progress: None };
     let read = parse(b"", Arc::new(text.to_vec()), &options);
@@ -397,7 +397,7 @@ mod tests {
                 .collect();
             assert_eq!(keys, ["n.cfg01b606", "n.cfg01b606.p", "n.cfg01b606.l", "n.y"]);
             assert_eq!(read.encode(), bytes, "they are left out again");
-            // A text that was there, or is not known, is another matter.
+            // This does not hold for a package that had a text before, or whose text before is unknown.
             record.packages[0].unknown = true;
             let read = Record::decode(&record.encode()).expect("it reads");
             assert!(read.packages[0].changes.is_empty());
@@ -437,7 +437,7 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_record_are_pinned() {
-        // Another version has to read these: change the version of segments before you change them.
+        // Other versions read these bytes: raise the version of segments before you change them.
         assert_eq!(crate::model::digest::of_text(&sample().encode()), 433_517_452_247_698_739);
     }
 

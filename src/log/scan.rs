@@ -1,10 +1,10 @@
-//! Reading a segment that may be damaged: all records that are as they were written, and where bytes are that are not.
+//! Reading a segment that may be damaged: finds all intact records and all damaged bytes.
 //!
-//! Records follow each other, and the chain of each covers the one before. Where the chain breaks off, the next record
-//! is looked for at each multiple of 8. It is taken if it is well formed, if its number can come next, and if it is
-//! tied to a neighbour: the chain of a record before it still stands in the damaged bytes, or the record behind it
-//! follows from its own chain, or it is the last. Besides, it or one behind it has to be marked: marks are written once
-//! a record is durable, so the remains of unacknowledged records after a power cut are not taken for damage.
+//! Records follow each other, and the chain of each covers the one before. Where the chain ends, the next record is
+//! searched at each multiple of 8. It is taken if it is well formed, if its number can come next, and if it is tied
+//! to a neighbour: the chain of a record before it still stands in the damaged bytes, or the record behind it follows
+//! from its own chain, or it is the last. Also, the record or a later one must have a mark: marks are written once a
+//! record is durable, so remains of unacknowledged records after a power cut do not count as damage.
 
 use super::record::Record;
 use super::segment::{self, Chain, Frame, HEAD};
@@ -12,23 +12,23 @@ use super::segment::{self, Chain, Frame, HEAD};
 /// The smallest size of a record. It bounds the number of transactions that unreadable bytes can have held.
 const LEAST: usize = 40;
 
-/// How far back in damaged bytes the chain of a record is looked for.
+/// How far back in damaged bytes the chain of a record is searched.
 const CHAINS: usize = 8 << 10;
 
-/// Bytes that are not as they were written.
+/// A range of damaged bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gap {
     pub from: usize,
     pub to: usize,
-    /// The last record before them, and the first behind them; `None` if nothing can be read behind them.
+    /// The last record before the gap, and the first behind it; `None` if nothing behind it can be read.
     pub after: u64,
     pub before: Option<u64>,
-    /// How many bytes there were behind them which are not there any more.
+    /// How many bytes are missing behind the gap.
     pub missing: usize,
 }
 
 impl Gap {
-    /// Returns the numbers of the transactions that are lost; those that may be, if the gap is at the end.
+    /// Returns the numbers of the lost transactions; if the gap is at the end, of those that may be lost.
     pub fn lost(&self) -> std::ops::Range<u64> {
         let next = self
             .before
@@ -55,18 +55,18 @@ impl Gap {
 /// The readable records of a segment, and its damage.
 #[derive(Debug)]
 pub(super) struct Scan<'s> {
-    /// The records that are as they were written, each with its number.
+    /// The intact records, each with its number.
     pub frames: Vec<(u64, Frame<'s>)>,
     pub gaps: Vec<Gap>,
-    /// Where the last record ends, or the damage behind it.
+    /// The end of the last record, or of the damage behind it.
     pub end: usize,
     /// The chain of the last record.
     pub chain: Chain,
-    /// The last number that is taken, as far as is known: after damage a number that is certainly not too small.
+    /// The last used number; after damage, an upper bound of it.
     pub last: u64,
 }
 
-/// Reads the records from an offset on; `before` are the chains that the first of them may go on from, the likeliest
+/// Reads the records from an offset on; `before` are the chains that the first of them may follow, the likeliest
 /// first, and `last` is the number of the record before it.
 pub(super) fn scan<'s>(bytes: &'s [u8], offset: usize, before: &[Chain], last: u64) -> Scan<'s> {
     let chain = before.first().copied().unwrap_or(segment::ORIGIN);
@@ -87,7 +87,7 @@ pub(super) fn scan<'s>(bytes: &'s [u8], offset: usize, before: &[Chain], last: u
 }
 
 impl<'s> Scan<'s> {
-    /// Takes the records up to the first that does not count.
+    /// Reads the records up to the first invalid one.
     fn read_on(&mut self, bytes: &'s [u8]) {
         for frame in segment::frames(bytes, self.end, self.chain) {
             let Some(number) = segment::sequence(&frame) else { break };
@@ -104,11 +104,11 @@ impl<'s> Scan<'s> {
         found.then_some(self.end)
     }
 
-    /// Goes on with the next record that can be read, if there is one.
+    /// Continues with the next readable record, if there is one.
     fn step_over(&mut self, bytes: &'s [u8], from: usize) {
         match self.next(bytes) {
             Some((number, frame)) => {
-                // The record itself may be right, but for its chain.
+                // The record itself may be intact except for its chain.
                 let own = (from + 8, from + segment::RECORD_HEAD);
                 let (from, to) = if frame.offset == from { own } else { (from, frame.offset) };
                 self.gaps.push(Gap { from, to, after: self.last, before: Some(number), missing: 0 });
@@ -139,7 +139,7 @@ impl<'s> Scan<'s> {
         starts.filter_map(|at| self.is_next(bytes, at)).next()
     }
 
-    /// Reports whether a record stands at an offset that can be taken: see the module documentation.
+    /// Reports whether there is a record at an offset that can be accepted: see the module documentation.
     fn is_next(&self, bytes: &'s [u8], at: usize) -> Option<(u64, Frame<'s>)> {
         let frame = segment::frame(bytes, at)?;
         let number = segment::sequence(&frame)?;

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Numbers are little-endian. `first` is the sequence of the first record, the head's chain that of the record before
-//! it. A record counts if its chain is right; the first with a wrong chain ends the segment. So a record that was
-//! written in part does not count, nor do old records in a file that is used again.
+//! it. A record is valid if its chain is right; the first with a wrong chain ends the segment. So a record that was
+//! written in part is not valid, nor are old records in a file that is used again.
 //!
 //! Two fields may change later, and no chain covers them: `state`, which becomes 1 once the texts are in place, or 2
 //! before that if they are to follow later (this is the record's mark); and `hint`, the offset of the last record at
@@ -83,7 +83,7 @@ impl Head {
     }
 }
 
-/// Where the hint is written.
+/// Returns the offset of the hint.
 pub(super) fn hint_offset() -> u64 {
     HINT as u64
 }
@@ -93,7 +93,7 @@ pub(super) fn applied(record: usize) -> (u64, [u8; 4]) {
     ((record + STATE) as u64, APPLIED.to_le_bytes())
 }
 
-/// As [`applied`], of a record that is durable and whose texts follow.
+/// As [`applied`], for a record that is durable and whose texts follow.
 pub(super) fn ahead(record: usize) -> (u64, [u8; 4]) {
     ((record + STATE) as u64, AHEAD.to_le_bytes())
 }
@@ -121,7 +121,7 @@ pub(super) fn chain(before: &Chain, body: &[u8]) -> Chain {
     chain
 }
 
-/// The most bytes that a record can take, with room for its number and time, which it gets later.
+/// Returns the largest size that a record can have once its number and time are set.
 pub(super) fn size(record: &Record) -> usize {
     (RECORD_HEAD + record.len() + 20).next_multiple_of(8)
 }
@@ -147,13 +147,13 @@ pub(super) struct Frame<'s> {
     pub body: &'s [u8],
     pub chain: Chain,
     pub applied: bool,
-    /// Whether it will not be rolled back any more, though its texts are not in place yet.
+    /// Whether it is durable and cannot be rolled back, although its texts are not in place yet.
     pub ahead: bool,
-    /// Where the next one starts.
+    /// The offset of the next record.
     pub end: usize,
 }
 
-/// Reads the frame at an offset, without looking at its chain. `None` if there is none.
+/// Reads the frame at an offset, without checking its chain. `None` if there is none.
 pub(super) fn frame(segment: &[u8], offset: usize) -> Option<Frame<'_>> {
     let head = segment.get(offset..offset.checked_add(RECORD_HEAD)?)?;
     let len = u32_at(head, 0) as usize;
@@ -165,7 +165,7 @@ pub(super) fn frame(segment: &[u8], offset: usize) -> Option<Frame<'_>> {
     Some(Frame { offset, body, chain, applied, ahead, end: (start + len).next_multiple_of(8) })
 }
 
-/// Iterates over the records from an offset on that count; `before` is the chain of the one before.
+/// Iterates over the valid records from an offset on; `before` is the chain of the record before.
 pub(super) fn frames(segment: &[u8], offset: usize, before: Chain) -> impl Iterator<Item = Frame<'_>> {
     let (mut offset, mut before) = (offset, before);
     std::iter::from_fn(move || {
@@ -182,7 +182,7 @@ impl Frame<'_> {
     }
 }
 
-/// Returns the number that a record says it has.
+/// Returns the number in a record.
 pub(super) fn sequence(frame: &Frame<'_>) -> Option<u64> {
     super::wire::Reader(frame.body).number()
 }
@@ -193,7 +193,7 @@ pub(super) fn is_zero(bytes: &[u8]) -> bool {
     bytes.chunks(ZEROS.len()).all(|chunk| chunk == &ZEROS[..chunk.len()])
 }
 
-/// Reports whether the first record of a segment has a number, if there is any.
+/// Reports whether the first record of a segment has this number; true if it has no record.
 pub(super) fn begins_with(segment: &[u8], number: u64) -> bool {
     frame(segment, HEAD).is_none_or(|frame| sequence(&frame) == Some(number))
 }
@@ -203,8 +203,8 @@ pub(super) fn chain_at(segment: &[u8], offset: usize) -> Option<Chain> {
     segment.get(offset + 8..offset + RECORD_HEAD)?.try_into().ok()
 }
 
-/// Reports whether a marked record follows the last one that counts: then the record between was damaged, and not
-/// written in part. Its length may be the damaged field.
+/// Reports whether a marked record follows the last valid one: then the record between was damaged, and not written
+/// in part. Its length may be the damaged field.
 pub(super) fn is_marked_at(segment: &[u8], end: usize) -> bool {
     let next = |before: &Frame<'_>| frame(segment, before.end);
     segment.get(end + STATE..).is_some_and(|state| u32_at(state, 0) != 0)
@@ -266,7 +266,7 @@ mod tests {
     fn old_bytes_of_a_reused_file_are_not_taken_for_records() {
         let old = segment(&["first", "second", "third"]);
         let mut new = segment(&["other"]);
-        // The old ones are of the same length, so that they lie where the next ones would.
+        // The old records have the same length, so they are at the offsets of the next ones.
         new.extend_from_slice(&old[new.len()..]);
         assert_eq!(messages(&new), ["other"]);
     }

@@ -1,7 +1,7 @@
 //! The log as commits and history use it, independent of how records are stored.
 //!
-//! [`Log`], the segments in a directory, is one implementation. Methods about the files beside the records are only on
-//! `Log`: its directory, the trust in its owner, limits, and setting damaged pieces aside. The tests have a second
+//! [`Log`], the segments in a directory, is one implementation. Only `Log` has methods about its files: its
+//! directory, the trust in the owner, limits, and setting damaged pieces aside. The tests have a second
 //! implementation, in memory; both pass the same suite (`store/tests.rs`).
 //!
 //! An implementation keeps these rules:
@@ -9,8 +9,8 @@
 //! - Only one writer exists at a time, in all processes. It may append; everything else may be called beside it.
 //! - Records have one order. Their sequences ascend, no sequence is used twice, and those of one append follow each
 //!   other.
-//! - The oldest record that is kept is of [`Kind::Heads`](super::Kind::Heads): it names all packages as they were before the records behind
-//!   it. There may be more of that kind between the others. They change no text.
+//! - The oldest record that is kept is of [`Kind::Heads`](super::Kind::Heads): it names all packages as they were
+//!   before the records behind it. More records of that kind may follow. They change no text.
 //! - An append adds all its records or none, and they survive a crash if it was `durable`.
 //! - A record has no mark when it is appended. The marks of all records are set together, so only records at the end
 //!   are without one.
@@ -28,16 +28,16 @@ use super::writer::{Behind, Writer};
 use super::{End, Log, Verified};
 use crate::error::Result;
 
-/// Called with a record; it breaks off by [`ControlFlow::Break`].
+/// A function that is called with a record, and stops by returning [`ControlFlow::Break`].
 pub(crate) type Look<'l> = &'l mut dyn FnMut(Record) -> Result<ControlFlow<()>>;
 
-/// The half of a log that history reads.
+/// The part of a log that history reads.
 pub(crate) trait LogRead: Send + Sync {
     /// Returns the number of the oldest record that is kept; 0 if there is none.
     fn first(&self) -> Result<u64>;
 
-    /// Calls `look` with each record, the newest first, until it breaks off. With `wanted`, records that changed none
-    /// of those keys may be left out.
+    /// Calls `look` with each record, the newest first, until `look` stops it. With `wanted`, records that changed
+    /// none of those keys may be left out.
     fn read_back(&self, wanted: Option<&Wanted>, look: Look<'_>) -> Result<()>;
 
     /// Returns the newest text of a package, which has this digest; `None` if it cannot be made.
@@ -50,7 +50,7 @@ pub(crate) trait LogRead: Send + Sync {
     expect(dead_code, reason = "commits and watches use `Log` itself: a table of functions is linked whole")
 )]
 pub(crate) trait LogStore: LogRead {
-    /// Returns the name of the log, if it has one: it stays the same wherever the log is moved.
+    /// Returns the name of the log, if it has one: it stays the same when the log is moved.
     fn id(&self) -> Option<String>;
 
     /// Finds the last record; `None` if the log cannot be read.
@@ -116,12 +116,12 @@ pub(crate) trait LogWriter {
     /// its texts follow later.
     fn open_ended(&self) -> Result<Vec<(Record, bool)>>;
 
-    /// Reports whether some texts are not in place yet. A store may answer [`Behind::Now`] where [`Behind::Later`]
-    /// would do, to have its oldest records marked.
+    /// Reports whether some texts are not in place yet. A store may return [`Behind::Now`] instead of
+    /// [`Behind::Later`], so that its oldest records get marked.
     fn behind(&self) -> Behind;
 
-    /// Reports whether the text of a package is not in place yet. If [`LogWriter::behind`] is [`Behind::Now`], a store
-    /// may say so of other packages as well.
+    /// Reports whether the text of a package is not in place yet. If [`LogWriter::behind`] is [`Behind::Now`], a
+    /// store may return true for other packages as well.
     fn is_behind(&self, package: &str) -> bool;
 }
 
@@ -155,7 +155,7 @@ impl std::fmt::Debug for dyn LogRead + '_ {
 }
 
 impl dyn LogRead + '_ {
-    /// Calls `look` with each record, the newest first, until `look` breaks off or all are read.
+    /// Calls `look` with each record, the newest first, until `look` stops it or all are read.
     pub fn each_back<B>(&self, look: impl FnMut(Record) -> Result<ControlFlow<B>>) -> Result<Option<B>> {
         self.each_back_of(None, look)
     }

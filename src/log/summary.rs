@@ -1,4 +1,4 @@
-//! The sum of the records of a log: the newest state of each package, and the commit that waits to be confirmed.
+//! The summary of the records of a log: the newest state of each package, and the commit that waits to be confirmed.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +22,10 @@ pub(in crate::log) struct Summary {
     pub pending: Option<(u64, Guard)>,
 }
 
-/// The newest state of a package that the log knows.
+/// The newest state of a package in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Newest {
-    /// The transaction that made it, or a later record that repeats it: the first of a segment.
+    /// The transaction that made it, or the first record of a later segment, which repeats it.
     pub sequence: u64,
     /// Its text; empty if the package does not exist.
     pub digest: Digest,
@@ -34,8 +34,8 @@ pub(crate) struct Newest {
 }
 
 impl Summary {
-    /// Returns the time of the next record when the clock says `now`. Times do not go back, unless the clock was ahead
-    /// by far when the last record was written: then only that record has a wrong time, and not all later ones.
+    /// Returns the time of the next record when the clock says `now`. Times do not go back, unless the clock was far
+    /// ahead when the last record was written: then only that record has a wrong time, and not all later ones.
     pub fn time_of_next(&self, now: u64) -> u64 {
         let was_ahead = self.time.saturating_sub(now) > MOST_BACK && now >= CLOCK_IS_SET;
         if was_ahead { now } else { self.time.max(now) }

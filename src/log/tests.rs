@@ -86,7 +86,7 @@ fn a_handle_goes_on_from_the_last_record_of_another() {
     assert_eq!(writer.newest("a").map(|newest| newest.digest), Some(Digest::of(b"2\n")));
     assert_eq!(writer.open_ended().expect("it can be read").len(), 2);
     drop(writer);
-    // The first is the state of the packages, of which there were none.
+    // The first record is the state of all packages; there were none.
     assert_eq!(sequences(&one), [1, 2, 3, 4]);
 }
 
@@ -130,7 +130,7 @@ fn a_log_within_its_limits_still_knows_each_package() {
         let new = format!("the text of round {round}\n").repeat(1 + round % 5);
         let mut writer = write(&log);
         writer.append(vec![record("often", &text, &new)], false).expect("there is room");
-        // The marks of some are missing when a segment ends.
+        // Some records of the segment have no mark when it ends.
         if round % 100 < 90 {
             writer.mark_applied();
         }
@@ -225,7 +225,7 @@ fn the_history_of_a_key_skips_segments_without_it() {
         )
     };
     assert!(all > 4, "{all}");
-    // The newest segment has no list yet.
+    // The newest segment has no list of keys yet.
     assert_eq!(read(Wanted::new(b"p", Some(b"rare"), Some(b"o"))), (2, 3));
     assert_eq!(read(Wanted::new(b"p", Some(b"rare"), None)), (2, 3));
     assert_eq!(read(Wanted::new(b"p", Some(b"rare"), Some(b"other"))), (1, 2), "the section is part of it");
@@ -260,7 +260,7 @@ fn times_do_not_go_back_and_sequences_have_no_gaps() {
     assert!(times.windows(2).all(|pair| pair[0].0 == pair[1].0 + 1 && pair[0].1 >= pair[1].1));
 }
 
-/// Fails the call of a number.
+/// Makes the call with this number fail.
 struct Fails {
     left: std::sync::atomic::AtomicUsize,
     call: crate::os::files::Call,
@@ -299,7 +299,7 @@ fn the_last_record_is_found_however_far_behind_it_the_hint_is() {
     let mut writer = write(&one);
     let mut text = String::new();
     for round in 0..200_usize {
-        // Some are longer than what is looked at at once.
+        // Some records are longer than the bytes that are read at once.
         let new = format!("{round}\n").repeat(if round % 50 == 49 { 5000 } else { round % 7 * 20 + 1 });
         writer.append(vec![record("p", &text, &new)], false).expect("there is room");
         assert!(other.is_open_ended(), "{round}");
@@ -362,7 +362,7 @@ fn a_reader_goes_on_behind_transactions_that_were_rolled_back_at_the_end_of_a_se
     let mut back = record("p", "2\n", "1\n");
     (back.kind, back.refers, back.message) = (Kind::Undo, second, CANCELLED.into());
     writer.append(vec![back], false).expect("there is room");
-    // It does not fit into the segment, in which there is room for many small ones.
+    // The record does not fit into the segment, which has room for many small ones.
     let large = "a line\n".repeat(10_000);
     let last = writer.append(vec![record("p", "1\n", &large)], false).expect("there is room");
     assert!(writer.segment() > 1);

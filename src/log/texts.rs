@@ -31,7 +31,7 @@ impl Log {
         })
     }
 
-    /// As [`Log::within`], for the texts; it stays open until the log is opened anew.
+    /// As [`Log::within`], for the directory of the texts, which stays open until the log is opened again.
     fn within_texts(&self) -> Result<Files> {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         match &*texts {
@@ -56,7 +56,7 @@ impl Log {
 }
 
 /// Applies the hunks of the records to a text of a package, until it has this digest; `None` if the records are not
-/// kept, or are of another text.
+/// kept, or belong to another text.
 pub(super) fn text_from(
     log: &dyn LogRead,
     package: &str,

@@ -1,6 +1,6 @@
 //! A ticket lock: the threads of a process get the log in the order in which they asked for it.
 //!
-//! A mutex alone is not enough: the thread that has just released it mostly gets it again, and others starve.
+//! A mutex alone is not enough: the thread that has just released it usually gets it again, and others starve.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

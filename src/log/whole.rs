@@ -18,7 +18,7 @@ pub(super) struct Whole {
     pub first: u64,
     pub head: Head,
     pub bytes: Vec<u8>,
-    /// Whether the head was damaged; then little of it is known.
+    /// Whether the head was damaged; then most of its fields are unknown.
     is_headless: bool,
     /// Chains that its first record may follow from.
     pub before: Vec<Chain>,
@@ -79,7 +79,7 @@ impl Whole {
     }
 }
 
-/// Damage that was found.
+/// A piece of damage.
 #[derive(Debug)]
 pub(super) struct Found {
     pub text: String,
@@ -91,7 +91,8 @@ pub(super) struct Found {
 }
 
 impl Log {
-    /// Returns the head of a segment if it is right, and so is the first record: the rest may be read from there.
+    /// Returns the head of a segment if the head and the first record are intact, so that the records can be read
+    /// from the start.
     pub(super) fn sound_head(&self, open: &OpenFile, first: u64) -> Option<Head> {
         let bytes = self.files.read_at(open, 0, super::end::GLANCE).ok()?;
         let head = Head::decode(&bytes).ok().filter(|head| head.first == first)?;
@@ -99,7 +100,7 @@ impl Log {
         (segment::sequence(&frame) == Some(first)).then_some(head)
     }
 
-    /// Reads a segment; `None` if it is gone, or another one than its name says.
+    /// Reads a segment; `None` if it does not exist any more, or holds the records of another one.
     pub(super) fn read(&self, first: u64) -> Result<Option<Whole>> {
         let path = self.path(first);
         let open = match self.files.open(&path) {
@@ -125,7 +126,7 @@ impl Log {
             }
             Ok(_) | Err(_) => (Head { first, chain: told, created: 0, hint: 0, is_old: true }, true),
         };
-        // The list is looked for first: if it exists now, the next segment existed before.
+        // The list is checked first: if it exists now, the next segment has existed before.
         let has_list = size_of(&self.keys_path(first)) > 0;
         let firsts = self.segments()?;
         let next = firsts.iter().copied().find(|other| *other > first);
@@ -186,8 +187,8 @@ impl Log {
         problems.iter().cloned().collect()
     }
 
-    /// Sets damaged bytes aside, each piece in a file of its own that ends with `.damaged`, and notes that they are
-    /// known. The segments stay, with all their readable records.
+    /// Sets damaged bytes aside, each piece in a file of its own that ends with `.damaged`, and notes them as known
+    /// damage. The segments stay, with all their readable records.
     pub(super) fn set_aside_pieces(&self, found: &[Found]) -> Result<()> {
         let mut known = self.known();
         for found in found {
@@ -238,7 +239,7 @@ impl Log {
         })
     }
 
-    /// Makes other handles notice that a segment is damaged: a handle that has read it goes on with its open file
+    /// Makes other handles notice that a segment is damaged: a handle that has read it keeps using its open file
     /// unless another file is at the path.
     pub(super) fn renew(&self, first: u64) -> Result<()> {
         let path = self.path(first);
@@ -247,8 +248,8 @@ impl Log {
         self.write_beside(&path, &bytes)
     }
 
-    /// Returns the largest record number that any file in the directory proves to be taken: a segment that was set
-    /// aside, a list of keys, or a snapshot.
+    /// Returns the largest record number in use, as far as the other files in the directory show it: segments that
+    /// were set aside, lists of keys, and snapshots.
     pub fn floor(&self) -> u64 {
         let names = |dir: PathBuf| {
             let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();

@@ -1,5 +1,4 @@
-//! How numbers and strings are written in records: numbers of any size as LEB128, strings with their length
-//! before them.
+//! Encodes numbers and strings in records: numbers of any size as LEB128, strings with their length before them.
 
 /// A destination of encoded bytes.
 pub(super) trait Out {
@@ -91,7 +90,7 @@ impl<'b> Reader<'b> {
         String::from_utf8(self.bytes()?.to_vec()).ok()
     }
 
-    /// Reads a count, and that many of something. A count that the bytes left cannot hold is refused.
+    /// Reads a count, and that many items. A count is refused if the remaining bytes cannot hold as many.
     pub fn many<T>(&mut self, mut one: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = self.len().filter(|count| *count <= self.0.len())?;
         let mut all = Vec::with_capacity(count.min(1024));

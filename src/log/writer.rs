@@ -1,4 +1,4 @@
-//! Writing the log: a writer holds the lock, and knows where the log ends.
+//! Writes the log: a writer holds the lock, and has found the end of the log.
 
 mod append;
 mod follow;
@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Writer<'l> {
     log: &'l Log,
-    // Dropped before the turn: when the turn ends, the lock is the next thread's.
+    // Dropped before the turn: when the turn ends, the next thread uses the lock.
     tail: MutexGuard<'l, Option<Tail>>,
     _turn: Turn<'l>,
 }
@@ -50,8 +50,8 @@ impl Writer<'_> {
         &self.known().summary
     }
 
-    /// Reports whether the log that this writer has the lock of is still the one at the path. If so, everything that
-    /// was read by its path until now is of this log.
+    /// Reports whether the log whose lock this writer holds is still the one at the path. If so, all files that were
+    /// read through that path so far belong to this log.
     pub fn is_current(&self) -> bool {
         self.tail.as_ref().is_some_and(|tail| tail.lock.is_at_path())
     }

@@ -1,5 +1,5 @@
-//! Text as numbers, truth values and sizes. Configuration holds text only; the reader says which type it expects. Text
-//! that does not fit is refused, never guessed.
+//! Text as numbers, truth values and sizes. Configuration holds text only; the caller says which type it expects.
+//! Text that does not fit is refused, never guessed.
 
 /// The type that a text does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn integer(text: &[u8]) -> Result<i64, NotA> {
     i64::from_str_radix(&format!("{sign}{digits}"), radix).map_err(|_| INTEGER)
 }
 
-/// Reads a truth value, in the words that OpenWrt's programs take.
+/// Reads a truth value, in the words that OpenWrt's programs accept.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub fn boolean(text: &[u8]) -> Result<bool, NotA> {
     }
 }
 
-/// Reads a decimal number, with a point and an exponent if wanted. The language of the user plays no part.
+/// Reads a decimal number, perhaps with a point and an exponent. The locale has no effect.
 ///
 /// # Errors
 ///

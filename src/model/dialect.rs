@@ -6,6 +6,6 @@ pub enum Dialect {
     /// The intended behaviour.
     #[default]
     Cms,
-    /// Stock uci's behaviour, its harmless oddities included.
+    /// Stock uci's behaviour, including its harmless oddities.
     Uci,
 }

@@ -1,9 +1,9 @@
 //! Hashes of bytes: checksums of stored bytes, digests of whole texts, and the core of the hash of names in maps. They
 //! are part of formats: every machine computes the same.
 //!
-//! Two words of the input are mixed with constants and the seed, multiplied to 128 bits, and the halves
-//! folded together, as wyhash (Wang Yi, 2019) and its kin do. It is fast and spreads well; it does not
-//! withstand an attacker who knows the seed, so every store has its own.
+//! Two words of the input are mixed with constants and the seed, multiplied to 128 bits, and the halves folded
+//! together, as in wyhash (Wang Yi, 2019). It is fast and spreads well; it does not withstand an attacker who knows
+//! the seed, so every store has its own.
 
 pub(crate) const MIX: [u64; 4] =
     [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89];
@@ -41,7 +41,7 @@ pub(crate) fn hash_seeded(mut seed: u64, name: &[u8]) -> u64 {
         if len > 32 {
             seed = hash_blocks(seed, name);
         }
-        // The two halves do not wait for each other.
+        // The two halves are computed independently, so the processor overlaps them.
         let head = fold(u64_at(name, 0) ^ seed ^ MIX[0], u64_at(name, 8) ^ MIX[1]);
         let tail = fold(u64_at(name, len - 16) ^ seed ^ MIX[3], u64_at(name, len - 8) ^ length);
         return head ^ tail;
@@ -58,8 +58,8 @@ pub(crate) fn hash_seeded(mut seed: u64, name: &[u8]) -> u64 {
     fold(a ^ seed ^ MIX[0], b ^ MIX[1] ^ length)
 }
 
-/// Mixes all but the last 16 bytes of a long name into the seed, in blocks of 16 of which the last may reach
-/// into those.
+/// Mixes all but the last 16 bytes of a long name into the seed, in blocks of 16, of which the last may overlap the
+/// final 16 bytes.
 #[cold]
 fn hash_blocks(mut seed: u64, name: &[u8]) -> u64 {
     for block in name[..name.len() - 1].chunks_exact(16) {
@@ -68,7 +68,7 @@ fn hash_blocks(mut seed: u64, name: &[u8]) -> u64 {
     seed
 }
 
-/// A 32-bit check value of bytes that are at rest, to find damage; four lanes, so that long ones go fast.
+/// A 32-bit checksum of bytes, to find damage. It has four independent lanes, which is fast for long inputs.
 pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     let mut lanes = MIX;
     let mut blocks = bytes.chunks_exact(64);

@@ -1,6 +1,6 @@
 //! The model: packages of sections of options, their names and values, and changes to them.
 //!
-//! It knows nothing of files, of the log, or of how a format writes a package.
+//! It does not depend on files, on the log, or on formats.
 
 pub mod change;
 pub mod convert;

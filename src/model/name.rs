@@ -1,11 +1,11 @@
 //! The rules for names, types, values and numbers: which bytes each may hold.
 //!
-//! Nothing here looks names up; that is [`crate::Package`]'s business.
+//! [`crate::Package`] looks names up.
 
-/// No name, type or key that programs read from a map is longer, in bytes.
+/// The largest size of a name, type or key in a map, in bytes.
 pub const MAX_NAME: usize = 65_534;
 
-/// No value that programs read from a map is longer, in bytes, one more counted for each string of it.
+/// The largest size of a value in a map, in bytes; each string of it counts one byte more than its length.
 pub const MAX_VALUE: usize = (4 << 20) - 1;
 
 /// Reports whether `name` may name a section or an option: letters, digits and `_`, at least one.
@@ -19,7 +19,7 @@ pub fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-/// Reports whether `name` may stand in a `package` line of a file: a [name](is_name) that may also hold `-`.
+/// Reports whether `name` may be used in a `package` line of a file: a [name](is_name) that may also hold `-`.
 #[must_use]
 pub fn is_declared_package(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
@@ -37,8 +37,8 @@ pub fn is_package(name: &[u8]) -> bool {
     is_type(name)
 }
 
-/// Reports whether `name` names a package of the configuration directory to a program: never a path, since the values a
-/// program reads must not depend on the paths of its files.
+/// Reports whether a program may use `name` for a package of the configuration directory. It is never a path, since
+/// the values a program reads must not depend on the paths of its files.
 #[must_use]
 pub fn is_plain_package(name: &[u8]) -> bool {
     is_package(name) && !name.iter().any(|byte| matches!(byte, b'.' | b'/'))
@@ -85,8 +85,8 @@ pub(crate) fn leading_integer(text: &[u8]) -> Option<i64> {
     integer_prefix(text).map(|(number, _)| number)
 }
 
-/// Reads the integer a text starts with, blanks and a sign allowed, and returns it with what follows.
-/// Numbers beyond the range are cut to it.
+/// Reads the integer a text starts with, blanks and a sign allowed, and returns it with what follows. Numbers beyond
+/// the range become the nearest number in it.
 #[must_use]
 pub fn integer_prefix(text: &[u8]) -> Option<(i64, &[u8])> {
     let (negative, rest) = sign(text);
@@ -125,7 +125,7 @@ fn sign(text: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// Cuts a number to 32 bits, as stock uci does.
+/// Truncates a number to 32 bits, as stock uci does.
 #[must_use]
 pub fn wrap(number: i64) -> i32 {
     let [a, b, c, d, ..] = number.to_le_bytes();

@@ -1,4 +1,4 @@
-//! Access to files that hold values of a package: only users with access to the package itself get it.
+//! Access to files with values of a package: only users with access to the package itself get it.
 
 use std::fs::Metadata;
 use std::io;
@@ -9,7 +9,7 @@ use crate::os::files::{Files, OpenFile};
 /// The permissions of group and others on a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Access {
-    /// The text's group; `None` if that does not matter, since only the owner may do anything.
+    /// The text's group; `None` if only the owner has access, so that the group does not matter.
     group: Option<u32>,
     mode: u32,
 }
@@ -23,8 +23,8 @@ impl Access {
         Self { group: Some(text.gid()), mode: text.mode() & 0o044 }
     }
 
-    /// Returns the access for the staged changes of a package: a user who may write the package may stage changes. For
-    /// a package that does not exist yet it is the owner alone.
+    /// Returns the access for the staged changes of a package: a user who may write the package may stage changes.
+    /// For a package that does not exist yet, only the owner gets access.
     pub fn to_staged(text: Option<&Metadata>) -> Self {
         text.map_or(Self::NOBODY, |text| Self { group: Some(text.gid()), mode: text.mode() & 0o077 })
     }
@@ -37,13 +37,13 @@ impl Access {
         0o600 | if is_the_same { self.mode } else { both << 3 | both }
     }
 
-    /// Reports whether a file with this group and mode is open to more users.
+    /// Reports whether a file with this group and mode is open to more users than this access.
     pub fn is_exceeded(self, found: &Metadata) -> bool {
         found.mode() & 0o077 & !self.mode(found.gid()) != 0
     }
 
-    /// Reports whether a file with this group and mode is open to exactly these users, or `user` cannot do better, not
-    /// being in the group.
+    /// Reports whether a file with this group and mode is open to exactly these users. Also true if it is as close as
+    /// `user` can set it without being in the group.
     pub fn is_met(self, group: u32, mode: u32, user: u32) -> bool {
         let is_complete = self.mode(group) == 0o600 | self.mode;
         mode & 0o7777 == self.mode(group) && (is_complete || user != 0)

@@ -1,6 +1,6 @@
-//! Whether the running code belongs to a verifier: a callback that accepts or refuses a transaction, or a program that
-//! such a callback has started. The committer waits for the answer with its locks held, so that a verifier cannot
-//! commit, and does not wait for locks.
+//! Finds out whether the running code belongs to a verifier: a callback that accepts or refuses a transaction, or a
+//! program that such a callback has started. The committer waits for the answer with its locks held, so that a
+//! verifier cannot commit, and does not wait for locks.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -14,8 +14,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a commit waits for another writer by default.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The variable that tells the programs of a verifier which process waits for their answer. As long as that process
-/// lives they do not wait for its locks.
+/// The variable that tells the programs of a verifier which process waits for their answer. While that process lives,
+/// these programs do not wait for its locks.
 pub const VERIFYING: &str = "CMS_VERIFYING";
 
 const WITHIN: &str = "a verifier cannot change anything while it decides: the commit waits for its answer";
@@ -25,8 +25,7 @@ thread_local! {
     pub(crate) static IN_VERIFIER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Reports whether this code has to answer a commit first: it is a callback of a verifier, or a program that runs for
-/// one.
+/// Reports whether a commit waits for this code: it is a callback of a verifier, or a program that runs for one.
 fn is_within_verifier() -> bool {
     IN_VERIFIER.get() || runs_for_verifier()
 }

@@ -1,17 +1,17 @@
-//! Times: as people write them, and how long the system has been running.
+//! Times as people write them, and the uptime of the system.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long the system has been running, and in which run.
+/// The uptime of the system, and the id of the boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uptime {
-    /// Another number after every boot.
+    /// The id of the boot: it differs after every boot.
     pub boot: [u8; 16],
-    /// How long, suspended or not. No setting of the clock changes it.
+    /// The uptime, including time in suspension. Setting the clock does not change it.
     pub running: Duration,
 }
 
-/// Reads it from `/proc`, to hundredths of a second. Without `/proc` the clock has to be enough.
+/// Reads it from `/proc`, to hundredths of a second. Without `/proc` it uses the clock.
 #[must_use]
 pub fn uptime() -> Uptime {
     let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();

@@ -22,7 +22,7 @@ pub enum Origin {
     Default,
 }
 
-/// A directory and why it is this one.
+/// A directory and the origin of its path.
 #[derive(Debug, Clone)]
 pub struct Dir {
     /// The path.
@@ -32,7 +32,7 @@ pub struct Dir {
 }
 
 impl Dir {
-    /// Takes the given path, else the environment's, else the default.
+    /// Chooses the given path, else the environment's, else the default.
     fn choose(given: Option<PathBuf>, variable: &'static str, default: impl Into<PathBuf>) -> Self {
         if let Some(path) = given {
             return Self { path, origin: Origin::Given };
@@ -67,11 +67,11 @@ pub struct DirOptions {
 pub struct Dirs {
     /// The packages.
     pub config: Dir,
-    /// Packages here are used instead of those of the same name in `config`.
+    /// The directory whose packages are used instead of those of the same name in `config`.
     pub overriding: Option<PathBuf>,
     /// The staged changes.
     pub save: Dir,
-    /// Further directories of changes that are seen but never committed, read before `save`.
+    /// Further directories of staged changes, which are shown but never committed. They are read before `save`.
     pub overlays: Vec<PathBuf>,
     /// Locks and maps; `None` means none is writable.
     pub run: Option<Dir>,
@@ -80,7 +80,7 @@ pub struct Dirs {
 }
 
 impl Dirs {
-    /// Decides on the directories. Nothing is created.
+    /// Chooses the directories. Nothing is created.
     #[must_use]
     pub fn choose(options: DirOptions) -> Self {
         let config = Dir::choose(options.config, "CMS_CONFIG_DIR", CONFIG);
@@ -96,7 +96,7 @@ impl Dirs {
     }
 }
 
-/// Picks the directory of staged changes: the given one, else the user's own.
+/// Chooses the directory of staged changes: the given one, else the user's own.
 fn save_dir(given: Option<PathBuf>, config: &Dir) -> Dir {
     let own = default_save(crate::os::trust::user());
     let mut save = Dir::choose(given, "CMS_SAVE_DIR", own);
@@ -119,7 +119,7 @@ pub(crate) fn default_save(user: u32) -> PathBuf {
 /// The run directory of the system's services.
 pub(crate) const SYSTEM_RUN: &str = "/run/cms";
 
-/// Picks the run directory: the given one, else `/run/cms`, else `$XDG_RUNTIME_DIR/cms`, else `/tmp/cms-UID`.
+/// Chooses the run directory: the given one, else `/run/cms`, else `$XDG_RUNTIME_DIR/cms`, else `/tmp/cms-UID`.
 fn run_dir(given: Option<PathBuf>) -> Option<Dir> {
     if given.is_some() || from_environment("CMS_RUN_DIR").is_some() {
         return Some(Dir::choose(given, "CMS_RUN_DIR", ""));
@@ -139,7 +139,7 @@ fn run_dir(given: Option<PathBuf>) -> Option<Dir> {
     may_use(&own, user).then(|| default(own))
 }
 
-/// Picks the state directory: the given one, else `/var/lib/cms`, else `$XDG_STATE_HOME/cms`, else
+/// Chooses the state directory: the given one, else `/var/lib/cms`, else `$XDG_STATE_HOME/cms`, else
 /// `~/.local/state/cms`, where the home directory is that of the environment, else that of `/etc/passwd`.
 fn state_dir(given: Option<PathBuf>) -> Option<Dir> {
     if given.is_some() || from_environment("CMS_STATE_DIR").is_some() {
@@ -158,7 +158,7 @@ fn state_dir(given: Option<PathBuf>) -> Option<Dir> {
         home.map(|(path, origin)| (path.join(".local/state"), origin))
     };
     let (path, origin) = state.or_else(home)?;
-    // It may have to be made, with all above it.
+    // The directory may be missing, with its parents; find the nearest that exists.
     let nearest = path.ancestors().find(|path| path.exists())?;
     let writable = rustix::fs::access(nearest, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
     writable.is_ok().then(|| Dir { path: path.join("cms"), origin })

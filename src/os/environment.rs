@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 
 /// Returns a variable that is set and not empty.
 ///
-/// In a program that was started with more rights than its caller has (setuid, setgid, file capabilities) all variables
-/// count as not set: otherwise the caller would choose which files the program reads and writes. The kernel says which
-/// programs these are (`AT_SECURE`).
+/// In a program that was started with more rights than its caller has (setuid, setgid, file capabilities) all
+/// variables count as not set: otherwise the caller could choose the files that the program reads and writes. The
+/// kernel marks such programs (`AT_SECURE`).
 #[must_use]
 pub fn variable(name: &str) -> Option<OsString> {
     let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
@@ -17,7 +17,7 @@ pub fn variable(name: &str) -> Option<OsString> {
 
 /// Reports whether the program was started with more rights than its caller has.
 fn is_privileged() -> bool {
-    // It is decided once, when a program is started.
+    // The kernel decides this once, when a program is started.
     static SECURE: OnceLock<Option<bool>> = OnceLock::new();
     SECURE
         .get_or_init(|| secure_flag(&std::fs::read("/proc/self/auxv").ok()?))
@@ -34,8 +34,8 @@ fn secure_flag(vector: &[u8]) -> Option<bool> {
     Some(word(&entry[WORD..]) != 0)
 }
 
-/// Decides without the auxiliary vector, which a program that has changed its user may not read, and which needs
-/// `/proc`: a process is privileged if it has more than one user or group, or capabilities without being root.
+/// Decides without the auxiliary vector, which needs `/proc`, and which a program that has changed its user may not
+/// read: a process is privileged if it has more than one user or group, or capabilities without being root.
 fn may_be_privileged() -> bool {
     use rustix::process::{DumpableBehavior, dumpable_behavior, getegid, geteuid, getgid, getuid};
     if getuid() != geteuid() || getgid() != getegid() {
@@ -49,7 +49,7 @@ fn may_be_privileged() -> bool {
         return true;
     }
     match std::fs::read_to_string("/proc/self/status") {
-        // Real, effective, saved, and that of the file system.
+        // The ids are: real, effective, saved, and that of the file system.
         Ok(status) => ["Uid:", "Gid:"].iter().any(|name| {
             let ids = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("? !");
             let mut ids = ids.split_ascii_whitespace();

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 /// How long a name may be, with room for a prefix and a suffix; file systems take 255 bytes in all.
 const LONGEST: usize = 200;
 
-/// Separates the beginning of a long name from the hash of all of it.
+/// Separates the beginning of a long name from the hash of the whole name.
 const CUT: char = '~';
 
 /// Makes a file name of a path or of the name of a package: `/`, `%`, control characters and bytes that are not ASCII
@@ -36,8 +36,8 @@ pub(crate) fn escaped(name: &OsStr) -> String {
     }
 }
 
-/// Returns the file name that earlier versions made of a path, if no other path had it: they gave some paths that hold a
-/// `%` the same one.
+/// Returns the file name that earlier versions made of a path, if it belongs to this path only: they gave the same
+/// name to some paths that have a `%`.
 pub(crate) fn escaped_before(path: &Path) -> Option<String> {
     let path = path.to_str().filter(|path| !path.contains('%'))?;
     Some(path.replace('/', "%"))

@@ -44,15 +44,15 @@ pub enum Call {
 
 /// Decides before each call whether it may happen. The seam for fault injection.
 pub trait Probe: Send + Sync {
-    /// Returns how many bytes a write may take (any large number for all), or the error to answer with.
+    /// Returns how many bytes a write may take (any large number for all), or the error that the call returns.
     ///
     /// # Errors
     ///
-    /// The error that the call fails with instead of happening.
+    /// The error that the call returns without being made.
     fn before(&self, call: Call, path: &Path) -> io::Result<usize>;
 }
 
-/// An open file and where it is. When it is dropped, its lock is released.
+/// An open file and its path. When it is dropped, its lock is released.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     pub file: File,
@@ -77,13 +77,13 @@ impl OpenFile {
         FileId::at(&self.path) == Some(self.id)
     }
 
-    /// Releases the lock, if this process has taken it. Closing the file would not do: a child made by `fork` has
-    /// it open as well, and would keep the lock. For the same reason the child must not release that of its parent.
+    /// Releases the lock, if this process has taken it. Closing the file is not enough: a child made by `fork` has it
+    /// open as well, and would keep the lock. The child must not release the lock of its parent either.
     fn release(&self) {
         // Only one thread uses the file at a time, and no other memory depends on this number.
         let locked_by = self.locked_by.swap(0, Ordering::Relaxed);
         if locked_by != 0 && locked_by == std::process::id() {
-            // It fails only without a lock.
+            // It fails only if there is no lock.
             let _ = flock(&self.file, FlockOperation::Unlock);
         }
     }
@@ -95,7 +95,7 @@ impl Drop for OpenFile {
     }
 }
 
-/// Turns the error of opening a file into one that names the cause, where the system's words do not.
+/// Turns the error of opening a file into one that names the cause, if the system's message does not.
 fn refusal(error: Errno, flags: OFlags) -> io::Error {
     match error {
         Errno::LOOP if flags.contains(OFlags::NOFOLLOW) => {
@@ -123,7 +123,7 @@ pub struct Files {
 struct Root {
     path: PathBuf,
     folder: OnceLock<Folder>,
-    /// Opens it, when it is first needed.
+    /// Opens the directory when it is first needed.
     open: Opener,
 }
 
@@ -155,8 +155,8 @@ impl Files {
     }
 
     /// Returns file operations that reach all files below `path` through a directory that is opened when it is first
-    /// needed, and stays the same even if the path is replaced later. As long as it cannot be opened, no file below it
-    /// can.
+    /// needed, and stays the same even if the path is replaced later. While the directory cannot be opened, no file
+    /// below it can be used.
     pub(crate) fn within(
         &self,
         path: &Path,
@@ -170,7 +170,7 @@ impl Files {
     pub(crate) fn through(&self, folder: Folder) -> Self {
         let files = self.within(folder.path(), || Err(io::ErrorKind::NotFound.into()));
         if let Some(root) = &files.root {
-            // It was made just now.
+            // The directory was made just now.
             let _ = root.folder.set(folder);
         }
         files
@@ -219,7 +219,7 @@ impl Files {
             rustix::fs::openat(at, rest, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let found = rustix::fs::fstat(&socket)?;
         let is_socket = FileType::from_raw_mode(found.st_mode) == FileType::Socket;
-        // A socket with a second name may belong to another program.
+        // A socket with a second hard link may belong to another program.
         match is_socket && found.st_uid == crate::os::trust::user() && found.st_nlink == 1 {
             true => Ok(socket),
             false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a socket of this user")),
@@ -256,9 +256,9 @@ impl Files {
         self.open_package(path).and_then(|open| self.read(&open))
     }
 
-    /// Every file of the library is opened here. The rule: opening never waits (any user who may write to the directory
-    /// may put a FIFO there), a terminal does not become the controlling terminal, child programs do not inherit the
-    /// file, and anything but a regular file is refused before it is used.
+    /// The library opens all its files with this function. Opening never waits (any user who may write to the
+    /// directory may put a FIFO there), a terminal does not become the controlling terminal, child programs do not
+    /// inherit the file, and anything but a regular file is refused before it is used.
     fn open_regular(&self, path: &Path, flags: OFlags, mode: u32) -> io::Result<OpenFile> {
         self.before(Call::Open, path)?;
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

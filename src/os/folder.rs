@@ -22,13 +22,13 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Opens a directory. Links above it are followed.
+    /// Opens a directory. Links in its parents are followed.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::open_at(CWD, path.as_os_str(), path.to_path_buf(), OFlags::NOFOLLOW)
     }
 
-    /// Opens the directory in a run directory that concerns one configuration directory; with `create`, it is made with
-    /// all above it. All of them must belong to users who are trusted with the configuration.
+    /// Opens the directory in a run directory that belongs to one configuration directory; with `create`, makes it
+    /// and its parents. All of them must belong to users who are trusted with the configuration.
     pub fn of_run<'n>(
         files: &Files,
         run: &Path,
@@ -99,7 +99,7 @@ impl Folder {
     fn open_at(at: BorrowedFd<'_>, name: &OsStr, path: PathBuf, flags: OFlags) -> io::Result<Self> {
         let flags = flags | OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(at, name, flags, Mode::empty()).map_err(|error| match error {
-            // With both flags a link fails with the same error.
+            // With both flags, opening a link fails with the same error.
             rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP => io::Error::new(
                 io::ErrorKind::NotADirectory,
                 "it is not a directory, or a symbolic link to one",

@@ -1,4 +1,4 @@
-//! The lock of a package: a file in the run directory that is never renamed or removed by us.
+//! The lock of a package: a file in the run directory that this library never renames or removes.
 //!
 //! It keeps writers of one package apart. Without a run directory the lock on the package file itself (see `commit`)
 //! still keeps updates from being lost. A store leaves its lock files open: to take a lock again it only locks the open
@@ -24,7 +24,7 @@ const KEPT: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Locks {
     free: Mutex<Vec<LockFile>>,
-    /// The directory of the locks as it was opened last.
+    /// The directory of the locks that was opened last.
     folder: Mutex<Option<OpenFolder>>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Locks {
 struct OpenFolder {
     run: PathBuf,
     config: Config,
-    /// These lead through the directory.
+    /// These file operations go through the directory.
     files: Files,
 }
 
@@ -51,7 +51,7 @@ impl Locks {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns file operations that lead through the directory of the locks, which is made if it is missing.
+    /// Returns file operations that go through the directory of the locks, which is made if it is missing.
     fn folder(&self, files: &Files, run: &Path, config: Config) -> io::Result<Files> {
         let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = folder.as_ref().filter(|open| open.run == run && open.config == config) {
@@ -89,7 +89,7 @@ impl Locks {
 pub(crate) struct PackageLock {
     held: Option<LockFile>,
     files: Files,
-    /// Where the file is left open, if it is.
+    /// The list to which the open file is returned, if it is kept.
     locks: Option<Arc<Locks>>,
 }
 
@@ -105,7 +105,7 @@ impl Drop for PackageLock {
 
 impl PackageLock {
     /// Takes the lock of `package` in `dir`, waiting for `timeout` at the longest. A caller that holds locks already
-    /// gives no time: then the lock is only tried.
+    /// passes zero: then the lock is tried once.
     pub fn take(
         files: &Files,
         run: Option<&Path>,
@@ -125,8 +125,8 @@ impl PackageLock {
         loop {
             let file = match locks.find(&path).map_or_else(|| open(files, run, config, &path, locks), Ok) {
                 Ok(file) => file,
-                // The lock directory belongs to another user, is read-only or is missing: the lock on the package file
-                // has to be enough.
+                // The lock directory belongs to another user, is read-only or is missing: only the lock on the
+                // package file is taken.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -184,10 +184,10 @@ pub(crate) fn holder_of_file(file: &OpenFile) -> String {
     holder_of_one(&[file])
 }
 
-/// Names the process that holds a lock on the first of some files that is locked. For errors only: while the list of
-/// locks is read, nobody on the machine takes or releases one.
+/// Names the process that holds a lock on the first of some files that is locked. Call it only for errors: while the
+/// list of locks is read, no process on the machine can take or release a lock.
 pub(crate) fn holder_of_one(files: &[&OpenFile]) -> String {
-    // The list may leave some out while others take and release locks, so it is read once more.
+    // The list may lack some locks while others take and release theirs, so it is read twice.
     let holder = (0..2).find_map(|_| holder_in_list(files));
     let Some(pid) = holder else { return "another process".to_owned() };
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -225,7 +225,7 @@ mod tests {
         let run = tempfile::tempdir().expect("a directory");
         let (ours, theirs) = (Arc::new(Locks::default()), Arc::new(Locks::default()));
         let first = take(run.path(), &ours).expect("it is free");
-        // Neither another thread nor another process gets it.
+        // No other thread and no other process gets the lock.
         assert!(matches!(take(run.path(), &ours), Err(Error::Locked { .. })));
         assert!(matches!(take(run.path(), &theirs), Err(Error::Locked { .. })));
         let id = file(&first);
@@ -270,7 +270,7 @@ mod tests {
         assert!(!try_to_lock());
         drop(parent);
         assert!(try_to_lock(), "the lock went with the one who took it");
-        // And the child's end leaves the parent its lock.
+        // The end of the child does not release the parent's lock.
         let parent = files.open_or_create(&path, 0o600).expect("opens");
         assert_eq!(files.lock(&parent, true, std::time::Instant::now()).expect("locks"), Wait::Held);
         drop(parent.another().expect("duplicated"));

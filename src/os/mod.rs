@@ -1,6 +1,6 @@
-//! What the operating system gives: files and directories, locks, times, users, the environment.
+//! The operating system: files and directories, locks, times, users, the environment.
 //!
-//! It knows errors only.
+//! It depends on `error` only.
 
 pub(crate) mod access;
 pub(crate) mod caller;

@@ -1,7 +1,7 @@
 //! Files that a user names, to be read or written once as a whole: archives, texts, values.
 //!
 //! Unlike the files of a store they may be of any kind: links are followed, and a pipe, a FIFO or a terminal is read
-//! from or written to as it is, and never replaced.
+//! or written directly, and never replaced.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::os::files::Files;
 
-/// How many bytes are read of a device at most: enough for lines typed at a terminal, and an end for `/dev/zero`.
+/// How many bytes are read of a device at most: enough for lines typed at a terminal, and a limit for `/dev/zero`.
 const MOST_OF_DEVICE: usize = 1 << 20;
 
 /// Reads a whole file that begins with `start`, or standard input if the path is `-`.
@@ -57,7 +57,7 @@ pub(crate) fn write(files: &Files, path: &Path, bytes: &[u8]) -> Result<()> {
     special.write_all(bytes).map_err(Error::io("write", path))
 }
 
-/// Writes a new file, readable only by its owner, and renames it to the path, where another file may be.
+/// Writes a new file, readable only by its owner, and renames it to the path, where it may replace another file.
 pub(crate) fn replace(files: &Files, path: &Path, bytes: &[u8]) -> Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let new = files.create_unique(dir, "snapshot").map_err(Error::io("create a file in", dir))?;
@@ -72,7 +72,7 @@ pub(crate) fn replace(files: &Files, path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Follows symbolic links to the file they lead to, whether it is there or not.
+/// Follows symbolic links to the file they lead to, whether that exists or not.
 pub(crate) fn follow(mut path: PathBuf) -> PathBuf {
     for _ in 0..40 {
         let Ok(target) = std::fs::read_link(&path) else { break };

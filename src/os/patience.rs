@@ -1,4 +1,5 @@
-//! How long a thread waits for a lock, and how long it retries one while it holds others: see `commit::retry`.
+//! Limits the time that a thread waits for a lock, and the time that it retries a lock while it holds others: see
+//! `commit::retry`.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -6,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// How long a lock is retried that only programs of the same user can hold. They usually hold it for less.
+/// How long to retry a lock that only programs of the same user can hold. They usually hold it for a shorter time.
 pub(crate) const BRIEFLY: Duration = Duration::from_millis(5);
 
-/// How long a lock is retried after the thread has waited for it once and found it free. Where many threads compete for a
-/// package, each gets its turn in this time; a process that never releases a lock delays no other thread here.
+/// How long to retry a lock after the thread has waited for it once and found it free. If many threads compete for a
+/// package, each gets its turn in this time. A process that never releases a lock does not cause this delay, since
+/// its lock is never found free.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// The time limit of waiting for locks.
@@ -55,7 +57,7 @@ impl Tries {
         Self(SHORTLY.replace(Duration::ZERO))
     }
 
-    /// Sets the time to that after a wait: the lock has been free once.
+    /// Sets the time to [`AGAIN`]: the thread has waited, and the lock has been free once.
     pub fn go_on(&self) {
         SHORTLY.set(AGAIN);
     }

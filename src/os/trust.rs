@@ -1,9 +1,10 @@
-//! Who is trusted. Files that the library keeps beside a configuration directory (maps, notes of verifiers, staged
-//! changes, the log) count only if they belong to a user who could do the same harm without them. The rule:
+//! Decides which owners of files are trusted. Files that the library keeps for a configuration directory (maps,
+//! leases of verifiers, staged changes, the log) are used only if they belong to a user who could do the same harm
+//! without them. The trusted owners are:
 //!
-//! - a file, and a directory that is only ours: root and the user this process runs as ([`is_trusted`]);
-//! - files of one configuration directory alone that are neither mapped nor staged from: the owner of that directory as
-//!   well ([`Config::trusts`]), who may change every package in it anyway.
+//! - of a file or directory that only this process's user needs: root and that user ([`is_trusted`]);
+//! - of a file that belongs to one configuration directory and is neither mapped nor a delta file: also the owner of
+//!   that directory ([`Config::trusts`]), who may change every package in it anyway.
 //!
 //! A missing file is never trusted: the owner is checked on the open file.
 

@@ -54,7 +54,7 @@ impl Durability {
     }
 }
 
-/// The description of a text of levels, for errors.
+/// The expected form of the text, for errors.
 pub(crate) const EXPECTED: &str =
     "durability is full, log or none, and PACKAGE=LEVEL for single packages, with commas between";
 

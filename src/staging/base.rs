@@ -5,8 +5,8 @@
 //! refused. Appending to lists, removing items by value, and adding and moving sections are compatible with any other
 //! change. Deleting a section conflicts with any change in it.
 //!
-//! `file` is the text that holds the bases of a delta file, `beside` the file with this text. This module itself knows
-//! nothing of files.
+//! `file` is the text that holds the bases of a delta file, `beside` the file with this text. This module itself uses
+//! no files.
 
 mod beside;
 pub(crate) mod file;
@@ -50,7 +50,7 @@ pub(crate) struct Disagreement {
     /// The staged content.
     pub staged: Option<Content>,
     pub revision: u64,
-    /// The user who has staged it.
+    /// The user who has staged the key.
     pub uid: u32,
 }
 
@@ -70,7 +70,7 @@ struct Renamed {
 }
 
 impl Names {
-    /// Returns the key that a change is about, in the committed package; `None` if the change is compatible with any
+    /// Returns the key that a change concerns, in the committed package; `None` if the change is compatible with any
     /// other.
     fn key(&self, delta: &Delta) -> Option<Key> {
         match delta.kind {
@@ -116,7 +116,8 @@ pub(crate) struct Needed {
     pub was: BaseContent,
 }
 
-/// Returns the bases that `new` changes need, which are staged behind `staged` ones. A key that has a base keeps it.
+/// Returns the bases that the `new` changes need, which are staged after the `staged` ones. A key that has a base
+/// keeps it.
 pub(crate) fn needed(staged: &[Delta], known: &Bases, new: &[Delta], committed: &Package) -> Vec<Needed> {
     let mut names = Names::default();
     staged.iter().for_each(|delta| names.follow(delta));
@@ -140,8 +141,8 @@ pub(crate) fn needed(staged: &[Delta], known: &Bases, new: &[Delta], committed: 
     needed
 }
 
-/// Returns the keys that were changed since they were staged. `committed` is the present package, `result` the same
-/// with the staged changes.
+/// Returns the keys that were changed since they were staged. `committed` is the present package, `result` the
+/// package with the staged changes.
 pub(crate) fn disagreements(
     staged: &[Delta],
     bases: &Bases,
@@ -189,7 +190,7 @@ fn disagreement(
             disagreement(key.clone(), was.clone(), is, staged)
         }
         BaseContent::Section(kind, options) => {
-            // If the section is gone, another user has deleted it as well.
+            // If the section is missing, another user has deleted it as well, which is no conflict.
             let section = committed.section(&key.0)?;
             if section.section_type() != kind {
                 let was = Some(Content::String(kind.clone()));
@@ -245,7 +246,7 @@ mod tests {
         Delta::new(DeltaKind::Set, section.as_bytes(), Some(option.as_bytes()), Some(value.as_bytes()))
     }
 
-    /// Stages changes in one state and compares them with another; returns the keys at odds.
+    /// Stages changes in one state and compares them with another; returns the keys in conflict.
     fn at_odds(then: &str, staged: &[Delta], now: &str) -> Vec<String> {
         let (then, now) = (package(then), package(now));
         let bases: Bases = needed(&[], &Bases::new(), staged, &then)

@@ -1,8 +1,8 @@
-//! Staged changes: the delta files of the save directory, in stock uci's format and place.
+//! Staged changes: the delta files of the save directory, in the format and the directory of stock uci.
 //!
 //! A program appends to a delta file, or cuts it, under an exclusive lock on the file itself, as stock uci does. A
-//! commit writes a journal beside it, `.PACKAGE.commit`, which records how much of the delta file goes into the new
-//! package file, and the identity of that file. After a crash the next program reads there which changes were
+//! commit writes a journal beside it, `.PACKAGE.commit`, which records how much of the delta file the new package
+//! file includes, and the identity of that file. After a crash, the journal shows the next program which changes were
 //! committed.
 
 use std::io;
@@ -23,7 +23,7 @@ use crate::staging::save_dir::SaveDir;
 
 /// The delta file of one package in one directory.
 pub(crate) struct Staging<'s> {
-    /// These lead through the open directory.
+    /// These file operations go through the open directory.
     pub files: Files,
     pub save: SaveDir<'s>,
     pub dir: &'s Path,
@@ -36,7 +36,8 @@ pub(crate) struct Staging<'s> {
     pub warn: Option<&'s Warn>,
 }
 
-/// Computes the new text of the base file from the staged lines and its present text; `None` leaves the file alone.
+/// Computes the new text of the base file from the staged lines and its present text; `None` leaves the file
+/// unchanged.
 pub(crate) type MakeBases<'m> = dyn Fn(&[u8], &[u8]) -> Result<Option<Vec<u8>>> + 'm;
 
 /// A delta file that is locked and read.
@@ -91,8 +92,8 @@ impl Staging<'_> {
         !found.is_file() || is_refused || is_denied(error) && found.uid() != crate::os::trust::user()
     }
 
-    /// Returns the error of committing or dropping the staged changes, if another user has staged them and bars this
-    /// user from them.
+    /// Returns the error of committing or dropping the staged changes, if another user has staged them and the
+    /// permissions exclude this user.
     pub fn refusal_of_other_user(&self) -> Option<Error> {
         let path = self.path();
         let found =
@@ -179,8 +180,8 @@ impl Staging<'_> {
         Ok(text == locked.text)
     }
 
-    /// Appends changes: all of them, or none. `bases` computes the base file, which is written first, so that no line is
-    /// without its base.
+    /// Appends changes: all of them, or none. `bases` computes the base file, which is written first, so that each
+    /// line has its base.
     pub fn append(&self, deltas: &[Delta], config_dir: &Path, bases: &MakeBases<'_>) -> Result<()> {
         let mut lines = Vec::new();
         for delta in deltas {
@@ -211,14 +212,14 @@ impl Staging<'_> {
             return self.replace(access, &[before, lines].concat());
         }
         self.files.write(&open, &lines).map_err(|error| {
-            // The beginning of a line that did not fit must not be read as a change.
+            // If a line was written in part, it must not be read as a change.
             let _ = open.file.set_len(before.len() as u64);
             Error::io("stage the change in", &path)(error)
         })
     }
 
-    /// Replaces a delta file that is open to more users than the package. A process that has opened the old file could
-    /// read all that is written to it, whatever its mode. The caller holds the lock of the old file.
+    /// Replaces a delta file that is open to more users than the package. A process that has opened the old file
+    /// could read all that is written to it later, whatever its mode. The caller holds the lock of the old file.
     fn replace(&self, access: Access, text: &[u8]) -> Result<()> {
         let path = self.path();
         let failed = Error::io("stage the change in", &path);
@@ -243,7 +244,7 @@ impl Staging<'_> {
         Ok(())
     }
 
-    /// Warns that a directory was renamed aside.
+    /// Warns that another user's directory was renamed.
     fn warn_of(&self, aside: Option<PathBuf>) {
         if let (Some(aside), Some(warn)) = (aside, self.warn) {
             let (dir, aside) = (self.dir.display(), aside.display());
@@ -271,8 +272,8 @@ impl Staging<'_> {
         Ok(())
     }
 
-    /// Cuts a locked delta file down to the lines that the commit kept. If that fails nothing is lost: the next program
-    /// finishes it, by the journal.
+    /// Cuts a locked delta file down to the lines that the commit kept. If that fails nothing is lost: the next
+    /// program reads the journal and finishes it.
     pub fn rewrite_committed(&self, locked: &Locked, kept: &[u8]) -> Result<()> {
         let open = &locked.open;
         self.files.truncate(open, 0).map_err(Error::io("empty", &open.path))?;
@@ -295,8 +296,9 @@ impl Staging<'_> {
         self.rewrite(locked, &[])
     }
 
-    /// Writes the journal: once the file `new` with the text `text` has replaced the file `old` (`None`: no file), all
-    /// lines of the locked delta file but `kept` are committed. From here on a crash can be recovered from.
+    /// Writes the journal: once the file `new` with the text `text` has replaced the file `old` (`None`: no file),
+    /// all lines of the locked delta file except `kept` are committed. With the journal, the next program can recover
+    /// from a crash.
     pub fn write_journal(
         &self,
         locked: &Locked,
@@ -305,7 +307,7 @@ impl Staging<'_> {
         kept: &[u8],
     ) -> Result<()> {
         let path = self.journal_path();
-        // No file has this identity.
+        // An identity that no file has.
         let old = old.unwrap_or(Identity { inode: 0, size: 0, modified_ns: 0 });
         let write = || -> io::Result<()> {
             let name = new.path.file_name().unwrap_or_default().to_string_lossy();
@@ -349,7 +351,7 @@ impl Staging<'_> {
             .map_err(Error::io("read", &open.path))
     }
 
-    /// Removes the lines that an interrupted commit has committed from the text of the delta file.
+    /// Returns the text of the delta file without the lines that an interrupted commit has committed.
     fn unconsumed(&self, text: Vec<u8>) -> Vec<u8> {
         match self.journal() {
             Ok(Some(journal)) if journal.committed => journal.rest(&text),
@@ -362,7 +364,7 @@ impl Staging<'_> {
     fn journal(&self) -> io::Result<Option<Journal>> {
         let text = match self.files.read_at_path(&self.journal_path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            // A directory or a device, and so no journal of ours.
+            // A directory or a device is no journal of this library.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Vec::new(),
             text => text?,
         };
@@ -390,7 +392,8 @@ impl Staging<'_> {
         let real = std::fs::canonicalize(self.target).unwrap_or_else(|_| self.target.to_path_buf());
         let present = Identity::at(&real);
         let temporary = real.parent().and_then(|dir| Identity::at(&dir.join(name)));
-        // If another program has changed the file since, the commit has happened if the displaced file is still there.
+        // If another program has changed the package file since, the displaced file shows that the commit has
+        // happened.
         let displaced = || temporary.is_some_and(|temporary| temporary.inode == old.inode);
         // Recovery may have written the text into a third file.
         let is_new = || self.files.read_package(&real).is_ok_and(|text| of_text(&text) == hash);
@@ -399,12 +402,12 @@ impl Staging<'_> {
     }
 }
 
-/// Reports whether the system denies access. A directory that our own rules refuse has an error without a number.
+/// Reports whether the system denies access. If this library refuses a directory, the error has no number.
 fn is_denied(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::ACCESS.raw_os_error())
 }
 
-/// Reports whether there is nothing at a path. In most cases nothing is staged, and this is the only system call then.
+/// Reports whether there is nothing at a path. Usually nothing is staged; then this is the only system call.
 fn is_missing(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err()
 }

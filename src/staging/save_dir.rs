@@ -1,9 +1,9 @@
-//! The save directory, and the rule that nobody else's staged changes are committed with our rights.
+//! The save directory, and the rule that no user commits the staged changes of others with his own rights.
 //!
 //! The default directory, `/tmp/.uci`, is in a place where all users may make directories. So root alone uses it, and
-//! each other user has a directory of their own. A directory of another owner in its place is not used; root renames it
-//! aside. A directory that was named, on the command line for example, is refused if it belongs to another user and its
-//! parent is open to all.
+//! each other user has a directory of their own. If another user owns the directory at that path, it is not used;
+//! root renames it. A directory that the user has named, on the command line for example, is refused if it belongs to
+//! another user and all users may write to its parent.
 
 use std::ffi::OsStr;
 use std::io;
@@ -19,7 +19,7 @@ use crate::os::trust::{is_trusted, user};
 #[derive(Debug)]
 pub(crate) struct SaveDir<'s> {
     dir: &'s Path,
-    /// The default directory, if it is that or one below it.
+    /// The default directory, if this is the default directory or one below it.
     base: Option<PathBuf>,
     /// The file operations by path.
     outer: &'s Files,
@@ -39,12 +39,12 @@ impl<'s> SaveDir<'s> {
         Self { dir, base, outer, files }
     }
 
-    /// Reports whether the directory is there. Root renames a directory of another user aside, and gets its new path.
+    /// Reports whether the directory is there. Root renames a directory of another user, and gets its new path.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] with `PermissionDenied` if it belongs to another user, whose changes would be committed with our
-    /// rights.
+    /// [`Error::Io`] with `PermissionDenied` if it belongs to another user, whose changes would be committed with the
+    /// rights of this process.
     pub fn is_there(&self) -> Result<(bool, Option<PathBuf>)> {
         match self.files.enter() {
             Ok(()) => Ok((true, None)),
@@ -57,8 +57,8 @@ impl<'s> SaveDir<'s> {
         }
     }
 
-    /// Makes the directory if it is missing, with this mode. Returns the new path of a directory that was renamed aside
-    /// for that.
+    /// Makes the directory if it is missing, with this mode. Returns the new path of a directory that was renamed for
+    /// that.
     pub fn make(&self, mode: u32) -> Result<Option<PathBuf>> {
         let mut aside = None;
         for _ in 0..8 {
@@ -88,7 +88,7 @@ impl<'s> SaveDir<'s> {
         Err(Error::io("use the directory", self.dir)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
     }
 
-    /// Renames aside the file or directory at the path of the default directory, unless it is root's.
+    /// Renames the file or directory at the path of the default directory, unless it is root's.
     fn put_aside(&self, base: &Path) -> Result<Option<PathBuf>> {
         let is_ours = |path: &Path| Folder::open(path).is_ok_and(|folder| is_trusted(folder.owner(), 0));
         if is_ours(base) {
@@ -131,7 +131,8 @@ fn open_default(base: &Path, dir: &Path) -> io::Result<Folder> {
     }
 }
 
-/// Reports whether our own rules refuse a directory. If the system denies access, the error has a number.
+/// Reports whether an error means that this library refuses the directory. If the system denies access, the error has
+/// a number.
 fn is_refusal(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }

@@ -1,4 +1,4 @@
-//! The line of a delta file that stands for a change.
+//! Writes a change as a line of a delta file, and reads such lines.
 //!
 //! The lines are stock uci's, so that both programs see each other's staged changes:
 //! `PREFIX PACKAGE.SECTION[.OPTION][='VALUE']`, without spaces, values in single quotes.
@@ -28,7 +28,7 @@ impl DeltaKind {
 }
 
 impl Delta {
-    /// Appends the line of a delta file that stands for this change, newline included.
+    /// Appends this change as a line of a delta file, newline included.
     pub fn write_line(&self, package: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(self.kind.prefix());
         out.extend_from_slice(&self.key(package));
@@ -40,7 +40,7 @@ impl Delta {
         out.push(b'\n');
     }
 
-    /// Reads the word of a delta line. `None` if it is not one. The package is returned beside it.
+    /// Reads the word of a delta line, and returns the change and its package. `None` if it is no change.
     fn from_word(word: &[u8]) -> Option<(Vec<u8>, Self)> {
         let (kind, tuple) = match word.split_first() {
             Some((first, rest)) => {
@@ -70,9 +70,9 @@ impl Delta {
 /// One logical line of a delta file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeltaLine {
-    /// The change it stands for, and the package it names; `None` for a line that is not one.
+    /// The change and its package; `None` if the line is no change.
     pub delta: Option<(Vec<u8>, Delta)>,
-    /// The physical lines it takes in the file.
+    /// The bytes of its physical lines in the file.
     pub range: std::ops::Range<usize>,
 }
 
@@ -88,7 +88,7 @@ pub fn read_lines(text: &[u8]) -> Vec<DeltaLine> {
             Err(fault) => Err(fault),
         };
         let Ok(word) = word else {
-            // A quote that is not closed, or a NUL byte: the file is damaged from here on.
+            // After an open quote or a NUL byte, the rest of the file is damaged.
             lines.push(DeltaLine { delta: None, range: lexer.line().start..text.len() });
             return lines;
         };

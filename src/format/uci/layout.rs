@@ -33,22 +33,22 @@ impl From<&Statement<'_>> for Site {
     }
 }
 
-/// A run of a section: its header and what follows, up to the next header.
+/// A part of a section in the text: a header and the lines after it, up to the next header.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
     pub header: Site,
     /// From the header's line to the end of the line of its last statement.
     pub lines: Range<usize>,
-    /// The end of the line of the statement before it: comments and blank lines stand between.
+    /// The end of the line of the statement before it. Comments and blank lines may be between.
     pub above: usize,
 }
 
 /// The place of a section.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SectionSites {
-    /// More than one if the section is continued further down.
+    /// There is more than one if the section is continued further down.
     pub blocks: Vec<Block>,
-    /// The statements of each option, by its position in the section; only for sections asked for.
+    /// The statements of each option, by its position in the section; only for the wanted sections.
     pub options: Vec<Vec<Site>>,
 }
 
@@ -128,7 +128,7 @@ pub(super) fn scan(
     Ok(layout)
 }
 
-/// Notes that two neighbours share a logical line.
+/// Records that two neighbours share a logical line.
 fn note_shared(layout: &mut Layout, last: Option<(usize, Site)>, this: (usize, Site)) {
     let Some(last) = last.filter(|last| last.1.line.start == this.1.line.start) else { return };
     match layout.shared.last_mut().filter(|shared| shared.line.start == this.1.line.start) {
@@ -145,9 +145,9 @@ fn note_shared(layout: &mut Layout, last: Option<(usize, Site)>, this: (usize, S
     }
 }
 
-/// Rewrites the last line if nothing can be put below it as it is: because of a backslash that would continue it,
-/// or because it has no line end and a `;`, or has been continued with blanks only, which stock uci refuses once a
-/// line end follows. `end` is where the last statement ends.
+/// Rewrites the last line if no line can be added below it: it ends in a backslash; or it has no line end, and has a
+/// `;` or a continuation of blanks only, which stock uci refuses if a line end follows. `end` is the end of the last
+/// statement.
 pub(super) fn close_end(source: &[u8], end: usize, line_end: &[u8]) -> Option<Vec<u8>> {
     let (statement, rest) = source.split_at(end);
     if rest.contains(&b'#') {
@@ -158,7 +158,7 @@ pub(super) fn close_end(source: &[u8], end: usize, line_end: &[u8]) -> Option<Ve
     (is_open || is_unended).then(|| {
         let mut out = statement.to_vec();
         if rest.is_empty() && statement.ends_with(b"\r") {
-            // An escaped CR is part of the value; a line feed behind it would make it a continuation.
+            // An escaped CR is part of the value; a line feed after it would make the backslash a continuation.
             out.extend_from_slice(b"''");
         } else if rest.is_empty() {
             out.truncate(without_line_end(statement).len() - 1);
@@ -168,7 +168,7 @@ pub(super) fn close_end(source: &[u8], end: usize, line_end: &[u8]) -> Option<Ve
     })
 }
 
-/// Reports whether text that ends outside of quotes ends in a backslash, line end or not.
+/// Reports whether text that ends outside of quotes ends in a backslash, with or without a line end after it.
 fn has_open_backslash(text: &[u8]) -> bool {
     let backslashes = without_line_end(text).iter().rev().take_while(|byte| **byte == b'\\').count();
     backslashes % 2 == 1
@@ -179,7 +179,7 @@ fn without_line_end(text: &[u8]) -> &[u8] {
     text.strip_suffix(b"\r").unwrap_or(text)
 }
 
-/// Rewrites shared lines so that each statement has a line of its own. They read the same.
+/// Rewrites shared lines so that each statement has a line of its own. The text keeps its meaning.
 pub(super) fn split_shared(source: &[u8], shared: &[SharedLine], line_end: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(source.len() + 16 * shared.len());
     let mut from = 0;

@@ -1,8 +1,8 @@
 //! Logical lines and words.
 //!
-//! A logical line is a physical line, plus the next one as often as a quoted part or a backslash runs off
-//! its end. A word is a run of quoted and unquoted parts. The lexer never copies the text; a word that is
-//! not one plain piece of it (`a'b c'"d"`) is put together in a buffer of its own.
+//! A logical line is a physical line, plus the next physical line each time that a quoted part or a backslash
+//! continues past the line end. A word is a run of quoted and unquoted parts. The lexer never copies the text; a word
+//! that is not one piece of the text (`a'b c'"d"`) is assembled in a buffer.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,9 +15,10 @@ use crate::model::name::is_blank;
 /// A word: its span in the text, quotes included, and its value.
 #[derive(Debug, Clone)]
 pub(crate) struct Word<'s> {
-    /// The bytes of the text it takes, quotes included. Empty for a missing word; a `;` in its place counts.
+    /// Its bytes in the text, quotes included. Empty for a missing word; but a `;` in the place of a word is
+    /// included.
     pub raw: Range<usize>,
-    /// Its value. Borrowed means: this very piece of the text.
+    /// Its value. A borrowed value is a slice of the text.
     pub value: Cow<'s, [u8]>,
     /// Where the value starts in the text, if borrowed.
     pub start: usize,
@@ -29,7 +30,7 @@ impl Word<'_> {
     }
 }
 
-/// A fault in the text: the reason, where a person should look, and where stock uci's cursor stands.
+/// A fault in the text: the reason, the position for people, and the position of stock uci's cursor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
     pub reason: Reason,
@@ -40,7 +41,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// Adds line, column and the line itself.
+    /// Adds the line number, the column and the text of the line.
     pub fn locate(self, source: &[u8]) -> ParseError {
         let loaded = &source[..self.loaded.min(source.len())];
         ParseError {
@@ -62,7 +63,7 @@ pub(crate) struct Lexer<'s> {
     line_start: usize,
     /// The cursor.
     pos: usize,
-    /// The end of the logical line as far as it is known; a comment cuts it.
+    /// The end of the logical line as far as it was read; a comment ends it.
     end: usize,
     /// Where the next physical line starts. The text was read up to here.
     next_line: usize,
@@ -70,7 +71,7 @@ pub(crate) struct Lexer<'s> {
     removed: usize,
     /// The next NUL byte, or the length of the text.
     nul: usize,
-    /// Set when a quote or a continuation wanted a line that is not there.
+    /// Whether the text ended inside a quote or after a continuation.
     ran_out: bool,
 }
 
@@ -113,7 +114,7 @@ impl<'s> Lexer<'s> {
         Self { source, line_start: 0, pos: 0, end: 0, next_line: 0, removed: 0, nul, ran_out: false }
     }
 
-    /// Passes over a byte order mark at the start of the text.
+    /// Skips a byte order mark at the start of the text.
     pub fn skip_mark(&mut self) {
         if self.source.starts_with(MARK) {
             (self.line_start, self.pos, self.end, self.next_line) =
@@ -121,7 +122,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// Reports whether the text ended where a quote or a continuation wanted more of it.
+    /// Reports whether the text ended inside a quote or after a continuation.
     pub fn ran_out(&self) -> bool {
         self.ran_out
     }
@@ -131,7 +132,7 @@ impl<'s> Lexer<'s> {
         self.pos
     }
 
-    /// The physical lines of the logical line read so far.
+    /// The physical lines of the logical line that were read so far.
     pub fn line(&self) -> Range<usize> {
         self.line_start..self.next_line
     }
@@ -160,8 +161,8 @@ impl<'s> Lexer<'s> {
         Ok(more)
     }
 
-    /// Reads the next line in one step if it has the plain form of nearly all lines. `None` changes nothing; the line
-    /// is then read word by word.
+    /// Reads the next line in one step if it has the plain form that nearly all lines have. Otherwise returns `None`
+    /// and reads nothing; then read the line word by word.
     #[inline]
     pub fn plain_line(&mut self) -> Option<PlainLine> {
         let start = self.next_line;
@@ -194,7 +195,7 @@ impl<'s> Lexer<'s> {
         Some(PlainLine { is_list, start: base, name: name..base + end, value: value..value + close })
     }
 
-    /// Appends the next physical line to the logical one. `Ok(false)` where there is none.
+    /// Appends the next physical line to the logical one. `Ok(false)` if there is none.
     fn extend(&mut self) -> Result<bool, Fault> {
         if self.next_line >= self.source.len() {
             self.ran_out = true;
@@ -209,7 +210,7 @@ impl<'s> Lexer<'s> {
         Ok(true)
     }
 
-    /// Makes a fault that points at `at`, with stock uci's cursor where the lexer stands.
+    /// Makes a fault at `at`. The present position of the lexer is stock uci's cursor.
     pub fn fault(&self, reason: Reason, at: usize) -> Fault {
         self.fault_with_cursor(reason, at, self.pos)
     }
@@ -275,7 +276,8 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// Takes the word as one piece if it is a single quoted part that ends at `close` and nothing follows.
+    /// Reads a word whose first part is quoted and ends at `close`: as a slice of the text if nothing follows that
+    /// part, else part by part.
     fn quoted_or_cooked(&mut self, start: usize, close: Option<usize>) -> Result<Word<'s>, Fault> {
         if let Some(close) = close {
             let after = start + close + 2;
@@ -295,7 +297,7 @@ impl<'s> Lexer<'s> {
         self.piece(raw, value)
     }
 
-    /// Makes the word that is a piece of the text.
+    /// Makes a word from a slice of the text.
     pub fn piece(&self, raw: Range<usize>, value: Range<usize>) -> Word<'s> {
         Word { raw, start: value.start, value: Cow::Borrowed(&self.source[value]) }
     }
@@ -313,7 +315,8 @@ impl<'s> Lexer<'s> {
                     break;
                 }
                 b';' => {
-                    // Stock uci drops what follows a `;` right behind a bare word; an empty rest is no loss.
+                    // Stock uci drops the rest of the line after a `;` that directly follows an unquoted word;
+                    // nothing is lost if that rest is empty.
                     let bare = value.len() == self.pos - start;
                     if bare && self.source[self.pos + 1..self.end].iter().copied().all(is_blank) {
                         self.end = self.pos;
@@ -377,7 +380,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// Reads a backslash: a continuation before a line end, else the next byte as it is.
+    /// Reads a backslash: before a line end it continues the line, else the next byte is taken literally.
     fn backslash(&mut self, value: &mut Vec<u8>) -> Result<(), Fault> {
         let after = &self.source[self.pos + 1..self.end];
         let skipped = match after {

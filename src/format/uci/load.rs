@@ -46,7 +46,7 @@ pub fn check(source: &Arc<Vec<u8>>, progress: Option<&dyn Fn(usize, usize)>) -> 
         // Text that is not too large has no other errors.
         Err(_) => Vec::new(),
     };
-    // If the line that opens the first section is faulty, its options have no section: that is one fault, not many.
+    // If the line that opens the first section has an error, its options have no section: report one error, not many.
     let opens = |error: &ParseError| error.text.trim_ascii_start().starts_with(b"config");
     if let Some(first) = errors.iter().position(opens) {
         let mut index = 0;
@@ -73,13 +73,13 @@ pub fn import(source: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<(Vec<P
 }
 
 impl Package {
-    /// Applies text on top of this package: sections are created or continued, options set, list items
-    /// appended. Returns the changes, and the errors passed over.
+    /// Applies text on top of this package: sections are created or continued, options set, list items appended.
+    /// Returns the changes, and the errors that were skipped.
     ///
     /// # Errors
     ///
-    /// [`Error::Parse`] as for [`parse`]; in the intended dialect also the errors of [`Package::apply`]. The package
-    /// may have taken some of the changes then.
+    /// [`Error::Parse`] as for [`parse`]; in the intended dialect also the errors of [`Package::apply`]. Some of the
+    /// changes may be made in the package then.
     pub fn merge(
         &mut self,
         source: &Arc<Vec<u8>>,
@@ -102,7 +102,7 @@ fn check_size(source: &[u8]) -> Result<()> {
     Err(fault.locate(&source[..MAX_TEXT]).into())
 }
 
-/// The failure of a statement: a fault in the text, or something that ends the whole operation.
+/// The failure of a statement: a fault in the text, or an error that ends the whole operation.
 enum Failure {
     Fault(Fault),
     Fatal(Error),
@@ -131,14 +131,14 @@ fn mark(name: &[u8]) -> u64 {
 struct Loader {
     /// The packages so far; the last one is open.
     packages: Vec<Package>,
-    /// The text, where its `package` lines open packages; they all share it.
+    /// The text, if its `package` lines open packages; all packages share it.
     source: Option<Arc<Vec<u8>>>,
     section: Option<SectionId>,
-    /// The marks of the option names the section has so far. A name whose mark is not set is new.
+    /// The bits of the option names that the section has so far. A name whose bit is not set is new.
     seen: u64,
     /// The changes made, if the text is merged into a package that was there before.
     merge: Option<Vec<Delta>>,
-    /// Go on behind errors, even in strict mode.
+    /// Whether to continue after errors, even in strict mode.
     collect: bool,
 }
 
@@ -179,7 +179,7 @@ impl Loader {
         Ok(errors)
     }
 
-    /// Reads and carries out one statement; `false` at the end of the text.
+    /// Reads one statement and applies it to the package; `false` at the end of the text.
     fn step(
         &mut self,
         source: &[u8],
@@ -291,7 +291,7 @@ impl Loader {
         self.enter(section, statement.command == Command::List, &name.value, piece, span)
     }
 
-    /// As [`Loader::option`], of a line of the plain kind.
+    /// As [`Loader::option`], for a line of the plain form.
     #[inline]
     fn plain(&mut self, source: &[u8], line: &PlainLine) -> Result<()> {
         if line.value.is_empty() && !line.is_list {
@@ -303,7 +303,7 @@ impl Loader {
         self.enter(section, line.is_list, &source[line.name.clone()], Some(name), value)
     }
 
-    /// Sets an option of a section, or appends an item to it; `piece` is its name if that is a piece of the text.
+    /// Sets an option of a section, or appends an item to it; `piece` is its name if that is a slice of the text.
     #[inline]
     fn enter(
         &mut self,
@@ -334,7 +334,7 @@ impl Loader {
         Ok(())
     }
 
-    /// Where a word's value stands in the text, if it is a piece of it.
+    /// Returns the position of a word's value in the text, if it is a slice of it.
     fn start(word: &Word<'_>) -> Option<usize> {
         matches!(word.value, std::borrow::Cow::Borrowed(_)).then_some(word.start)
     }

@@ -1,15 +1,15 @@
 //! UCI configuration text: read into a [`Package`](crate::Package), written back.
 //!
-//! It knows nothing of files, locks or staged changes. Text is bytes; it need not be UTF-8.
+//! It does not use files, locks or staged changes. Text is bytes; it need not be UTF-8.
 //!
 //! - `lexer` splits text into logical lines and words.
 //! - `statement` groups words into `package`, `config`, `option` and `list` statements.
 //! - `load` builds packages from statements.
 //! - `print` writes a package in the canonical form of stock uci.
-//! - `layout` finds where the sections and options of a package stand in its text.
-//! - `render` writes an edited package back into the text it was read from, touching only the lines
-//!   the edits concern; `place` is its second pass, over sections that move or are new; `patch` applies
-//!   the replacements of both.
+//! - `layout` finds the positions of the sections and options of a package in its text.
+//! - `render` writes an edited package back into the text it was read from, and changes only the lines that the edits
+//!   concern; `place` is its second pass, which moves sections and inserts new ones; `patch` applies the replacements
+//!   of both.
 //! - `tidy` gives text canonical spacing and quoting.
 //! - `words` splits command lines, which are quoted the same way.
 

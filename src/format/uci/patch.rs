@@ -51,7 +51,7 @@ pub(super) fn line_end(source: &[u8]) -> &'static [u8] {
     }
 }
 
-/// Returns where the line before `at` starts, if it is blank and not above `above`.
+/// Returns the start of the line before `at`, if that line is blank and does not start before `above`.
 pub(super) fn preceding_blank_line(source: &[u8], at: usize, above: usize) -> Option<usize> {
     let before = source[above..at].strip_suffix(b"\n")?;
     let start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);

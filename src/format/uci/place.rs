@@ -1,4 +1,4 @@
-//! The second pass of writing an edited package back: where sections stand.
+//! The second pass of writing an edited package back: moves sections and inserts new ones.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use crate::format::{ParseOptions, unwritable};
 use crate::model::name::is_blank;
 use crate::model::package::Package;
 
-/// The second pass: moves sections, and puts new ones where they belong. All others are as in `edited`.
+/// The second pass: moves sections, and inserts new ones at their positions. All other sections are already as in
+/// `edited`.
 pub(super) fn place_sections(
     source: Vec<u8>,
     edited: &Package,
@@ -42,7 +43,7 @@ pub(super) fn place_sections(
         let text = match order[index] {
             Some(ordinal) => cut_section(&layout.sections[ordinal], &mut patch),
             None => {
-                // Room for a section as most are.
+                // Room for a section of usual size.
                 let mut text = Vec::with_capacity(512);
                 print_section_lines(section, false, patch.line_end, &mut text);
                 text
@@ -143,11 +144,11 @@ fn insert_section(
 ) {
     let blocks = |ordinal: usize| &layout.sections[ordinal].blocks;
     match (before, after) {
-        // After everything: at the end of the text, below any comments there.
+        // A section after all others goes to the end of the text, below any comments there.
         (_, None) => {
             let end = patch.source.len();
             let separate = !patch.source.is_empty() && !patch.source.ends_with(b"\n\n");
-            // Most likely the last edit was here as well.
+            // The last edit was most likely at this place as well.
             let first =
                 !patch.edits.iter().rev().any(|(range, text)| *range == (end..end) && !text.is_empty());
             let mut lines = text;

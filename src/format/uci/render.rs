@@ -2,8 +2,8 @@
 //!
 //! Only the lines an edit concerns change: a new value takes the place (and the quoting) of the old one, a new option
 //! goes behind the last one of its section, a new section behind its predecessor. Comments, blank lines, indentation,
-//! order and line ends of everything else stay. Deleting a section deletes from its header to its last option, the text
-//! between included; a comment above the header stays.
+//! order and line ends of everything else stay. Deleting a section deletes its lines from the header to the last
+//! option; a comment above the header stays.
 //!
 //! It works in two passes: first values, options, headers and deleted sections; then, on the result, moved and new
 //! sections. The result is read again and compared, so that a file is never replaced by one that reads differently.
@@ -25,16 +25,16 @@ use crate::model::package::{OptionView, Package, Section, Touched, Value};
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] if the package cannot be written as text, which only one with two sections of one
-/// name cannot; [`Error::Parse`] if the text it was read from does not parse with `options`.
+/// [`Error::Invalid`] if the package cannot be written as text, since it has two sections of one name;
+/// [`Error::Parse`] if the text it was read from does not parse with `options`.
 pub fn render(package: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> {
     let original = parse(package.name(), Arc::clone(package.source()), options)?.package;
     let source = Arc::clone(rewrite(&original, package, options)?.source());
     Ok(Arc::unwrap_or_clone(source))
 }
 
-/// As [`render`], for callers that have `original`, the package as it was read; also returns the package read from the
-/// new text.
+/// As [`render`], for callers that have `original`, the package before the edits; also returns the package that was
+/// read from the new text.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ pub(crate) fn rewrite(original: &Package, package: &Package, options: &ParseOpti
     Err(unwritable(package))
 }
 
-/// The first pass: everything but where sections stand.
+/// The first pass: all edits except moved and new sections.
 fn edit_sections(original: &Package, edited: &Package, options: &ParseOptions<'_>) -> Result<Vec<u8>> {
     let mut kept: Vec<Option<Section<'_>>> = vec![None; original.len()];
     for section in edited.sections() {
@@ -230,7 +230,7 @@ fn rename_sites(old: OptionView<'_>, new: OptionView<'_>, sites: &[Site], patch:
     }
 }
 
-/// Edits a list whose items stand on lines of their own: items both lists have stay where they are.
+/// Edits a list whose items each have their own line: items both lists have stay where they are.
 fn edit_items(
     old: OptionView<'_>,
     new: OptionView<'_>,
@@ -244,7 +244,7 @@ fn edit_items(
     let mut place = sites[0].line.start;
     let mut missing = Vec::new();
     let mut kept = vec![false; before.len()];
-    // Where other options stand between the items, the first one holds the place of the whole list.
+    // If other options are between the items, the whole list counts as being at the position of its first item.
     let source = patch.source;
     let holds_place = |index: usize| {
         sites[..=index].windows(2).all(|pair| is_comment(&source[pair[0].line.end..pair[1].line.start]))
@@ -298,7 +298,7 @@ fn push_item(name: &[u8], item: &[u8], indent: &[u8], line_end: &[u8], out: &mut
     out.extend_from_slice(line_end);
 }
 
-/// Writes `value` the way the old value was written, where it can be.
+/// Writes `value` the way the old value was written, if that is possible.
 fn requoted(old: &[u8], value: &[u8]) -> Vec<u8> {
     let special = |byte: &u8| is_blank(*byte) || matches!(byte, b'\'' | b'"' | b'\\' | b'#' | b';');
     let mut out = Vec::with_capacity(value.len() + 2);

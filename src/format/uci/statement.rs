@@ -17,7 +17,7 @@ pub(crate) enum Command {
     List,
 }
 
-/// One statement and where it stands.
+/// One statement and its position.
 #[derive(Debug, Clone)]
 pub(crate) struct Statement<'s> {
     pub command: Command,
@@ -31,9 +31,9 @@ pub(crate) struct Statement<'s> {
     pub line: Range<usize>,
 }
 
-/// The part that is read next.
+/// The result of reading the next line or statement.
 pub(crate) enum Read<'s> {
-    /// A line of the plain kind, which is an option or an item of a list.
+    /// A line of the plain form, which is an option or an item of a list.
     Plain(PlainLine),
     /// Any other statement.
     Statement(Statement<'s>),
@@ -58,14 +58,14 @@ pub(crate) struct Statements<'s> {
 impl<'s> Statements<'s> {
     pub fn new(source: &'s [u8], dialect: Dialect, strict: bool) -> Self {
         let mut lexer = Lexer::new(source);
-        // Stock uci takes it for part of the first word.
+        // Stock uci treats it as part of the first word.
         if dialect == Dialect::Cms {
             lexer.skip_mark();
         }
         Self { lexer, dialect, strict, in_line: false }
     }
 
-    /// Drops the rest of the logical line, to go on after a fault.
+    /// Drops the rest of the logical line, to continue after a fault.
     pub fn skip_line(&mut self) {
         self.in_line = false;
     }
@@ -149,12 +149,12 @@ impl<'s> Statements<'s> {
         if self.strict && !extra.is_empty() {
             return Err(self.fault(Reason::TooManyArguments, &extra));
         }
-        // Of a word that is not there, the place is the end of the line.
+        // The position of a missing word is the end of the line.
         let end = if second.raw.is_empty() { first.raw.end } else { second.raw.end };
         Ok(Statement { command, first, second, range: start..end, line: self.lexer.line() })
     }
 
-    /// Returns the error that forbids the command before any of its words is read.
+    /// Returns the error of a command that is not allowed here, before its words are read.
     fn refusal(&self, command: Command, opened: Opened) -> Option<Reason> {
         let bare = self.lexer.at_end_of_line();
         match command {
@@ -178,7 +178,7 @@ impl<'s> Statements<'s> {
         if allowed { Ok(()) } else { Err(self.fault(reason, first)) }
     }
 
-    /// Reads the second word. A `;` in its place ends the statement; stock uci takes it for the word.
+    /// Reads the second word. A `;` in its place ends the statement; stock uci treats it as the word.
     fn optional_word(&mut self, first: &Word<'s>) -> Result<Word<'s>, Fault> {
         if self.dialect == Dialect::Cms {
             self.lexer.skip_blanks();

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::ParseOptions;
 use crate::model::name::is_blank;
 
-/// Returns tidied text, which reads the same.
+/// Returns the tidied text, which has the same meaning.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub fn tidy(source: &Arc<Vec<u8>>) -> Result<Vec<u8>> {
 fn tidied(source: &[u8], options: &ParseOptions<'_>) -> std::result::Result<Vec<u8>, Fault> {
     let mut statements = Statements::new(source, options.dialect, options.strict);
     let mut out = Vec::with_capacity(source.len() + 64);
-    // Where the text that is not part of a statement goes on.
+    // The end of the last statement, where the text between statements begins.
     let mut from = if source.starts_with(MARK) { MARK.len() } else { 0 };
     let mark = &source[..from];
     while let Some(statement) = statements.next(Opened { package: true, section: true })? {
@@ -50,7 +50,7 @@ fn gap(text: &[u8], out: &mut Vec<u8>) {
         let line = line.trim_ascii_start();
         let joined = line.iter().take_while(|byte| is_blank(**byte) || matches!(byte, b';' | b'\\')).count();
         let comment = line[joined..].trim_ascii_end();
-        // The first piece stands behind a statement, the last one before the next.
+        // The first piece follows a statement, and the last one precedes the next.
         let behind = index == 0 && out.last().is_some_and(|byte| *byte != b'\n');
         if behind && !comment.is_empty() {
             out.push(b' ');

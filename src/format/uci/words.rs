@@ -8,12 +8,12 @@ use crate::error::parse::{ParseError, Reason};
 pub struct Words {
     /// The words, up to the first empty one: a comment, a `;` and `''` all end the command.
     pub words: Vec<Vec<u8>>,
-    /// How many bytes of the text the logical line takes.
+    /// The length of the logical line, in bytes.
     pub consumed: usize,
-    /// Whether the line ran into the end of the text, so that more text would change it.
+    /// Whether the text ended within the line, so that more text could continue it.
     pub incomplete: bool,
-    /// Whether the line goes on behind the last word: more than a comment follows the empty word that ended the command,
-    /// or that word was quoted.
+    /// Whether the line has more than the command: an empty word has ended the command, and it was quoted or followed
+    /// by more than a comment.
     pub rest: bool,
 }
 
@@ -27,7 +27,7 @@ pub struct Words {
 ///
 /// # Errors
 ///
-/// A quote that is not closed, or a NUL byte.
+/// If a quote is not closed, or the text has a NUL byte.
 pub fn words(text: &[u8], limit: usize) -> Result<Words, ParseError> {
     let mut lexer = Lexer::new(text);
     let mut words = Vec::new();
@@ -52,7 +52,7 @@ pub fn words(text: &[u8], limit: usize) -> Result<Words, ParseError> {
 }
 
 impl ParseError {
-    /// Reports whether more text could mend it.
+    /// Reports whether more text could repair the error.
     #[must_use]
     pub fn is_unterminated(&self) -> bool {
         matches!(self.reason, Reason::UnterminatedSingle | Reason::UnterminatedDouble)

@@ -122,7 +122,7 @@ fn commit(writer: &mut dyn LogWriter, package: &str, old: Option<&str>, new: Opt
     writer.append(vec![record(vec![change(package, old, new)])], true).expect("there is room")
 }
 
-/// Reads all records back, the oldest first, without those that only sum up earlier ones.
+/// Reads all records back, the oldest first, without those that only repeat the state of packages.
 fn all(log: &dyn LogRead) -> Vec<Record> {
     let mut found = Vec::new();
     let broken_off: Option<()> = log
@@ -256,7 +256,7 @@ fn marks_say_whose_texts_are_in_place(kept: &dyn Kept) {
     assert!(!writer.is_behind("a") && writer.is_behind("b"));
     let third = commit(&mut *writer, "a", Some("1\n"), Some("2\n"));
     drop(writer);
-    // Another handle finds the same: a process has died before it marked the last record.
+    // Another handle finds the same, as if a process had died before it marked the last record.
     let other = kept.open();
     let mut writer = write(&*other);
     assert_eq!((writer.behind(), unplaced(&*writer)), (Behind::Now, vec![(second, true), (third, false)]));
@@ -333,7 +333,7 @@ fn records_of_a_key_are_found(kept: &dyn Kept) {
         log.read_back(Some(wanted), &mut look).expect("readable");
         found
     };
-    // Others may be among them.
+    // The result may include other records.
     let holds = |wanted: Wanted, expected: &[u64]| expected.iter().all(|one| find(&wanted).contains(one));
     assert!(holds(Wanted::new(b"p", None, None), &[section, option, other]));
     assert!(holds(Wanted::new(b"p", Some(b"s"), None), &[section, option]));

@@ -1,4 +1,4 @@
-//! Appending records to the segment.
+//! Appends records to the segment.
 
 use std::sync::atomic::Ordering;
 
@@ -12,7 +12,7 @@ use crate::log::segment::{self, Chain};
 /// with each record if the hint changed as often.
 pub(in crate::log) const HINT_EVERY: usize = 4096;
 
-/// Records as they are written: their bytes, and the chain of each.
+/// Encoded records: their bytes, and the chain of each.
 struct Encoded {
     bytes: Vec<u8>,
     chains: Vec<Chain>,
@@ -24,10 +24,10 @@ impl Writer<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]: nothing was appended. After an error of the sync the log takes no more, see G6.
+    /// [`Error::Io`]: nothing was appended. After an error of the sync nothing more can be appended, see G6.
     pub fn append(&mut self, mut records: Vec<Record>, durable: bool) -> Result<u64> {
         let room = self.tail().segment.as_ref().map_or(0, Segment::room);
-        // The first record of a new segment comes before them, so their chains are made after that.
+        // The first record of a new segment precedes these records, so their chains are computed after it.
         let wanted = records.iter().map(segment::size).sum::<usize>();
         if wanted > room {
             let rotated = self.rotate(wanted);
@@ -65,7 +65,7 @@ impl Writer<'_> {
         let Some(segment) = &self.tail().segment else { return Ok(()) };
         let start = segment.end as u64;
         let forget = || {
-            // The bytes written may be a record, or part of one, that was reported as failed.
+            // The bytes that were written may be a whole record, or a part of one, whose append has failed.
             let _ = std::os::unix::fs::FileExt::write_all_at(&segment.open.file, &[0; 8], start);
         };
         if let Err(error) = log.files.write_at(&segment.open, bytes, start) {
@@ -92,7 +92,7 @@ impl Writer<'_> {
             let end = segment::frame(&bytes, offset - start).map_or(bytes.len(), |frame| frame.end);
             if offset.abs_diff(segment.hint) >= HINT_EVERY {
                 let hint = u32::try_from(offset).unwrap_or(0).to_le_bytes();
-                // Only a hint: without it finding the end takes longer.
+                // A failure is ignored: without the hint it only takes longer to find the end.
                 let _ = log.files.write_at(&segment.open, &hint, segment::hint_offset());
                 segment.hint = offset;
             }
@@ -108,7 +108,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; the log takes no more then, see G6.
+    /// [`Error::Io`]; nothing more can be appended then, see G6.
     pub fn sync(&mut self) -> Result<()> {
         let log = self.log;
         let Some(segment) = &self.tail().segment else { return Ok(()) };

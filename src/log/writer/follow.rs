@@ -1,5 +1,5 @@
-//! Finding the end of the log: a writer starts from the end that its handle last saw, and reads the records that
-//! others appended since.
+//! Finds the end of the log: a writer starts from the end that its handle last saw, and reads the records that others
+//! appended since.
 
 use super::Writer;
 use super::tail::{RecordPosition, Segment};
@@ -22,15 +22,15 @@ impl Log {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
                 if name.starts_with('.') && name.contains(UNFINISHED) {
-                    // If it cannot be removed, it only takes room.
+                    // A file that cannot be removed only takes room.
                     let _ = self.files.remove(&entry.path());
                 }
             }
         }
     }
 
-    /// Finds the records without a mark at the end of the segments before this one. There are some only if the first
-    /// record of this segment has no mark either.
+    /// Finds the records without a mark at the end of the segments before this one. Such records exist only if the
+    /// first record of this segment has no mark either.
     fn unplaced_before(&self, first: u64) -> Result<Vec<RecordPosition>> {
         let before = self.segments()?.into_iter().rev().find(|other| *other < first);
         let (Some(whole), Some(before)) = (self.read(first)?, before) else { return Ok(Vec::new()) };
@@ -89,15 +89,15 @@ impl Writer<'_> {
         let (log, next) = (self.log, self.sequence() + 1);
         let segment = self.tail().segment.as_ref().map(|segment| (segment.first, segment.is_damaged));
         Ok(match segment {
-            // After damage some numbers are skipped.
+            // After damage the numbers have a gap.
             Some((first, true)) => log.segments()?.into_iter().find(|other| *other > first),
             Some((first, false)) if first == next => None,
             _ => Some(next).filter(|next| log.path(*next).exists()),
         })
     }
 
-    /// Goes to the start of the last segment. If its first record, which sums up the segments before, cannot be read,
-    /// those segments are read first. Returns its number; `None` in a log without segments.
+    /// Goes to the start of the last segment. If its first record, which holds the state after all earlier segments,
+    /// cannot be read, those segments are read first. Returns its number; `None` in a log without segments.
     fn enter_last(&mut self) -> Result<Option<u64>> {
         let log = self.log;
         let firsts = log.segments()?;
@@ -137,7 +137,7 @@ impl Writer<'_> {
         let log = self.log;
         let tail = self.tail();
         let Some(segment) = &tail.segment else { return };
-        // The last is marked first. One of an earlier segment can stay.
+        // The last record is marked first, so an unmarked record of an earlier segment may remain.
         let Some(last) = tail.unplaced.last().filter(|last| last.first == segment.first) else { return };
         let (offset, mark) = segment::applied(last.offset);
         if log.files.read_at(&segment.open, offset, mark.len()).is_ok_and(|found| found == mark) {
@@ -183,7 +183,7 @@ impl Writer<'_> {
         if next.iter().all(|byte| *byte == 0) && !is_entered {
             return Ok(());
         }
-        // The first time all of it is checked; later it is known to be good up to here.
+        // The first read checks the whole segment; later reads start from the checked part.
         let whole = if is_entered { log.read(segment.first)? } else { None };
         let rest = segment.length.saturating_sub(start);
         let bytes = match whole {
@@ -210,7 +210,7 @@ impl Writer<'_> {
             }
         }
         segment.end = base + scan.end;
-        // The bytes after the damage stay for inspection.
+        // The bytes after the damage are kept for inspection.
         segment.is_damaged |= !scan.gaps.is_empty();
         segment.is_closed |= segment.is_damaged;
         tail.summary.sequence = tail.summary.sequence.max(scan.last);

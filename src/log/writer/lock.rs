@@ -1,4 +1,4 @@
-//! Taking the lock of the log, and opening its directory.
+//! Takes the lock of the log, and opens its directory.
 
 use std::path::Path;
 use std::sync::PoisonError;
@@ -45,8 +45,8 @@ impl Log {
             if writer.is_current() {
                 return followed.map(|()| writer);
             }
-            // Files that were read by their paths may belong to the log that is there now.
-            if !self.leave(&mut writer.tail, deadline) || Instant::now() >= deadline {
+            // Files that were read by their paths may belong to the log that is at the path now.
+            if !self.close(&mut writer.tail, deadline) || Instant::now() >= deadline {
                 return Err(locked(&self.dir, REPLACER.into(), timeout));
             }
         }
@@ -65,8 +65,7 @@ impl Log {
                 Ok(Wait::Held) => Ok(true),
                 Ok(Wait::Replaced) => Ok(false),
                 Ok(Wait::TimedOut) => {
-                    // The holder is the process that works with the log; if none does, the one at the head of the
-                    // queue.
+                    // Name the process that uses the log or, if there is none, the process at the head of the queue.
                     let holder = crate::os::lock::holder_of_one(&[&known.lock, open]);
                     Err(locked(&open.path, holder, timeout))
                 }
@@ -80,8 +79,8 @@ impl Log {
             if held {
                 return Ok(());
             }
-            // The directory was removed, or another is in its place: this handle's knowledge of the log is void.
-            if !self.leave(tail, deadline) || Instant::now() >= deadline {
+            // The directory was removed or replaced: the end that this handle knows is invalid.
+            if !self.close(tail, deadline) || Instant::now() >= deadline {
                 return Err(locked(&self.dir, REPLACER.into(), timeout));
             }
         }

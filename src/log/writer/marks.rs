@@ -9,12 +9,12 @@ use crate::log::segment;
 /// Whether all texts are in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behind {
-    /// All are in place.
+    /// All texts are in place.
     Nowhere,
-    /// Some are not, and need not be for now.
+    /// Some texts are not in place, and need not be for now.
     Later,
-    /// Some are not, and have to be put in place before anything else is done: a process has died before it did that,
-    /// or the segment with their records is not the last.
+    /// Some texts are not in place and have to be placed before anything else: the process that should have done it
+    /// has died, or the segment with their records is not the last one.
     Now,
 }
 
@@ -39,15 +39,15 @@ impl Writer<'_> {
         Ok(records)
     }
 
-    /// Marks all records: their texts are in place. The last is marked first: a reader that sees the mark of a record
-    /// then sees the marks after it, and so the record that rolls it back.
+    /// Marks all records: their texts are in place. The last is marked first: so a reader that sees the mark of a
+    /// record also sees all later marks, and with them the record that rolls it back.
     pub fn mark_applied(&mut self) {
         let log = self.log;
         let is_current = self.is_current();
         let tail = self.tail();
         for spot in std::mem::take(&mut tail.unplaced).into_iter().rev() {
             let (offset, bytes) = segment::applied(spot.offset);
-            // Without the mark the next process compares the texts themselves.
+            // If the mark cannot be written, the next process compares the texts instead.
             let _ = match &tail.segment {
                 Some(segment) if segment.first == spot.first => {
                     log.files.write_at(&segment.open, &bytes, offset)
@@ -71,7 +71,7 @@ impl Writer<'_> {
         for spot in tail.unplaced.iter_mut().filter(here) {
             spot.ahead = true;
             let (offset, bytes) = segment::ahead(spot.offset);
-            // Without this mark watches get the records once the texts are in place.
+            // If this mark cannot be written, watches get the records once the texts are in place.
             let _ = log.files.write_at(&segment.open, &bytes, offset);
         }
     }

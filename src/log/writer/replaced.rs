@@ -1,4 +1,4 @@
-//! Leaving a log whose directory was replaced while it was open.
+//! Closes a log whose directory was replaced while it was open.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -18,18 +18,19 @@ pub(super) const REPLACER: &str = "another program that is replacing the directo
 const BRIEFLY: Duration = Duration::from_millis(200);
 
 impl Log {
-    /// Forgets where the log ends if its directory was replaced; its records are kept for [`Log::left`]. While another
-    /// thread appends, that thread does it. Returns whether nothing appends to a replaced log any more.
-    pub fn leave_replaced(&self) -> bool {
+    /// Closes the log if its directory was replaced, and keeps its last records for [`Log::last_records`]. While another
+    /// thread appends, that thread does it. Returns false if a thread may still append to the replaced log.
+    pub fn close_replaced(&self) -> bool {
         let Some(_turn) = self.turns.take(Instant::now() + BRIEFLY) else { return false };
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let is_replaced = tail.as_ref().is_some_and(|known| !known.lock.is_at_path());
-        !is_replaced || self.leave(&mut tail, Instant::now() + BRIEFLY)
+        !is_replaced || self.close(&mut tail, Instant::now() + BRIEFLY)
     }
 
-    /// Leaves a log whose directory was replaced. A writer that has its lock may still append to it, so its end is read
-    /// with that lock held; later writers find the directory replaced. Returns false if the lock is not free in time.
-    pub(super) fn leave(&self, tail: &mut Option<Tail>, deadline: Instant) -> bool {
+    /// Closes a log whose directory was replaced, and reads its last records. A writer that has its lock may still
+    /// append to it, so its end is read with that lock held; later writers find the directory replaced. Returns false
+    /// if the lock is not free in time.
+    pub(super) fn close(&self, tail: &mut Option<Tail>, deadline: Instant) -> bool {
         let Some(known) = tail.take().filter(|known| known.process == std::process::id()) else {
             return true;
         };
@@ -42,21 +43,22 @@ impl Log {
         let Ok(head) = segment::Head::decode(&bytes) else { return true };
         let found = scan(&bytes, HEAD, &[head.chain], segment.first.saturating_sub(1));
         let records = found.frames.iter().filter_map(|(_, frame)| Record::decode(frame.body));
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+        self.replaced_records.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
         true
     }
 
-    /// Returns the records of the logs that were left because their directories were replaced, the oldest first.
-    pub fn left(&self) -> Vec<Record> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Returns the last records of the logs that were closed because their directories were replaced, the oldest
+    /// first.
+    pub fn last_records(&self) -> Vec<Record> {
+        self.replaced_records.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Forgets the records of the logs that were left, once their changes are in the texts.
-    pub fn forget_left(&self) {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Forgets the records of the closed logs, once their changes are in the texts.
+    pub fn forget_replaced(&self) {
+        self.replaced_records.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Returns the error of a writer whose log was replaced before it has appended: see `retry`.
+    /// Returns the error for a writer whose log was replaced before it could append: see `retry`.
     pub fn replaced(&self) -> Error {
         Error::Locked { path: self.dir.join("lock"), holder: REPLACER.into(), waited: Duration::ZERO }
     }

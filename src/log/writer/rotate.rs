@@ -1,4 +1,4 @@
-//! Beginning new segments, and dropping old ones.
+//! Begins new segments, and drops old ones.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -65,7 +65,7 @@ impl Writer<'_> {
         let length = (bytes.len() * 2 + needed).max(self.log.limits().segment()).next_multiple_of(4096);
         let damaged = self.tail().segment.as_ref().filter(|segment| segment.is_damaged);
         if let Some(damaged) = damaged.map(|damaged| damaged.first) {
-            // Without this, processes that have the old segment open would go on appending to it.
+            // This stops processes that have the old segment open from appending to it.
             self.log.renew(damaged)?;
         }
         let open = self.make_segment(first, &bytes, length)?;
@@ -88,7 +88,7 @@ impl Writer<'_> {
     fn make_segment(&self, first: u64, bytes: &[u8], length: usize) -> Result<OpenFile> {
         let (log, files) = (self.log, self.log.within(None)?);
         if !self.is_current() {
-            // The directory that was opened is of another log.
+            // The directory that was opened belongs to another log.
             return Err(log.replaced());
         }
         let (path, rest) = (log.path(first), (length - bytes.len()) as u64);
@@ -122,7 +122,7 @@ impl Writer<'_> {
         let needed = self.pending().map_or(u64::MAX, |(_, guard)| guard.baseline + 1);
         for pair in firsts.windows(2).take(firsts.len().saturating_sub(2)) {
             let (first, next) = (pair[0], pair[1]);
-            // The time at which the next segment was begun stands for that of this segment's last record.
+            // The time at which the next segment was begun is used as the time of this segment's last record.
             let until = log.read(next)?.map_or(0, |whole| whole.head.created);
             let too_old =
                 limits.age.is_some_and(|age| Duration::from_micros(log.now().saturating_sub(until)) > age);
@@ -153,7 +153,7 @@ impl Writer<'_> {
         }
         self.log.each_back(|record| {
             for change in &record.packages {
-                // The record that made the stored text stays, and so do those after it.
+                // The record that made the stored text is kept, and so are those after it.
                 if needy.get(change.package.as_str()).is_some_and(|(kept, _)| *kept == change.after) {
                     needy.remove(change.package.as_str());
                 }

@@ -10,8 +10,8 @@ pub(in crate::log) struct Tail {
     /// The process that opened the files: after a fork the child must not share the lock.
     pub process: u32,
     pub lock: OpenFile,
-    /// Locked by the process that is next, so that a process that has just released the lock does not get it again
-    /// before others.
+    /// The lock of the process at the head of the queue, so that a process that has just released the log's lock does
+    /// not get it again before others.
     pub queue: OpenFile,
     /// `None` in an empty log.
     pub segment: Option<Segment>,

@@ -34,7 +34,8 @@ impl Checker<'_> {
         ensure(of_type.is_empty(), "a type has no order of its sections", 0)
     }
 
-    /// Compares the order at `at`, if it is the newest of a type, with what the order of all has of that type.
+    /// Compares the order at `at`, if it is the newest order of a type, with the sections of that type in the order
+    /// of all sections.
     fn order_of_type(&self, at: At, of_type: &mut HashMap<u32, Vec<SlotId>>) -> Checked<()> {
         let Some(block) = self.map.block(at, ORDER).filter(|block| block.type_word() != 0) else {
             return Ok(());

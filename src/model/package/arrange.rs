@@ -1,10 +1,10 @@
-//! Rearranging a package: afterwards it has exactly the wanted sections, in that order. Sections that exist already keep
+//! Rearranges a package so that it has exactly the wanted sections, in their order. Sections that exist already keep
 //! their lines.
 
 use super::{OptionId, Package, SectionId, Slot, Span, Value};
 use crate::error::Result;
 
-/// The value of an option, on its own.
+/// An owned value of an option.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Held {
     String(Vec<u8>),
@@ -70,7 +70,7 @@ impl Package {
         Ok(())
     }
 
-    /// Brings a section to the type and the options that are wanted.
+    /// Changes the type and the options of a section to the wanted ones.
     fn adapt_section(&mut self, id: SectionId, wanted: &Wanted) -> Result<()> {
         let section = super::Section { package: self, id };
         let retyped = section.section_type() != wanted.kind;
@@ -97,7 +97,7 @@ impl Package {
 
     fn push_wanted(&mut self, wanted: &Wanted) -> Result<SectionId> {
         if wanted.name.is_none() {
-            // So that the generated name is a free one.
+            // Delete first, so that the generated name is free.
             self.next_name(&wanted.kind);
         }
         let kind = self.intern(&wanted.kind, None)?;

@@ -1,4 +1,4 @@
-//! Building a package from a text, for formats.
+//! Builds a package from a text, for formats.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use crate::error::parse::{ParseError, Reason};
 /// The bytes of a name or a value.
 #[derive(Debug, Clone)]
 pub enum Piece<'b> {
-    /// These bytes of the text, which are not copied.
+    /// A slice of the text, which is not copied.
     InText(Range<usize>),
-    /// Bytes that stand nowhere in the text as they are.
+    /// Bytes that are no slice of the text.
     Apart(&'b [u8]),
 }
 
@@ -88,7 +88,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Appends an item to a list, which is created where needed.
+    /// Appends an item to a list, which is created if it is missing.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Ends reading. Sections and options that are added from now on do not stand in the text.
+    /// Ends reading. Sections and options that are added from now on count as not in the text.
     #[must_use]
     pub fn finish(self) -> Package {
         self.package.loaded()

@@ -5,7 +5,8 @@ use super::{OptionId, Package, SectionId};
 /// See the module documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Touched {
-    /// Only these options: the name of a section and of an option; without the latter, all options of the section.
+    /// Only these options: the name of a section and of an option; without an option name, all options of the
+    /// section.
     Options(Vec<(Vec<u8>, Option<Vec<u8>>)>),
     /// Sections were added, deleted, moved or renamed.
     Everything,
@@ -39,7 +40,7 @@ impl Package {
         }
     }
 
-    /// Notes that an option has been changed; without one, any of the section.
+    /// Notes that an option has been changed; without an option name, any option of the section.
     #[inline]
     pub(super) fn touch(&mut self, section: SectionId, option: Option<OptionId>) {
         if !self.loading && self.touched != Touched::Everything {

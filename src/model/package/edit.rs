@@ -1,4 +1,4 @@
-//! The mechanics of editing: each call changes one thing and keeps the invariants. The rules that say which changes are
+//! The primitive edits: each call makes one change and keeps the invariants. The rules that say which changes are
 //! allowed are in `rules`.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ const TABLE_ABOVE: usize = 16;
 const SAMPLE: u32 = 256;
 
 impl Package {
-    /// Makes the span of a word: a piece of the source where it stands there, else a copy.
+    /// Makes the span of a word: a slice of the source if possible, else a copy.
     pub(crate) fn intern(&mut self, bytes: &[u8], start: Option<usize>) -> Result<Span> {
         match start {
             Some(start) => Ok(Span::of_source(start, bytes.len())),
@@ -39,7 +39,7 @@ impl Package {
         if self.loading && index == SAMPLE {
             self.reserve_like(kind);
         }
-        // Sections that follow each other tend to be alike.
+        // Consecutive sections tend to have as many options.
         let alike =
             self.sections.last().filter(|_| self.loading).map_or(0, |last| last.options.len().min(64));
         self.sections.push(SectionData {
@@ -56,8 +56,8 @@ impl Package {
         Ok(SectionId(index))
     }
 
-    /// Makes room for the sections that follow, estimated from the text read so far: `kind` stands where reading has
-    /// got to.
+    /// Makes room for the sections that follow, estimated from the text read so far: `kind` is at the position that
+    /// reading has reached.
     fn reserve_like(&mut self, kind: Span) {
         if kind.start & ADDED != 0 {
             return;
@@ -71,7 +71,7 @@ impl Package {
         Arc::make_mut(&mut self.by_name).reserve(more);
     }
 
-    /// Returns the name the next anonymous section of this type gets. Names in use are passed over.
+    /// Returns the name the next anonymous section of this type gets. Names in use are skipped.
     pub fn next_name(&mut self, section_type: &[u8]) -> String {
         loop {
             let name = name::generated(self.created.wrapping_add(1), section_type);
@@ -82,7 +82,7 @@ impl Package {
         }
     }
 
-    /// Enters a section into the name table.
+    /// Adds a section to the name table.
     fn enter(&mut self, id: SectionId) {
         let Self { by_name, sections, text, duplicates, .. } = self;
         if !Arc::make_mut(by_name).insert(text.get(sections[id.0 as usize].name), id.0) {
@@ -90,7 +90,7 @@ impl Package {
         }
     }
 
-    /// Takes a section out of the name table; another one of the same name takes its place.
+    /// Removes a section from the name table; another section of the same name takes its place.
     fn leave(&mut self, id: SectionId) {
         let name = self.data(id).name;
         if Arc::make_mut(&mut self.by_name).remove(self.text.get(name), id.0) && self.duplicates {
@@ -113,7 +113,7 @@ impl Package {
         data.by_name = None;
     }
 
-    /// Gives a section a name of its own.
+    /// Gives a section a name, so that it is not anonymous.
     pub(crate) fn rename_section(&mut self, id: SectionId, name: &[u8]) -> Result<()> {
         self.touch_all();
         let span = self.text.add(name)?;
@@ -237,7 +237,7 @@ impl Package {
         self.option_mut(section, option).alive = false;
     }
 
-    /// Takes an option out of the section's table; another one of the same name takes its place.
+    /// Removes an option from the section's table; another option of the same name takes its place.
     fn leave_option(&mut self, section: SectionId, option: OptionId) {
         let Self { sections, text, duplicates, .. } = self;
         let SectionData { options, by_name, .. } = &mut sections[section.0 as usize];
@@ -266,7 +266,7 @@ impl Package {
         Ok(())
     }
 
-    /// Gives back the memory a finished section does not need.
+    /// Frees the memory that a finished section does not need.
     pub(crate) fn shrink_section(&mut self, section: SectionId) {
         self.sections[section.0 as usize].options.shrink_to_fit();
     }

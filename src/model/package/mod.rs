@@ -1,7 +1,7 @@
 //! A package in memory: ordered sections of ordered options, found by name in constant time.
 //!
-//! It is a document to read and to edit, private to its owner; sharing between processes is not its
-//! business. Strings live in the text the package was read from, or behind it in one growing buffer.
+//! It is a document in the memory of one process, to read and to edit; maps share packages between processes. Strings
+//! are spans of the text the package was read from, or of a growing buffer of added bytes.
 //!
 //! Invariants:
 //! - P1. `order` lists each live section once; `by_name` leads to the first live section of a name.
@@ -104,7 +104,7 @@ struct SectionData {
     alive: bool,
     origin: u32,
     options: Vec<OptionData>,
-    /// Option names, once there are too many to look through one by one.
+    /// Option names, once there are too many for a linear search.
     by_name: Option<Box<NameTable>>,
 }
 
@@ -115,16 +115,16 @@ pub struct Package {
     text: Text,
     sections: Vec<SectionData>,
     order: Vec<u32>,
-    /// Shared with clones: it is large, and most changes leave it alone.
+    /// Shared with clones: it is large, and most changes do not touch it.
     by_name: Arc<NameTable>,
-    /// Set when two sections, or two options of a section, have ever had one name.
+    /// Set once two sections, or two options of a section, have had the same name.
     duplicates: bool,
     lists: Vec<Vec<Span>>,
     /// Sections created so far: the counter in generated names.
     created: u32,
     /// Set while the text is read: added sections and options come from the text.
     loading: bool,
-    /// The sections and options changed since.
+    /// The sections and options that were changed since it was read.
     touched: Touched,
 }
 
@@ -203,7 +203,7 @@ impl Package {
 
     fn section_id(&self, name: &[u8]) -> Option<SectionId> {
         if self.duplicates && !self.loading {
-            // The table has one of them, and not which comes first in the order of the moment.
+            // The table has one option of that name, which need not be the first one in the present order.
             let named = |index: &&u32| self.text.get(self.sections[**index as usize].name) == name;
             return self.order.iter().find(named).map(|index| SectionId(*index));
         }

@@ -1,4 +1,4 @@
-//! The interface of `uthash_sys`, for Miri, which runs no C.
+//! Implements the interface of `uthash_sys` in Rust, for Miri, which cannot run C.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ impl std::fmt::Display for Error {
     }
 }
 
-/// A map of names, as `uthash_sys::OrderedMap` is one; it is never asked for their order.
+/// A map of names, like `uthash_sys::OrderedMap`, but without an order: no caller needs it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OrderedMap(HashMap<Vec<u8>, u32>);
 

@@ -7,8 +7,8 @@ use crate::model::package::Package;
 
 /// Applies the lines of one delta file in order.
 ///
-/// A staged `add` names its section by the generated name it had then. If a section of that name has come
-/// about since, the addition gets another name, and later lines with the old name mean the new one.
+/// A staged `add` names its section by the generated name it had then. If a section of that name was made since, the
+/// added section gets another name, and later lines with the old name apply to the added section.
 #[derive(Debug)]
 pub(crate) struct Replay {
     dialect: Dialect,
@@ -24,7 +24,7 @@ impl Replay {
     pub fn apply(&mut self, package: &mut Package, delta: &Delta) -> Result<()> {
         if self.dialect == Dialect::Uci {
             let recorded = package.apply(delta, self.dialect)?;
-            // Stock uci records the deletion that a hand-written empty value brings about once more.
+            // A hand-written empty value deletes the option; stock uci records that deletion once more.
             self.followups.extend(
                 recorded.filter(|recorded| recorded.kind != delta.kind && delta.kind == DeltaKind::Set),
             );

@@ -1,4 +1,4 @@
-//! The rules of changing a package: the effect of each kind of change, and the errors.
+//! Applies changes to a package, by the rules for each kind of change.
 
 use super::{OptionId, Package, SectionId, Value};
 use crate::error::memory;
@@ -18,7 +18,7 @@ pub(crate) enum Made {
 }
 
 impl Made {
-    /// The requested change, if anything changed.
+    /// Returns the requested change if anything changed.
     fn if_changed(changed: bool) -> Self {
         if changed { Self::AsAsked } else { Self::Nothing }
     }
@@ -51,7 +51,7 @@ impl Package {
     pub(crate) fn make(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
         let refused = |value: &&[u8]| dialect == Dialect::Cms && !name::is_value(value);
         if let Some(value) = delta.value.as_deref().filter(refused) {
-            // A value that was read can be written back.
+            // A value that was read from the text can always be set again.
             if delta.kind == DeltaKind::Set && self.holds_string(delta, value) {
                 return Ok(Made::Nothing);
             }
@@ -148,7 +148,8 @@ impl Package {
         if old == kind {
             return Ok(false);
         }
-        // Stock uci rebuilds a section whose type does not fit the old place, and forgets that it had no name.
+        // Stock uci reallocates a section if the new type is too long for the memory of the old one, and loses the
+        // mark that it is anonymous.
         if dialect == Dialect::Uci && old.len() != kind.len() {
             self.set_anonymous(id, false);
         }
@@ -190,7 +191,7 @@ impl Package {
         }
     }
 
-    /// Stock uci takes any new name, and one in use as well: the first of that name is then the one found.
+    /// Stock uci accepts any new name, even one in use; look-ups then find the first section of that name.
     fn apply_rename(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
         let strict = dialect == Dialect::Cms;
         let new = required(delta)?;
@@ -257,7 +258,7 @@ impl Package {
         Ok(Made::AsAsked)
     }
 
-    /// Reports whether the option of a change is this string already.
+    /// Reports whether the option that a change sets has this string already.
     fn holds_string(&self, delta: &Delta, value: &[u8]) -> bool {
         let option = delta.option.as_deref().and_then(|option| self.get(&delta.section, option));
         option == Some(Value::String(value))

@@ -5,7 +5,7 @@ use super::{Package, Section, Value};
 use crate::error::{Error, Result};
 use crate::model::name::{self, whole_integer};
 
-/// How a key says which section it means.
+/// The way in which a key selects a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
     /// By its name.
@@ -13,7 +13,7 @@ pub enum Selector {
     /// By its position among the sections of a type (of all, if the type is empty); negative counts from
     /// the end.
     Index(Vec<u8>, i64),
-    /// By its type (any, if empty) and the value of an option, or of one item of it if it is a list.
+    /// By its type (any, if empty) and the value of an option, or of one item if the option is a list.
     Match(Vec<u8>, Vec<u8>, Vec<u8>),
 }
 
@@ -106,8 +106,8 @@ impl Key {
     }
 }
 
-/// Returns where the selector that `text` starts with ends: behind the first `]` that is followed by a
-/// dot, an equals sign or nothing.
+/// Returns the end of the selector at the start of `text`: it is behind the first `]` that a dot, an equals sign or
+/// the end of the text follows.
 fn selector_end(text: &[u8]) -> Result<usize> {
     (1..=text.len())
         .find(|end| text[end - 1] == b']' && matches!(text.get(*end), None | Some(b'.' | b'=')))
@@ -152,7 +152,7 @@ impl Selector {
         }
     }
 
-    /// Returns the selector as it stands in a key.
+    /// Returns the selector as it is written in a key.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -173,7 +173,7 @@ impl Selector {
 }
 
 impl Package {
-    /// Finds the section a selector means.
+    /// Finds the section that the selector selects.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Replacing one section or one value of a text without reading the rest of it.
+//! Replaces one section or one value of a text without reading the rest of it.
 //!
 //! This is a shortcut for the simplest cases. In all others the functions return `None`, and the whole text is read.
 
@@ -36,8 +36,8 @@ impl Package {
         in_order && self.order.len() == self.sections.len()
     }
 
-    /// Reports whether `piece`, read from the text at `start` alone, is the whole section and nothing else: each word was
-    /// found where it was found in the whole text.
+    /// Reports whether `piece`, read from the text at `start` alone, is the whole section and nothing else: each word
+    /// has the same position as in the whole text.
     pub(crate) fn is_same_section(&self, section: &[u8], start: usize, piece: &Self) -> bool {
         let (Some(id), [other]) = (self.section_id(section), piece.sections.as_slice()) else { return false };
         let data = self.data(id);
@@ -65,12 +65,12 @@ impl Package {
             && data.options.iter().zip(&other.options).all(same_option)
     }
 
-    /// Returns the package as it would be read from the text with the piece of one section replaced by another. `None`
-    /// where that would not save time.
+    /// Returns the package as it would be read from the text with the piece of one section replaced by another.
+    /// `None` if that would not save time.
     pub(crate) fn with_section(&self, section: &[u8], place: Range<usize>, piece: &Self) -> Option<Self> {
         let id = self.section_id(section)?;
         let [new] = piece.sections.as_slice() else { return None };
-        // Memory that was added for sections that have been replaced since is never freed.
+        // The added bytes of replaced sections are never freed, so do this only a limited number of times.
         let added = self.text.added.len() + piece.text.added.len();
         if !piece.text.added.is_empty() && added > self.text.source.len() / 2 {
             return None;
@@ -125,7 +125,7 @@ impl Package {
     }
 
     /// Returns the places of an option's name and of its string value in the text of a package that was just read;
-    /// `None` if they are not pieces of it.
+    /// `None` if they are not slices of it.
     pub(crate) fn value_text(&self, section: &[u8], option: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
         let id = self.section_id(section).filter(|_| !self.duplicates && self.is_as_read())?;
         let OptionId(index) = self.option_id(id, option)?;

@@ -7,7 +7,7 @@ use super::names_miri::{Error, OrderedMap};
 #[cfg(not(miri))]
 use uthash_sys::{Error, OrderedMap};
 
-/// See the module documentation. Without memory the process ends, as with vectors.
+/// See the module documentation. If memory runs out, the process is aborted, as with vectors.
 #[derive(Debug, Clone, Default)]
 pub(super) struct NameTable(OrderedMap);
 

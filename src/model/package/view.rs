@@ -32,8 +32,8 @@ impl<'p> Section<'p> {
         self.data().anonymous
     }
 
-    /// Returns where the section's type stands in the text the package was read from, in bytes; `None` for a
-    /// section that was added or retyped since, or whose type is put together from several quoted parts.
+    /// Returns the offset of the section's type in the text that the package was read from, in bytes. `None` for a
+    /// section that was added or retyped since, or whose type is written as several quoted parts.
     #[must_use]
     pub fn offset(&self) -> Option<usize> {
         let start = self.data().kind.start;
@@ -92,8 +92,8 @@ impl<'p> OptionView<'p> {
         }
     }
 
-    /// Returns where the option's name stands in the text the package was read from, in bytes; `None` for an
-    /// option that was added since, or whose name is put together from several quoted parts.
+    /// Returns the offset of the option's name in the text that the package was read from, in bytes. `None` for an
+    /// option that was added since, or whose name is written as several quoted parts.
     #[must_use]
     pub fn offset(&self) -> Option<usize> {
         let start = self.data.name.start;
@@ -175,9 +175,9 @@ impl<'p> List<'p> {
     }
 }
 
-/// Packages are equal when they read the same: names, types, options, values and their order. Generated
-/// names of anonymous sections do not count, nor does the text they were read from. An empty list equals
-/// no option, since text cannot hold one.
+/// Packages are equal if they have the same names, types, options and values in the same order. Generated names of
+/// anonymous sections do not count, nor does the text they were read from. An empty list equals no option, since text
+/// cannot hold one.
 impl PartialEq for Package {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.sections().zip(other.sections()).all(|(a, b)| same_section(a, b))

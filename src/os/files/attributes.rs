@@ -12,7 +12,7 @@ impl Files {
         let mine = open.file.metadata()?;
         if (mine.uid(), mine.gid()) != (like.uid(), like.gid()) {
             self.before(Call::Chown, &open.path)?;
-            // Only root may give a file away; a member may still keep the group.
+            // Only root may change the owner of a file; a member of the group may still set the group.
             let owner = std::os::unix::fs::fchown(&open.file, Some(like.uid()), Some(like.gid()));
             if owner.is_err() {
                 let _ = std::os::unix::fs::fchown(&open.file, None, Some(like.gid()));
@@ -21,7 +21,7 @@ impl Files {
         self.set_mode(open, like.mode() & 0o7777)
     }
 
-    /// Gives a file to a group. `Ok(false)` if the caller is not permitted to.
+    /// Sets the group of a file. `Ok(false)` if the caller is not permitted to.
     pub(crate) fn set_group(&self, open: &OpenFile, group: u32) -> io::Result<bool> {
         self.before(Call::Chown, &open.path)?;
         Ok(std::os::unix::fs::fchown(&open.file, None, Some(group)).is_ok())

@@ -1,4 +1,4 @@
-//! Reading and writing open files, and making their content durable.
+//! Reads and writes open files, and makes their content durable.
 
 use std::io::{self, Read, Write};
 
@@ -7,14 +7,14 @@ use rustix::io::Errno;
 use super::{Call, Files, OpenFile};
 use crate::error::memory::{self, MAX_TEXT};
 
-/// The error for a file that is larger than any the library writes. Such a file may be sparse and take no room on the
-/// disk.
+/// The error for a file that is larger than any file the library writes. Such a file may be sparse and take no room
+/// on the disk.
 fn too_large() -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 2 GiB, the limit of a package")
 }
 
 impl Files {
-    /// Gives a new file its length, with all the room it takes: `more` zeros behind the `written` bytes it has.
+    /// Extends a new file by `more` zeros behind its `written` bytes, and allocates the room for them.
     pub(crate) fn allocate(&self, open: &OpenFile, written: u64, more: u64) -> io::Result<()> {
         self.before(Call::Allocate, &open.path)?;
         match rustix::fs::fallocate(&open.file, rustix::fs::FallocateFlags::empty(), written, more) {
@@ -99,7 +99,7 @@ impl Files {
         Ok(bytes)
     }
 
-    /// Makes what was written to a file durable, without its times.
+    /// Makes the written data of a file durable, without its times.
     pub(crate) fn sync_data(&self, open: &OpenFile) -> io::Result<()> {
         self.before(Call::Sync, &open.path)?;
         open.file.sync_data()

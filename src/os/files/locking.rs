@@ -1,4 +1,4 @@
-//! Locks on open files (`flock`), and unlocking.
+//! Locks and unlocks open files (`flock`).
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -13,11 +13,11 @@ use super::{Call, Files, OpenFile};
 pub(crate) enum Wait {
     Held,
     TimedOut,
-    /// The file that is locked is not the one at its path any more, and others lock that one.
+    /// The locked file is not at its path any more: other processes lock the file that is there now.
     Replaced,
 }
 
-/// How long a process that waits for a lock sleeps between two attempts: at first, and in the end.
+/// How long a process that waits for a lock sleeps between two attempts: the first sleep, and the longest.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pauses {
     pub first: Duration,
@@ -40,8 +40,8 @@ impl Files {
         self.wait_for_lock(open, operation, deadline, PAUSES)
     }
 
-    /// Locks a whole file as [`Files::lock`] does, exclusively. The lock counts only if the file is the one at its
-    /// path: later processes lock that one. If it is not, the lock is released at once.
+    /// Locks a whole file as [`Files::lock`] does, exclusively. The lock counts only if the file is still the one at
+    /// its path, which later processes lock. If it is not, the lock is released at once.
     pub(crate) fn lock_at_path(
         &self,
         open: &OpenFile,

@@ -1,4 +1,4 @@
-//! Names in directories: renaming, removing and making them, and making them durable.
+//! Changes names in directories (renames, removes, makes), and makes such changes durable.
 
 use std::ffi::OsStr;
 use std::io;
@@ -16,7 +16,7 @@ impl Files {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let (at, rest) = self.at(dir)?;
         match rustix::fs::fsync(rustix::fs::openat(at, rest, flags, Mode::empty())?) {
-            // Some file systems cannot sync a directory, and need not.
+            // Some file systems cannot sync a directory; they need no sync.
             Err(Errno::INVAL) => Ok(()),
             synced => Ok(synced?),
         }
@@ -28,7 +28,7 @@ impl Files {
         Ok(rustix::fs::renameat(from_at, from, to_at, to)?)
     }
 
-    /// Swaps two files. `Ok(false)` where the file system cannot.
+    /// Swaps two files. `Ok(false)` if the file system does not support it.
     pub(crate) fn exchange(&self, a: &Path, b: &Path) -> io::Result<bool> {
         self.before(Call::Rename, b)?;
         let ((a_at, a), (b_at, b)) = (self.at(a)?, self.at(b)?);

@@ -47,8 +47,8 @@ impl Staging<'_> {
         write().map_err(Error::io("note what is committed in", path))
     }
 
-    /// Removes the bases whose lines have left the delta file from the base file. Such bases are ignored, so a failure
-    /// does no harm.
+    /// Removes the bases from the base file whose lines are not in the delta file any more. Such bases are ignored,
+    /// so a failure does no harm.
     pub fn cut_bases(&self, staged: &[u8]) {
         if staged.is_empty() {
             let _ = self.files.remove(&self.base_path());

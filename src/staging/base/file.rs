@@ -1,9 +1,9 @@
 //! The file beside a delta file that holds the bases of its lines, `.PACKAGE.base`.
 //!
 //! Each line holds the base of one key, and the hash of the line of the delta file that staged the key first. Stock
-//! uci does not know this file, and may append to the delta file, remove lines from it, or empty it. So a base counts
-//! only while the delta file has its line, and a line without a base is not checked. Of two bases of a key the later
-//! one counts.
+//! uci does not use this file, and may append to the delta file, remove lines from it, or empty it. So a base is
+//! valid only while its line is in the delta file, and a line without a base is not checked. If a key has two bases,
+//! the later one is used.
 
 use std::collections::HashSet;
 
@@ -62,7 +62,7 @@ pub(crate) fn write_line(hash: u64, key: &Key, base: &Base, out: &mut Vec<u8>) {
             options.iter().for_each(|(name, content)| write_content(name, content, out));
         }
     }
-    // With the checksum a line that was cut does not count.
+    // The checksum invalidates a line that was cut off.
     let check = of_text(&out[start..]);
     out.extend_from_slice(format!(" {check:x}\n").as_bytes());
 }
@@ -77,13 +77,13 @@ fn write_content(name: &[u8], content: &Content, out: &mut Vec<u8>) {
         }
         write_bytes(item, out);
     }
-    // This tells a list without items from one with an empty item.
+    // This distinguishes a list without items from one with an empty item.
     if matches!(content, Content::List(items) if items.is_empty()) {
         out.push(b'!');
     }
 }
 
-/// Writes bytes, with all that mean something in this file (blanks, line ends, marks) as `%XX`.
+/// Writes bytes; those with a meaning in this file (blanks, line ends, marks) become `%XX`.
 fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     for byte in bytes {
         match byte {

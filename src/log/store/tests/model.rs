@@ -1,4 +1,4 @@
-//! Each kind of log does the same steps as a plain model, and is compared with it after each.
+//! Runs the same steps on each kind of log and on a plain model, and compares them after each step.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ enum Step {
     MarkAhead,
     /// Keeps the newest text of a package.
     Keep(u8),
-    /// Goes on with another handle.
+    /// Continues with another handle.
     Reopen,
 }
 
@@ -37,7 +37,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..24)
 }
 
-/// What a log is expected to hold, kept in the plainest way.
+/// The expected content of a log, in the simplest form.
 #[derive(Default)]
 struct Model {
     records: Vec<Record>,
@@ -48,7 +48,7 @@ struct Model {
 }
 
 impl Model {
-    /// Makes the next record, and takes it over.
+    /// Makes the next record, and adds it to the model.
     fn record(&mut self, package: u8, size: Option<usize>) -> Record {
         let name = format!("p{package}");
         let old = self.texts.get(&name).cloned();
