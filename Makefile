@@ -20,7 +20,8 @@ REMAPPED := $(CURDIR)=/cms $(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo $(SYSROOT)/
 REMAP = $(addprefix --remap-path-prefix=,$(REMAPPED))
 SHIP_CFLAGS = $(CFLAGS) $(addprefix -ffile-prefix-map=,$(REMAPPED))
 # The flags of a build for TARGET: those of .cargo/config.toml do not count beside these.
-TARGET_FLAGS = $(if $(findstring musl,$(TARGET)),-Crelocation-model=static) $(REMAP)
+# SHA-256 asks the processor what it can do, which in a virtual machine takes longer than all the hashing of a command.
+TARGET_FLAGS = --cfg sha2_256_backend=\"soft\" $(if $(findstring musl,$(TARGET)),-Crelocation-model=static) $(REMAP)
 
 .PHONY: help setup build demo test check fmt clippy docs unit fuzz-replay sizes bench stress soak fuzz msrv install uninstall clean
 

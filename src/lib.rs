@@ -44,6 +44,7 @@
 #![cfg_attr(cms_speed, feature(optimize_attribute))]
 
 mod audit;
+mod bytes;
 mod commit;
 mod confirm;
 mod engine;
@@ -80,6 +81,8 @@ pub use audit::{Audit, Repair, Repaired, Verified};
 pub use commit::loader::Packages;
 pub use commit::part::Form;
 pub use commit::place::{Loaded, Place, StagedChange};
+#[doc(hidden)]
+pub use commit::quick::quick_value;
 pub use commit::stage::StagedChanges;
 pub use commit::staged::{CommitOptions, Committed, Unstaged};
 pub use confirm::guard::GuardHandle;

@@ -206,7 +206,7 @@ impl Logs {
 /// Returns the directory of the log of a configuration directory; each configuration directory has its own. A
 /// directory that an earlier version has made under another name is renamed, unless a program of that version uses it
 /// right now.
-fn log_dir(files: &Files, state: &Path, config: &Path) -> PathBuf {
+pub(crate) fn log_dir(files: &Files, state: &Path, config: &Path) -> PathBuf {
     let dir = state.join(file_name::escaped(config.as_os_str()));
     let before = || file_name::escaped_before(config).map(|name| state.join(name)).filter(|old| old.is_dir());
     if dir.exists() {

@@ -35,6 +35,7 @@ pub(crate) mod place;
 pub(crate) mod proposal;
 pub(crate) mod publish;
 pub(crate) mod queue;
+pub(crate) mod quick;
 pub(crate) mod recovery;
 pub(crate) mod retry;
 pub(crate) mod save_deferred;

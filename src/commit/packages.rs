@@ -17,7 +17,7 @@ use crate::format::{Dialect, Format, ParseError};
 use crate::log::{self, KeyChange};
 use crate::model::name;
 use crate::model::package::Package;
-use crate::os::files::{FileId, Identity, Wait};
+use crate::os::files::{FileId, Files, Identity, Wait};
 use crate::os::patience::BRIEFLY;
 use crate::settings::options::Options;
 
@@ -217,25 +217,13 @@ impl PackageFiles {
     /// Reads the text of a package, and the attributes that the file had during the whole read. The text is never a
     /// mixture of two, although no lock is taken.
     pub fn read(&self, place: &Place) -> Result<(Vec<u8>, Metadata)> {
-        let (files, path) = (&self.options.files, &place.path);
-        for _ in 0..READ_ATTEMPTS {
-            let open = files.open_package(path).map_err(Error::io("open", path))?;
-            let look = || open.file.metadata().map_err(Error::io("read", path));
-            let read = || files.read(&open).map_err(Error::io("read", path));
-            let (before, text, after) = (look()?, read()?, look()?);
-            if after.nlink() == 0 {
-                // The program that has replaced the file may be writing the new text into it, even if its times do
-                // not show that: see `stock::update_displaced`. If that takes long, the file is read where it is.
-                let locked = files.lock(&open, false, Instant::now() + BRIEFLY);
-                if locked.map_err(Error::io("lock", path))? == Wait::Held {
-                    return Ok((read()?, look()?));
-                }
-            } else if Identity::of(&before) == Identity::of(&after) {
-                return Ok((text, after));
+        match read_text(&self.options.files, &place.path, u64::MAX)? {
+            Some(read) => Ok(read),
+            None => {
+                let why = "the file kept changing while it was being read".to_owned();
+                Err(Error::Conflict { key: place.name.clone(), why })
             }
         }
-        let why = "the file kept changing while it was being read".to_owned();
-        Err(Error::Conflict { key: place.name.clone(), why })
     }
 
     /// Reads a text in the dialect of the engine; errors in it name the file.
@@ -255,4 +243,30 @@ impl PackageFiles {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Reads the text of a package file: see [`PackageFiles::read`]. `None` if the file kept changing meanwhile, or is larger
+/// than `limit` bytes.
+pub(crate) fn read_text(files: &Files, path: &Path, limit: u64) -> Result<Option<(Vec<u8>, Metadata)>> {
+    for _ in 0..READ_ATTEMPTS {
+        let open = files.open_package(path).map_err(Error::io("open", path))?;
+        let look = || open.file.metadata().map_err(Error::io("read", path));
+        let read = || files.read(&open).map_err(Error::io("read", path));
+        let before = look()?;
+        if before.len() > limit {
+            return Ok(None);
+        }
+        let (text, after) = (read()?, look()?);
+        if after.nlink() == 0 {
+            // The program that has replaced the file may be writing the new text into it, even if its times do not
+            // show that: see `stock::update_displaced`. If that takes long, the file is read where it is.
+            let locked = files.lock(&open, false, Instant::now() + BRIEFLY);
+            if locked.map_err(Error::io("lock", path))? == Wait::Held {
+                return Ok(Some((read()?, look()?)));
+            }
+        } else if Identity::of(&before) == Identity::of(&after) {
+            return Ok(Some((text, after)));
+        }
+    }
+    Ok(None)
 }

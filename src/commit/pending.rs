@@ -12,6 +12,9 @@ use crate::log::Guard;
 use crate::log::record::millis;
 use crate::settings::options::Options;
 
+/// The name of the file.
+pub(super) const NOTE: &str = "pending";
+
 /// The note beside an engine's log.
 #[derive(Debug)]
 pub(crate) struct PendingNote {
@@ -40,7 +43,7 @@ impl PendingNote {
     }
 
     fn path(&self) -> Option<std::path::PathBuf> {
-        self.logs.current().map(|log| log.dir().join("pending"))
+        self.logs.current().map(|log| log.dir().join(NOTE))
     }
 
     /// Notes a commit that will be pending. If another commit waits already, the note ends with the earlier deadline

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::bytes;
 use crate::commit::conflict;
 use crate::commit::core::Core;
 use crate::commit::known::Known;
@@ -150,8 +151,8 @@ fn line_step(format: &dyn Format, old: &Arc<Known>, delta: &Delta) -> Option<Tra
     let (name, place) =
         old.package.value_text(section, option).filter(|(name, place)| name.end < place.start)?;
     let text = old.text();
-    let start = memchr::memrchr(b'\n', &text[..name.start]).map_or(0, |newline| newline + 1);
-    let end = place.end + memchr::memchr(b'\n', &text[place.end..])? + 1;
+    let start = bytes::find_last(b'\n', &text[..name.start]).map_or(0, |newline| newline + 1);
+    let end = place.end + bytes::find(b'\n', &text[place.end..])? + 1;
     let (before, after) =
         (&text[start..end], [&text[start..place.start], value, &text[place.end..end]].concat());
     // This call also checks how the new line is read.

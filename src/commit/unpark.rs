@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bytes;
 use crate::commit::core::Core;
 use crate::commit::intent::Intent;
 use crate::commit::open_session::session_within;
@@ -36,7 +37,7 @@ pub(crate) fn place_parked(core: &Core) -> Result<()> {
 
 fn place_parked_at(core: &Core, files: &Files, path: &Path) -> Result<()> {
     let bytes = files.read_at_path(path).map_err(Error::io("read", path))?;
-    let Some(end) = memchr::memchr(b'\n', &bytes) else { return Ok(()) };
+    let Some(end) = bytes::find(b'\n', &bytes) else { return Ok(()) };
     if !crate::model::name::is_in_directory(&bytes[..end]) {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 //! makes the call fail and does not abort the program. Less than [`SMALL`] bytes are used without a check: if not even
 //! they can be allocated, the process is aborted.
 
+use crate::bytes;
 use crate::error::{Error, Result};
 
 /// The largest text a package can be read from or grow to, in bytes: 2 GiB less one, since offsets have 31 bits.
@@ -55,8 +56,8 @@ pub(crate) fn check_available_for_package(text: &[u8], header: &[u8]) -> Result<
     if text.len() < SMALL / (FOR_LINE + FOR_SECTION) * (header.len() + 3) {
         return Ok(());
     }
-    let lines = memchr::memchr_iter(b'\n', text).count();
-    let sections = memchr::memmem::find_iter(text, header).count();
+    let lines = bytes::count(b'\n', text);
+    let sections = bytes::count_text(header, text);
     let all = [(text.len(), FOR_BYTE), (lines, FOR_LINE), (sections, FOR_SECTION)];
     check_available(all.iter().fold(0, |sum, (count, each)| sum.saturating_add(count.saturating_mul(*each))))
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::bytes;
+
 /// The fault of a statement. The messages are those of stock uci where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -116,9 +118,9 @@ impl ParseError {
     #[must_use]
     pub fn at(reason: Reason, text: &[u8], offset: usize) -> Self {
         let at = offset.min(text.len());
-        let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
-        let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |newline| at + newline);
-        let line = memchr::memchr_iter(b'\n', &text[..at]).count() + 1;
+        let start = bytes::find_last(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
+        let end = bytes::find(b'\n', &text[at..]).map_or(text.len(), |newline| at + newline);
+        let line = bytes::count(b'\n', &text[..at]) + 1;
         let column = at - start + 1;
         let excerpt = text[start..end].strip_suffix(b"\r").unwrap_or(&text[start..end]).to_vec();
         Self { reason, file: None, line, column, text: excerpt, uci_line: line, uci_byte: column }

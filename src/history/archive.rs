@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::bytes;
 use crate::error::not_found::Missing;
 use crate::error::{Damage, Error, Result};
 use crate::history::Past;
@@ -131,7 +132,7 @@ impl Archive {
 
 /// Parses the head of an archive. Returns it with the body and the checksum of the body.
 pub(crate) fn head<'b>(path: &Path, bytes: &'b [u8]) -> Option<(ArchiveInfo, &'b [u8], &'b str)> {
-    let end = memchr::memmem::find(bytes, b"\n\n")?;
+    let end = bytes::find_text(b"\n\n", bytes)?;
     let text = std::str::from_utf8(bytes.get(..end)?).ok()?.strip_prefix(HEAD)?;
     let mut lines = text.lines();
     let mut field = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
@@ -151,7 +152,7 @@ pub(crate) fn head<'b>(path: &Path, bytes: &'b [u8]) -> Option<(ArchiveInfo, &'b
 
 /// Takes the first package off the body of an archive.
 fn package(body: &[u8]) -> Option<(String, &[u8], &[u8])> {
-    let end = memchr::memchr(b'\n', body)?;
+    let end = bytes::find(b'\n', body)?;
     let line = std::str::from_utf8(&body[..end]).ok()?.strip_prefix("package ")?;
     let (name, len) = line.rsplit_once(' ')?;
     let (start, len) = (end + 1, len.parse::<usize>().ok()?);
@@ -210,7 +211,7 @@ mod tests {
         assert_eq!((archive.info.label.as_str(), archive.info.revision), ("one", 7));
         assert!(archive.packages.iter().eq(committed.texts.iter().map(|(n, t)| (n, &**t))));
         assert_eq!(archive.info.left_out, committed.left_out);
-        let body = memchr::memmem::find(&bytes, b"\n\n").expect("there is a head") + 2;
+        let body = bytes::find_text(b"\n\n", &bytes).expect("there is a head") + 2;
         for at in body..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;

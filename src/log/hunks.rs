@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::bytes;
+
 use super::wire::{Out, Reader, put_bytes, put_number};
 
 /// A replaced piece of a text: its offset in the old text, the bytes removed there and the bytes inserted.
@@ -31,7 +33,7 @@ pub(crate) fn compare(old: &[u8], new: &[u8]) -> Vec<Hunk> {
     });
     let same = &old_rest[old_rest.len() - tail..];
     // Equal bytes at the end count only from the start of a line.
-    let tail = memchr::memchr(b'\n', same).map_or(0, |at| tail - at - 1);
+    let tail = bytes::find(b'\n', same).map_or(0, |at| tail - at - 1);
     let (old_middle, new_middle) = (&old_rest[..old_rest.len() - tail], &new_rest[..new_rest.len() - tail]);
     match (old_middle, new_middle) {
         ([], []) => Vec::new(),
@@ -95,7 +97,7 @@ fn between(old: &[u8], new: &[u8], base: usize) -> Vec<Hunk> {
 fn lines(text: &[u8]) -> Vec<std::ops::Range<usize>> {
     let mut start = 0;
     let mut lines: Vec<_> =
-        memchr::memchr_iter(b'\n', text).map(|at| std::mem::replace(&mut start, at + 1)..at + 1).collect();
+        bytes::positions(b'\n', text).map(|at| std::mem::replace(&mut start, at + 1)..at + 1).collect();
     if start < text.len() {
         lines.push(start..text.len());
     }

@@ -1,5 +1,7 @@
 //! A change to a package.
 
+use crate::bytes;
+
 /// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeltaKind {
@@ -59,7 +61,7 @@ impl Delta {
 /// Splits `KEY=VALUE` at the first `=`.
 #[must_use]
 pub fn split_value(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match memchr::memchr(b'=', argument) {
+    match bytes::find(b'=', argument) {
         Some(at) => (&argument[..at], Some(&argument[at + 1..])),
         None => (argument, None),
     }

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bytes;
 use crate::error::{Error, Result};
 use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::model::convert as typed;
@@ -140,9 +141,9 @@ fn line_of(package: &Package, section: Section<'_>, option: &[u8]) -> u32 {
     let at = match package.value_text(section.name(), option) {
         Some((name, _)) => name.start,
         // A list: its first line names it.
-        None => memchr::memmem::find(source, option).unwrap_or(0),
+        None => bytes::find_text(option, source).unwrap_or(0),
     };
-    u32::try_from(memchr::memchr_iter(b'\n', &source[..at]).count() + 1).unwrap_or(u32::MAX)
+    u32::try_from(bytes::count(b'\n', &source[..at]) + 1).unwrap_or(u32::MAX)
 }
 
 /// The identity, times and owner of a file when it was read.

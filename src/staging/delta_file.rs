@@ -5,11 +5,13 @@
 //! file includes, and the identity of that file. After a crash, the journal shows the next program which changes were
 //! committed.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::bytes;
 use crate::error::warn::Warn;
 use crate::error::{Error, Result};
 use crate::format::uci::delta_line::{DeltaLine, read_lines};
@@ -47,13 +49,23 @@ pub(crate) struct Locked {
     pub text: Vec<u8>,
 }
 
+/// Reports whether there may be staged lines of a package in a directory, without reading them.
+pub(crate) fn may_hold_lines(dir: &Path, package: &Path) -> bool {
+    std::fs::metadata(dir.join(package)).is_ok_and(|found| found.len() > 0)
+        || journal_of(dir, package.as_os_str()).exists()
+}
+
+fn journal_of(dir: &Path, package: &OsStr) -> PathBuf {
+    dir.join(file_name::hidden(package, ".commit"))
+}
+
 impl Staging<'_> {
     pub fn path(&self) -> PathBuf {
         self.dir.join(self.package)
     }
 
     fn journal_path(&self) -> PathBuf {
-        self.dir.join(file_name::hidden(self.package.as_ref(), ".commit"))
+        journal_of(self.dir, self.package.as_ref())
     }
 
     /// Reads the staged lines. A missing file has no lines; a file that this user may not read is another user's, and
@@ -133,7 +145,7 @@ impl Staging<'_> {
 
     /// Reports whether there may be staged lines, without reading them.
     pub fn may_hold_lines(&self) -> bool {
-        std::fs::metadata(self.path()).is_ok_and(|found| found.len() > 0) || self.journal_path().exists()
+        may_hold_lines(self.dir, self.package.as_ref())
     }
 
     /// Reports whether a crash has interrupted a commit of these changes.
@@ -372,7 +384,7 @@ impl Staging<'_> {
     }
 
     fn decode(&self, text: &[u8]) -> Option<Journal> {
-        let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+        let end = bytes::find(b'\n', text).unwrap_or(text.len());
         let head = std::str::from_utf8(&text[..end]).ok()?;
         let fields: Vec<&str> = head.split(' ').collect();
         let (["cms-commit", "2"], [rest @ .., hash, taken, consumed, name]) =

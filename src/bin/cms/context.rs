@@ -17,7 +17,7 @@ use crate::gather::Gathered;
 use crate::global::Global;
 
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
-const LARGE: u64 = 48 * 1024;
+pub const LARGE: u64 = 48 * 1024;
 
 /// Which state packages are read in.
 enum At {

@@ -28,6 +28,7 @@ mod output;
 mod package_files;
 #[cfg(feature = "shell")]
 mod prompt;
+mod quick_get;
 mod records;
 mod settings;
 mod shape;
@@ -80,6 +81,9 @@ fn run(words: &[OsString]) -> ExitCode {
     }
     if words.first().is_some_and(|word| word == keeper::KEEPER) {
         return keeper::keep(COMMANDS, &words[1..]);
+    }
+    if let Some(done) = quick_get::run(words) {
+        return done;
     }
     let line = Line::parse(COMMANDS, words);
     let json = match &line {

@@ -7,8 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::{memchr, memchr2};
-
+use crate::bytes;
 use crate::error::parse::{ParseError, Reason};
 use crate::model::name::is_blank;
 
@@ -45,7 +44,7 @@ impl Fault {
     pub fn locate(self, source: &[u8]) -> ParseError {
         let loaded = &source[..self.loaded.min(source.len())];
         ParseError {
-            uci_line: memchr::memchr_iter(b'\n', loaded).count(),
+            uci_line: bytes::count(b'\n', loaded),
             uci_byte: self.uci_byte,
             ..ParseError::at(self.reason, source, self.at)
         }
@@ -110,7 +109,7 @@ pub(crate) struct PlainLine {
 
 impl<'s> Lexer<'s> {
     pub fn new(source: &'s [u8]) -> Self {
-        let nul = memchr(0, source).unwrap_or(source.len());
+        let nul = bytes::find(0, source).unwrap_or(source.len());
         Self { source, line_start: 0, pos: 0, end: 0, next_line: 0, removed: 0, nul, ran_out: false }
     }
 
@@ -153,7 +152,7 @@ impl<'s> Lexer<'s> {
         self.end = self.next_line;
         self.removed = 0;
         if self.nul < self.next_line {
-            self.nul = memchr(0, &self.source[self.next_line..])
+            self.nul = bytes::find(0, &self.source[self.next_line..])
                 .map_or(self.source.len(), |nul| self.next_line + nul);
         }
         let more = self.extend()?;
@@ -179,7 +178,7 @@ impl<'s> Lexer<'s> {
             end += 1;
         }
         let [b' ', b'\'', body @ ..] = line.get(end..)? else { return None };
-        let close = memchr2(b'\'', b'\n', body)?;
+        let close = bytes::find_either(b'\'', b'\n', body)?;
         let [b'\'', b'\n', ..] = body[close..] else { return None };
         let base = start + indent;
         let (name, value) = (base + keyword, base + end + 2);
@@ -201,7 +200,7 @@ impl<'s> Lexer<'s> {
             self.ran_out = true;
             return Ok(false);
         }
-        let newline = memchr(b'\n', &self.source[self.next_line..]);
+        let newline = bytes::find(b'\n', &self.source[self.next_line..]);
         self.next_line = newline.map_or(self.source.len(), |newline| self.next_line + newline + 1);
         self.end = self.next_line;
         if self.nul < self.end {
@@ -254,12 +253,12 @@ impl<'s> Lexer<'s> {
                 Ok(self.piece(start..start + 1, start..start))
             }
             Some(b'\'') => {
-                let close = memchr(b'\'', &self.source[start + 1..self.end]);
+                let close = bytes::find(b'\'', &self.source[start + 1..self.end]);
                 self.quoted_or_cooked(start, close)
             }
             Some(b'"') => {
                 let body = &self.source[start + 1..self.end];
-                let close = memchr2(b'"', b'\\', body).filter(|at| body[*at] == b'"');
+                let close = bytes::find_either(b'"', b'\\', body).filter(|at| body[*at] == b'"');
                 self.quoted_or_cooked(start, close)
             }
             Some(_) => {
@@ -344,7 +343,7 @@ impl<'s> Lexer<'s> {
         self.pos += 1;
         loop {
             let body = &self.source[self.pos..self.end];
-            if let Some(close) = memchr(b'\'', body) {
+            if let Some(close) = bytes::find(b'\'', body) {
                 value.extend_from_slice(&body[..close]);
                 self.pos += close + 1;
                 return Ok(());

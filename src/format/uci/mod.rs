@@ -5,6 +5,7 @@
 //! - `lexer` splits text into logical lines and words.
 //! - `statement` groups words into `package`, `config`, `option` and `list` statements.
 //! - `load` builds packages from statements.
+//! - `find` finds one value without making a package.
 //! - `print` writes a package in the canonical form of stock uci.
 //! - `layout` finds the positions of the sections and options of a package in its text.
 //! - `render` writes an edited package back into the text it was read from, and changes only the lines that the edits
@@ -14,6 +15,7 @@
 //! - `words` splits command lines, which are quoted the same way.
 
 pub mod delta_line;
+mod find;
 mod layout;
 mod lexer;
 mod load;
@@ -31,6 +33,7 @@ use std::sync::Arc;
 pub use super::{ParseOptions, Parsed};
 pub use crate::error::parse::{ParseError, Reason};
 pub use crate::model::dialect::Dialect;
+pub(crate) use find::find_string;
 pub(crate) use lexer::Lexer;
 pub use load::{check, import, parse};
 pub(crate) use print::push_escaped;

@@ -1,5 +1,6 @@
 //! Replacements in a text, made in any order and applied at once.
 
+use crate::bytes;
 use crate::model::name::is_blank;
 
 /// The replacements of one pass. They may come in any order; several at one place apply in the order they were made.
@@ -45,7 +46,7 @@ impl<'s> Patch<'s> {
 }
 
 pub(super) fn line_end(source: &[u8]) -> &'static [u8] {
-    match memchr::memchr(b'\n', source) {
+    match bytes::find(b'\n', source) {
         Some(at) if at > 0 && source[at - 1] == b'\r' => b"\r\n",
         _ => b"\n",
     }
@@ -54,6 +55,6 @@ pub(super) fn line_end(source: &[u8]) -> &'static [u8] {
 /// Returns the start of the line before `at`, if that line is blank and does not start before `above`.
 pub(super) fn preceding_blank_line(source: &[u8], at: usize, above: usize) -> Option<usize> {
     let before = source[above..at].strip_suffix(b"\n")?;
-    let start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+    let start = bytes::find_last(b'\n', before).map_or(0, |newline| newline + 1);
     before[start..].iter().all(|byte| is_blank(*byte)).then_some(above + start)
 }

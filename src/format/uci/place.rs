@@ -8,6 +8,7 @@ use super::patch::{Patch, line_end, preceding_blank_line};
 use super::print::print_section_lines;
 use super::render::scan;
 use super::statement::Command;
+use crate::bytes;
 use crate::error::Result;
 use crate::format::{ParseOptions, unwritable};
 use crate::model::name::is_blank;
@@ -124,7 +125,7 @@ fn comment_start(source: &[u8], block: &Block) -> usize {
     let at = block.lines.start;
     let mut start = at;
     while start > block.above {
-        let line = memchr::memrchr(b'\n', &source[..start - 1]).map_or(0, |newline| newline + 1);
+        let line = bytes::find_last(b'\n', &source[..start - 1]).map_or(0, |newline| newline + 1);
         let first = source[line..start].iter().find(|byte| !is_blank(**byte));
         if first != Some(&b'#') {
             break;

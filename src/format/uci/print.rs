@@ -1,11 +1,12 @@
 //! The canonical form of a package, as stock uci writes it.
 
+use crate::bytes;
 use crate::model::package::{Package, Section, Value};
 
 /// Appends `value` with each `'` written `'\''`: the form between single quotes.
 pub(crate) fn push_escaped(value: &[u8], out: &mut Vec<u8>) {
     let mut from = 0;
-    for at in memchr::memchr_iter(b'\'', value) {
+    for at in bytes::positions(b'\'', value) {
         out.extend_from_slice(&value[from..at]);
         out.extend_from_slice(b"'\\''");
         from = at + 1;

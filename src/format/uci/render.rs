@@ -16,6 +16,7 @@ use super::patch::{Patch, line_end, preceding_blank_line};
 use super::place::place_sections;
 use super::print::{print_option, print_section_lines, push_quoted, push_type};
 use super::statement::Command;
+use crate::bytes;
 use crate::error::{Error, Result};
 use crate::format::{ParseOptions, unwritable};
 use crate::model::name::is_blank;
@@ -124,7 +125,7 @@ fn delete_blocks(sites: &SectionSites, patch: &mut Patch<'_>) {
         let mut lines = block.lines.clone();
         let before = preceding_blank_line(patch.source, lines.start, block.above);
         let next = &patch.source[lines.end..];
-        let next = &next[..memchr::memchr(b'\n', next).unwrap_or(next.len())];
+        let next = &next[..bytes::find(b'\n', next).unwrap_or(next.len())];
         if let Some(before) = before.filter(|_| next.iter().all(|byte| is_blank(*byte))) {
             lines.start = before;
         }

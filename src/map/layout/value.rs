@@ -1,5 +1,7 @@
 //! Values as they are stored in a map. Every string and every item is followed by a NUL byte.
 
+use crate::bytes;
+
 /// The value of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MapValue<'m> {
@@ -38,7 +40,7 @@ impl<'m> MapList<'m> {
     /// Returns the number of items. The time is proportional to the size of the list.
     #[must_use]
     pub fn len(self) -> usize {
-        memchr::memchr_iter(0, self.0).count()
+        bytes::count(0, self.0)
     }
 
     /// Reports whether the list has no items.
@@ -57,7 +59,7 @@ impl<'m> MapList<'m> {
     pub fn iter(self) -> impl Iterator<Item = &'m [u8]> + Clone + use<'m> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
-            let end = memchr::memchr(0, rest)?;
+            let end = bytes::find(0, rest)?;
             let (item, behind) = (&rest[..end], &rest[end + 1..]);
             rest = behind;
             Some(item)

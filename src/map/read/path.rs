@@ -1,5 +1,6 @@
 //! Takes a key apart for a lookup, and hashes the parts: the start of every read.
 
+use crate::bytes;
 use crate::map::layout::hash::{Kind, hash};
 use crate::map::layout::simd::equal_u8;
 use crate::model::digest::u64_at;
@@ -70,8 +71,8 @@ fn dots(key: &[u8]) -> Option<(usize, usize)> {
         let rest = mask & mask.wrapping_sub(1);
         return (rest != 0).then(|| (mask.trailing_zeros() as usize, rest.trailing_zeros() as usize));
     }
-    let first = memchr::memchr(b'.', key)?;
-    let second = memchr::memchr(b'.', key.get(first + 1..)?)?;
+    let first = bytes::find(b'.', key)?;
+    let second = bytes::find(b'.', key.get(first + 1..)?)?;
     Some((first, first + 1 + second))
 }
 

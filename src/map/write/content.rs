@@ -1,5 +1,6 @@
 //! The contents that a map is built of, from either source: a document read from text, or another map.
 
+use crate::bytes;
 use crate::error::{Error, Result};
 use crate::map::layout::format::{MAX_BLOCK, SPLIT_ABOVE};
 use crate::map::layout::value::MapValue;
@@ -43,7 +44,7 @@ impl Content for Written<'_> {
     }
 
     fn holds_nul(self) -> bool {
-        let holds = |string: &[u8]| memchr::memchr(0, string).is_some();
+        let holds = |string: &[u8]| bytes::find(0, string).is_some();
         match self {
             Self::String(string) => holds(string),
             Self::List(list) => list.iter().any(holds),
@@ -74,7 +75,7 @@ impl Content for MapValue<'_> {
     }
 
     fn holds_nul(self) -> bool {
-        matches!(self, Self::String(string) if memchr::memchr(0, string).is_some())
+        matches!(self, Self::String(string) if bytes::find(0, string).is_some())
     }
 }
 

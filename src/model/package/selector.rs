@@ -2,6 +2,7 @@
 //! by type and index, `@rule[-1]`, or by the value of an option, `@rule[name=Allow-Ping]`.
 
 use super::{Package, Section, Value};
+use crate::bytes;
 use crate::error::{Error, Result};
 use crate::model::name::{self, whole_integer};
 
@@ -68,7 +69,7 @@ impl Key {
 
     /// Parses a key at the start of `argument` and returns what follows it.
     fn parse_prefix(argument: &[u8]) -> Result<(Self, &[u8])> {
-        let stop = |bytes: &[u8]| memchr::memchr2(b'.', b'=', bytes).unwrap_or(bytes.len());
+        let stop = |bytes: &[u8]| bytes::find_either(b'.', b'=', bytes).unwrap_or(bytes.len());
         let (package, rest) = argument.split_at(stop(argument));
         if !name::is_package(package) {
             return Err(Error::invalid(
@@ -128,7 +129,7 @@ impl Selector {
                 Err(Error::invalid(text, BAD_SECTION))
             };
         };
-        let open = memchr::memchr(b'[', selector);
+        let open = bytes::find(b'[', selector);
         let (section_type, inside) = match (open, selector.strip_suffix(b"]")) {
             (Some(open), Some(body)) => (&selector[..open], &body[open + 1..]),
             _ => return Err(Error::invalid(text, BAD_SECTION)),

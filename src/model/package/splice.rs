@@ -5,6 +5,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::bytes;
+
 use super::{ADDED, MAX_TEXT, OptionData, OptionId, Package, SectionData, SectionId, Slot, Span};
 
 impl Package {
@@ -19,7 +21,7 @@ impl Package {
         let id = self.section_id(section).filter(|_| !self.duplicates && self.is_as_read())?;
         let line_of = |data: &SectionData| {
             let at = Some(data.kind.start).filter(|start| start & ADDED == 0)? as usize;
-            let start = memchr::memrchr(b'\n', &self.text.source[..at]).map_or(0, |newline| newline + 1);
+            let start = bytes::find_last(b'\n', &self.text.source[..at]).map_or(0, |newline| newline + 1);
             (!continues(&self.text.source[..start])).then_some(start)
         };
         let start = line_of(self.data(id)).filter(|_| !self.data(id).anonymous)?;

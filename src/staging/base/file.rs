@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 
 use super::{Base, BaseContent, Bases};
+use crate::bytes;
 use crate::format::uci::delta_line::DeltaLine;
 use crate::log::Content;
 use crate::log::key_path::KeyPath as Key;
@@ -111,7 +112,7 @@ fn read_bytes(written: &[u8]) -> Option<Vec<u8>> {
 
 fn read_line(line: &[u8]) -> Option<(u64, Key, Base)> {
     let line = line.strip_suffix(b"\n")?;
-    let end = memchr::memrchr(b' ', line)?;
+    let end = bytes::find_last(b' ', line)?;
     let number = |word: &[u8]| u64::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok();
     if number(&line[end + 1..])? != of_text(&line[..end]) {
         return None;
@@ -125,7 +126,7 @@ fn read_line(line: &[u8]) -> Option<(u64, Key, Base)> {
     let revision = decimal(words.next()?)?;
     let uid = u32::try_from(decimal(words.next()?)?).ok()?;
     let key = words.next()?;
-    let dot = memchr::memchr(b'.', key)?;
+    let dot = bytes::find(b'.', key)?;
     let option = Some(key[dot + 1..].to_vec()).filter(|option| !option.is_empty());
     let was = match words.next()? {
         b"-" => BaseContent::Value(None),
