@@ -8,7 +8,7 @@ use cms::text::{Dialect, ParseOptions, parse, render};
 use cms::{Delta, DeltaKind, DirOptions, Dirs, Engine, Form, Options};
 
 /// Returns the directory of the corpus, or says that the test is skipped.
-fn corpus() -> Option<PathBuf> {
+pub fn corpus() -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
     let shared = std::env::var_os("CMS_SHARED").map_or(default, PathBuf::from);
     let corpus = shared.join("corpus");
@@ -19,7 +19,7 @@ fn corpus() -> Option<PathBuf> {
     None
 }
 
-fn files(corpus: &Path) -> Vec<PathBuf> {
+pub fn files(corpus: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(corpus.join("openwrt"))
         .expect("a directory")
         .map(|entry| entry.expect("an entry").path())

@@ -30,6 +30,7 @@ mod model;
 mod other_format;
 mod power_cut;
 mod processes;
+mod quick_get;
 mod render;
 mod roles;
 mod scale;
