@@ -154,7 +154,7 @@ fn texts_that_cannot_be_read_as_they_are_have_the_same_result() {
         assert_same(&sandbox, what);
     }
     let path = sandbox.path("config").join("network");
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0)).expect("set");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).expect("set");
     assert_same(&sandbox, "no right to read");
     std::fs::remove_file(&path).expect("removed");
     assert_same(&sandbox, "no file");
