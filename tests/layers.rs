@@ -1,16 +1,16 @@
 //! A folder of `src` is a layer: no file names a folder below its own in the table of `docs/design.md`.
 //!
-//! Read are the paths that begin with `crate::`, in imports and elsewhere, and the calls of methods whose name only one
-//! inherent `impl` of the crate defines: a method needs no import, so a folder could otherwise reach another unseen.
-//! The folders and files inside `map` have an order of their own, by the second table; its files name each other in
-//! full, or from the folder above, and never through the gate `map/mod.rs`.
+//! The test reads all paths that begin with `crate::`, and all calls of methods whose name only one inherent `impl`
+//! of the crate defines: a method needs no import, so a folder could otherwise use another unnoticed. The folders and
+//! files inside `map` have an order of their own, by the second table; its files name each other in full, or from the
+//! folder above, and never through the gate `map/mod.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 
-/// Names of methods that standard types have as well: a call says nothing of whose it is.
+/// Names of methods that standard types have as well: a call of one does not show which type it belongs to.
 const COMMON: &[&str] = &[
     "as_bytes", "collect", "compare", "empty", "entry", "extend", "is_file", "join", "lines", "lock",
     "metadata", "mode", "owner", "push", "read", "rename", "show", "scan", "skip", "swap", "symlink",
@@ -64,7 +64,7 @@ fn sources() -> Vec<Source> {
             let path = entry.expect("an entry").path();
             let relative = path.strip_prefix(root()).expect("below src").to_owned();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            // What loom runs is a test as well.
+            // Code for loom counts as a test as well.
             let is_for_tests = name.trim_end_matches(".rs") == "tests"
                 || relative.starts_with("map/model")
                 || relative == Path::new("map/model.rs");
@@ -84,7 +84,7 @@ fn sources() -> Vec<Source> {
     found
 }
 
-/// Reports whether something is compiled for tests, models and fuzz targets only.
+/// Reports whether an item is compiled for tests, models and fuzz targets only.
 fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg") && {
@@ -95,9 +95,9 @@ fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
-/// The linker keeps each function of a table of functions. A trait that requires `Debug` and is used as `dyn` puts the
-/// code that prints a whole store into each program, which was 88 kB of the library once; `impl Debug for dyn Trait` does
-/// not. Public traits are left out: programs implement them, by small types.
+/// The linker keeps each function of a table of functions. A trait that requires `Debug` and is used as `dyn` puts
+/// the code that prints a whole store into each program, which once made 88 kB of the library; `impl Debug for dyn
+/// Trait` does not. Public traits are left out: programs implement them, by small types.
 #[test]
 fn no_private_trait_requires_debug() {
     let mut found = Vec::new();
@@ -118,7 +118,7 @@ fn no_private_trait_requires_debug() {
     assert!(found.is_empty(), "{found:?}");
 }
 
-/// What a file names, with the line.
+/// The names that a file uses, with their lines.
 #[derive(Default)]
 struct Uses {
     /// The first part of each path behind `crate::`.
@@ -184,7 +184,7 @@ impl<'ast> Visit<'ast> for Uses {
     }
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
-        // What is within a macro is not parsed; its paths are found in the text.
+        // Code within a macro is not parsed; its paths are found in the text.
         let text = call.tokens.to_string();
         for part in text.split("crate :: ").skip(1) {
             let name: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
@@ -221,11 +221,11 @@ impl<'ast> Visit<'ast> for Uses {
     }
 }
 
-/// Where one folder names another, as `FILE:LINE: WHAT`.
+/// The uses of one folder by another, as `FILE:LINE: NAME`.
 type Arrows = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// The arrows between the folders that `folder` puts the sources into: `paths` are those that a file names, the others
-/// come of calls.
+/// The arrows between the folders that `folder` puts the sources into: `paths` are the uses by paths, the others are
+/// calls.
 fn arrows(
     sources: &[Source],
     folder: impl Fn(&Source) -> Option<String>,
@@ -276,8 +276,8 @@ fn no_file_names_a_folder_below_its_own_in_the_table() {
     assert!(upward.is_empty(), "layers that name what stands below them in the table:\n{upward}");
 }
 
-/// The arrows that lead to a lower row of a table. What has no row is a name that `lib.rs` makes public: it stands
-/// above all.
+/// The arrows that lead to a lower row of a table. A name without a row is one that `lib.rs` makes public, which is
+/// above all folders.
 fn upward(arrows: Arrows, rows: &[String]) -> String {
     let rank = |folder: &str| rows.iter().position(|row| row == folder);
     let is_upward = |(from, to): &(String, String)| rank(to).is_none_or(|to| Some(to) > rank(from));
@@ -329,7 +329,7 @@ fn command_files() -> BTreeMap<Module, BTreeSet<Module>> {
     files_of(&root().join("bin/cms"), "")
 }
 
-/// The files of a crate, with the files that each names. Left out are tests, and what is in the folder `without`.
+/// The files of a crate, with the files that each names. Tests and the folder `without` are left out.
 fn files_of(folder: &Path, without: &str) -> BTreeMap<Module, BTreeSet<Module>> {
     let module = |path: &Path| -> Module {
         let relative = path.strip_prefix(folder).expect("below the folder").with_extension("");
@@ -368,7 +368,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Which files a file names, in imports and elsewhere.
+/// The files that a file names, in imports and in code.
 struct Names {
     module: Module,
     known: BTreeSet<Module>,
@@ -437,7 +437,7 @@ fn the_files_of_the_command_name_each_other_in_no_circle() {
 #[test]
 fn the_files_of_map_name_each_other_in_no_circle() {
     let mut files = files_of(&root(), "bin");
-    // The gate names all of them; the test above finds what names it.
+    // The gate names all of them; the test above finds the files that name the gate.
     files.retain(|module, _| module.len() > 1 && module[0] == "map");
     no_circle(files);
 }
@@ -451,7 +451,7 @@ fn the_files_of_a_commit_name_each_other_in_no_circle() {
 }
 
 fn no_circle(mut left: BTreeMap<Module, BTreeSet<Module>>) {
-    // What names nothing that is left is in no circle, and is taken away.
+    // A file that names no remaining file is in no circle, and is removed.
     while let Some(module) = {
         let names_none =
             |(_, named): &(&Module, &BTreeSet<Module>)| !named.iter().any(|name| left.contains_key(name));
@@ -480,7 +480,7 @@ fn no_command_names_another_nor_the_table() {
             named.iter().filter(|name| is_command(name) || name[..] == ["table"]).collect();
         assert!(wrong.is_empty(), "{} names {wrong:?}", module.join("/"));
     }
-    // Only the table names commands, and only main the table.
+    // Only the table names commands, and only `main` names the table.
     for (module, named) in files.iter().filter(|(module, _)| !is_command(module)) {
         let may_name_commands = module[..] == ["table"] || module.is_empty();
         assert!(may_name_commands || !named.iter().any(is_command), "{} names a command", module.join("/"));

@@ -1,4 +1,4 @@
-//! Snapshots that nobody has asked for, and what the log and they may take: of a day of writes in the end.
+//! Automatic snapshots, and the size limit of the log with them; the last test writes as much as a day does.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::support::probes::before;
 use crate::support::sandbox::Sandbox;
 
 thread_local! {
-    /// What time it is, in seconds.
+    /// The time of the store's clock, in seconds.
     static CLOCK: Cell<u64> = const { Cell::new(1_800_000_000) };
 }
 
@@ -91,7 +91,7 @@ fn a_state_that_is_older_than_the_log_can_be_had_from_an_automatic_snapshot() {
         matches!(store.history().text_at("busy", between), Err(Error::Missing(_))),
         "of others nothing is known"
     );
-    // What has changed since is told of both packages, and can be taken back.
+    // The changes since then are listed for both packages, and can be rolled back.
     let oldest = old[0].revision;
     assert_eq!(store.history().changed_since(oldest).expect("kept"), ["busy", "calm"]);
     store.history().rollback(oldest, &[], None).expect("possible").expect("something had to change");
@@ -107,7 +107,7 @@ fn automatic_snapshots_are_few_at_most_one_a_day_and_no_other_file_is_touched() 
     assert!(matches!(store.archives().label("@9"), Err(Error::Invalid { .. })), "the name could be confused");
     let mine = store.archives().label("mine").expect("kept");
     let dir = log_dir(&fixture).join("snapshots");
-    // None of these is what its name says.
+    // The content of each of these files does not match its name.
     let copy = dir.join("@2.cms");
     std::fs::copy(&mine.path, &copy).expect("copied");
     let foreign = [("@1.cms", "my notes"), ("@3-before.cms", ""), ("notes.txt", "@4"), ("@5", "config x\n")];
@@ -150,12 +150,12 @@ fn a_snapshot_that_cannot_be_made_hinders_no_commit_and_leaves_nothing() {
     let fixture = fixture();
     let count = Arc::new(AtomicUsize::new(0));
     let calls = count.clone();
-    // Everything fails that has to do with snapshots.
+    // Every call on a file of snapshots fails.
     let files = before(move |call, path| {
         let concerned = path.to_string_lossy().contains("/snapshots");
         match concerned.then(|| calls.fetch_add(1, Ordering::Relaxed) % 3) {
             None => Ok(usize::MAX),
-            // A full disk may show when a file is made, or only when it is written.
+            // On a full disk, creating a file may fail, or only writing it.
             Some(_) if call == Call::Write => Ok(100),
             Some(0) => Err(io::ErrorKind::StorageFull.into()),
             Some(_) => Ok(usize::MAX),
@@ -175,7 +175,7 @@ fn a_snapshot_that_cannot_be_made_hinders_no_commit_and_leaves_nothing() {
     assert_eq!(store.audit().verify_log().expect("readable").problems, [""; 0]);
 }
 
-/// The same as a person sees it; and that `CMS_LOG_SIZE` is heeded: with 4 MiB nothing would be dropped.
+/// The same through the command; and `CMS_LOG_SIZE` is used: with 4 MiB nothing would be dropped.
 #[test]
 fn the_command_lists_automatic_snapshots_and_takes_them_for_revisions() {
     let sandbox = Sandbox::new();
@@ -206,7 +206,7 @@ fn the_command_lists_automatic_snapshots_and_takes_them_for_revisions() {
     assert_eq!((rows.as_array().map(Vec::len), &row["kind"]), (Some(1), &"automatic".into()), "{rows}");
     let name = row["label"].as_str().expect("a name");
     assert!(sandbox.ok(&["snapshots"]).ends_with(&format!("automatic {name}\n")));
-    // Until the log does not go back to it any more, and then.
+    // Read it while the log goes back to it, and after that.
     let number = sandbox.ok(&["get", "--at", name, "network.lan.note"]);
     (25..=40).for_each(|number| set("256K", number));
     assert_eq!(sandbox.ok(&["get", "--at", name, "network.lan.note"]), number);
@@ -236,7 +236,7 @@ fn records_that_are_too_old_or_too_many_go_though_there_is_room() {
     };
     let (all, _) = kept(None, None);
     assert!(all >= 300, "{all}");
-    // Whole segments go, and two of some forty records each stay in any case.
+    // Whole segments are dropped, and two of about forty records each are always kept.
     let (_, hours) = kept(Some(Duration::from_secs(30 * HOUR)), None);
     assert!((30..150).contains(&hours), "{hours}");
     let (records, _) = kept(None, Some(30));
@@ -257,7 +257,7 @@ fn router() -> Vec<(&'static str, String)> {
     sizes.into_iter().map(|(name, sections, options)| (name, package(sections, options))).collect()
 }
 
-/// What all takes that is beside a log and that it answers for: all but snapshots with a label.
+/// The size of all files beside a log that its limit covers: all except snapshots with a label.
 fn taken(dir: &Path) -> u64 {
     let mut total = 0;
     for entry in std::fs::read_dir(dir).expect("readable").flatten() {
@@ -271,7 +271,7 @@ fn taken(dir: &Path) -> u64 {
     total
 }
 
-/// With `CMS_DAY_COMMITS=25000`, one every three and a half seconds, and then as much as a log may take by default.
+/// With `CMS_DAY_COMMITS=25000`, one every three and a half seconds for a day, with the default limit of the log.
 #[test]
 fn a_day_of_writes_takes_no_more_than_the_log_may() {
     let commits = std::env::var("CMS_DAY_COMMITS").ok().and_then(|text| text.parse().ok()).unwrap_or(2000);
@@ -286,7 +286,7 @@ fn a_day_of_writes_takes_no_more_than_the_log_may() {
     for number in 0..commits {
         CLOCK.set(start + number * 24 * HOUR / commits);
         let mut transaction = live.begin().expect("few are open");
-        // Mostly one value, now and then some that belong together, and rarely a section comes or goes.
+        // Mostly one value, sometimes several together, and rarely a section is added or deleted.
         for _ in 0..[1, 1, 1, 1, 1, 1, 2, 5][dice.roll(8)] {
             let (name, text) = &packages[dice.roll(packages.len())];
             let sections = text.matches("config ").count();
@@ -329,7 +329,7 @@ fn they_are_made_as_well_where_texts_follow_later() {
     let live = Store::open(later).expect("opens");
     for hour in 0..700 {
         busy_hours(&live, hour..hour + 1);
-        // As the thread does after a while; so all texts are in place when a segment is begun.
+        // The thread of an open store would do this after a while; so all texts are in place when a segment is begun.
         live.flush().expect("there is room");
     }
     let all = automatic(live.engine());

@@ -1,4 +1,4 @@
-//! `cms batch`: all lines are one transaction, unless told otherwise.
+//! `cms batch`: all lines are one transaction, unless `--no-transaction` is given.
 
 use std::process::Output;
 
@@ -80,7 +80,7 @@ fn an_error_in_any_line_leaves_nothing_changed_neither_staged_nor_committed() {
             serde_json::from_str(said(&output).lines().last().expect("it says why")).expect("JSON");
         assert_eq!(last["batch"]["failed"], serde_json::json!([line]), "{wrong}");
     }
-    // That something is different or is not found counts as a failure of its line, as it does for a script.
+    // A difference or a missing key counts as a failure of its line, as it does for a script.
     let output = sandbox.fed(&["batch"], "set network.lan.x=1\ndiff network\n");
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert_eq!(state(), before);
@@ -165,7 +165,7 @@ fn staged(store: &Engine) -> Vec<String> {
     changes.iter().map(|change| String::from_utf8_lossy(&change.delta.key(b"network")).into_owned()).collect()
 }
 
-/// A batch takes its time, and others commit meanwhile: what it has not seen it must not overwrite.
+/// Others may commit while a batch runs: it must not overwrite values that it has not seen.
 #[test]
 fn a_key_that_was_changed_while_changes_were_gathered_is_a_conflict_and_nothing_is_changed() {
     let fixture = Fixture::new(&[("network", "config interface 'lan'\n\toption a '0'\n\toption b '0'\n")]);

@@ -1,4 +1,4 @@
-//! The `cms` command, from the outside.
+//! The `cms` command, run as a program.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -298,7 +298,7 @@ fn a_locked_package_names_the_holder_after_the_time_out() {
     sandbox.ok(&["commit"]);
 }
 
-/// Stock uci has no name for it: its own line and exit code stay, and a second line says why.
+/// Stock uci has no message for this error: its line and exit code stay, and a second line gives the reason.
 #[test]
 fn uci_says_why_where_stock_uci_knows_only_an_io_error() {
     let sandbox = Sandbox::new();

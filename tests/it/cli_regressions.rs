@@ -1,4 +1,4 @@
-//! The `cms` command where it once went wrong: each test states what holds instead.
+//! Former faults of the `cms` command: each test states the right behaviour.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -31,14 +31,14 @@ fn a_full_standard_output_is_a_failure() {
 
 #[test]
 fn what_was_staged_already_is_committed_too() {
-    // Both said there was nothing to do, and the file did not hold the value.
+    // Both reported nothing to do, although the file did not have the value.
     for words in [&["ensure", "network.lan.mtu=1400"][..], &["set", "--commit", "network.lan.mtu=1400"]] {
         let sandbox = Sandbox::new();
         sandbox.ok(&["set", "network.lan.mtu=1400"]);
         let output = sandbox.ok(words);
         assert!(sandbox.read("network").contains("option mtu '1400'"), "{words:?}");
         assert_eq!(output, if words[0] == "ensure" { "changed network.lan.mtu\n" } else { "" });
-        // The staged change is one of its own.
+        // The staged change stays a separate one.
         assert_eq!(sandbox.ok(&["changes"]), "network.lan.mtu='1400'\n");
         sandbox.ok(&["commit"]);
         assert_eq!(sandbox.ok(&["changes"]), "");
@@ -57,7 +57,7 @@ fn ensure_can_be_told_to_stage_only() {
 
 #[test]
 fn a_line_of_a_batch_has_options_of_its_own() {
-    // They were read and had no effect: a dry run wrote.
+    // The options were accepted and had no effect: a dry run wrote.
     let sandbox = Sandbox::new();
     let script = "set -n network.lan.a=1\nget --json network.lan.ipaddr\n";
     let output = sandbox.fed(&["batch"], script);
@@ -67,7 +67,7 @@ fn a_line_of_a_batch_has_options_of_its_own() {
 
 #[test]
 fn a_batch_refuses_words_it_would_not_carry_out() {
-    // What stood behind a ';' or an empty word was left out in silence.
+    // Text behind a ';' or an empty word was silently dropped.
     for line in ["set network.lan.a=1; set network.lan.b=2\n", "set network.lan.a=1 '' network.lan.b=2\n"] {
         let sandbox = Sandbox::new();
         assert_eq!(sandbox.fed(&["batch"], line).status.code(), Some(2), "{line}");
@@ -91,7 +91,7 @@ fn a_batch_ends_with_the_code_of_its_first_failure() {
 
 #[test]
 fn ignoring_case_does_not_change_the_meaning_of_a_pattern() {
-    // The pattern was put into lower case, and \S became \s.
+    // The pattern was converted to lower case, so \S became \s.
     let sandbox = Sandbox::new();
     if cfg!(feature = "regex") {
         assert!(sandbox.ok(&["search", "-i", "--regex", r"^\S+\.IPADDR$"]).contains("network.lan.ipaddr="));
@@ -106,7 +106,7 @@ fn search_finds_sections_and_tells_staged_values_from_those_of_the_file() {
     let file = sandbox.path("config").join("fw").display().to_string();
     assert_eq!(sandbox.ok(&["search", "guestz"]), format!("{file}:2: fw.guestzone=zone\n"));
     sandbox.fails(1, &["search", "--values", "guestz"]);
-    // The line was given whose old value it is.
+    // The output had the line of the old value.
     sandbox.ok(&["set", "network.lan.ipaddr=10.9.9.9"]);
     assert!(sandbox.ok(&["search", "10.9.9"]).contains("network (staged): network.lan.ipaddr="));
 }
@@ -125,7 +125,7 @@ fn a_broken_package_stops_no_other_and_decides_the_exit_code() {
 
 #[test]
 fn values_that_differ_in_bytes_that_are_not_utf8_differ() {
-    // Both were shown as U+FFFD and taken to be the same.
+    // Both were converted to U+FFFD and compared as equal.
     let sandbox = Sandbox::new();
     let raw = sandbox.path("config").join("raw");
     std::fs::write(&raw, b"config a b\n\toption o '\xff'\n").expect("written");
@@ -155,7 +155,7 @@ fn two_files_are_compared_wherever_they_are() {
 
 #[test]
 fn an_import_writes_all_packages_or_none() {
-    // The packages before the bad one were written.
+    // The packages before the one with the error were written.
     let sandbox = Sandbox::new();
     let json = r#"{"good":{"a":{".type":"t"}},"../evil":{"a":{".type":"t"}}}"#;
     assert_eq!(sandbox.fed(&["import"], json).status.code(), Some(3));
@@ -204,7 +204,7 @@ fn validate_reports_every_error_that_strict_reading_has_and_no_other() {
     let errors = sandbox.fails(3, &["validate", "bad"]);
     let reasons = ["bad:1:1: invalid", "bad:3:13: too many", "bad:4:8: section of", "bad:5:13: too many"];
     assert!(reasons.iter().all(|reason| errors.contains(reason)), "{errors}");
-    // One faulty line made each option behind it another error.
+    // One line with an error made an error of each option after it.
     sandbox.write("bad", "config a b-c\n\toption x 1\n\toption y 1\n");
     assert_eq!(sandbox.fails(3, &["validate", "bad"]).matches("bad:").count(), 1);
 }

@@ -1,9 +1,9 @@
-//! Two programs and the command commit to one package, while something is done to them or to the directories of the
-//! store: each trouble, with the second program in each place, at all levels of durability.
+//! Two programs and the command commit to one package, while a disturbance hits them or the directories of the store:
+//! each disturbance, with the second program in each place, at all levels of durability.
 //!
-//! Everything that was acknowledged is there in the end, once; what the command has committed in one place it reads in
-//! the other; the logs are in order. A short run takes each row of the tables at least once, one with `CMS_EXHAUSTIVE`
-//! all combinations.
+//! In the end every acknowledged change is there once; a commit of the command in one place can be read in the other;
+//! the logs are intact. A short run takes each row of the tables at least once, one with `CMS_EXHAUSTIVE` all
+//! combinations.
 
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -20,19 +20,19 @@ use crate::support::parts::{Part, Paths, USER, command, root};
 /// How long the programs write.
 const LENGTH: Duration = Duration::from_millis(400);
 
-/// What a command is started under, and the directories it uses.
+/// The command that a program is started with (such as `setpriv`), and the directories it uses.
 type Place = (Vec<String>, Paths);
 
-/// Makes a place in a directory; `None` where that takes root, and this is not.
+/// Makes a place in a directory; `None` if that needs root, and the test does not run as root.
 type FindPlace = fn(&Path) -> Option<Place>;
 
-/// Does something to a scene; the number counts how often.
-type Trouble = fn(&mut Scene, usize);
+/// Disturbs a scene; the number counts the calls.
+type Disturbance = fn(&mut Scene, usize);
 
 const LEVELS: [[&str; 2]; 6] =
     [["full", "full"], ["log", "full"], ["log", "log"], ["log", "none"], ["full", "none"], ["none", "none"]];
 
-/// Where the second program finds the store.
+/// The places from which the second program uses the store.
 const PLACES: [(&str, FindPlace); 7] = [
     ("same place", |root| Some((vec![], Paths::of(root, "run", "state")))),
     ("run directory of its own", |root| Some((vec![], Paths::of(root, "run-b", "state")))),
@@ -61,12 +61,12 @@ const PLACES: [(&str, FindPlace); 7] = [
     }),
 ];
 
-/// What is done over and over while they write.
-const TROUBLES: [(&str, Trouble); 10] = [
+/// The disturbances, repeated while the programs write.
+const DISTURBANCES: [(&str, Disturbance); 10] = [
     ("nothing", |_, _| ()),
     ("a program is killed", |scene, round| scene.writers[round % 2].restart(scene.end)),
     ("a program is stopped", |scene, round| {
-        // What others may do meanwhile is in `stops`.
+        // `stops` tests what others can do meanwhile.
         let part = scene.writers[round % 2].part();
         part.signal(Signal::STOP);
         std::thread::sleep(Duration::from_millis(30));
@@ -96,7 +96,7 @@ const TROUBLES: [(&str, Trouble); 10] = [
     }),
     ("another package is made, deleted and brought back", |scene, round| {
         scene.expect(0, &format!("set --commit gone.g=g gone.g.n={round}"), "");
-        // Others commit all the while, so that `-1` may be a state without it.
+        // Others commit at the same time, so `-1` may be a state without this commit.
         let (_, history, said) = scene.writers[0].cms("history --number 1 gone");
         let made = history.split(' ').next().expect("a word");
         assert!(made.parse::<u64>().is_ok(), "{}: history of the package: '{history}' {said}", scene.what);
@@ -117,7 +117,7 @@ const TROUBLES: [(&str, Trouble); 10] = [
     }),
 ];
 
-/// A program that counts up, and what it has acknowledged before it was killed.
+/// A program that counts up, and the numbers it had acknowledged before it was killed.
 struct Writer {
     name: &'static str,
     place: Place,
@@ -151,7 +151,7 @@ impl Writer {
 
     fn cms(&self, words: &str) -> (Option<i32>, String, String) {
         let arguments: Vec<&str> = ["--lock-timeout", "30"].into_iter().chain(words.split(' ')).collect();
-        // Stock uci's command knows no such option.
+        // Stock uci's command has no such option.
         command(
             &self.under(),
             &self.place.1,
@@ -179,7 +179,7 @@ impl Scene {
         Self { what, root, writers, end: Instant::now() + LENGTH }
     }
 
-    /// Runs the command in the first place.
+    /// Runs the command with the directories of the first place; it must succeed.
     fn expect(&self, code: i32, words: &str, printed: &str) {
         let (ended, found, said) = self.writers[0].cms(words);
         let is_right = ended == Some(code) && (printed.is_empty() || found == printed);
@@ -203,7 +203,7 @@ impl Scene {
         }
     }
 
-    /// Checks that everything is there, once all have ended. Returns how much that is.
+    /// Checks that every acknowledged change is there, once all programs have ended. Returns their number.
     fn check(mut self) -> usize {
         for writer in &mut self.writers {
             let part = writer.part.take().expect("it was started");
@@ -231,10 +231,11 @@ impl Scene {
     }
 }
 
-/// Plays one combination; `None` where it cannot be had.
-fn play(trouble: usize, place: usize, levels: usize) -> Option<usize> {
-    let ((trouble, make), (place, other), levels) = (TROUBLES[trouble], PLACES[place], LEVELS[levels]);
-    let what = format!("{trouble}; {place}; {levels:?}");
+/// Runs one combination; `None` if it is not possible here.
+fn play(disturbance: usize, place: usize, levels: usize) -> Option<usize> {
+    let ((disturbance, make), (place, other), levels) =
+        (DISTURBANCES[disturbance], PLACES[place], LEVELS[levels]);
+    let what = format!("{disturbance}; {place}; {levels:?}");
     let root = root();
     let Some(other) = other(root.path()) else {
         eprintln!("skipped: {what}: it takes root");
@@ -255,16 +256,20 @@ fn play(trouble: usize, place: usize, levels: usize) -> Option<usize> {
 
 #[test]
 fn whatever_is_done_to_writers_and_directories_nothing_acknowledged_is_lost() {
-    let (troubles, places, levels) = (0..TROUBLES.len(), PLACES.len(), LEVELS.len());
+    let (disturbances, places, levels) = (0..DISTURBANCES.len(), PLACES.len(), LEVELS.len());
     let all: Vec<[usize; 3]> = match is_exhaustive() {
-        true => troubles
-            .flat_map(|trouble| (0..places * levels).map(move |rest| [trouble, rest % places, rest / places]))
+        true => disturbances
+            .flat_map(|disturbance| {
+                (0..places * levels).map(move |rest| [disturbance, rest % places, rest / places])
+            })
             .collect(),
-        // Each place and each level comes once at least, since there are more troubles.
-        false => troubles.map(|trouble| [trouble, trouble % places, trouble % levels]).collect(),
+        // Each place and each level is used at least once, since there are more disturbances.
+        false => disturbances
+            .map(|disturbance| [disturbance, disturbance % places, disturbance % levels])
+            .collect(),
     };
-    // One that fails is told by its panic, and the others are played all the same.
-    let play = |&[trouble, place, levels]: &[usize; 3]| catch_unwind(|| play(trouble, place, levels));
+    // A combination that fails is reported by its panic; the others run all the same.
+    let play = |&[disturbance, place, levels]: &[usize; 3]| catch_unwind(|| play(disturbance, place, levels));
     let (played, failed): (Vec<_>, Vec<_>) = all.iter().map(play).partition(Result::is_ok);
     let commits: usize = played.iter().flatten().flatten().sum();
     println!("{} combinations, {commits} commits", all.len());

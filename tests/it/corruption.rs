@@ -1,5 +1,5 @@
-//! What stands in the place of a map is damaged, cut off, of someone else or no map at all; or there is no room
-//! for one. Every read is answered right, from a new map or a private one.
+//! The file at the path of a map is damaged, truncated, of another user or no map at all; or there is no room for a
+//! map. Every read returns the right value, from a new map or a private one.
 
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ fn mapped() -> (Fixture, PathBuf) {
     (fixture, map)
 }
 
-/// What is wrong with the maps of a store.
+/// The ways in which the maps of a store are damaged.
 fn damage(fixture: &Fixture) -> Vec<String> {
     let reports = Engine::new(fixture.options()).maps().list(true);
     reports.into_iter().filter_map(|report| report.damage).collect()
@@ -150,7 +150,7 @@ fn links_directories_and_pipes_in_the_place_of_a_map_are_not_followed() {
     commits_in_private(&fixture, &live);
 }
 
-/// As [`commits`], where the store has a map of its own.
+/// As [`commits`], for a store with a private map.
 fn commits_in_private(fixture: &Fixture, live: &Store) {
     let mut transaction = live.begin().expect("few are open");
     transaction.set(b"p.lan.proto", b"dhcp").expect("set");
@@ -167,7 +167,7 @@ fn a_file_of_someone_else_is_not_trusted() {
         return;
     }
     let (fixture, map) = mapped();
-    // One that is in order, but shows another value.
+    // An intact map that shows another value.
     let other = Fixture::new(&[("p", &TEXT.replace("static", "forged"))]);
     assert_eq!(get(&other.live(), "p.lan.proto").as_deref(), Some("forged"));
     std::fs::copy(other.maps().pop().expect("a map"), &map).expect("copied");
@@ -179,7 +179,7 @@ fn a_file_of_someone_else_is_not_trusted() {
 }
 
 fn rustix_is_root() -> bool {
-    // The owner of what this process makes is who it runs as.
+    // Files that this process makes belong to its user.
     tempfile::tempfile().and_then(|file| file.metadata()).is_ok_and(|found| found.uid() == 0)
 }
 
@@ -215,7 +215,7 @@ fn a_call_that_fails_in_the_run_directory_costs_no_answer() {
             assert!(committed || matches!(call, Call::Open | Call::Mkdir | Call::Lock), "{what}");
             let text = std::fs::read_to_string(fixture.path("config/p")).expect("readable");
             assert_eq!(text.contains("dhcp"), committed, "{what}");
-            // The same with a map that was there before, and is out of date now.
+            // The same with a map that existed before, and is outdated now.
             let (fixture, _) = mapped();
             fixture.write("p", &TEXT.replace("static", "dhcp"));
             let failing = Options { dirs: fixture.options().dirs, ..failing };
@@ -241,7 +241,7 @@ impl<'p> Tmpfs<'p> {
 
 impl Drop for Tmpfs<'_> {
     fn drop(&mut self) {
-        // Lazily: what is still mapped keeps it for a moment.
+        // Unmounted lazily, since mapped files keep it in use for a moment.
         let _ = Command::new("umount").arg("-l").arg(self.0).status();
     }
 }
@@ -297,7 +297,7 @@ fn damage_to_a_large_map_is_found_by_a_check_and_mended_by_a_rebuild() {
     let mut found = 0;
     for place in (200..good.len()).step_by(4999) {
         let damaged: Vec<u8> = good[place..(place + 40).min(good.len())].iter().map(|byte| !byte).collect();
-        // In place, under the eyes of a store that has it open.
+        // The map is damaged in place, while a store has it open.
         let file = std::fs::OpenOptions::new().write(true).open(&map).expect("opens");
         file.write_all_at(&damaged, place as u64).expect("written");
         found += damage(&fixture).len();
@@ -306,7 +306,7 @@ fn damage_to_a_large_map_is_found_by_a_check_and_mended_by_a_rebuild() {
         }
         file.write_all_at(&good[place..place + damaged.len()], place as u64).expect("written");
     }
-    // All of them were found; and the last one is there once more to be mended.
+    // Each damage was found; the last one is made once more, to be repaired.
     assert_eq!(found, (200..good.len()).step_by(4999).count());
     let file = std::fs::OpenOptions::new().write(true).open(&map).expect("opens");
     file.write_all_at(&[0xff; 3000], 300).expect("written");
@@ -322,7 +322,7 @@ fn damage_to_a_large_map_is_found_by_a_check_and_mended_by_a_rebuild() {
     }
 }
 
-/// Reads all keys, and iterates over all there is. What comes of it may be wrong.
+/// Reads all keys, and iterates over everything. The results may be wrong.
 fn read_everything(live: &Store) {
     for section in (0..700).step_by(23) {
         let _ = live.get(format!("p.h{section}.option{}", section % 9).as_bytes(), |_| ());
@@ -342,7 +342,7 @@ fn a_program_that_has_a_map_open_whose_header_is_damaged_goes_over_to_the_next()
     assert_answers(&live, "before");
     let file = std::fs::OpenOptions::new().write(true).open(&map).expect("opens");
     file.write_all_at(b"damaged!", 0).expect("written");
-    // It cannot be opened any more; the commit makes a new one, and this store is told.
+    // The map cannot be opened any more; the commit makes a new one, and this store sees that.
     commits(&fixture, &live);
     assert!(damage(&fixture).is_empty());
 }

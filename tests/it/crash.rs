@@ -1,4 +1,4 @@
-//! The real program, killed at every system call it makes, and on a disk that is really full.
+//! The real program, killed at every system call it makes, and on a full disk.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -36,12 +36,12 @@ fn prepare(root: &Path) {
     must(&mut cms(root, &["add_list", "n.x.l=two"]));
 }
 
-/// Runs `cms commit` under strace with something done to the `nth` call of a kind. `None` without strace.
+/// Runs `cms commit` under strace, which disturbs the `nth` call of a kind. `None` without strace.
 fn inject(root: &Path, call: &str, what: &str, nth: usize) -> Option<Output> {
     inject_into(root, &["commit", "n"], call, what, nth)
 }
 
-/// As [`inject`], into any command.
+/// As [`inject`], for any command.
 fn inject_into(root: &Path, words: &[&str], call: &str, what: &str, nth: usize) -> Option<Output> {
     let mut command = Command::new("strace");
     set_up(&mut command, root);
@@ -60,7 +60,8 @@ fn strace_works(root: &Path) -> bool {
     works
 }
 
-/// What must hold whatever happened: old or new, and the next commit makes it new, once.
+/// Checks that the file has the old or the new text, and that the next commit makes it the new one, with each change
+/// applied once.
 fn check(root: &Path, what: &str) {
     let text = std::fs::read_to_string(root.join("config/n")).expect("the package file is there");
     assert!(text == OLD || text == NEW, "{what}: {text}");
@@ -112,7 +113,7 @@ fn a_commit_killed_at_any_system_call_leaves_old_or_new_and_is_made_good() {
     assert!(kills > 20, "only {kills} kills happened");
 }
 
-/// Each change is staged with what it goes by, in another file, which is written first.
+/// Each change is staged with its base, in another file, which is written first.
 #[test]
 fn s23_a_set_killed_at_any_system_call_loses_no_staged_line_and_is_no_conflict_later() {
     let root = TempDir::new().expect("a directory");

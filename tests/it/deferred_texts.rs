@@ -1,5 +1,5 @@
-//! Commits whose texts are put in place later: seen at once by programs, durable, and in the text before anybody
-//! goes by that.
+//! Commits whose texts are placed later: programs see them at once, they are durable, and the text is in place before
+//! any program of the library reads it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn later(fixture: &Fixture, text_delay: Duration) -> Options {
 
 fn open(fixture: &Fixture) -> Store {
     let live = Store::open(later(fixture, NEVER)).expect("opens");
-    // So that there are maps that a commit is published to.
+    // Read first, so that there are maps that a commit is published to.
     assert_eq!(get(&live, "network.wan.mtu").as_deref(), Some("1400"));
     assert_eq!(get(&live, "system.s.a").as_deref(), Some("0"));
     live
@@ -42,7 +42,7 @@ fn text(fixture: &Fixture, package: &str) -> String {
     std::fs::read_to_string(fixture.path("config").join(package)).expect("there")
 }
 
-/// The log, once all texts are in place and nothing was taken for a change by hand.
+/// Returns the log, after checking that all texts are in place and no edit by hand was logged.
 fn settled(fixture: &Fixture) -> Chain {
     let log = Chain::read(&fixture.path("state"), "settled");
     assert!(log.last_is_applied && !log.kinds.contains(&Chain::FILE_EDIT), "{:?}", log.kinds);
@@ -69,7 +69,7 @@ fn programs_see_it_at_once_and_the_text_follows() {
     settled(&fixture);
     let history = live.engine().history().changes(None, 2).expect("readable");
     assert_eq!(history.iter().map(|record| record.sequence).collect::<Vec<_>>(), [second, first]);
-    // Revisions are the numbers of the log, however often texts have followed.
+    // Revisions are the numbers of the log, however often texts have been placed.
     for number in 1..4 {
         assert_eq!(live.revision(), second + number - 1, "nothing new is to be read");
         assert_eq!(set(&live, "network.lan.mtu", &format!("{number}0")), second + number);
@@ -135,14 +135,14 @@ fn whoever_goes_by_the_text_puts_it_in_place_first() {
 #[test]
 fn who_opened_before_and_reads_a_package_for_the_first_time_sees_what_is_committed() {
     let fixture = fixture();
-    // Opening a store puts texts in place, so both are opened before there is anything to be put there.
+    // Opening a store puts texts in place, so both are opened before there is a deferred text.
     let (reader, writer) = (live_of(&fixture), live_of(&fixture));
     let live = open(&fixture);
     set(&live, "network.lan.mtu", "1");
     let mut transaction = writer.begin().expect("begun");
     assert_eq!(transaction.get(b"network.lan.mtu").expect("readable"), Some(Content::String(b"1".to_vec())));
     set(&live, "network.lan.mtu", "2");
-    // Without a map it is made from the text, which is behind.
+    // If the map is missing, it is made from the text, which is older.
     fixture.maps().into_iter().for_each(|map| std::fs::remove_file(map).expect("removed"));
     assert_eq!(get(&reader, "network.lan.mtu").as_deref(), Some("2"));
 }
@@ -275,7 +275,7 @@ fn stores_that_do_so_go_on_from_each_other_without_the_text() {
     }
     set(&other, "system.s.a", "1");
     assert_eq!(text(&fixture, "network"), TEXT);
-    // One of them sees to it for both.
+    // One of them places the text for both.
     one.flush().expect("there is room");
     assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '19'"));
     assert_eq!(text(&fixture, "system"), "config system 's'\n\toption a '1'\n");
@@ -320,7 +320,7 @@ fn without_maps_that_others_can_see_the_text_is_written_at_once() {
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("1"));
     assert_eq!(text(&fixture, "network"), TEXT.replace("a '0'", "a '1'"));
     drop(live);
-    // The run directory goes while the store is open.
+    // The run directory is deleted while the store is open.
     let live = open(&fixture);
     std::fs::remove_dir_all(fixture.path("run")).expect("removed");
     set(&live, "network.lan.a", "2");
@@ -353,7 +353,7 @@ fn watches_are_told_before_the_text_is_there_and_once() {
     let fixture = fixture();
     let (live, other) = (open(&fixture), open(&fixture));
     let mut watch = other.watch("network", None).expect("opens");
-    // Looking for changes by hand, to begin with, puts texts in place.
+    // Opening a watch looks for changes by hand, which puts texts in place.
     assert!(watch.next(Some(Duration::from_millis(300))).expect("readable").is_none());
     let sequences: Vec<u64> = (1..4).map(|number| set(&live, "network.lan.a", &number.to_string())).collect();
     assert_eq!(text(&fixture, "network"), TEXT);
@@ -410,7 +410,7 @@ fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
     let root = scratch();
     std::fs::create_dir(root.path().join("config")).expect("made");
     std::fs::write(root.path().join("config/p"), format!("config s 's'\n{options}")).expect("written");
-    // Short segments, so that texts are put in place over and over while others begin transactions.
+    // Short segments, so that texts are put in place again and again while others begin transactions.
     let limits = Limits { bytes: 256 << 10, ..Limits::default() };
     let options = crate::support::oracle::options(root.path(), Files::default(), limits);
     let lock_timeout = Duration::from_secs(60);
@@ -420,7 +420,8 @@ fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
             let live = live.clone();
             scope.spawn(move || {
                 for number in 1..=400 {
-                    // A state that is older than one's own last commit would be a conflict.
+                    // If a transaction began with a state older than the thread's own last commit, that would be a
+                    // conflict.
                     set(&live, &format!("p.s.o{thread}"), &number.to_string());
                 }
             });
@@ -448,7 +449,7 @@ fn repair_puts_texts_in_place_before_it_sets_a_damaged_log_aside() {
     let mut bytes = std::fs::read(&first).expect("there are several segments");
     bytes[2000] ^= 1;
     std::fs::write(&first, bytes).expect("written");
-    // In another process it would be the same.
+    // Another process would do the same.
     let repaired = Engine::new(options).audit().repair().expect("set aside");
     assert!(!repaired.problems.is_empty(), "{repaired:?}");
     assert_eq!(text(&fixture, "network"), TEXT.replace("1500", "1501"));

@@ -1,4 +1,5 @@
-//! Watches: what is told, when, in which order; that nothing is lost and nothing told twice, whoever is killed.
+//! Watches: which events are delivered, when, and in which order; no event is lost or delivered twice, whichever
+//! process is killed.
 
 mod failures;
 mod processes;
@@ -135,8 +136,8 @@ fn a_watch_continues_where_another_has_ended() {
     assert!(matches!(far, Err(Error::TooOld { revision, .. }) if revision == revisions[599]));
 }
 
-/// A watch that was behind and had caught up kept what it had read ahead of the log by itself. When it fell behind
-/// again, it went on from there and told old events a second time.
+/// A watch that was behind and had caught up kept records that it had read ahead. When it fell behind again, it
+/// continued from those and delivered old events a second time.
 #[test]
 fn a_watch_that_falls_behind_twice_is_told_nothing_twice() {
     let fixture = fixture();
@@ -153,7 +154,7 @@ fn a_watch_that_falls_behind_twice_is_told_nothing_twice() {
         }
     };
     write(300);
-    // The newest 256 are kept for all.
+    // The feed keeps the newest 256 for all watches.
     let mut seen: Vec<u64> = (0..100).map(|_| next(&mut slow).sequence()).collect();
     write(400);
     seen.extend((0..600).map(|_| next(&mut slow).sequence()));
@@ -204,7 +205,7 @@ fn edits_are_told_and_those_of_comments_are_not() {
     assert_eq!(told(&event), ["set system.s.name a b"]);
     assert_eq!(event.record().kind, Kind::FileEdit);
     assert_eq!(get(&live, "system.s.name").as_deref(), Some("b"), "it can be read");
-    // What was changed while nobody looked is told as well.
+    // Edits that were made while no watch was open are delivered as well.
     let since = watch.sequence();
     drop(watch);
     fixture.write("system", "config system 's'\n\toption name 'c'\n");

@@ -22,7 +22,7 @@ fn revision(sandbox: &Sandbox) -> u64 {
     row["revision"].as_u64().expect("a number")
 }
 
-/// Waits until a file says what it should.
+/// Waits until a file has the expected content.
 fn wait_for(sandbox: &Sandbox, name: &str, wanted: &str) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -85,7 +85,7 @@ fn watch_runs_a_command_for_each_change_and_runs_do_not_pile_up() {
     change(&sandbox, "10.0.0.3");
     let first = format!("set network.lan.ipaddr 10.0.0.2 10.0.0.3 {}\n", revision(&sandbox));
     wait_for(&sandbox, "log", &first);
-    // While that runs, three more: they are one.
+    // Three more commits while the command runs: they become one event.
     for address in ["10.0.0.4", "10.0.0.5", "10.0.0.6"] {
         change(&sandbox, address);
     }
@@ -102,7 +102,7 @@ fn watch_runs_a_command_for_each_change_and_runs_do_not_pile_up() {
 fn run_signals_a_program_restarts_it_and_takes_it_along() {
     let sandbox = Sandbox::new();
     let log = sandbox.path("log");
-    // The program notes its address at the start and on each signal.
+    // The program writes the address to a file at the start and on each signal.
     let script = format!(
         "note() {{ \"$CMS\" get network.lan.ipaddr >> {0}; }}; trap note USR1; note; \
          i=0; while [ $i -lt 2000 ]; do i=$((i+1)); sleep 0.01; done",
@@ -154,7 +154,7 @@ fn a_program_ends_with_the_command_that_runs_it() {
     let begun = Instant::now();
     child.kill().expect("killed");
     child.wait().expect("ends");
-    // The end of the output shows that the program is gone as well.
+    // The end of the output shows that the program has ended as well.
     output.read_to_string(&mut line).expect("readable");
     assert!(begun.elapsed() < Duration::from_secs(20));
 }

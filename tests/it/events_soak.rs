@@ -1,10 +1,10 @@
-//! Events for long: writers at full speed while those who watch are killed all the time, and one who is far behind.
-//! Each changed key counts as an event. `CMS_SOAK_EVENTS` in the environment says how many there are to be: see `make
-//! soak-events`. Without it there are few, so that this is tried with every change.
+//! A long run of events: writers at full speed while watchers are killed all the time, and one watcher that is far
+//! behind. Each changed key counts as an event. `CMS_SOAK_EVENTS` in the environment sets their number: see `make
+//! soak-events`. Without it there are few, so that each test run includes this.
 //!
-//! A writer changes all options of its package in each transaction, from the number of one round to the next. So who
-//! watches knows what each event must say: it keeps the rounds it has come to in a file, and goes on from there when
-//! it is started again.
+//! A writer changes all options of its package in each transaction, from the number of one round to the next. So a
+//! watcher knows the expected content of each event: it keeps the round of each writer in a file, and continues from
+//! there when it is started again.
 
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
@@ -21,9 +21,9 @@ use crate::support::fixture::{Fixture, dirs};
 use crate::support::parts::{DIR, NUMBER, start_part};
 
 const WRITERS: usize = 3;
-/// One waits with `next`, one with the descriptor, one is called back.
+/// One waits with `next`, one with the descriptor, one by a callback.
 const WATCHERS: usize = 3;
-/// The transaction that notes what there was at first.
+/// The transaction that logs the first texts.
 const SINCE: u64 = 1;
 
 /// How many keys are to be changed in all.
@@ -61,13 +61,13 @@ fn options(dir: &Path, bytes: usize) -> Options {
         dirs: dirs(dir),
         log: Limits { bytes: bytes as u64, age: None, records: None },
         durability: Durability::None,
-        // When what is dropped is the base of a text, the log is read anew with the lock held.
+        // If a dropped segment has the base of a text, the whole log is read again with the lock held.
         lock_timeout: Duration::from_secs(600),
         ..Options::default()
     }
 }
 
-/// A log that keeps part of what is written, so that segments are made and dropped all the time.
+/// A log that keeps only a part of the records, so that segments are made and dropped all the time.
 fn short(dir: &Path) -> Options {
     options(dir, (events() * 120 / 4).clamp(256 << 10, 64 << 20))
 }
@@ -81,7 +81,7 @@ fn commit(live: &Store, writer: usize, round: usize) -> u64 {
     transaction.commit().expect("committed")
 }
 
-/// What a watcher has seen: the last transaction, and the round each writer has come to.
+/// The progress of a watcher: the last transaction, and the last round of each writer.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     sequence: u64,
@@ -97,7 +97,7 @@ impl Seen {
         Self { sequence, rounds: numbers.chain(std::iter::repeat(0)).take(WRITERS).collect() }
     }
 
-    /// Writes it at one go: who is killed has written all of it or nothing.
+    /// Writes it with one call: a watcher that is killed has written all of it or nothing.
     fn write(&self, file: &std::fs::File) {
         let numbers = std::iter::once(&self.sequence).chain(&self.rounds);
         let bytes: Vec<u8> = numbers.flat_map(|number| number.to_le_bytes()).collect();
@@ -133,7 +133,7 @@ fn start(dir: &Path, role: &str, number: usize) -> Child {
     start_part("events_soak", dir, role, number)
 }
 
-/// Plays a part in another process.
+/// Runs a role in another process.
 pub fn role(role: &str) {
     let dir = PathBuf::from(std::env::var_os(DIR).expect("a directory"));
     let number: usize = std::env::var(NUMBER).expect("set").parse().expect("a number");
@@ -149,7 +149,7 @@ pub fn role(role: &str) {
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     let file = file.expect("opens");
     let since = Some(seen.sequence);
-    // The callback is on a thread whose panics end nothing.
+    // The callback runs on a thread whose panic does not fail the test.
     let mut take = move |told: Result<Event, Error>| {
         let taken = told.map_err(|error| error.to_string()).and_then(|event| seen.take(&event));
         match taken {
@@ -213,7 +213,7 @@ fn each_watcher_sees_everything_in_order_however_often_it_is_killed() {
         assert!(Instant::now() < limit, "it goes on no more: {now:?}");
         before = now;
         let is_done = writers.iter_mut().all(|writer| writer.try_wait().expect("asked").is_some());
-        // In the end each may finish.
+        // In the end each watcher may finish.
         if !is_done {
             restart(&mut watchers, usize::try_from((random >> 20) % WATCHERS as u64).expect("small"), dir);
             kills += 1;
@@ -238,7 +238,7 @@ fn each_watcher_sees_everything_in_order_however_often_it_is_killed() {
     assert!(kills > 0 || events() < 1_000_000);
 }
 
-/// Takes all there is.
+/// Takes all pending events.
 fn drain(watch: &mut Watch, seen: &mut Seen, rounds: u64) {
     while seen.rounds[0] < rounds {
         let event = watch.next(Some(Duration::from_secs(60))).expect("readable").expect("there is one");
@@ -250,7 +250,7 @@ fn drain(watch: &mut Watch, seen: &mut Seen, rounds: u64) {
 fn who_is_far_behind_misses_nothing_as_long_as_the_log_keeps_it() {
     let fixture = fixture(1);
     let dir = fixture.dir.path();
-    // All of it is to be kept.
+    // The log must keep all records.
     let roomy = Store::open(options(dir, events() * 240 + (4 << 20))).expect("opens");
     let mut slow = roomy.watch("p0", Some(SINCE)).expect("opens");
     let mut late = roomy.watch("p0", Some(SINCE)).expect("opens");
@@ -273,23 +273,23 @@ fn who_is_far_behind_misses_nothing_as_long_as_the_log_keeps_it() {
     );
     assert_eq!(seen.sequence, revisions[rounds - 1]);
     assert!(slow.next(Some(Duration::ZERO)).expect("readable").is_none());
-    // Called back in time, it has the same.
+    // The subscriber, which was called in time, has the same events.
     for revision in &revisions {
         assert_eq!(receiver.recv_timeout(Duration::from_secs(60)).as_ref(), Ok(revision));
     }
     drop(subscription);
 
-    // The log is cut down below what the other one has still to read: that is an error which says where to go on.
+    // The log drops records that the other watcher has not read yet: it gets an error that says where to continue.
     let tight = Store::open(options(dir, 0)).expect("opens");
     let mut round = rounds;
     let mut last = revisions[rounds - 1];
     while roomy.watch("p0", Some(SINCE)).is_ok() {
         round += 1;
         last = commit(&tight, 0, round);
-        // Who is not behind misses nothing.
+        // A watcher that is not behind misses nothing.
         drain(&mut slow, &mut seen, round as u64);
     }
-    // It still holds a segment that is gone, and reads that to its end.
+    // It still has a dropped segment open, and reads that to its end.
     let mut seen_late = Seen { sequence: SINCE, rounds: vec![0; WRITERS] };
     loop {
         match late.next(Some(Duration::from_secs(60))) {

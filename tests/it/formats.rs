@@ -1,4 +1,4 @@
-//! The laws of [`Format`], checked for each format there is: that of the library, and the one of `support/line_format`.
+//! The laws of [`Format`], checked for each format: that of the library, and the one of `support/line_format`.
 
 use std::sync::Arc;
 
@@ -206,7 +206,7 @@ fn a_name_that_an_anonymous_section_would_get_is_refused() {
     for (format, text) in FORMATS.into_iter().zip(text) {
         let original = read(format, text.as_bytes());
         let mut package = original.clone();
-        // In this order the first section without a name reads as one of the same name.
+        // In this order, the first section without a name gets the name of the other one.
         for change in [
             change(DeltaKind::Rename, "lan", None, Some("cfg01b606")),
             change(DeltaKind::Reorder, "cfg01b606", None, Some("1")),
@@ -298,7 +298,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
     prop::collection::vec(edit(), 0..24)
 }
 
-/// The text with comments and blank lines before some of its lines, where that does not change what it says.
+/// The text with comments and blank lines before some of its lines, where that does not change the meaning.
 fn with_comments(format: &dyn Format, text: &[u8], at: &[usize]) -> Vec<u8> {
     let mut text = text.to_vec();
     let package = read(format, &text);

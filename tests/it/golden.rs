@@ -24,8 +24,8 @@ fn recorded_cases_come_out_as_stock_uci_has_them() {
     run("cases");
 }
 
-/// What `-p` directories hold was not committed, which stock uci's own tests demand. Two of the recorded cases are about
-/// it, too.
+/// Changes in `-p` directories were not committed, although stock uci's own tests require it. Two of the recorded
+/// cases test this, too.
 #[test]
 fn s16_what_the_search_path_holds_is_committed_before_what_the_save_directory_holds() {
     run("own");

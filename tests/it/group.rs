@@ -1,4 +1,4 @@
-//! Threads that commit at the same time: what they share, and what stays each one's own.
+//! Threads that commit at the same time: they share syncs, and each transaction has its own result.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn is_sync_of_the_log(call: Call, path: &Path) -> bool {
     call == Call::Sync && path.extension().is_some_and(|extension| extension == "log")
 }
 
-/// Files whose syncs of the log take a while, so that groups come about.
+/// Files whose syncs of the log are slow, so that groups form.
 fn slow(probe: Arc<dyn Probe>) -> Files {
     before(move |call, path| {
         if is_sync_of_the_log(call, path) {
@@ -32,7 +32,7 @@ fn open(fixture: &Fixture, probe: Arc<dyn Probe>) -> Store {
     Store::open(Options { files: slow(probe), ..fixture.options() }).expect("opens")
 }
 
-/// Has the texts of a package not be put in place, from the moment it is armed.
+/// Makes placing the texts of a package fail, once it is armed.
 fn no_renames_of(package: &'static str) -> Fail {
     let is_rename = move |call, path: &Path| call == Call::Rename && path.ends_with(package);
     Fail::when(is_rename).disarmed()
@@ -86,7 +86,7 @@ fn what_threads_commit_at_once_shares_syncs_and_stays_one_record_each() {
     for record in &mine {
         assert_eq!((record.packages.len(), record.packages[0].changes.len()), (1, 1));
     }
-    // Each state there was can be had, so the records follow on each other.
+    // Each earlier state can be read, so the records fit together.
     for record in mine {
         let package = &record.packages[0];
         let change = &package.changes[0];
@@ -138,7 +138,8 @@ fn a_transaction_that_is_refused_in_a_group_concerns_only_who_asked_for_it() {
     assert_eq!(get(&live, "a.s0.once"), None);
 }
 
-/// What it goes back to must be what was right before it, not what was before others that were committed with it.
+/// Its rollback must lead to the state right before it, and not to the state before others that were committed with
+/// it.
 #[test]
 fn a_transaction_that_is_to_be_confirmed_is_committed_alone() {
     let fixture = Fixture::new(&[("a", &text(THREADS))]);
@@ -207,7 +208,7 @@ fn a_group_whose_texts_cannot_be_put_in_place_is_taken_back_and_each_is_told_so(
 #[test]
 fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
     let fixture = Fixture::new(&[("a", &text(THREADS)), ("b", &text(THREADS))]);
-    // Commits get into the log, and then the process dies: no call works any more once a text is to be put in place.
+    // Commits are logged, and then the process dies: all calls fail from the first that places a text.
     let death = Arc::new(no_renames_of("config/b").for_good());
     let live = open(&fixture, death.clone());
     commit(&live, "a.s0.o", "first").expect("committed");
@@ -227,7 +228,7 @@ fn a_group_that_is_in_the_log_when_its_leader_dies_is_recovered_wholly() {
                         }
                     }
                     if let Err(error) = transaction.commit() {
-                        // It may be made or not; it is not known to be.
+                        // The commit may be made or not; it was not acknowledged.
                         assert!(death.has_failed(), "{error}");
                         return;
                     }

@@ -1,4 +1,4 @@
-//! What the log tells and what it takes back, against a plain list of all states there have been.
+//! Compares history, undo and rollback with a plain list of all earlier states.
 
 mod confirm;
 mod tampering;
@@ -36,13 +36,13 @@ fn set(store: &Engine, changes: &[(&str, &str, &str, &str)]) {
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// Sets options, one each in the packages given by number.
+    /// Sets one option in each of the packages, which are given by number.
     Commit(Vec<(usize, u8, u8)>),
     /// Writes a comment and perhaps a value with an editor.
     Edit(usize, u8),
-    /// Takes the transaction back that is so many before the last.
+    /// Undoes the transaction that is so many before the last.
     Undo(usize),
-    /// Goes back so many transactions.
+    /// Rolls so many transactions back.
     Rollback(usize),
 }
 
@@ -100,7 +100,7 @@ fn take(store: &Engine, fixture: &Fixture, step: &Step) {
     }
 }
 
-/// Checks what the log says of a store against all states there were, each with its revision.
+/// Compares the log of a store with all earlier states, each with its revision.
 fn check(store: &Engine, states: &[(u64, [String; 2])]) {
     for (revision, state) in states {
         for (name, text) in PACKAGES.iter().zip(state) {
@@ -143,7 +143,7 @@ proptest! {
             states.push((store.history().revision().expect("there is a log"), texts(&fixture)));
         }
         check(&store, &states);
-        // The same, for who opens the store anew.
+        // The same for a store that is opened again.
         check(&Engine::new(fixture.options()), &states);
     }
 }
@@ -244,7 +244,7 @@ fn a_snapshot_brings_back_exactly_what_was_and_refuses_what_was_changed() {
     let (automatic, labelled): (Vec<_>, Vec<_>) =
         store.archives().labels().expect("readable").into_iter().partition(cms::ArchiveInfo::is_automatic);
     assert_eq!(labelled, std::slice::from_ref(&info));
-    // The state before the restore, what was changed by hand included.
+    // The state before the restore, with the changes by hand.
     let [before] = &automatic[..] else { panic!("{automatic:?}") };
     assert_eq!(before.label, format!("@{}-before", before.revision));
     assert_eq!(
@@ -269,7 +269,7 @@ fn the_log_is_bounded_and_says_so_when_it_is_asked_for_more() {
     let store = Engine::new(Options { log: limits, ..fixture.options() });
     store.archives().label("at-first").expect("kept");
     let before = texts(&fixture);
-    // A line of a kilobyte that changes makes a record of four.
+    // A change of a line of one kilobyte makes a record of four.
     for round in 0..120 {
         let value = format!("{round} ").repeat(300);
         set(&store, &[("network", "lan", "a", &value)]);
@@ -284,10 +284,10 @@ fn the_log_is_bounded_and_says_so_when_it_is_asked_for_more() {
     let size: u64 = entries.filter(log).map(|entry| entry.metadata().expect("readable").len()).sum();
     assert!(size <= (256 << 10) + 2 * (64 << 10), "{size}");
     assert_eq!(store.audit().verify_log().expect("readable").problems, Vec::<String>::new());
-    // Snapshots are not part of what is dropped.
+    // Snapshots are not dropped.
     store.archives().restore(&store.archives().labelled("at-first").expect("kept"), None).expect("restored");
     assert_eq!(texts(&fixture), before);
-    // Nor is what it takes to tell a change by hand.
+    // The texts that are needed to compare changes by hand are not dropped either.
     fixture.write("network", &before[0].replace("option b '0'", "option b 'x'"));
     store.history().note_edits().expect("noted");
     let last = store.history().changes(None, 1).expect("readable").remove(0);
@@ -297,7 +297,7 @@ fn the_log_is_bounded_and_says_so_when_it_is_asked_for_more() {
     );
 }
 
-/// W22: dial a plant back to a state known to be good, whatever has happened since.
+/// W22: roll a plant back to a known good state, whatever has changed since.
 #[test]
 fn a_store_is_dialled_back_to_a_known_good_state() {
     let sandbox = Sandbox::new();
@@ -331,7 +331,7 @@ fn the_transaction_that_broke_something_is_found() {
     for value in ["10.0.0.2", "10.0.0.3", "broken", "10.0.0.5", "10.0.0.6"] {
         sandbox.ok(&["set", "--commit", "-m", value, &format!("network.lan.ipaddr={value}")]);
     }
-    // From the third on the file has had the word in it, as far as the test knows.
+    // From the third transaction on the file had the word, as the test requires.
     sandbox.ok(&["set", "--commit", "network.lan.note=x"]);
     let script = "grep -q \"10.0.0.[123]'\" \"$CMS_CONFIG_DIR/network\"";
     let found = sandbox.ok(&["bisect", "--", "sh", "-c", script]);

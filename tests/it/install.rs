@@ -1,4 +1,4 @@
-//! What `make install` installs and removes, and that what it installs for the boot is right.
+//! Tests `make install` and `make uninstall`, and the services that it installs for the boot.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -9,7 +9,7 @@ use crate::support::sandbox::Sandbox;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A place to install into, and what there is to install.
+/// A directory to install into, and the files to install.
 struct Target {
     dir: tempfile::TempDir,
     prefix: PathBuf,
@@ -27,20 +27,20 @@ impl Target {
         let target = Self { dir, prefix, destdir };
         std::fs::create_dir(target.dir.path().join("lib")).expect("made");
         for name in ["libcms.so.0", "libcms.a"] {
-            // They are only copied.
+            // The files are only copied.
             std::fs::write(target.dir.path().join("lib").join(name), name).expect("written");
         }
         target
     }
 
-    /// Where the prefix is.
+    /// Returns the directory of the prefix.
     fn root(&self) -> PathBuf {
         let prefix = self.prefix.display().to_string();
         PathBuf::from(format!("{}{prefix}", self.destdir.display()))
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        // Whoever installs may keep his own files to himself; these are for all.
+        // The umask of the installing user may be strict; all users must be able to read the installed files.
         let mut command = Command::new("sh");
         command.args(["-c", "umask 077; exec \"$@\"", "sh"]).arg(Path::new(ROOT).join("docs/install.sh"));
         command.args(arguments).env("PREFIX", &self.prefix).env("DESTDIR", &self.destdir);
@@ -58,7 +58,7 @@ impl Target {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// What is installed: the mode of a file, or where a link leads.
+    /// Lists the installed files, each with its mode, or the target of a link.
     fn installed(&self) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         let mut left = vec![self.root()];
@@ -86,7 +86,7 @@ fn install_puts_each_file_where_it_belongs_for_all_to_read_and_uninstall_removes
     let target = Target::new(true);
     target.install();
     let mut installed = target.installed();
-    // One for each command, and one for all.
+    // One manual page for each command, and one for all.
     let pages: Vec<String> =
         installed.keys().filter(|path| path.starts_with("share/man/man1/")).cloned().collect();
     let pages: Vec<(String, String)> = pages.iter().filter_map(|page| installed.remove_entry(page)).collect();
@@ -118,7 +118,7 @@ fn install_puts_each_file_where_it_belongs_for_all_to_read_and_uninstall_removes
     let expected: BTreeMap<String, String> =
         expected.iter().map(|(path, what)| ((*path).to_owned(), (*what).to_owned())).collect();
     assert_eq!(installed, expected);
-    // What is written into files is where they will be, not where they are now.
+    // Paths in files are the final ones, without `DESTDIR`.
     for file in ["lib/pkgconfig/cms.pc", "lib/systemd/system/cms-recover.service"] {
         let text = std::fs::read_to_string(target.root().join(file)).expect("readable");
         assert!(text.contains("/usr") && !text.contains('@') && !text.contains("dest"), "{text}");
@@ -135,7 +135,7 @@ fn install_puts_each_file_where_it_belongs_for_all_to_read_and_uninstall_removes
         let output = command.args(words).output().expect("runs");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "10.0.0.1\n", "{name}: {output:?}");
     }
-    // Installed once more it is the same; and of others nothing is removed.
+    // A second installation gives the same files; and uninstalling removes no files of others.
     target.install();
     let other = target.root().join("lib/other.so");
     std::fs::write(&other, "not ours").expect("written");
@@ -209,7 +209,7 @@ fn the_units_are_right_and_what_they_start_takes_back_what_is_not_confirmed() {
         }
         Err(_) => eprintln!("skipped: systemd-analyze is not installed"),
     }
-    // The unit that watches is about the service there is, and the file that a commit to be confirmed leaves.
+    // The path unit names the installed service, and the file that a commit to be confirmed makes.
     let text = std::fs::read_to_string(&all[2]).expect("readable");
     let glob =
         text.lines().find_map(|line| line.strip_prefix("PathExistsGlob=")).expect("it waits for a file");
@@ -236,8 +236,8 @@ fn the_units_are_right_and_what_they_start_takes_back_what_is_not_confirmed() {
     assert!(text.contains("SuccessExitStatus=1"), "{text}");
 }
 
-/// What OpenWrt's `/etc/rc.common` does with a script, as far as this one needs it: it reads it, and calls what the
-/// system asks for; what procd is told is run at once.
+/// A stand-in for OpenWrt's `/etc/rc.common`: it reads the script and calls the requested function; it runs the
+/// commands that are given to procd at once.
 const RC_COMMON: &str = r#"
 start() { start_service "$@"; }
 procd_open_instance() { echo "open"; }
@@ -273,7 +273,7 @@ fn the_script_for_procd_is_right_and_what_it_starts_takes_back_what_is_not_confi
             "open\nparam command /bin/sh -c cms confirm --wait\nended with {code}\nparam respawn 0 5 0\nclose\n"
         )
     };
-    // While it stands guard the time is up; and after a boot, before anything reads the configuration.
+    // The time runs out while the guard runs; and also after a boot, before any program reads the configuration.
     commit_to_confirm(&sandbox);
     assert_eq!(run("start"), expected(1));
     assert!(sandbox.read("network").contains("10.0.0.1"));
@@ -283,7 +283,7 @@ fn the_script_for_procd_is_right_and_what_it_starts_takes_back_what_is_not_confi
     assert!(sandbox.read("network").contains("10.0.0.1"));
 }
 
-/// S18: what is taken back takes effect, if the unit for that is enabled.
+/// S18: after a rollback, services are reloaded if the unit for that is enabled.
 #[test]
 fn s18_the_unit_that_reloads_does_so_once_for_each_package_and_transaction() {
     let target = Target::new(false);
@@ -306,7 +306,7 @@ fn s18_the_unit_that_reloads_does_so_once_for_each_package_and_transaction() {
         .env("RUNTIME_DIRECTORY", sandbox.path(""))
         .spawn()
         .expect("runs");
-    // The watch begins before anything happens.
+    // The watch begins before the first commit.
     while !sandbox.path("run/watchers").exists() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }

@@ -1,5 +1,5 @@
-//! What each command prints with `--json` has the shape that `cms help` describes: nothing is missing, and nothing is
-//! there that is not described.
+//! The output of each command with `--json` has the shape that `cms help` describes: no member is missing, and none
+//! is there that is not described.
 
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ mod shape;
 const JSON: &str = "With --json";
 const DRY_RUN: &str = "With --json --dry-run";
 
-/// A store, and the shapes that commands are compared with.
+/// A store, and the shapes that outputs are compared with.
 struct Case {
     sandbox: Sandbox,
     shapes: Shapes,
@@ -30,7 +30,7 @@ impl Drop for Running {
     }
 }
 
-/// Puts an option behind the name of a command; all behind `--` are words of another.
+/// Inserts an option behind the name of a command, since all words behind `--` belong to another command.
 fn with<'w>(words: &[&'w str], option: &'w str) -> Vec<&'w str> {
     [&words[..1], &[option], &words[1..]].concat()
 }
@@ -43,7 +43,7 @@ impl Case {
         output
     }
 
-    /// Runs a command, and checks what it prints.
+    /// Runs a command, and checks its output.
     fn json(&mut self, when: &str, words: &[&str]) {
         let output = self.run(&with(words, "--json"));
         let printed = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
@@ -152,7 +152,7 @@ fn staging(case: &mut Case) {
     case.read(&["export"]);
 }
 
-/// Commits what is staged, with a verifier and a watch.
+/// Commits staged changes, with a verifier and a watch.
 fn committing(case: &mut Case) {
     let (input, event) = (case.sandbox.path("input"), case.sandbox.path("event"));
     let command = format!("cat > {0}.new && mv {0}.new {0}", input.display());
@@ -212,7 +212,7 @@ fn snapshots(case: &mut Case) {
     case.json(JSON, &["restore", &file]);
 }
 
-/// A commit that waits to be confirmed.
+/// Tests the output for a commit that waits to be confirmed.
 fn confirming(case: &mut Case) {
     case.json("With --json, if no commit waits", &["pending"]);
     case.json("With --json --dry-run, if no commit waits", &["confirm", "--dry-run"]);
@@ -227,7 +227,7 @@ fn confirming(case: &mut Case) {
     case.silent(&["confirm"]);
 }
 
-/// Commands that run programs or lines.
+/// Tests commands that run programs or lines.
 fn programs(case: &mut Case) {
     let fed = |case: &Case, command: &str, lines: &str| case.sandbox.fed(&[command, "--json"], lines);
     let batch = fed(case, "batch", "set network.lan.mtu=1200\n");
@@ -268,7 +268,7 @@ fn upkeep(case: &mut Case) {
     assert_eq!(case.sandbox.read("network"), good);
 }
 
-/// Errors with all that they can tell.
+/// Errors with all their members.
 fn failures(case: &mut Case) {
     case.sandbox.write("broken", "config a 'b\n");
     for (code, words) in [

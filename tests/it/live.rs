@@ -57,7 +57,7 @@ fn a_commit_by_another_store_is_seen_at_once_and_a_snapshot_keeps_the_state_it_w
     let after = live.snapshot().expect("opens");
     assert_eq!(after.get(b"network.lan.ipaddr").expect("readable").map(show).as_deref(), Some("10.0.0.2"));
     assert!(!live.refresh().expect("refreshed"), "the map is up to the text already");
-    // A package that is first looked at now, through an old snapshot, has not changed since.
+    // This package is first read now, through an old snapshot, and has not changed since.
     assert!(matches!(before.get(b"system.s.a"), Ok(Some(_)) | Err(Error::Stale { .. })));
 }
 
@@ -195,7 +195,7 @@ fn the_run_directory_may_be_deleted_at_any_time() {
 #[test]
 fn without_a_run_directory_everything_works_in_private() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
-    // A file stands where the directory would be.
+    // A file is at the path of the directory.
     std::fs::write(fixture.path("run"), "").expect("written");
     let live = fixture.live();
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
@@ -271,7 +271,7 @@ fn len_of(value: MapValue<'_>) -> usize {
 
 #[test]
 fn what_no_map_can_hold_is_refused_and_the_package_stays_readable() {
-    // A value of 5 MiB was committed, and no program could read the package any more.
+    // A value of 5 MiB used to be committed, and then no program could read the package any more.
     let fixture = Fixture::new(&[("network", NETWORK)]);
     let live = fixture.live();
     let refused =
@@ -317,7 +317,7 @@ fn packages_are_named_and_not_reached_by_paths() {
         refused(snapshot.package(package.as_bytes()).map(|_| ()));
         refused(transaction.add_section(package.as_bytes(), b"x").map(|_| ()));
         if package == "network.bak" {
-            // In a key this is a section.
+            // In a key, this name would select a section.
             continue;
         }
         refused(transaction.set(format!("{package}.lan").as_bytes(), b"x"));
@@ -332,11 +332,11 @@ fn what_a_transaction_cannot_do_it_says() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
     let live = fixture.live();
     let mut transaction = live.begin().expect("few are open");
-    // A name came back, of a section that there was not.
+    // The call returned the name of a section that did not exist.
     assert!(matches!(transaction.add_section(b"network", b""), Err(Error::Invalid { .. })));
     // The section was moved.
     assert!(matches!(transaction.reorder(b"network.lan.ipaddr", 1), Err(Error::Invalid { .. })));
-    // It was "a position is a number counted from 0".
+    // The message was "a position is a number counted from 0".
     transaction.reorder(b"network.lan", usize::MAX).expect("to the end");
     transaction.commit().expect("committed");
     let snapshot = live.snapshot().expect("opens");
@@ -346,7 +346,8 @@ fn what_a_transaction_cannot_do_it_says() {
 
 #[test]
 fn a_commit_that_may_not_survive_a_power_cut_is_in_place_as_a_whole_and_seen() {
-    // Of several packages the first was changed and the rest was not, and programs went on to read the old one.
+    // The first of several packages was changed and the others were not, and programs continued to read the old
+    // value.
     for private_maps in [false, true] {
         let system = "config system 's'\n\toption a '1'\n";
         let fixture = Fixture::new(&[("network", NETWORK), ("system", system)]);
@@ -389,7 +390,7 @@ fn a_limit_below_what_any_map_takes_refuses_commits_and_loses_nothing() {
     }
 }
 
-/// A text that was read within 50 ms of its last change was read anew with each look for edits, for good.
+/// A text that was read within 50 ms of its last change was read again at every check for edits, forever.
 #[test]
 fn a_text_that_was_read_early_is_read_once_more_and_then_known_by_its_times() {
     let fixture = Fixture::new(&[("network", NETWORK)]);

@@ -1,4 +1,4 @@
-//! Behaviour of the library and the command, from the outside.
+//! Tests of the library and the command through their public interfaces.
 
 mod auto_snapshots;
 mod batch;

@@ -1,4 +1,4 @@
-//! What the command says when something is not there or cannot be done: what, where, why, and what to do.
+//! The messages of the command when something is missing or fails: what, where, why, and what to do.
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -143,7 +143,7 @@ fn a_damaged_file_comes_with_what_mends_it() {
 
     let log = log_of(&sandbox);
     std::fs::File::options().write(true).open(&log).expect("opens").write_all_at(b"?", 0).expect("written");
-    // Its first bytes say only what the file is: its records are still there.
+    // The first bytes only identify the file: its records are intact.
     let damage = "bytes 0 to 55 are damaged, or were changed; no transaction is lost";
     let problem = format!("cms: {}: {damage}\n", log.display());
     says(&sandbox, 3, &["audit", "verify"], &problem);
@@ -160,7 +160,7 @@ fn a_damaged_file_comes_with_what_mends_it() {
 
 #[test]
 fn repair_sets_a_log_aside_before_it_writes_over_what_stands_behind_the_damage() {
-    // It said that nothing had to be mended, having written over the damaged record and all behind it.
+    // It reported that nothing had to be repaired, after it had overwritten the damaged record and all later ones.
     let sandbox = used();
     sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.3"]);
     let log = log_of(&sandbox);
@@ -174,7 +174,7 @@ fn repair_sets_a_log_aside_before_it_writes_over_what_stands_behind_the_damage()
             .contains("are damaged, or were changed; transaction 3 is lost"),
         "{repaired:?}"
     );
-    // The piece that cannot be read is kept, and the segment with the rest is as it was.
+    // The unreadable bytes are kept in a file, and the segment is unchanged.
     let beside = std::fs::read_dir(log.parent().expect("a directory")).expect("readable").flatten();
     let kept =
         beside.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|kind| kind == "damaged"));
@@ -192,7 +192,7 @@ fn log_of(sandbox: &Sandbox) -> PathBuf {
 
 #[test]
 fn what_needs_the_log_says_why_it_cannot_be_written() {
-    // Undo said that the file kept changing, pending that nothing waits, and repair that all is well.
+    // `undo` said that the file kept changing, `pending` that nothing waits, and `repair` that all is well.
     let fixture = Fixture::new(&[("network", "config interface 'lan'\n\toption a '0'\n")]);
     let store = Engine::new(fixture.options());
     let place = store.packages().find(b"network").expect("there");

@@ -1,13 +1,14 @@
-//! Everything at once, for long: commits of the command, of `cms uci` and of programs at all three levels of durability,
-//! two users with logs of their own, rollbacks, edits by hand, packages that come and go, snapshots and a watch, while
-//! processes are killed or stopped at random.
+//! A long run of everything at once: commits of the command, of `cms uci` and of programs at all three levels of
+//! durability, two users with logs of their own, rollbacks, edits by hand, packages that come and go, snapshots and a
+//! watch, while processes are killed or stopped at random.
 //!
-//! Each writer counts up a key of its own. What it has acknowledged is there at the end of each round; no read is older
-//! than what was acknowledged before it began; the watch tells each change once and in order, and every number that a
-//! writer with the same log has acknowledged; the log is in order. A run in which too little happened fails.
+//! Each writer counts up its own key. At the end of each round all acknowledged numbers are there; no read is older
+//! than a number that was acknowledged before the read began; the watch delivers each change once and in order, with
+//! every number that a writer with the same log has acknowledged; the log is intact. A run in which too little
+//! happened fails.
 //!
 //! `CMS_SOAK_SECONDS` says how long it takes in all (see `make soak-mixed`), `CMS_SOAK_DIR` where: in memory without.
-//! The test runs itself in other processes: a test that is told by a variable which part it plays.
+//! The test starts itself in other processes; a variable names the role of each.
 
 mod outcome;
 
@@ -31,10 +32,10 @@ use crate::support::parts::play;
 const DIR: &str = "CMS_SOAK_STORE";
 const SECONDS: &str = "CMS_SOAK_ROUND";
 const LOG_BYTES: u64 = 32 << 20;
-/// Another user than root.
+/// A user other than root.
 const USER: u32 = 64_002;
 
-/// How a writer commits.
+/// The way in which a writer commits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum How {
     /// A program, at this level of durability.
@@ -46,7 +47,7 @@ enum How {
 }
 
 impl How {
-    /// What its commits are counted as.
+    /// The name under which its commits are counted.
     fn name(self) -> &'static str {
         match self {
             Self::Program(level) => level,
@@ -57,7 +58,7 @@ impl How {
     }
 }
 
-/// The writers: the package that each works on, in the section `wN`, and how.
+/// The writers: the package of each (it uses the section `wN`), and the way in which it commits.
 const WRITERS: [(&str, How); 7] = [
     ("p", How::Command),
     ("p", How::Program("full")),
@@ -74,7 +75,7 @@ fn seconds() -> u64 {
 
 fn options(root: &Path, is_other: bool) -> Options {
     let path = |name: &str| Some(root.join(name));
-    // Staged changes too are each user's own.
+    // Each user also has a save directory of his own.
     let (save, run, state) =
         if is_other { ("save-other", "run-other", "state-other") } else { ("save", "run", "state") };
     let wanted = DirOptions { config: path("config"), save: path(save), run: path(run), state: path(state) };
@@ -90,7 +91,7 @@ fn number(live: &Store, key: &str) -> cms::Result<u64> {
     Ok(live.get(key.as_bytes(), read)?.unwrap_or_else(|| panic!("{key} is gone")))
 }
 
-/// Plays the part of a program: it counts up, and says so.
+/// Runs the role of a program: it counts up, and prints each number.
 pub fn role(role: &str) {
     let (writer, level) = role.split_once(' ').expect("a writer and a level");
     let writer: usize = writer.parse().expect("a number");
@@ -123,11 +124,12 @@ pub fn role(role: &str) {
                 say(&format!("done {value}"));
                 next = Some(value + 1);
                 if how == How::Other {
-                    // Who shares no log has no turn either: the others are to get to the package as well.
+                    // A writer with another log does not wait in the queue of the log: it pauses so that the others
+                    // get the lock of the package as well.
                     std::thread::sleep(Duration::from_millis(2));
                 }
             }
-            // It is tried again; where it was made nevertheless, the next number is read.
+            // The commit is tried again; if it was made nevertheless, the next number is read.
             Err(Error::Conflict { .. } | Error::Locked { .. }) => {}
             Err(error) => panic!("writer {writer}: {error}"),
         }
@@ -199,10 +201,10 @@ impl Soak {
         child
     }
 
-    /// Waits for the end of a process; returns its exit code, and none if it was killed.
+    /// Waits for the end of a process; returns its exit code, `None` if it was killed.
     fn end(&self, child: &Arc<Mutex<Child>>) -> Option<i32> {
         let status = loop {
-            // It is not waited for with the lock held: another may want to kill it.
+            // Do not wait with the lock held: another thread may want to kill the process.
             match child.lock().expect("whole").try_wait().expect("ours") {
                 Some(status) => break status,
                 None => std::thread::sleep(Duration::from_millis(1)),
@@ -212,7 +214,7 @@ impl Soak {
         status.code()
     }
 
-    /// Runs `cms`; returns its exit code, if it was not killed, and what it printed and said.
+    /// Runs `cms`; returns its exit code, if it was not killed, its output and its messages.
     fn cms(&self, arguments: &[&str], may_be_killed: bool) -> (Option<i32>, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cms"));
         let is_uci = arguments.first() == Some(&"uci");
@@ -243,7 +245,7 @@ impl Soak {
         (self.end(&child), printed, said)
     }
 
-    /// Lets a program count until the round is over, and starts it again when it was killed.
+    /// Runs a program that counts until the round is over, and starts it again after each kill.
     fn program(&self, writer: usize, level: &str, end: Instant) {
         let count = &self.counts[writer];
         while Instant::now() < end && !self.over.load(SeqCst) {
@@ -307,9 +309,10 @@ impl Soak {
             };
             let done = steps.iter().all(|step| match self.cms(step, true) {
                 (Some(0), ..) => true,
-                // Killed, or waited for too long.
+                // The command was killed, or has waited too long.
                 (None | Some(8), ..) => false,
-                // A change that was staged by one that was killed, and made by another that was.
+                // One command was killed after it had staged a change, and another after it had committed that
+                // change.
                 (Some(5), ..) if how == How::Command => false,
                 (code, _, said) => {
                     self.fail(format!("{step:?} ends with {code:?}: {said}"));
@@ -319,7 +322,7 @@ impl Soak {
             if done {
                 count.acknowledge(value);
             } else if how == How::Command {
-                // What is staged was not acknowledged.
+                // A staged number was not acknowledged as committed.
                 self.cms(&["revert", package], false);
             }
         }
@@ -327,7 +330,7 @@ impl Soak {
 }
 
 impl Soak {
-    /// Kills processes and stops them for a while, until the round is over.
+    /// Kills processes, or stops them for a while, until the round is over.
     fn disturb(&self, dice: &mut Dice, end: Instant) {
         while Instant::now() < end {
             std::thread::sleep(Duration::from_millis(20 + dice.roll(200) as u64));
@@ -354,7 +357,7 @@ impl Soak {
         }
     }
 
-    /// Reads in all ways: nothing is older than what was acknowledged before.
+    /// Reads in all ways, and checks that no value is older than the number acknowledged before.
     fn read(&self, dice: &mut Dice, end: Instant) {
         let live = Store::open(options(self.root.path(), false)).expect("opens");
         let check = |writer: usize, how: &str, acknowledged: u64, found: u64| {
@@ -371,7 +374,7 @@ impl Soak {
             let key = format!("{package}.w{writer}.n");
             let acknowledged = self.counts[writer].acknowledged.load(SeqCst);
             if dice.roll(20) == 0 {
-                // Staged changes are printed as well, and only greater than what is committed.
+                // Staged numbers are printed as well; they are larger than the committed ones.
                 let (code, printed, said) = self.cms(&["get", &key], false);
                 match printed.trim_end().parse() {
                     Ok(found) if code == Some(0) => check(writer, "cms get", acknowledged, found),
@@ -379,7 +382,7 @@ impl Soak {
                 }
                 continue;
             }
-            // What another user's maps show is not told here before it is in the text.
+            // A commit that only another user's maps show is not visible here before it is in the text.
             if how == How::Other {
                 let _ = live.refresh();
                 continue;
@@ -449,8 +452,8 @@ impl Soak {
         }
     }
 
-    /// Follows all changes, until it is told that everything is over and there are no more: each begins with what the
-    /// one before has left.
+    /// Follows all changes until the run is over and there are no more: the old value of each must be the new value
+    /// of the one before.
     fn watch(&self, live: &Store) -> Told {
         let mut watch = live.watch("*", None).expect("there is a log");
         let (mut told, mut last) = (Told::default(), 0);
@@ -509,7 +512,7 @@ impl Soak {
         });
     }
 
-    /// Checks that everything that was acknowledged is there, once all is at rest.
+    /// Checks that every acknowledged number is there, once all programs have ended.
     fn settle(&self) {
         for is_other in [false, rustix::process::geteuid().is_root()] {
             let store = Engine::new(options(self.root.path(), is_other));
@@ -529,7 +532,7 @@ impl Soak {
                 ));
             }
             let kept = [format!("# of {writer}\n"), "# kept".to_owned()];
-            // As stock uci does, its command writes packages without comments.
+            // `cms uci` writes packages without comments, as stock uci does.
             if package == "q" {
                 continue;
             }
@@ -545,7 +548,7 @@ impl Soak {
     }
 }
 
-/// Says that everything is over when it is dropped, so that nobody waits for that after a panic.
+/// Ends the run when it is dropped, so that no thread waits forever after a panic.
 struct Over<'s>(&'s AtomicBool);
 
 impl Drop for Over<'_> {

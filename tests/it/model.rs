@@ -1,4 +1,4 @@
-//! Random sequences of changes against a plain model: vectors that are looked through from the start.
+//! Compares random sequences of changes with a plain model: vectors with linear search.
 
 use cms::text::Dialect;
 use cms::{Delta, DeltaKind, Package, Value};
@@ -91,7 +91,7 @@ type Step = (DeltaKind, &'static str, Option<String>, &'static str);
 
 fn step() -> impl Strategy<Value = Step> {
     let sections = prop::sample::select(vec!["a", "b", "c", "d"]);
-    // More names than a section may have before it gets a table of them.
+    // More names than a section may have without a table of names.
     let option = (0..40_u8).prop_map(|n| format!("o{n}"));
     let of_option = (
         prop::sample::select(vec![

@@ -27,7 +27,7 @@ fn engine(fixture: &Fixture) -> Engine {
 
 fn store(fixture: &Fixture) -> Store {
     let store = Store::open(options(fixture)).expect("opens");
-    // With its map, which later commits are published to.
+    // Opening the store makes its map, to which later commits are published.
     assert_eq!(get(&store, "network.wan.proto").as_deref(), Some("dhcp"));
     store
 }
@@ -122,7 +122,7 @@ fn transactions_change_a_value_a_section_or_everything() {
     let fixture = fixture();
     let (engine, store) = (engine(&fixture), store(&fixture));
     let mut watch = store.watch("network.**", None).expect("a watch");
-    // A line, another value that needs an escape, an option more.
+    // Changes one line, another value that needs an escape, and adds an option.
     let mut text = TEXT.to_owned();
     for (key, value, old, new) in [
         ("network.lan.ipaddr", "10.0.0.9", "ipaddr=10.0.0.1\n", "ipaddr=10.0.0.9\n"),
@@ -182,7 +182,7 @@ fn earlier_states_come_back_byte_for_byte() {
     let blame = engine.history().blame("network").expect("known");
     let line = blame.iter().find(|line| line.text == b"wan.proto=static").expect("the line");
     assert_eq!(line.by.as_ref().map(|record| record.sequence), Some(second));
-    // Key by key, whatever was committed since.
+    // The rollback is made key by key, whatever was committed since.
     let third = set(&store, "network.lan.ipaddr", "10.0.0.3");
     set(&store, "network.lan.mtu", "9000");
     engine.confirmations().roll_back(third, "it did not work").expect("taken back");
@@ -244,7 +244,7 @@ fn snapshots_and_backups_hold_the_texts() {
     engine.archives().restore(&archive, None).expect("restored");
     assert_eq!(fixture.text("network"), TEXT);
     assert_eq!(get(&store, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
-    // A store of UCI text refuses such a text, and names the place.
+    // A store of UCI text refuses such a text, and the error has the position.
     let uci = Engine::new(fixture.options());
     fixture.write("network", "config interface 'lan'\n");
     let refused = uci.archives().restore(&archive, None).expect_err("no UCI text");
@@ -261,7 +261,7 @@ fn texts_may_follow_later_than_the_log() {
     set(&store, "network.lan.ipaddr", "10.0.0.2");
     set(&store, "network.wan.note", "x\ny");
     assert_eq!(fixture.text("network"), TEXT, "the text is to follow");
-    // Another store of the same configuration whose log is elsewhere reads the map of the first.
+    // Another store of the same configuration with another log reads the map of the first.
     let mut elsewhere = options(&fixture);
     elsewhere.dirs.state = None;
     let loaded = Engine::new(elsewhere).packages().load(b"network").expect("loaded");

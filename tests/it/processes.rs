@@ -17,7 +17,7 @@ fn sandbox() -> TempDir {
     root
 }
 
-/// Starts a shell that sets and commits an option of its own, over and over, and counts the successes.
+/// Starts a shell that sets and commits its own option again and again, and counts the successes.
 fn writer(root: &Path, index: usize, save: &str) -> Child {
     let script = format!(
         "i=0; while [ $i -lt {ROUNDS} ]; do i=$((i+1)); \
@@ -72,7 +72,7 @@ fn writers_without_a_common_run_directory_lose_nothing() {
     let root = sandbox();
     let writers: Vec<Child> = (0..PROCESSES)
         .map(|index| {
-            // Nothing is shared but the files; the locks on them have to do.
+            // Without a run directory only the locks of the files exclude other writers.
             let mut child = Command::new("sh");
             let script = format!(
                 "for i in $(seq {ROUNDS}); do \"$CMS\" set n.s{index}.o$i=$i && \"$CMS\" commit n || exit $?; done"
@@ -93,8 +93,8 @@ fn writers_without_a_common_run_directory_lose_nothing() {
     assert_eq!(count_survivors(root.path()), PROCESSES * ROUNDS);
 }
 
-/// Saves like an editor: reads, changes a line, looks whether the file has changed since, replaces it.
-/// Returns whether it saved.
+/// Saves like an editor: reads, changes a line, checks whether the file has changed since, replaces it. Returns
+/// whether it saved.
 fn edit(file: &Path, number: usize) -> bool {
     let stamp = || {
         std::fs::metadata(file).ok().map(|found| {
@@ -142,12 +142,12 @@ fn an_editor_that_saves_in_between_keeps_its_edits() {
     for number in saved {
         assert!(text.contains(&format!("# edit {number}\n")), "edit {number} is lost");
     }
-    // Between an editor's look and its rename there is a window that only the editor can close.
+    // A save is lost if it falls between the editor's check and its rename; only the editor could prevent that.
     let survivors = count_survivors(root.path());
     assert!(survivors + 4 >= PROCESSES * ROUNDS, "{survivors} of {} survive", PROCESSES * ROUNDS);
 }
 
-/// Runs `cms` in a sandbox, with a save directory of one's own.
+/// Runs `cms` in a sandbox, with a separate save directory.
 fn cms(root: &Path, save: &str, words: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cms"));
     command
@@ -160,7 +160,7 @@ fn cms(root: &Path, save: &str, words: &[&str]) -> std::process::Output {
     command.output().expect("cms runs")
 }
 
-/// Changes a key in the file by hand, and puts it in place like an editor.
+/// Changes a key in the file by hand, and renames the file like an editor.
 fn edit_key(file: &Path, from: &str, to: &str) -> bool {
     let stamp = || {
         use std::os::unix::fs::MetadataExt;
@@ -193,8 +193,8 @@ fn write_in_one_way(root: &Path, index: usize, changes: usize) {
     }
 }
 
-/// Writers stage and commit, commit at once, and use `uci`; meanwhile one stages a key that an editor changes before it
-/// is committed. Each such commit is refused, nobody else's is, and what was acknowledged stays.
+/// Writers stage and commit, commit at once, and use `uci`; meanwhile one stages a key that an editor changes before
+/// it is committed. Each such commit is refused, all others succeed, and every acknowledged change stays.
 #[test]
 fn s23_hand_edits_between_set_and_commit_are_conflicts_while_others_commit_in_every_way() {
     const EACH: usize = 12;
@@ -234,7 +234,7 @@ fn s23_hand_edits_between_set_and_commit_are_conflicts_while_others_commit_in_ev
             (1..=EACH).filter(|i| section.contains(&format!("\toption o{i} '{i}'"))).count()
         })
         .sum();
-    // Between an editor's look and its rename there is a window that only the editor can close.
+    // A save is lost if it falls between the editor's check and its rename; only the editor could prevent that.
     assert!(survivors + 4 >= 6 * EACH, "{survivors} of {} survive {} edits", 6 * EACH, edited.1);
     let audit = cms(root, "mine", &["audit", "verify"]);
     assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));

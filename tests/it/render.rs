@@ -1,4 +1,4 @@
-//! Edited packages are written back into their text, and only the lines concerned change.
+//! Writes edited packages back into their text: only the lines of the edits change.
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ fn line_ends_and_a_missing_last_one_are_respected() {
         edited("config a x\r\n\toption o 1\r\n", "n.x.p='2'\n"),
         "config a x\r\n\toption o 1\r\n\toption p '2'\r\n"
     );
-    // What a value holds is not a line end: a quote in it once turned its newlines into CRLF.
+    // Newlines within a value must not change: a quote in a value once turned them into CRLF.
     assert_eq!(
         edited("config a x\r\n", "n.z='b'\nn.z.o='it'\\''s\ntwo'\n"),
         "config a x\r\n\r\nconfig b 'z'\r\n\toption o 'it'\\''s\ntwo'\r\n"

@@ -1,9 +1,9 @@
-//! What this program does when a test starts it as a process of its own.
+//! The roles that this program runs when a test starts it in another process.
 
 use crate::support::parts::ROLE;
 use crate::{events, events_soak, mixed_soak, stress, support, writer_kills};
 
-/// A family of roles, and the function that plays one of them by its name.
+/// A family of roles, and the function that runs one of them by its name.
 type Family = (&'static str, fn(&str));
 
 const ROLES: [Family; 6] = [

@@ -6,7 +6,7 @@ use cms::{Options, Store};
 
 use crate::support::fixture::{dirs, get, show};
 
-/// Runs a test of this file in a process of its own, where nobody else opens files or maps memory.
+/// Runs a test of this file in a process of its own, where no other test opens files or maps memory.
 fn alone(name: &str) -> bool {
     if std::env::var_os("CMS_ALONE").is_some() {
         return true;
@@ -19,7 +19,7 @@ fn alone(name: &str) -> bool {
     false
 }
 
-/// Returns how many files are open and how many maps are mapped.
+/// Returns the numbers of open files and of mapped maps.
 fn held() -> (usize, usize) {
     let files = std::fs::read_dir("/proc/self/fd").expect("readable").count();
     let maps = std::fs::read_to_string("/proc/self/maps").expect("readable");
@@ -30,12 +30,12 @@ fn options(dir: &std::path::Path) -> Options {
     Options { dirs: dirs(dir), ..Options::default() }
 }
 
-/// Gives back what was put off until nobody reads any more.
+/// Frees memory whose release waits until no thread reads it any more.
 fn settle() {
     (0..1000).for_each(|_| crossbeam_epoch::pin().flush());
 }
 
-/// Calls `each` with the numbers of all packages, and returns how long it took for each tenth of them.
+/// Calls `each` with the numbers of all packages, and returns the time of each tenth of them.
 fn tenths(packages: usize, mut each: impl FnMut(usize)) -> Vec<Duration> {
     let tenth = |start: usize| {
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! What a store keeps open between commits may be lost meanwhile, or be made anew by others: commits go on.
+//! Files that a store keeps open between commits may be deleted or replaced meanwhile: commits still succeed.
 
 use std::path::PathBuf;
 
@@ -63,7 +63,7 @@ fn a_commit_is_published_to_the_map_that_others_have_made_anew() {
         assert_eq!(get(&other, key).as_deref(), Some("kept"));
         commit(&live, key, &round.to_string());
         assert_eq!(get(&other, key), Some(round.to_string()));
-        // One that is cut off, or no map at all, is not written to but replaced.
+        // A map that is truncated, or a file that is no map, is replaced and not written to.
         drop(other);
         for map in fixture.maps() {
             std::fs::remove_file(&map).expect("deleted");
@@ -109,7 +109,7 @@ fn a_store_that_commits_to_many_packages_keeps_few_files_open() {
         commit(&live, &format!("{name}.s.o"), "1");
     }
     let after = held();
-    // The locks of 16 packages; the directory of the maps, their lock and their control file.
+    // The limit: the locks of 16 packages; the directory of the maps, their lock and their control file.
     assert!(after.0 <= before.0 + 19 && after.1 <= before.1 + 17, "{before:?} {after:?}");
     for name in &names {
         assert_eq!(get(&live, &format!("{name}.s.o")).as_deref(), Some("1"));

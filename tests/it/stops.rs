@@ -1,6 +1,6 @@
-//! A process is stopped at calls of a commit, and so with each of the locks held that a commit takes. Meanwhile everybody
-//! reads, and whoever wants to commit does it or is told within the time-out that it is locked. Then the process goes on
-//! or is killed: what it has acknowledged is there, of both packages or of none.
+//! A process is stopped at calls of a commit, while it holds each of the locks that a commit takes. Meanwhile other
+//! processes read, and commit or get the error within the time-out that the package is locked. Then the process
+//! continues or is killed: an acknowledged commit is there, and each commit is in both packages or in none.
 //!
 //! Stopped at calls right after a lock was taken; with `CMS_EXHAUSTIVE` at every call.
 
@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use crate::support::oracle::{is_exhaustive, litter};
 use crate::support::parts::{Part, Paths, command, root};
 
-/// What a reader may find in both packages.
+/// Checks the values that a reader found in both packages.
 fn check(found: Option<&str>, is_acknowledged: bool, what: &str) {
     let is_right = found == Some("new") || found == Some("old") && !is_acknowledged;
     assert!(is_right, "{what}: {found:?}");
@@ -48,7 +48,7 @@ fn look(reader: &Store, paths: &Paths, pid: u32, is_acknowledged: bool, what: &s
     code == Some(0)
 }
 
-/// Has a process stop at a call of a commit; returns whether it came to that call.
+/// Makes a process stop at a call of a commit; returns whether it reached that call.
 fn stop_at(level: &str, kind: &str, at: usize, then: Signal) -> bool {
     let what = format!("{level}, {kind} {at}, then {then:?}");
     let (root, keys) = (root(), ["app.s.n", "other.s.n"]);
@@ -98,7 +98,7 @@ fn a_process_that_is_stopped_in_a_commit_keeps_nobody_from_reading_and_nothing_i
     let kind = if is_exhaustive() { "calls" } else { "locks" };
     for level in ["full", "log", "none"] {
         let mut stops = 0;
-        // In a short run they take turns.
+        // In a short run the cases alternate.
         while [Signal::CONT, Signal::KILL].into_iter().enumerate().all(|(index, then)| {
             (!is_exhaustive() && stops % 2 != index) || stop_at(level, kind, stops, then)
         }) {

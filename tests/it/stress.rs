@@ -1,16 +1,16 @@
-//! Readers in several processes check what belongs together, while writers commit and are killed, an editor
-//! saves, maps grow and are compacted, and the run directory is deleted under all of them.
+//! Readers in several processes check that values of one commit fit together, while writers commit and are killed, an
+//! editor saves, maps grow and are compacted, and the run directory is deleted.
 //!
-//! In `pair`, every commit gives four options in two sections the same value, of varying length: a snapshot
-//! shows four equal values. Its writer is killed all the time. In `one` and `two`, every commit of one writer,
-//! that lives, gives both packages the same number. In `many`, sections come and go, and one of them is so
+//! In `pair`, every commit gives four options in two sections the same value, of varying length: a snapshot shows
+//! four equal values. Its writer is killed all the time. In `one` and `two`, every commit of one writer, which is not
+//! killed, gives both packages the same number. In `many`, sections are added and deleted, and one of them is so
 //! large that it is kept in parts; its writer is killed as well. `file` is only ever saved by an editor.
 //!
-//! Two snapshots of one revision show the same, in every package that only commits change.
+//! Two snapshots of one revision have the same values in every package that only commits change.
 //!
-//! The run directory is deleted in a second round. Packages that are opened one after the other may then come
-//! from texts between which a commit was made that nobody could number: what belongs together in one package
-//! still does, and commits over two are not looked at in that round.
+//! The run directory is deleted in a second round. Packages that are opened one after the other may then be read
+//! before and after a commit that got no number. So in that round values are only compared within a package, and not
+//! over two packages.
 
 use std::collections::HashMap;
 use std::process::{Child, Stdio};
@@ -30,17 +30,17 @@ fn options() -> Options {
     Options { dirs: dirs(&dir), ..Options::default() }
 }
 
-/// How long a round takes.
+/// The length of a round.
 fn seconds() -> u64 {
     std::env::var("CMS_STRESS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6) / 2
 }
 
-/// Whether this is the round in which the run directory is deleted.
+/// Whether the run directory is deleted in this round.
 fn deleting() -> bool {
     std::env::var_os(DELETING).is_some()
 }
 
-/// A value that tells whether it is whole: a number, and as many letters as its last digits say.
+/// A value that shows whether it is complete: a number, and as many letters as its last digits say.
 fn value(number: u64) -> String {
     format!("{number}:{}", "x".repeat(usize::try_from(number % 300).expect("small")))
 }
@@ -61,7 +61,7 @@ fn read(snapshot: &Snapshot, key: &str) -> Result<u64, Error> {
 /// How many options the large section of `many` has.
 const LARGE: usize = 100;
 
-/// The sections of `many` after commit `number`: a few small ones, and now and then not the large one.
+/// Returns the number of small sections of `many` after commit `number`.
 fn small_sections(number: u64) -> usize {
     usize::try_from(number % 5).expect("small")
 }
@@ -96,14 +96,14 @@ fn look_at_many(snapshot: &Snapshot) -> Result<u64, Error> {
     Ok(number)
 }
 
-/// What a thread has seen so far.
+/// The values that a thread has seen so far.
 #[derive(Default)]
 struct Seen {
     last: [u64; 3],
     by_revision: HashMap<u64, [u64; 3]>,
 }
 
-/// Looks at one snapshot. An old one may be answered with `stale`.
+/// Checks one snapshot. An old one may return `stale`.
 fn look(live: &Store, seen: &mut Seen) -> Result<(), Error> {
     let snapshot = live.snapshot()?;
     let pair: Vec<u64> = ["pair.a.v", "pair.a.w", "pair.b.v", "pair.b.w"]
@@ -178,7 +178,7 @@ fn reader() {
     println!("reader: {looks} snapshots, {stale} stale; many is at {}", many.unwrap_or_default());
 }
 
-/// Commits to `pair` until it is killed.
+/// Commits to `pair` until the process is killed.
 fn pair_writer() {
     let live = Store::open(options()).expect("opens");
     loop {
@@ -196,7 +196,7 @@ fn pair_writer() {
     }
 }
 
-/// Commits to `many` until it is killed.
+/// Commits to `many` until the process is killed.
 fn many_writer() {
     let live = Store::open(options()).expect("opens");
     loop {
@@ -212,7 +212,7 @@ fn many_writer() {
     }
 }
 
-/// Brings `many` from what one commit left to what the next leaves.
+/// Changes `many` from the state after one commit to the state after the next.
 fn commit_many(live: &Store, before: u64, number: u64) -> Result<u64, Error> {
     let mut transaction = live.begin().expect("few are open");
     let mut set = |key: String| transaction.set(key.as_bytes(), value(number).as_bytes());
@@ -283,7 +283,7 @@ fn play(role: &str, dir: &std::path::Path, deleting: bool) -> Child {
     command.env(DIR, dir).stdout(Stdio::piped()).spawn().expect("runs")
 }
 
-/// Plays a part in another process.
+/// Runs a role in another process.
 pub fn role(role: &str) {
     match role {
         "reader" => reader(),
@@ -323,7 +323,8 @@ fn round(deleting: bool) {
     let mut deleted = Instant::now();
     let mut kills = 0;
     while Instant::now() < end {
-        // One at a time of a kind: two would overwrite each other's numbers, and those could go back.
+        // Only one writer of a kind runs at a time: two would overwrite each other's numbers, which could then
+        // decrease.
         let mut writers = ["pair", "many"].map(|role| play(role, dir, deleting));
         for writer in &mut writers {
             std::thread::sleep(Duration::from_millis(10 + kills % 37));
@@ -332,7 +333,7 @@ fn round(deleting: bool) {
             kills += 1;
         }
         if deleting && deleted.elapsed() > Duration::from_millis(300) {
-            // Some of it may be gone already, or come back at once.
+            // Some files may be removed already, or be made again at once.
             let _ = std::fs::remove_dir_all(dir.join("run").join("maps"));
             deleted = Instant::now();
         }

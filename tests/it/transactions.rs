@@ -1,4 +1,4 @@
-//! Transactions beside each other: what goes together, what does not, and what a transaction tells of itself.
+//! Concurrent transactions: which changes conflict and which do not, and the facts that a transaction reports.
 
 use std::collections::BTreeMap;
 
@@ -155,8 +155,8 @@ fn with_auto_commit_each_change_is_durable_and_without_it_none_is_before_the_com
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
-    /// Each transaction reads some keys and writes others. Those that are committed leave what they would have left
-    /// one after the other, in the order of their commits, had each seen what the one before has left.
+    /// Each transaction reads some keys and writes others. The committed transactions have the same result as if they
+    /// had run one after the other, in the order of their commits.
     #[test]
     fn transactions_at_the_same_time_are_as_good_as_one_after_the_other(
         plans in prop::collection::vec(

@@ -1,4 +1,4 @@
-//! Verifiers: who is asked about a transaction, what becomes of it, and that nobody hangs.
+//! Verifiers: which are asked about a transaction, its outcome, and that no commit hangs.
 
 mod commands;
 
@@ -39,7 +39,7 @@ fn told(event: &Event) -> Vec<String> {
     event.changes().map(one).collect()
 }
 
-/// Refuses a large MTU, and keeps what it was shown.
+/// Refuses a large MTU, and records the transactions that it was asked about.
 fn guard(live: &Store, pattern: &str) -> (Verifier, Arc<Mutex<Vec<Vec<String>>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let shown = seen.clone();
@@ -73,7 +73,7 @@ fn texts(fixture: &Fixture) -> Vec<String> {
         .into()
 }
 
-/// What is in the configuration directory, so that nothing is left behind.
+/// Lists the configuration directory, to check that no file is left behind.
 fn files(fixture: &Fixture) -> usize {
     std::fs::read_dir(fixture.path("config")).expect("there").count()
 }
@@ -133,7 +133,7 @@ fn undo_rollback_restore_import_and_staged_changes_are_verified_and_the_safety_n
     store.staging().revert(&place, None, None).expect("reverted");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1400"));
 
-    // Back to 9000, since nobody has confirmed: that is not refused.
+    // The rollback to 9000, since the commit was not confirmed, is not refused.
     drop(_verifier);
     set(&live, &[("network.lan.mtu", "9000")]).expect("committed");
     let (_verifier, seen) = guard(&live, "*");
@@ -157,7 +157,7 @@ fn a_verifier_reads_the_state_before_and_to_commit_from_it_is_an_error_and_no_ha
     let other = Store::open(fixture.options()).expect("opens");
     let decide = move |_: &Event| {
         let old = get(&inside, "network.lan.mtu");
-        // One that was never asked for, so that there is no map of it.
+        // A package that was never read, so that it has no map.
         let name = get(&other, "system.s.name");
         let started = Instant::now();
         let mut errors = Vec::new();
@@ -201,11 +201,11 @@ fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_
     assert_eq!(reason, "it has not answered within 0.3 s");
     assert!(started.elapsed() < Duration::from_secs(5));
     set(&live, &[("system.s.name", "b")]).expect("what does not concern it goes on");
-    // Nobody waits twice for one that hangs.
+    // No commit waits twice for a verifier that hangs.
     assert!(
         refusal(set(&live, &[("network.lan.mtu", "1400")])).contains("has not answered an earlier question")
     );
-    // Many more than may wait: nobody hangs.
+    // Many more connections than may wait: no commit hangs.
     let ask = || {
         let options = Options { verify_timeout: Duration::from_millis(1), ..fixture.options() };
         refusal(set(&Store::open(options).expect("opens"), &[("network.lan.mtu", "1400")]))
@@ -230,7 +230,7 @@ fn each_transaction_of_threads_that_commit_together_is_verified_for_itself() {
     let shown = seen.clone();
     let decide = move |event: &Event| {
         let changed = event.change(0).expect("one");
-        // What it is changed from is what can be read.
+        // The callback reads the old value.
         assert_eq!(get(&inside, "network.lan.mtu"), Some(show(changed.before())));
         shown.lock().expect("whole").push(show(changed.after()));
         if show(changed.after()).ends_with('7') { Err("it ends with 7".into()) } else { Ok(()) }
@@ -275,7 +275,7 @@ fn only_root_and_the_owner_count() {
     };
     let mode = |path: PathBuf| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!(mode(note().with_extension("socket")), 0o600);
-    // Someone else's note, or socket, is none.
+    // A lease or a socket of another user is ignored.
     for path in [note(), note().with_extension("socket")] {
         chown(&path, Some(65534), None).expect("given away");
         set(&live, &[("network.lan.mtu", "1400")]).expect("nobody who counts refuses it");
@@ -287,10 +287,10 @@ fn only_root_and_the_owner_count() {
     drop(verifier);
     let _verifier = live.verify("network", |_| Err("no".into())).expect("it verifies");
     assert_eq!(refusal(set(&live, &[("network.lan.mtu", "1400")])), "no");
-    // Nor is any in a directory of someone else.
+    // So is any in a directory of another user.
     chown(&folder, Some(65534), None).expect("given away");
     set(&live, &[("network.lan.mtu", "1400")]).expect("nobody who counts refuses it");
-    // And whoever is neither root nor the owner is not let in.
+    // A user who is neither root nor the owner cannot open a verifier.
     chown(fixture.path("run"), Some(65534), None).expect("given away");
     assert!(matches!(live.verify("network", |_| Ok(())), Err(Error::Io { .. })));
 }
@@ -299,7 +299,7 @@ fn only_root_and_the_owner_count() {
 fn what_a_dead_verifier_has_left_is_removed_and_a_run_directory_that_was_deleted_is_made_again() {
     let fixture = fixture();
     let live = fixture.live();
-    // A socket that nobody listens to any more, and a note that nobody holds.
+    // A socket that no process listens to any more, and a lease that no process holds.
     let verifier = live.verify("network", |_| Err("no".into())).expect("it verifies");
     let folder = std::fs::read_dir(fixture.path("run").join("verifiers")).expect("there").next();
     let folder = folder.expect("one").expect("readable").path();
@@ -314,7 +314,7 @@ fn what_a_dead_verifier_has_left_is_removed_and_a_run_directory_that_was_deleted
     std::fs::remove_dir_all(fixture.path("run")).expect("removed");
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut mtu = 1400;
-    // Another value each time: nobody is asked about what changes nothing.
+    // The value differs each time, since verifiers are not asked about a transaction that changes nothing.
     while set(&live, &[("network.lan.mtu", &mtu.to_string())]).is_ok() {
         assert!(Instant::now() < deadline, "it is there again");
         mtu += 1;

@@ -1,5 +1,5 @@
-//! Writers in several processes are killed at random moments, over and over: what was acknowledged is there, and
-//! no transaction is there in part. And writers that live: each of their commits is there, or a conflict was told.
+//! Writers in several processes are killed at random moments, again and again: acknowledged commits are there, and no
+//! transaction is there in part. Of writers that are not killed, each commit is there or has failed with a conflict.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -29,7 +29,7 @@ fn told(name: &str) -> PathBuf {
     std::env::var_os(name).expect("it is told").into()
 }
 
-/// Small, so that segments are begun and dropped all the time.
+/// The log is small, so that segments are begun and dropped all the time.
 fn patient(dir: &Path) -> Options {
     let limits = Limits { bytes: 256 << 10, ..Limits::default() };
     Options { lock_timeout: Duration::from_secs(60), ..options(dir, Files::default(), limits) }
@@ -39,7 +39,8 @@ fn open(dir: &Path) -> Store {
     Store::open(patient(dir)).expect("opens")
 }
 
-/// Opens a store as [`open`], or as one that leaves its texts for later, sometimes to others: every other writer.
+/// Opens a store as [`open`]; for every other writer, one that defers its texts, sometimes until other programs place
+/// them.
 fn open_mixed(dir: &Path) -> Store {
     let options = patient(dir);
     if number(WRITER, 0).is_multiple_of(2) {
@@ -60,7 +61,7 @@ fn play(role: &str, dir: &Path, writer: usize) -> Command {
     command
 }
 
-/// Plays a part in another process.
+/// Runs a role in another process.
 pub fn role(role: &str) {
     match role {
         "mortal" => mortal_writer(open_mixed),
@@ -70,7 +71,7 @@ pub fn role(role: &str) {
     }
 }
 
-/// A process that is killed when it is no longer wanted.
+/// A process. Dropping this kills it.
 struct Mortal(Child);
 
 impl Drop for Mortal {
@@ -88,7 +89,7 @@ fn get(live: &Store, key: &str) -> u64 {
     live.get(key.as_bytes(), read).expect("read").unwrap_or_else(|| panic!("{key} is gone"))
 }
 
-/// Gives its section of all packages the next number, and says so, until it is killed.
+/// Writes the next number to its section of all packages, and prints the number, until it is killed.
 fn mortal_writer(open: impl Fn(&Path) -> Store) {
     let (dir, writer) = (told(DIR), number(WRITER, 0));
     let live = open(&dir);
@@ -111,7 +112,7 @@ fn mortal_writer(open: impl Fn(&Path) -> Store) {
     }
 }
 
-/// A writer, and what it has said so far.
+/// A writer, and the numbers that it has printed so far.
 struct Watched {
     process: Mortal,
     said: std::sync::mpsc::Receiver<u64>,
@@ -123,7 +124,7 @@ fn start(role: &str, dir: &Path, writer: usize) -> Watched {
     let (tell, said) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for line in out.lines().map_while(Result::ok) {
-            // What was cut off by the kill was not said; before the first, the test says its name.
+            // A line that the kill cut off does not count; before the first number the test prints its name.
             if let Some(number) =
                 line.rsplit_once("done ").and_then(|(_, number)| number.strip_suffix('.')?.parse().ok())
             {
@@ -159,7 +160,7 @@ fn writers_that_are_killed_leave_whole_transactions_and_all_they_acknowledged() 
     kill_writers("mortal", number("CMS_KILLS", 100));
 }
 
-/// Nothing is synced, but the end of a process, in whatever way, loses nothing.
+/// Nothing is synced, but no end of a process, not even a kill, loses a commit.
 #[test]
 fn writers_that_sync_nothing_and_are_killed_leave_as_much() {
     kill_writers("careless", number("CMS_KILLS", 40));
@@ -176,7 +177,7 @@ fn kill_writers(role: &str, kills: usize) {
     let mut done = 0;
     while done < kills {
         std::thread::sleep(Duration::from_micros(10_000 + 100 * dice.roll(600) as u64));
-        // Now and then all at once, so that nobody is left to finish anything but who comes next.
+        // Sometimes all are killed at once, so that only the next program can finish their commits.
         let victims: Vec<usize> =
             if dice.roll(4) == 0 { (0..WRITERS).collect() } else { vec![dice.roll(WRITERS)] };
         for victim in &victims {
@@ -194,11 +195,11 @@ fn kill_writers(role: &str, kills: usize) {
     println!("{done} kills, {} commits", acknowledged.iter().sum::<u64>());
 }
 
-/// Opens the store anew and looks at what the dead have left, and the living do not change.
+/// Opens the store again, and checks the keys of the killed writers, which the running ones do not change.
 fn look(dir: &Path, acknowledged: &mut [u64; WRITERS], dead: &[usize], done: usize) {
     let live = open(dir);
     live.engine().confirmations().recover().unwrap_or_else(|error| panic!("after {done} kills: {error}"));
-    // Recovery does nothing while another works, who does it then.
+    // Recovery does nothing while another process has the lock: that one recovers.
     let recovered = live.engine().history().note_edits();
     recovered.unwrap_or_else(|error| panic!("after {done} kills: {error}"));
     for writer in dead {
@@ -209,7 +210,7 @@ fn look(dir: &Path, acknowledged: &mut [u64; WRITERS], dead: &[usize], done: usi
         assert!(numbers[0] == last || numbers[0] == last + 1, "{last} was acknowledged {what}");
         let maps = PACKAGES.map(|package| get(&live, &format!("{package}.w{writer}.v")));
         assert_eq!(maps, numbers, "maps and texts differ {what}");
-        // It is seen now, and must stay.
+        // The number was read, and must stay.
         acknowledged[*writer] = numbers[0];
     }
     if dead.len() == WRITERS {
@@ -225,10 +226,10 @@ fn in_text(dir: &Path, package: &str, writer: usize) -> u64 {
     number.unwrap_or_else(|| panic!("{package}: {text}"))
 }
 
-/// How many packages the writers that live write to, at the most.
+/// The largest number of packages in a transaction of the writers that are not killed.
 const MANY: usize = 20;
 
-/// What became of the commits of some writers.
+/// The outcome of the commits of some writers.
 #[derive(Debug, Default)]
 struct Tally {
     conflicts: usize,
@@ -236,7 +237,7 @@ struct Tally {
     longest: Duration,
 }
 
-/// Commits `commits` times, each over some packages, and retries after a conflict that it was told of.
+/// Commits `commits` times, each over some packages, and retries after each conflict.
 fn living_writer(live: &Store, writer: usize, commits: usize) -> Tally {
     let mut dice = Dice(0x2545_f491_4f6c_dd1d ^ ((writer as u64 + 1) << 20));
     let mut tally = Tally::default();
@@ -248,8 +249,8 @@ fn living_writer(live: &Store, writer: usize, commits: usize) -> Tally {
             for index in (first..first + count).map(|index| index % MANY) {
                 let key = format!("p{index:02}.w{writer}.o{number}");
                 transaction.set(key.as_bytes(), number.to_string().as_bytes()).expect("set");
-                // All add to the same lists as well, so that it is not options of one's own alone. There are ten,
-                // since a change of a list is logged with all its items.
+                // All writers also add to the same lists, so that they do not only change their own options. There
+                // are ten lists, since a change of a list is logged with all its items.
                 let list = format!("p{index:02}.all.l{}", number % 10);
                 transaction
                     .add_list(list.as_bytes(), format!("{writer}-{number}").as_bytes())

@@ -1,4 +1,4 @@
-//! Transactions that are taken back, or finished for a writer that died.
+//! Transactions that are rolled back, or finished for a writer that died.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{fixture, next, nothing, set, told};
 use crate::support::fixture::get;
 use crate::support::probes::{EACCES, Fail};
 
-/// Has the next time fail that the text of `network` is put in place, once it is armed.
+/// Makes the next attempt to place the text of `network` fail, once it is armed.
 fn failing() -> Fail {
     Fail::when(|call, path| call == Call::Rename && path.ends_with("config/network"))
         .with(EACCES)
@@ -46,10 +46,10 @@ fn a_transaction_that_was_taken_back_is_not_told() {
     assert_eq!(told(&next(&mut watch)), ["set network.lan.mtu 1500 1"]);
     let event = next(&mut watch);
     assert_eq!((event.sequence(), told(&event)), (after, vec!["set network.lan.mtu 1 3".to_owned()]));
-    // The same for who comes later.
+    // A watch that is opened later gets the same.
     let mut late = live.watch("network", Some(before)).expect("opens");
     assert_eq!(next(&mut late).sequence(), after);
-    // To undo it for good is an event, whatever is said of it.
+    // An undo by the user is an event, whatever its message is.
     live.engine().history().undo(after, Some("never mind")).expect("undone");
     assert_eq!(told(&next(&mut watch)), ["set network.lan.mtu 3 1"]);
 }
@@ -73,7 +73,7 @@ fn a_group_that_was_taken_back_and_tried_again_is_told_once() {
             let live = &live;
             scope.spawn(move || set(live, &[(&format!("network.lan.o{number}"), "1")]));
         }
-        // All of them wait for the lock by then, as a group.
+        // By then all of them wait for the lock, as a group.
         std::thread::sleep(Duration::from_millis(500));
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::Unlock).expect("unlocked");
         while !probe.has_failed() {

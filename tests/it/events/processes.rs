@@ -1,4 +1,5 @@
-//! Writers and watchers in several processes: nothing is lost when they are killed, and a commit wakes who waits.
+//! Writers and watchers in several processes: no event is lost when they are killed, and a commit wakes the watchers
+//! that wait.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -19,7 +20,7 @@ fn role_options() -> Options {
     let dir = std::path::PathBuf::from(std::env::var_os(DIR).expect("a directory"));
     Options {
         dirs: dirs(&dir),
-        // About a third of what the writers write.
+        // About a third of the bytes that the writers write.
         log: Limits { bytes: (rounds() * WRITERS * 100).max(256 << 10) as u64, age: None, records: None },
         durability: Durability::None,
         lock_timeout: Duration::from_secs(60),
@@ -35,7 +36,7 @@ fn number() -> usize {
     std::env::var(NUMBER).expect("set").parse().expect("a number")
 }
 
-/// What a killed watcher has seen is in its file; the last line may be half.
+/// Reads the events that a killed watcher has noted in its file; the last line may be incomplete.
 fn seen(dir: &Path, number: usize) -> Vec<(u64, String)> {
     let text = std::fs::read_to_string(dir.join(format!("seen{number}"))).unwrap_or_default();
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
@@ -46,7 +47,7 @@ fn seen(dir: &Path, number: usize) -> Vec<(u64, String)> {
     whole.lines().map(line).collect()
 }
 
-/// Plays a part in another process.
+/// Runs a role in another process.
 pub fn role(role: &str) {
     let live = Store::open(role_options()).expect("opens");
     match role {
@@ -69,15 +70,15 @@ fn rounds() -> usize {
 
 const WRITERS: usize = 3;
 
-/// Notes what it is told in a file, from where it has ended when it was killed.
+/// Notes its events in a file, and continues after the last noted one when it is started again.
 fn watch_and_note(live: &Store) {
     use std::io::Write;
     let dir = std::path::PathBuf::from(std::env::var_os(DIR).expect("a directory"));
     let known = seen(&dir, number());
     let path = dir.join(format!("seen{}", number()));
-    // Half a line is written anew.
+    // An incomplete line is written again.
     let lines: String = known.iter().map(|(sequence, rest)| format!("{sequence} {rest}\n")).collect();
-    // It may be killed right now, and must not forget what it has seen.
+    // The watcher may be killed at this point, and must not forget the events it has seen.
     let anew = path.with_extension("anew");
     std::fs::write(&anew, lines).expect("written");
     std::fs::rename(&anew, &path).expect("renamed");
@@ -128,7 +129,7 @@ fn nothing_is_lost_or_told_twice_while_writers_write_and_watchers_are_killed() {
         if done {
             break;
         }
-        // The log is kept short, so that segments are dropped; nobody may be left behind by that.
+        // The log is kept short, so that segments are dropped; no watcher may fall behind by that.
         std::thread::sleep(Duration::from_millis(300));
     }
     writers.iter_mut().for_each(|writer| assert!(writer.wait().expect("ends").success()));
@@ -161,7 +162,7 @@ fn a_commit_of_another_process_wakes_at_once() {
     let fixture = fixture();
     let live = fixture.live();
     let mut watch = live.watch("network", None).expect("opens");
-    // Should nobody wake it, it would take too long.
+    // If it is not woken, the event takes too long.
     watch.set_interval(Duration::from_secs(600));
     nothing(&mut watch);
     for _ in 0..3 {
@@ -203,7 +204,7 @@ fn a_watch_that_waits_for_long_does_nothing_and_is_woken_by_everything() {
     let is_told = |expected: &str| {
         let (_, changes) = receiver.recv_timeout(Duration::from_secs(20)).expect("told");
         assert_eq!(changes, [expected]);
-        // It comes to rest: it waits for a while in the way that is woken soonest, and looks for edits.
+        // It becomes idle: it first waits for a while in the fastest way, and checks for edits.
         let deadline = Instant::now() + Duration::from_secs(20);
         let is_at_rest = || {
             let before = sleeps(thread);
@@ -226,7 +227,7 @@ fn a_watch_that_waits_for_long_does_nothing_and_is_woken_by_everything() {
     set(&Store::open(options).expect("opens"), &[("network.lan.mtu", "3")]);
     is_told("set network.lan.mtu 2 3");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("3"), "it can be read");
-    // The watch may put a control file in it while it goes.
+    // The watch may make a control file in the directory while that is being removed.
     while std::fs::remove_dir_all(fixture.path("run"))
         .is_err_and(|error| error.kind() != io::ErrorKind::NotFound)
     {}

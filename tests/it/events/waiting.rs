@@ -36,7 +36,7 @@ fn the_descriptor_is_readable_when_there_is_an_event() {
             assert_eq!(found, [revision]);
         }
     }
-    // An edit as well, without anyone calling in between.
+    // An edit wakes it as well, without a call in between.
     fixture.write("network", "config interface 'lan'\n\toption mtu '9000'\n");
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut found = Vec::new();
@@ -83,7 +83,7 @@ fn callbacks_may_write_and_end_themselves() {
     drop(subscription);
     assert!(receiver.recv().is_err(), "the callback is gone");
 
-    // One that ends itself is not called again; the other is.
+    // A subscription that ends itself is not called again; the other is.
     let place: Arc<Mutex<Option<cms::Subscription>>> = Arc::default();
     let calls = Arc::new(AtomicU32::new(0));
     let (mine, counted) = (place.clone(), calls.clone());

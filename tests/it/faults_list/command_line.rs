@@ -1,4 +1,4 @@
-//! What the command takes, and what it says is so.
+//! The arguments of the command, and that its messages are true.
 
 use std::process::Output;
 
@@ -50,11 +50,11 @@ fn m12_commands_without_arguments_take_none() {
 fn s4_now_is_what_is_committed_whatever_the_log_knows() {
     let sandbox = Sandbox::new();
     let now = |key: &str| sandbox.ok(&["get", "--at", "now", key]);
-    // There is no log yet, and asking makes none.
+    // There is no log yet, and reading the history makes none.
     assert_eq!(now("network.lan.ipaddr"), "10.0.0.1\n");
     assert!(!sandbox.path("state").exists());
     sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.2"]);
-    // What an editor has saved is committed, though the log has not noted it.
+    // A text that an editor has saved counts as committed, although the log does not have it yet.
     sandbox.write("network", &sandbox.read("network").replace("10.0.0.2", "10.0.0.3"));
     sandbox.write("new", "config a 'b'\n\toption x '1'\n");
     sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.4"]);
@@ -63,7 +63,7 @@ fn s4_now_is_what_is_committed_whatever_the_log_knows() {
     assert_eq!(sandbox.ok(&["get", "--at", "HEAD", "network.lan.ipaddr"]), "10.0.0.3\n");
     assert!(sandbox.ok(&["show", "--at", "now", "network"]).contains("network.lan.ipaddr='10.0.0.3'"));
     assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.4\n");
-    // A number is what there was after that transaction.
+    // A number means the state after that transaction.
     assert_eq!(sandbox.ok(&["get", "--at", "-0", "network.lan.ipaddr"]), "10.0.0.2\n");
     let why = sandbox.fails(1, &["get", "--at", "now", "netwrk.lan.ipaddr"]);
     assert!(why.contains("netwrk: not found"), "{why}");
@@ -124,7 +124,7 @@ fn a8_x_m8_input_that_does_not_end_is_an_error() {
         assert!(why.starts_with("cms: cannot read the commands: a line has more than 64 MiB\n"), "{why}");
         assert_eq!(why.matches("cannot read").count(), 1, "{words:?} {why}");
     }
-    // What cannot be read has no next line, which would fail as well.
+    // Input that cannot be read has no next line to try.
     let (code, why) = endless(&["batch", "--keep-going", "/"]);
     assert_eq!((code, why.lines().count()), (Some(6), 2), "{why}");
     let large = sandbox.path("config").join("large");
@@ -167,7 +167,7 @@ fn s8_an_import_of_several_packages_is_one_transaction() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("cms runs");
-    // It listens once it refuses.
+    // The verifier is ready once it refuses.
     let mut tries = (0..500).map(|n| sandbox.run(&["set", "--commit", &format!("system.s.try={n}")]));
     assert!(tries.any(|tried| tried.status.code() == Some(9)), "the verifier has started");
     let before = (sandbox.read("network"), sandbox.read("system"), sandbox.ok(&["changes"]));

@@ -1,4 +1,4 @@
-//! S18, and what of A3 is about commits to be confirmed.
+//! S18, and the part of A3 about commits to be confirmed.
 
 mod commands;
 mod deaths;
@@ -68,7 +68,7 @@ fn s18_what_others_commit_within_the_window_stays() {
     let store = open(&fixture);
     let waiting =
         commit(&store, &[set("network.lan.ipaddr", "10.9.9.9"), set("system.s.name", "there")], Some(60));
-    // Others: another key, the same key, a comment by hand, another package.
+    // Changes of others: another key, the same key, a comment by hand, another package.
     commit(&store, &[set("network.lan.mtu", "1400")], None);
     commit(&store, &[set("network.lan.ipaddr", "10.7.7.7")], None);
     fixture.write("network", &fixture.text("network").replace("# the house", "# their house"));
@@ -133,7 +133,7 @@ fn s18_going_back_by_part_of_what_waits_does_not_end_the_wait_for_the_rest() {
     wait(60);
     open(&fixture).confirmations().recover().expect("taken back");
     assert_eq!((fixture.text("network"), fixture.text("system")), (NETWORK.to_owned(), SYSTEM.to_owned()));
-    // All of it by hand is the end of it.
+    // Rolling everything back by hand ends the wait.
     let first = commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
     store.history().rollback(first - 1, &[], None).expect("as a whole");
     assert_eq!(store.confirmations().pending().expect("readable"), None);
@@ -142,7 +142,7 @@ fn s18_going_back_by_part_of_what_waits_does_not_end_the_wait_for_the_rest() {
     );
 }
 
-/// A program with another state directory has another log; for it, what is taken back is an edit by hand.
+/// A program with another state directory has another log; for it, the rollback is an edit by hand.
 #[test]
 fn s18_two_state_directories_do_not_get_into_each_others_way() {
     let fixture = fixture();
@@ -173,7 +173,7 @@ fn s18_what_was_taken_back_is_not_taken_back_again() {
     commit(&store, &[set("network.lan.ipaddr", "10.5.5.5")], None);
     assert_eq!(store.confirmations().roll_back(waiting, "too late").expect("readable"), None);
     assert_eq!(fixture.text("network"), NETWORK.replace("10.0.0.1", "10.5.5.5"));
-    // One that nobody had to confirm is taken back as often as it is asked for, whatever was committed since.
+    // A commit without a time limit is rolled back each time the user asks for it, whatever was committed since.
     let plain = commit(&store, &[set("network.lan.mtu", "1400")], None);
     commit(&store, &[set("network.lan.mtu", "1401"), set("network.lan.new", "1")], None);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! See `faults_list`: what the library promises to programs, in whatever language.
+//! See `faults_list`: the library's promises to programs in any language.
 
 use cms::Store;
 use cms::log::Content;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::support::fixture::Fixture;
 use crate::support::sandbox::Sandbox;
 
-/// Values as a file may have them: any bytes but NUL, also what no program may set.
+/// A value that a file may have: any bytes but NUL, also bytes that no program may set.
 fn value() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         4 => prop::sample::select(&b"abc 0"[..]),
@@ -76,7 +76,7 @@ proptest! {
         let mut transaction = live.begin().expect("begun");
         for (number, option) in options.iter().enumerate() {
             let key = format!("p.b.o{number}");
-            // An option of no text is none.
+            // An option without text does not exist.
             if let Some(value) = transaction.get(key.as_bytes()).expect("readable") {
                 prop_assert_eq!(&value, option);
                 set(&mut transaction, key.as_bytes(), &value).expect("what was read can be set");
@@ -117,7 +117,7 @@ proptest! {
             .enumerate()
             .map(|(number, value)| (format!("o{number}").into_bytes(), value.items().to_vec()))
             .collect();
-        // In the place that it had.
+        // The option keeps its position.
         prop_assert_eq!(found, expected);
     }
 }
@@ -136,7 +136,7 @@ fn s21_a_list_is_set_whole_or_not_at_all() {
     assert_eq!(transaction.get(b"p.b.s").expect("readable"), Some(Content::List(vec![b"z".to_vec()])));
     transaction.set_list(b"p.b.l", &[]).expect("deleted");
     assert_eq!(transaction.get(b"p.b.l").expect("readable"), None);
-    // Another transaction has appended to the list that this one sets: that is not to be lost.
+    // Another transaction has appended to the list that this one sets: that change must not be lost.
     let mut other = live.begin().expect("begun");
     other.add_list(b"p.b.l", b"w").expect("appended");
     other.commit().expect("committed");
@@ -163,7 +163,7 @@ fn a13_too_little_memory_is_an_error_and_not_the_end() {
         match output.status.code() {
             Some(0) => done += 1,
             Some(6) if error.contains("memory") => refused += 1,
-            // The loader of the system has not even room for the program.
+            // With this limit the system's loader cannot even load the program.
             Some(127) if refused == 0 && done == 0 => {}
             code => panic!("{megabytes} MiB: {code:?}: {error}"),
         }
@@ -203,8 +203,8 @@ fn m13_hints_of_the_library_name_no_commands() {
     assert!(hints > 4, "{hints}");
 }
 
-/// What a recipe needs to be there: a router's packages, more than 42 transactions, and programs that stand for those of
-/// the system.
+/// The requirements of the recipes: a router's packages, more than 42 transactions, and stand-ins for programs of the
+/// system.
 const BEFORE: &str = r#"
 printf "config interface 'lan'\n\toption proto 'static'\n\toption ipaddr '192.168.1.1'\t# the printer knows this one\n\tlist dns '1.1.1.1'\n" > "$CMS_CONFIG_DIR/network"
 printf "config system\n\toption hostname 'one'\n" > "$CMS_CONFIG_DIR/system"
@@ -225,7 +225,7 @@ while [ $number -lt 45 ]; do
 done
 "#;
 
-/// Returns the lines of a document's indented blocks, a pause behind what runs in the background.
+/// Returns the lines of a document's indented blocks, with a pause after each command that runs in the background.
 fn script_of(document: &str) -> String {
     let mut script = String::new();
     for line in document.lines().filter_map(|line| line.strip_prefix("    ")) {
@@ -236,8 +236,8 @@ fn script_of(document: &str) -> String {
     script
 }
 
-/// Runs a script where there is what a recipe needs; returns the commands that failed, with their exit codes, and what
-/// the shell had to say.
+/// Runs a script in an environment with the requirements of a recipe; returns the commands that failed, with their
+/// exit codes, and the messages of the shell.
 fn failures_of(script: &str) -> (Vec<String>, String) {
     let sandbox = Sandbox::new();
     std::fs::create_dir(sandbox.path("bin")).expect("made");
@@ -247,7 +247,7 @@ fn failures_of(script: &str) -> (Vec<String>, String) {
     let mut shell = std::process::Command::new("timeout");
     shell.envs(cms.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell.env("PATH", path).env("CMS_REAL", cms.get_program()).env("HERE", sandbox.path(""));
-    // Not a pipe, which what is left behind would hold.
+    // No pipe is used, since processes that are left running would keep it open.
     let said = std::fs::File::create(sandbox.path("said")).expect("made");
     shell.stdout(said.try_clone().expect("one more")).stderr(said).stdin(std::process::Stdio::null());
     let ended = shell.current_dir(sandbox.path("")).args(["-k", "5", "120", "sh", "-c", &script]).status();
@@ -260,12 +260,12 @@ fn failures_of(script: &str) -> (Vec<String>, String) {
 #[test]
 fn a16_every_command_of_the_recipes_does_what_it_says() {
     let recipes = include_str!("../../../docs/recipes.md").replace("/mnt/usb", "$HERE");
-    // These need the programs and places of a system.
+    // These need programs and directories of a real system.
     let ours = |line: &&str| !line.contains("/etc/init.d");
     let recipes: Vec<&str> = recipes.lines().filter(ours).collect();
     let (failed, said) = failures_of(&script_of(&recipes.join("\n")));
     let expected = [
-        // They differ, or what is asked for is not there: no log is two hours old here, and nobody made @4711.
+        // These report a difference or a missing state: no log is two hours old here, and there is no @4711.
         "1 cms diff network",
         "1 cms get --at @{2 hours ago} network.lan.ipaddr",
         "1 cms diff -3 now",

@@ -24,7 +24,7 @@ fn x_m4_a_verifier_reads_while_another_thread_waits_for_the_lock_of_the_package(
     let (counted, noted) = (calls.clone(), took.clone());
     let decide = move |_: &cms::Event| {
         if counted.fetch_add(1, Ordering::Relaxed) == 0 {
-            // The thread has to look at the text, and whoever is verified holds the lock.
+            // The thread has to read the text, and the committer that is being verified holds the lock.
             std::fs::write(&edited, format!("# by hand\n{APP}")).expect("written");
             let refresher = reader.clone();
             std::thread::spawn(move || refresher.get(b"more.s.n", |_| ()));
@@ -51,7 +51,7 @@ fn x_m4_a_verifier_reads_while_another_thread_waits_for_the_lock_of_the_package(
     assert_eq!(fixture.text("more"), format!("# by hand\n{APP}").replace("'0'", "'1'"));
 }
 
-/// Runs a command of the store; returns its exit code, what it printed, and what it said.
+/// Runs a command of the store; returns its exit code, its output and its messages.
 fn run(fixture: &Fixture, program: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cms"));
     std::os::unix::process::CommandExt::arg0(&mut command, program);
@@ -101,7 +101,7 @@ fn s17_programs_go_on_with_the_last_good_state_of_a_text_that_an_editor_has_brok
         assert!(prepared.get().expect("readable").is_some());
         std::fs::remove_dir_all(fixture.path("run")).expect("removed");
         read_all(&fixture.live(), "without the map");
-        // No package is open there yet.
+        // That store has no package open yet.
         live.refresh().expect("nothing to say");
         assert!(matches!(set(&live, "app.s.n", "2"), Err(cms::Error::Parse(_))));
         assert_eq!(fixture.text("app"), BROKEN);
@@ -144,7 +144,7 @@ fn s17_commands_print_the_last_good_state_with_a_warning_and_uci_fails() {
         run(&fixture, "uci", &["-c", &fixture.path("config").to_string_lossy(), "get", "app.s.n"]).0,
         Some(1)
     );
-    // Where there never was a good state.
+    // A package that never had a good state.
     fixture.write("new", BROKEN);
     assert_ne!(run(&fixture, cms, &["get", "new.s.n"]).0, Some(0));
 }
@@ -172,7 +172,8 @@ fn m1_watches_see_edits_that_arrive_through_symbolic_links() {
     let fixture = Fixture::new(&[("other", APP)]);
     let (config, root) = (fixture.path("config"), fixture.dir.path());
     let with = |value: &str| APP.replace("'0'", &format!("'{value}'"));
-    // A file elsewhere; a file of another name beside it; a volume as Kubernetes mounts it.
+    // The links lead to a file in another directory, to a file of another name beside it, or to a volume as
+    // Kubernetes mounts it.
     std::fs::create_dir(root.join("elsewhere")).expect("made");
     std::fs::write(root.join("elsewhere/app"), with("0")).expect("written");
     link("../elsewhere/app", &config.join("app"));
@@ -243,7 +244,7 @@ fn x_m7_a_commit_for_one_directory_is_never_written_into_another() {
     let text = |at: usize| std::fs::read_to_string(both[at].join("app")).expect("there");
     assert_eq!(text(0), APP, "it is for later");
     link("b", &fixture.path("config"));
-    // The watch cannot go on from where it was, and says so.
+    // The watch cannot continue from its position, and returns that error.
     let told = watch.next(Some(Duration::from_secs(10)));
     assert!(matches!(told, Err(cms::Error::TooOld { .. })), "{told:?}");
     assert_eq!(get(&live, "app.s.n").as_deref(), Some("b"));

@@ -1,4 +1,5 @@
-//! Locks of packages that somebody keeps: they stop commits of that package, and of no other. See `faults_list`.
+//! Locks of packages that another process keeps: they stop commits of that package, and of no other. See
+//! `faults_list`.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -13,13 +14,13 @@ use crate::support::fixture::Fixture;
 /// An ordinary user; the number need not be known to the system.
 const ANNA: &str = "61001";
 
-/// Within this time a commit has to go through, whoever keeps the lock of another package: mostly it takes some
-/// milliseconds, but much else may run beside the tests. Who waits for a lock waits for 10 s.
+/// The time within which a commit must succeed while another process keeps the lock of another package. It usually
+/// takes some milliseconds, but the machine may be busy. A commit that waits for a lock waits for 10 s.
 const SOON: Duration = Duration::from_secs(3);
 
 /// A store of two packages that every user may read.
 fn fixture() -> Fixture {
-    // One that `fmt` has something to do with.
+    // A text that `fmt` changes.
     let text = "config a s\n\toption n 0\n";
     let fixture = Fixture::new(&[("a", text), ("b", text)]);
     for name in ["", "config", "config/a", "config/b"] {
@@ -32,7 +33,7 @@ fn fixture() -> Fixture {
 struct Holder(Child, Option<ChildStdin>);
 
 impl Holder {
-    /// Has `flock` take a lock, of this kind; as an ordinary user where this is root.
+    /// Starts `flock`, which takes a lock of this kind, as an ordinary user if the test runs as root.
     fn of(path: &Path, kind: &str) -> Self {
         Self::by(path, kind, rustix::process::geteuid().is_root())
     }
@@ -45,7 +46,7 @@ impl Holder {
         if as_user {
             command.args(["--reuid", ANNA, "--regid", ANNA, "--clear-groups", "flock"]);
         }
-        // The shell's input ends with this test, and its lock then.
+        // The shell's input ends with this test, which ends the shell and its lock.
         command.arg(kind).arg("--no-fork").arg(path).args(["sh", "-c", "echo held; read line"]);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("util-linux is there");
@@ -110,7 +111,7 @@ fn commits_to_b_go_through(fixture: &Fixture, lives: &[Store], what: &str) {
     }
 }
 
-/// Commands that change `a`, each behind what makes it possible.
+/// Commands that change `a`, each after the command that prepares it.
 fn changes_of_a(fixture: &Fixture) -> Vec<(Vec<&'static str>, &'static str)> {
     let backup = fixture.path("backup");
     let backup: &'static str = Box::leak(backup.to_str().expect("UTF-8").to_owned().into_boxed_str());
@@ -138,7 +139,7 @@ fn x_m1_who_locks_a_package_stops_its_commits_and_no_others() {
         let lives = [Durability::Full, Durability::None]
             .map(|durability| Store::open(cms::Options { durability, ..fixture.options() }).expect("opens"));
         let holder = Holder::of(&fixture.path(lock), kind);
-        // All wait for the lock, each in a process of its own, and one thread of this process.
+        // All wait for the lock: each command in its own process, and one thread of this process.
         let waiting: Vec<(Child, &str)> = changes
             .iter()
             .filter(|(words, _)| words[0] == "set" || words[0] == "commit" || words[0] == "fmt")
@@ -260,7 +261,7 @@ fn x_m1_a_reader_that_keeps_a_package_open_delays_nobody() {
         let live = Store::open(cms::Options { durability, ..fixture.options() }).expect("opens");
         let (mut readers, mut took) = (Vec::new(), Vec::new());
         for round in 0..7 {
-            // Each commit displaces a file that is open, and stays open.
+            // Each commit displaces a file that another process keeps open.
             readers.push(std::fs::File::open(fixture.path("config/a")).expect("there"));
             let start = Instant::now();
             set(&live, "a.s.n", &round.to_string()).expect("committed");
@@ -268,7 +269,7 @@ fn x_m1_a_reader_that_keeps_a_package_open_delays_nobody() {
             took.push(start.elapsed());
         }
         took.sort();
-        // Each took 500 ms and more when a reader was taken for a stock uci that is about to commit.
+        // Each took 500 ms and more when the library mistook a reader for a stock uci that is about to commit.
         assert!(took[3] < Duration::from_millis(400), "{durability:?}: {took:?}");
     }
 }

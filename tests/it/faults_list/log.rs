@@ -1,4 +1,4 @@
-//! The log, and everything that names a revision.
+//! The log, and all interfaces that name a revision.
 
 mod damage;
 mod revisions;
@@ -15,7 +15,7 @@ use cms::{Engine, Error, Options, Store};
 use crate::support::probes::{EROFS, Fail, FailAt, Fault};
 use crate::support::sandbox::Sandbox;
 
-/// The options of the store that a sandbox is for.
+/// The options of the store in a sandbox.
 fn options(sandbox: &Sandbox) -> Options {
     let path = |name: &str| Some(sandbox.path(name));
     let wanted = cms::DirOptions {
@@ -75,7 +75,7 @@ fn s3_a_deleted_package_is_a_transaction_that_can_be_taken_back() {
         assert_eq!(sandbox.ok(&["get", "p.b.x"]), format!("{value}\n"));
         assert_eq!(sandbox.ok(&["get", "--at", revision, "p.b.x"]), format!("{value}\n"));
     }
-    // The revision after the deletion is one without the package.
+    // At the revision of the deletion, the package does not exist.
     sandbox.ok(&["rollback", &(three + 1).to_string()]);
     assert!(!sandbox.path("config").join("p").exists());
     sandbox.fails(1, &["get", "p.b.x"]);
@@ -205,7 +205,7 @@ fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
 
 #[test]
 fn x_l1_a_watch_that_could_not_write_the_log_notes_edits_again() {
-    // The log cannot be written, as on a file system that is read-only for a moment.
+    // The log cannot be written, as on a file system that is temporarily read-only.
     let is_append = |call, path: &Path| {
         call == Call::Write && path.extension().is_some_and(|extension| extension == "log")
     };
@@ -256,7 +256,7 @@ fn x_m12_an_archive_without_packages_deletes_none() {
         "{said}"
     );
     assert_eq!(sandbox.read("network"), before);
-    // Where there are none, there is nothing to lose.
+    // If the store has no packages, a restore loses nothing.
     std::fs::remove_file(sandbox.path("config/network")).expect("removed");
     sandbox.ok(&["restore", &empty]);
 }
@@ -336,7 +336,7 @@ fn s10_a_number_is_a_revision_whatever_snapshots_and_files_there_are() {
         let said = sandbox.fails(3, &["snapshot", "--", label]);
         assert!(!said.is_empty(), "{label}");
     }
-    // One that an older version has made.
+    // A directory that an older version has made.
     sandbox.ok(&["snapshot", "kept"]);
     let dir =
         std::fs::read_dir(sandbox.path("state")).expect("readable").next().expect("a log").expect("a log");
@@ -354,7 +354,7 @@ fn s10_a_number_is_a_revision_whatever_snapshots_and_files_there_are() {
         |a: &str, b: &str| String::from_utf8(sandbox.run(&["diff", "--keys", a, b]).stdout).expect("UTF-8");
     assert!(diff(&at_two, "now").contains("'2' -> '4'"));
     assert!(diff(&labelled, "now").contains("'3' -> '4'"));
-    // A file of that name in the current directory is not asked for.
+    // A file of that name in the current directory is ignored.
     let mut command = sandbox.command();
     std::fs::write(sandbox.path(&at_two), "nonsense").expect("written");
     let output = command.current_dir(sandbox.path("")).args(["rollback", &at_two]).output().expect("runs");
@@ -380,7 +380,7 @@ fn s5_a_label_is_its_own_text_after_the_log_was_begun_anew() {
         }
     }
     let _ = std::fs::remove_dir_all(sandbox.path("run"));
-    // Numbers go on behind those of snapshots, so those of the new log are the same only where it knows of none.
+    // New numbers are larger than those of snapshots, so the new log repeats numbers only if there are no snapshots.
     let (snapshots, aside) = (dir.path().join("snapshots"), sandbox.path("aside"));
     std::fs::rename(&snapshots, &aside).expect("renamed");
     for value in ["7", "8", "9", "10", "11"] {

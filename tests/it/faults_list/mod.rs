@@ -23,9 +23,9 @@ const FAULTS: [(&str, std::ops::RangeInclusive<u32>, &[u32]); 6] = [
     ("s", 1..=23, &[]),
     ("x_h", 1..=10, &[]),
     ("x_m", 1..=16, &[]),
-    // Not mended yet: the time that a package of 57 MB takes.
+    // Not fixed yet: the time that a package of 57 MB takes.
     ("x_l", 1..=11, &[7]),
-    // The others of these two are about what the surfaces lack, and not about what does not hold.
+    // The other numbers of these two series are about missing features of the interfaces, and not about faults.
     ("m", 1..=32, &[21, 22, 23, 24, 25, 26, 27, 28, 29, 30]),
     ("a", 5..=13, &[9, 10, 12]),
 ];
@@ -56,8 +56,8 @@ fn each_fault_has_a_test_that_is_named_after_it() {
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .map(|word| word.strip_prefix("test_").unwrap_or(word))
         .collect();
-    // A test of two faults names both; what no test of the suite can do, a program or a script does whose comment names
-    // the fault.
+    // A test of two faults names both. A fault that no test of the suite can reproduce is tested by a program or
+    // script whose comment names it.
     let has_test = |id: &str| {
         let second = format!("_{id}");
         let comment = id.trim_end_matches('_').replace('_', "-").to_uppercase();

@@ -1,4 +1,4 @@
-//! Files that a user names, what `bisect` takes for granted, and clocks that were wrong.
+//! Files that a user names, the assumptions of `bisect`, and wrong clocks.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::process::{Command, Stdio};
@@ -38,7 +38,7 @@ fn x_m10_what_is_no_regular_file_is_written_to_and_stays_what_it_is() {
     let read = reader.wait_with_output().expect("cat ends");
     assert!(read.stdout.starts_with(b"cms-snapshot 1\n"));
     assert!(std::fs::metadata(&fifo).expect("there").file_type().is_fifo());
-    // A device of its own, since to replace the system's would do harm: it takes root to make one.
+    // A device of the test's own, since replacing the system's would do harm. Only root can make one.
     let null = sandbox.path("null");
     let made = Command::new("mknod").arg(&null).args(["c", "1", "3"]).stderr(Stdio::null()).status();
     if made.is_ok_and(|status| status.success()) {
@@ -58,7 +58,7 @@ fn a8_an_endless_device_is_refused() {
     assert_eq!(sandbox.ok(&["changes"]), "");
 }
 
-/// Commits five values, of which the third and all behind it are bad.
+/// Commits five values, of which the third and all later ones are bad.
 fn a_history() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.ok(&["snapshot"]);
@@ -97,7 +97,7 @@ fn m9_bisect_takes_exit_codes_as_git_does() {
              ! grep -q bad \"$CMS_CONFIG_DIR/network\""
         )
     };
-    // Beside the border only the candidates can be named.
+    // Next to revisions that cannot be tested, only the candidates can be named.
     let (code, found, notes) = bisect(&sandbox, &[], &skip("bad3"));
     assert_eq!(code, Some(1), "{found}");
     assert!(
@@ -105,7 +105,7 @@ fn m9_bisect_takes_exit_codes_as_git_does() {
         "{found}"
     );
     assert!(notes.contains("cannot be tested"), "{notes}");
-    // Elsewhere it does not matter.
+    // At other revisions that does not matter.
     let (code, found, _) = bisect(&sandbox, &[], &skip("bad4"));
     assert!(code == Some(0) && found.contains("-> 'bad3'"), "{found}");
     for end in ["exit 128", "kill -9 $$", "exit 255"] {
@@ -121,7 +121,7 @@ fn m9_bisect_shows_packages_as_they_were_also_those_that_came_or_went() {
     sandbox.ok(&["history"]);
     std::fs::remove_file(sandbox.path("config").join("late")).expect("removed");
     sandbox.ok(&["history"]);
-    // What is staged for the real configuration has nothing to do with it.
+    // Changes staged for the real configuration have no effect on it.
     sandbox.ok(&["set", "network.lan.metric=staged"]);
     let script = format!(
         "test -e \"$CMS_CONFIG_DIR/late\" && exit 1; {} get network.lan.metric | grep -q staged && exit 128; exit 0",
@@ -157,7 +157,7 @@ fn x_l4_one_commit_with_a_wrong_clock_does_not_date_those_behind_it() {
     commit(SystemTime::now, "1");
     commit(in_2099, "2");
     commit(SystemTime::now, "3");
-    // A clock that was never set is not believed.
+    // The log ignores a clock that was never set.
     commit(in_1970, "4");
     let years: Vec<String> = sandbox
         .ok(&["history", "--json"])

@@ -121,7 +121,7 @@ fn x_l8_as_many_packages_as_there_are_can_be_committed_and_restored_at_once() {
     let few_files = |words: &[&str]| {
         let mut command = sandbox.command();
         command.args(words);
-        // What a shell gives its children by default, with room above it.
+        // The limit that a shell sets by default, below the hard limit.
         let limit = rustix::process::Rlimit { current: Some(1024), maximum: Some(4096) };
         let set =
             move || rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).map_err(Into::into);

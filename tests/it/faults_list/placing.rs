@@ -1,4 +1,4 @@
-//! Opening, locking, and putting texts in place.
+//! Opening files, locking them, and putting texts in place.
 
 mod odd_entries;
 mod stock_uci;
@@ -144,7 +144,7 @@ fn x_h6_a_state_directory_that_is_replaced_loses_no_commit() {
         bench.set("other.x.o=2").ok();
         let live = bench.live(durability);
         let mut acknowledged = append_items(&live, "a", 0..3);
-        // As a backup is restored, under a running program.
+        // As if a backup of the log was restored while a program runs.
         let copied = Command::new("cp").arg("-a").args([bench.path("state"), bench.path("copy")]).status();
         assert!(copied.expect("cp runs").success());
         std::fs::rename(bench.path("state"), bench.path("gone")).expect("moved");
@@ -171,7 +171,7 @@ fn x_h6_a_running_program_commits_again_after_the_state_directory_was_removed() 
         let bench = Bench::new();
         let live = bench.live(durability);
         let mut acknowledged = append_items(&live, "a", 0..3);
-        // So that nothing is behind the log that is lost with it.
+        // Flush first, so that no deferred text is lost with the log.
         bench.set("n.x.o=7").ok();
         std::fs::remove_dir_all(bench.path("state")).expect("removed");
         let more = append_items(&live, "a", 3..6);
@@ -218,8 +218,8 @@ fn temporary_files(bench: &Bench) -> Vec<PathBuf> {
     paths.filter(|path| path.to_string_lossy().contains(".cms-")).collect()
 }
 
-/// Commits while someone saves the package in the instant before it is replaced, and `meanwhile` runs before that is
-/// put back.
+/// Commits while an editor saves the package just before it is replaced, and runs `meanwhile` before the saved file
+/// is swapped back.
 fn commit_with_a_save_in_between(
     bench: &Bench,
     meanwhile: impl Fn() + Send + Sync + 'static,
@@ -294,7 +294,7 @@ fn x_m15_a_package_that_is_removed_at_the_last_instant_is_not_found() {
     assert!(temporary_files(&bench).is_empty());
 }
 
-/// Leaves a commit to `n` behind the log, and puts something else in the place of the package.
+/// Makes a commit to `n` with a deferred text, and replaces the package file by another kind of file.
 fn commit_what_cannot_be_placed(bench: &Bench, replace: impl Fn(&Path)) {
     bench.set("other.x.o=2").ok();
     let live = Store::open(Options {
@@ -332,7 +332,7 @@ fn x_m5_a_text_that_cannot_be_put_in_place_stops_only_its_own_package() {
         } else {
             std::fs::remove_file(&package).expect("removed");
         }
-        // What was acknowledged comes first.
+        // The acknowledged text is placed first.
         std::fs::write(&package, TEXT).expect("written");
         let refused = bench.set("n.x.o=8");
         assert!(refused.code() != 0 && refused.error().contains("repair"), "{index}: {}", refused.error());

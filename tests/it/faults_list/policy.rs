@@ -1,4 +1,4 @@
-//! See `faults_list`: the policy of a store (S14) binds whoever uses it.
+//! See `faults_list`: the policy of a store (S14) binds every program that uses it.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn s14_safe_mode_of_the_policy_stops_library_command_and_uci() {
     let sandbox = Sandbox::new();
     let live = Store::open(options(&sandbox)).expect("opens");
     set(&live, "10.0.0.2").expect("committed");
-    // It is turned on by a commit like any other, and seen by a store that was open before.
+    // A commit turns safe mode on, and a store that was open before sees it.
     sandbox.write("cms", "config store 'store'\n");
     sandbox.ok(&["set", "cms.store.safe_mode=1", "--commit"]);
     let refused = set(&live, "10.0.0.3").expect_err("refused");
@@ -52,7 +52,7 @@ fn s14_safe_mode_of_the_policy_stops_library_command_and_uci() {
     let uci = sandbox.run(&["uci", "set", "network.lan.ipaddr=x"]);
     assert_eq!(uci.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&uci.stderr).contains("safe mode"), "{uci:?}");
-    // Reading goes on, and who owns the directory can turn it off.
+    // Reads still work, and the owner of the directory can turn it off.
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.2"));
     assert!(sandbox.read("network").contains("10.0.0.2"));
     let words = ["set", "cms.store.safe_mode=0", "--commit"];
@@ -94,12 +94,12 @@ fn s14_who_does_not_own_the_directory_can_only_be_stricter() {
         lock_timeout: Duration::from_secs(1),
         ..options(&sandbox)
     };
-    // The owner, who runs this, may weaken all but how long verifiers are waited for.
+    // The owner, who runs this test, may weaken all settings except the time limit of verifiers.
     let settings = Engine::new(weak()).settings();
     assert_eq!(settings.durability_of("dhcp"), Durability::None);
     assert_eq!((settings.log.bytes, settings.snapshots_keep), (1 << 20, 1));
     assert_eq!(settings.verify_timeout, Duration::from_secs(7));
-    // With options at their defaults the policy counts, whoever runs it.
+    // If the options have their defaults, the policy decides, for every user.
     let default = Engine::new(options(&sandbox)).settings();
     assert_eq!(default.durability_of("dhcp"), Durability::Log);
     assert_eq!(default.durability_of("network"), Durability::Full);
@@ -161,7 +161,7 @@ fn s14_a_file_that_others_may_write_does_not_count_and_the_last_good_policy_stay
         chown(sandbox.path("config"), Some(0), None).expect("given");
         chown(&file, Some(0), None).expect("given");
     }
-    // One that can't be read: the last good one stays, also for who opens the store now.
+    // If the policy cannot be read, the last good one stays, also for a store that is opened now.
     set(&live, "10.0.0.4").expect("committed");
     sandbox.write("cms", "config store 'store'\n\toption log_size '1M\n");
     set(&live, "10.0.0.5").expect("committed");
@@ -171,7 +171,7 @@ fn s14_a_file_that_others_may_write_does_not_count_and_the_last_good_policy_stay
     let problem = &other.settings().problems[0];
     assert!(problem.starts_with(&format!("{}:2", file.display())), "{problem}");
     assert!(problem.ends_with("the last good policy stays"), "{problem}");
-    // Of a text that another user has put there, nothing counts, though the log has it.
+    // A policy text that another user has written is ignored, although the log has it.
     if rustix::process::geteuid().is_root() {
         sandbox.write("cms", "config store 'store'\n\toption log_size '1M'\n");
         chown(&file, Some(61_021), None).expect("given");
@@ -200,7 +200,7 @@ fn s14_wrong_values_are_said_with_file_and_line_and_the_default_counts() {
     let row = |name: &str| shown.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
     assert!(row("log_size").contains("4M") && row("log_size").ends_with("(default)"), "{shown}");
     assert!(row("snapshots_keep").ends_with(&format!("({file}:3)")), "{shown}");
-    // It is no obstacle to work.
+    // It does not stop other work.
     sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.2", "--commit"]);
     let json: serde_json::Value =
         serde_json::from_slice(&sandbox.run(&["status", "--json"]).stdout).expect("JSON");
@@ -287,7 +287,7 @@ fn m15_one_too_many_transaction_or_watch_is_full_for_each_open_store() {
     drop(watches);
 }
 
-/// Some machines of 32 bits have no atomic numbers of 64, and `make cross` takes too long to be run each time.
+/// Some 32-bit machines have no 64-bit atomics, and `make cross` takes too long to run each time.
 #[test]
 fn m31_the_libraries_use_no_atomic_numbers_of_64_bits() {
     let mut left: Vec<_> = ["src", "ffi/src", "vendor"]

@@ -118,13 +118,13 @@ fn s7_a_commit_option_commits_its_own_changes_and_no_others() {
     assert!(text.contains("ipaddr '10.0.0.9'") && !text.contains("mtu") && !text.contains("guest"), "{text}");
     let staged = "network.lan.mtu='1400'\nnetwork.lan.ipaddr='10.0.0.8'\nnetwork.guest='interface'\n";
     assert_eq!(sandbox.ok(&["changes"]), staged);
-    // What is only staged cannot be changed by what is committed without it.
+    // A change that is committed alone cannot use a section that is only staged.
     let why = sandbox.fails(1, &["set", "--commit", "network.guest.proto=dhcp"]);
     assert!(why.contains("network.guest: not found, it is staged"), "{why}");
     let why = sandbox.fails(1, &["delete", "--commit", "network.lan.mtu"]);
     assert!(why.contains("network.lan.mtu: not found, it is staged"), "{why}");
     assert_eq!(sandbox.ok(&["changes"]), staged);
-    // Told so, it takes what is staged along.
+    // With `--with-staged`, the commit includes the staged changes.
     sandbox.fails(5, &["set", "--commit", "--with-staged", "network.guest.proto=dhcp"]);
     sandbox.ok(&["revert", "network.lan.ipaddr"]);
     sandbox.ok(&["set", "--commit", "--with-staged", "network.guest.proto=dhcp"]);
@@ -171,7 +171,7 @@ fn s8_a_commit_option_over_two_packages_is_one_transaction() {
     assert!(history.contains("network.lan.mtu") && history.contains("other.o.x"), "{history}");
 }
 
-/// Runs a test of this program in a process of its own, and waits until nobody holds its output any more.
+/// Runs a test of this program in a process of its own, and waits until no process has its output open any more.
 #[test]
 fn m19_a_test_that_kills_a_verifier_leaves_no_process_that_holds_its_output() {
     let started = std::time::Instant::now();
@@ -286,7 +286,7 @@ fn m13_a_section_that_is_set_or_added_creates_its_package() {
     sandbox.ok(&["set", "fresh.a=kind"]);
     sandbox.ok(&["set", "fresh.a.x=1"]);
     let name = sandbox.ok(&["add", "other", "kind", "y=2"]);
-    // It is staged like any other change.
+    // The change is staged like any other.
     assert!(!sandbox.path("config/fresh").exists());
     let staged = format!("fresh.a='kind'\nfresh.a.x='1'\n+other.{0}='kind'\nother.{0}.y='2'\n", name.trim());
     assert_eq!(sandbox.ok(&["changes"]), staged);
@@ -300,7 +300,7 @@ fn m13_a_section_that_is_set_or_added_creates_its_package() {
     sandbox.ok(&["commit"]);
     assert_eq!(sandbox.read("fresh"), "config kind 'a'\n\toption x '1'\n");
     assert_eq!((sandbox.ok(&["changes"]), sandbox.path("config/other").exists()), (String::new(), false));
-    // At once, over packages old and new, in a batch, and by an import.
+    // By a commit at once, over old and new packages, in a batch, and by an import.
     sandbox.ok(&["set", "--commit", "third.a=kind", "network.lan.mtu=1400"]);
     let output = sandbox.fed(&["batch"], "set fourth.a=kind\nset fourth.a.x=1\nget fourth.a.x\n");
     assert!(output.status.success(), "{}", said(&output));
@@ -309,7 +309,7 @@ fn m13_a_section_that_is_set_or_added_creates_its_package() {
     for package in ["third", "fourth", "fifth"] {
         assert!(sandbox.read(package).starts_with("config kind 'a'\n"), "{package}");
     }
-    // Nothing is created by what only looks like a package, or would be refused in any.
+    // An entry that only looks like a package, or a change that any package would refuse, creates nothing.
     for (code, words) in [
         (1, &["set", "sixth.a.x=1"][..]),
         (1, &["delete", "sixth.a"]),
@@ -361,7 +361,7 @@ fn m13_a_transaction_creates_packages() {
         assert_eq!(fixture.text(&package), "config kind 'a'\n\toption x '1'\n\nconfig kind\n");
         let read = live.get(&key(".a.x"), |value| value.items().map(<[u8]>::to_vec).collect::<Vec<_>>());
         assert_eq!(read.expect("readable"), Some(vec![b"1".to_vec()]));
-        // Taken back, there is none again, or an empty one.
+        // After the undo, the package does not exist again, or is empty.
         let mut other = live.begin().expect("begins");
         other.add_section(&key("_2"), b"kind").expect("added");
         drop(other);

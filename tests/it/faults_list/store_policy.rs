@@ -1,4 +1,4 @@
-//! See `faults_list`: what is logged and published, by whom, and the policy of a store.
+//! See `faults_list`: the log and the maps with several users, and the policy of a store.
 
 use std::process::Command;
 
@@ -94,7 +94,7 @@ fn s1_a_package_that_is_overridden_is_not_logged_and_the_others_are() {
     let written = std::fs::read_to_string(sandbox.path("over").join("network")).expect("readable");
     assert!(written.contains("option ipaddr '2'"), "{written}");
     assert_eq!(live.engine().history().blame("network").expect("known")[1].text, b"config interface 'lan'");
-    // A directory that overrides itself overrides nothing.
+    // An overriding directory that is the configuration directory itself has no effect.
     let config = sandbox.path("config");
     sandbox.ok(&["uci", "-C", config.to_str().expect("UTF-8"), "set", "system.s.a=3"]);
     sandbox.ok(&["uci", "-C", config.to_str().expect("UTF-8"), "commit", "system"]);
@@ -139,7 +139,7 @@ fn s1_uci_commit_opens_each_package_a_few_times_however_many_there_are() {
     assert!(without < 101 * 9, "{without} files were opened where there is no log");
 }
 
-/// Puts everything beside the packages that is none: returns the names, in order.
+/// Adds every kind of entry that is no package to the configuration directory; returns the names, in order.
 fn odd_entries(sandbox: &Sandbox) -> Vec<&'static str> {
     let config = sandbox.path("config");
     let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, config.join(name)).expect("linked");
@@ -153,9 +153,9 @@ fn odd_entries(sandbox: &Sandbox) -> Vec<&'static str> {
         0,
     )
     .expect("made");
-    // The file stays when the listener is gone.
+    // The socket file stays after the listener is dropped.
     std::os::unix::net::UnixListener::bind(config.join("socket")).expect("bound");
-    // A regular file, by its mode, whose first page nobody has: to read it is EIO.
+    // A regular file, by its mode, whose first page is not mapped: reading it fails with EIO.
     link("/proc/self/mem", "zz_eio");
     std::fs::create_dir(config.join("a_dir")).expect("made");
     vec!["a_fifo", "a_link", "loop", "socket", "zz_eio"]
@@ -188,7 +188,7 @@ fn s2_odd_entries_stop_no_first_commit_and_no_look_at_all_packages() {
         assert!(live.engine().packages().find(name.as_bytes()).is_err(), "{name} is no package by any way");
     }
     assert!(live.engine().packages().find(b"network.bak").is_err());
-    // An edit is seen beside them, by the history and by a watch.
+    // The history and a watch see an edit of a package beside these entries.
     sandbox.write("system", "config system 's'\n\toption a '2'\n");
     assert!(sandbox.ok(&["history"]).contains("'1' -> '2'"));
     let mut watch = live.watch("system", None).expect("watches");
@@ -212,7 +212,7 @@ fn s2_snapshots_and_backups_say_what_they_left_out_and_a_restore_leaves_it_alone
     let archive = cms::Archive::read(std::path::Path::new(file)).expect("readable");
     assert_eq!(archive.packages.keys().collect::<Vec<_>>(), ["network", "system"]);
     assert_eq!(archive.info.left_out, ["zz_eio"]);
-    // Now it is a package that can be read: what the archive does not know of stays.
+    // Now it is a readable package: the restore keeps it, since the archive does not have it.
     std::fs::remove_file(sandbox.path("config").join("zz_eio")).expect("removed");
     sandbox.write("zz_eio", "config x 'y'\n");
     sandbox.write("system", "config system 's'\n\toption a '2'\n");
@@ -252,7 +252,7 @@ fn s2_commands_over_all_packages_go_on_past_odd_entries() {
             assert_eq!(warnings(&output, "a_fifo"), 1, "{words:?}: {said}");
         }
     }
-    // Of a package that cannot be read the commands say so, and go on.
+    // The commands report a package that cannot be read, and continue.
     std::os::unix::fs::symlink("/proc/self/mem", sandbox.path("config").join("aa_eio")).expect("linked");
     for words in [&["show"][..], &["export"], &["search", "10.0.0.1"], &["uci", "export"], &["uci", "show"]] {
         let output = sandbox.run(words);
@@ -266,7 +266,7 @@ fn as_user(sandbox: &Sandbox, user: u32, words: &[&str]) -> std::process::Output
     use std::os::unix::process::CommandExt;
     let program = sandbox.path("cms");
     if !program.exists() {
-        // By another process: no child of another test may have it open for writing.
+        // Another process copies it, so that no child of another test has it open for writing.
         let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_cms")).arg(&program).status();
         assert!(copied.expect("cp runs").success());
     }
@@ -289,7 +289,7 @@ fn as_user(sandbox: &Sandbox, user: u32, words: &[&str]) -> std::process::Output
         .expect("runs")
 }
 
-/// Opens a sandbox to all users; `false` where this is not root.
+/// Gives all users access to a sandbox; `false` if the test does not run as root.
 fn open_to_all(sandbox: &Sandbox) -> bool {
     use std::os::unix::fs::PermissionsExt;
     if !rustix::process::geteuid().is_root() {
@@ -315,7 +315,7 @@ fn x_m6_a_user_commits_beside_a_package_he_may_not_read_and_it_is_noted_by_one_w
     let config = sandbox.path("config");
     std::fs::set_permissions(config.join("secret"), std::fs::Permissions::from_mode(0o600)).expect("set");
     std::os::unix::fs::chown(config.join("network"), Some(USER), Some(USER)).expect("given");
-    // Root writes into a log of the user only if it is one of the configuration's owner (X-M3).
+    // Root writes to the user's log only if the user owns the configuration (X-M3).
     std::os::unix::fs::chown(&config, Some(USER), Some(USER)).expect("given");
     for (words, wanted) in
         [(&["set", "network.lan.ipaddr=10.0.0.2"][..], "10.0.0.1"), (&["commit", "network"], "10.0.0.2")]
@@ -328,7 +328,7 @@ fn x_m6_a_user_commits_beside_a_package_he_may_not_read_and_it_is_noted_by_one_w
     let (shown, said) = (String::from_utf8_lossy(&history.stdout), String::from_utf8_lossy(&history.stderr));
     assert!(shown.contains("'10.0.0.1' -> '10.0.0.2'"), "{shown}{said}");
     assert_eq!(warnings(&history, "package secret"), 1, "{said}");
-    // Now he may read it: it is noted with his commit, first as it was.
+    // Now the user may read the package: his commit logs it, beginning with its present text.
     std::fs::set_permissions(config.join("secret"), std::fs::Permissions::from_mode(0o644)).expect("set");
     std::os::unix::fs::chown(config.join("secret"), Some(USER), Some(USER)).expect("given");
     for words in [&["set", "secret.b.pw=y"][..], &["commit", "secret"]] {
@@ -354,7 +354,7 @@ fn s15_who_cannot_write_a_log_is_told_once_and_undo_and_confirm_are_refused() {
     own(sandbox.path("config").join("network"));
     sandbox.write("system", "config system 's'\n\toption a '1'\n");
     own(sandbox.path("config").join("system"));
-    // His state directory is root's.
+    // Root owns the user's state directory.
     assert!(as_user(&sandbox, USER, &["list"]).status.success());
     std::fs::create_dir(sandbox.path(&format!("home{USER}")).join("state")).expect("made");
     let told = |output: &std::process::Output| {
@@ -373,7 +373,7 @@ fn s15_who_cannot_write_a_log_is_told_once_and_undo_and_confirm_are_refused() {
     let committed = as_user(&sandbox, USER, &["uci", "commit"]);
     assert_eq!((committed.status.code(), told(&committed)), (Some(0), 1), "{committed:?}");
     assert!(sandbox.read("network").contains("10.0.0.3"));
-    // What rests on the log is refused, and changes nothing.
+    // Commands that need the log are refused, and change nothing.
     set("network.lan.ipaddr=10.0.0.4");
     for words in [&["commit", "--confirm", "60s"][..], &["undo"], &["undo", "1"], &["rollback", "1"]] {
         let refused = as_user(&sandbox, USER, words);
@@ -470,9 +470,9 @@ fn a6_a_user_whose_commit_changes_the_owner_is_told() {
     let said = commit("10.0.0.2");
     assert!(said.contains("network now belongs to user 61014, no longer to user 0"), "{said}");
     assert_eq!(std::fs::metadata(&network).expect("there").uid(), USER);
-    // Now it is his own.
+    // Now he owns the directory.
     assert!(!commit("10.0.0.3").contains("belongs to user"));
-    // Root leaves it to him.
+    // Root does not use it.
     let output = sandbox.run(&["set", "network.lan.ipaddr=10.0.0.4", "--commit"]);
     assert!(output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("belongs to user"));
     assert_eq!(std::fs::metadata(&network).expect("there").uid(), USER);

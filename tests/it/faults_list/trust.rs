@@ -1,4 +1,4 @@
-//! Nobody gets what is not theirs: attacks by ordinary users, and what they are told. See `faults_list`.
+//! Attacks by ordinary users, and the messages that they get. See `faults_list`.
 
 mod answers;
 mod directories;
@@ -19,11 +19,11 @@ const ANNA: u32 = 61_001;
 
 const BERT: u32 = 61_002;
 
-/// A directory that every user may enter, with a store of root's.
+/// A directory that every user may enter, with a store of root.
 struct Ground(tempfile::TempDir);
 
 impl Ground {
-    /// Makes the directory; `None`, with a message, where this is not root.
+    /// Makes the directory; `None`, with a message, if the test does not run as root.
     fn new(test: &str) -> Option<Self> {
         let has = |program: &str| Command::new(program).arg("--version").output().is_ok();
         if !rustix::process::geteuid().is_root() || !has("setpriv") {
@@ -44,7 +44,7 @@ impl Ground {
     }
 
     /// Copies a program. Another process does it: a child that another test starts meanwhile would have the copy open
-    /// for writing, and then nobody can run it.
+    /// for writing, so that it could not be run.
     fn copy(&self, program: &Path, name: &str) {
         let status = Command::new("cp").arg(program).arg(self.path(name)).status().expect("cp runs");
         assert!(status.success());
@@ -102,7 +102,7 @@ impl Ground {
         self.command(user, &self.path("cms")).args(words).output().expect("cms runs")
     }
 
-    /// Runs what must succeed, and returns what it prints.
+    /// Runs a command that must succeed, and returns its output.
     fn ok(&self, user: u32, words: &[&str]) -> String {
         let output = self.cms(user, words);
         assert!(output.status.success(), "{user} {words:?}: {}", said(&output));
@@ -144,8 +144,8 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs a script in a system of its own, where the default directories are empty: `$G/cms` and `$G/uci` are the
-/// programs, `anna` runs as her.
+/// Runs a script in namespaces of its own, where the default directories are empty: `$G/cms` and `$G/uci` are the
+/// programs, and `anna` runs a command as Anna.
 fn in_a_system_of_its_own(ground: &Ground, script: &str) -> Option<String> {
     ground.copy(&ground.path("cms"), "uci");
     let head = format!(
@@ -179,7 +179,7 @@ fn x_h3_a_program_with_more_rights_than_its_caller_ignores_the_environment() {
         let output = command.args(["paths", "--json"]).output().expect("runs");
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    // The caller's choice, where the program has the caller's rights; one that cannot be obeyed is refused.
+    // With the caller's rights the program uses the caller's directories; a directory that it cannot use is an error.
     assert_eq!(paths(&ground.path("cms"), ANNA).0, Some(2));
     let own = ground.0.path().to_str().expect("UTF-8").to_owned();
     let kinds = [("setuid", 0, 0o4755), ("setgid", 0, 0o2755), ("setuid of another user", BERT, 0o4755)];
@@ -193,7 +193,7 @@ fn x_h3_a_program_with_more_rights_than_its_caller_ignores_the_environment() {
         assert_eq!(code, Some(0), "{kind}: {said}");
         assert!(said.contains("/etc/config") && !said.contains(&own), "{kind}: {said}");
     }
-    // One with capabilities of its own has the caller's user.
+    // A program with file capabilities runs as the caller's user.
     ground.give("raised", 0);
     ground.mode("raised", 0o755);
     match Command::new("setcap").arg("cap_dac_override=ep").arg(ground.path("raised")).status() {
@@ -231,7 +231,7 @@ fn x_l11_the_history_of_the_shell_is_not_written_where_somebody_else_leads_it() 
     assert!(
         std::fs::read_to_string(ground.path("root").join(history)).expect("kept").contains("get app.s.pw")
     );
-    // A home of Anna, as `su` and `sudo -E` leave it to root.
+    // HOME is Anna's, as after `su` and `sudo -E`.
     let target = ground.path("target");
     std::fs::write(&target, "as it was\n").expect("written");
     ground.make("anna/.local/state/cms", ANNA, 0o755);
@@ -280,7 +280,7 @@ fn set(live: &Store, key: &str, value: &str) {
     transaction.commit().expect("committed");
 }
 
-/// Does something as a user, on a thread of its own.
+/// Runs a function as a user, on a separate thread.
 fn as_user<R: Send + 'static>(user: u32, work: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
     std::thread::spawn(move || {
         let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
@@ -304,7 +304,7 @@ fn s22_ordinary_users_get_true_answers() {
         let output = command.env("CMS_STATE_DIR", ground.path("hers")).args(words).output().expect("runs");
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), said(&output))
     };
-    // What she may not read is named, with its owner, and the rest goes on.
+    // The error names the file that she may not read and its owner; the rest of the command continues.
     for words in [&["show"][..], &["validate"], &["changes"], &["export"]] {
         let (code, _, said) = cms(words);
         assert_eq!(code, Some(4), "{words:?} {said}");
@@ -320,7 +320,7 @@ fn s22_ordinary_users_get_true_answers() {
     assert_eq!(code, Some(4));
     assert!(said.contains("could not be read: aaa"), "{said}");
     assert!(backup.exists());
-    // A log that she may not read is no log without transactions.
+    // A log that she may not read must not be shown as an empty log.
     let script = "
         mkdir -p /tmp/home /var/lib/cms; chown 61001 /tmp/home; chmod 700 /var/lib/cms
         $G/cms set --commit app.s.pw=roots

@@ -1,4 +1,4 @@
-//! Commits that wait to be confirmed, against a plain machine.
+//! Compares commits that wait to be confirmed with a plain model.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -22,11 +22,11 @@ fn fake_clock() -> Uptime {
     Uptime { boot: [boot; 16], running: Duration::from_secs(seconds) }
 }
 
-/// The plain machine that commits to be confirmed are compared with.
+/// The plain model of commits to be confirmed.
 #[derive(Debug, Clone)]
 struct Machine {
     value: u8,
-    /// The value to go back to, the boot it was armed in, when, and how long there is.
+    /// The value to roll back to, the boot, the start, and the time limit.
     armed: Option<(u8, u8, u64, u64)>,
 }
 
@@ -37,7 +37,7 @@ impl Machine {
         })
     }
 
-    /// Whoever opens the store enforces what is overdue.
+    /// Every opening of the store rolls back what is overdue.
     fn open(&mut self, clock: (u8, u64)) {
         if self.overdue(clock) {
             self.value = self.armed.take().map_or(self.value, |(baseline, ..)| baseline);
@@ -49,7 +49,7 @@ impl Machine {
 enum Event {
     Commit(u8),
     CommitToConfirm(u8, u64),
-    /// It fails: the section is not there.
+    /// It fails, because the section does not exist.
     FailingCommit,
     Confirm,
     Wait(u64),
@@ -101,7 +101,7 @@ proptest! {
                 }
                 Event::Reboot => {
                     CLOCK.set((boot + 1, 0));
-                    // What was in `/run` is gone.
+                    // The files in `/run` are lost.
                     let _ = std::fs::remove_dir_all(fixture.path("run"));
                     store = open();
                 }
@@ -112,7 +112,7 @@ proptest! {
             machine.open(CLOCK.get());
             prop_assert_eq!(value(&fixture), machine.value);
             match event {
-                // What changes nothing is no commit.
+                // A commit that changes nothing is not made.
                 Event::Commit(new) if *new != machine.value => {
                     commit(&store, *new, None);
                     machine.value = *new;
@@ -147,7 +147,7 @@ proptest! {
     }
 }
 
-/// W18, the part of commit-confirm: whoever locks himself out only has to wait, or to boot.
+/// W18, the part about `commit --confirm`: a user who locks himself out only has to wait, or to boot.
 #[test]
 fn a_lock_out_ends_by_itself() {
     let sandbox = Sandbox::new();
@@ -168,7 +168,8 @@ fn a_lock_out_ends_by_itself() {
     assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.9\n");
 }
 
-/// G3: the record that starts a segment carries what waits to be confirmed, and what it goes back to is not dropped.
+/// G3: the record that starts a segment contains the commit that waits to be confirmed, and the records for its
+/// rollback are not dropped.
 #[test]
 fn a_commit_that_waits_to_be_confirmed_is_taken_back_however_much_is_committed_meanwhile() {
     CLOCK.set((1, 1000));
@@ -194,10 +195,10 @@ fn a_commit_that_waits_to_be_confirmed_is_taken_back_however_much_is_committed_m
     assert_eq!(fresh.confirmations().pending().expect("readable"), Some(waiting));
     CLOCK.set((1, 1060));
     open().confirmations().recover().expect("taken back");
-    // What others have committed meanwhile to another key stays.
+    // A commit of others to another key, made meanwhile, stays.
     let stays = before[0].replace("option b '0'", &format!("option b '{}'", "149 ".repeat(300)));
     assert_eq!(texts(&fixture), [stays, before[1].clone()]);
-    // Nothing is held any more: the log comes within its bound again.
+    // No record has to be kept any more: the log shrinks to its limit again.
     let store = open();
     assert_eq!(store.confirmations().pending().expect("readable"), None);
     for round in 0..60 {

@@ -1,4 +1,4 @@
-//! A log that was damaged or changed by somebody, and how it is repaired.
+//! Logs that were damaged or forged, and their repair.
 
 use cms::Engine;
 use cms::log::Kind;
@@ -64,13 +64,13 @@ fn a_last_record_that_was_tampered_with_is_found_and_one_that_was_torn_off_by_a_
     let at = bytes.windows(11).position(|window| window == b"third value").expect("it is in there");
     let mut changed = bytes.clone();
     changed[at] = b'T';
-    // The mark that its text is in place tells that it was whole once.
+    // Its mark shows that the record was complete once.
     let found = verify(&changed);
     assert_eq!((found.problems.len(), found.last), (1, whole.last - 1), "{found:?}");
     let told = format!("any transactions after {} are lost", whole.last - 1);
     assert!(found.problems[0].contains(&told), "{found:?}");
-    // One that is taken out with its mark looks like one that a crash has torn off. The chain tells, to who has kept
-    // it.
+    // A record that is removed with its mark looks as if a crash had cut it off. A user who has kept the chain can
+    // detect that.
     let length = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four")) as usize;
     let next = |at: &usize| Some((at + 24 + length(*at)).next_multiple_of(8)).filter(|at| length(*at) > 0);
     let last = std::iter::successors(Some(56), next).last().expect("there are some");

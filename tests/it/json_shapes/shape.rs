@@ -1,4 +1,4 @@
-//! The shapes that `cms help` describes, and whether a JSON value has one of them.
+//! Reads the shapes that `cms help` describes, and checks JSON values against them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::support::sandbox::Sandbox;
 
-/// How the titles of outputs begin in the help of a command.
+/// The beginnings of the titles of outputs in the help of a command.
 const BEGINNINGS: [&str; 2] = ["With --", "The standard input"];
 
 /// A member of an object.
@@ -17,7 +17,7 @@ struct Member {
     is_optional: bool,
 }
 
-/// What a command prints in one case.
+/// The output of a command in one case.
 #[derive(Debug, Clone)]
 struct Output {
     type_name: String,
@@ -28,13 +28,13 @@ struct Output {
     members: Vec<Member>,
 }
 
-/// All that `cms help` says of JSON.
+/// All shapes in `cms help`.
 pub struct Shapes {
-    /// By command and by when it is printed.
+    /// The outputs, by command and by the condition under which they are printed.
     outputs: BTreeMap<(String, String), Output>,
     named: BTreeMap<String, Vec<Member>>,
     tried: BTreeSet<(String, String)>,
-    /// The members that were found, behind the name of the type or the command.
+    /// The members that were found, each with the name of the type or the command before it.
     seen: BTreeSet<(String, String)>,
 }
 
@@ -56,7 +56,7 @@ impl Shapes {
         shapes
     }
 
-    /// Reads the help of a command: the paragraphs that begin with when something is printed.
+    /// Reads the help of a command: the paragraphs that begin with the condition of an output.
     fn read(&mut self, command: &str, help: &str) {
         for paragraph in help.split("\n\n") {
             let (title, rest) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
@@ -88,12 +88,12 @@ impl Shapes {
         }
     }
 
-    /// Reports whether a command has a description of what it prints at such times.
+    /// Reports whether the help of a command describes its output under a condition.
     pub fn is_described(&self, command: &str, when: &str) -> bool {
         self.outputs.contains_key(&(command.to_owned(), when.to_owned()))
     }
 
-    /// Checks what a command has printed.
+    /// Checks the output of a command.
     pub fn check(&mut self, command: &str, when: &str, printed: &[u8]) {
         let key = (command.to_owned(), when.to_owned());
         let output = self.outputs.get(&key).unwrap_or_else(|| panic!("{key:?} is not described")).clone();
@@ -115,7 +115,7 @@ impl Shapes {
         self.tried.insert(key);
     }
 
-    /// Checks what a command has printed with `--json-lines`: a list or an object, in lines.
+    /// Checks the output of a command with `--json-lines`: an array or an object, in lines.
     pub fn check_lines(&mut self, command: &str, printed: &[u8]) {
         let key = (command.to_owned(), "With --json".to_owned());
         let output = self.outputs[&key].clone();
@@ -138,7 +138,7 @@ impl Shapes {
         }
     }
 
-    /// Checks that all that is described was printed.
+    /// Checks that every described member was printed.
     pub fn assert_all_seen(&self) {
         let untried: Vec<_> = self.outputs.keys().filter(|key| !self.tried.contains(key)).collect();
         assert!(untried.is_empty(), "not tried: {untried:?}");
@@ -163,7 +163,7 @@ impl Shapes {
         Err(why)
     }
 
-    /// Checks a value against a type; `own` are the members of what has no name.
+    /// Checks a value against a type; `own` are the members of a type without a name.
     fn is(&mut self, value: &Json, name: &str, own: &[Member], of: &str) -> Result<(), String> {
         let is = match name {
             "text" => value.is_string(),
@@ -206,7 +206,7 @@ impl Shapes {
         members.contains_key(".type") && members.iter().all(is_right)
     }
 
-    /// Checks that an object has all members that it has to have, and no others.
+    /// Checks that an object has all required members, and no undescribed ones.
     fn has(&mut self, value: &Json, members: &[Member], of: &str) -> Result<(), String> {
         let object = value.as_object().ok_or("not an object")?;
         let all = self.with_included(members, of);
@@ -227,7 +227,7 @@ impl Shapes {
         }
     }
 
-    /// Returns members, and those of the types that `...` names.
+    /// Returns members, including those of the types that `...` names.
     fn with_included(&self, members: &[Member], of: &str) -> Vec<(String, Member)> {
         let each = |member: &Member| match member.name.as_str() {
             "..." => self.with_included(&self.named[&member.types[0]], &member.types[0]),
@@ -242,7 +242,7 @@ fn alternatives(of: &str) -> Vec<String> {
     of[1..of.len() - 1].split(" or ").map(str::to_owned).collect()
 }
 
-/// Reads a line: a name, types with "or" between them, and what it means.
+/// Reads a line: a name, types with "or" between them, and the meaning.
 fn member(line: &str) -> Option<Member> {
     let mut words = line.strip_prefix("  ")?.split_whitespace().peekable();
     let name = words.next()?;

@@ -1,4 +1,4 @@
-//! What writers have acknowledged and a watch has told, and what is made of it in the end.
+//! The numbers that writers have acknowledged and a watch has delivered, and the checks at the end.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use cms::Store;
 
 use super::{How, Soak, WRITERS};
 
-/// What a writer has acknowledged, and the most that may be there.
+/// The number that a writer has acknowledged, and the largest that may be there.
 #[derive(Default)]
 pub struct Count {
     pub acknowledged: AtomicU64,
@@ -29,17 +29,17 @@ impl Count {
     }
 }
 
-/// What a watch has told.
+/// The events that a watch has delivered.
 #[derive(Default)]
 pub struct Told {
-    /// What each key holds in the end.
+    /// The value of each key at the end.
     pub values: HashMap<Vec<u8>, Vec<Vec<u8>>>,
-    /// The numbers of each writer, as they came.
+    /// The numbers of each writer, in the order of the events.
     numbers: [Vec<u64>; WRITERS.len()],
 }
 
 impl Told {
-    /// Notes what a key was changed to, if it is the key of a writer.
+    /// Records the new value of a key, if it is the key of a writer.
     pub fn note_number(&mut self, key: &[u8], after: &[Vec<u8>]) {
         let key = String::from_utf8_lossy(key);
         let is_of = |(writer, (package, _)): (usize, (&str, How))| key == format!("{package}.w{writer}.n");
@@ -50,8 +50,9 @@ impl Told {
 }
 
 impl Soak {
-    /// Checks what a watch has told, once all is at rest: it is what is there, and every number that was acknowledged
-    /// was told, once and in order. What another user has committed comes into this log as edits, of several commits.
+    /// Checks the delivered events, once all programs have ended: their last values are the present ones, and every
+    /// acknowledged number was delivered once and in order. Commits of another user come into this log as edits by
+    /// hand, of several commits at once.
     pub fn check_told(&self, told: &Told, live: &Store) {
         live.refresh().expect("readable");
         for (key, items) in
@@ -106,7 +107,7 @@ impl Soak {
         println!("  acknowledged: {}", each.join(", "));
     }
 
-    /// Checks that there was something to be checked, even on a machine that has much else to do.
+    /// Checks that enough has happened, even on a busy machine.
     pub fn check_that_it_happened(&self, seconds: u64) {
         let is_root = rustix::process::geteuid().is_root();
         for (writer, (_, how)) in WRITERS.into_iter().enumerate() {

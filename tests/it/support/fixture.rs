@@ -18,7 +18,7 @@ impl Fixture {
         Self::made_in(tempfile::tempdir().expect("a directory"), packages)
     }
 
-    /// As [`Fixture::new`], in memory where that can be had: for tests that commit so often that they would mostly wait for
+    /// As [`Fixture::new`], but in memory if possible: for tests with so many commits that they would mostly wait for
     /// the disk.
     pub fn in_memory(packages: &[(&str, &str)]) -> Self {
         Self::made_in(scratch(), packages)
@@ -61,7 +61,7 @@ impl Fixture {
     }
 }
 
-/// The directories of a store that is in `root`.
+/// Returns the directories of a store in `root`.
 pub fn dirs(root: &Path) -> Dirs {
     let path = |name: &str| Some(root.join(name));
     let wanted =
@@ -74,7 +74,7 @@ pub fn get(live: &Store, key: &str) -> Option<String> {
     live.get(key.as_bytes(), show).expect("readable")
 }
 
-/// Writes the items of a value with spaces between them.
+/// Formats the items of a value with spaces between them.
 pub fn show(value: MapValue<'_>) -> String {
     let items: Vec<_> = value.items().map(String::from_utf8_lossy).collect();
     items.join(" ")

@@ -10,10 +10,10 @@
 //! @.src=wan              an option of the last anonymous section
 //! ```
 //!
-//! A value is all that follows the first `=` up to the end of the line, with `\\`, `\n`, `\r` and `\0` for a backslash,
+//! A value is the text after the first `=` up to the end of the line, with `\\`, `\n`, `\r` and `\0` for a backslash,
 //! a line feed, a carriage return and a NUL byte. So each value has one line, and each package one canonical text:
 //! without comments, sections in order, each followed by its options. Blanks before a key have no meaning. A section
-//! stands once, and so does an option that is no list. An empty value stands in lists only.
+//! occurs once, and so does an option that is no list. Only lists may have empty values.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -34,17 +34,17 @@ pub const TWICE: Reason = Reason::OfFormat("a section or an option stands twice"
 pub const NO_SECTION: Reason = Reason::OfFormat("option of a section that no line above has made");
 pub const ESCAPE: Reason = Reason::OfFormat("unknown escape");
 
-/// What a line says; all places are those of the text.
+/// The content of a line; all positions are in the text.
 struct Statement {
     /// `None` for the last anonymous section.
     section: Option<Range<usize>>,
-    /// `None` if the line makes the section.
+    /// `None` if the line defines the section.
     option: Option<Range<usize>>,
     is_item: bool,
     value: Range<usize>,
 }
 
-/// A fault, and the place of the byte that shows it.
+/// A fault, and the position of the byte that shows it.
 struct Fault(Reason, usize);
 
 impl Statement {
@@ -194,7 +194,7 @@ impl Loader {
     }
 }
 
-/// Writes the lines of an option, of a list without its first items.
+/// Writes the lines of an option; of a list, the items from a position on.
 fn print_option(section: &[u8], option: &OptionView<'_>, skip: usize, out: &mut Vec<u8>) {
     let equals: &[u8] = if matches!(option.value(), Value::List(_)) { b"[]=" } else { b"=" };
     for item in option.value().items().skip(skip) {
@@ -302,10 +302,11 @@ impl Format for Lines {
 
 /// A line of the text that a package was read from.
 struct Line {
-    /// The section it belongs to, by its position in the text; for a comment, that of the next line that has one.
+    /// The section of the line, by its position in the text; for a comment, the section of the next line that has
+    /// one.
     section: Option<usize>,
     is_comment: bool,
-    /// The line as it is to be: as it was, changed, or empty, and perhaps followed by new lines.
+    /// The new text of the line: unchanged, changed or empty, perhaps with new lines after it.
     text: Vec<u8>,
 }
 
@@ -315,7 +316,7 @@ struct Rewriting<'p> {
     lines: Vec<Line>,
 }
 
-/// What a line is of the package that was read.
+/// The part of the package that a line holds.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Comment,
@@ -333,7 +334,7 @@ impl Place {
     }
 }
 
-/// Returns what each line of a package's text is of it. A line with a fault counts as a comment.
+/// Returns the part of the package that each line of the text holds. A line with a fault counts as a comment.
 fn places(original: &Package) -> Vec<(Range<usize>, Place)> {
     let text = original.source();
     let sections: Vec<Section<'_>> = original.sections().collect();
@@ -391,7 +392,7 @@ impl<'p> Rewriting<'p> {
         Self { edited, lines }
     }
 
-    /// The lines in the order of the text, with new sections behind them.
+    /// Returns the lines in the order of the text, with new sections behind them.
     fn in_place(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.lines.iter().for_each(|line| append(&line.text, &mut out));
@@ -403,7 +404,7 @@ impl<'p> Rewriting<'p> {
         out
     }
 
-    /// The lines in the order of the sections. Comments stay above the line that they stand above.
+    /// Returns the lines in the order of the sections. Comments stay above the same line.
     fn regrouped(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut written = vec![false; self.lines.len()];
@@ -427,7 +428,7 @@ impl<'p> Rewriting<'p> {
     }
 }
 
-/// Appends lines; the one before them gets its line end if it has none.
+/// Appends lines; the line before them gets a line end if it has none.
 fn append(lines: &[u8], out: &mut Vec<u8>) {
     if !lines.is_empty() && out.last().is_some_and(|byte| *byte != b'\n') {
         out.push(b'\n');
@@ -435,12 +436,12 @@ fn append(lines: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(lines);
 }
 
-/// The blanks that a line begins with.
+/// Returns the blanks that a line begins with.
 fn indent(line: &[u8]) -> Vec<u8> {
     line.iter().copied().take_while(|byte| matches!(byte, b' ' | b'\t')).collect()
 }
 
-/// How many items of an option keep their lines. A string has one item.
+/// Returns how many items of an option keep their lines. A string has one item.
 fn kept_items(old: &OptionView<'_>, new: &OptionView<'_>) -> usize {
     let is_list = |option: &OptionView<'_>| matches!(option.value(), Value::List(_));
     if old.name() != new.name() || is_list(old) != is_list(new) {

@@ -1,4 +1,4 @@
-//! What the tests share: stores to try things on, probes that disturb them, and checks of what must hold afterwards.
+//! Code that the tests share: stores to work on, probes that disturb them, and checks of the invariants.
 
 pub mod dice;
 pub mod fixture;

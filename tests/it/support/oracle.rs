@@ -1,5 +1,5 @@
-//! What must hold of a store after anything that may happen to it: the texts are those of one state, over all
-//! packages; log and maps agree with them; and the next commit works.
+//! Checks the invariants of a store after any disturbance: the texts of all packages are those of one state; log and
+//! maps agree with them; and the next commit works.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -17,23 +17,23 @@ use super::fixture::dirs;
 
 pub const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
 
-/// The mode of the packages, which is not that of a new file.
+/// The mode of the packages, which differs from that of a new file.
 const MODE: u32 = 0o664;
 
 /// Three packages that every commit gives the same number.
 pub struct Triple {
     pub root: TempDir,
     pub limits: Limits,
-    /// How long the values are, about.
+    /// The approximate length of the values.
     pub padding: usize,
 }
 
-/// Whether there is time for more than a sample.
+/// Whether to test all cases, and not a sample.
 pub fn is_exhaustive() -> bool {
     std::env::var_os("CMS_EXHAUSTIVE").is_some()
 }
 
-/// Makes a directory, in memory where that can be had.
+/// Makes a directory, in memory if possible.
 pub fn scratch() -> TempDir {
     let shm = Path::new("/dev/shm");
     if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.expect("a directory")
@@ -73,12 +73,12 @@ impl Triple {
         triple
     }
 
-    /// Makes another store like this one, as if it had always been where it is.
+    /// Copies the store, as if the copy had always been at its path.
     pub fn copy(&self) -> Self {
         let copy = Self { root: scratch(), limits: self.limits, padding: self.padding };
         copy_dir(&self.path("config"), &copy.path("config"));
         for log in std::fs::read_dir(self.path("state")).into_iter().flatten().flatten() {
-            // A log is named after the directory it is of.
+            // The directory of a log has the name of its configuration directory.
             let name = copy.path("config").to_string_lossy().replace('/', "%2F");
             copy_dir(&log.path(), &copy.path("state").join(name));
         }
@@ -98,7 +98,7 @@ impl Triple {
         format!("{number}:{}", letter.repeat(self.padding + usize::try_from(number % 97).expect("small")))
     }
 
-    /// The text of a package that has a number.
+    /// Returns the text of a package with this number.
     pub fn text(&self, name: &str, number: u64) -> String {
         format!("# {name}, kept\nconfig s 's'\n\toption v '{}' # kept\n\tlist l 'one'\n", self.value(number))
     }
@@ -112,7 +112,7 @@ impl Triple {
         transaction.commit()
     }
 
-    /// Tells which number the packages have: one for all.
+    /// Returns the number of the packages, which must be the same for all.
     pub fn number(&self, what: &str) -> u64 {
         let numbers = self.numbers(what);
         let first = numbers[NAMES[0]];
@@ -120,7 +120,7 @@ impl Triple {
         first
     }
 
-    /// Tells which number each of the packages has.
+    /// Returns the number of each package.
     fn numbers(&self, what: &str) -> BTreeMap<&'static str, u64> {
         let mut numbers = BTreeMap::new();
         for name in NAMES {
@@ -132,7 +132,7 @@ impl Triple {
             let number: u64 = number
                 .and_then(|(number, _)| number.parse().ok())
                 .unwrap_or_else(|| panic!("{what}: {name} is no package any more: {text}"));
-            // A line at the end is what a person may have added.
+            // A line at the end may be an edit by hand.
             let rest = text.strip_prefix(&self.text(name, number));
             assert!(
                 rest.is_some_and(|rest| rest.is_empty() || rest == "# by hand\n"),
@@ -143,8 +143,8 @@ impl Triple {
         numbers
     }
 
-    /// Checks a store whose last commits may be gone, of each package others: each is complete, the log can be
-    /// read, and the next commit works.
+    /// Checks a store that may have lost its last commits, different ones for each package: each package is complete,
+    /// the log can be read, and the next commit works.
     pub fn check_each(&self, allowed: &RangeInclusive<u64>, what: &str) {
         let live = self.live(Files::default());
         live.engine().confirmations().recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
@@ -156,24 +156,24 @@ impl Triple {
             }
         };
         check_packages();
-        // A transaction whose record is there, though what leads to it is not, may be found only now.
+        // A transaction whose record exists, but not the text before it, may be detected only now.
         live.engine().history().note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
         live.refresh().unwrap_or_else(|error| panic!("{what}: {error}"));
         check_packages();
         let next = allowed.end() + 1000;
         self.commit(&live, next).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
         drop(live);
-        // The numbers of the transactions that are gone are not used again, so the log may have a gap.
+        // The numbers of lost transactions are not used again, so the log may have a gap.
         assert!(self.numbers(what).values().all(|number| *number == next), "{what}");
         self.check_maps(&self.live(Files::default()), next, what);
     }
 
-    /// Checks a store by opening it anew. Returns the number its packages have.
+    /// Checks a store by opening it again. Returns the number its packages have.
     pub fn check(&self, allowed: &RangeInclusive<u64>, what: &str) -> u64 {
         self.check_log(allowed, true, what)
     }
 
-    /// As [`Triple::check`]; a commit that came when the log could not be written is not in it.
+    /// As [`Triple::check`], but commits that were made while the log could not be written may be missing in the log.
     pub fn check_log(&self, allowed: &RangeInclusive<u64>, logged: bool, what: &str) -> u64 {
         let live = self.live(Files::default());
         let store = live.engine();
@@ -184,7 +184,7 @@ impl Triple {
         let log = Chain::read(&self.path("state"), what);
         store.history().note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
         let noted = Chain::read(&self.path("state"), what);
-        // A text that is not what the log says would have been noted as an edit.
+        // If a text differed from the log, it would have been logged as an edit.
         let new = &noted.kinds[log.kinds.len().min(noted.kinds.len())..];
         let known = |kind: &u8| *kind == BASELINE || *kind == HEADS || !logged && *kind == FILE_EDIT;
         assert!(new.iter().all(known), "{what}: log and texts differ: {new:?}");
@@ -221,7 +221,7 @@ impl Triple {
     }
 }
 
-/// Lists temporary files, in the directories and those in them.
+/// Lists temporary files in the directories and their subdirectories.
 pub fn litter(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut left = vec![root.join("config"), root.join("state")];
@@ -243,18 +243,18 @@ const FILE_EDIT: u8 = 1;
 const BASELINE: u8 = 2;
 const HEADS: u8 = 6;
 
-/// A log as it is on the disk, read by rules written down here a second time.
+/// A log on the disk, read by an independent implementation of the format.
 #[derive(Debug, Default)]
 pub struct Chain {
     pub sequence: u64,
     /// The kinds of all records that are kept, in order.
     pub kinds: Vec<u8>,
-    /// Whether nothing is left to be done of the last record.
+    /// Whether the texts of the last record are in place.
     pub last_is_applied: bool,
 }
 
 impl Chain {
-    /// The number of a change that was made by hand.
+    /// The number of the kind for a change by hand.
     pub const FILE_EDIT: u8 = FILE_EDIT;
 
     /// Reads the log below a state directory and checks that each record is chained to the one before it.

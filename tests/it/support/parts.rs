@@ -1,4 +1,4 @@
-//! Processes that play parts against one store: as another user, through another path, with directories of their own,
+//! Processes that run roles against one store: as another user, through another path, with directories of their own,
 //! stopped or killed.
 
 use std::io::{BufRead, BufReader, Write};
@@ -16,19 +16,19 @@ use tempfile::TempDir;
 
 use super::probes::before;
 
-/// Tells a process which role it plays: a family and the name of the role in it. See `roles`.
+/// The variable with the role of a process: a family and the name of the role in it. See `roles`.
 pub const ROLE: &str = "CMS_TEST_ROLE";
-/// Tell a process that [`start_part`] starts its directory and its number.
+/// The variables with the directory and the number of a process that [`start_part`] starts.
 pub const DIR: &str = "CMS_TEST_DIR";
 pub const NUMBER: &str = "CMS_TEST_NUMBER";
 /// How many items each writer appends.
 pub const COUNT: usize = 100;
 pub const TEXT: &str = "config a 's'\n\toption n '0'\n";
 
-/// Another user than root, who has no entry in the list of users.
+/// A user other than root, without an entry in `/etc/passwd`.
 pub const USER: u32 = 64_001;
 
-/// Where a process finds the directories of its store.
+/// The paths by which a process uses its store.
 #[derive(Clone)]
 pub struct Paths {
     pub config: PathBuf,
@@ -38,7 +38,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The configuration directory of `root`, with the run and state directory of these names.
+    /// Returns the configuration directory in `root`, with the run and state directory of these names.
     pub fn of(root: &Path, run: &str, state: &str) -> Self {
         Self {
             config: root.join("config"),
@@ -80,7 +80,7 @@ impl Paths {
     }
 }
 
-/// A directory that other users may use, with a configuration of one package.
+/// Makes a directory that other users may use, with a configuration of one package.
 pub fn root() -> TempDir {
     let root = crate::support::oracle::scratch();
     let mode = |path: &Path, mode| {
@@ -102,15 +102,15 @@ pub fn write(root: &Path, name: &str, text: &str) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o666)).expect("our own");
 }
 
-/// Copies a program to where every user can run it, in another process: a program that is open for writing, perhaps in a
-/// child of another test, cannot be run.
+/// Copies a program to a path where every user can run it. Another process copies it: otherwise a child of another
+/// test might have it open for writing, and then it could not be run.
 fn copy(program: &Path, to: &Path) {
     if !to.exists() {
         assert!(Command::new("cp").args([program, to]).status().expect("runs").success());
     }
 }
 
-/// Has a command that runs this test program, or a copy of it, play a role.
+/// Sets the role for a command that runs this test program or a copy of it.
 pub fn play(command: &mut Command, family: &str, role: &str) {
     command.args(["roles::role", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
     command.env(ROLE, format!("{family} {role}"));
@@ -124,7 +124,7 @@ pub fn this_program(family: &str, role: &str) -> Command {
     command
 }
 
-/// Runs a role of a family, which is told a directory and a number. What it prints is dropped.
+/// Runs a role of a family with a directory and a number. Its output is dropped.
 pub fn start_part(family: &str, dir: &Path, role: &str, number: usize) -> Child {
     this_program(family, role)
         .env(DIR, dir)
@@ -134,7 +134,7 @@ pub fn start_part(family: &str, dir: &Path, role: &str, number: usize) -> Child 
         .expect("it runs")
 }
 
-/// A process that plays a part; it is killed when it is no longer wanted.
+/// A process that runs a role. Dropping this kills it.
 pub struct Part {
     process: Child,
     out: BufReader<ChildStdout>,
@@ -149,7 +149,7 @@ impl Drop for Part {
 }
 
 impl Part {
-    /// Starts this test program under a command such as `setpriv`, to play a part.
+    /// Starts this test program under a command such as `setpriv`, to run a role.
     pub fn start(under: &[&str], role: &str, paths: &Paths, level: &str, name: &str) -> Self {
         // Another user may not be able to reach the file where it was built.
         let program = paths.config.with_file_name("program");
@@ -167,7 +167,7 @@ impl Part {
         Self { process, out, input }
     }
 
-    /// Waits for the next word the process has to say; `None` once it has ended.
+    /// Waits for the next line that the process prints; `None` once it has ended.
     pub fn word(&mut self) -> Option<String> {
         let mut line = String::new();
         loop {
@@ -185,7 +185,7 @@ impl Part {
         writeln!(self.input.as_mut().expect("it listens"), "{word}").expect("it listens");
     }
 
-    /// Has a writer of the part `commits` commit this value.
+    /// Makes a process with the role `commits` commit this value.
     pub fn commit(&mut self, value: &str) {
         self.tell(value);
         assert_eq!(self.word().as_deref(), Some(value));
@@ -215,13 +215,13 @@ impl Part {
         panic!("it neither stops nor ends");
     }
 
-    /// Kills it; returns what it had said before.
+    /// Kills it; returns the lines that it had printed before.
     pub fn killed(mut self) -> Vec<String> {
         self.process.kill().expect("it lives, or is a zombie");
         std::iter::from_fn(|| self.word()).collect()
     }
 
-    /// Waits for its end; returns what it had to say.
+    /// Waits for its end; returns the lines that it printed.
     pub fn words(mut self) -> Vec<String> {
         self.input = None;
         let words = std::iter::from_fn(|| self.word()).collect();
@@ -235,7 +235,7 @@ fn say(word: &str) {
     writeln!(out, "said {word}").and_then(|()| out.flush()).expect("someone listens");
 }
 
-/// Appends to a list, and says each item that was committed.
+/// Appends to a list, and prints each committed item.
 fn append(live: &Store, name: &str, count: usize) {
     for number in 0..count {
         let item = format!("{name}{number}");
@@ -244,7 +244,7 @@ fn append(live: &Store, name: &str, count: usize) {
             let made = transaction.add_list(b"app.s.l", item.as_bytes()).and_then(|()| transaction.commit());
             match made {
                 Ok(_) => break say(&item),
-                // Where two logs meet, one of the writers may have waited long enough.
+                // If two logs are used, one of the writers may exceed its time-out.
                 Err(Error::Conflict { .. } | Error::Locked { .. }) => {}
                 Err(error) => panic!("{name}: {error}"),
             }
@@ -252,8 +252,8 @@ fn append(live: &Store, name: &str, count: usize) {
     }
 }
 
-/// Commits for a while, and once at least: each time the next number of a key of its own, and the same to a list that all writers share.
-/// Says each number once it is committed.
+/// Commits for a while, and once at least: each time the next number to its own key, and the same number to a list
+/// that all writers share. Prints each number once it is committed.
 fn count(options: Options, told: &str) {
     let (name, millis) = told.split_once(' ').expect("a name, and how long");
     let end = Instant::now() + Duration::from_millis(millis.parse().expect("a number"));
@@ -280,13 +280,13 @@ fn count(options: Options, told: &str) {
     }
 }
 
-/// Commits once to two packages and closes the store, and stops at a call of that. What is acknowledged is noted in a
-/// file, so that it is known of a process that is stopped or dead.
+/// Commits once to two packages and closes the store, and stops at one of the calls. The acknowledgement is written
+/// to a file, so that the test knows it even if the process is stopped or dead.
 fn stop(options: Options, told: &str) {
     let (kind, at) = told.split_once(' ').expect("of which calls, and the number of one");
     let at: usize = at.parse().expect("a number");
     let is_after_locks = kind == "locks";
-    // Counted are the calls of the commit, and of these perhaps only those right after a lock was taken.
+    // Only the calls of the commit are counted, perhaps only those right after a lock was taken.
     let count = Arc::new(AtomicUsize::new(usize::MAX / 2));
     let (calls, was_lock) = (count.clone(), AtomicBool::new(false));
     let files = before(move |call, _| {
@@ -309,7 +309,7 @@ fn stop(options: Options, told: &str) {
     say("closed");
 }
 
-/// Commits to two packages in turn, and to both every third time, beginning with the one that is named.
+/// Commits to two packages in turn, and to both every third time, beginning with the named one.
 fn commit_in_turn(live: &Store, first: &str) {
     let order = if first == "a" { ["a", "b"] } else { ["b", "a"] };
     for number in 0..200 {
@@ -324,7 +324,7 @@ fn commit_in_turn(live: &Store, first: &str) {
     say(first);
 }
 
-/// Plays one of the parts that [`Part::start`] names.
+/// Runs one of the roles that [`Part::start`] names.
 pub fn role(role: &str) {
     let told = |name: &str| std::env::var(name).expect("it is told");
     let (level, name) = (told("CMS_BEHIND_LEVEL"), told("CMS_BEHIND_NAME"));
@@ -332,7 +332,7 @@ pub fn role(role: &str) {
     match role {
         "append" => append(&Store::open(options).expect("opens"), &name, COUNT),
         "opposite" => commit_in_turn(&Store::open(options).expect("opens"), &name),
-        // Commits each value it is told, and leaves the texts where they are for long.
+        // Commits each value that it reads from standard input, and defers the texts for a long time.
         "commits" => {
             let text_delay = Duration::from_secs(1000);
             let live = Store::open(Options { text_delay, ..options }).expect("opens");

@@ -1,11 +1,11 @@
-//! A disk whose power can be cut: what was written and what is durable are kept apart.
+//! A disk whose power can be cut: it keeps written and durable content separately.
 //!
-//! It is a [`Probe`]: at each system call of a run it looks at all files below a directory. What has changed since
-//! the call before was written. What a file held when it was synced is durable, and so is what a directory listed
-//! when it was. All else may be there or not after a power cut: of a file any mixture of sectors of what was
-//! written since, of a directory any of the changes.
+//! It is a [`Probe`]: at each system call of a run it examines all files below a directory. Changes since the call
+//! before count as written. The content of a file at its sync is durable, and so are the entries of a directory at
+//! its sync. All later changes may survive a power cut or not: of a file any mixture of the sectors written since, of
+//! a directory any of the changes.
 //!
-//! Files keep their inodes and times in the images that are made of them, as journals tell files by these.
+//! Files keep their inodes and times in the images that are made of them, since journals identify files by these.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,10 +23,10 @@ use super::dice::Dice;
 
 const SECTOR: usize = 512;
 
-/// The mode by which a symbolic link is told here.
+/// The mode that marks a symbolic link here.
 const LINK: u32 = 0o120_000;
 
-/// What a file held at some time.
+/// The content of a file at some time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Content {
     bytes: Vec<u8>,
@@ -58,7 +58,7 @@ type Listing = BTreeMap<OsString, Node>;
 #[derive(Debug, Clone, Default)]
 struct Directory {
     durable: Listing,
-    /// The changes since; each comes about as a whole.
+    /// The changes since; each takes effect wholly or not at all.
     pending: Vec<BTreeMap<OsString, Option<Node>>>,
 }
 
@@ -83,7 +83,7 @@ fn apply(listing: &mut Listing, change: &BTreeMap<OsString, Option<Node>>) {
 #[derive(Debug, Clone, Default)]
 struct State {
     inodes: BTreeMap<u64, Inode>,
-    /// By their paths below the root; "" is that.
+    /// The directories, by their paths below the root; "" is the root itself.
     dirs: BTreeMap<PathBuf, Directory>,
 }
 
@@ -92,7 +92,7 @@ struct State {
 pub struct Moment {
     state: State,
     pub what: String,
-    /// The transactions that were acknowledged by then, and that were begun.
+    /// The numbers of acknowledged and of begun transactions at that moment.
     pub acknowledged: u64,
     pub begun: u64,
 }
@@ -100,7 +100,7 @@ pub struct Moment {
 #[derive(Debug, Default)]
 struct Record {
     state: State,
-    /// What the call that is being made makes durable.
+    /// What the present call makes durable.
     syncing: Option<Synced>,
     moments: Vec<Moment>,
     acknowledged: u64,
@@ -117,16 +117,16 @@ enum Synced {
 #[derive(Debug)]
 pub struct Disk {
     root: PathBuf,
-    /// Holds a link to every file there was, so that its inode stays.
+    /// A directory with a hard link to every file, so that its inode is not reused.
     vault: PathBuf,
     record: Mutex<Record>,
 }
 
-/// What of a disk is neither of one file system with the rest nor survives anything.
+/// The directory that is on a volatile file system.
 const VOLATILE: &str = "run";
 
 impl Disk {
-    /// Takes what is below `root` as durable. `vault` is a directory beside it.
+    /// Starts with all files below `root` as durable. `vault` is a directory beside it.
     pub fn new(root: &Path, vault: &Path) -> Arc<Self> {
         let disk = Self { root: root.into(), vault: vault.into(), record: Mutex::default() };
         disk.settle();
@@ -137,7 +137,7 @@ impl Disk {
         Files::probed(Arc::clone(self) as Arc<dyn Probe>)
     }
 
-    /// Makes all there is durable.
+    /// Makes all files durable.
     pub fn settle(&self) {
         let mut record = self.record.lock().expect("no panic");
         self.look(&mut record.state);
@@ -162,7 +162,7 @@ impl Disk {
         self.moment(&mut record, format!("after {number} was acknowledged"));
     }
 
-    /// Ends the recording. Each moment is there once, if nothing has changed between two.
+    /// Ends the recording. Equal consecutive moments are merged.
     pub fn moments(&self, what: &str) -> Vec<Moment> {
         let mut record = self.record.lock().expect("no panic");
         self.moment(&mut record, what.into());
@@ -180,7 +180,7 @@ impl Disk {
                 inode.durable = content;
             }
             Some(Synced::Dir(path, listing)) => {
-                // What has changed while it was synced is done by one who is not recorded; there is none.
+                // Only another process could change a file during its sync, and there is none.
                 record.state.dirs.insert(path, Directory { durable: listing, pending: Vec::new() });
             }
             None => {}
@@ -189,10 +189,10 @@ impl Disk {
         record.moments.push(Moment { state, what, acknowledged, begun });
     }
 
-    /// Looks at all files, and notes what was written and renamed.
+    /// Examines all files, and records what was written and renamed.
     fn look(&self, state: &mut State) {
         self.look_at(state, Path::new(""));
-        // A directory that is gone is not looked at again.
+        // A removed directory is not examined again.
     }
 
     fn look_at(&self, state: &mut State, dir: &Path) {
@@ -274,7 +274,7 @@ impl Probe for Disk {
     }
 }
 
-/// What may be on the disk after a power cut.
+/// A possible content of the disk after a power cut.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Image {
     dirs: BTreeMap<PathBuf, Listing>,
@@ -290,7 +290,7 @@ impl Image {
 }
 
 impl Moment {
-    /// Reports whether a package ends like this for good.
+    /// Reports whether the durable text of a package has this ending.
     pub fn is_settled(&self, package: &str, ending: &[u8]) -> bool {
         let listing = self.state.dirs.get(Path::new("config"));
         match listing.and_then(|dir| dir.durable.get(std::ffi::OsStr::new(package))) {
@@ -299,20 +299,20 @@ impl Moment {
         }
     }
 
-    /// Makes the image in which nothing that was not synced is there, and that in which all of it is.
+    /// Makes the image without any unsynced change, and the image with all of them.
     pub fn extremes(&self) -> [Image; 2] {
         let nothing = self.image(|inode| (*inode.durable).clone(), |_| Vec::new());
         [nothing, self.image(|inode| (**inode.newest()).clone(), |dir| dir.pending.iter().collect())]
     }
 
-    /// Makes the image in which all renames are there, and of the files only what was synced: as file systems do it
-    /// that write names in a journal, and data when they come to it.
+    /// Makes the image with all renames, and with the files as last synced: as on file systems that journal names,
+    /// and write data later.
     pub fn renames_only(&self) -> Image {
         self.image(|inode| (*inode.durable).clone(), |dir| dir.pending.iter().collect())
     }
 
-    /// Makes the image in which of what was not synced one thing is there, or one is not: `index` counts the files
-    /// and directories concerned. `None` if there are not so many.
+    /// Makes the image in which exactly one unsynced change is present, or exactly one is missing: `index` counts the
+    /// files and directories with such changes. `None` if there are fewer.
     pub fn single(&self, index: usize, is_there: bool) -> Option<Image> {
         let files = self.state.inodes.iter().filter(|(_, inode)| !inode.pending.is_empty()).map(|(n, _)| *n);
         let dirs = self.state.dirs.iter().filter(|(_, dir)| !dir.pending.is_empty()).map(|(path, _)| path);
@@ -326,7 +326,7 @@ impl Moment {
         ))
     }
 
-    /// Makes some image: of each file and directory nothing, all, or some of what was not synced.
+    /// Makes a random image: for each file and directory with none, all, or some of the unsynced changes.
     pub fn random(&self, dice: &mut Dice) -> Image {
         let dice = std::cell::RefCell::new(dice);
         self.image(
@@ -377,7 +377,7 @@ impl Moment {
     }
 }
 
-/// Mixes what a file may hold, sector by sector.
+/// Mixes the possible contents of a file, sector by sector.
 fn mixture(inode: &Inode, dice: &mut Dice) -> Content {
     let all: Vec<&Arc<Content>> = [&inode.durable].into_iter().chain(&inode.pending).collect();
     match dice.roll(4) {
@@ -411,7 +411,7 @@ impl Disk {
                 }
             }
         }
-        // A symbolic link says what it says from the moment it is there.
+        // The target of a symbolic link is durable together with its name.
         for (number, content) in image.files.iter().filter(|(_, content)| content.mode != LINK) {
             let path = self.vault.join(number.to_string());
             std::fs::write(&path, &content.bytes).expect("written");
@@ -421,8 +421,8 @@ impl Disk {
         }
     }
 
-    /// Goes on from a moment at which the process died, but the power stayed: all that was written is there, and what
-    /// was not synced may still be lost.
+    /// Continues from a moment at which the process died and the power stayed on: all written data is there, and
+    /// unsynced data may still be lost.
     pub fn resume(&self, moment: &Moment) {
         let [_, all] = moment.extremes();
         self.restore(&all);
@@ -431,7 +431,7 @@ impl Disk {
         *self.record.lock().expect("no panic") = record;
     }
 
-    /// Forgets what was recorded, and takes what there is now as durable.
+    /// Clears the recording, and makes the present files durable.
     pub fn restart(&self, acknowledged: u64, begun: u64) {
         *self.record.lock().expect("no panic") = Record { acknowledged, begun, ..Record::default() };
         self.settle();

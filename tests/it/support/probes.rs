@@ -14,7 +14,7 @@ pub const ENOSPC: i32 = 28;
 pub const EROFS: i32 = 30;
 pub const EDQUOT: i32 = 122;
 
-/// What happens at the call that is picked.
+/// The fault at the selected call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The call fails with this error; later calls work.
@@ -48,7 +48,7 @@ impl FailAt {
         self.count.load(Ordering::Relaxed) > self.at
     }
 
-    /// Returns the call that was picked, once it was made.
+    /// Returns the selected call, once it was made.
     pub fn hit(&self) -> Option<(Call, PathBuf)> {
         self.hit.lock().expect("no panic").clone()
     }
@@ -72,31 +72,31 @@ impl Probe for FailAt {
     }
 }
 
-/// Picks calls by their kind and path.
+/// Selects calls by their kind and path.
 type Picks = Box<dyn Fn(Call, &Path) -> bool + Send + Sync>;
 
-/// How often the calls fail that [`Fail`] picks.
+/// How many of the selected calls fail.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Times {
     Each,
     Once,
-    /// After the first one fails every call, as if the process had died.
+    /// After the first selected call every call fails, as if the process had died.
     ForGood,
 }
 
-/// Has calls of one kind fail while it is armed, which it is from the start.
+/// Makes calls of one kind fail while it is armed; it is armed at first.
 pub struct Fail {
     picks: Picks,
     error: i32,
     times: Times,
-    /// How many of the calls are let through before the first one fails.
+    /// How many selected calls pass before the first one fails.
     spared: AtomicUsize,
     is_armed: AtomicBool,
     has_failed: AtomicBool,
 }
 
 impl Fail {
-    /// Has each call fail that `picks` is true for, with EIO.
+    /// Makes each call for which `picks` returns true fail with EIO.
     pub fn when(picks: impl Fn(Call, &Path) -> bool + Send + Sync + 'static) -> Self {
         Self {
             picks: Box::new(picks),

@@ -60,7 +60,7 @@ impl Sandbox {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    /// Runs a command line that must fail with an exit code, and returns what it says.
+    /// Runs a command line that must fail with an exit code, and returns its message.
     pub fn fails(&self, code: i32, words: &[&str]) -> String {
         let output = self.run(words);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

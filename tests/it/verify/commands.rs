@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::sandbox::Sandbox;
 
-/// A process that verifies transactions, or watches. It ends with the test, also with one that fails.
+/// A process that verifies transactions, or watches. It ends with the test, even if that fails.
 struct Process(Child);
 
 impl std::ops::Deref for Process {
@@ -30,7 +30,7 @@ impl Drop for Process {
     }
 }
 
-/// Starts a verifier in a process of its own, and waits until it is there.
+/// Starts a verifier in another process, and waits until it is ready.
 fn start(sandbox: &Sandbox, words: &[&str]) -> Process {
     let mut command = sandbox.command();
     command.args(words).env("CMS", env!("CARGO_BIN_EXE_cms")).stdout(Stdio::null()).stderr(Stdio::null());
@@ -90,7 +90,7 @@ fn a_command_decides_for_each_change_and_its_standard_error_is_the_reason() {
     let said = sandbox.fails(9, &["set", "--commit", "system.s.name=bad"]);
     assert!(said.contains("no such thing"), "{said}");
     sandbox.ok(&["revert"]);
-    // What is called uci is asked about as well.
+    // Commits of the command under the name `uci` are verified as well.
     let words = |what: &str| {
         let dirs = ["config", "save"].map(|name| sandbox.path(name).display().to_string());
         let mut words = vec!["uci".to_owned(), "-c".into(), dirs[0].clone(), "-t".into(), dirs[1].clone()];
@@ -237,10 +237,10 @@ fn commands_that_run_for_a_verifier_read_and_cannot_commit() {
     let said =
         sandbox.fails(9, &["--verify-timeout", "60", "set", "--commit", "network.lan.ipaddr=10.0.0.2"]);
     assert!(said.contains("a verifier cannot change anything while it decides"), "{said}");
-    // A lock that is waited for takes 10 s.
+    // Waiting for a lock would take 10 s.
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     end(verifier);
-    // What a verifier has started may go on to commit once nobody waits.
+    // A program that a verifier has started may commit once no commit waits for the verifier.
     let mut command = sandbox.command();
     let mut gone = Command::new("true").spawn().expect("runs");
     gone.wait().expect("ends");

@@ -54,7 +54,7 @@ fn s18_a_command_that_hangs_has_no_longer_than_the_time_to_confirm() {
     let sandbox = staged();
     let before = sandbox.read("network");
     let started = Instant::now();
-    // What it has started goes with it, although it does not care for a hint.
+    // Processes that it has started are ended with it, although they ignore SIGTERM.
     let command = "trap '' TERM; sleep 300 & wait; sleep 300";
     let code = sandbox.run(&["commit", "--confirm", "1s", "--then", command]).status.code();
     assert_eq!(code, Some(8));
@@ -62,8 +62,8 @@ fn s18_a_command_that_hangs_has_no_longer_than_the_time_to_confirm() {
     assert_eq!(sandbox.read("network"), before);
 }
 
-/// Commits with a command that goes on for ever, and returns the process of `cms` and a process of the command, which is
-/// in the file `started`.
+/// Commits with a command that never ends, and returns the process of `cms` and a process of the command, which is in
+/// the file `started`.
 fn commit_with_endless_command(sandbox: &Sandbox, more: &[&str]) -> (std::process::Child, String) {
     let started = sandbox.path("started");
     let command = format!("sleep 300 & echo $! > {0}.new; mv {0}.new {0}; wait", started.display());
@@ -86,7 +86,7 @@ fn s18_a_command_ends_with_the_cms_that_runs_it_and_the_commit_is_taken_back() {
         let before = sandbox.read("network");
         let (mut cms, command) = commit_with_endless_command(&sandbox, more);
         assert_ne!(sandbox.read("network"), before);
-        // To cms alone, and not to its process group as a terminal does.
+        // The signal goes to cms alone, and not to its process group as from a terminal.
         let sent = std::process::Command::new("kill").args([signal, &cms.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
         assert_eq!(cms.wait().expect("it ends").code(), None, "it ends by the signal");
@@ -136,7 +136,7 @@ fn s18_whoever_commits_while_something_waits_is_told_what_goes_back() {
     let said = told(&["uci", "-c", &config, "commit", "network"]);
     assert!(said.starts_with("uci: warning: transaction") && said.contains("network.lan.ipaddr"), "{said}");
     assert!(!told(&["get", "network.lan.mtu"]).contains("warning"));
-    // All of it is shown, with what each key goes back to.
+    // All changes are shown, with the value that each key is rolled back to.
     let shown = sandbox.ok(&["pending"]);
     assert!(shown.contains("is rolled back in 1 h unless it is confirmed"), "{shown}");
     assert!(shown.contains("network.lan.ipaddr") && shown.contains("'10.5.5.5' -> '10.0.0.1'"), "{shown}");
@@ -217,7 +217,7 @@ fn s18_a_package_that_is_made_in_the_window_goes_and_one_that_is_deleted_comes_b
     sandbox.ok(&["commit", "--confirm", "4s"]);
     assert!(path.exists());
     until("it has gone", || !path.exists());
-    // Someone deletes a package whose key waits: the section with that key comes back.
+    // Another user deletes a package with a key to be rolled back: the section with that key is restored.
     sandbox.ok(&["set", "network.lan.ipaddr=10.9.9.9"]);
     sandbox.ok(&["commit", "--confirm", "4s"]);
     std::fs::remove_file(sandbox.path("config/network")).expect("removed");
@@ -238,7 +238,7 @@ fn s18_where_there_is_no_log_nothing_can_wait_to_be_confirmed() {
     assert!(sandbox.ok(&["changes"]).contains("10.9.9.9"), "it is staged still");
 }
 
-/// What a program calls itself may not look like another line of the warning.
+/// The name that a program gives itself must not look like another line of the warning.
 #[test]
 fn s18_a_warning_is_one_line_whatever_a_program_calls_itself() {
     let sandbox = staged();

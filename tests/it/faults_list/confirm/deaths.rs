@@ -1,5 +1,5 @@
-//! What takes a commit back fails, or dies, at each call it makes: then it is not taken back, or wholly, and whoever
-//! comes next does the rest.
+//! The rollback of a commit fails, or its process dies, at each system call: then the commit is not rolled back, or
+//! wholly, and the next program does the rest.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{CLOCK, NETWORK, SYSTEM, commit, fake_clock, fixture, open, set, wait
 use crate::support::fixture::Fixture;
 use crate::support::probes::{EIO, ENOSPC, FailAt, Fault};
 
-/// The texts once the commit is taken back: others have changed another key meanwhile.
+/// The texts after the rollback: others have changed another key meanwhile.
 fn taken_back() -> [String; 2] {
     [NETWORK.replace("'1500'", "'1400'"), SYSTEM.to_owned()]
 }
@@ -59,7 +59,7 @@ fn s18_whatever_fails_while_a_commit_is_taken_back_it_is_taken_back_in_the_end()
             assert_eq!(next.confirmations().pending().expect("readable"), None, "{what}");
             let records = next.history().changes(None, 99).expect("readable");
             let backs: Vec<_> = records.iter().filter(|record| record.kind == Kind::Rollback).collect();
-            // One that could not be put in place is taken back itself, and made again.
+            // A rollback whose texts could not be placed is cancelled, and made again.
             let undone = records.iter().filter(|record| record.kind == Kind::Undo).count();
             assert_eq!(backs.len(), 1 + undone, "{what}: {records:#?}");
             if !probe.was_reached() {
@@ -123,7 +123,7 @@ fn s18_a_command_that_is_killed_at_any_system_call_while_it_takes_a_commit_back_
     assert!(kills > 15, "only {kills} kills happened");
 }
 
-/// What waits is taken back also where the log has lost what others have committed since, and in safe mode.
+/// A commit that waits is rolled back even if the log has lost later commits of others, and in safe mode.
 #[test]
 fn s18_a_commit_is_taken_back_although_the_log_is_damaged_behind_it() {
     CLOCK.set((1, 1000));
@@ -146,7 +146,7 @@ fn s18_a_commit_is_taken_back_although_the_log_is_damaged_behind_it() {
     bytes[at] ^= 1;
     std::fs::write(&log, bytes).expect("written");
     wait(60);
-    // Safe mode is no obstacle either: it is asked for by the package `cms` of the configuration itself.
+    // Safe mode does not stop it either: the package `cms` of the configuration turns it on.
     fixture.write("cms", "config store 'store'\n\toption safe_mode '1'\n");
     open(&fixture).confirmations().recover().expect("taken back");
     assert_eq!(texts(&fixture), [NETWORK.replace("'1500'", "'1401'"), SYSTEM.to_owned()]);

@@ -1,4 +1,4 @@
-//! Guards: processes that take back what is not confirmed, and what becomes of them.
+//! Guards: the processes that roll back commits that are not confirmed, and when they end.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub fn stderr(output: &std::process::Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !is_so() {
@@ -56,7 +56,7 @@ fn s18_a_guard_takes_it_back_and_nobody_has_to_run_anything() {
     let before = sandbox.read("network");
     let guard = commit(&sandbox, "4s", &[]);
     assert_eq!(address(&sandbox), "10.9.9.9");
-    // A session of its own, away from every directory and file of whoever committed.
+    // The guard has its own session, and uses no directory or file of the program that committed.
     let stat = std::fs::read_to_string(format!("/proc/{guard}/stat")).expect("it runs");
     let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
     assert_eq!(fields[3], guard.to_string(), "{stat}");
@@ -101,7 +101,7 @@ fn s18_a_confirmed_commit_stays_and_its_guard_goes() {
     sandbox.ok(&["confirm"]);
     until("the guard has ended", || !runs(guard));
     assert_eq!(address(&sandbox), "10.9.9.9");
-    // One that is started for a commit that then fails goes as well.
+    // A guard that was started for a commit that then fails ends as well.
     sandbox.ok(&["set", "network.lan.ipaddr=10.1.1.1"]);
     std::fs::write(sandbox.path("config/network"), "config a 'b'\n\toption c 'open\n").expect("written");
     sandbox.fails(3, &["commit", "--confirm", "1h"]);
@@ -154,7 +154,7 @@ fn s18_a_guard_keeps_no_file_of_the_shell_open() {
         command.env(name, value.unwrap_or_default());
     }
     command.args(["-c", script, "sh"]).arg(&lock).arg(env!("CARGO_BIN_EXE_cms"));
-    // Whoever reads what it says, over ssh for example, does not have to wait for the guard either.
+    // A program that reads the output, over ssh for example, does not have to wait for the guard either.
     let mut child = command.stdout(Stdio::piped()).spawn().expect("runs");
     let mut line = String::new();
     let started = Instant::now();
@@ -179,14 +179,14 @@ fn s18_the_command_for_the_rollback_is_run_by_the_guard_and_only_for_its_own_com
     let numbers: Vec<u64> = words[..2].iter().map(|word| word.parse().expect("a number")).collect();
     assert_eq!((numbers[0], words[2]), (numbers[1] + 1, "network"), "{told}");
     assert_eq!(words[3], sandbox.path("config").display().to_string());
-    // Nothing of it is kept where another user's process would run it.
+    // The command is stored nowhere, so no process of another user can run it.
     let kept = Command::new("grep").args(["-rl", "CMS_TRANSACTION"]).arg(sandbox.path("state")).output();
     assert!(kept.expect("runs").stdout.is_empty());
     let guard = commit(&sandbox, "1h", &["--on-rollback", &hook("not-run")]);
     sandbox.ok(&["confirm"]);
     until("the guard has ended", || !runs(guard));
     assert!(!sandbox.path("not-run").exists());
-    // One whose commit was refused does not run it when something else is taken back.
+    // A guard whose commit was refused does not run the command when another commit is rolled back.
     sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.1"]);
     sandbox.ok(&["commit", "--confirm", "2s"]);
     sandbox.write("other", "config a 'b'\n");
@@ -212,7 +212,7 @@ fn s18_who_waits_in_the_foreground_runs_a_command_as_well() {
     until("the guard has ended", || !runs(guard));
 }
 
-/// Others go on committing while the time runs out: nothing of theirs is lost, whenever the guard comes in between.
+/// Others commit while the time runs out: none of their commits is lost, whenever the guard rolls back.
 #[test]
 fn s18_others_who_commit_at_the_moment_of_the_rollback_lose_nothing() {
     let fixture = fixture();

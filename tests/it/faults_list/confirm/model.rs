@@ -1,5 +1,5 @@
-//! Commits to be confirmed, others that commit and edit meanwhile, and what is left of all that, against a plain
-//! model: keys that were to be confirmed go back, other keys stay.
+//! Compares commits to be confirmed, with commits and edits of others at the same time, with a plain model: keys of
+//! the former are rolled back, other keys stay.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::support::fixture::Fixture;
 
 const PACKAGES: [&str; 2] = ["network", "other"];
 
-/// A section: its type and options. A section without a name goes by the value of its option `id`.
+/// A section: its type and options. A section without a name is identified by the value of its option `id`.
 type Section = (String, BTreeMap<String, Vec<String>>);
 type Sections = BTreeMap<String, Section>;
 
@@ -49,11 +49,11 @@ fn sections(fixture: &Fixture, name: &str) -> (Sections, Order) {
 /// The names of the sections in their order.
 type Order = Vec<String>;
 
-/// What a commit that was to be confirmed has done to both packages.
+/// The changes of both packages by a commit that was to be confirmed.
 type Done = [[(Sections, Order); 2]; 2];
 
-/// Takes out of `now` what led from `was` to `is`. A section that was moved, and is not there any more, may come back:
-/// `back` has what has.
+/// Reverts in `now` the changes from `was` to `is`. A section that was moved, and has been deleted since, may be
+/// restored: `back` has the restored sections.
 fn take_out(
     now: &mut Sections,
     [(was, was_order), (is, is_order)]: &[(Sections, Order); 2],
@@ -117,9 +117,9 @@ enum Edit {
 
 #[derive(Debug, Clone)]
 enum Event {
-    /// Edits of the packages by number, and for how long they wait to be confirmed.
+    /// A commit of edits of the packages (by number), and the time to confirm it.
     Commit(Vec<(usize, Edit)>, Option<u64>),
-    /// The same through a transaction of a program.
+    /// The same by a transaction of a program.
     Program(Vec<(usize, Edit)>, Option<u64>),
     /// An edit by hand, in place or with the whole file printed anew.
     Hand(usize, Edit, bool),
@@ -159,7 +159,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Makes deltas of an edit for a package as it is, and applies them to it.
+/// Makes the deltas of an edit for the present package, and applies them to it.
 fn deltas(package: &mut Package, edit: &Edit, counter: &mut u32) -> Vec<Delta> {
     let all: Vec<(Vec<u8>, bool)> =
         package.sections().map(|section| (section.name().to_vec(), section.is_anonymous())).collect();
@@ -189,14 +189,14 @@ fn deltas(package: &mut Package, edit: &Edit, counter: &mut u32) -> Vec<Delta> {
                 let mut all = delta(DeltaKind::Add, &name, None, Some(b"rule"));
                 let id = counter.to_string();
                 all.extend(delta(DeltaKind::Set, &name, Some(b"id"), Some(id.as_bytes())));
-                // Without this it might as well be another that has got other values.
+                // Without this option, it could also be another section with other values.
                 all.extend(delta(DeltaKind::Set, &name, Some(format!("of_{id}").as_bytes()), Some(b"1")));
                 all.extend(delta(DeltaKind::Set, &name, Some(b"a"), Some(&number(*value))));
                 all.extend(delta(DeltaKind::Reorder, &name, None, Some(&number(*at))));
                 Some(all)
             }
             Edit::Remove(at) => pick(*at).map(|section| delta(DeltaKind::Delete, &section, None, None)),
-            // One without a name is known by its id, so it keeps that it has none.
+            // A section without a name is identified by its id, so it stays without a name.
             Edit::Rename(at, name) => pick(*at)
                 .filter(|section| all.iter().any(|(other, anonymous)| other == section && !anonymous))
                 .map(|section| {
@@ -226,7 +226,7 @@ struct World {
     fixture: Fixture,
     store: Engine,
     counter: u32,
-    /// What waits to be confirmed, and until when: the boot it was said in, since when, and how long.
+    /// The commits that wait to be confirmed, and their deadline: the boot, the start, and the time limit.
     waiting: Vec<Done>,
     deadline: Option<(u8, u64, u64)>,
 }
@@ -266,7 +266,7 @@ impl World {
         })
     }
 
-    /// Has the store enforce what is overdue, and checks what comes of it.
+    /// Makes the store roll back what is overdue, and checks the result.
     fn look(&mut self) -> Result<(), TestCaseError> {
         let mut expected = self.state().map(|(sections, _)| sections);
         let before = self.texts();
@@ -291,10 +291,10 @@ impl World {
         Ok(())
     }
 
-    /// Notes that a commit was made which is to be confirmed.
+    /// Records in the model that a commit to be confirmed was made.
     fn made(&mut self, (before, texts): ([(Sections, Order); 2], [String; 2]), time: Option<u64>) {
         let after = self.state();
-        // A section that was moved is a change as well.
+        // A moved section counts as a change as well.
         let Some(time) = time.filter(|_| self.texts() != texts) else { return };
         let [a, b] = before;
         let [c, d] = after;
@@ -364,7 +364,7 @@ impl World {
             Event::Wait(time) => CLOCK.set((boot, now + time)),
             Event::Reboot => {
                 CLOCK.set((boot + 1, 0));
-                // What was in `/run` is gone.
+                // The files in `/run` are lost.
                 let _ = std::fs::remove_dir_all(self.fixture.path("run"));
                 self.store = Engine::new(self.options());
             }

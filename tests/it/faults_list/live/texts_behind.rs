@@ -1,4 +1,4 @@
-//! Texts that are behind a log: several logs of one directory, and readers that go by the text.
+//! Texts that are behind a log: several logs of one directory, and readers that read the text.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use cms::{Engine, Options, Store};
 
 use crate::support::parts::{COUNT, Part, Paths, TEXT, USER, command, get, root, write};
 
-/// Writers append to one list; all that was acknowledged is in the text in the end.
+/// Writers append to one list; in the end the text has all acknowledged items.
 fn all_is_there(root: &Path, writers: &[(&[&str], Paths, &str)], what: &str) {
     let start = |(number, (under, paths, level)): (usize, &(&[&str], Paths, &str))| {
         Part::start(under, "append", paths, level, &format!("w{number}-"))
@@ -95,7 +95,8 @@ fn x_h7_a_bind_mounted_alias_loses_nothing() {
 
 #[test]
 fn x_h7_two_logs_that_meet_for_the_first_time_do_not_wait_for_each_other() {
-    // The order of commits in which they waited: each had left a text behind its log that the other was to go on from.
+    // The order of commits in which the two waited for each other: each had deferred a text that the other had to
+    // start from.
     for (levels, runs) in [["log", "log"], ["log", "full"], ["full", "full"]]
         .into_iter()
         .flat_map(|levels| [["run", "run"], ["run-a", "run-b"]].map(|runs| (levels, runs)))
@@ -129,7 +130,7 @@ fn x_h9_get_is_never_older_than_what_was_acknowledged() {
     let root = root();
     let paths = Paths::of(root.path(), "run", "state");
     let mut writer = Part::start(&[], "commits", &paths, "log", "w");
-    // Idle or stopped, alive or dead: what it has acknowledged is what is read.
+    // Whether the writer is idle, stopped, alive or dead: reads return its last acknowledged value.
     for round in 0..10 {
         writer.commit(&round.to_string());
         if round % 2 == 1 {
@@ -140,7 +141,7 @@ fn x_h9_get_is_never_older_than_what_was_acknowledged() {
         writer.signal(rustix::process::Signal::CONT);
     }
     writer.commit("before");
-    // As if it had been stopped in a commit: it has the log's lock.
+    // The writer holds the log's lock, as if it had been stopped in a commit.
     let logs = std::fs::read_dir(&paths.state).expect("there").flatten().next().expect("one");
     let lock = std::fs::File::open(logs.path().join("lock")).expect("there");
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("locked");
@@ -169,7 +170,7 @@ fn x_h9_other_users_read_what_was_acknowledged_or_are_told_who_has_it() {
     let mut writer = Part::start(&[], "commits", &paths, "log", "w");
     writer.commit("1");
     let theirs = Paths { state: root.path().join("theirs"), ..paths.clone() };
-    // Through the map: alive, stopped and dead.
+    // Read through the map, with the writer alive, stopped and dead.
     assert_eq!(get(under, &theirs, &[]).1, "1");
     writer.signal(rustix::process::Signal::STOP);
     assert_eq!(get(under, &theirs, &[]).1, "1");
@@ -178,7 +179,7 @@ fn x_h9_other_users_read_what_was_acknowledged_or_are_told_who_has_it() {
     writer.signal(rustix::process::Signal::KILL);
     drop(writer);
     assert_eq!(get(under, &theirs, &[]).1, "2");
-    // Without the map there is nothing newer than the text to be had.
+    // Without the map, the text is the newest state that can be read.
     std::fs::remove_dir_all(&paths.run).expect("removed");
     let started = Instant::now();
     let (code, found, told) = get(under, &theirs, &["--lock-timeout", "0.3"]);
@@ -212,7 +213,7 @@ fn x_h7_a_text_is_behind_only_behind_a_mark() {
     assert!(names.contains("/state/"), "it names the log: {names}");
     live.flush().expect("written");
     assert!(!mark.is_symlink() && paths.text().contains("n '1'"));
-    // Where stock uci has something staged, and where no mark can be made, the text is written at once.
+    // If stock uci has staged changes, or no mark can be made, the text is written at once.
     std::fs::write(paths.save.join("app"), "app.s.x='1'\n").expect("written");
     set("2");
     assert!(!mark.is_symlink() && paths.text().contains("n '2'"));
@@ -221,7 +222,7 @@ fn x_h7_a_text_is_behind_only_behind_a_mark() {
     set("3");
     assert!(paths.text().contains("n '3'"));
     std::fs::remove_dir(&mark).expect("removed");
-    // A mark that a crash has left is no obstacle: for the log's owner it is nothing.
+    // A mark that a crash has left does not matter to the owner of the log.
     set("4");
     let target = std::fs::read_link(&mark).expect("a link");
     live.flush().expect("written");
@@ -294,7 +295,7 @@ fn x_h7_a_text_that_another_writer_has_left_behind_a_replaced_log_is_not_forgott
     };
     let [first, second] = [open(), open()];
     set(&first, "app.s.n", "1");
-    // It puts that text in place, so that the first store knows a file that is gone.
+    // This places the text, so that the first store remembers a file that does not exist any more.
     assert_eq!(command(&[], &paths, &["set", "app.s.m=2", "--commit"]).0, Some(0));
     set(&second, "app.s.k", "3");
     std::fs::rename(&paths.state, root.path().join("old-state")).expect("renamed");
@@ -325,7 +326,7 @@ fn x_h7_a_mark_whose_log_is_gone_ends_with_the_system_or_by_repair() {
             std::fs::remove_file(&mark).expect("removed");
             std::os::unix::fs::symlink(words.join(" "), &mark).expect("made");
         } else {
-            // The program that made it may still be there.
+            // The program that made the mark may still run.
             let (code, _, told) = get(&[], &paths, &["--lock-timeout", "0.1"]);
             assert_eq!(code, Some(8), "{told}");
             let (code, _, told) = command(&[], &paths, &["repair"]);
@@ -339,8 +340,8 @@ fn x_h7_a_mark_whose_log_is_gone_ends_with_the_system_or_by_repair() {
 
 #[test]
 fn x_l2_a_log_that_was_restored_from_a_copy_does_not_bring_older_values_back() {
-    // With the text as one of the states that the transactions of the copy went through, and with another one; with a
-    // reader that looks first, and with a writer that leaves the text where it is.
+    // The text is one of the states after the transactions of the copy, or another one; and either a reader comes
+    // first, or a writer that leaves the text deferred.
     for (last, next) in [("7", "full"), ("113", "full"), ("7", "log")] {
         let root = root();
         let paths = Paths::of(root.path(), "run", "state");

@@ -1,4 +1,4 @@
-//! Damage of the log: it is noticed by whoever reads the log, costs no more than what is damaged, and no number is used
+//! Damage of the log: every reader of the log detects it, only the damaged records are lost, and no number is used
 //! twice.
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::{open, options};
 use crate::support::dice::Dice;
 use crate::support::sandbox::Sandbox;
 
-/// A log of 40 records as bytes, with the place of each record in it, and what the history said of them.
+/// A log of 40 records as bytes, with the offset of each record, and the history of them.
 struct Forty {
     sandbox: Sandbox,
     bytes: Vec<u8>,
@@ -50,7 +50,8 @@ impl Forty {
         Self { sandbox, bytes, records, history }
     }
 
-    /// Reports whether nothing depends on a byte: marks, padding, and what the head says of itself besides.
+    /// Reports whether a byte has no effect on records: marks, padding, and fields of the head that are only
+    /// informative.
     fn is_free(&self, at: usize) -> bool {
         let is_free = |record: &std::ops::Range<usize>| {
             let length =
@@ -61,7 +62,7 @@ impl Forty {
         (32..56).contains(&at) || self.records.iter().any(is_free)
     }
 
-    /// Damages bytes, and checks what is said and done about it.
+    /// Damages bytes, and checks the reports and the repair.
     fn check(&self, range: std::ops::Range<usize>, damage: impl Fn(usize, u8) -> u8, what: &str) {
         let log = only_segment(&self.sandbox);
         let dir = log.parent().expect("a directory");
@@ -109,7 +110,7 @@ impl Forty {
         );
     }
 
-    /// Checks that of what was damaged nothing is shown that is not so, and of all else everything.
+    /// Checks that no wrong content of damaged records is shown, and that all other records are shown.
     fn check_read(&self, read: &[cms::log::Record], changed: &[usize], what: &str) {
         for record in read.iter().filter(|record| record.sequence <= 40) {
             let known = self.history.iter().find(|known| known.sequence == record.sequence);
@@ -130,12 +131,12 @@ fn s6_a_flipped_byte_of_the_log_is_reported_and_costs_one_record() {
     let all = crate::support::oracle::is_exhaustive();
     let mut dice = Dice(7);
     let picked: Vec<usize> =
-        // Where the last record is may be said wrongly; that is a hint.
+        // The offset of the last record may be wrong, since it is only a hint.
         (0..end).filter(|at| !(32..36).contains(at)).filter(|at| all || *at < 60 || *at + 40 > end || dice.roll(40) == 0).collect();
     let mut cases = 0;
     for at in picked {
         let first = dice.roll(8);
-        // Of the number that the log begins with, each bit leads elsewhere.
+        // Each bit of the first number of the log matters.
         let bits = if all || (8..16).contains(&at) { 0..8 } else { first..first + 1 };
         for bit in bits {
             forty.check(at..at + 1, |_, byte| byte ^ 1 << bit, &format!("byte {at} of {end}, bit {bit}"));
@@ -224,7 +225,7 @@ fn s6_segments_that_are_cut_removed_swapped_or_doubled_are_reported_and_their_nu
             _ => cut(&logs[2], 0),
         }
         let output = sandbox.run(&["audit", "verify"]);
-        // A file that cannot be of the log is not.
+        // A file that cannot belong to the log is ignored.
         assert_eq!(output.status.success(), what == "one is named 0", "{what}: {output:?}");
         sandbox.run(&["history"]);
         let store = Engine::new(options(&sandbox));

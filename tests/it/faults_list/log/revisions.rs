@@ -11,7 +11,7 @@ use super::{open, options, set};
 use crate::support::dice::Dice;
 use crate::support::sandbox::Sandbox;
 
-/// What every interface says the revision is, compared with the log.
+/// The revision by every interface, compared with the log.
 struct Numbers<'s> {
     sandbox: &'s Sandbox,
     /// Stores that stay open all the time: one on the shared maps, one with maps of its own.
@@ -20,7 +20,7 @@ struct Numbers<'s> {
 
 impl Numbers<'_> {
     fn check(&self, what: &str) {
-        // It notes edits of packages that no store has open.
+        // The watch logs edits of packages that no store has open.
         let told = self.sandbox.ok(&["--json", "history", "--number", "1"]);
         let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
         let newest = told.as_array().map_or(&told, |rows| &rows[0]);
@@ -51,7 +51,7 @@ fn made(store: &Engine, revision: u64, value: &str) -> bool {
     })
 }
 
-/// Commits from several threads at once: `refused` of them go by a value that is not so any more.
+/// Commits from several threads at once: `refused` of them were made for a value that has changed since.
 fn commit_group(live: &Store, refused: bool, round: usize) -> Vec<(String, Result<u64, Error>)> {
     let barrier = Barrier::new(4);
     let transactions: Vec<_> = (0..4)
@@ -107,7 +107,7 @@ fn kill_a_writer(sandbox: &Sandbox, dice: &mut Dice, round: usize) {
     child.wait().expect("it ends");
 }
 
-/// Does one of the things that once led to two different numbers.
+/// Does one of the actions that once led to two different numbers.
 fn disturb(numbers: &Numbers<'_>, dice: &mut Dice, round: usize) -> &'static str {
     let (sandbox, [live, private]) = (numbers.sandbox, &numbers.open);
     let store = Engine::new(options(sandbox));

@@ -1,11 +1,11 @@
-//! FIFOs, sockets and folders where files should be. See `faults_list`.
+//! FIFOs, sockets and directories at the paths of files. See `faults_list`.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::{Bench, Make, make_fifo};
 
-/// What may be found where a file is looked for, and how it is made.
+/// The kinds of entries that may be at the path of a file, and how to make them.
 const ODD: [(&str, Make); 4] = [
     ("a FIFO", make_fifo),
     ("a directory", |path| std::fs::create_dir(path).expect("made")),
@@ -21,7 +21,7 @@ fn commits_or_names(bench: &Bench, directory: &str, what: &str) {
     assert!(outcome.code() == 0 || outcome.error().contains(directory), "{what}: {}", outcome.error());
 }
 
-/// Puts each odd thing in place of a file of a store that has committed, and calls `check` with its name.
+/// Puts each odd entry at the path of a file of a store that has committed, and calls `check` with its name.
 fn with_odd_entries(place: impl Fn(&Bench) -> PathBuf, check: impl Fn(&Bench, &str)) {
     for (what, make) in ODD {
         let bench = Bench::new();

@@ -10,8 +10,8 @@ use cms::{Durability, Engine, Options};
 
 use super::{Bench, TEXT, at_renames, set_option};
 
-/// What stock uci does after it has opened a package: waits for the lock, reads what it has opened, writes another
-/// file with a line more, and renames that once it has released the lock.
+/// What stock uci does after it has opened a package: waits for the lock, reads the opened file, writes another file
+/// with one more line, and renames that once it has released the lock.
 fn commit_as_stock(package: &Path, mut opened: std::fs::File, line: &str, pause: Duration) {
     rustix::fs::flock(&opened, rustix::fs::FlockOperation::LockExclusive).expect("locked");
     let mut text = String::new();
@@ -38,7 +38,7 @@ fn x_m16_a_stock_uci_that_waits_with_the_old_file_open_goes_on_from_the_new_text
         commit_as_stock(&package, opened, "\toption stock '1'\n", Duration::ZERO);
         let text = std::fs::read_to_string(&package).expect("there");
         assert!(text.contains(&"2".repeat(5000)) && text.contains("stock"), "{durability:?}: {text}");
-        // And of a text that gets shorter nothing is left behind.
+        // If the text gets shorter, no bytes of the old one remain.
         let opened = std::fs::File::options().read(true).write(true).open(&package).expect("opened");
         let mut transaction = live.begin().expect("few are open");
         transaction.delete(b"n.x.long").expect("a key");
@@ -77,14 +77,14 @@ fn x_m16_a_commit_waits_for_the_rename_of_a_stock_uci_that_has_released_its_lock
     stock.join().expect("no panic");
     let text = std::fs::read_to_string(&package).expect("there");
     assert_eq!(text, "config t 'x'\n\toption o '2'\n\toption stock '1'\n");
-    // One that has died is not waited for, and its file is not ours to remove.
+    // A commit does not wait for a stock uci that has died, and does not remove its file.
     let file = std::fs::File::create(&temporary).expect("written");
     file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).expect("set");
     bench.set("n.x.o=3").ok();
     assert!(temporary.exists());
 }
 
-/// Reports whether somebody waits for the lock of a file, as `/proc/locks` has it.
+/// Reports whether a process waits for the lock of a file, according to `/proc/locks`.
 fn is_waited_for(inode: u64) -> bool {
     let locks = std::fs::read_to_string("/proc/locks").expect("there");
     locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&format!(":{inode} ")))
@@ -98,7 +98,7 @@ fn x_m16_nobody_commits_before_a_stock_uci_that_waited_has_renamed_its_file() {
         let inode = std::fs::metadata(&package).expect("there").ino();
         let stock = std::sync::Mutex::new(None);
         let commits = package.clone();
-        // It waits for the lock of the file that the first commit is about to displace, and takes its time to read it.
+        // It waits for the lock of the file that the first commit is about to displace, and reads it slowly.
         let act = move |rename| {
             if rename > 0 {
                 return;

@@ -35,7 +35,7 @@ fn s23_a_commit_by_another_between_set_and_commit_is_a_conflict_that_names_him()
     sandbox.ok(&["--source", "other-program", "set", "--commit", "network.lan.ipaddr=10.0.0.4"]);
     let why = sandbox.fails(5, &["commit"]);
     assert!(why.contains("user 0 through other-program") && why.contains("(transaction "), "{why}");
-    // Once the other value is that of the base or the staged one, nothing is in the way.
+    // If the other value equals the base or the staged value, there is no conflict.
     sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.1"]);
     sandbox.ok(&["commit", "--check"]);
     sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.3"]);
@@ -83,13 +83,13 @@ fn s23_what_uci_has_staged_is_not_checked_and_uci_checks_nothing() {
         let output = sandbox.command().arg("uci").args(dirs).args(words).output().expect("runs");
         assert!(output.status.success(), "{words:?}: {}", said(&output));
     };
-    // A change by uci has no base, also between those of cms.
+    // A change by uci has no base, even between changes by cms.
     sandbox.ok(&["set", "network.lan.mtu=1400"]);
     uci(&["set", "network.lan.ipaddr=10.0.0.3"]);
     edit(&sandbox, "network", "10.0.0.1", "10.0.0.4");
     sandbox.ok(&["commit"]);
     assert!(sandbox.read("network").contains("10.0.0.3"));
-    // Its commit does not look at bases, and those it leaves are not taken for those of later lines.
+    // Its commit ignores bases, and bases that it leaves behind are not used for later lines.
     sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.5"]);
     edit(&sandbox, "network", "10.0.0.3", "10.0.0.6");
     uci(&["commit", "network"]);
@@ -97,7 +97,7 @@ fn s23_what_uci_has_staged_is_not_checked_and_uci_checks_nothing() {
     sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.7"]);
     sandbox.ok(&["commit"]);
     assert!(sandbox.read("network").contains("10.0.0.7"));
-    // Stock uci writes the lines that stay anew, which keeps their bases.
+    // Stock uci writes the remaining lines again, and their bases stay valid.
     sandbox.ok(&["set", "network.lan.ipaddr=10.0.0.8", "network.lan.mtu=1300"]);
     uci(&["revert", "network.lan.mtu"]);
     edit(&sandbox, "network", "10.0.0.7", "10.0.0.9");

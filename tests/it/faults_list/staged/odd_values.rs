@@ -1,4 +1,4 @@
-//! Values that are large, or cannot be seen or printed as they are. See `faults_list`.
+//! Values that are large, invisible, or cannot be printed literally. See `faults_list`.
 
 use super::{Guarded, edit, said};
 use crate::support::sandbox::Sandbox;
@@ -10,7 +10,7 @@ fn m10_x_l10_nothing_that_is_shown_to_people_forges_lines_or_reaches_the_termina
     std::fs::write(sandbox.path("value"), evil.replace('\u{1b}', "")).expect("written");
     let value = sandbox.path("value").display().to_string();
     sandbox.ok(&["--source", evil, "-m", evil, "set", "--commit", "--from-file", &value, "network.lan.note"]);
-    // Escape sequences come by hand edits only.
+    // Only edits by hand can add escape sequences.
     edit(&sandbox, "network", "ping", "pi\u{1b}[31mng");
     sandbox.ok(&["snapshot", "label"]);
     sandbox.ok(&["set", "--from-file", &value, "network.lan.other"]);
@@ -42,7 +42,7 @@ fn m10_x_l10_nothing_that_is_shown_to_people_forges_lines_or_reaches_the_termina
     }
     let history = sandbox.ok(&["history"]);
     assert!(history.contains(r"$'x\'\n9 2026-11-21 08:02:00Z root: forged\t[31m\u200b\\'"), "{history}");
-    // A program gets what there is.
+    // A program gets the raw value.
     let json = sandbox.ok(&["--json", "history", "network.lan.note"]);
     assert!(json.contains(r"forged\t[31m"), "{json}");
 }
@@ -69,7 +69,7 @@ fn m20_a_byte_order_mark_is_skipped_and_kept_and_what_cannot_be_seen_is_named() 
     }
 }
 
-/// Reads a value as a program does that keeps the store open.
+/// Reads a value as a program that keeps the store open.
 fn reads(sandbox: &Sandbox, key: &str) -> bool {
     let dirs = cms::Dirs::choose(cms::DirOptions {
         config: Some(sandbox.path("config")),
@@ -93,7 +93,7 @@ fn x_m9_a_list_of_4_mib_is_refused_on_every_way_in() {
     }
     let before = sandbox.read("network");
     assert!(sandbox.fed(&["batch"], &line).status.code() == Some(3));
-    // What others have staged counts as well.
+    // Changes that others have staged count as well.
     let staged = format!("|network.lan.l='{item}'\n");
     std::fs::create_dir_all(sandbox.path("save")).expect("made");
     std::fs::write(sandbox.path("save/network"), &staged).expect("written");
@@ -110,7 +110,7 @@ fn x_m9_a_list_of_4_mib_is_refused_on_every_way_in() {
         "it stays staged"
     );
     std::fs::remove_file(sandbox.path("save/network")).expect("removed");
-    // An import, with and without what is there.
+    // An import, with and without an existing package.
     let list = format!("\tlist l '{item}'\n");
     std::fs::write(&big, format!("package network\nconfig interface lan\n{}", list.repeat(3)))
         .expect("written");
@@ -167,7 +167,7 @@ fn m2_x_l5_a_value_of_128_kib_is_left_out_of_the_environment_and_stops_nothing()
         of("network.lan.big").rsplit('|').next().unwrap_or_default().trim().parse().unwrap_or(0);
     assert!(read > 200_000, "standard input has it: {told}");
     assert!(of("network.lan.small").starts_with("network.lan.small||1|"), "{told}");
-    // A program that is started with values, and a command that verifies them.
+    // Tests a program that is started with values in its environment, and a command that verifies them.
     let script = "echo \"${#network_lan_big} $network_lan_small $CMS_LEFT_OUT\"";
     let words = ["run", "--watch", "network", "--env", "network.lan", "--", "sh", "-c", script];
     assert_eq!(sandbox.ok(&words), "0 2 network_lan_big\n");

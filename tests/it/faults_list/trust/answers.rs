@@ -1,4 +1,4 @@
-//! What several users of one store are told, and what they can do beside each other.
+//! Messages to several users of one store, and what each of them can do.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn shared_save_dir(test: &str) -> Option<Ground> {
 }
 
 impl Ground {
-    /// Runs a command that stages in the shared directory; returns its exit code, what it prints and what it says.
+    /// Runs a command that stages in the shared directory; returns its exit code, its output and its messages.
     fn sharing(&self, user: u32, words: &[&str]) -> (Option<i32>, String, String) {
         let mut command = self.command(user, &self.path("cms"));
         let output = command.env("CMS_SAVE_DIR", self.path("shared")).args(words).output().expect("runs");
@@ -24,7 +24,7 @@ impl Ground {
 #[test]
 fn x_m13_what_another_user_has_staged_keeps_nobody_from_committing_his_own() {
     let Some(ground) = shared_save_dir("x_m13") else { return };
-    // As it is staged by default, anybody may read it; then only root may.
+    // First everybody may read the staged changes, as by default; then only root.
     for (mode, value) in [(0o644, "first"), (0o600, "second")] {
         let staged = format!("app.s.pw=roots {value}");
         assert_eq!(ground.sharing(0, &["set", &staged]).0, Some(0));
@@ -32,7 +32,7 @@ fn x_m13_what_another_user_has_staged_keeps_nobody_from_committing_his_own() {
             ground.mode(file, mode);
         }
         assert_eq!(ground.sharing(ANNA, &["set", &format!("hers.s.pw={value}")]).0, Some(0));
-        // Naming the package asks for what she may not do, and nothing is done.
+        // If she names the package, the commit is refused, and nothing is changed.
         let (code, _, why) = ground.sharing(ANNA, &["commit", "app", "hers"]);
         assert_eq!(code, Some(4), "{why}");
         assert!(!ground.text("hers").contains(value));
@@ -41,7 +41,7 @@ fn x_m13_what_another_user_has_staged_keeps_nobody_from_committing_his_own() {
             assert_eq!((code, &*printed), (Some(4), "hers.s.pw='second'\n"), "{why}");
             assert!(why.contains("app: what another user has staged is not shown: "), "{why}");
         }
-        // What is staged by her is committed, what is root's stays, and she is told.
+        // Her own staged changes are committed, root's stay, and she gets a message.
         for words in [&["commit", "--dry-run"][..], &["commit", "--check"], &["commit"]] {
             let (code, _, why) = ground.sharing(ANNA, words);
             assert_eq!(code, Some(4), "{words:?} {why}");
@@ -60,7 +60,7 @@ fn x_m13_what_another_user_has_staged_keeps_nobody_from_committing_his_own() {
         assert_eq!(ground.sharing(0, &["commit"]).0, Some(0));
         assert!(ground.text("app").contains(&format!("roots {value}")));
     }
-    // Stock uci commits what it can as well, and names nothing.
+    // Stock uci also commits what it can, and prints no message.
     assert_eq!(ground.sharing(0, &["set", "app.s.pw=third"]).0, Some(0));
     assert_eq!(ground.sharing(ANNA, &["set", "hers.s.pw=third"]).0, Some(0));
     let (_, _, why) = ground.sharing(ANNA, &["uci", "commit"]);
@@ -97,27 +97,27 @@ fn s22_a_log_that_cannot_be_written_is_not_taken_for_one_without_transactions() 
             assert!(why.contains(because), "{command}: {why}");
         }
     };
-    // S15: the directory is root's.
+    // S15: root owns the directory.
     ground.make("state", 0, 0o755);
     assert!(
         said(&ground.cms(ANNA, &["set", "--commit", "app.s.pw=hers"])).contains("commits are not logged")
     );
     refused(ANNA, "Permission denied (os error 13); it belongs to root");
-    // X-M3: the directory is another user's, so that root writes no log there.
+    // X-M3: another user owns the directory, so root writes no log in it.
     ground.give("state", BERT);
     assert!(said(&ground.cms(0, &["set", "--commit", "app.s.pw=roots"])).contains("commits are not logged"));
     refused(0, &format!("it belongs to user {BERT}, who is not trusted with it"));
     let paths = ground.ok(0, &["paths"]);
     assert!(paths.contains("commits are not logged: ") && paths.contains("who is not trusted"), "{paths}");
     assert_eq!(ground.cms(0, &["status"]).status.code(), Some(3));
-    // Where nothing was committed yet, that is what is said.
+    // If nothing was committed yet, the message says so.
     ground.give("state", 0);
     let output = ground.cms(0, &["undo"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("the log holds no transaction"), "{}", said(&output));
 }
 
-/// Makes the mark that says that the text of `app` is behind a log; it is Anna's.
+/// Makes a mark, owned by Anna, that says that the text of `app` is behind a log.
 fn mark(ground: &Ground, log: &Path) {
     let (id, log) = ("0123456789abcdef".repeat(2), log.to_str().expect("UTF-8"));
     let run = ground.path("run");
@@ -149,7 +149,7 @@ fn x_h8_a_mark_that_leads_to_a_fifo_or_an_endless_file_stops_nobody() {
         }
         std::fs::remove_file(&id).expect("removed");
     }
-    // Somebody who may remove it does so.
+    // A user who may remove the mark does so.
     std::fs::remove_file(ground.path("config/.app.behind")).expect("removed");
     ground.ok(0, &["set", "--commit", "app.s.pw=new"]);
 }

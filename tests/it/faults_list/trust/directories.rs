@@ -1,4 +1,4 @@
-//! What other users put in the place of directories, and in them. See `faults_list`.
+//! Files and links that other users put at the paths of directories, and into them. See `faults_list`.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn x_h2_what_another_user_puts_in_the_place_of_the_save_directory_is_not_used() 
     };
     let store = Engine::new(options("shared/.uci"));
     let place = store.packages().find(b"app").expect("there");
-    // She has a directory of her own, that is there at one moment and not at the next.
+    // She makes a directory of her own, and removes it and makes it again all the time.
     let (there, away) = (ground.path("shared/.uci"), ground.path("shared/.uci-x"));
     let is_over = Arc::new(AtomicBool::new(false));
     let (over, file) = (is_over.clone(), away.join("app"));
@@ -51,7 +51,7 @@ fn x_h2_what_another_user_puts_in_the_place_of_the_save_directory_is_not_used() 
     is_over.store(true, Ordering::Relaxed);
     let hers = attack.join().expect("it ends");
     assert!(!hers.contains("SECRET"), "root has staged into her file");
-    // A link in the place of a file is not followed.
+    // A link at the path of a file is not followed.
     std::fs::write(ground.path("target"), "as it was\n").expect("written");
     let _ = std::fs::remove_dir_all(ground.path("save"));
     ground.make("save", 0, 0o755);
@@ -130,7 +130,7 @@ fn x_m1_nobody_else_can_keep_a_commit_from_being_published() {
     assert_eq!(get(&reader, "app.s.pw").as_deref(), Some("two"));
     drop(is_over);
     attack.join().expect("it ends");
-    // Where publishing does not come to pass all the same, readers do not stay on the old value.
+    // If publishing fails all the same, readers do not keep the old value.
     let lock = std::fs::File::open(ground.maps().join("lock")).expect("root's");
     lock.lock().expect("locked");
     let mut options = writer.engine().options().clone();
@@ -158,7 +158,7 @@ fn x_m3_files_of_the_run_and_state_directories_are_not_made_where_another_user_l
         ground.copy(&ground.path("cms"), "uci");
         ground.command(0, &ground.path("uci")).args(words).output().expect("uci runs")
     };
-    // The run directory is hers, and what is in it leads to another place.
+    // She owns the run directory, and the links in it lead to another directory.
     ground.make("run", ANNA, 0o755);
     for name in ["locks", "rejected", "maps"] {
         symlink(ground.path("target"), ground.path("run").join(name)).expect("linked");
@@ -170,11 +170,12 @@ fn x_m3_files_of_the_run_and_state_directories_are_not_made_where_another_user_l
     uci(&["commit", "app"]);
     ground.ok(0, &["get", "app.s.pw"]);
     is_untouched("run directory");
-    // It is not used either where she owns the configuration: the last component is no link of hers.
+    // It is not used even if she owns the configuration: the last component of the path must not be her link.
     ground.give("config", ANNA);
     ground.ok(0, &["set", "--commit", "app.s.pw=three"]);
     is_untouched("run directory of the owner");
-    // The same with the state directory: her own, with a log that root could have made, and its texts elsewhere.
+    // The same with the state directory: she owns it, with a log that root could have made, and a link instead of its
+    // directory of texts.
     std::fs::remove_dir_all(ground.path("run")).expect("removed");
     std::fs::remove_dir_all(ground.path("state")).expect("removed");
     ground.make("state", ANNA, 0o755);
@@ -186,12 +187,12 @@ fn x_m3_files_of_the_run_and_state_directories_are_not_made_where_another_user_l
     let _ = ground.cms(0, &["set", "--commit", "app.s.pw=four"]);
     let _ = ground.cms(0, &["snapshot", "label"]);
     is_untouched("texts of the log");
-    // One that leads elsewhere as a whole.
+    // A state directory that is a link itself.
     std::fs::remove_dir_all(ground.path(&log)).expect("removed");
     symlink(ground.path("target"), ground.path(&log)).expect("linked");
     let _ = ground.cms(0, &["set", "--commit", "app.s.pw=five"]);
     is_untouched("log");
-    // And one of a user who has nothing to do with the configuration.
+    // A state directory of a user who does not own the configuration.
     std::fs::remove_file(ground.path(&log)).expect("removed");
     ground.give("config", 0);
     let said = ground.cms(0, &["set", "--commit", "app.s.pw=six"]);

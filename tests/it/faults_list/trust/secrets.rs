@@ -25,17 +25,17 @@ fn x_h5_who_may_write_a_package_has_no_part_in_its_map() {
         let output = command.args(["-s", "0"]).arg(ground.maps().join(name)).output().expect("runs");
         assert!(!output.status.success(), "{name}");
     }
-    // One that she owns all the same, for example since an older version has made it, is not mapped.
+    // A map that she owns nevertheless, for example because an older version has made it, is not mapped.
     chown(ground.maps().join("hers.map"), Some(ANNA), None).expect("given");
     assert_eq!(get(&ground.live(), "hers.s.pw").as_deref(), Some("good"));
     assert_eq!(std::fs::metadata(ground.maps().join("hers.map")).expect("there").uid(), 0, "it was replaced");
-    // What she commits is seen as an edit is, and she is told so.
+    // Her commits are noticed like edits by hand, and a message says so.
     assert!(ground.ok(ANNA, &["paths"]).contains("see your commits as edits by hand"));
     assert!(!ground.ok(0, &["paths"]).contains("edits by hand"));
     ground.ok(ANNA, &["set", "--commit", "app.s.pw=changed"]);
     assert!(live.refresh().expect("readable"));
     assert_eq!(get(&live, "app.s.pw").as_deref(), Some("changed"));
-    // Where she may not read the map, she reads a private one.
+    // If she may not read the map, she reads a private one.
     ground.mode("config/app", 0o660);
     assert_eq!(ground.ok(ANNA, &["get", "app.s.pw"]), "changed\n");
 }
@@ -66,7 +66,7 @@ fn x_h4_a_secret_is_in_no_copy_that_more_users_may_read_than_the_package() {
     );
     let shown = ground.shows(BERT, "SECRET2");
     assert_eq!(shown.len(), 2, "the text and the map: {shown:?}");
-    // Another file in its place, found by whoever looks at the history.
+    // Another file at its path, which reading the history detects.
     ground.mode("config/app", 0o644);
     set(&live, "app.s.pw", "public");
     assert_ne!(ground.shows(ANNA, "public"), nobody);
@@ -79,7 +79,7 @@ fn x_h4_a_secret_is_in_no_copy_that_more_users_may_read_than_the_package() {
         (ground.shows(ANNA, "SECRET3"), get(&live, "app.s.pw").as_deref()),
         (nobody.clone(), Some("SECRET3"))
     );
-    // Texts that are put in place later.
+    // Deferred texts.
     let late = ground.live_at(Durability::Log);
     ground.mode("config/app", 0o644);
     set(&late, "app.s.pw", "open");

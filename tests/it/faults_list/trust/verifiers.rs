@@ -1,4 +1,4 @@
-//! Verifiers and their sockets: nothing is given away by them, and none keeps a commit waiting for long. See `faults_list`.
+//! Verifiers and their sockets: they disclose nothing, and none delays a commit for long. See `faults_list`.
 
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, chown, symlink};
@@ -18,7 +18,7 @@ use crate::support::probes::before;
 /// Puts something at a path.
 type Put = Box<dyn Fn(&Path) + Send + Sync>;
 
-/// Puts something else in the place of a socket, once, after it was bound and before it is opened to be given away. The
+/// Replaces a socket by something else, once, after it was bound and before it is opened to change its owner. The
 /// second value says whether that was done.
 fn exchange(with: Put) -> (Files, Arc<AtomicBool>) {
     let is_done = Arc::new(AtomicBool::new(false));
@@ -71,7 +71,7 @@ fn x_m2_the_socket_of_a_verifier_gives_no_other_file_away() {
     }
 }
 
-/// After the socket was opened nothing is done by its path, so that there is no other moment for an exchange.
+/// After the socket was opened, nothing uses its path, so there is no other moment for an exchange.
 #[test]
 fn x_m2_after_it_was_opened_nothing_is_done_to_the_path_of_the_socket() {
     let Some(ground) = Ground::new("x_m2") else { return };
@@ -123,12 +123,12 @@ fn x_m11_a_question_that_comes_slowly_or_is_too_large_keeps_nobody_from_committi
     let over = is_over.clone();
     let attack = as_user(ANNA, move || {
         let head = [&b"cmsQ1\0\0\0"[..], &(1_u64 << 40).to_le_bytes()].concat();
-        // One that announces more than there can be is not listened to.
+        // A question that announces an impossible length is dropped.
         let mut large = UnixStream::connect(&socket).expect("the group may ask");
         large.write_all(&head).expect("sent");
         large.set_read_timeout(Some(Duration::from_secs(4))).expect("set");
         let is_cut = matches!(std::io::Read::read(&mut large, &mut [0; 8]), Ok(0));
-        // Others come byte by byte.
+        // Other questions come byte by byte.
         let head = [&b"cmsQ1\0\0\0"[..], &4096_u64.to_le_bytes()].concat();
         let mut slow: Vec<_> = (0..20).filter_map(|_| UnixStream::connect(&socket).ok()).collect();
         slow.iter_mut().for_each(|one| drop(one.write_all(&head)));
@@ -183,7 +183,7 @@ fn x_m11_a_verifier_that_hangs_is_waited_for_once_and_not_by_each_thread() {
         5,
         "{said:?}"
     );
-    // Once it gets on, it is asked again.
+    // Once it continues, it is asked again.
     drop(hanging);
     let _quick = verifier(Duration::ZERO).expect("it verifies");
     set(&live, "app.s.o", "1");
