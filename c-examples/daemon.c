@@ -1,5 +1,5 @@
-/* A daemon that works with one consistent state at a time and takes up a new one when there is one.
-   Its argument is the number of states after which it ends. */
+/* A daemon that works with one consistent state at a time, and switches to a new state when there is one. Its
+   argument is the number of states after which it ends. */
 #define _POSIX_C_SOURCE 200112L
 #include <cms.h>
 #include <signal.h>
@@ -15,7 +15,7 @@ static void stop(int signal)
     stopped = 1;
 }
 
-/* The work: here, to say what is configured. Both options come from one state. */
+/* The work: this example prints two options, both of one state. */
 static int work(const cms_snapshot *state)
 {
     const char *keys[] = { "network.lan.ipaddr", "network.lan.netmask" };
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
     if (cms_open(NULL, &store) != CMS_OK)
         return 1;
     while (!stopped && states != 0) {
-        /* A text with errors changes nothing: the daemon goes on with the state it has. */
+        /* A text with errors changes nothing: the daemon continues with its present state. */
         if (cms_refresh(store, NULL) != CMS_OK) {
             char message[256];
             cms_last_message(message, sizeof message);

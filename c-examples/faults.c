@@ -1,5 +1,5 @@
-/* One function for each fault that was found in what the library promises to C, named by its id in the list of
-   faults. Run under AddressSanitizer on a copy of the store that smoke.c uses. */
+/* One function for each fault that was found in the C library, named by its id in the list of faults. Run under
+   AddressSanitizer on a copy of the store that smoke.c uses. */
 #define _POSIX_C_SOURCE 200112L
 #include <cms.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static const char *text_of(const char *package)
     return text;
 }
 
-/* Writes the items of a list, with a bar behind each, and closes it. */
+/* Writes the items of a list, with a bar after each, and closes it. */
 static const char *shown(cms_list *list)
 {
     static char text[256];
@@ -51,7 +51,7 @@ static const char *shown(cms_list *list)
     return text;
 }
 
-/* Lists come back as lists: from the store, a snapshot, a transaction, and as they were. */
+/* Lists are read as lists, with unchanged items: from the store, a snapshot and a transaction, and at a revision. */
 static void m14_lists_come_back_as_lists(cms_store *store)
 {
     const char *items[] = { "a", "b c", "" };
@@ -86,7 +86,8 @@ static void m14_lists_come_back_as_lists(cms_store *store)
     cms_snapshot_close(snapshot);
 }
 
-/* To write back what was read changes nothing: not the text, not the kind, and nothing is committed. */
+/* Writing a value that was read changes nothing: neither the text nor the kind of the value, and no transaction is
+ * made. */
 static void s21_what_was_read_can_be_written_back(cms_store *store)
 {
     char before[8192], text[64];
@@ -152,7 +153,7 @@ static void m7_values_are_bytes(cms_store *store)
     CHECK(strstr(text_of("t"), "option latin 'caf\xe9'"));
 }
 
-/* A program creates a package by writing to it, and by nothing else. */
+/* A program creates a package only by writing to it. */
 static void m13_writing_creates_a_package(cms_store *store)
 {
     char name[32], path[4096], value[16];
@@ -182,7 +183,7 @@ static void m13_writing_creates_a_package(cms_store *store)
     CHECK(cms_get(store, "other.@t[0]", value, sizeof value, NULL) == CMS_OK && strcmp(value, "t") == 0);
 }
 
-/* What log_hook was told. */
+/* The messages that log_hook got. */
 struct told {
     int count;
     int32_t level;

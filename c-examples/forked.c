@@ -1,5 +1,5 @@
 /* X-H10: one thread commits while the main thread forks children that only sleep, as programs do that start others.
-   They are to hold no locks: another process commits at once. Usage: forked [commit] */
+   The children must hold no locks: another process must be able to commit at once. Usage: forked [commit] */
 #define _POSIX_C_SOURCE 200809L
 #include <cms.h>
 #include <pthread.h>
@@ -53,7 +53,7 @@ static void *commit_on(void *store)
     return wrong ? store : NULL;
 }
 
-/* Commits as another process, which has this program's lock files from nobody. */
+/* Commits as another process, which has inherited no lock files of this program. */
 static int commit_once(void)
 {
     cms_store *store;

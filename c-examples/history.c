@@ -1,4 +1,4 @@
-/* Changes an option, tells who changed it and when, takes the change back, and looks at what was. */
+/* Changes an option, prints who changed it and when, undoes the change, and reads an earlier value. */
 #include <cms.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static int print_history(const cms_store *store, const char *key)
     return 0;
 }
 
-/* Tells which line of a package comes from which transaction. */
+/* Prints for each line of a package the transaction that wrote it. */
 static int print_blame(const cms_store *store, const char *package)
 {
     cms_blame *blame;

@@ -1,5 +1,5 @@
-/* A13: a package too large for the memory that there is costs a call its success, never the program its life. Each
-   operation runs in a child of its own, with all limits from too little to enough. Usage: memory */
+/* A13: if a package is too large for the memory, the call fails, and the program is not ended. Each operation runs in
+   a child of its own, with all limits from too little to enough. Usage: memory */
 #define _POSIX_C_SOURCE 200809L
 #include <cms.h>
 #include <stdio.h>
@@ -125,7 +125,7 @@ static const struct {
     { "rollback", rollback }, { "audit", audit },
 };
 
-/* Returns how much address space the process takes. */
+/* Returns the size of the address space that the process uses. */
 static size_t taken(void)
 {
     unsigned long pages = 0;
@@ -137,7 +137,7 @@ static size_t taken(void)
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Returns what the call answers with so much memory more than the process has, or -1 if it ends the process. */
+/* Returns the status of the call with so much more memory than the process uses, or -1 if the process ends. */
 static int with_memory(cms_status (*call)(cms_store *), size_t more)
 {
     struct rlimit limit;

@@ -31,7 +31,7 @@ int main(void)
         return fprintf(stderr, "the address is too long: %zu bytes\n", length), 1;
     printf("address %s\n", address);
 
-    /* A missing option has its default; one that is no number is worth a complaint. */
+    /* A missing option has its default; for one that is no number, print a message. */
     status = cms_get_int(store, "network.lan.mtu", 1500, &mtu);
     if (status != CMS_OK && status != CMS_ERR_NOT_FOUND)
         fail("network.lan.mtu");

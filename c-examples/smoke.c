@@ -1,5 +1,5 @@
-/* Calls every function of the library, with what it expects and with what it has to refuse. Built as C and as
-   C++; run under AddressSanitizer and valgrind. */
+/* Calls every function of the library, with valid arguments and with arguments that it has to refuse. Built as C and
+   as C++; run under AddressSanitizer and valgrind. */
 #define _POSIX_C_SOURCE 200112L
 #include <cms.h>
 #include <stdio.h>
@@ -161,8 +161,7 @@ static void nulls(cms_store *store)
     cms_snapshot_close(snapshot);
 }
 
-/* Structs that begin with their size: ffi/tests/layouts.rs tries all sizes that there may be, here are those that are
-   refused. */
+/* Structs that begin with their size: ffi/tests/layouts.rs tests all valid sizes, this function the refused ones. */
 static void sizes_of_structs(void)
 {
     struct { cms_options ours; char newer[8]; } longer;
@@ -263,7 +262,7 @@ static void over_long(cms_store *store)
     free(key);
 }
 
-/* What is told about an error is for people, and for programs that show it to people. */
+/* Details of an error are for people, and for programs that show them to people. */
 static void messages(cms_store *store)
 {
     cms_txn *txn;
@@ -282,7 +281,7 @@ static void messages(cms_store *store)
     CHECK(strcmp(error.key, "x") == 0 && strcmp(error.file, "") == 0 && error.line == 0);
     CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_set(txn, "t.s.name", "a\nb\001") == CMS_ERR_INVALID);
     CHECK(cms_last_error(&error) == CMS_OK && strcmp(error.key, "a\nb\001") == 0);
-    /* One line, whatever it quotes. */
+    /* The message is one line, whatever it quotes. */
     CHECK(strstr(error.message, "'a b '") && !strpbrk(error.message, "\n\001"));
     cms_txn_rollback(txn);
 }
@@ -356,7 +355,7 @@ static void iterators(cms_store *store)
     cms_section_iter_free(sections);
     CHECK(cms_snapshot_sections(snapshot, "t", NULL, &sections) == CMS_OK);
     CHECK(cms_snapshot_options(snapshot, "t", "s", &options) == CMS_OK);
-    /* What an iterator hands out outlives the snapshot's handle. */
+    /* Strings from an iterator stay valid after the snapshot is closed. */
     cms_snapshot_close(snapshot);
     while (cms_section_next(sections, &section) == CMS_OK)
         count++;
@@ -556,7 +555,8 @@ static void the_log(cms_store *store, const char *package)
     REFUSED(cms_repair(NULL, &report), "store");
 }
 
-/* In a configuration of its own: the other has a package with errors, of which the log has no better text. */
+/* Use another configuration: the first one has a package with errors, and the log has no text of it without errors.
+ * */
 static void looking_back(void)
 {
     const char *dir = getenv("CMS_SMOKE_DIR");

@@ -1,5 +1,4 @@
-/* One store used from many threads while another process commits; then fork, and a count of what is left
-   open. */
+/* One store used from many threads while another process commits; then fork, and a count of the files left open. */
 #define _POSIX_C_SOURCE 200809L
 #include <cms.h>
 #include <dirent.h>
@@ -42,7 +41,7 @@ static void check_pair(void)
                 die("a snapshot shows half of a commit");
         }
         cms_snapshot_close(snapshot);
-        /* Others have committed a hundred times since it was opened. */
+        /* Others have committed a hundred times since the snapshot was opened. */
     } while (status == CMS_ERR_STALE);
     if (status != CMS_OK)
         die("first value");
@@ -99,8 +98,8 @@ static int mappings(void)
     return found;
 }
 
-/* Runs when a thread ends, after the library has given up its memory for the thread: all still works, but for
-   the details of errors. */
+/* Runs when a thread ends, after the library has freed its memory for the thread: all functions still work, except
+   for the details of errors. */
 static void at_the_end(void *unused)
 {
     char buffer[64];
@@ -178,7 +177,7 @@ int main(void)
     }
     if (count("/proc/self/fd") != fds)
         die("files were left open");
-    /* The last few wait for threads that are gone. */
+    /* The last few files wait for threads that have ended. */
     if (mappings() > 20)
         die("maps were left mapped");
     puts("all good");

@@ -1,4 +1,4 @@
-/* Keeps one option in step with another: a callback on a thread of the library writes to the store. */
+/* Keeps one option equal to another: a callback on a thread of the library writes to the store. */
 #define _POSIX_C_SOURCE 200112L
 #include <cms.h>
 #include <pthread.h>
@@ -51,7 +51,7 @@ int main(void)
     while (calls == 0)
         pthread_cond_wait(&told, &lock);
     pthread_mutex_unlock(&lock);
-    /* From here on the callback is not running, and what it uses may go. */
+    /* From here on the callback is not running, and the data that it uses can be freed. */
     cms_unsubscribe(subscription);
     if (cms_get(store, "network.lan.copy", copy, sizeof copy, NULL) == CMS_OK)
         printf("%s\n", copy);

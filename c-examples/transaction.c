@@ -1,4 +1,4 @@
-/* Changes two packages in one transaction, and shows what happens to one that cannot be made. */
+/* Changes two packages in one transaction, and shows the error of a transaction that cannot be made. */
 #include <cms.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ int main(void)
         cms_txn_rollback(txn);
         return fail(key);
     }
-    /* The transaction is freed here, whatever comes of it. */
+    /* The transaction is freed here, even if the commit fails. */
     if (cms_txn_commit(txn, &revision) != CMS_OK)
         return fail("commit");
     printf("committed\n");

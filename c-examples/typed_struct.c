@@ -17,7 +17,7 @@ struct interface {
 #undef MEMBER
 };
 
-/* Returns how many options are malformed; those have their defaults. */
+/* Returns the number of malformed options, which get their defaults. */
 static int read_interface(const cms_store *store, const char *section, struct interface *interface)
 {
     int malformed = 0;

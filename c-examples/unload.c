@@ -1,5 +1,5 @@
-/* X-L6: a program that loads the library, uses it in a thread and unloads it, again and again, as one with plugins
-   does. It is to go on for ever, without growing. Usage: unload LIBRARY */
+/* X-L6: a program that loads the library, uses it in a thread and unloads it, again and again, like a program with
+   plugins. It must be able to do this forever, without growing. Usage: unload LIBRARY */
 #define _POSIX_C_SOURCE 200112L
 #include <cms.h>
 #include <dlfcn.h>
@@ -37,7 +37,7 @@ static const char *use(void *library)
         return "cms_open";
     if (get(store, "network.lan.ipaddr", value, sizeof value, NULL) != CMS_OK)
         return "cms_get";
-    /* A failure is what a thread remembers. */
+    /* Each thread keeps its last failure. */
     if (get(store, "network.lan.none", value, sizeof value, NULL) != CMS_ERR_NOT_FOUND || last_message(value, 64) == 0)
         return "cms_last_message";
     close(store);
@@ -49,7 +49,7 @@ static void *in_a_thread(void *library)
     return (void *)use(library);
 }
 
-/* Returns how much memory of the process there is in fact. */
+/* Returns the resident memory of the process. */
 static long resident(void)
 {
     long pages = 0, all = 0;

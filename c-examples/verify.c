@@ -1,4 +1,4 @@
-/* Keeps a bad value out: no interface gets an MTU that its card cannot do, whoever commits. */
+/* Refuses a bad value: no interface gets an MTU that its card does not support, whichever program commits. */
 #define _POSIX_C_SOURCE 200112L
 #include <cms.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@ static int32_t check(cms_event *event, char *reason, size_t size, void *data)
 
     change.size = sizeof change;
     while (cms_event_change(event, &change) == CMS_OK) {
-        /* Without data it is deleted, which is fine. */
+        /* Without data the option is deleted, which is allowed. */
         if (change.new_items.data && strtol(change.new_items.data, NULL, 10) > most) {
             snprintf(reason, size, "%s: %s is more than %ld", change.key.data, change.new_items.data, most);
             return 1;
@@ -65,7 +65,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     while (getchar() != EOF)
         ;
-    /* From here on the callback is not running, and what it uses may go. */
+    /* From here on the callback is not running, and the data that it uses can be freed. */
     cms_verify_close(verifier);
     cms_close(store);
     return 0;

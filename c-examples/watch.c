@@ -1,5 +1,5 @@
-/* Watches an option with poll(2), beside whatever else a program waits for: each change is told once, in order,
-   as soon as its data can be read. Ends after as many changes as its argument says. */
+/* Watches an option with poll(2), together with other descriptors of a program: each change is delivered once, in
+   order, as soon as its data can be read. Ends after as many changes as its argument says. */
 #define _POSIX_C_SOURCE 200112L
 #include <cms.h>
 #include <poll.h>
@@ -43,7 +43,7 @@ int main(int argc, char **argv)
         || cms_watch_open(store, "network.lan.ipaddr", CMS_SINCE_NOW, &watch) != CMS_OK
         || cms_watch_fd(watch, &wait.fd) != CMS_OK)
         return 1;
-    /* The watch comes first: so nothing is missed in between. */
+    /* Open the watch first, so that no change is missed in between. */
     if (cms_get(store, "network.lan.ipaddr", address, sizeof address, NULL) == CMS_OK) {
         printf("%s\n", address);
         fflush(stdout);

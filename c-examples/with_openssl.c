@@ -1,4 +1,4 @@
-/* OpenSSL has a <openssl/cms.h> of its own. Both can be included, in either order. */
+/* OpenSSL also has a header <openssl/cms.h>. Both can be included, in either order. */
 #ifdef OPENSSL_FIRST
 #include <openssl/cms.h>
 #include <cms.h>

@@ -1,2 +1,2 @@
-/* The least a C program can do: what starting a process costs. */
+/* A C program that does nothing, to measure the start of a process. */
 int main(void) { return 0; }

@@ -1,6 +1,6 @@
-/* The loops that are timed, and the C library's functions behind the pointer that all contenders are called
- * through. A key is a string with its NUL byte, whose strlen and hash are up to the contender; or a prepared key.
- * The caller reads the first byte of the value. */
+/* The loops that are timed, and the C library's functions behind the pointer that all contenders are called through.
+ * A key is a string with its NUL byte, whose length and hash the contender computes; or a prepared key. The caller
+ * reads the first byte of the value. */
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -17,7 +17,7 @@ typedef int (*many_function)(const void *snapshot, const char *const *keys, size
 
 /* Always 0, which the compiler does not know: `byte & nothing` makes an address depend on a byte. */
 static volatile size_t nothing = 0;
-/* Where sums go, so that no load is left out. */
+/* A sink for sums, so that the compiler keeps all loads. */
 volatile size_t bench_sink;
 
 static double now(void)
@@ -46,7 +46,7 @@ double bench_latency(get_function get, void *context, const char *const *keys, s
 	return (now() - start) / (double)count;
 }
 
-/* The same of independent reads, which may overlap; if `misses`, no key is to be found. */
+/* The same for independent reads, which may overlap; if `misses`, no key must be found. */
 double bench_throughput(get_function get, void *context, const char *const *keys, size_t count, int misses)
 {
 	char scratch[SCRATCH];
@@ -83,7 +83,8 @@ double bench_batches(many_function many, const void *snapshot, const char *const
 	return (now() - start) / (double)i;
 }
 
-/* Reads, from key `first` on and round and round, until `stop` is set; returns how often, 0 for a miss. */
+/* Reads all keys in turn, starting with key `first`, again and again until `stop` is set; returns the number of
+ * reads, 0 after a miss. */
 uint64_t bench_read_until(const uint32_t *stop, get_function get, void *context, const char *const *keys, size_t count,
 			  size_t first)
 {
@@ -105,7 +106,7 @@ uint64_t bench_read_until(const uint32_t *stop, get_function get, void *context,
 	return reads;
 }
 
-/* Computes without memory until `stop` is set: one chain of dependent multiplications. */
+/* Computes without memory accesses until `stop` is set: one chain of dependent multiplications. */
 uint64_t bench_spin_until(const uint32_t *stop)
 {
 	uint64_t value = 1, turns = 0;
@@ -159,7 +160,7 @@ const char *bench_key_get(void *context, const char *key, char *scratch)
 	return call->get(key, &value) ? NULL : value.data;
 }
 
-/* What the loop and the call through the pointer cost. */
+/* Measures the loop and the call through the pointer alone. */
 const char *bench_no_get(void *context, const char *key, char *scratch)
 {
 	(void)context;

@@ -1,5 +1,5 @@
-/* Reads one option through the C library and prints it: what a short-lived program does. The directories are
- * those of the environment. Usage: open LIBRARY KEY */
+/* Reads one option through the C library and prints it: like a short-lived program. The directories are those of the
+ * environment. Usage: open LIBRARY KEY */
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* Runs a command and prints the peak of its resident memory in KiB. Linked statically: a child's figure
- * starts at what its parent had resident when it forked, so the parent has to be small. */
+/* Runs a command and prints the peak of its resident memory in KiB. It is linked statically and small, since a
+ * child's figure starts at the resident memory of its parent at the fork. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>

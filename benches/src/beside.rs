@@ -1,8 +1,9 @@
-//! Group `beside`: what is lost when two programs commit to one package at the same time, one of them stock uci.
+//! Group `beside`: counts lost commits when two programs commit to one package at the same time, one of them stock
+//! uci.
 //!
-//! Each sets a key of its own with every commit, so that a key that is missing in the end is a commit that was
-//! acknowledged and lost. Two stock uci take away each other's commits: stock uci reads the file that it has opened
-//! before it had the lock, and renames its new one when it has the lock no more.
+//! Each commit sets a new key, so that a key that is missing in the end is an acknowledged commit that was lost. Two
+//! stock uci lose each other's commits: stock uci opens the file before it takes the lock, and renames its new file
+//! after it has released the lock.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +21,7 @@ use crate::report::{Bound, Figure, Report, Unit};
 /// How many commits the first of the two makes, while the other commits without a pause.
 const COMMITS: usize = 300;
 
-/// What is committed with: the number of the commit, which is the value as well.
+/// A function that makes a commit; its argument is the number of the commit, which is also the value.
 type Commit<'c> = Box<dyn FnMut(usize) -> Result<()> + 'c>;
 
 /// Runs the group on the file system of `TMPDIR`, and on tmpfs.
@@ -105,8 +106,8 @@ impl By<'_> {
     }
 }
 
-/// Commits beside a stock uci, writes the texts that are not in place yet, and reports what both have made and lost.
-/// Returns how many that is.
+/// Commits beside a stock uci, writes deferred texts, and reports the made and the lost commits of both. Returns the
+/// numbers.
 fn pair(
     report: &mut Report,
     place: &str,
@@ -120,7 +121,7 @@ fn pair(
     let (own, by_rival) = std::thread::scope(|scope| -> Result<(Tried, Tried)> {
         let rival = scope.spawn(|| {
             let mut tried = Tried::default();
-            // The flag stands for no other memory.
+            // No other memory depends on the flag.
             while !stop.load(Ordering::Relaxed) {
                 tried.note(rival.commit(tried.made + tried.failed.len()));
             }
@@ -154,17 +155,17 @@ fn pair(
     Ok(lost)
 }
 
-/// What became of the commits of one of the two.
+/// The outcome of the commits of one of the two.
 #[derive(Default)]
 struct Tried {
     /// How many were acknowledged.
     made: usize,
-    /// Those that were refused, and why.
+    /// The refused commits, with the reasons.
     failed: Vec<(usize, String)>,
 }
 
 impl Tried {
-    /// Takes the outcome of the next commit.
+    /// Records the outcome of the next commit.
     fn note(&mut self, outcome: Result<()>) {
         match outcome {
             Ok(()) => self.made += 1,

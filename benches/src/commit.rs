@@ -1,4 +1,4 @@
-//! Group `commit`: what a durable transaction takes, beside databases, stock uci and the least that a log can do.
+//! Group `commit`: the time of a durable transaction, compared with databases, stock uci and a bare log.
 //!
 //! The file system is that of `TMPDIR`, which must not be tmpfs, and then tmpfs itself. Entrants take turns in
 //! blocks of commits; the median of each block is one round.
@@ -46,7 +46,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     bulk::run(environment, report)
 }
 
-/// The package of a number of options.
+/// A package with this number of options.
 fn package(entries: usize) -> Dataset {
     Dataset::Large { entries, per_section: 10 }
 }
@@ -55,11 +55,11 @@ fn package(entries: usize) -> Dataset {
 struct Committer {
     /// The name in tables.
     name: &'static str,
-    /// What is committed to.
+    /// The store or database.
     engine: Box<dyn Engine>,
-    /// How many keys there are.
+    /// The keys.
     keys: Dataset,
-    /// How many commits are one round.
+    /// The number of commits in a round.
     block: usize,
     /// Makes values differ.
     count: Cell<usize>,
@@ -68,7 +68,7 @@ struct Committer {
 }
 
 impl Committer {
-    /// Makes one of a thing that was just set up.
+    /// Makes a committer for an engine.
     fn new<E: Engine + 'static>(name: &'static str, engine: E, entries: usize, block: usize) -> Self {
         let (count, times) = (Cell::new(0), RefCell::default());
         Self { name, engine: Box::new(engine), keys: package(entries), block, count, times }
@@ -77,7 +77,7 @@ impl Committer {
     /// Commits a block of keys, one by one; returns the median.
     fn round(&self) -> Result<f64> {
         let mut times = Vec::with_capacity(self.block);
-        // The first of a block finds the caches as the others have left them.
+        // Skip the first of a block: the caches hold the data of other entrants.
         for index in 0..=self.block {
             self.count.set(self.count.get() + 1);
             let key = self.keys.key(self.count.get() * 37 % self.keys.len());
@@ -92,7 +92,7 @@ impl Committer {
         Ok(Spread::of(&mut times).median)
     }
 
-    /// What 99 % of all commits keep within.
+    /// Returns the 99th percentile of all commits.
     fn p99(&self) -> Figure {
         let mut times = self.times.borrow().clone();
         times.sort_by(f64::total_cmp);
@@ -101,7 +101,7 @@ impl Committer {
     }
 }
 
-/// The names that goals are about.
+/// The names of entrants that have goals.
 const PREWRITTEN: &str = "write to prewritten file, fdatasync";
 /// As above.
 const FULL: &str = "SQLite WAL FULL";
@@ -109,10 +109,10 @@ const FULL: &str = "SQLite WAL FULL";
 const UCI: &str = "libuci set+commit, 200";
 /// As above.
 const OWN: &str = "cms, 200 options";
-/// As above: the record is synced, and the text is written later.
+/// The same with `Durability::Log`: the record is synced, and the text is written later.
 const LOG: &str = "cms, 200 options, log";
 
-/// All writers of one key.
+/// Makes all writers of one key.
 fn committers(environment: &Environment, dir: &Path) -> Result<Vec<Committer>> {
     let dir = tempfile::Builder::new().prefix("commit-").tempdir_in(dir)?.keep();
     let cms = |entries, durability| Cms::create(&dir, package(entries), durability);
@@ -172,7 +172,7 @@ fn latency(environment: &Environment, report: &mut Report, place: &str, dir: &Pa
     Ok(())
 }
 
-/// Measures how many commits a second threads make together, each to keys of its own in one package.
+/// Measures the commits per second of several threads, each with its own keys in one package.
 fn scaling(environment: &Environment, report: &mut Report, place: &str, dir: &Path) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("threads-").tempdir_in(dir)?;
     let stores: [(&str, Box<dyn Engine>); 6] = [
@@ -203,7 +203,7 @@ fn rate(engine: &dyn Engine, threads: usize) -> Result<f64> {
     let (keys, stop, done) = (package(200), AtomicBool::new(false), AtomicUsize::new(0));
     let work = |thread: usize| -> std::result::Result<(), String> {
         let key = keys.key(thread * 10);
-        // Neither the flag nor the count stands for other memory.
+        // No other memory depends on the flag or the count.
         while !stop.load(Ordering::Relaxed) {
             let number = done.fetch_add(1, Ordering::Relaxed);
             engine

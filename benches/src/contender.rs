@@ -1,10 +1,10 @@
-//! Contenders of one case, and taking turns.
+//! Contenders of one case, which take turns.
 
 use std::time::{Duration, Instant};
 
 use crate::Result;
 
-/// One implementation in a case: `turn` does the work once and returns the time that counts.
+/// One implementation in a case: `turn` does the work once and returns the measured time.
 pub struct Contender<'a> {
     /// The implementation.
     pub name: String,
@@ -13,7 +13,7 @@ pub struct Contender<'a> {
 }
 
 impl<'a> Contender<'a> {
-    /// Makes a contender that takes its own time, so that preparations need not count.
+    /// Makes a contender that measures the time itself, so that preparations can be excluded.
     pub fn timed(name: &str, turn: impl FnMut() -> Result<Duration> + 'a) -> Self {
         Self { name: name.to_owned(), turn: Box::new(turn) }
     }
@@ -30,21 +30,21 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// How what was measured repeatedly is spread.
+/// The distribution of repeated measurements.
 #[derive(Debug, Clone, Copy)]
 pub struct Spread {
     /// The least.
     pub min: f64,
     /// The median.
     pub median: f64,
-    /// What 90 % keep within.
+    /// The 90th percentile.
     pub p90: f64,
     /// How many there are.
     pub count: usize,
 }
 
 impl Spread {
-    /// Sums up figures, of which there must be some.
+    /// Computes the distribution of figures; there must be at least one.
     pub fn of(times: &mut [f64]) -> Self {
         times.sort_by(f64::total_cmp);
         let last = times.len() - 1;
@@ -57,7 +57,7 @@ impl Spread {
     }
 }
 
-/// Lets the contenders take turns `count` times, after one turn each that does not count.
+/// Lets the contenders take turns `count` times, after one turn of each that is not counted.
 pub fn race(contenders: &mut [Contender<'_>], count: usize) -> Result<Vec<Spread>> {
     let mut times = vec![Vec::with_capacity(count); contenders.len()];
     for round in 0..=count {

@@ -1,4 +1,4 @@
-//! The configuration texts that are measured: the same bytes in every run.
+//! Makes the configuration texts for measurements: the same bytes in every run.
 
 use std::fmt::Arguments;
 use std::io::Write;
@@ -77,7 +77,7 @@ pub fn router() -> Vec<u8> {
     out
 }
 
-/// Writes the data of [`Shape::Sections`] as JSON, for the peers that read that.
+/// Writes the data of [`Shape::Sections`] as JSON, for the peers that read JSON.
 pub fn json(count: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(count * 42 + 64);
     let mut random = Random::default();

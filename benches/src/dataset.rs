@@ -1,5 +1,5 @@
-//! The entries that are read: keys, values and the texts that hold them, the same in every run; and the orders in
-//! which keys are read.
+//! The data sets for reads: keys, values and the texts with them, the same in every run; and the orders in which keys
+//! are read.
 
 use std::fmt::Write;
 
@@ -69,7 +69,7 @@ impl Dataset {
         format!("{package}.{section}.{option}")
     }
 
-    /// A key like that of an entry which is not there.
+    /// Returns a key that is similar to that of an entry and does not exist.
     fn missing_key(self, index: usize) -> String {
         let mut key = self.key(index);
         key.pop();
@@ -115,10 +115,10 @@ impl Dataset {
     }
 }
 
-/// Which entries are read, and how often each.
+/// The selection of entries to read, and their frequencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// So many of them, drawn once, equally often.
+    /// So many entries, drawn once, each equally often.
     Hot(usize),
     /// All, by Zipf's law with exponent 0.99, scrambled.
     Zipf,
@@ -140,7 +140,7 @@ impl Access {
 
 /// A fixed order of reads.
 pub struct Stream {
-    /// The entries that are read at all, each once.
+    /// The selected entries, each once.
     pub distinct: Vec<usize>,
     /// Indexes into `distinct`, in the order of reads.
     pub order: Vec<usize>,
@@ -167,7 +167,7 @@ impl Stream {
         Keys::of(self.order.iter().map(|index| dataset.key(self.distinct[*index])))
     }
 
-    /// As many keys that are not there.
+    /// Returns as many keys that do not exist.
     pub fn misses(&self, dataset: Dataset) -> Keys {
         Keys::of(self.order.iter().map(|index| dataset.missing_key(self.distinct[*index])))
     }

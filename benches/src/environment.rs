@@ -1,4 +1,4 @@
-//! What the groups share: the temporary directory, the binaries, and how much to do.
+//! The environment of all groups: the temporary directory, the binaries, and the amount of work.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,9 @@ use crate::Result;
 use crate::dataset::Dataset;
 use crate::rivals::Rivals;
 
-/// See the module documentation. The directory goes when it is dropped.
+/// See the module documentation. Dropping it removes the directory.
 pub struct Environment {
-    /// Where everything is written.
+    /// The temporary directory for all files.
     dir: tempfile::TempDir,
     /// Only a smoke run.
     pub quick: bool,
@@ -16,7 +16,7 @@ pub struct Environment {
     pub slow: bool,
     /// Programs to compare with.
     pub rivals: Rivals,
-    /// The binaries of cms, with the names they go by.
+    /// The binaries of cms, with their names in tables.
     pub cms: Vec<(&'static str, PathBuf)>,
 }
 
@@ -64,13 +64,13 @@ impl Environment {
         if self.quick { &[10_000, 100_000] } else { &[10_000, 100_000, 1_000_000] }
     }
 
-    /// Reports whether stock uci, which takes quadratic time, can be asked to read `count` options.
+    /// Reports whether stock uci, which takes quadratic time, can read `count` options in reasonable time.
     pub fn stock_can_read(&self, count: usize) -> bool {
         count <= 100_000 || self.slow
     }
 }
 
-/// A number of options as people write it.
+/// Formats a number of options for people.
 pub fn human(count: usize) -> String {
     match count {
         count if count % 1_000_000 == 0 => format!("{}M", count / 1_000_000),

@@ -1,9 +1,9 @@
-//! Group `events`: how long after a commit a subscriber's code runs, beside the least that waking takes, Redis and
-//! inotify; what subscribers cost a writer; what idle subscribers cost.
+//! Group `events`: the time from a commit until a subscriber's code runs, compared with a bare wake-up, Redis and
+//! inotify; the cost of subscribers for a writer; the cost of idle subscribers.
 //!
-//! Once on the disk with the durability there is by default, once on tmpfs without any. Channels take turns in blocks
-//! of some events 3 ms apart; the median of each block is one round, and the 99th percentile is that of all. What is
-//! committed counts from the return of the commit, since it lasts until then; other channels, from the call.
+//! It runs once on the disk with the default durability, and once on tmpfs with `Durability::None`. Channels take
+//! turns in blocks of some events 3 ms apart; the median of each block is one round, and the 99th percentile is that
+//! of all events. The latency of a commit counts from its return; that of other channels, from the call.
 
 mod channel;
 mod clock;
@@ -34,7 +34,7 @@ pub use listener::{INTERNAL, listen};
 /// The largest number of subscribers: as many as a store may have.
 const MANY: usize = 1000;
 
-/// The names that goals are about.
+/// The names of channels that have goals.
 const FUTEX: &str = "bare futex, other process";
 /// As above.
 const NEXT: &str = "cms next, other process";
@@ -61,32 +61,32 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     idle::run(environment, report)
 }
 
-/// Where channels are set up.
+/// The place in which channels are set up.
 struct Scene<'s> {
-    /// For all their files.
+    /// The directory for their files.
     dir: &'s Path,
-    /// What is committed with.
+    /// The durability of commits.
     durability: Durability,
 }
 
 impl Scene<'_> {
-    /// A directory of its own.
+    /// Makes a directory for one channel.
     fn room(&self) -> Result<PathBuf> {
         Ok(tempfile::Builder::new().prefix("events-").tempdir_in(self.dir)?.keep())
     }
 
-    /// A store with shared words, and what opens it.
+    /// Makes a store with shared words, and returns both.
     fn disk_store(&self) -> Result<(DiskStore, Store, PathBuf)> {
         let disk = DiskStore::create(self.dir, Dataset::Router)?;
         std::fs::write(disk.path("config/network"), "config interface 'lan'\n\toption mtu '1500'\n")?;
         let live = Store::open(disk.options(self.durability))?;
         let words = disk.path("words");
-        // It starts with a log, as stores that are in use do.
+        // The store starts with a log, like stores in use.
         channel::commit(&live)(0)?;
         Ok((disk, live, words))
     }
 
-    /// Commits, and a process that listens in this way.
+    /// A channel of commits with a process that listens in this way.
     fn other(&self, name: &'static str, way: Way, count: usize) -> Result<Channel> {
         let (disk, live, words) = self.disk_store()?;
         let process = Process::start(way, count, &words, &words, &disk.environment(), Stdio::null())?;
@@ -94,7 +94,7 @@ impl Scene<'_> {
         Ok(channel.listened_by(process).keeping(disk))
     }
 
-    /// Commits, and subscribers in this process.
+    /// A channel of commits with subscribers in this process.
     fn within(&self, name: &'static str, count: usize) -> Result<Channel> {
         let (disk, live, words) = self.disk_store()?;
         let words = SharedWords::open(&words)?;
@@ -103,7 +103,7 @@ impl Scene<'_> {
         Ok(channel.keeping(subscriptions).keeping(disk))
     }
 
-    /// Something that is not cms, and a process that listens to it.
+    /// A channel other than cms, with a process that listens to it.
     fn peer(
         &self,
         name: &'static str,
@@ -117,7 +117,7 @@ impl Scene<'_> {
         Ok(Channel::new(name, count, SharedWords::open(&words)?, teller, false).listened_by(process))
     }
 
-    /// The least that there is: a futex and an eventfd.
+    /// The limits: channels with a bare futex and a bare eventfd.
     fn limits(&self) -> Result<Vec<Channel>> {
         let futex = |name, count| -> Result<Channel> {
             let path = self.room()?.join("words");
@@ -130,7 +130,7 @@ impl Scene<'_> {
         let input = Stdio::from(eventfd.try_clone()?);
         let process = Process::start(Way::Eventfd, 1, &path, &path, &[], input)?;
         let across = Channel::new("eventfd, other process", 1, words, channel::count_up(eventfd), false);
-        // Threads of this process listen until it ends.
+        // Threads of this process listen until the process ends.
         let own = SharedWords::open(&self.room()?.join("words"))?;
         drop(listener::on_futex(&own, 1));
         let within = Channel::new("bare futex, this process", 1, own.clone(), channel::wake(&own), false);
@@ -156,7 +156,7 @@ impl Scene<'_> {
         Ok(Channel::new("eventfd, this process", 1, words, channel::count_up(eventfd), false))
     }
 
-    /// A file that another process waits for, and Redis.
+    /// The peers: a file that another process waits for, and Redis.
     fn peers(&self, report: &Report) -> Result<Vec<Channel>> {
         let file = self.room()?.join("file");
         let inotify =
@@ -168,7 +168,7 @@ impl Scene<'_> {
             return Ok(all);
         };
         for (name, count) in [("Redis, other process", 1), ("Redis, other process, 1000", MANY)] {
-            // One that is subscribed to does not serve the other channel.
+            // A Redis server with subscribers is not used for the other channel.
             let own = if count == 1 { None } else { redis::Server::start(&self.room()?)? };
             let socket = &own.as_ref().unwrap_or(&server).socket;
             let publisher = channel::publish(redis::Publisher::connect(socket)?);
@@ -217,7 +217,7 @@ fn latency(environment: &Environment, report: &mut Report, place: &str, scene: &
     Ok(())
 }
 
-/// Measures what a commit takes while others are subscribed to something else.
+/// Measures the time of a commit while others are subscribed to another package.
 fn writer(environment: &Environment, report: &mut Report, place: &str, scene: &Scene<'_>) -> Result<()> {
     let mut all = Vec::new();
     for (name, way, count) in [

@@ -1,6 +1,6 @@
-//! Group `instructions`: what the processor executes for one read of 200 keys, for one read of a missing key, for one
-//! commit, and for one option of a text that is loaded, counted by callgrind. The benchmark runs itself under callgrind
-//! with two numbers of passes and divides the difference, so that the start of the process does not count.
+//! Group `instructions`: instructions for one read of 200 keys, for one read of a missing key, for one commit, and
+//! for one option of a loaded text, counted by callgrind. The benchmark runs itself under callgrind with two numbers
+//! of passes and divides the difference, so that the start of the process does not count.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::parse::float;
 use crate::report::{Figure, Report, Unit};
 use crate::tmpfs_store::{self, TmpfsStore};
 
-/// What reads; the first one is the loop and the call through a pointer, which are part of all others.
+/// The readers; the first one is the bare loop with its call through a pointer, which is part of all others.
 const READS: [&str; 9] = [
     "nothing",
     "cms_snapshot_get",
@@ -28,22 +28,22 @@ const READS: [&str; 9] = [
     GET_MISS,
 ];
 
-/// As `cms_snapshot_get`, with keys that are not there.
+/// As `cms_snapshot_get`, with missing keys.
 const SNAPSHOT_MISS: &str = "cms_snapshot_get, missing";
 
-/// As `cms_get`, with keys that are not there.
+/// As `cms_get`, with missing keys.
 const GET_MISS: &str = "cms_get, missing";
 
 /// A transaction of one key: `cms_begin`, `cms_txn_set` and `cms_txn_commit`.
 const COMMIT: &str = "begin, set, commit";
 
-/// A text becomes a map: `cms_open`, the first `cms_get` and `cms_close`, without maps.
+/// Loads a text into a map: `cms_open`, the first `cms_get` and `cms_close`, with no map at first.
 const LOAD: &str = "open, get, close";
 
-/// The first argument that makes the benchmark only do the work: `INTERNAL CONTENDER PASSES`.
+/// The first argument that makes the benchmark do only the work to count: `INTERNAL CONTENDER PASSES`.
 pub const INTERNAL: &str = "internal-reads";
 
-/// How many reads a pass takes.
+/// The number of reads in a pass.
 const PASS: usize = 1 << 14;
 
 /// The text that is loaded.
@@ -60,7 +60,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     }
     let reads = READS.iter().map(|name| figure(environment, name, 1, 3, PASS)).collect::<Result<Vec<_>>>()?;
     report.case("200 of 200, with loop and call", Unit::Instructions, &reads)?;
-    // The first commits of a store make files that later ones only lengthen.
+    // The first commits of a store make files to which later commits only append.
     let commit = figure(environment, COMMIT, 20, 120, 1)?;
     report.case("commit one of 200 options, tmpfs", Unit::Instructions, &[commit])?;
     let load = figure(environment, LOAD, 1, 4, LOADED.len())?;

@@ -1,4 +1,4 @@
-//! A data set in every contender: what `lookup` reads.
+//! A data set that is loaded into every contender, for `lookup`.
 
 use std::path::Path;
 
@@ -22,14 +22,14 @@ pub struct Loaded {
     pub dataset: Dataset,
     /// The peers.
     pub peers: Vec<Named>,
-    /// The library's store; closed before its files go.
+    /// The library's store; closed before its files are removed.
     pub store: Store,
     /// Its files.
     _tmpfs: TmpfsStore,
 }
 
 impl Loaded {
-    /// Puts the entries everywhere. `libuci` is the library of that peer.
+    /// Loads the entries into every contender. `libuci` is the library of that peer.
     pub fn set(dataset: Dataset, library: Library, libuci: Option<&Path>, report: &Report) -> Result<Self> {
         let tmpfs = TmpfsStore::create(dataset)?;
         let store = tmpfs.open(library)?;
@@ -51,7 +51,7 @@ impl Loaded {
         Ok(Self { dataset, peers, store, _tmpfs: tmpfs })
     }
 
-    /// Has every contender find a thousand keys of a stream, and their values compared.
+    /// Lets every contender find a thousand keys of a stream, and compares the values.
     pub fn check(&self, stream: &Stream, own: &[(&'static str, Get<'_>)]) -> Result<()> {
         let peers = self.peers.iter().map(|(name, peer)| (*name, peer.get()));
         for (name, get) in own.iter().copied().chain(peers) {

@@ -1,4 +1,4 @@
-//! Group `lookup`: what one read costs through the C library, and through the peers.
+//! Group `lookup`: the time of one read through the C library, and through the peers.
 
 use crate::Result;
 use crate::dataset::{Access, Dataset, Stream};
@@ -38,7 +38,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Measures all contenders on one choice of keys.
+/// Measures all contenders on one selection of keys.
 fn contest(environment: &Environment, report: &mut Report, loaded: &Loaded, access: Access) -> Result<()> {
     let is_hot = matches!(access, Access::Hot(_));
     let stream =
@@ -67,7 +67,7 @@ fn prepare<'a>(loaded: &'a Loaded, stream: &Stream) -> Result<Prepared<'a>> {
     loaded.store.prepare(&keys, &stream.order)
 }
 
-/// The library's own contenders. A batch of keys and a prepared key are measured where they make sense.
+/// The library's own contenders. A batch of keys and a prepared key are included if they make sense.
 fn own<'a>(
     mode: Mode,
     loaded: &'a Loaded,
@@ -88,7 +88,7 @@ fn own<'a>(
     entrants
 }
 
-/// Judges the figures by what the library is meant to reach.
+/// Compares the figures with the goals.
 fn judge(report: &mut Report, case: &str, mode: Mode, access: Access, rounds: &Rounds) -> Result<()> {
     let (is_hot, is_latency) = (matches!(access, Access::Hot(_)), mode == Mode::Latency);
     let limit = if is_hot { 1.0 } else { 0.7 };

@@ -1,4 +1,4 @@
-//! What the figures were measured on, printed above them.
+//! Describes the machine, above the figures.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +40,7 @@ fn file_system(dir: &Path) -> String {
     first_line(Command::new("stat").args(["-f", "-c", "%T"]).arg(dir))
 }
 
-/// Runs a command for the first line it prints.
+/// Runs a command and returns its first line of output.
 fn first_line(command: &mut Command) -> String {
     let output = command.output().map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&output).lines().next().unwrap_or("unknown").to_owned()

@@ -1,4 +1,4 @@
-//! Measures `cms` beside its peers and prints what it finds: see `--help`.
+//! Measures `cms` and its peers, and prints the results: see `--help`.
 //!
 //! It is a harness of its own: contenders of one case take turns, and the median of their times counts.
 //! Each group is a module; `report` prints tables and writes one JSON object per row.
@@ -35,7 +35,7 @@ use std::process::ExitCode;
 use environment::Environment;
 use report::Report;
 
-/// What goes wrong ends the run with a message; nothing here is worth telling apart.
+/// Any error ends the run with a message, so errors need no types.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// What `--help` prints.
@@ -77,7 +77,7 @@ const GROUPS: [(&str, Group); 13] = [
     ("events", events::run),
 ];
 
-/// What the command line asks for.
+/// The arguments of the command line.
 struct Arguments {
     /// The groups to run.
     groups: Vec<(&'static str, Group)>,
@@ -134,7 +134,7 @@ fn arguments() -> Result<Option<Arguments>> {
     Ok(Some(arguments))
 }
 
-/// Runs the groups asked for.
+/// Runs the selected groups.
 fn run(arguments: Arguments) -> Result<()> {
     let environment = Environment::set(arguments.quick)?;
     machine::print(environment.dir());

@@ -1,4 +1,5 @@
-//! Group `mapsize`: the bytes of a loaded map beside the text it came from and what is in it; and the peers'.
+//! Group `mapsize`: the size of a loaded map compared with its text and with its keys and values; and the sizes of
+//! the peers.
 
 use crate::Result;
 use crate::contender::Spread;
@@ -47,7 +48,7 @@ fn sized(name: &str, bytes: f64, text: f64, dataset: Dataset) -> Figure {
     Figure::exact(name, bytes).beside([ratio("text", text), raw])
 }
 
-/// Measures what the peers take for the same entries.
+/// Measures the sizes of the peers for the same entries.
 fn peers(environment: &Environment, report: &mut Report) -> Result<()> {
     let dataset = environment.large();
     let mut sizes = Vec::new();

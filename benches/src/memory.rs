@@ -1,4 +1,4 @@
-//! Group `memory`: the peak of resident memory of `get`, as the kernel reports it for the process.
+//! Group `memory`: the peak of resident memory of `get`, as reported by the kernel for the process.
 
 use std::path::Path;
 

@@ -45,7 +45,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Chooses fewer repetitions where one takes long.
+/// Chooses fewer repetitions if one takes long.
 fn repetitions(environment: &Environment, count: usize) -> usize {
     environment.repetitions(if count > 100_000 { 15 } else { 31 })
 }

@@ -1,4 +1,4 @@
-//! Whole processes, from fork to reaped, as a script that calls them sees it: the tools, texts and figures.
+//! Whole processes, from fork to reaped, as in a script that calls them: the tools, texts and figures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub use cases::run;
 
 /// A configuration directory with the package `bench`, a save, a state and a run directory. Removed when dropped.
 pub struct Tree {
-    /// What holds the four.
+    /// The parent directory of the four.
     dir: tempfile::TempDir,
 }
 
@@ -36,7 +36,7 @@ impl Tree {
         self.dir.path().join("config/bench")
     }
 
-    /// Makes a command line of `program`: what comes before the directories, and after them.
+    /// Makes a command line of `program`: the words before the directories, and those after them.
     pub fn line(&self, program: &Path, before: &[&str], after: &[&str]) -> Line {
         let path = |name: &str| self.dir.path().join(name).to_string_lossy().into_owned();
         let dirs = ["-c".to_owned(), path("config"), "-t".to_owned(), path("save")];

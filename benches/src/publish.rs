@@ -1,4 +1,4 @@
-//! Group `publish`: loading a text into a fresh map, opening a map that is there, and committing one option.
+//! Group `publish`: loading a text into a fresh map, opening an existing map, and committing one option.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::report::{Bound, Figure, Report, Unit};
 use crate::rounds::{Entrant, Rounds};
 use crate::tmpfs_store::{self, TmpfsStore};
 
-/// What is opened as the small one: 20 sections of ten options.
+/// The small package: 20 sections of ten options.
 const SMALL: Dataset = Dataset::Large { entries: 200, per_section: 10 };
 
 /// Runs the group.
@@ -56,7 +56,7 @@ fn read_first(store: &Store, dataset: Dataset) -> Result<()> {
     Err(format!("not the value of {}", dataset.key(0)).into())
 }
 
-/// Times a program that opens a map that is there and reads one option: of a large package, and of a small one.
+/// Times a program that opens an existing map and reads one option: of a large package, and of a small one.
 fn open(environment: &Environment, report: &mut Report, large: &TmpfsStore) -> Result<()> {
     let (Some(program), Some(library)) = (&environment.rivals.open, tmpfs_store::library_path()) else {
         report.note("opening left out: needs a C compiler");
@@ -80,7 +80,7 @@ fn open(environment: &Environment, report: &mut Report, large: &TmpfsStore) -> R
     report.goal(&format!("{case}: large to small package"), ratio.median, Bound::AtMost(1.2))
 }
 
-/// Times committing one option, text and all.
+/// Times a whole commit of one option, with its text.
 fn commit(
     environment: &Environment,
     report: &mut Report,

@@ -1,4 +1,4 @@
-//! Tables for people, JSON objects for programs.
+//! Prints tables for people and JSON objects for programs.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::Result;
 use crate::contender::Spread;
 
-/// What a figure counts, and which way is better.
+/// The unit of a figure, which also says whether more or less is better.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Throughput of the format's own bytes, 10^6 per second; more is better.
@@ -55,7 +55,7 @@ impl Unit {
         }
     }
 
-    /// What is less the better a figure is.
+    /// Returns a number that is smaller for a better figure.
     fn cost(self, value: f64) -> f64 {
         if self == Self::Count {
             1.0
@@ -71,15 +71,15 @@ impl Unit {
 pub struct Figure {
     /// The implementation.
     pub name: String,
-    /// The figure that counts: a median, or the only one.
+    /// The figure to compare: a median, or the only measurement.
     pub value: f64,
-    /// The best and the 90 % worst repetition, and how many there were.
+    /// The best and the 90 % worst repetition, and their number.
     spread: Option<(f64, f64, usize)>,
     /// Ratios to others, by name.
     beside: Vec<(String, Spread)>,
 }
 
-/// What a figure ought to be.
+/// The goal for a figure.
 #[derive(Debug, Clone, Copy)]
 pub enum Bound {
     /// No more than this.
@@ -89,7 +89,7 @@ pub enum Bound {
 }
 
 impl Bound {
-    /// Reports whether a figure is within, and in which way the bound is one.
+    /// Reports whether a figure meets the goal, with the sign of the bound.
     fn judge(self, value: f64) -> (bool, &'static str, f64) {
         match self {
             Self::AtMost(bound) => (value <= bound, "<=", bound),
@@ -99,7 +99,7 @@ impl Bound {
 }
 
 impl Figure {
-    /// Makes a figure that was not measured repeatedly.
+    /// Makes a figure of a single measurement.
     pub fn exact(name: &str, value: f64) -> Self {
         Self { name: name.to_owned(), value, spread: None, beside: Vec::new() }
     }
@@ -110,13 +110,13 @@ impl Figure {
         Self { name: name.to_owned(), value: scale(spread.median), spread: Some(range), beside: Vec::new() }
     }
 
-    /// Adds ratios, taken round by round.
+    /// Adds ratios, computed for each round.
     pub fn beside(mut self, ratios: impl IntoIterator<Item = (String, Spread)>) -> Self {
         self.beside.extend(ratios);
         self
     }
 
-    /// The ratios as an object.
+    /// Returns the ratios as an object.
     fn ratios(&self) -> serde_json::Value {
         let entry = |(name, ratio): &(String, Spread)| {
             let (min, median, p90) = (rounded(ratio.min), rounded(ratio.median), rounded(ratio.p90));
@@ -126,7 +126,7 @@ impl Figure {
     }
 }
 
-/// Takes rows: prints them and writes them to a file.
+/// Prints rows and writes them to a file.
 pub struct Report {
     /// Where rows go.
     file: BufWriter<File>,
@@ -158,7 +158,7 @@ impl Report {
         let best = figures.iter().map(|figure| unit.cost(figure.value)).fold(f64::INFINITY, f64::min);
         for figure in figures {
             let cost = unit.cost(figure.value);
-            // The best may be nothing at all.
+            // The best figure may be 0.
             let ratio = if cost > best { cost / best } else { 1.0 };
             print_row(case, unit, figure, ratio);
             let mut row = serde_json::json!({
@@ -186,7 +186,7 @@ impl Report {
         Ok(self.file.flush()?)
     }
 
-    /// Says what was left out, and why.
+    /// Prints a message about a case that was left out.
     pub fn note(&self, text: &str) {
         println!("  ({text})");
     }
@@ -208,7 +208,7 @@ fn print_row(case: &str, unit: Unit, figure: &Figure, ratio: f64) {
     );
 }
 
-/// Shows a figure with about four digits that mean something.
+/// Formats a figure with about four significant digits.
 fn shown(value: f64) -> String {
     match value {
         value if value >= 1000.0 => format!("{value:.0}"),

@@ -1,21 +1,21 @@
-//! Programs to compare with, compiled into the temporary directory. Each may be missing, which is said.
+//! Programs to compare with, compiled into the temporary directory. If one is missing, a message says so.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
 
-/// Where the programs are, if they could be had.
+/// The paths of the programs, if they are available.
 pub struct Rivals {
     /// Stock uci.
     pub stock: Option<PathBuf>,
-    /// C programs that do nothing, with the names they go by.
+    /// C programs that do nothing, with their names in tables.
     pub empty: Vec<(&'static str, PathBuf)>,
     /// Stock libuci with the functions of `c/uci_peer.c`, as a library.
     pub libuci: Option<PathBuf>,
-    /// Opens a store through the C library and reads one option.
+    /// The program that opens a store through the C library and reads one option.
     pub open: Option<PathBuf>,
-    /// Runs a command and prints its peak memory.
+    /// The program that runs a command and prints its peak memory.
     pub peak: Option<PathBuf>,
 }
 
@@ -45,7 +45,7 @@ fn compile(name: &str, flag: Option<&str>, dir: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Has the script find or compile stock uci.
+/// Runs the script that finds or compiles stock uci.
 fn stock(dir: &Path) -> Result<Option<PathBuf>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("stock-uci.sh");
     let built = Command::new("sh").arg(script).arg(dir).status()?.success();

@@ -1,21 +1,21 @@
-//! Rounds in which all entrants are measured one after the other, and ratios taken within each round: what slows the
-//! machine for a while slows both sides.
+//! Rounds in which all entrants are measured one after the other. Ratios are computed within each round, since a
+//! temporary load of the machine slows both sides.
 
 use crate::Result;
 use crate::contender::Spread;
 use crate::report::Figure;
 
-/// A name, and what measures it once.
+/// A name, and a function that makes one measurement.
 pub type Entrant<'a> = (&'static str, Box<dyn Fn() -> Result<f64> + 'a>);
 
-/// What the rounds gave.
+/// The results of the rounds.
 pub struct Rounds {
     /// Names, and a figure for each round.
     results: Vec<(&'static str, Vec<f64>)>,
 }
 
 impl Rounds {
-    /// Measures each entrant in turn, `rounds` times, after a round that does not count.
+    /// Measures each entrant in turn, `rounds` times, after a round that is not counted.
     pub fn run(entrants: &[Entrant<'_>], rounds: usize) -> Result<Self> {
         let mut results: Vec<_> = entrants.iter().map(|(name, _)| (*name, Vec::new())).collect();
         for round in 0..=rounds {
@@ -29,23 +29,23 @@ impl Rounds {
         Ok(Self { results })
     }
 
-    /// The rounds of an entrant, if it took part.
+    /// Returns the figures of an entrant, if it took part.
     fn rounds(&self, name: &str) -> Option<&[f64]> {
         self.results.iter().find(|(other, _)| *other == name).map(|(_, figures)| figures.as_slice())
     }
 
-    /// The median of an entrant.
+    /// Returns the median of an entrant.
     pub fn median(&self, name: &str) -> Option<f64> {
         self.rounds(name).map(|rounds| Spread::of(&mut rounds.to_vec()).median)
     }
 
-    /// What `name` takes, divided by what `peer` takes in the same round.
+    /// Returns the figure of `name` divided by that of `peer` in the same round.
     pub fn ratio(&self, name: &str, peer: &str) -> Option<Spread> {
         let ratios = self.rounds(name)?.iter().zip(self.rounds(peer)?).map(|(own, peer)| own / peer);
         Some(Spread::of(&mut ratios.collect::<Vec<_>>()))
     }
 
-    /// Figures for the report, with the ratio of `own` to each.
+    /// Returns the figures for the report, each with the ratio of `own` to it.
     pub fn figures(&self, own: &str) -> Vec<Figure> {
         let figure = |(name, rounds): &(&'static str, Vec<f64>)| {
             let ratio = self.ratio(own, name).filter(|_| *name != own);

@@ -1,5 +1,5 @@
-//! Group `scaling`: reads per second of one to N threads while someone commits, beside what arithmetic alone scales
-//! to in the same rounds: virtual processors are not whole ones.
+//! Group `scaling`: reads per second of one to N threads while another process commits, compared with the scaling of
+//! pure arithmetic in the same rounds, since virtual processors may share a real one.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +20,7 @@ use crate::writer::Writer;
 /// How often the writer commits, per second.
 const RATES: [u32; 3] = [0, 10, 1000];
 
-/// What all others are compared with.
+/// The contender that all others are compared with.
 const SPIN: &str = "spin loop";
 
 /// Runs the group.
@@ -52,7 +52,7 @@ struct Scene {
     hashbrown: Hashbrown,
 }
 
-/// A contender and its reads per second: for each round, for one to N threads.
+/// A contender and its reads per second: for each round, and for one to N threads.
 struct Curve<'a> {
     /// The name.
     name: &'static str,
@@ -73,7 +73,7 @@ impl Scene {
     ) -> Result<()> {
         let store = self.tmpfs.open(library)?;
         let snapshot = store.snapshot()?;
-        // A snapshot that has not looked at a package yet may find it replaced by a later one.
+        // A snapshot that has not read a package yet may find its map replaced by a later one.
         time(Mode::Throughput, snapshot.get().over(&self.keys))?;
         let curve = |name, work| Curve { name, work, rounds: Vec::new() };
         let mut curves = [
@@ -99,7 +99,7 @@ impl Scene {
         tell(report, case, threads, &curves)
     }
 
-    /// The key that is committed to: one that is read, unless its package is large, since a commit writes the
+    /// Returns the key to commit: one of those that are read, unless its package is large, since a commit writes the
     /// whole text.
     fn written(&self) -> String {
         match self.dataset {
@@ -109,8 +109,8 @@ impl Scene {
     }
 }
 
-/// Starts threads, each on a processor of its own, which do the work for a while; returns millions per second. The time
-/// is that of all of them, so that a thread the system gives no time lowers the figure.
+/// Starts threads, each on a processor of its own, which do the work for a while; returns millions per second. The
+/// time is that of all of them, so that a thread that gets no processor time lowers the figure.
 fn together(count: usize, time: Duration, work: Work<'_>) -> Result<f64> {
     let (stop, barrier) = (AtomicU32::new(0), Barrier::new(count + 1));
     let one = |index: usize| -> std::result::Result<u64, String> {
@@ -147,7 +147,7 @@ impl Curve<'_> {
     }
 }
 
-/// Reports throughput, and scaling as a part of what arithmetic scales to.
+/// Reports throughput, and scaling relative to that of arithmetic.
 fn tell(report: &mut Report, case: &str, threads: usize, curves: &[Curve<'_>]) -> Result<()> {
     let spin = &curves[0];
     let figure = |curve: &Curve<'_>| {

@@ -25,7 +25,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     report.case("stripped binary", Unit::Bytes, &figures)
 }
 
-/// Returns the size of a stripped copy, or of the file as it is where there is no `strip`.
+/// Returns the size of a stripped copy, or of the unchanged file if there is no `strip`.
 fn stripped(path: &Path, dir: &Path) -> Result<f64> {
     let copy = dir.join("stripped");
     fs::copy(path, &copy)?;
@@ -36,7 +36,7 @@ fn stripped(path: &Path, dir: &Path) -> Result<f64> {
     Ok(float(usize::try_from(fs::metadata(&copy)?.len())?))
 }
 
-/// Lists the libraries an installed uci brings along; the one compiled here has them inside.
+/// Lists the libraries that belong to an installed uci; the one compiled here is linked with them statically.
 fn own_libraries(path: &Path) -> Vec<PathBuf> {
     let listed = Command::new("ldd").arg(path).stderr(Stdio::null()).output();
     let listed = listed.map(|output| output.stdout).unwrap_or_default();

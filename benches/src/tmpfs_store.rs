@@ -1,4 +1,4 @@
-//! A configuration for the C library, on tmpfs where there is one, so that no disk is measured.
+//! A configuration for the C library, on tmpfs if there is one, so that no disk is measured.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::report::Report;
 
 /// The four directories of a store. Removed when dropped.
 pub struct TmpfsStore {
-    /// What holds the four.
+    /// The parent directory of the four.
     dir: tempfile::TempDir,
 }
 
@@ -25,7 +25,7 @@ pub fn library(report: &Report) -> Result<Option<Library>> {
     }
 }
 
-/// Where the library is, if it is there.
+/// Returns the path of the library, if it exists.
 pub fn library_path() -> Option<PathBuf> {
     std::env::var_os("CMS_LIB").map(PathBuf::from).filter(|path| path.is_file())
 }
@@ -51,12 +51,12 @@ impl TmpfsStore {
         Ok(fs::write(self.path("config").join(name), text)?)
     }
 
-    /// A directory or file of this store.
+    /// Returns the path of a directory or file of this store.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// Opens a store on it.
+    /// Opens the store.
     pub fn open(&self, library: Library) -> Result<Store> {
         library.open(&Directories {
             config: &self.path("config"),
@@ -66,7 +66,7 @@ impl TmpfsStore {
         })
     }
 
-    /// The environment variables with which a program opens this store.
+    /// Returns the environment variables with which a program opens this store.
     pub fn environment(&self) -> [(&'static str, PathBuf); 4] {
         [
             ("CMS_CONFIG_DIR", self.path("config")),
@@ -82,18 +82,18 @@ impl TmpfsStore {
         Ok(fs::create_dir(self.path("run"))?)
     }
 
-    /// The bytes of the texts.
+    /// Returns the size of the texts, in bytes.
     pub fn text_bytes(&self) -> Result<usize> {
         bytes_under(&self.path("config"))
     }
 
-    /// The bytes of all files in the run directory: the maps, and the little that goes with them.
+    /// Returns the size of all files in the run directory, in bytes: the maps and some small files.
     pub fn map_bytes(&self) -> Result<usize> {
         bytes_under(&self.path("run"))
     }
 }
 
-/// Adds up the files in a directory and all below.
+/// Adds up the sizes of the files in a directory and its subdirectories.
 pub fn bytes_under(dir: &Path) -> Result<usize> {
     let mut sum = 0;
     for entry in fs::read_dir(dir)? {

@@ -1,4 +1,4 @@
-//! A process that commits at a given rate: the benchmark itself, started with other arguments.
+//! A process that commits at a given rate: the benchmark program, started with other arguments.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,10 +10,10 @@ use crate::Result;
 use crate::ffi::{Directories, Library};
 use crate::tmpfs_store::{self, TmpfsStore};
 
-/// The first argument that makes the benchmark a writer: `INTERNAL RATE KEY`.
+/// The first argument that turns the benchmark into a writer: `INTERNAL RATE KEY`.
 pub const INTERNAL: &str = "internal-writer";
 
-/// A writer that runs, or none if nothing is to be committed.
+/// A writer that runs, or none if nothing has to be committed.
 pub struct Writer(Option<Child>);
 
 impl Writer {
@@ -31,7 +31,7 @@ impl Writer {
         Ok(Self(Some(child)))
     }
 
-    /// Stops it; returns how often it committed, per second.
+    /// Stops it; returns its commits per second.
     pub fn stop(mut self) -> Result<f64> {
         let Some(child) = &mut self.0 else { return Ok(0.0) };
         drop(child.stdin.take());
@@ -53,7 +53,7 @@ impl Drop for Writer {
     }
 }
 
-/// What the process does: commits until its input ends, then prints how often it did, per second.
+/// The writer process: commits until its input ends, then prints the commits per second.
 pub fn write(arguments: &[String]) -> Result<()> {
     let [rate, key] = arguments else { return Err("internal: wrong arguments".into()) };
     let library = Library::load(&tmpfs_store::library_path().ok_or("no library")?)?;

@@ -1,15 +1,15 @@
-//! The comments of a text, found by rules of their own: the lexer under test has no part in it.
+//! Finds the comments of a text by separate rules, without the lexer under test.
 
-/// A comment of text that reads strictly.
+/// A comment of a text that can be read strictly.
 #[derive(Debug)]
 pub(crate) struct Comment<'t> {
-    /// Nothing but blanks stands before it on its line.
+    /// Whether only blanks precede it on its line.
     pub alone: bool,
-    /// From the `#` on, without blanks at the end.
+    /// The comment from the `#` on, without blanks at the end.
     pub text: &'t [u8],
 }
 
-/// Finds the comments of `text` in order. In text that reads, keywords hold no quotes, so the quoting rules
+/// Finds the comments of `text` in order. In a text that can be read, keywords have no quotes, so the quoting rules
 /// of words hold everywhere.
 pub(crate) fn comments(text: &[u8]) -> Vec<Comment<'_>> {
     let mut found = Vec::new();

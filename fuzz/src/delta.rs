@@ -6,7 +6,8 @@ use cms::delta::read_lines;
 ///
 /// # Panics
 ///
-/// If the lines found do not tile the file, or a change to a package of plain name, written again, is not read back as itself.
+/// If the lines do not cover the file exactly, or a change to a package of plain name, written again, is not read
+/// back as itself.
 pub fn delta(data: &[u8]) {
     let lines = read_lines(data);
     let mut end = 0;
@@ -17,7 +18,7 @@ pub fn delta(data: &[u8]) {
     }
     assert_eq!(end, data.len(), "lines do not cover the file");
 
-    // The package is written bare, as stock uci writes it, which does not do for names with quoting in them.
+    // The package is written bare, as stock uci writes it, which is wrong for names that need quotes.
     let is_plain = |package: &[u8]| !package.iter().any(|byte| b"'\"#;\\".contains(byte));
     let changes = lines.into_iter().filter_map(|line| line.delta).filter(|(package, _)| is_plain(package));
     let changes: Vec<_> = changes.collect();

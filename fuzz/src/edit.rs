@@ -7,7 +7,7 @@ use cms::{Delta, DeltaKind, Package};
 use crate::comments::{Comment, comments};
 use crate::{DIALECTS, assert_lookups_take_the_first, is_ambiguous, read, strict};
 
-/// Parts the text from the delta lines: the ASCII record separator.
+/// Separates the text from the delta lines: the ASCII record separator.
 const SEPARATOR: u8 = 0x1e;
 
 /// Reads the first part of `data` as configuration text, applies the second, a delta file, and writes the
@@ -15,8 +15,8 @@ const SEPARATOR: u8 = 0x1e;
 ///
 /// # Panics
 ///
-/// If the text written does not read as the edited package, although its names are unambiguous; if a comment
-/// is made up, or a line of comment lost where no section was deleted; or if a change is recorded wrongly.
+/// If reading the written text does not give the edited package, although its names are unambiguous; if a comment is
+/// added, or a comment line is lost although no section was deleted; or if a change is recorded wrongly.
 pub fn edit(data: &[u8]) {
     let at = data.iter().position(|byte| *byte == SEPARATOR).unwrap_or(data.len());
     let (text, lines) = data.split_at(at);
@@ -36,12 +36,12 @@ fn edit_in(dialect: Dialect, text: &[u8], changes: &[Delta]) {
     let mut deletes = false;
     for change in changes {
         let recorded = assert_applied_as_recorded(&mut package, change, dialect);
-        // A section that loses its name is written anew if it was continued further down.
+        // A section that becomes anonymous is written again if it was continued further down.
         let rewrites = |change: &Delta| matches!(change.kind, DeltaKind::Delete | DeltaKind::Add);
         deletes |= recorded.is_some_and(|change| change.option.is_none() && rewrites(&change));
         assert_lookups_take_the_first(&package);
     }
-    // Stock uci refuses a `;` at the end of a line behind a quoted word, such as a name that was added.
+    // Stock uci refuses a `;` at the end of a line after a quoted word, such as an added name.
     let parted = dialect == Dialect::Uci && text.contains(&b';');
     let excused = parted || mentions_generated(text) || is_ambiguous(&original) || is_ambiguous(&package);
     match render(&package, &options) {
@@ -59,13 +59,13 @@ fn edit_in(dialect: Dialect, text: &[u8], changes: &[Delta]) {
     );
 }
 
-/// Reports whether text may continue an anonymous section by its generated name, however that is quoted.
+/// Reports whether text may continue an anonymous section by its generated name, in any quoting.
 fn mentions_generated(text: &[u8]) -> bool {
     let bare: Vec<u8> = text.iter().copied().filter(|byte| !b"'\"\\\r\n".contains(byte)).collect();
     bare.windows(3).any(|name| name == b"cfg")
 }
 
-/// Applies a change. What is recorded has the same effect, nothing recorded means nothing changed.
+/// Applies a change. The recorded change has the same effect; if none is recorded, nothing has changed.
 fn assert_applied_as_recorded(package: &mut Package, change: &Delta, dialect: Dialect) -> Option<Delta> {
     let mut before = package.clone();
     let recorded = package.apply(change, dialect).unwrap_or_default();

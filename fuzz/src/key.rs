@@ -13,8 +13,8 @@ static PACKAGE: LazyLock<Package> = LazyLock::new(|| {
 ///
 /// # Panics
 ///
-/// If reading panics; or if the text of what was read is read as something else. That text is UTF-8, so
-/// this is claimed only of `data` that is.
+/// If reading panics; or if the result, written as text and read again, differs. The second check needs `data` that
+/// is UTF-8, since the text is.
 pub fn key(data: &[u8]) {
     let is_text = std::str::from_utf8(data).is_ok();
     let key = Key::parse(data);
@@ -44,7 +44,7 @@ pub fn key(data: &[u8]) {
     }
 }
 
-/// What a selector picks has the type, and holds the value, it asks for.
+/// Checks that the selected section has the type and the value of the selector.
 fn assert_selects(selector: &Selector) {
     let Ok(Some(section)) = PACKAGE.select(selector) else { return };
     let (Selector::Index(section_type, _) | Selector::Match(section_type, ..)) = selector else {

@@ -1,7 +1,8 @@
-//! What must hold for any input: the bodies of the fuzz targets, callable without libFuzzer.
+//! The bodies of the fuzz targets, which can be called without libFuzzer. They check properties that hold for any
+//! input.
 //!
-//! Each target takes bytes and panics where a promise is broken. `tests/replay.rs` calls them with every
-//! file of `corpus/` and `regressions/`; the binaries in `fuzz_targets/` are what libFuzzer runs:
+//! Each target takes bytes and panics if a property does not hold. `tests/replay.rs` calls them with every file of
+//! `corpus/` and `regressions/`; libFuzzer runs the binaries in `fuzz_targets/`:
 //!
 //! ```text
 //! cargo +nightly fuzz run --features libfuzzer edit -- -dict=uci.dict -max_len=4096
@@ -25,7 +26,7 @@ pub use key::key;
 pub use map::map;
 pub use parse::parse;
 
-/// What takes any bytes.
+/// A function that takes any bytes.
 pub type Target = fn(&[u8]);
 
 /// The targets by name, which is also the name of their directories.
@@ -45,7 +46,7 @@ fn read(text: &[u8], options: &ParseOptions<'_>) -> Result<Package, Error> {
     cms::text::parse(NAME, Arc::new(text.to_vec()), options).map(|parsed| parsed.package)
 }
 
-/// Reports whether names of the package may mean something else once it is written and read again: two
+/// Reports whether names of the package may select another section or option once it is written and read again: two
 /// sections, or two options of one, have one name, or one is named like an anonymous section.
 fn is_ambiguous(package: &Package) -> bool {
     has_twins(package.sections().map(|section| section.name()))

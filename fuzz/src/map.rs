@@ -1,8 +1,8 @@
-//! Map files of any bytes, most of them those of a good one with edits.
+//! Map files of any bytes, mostly an intact map with edits.
 //!
-//! The first byte tells what the edits are made to: the golden map (0), one with every kind of block (1), or nothing,
-//! so that the rest is the file (2). The second tells which checksums are made right afterwards: none (0), the
-//! header's (1), those of all blocks too (2). Then come edits of seven bytes: what to do, where, with what.
+//! The first byte selects the map to edit: the golden map (0), one with every kind of block (1), or none, so that the
+//! rest is the file (2). The second byte selects the checksums to correct afterwards: none (0), the header's (1),
+//! those of all blocks too (2). Then come edits of seven bytes: the operation, the position, the operand.
 
 use std::sync::LazyLock;
 
@@ -10,13 +10,13 @@ use cms::map::fuzzing;
 
 const GOLDEN: &[u8] = include_bytes!("../../tests/data/map-v2.map");
 
-/// How long the golden map is with its free space.
+/// The length of the golden map with its free space.
 const CAPACITY: usize = 4096;
 
 /// Lists, a split section, an anonymous and a deleted one, a long value, several versions.
 static RICH: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let big: String = (0..66).map(|option| format!("\toption o{option} '{option}'\n")).collect();
-    // It takes a wide record.
+    // This value needs a wide record.
     let long = format!("config c 'c'\n\toption long '{}'\n", "long".repeat(8200));
     let one = "config a 'one'\n\toption x '1'\n\tlist l 'a'\n\tlist l 'b'\nconfig b\n\toption y '2'\n";
     let first = format!("{one}{long}config a 'big'\n{big}");
@@ -25,11 +25,11 @@ static RICH: LazyLock<Vec<u8>> = LazyLock::new(|| {
     fuzzing::made_of(&[first.as_bytes(), second.as_bytes(), third.as_bytes()])
 });
 
-/// Reads `data` as edits, and the map they lead to in every way.
+/// Reads `data` as edits, and reads the edited map in every way.
 ///
 /// # Panics
 ///
-/// If it does, or if an unchanged map is not found sound.
+/// If reading panics, or if the check of an unchanged map fails.
 pub fn map(data: &[u8]) {
     let [base, seal, rest @ ..] = data else { return };
     let (mut bytes, edits) = match base {
@@ -50,12 +50,12 @@ pub fn map(data: &[u8]) {
     assert!(sound || *base > 1 || !edits.as_chunks::<7>().0.is_empty(), "a map as it was made is not sound");
 }
 
-/// Makes one edit. What does not fit into the map is no edit.
+/// Makes one edit. An edit that does not fit into the map is skipped.
 fn apply(bytes: &mut Vec<u8>, [what, at, at_high, a, b, c, d]: [u8; 7]) {
     let at = usize::from(u16::from_le_bytes([at, at_high]));
     let value = [a, b, c, d];
     match what {
-        // One to four bytes anywhere.
+        // Replaces one to four bytes anywhere.
         0..=3 => {
             if let Some(there) = bytes.get_mut(at..at + 1 + usize::from(what)) {
                 there.copy_from_slice(&value[..there.len()]);
@@ -67,7 +67,7 @@ fn apply(bytes: &mut Vec<u8>, [what, at, at_high, a, b, c, d]: [u8; 7]) {
                 *there ^= 1 << (a % 8);
             }
         }
-        // A word from another place, or a little more or less than it was: slots and positions.
+        // Copies a word from another position, or adds or subtracts a little: for slots and positions.
         5 => {
             let from = usize::from(u16::from_le_bytes([a, b])) & !3;
             let word = bytes.get(from..from + 4).and_then(|word| <[u8; 4]>::try_from(word).ok());
@@ -81,7 +81,7 @@ fn apply(bytes: &mut Vec<u8>, [what, at, at_high, a, b, c, d]: [u8; 7]) {
                 there.copy_from_slice(&word.wrapping_add_signed(i32::from(a.cast_signed())).to_le_bytes());
             }
         }
-        // Some bytes of another place.
+        // Copies some bytes from another position.
         7 => {
             let (from, len) = (usize::from(u16::from_le_bytes([a, b])), usize::from(c));
             if from + len <= bytes.len() && at + len <= bytes.len() {

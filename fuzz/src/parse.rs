@@ -11,8 +11,8 @@ use crate::{DIALECTS, NAME, assert_lookups_take_the_first, is_ambiguous, read, s
 ///
 /// # Panics
 ///
-/// If reading panics; or if text that reads strictly is not written back as it was, reads differently from
-/// canonical form, when read leniently, or when merged into an empty package.
+/// If reading panics; or if text that can be read strictly is not written back unchanged, or gives another package
+/// from its canonical form, by lenient reading, or by merging into an empty package.
 pub fn parse(data: &[u8]) {
     for dialect in DIALECTS {
         let options = strict(dialect);
@@ -38,7 +38,7 @@ pub fn parse(data: &[u8]) {
     }
 }
 
-/// Imports; the only error that lenient reading does not pass over is a second package of one name.
+/// Imports; the only error that lenient reading does not skip is a second package of the same name.
 fn lenient_import(source: &Arc<Vec<u8>>, options: &ParseOptions<'_>) -> (Vec<Package>, Vec<Error>) {
     match import(Arc::clone(source), options) {
         Ok((packages, errors)) => (packages, errors.into_iter().map(Error::from).collect()),
@@ -86,7 +86,7 @@ fn assert_merged_alike(package: &Package, options: &ParseOptions<'_>) {
     }
     let (changes, errors) = match outcome {
         Ok(outcome) => outcome,
-        // A control character, which may be set by a file only.
+        // A control character, which only a file may have.
         Err(error) => {
             return assert!(
                 options.dialect == Dialect::Cms && matches!(error, Error::Invalid { .. }),

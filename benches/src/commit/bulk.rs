@@ -20,7 +20,7 @@ use crate::ffi::LmdbWriter;
 use crate::parse::float;
 use crate::report::{Bound, Figure, Report, Unit};
 
-/// The first argument that makes the benchmark a program that is killed while it commits.
+/// The first argument that turns the benchmark into the program that is killed while it commits.
 pub const INTERNAL: &str = "internal-crash";
 
 /// Runs the cases.
@@ -33,7 +33,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     history(environment, report)
 }
 
-/// Times transactions of many options; `goal` is how many a second are wanted.
+/// Times transactions of many options; `goal` is the wanted number of options per second.
 fn load(environment: &Environment, report: &mut Report, what: &str, count: usize, goal: f64) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("bulk-").tempdir_in(environment.dir())?;
     let (keys, rounds) = (package(count), if environment.quick { 1 } else { 3 });
@@ -149,7 +149,7 @@ fn backup(environment: &Environment, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Ends the process when a text is to be put in place: the record is in the log then.
+/// Ends the process before a text is placed: the record is in the log then.
 struct Kill;
 
 impl Probe for Kill {
@@ -161,7 +161,7 @@ impl Probe for Kill {
     }
 }
 
-/// What the program that is killed does: `INTERNAL KEY`. It fills the log, then commits the key.
+/// The program that is killed: `INTERNAL KEY`. It fills the log, then commits the key.
 pub fn crash(words: &[String]) -> Result<()> {
     let [key] = words else { return Err("usage: internal-crash KEY".into()) };
     let dirs = || Dirs::choose(DirOptions::default());
@@ -253,7 +253,7 @@ fn history(environment: &Environment, report: &mut Report) -> Result<()> {
     )
 }
 
-/// One of the counts the system keeps of what this process reads and writes, in bytes.
+/// Returns one of the system's counters of bytes that this process reads and writes.
 pub fn counted(name: &str) -> Result<usize> {
     let text = fs::read_to_string("/proc/self/io")?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));

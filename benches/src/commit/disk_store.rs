@@ -26,7 +26,7 @@ impl DiskStore {
         for name in ["config", "save", "state"] {
             fs::create_dir(disk.path(name))?;
         }
-        // Without entries there are no packages either.
+        // A data set without entries has no packages.
         fs::write(disk.path("config").join("network"), "")?;
         for (name, text) in dataset.packages() {
             fs::write(disk.path("config").join(name), text)?;
@@ -34,12 +34,12 @@ impl DiskStore {
         Ok(disk)
     }
 
-    /// A directory or file of it.
+    /// Returns the path of a directory or file of the store.
     pub fn path(&self, name: &str) -> PathBuf {
         self.disk.path().join(name)
     }
 
-    /// The options that open it.
+    /// Returns the options that open the store.
     pub fn options(&self, durability: Durability) -> Options {
         let path = |name: &str| Some(self.path(name));
         let wanted = DirOptions {
@@ -51,7 +51,7 @@ impl DiskStore {
         Options { dirs: Dirs::choose(wanted), durability, ..Options::default() }
     }
 
-    /// The environment that makes a program find it.
+    /// Returns the environment variables with which a program opens the store.
     pub fn environment(&self) -> [(&'static str, PathBuf); 4] {
         [
             ("CMS_CONFIG_DIR", self.path("config")),
@@ -62,7 +62,7 @@ impl DiskStore {
     }
 }
 
-/// Where tmpfs is, if there is one.
+/// Returns the directory of a tmpfs, if there is one.
 pub fn tmpfs() -> Option<PathBuf> {
     Some(PathBuf::from("/dev/shm")).filter(|path| path.is_dir())
 }

@@ -1,4 +1,4 @@
-//! What commits one key durably: cms, its peers, and the least that a log can do.
+//! The engines that commit one key durably: cms, its peers, and bare logs.
 
 use std::fs::File;
 use std::io::Write;
@@ -24,16 +24,17 @@ pub trait Engine: Sync {
     fn put_all(&self, entries: &mut dyn Iterator<Item = (String, String)>) -> Result<()>;
 }
 
-/// As long as a record of one changed key, roughly.
+/// The approximate length of a record of one changed key.
 const RECORD: usize = 100;
 
-/// A file that is written to from its start, over and over if it is long enough, and synced after each write.
+/// A file that is written from its start, and synced after each write. If it was written before, the writer starts
+/// again at its end.
 pub struct Raw {
     /// The file.
     file: File,
-    /// Where the next record goes, and where the writer starts over.
+    /// The offset of the next record.
     at: Mutex<u64>,
-    /// The length of what was written before; 0 in a file that grows.
+    /// The length that was written before; 0 for a file that grows.
     length: u64,
 }
 
@@ -70,7 +71,7 @@ impl Engine for Raw {
 /// `SQLite` with a write-ahead log, and a connection for each thread.
 pub struct Sqlite(Vec<Mutex<rusqlite::Connection>>);
 
-/// How a row is written.
+/// The statement that writes a row.
 const INSERT: &str = "INSERT OR REPLACE INTO entries VALUES (?, ?)";
 
 impl Sqlite {
@@ -181,7 +182,7 @@ impl Engine for Cms {
     }
 }
 
-/// Stock libuci in this process: what a program that changes one option calls.
+/// Stock libuci in this process, called as by a program that changes one option.
 pub struct Uci {
     /// The functions.
     library: UciCommit,

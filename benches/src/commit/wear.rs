@@ -1,4 +1,4 @@
-//! Group `wear`: how many bytes are written for each that is committed, which is what wears flash out.
+//! Group `wear`: the bytes written for each committed byte, which wear out flash.
 
 use std::fs;
 use std::path::Path;
@@ -18,8 +18,8 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     [10, 200, 10_000].into_iter().try_for_each(|count| wear(report, environment.dir(), count))
 }
 
-/// What this process has passed to write calls, and what the system counts as written to disks, in bytes. Pages of
-/// files that were deleted before they reached the disk are taken off.
+/// Returns the bytes that this process has passed to write calls, and those that the system counts as written to
+/// disks. Pages of files that were deleted before they reached the disk are taken off.
 fn written() -> Result<(usize, usize)> {
     Ok((counted("wchar:")?, counted("write_bytes:")?.saturating_sub(counted("cancelled_write_bytes:")?)))
 }
@@ -30,7 +30,7 @@ fn wear(report: &mut Report, dir: &Path, count: usize) -> Result<()> {
     let keys = package(count);
     let cms = Cms::create(dir, keys, Durability::Full)?;
     let value = |number: usize| format!("committed-value-{number:06}");
-    // From here on the length of the text stays as it is.
+    // From here on the length of the text is constant.
     cms.put_all(&mut (0..count).map(|number| (keys.key(number), value(number))))?;
     let text = usize::try_from(fs::metadata(cms.disk.path("config").join("network"))?.len())?;
     let before = written()?;

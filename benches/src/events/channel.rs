@@ -22,26 +22,26 @@ const PAUSE: Duration = Duration::from_millis(3);
 /// Smaller times are reported as this: the listener ran before the commit had returned.
 const LEAST: f64 = 0.1;
 
-/// The sender. It gets a number, different each time.
+/// The sender. Its argument is a number that differs each time.
 pub type Teller = Box<dyn FnMut(usize) -> Result<()>>;
 
 /// See the module documentation.
 pub struct Channel {
     /// The name in tables.
     pub name: &'static str,
-    /// Whether latencies count from the moment that telling has returned: that is when a commit is made.
+    /// Whether latencies count from the return of the sender: that is when the commit is made.
     from_return: bool,
     /// How many listen.
     count: usize,
-    /// Where they note it.
+    /// The shared words in which the listeners write their times.
     words: SharedWords,
-    /// Tells, and knows how often it has.
+    /// The sender, and the number of events sent.
     teller: RefCell<(Teller, usize)>,
     /// The number of events in one round.
     block: usize,
-    /// All latencies, in microseconds: from where they count, and from the call.
+    /// All latencies, in microseconds: from the point that `from_return` sets, and from the call.
     times: RefCell<[Vec<f64>; 2]>,
-    /// The listeners, as long as they are to be there.
+    /// The listeners, which end when this is dropped.
     _listeners: Option<Process>,
     /// Whatever else is to stay.
     _kept: Vec<Box<dyn std::any::Any>>,

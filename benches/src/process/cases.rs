@@ -1,7 +1,7 @@
 //! Group `process`: `get`, `show`, `set` and `commit` beside stock uci and programs that do nothing.
 //!
-//! Before a tool is measured it is tried: one that fails is left out with a message, one that prints
-//! something else than its peers, or does not commit, ends the run.
+//! Each tool runs once before it is measured: a tool that fails is left out with a message; a tool whose output
+//! differs from that of its peers, or that does not commit, ends the run.
 
 use std::fs;
 use std::io::Write;
@@ -17,7 +17,7 @@ use crate::report::{Figure, Report, Unit};
 
 /// A package to work on.
 struct Subject {
-    /// How cases call it.
+    /// Its name in cases.
     name: String,
     /// Its text.
     text: Vec<u8>,
@@ -58,7 +58,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     super::nothing::run(environment, report)
 }
 
-/// Reports what the contenders took, in milliseconds.
+/// Reports the times of the contenders, in milliseconds.
 fn measure(report: &mut Report, case: &str, mut contenders: Vec<Contender<'_>>, count: usize) -> Result<()> {
     let spreads = race(&mut contenders, count)?;
     let rows = contenders.iter().zip(&spreads);
@@ -90,7 +90,7 @@ fn able(
     Ok(tools)
 }
 
-/// Measures a command that only reads; beside it, perhaps, programs that do nothing.
+/// Measures a command that only reads, perhaps together with programs that do nothing.
 fn reading(
     environment: &Environment,
     report: &mut Report,
@@ -107,7 +107,7 @@ fn reading(
     measure(report, &format!("{}, {}", words[0], subject.name), contenders, subject.repetitions.0)
 }
 
-/// Plants a tree for each tool that can set and commit in it.
+/// Makes a tree for each tool that can set and commit.
 fn committers(environment: &Environment, report: &Report, subject: &Subject) -> Result<Vec<(Tool, Tree)>> {
     let mut able = Vec::new();
     for tool in Tool::all(environment, subject.options) {
@@ -140,7 +140,8 @@ fn set_and_commit(environment: &Environment, report: &mut Report, subject: &Subj
     measure(report, &format!("set + commit, {}", subject.name), contenders, subject.repetitions.1)
 }
 
-/// Measures the commit of one staged change in a package of 1 MB, beside the system calls it cannot do without.
+/// Measures the commit of one staged change in a package of 1 MB, compared with the system calls that it needs at
+/// least.
 fn commit_a_megabyte(environment: &Environment, report: &mut Report) -> Result<()> {
     let text = data::text(Shape::Sections, 25_000);
     let key = "bench.host7.opt3";
@@ -162,7 +163,7 @@ fn commit_a_megabyte(environment: &Environment, report: &mut Report) -> Result<(
     measure(report, "commit, 1 MB", contenders, subject.repetitions.1)
 }
 
-/// Replaces a file safely, its directory synced too, with nothing else done.
+/// Replaces a file safely, syncs its directory, and does nothing else.
 fn replace(path: &Path, text: &[u8]) -> std::io::Result<Duration> {
     let temporary = path.with_extension("new");
     let dir = path.parent().unwrap_or(Path::new("."));

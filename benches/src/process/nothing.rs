@@ -17,7 +17,7 @@ const LOGGED: &str = "cms uci, with a log";
 /// As above.
 const UNLOGGED: &str = "cms uci, no log yet";
 
-/// Measures it. Without cms or stock uci there is nothing to compare.
+/// Measures `uci commit`. Does nothing if cms or stock uci is missing.
 pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     let (Some((_, cms)), Some(stock)) = (environment.cms.first(), &environment.rivals.stock) else {
         report.note("commit of nothing left out: it needs both cms and stock uci");
