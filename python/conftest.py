@@ -1,4 +1,4 @@
-"""A copy of a router's configuration for each test, in directories of its own."""
+"""A copy of a router's configuration for each test, in separate directories."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import cms
 
 NETWORK = """\
-# What a person wrote stays.
+# Comments of a person must stay.
 config interface 'lan'
 \toption device 'br-lan'
 \toption proto 'static'
@@ -65,7 +65,7 @@ def store(where: Dict[str, Path]) -> Iterator[cms.Store]:
 
 @pytest.fixture
 def edit(where: Dict[str, Path]) -> Callable[[str, str], None]:
-    """Writes a package as an editor would: another file in its place."""
+    """Writes a package like an editor: a new file replaces the old one."""
 
     def write(package: str, text: str) -> None:
         path = where["config_dir"] / package

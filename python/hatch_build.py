@@ -1,8 +1,7 @@
-"""Puts libcms.so into the wheel, and says by the wheel's tag where that one runs.
+"""Puts libcms.so into the wheel, and sets the wheel's tag to the systems on which the library runs.
 
-CMS_WHEEL_LIBRARY names it. Without, the wheel holds Python only and looks for an installed libcms: so it is when pip
-builds from the sdist, which never compiles.
-"""
+CMS_WHEEL_LIBRARY names it. Without it, the wheel contains only Python and looks for an installed libcms. This is the
+case when pip builds from the sdist, which never compiles. """
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 def platform_tag(library: bytes, machine: str) -> str:
-    """Returns the tag of the oldest systems that a library runs on: those with the glibc whose symbols it asks for.
+    """Returns the tag of the oldest systems that a library runs on, by the newest glibc version among its symbols.
 
     >>> platform_tag(b"GLIBC_2.2.5 GLIBC_2.28 GLIBC_2.4", "x86_64")
     'manylinux_2_28_x86_64'

@@ -1,11 +1,10 @@
-"""How long after a commit a subscriber's Python code runs, and what a watcher costs that has nothing to do.
+"""Measures the time from a commit until a subscriber's Python code runs, and the cost of an idle watcher.
 
     python events.py [COMMITS]
 
-The writer is a process of its own, which notes the time when a commit has returned; the watcher notes when it has the
-event. Negative is before the writer goes on. Beside it in the same run: a byte through a pipe, from when the write has
-returned to when the other process has it, which is the limit.
-"""
+The writer is another process, which records the time when a commit has returned; the watcher records the time when it
+has the event. A negative time means before the commit has returned. The same run measures the limit: a byte through a
+pipe, from the return of the write until the other process has read it. """
 
 from __future__ import annotations
 
@@ -96,7 +95,7 @@ def called_back(store: cms.Store, commits: int) -> List[float]:
 
 
 def idle(store: cms.Store, seconds: float) -> float:
-    """Returns how many microseconds of processor a watcher takes in a second."""
+    """Returns the processor time that a watcher uses, in microseconds per second."""
     with store.watch("bench") as watch:
         while watch.next(0):
             pass

@@ -1,4 +1,4 @@
-"""What a read costs, beside dict, configparser and sqlite3: nanoseconds, and how many times that of a dict.
+"""Measures a read, compared with dict, configparser and sqlite3: in nanoseconds, and relative to a dict.
 
     python reads.py [ROUNDS]
 
@@ -33,7 +33,7 @@ Case = Tuple[str, Callable[[List[Any]], None], List[Any]]
 
 
 def configure(directory: Path) -> Dict[str, str]:
-    """Writes the packages; returns what they hold."""
+    """Writes the packages; returns their values."""
     values = {}
     for package, section in itertools.product(range(PACKAGES), range(SECTIONS)):
         with (directory / f"package{package}").open("a") as file:
@@ -150,7 +150,7 @@ def table(medians: Dict[str, float]) -> None:
 
 
 def whole_process(program: str) -> float:
-    """Returns how many milliseconds a program takes, as a process."""
+    """Returns the time of a whole process that runs a program, in milliseconds."""
     times = []
     for _ in range(15):
         started = time.perf_counter()

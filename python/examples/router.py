@@ -19,13 +19,13 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def main(context: typer.Context) -> None:
-    """Opens the store once, for whichever command follows."""
+    """Opens the store once, for the command that follows."""
     context.obj = context.with_resource(cms.open(source="router.py"))
 
 
 @app.command()
 def get(context: typer.Context, key: str) -> None:
-    """Print a value; the items of a list each on a line."""
+    """Print a value; each item of a list on its own line."""
     store: cms.Store = context.obj
     for item in store.list(key):
         typer.echo(item)
@@ -43,7 +43,7 @@ def show(context: typer.Context, key: str) -> None:
 
 @app.command(name="set")
 def set_value(context: typer.Context, key: str, values: List[str]) -> None:
-    """Set an option to a value, or to a list of several."""
+    """Set an option to a value, or to a list of values."""
     store: cms.Store = context.obj
     revision = store.set(key, values if len(values) > 1 else values[0])
     typer.echo(f"revision {revision}")
@@ -51,7 +51,7 @@ def set_value(context: typer.Context, key: str, values: List[str]) -> None:
 
 @app.command()
 def log(context: typer.Context, key: str, limit: int = 10) -> None:
-    """Tell who changed a key, and how."""
+    """Show who changed a key, and how."""
     store: cms.Store = context.obj
     for entry in store.history(key, limit=limit):
         typer.echo(f"{entry.revision} {entry.time:%Y-%m-%d %H:%M:%S} {entry.source} {entry.message}".rstrip())
@@ -61,13 +61,13 @@ def log(context: typer.Context, key: str, limit: int = 10) -> None:
 
 @app.command()
 def undo(context: typer.Context) -> None:
-    """Take the last change back."""
+    """Undo the last change."""
     store: cms.Store = context.obj
     typer.echo(f"revision {store.undo(message='undone by router.py')}")
 
 
 def run() -> int:
-    """Tells an error in a line, with file, line and what to do, instead of a traceback."""
+    """Prints an error on one line, with file, line and hint, instead of a traceback."""
     try:
         app()
     except cms.Error as error:

@@ -1,7 +1,6 @@
-"""A service that works with one consistent state at a time, and takes up a new one when there is one.
+"""A service that works with one consistent state at a time, and switches to a new one when there is one.
 
-Prints what it serves; ends with SIGTERM or after as many states as its argument says.
-"""
+Prints its configuration; ends on SIGTERM or after the number of states in its argument. """
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ import cms
 
 
 class Config(NamedTuple):
-    """What the service needs, of the right types."""
+    """The configuration of the service, with the right types."""
 
     address: IPv4Address
     mtu: int
@@ -32,14 +31,14 @@ class Service:
 
     def __init__(self, store: cms.Store) -> None:
         self.store = store
-        # The watch comes first, then the reading: so nothing is missed in between.
+        # Open the watch first and then read, so that no change is missed in between.
         self.watch = store.watch("network.lan")
 
     def stop(self, *_: object) -> None:
         self.watch.close()
 
     def take_up(self) -> bool:
-        """Takes up the configuration if it is in order; else it goes on with the old one."""
+        """Switches to the new configuration if it is valid; else keeps the old one."""
         try:
             with self.store.snapshot() as state:
                 config = Config.read(state)
@@ -57,7 +56,7 @@ class Service:
                 if next(self.watch, None) is None:
                     break
             except cms.Stale:
-                # So much has happened that the log begins later: what counts is what is there now.
+                # The log has dropped the next transactions: read the present state.
                 pass
             states -= self.take_up()
 

@@ -1,4 +1,4 @@
-"""A window with FreeSimpleGUI: shows a section, follows changes as they happen, writes back what was typed.
+"""A window with FreeSimpleGUI: shows a section, follows changes as they happen, and commits edits.
 
 python window.py network.lan
 """
@@ -15,7 +15,7 @@ import cms
 
 
 def shown(value: Any) -> str:
-    """Returns a value as it stands in a field: the items of a list with blanks between."""
+    """Formats a value for a field: the items of a list with blanks between."""
     return " ".join(value) if isinstance(value, list) else str(value or "")
 
 
@@ -31,8 +31,8 @@ class SectionWindow:
         rows = [[sg.Text(name, size=12), sg.Input(shown(value), key=name)] for name, value in self.committed.items()]
         buttons = [sg.Button("Save"), sg.Button("Undo"), sg.Text("", key="said", size=50)]
         self.window = sg.Window(section.key, [*rows, buttons], finalize=True)
-        # Tk itself waits for changes, beside the mouse and the keys. A callback of store.subscribe would come on
-        # another thread, which has to wait for Tk, while closing waits for the callback.
+        # Tk itself waits for changes, as for the mouse and the keyboard. A callback of store.subscribe would run on
+        # another thread, which would have to wait for Tk, while closing waits for the callback.
         self.window.TKroot.tk.createfilehandler(self.watch, tkinter.READABLE, self.tell)
 
     def tell(self, *_: object) -> None:
@@ -50,7 +50,7 @@ class SectionWindow:
         self.window.close()
 
     def step(self, timeout: Any = None) -> bool:
-        """Does what the next event asks for; False when the window is closed."""
+        """Handles the next event; returns False when the window is closed."""
         event, values = self.window.read(timeout=timeout)
         if event in (sg.WIN_CLOSED, None):
             return False
@@ -66,14 +66,14 @@ class SectionWindow:
         return True
 
     def save(self, values: Dict[str, Any]) -> None:
-        """Commits the fields that were typed into, and those only: others may have been changed meanwhile."""
+        """Commits only the fields that were edited: other programs may have changed the others meanwhile."""
         with self.store.transaction() as txn:
             for name, value in self.committed.items():
                 if values[name] != shown(value):
                     txn[f"{self.section}.{name}"] = values[name].split() if isinstance(value, list) else values[name]
 
     def show(self, entry: cms.Entry) -> None:
-        """Takes a transaction over into the fields it concerns; what is being typed elsewhere stays."""
+        """Shows the new values of a transaction in their fields; edits in other fields stay."""
         for change in entry.changes:
             name = change.key.rpartition(".")[2]
             if name in self.committed:

@@ -294,7 +294,7 @@ def test_the_log_is_checked_and_mended(
     assert len(bytes.fromhex(good.chain)) > 0
     assert store.repair() == ([], [])
     edit("network", "config interface 'lan\n")
-    # The last good state goes on being read.
+    # Reads continue to return the last good state.
     assert store["network.lan.mtu"] == "1400"
     with pytest.raises(cms.ParseError):
         store.refresh()

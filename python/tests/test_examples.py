@@ -1,4 +1,4 @@
-"""The examples run, and print what they should."""
+"""Runs the examples and checks their output."""
 
 from __future__ import annotations
 

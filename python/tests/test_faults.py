@@ -1,4 +1,4 @@
-"""One test for each fault that was found in what the bindings promise: its name begins with the fault's id."""
+"""One test for each fault that was found in the bindings: its name begins with the fault's id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""cms.h and the bindings say the same: every function, constant, enumeration and struct."""
+"""Compares cms.h with the bindings: every function, constant, enumeration and struct."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def header() -> str:
 
 
 def python_type(declared: str) -> Any:
-    """Returns what a type of C is in Python: `const char *` a text, `char *` a place to write to."""
+    """Returns the ctypes type of a C type: `const char *` is a string, `char *` a buffer to write to."""
     declared = " ".join(declared.split())
     if declared == "const char *":
         return ctypes.c_char_p
@@ -125,7 +125,7 @@ def test_s12_structs_that_begin_with_their_size_have_it_set(header: str) -> None
 
 def test_every_handle_of_the_header_is_known_and_given_back(header: str) -> None:
     there = re.findall(r"typedef struct (cms_\w+) \1;", header)
-    # An event is its watch's.
+    # An event belongs to its watch.
     assert sorted(there) == sorted(["cms_event", *_ffi.RELEASES])
     for kind, release in _ffi.RELEASES.items():
         assert _ffi.signature(release) == [None, ctypes.POINTER(getattr(_ffi, kind))]

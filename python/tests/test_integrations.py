@@ -1,4 +1,4 @@
-"""pydantic-settings and dynaconf, where they are installed."""
+"""pydantic-settings and dynaconf, if they are installed."""
 
 from __future__ import annotations
 

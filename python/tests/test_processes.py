@@ -1,4 +1,4 @@
-"""Importing, threads, forks, and handles that go away."""
+"""Importing, threads, forks, and the release of handles."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def in_threads(work: Callable[[], object], count: int = 6) -> None:
 
 @pytest.fixture
 def impatient() -> Any:
-    """Threads take turns after a few instructions, so that what can go wrong does."""
+    """Threads take turns after a few instructions, so that races show."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -176,12 +176,12 @@ def test_what_is_no_longer_used_is_given_back(store: cms.Store, monkeypatch: pyt
     gc.collect()
     for name in ("cms_snapshot_close", "cms_key_free", "cms_option_iter_free", "cms_txn_rollback", "cms_history_free"):
         assert name in released, name
-    # The one that was committed was freed by that.
+    # The commit has freed the committed transaction.
     assert released.count("cms_txn_rollback") == 1
 
 
 def counted(kind: Any, release: str, released: List[str]) -> Any:
-    """As _ffi._owned_type, and notes what is given back."""
+    """As _ffi._owned_type, and records released handles."""
     owned = _ffi._owned_type(kind)
     give_back = owned.__dict__["__del__"]
 

@@ -240,7 +240,7 @@ def test_more_keys_than_are_remembered_are_read(store: cms.Store, monkeypatch: p
 
 
 def texts() -> List[str]:
-    """Texts that are numbers, or nearly."""
+    """Strings that are numbers, or similar to numbers."""
     fixed = (
         "0 -7 +7 0x1F -0x10 007 - 0x 1.0 1e3 .5 5. . e inf nan 1e999 1,5 1_0 --1 +-1 1k 2MiB 1GB 3B k 1.5k 1kk 1iB 1KIB"
     )

@@ -1,4 +1,4 @@
-"""The policy of a store binds programs in Python, and what they change is noted under their language."""
+"""The policy of a store binds programs in Python, and their changes are logged with "python" in the source."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_a_function_accepts_and_refuses(store: cms.Store) -> None:
 
     @store.verify("network.*.mtu")
     def check(entry: cms.Entry) -> None:
-        # It may read what was before.
+        # The verifier may read the state before.
         assert store.get(MTU) == entry.changes[0].old
         seen.append(entry)
         large(entry)
@@ -103,7 +103,7 @@ def test_another_process_decides(store: cms.Store, where: Dict[str, Path]) -> No
         @store.verify("network")
         def check(entry):
             return f"{entry.source} may not"
-        # What inherits lock and socket is not the verifier.
+        # A child that inherits the lock and the socket is not the verifier.
         other = os.fork()
         if other:
             print(other, flush=True)

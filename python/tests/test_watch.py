@@ -23,7 +23,7 @@ ADDRESS = "network.lan.ipaddr"
 
 
 def in_a_moment(work: Callable[[], object]) -> threading.Thread:
-    """Has something done by another thread, while this one waits."""
+    """Runs a function on another thread, while this one waits."""
 
     def run() -> None:
         time.sleep(0.05)
@@ -46,7 +46,7 @@ def test_a_loop_gets_each_transaction_once_and_in_order(store: cms.Store) -> Non
 
         thread, seen = in_a_moment(write), []
         for entry in watch:
-            # What is told can be read, or something newer.
+            # A read returns the value of the event, or a newer one.
             assert store.get("network.lan.mtu", 0, type=int) >= int(str(entry.changes[1].new))
             assert [change.key for change in entry.changes] == [ADDRESS, "network.lan.mtu"]
             assert (entry.by, entry.source, entry.pid) == (cms.By.COMMIT, "tests", os.getpid())

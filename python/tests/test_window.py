@@ -1,4 +1,4 @@
-"""The window of the examples on a screen that nobody sees: with Xvfb, tkinter and FreeSimpleGUI, where they are.
+"""Tests the window example on a virtual screen, if Xvfb, tkinter and FreeSimpleGUI are installed.
 
 CMS_SCREENSHOT names a file for a picture of it, made by ImageMagick.
 """
@@ -22,7 +22,7 @@ WINDOW = Path(__file__).parents[1] / "examples" / "window.py"
 
 @pytest.fixture
 def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A screen of its own."""
+    """A virtual screen."""
     if not shutil.which("Xvfb"):
         pytest.skip("Xvfb is not here")
     ours, theirs = os.pipe()
@@ -55,7 +55,7 @@ def window(display: None, store: cms.Store) -> Iterator[Any]:
 
 
 def until(window: Any, there: Callable[[], bool]) -> None:
-    """Lets the window work until something is so."""
+    """Runs the window until a condition holds."""
     deadline = time.monotonic() + 20
     while not there():
         assert time.monotonic() < deadline

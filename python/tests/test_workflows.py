@@ -1,4 +1,4 @@
-"""One store, changed through the command in Rust and from Python in turns. CMS_BIN names the command."""
+"""One store, changed alternately by the command and from Python. CMS_BIN names the command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not COMMAND, reason="the command cms is not here
 
 
 def command(*arguments: str) -> str:
-    """Runs the command in Rust."""
+    """Runs the command `cms`."""
     return subprocess.run([str(COMMAND), *arguments], check=True, capture_output=True, text=True, timeout=60).stdout
 
 

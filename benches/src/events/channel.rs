@@ -43,12 +43,12 @@ pub struct Channel {
     times: RefCell<[Vec<f64>; 2]>,
     /// The listeners, which end when this is dropped.
     _listeners: Option<Process>,
-    /// Whatever else is to stay.
+    /// Other values that must live as long as the channel.
     _kept: Vec<Box<dyn std::any::Any>>,
 }
 
 impl Channel {
-    /// Makes one whose listeners listen already.
+    /// Makes a channel whose listeners listen already.
     pub fn new(
         name: &'static str,
         count: usize,
@@ -56,7 +56,7 @@ impl Channel {
         teller: Teller,
         from_return: bool,
     ) -> Self {
-        // A thousand have a thousand times at once.
+        // A thousand listeners give a thousand times for one event.
         let block = if count == 1 { 20 } else { 4 };
         let (teller, times) = (RefCell::new((teller, 0)), RefCell::default());
         Self { name, from_return, count, words, teller, block, times, _listeners: None, _kept: Vec::new() }
@@ -68,16 +68,16 @@ impl Channel {
         self
     }
 
-    /// Keeps something that is needed.
+    /// Keeps a value as long as the channel.
     pub fn keeping(mut self, kept: impl std::any::Any) -> Self {
         self._kept.push(Box::new(kept));
         self
     }
 
-    /// Tells a block; returns the median latency.
+    /// Sends a block of events; returns the median latency.
     pub fn round(&self) -> Result<f64> {
         let mut times = [Vec::new(), Vec::new()];
-        // The first of a block finds the caches as the others have left them.
+        // Skip the first of a block: the caches hold the data of other channels.
         for index in 0..=self.block {
             let latencies = self.tell()?;
             if index > 0 {
@@ -88,7 +88,8 @@ impl Channel {
         Ok(Spread::of(&mut times[0]).median)
     }
 
-    /// Tells once; returns the latencies of all listeners, from where they count and from the call.
+    /// Sends one event; returns the latencies of all listeners, from the point that `from_return` sets and from the
+    /// call.
     fn tell(&self) -> Result<[Vec<f64>; 2]> {
         std::thread::sleep(PAUSE);
         let (teller, number) = &mut *self.teller.borrow_mut();
@@ -112,7 +113,7 @@ impl Channel {
         Ok([since(from), since(called)])
     }
 
-    /// A percentile of all times: from the call, or from where the channel counts.
+    /// Returns a percentile of all times: from the call, or from the point that `from_return` sets.
     pub fn percentile(&self, percent: usize, from_call: bool) -> Figure {
         let mut times = self.times.borrow()[usize::from(from_call)].clone();
         times.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Watchers while nothing happens: the processor time they use, how often they wake, and their memory.
+//! Idle watchers: the processor time they use, how often they wake, and their memory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::environment::Environment;
 use crate::report::{Bound, Figure, Report, Unit};
 use crate::tmpfs_store;
 
-/// A program that watches, in whatever language. It ends when this is dropped.
+/// A program that watches, in any language. It ends when this is dropped.
 struct Program(Child);
 
 impl Drop for Program {
@@ -67,7 +67,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
         all.push((name, program.0.id()));
         programs.push(program);
     }
-    // Each has got one event, and is idle again.
+    // By now each program has got one event, and is idle again.
     std::thread::sleep(Duration::from_secs(1));
     commit(1)?;
     std::thread::sleep(Duration::from_secs(2));
@@ -89,7 +89,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     report.goal("idle watchers, wakes a second of the one that wakes most", most, Bound::AtMost(0.0))
 }
 
-/// The programs there are, with the names they go by.
+/// The available programs, with their names in tables.
 fn commands(environment: &Environment, report: &Report) -> Result<Vec<(&'static str, Command)>> {
     let mut all = Vec::new();
     for (name, path) in &environment.cms {
@@ -149,7 +149,7 @@ fn usage(process: u32) -> Result<Usage> {
         let thread = thread?.path();
         let nanoseconds: f64 = match fs::read_to_string(thread.join("schedstat")) {
             Ok(text) => text.split(' ').next().unwrap_or_default().parse()?,
-            // Counted in steps of 10 ms only.
+            // The kernel counts only in steps of 10 ms.
             Err(_) => ticks(&thread)? * 1e7,
         };
         usage.processor += nanoseconds / 1000.0;

@@ -1,5 +1,5 @@
-//! Listeners: in a process of their own, which is the benchmark itself with other arguments, or on a thread of this
-//! one. Each writes into the shared words when its code runs.
+//! Listeners: in another process, which runs the benchmark program with other arguments, or on a thread of this one.
+//! Each writes into the shared words when its code runs.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,7 +25,7 @@ pub const INTERNAL: &str = "internal-listener";
 /// What is watched.
 pub const PATTERN: &str = "network";
 
-/// How a listener gets an event.
+/// The way in which a listener gets an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// Threads wait for one of the shared words.
@@ -44,7 +44,7 @@ pub enum Way {
     Get,
     /// `Store::subscribe`.
     Subscribe,
-    /// As above, of another package than the one that changes.
+    /// As above, for another package than the one that changes.
     Idle,
 }
 
@@ -62,7 +62,7 @@ impl Way {
         Self::Idle,
     ];
 
-    /// The name among the arguments.
+    /// Returns its name as an argument.
     fn name(self) -> String {
         format!("{self:?}")
     }
@@ -105,14 +105,14 @@ impl Drop for Process {
     }
 }
 
-/// Notes that a listener got an event.
+/// Records that a listener got an event.
 fn note(words: &SharedWords, listener: usize) {
     words.time(listener).store(now(), Ordering::Relaxed);
-    // Who sees the count sees the time.
+    // A process that sees the count also sees the time.
     words.told().fetch_add(1, Ordering::Release);
 }
 
-/// What the process does.
+/// Runs the listener in its process.
 pub fn listen(arguments: &[String]) -> Result<()> {
     let [way, count, words, place] = arguments else { return Err("internal: wrong arguments".into()) };
     let way = *Way::ALL.iter().find(|known| known.name() == *way).ok_or("internal: no such way")?;
@@ -152,12 +152,12 @@ pub fn listen(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// Starts threads that wait for the first of the shared words, for good.
+/// Starts threads that wait for the first of the shared words forever.
 pub fn on_futex(words: &SharedWords, count: usize) -> Vec<std::thread::JoinHandle<()>> {
     let seen = words.futex().load(Ordering::Acquire);
     let listen = |listener| {
         let words = words.clone();
-        // A thousand of them need no more.
+        // A thousand threads need no larger stacks.
         std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
             let mut seen = seen;
             loop {
@@ -172,7 +172,7 @@ pub fn on_futex(words: &SharedWords, count: usize) -> Vec<std::thread::JoinHandl
     (0..count).map_while(|listener| listen(listener).ok()).collect()
 }
 
-/// Reads an eventfd, for good.
+/// Reads an eventfd forever.
 pub fn on_eventfd(words: &SharedWords, eventfd: &OwnedFd) -> Result<()> {
     loop {
         rustix::io::read(eventfd, &mut [0_u8; 8])?;
@@ -180,7 +180,7 @@ pub fn on_eventfd(words: &SharedWords, eventfd: &OwnedFd) -> Result<()> {
     }
 }
 
-/// Waits for a file, for good, and reads it.
+/// Waits for a file and reads it, forever.
 fn on_inotify(words: &SharedWords, place: &Path, ready: impl FnOnce() -> Result<()>) -> Result<()> {
     let instance = inotify::init(inotify::CreateFlags::CLOEXEC)?;
     let dir = place.parent().ok_or("it is in no directory")?;
@@ -224,11 +224,11 @@ fn on_redis(
     }
 }
 
-/// Follows a store with one watch, for good.
+/// Follows a store with one watch forever.
 fn watch(words: &SharedWords, by_poll: bool, ready: impl FnOnce() -> Result<()>) -> Result<()> {
     let live = Store::open(Options::default())?;
     let mut watch = live.watch(PATTERN, None)?;
-    // What there was to be done at first is done.
+    // The first work of the watch is done now.
     let _ = watch.next(Some(Duration::from_millis(300)))?;
     ready()?;
     loop {
@@ -242,7 +242,7 @@ fn watch(words: &SharedWords, by_poll: bool, ready: impl FnOnce() -> Result<()>)
     }
 }
 
-/// Reads a key, for good, without ever refreshing the store.
+/// Reads a key forever, without refreshing the store.
 fn look(words: &SharedWords, ready: impl FnOnce() -> Result<()>) -> Result<()> {
     let live = Store::open(Options::default())?;
     let value = || live.get(b"network.lan.mtu", |value| value.items().next().map(<[u8]>::to_vec));

@@ -1,4 +1,4 @@
-//! A Redis server of our own, on a socket in a directory of ours, and the few words of its protocol that are needed.
+//! A Redis server, on a socket in a temporary directory, and the few commands of its protocol that are needed.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -19,12 +19,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one that keeps nothing; `None` if there is no `redis-server`.
+    /// Starts a server that saves nothing; `None` if there is no `redis-server`.
     pub fn start(dir: &Path) -> Result<Option<Self>> {
         let socket = dir.join("redis.sock");
         allow_descriptors();
         let mut command = Command::new("redis-server");
-        // Nothing is saved: the word after that is an empty one.
+        // An empty value for `save` turns saving off.
         let words = "--port 0 --save  --appendonly no --daemonize no --unixsocket";
         command.args(words.split(' '));
         command.arg(&socket).arg("--dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::null());
@@ -55,7 +55,7 @@ pub fn allow_descriptors() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// Connects and subscribes to the one channel there is.
+/// Connects, and subscribes to the only channel.
 pub fn subscribe(socket: &Path) -> Result<UnixStream> {
     let mut stream = UnixStream::connect(socket)?;
     stream.write_all(b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n")?;

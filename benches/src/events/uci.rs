@@ -1,4 +1,5 @@
-//! How long after `uci commit` has returned others know of it: a program that watches, and one that only reads.
+//! The time from the return of `uci commit` until others see the commit: a program that watches, and one that only
+//! reads.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -44,7 +45,7 @@ fn channel(scene: &Scene<'_>, cms: &Path, name: &'static str, way: Way) -> Resul
         if status.success() { Ok(()) } else { Err(format!("uci {words:?}: {status}").into()) }
     };
     let teller: Teller = Box::new(move |number| {
-        // The first value of a round is not the one there was.
+        // The first value of a round differs from the last one of the round before.
         uci(&["set", &format!("network.lan.mtu={}", number + 1_000_000)])?;
         uci(&["commit", "network"])
     });

@@ -1,4 +1,4 @@
-//! gvdb, the format below dconf, as a peer: the crate of that name, which reads it in Rust.
+//! gvdb, the format below dconf, as a peer: the crate `gvdb`, which reads the format in Rust.
 
 use std::borrow::Cow;
 use std::ffi::{c_char, c_void};

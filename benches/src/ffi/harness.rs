@@ -7,7 +7,7 @@ use super::library::SnapshotGetMany;
 use super::{GetFunction, Keys, Reads, Shared, Snapshot};
 use crate::Result;
 
-/// Keys, one behind the other.
+/// Pointers to keys, one after the other.
 type List = *const *const c_char;
 
 unsafe extern "C" {
@@ -51,14 +51,14 @@ unsafe extern "C" {
     ) -> *const c_char;
 }
 
-/// How keys are read.
+/// The way in which keys are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Every read waits for the value before.
     Latency,
     /// Reads are independent, and the processor overlaps them.
     Throughput,
-    /// The same with keys that are not there.
+    /// The same with missing keys.
     Misses,
 }
 
@@ -92,7 +92,7 @@ pub enum Work<'a> {
     Read(Shared<'a>),
 }
 
-/// Works until `stop` is 1; returns how often. `start` is the number of the key it begins with, counting around.
+/// Works until `stop` is 1; returns the number of reads. `start` is the index of the first key, modulo their number.
 pub fn run_until(stop: &AtomicU32, work: Work<'_>, start: usize) -> Result<u64> {
     let stop = std::ptr::from_ref(stop);
     let done = match work {

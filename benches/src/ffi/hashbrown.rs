@@ -1,4 +1,4 @@
-//! hashbrown as a peer, with foldhash, as it comes.
+//! hashbrown as a peer, with its default hash, foldhash.
 
 use std::ffi::{c_char, c_void};
 
@@ -16,7 +16,7 @@ impl Hashbrown {
         Self(entries.collect())
     }
 
-    /// The contender for many threads: nothing changes the map any more.
+    /// Returns the contender for many threads: nothing changes the map any more.
     pub fn shared<'a>(&'a self, keys: &'a Keys) -> Shared<'a> {
         Shared(self.get().over(keys))
     }

@@ -1,13 +1,13 @@
-//! Keys as C has them.
+//! Keys as C strings.
 
 use std::ffi::c_char;
 
-/// A key and at least one NUL byte, within one line of the cache.
+/// A key and at least one NUL byte, within one cache line.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
 struct Slot([u8; 32]);
 
-/// Keys in the order they are read, one behind the other, so that the processor has them in time.
+/// Keys in the order of the reads, one after the other, so that the processor prefetches them.
 pub struct Keys {
     /// The strings.
     _slots: Vec<Slot>,
@@ -16,7 +16,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Writes the keys down; each must be of ASCII and shorter than a slot.
+    /// Stores the keys; each must be ASCII and shorter than a slot.
     pub fn of(keys: impl Iterator<Item = String>) -> Self {
         let slot = |key: String| {
             let mut slot = Slot([0; 32]);
@@ -29,7 +29,7 @@ impl Keys {
         Self { _slots: slots, list }
     }
 
-    /// Where each key begins.
+    /// Returns a pointer to each key.
     pub fn list(&self) -> &[*const c_char] {
         &self.list
     }

@@ -31,7 +31,7 @@ struct Options {
 pub struct Bytes {
     /// The first byte.
     data: *const c_char,
-    /// How many there are.
+    /// Their number.
     len: usize,
 }
 
@@ -39,7 +39,7 @@ pub struct Bytes {
 pub type SnapshotGetMany =
     unsafe extern "C" fn(*const c_void, *const *const c_char, usize, *mut Bytes) -> c_int;
 
-/// Declares functions of the library and how to find them.
+/// Declares functions of the library, and code that looks them up.
 macro_rules! functions {
     ($($name:ident: $kind:ty;)*) => {
         /// The functions of the library that are used.
@@ -72,11 +72,11 @@ functions! {
     cms_txn_rollback: unsafe extern "C" fn(*mut c_void);
 }
 
-/// The library; once loaded it stays.
+/// The library, which is never unloaded.
 #[derive(Clone, Copy)]
 pub struct Library(&'static Functions);
 
-/// Where a store has its files.
+/// The directories of a store.
 pub struct Directories<'a> {
     /// Packages.
     pub config: &'a Path,
@@ -91,7 +91,7 @@ pub struct Directories<'a> {
 impl Library {
     /// Loads the file.
     pub fn load(path: &Path) -> Result<Self> {
-        // SAFETY: it is the library that is measured; loading it runs nothing of note.
+        // SAFETY: this is the measured library; loading it runs no code that matters.
         let library = unsafe { libloading::Library::new(path) };
         let library = library.map_err(|error| format!("{}: {error}", path.display()))?;
         let functions = Functions::find(&library)?;
@@ -121,7 +121,7 @@ impl Library {
     }
 }
 
-/// What `bench_store_get` is given.
+/// The context of `bench_store_get`.
 #[repr(C)]
 struct StoreCall {
     /// `cms_get`.
@@ -144,7 +144,7 @@ impl Store {
         Get::new(bench_store_get, &raw const self.call)
     }
 
-    /// The same for many threads: `cms_get` takes a const store, which any number of them may use.
+    /// The same for many threads: `cms_get` takes a const store, which any number of threads may use.
     pub fn shared<'a>(&'a self, keys: &'a Keys) -> Shared<'a> {
         Shared(self.get().over(keys))
     }
@@ -191,7 +191,7 @@ impl Drop for Store {
     }
 }
 
-/// What `bench_snapshot_get` is given.
+/// The context of `bench_snapshot_get`.
 #[repr(C)]
 struct SnapshotCall {
     /// `cms_snapshot_get`.
@@ -232,7 +232,7 @@ impl Drop for Snapshot<'_> {
     }
 }
 
-/// What `bench_key_get` is given.
+/// The context of `bench_key_get`.
 #[repr(C)]
 struct KeyCall {
     /// `cms_key_get`.
@@ -287,7 +287,7 @@ impl Transaction<'_> {
     /// Commits.
     pub fn commit(mut self) -> Result<()> {
         let handle = std::mem::replace(&mut self.handle, std::ptr::null_mut());
-        // SAFETY: F1; committing releases the transaction whatever the outcome, so the handle is gone.
+        // SAFETY: F1; committing releases the transaction whatever the outcome, so the handle is not used again.
         let status = unsafe { (self.store.functions.cms_txn_commit)(handle, std::ptr::null_mut()) };
         checked("cms_txn_commit", status)
     }

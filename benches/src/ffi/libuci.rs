@@ -14,7 +14,7 @@ pub struct Libuci {
     close: unsafe extern "C" fn(*mut c_void),
     /// Looks a key up.
     get: GetFunction,
-    /// Keeps the functions where they are.
+    /// Keeps the library loaded.
     _library: libloading::Library,
 }
 
@@ -53,14 +53,14 @@ impl Drop for Libuci {
     }
 }
 
-/// The function of libuci's side that changes a file.
+/// The function of `c/uci_peer.c` that changes a file.
 type CommitFunction = unsafe extern "C" fn(*const c_char, *const c_char, *mut c_char) -> c_int;
 
-/// Stock libuci as a writer. Each call has a context of its own.
+/// Stock libuci as a writer. Each call makes its own context.
 pub struct UciCommit {
     /// Changes one option.
     commit: CommitFunction,
-    /// Keeps the function where it is.
+    /// Keeps the library loaded.
     _library: libloading::Library,
 }
 
@@ -81,7 +81,8 @@ impl UciCommit {
         let string = |path: &Path| CString::new(path.as_os_str().as_encoded_bytes());
         let (config, save) = (string(config)?, string(save)?);
         let mut change = CString::new(change)?.into_bytes_with_nul();
-        // SAFETY: the strings live through the call; the last one is ours to be written to.
+        // SAFETY: the strings live through the call; the last one is a buffer of this function that may be written
+        // to.
         let status = unsafe { (self.commit)(config.as_ptr(), save.as_ptr(), change.as_mut_ptr().cast()) };
         if status == 0 { Ok(()) } else { Err("libuci cannot commit".into()) }
     }

@@ -1,4 +1,4 @@
-//! LMDB as a peer: `mdb_get` in a read transaction that is open already.
+//! LMDB as a peer: `mdb_get` in an open read transaction.
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::path::Path;
@@ -19,7 +19,7 @@ pub struct Lmdb {
     reading: Reading,
 }
 
-/// What a get needs.
+/// The context of a read.
 struct Reading {
     /// A read transaction.
     txn: *mut sys::MDB_txn,
@@ -28,7 +28,7 @@ struct Reading {
 }
 
 impl Lmdb {
-    /// Makes a database in a directory of its own.
+    /// Makes a database in a new directory.
     pub fn create(dir: &Path, entries: impl Iterator<Item = (String, String)>) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let path = CString::new(dir.as_os_str().as_encoded_bytes())?;
@@ -84,7 +84,7 @@ unsafe impl Send for LmdbWriter {}
 unsafe impl Sync for LmdbWriter {}
 
 impl LmdbWriter {
-    /// Makes a database in a directory of its own.
+    /// Makes a database in a new directory.
     pub fn create(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let path = CString::new(dir.as_os_str().as_encoded_bytes())?;
@@ -103,7 +103,7 @@ impl LmdbWriter {
         Ok(writer)
     }
 
-    /// Begins a transaction, waiting for that of another thread.
+    /// Begins a transaction, after waiting for that of another thread.
     fn begin(&self) -> Result<*mut sys::MDB_txn> {
         let mut txn = std::ptr::null_mut();
         // SAFETY: F1; each thread has at most one.
@@ -161,7 +161,7 @@ unsafe extern "C" fn lmdb_get(context: *mut c_void, key: *const c_char, _: *mut 
     value.mv_data.cast_const().cast()
 }
 
-/// Bytes as LMDB takes them.
+/// Converts bytes for LMDB.
 fn val(bytes: &[u8]) -> sys::MDB_val {
     sys::MDB_val { mv_size: bytes.len(), mv_data: bytes.as_ptr().cast_mut().cast() }
 }

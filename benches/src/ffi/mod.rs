@@ -32,35 +32,35 @@ pub use lmdb::{Lmdb, LmdbWriter};
 pub use shared_words::SharedWords;
 pub use uthash::Uthash;
 
-/// How many bytes a contender may use for its answer.
+/// How many bytes a contender may use for the value.
 const SCRATCH: usize = 256;
 
-/// The function all contenders are called through.
+/// The type of the function through which all contenders are called.
 type GetFunction = unsafe extern "C" fn(*mut c_void, *const c_char, *mut c_char) -> *const c_char;
 
-/// A contender as the loops see it.
+/// A contender, in the form that the loops call.
 #[derive(Clone, Copy)]
 pub struct Get<'a> {
     /// What is called.
     function: GetFunction,
     /// Its first argument.
     context: *mut c_void,
-    /// The context belongs to someone.
+    /// The context is borrowed from its owner.
     owner: PhantomData<&'a ()>,
 }
 
 impl<'a> Get<'a> {
-    /// Makes one of a context that the caller ties to its owner's lifetime.
+    /// Makes a contender from a context; the caller ties it to the owner's lifetime.
     fn new<T>(function: GetFunction, context: *const T) -> Self {
         Self { function, context: context.cast_mut().cast(), owner: PhantomData }
     }
 
-    /// Makes one that finds its key, whatever it is.
+    /// Makes a contender that finds every key.
     pub fn nothing() -> Self {
         Self::new(harness::bench_no_get, std::ptr::null::<()>())
     }
 
-    /// Gives it keys to read.
+    /// Combines it with the keys to read.
     pub fn over(self, keys: &'a Keys) -> Reads<'a> {
         Reads { get: self, keys: keys.list() }
     }
@@ -74,7 +74,7 @@ impl<'a> Get<'a> {
         if found.is_null() {
             return false;
         }
-        // SAFETY: what contenders find has at least the bytes they were given as the value.
+        // SAFETY: a value from a contender has at least the bytes that were stored.
         let bytes = unsafe { std::slice::from_raw_parts(found.cast::<u8>(), value.len()) };
         bytes == value.as_bytes()
     }
@@ -98,13 +98,13 @@ unsafe impl Send for Shared<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Shared<'_> {}
 
-/// Something that finds values by keys.
+/// A peer, which finds values by keys.
 pub trait Peer {
     /// The contender.
     fn get(&self) -> Get<'_>;
 }
 
-/// The string at `key`, as the Rust peers need it.
+/// Returns the string at `key`, for the Rust peers.
 ///
 /// # Safety
 ///

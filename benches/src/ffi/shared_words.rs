@@ -8,9 +8,9 @@ use memmap2::MmapRaw;
 
 use crate::Result;
 
-/// How long it is: room for more listeners than a store may have.
+/// The size of the file: room for more listeners than a store may have.
 const LENGTH: usize = 1 << 16;
-/// Where the times start.
+/// The offset of the times.
 const TIMES: usize = 64;
 
 /// See the module documentation. Clones map the same memory.
@@ -18,7 +18,7 @@ const TIMES: usize = 64;
 pub struct SharedWords(std::sync::Arc<MmapRaw>);
 
 impl SharedWords {
-    /// Maps the file, making it if it is not there.
+    /// Maps the file, and makes it if it is missing.
     pub fn open(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         file.set_len(LENGTH as u64)?;
@@ -31,17 +31,17 @@ impl SharedWords {
         unsafe { AtomicU32::from_ptr(self.0.as_mut_ptr().cast()) }
     }
 
-    /// The number of events that listeners got.
+    /// Returns the number of events that listeners got.
     pub fn told(&self) -> &AtomicU64 {
         self.word(8)
     }
 
-    /// When the listener of that number ran last, in nanoseconds of the system's clock.
+    /// Returns the time at which this listener ran last, in nanoseconds of the system's clock.
     pub fn time(&self, listener: usize) -> &AtomicU64 {
         self.word(TIMES + listener * 8)
     }
 
-    /// The word at a multiple of 8.
+    /// Returns the word at an offset, a multiple of 8.
     fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset + 8 <= LENGTH, "the shared memory is too small");
         // SAFETY: inside the mapping, as was just checked.

@@ -1,4 +1,4 @@
-//! The processor a thread runs on, and how much of the heap is in use.
+//! Sets the processor a thread runs on, and reads how much of the heap is in use.
 
 use crate::Result;
 
@@ -6,7 +6,7 @@ use crate::Result;
 pub struct Pinned(libc::cpu_set_t);
 
 impl Pinned {
-    /// Pins to the processor that is `index`th of those allowed, counting around.
+    /// Pins the thread to the allowed processor number `index`, modulo their number.
     pub fn to(index: usize) -> Result<Self> {
         let allowed = allowed()?;
         // SAFETY: `CPU_ISSET` reads within the set for all these numbers.
@@ -29,7 +29,7 @@ impl Drop for Pinned {
     }
 }
 
-/// The processors the calling thread may run on.
+/// Returns the processors the calling thread may run on.
 fn allowed() -> Result<libc::cpu_set_t> {
     // SAFETY: a set of zeros is an empty one.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
@@ -49,7 +49,7 @@ fn set(cpus: &libc::cpu_set_t) -> Result<()> {
     }
 }
 
-/// The bytes of the heap that are in use, with the allocator's own.
+/// Returns the used bytes of the heap, including the allocator's own.
 #[cfg(target_env = "gnu")]
 pub fn heap() -> Option<usize> {
     // SAFETY: no conditions.

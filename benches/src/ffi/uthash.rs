@@ -16,7 +16,7 @@ unsafe extern "C" {
 pub struct Uthash(*mut c_void);
 
 impl Uthash {
-    /// Makes a table of entries whose keys differ.
+    /// Makes a table of entries; their keys must differ.
     pub fn of(entries: impl Iterator<Item = (String, String)>) -> Result<Self> {
         // SAFETY: no conditions.
         let table = Self(unsafe { bench_uthash_new() });

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 
-# What a program may not need: some of it loads typing and enum, which takes long.
+# Names that many programs do not need. Some of their modules import typing and enum, which takes long.
 _LATER = {
     "ArchiveInfo": "_archive",
     "BlameLine": "_history",
@@ -86,7 +86,7 @@ _LATER = {
     "Watch": "_watch",
 }
 
-# Without open and get, which are names of Python's own or too short to be taken unasked.
+# Without `open`, which would hide Python's own, and `get`, which is too short a name for a star import.
 __all__ = [
     "Ambiguous",
     "ArchiveInfo",

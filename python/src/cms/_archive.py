@@ -1,4 +1,4 @@
-"""Snapshots that are kept. It is not loaded before it is asked for."""
+"""Kept snapshots. This module is loaded on first use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ArchiveInfo(NamedTuple):
-    """What a snapshot that is kept says of itself."""
+    """The head of a kept snapshot."""
 
     # For `restore`, `find_revision`, `delete_label`.
     label: str
@@ -22,11 +22,11 @@ class ArchiveInfo(NamedTuple):
     time_us: int
     # The transaction whose state it holds.
     revision: int
-    # Of its file, in bytes.
+    # The size of its file, in bytes.
     size: int
-    # Through what: the name a program gave itself.
+    # The name that the program gave itself.
     source: str
-    # Whether it was made without being asked for, and may go when others come.
+    # Whether it is an automatic snapshot, which newer ones replace.
     automatic: bool
 
     @property
@@ -36,7 +36,7 @@ class ArchiveInfo(NamedTuple):
 
 
 def snapshots(lib: Any, store_ref: Any) -> List[ArchiveInfo]:
-    """Returns the snapshots that are kept."""
+    """Returns the kept snapshots."""
     place, found = _ffi.cms_archive_info(), list[ArchiveInfo]()
     status, ref = _ffi.own(_ffi.cms_labels, lib.cms_labels_open, store_ref)
     check(status)

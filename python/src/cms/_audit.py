@@ -1,4 +1,4 @@
-"""Looking after the log. It is not loaded before it is asked for."""
+"""Checks and repairs the log. This module is loaded on first use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._ffi import CMS_ERR_END
 
 
 class Verified(NamedTuple):
-    """What a check of the log has found."""
+    """The findings of a check of the log."""
 
     # The revisions of the oldest and the newest record; 0 if the log is empty.
     first: int
@@ -18,24 +18,24 @@ class Verified(NamedTuple):
     # The chain of the newest record, in hexadecimal digits. Keep it elsewhere to find out later whether the whole log
     # was forged.
     chain: str
-    # What is wrong, for people; empty if the log is as it was written.
+    # The problems, for people; empty if the log is intact.
     problems: List[str]
 
 
 class Repaired(NamedTuple):
-    """A package that was brought back to its newest text without errors."""
+    """A package that was restored to its newest text without errors."""
 
     package: str
     # The revision whose text it has now.
     text_of: int
-    # The transaction that brought it back.
+    # The transaction that restored it.
     revision: int
 
 
 class Repair(NamedTuple):
     """What was mended."""
 
-    # What was wrong with the log, which is set aside if anything was.
+    # The damage of the log. Damaged parts are set aside.
     problems: List[str]
     packages: List[Repaired]
 
@@ -59,7 +59,7 @@ def verify_log(lib: Any, store_ref: Any) -> Verified:
 
 
 def repair(lib: Any, store_ref: Any) -> Repair:
-    """Mends what can be mended."""
+    """Repairs the log and the packages as far as possible."""
     status, ref = _ffi.own(_ffi.cms_report, lib.cms_repair, store_ref)
     check(status)
     place, packages = _ffi.cms_repaired(), list[Repaired]()

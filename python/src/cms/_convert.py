@@ -1,4 +1,5 @@
-"""Text as numbers, truth values and sizes, exactly as cms_get_int and its like read it (tests compare the two)."""
+"""Converts text to numbers, truth values and sizes, exactly like cms_get_int and the similar functions (tests compare
+them)."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def integer(text: str) -> int:
 
 
 def boolean(text: str) -> bool:
-    """Reads a truth value, in the words that OpenWrt's programs take.
+    """Reads a truth value, in the words that OpenWrt's programs accept.
 
     >>> boolean("on"), boolean("disabled")
     (True, False)
@@ -91,7 +92,7 @@ _READERS: Dict[Any, Callable[[str], Any]] = {int: integer, bool: boolean, float:
 
 
 def convert(value: Any, type: Any, key: str) -> Any:
-    """Converts a value to the type that was asked for."""
+    """Converts a value to the wanted type."""
     if type is list and isinstance(value, (str, list)):
         return [value] if isinstance(value, str) else value
     if type is list or not isinstance(value, str):
@@ -104,7 +105,7 @@ def convert(value: Any, type: Any, key: str) -> Any:
 
 
 def to_bytes(value: Any) -> bytes:
-    """Returns a value as it stands in the file: truth values are "1" and "0", bytes are what they are.
+    """Returns a value as it is written in the file: truth values are "1" and "0", bytes are unchanged.
 
     >>> to_bytes("\\udcff"), to_bytes(b"\\xff"), to_bytes(True)
     (b'\\xff', b'\\xff', b'1')

@@ -1,4 +1,4 @@
-"""Reading without a store in the program's hands."""
+"""Reads without an explicit store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _stores: Dict[Tuple[Optional[str], ...], Store] = {}
 
 
 def default_store() -> Store:
-    """Returns the store that the environment names, opened once for each process."""
+    """Returns the store of the directories in the environment; each process opens it once."""
     where = tuple(map(os.environ.get, _VARIABLES))
     try:
         return _stores[where]

@@ -1,4 +1,5 @@
-"""The exceptions: one for each status, which are also what Python programs catch where they use a dict or a file."""
+"""The exceptions: one for each status. They are also subclasses of the exceptions that Python programs catch for a
+dict or a file."""
 
 from __future__ import annotations
 
@@ -12,9 +13,8 @@ if TYPE_CHECKING:
 class Error(Exception):
     """A call of the library that failed; the base of all others.
 
-    ``file``, ``key`` and ``hint`` are "" and ``line`` and ``column`` 0 where there is none. Line and column count
-    from 1, the column in bytes. ``status`` is one of ``cms.Status``.
-    """
+    ``file``, ``key`` and ``hint`` are "", and ``line`` and ``column`` 0, if the error has none. Line and column count
+    from 1, the column in bytes. ``status`` is one of ``cms.Status``. """
 
     status: ClassVar[int] = _ffi.CMS_ERR_INTERNAL
 
@@ -67,7 +67,7 @@ class ParseError(Error, ValueError):
 
 
 class Conflict(Error):
-    """Someone else kept changing the same package."""
+    """Another program changed the same keys, or kept changing the same package."""
 
     status = _ffi.CMS_ERR_CONFLICT
 
@@ -115,13 +115,14 @@ class Full(Error):
 
 
 class Stale(Error):
-    """The snapshot is older than what is still kept of a package that it had not read before: open a new one."""
+    """The snapshot is older than all kept states of a package that it had not read before: open a new one."""
 
     status = _ffi.CMS_ERR_STALE
 
 
 class Damaged(Error):
-    """A map, the log, a snapshot or a backup is damaged; ``hint`` says how to mend it. Maps mend themselves."""
+    """A map, the log, a snapshot or a backup is damaged; ``hint`` says how to repair it. Damaged maps are rebuilt
+    automatically."""
 
     status = _ffi.CMS_ERR_DAMAGED
 
@@ -135,8 +136,7 @@ class NotDurable(Error):
 class Refused(Error):
     """A program that verifies transactions has refused this one, or has not answered.
 
-    ``program`` and ``pid`` say which, ``reason`` says why.
-    """
+    ``program`` and ``pid`` identify it, ``reason`` is its reason. """
 
     status = _ffi.CMS_ERR_REFUSED
     program = ""
@@ -166,7 +166,7 @@ BY_STATUS: Dict[int, Type[Error]] = {kind.status: kind for kind in Error.__subcl
 
 
 def text(data: bytes) -> str:
-    """Decodes what need not be UTF-8, so that it can be encoded again."""
+    """Decodes bytes that need not be UTF-8, so that they can be encoded again."""
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -195,6 +195,6 @@ def fail(status: int, key: str = "") -> NoReturn:
 
 
 def check(status: int, key: str = "") -> None:
-    """Raises an exception unless all is well."""
+    """Raises an exception unless the status is OK."""
     if status:
         fail(status, key)

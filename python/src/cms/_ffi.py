@@ -1,4 +1,4 @@
-"""libcms.so as ctypes sees it: its types and functions, spelt as in cms.h, and where it is found.
+"""Binds libcms.so with ctypes: its types and functions, spelt as in cms.h, and the search for the library.
 
 Nothing is loaded before it is needed: the library with the first store, a function with its first call. A new
 function of cms.h is one line in SIGNATURES; tests/test_header.py compares all of this with the header.
@@ -34,7 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Sequence, Tuple, Type
 
-# What others take from here: nothing else imports ctypes.
+# The names for other modules, none of which imports ctypes.
 __all__ = [
     "POINTER",
     "byref",
@@ -91,7 +91,7 @@ CMS_LOG_WARNING = 4
 
 
 class _Opaque(Structure):
-    """A handle: only its address is ours."""
+    """A handle, of which Python uses only the address."""
 
     _fields_ = ()
 
@@ -136,7 +136,7 @@ class cms_verifier(_Opaque): ...
 
 
 class _Sized(Structure):
-    """A struct that begins with its size, by which the library knows which members there are."""
+    """A struct that begins with its size, which tells the library the members that it has."""
 
     def __init__(self, *members: Any) -> None:
         super().__init__(sizeof(self), *members)
@@ -181,7 +181,7 @@ class cms_options(_Sized):
 
 
 class cms_bytes(Structure):
-    """`data` reads as Python bytes up to the NUL byte, which is all of a name or a value."""
+    """`data` is read as Python bytes up to the NUL byte, which is the whole name or value."""
 
     _fields_ = (("data", c_char_p), ("len", c_size_t))
 
@@ -228,7 +228,7 @@ class cms_change(_Sized):
     )
 
 
-# What few programs need, made when it is first asked for: a class takes longer to make than to describe.
+# Types that few programs need. Each class is made on first use, since making a class takes long.
 _LATER: Dict[str, Any] = {
     "cms_blame": (_Opaque, ()),
     "cms_labels": (_Opaque, ()),
@@ -265,7 +265,7 @@ def _type(name: str) -> Any:
     """Returns a type of the header."""
     if name in _LATER:
         base, fields = _LATER[name]
-        # There is one of each, whatever threads ask for it at the same time.
+        # Only one class of each is made, even if several threads need it at the same time.
         return globals().setdefault(name, type(base)(name, (base,), {"_fields_": fields, "__module__": __name__}))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -280,7 +280,7 @@ cms_verify_callback = CFUNCTYPE(c_int32, POINTER(cms_event), POINTER(c_char), c_
 
 
 def P(kind: Any) -> Any:
-    """Stands for POINTER(kind), which is a class, and made when the function is first used: see `signature`."""
+    """Stands for POINTER(kind), a class that is made when the function is first used: see `signature`."""
     return (kind,)
 
 
@@ -397,7 +397,7 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
 
 
 def signature(name: str) -> List[Any]:
-    """Returns the result and the arguments of a function as ctypes knows them."""
+    """Returns the result and the arguments of a function as types of ctypes."""
 
     def made(kind: Any) -> Any:
         if type(kind) is str:
@@ -407,7 +407,7 @@ def signature(name: str) -> List[Any]:
     return [made(kind) for kind in SIGNATURES[name]]
 
 
-# What gives a handle back.
+# The functions that release handles.
 RELEASES = {
     "cms_store": "cms_close",
     "cms_key": "cms_key_free",
@@ -440,7 +440,8 @@ class Library:
         function = self._symbol(name)
         function.restype, *function.argtypes = signature(name)
         if function.restype is cms_status:
-            # Not errcheck, which would be a second call for each: what a status means differs by function.
+            # errcheck is not used: it would cost a second call for each, and the handling of a status differs by
+            # function.
             function.restype = c_int
         setattr(self, name, function)
         return function
@@ -455,8 +456,7 @@ class Library:
 def untyped(name: str) -> Any:
     """Returns a function that converts nothing, which takes half the time.
 
-    It is to be called with nothing but None, bytes, byref(...) and what is made with `size_of`.
-    """
+    Call it only with None, bytes, byref(...) and results of `size_of`. """
     function = library()._symbol(name)
     function.restype = c_int
     return function
@@ -468,7 +468,7 @@ def size(number: int) -> Any:
 
 
 def _candidates() -> List[str]:
-    """Where the library may be, the first one first."""
+    """The paths where the library may be, in the order of the search."""
     named = os.environ.get("CMS_LIBRARY")
     if named:
         return [named]
@@ -496,7 +496,7 @@ def _load() -> Library:
 
 
 def _check_version(path: str, number: int) -> None:
-    """Refuses a library whose functions may be others: before 1.0 those of any other minor version."""
+    """Refuses a library whose functions may differ: before 1.0, one of any other minor version."""
     major, minor, patch = number >> 16, number >> 8 & 255, number & 255
     ours = [int(part) for part in VERSION.split(".")]
     if major != ours[0] or (major == 0 and minor != ours[1]):
@@ -509,22 +509,22 @@ _library: List[Library] = []
 
 
 def library() -> Library:
-    """Returns the library, and loads it when it is first asked for."""
+    """Returns the library, and loads it on first use."""
     if not _library:
-        # Two threads may both load it, which is loading it once.
+        # If two threads load it at the same time, it is loaded once.
         _library.append(_load())
         _at_fork()
     return _library[0]
 
 
-# Handles, and what happens to them in a child process.
+# Handles, and their state in a child process.
 
 _process = os.getpid()
 _told: Any = None
 
 
 def _in_child() -> None:
-    """Another thread may have been inside the library, so a child leaves alone what it has inherited."""
+    """Another thread may have been inside the library, so a child does not use inherited handles."""
     global _process
     _process = os.getpid()
     for handle in list(_told):
@@ -542,7 +542,7 @@ def _at_fork() -> None:
 
 
 def tell_of_forks(handle: Any) -> None:
-    """Has `handle._forked()` called in a child process."""
+    """Calls `handle._forked()` in each child process."""
     _told.add(handle)
 
 
@@ -562,9 +562,8 @@ def _owned_type(kind: Type[_Opaque]) -> Type[_Opaque]:
 def own(kind: Type[_Opaque], make: Callable[..., int], *arguments: object) -> Tuple[int, Any]:
     """Makes a handle; returns the status, and a reference to it to pass to functions.
 
-    The handle is given back with the last reference, and a call that is under way holds one: so a handle can be
-    closed while other threads use it.
-    """
+    The handle is released with the last reference, and each running call holds one: so a handle can be closed while
+    other threads use it. """
     pointer = POINTER(kind)()
     status = make(*arguments, byref(pointer))
     if status:
@@ -577,7 +576,7 @@ def own(kind: Type[_Opaque], make: Callable[..., int], *arguments: object) -> Tu
 
 
 def disown(reference: Any) -> None:
-    """Notes that a function has given the handle back itself."""
+    """Records that a function has released the handle itself."""
     reference._obj.wanted = False
 
 
@@ -587,7 +586,7 @@ def address_of(place: Structure, member: str = "data") -> c_void_p:
 
 
 def put(place: Any, size: int, text: bytes) -> None:
-    """Writes text to a buffer of C, as much as there is room for."""
+    """Writes text to a buffer of C, as much as fits."""
     memmove(place, text[: size - 1] + b"\0", min(len(text) + 1, size))
 
 

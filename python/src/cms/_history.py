@@ -1,4 +1,4 @@
-"""What the history consists of. It is not loaded before it is asked for."""
+"""The entries of the history. This module is loaded on first use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def utc(time_us: int) -> datetime:
 
 
 class By(IntEnum):
-    """What made an entry of the history."""
+    """The origin of an entry of the history."""
 
     COMMIT = _ffi.CMS_BY_COMMIT
     EDIT = _ffi.CMS_BY_EDIT
@@ -30,13 +30,14 @@ class By(IntEnum):
     UNDO = _ffi.CMS_BY_UNDO
     ROLLBACK = _ffi.CMS_BY_ROLLBACK
     CONFIRM = _ffi.CMS_BY_CONFIRM
-    # A text was saved that cannot be parsed; the message says what is wrong, and where. And such a text was mended.
+    # BROKEN_TEXT: a text was saved that cannot be parsed; the message has the error and its position. MENDED_TEXT:
+    # such a text was mended.
     BROKEN_TEXT = _ffi.CMS_BY_BROKEN_TEXT
     MENDED_TEXT = _ffi.CMS_BY_MENDED_TEXT
 
 
 class ChangeKind(IntEnum):
-    """What happened to a key."""
+    """The kind of a change of a key."""
 
     ADDED = _ffi.CMS_CHANGE_ADDED
     DELETED = _ffi.CMS_CHANGE_DELETED
@@ -45,19 +46,20 @@ class ChangeKind(IntEnum):
 
 
 class Change(NamedTuple):
-    """A change of one key. `old` and `new` are None where there was or is nothing, and for a section its type."""
+    """A change of one key. `old` and `new` are None if the key did not or does not exist; for a section they are its
+    type."""
 
     key: str
     kind: ChangeKind
     old: Optional[Union[str, List[str]]]
     new: Optional[Union[str, List[str]]]
-    # For a section that was moved: where it stood and stands, from 0; else -1.
+    # For a section that was moved: its old and its new position, from 0; else -1.
     old_position: int = -1
     new_position: int = -1
 
 
 class Entry(NamedTuple):
-    """A transaction in the history, or as it happens, with those of its changes that were asked for."""
+    """A transaction of the history or of a watch, with its selected changes."""
 
     revision: int
     # Microseconds since 1970, UTC. It never goes back, even if the clock does.
@@ -85,7 +87,7 @@ class BlameLine(NamedTuple):
     """A line of a package, without its newline, and the transaction that wrote it, without its changes."""
 
     text: str
-    # None if it is older than what the log keeps.
+    # None if the line is older than the log.
     entry: Optional[Entry]
 
 
@@ -155,7 +157,7 @@ def blame(lib: Any, store_ref: Any, package: str) -> List[BlameLine]:
 
 
 def event(lib: Any, ref: Any) -> Entry:
-    """Copies an event, which is not ours to keep."""
+    """Copies an event, since the library frees the original."""
     place = _ffi.cms_transaction()
     check(lib.cms_event_transaction(ref, place))
     return _entry(place, _changes(lib.cms_event_change, ref))

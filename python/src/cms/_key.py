@@ -26,7 +26,7 @@ class Key:
     def __init__(self, store: Store, text: str) -> None:
         self._store = store
         self.text = text
-        # A handle is for one thread at a time, so each read takes one that no other read has.
+        # Only one thread at a time may use a handle, so each read takes one that no other read uses.
         self._idle: List[Tuple[Any, Any, Any]] = []
         self._read = _ffi.untyped("cms_key_get")
         self._idle.append(self._another())
@@ -47,7 +47,7 @@ class Key:
 
     @property
     def value(self) -> Any:
-        """The newest value. Raises NotFound if there is none."""
+        """The newest value. Raises NotFound if the key does not exist."""
         try:
             handle = self._idle.pop()
         except IndexError:
@@ -64,7 +64,7 @@ class Key:
             return decode(value)
 
     def _explain(self, status: int) -> Any:
-        # A list is not read through a handle, and an error without details is raised at once.
+        # Lists are not read through a handle; and this raises an error without details at once.
         if status == CMS_ERR_TYPE:
             return self._store[self.text]
         if status == CMS_ERR_NOT_FOUND:

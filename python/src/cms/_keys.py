@@ -1,4 +1,4 @@
-"""Keys and texts on their way to C."""
+"""Encodes keys and strings for C."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict
 
-# How many keys and values are remembered at most, in each place that remembers any.
+# The largest number of entries in each cache of keys or values.
 REMEMBERED = 8192
 
-# Keys of options that have been read, as C wants them. What is in it needs no checking.
+# A cache of encoded keys of options that have been read, which need no further check.
 OPTIONS: Dict[str, bytes] = {}
 
 
 def encode(text: str, what: str = "key") -> bytes:
-    """Encodes a text for C, where a NUL byte would end it."""
+    """Encodes a string for C; refuses NUL bytes, which would end it."""
     if not isinstance(text, str):
         raise TypeError(f"a {what} is a str, not {type(text).__name__}")
     try:

@@ -1,4 +1,4 @@
-"""The items of lists, on their way from C."""
+"""Converts the items of lists from C."""
 
 from __future__ import annotations
 

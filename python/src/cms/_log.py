@@ -1,4 +1,5 @@
-"""What the log is for: history, undo, going back, labels, backups, commits to be confirmed; and looking after it."""
+"""Uses of the log: history, undo, rollback, labels, backups, commits to be confirmed; and checks and repairs of the
+log."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Log:
-    """The part of a store that reads and uses the log. A revision is a number, or a text for `find_revision`."""
+    """The part of a store that reads and uses the log. A revision is a number, or a string for `find_revision`."""
 
     __slots__ = ()
 
@@ -55,7 +56,7 @@ class Log:
         return revision if isinstance(revision, int) else self.find_revision(revision)
 
     def get_at(self, key: str, revision: Union[int, str]) -> Any:
-        """Reads the value a key had at a revision: a text, or a list of texts."""
+        """Reads the value a key had at a revision: a string, or a list of strings."""
         raw, number = encode(key), self._revision(revision)
         try:
             return self._at(self._lib.cms_get_at, key, raw, number, 255)
@@ -65,7 +66,7 @@ class Log:
             return items(key, self._lib, self._lib.cms_list_open_at, self._use(), raw, number)
 
     def text_at(self, package: str, revision: Union[int, str]) -> str:
-        """Reads the text a package had at a revision, with comments and all."""
+        """Reads the text a package had at a revision, comments included."""
         raw = encode(package, "package")
         return self._at(self._lib.cms_text_at, package, raw, self._revision(revision), 16383)
 
@@ -80,9 +81,8 @@ class Log:
     def changed_since(self, revision: Union[int, str]) -> List[str]:
         """Returns the names of the packages that were changed after a revision, in byte order.
 
-        Changes made with an editor are noted first. If the log does not go back that far, there may be some that were
-        not changed.
-        """
+        Changes made with an editor are noted first. If the log does not go back that far, the result may include
+        packages that were not changed. """
         place, number = _ffi.cms_bytes(), self._revision(revision)
         status, ref = _ffi.own(_ffi.cms_package_iter, self._lib.cms_changed_since, self._use(), number)
         check(status)
@@ -94,7 +94,7 @@ class Log:
     def undo(self, revision: Union[int, str] = "now", message: Optional[str] = None) -> int:
         """Undoes the last transaction, or the one of a revision; later changes stay.
 
-        Returns the number of the transaction that does it. Raises Conflict if what it changed was changed again.
+        Returns the number of the new transaction. Raises Conflict if a key of the undone one was changed again since.
         """
         done, said = _ffi.c_uint64(), None if message is None else encode(message, "message")
         check(self._lib.cms_undo(self._use(), self._revision(revision), said, done))
@@ -103,8 +103,7 @@ class Log:
     def rollback(self, revision: Union[int, str], message: Optional[str] = None) -> int:
         """Rolls all packages back to exactly what they were at a revision.
 
-        Returns the number of the transaction that does it, or 0 if nothing had to change.
-        """
+        Returns the number of the new transaction, or 0 if nothing had to change. """
         done, said = _ffi.c_uint64(), None if message is None else encode(message, "message")
         check(self._lib.cms_rollback(self._use(), self._revision(revision), said, done))
         return done.value
@@ -116,7 +115,7 @@ class Log:
         return number.value
 
     def snapshots(self) -> List[ArchiveInfo]:
-        """Returns the snapshots that are kept, with a label and automatic ones, the oldest first."""
+        """Returns the kept snapshots, labelled and automatic, the oldest first."""
         from ._archive import snapshots
 
         return snapshots(self._lib, self._use())
@@ -136,7 +135,7 @@ class Log:
         return done.value
 
     def pending(self) -> Optional[Pending]:
-        """Tells of the commit that waits to be confirmed."""
+        """Returns the commit that waits to be confirmed."""
         from ._history import pending
 
         return pending(self._lib, self._use())
@@ -150,8 +149,7 @@ class Log:
     def notice(self, revision: int) -> Optional[str]:
         """Says which keys of a transaction an unconfirmed commit would roll back; None if no commit waits.
 
-        To be called after the commit of the transaction `revision`.
-        """
+        Call it after the commit of the transaction `revision`. """
         from ._history import notice
 
         return notice(self._lib, self._use(), revision)
@@ -161,13 +159,14 @@ class Log:
         check(self._lib.cms_confirm(self._use(), revision))
 
     def verify_log(self) -> Verified:
-        """Checks that no record of the log was changed, taken out or put in; the problems are in `problems`."""
+        """Checks that no record of the log was changed, removed or inserted; the result has the problems in
+        `problems`."""
         from ._audit import verify_log
 
         return verify_log(self._lib, self._use())
 
     def repair(self) -> Repair:
-        """Mends a damaged log, and restores the newest text without errors of packages that have errors."""
+        """Repairs a damaged log, and restores each package with errors to its newest text without errors."""
         from ._audit import repair
 
         return repair(self._lib, self._use())

@@ -12,13 +12,13 @@ from . import _ffi
 if TYPE_CHECKING:
     from ._store import Store
 
-# The hooks of stores that are open, by what the library is given as `log_data`. The function of C stays as long as the
-# process, since transactions may outlive their store; a hook that is not here any more is not called.
+# The hooks of open stores, by the number that the library gets as `log_data`. The C function lives as long as the
+# process, since transactions may outlive their store; a hook that was removed from this dict is not called.
 _hooks: Dict[int, Callable[[int, str], object]] = {}
 _numbers = count(1)
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()
 
-# The levels of syslog, as module `logging` has them.
+# The levels of syslog, as levels of the module `logging`.
 _LEVELS = (50, 50, 50, 40, 30, 20, 20, 10)
 
 
@@ -47,7 +47,7 @@ def keep(store: Store, number: int) -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    """No thread of the library calls into an interpreter that ends."""
+    """When the interpreter ends, no thread of the library may call into it."""
     for store in list(_stores):
         store.close()
     _hooks.clear()

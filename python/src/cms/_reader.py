@@ -1,4 +1,4 @@
-"""What all that can be read have in common."""
+"""The base of all objects that can be read: stores, snapshots, transactions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reader(Base):
 
     __slots__ = ()
 
-    # What is read changes, so two that can be read are the same only if they are one.
+    # The content changes, so two readers are equal only if they are the same object.
     __eq__ = object.__eq__
 
     def __hash__(self) -> int:
@@ -61,12 +61,11 @@ class Reader(Base):
     @overload
     def get(self, key: str, default: _D, *, type: Callable[[str], _T]) -> Union[_T, _D]: ...
     def get(self, key: str, default: Any = None, *, type: Any = None) -> Any:
-        """Reads a value, or returns `default` where there is none.
+        """Reads a value, or returns `default` if the key does not exist.
 
-        `type` is str, int, bool, float or list, `cms.size`, or anything that makes something of a text and
-        raises ValueError if it cannot, `ipaddress.ip_address` for example. int and bool read what the C library
-        reads. A string is a list of one. Raises WrongType where the value is not of the type.
-        """
+        `type` is str, int, bool, float or list, `cms.size`, or any function that converts a string and raises
+        ValueError if it cannot, `ipaddress.ip_address` for example. int and bool accept the same forms as the C
+        library. A string is a list of one. Raises WrongType if the value is not of the type. """
         value = self._find(key)
         if value is MISSING:
             return default
@@ -74,7 +73,7 @@ class Reader(Base):
 
 
 class Root(Reader):
-    """What is read with whole keys: a store, and a snapshot of it.
+    """The base of objects that are read with whole keys: a store, and a snapshot of it.
 
     As a mapping it holds the packages by name; a key with a section in it leads to the section, and one with an
     option to its value. Iterating yields the names of packages.
@@ -83,7 +82,7 @@ class Root(Reader):
     __slots__ = ()
 
     def close(self) -> None:
-        """Gives up what it holds. Closing twice is closing once."""
+        """Releases the handles. A second call does nothing."""
         raise NotImplementedError
 
     def __exit__(

@@ -45,7 +45,7 @@ class Package(Reader):
         return self._snapshot._sections(self.name, type)
 
     def to_dict(self) -> Dict[str, Dict[str, Any]]:
-        """Returns a copy of it all: section, option, value."""
+        """Returns a copy of the whole package: section, option, value."""
         return {section.name: section.to_dict() for section in self.sections()}
 
 

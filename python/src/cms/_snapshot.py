@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 class Snapshot(Root):
     """All packages as one commit left them; later commits do not show. Any number of threads may use one.
 
-    It keeps memory until it is closed, which leaving its `with` block and its last reference do too. What it hands
-    out are copies, but packages and sections read through it. A package is looked for when it is first asked for:
-    that raises Stale if a hundred commits were made to it since the snapshot was opened.
-    """
+    It keeps memory until it is closed: by `close`, at the end of its `with` block, or with its last reference. Values
+    are copies, but packages and sections read through the snapshot. A package is opened on its first read: that
+    raises Stale if a hundred commits were made to it since the snapshot was opened. """
 
     __slots__ = ("__weakref__", "_get", "_lib", "_ref", "_values")
 
@@ -29,7 +28,7 @@ class Snapshot(Root):
         status, self._ref = _ffi.own(_ffi.cms_snapshot, lib.cms_snapshot_open, store_ref)
         check(status)
         self._get = _ffi.untyped("cms_snapshot_get")
-        # Strings never change here, so what was read once need not be asked for again.
+        # Values never change in a snapshot, so a string that was read is cached.
         self._values: Dict[str, str] = {}
 
     def __enter__(self) -> Snapshot:
@@ -37,7 +36,7 @@ class Snapshot(Root):
         return self
 
     def close(self) -> None:
-        """Gives the memory back. Closing twice is closing once."""
+        """Frees the memory. A second call does nothing."""
         self._ref = None
         self._values = {}
 
@@ -102,7 +101,7 @@ class Snapshot(Root):
         return self._select(package, selector)
 
     def _select(self, package: str, selector: str) -> Section:
-        """Finds the section that a selector means, which is known to be there and the only one."""
+        """Finds the section that a selector selects; it is known that there is exactly one."""
         kind, _, inside = selector[1:-1].partition("[")
         option, assigned, value = inside.partition("=")
         sections = self._sections(package, kind)
@@ -138,7 +137,7 @@ class Snapshot(Root):
         return True
 
     def get_many(self, keys: Sequence[str]) -> List[Optional[str]]:
-        """Reads many strings at once; None where there is no such key, or it is a list."""
+        """Reads many strings at once; None for a key that does not exist or has a list."""
         raw = (_ffi.c_char_p * len(keys))(*map(_keys.encode, keys))
         places = (_ffi.cms_bytes * len(keys))()
         check(self._lib.cms_snapshot_get_many(self._use(), raw, len(keys), places))

@@ -8,7 +8,7 @@ from . import _ffi
 
 
 class Status(IntEnum):
-    """What a call came to: cms_status without its prefixes."""
+    """The outcome of a call: cms_status without its prefixes."""
 
     OK = _ffi.CMS_OK
     NOT_FOUND = _ffi.CMS_ERR_NOT_FOUND

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Path = Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]
 
-# Buffers that no read uses just now, each with what `untyped` functions take for it. Not one for each thread: a
+# Buffers that no read uses at the moment, each with its arguments for `untyped` functions. Not one for each thread: a
 # signal handler or a finalizer may read in the middle of another read, and this is faster than threading.local.
 _ROOM = 512
 _IDLE: List[Tuple[Any, Any]] = []
@@ -48,11 +48,11 @@ def open(
 ) -> Store:
     """Opens a store.
 
-    A directory that is not given is that of the variable CMS_CONFIG_DIR, CMS_SAVE_DIR, CMS_RUN_DIR or
-    CMS_STATE_DIR, else that of the system. `private` keeps maps to this process; commits of others are then seen
-    after `refresh`. `map_limit` is how many bytes the map of a package may have, 0 for any number. `source` is the
-    name of the program in the history, else "python-pid-" and the number of the process. `log_limit` is how
-    many bytes of the log are kept, 0 for 4 MiB.
+    The default of a directory is the variable CMS_CONFIG_DIR, CMS_SAVE_DIR, CMS_RUN_DIR or CMS_STATE_DIR, else the
+    directory of the system. `private` keeps maps to this process; commits of others are then seen after `refresh`.
+    `map_limit` is how many bytes the map of a package may have, 0 for any number. `source` is the name of the program
+    in the history, else "python-pid-" and the number of the process. `log_limit` is how many bytes of the log are
+    kept, 0 for 4 MiB.
 
     `durability` is what commits survive: "full" (a power cut, and the default), "log" (the same, and the texts are
     written later: one sync instead of three) or "none" (the end of the process: a power cut may take the last
@@ -63,9 +63,9 @@ def open(
     `verify_timeout` is for how many seconds a commit waits for its verifiers, 0 for 5.
 
     `log_hook` is called with each warning of the store, once: with a level of module `logging` and the text, as
-    `logging.getLogger("cms").log` is. A warning is about a problem that stops nothing, such as a file that is skipped
-    because it cannot be a package. The hook runs in the thread whose call causes the warning, or in one of the library,
-    and must not use the store. An exception that it raises goes to `sys.unraisablehook`.
+    `logging.getLogger("cms").log` is. A warning is about a problem that does not stop a call, such as a file that is
+    skipped because it cannot be a package. The hook runs in the thread whose call causes the warning, or in one of
+    the library, and must not use the store. An exception that it raises goes to `sys.unraisablehook`.
 
     Where the store has a policy (section `store` of the package `cms`), these override it only where they are stricter,
     or where the user owns the configuration directory. In safe mode all calls that write raise `PermissionDenied`.
@@ -90,9 +90,8 @@ def open(
 class Store(Root, Log):
     """An open store. Any number of threads may use one, and a program needs one.
 
-    Reads see each commit as soon as it is made, by any process; edits by hand are seen after `refresh`. In a child
-    process made by fork the store is opened again when it is next used.
-    """
+    Reads see each commit as soon as it is made, by any process; edits by hand are seen after `refresh`. After a fork,
+    the child opens the store again on its next use. """
 
     __slots__ = ("__weakref__", "_closed", "_get", "_lib", "_look", "_named", "_options", "_ref", "_size")
 
@@ -110,7 +109,7 @@ class Store(Root, Log):
 
     def _open(self) -> Any:
         if not self._named:
-            # A child made by fork has another number.
+            # A child made by fork has another process number.
             self._options.source = f"python-pid-{os.getpid()}".encode()
         status, ref = _ffi.own(_ffi.cms_store, self._lib.cms_open, self._options)
         check(status)
@@ -121,7 +120,7 @@ class Store(Root, Log):
         self._ref = None
 
     def _use(self) -> Any:
-        """Returns the handle, for a call."""
+        """Returns the handle for a call."""
         ref = self._ref
         if ref is not None:
             return ref
@@ -134,7 +133,8 @@ class Store(Root, Log):
         return self
 
     def close(self) -> None:
-        """Closes the store. What was read with it stays; snapshots and transactions go on. Twice is once."""
+        """Closes the store. Values that were read stay valid, and snapshots and transactions stay open. A second call
+        does nothing."""
         self._closed = True
         self._ref = None
 
@@ -146,7 +146,7 @@ class Store(Root, Log):
     # Reading.
 
     def __getitem__(self, key: str) -> Any:
-        # Reader.__getitem__, without calls between: that is a tenth of the time.
+        # This is Reader.__getitem__ without intermediate calls, which saves a tenth of the time.
         try:
             raw = OPTIONS[key]
             room = _IDLE.pop()
@@ -176,9 +176,9 @@ class Store(Root, Log):
         return text(value if len(value) < _ROOM - 1 else self._long(key, raw))
 
     def _find_anew(self, key: str) -> Any:
-        """Finds what a key means that was not read before; or other threads have all the buffers."""
+        """Reads a key that was not read before, or while other threads use all the buffers."""
         if parts(key) != 3:
-            # What is handed out reads through a snapshot of its own.
+            # Packages and sections read through a snapshot that belongs to them.
             return self.snapshot()._find(key)
         if key not in OPTIONS:
             option(key)
@@ -188,7 +188,7 @@ class Store(Root, Log):
         return self._find(key)
 
     def _explain(self, key: str, raw: bytes, status: int) -> Any:
-        """Makes the best of a read that failed."""
+        """Handles a read that failed."""
         if status == CMS_ERR_NOT_FOUND:
             return MISSING
         if status == CMS_ERR_TYPE:
@@ -199,7 +199,7 @@ class Store(Root, Log):
         return fail(status, key)
 
     def _long(self, key: str, raw: bytes) -> bytes:
-        """Reads a value that does not fit into a buffer for all."""
+        """Reads a value that does not fit into a shared buffer."""
         size = _ffi.c_size_t(_ROOM)
         while True:
             buffer = _ffi.create_string_buffer(size.value + 1)
@@ -243,7 +243,7 @@ class Store(Root, Log):
 
     @property
     def revision(self) -> int:
-        """The number, in the log, of the last transaction shown. It grows with every commit that anyone makes."""
+        """The number, in the log, of the last transaction shown. It grows with every commit of any program."""
         number = _ffi.c_uint64()
         if self._look(self._ref, byref(number)):
             check(self._lib.cms_revision(self._use(), number))
@@ -263,9 +263,8 @@ class Store(Root, Log):
         """Watches packages, sections or options: "network.lan.*", "*.lan.ipaddr", or several with blanks between.
 
         Events start with the transaction after `since`, the number of one, else with the next one. Raises Stale if
-        the log does not go back that far. With `merge`, transactions that are there already come as one event, with
-        one change for each key. To follow a state, open the watch, then read.
-        """
+        the log does not go back that far. With `merge`, pending transactions come as one event, with one change for
+        each key. To follow a state, open the watch, then read. """
         from ._watch import Watch
 
         return Watch(self, pattern, since, merge)
@@ -278,13 +277,12 @@ class Store(Root, Log):
         since: Optional[int] = None,
         on_error: Optional[Callable[[Error], object]] = None,
     ) -> Subscription:
-        """Has `callback` called with each transaction, on a thread of the library, until the result is closed.
+        """Calls `callback` with each transaction, on a thread of the library, until the result is closed.
 
-        The callback may read and write the store, and close the subscription. Closing it elsewhere waits until the
-        callback does not run, so the callback is not to wait for what closes it, a window's loop for example: there
-        a watch is better, whose `fileno` the loop can wait for. What the callback raises goes to
-        `sys.unraisablehook`, as do errors of the subscription without `on_error`.
-        """
+        The callback may read and write the store, and close the subscription. Closing it from another thread waits
+        until the callback does not run. So the callback must not wait for that thread, for example a window's event
+        loop; such a program should use a watch, whose `fileno` the loop can wait for. Exceptions of the callback go
+        to `sys.unraisablehook`, as do errors of the subscription without `on_error`. """
         from ._watch import Subscription
 
         return Subscription(self, pattern, callback, since, on_error)
@@ -295,8 +293,8 @@ class Store(Root, Log):
         It is called before the transaction is made, on a thread of the library, until the result is closed. To refuse
         the transaction it raises an exception, Refused for example, or returns the reason, or False; the commit then
         raises Refused. It may read the store, which shows the state before, and must not change it. It has 5 seconds,
-        or the `verify_timeout` of the committer. The `revision` of the transaction it gets is 0. Without `decide` the
-        result is a decorator:
+        or the `verify_timeout` of the committer. The `revision` of its transaction is 0. Without `decide` the result
+        is a decorator:
 
             @store.verify("network.*.mtu")
             def check(entry):
@@ -327,13 +325,13 @@ class Store(Root, Log):
     begin = transaction
 
     def set(self, key: str, value: Any) -> int:
-        """Sets one option, in a transaction of its own; returns its revision."""
+        """Sets one option, in a separate transaction; returns its revision."""
         with self.transaction() as txn:
             txn.set(key, value)
         return txn.revision
 
     def delete(self, key: str) -> int:
-        """Deletes one option or section, in a transaction of its own; returns its revision."""
+        """Deletes one option or section, in a separate transaction; returns its revision."""
         with self.transaction() as txn:
             txn.delete(key)
         return txn.revision

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Transaction:
     """Changes to any number of packages that are committed together. One thread uses one at a time.
 
-    Nobody sees them before the commit, which leaving the `with` block does; an exception gives them all up. A
-    change that cannot be made raises, and the transaction goes on without it if that is caught.
+    Other readers see the changes after the commit, which happens at the end of the `with` block; an exception
+    discards them all. A change that cannot be made raises; if that is caught, the transaction continues without it.
     """
 
     __slots__ = ("__weakref__", "_lib", "_ref", "_revision", "_why")
@@ -62,7 +62,7 @@ class Transaction:
             self.rollback()
 
     def prepare(self, message: Optional[str], confirm: Optional[float], force: bool) -> None:
-        """Sets what `Store.transaction` was given."""
+        """Sets the arguments of `Store.transaction`."""
         if message is not None:
             check(self._lib.cms_txn_set_message(self._use(), encode(message, "message")))
         if confirm is not None:
@@ -71,11 +71,10 @@ class Transaction:
             check(self._lib.cms_txn_set_force(self._use(), 1))
 
     def get(self, key: str) -> Any:
-        """Reads a value as the transaction sees it, its own changes included: a text, or a list of texts.
+        """Reads a value as the transaction sees it, its own changes included: a string, or a list of strings.
 
-        Setting the value that was read changes nothing. If another transaction has changed it, the commit is a
-        Conflict.
-        """
+        Setting the value that was read changes nothing. If another transaction changes it before the commit, the
+        commit raises Conflict. """
         raw, size = encode(key), _ffi.c_size_t(255)
         while True:
             buffer = _ffi.create_string_buffer(size.value + 1)
@@ -99,17 +98,18 @@ class Transaction:
         return True
 
     def savepoint(self) -> int:
-        """Marks the point that has been reached, for `rollback_to`."""
+        """Returns a savepoint of the changes so far, for `rollback_to`."""
         point = _ffi.c_uint32()
         check(self._lib.cms_txn_savepoint(self._use(), point))
         return point.value
 
     def rollback_to(self, point: int) -> None:
-        """Rolls back all changes since a point that was marked."""
+        """Discards all changes since a savepoint."""
         check(self._lib.cms_txn_rollback_to(self._use(), point))
 
     def commit(self) -> int:
-        """Commits all changes, durably; returns the revision. On any exception but NotDurable nothing was changed."""
+        """Commits all changes, durably; returns the revision. If it raises anything but NotDurable, nothing was
+        changed."""
         ref = self._end("is committed")
         revision = _ffi.c_uint64()
         _ffi.disown(ref)
@@ -122,8 +122,8 @@ class Transaction:
         return revision.value
 
     def rollback(self) -> None:
-        """Gives up all changes."""
-        # The last reference does it.
+        """Discards all changes."""
+        # Dropping the last reference frees the handle.
         self._end("is rolled back")
 
     @property
@@ -134,12 +134,12 @@ class Transaction:
         return self._revision
 
     def set(self, key: str, value: Any) -> None:
-        """Sets an option to a text, bytes, a number, a truth value ("1" or "0"), or a list of those, in its place.
+        """Sets an option to a string, bytes, a number, a truth value ("1" or "0"), or a list of those; it keeps its
+        position.
 
-        For the key of a section, the value is its type, and the section is made if it is not there, and with it a
-        package that is not there. "" and [] delete, as in all of UCI. What is read of a value that is not UTF-8 is a
-        text with surrogates (PEP 383), which is set as the bytes that it stands for; names are UTF-8.
-        """
+        For the key of a section, the value is its type, and a missing section is made, with a missing package. "" and
+        [] delete, as in all of UCI. A value that is not UTF-8 is read as a string with surrogates (PEP 383); setting
+        that string writes the original bytes. Names are UTF-8. """
         if isinstance(value, (list, tuple)):
             raw = (_ffi.c_char_p * len(value))(*map(to_bytes, value))
             check(self._lib.cms_txn_set_list(self._use(), encode(key), raw, len(raw)), key)
@@ -151,8 +151,7 @@ class Transaction:
     def add(self, package: str, type: str, options: Optional[Dict[str, Any]] = None) -> str:
         """Adds an anonymous section at the end of a package, perhaps with options; returns its generated name.
 
-        A package that is not there is made.
-        """
+        A missing package is made. """
         buffer, size = _ffi.create_string_buffer(64), _ffi.c_size_t()
         raw = encode(package, "package"), encode(type, "type")
         check(self._lib.cms_txn_add_section(self._use(), *raw, buffer, len(buffer), size), package)
@@ -162,7 +161,7 @@ class Transaction:
         return name
 
     def append(self, key: str, item: Any) -> None:
-        """Appends an item to a list, which is made if it is not there; a string becomes the first item."""
+        """Appends an item to a list, a missing list is made, and a string becomes the first item."""
         check(self._lib.cms_txn_add_list(self._use(), encode(key), to_bytes(item)), key)
 
     def remove(self, key: str, item: Any) -> None:
@@ -176,7 +175,7 @@ class Transaction:
     __delitem__ = delete
 
     def rename(self, key: str, name: str) -> None:
-        """Gives an option or a section another name; `name` is that alone, not a key."""
+        """Gives an option or a section another name; `name` is the new name alone, not a key."""
         check(self._lib.cms_txn_rename(self._use(), encode(key), encode(name, "name")), key)
 
     def reorder(self, key: str, position: int) -> None:

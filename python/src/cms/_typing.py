@@ -1,4 +1,5 @@
-"""What annotations need. At run time typing is not loaded, which takes longer than all the rest."""
+"""Names for annotations. At run time the module typing is not loaded, since that takes longer than the rest of the
+import."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
     Base = Mapping[str, Any]
 else:
-    # The same class, without all of collections, which would take a third of the time that it takes to import cms.
+    # The same class, without importing all of collections, which would take a third of the import of cms.
     from _collections_abc import Mapping as Base  # noqa: F401
 
     def overload(function):

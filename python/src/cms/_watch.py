@@ -1,4 +1,4 @@
-"""Changes as they happen. It is not loaded before it is asked for."""
+"""Changes as they happen. This module is loaded on first use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Decide = TypeVar("_Decide", bound="Callable[[Entry], object]")
 
 
 class _Handle:
-    """What watches and subscriptions have in common: they end."""
+    """The base of watches and subscriptions, which can be closed."""
 
     _ref: Any
     _why = "is closed"
@@ -49,10 +49,9 @@ class _Handle:
 class Watch(_Handle):
     """The transactions that change watched keys: each once, in order, when its data can be read.
 
-    Iterating waits for the next one, with `for` as with `async for`, until the watch is closed, by whichever thread or
-    task. One thread or task iterates at a time. What was not taken yet stays in the log and costs writers nothing;
-    Stale tells that some of it is not there any more: read everything anew, the watch goes on from there.
-    """
+    Iterating waits for the next one, with `for` as with `async for`, until any thread or task closes the watch. One
+    thread or task iterates at a time. Pending transactions stay in the log and cost writers nothing. Stale means that
+    the log has dropped some of them: read everything again; the watch continues from there. """
 
     def __init__(self, store: Store, pattern: str, since: Optional[int], merge: bool) -> None:
         self._lib = lib = _ffi.library()
@@ -99,8 +98,7 @@ class Watch(_Handle):
     def next(self, timeout: Optional[float] = None) -> Optional[Entry]:
         """Returns the next transaction, or None if none comes within `timeout` seconds, or the watch is closed.
 
-        With 0 it does not wait: so after `fileno` has become readable, until it returns None.
-        """
+        With 0 it does not wait: after `fileno` has become readable, call it with 0 until it returns None. """
         from time import monotonic
 
         ref, deadline = self._use(), None if timeout is None else monotonic() + timeout
@@ -108,7 +106,7 @@ class Watch(_Handle):
         waiting.register(self._fd, select.POLLIN)
         waiting.register(self._closing.fd, select.POLLIN)
         while self._ref is not None:
-            # Not with the timeout of cms_watch_next, during which Python could not handle signals.
+            # The timeout of cms_watch_next is not used: Python could not handle signals meanwhile.
             found = self._take(ref)
             left = None if deadline is None else deadline - monotonic()
             if found is not None or (left is not None and left <= 0):
@@ -153,7 +151,7 @@ def _wake(readable: Any) -> None:
 
 
 class _Pipe:
-    """Something that is readable from when it was written to, and closes with its last reference."""
+    """A descriptor that becomes readable once it is written to; its last reference closes it."""
 
     def __init__(self) -> None:
         self.fd, self._other = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -170,16 +168,16 @@ _called: List[_Callback] = []
 
 
 def _at_exit() -> None:
-    """No callback runs in an interpreter that ends."""
+    """When the interpreter ends, no callback may run."""
     for handle in list(_called):
         handle.close()
 
 
 class _Callback(_Handle):
-    """What calls back on a thread of the library."""
+    """The base of objects that call back on a thread of the library."""
 
     def _keep(self, function: Any) -> None:
-        # The function lives until the library has promised not to call it again.
+        # The function must live until the library does not call it any more.
         self._ref._obj.function = function
         if not _called:
             import atexit
@@ -194,7 +192,7 @@ class _Callback(_Handle):
         _called.clear()
 
     def close(self) -> None:
-        """Ends it. The callback is not called again; if it does not itself close it, it is not running any more."""
+        """Ends it. The callback is not called again, and it is not running any more, unless it called this itself."""
         self._ref = None
         if self in _called:
             _called.remove(self)
@@ -214,14 +212,14 @@ class Subscription(_Callback):
         lib = _ffi.library()
 
         def call(found: Any, status: int, _: Any, /) -> None:
-            # If this closes the subscription, nothing else keeps the function alive that is being run.
+            # If the callback closes the subscription, only this reference keeps the running function alive.
             running = function  # noqa: F841
             if status == 0:
                 callback(event(lib, found))
             elif on_error:
                 on_error(exception(status))
             else:
-                # For sys.unraisablehook, as what a callback raises.
+                # Errors go to sys.unraisablehook, like exceptions of a callback.
                 raise exception(status)
 
         function = _ffi.cms_event_callback(call)
@@ -245,11 +243,11 @@ class Verifier(_Callback):
             self(decide)
 
     def __call__(self, decide: _Decide) -> _Decide:
-        """Has `decide` called from now on; so a verifier is a decorator."""
+        """Sets the function to call, so that a verifier can be used as a decorator."""
         lib = _ffi.library()
 
         def call(found: Any, reason: Any, size: int, _: Any, /) -> int:
-            # If this closes the verifier, nothing else keeps the function alive that is being run.
+            # If the function closes the verifier, only this reference keeps the running function alive.
             running = function  # noqa: F841
             try:
                 said = decide(event(lib, found))

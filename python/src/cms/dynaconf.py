@@ -3,10 +3,8 @@
     Dynaconf(core_loaders=[], loaders=["cms.dynaconf"], CMS_FOR_DYNACONF="network,system")
 
 Each package becomes a setting: `settings.NETWORK.lan.ipaddr`. CMS_FOR_DYNACONF, a setting or a variable of the
-environment, names the packages (default: all); CMS_STORE_FOR_DYNACONF, a setting, may be an open `cms.Store`.
-Values are texts and lists of texts, as they are in the file, also if they begin with "@"; validators of dynaconf cast
-them.
-"""
+environment, names the packages (default: all); CMS_STORE_FOR_DYNACONF, a setting, may be an open `cms.Store`. Values
+are strings and lists of strings, as in the file, even if they begin with "@"; validators of dynaconf cast them. """
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ def load(
     validate: bool = False,
     **_: Any,
 ) -> None:
-    """Loads the packages, or the one that is the setting `key`, all from one state."""
+    """Loads the packages, or only the package of the setting `key`, all from one state."""
     store = obj.get("CMS_STORE_FOR_DYNACONF")
     named = obj.get("CMS_FOR_DYNACONF") or os.environ.get("CMS_FOR_DYNACONF", "")
     try:
@@ -48,11 +46,10 @@ def load(
 
 
 def _put(obj: Any, name: str, sections: Dict[str, Any]) -> None:
-    """Makes the sections of a package a setting, with values as they are.
+    """Makes a setting of the sections of a package, with unchanged values.
 
-    What is given to `update` dynaconf parses: it reads the file that "@read_file PATH" names, and merges lists that
-    have an item "dynaconf_merge". What is put into the setting afterwards it takes as it is.
-    """
+    dynaconf parses the arguments of `update`: it reads the file that "@read_file PATH" names, and merges lists that
+    have an item "dynaconf_merge". It does not parse values that are put into the setting afterwards. """
     seen: Dict[str, Any] = {}
     obj.update({name: seen}, loader_identifier=IDENTIFIER, validate=False)
     setting = obj.store[name]

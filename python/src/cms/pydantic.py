@@ -8,8 +8,7 @@
         def settings_customise_sources(cls, settings_cls, init_settings, **others):
             return init_settings, StoreSource(settings_cls, "network.lan")
 
-Needs the package pydantic-settings, which `import cms` does not.
-"""
+This module needs the package pydantic-settings; `import cms` does not. """
 
 from __future__ import annotations
 
@@ -34,8 +33,7 @@ class StoreSource(PydanticBaseSettingsSource):
     """The options of a section, or the sections of a package, as the values of fields of the same name or alias.
 
     `key` is PACKAGE.SECTION, or PACKAGE: then fields are models, each of which is filled from the section of its
-    name. All values come from one state. Without a `store` it is that of the environment, as for `cms.get`.
-    """
+    name. All values come from one state. Without `store`, the store of the environment is used, as for `cms.get`. """
 
     def __init__(self, settings_cls: Type[BaseSettings], key: str, store: Optional[Store] = None) -> None:
         super().__init__(settings_cls)
@@ -46,7 +44,7 @@ class StoreSource(PydanticBaseSettingsSource):
         return f"StoreSource({self.key!r})"
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> Tuple[Any, str, bool]:
-        """Returns the value of a field, the name it has in the store, and that it is not JSON."""
+        """Returns the value of a field, its name in the store, and False: it is not JSON."""
         with self._snapshot() as snapshot:
             return self._field(snapshot, field, field_name)
 
@@ -87,7 +85,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]+|@.*")
 
 
 def _kinds(annotation: Any) -> List[Any]:
-    """Returns the types that a field may have, without None and what is only annotated."""
+    """Returns the types that a field may have, without None and annotations."""
     if get_origin(annotation) is Annotated:
         return _kinds(get_args(annotation)[0])
     if get_origin(annotation) in _UNIONS:
@@ -100,13 +98,13 @@ def _is_list(kind: Any) -> bool:
 
 
 def _inner(kinds: List[Any], at: int) -> Any:
-    """Returns the type of what is inside of one of these, if it says."""
+    """Returns the item type of a generic type, if it has one."""
     inside = [get_args(kind)[at] for kind in kinds if len(get_args(kind)) > at]
     return inside[0] if inside else None
 
 
 def _plain(value: Any, annotation: Any) -> Any:
-    """Makes dicts of sections, and of truth values what pydantic knows: "enabled" it does not."""
+    """Converts sections to dicts, and truth values to words that pydantic knows; it does not know "enabled"."""
     kinds = _kinds(annotation)
     if isinstance(value, Mapping):
         fields = {}
