@@ -6,7 +6,7 @@ use std::io::Write;
 /// How a large text is built. All values have 22 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Named sections of ten options: the measure of the issue, about 40 bytes per option.
+    /// Named sections of ten options, with about 40 bytes per option.
     Sections,
     /// The same sections without names.
     Anonymous,

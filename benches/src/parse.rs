@@ -114,7 +114,7 @@ fn growth(report: &mut Report, shape: Shape, points: &[Point]) -> Result<()> {
     Ok(())
 }
 
-/// Measures writing: a text with one edit or none back into itself, and the canonical form.
+/// Measures writing: a package back into its text, with one edit and with none, and in canonical form.
 fn writing(environment: &Environment, report: &mut Report, count: usize) -> Result<()> {
     let source = Arc::new(data::text(Shape::Sections, count));
     let package = read(&source);

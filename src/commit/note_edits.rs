@@ -83,7 +83,7 @@ fn publish_edited(core: &Core, edited: &[(Place, Arc<Vec<u8>>)], logged: LogRang
     for (place, text) in order {
         let is_good = core.options.format.read_strictly(&place.name, text).is_ok();
         let Some(lock) = draft::try_lock(core, &place.path).ok().filter(|_| is_good) else { continue };
-        // A text that was changed again since is noted next time.
+        // If the text was changed again since, the next call notes it.
         if let Ok((now, metadata)) = core.packages.read_shared(place)
             && now == *text
         {

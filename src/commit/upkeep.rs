@@ -57,7 +57,7 @@ pub(crate) fn share(core: &Core, shared: &MapDirectory, place: &Place) -> Result
 fn lock_settled<'e>(core: &'e Core, place: &Place) -> Result<(PackageLock, Option<LogSession<'e>>)> {
     settle::await_text(core, &place.path)?;
     let lock = draft::take_lock(core, &place.path)?.once();
-    // A verifier reads the text as it was before the transaction, which is in place.
+    // A verifier reads the text from before the transaction, and that text is in place.
     let is_asked = crate::os::caller::check_may_commit().is_err();
     if is_asked || !core.logs.current().is_some_and(Log::is_open_ended) {
         return Ok((lock, None));

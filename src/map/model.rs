@@ -1,8 +1,9 @@
-//! Models of what a writer and readers share, in every order of their steps that the memory model allows, checked
-//! by loom: `make loom`.
+//! Models of the memory that a writer and readers share. Loom checks every order of their steps that the memory model
+//! allows: `make loom`.
 //!
-//! They run the code that ships, on a region whose words and bytes loom watches. Each has twins in which one
-//! ordering is weaker than the code asks for, and which have to fail: so it is needed, and the model sees it.
+//! They run the production code, on a region whose words and bytes loom watches. Each model has twins in which one
+//! ordering is weaker than in the code. The twins must fail: that shows that the ordering is needed, and that the
+//! model detects it.
 
 use std::sync::Arc as Outside;
 use std::sync::atomic::Ordering;
@@ -30,7 +31,7 @@ use crate::model::package::Package;
 mod current;
 mod unpinned;
 
-/// How often a thread is interrupted where it need not be. With more the same is found, in much more time.
+/// How often a thread is preempted. A larger number finds the same failures in much more time.
 const PREEMPTIONS: usize = 2;
 
 fn check(model: impl Fn() + Sync + Send + 'static) {
@@ -64,7 +65,7 @@ fn control(revision: u64, weaken: Weaken) -> Region {
 mod revision {
     use super::*;
 
-    /// Two commits, of which the first begins another round of the low half.
+    /// Two commits, of which the first overflows the low half.
     fn run(weaken: Weaken) {
         check(move || {
             let before = u64::from(u32::MAX);
@@ -199,7 +200,7 @@ fn beside_a_writer(orderings: Orderings, read: fn(&Shared)) {
 mod publishing {
     use super::*;
 
-    /// Each value by itself, as `Store::get` sees it: it never goes back.
+    /// Reads each value by itself, as `Store::get` does: a value never goes back.
     fn live(shared: &Shared) {
         let first = shared.get(b"p.s.x", None);
         let second = shared.get(b"p.s.x", None);
@@ -208,7 +209,7 @@ mod publishing {
         assert!([0, 1].contains(&shared.get(b"p.s.l", None)));
     }
 
-    /// Several values, as a snapshot sees them: all of the commit it belongs to.
+    /// Reads several values, as a snapshot does: all are of the snapshot's commit.
     fn snapshot(shared: &Shared) {
         let seq = low(committed(&shared.control));
         let seen = [&b"p.s.x"[..], b"p.s.z", b"p.s.l", b"p.s.y"].map(|key| shared.get(key, Some(seq)));

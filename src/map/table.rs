@@ -1,8 +1,8 @@
 //! The maps a process has open, found by the package's name.
 //!
-//! A package that is opened goes into a free slot of the table there is, as long as half of the slots are free. A slot
-//! is set once: a thread that finds it set sees all of the entry. All else, another map of a package or one that is
-//! gone, makes a new table.
+//! A package that is opened goes into a free slot of the table there is, as long as half of the slots are free. A
+//! slot is set once: a thread that finds it set sees all of the entry. Any other change (a map that replaces another
+//! one, or is removed) makes a new table.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -35,7 +35,7 @@ fn all_that_is_in_the_text_is_found_in_the_map() {
     let sections = if cfg!(miri) { 5 } else { 300 };
     for section in 0..sections {
         text += &format!("config kind{} 's{section}'\n", section % 3);
-        // Under Miri one section is split, in a time that can be borne.
+        // Under Miri the text is small, with one split section, to save time.
         for option in 0..if cfg!(miri) && section == 4 { 70 } else { section % 90 } {
             text += &format!("\toption o{option} 'value {section} {option}'\n");
         }
@@ -73,7 +73,7 @@ fn apply(map: &Map, document: &Package, seq: u32) -> PublishOutcome {
     outcome
 }
 
-/// All that a view shows.
+/// Returns all content of a view.
 fn dump(map: &Map, seq: Option<Seq>) -> Vec<String> {
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut out = Vec::new();
@@ -161,7 +161,7 @@ fn publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_ol
     }
 }
 
-/// In any order of their steps, and under Miri: nobody reads what somebody writes.
+/// In any order of the steps, and under Miri: no thread reads bytes that another is writing.
 #[test]
 fn readers_beside_a_writer_see_what_was_published_and_touch_nothing_else() {
     use crate::DeltaKind::{Add, Delete, Set};
@@ -183,7 +183,7 @@ fn readers_beside_a_writer_see_what_was_published_and_touch_nothing_else() {
                 placed = None;
             }
             for key in ["p.s.l", "p.s.gone", "p.new.x"] {
-                // They may be there or not.
+                // The new options may be there or not.
                 let _ = get(&map, key).map(|value| value.items().count());
             }
             assert_eq!(dump(&map, Some(Seq(1))), before);
@@ -231,7 +231,7 @@ mod damage;
 mod histories;
 mod random;
 
-/// The layout is the same on every machine, and in every version that gives it the same number.
+/// The layout is the same on every machine, and in every version of cms with this version number of the format.
 #[test]
 #[cfg_attr(miri, ignore)]
 fn the_layout_is_pinned() {
@@ -249,8 +249,8 @@ fn the_layout_is_pinned() {
     assert_eq!(map.check(), Ok(()));
 }
 
-/// The slot of an anonymous section had the tag that a twin of it would have, with one seed of 255, and then the map
-/// was taken for damaged, and made anew by each commit.
+/// With one seed of 255, the slot of an anonymous section has the tag of a twin. The check then reported damage, and
+/// each commit rebuilt the map.
 #[test]
 fn a_good_map_is_sound_with_any_seed() {
     let package = document("config a 'one'\n\toption x '1'\nconfig b\n\toption y '2'\n");
@@ -261,7 +261,7 @@ fn a_good_map_is_sound_with_any_seed() {
     }
 }
 
-/// `make bench-publish`: what the map's part of a commit of one option takes, by the size of the package.
+/// `make bench-publish`: the time of the map's part of a commit of one option, by the size of the package.
 #[test]
 #[ignore = "a benchmark"]
 fn how_long_publishing_takes() {
@@ -277,7 +277,7 @@ fn how_long_publishing_takes() {
         for commit in 0..80_u32 {
             let section = format!("s{:07}", (commit * 7919) % sections);
             let value = format!("new {commit}");
-            // Each commit begins with a document of its own; only what it touched is published.
+            // Each commit begins with a new document; only the touched options are published.
             change(&mut package, crate::DeltaKind::Set, &section, Some("option03"), Some(&value));
             let one = crate::model::package::Touched::Options(vec![(
                 section.into_bytes(),

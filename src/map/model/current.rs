@@ -1,11 +1,11 @@
-//! Models of `Current`: a replaced value is dropped when no thread reads it any more. It is the code that ships, with
-//! the pointer and the counts of loom's, and crossbeam's epochs as crossbeam makes them for loom.
+//! Models of `Current`: a replaced value is dropped when no thread reads it any more. It is the production code, with
+//! loom's pointer and reference counts, and with crossbeam's epochs compiled for loom.
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-/// A value that loom sees read, and go.
+/// A value whose reads and drop loom observes.
 struct Value(UnsafeCell<u32>);
 
 // SAFETY: loom runs one thread at a time.
@@ -19,7 +19,7 @@ impl Value {
     }
 
     fn number(&self) -> u32 {
-        // SAFETY: loom finds out if it goes meanwhile, and has not freed it: it runs one thread at a time.
+        // SAFETY: loom reports a drop during the read, and has not freed the value: it runs one thread at a time.
         self.0.with(|number| unsafe { *number })
     }
 }
@@ -41,7 +41,8 @@ mod sync {
 #[allow(clippy::duplicate_mod, reason = "it is the same code, with other words")]
 mod shipped;
 
-/// One replaces the value while another reads it, and then does all it can to have the old one go.
+/// One thread replaces the value while another reads it, and then makes the epochs advance so that the old value is
+/// dropped.
 macro_rules! replaced_while_it_is_read {
     ($current:path, $sync:path, $read:expr) => {{
         use $current as Current;
@@ -75,7 +76,7 @@ fn a_value_stays_as_long_as_it_is_kept() {
     replaced_while_it_is_read!(shipped::Current, sync, |current| current.get().number());
 }
 
-/// What it does is found out in a process of its own: crossbeam's epochs end in an abort when a model fails.
+/// This test runs in another process, since crossbeam's epochs abort the process when a model fails.
 #[test]
 #[ignore = "fails, as it has to; the next one runs it"]
 fn a_value_that_is_read_without_an_epoch() {

@@ -1,8 +1,8 @@
 //! The region of the models: the memory of a map, watched by loom.
 //!
-//! It stands in for `region`, so that all the rest is the code that ships. Words that may change are atomics of loom's,
-//! which tries every value a load may return. For all other bytes loom records reads and writes, and fails where
-//! nothing orders a read and a write.
+//! It replaces `region`; all other code is the production code. Words that may change are loom's atomics, and loom
+//! tries every value that a load may return. For all other bytes loom records reads and writes, and fails if nothing
+//! orders a read and a write.
 
 use std::cell::{Cell, UnsafeCell};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use loom::cell::UnsafeCell as UnsafeWatch;
 use loom::sync::atomic::AtomicU32;
 use loom::thread::{self, ThreadId};
 
-/// Gives a load or a store of the word at an offset another ordering than the code asks for.
+/// Changes the ordering of a load or a store of the word at an offset.
 pub(crate) type Weaken = fn(is_store: bool, offset: usize, asked: Ordering) -> Ordering;
 
 /// See the module documentation.
@@ -27,7 +27,7 @@ pub(crate) struct Region {
 
 struct Watched {
     words: BTreeMap<usize, AtomicU32>,
-    /// The bytes that are written while others read, and one for each two of them.
+    /// The range of bytes that are written while others read, and a loom cell for each two of them.
     range: Range<usize>,
     rest: Vec<UnsafeWatch<()>>,
     weaken: Weaken,
@@ -63,9 +63,9 @@ impl Region {
         Self { watched: Some(Watched { words, range, rest, weaken, writer: Cell::new(None) }), ..self }
     }
 
-    /// Makes this thread the writer. It loads only words that no other thread stores, so there is no choice in it. Loom
-    /// is not to count them: it remembers one access to a word, the last, and a load of the writer's just before it
-    /// stores would hide from it that others have loaded the word as well.
+    /// Makes this thread the writer. It loads only words that no other thread stores, so these loads have one
+    /// possible result. They are hidden from loom, which remembers only the last access to a word: a load by the
+    /// writer just before its store would hide the loads of other threads from loom.
     pub fn written_from_here(&self) {
         self.watched.iter().for_each(|watched| watched.writer.set(Some(thread::current().id())));
     }
@@ -152,7 +152,7 @@ impl Region {
         self.watched_word(offset).map_or(0, |word| word.swap(0, ordering))
     }
 
-    /// A waiting thread may wake for no reason, and looks again: the models need no more than that.
+    /// A waiting thread may wake spuriously and checks again, which is enough for the models.
     pub fn wait(&self, _: usize, _: u32, _: std::time::Duration) {
         thread::yield_now();
     }

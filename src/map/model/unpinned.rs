@@ -1,4 +1,4 @@
-//! `current` with readers that pin no epoch. What is replaced is put off as it should be.
+//! `current` with readers that pin no epoch. The writer is unchanged: it defers the drop of a replaced value.
 
 pub(super) mod sync {
     pub use loom::sync::atomic::{AtomicPtr, Ordering};

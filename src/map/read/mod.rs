@@ -1,4 +1,4 @@
-//! Reading a map: a key is taken apart and hashed (`path`), and looked up (`lookup`).
+//! Reads a map: a key is split and hashed (`path`), and looked up (`lookup`).
 //!
 //! `map` is a map that is open. `find` leads to its sections, names and orders, as any commit left them, and `view`
 //! lists them for programs.

@@ -1,4 +1,4 @@
-//! A package as a map has it, for programs that iterate.
+//! A package in a map, for programs that iterate.
 
 use super::map::Map;
 use crate::map::layout::block::{Order, Record, Records, SectionBlock};
@@ -81,7 +81,7 @@ pub struct MapSections<'m> {
     map: &'m Map,
     seq: Option<Seq>,
     order: Option<Order<'m>>,
-    /// The leaf we are in, the position in it and how many there are.
+    /// The present leaf, the position in it, and its number of sections.
     leaf: At,
     next: usize,
     in_leaf: usize,
@@ -97,7 +97,7 @@ impl<'m> Iterator for MapSections<'m> {
             while self.next >= self.in_leaf {
                 let (leaf, count) = order.leaves().nth(self.leaves_done)?;
                 self.leaves_done += 1;
-                // A damaged count may be any; the leaf itself is inside the file.
+                // A damaged count may be any number; the leaf itself is inside the file.
                 let there = Order::leaf(&self.map.region, leaf).len();
                 (self.leaf, self.next, self.in_leaf) = (leaf, 0, count.min(there));
             }

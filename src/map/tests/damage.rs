@@ -1,4 +1,4 @@
-//! Maps that are damaged, in every way there is, and maps that are odd but sound.
+//! Maps with every kind of damage, and maps that are odd but sound.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -34,10 +34,10 @@ pub fn rich() -> Map {
     map
 }
 
-/// Reads everything there is in a map, at several commits, in every way. Returns a hash of what was read.
+/// Reads a whole map, at several commits, by every function. Returns a hash of the results.
 fn read_all(map: &Map) -> u64 {
     let mut seen = DefaultHasher::new();
-    // Under Miri less is read, so that more maps can be.
+    // Under Miri read less of each map, so that more maps can be tested.
     let all = [None, Some(Seq(1)), Some(Seq(0)), Some(Seq(3))];
     for seq in all.into_iter().take(if cfg!(miri) { 2 } else { 4 }) {
         let package = MapPackage::of(map, seq);
@@ -82,7 +82,7 @@ fn word(map: &Map, offset: usize) -> u32 {
     map.region.load(offset, Ordering::Relaxed)
 }
 
-/// Lists the bytes whose damage the check does not find, with the reason why it does no harm.
+/// Lists the bytes whose damage the check does not find, with the reason why the damage is harmless.
 fn unimportant(map: &Map) -> Vec<(Range<usize>, &'static str)> {
     let tail = At(word(map, W_TAIL)).offset();
     let mut known = vec![
@@ -121,7 +121,7 @@ fn no_flipped_bit_harms_a_reader_and_those_that_matter_are_found() {
         let Ok(map) = Map::new(Region::heap(&flipped, flipped.len())) else { return };
         let sound = map.check().is_ok();
         if bit / 8 >= tail {
-            // Nothing that is in use leads there, so there is nothing to read.
+            // No block in use leads there, so there is nothing to read.
             assert!(!sound || bit / 8 < tail.next_multiple_of(4), "bit {bit} of the free space is not found");
             return;
         }
@@ -135,8 +135,8 @@ fn no_flipped_bit_harms_a_reader_and_those_that_matter_are_found() {
     in_threads(bytes.len() * 8, step(13, 16_381), flip);
 }
 
-/// Returns how many cases to go on by: of all that there are with CMS_EXHAUSTIVE=1, as `make soak` has it, none
-/// is passed over. The numbers are odd, so that all bits of a byte have their turn.
+/// Returns the step from one case to the next: 1 with CMS_EXHAUSTIVE=1, as set by `make soak`, so that no case is
+/// skipped. The steps are odd, so that all bits of a byte are tested.
 fn step(usual: usize, under_miri: usize) -> usize {
     match (cfg!(miri), std::env::var_os("CMS_EXHAUSTIVE")) {
         (true, _) => under_miri,
@@ -145,7 +145,7 @@ fn step(usual: usize, under_miri: usize) -> usize {
     }
 }
 
-/// Calls `each` with the numbers below `end`, or with one of `step`, from several threads.
+/// Calls `each` with the numbers below `end`, or with one of each `step` numbers, from several threads.
 fn in_threads(end: usize, step: usize, each: impl Fn(usize) + Sync) {
     let threads = if cfg!(miri) { 1 } else { 4 };
     std::thread::scope(|scope| {
@@ -173,7 +173,7 @@ fn no_flipped_bit_harms_a_writer() {
             for touched in [document.touched(), &Touched::Everything] {
                 let Ok(map) = Map::new(Region::heap(&flipped, flipped.len())) else { continue };
                 let _ = map.publish(document, touched, Seq(4));
-                // Whatever was written, it can be read.
+                // Whatever was written, reading must not fail.
                 read_some(&map);
             }
         }
@@ -197,7 +197,8 @@ fn block_starts(map: &Map) -> Vec<usize> {
     starts
 }
 
-/// Compacting made room for as many bytes as the header said were in use: an abort for want of memory.
+/// Compacting allocated as many bytes as the header said were in use, and the process was aborted when memory ran
+/// out.
 #[test]
 fn no_more_is_in_use_than_there_is_whatever_the_header_says() {
     let map = rich();
@@ -215,11 +216,12 @@ fn no_truncation_harms_a_reader() {
     let mut lengths: Vec<usize> = (0..bytes.len()).step_by(64).collect();
     lengths.extend(block_starts(&good));
     for len in lengths.into_iter().step_by(step(1, 151)) {
-        // A file that is shorter than its header says is refused; zeros in its place are found.
+        // A file that is shorter than its header says is refused; missing bytes that were replaced by zeros are
+        // detected.
         assert!(Map::new(Region::heap(&bytes[..len], len)).is_err());
         let Ok(map) = Map::new(Region::heap(&bytes[..len], bytes.len())) else { continue };
         read_all(&map);
-        // Zeros at the end of the last block are not missed.
+        // Zeros at the end of the last block may be part of it, so cutting them does no harm.
         assert!(map.check().is_err() || bytes[len..].iter().all(|byte| *byte == 0), "cut at {len}");
     }
 }
@@ -235,11 +237,11 @@ fn other_versions_other_machines_and_other_files_are_refused() {
     };
     assert_eq!(refused(&|b| b[8] = 9), Some(Unusable::Version(9)));
     assert!(refused(&|b| b[0] ^= 0xff).is_some());
-    // A text editor has changed the ends of lines.
+    // A text editor has changed the line ends.
     assert!(refused(&|b| b.splice(7..8, *b"\r\n").for_each(drop)).is_some());
     for size in [2, 4, 8] {
         assert!(refused(&|b| b.chunks_exact_mut(size).for_each(<[u8]>::reverse)).is_some());
-        // The same, from a program that wrote the numbers but not the magic the wrong way about.
+        // The same, from a program that wrote the numbers, but not the magic, in the wrong byte order.
         assert!(refused(&|b| b[8..].chunks_exact_mut(size).for_each(<[u8]>::reverse)).is_some());
     }
     assert!(refused(&|b| b.fill(0)).is_some());
@@ -255,7 +257,7 @@ fn a_slot_that_leads_to_another_place_is_found() {
     let words: Vec<u32> =
         (0..good.index.slots()).map(|slot| good.index.word(&good.region, SlotId(slot))).collect();
     let mut other: Vec<u32> = words.iter().copied().filter(|word| *word != 0).collect();
-    // Old versions as well: where any block starts.
+    // The starts of all blocks, old versions included.
     other.extend(block_starts(&good).into_iter().filter_map(|start| Some(At::of(start)?.0 | 1 << 31)));
     in_threads(words.len() * other.len(), step(37, 60_013), |pair| {
         let (slot, word) = (pair / other.len(), other[pair % other.len()]);
@@ -294,7 +296,7 @@ fn a_generated_name_that_another_section_was_given_leads_to_that_one_and_both_ar
     let second = view.section_of_type(b"a", 1).expect("there");
     assert_eq!(second.get(b"x"), Some(MapValue::String(b"2")));
     assert!(second.is_anonymous() && second.options().count() == 2);
-    // The first may change; if more does, the map is made anew, since names cannot tell the two apart.
+    // The first may change; if the other changes, the map is rebuilt, since names cannot distinguish the two.
     change(&mut package, Set, "cfg02b606", Some("x"), Some("4"));
     assert_eq!(apply(&map, &package, 2), PublishOutcome::Done);
     assert_eq!((get(&map, "p.cfg02b606.x"), map.check()), (Some(MapValue::String(b"4")), Ok(())));

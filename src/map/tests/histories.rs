@@ -1,5 +1,5 @@
-//! Random histories of a package: after each commit the map shows what a new one of the same text would, and
-//! every commit before as it was.
+//! Random histories of a package: after each commit the map has the same content as a new map of the same text, and
+//! snapshots still show all earlier commits.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ const OPTIONS: usize = 140;
 /// One commit.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Somebody saves another text: for each section name, type, how many options and what is in them.
+    /// Saves another text: for each section the name, the type, the number of options and their values.
     Edit(Vec<(usize, usize, usize, usize)>),
     /// A transaction.
     Change(Vec<(DeltaKind, usize, Option<usize>, usize)>),
@@ -29,7 +29,7 @@ fn text_of(sections: &[(usize, usize, usize, usize)]) -> String {
         named.push(*name);
         text += &format!("config t{section_type} 's{name}'\n");
         for option in 0..*options {
-            // Few differ from one text to the next, so that most parts of a section are as they were.
+            // Few values differ from one text to the next, so that most parts of a section stay unchanged.
             let value = if option % 50 == 3 { *salt } else { 0 };
             text += &format!("\toption o{option} '{value}'\n");
         }
@@ -53,7 +53,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..10)
 }
 
-/// Makes the change as far as it is one.
+/// Makes the change if it is possible.
 fn apply_change(document: &mut Package, change: &(DeltaKind, usize, Option<usize>, usize)) {
     let (kind, section, option, value) = change;
     if *kind == DeltaKind::Add {
@@ -78,11 +78,11 @@ fn apply_change(document: &mut Package, change: &(DeltaKind, usize, Option<usize
         option.as_deref().map(str::as_bytes),
         Some(value.as_bytes()),
     );
-    // What does not apply changes nothing.
+    // A delta that cannot be applied changes nothing.
     let _ = document.apply(&delta, crate::format::uci::Dialect::Cms);
 }
 
-/// All that is shown, and by each key that could be there whether it is.
+/// Returns all content, and for each possible key whether it exists.
 fn everything(map: &Map, seq: Option<Seq>) -> Vec<String> {
     let mut out = dump(map, seq);
     for section in 0..SECTIONS {
@@ -128,7 +128,7 @@ fn check_history(steps: &[Step]) {
             Step::Change(changes) => {
                 changes.iter().for_each(|change| apply_change(&mut now, change));
                 if *now.touched() == Touched::Everything {
-                    // As a commit does: the generated names are those of the new text.
+                    // As in a commit, the generated names are those of the new text.
                     now = document(&print(&now));
                     map.publish(&now, &Touched::Everything, Seq(seq)).expect("can be held")
                 } else {
@@ -152,7 +152,7 @@ fn check_history(steps: &[Step]) {
     }
 }
 
-/// `make soak` takes more of them.
+/// `make soak` runs more cases.
 fn cases() -> u32 {
     match std::env::var_os("CMS_EXHAUSTIVE") {
         Some(_) => 20_000,

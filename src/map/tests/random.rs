@@ -6,7 +6,7 @@ use crate::DeltaKind::{Add, AddList, Delete, Rename, Reorder, Set};
 use crate::format::uci::Dialect;
 use crate::model::package::Touched;
 
-/// Numbers that look random; the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -50,8 +50,8 @@ fn any_commits_leave_a_sound_map_that_shows_the_text_and_every_state_before() {
             for _ in 0..=numbers.below(if seq % 7 == 0 { 150 } else { 3 }) {
                 change_something(&mut document, numbers);
             }
-            // As a commit does it: options that were changed one by one are published so, all else as the new
-            // text has it. The next changes count from that text.
+            // As in a commit: changes of single options are published one by one, any other change by comparing the
+            // new text. The next changes start from that text.
             let reread = reread(&document);
             let touched = match document.touched() {
                 Touched::Everything => (&reread, &Touched::Everything),
@@ -76,7 +76,7 @@ fn any_commits_leave_a_sound_map_that_shows_the_text_and_every_state_before() {
     }
 }
 
-/// Writes a document and reads it again, so that changes to it count anew.
+/// Writes a document and reads it again, so that it counts as unchanged.
 fn reread(document: &Package) -> Package {
     let text = crate::format::uci::render(document, &ParseOptions::default()).expect("can be written");
     parse(b"p", Arc::new(text), &ParseOptions::default()).expect("good text").package

@@ -1,4 +1,4 @@
-//! Makes a whole map: in one pass over the sections, then the index, then the orders.
+//! Makes a whole map: one pass over the sections writes their blocks; then it makes the index and the orders.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,11 +27,11 @@ pub(crate) struct Making {
     pub base: Seq,
     /// The text it is made from.
     pub source: Source,
-    /// How much of the map is to be free.
+    /// How much of the map stays free.
     pub slack: Slack,
 }
 
-/// The bytes of a map, up to its free space, and how long it is to be.
+/// The bytes of a map, up to its free space, and its length.
 pub(crate) struct Image {
     pub bytes: Vec<u8>,
     pub capacity: usize,
@@ -47,7 +47,7 @@ impl Map {
 /// How full the index of a new map is: eight slots of twelve.
 const FILL: (usize, usize) = (8, 12);
 
-/// How many entries ahead the index is fetched while it is filled: enough to hide the memory behind the work.
+/// How many entries ahead the index is fetched while it is filled: enough to hide the latency of memory.
 const AHEAD: usize = 12;
 
 /// How much of a new map is free: a share of the used bytes, as a divisor, and at least so many bytes.
@@ -58,13 +58,13 @@ pub(crate) struct Slack {
 }
 
 impl Slack {
-    /// For a map that is made because there was none: most packages are never changed.
+    /// For the first map of a package: most packages are never changed.
     pub const NEW: Self = Self { share: 64, least: 1024 };
-    /// For a map that has grown. Those that are changed are changed again: room for a hundred small commits spares them
-    /// a new map every few, and programs a snapshot that is too old for it.
+    /// For a map that has grown. A package that was changed is usually changed again: with room for about a hundred
+    /// small commits, new maps are rare, and so are snapshots that are too old for a new map.
     pub const GROWN: Self = Self { share: 4, least: 32 * 1024 };
 }
-/// How generated names start.
+/// The beginning of generated names.
 const GENERATED: &[u8] = b"cfg";
 /// Files take whole pages.
 const PAGE: usize = 4096;
@@ -82,11 +82,11 @@ pub(crate) fn build(package: &[u8], sections: &impl Sections, making: &Making) -
 struct Builder<'c> {
     making: Making,
     package: &'c [u8],
-    /// Of all blocks that have one.
+    /// The version of all blocks that have one.
     version: Version,
     out: Vec<u8>,
     names: HashMap<&'c [u8], At, FixedState>,
-    /// The names of the section before: the next one is likely to have the same.
+    /// The option names of the previous section: the next one is likely to have the same.
     before: Vec<(&'c [u8], At)>,
     /// An entry for the index: the hash and the word of its slot.
     entries: Vec<(u64, u32)>,
@@ -95,7 +95,7 @@ struct Builder<'c> {
     /// For each section its entry and its type.
     sections: Vec<(usize, At)>,
     type_before: Option<(&'c [u8], At)>,
-    /// Given names that may be generated for another section further on.
+    /// Given names that could also be the generated name of a later section.
     like_generated: HashSet<&'c [u8], FixedState>,
 }
 
@@ -127,7 +127,7 @@ impl<'c> Builder<'c> {
         At::of(self.out.len()).ok_or_else(too_large)
     }
 
-    /// Returns where a name is, after writing it if it is new.
+    /// Returns the position of a name, and writes it if it is new.
     fn name(&mut self, name: &'c [u8]) -> Result<At> {
         if let Some(at) = self.names.get(name) {
             return Ok(*at);
@@ -174,7 +174,7 @@ impl<'c> Builder<'c> {
         hash
     }
 
-    /// Enters the records of the block at `at`, whose options are `names`.
+    /// Adds index entries for the records of the block at `at`, whose options are `names`.
     fn enter_records<'n>(&mut self, at: At, kind: u32, names: impl Iterator<Item = &'n [u8]>) {
         let prefix = self.key.len();
         let block = Block { kind, bytes: &self.out[at.offset()..] };
@@ -187,7 +187,7 @@ impl<'c> Builder<'c> {
         self.key.truncate(prefix);
     }
 
-    /// Writes a section with its options, in parts if they are many.
+    /// Writes a section with its options, in parts if there are many.
     fn section<V: Content>(
         &mut self,
         head: Head<'c>,
@@ -251,7 +251,7 @@ impl<'c> Builder<'c> {
         Ok(())
     }
 
-    /// Reports whether a section has a generated name that another one before it was given.
+    /// Reports whether the generated name of a section equals the given name of an earlier section.
     fn is_twin(&mut self, head: &Head<'c>) -> bool {
         if head.anonymous {
             return self.like_generated.contains(head.name);
@@ -262,7 +262,7 @@ impl<'c> Builder<'c> {
         false
     }
 
-    /// Writes a section that is found by its place only. Its name leads to another one.
+    /// Writes a section that look-ups by name cannot find, since its name leads to another section.
     fn twin<V: Content>(
         &mut self,
         head: &Head<'c>,
@@ -305,7 +305,7 @@ impl<'c> Builder<'c> {
         self.head(start, index.buckets, source)
     }
 
-    /// Makes the index, with room for the orders, in a region of its own. Also returns the entries' slots.
+    /// Makes the index, with room for the orders, in a separate region. Also returns the entries' slots.
     fn index(&self) -> Result<(Index, Region, Vec<SlotId>)> {
         let wanted = self.entries.len() + self.names.len() + 1;
         let mut buckets = u32::try_from((wanted * FILL.1 / FILL.0).div_ceil(12)).map_err(|_| too_large())?;
@@ -319,9 +319,9 @@ impl<'c> Builder<'c> {
         }
     }
 
-    /// Enters all into an empty index, and returns their slots; `None` if it is too small.
+    /// Adds all entries to an empty index, and returns their slots; `None` if it is too small.
     fn enter(&self, index: Index, region: &Region) -> Option<Vec<SlotId>> {
-        // The bucket of an entry further on is fetched meanwhile.
+        // Meanwhile the bucket of a later entry is fetched.
         let prefetch = |entry: Option<&(u64, u32)>| {
             entry.iter().for_each(|(hash, _)| index.prefetch(region, *hash));
         };

@@ -1,4 +1,4 @@
-//! The contents that a map is built of, from either source: a document read from text, or another map.
+//! The contents that a map is built from: a document that was read from a text, or another map.
 
 use crate::bytes;
 use crate::error::{Error, Result};
@@ -97,7 +97,7 @@ pub(crate) trait Sections {
         &'c self,
     ) -> impl Iterator<Item = (Head<'c>, impl Iterator<Item = (&'c [u8], Self::Value<'c>)>)>;
 
-    /// Guesses how large a map of this will be, in bytes.
+    /// Estimates the size of a map of these contents, in bytes.
     fn size_hint(&self) -> usize;
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn head(section: crate::model::package::Section<'_>) -> Head<'_> {
     Head { name: section.name(), section_type: section.section_type(), anonymous }
 }
 
-/// Returns the options of a section of a document. An empty list is no option, as in text.
+/// Returns the options of a section of a document. An empty list counts as no option, as in text.
 pub(crate) fn options(
     section: crate::model::package::Section<'_>,
 ) -> impl Iterator<Item = (&[u8], Written<'_>)> {
@@ -149,10 +149,10 @@ impl Sections for Map {
     }
 }
 
-// Their lengths are kept in 16 bits, and as many values as a section may have unsplit fit in a block.
+// Their lengths fit in 16 bits, and a block has room for all values of an unsplit section.
 const _: () = assert!(MAX_NAME < u16::MAX as usize && MAX_VALUE <= MAX_BLOCK / (2 * SPLIT_ABOVE));
 
-/// Refuses contents that no block can hold.
+/// Fails for contents that no block can hold.
 pub(crate) fn check<V: Content>(name: &[u8], value: V) -> Result<()> {
     check_name(name)?;
     if value.holds_nul() {
@@ -164,15 +164,15 @@ pub(crate) fn check<V: Content>(name: &[u8], value: V) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a list that has grown beyond what a block can hold.
+/// Fails for a list that has grown too large for a block.
 pub(crate) fn check_option(package: &Package, section: &[u8], option: &[u8]) -> Result<()> {
     let found = package.section(section).and_then(|section| section.get(option));
     found.map_or(Ok(()), |value| check(option, value))
 }
 
-/// Refuses a package with a value, a list as a whole among them, that no block can hold: no program could read it.
+/// Fails for a package with a value that no block can hold, a list counting as one value: no program could read it.
 pub(crate) fn check_values(package: &Package, text: &[u8]) -> Result<()> {
-    // A value is not longer than the text it stands in.
+    // A value is not longer than its text.
     if text.len() <= MAX_VALUE {
         return Ok(());
     }

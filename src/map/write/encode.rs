@@ -1,4 +1,4 @@
-//! Writing blocks: the counterpart of `layout::block`.
+//! Writes blocks: the counterpart of `layout::block`.
 
 use super::content::{Content, Head};
 use crate::map::layout::block::{Split, block_checksum};
@@ -20,8 +20,8 @@ pub(crate) struct Version {
 /// An option to be written: the position of its name, and its value; `None` if it was deleted.
 pub(crate) type Written<V> = (At, Option<V>);
 
-/// Appends a block, whose body `write` appends. It is below `MAX_BLOCK`: texts are below 2 GiB, and what one
-/// value takes was checked.
+/// Appends a block, whose body `write` appends. Its size is below `MAX_BLOCK`: texts are below 2 GiB, and the size of
+/// each value was checked.
 fn block(out: &mut Vec<u8>, kind: u32, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; 8]);
@@ -99,7 +99,7 @@ fn record<V: Content>(out: &mut Vec<u8>, start: usize, name: At, value: Option<V
     out.resize(start + even(out.len() - start), 0);
 }
 
-/// Appends a section block with its options, of which there are few.
+/// Appends a section block with its options, if there are few.
 pub(crate) fn section<V: Content>(
     out: &mut Vec<u8>,
     version: Version,
@@ -145,12 +145,12 @@ pub(crate) fn part<V: Content>(
     });
 }
 
-/// Returns into how many parts a section of so many options is split.
+/// Returns the number of parts of a section with this number of options.
 pub(crate) fn parts_for(options: usize) -> u32 {
     u32::try_from(options / PART_OPTIONS).unwrap_or(u32::MAX / 2).next_power_of_two()
 }
 
-/// Appends the block of a deleted section: its options are deleted as well.
+/// Appends the block of a deleted section: its options count as deleted as well.
 pub(crate) fn deleted(out: &mut Vec<u8>, version: Version, name: &[u8], options: &[At]) {
     let start = out.len();
     block(out, SECTION, |out| {

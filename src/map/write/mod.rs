@@ -1,7 +1,7 @@
-//! Writing maps: a whole one from a text (`build`), and the changes of a commit into one that is there (`publish`).
+//! Writes maps: a whole map from a text (`build`), and the changes of a commit to an existing map (`publish`).
 //!
-//! `content` says what a map can be made of, and `encode` writes the blocks. `publication` collects what a commit
-//! changes: `split` the parts of large sections, `order` the orders of sections.
+//! `content` defines the sources of a map, and `encode` writes the blocks. `publication` collects the changes of a
+//! commit; `split` handles the parts of large sections, `order` the orders of sections.
 
 pub(super) mod build;
 pub(super) mod content;

@@ -26,7 +26,7 @@ impl<'a> Publication<'a> {
         for (name, slots) in &types {
             self.order(Some(name), slots)?;
         }
-        // Types of which no section is left.
+        // The types that have no section any more.
         let old: Vec<At> = match self.map.order(None, None) {
             None => Vec::new(),
             Some(order) => order
@@ -45,7 +45,7 @@ impl<'a> Publication<'a> {
         Ok(())
     }
 
-    /// Publishes one order, if it has changed. Leaves at both ends that are as they were are used again.
+    /// Publishes one order, if it has changed. Unchanged leaves at both ends are used again.
     fn order(&mut self, section_type: Option<&[u8]>, slots: &[SlotId]) -> Collected<()> {
         let found = self.map.find_order(section_type);
         let old = self.map.order(section_type, None);

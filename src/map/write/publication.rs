@@ -1,4 +1,4 @@
-//! The changes of a map that are about to be published: the new blocks, and the slots that are to lead to them.
+//! The changes of a map that are about to be published: the new blocks, and the new words of slots.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ impl From<Error> for PublishError {
     }
 }
 
-/// What a step of collecting the changes returns.
+/// The result of a step that collects changes.
 pub(super) type Collected<T> = Result<T, PublishError>;
 
 /// The state that is about to be published.
@@ -35,7 +35,7 @@ pub(super) struct Publication<'a> {
     pub(super) map: &'a Map,
     pub(super) document: &'a Package,
     pub(super) seq: Seq,
-    /// Where the free space starts, in bytes, and the bytes to be written there.
+    /// The start of the free space, in bytes, and the bytes to write there.
     pub(super) tail: usize,
     pub(super) out: Vec<u8>,
     /// The slots to change, with their new words.
@@ -54,7 +54,7 @@ impl<'a> Publication<'a> {
         self.map.index.claim(&self.map.region, hash).ok_or(PublishError::NoRoom)
     }
 
-    /// Returns where a name is; a new one is added.
+    /// Returns the position of a name; a new name is added.
     pub(super) fn name(&mut self, name: &'a [u8]) -> Collected<At> {
         let hash = self.map.name_hash(name);
         if let Some(at) = self.map.find_name(hash, name).or_else(|| self.names.get(name).copied()) {
@@ -124,7 +124,7 @@ impl<'a> Publication<'a> {
 pub(super) struct Entry<'a> {
     pub(super) slot: SlotId,
     pub(super) hash: u64,
-    /// Where the newest version is, perhaps of a deleted section.
+    /// The position of the newest version, perhaps of a deleted section.
     pub(super) at: Option<At>,
     pub(super) old: Option<SectionBlock<'a>>,
 }
@@ -133,7 +133,7 @@ pub(super) struct Entry<'a> {
 pub(super) fn is_same(old: Option<MapValue<'_>>, new: Option<Value<'_>>) -> bool {
     match (old, new) {
         (None, None) => true,
-        // Where the lengths are the same, the map's list has no rest that is no item.
+        // If the lengths are equal, the map's list has no bytes after its items.
         (Some(old), Some(new)) => {
             (old.is_list(), old.len()) == (new.is_list(), new.len()) && old.items().eq(new.items())
         }

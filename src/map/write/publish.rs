@@ -1,8 +1,8 @@
 //! Updates a map to a new state of its package, by appending the differences.
 //!
-//! Everything is written behind the tail first, where no reader looks. Then each changed block and record is
-//! published by one store of its slot. A reader sees each option as it was before or as it is now; one with a
-//! snapshot follows the versions back to the commit it belongs to.
+//! All new bytes are first written behind the tail, where no reader reads. Then each changed block and record is
+//! published by one store of its slot. A reader sees each option as it was before or as it is now; a reader with a
+//! snapshot follows the versions back to the commit of the snapshot.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -25,18 +25,18 @@ use crate::model::package::{Package, Section, Touched, Value};
 pub(crate) enum PublishOutcome {
     /// Readers see the new state now.
     Done,
-    /// The map has no room for it and still shows the state from before: the caller makes a new map.
+    /// The map has no room and still shows the old state: the caller makes a new map.
     Full,
 }
 
 /// The most records a block can count.
 const MAX_RECORDS: usize = 65_535;
 
-/// How many bytes most commits publish at most.
+/// The number of bytes that most commits do not exceed.
 const USUAL: usize = 1024;
 
 impl Map {
-    /// Publishes the state of `document`; `touched` says how it differs from the map.
+    /// Publishes the state of `document`; `touched` lists its differences from the map.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl Map {
         (load(W_BEGUN), load(W_DONE))
     }
 
-    /// Records the text the map is up to now. Returns whether there was room.
+    /// Records the text that the map shows now. Returns whether there was room.
     pub fn set_source(&self, source: &Source) -> bool {
         let tail = At(self.region.load(W_TAIL, Ordering::Relaxed)).offset();
         let mut out = Vec::new();
@@ -82,7 +82,7 @@ impl Map {
         true
     }
 
-    /// Writes behind the tail and moves it. Returns where.
+    /// Writes behind the tail and moves the tail. Returns the position.
     fn append(&self, tail: usize, bytes: &[u8]) -> Option<At> {
         let end = tail.checked_add(bytes.len()).filter(|end| *end + OVERREAD <= self.region.len())?;
         let (start, tail) = (At::of(tail)?, At::of(end)?);
@@ -103,7 +103,7 @@ impl Map {
 impl<'a> Publication<'a> {
     fn collect(&mut self, touched: &Touched) -> Collected<()> {
         if let Touched::Options(touched) = touched {
-            // Each section once, in the order in which they were touched.
+            // Handle each section once, in the order of the first change.
             let mut places = HashMap::new();
             // The options of a section that may have changed; `None` for all of them.
             type Options<'t> = Option<Vec<&'t [u8]>>;
@@ -127,7 +127,7 @@ impl<'a> Publication<'a> {
         let mut slots = Vec::with_capacity(self.document.len());
         for section in self.document.sections() {
             if is_twin(self.document, section) {
-                // Its name leads to another one; only a new map has a place for both.
+                // The name of this section leads to another section; only a new map can hold both.
                 return Err(PublishError::NoRoom);
             }
             slots.push(self.section(section, None)?);
@@ -149,7 +149,7 @@ impl<'a> Publication<'a> {
         PublishOutcome::Done
     }
 
-    /// Publishes a section, if it has changed. `touched` names the options that may have; `None` is all.
+    /// Publishes a section, if it has changed. `touched` names the options that may have changed; `None` means all.
     /// Returns the section's slot.
     fn section(&mut self, section: Section<'a>, touched: Option<&[&[u8]]>) -> Collected<SlotId> {
         let called = head(section);
@@ -209,7 +209,7 @@ impl<'a> Publication<'a> {
         self.records(at, SECTION, called.name)
     }
 
-    /// Marks the sections the map has and the document has not as deleted.
+    /// Marks sections of the map that the document does not have as deleted.
     fn delete_others(&mut self, slots: &[SlotId]) -> Collected<()> {
         let kept: HashSet<SlotId> = slots.iter().copied().collect();
         let Some(order) = self.map.order(None, None) else { return Ok(()) };
@@ -219,7 +219,7 @@ impl<'a> Publication<'a> {
             let Some(old) = old else { continue };
             let hash = self.map.section_hash(old.name());
             if self.map.find_section(hash, old.name()).is_none_or(|found| found.slot != slot) {
-                // A twin: what its name leads to is not to be deleted.
+                // A twin: the section that its name leads to must not be deleted.
                 return Err(PublishError::NoRoom);
             }
             let entry = Entry { slot, hash, at, old: Some(old) };
@@ -238,7 +238,7 @@ impl<'a> Publication<'a> {
     }
 }
 
-/// Reports whether a section has a generated name that another one before it was given.
+/// Reports whether the generated name of a section equals the given name of an earlier section.
 fn is_twin(document: &Package, section: Section<'_>) -> bool {
     section.is_anonymous() && document.section(section.name()).is_some_and(|first| !first.is_anonymous())
 }

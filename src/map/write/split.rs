@@ -1,4 +1,4 @@
-//! Sections of so many options that they are kept in parts.
+//! Sections with so many options that they are stored in parts.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,7 +29,8 @@ impl<'a> Publication<'a> {
             all.push((self.map.name_hash(name), self.name(name)?, value));
         }
         let old_parts = entry.old.and_then(|old| old.split()).map(|split| split.parts);
-        // It was split before, and then deleted: the versions of its parts would lead past that. A new map has none.
+        // The section was split before, and then deleted: the versions of its new parts would lead to those before
+        // the deletion. A new map has no old versions.
         if old_parts.is_none() && self.map.find_part(entry.hash, called.name, 0).is_some() {
             return Err(PublishError::NoRoom);
         }
@@ -48,7 +49,7 @@ impl<'a> Publication<'a> {
             groups[part_number(hash, parts) as usize].push(((name, None), 0));
         }
         for (number, group) in (0..).zip(&groups) {
-            // When parts have become more, each follows the one its options were in.
+            // If the number of parts has grown, each part follows the one that had its options.
             let from = old_parts.map(|old| number & (old - 1));
             let prev = from.and_then(|from| self.map.find_part(entry.hash, called.name, from));
             let prev = prev.map(|found| found.at).or(entry.at);
@@ -75,7 +76,7 @@ impl<'a> Publication<'a> {
         Ok(())
     }
 
-    /// Writes a part, unless it is as it was.
+    /// Writes a part, unless it is unchanged.
     fn part(
         &mut self,
         section: &[u8],
@@ -158,7 +159,7 @@ impl<'a> Publication<'a> {
         self.split_head(called, entry, Split { parts, options: u32::try_from(total).unwrap_or(0), next_rank })
     }
 
-    /// Reports whether a section may have so many parts; if not, the map is damaged and to be made anew.
+    /// Reports whether a section may have so many parts; if not, the map is damaged and must be rebuilt.
     fn is_likely(&self, parts: u32) -> bool {
         parts.is_power_of_two() && parts <= self.map.index.slots()
     }

@@ -195,7 +195,7 @@ fn x_h6_a_running_program_commits_again_after_the_state_directory_was_removed() 
     }
 }
 
-/// Calls `act` before each rename of a package file with the number of it, counted from 0.
+/// Calls `act` before each rename of a package file, with the number of the rename, counted from 0.
 fn at_renames(package: PathBuf, act: impl Fn(usize) + Send + Sync + 'static) -> Files {
     let count = AtomicUsize::new(0);
     before(move |call, path| {
