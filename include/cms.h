@@ -156,7 +156,7 @@ typedef enum {
     // The map of a package would be larger than `map_limit`; or the store has as many watches or transactions as it
     // may have.
     CMS_ERR_FULL = 12,
-    // The snapshot is older than what is still kept of a package that it had not read before: open a new one. Or the
+    // The snapshot is older than all kept states of a package that it had not read before: open a new one. Or the
     // log does not have the changes since a transaction any more.
     CMS_ERR_STALE = 13,
     // A file is damaged: a map, which is rebuilt when it is next opened; the log, whose damaged parts 'cms repair'
@@ -386,7 +386,7 @@ typedef struct {
     cms_bytes old_items;
     // The new value, in the same way.
     cms_bytes new_items;
-    // For a section that was moved: where it stood, and where it stands, counted from 0; else -1.
+    // For a section that was moved: its old and its new position, counted from 0; else -1.
     int64_t old_position;
     int64_t new_position;
 } cms_change;
@@ -438,7 +438,7 @@ typedef struct {
 // follow. After any other failure there are no more events.
 typedef void (*cms_event_callback)(cms_event *event, cms_status status, void *data);
 
-// Called with each transaction that is to be verified, and with the `data` given to cms_verify. Returns 0 to accept
+// Called with each transaction that will be verified, and with the `data` given to cms_verify. Returns 0 to accept
 // it. To refuse it, the callback returns anything else and writes its reason to `reason`, as snprintf does: one line
 // of UTF-8 in at most `size` bytes, the final NUL byte included. `event` is as in a watch, but its `revision` is 0,
 // since the transaction has no number yet.
@@ -455,7 +455,7 @@ extern "C" {
 const char *cms_status_name(int32_t status);
 
 // Gets the details of the last call of this thread that failed. CMS_ERR_NOT_FOUND: no call has failed, or the thread
-// is ending and has no memory of its own any more.
+// is ending and its memory is freed already.
 cms_status cms_last_error(cms_error *error);
 
 // Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most `size` bytes
@@ -798,10 +798,10 @@ cms_status cms_txn_rollback_to(cms_txn *txn, uint32_t savepoint);
 // it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin another transaction
 // to try again.
 //
-// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what it
-// was, what it is and by whom. CMS_ERR_LOCKED: another writer did not finish in time. CMS_ERR_NOT_FOUND,
-// CMS_ERR_EXISTS: a change does not fit what others have committed since. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE,
-// CMS_ERR_IO: a file cannot be written. CMS_ERR_FULL: see `map_limit`.
+// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message has the old
+// and the present value and the author of the present one. CMS_ERR_LOCKED: another writer did not finish in time.
+// CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: a change is not possible after commits of others. CMS_ERR_PERMISSION,
+// CMS_ERR_NO_SPACE, CMS_ERR_IO: a file cannot be written. CMS_ERR_FULL: see `map_limit`.
 cms_status cms_txn_commit(cms_txn *txn,
                           uint64_t *revision);
 
@@ -909,8 +909,8 @@ cms_status cms_undo(const cms_store *store,
                     const char *message,
                     uint64_t *revision);
 
-// Rolls all packages back to exactly what they were at a revision. `message` may be NULL. `done` gets the number of
-// the new transaction, or 0 if nothing had to change; it may be NULL.
+// Rolls all packages back to their exact state at a revision. `message` may be NULL. `done` gets the number of the
+// new transaction, or 0 if nothing had to change; it may be NULL.
 //
 // CMS_ERR_NOT_FOUND: the log does not go back that far. Otherwise as cms_txn_commit. Nothing is changed then.
 cms_status cms_rollback(const cms_store *store,
@@ -1044,7 +1044,7 @@ void cms_report_free(cms_report *report);
 // Edits by hand become events as well, once the file is at rest, unless they change only comments.
 //
 // A watch of everything, "*", also gets the confirmation of a commit: an event of kind CMS_BY_CONFIRM, without
-// changes. The event of a commit that is to be confirmed has `confirm_within`; if it is not confirmed, an event of
+// changes. The event of a commit that has to be confirmed has `confirm_within`; if it is not confirmed, an event of
 // kind CMS_BY_ROLLBACK follows.
 //
 // CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_STALE: the log does not go back to `since`. CMS_ERR_FULL: the

@@ -1,4 +1,4 @@
-//! Checks the log and the texts: verifies that records are as they were written, and repairs damage.
+//! Checks the log and the texts: verifies that records are unchanged, and repairs damage.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,8 @@ pub struct Repair {
     pub problems: Vec<String>,
     /// The packages that were restored.
     pub packages: Vec<Repaired>,
-    /// What could not be repaired: mostly texts with errors of packages that have no text without errors in the log.
+    /// The errors that could not be repaired: mostly texts with errors of packages that have no text without errors
+    /// in the log.
     pub unmended: Vec<Error>,
 }
 
@@ -101,9 +102,10 @@ impl Audit<'_> {
         self.core.logs.require()?.verify()
     }
 
-    /// Repairs what it can: finishes a commit that a crash has interrupted, restores each package whose text has
-    /// errors to its newest text without errors in the log, and sets damaged parts of the log aside. Readable parts
-    /// of the log stay. An error in one package does not stop the repair of others: see [`Repair::unmended`].
+    /// Repairs the store as far as possible: finishes a commit that a crash has interrupted, restores each package
+    /// whose text has errors to its newest text without errors in the log, and sets damaged parts of the log aside.
+    /// Readable parts of the log stay. An error in one package does not stop the repair of others: see
+    /// [`Repair::unmended`].
     ///
     /// # Errors
     ///

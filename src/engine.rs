@@ -162,8 +162,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As for [`crate::Engine::commit_together`]; [`crate::Error::Conflict`] if a key of an unstaged change is not as it was
-    /// before, and the error that a change is refused with. Nothing is changed then.
+    /// As for [`crate::Engine::commit_together`]; [`crate::Error::Conflict`] if the value of a key differs from the
+    /// one before its unstaged change; the error of a change that is refused. Nothing is changed then.
     pub fn commit_with(
         &self,
         places: &[Place],

@@ -37,7 +37,7 @@
 //! The command line is made of the last row: it has an [`Engine`] and no open store.
 //!
 //! The library prints nothing, starts no thread unless asked for one ([`Store::subscribe`], [`Store::verify`],
-//! [`Durability::Log`]) and no process but the guard of a commit that is to be confirmed ([`Transaction::set_confirm`]),
+//! [`Durability::Log`]) and no process but the guard of a commit that has to be confirmed ([`Transaction::set_confirm`]),
 //! and keeps no global state.
 
 // As in the crate `cms-ffi`: marks the functions that are optimized for speed where the rest is built for size.

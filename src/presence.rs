@@ -31,7 +31,7 @@ const TITLE: &str = "cms 1";
 /// The largest lease, in bytes.
 const MAX_LEN: u64 = 1 << 20;
 
-/// What a program does with the transactions of a store.
+/// The role of a program in the transactions of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Watcher,

@@ -52,9 +52,9 @@ pub struct Line {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// Where cms keeps its locks.
+    /// The run directory of cms.
     run_dir: String,
-    /// Where cms keeps its log.
+    /// The state directory of cms.
     state_dir: String,
 }
 
@@ -67,7 +67,7 @@ impl Line {
         command
     }
 
-    /// Runs it and returns what it printed.
+    /// Runs it and returns its output.
     pub fn output(&self) -> Result<Vec<u8>> {
         let output = self.command().output()?;
         if output.status.success() {

@@ -24,7 +24,7 @@ pub enum Unit {
     MillionsPerSecond,
     /// Throughput; more is better.
     PerSecond,
-    /// What the processor executes; less is better.
+    /// Executed instructions; less is better.
     Instructions,
     /// Memory; less is better.
     Kibibytes,

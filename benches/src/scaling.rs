@@ -56,7 +56,7 @@ struct Scene {
 struct Curve<'a> {
     /// The name.
     name: &'static str,
-    /// What each thread does.
+    /// The work of each thread.
     work: Work<'a>,
     /// The figures.
     rounds: Vec<Vec<f64>>,

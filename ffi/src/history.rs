@@ -118,7 +118,7 @@ sized! {
         pub old_items: cms_bytes,
         /// The new value, in the same way.
         pub new_items: cms_bytes,
-        /// For a section that was moved: where it stood, and where it stands, counted from 0; else -1.
+        /// For a section that was moved: its old and its new position, counted from 0; else -1.
         pub old_position: i64,
         pub new_position: i64,
     }

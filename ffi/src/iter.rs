@@ -134,8 +134,9 @@ pub unsafe extern "C" fn cms_snapshot_sections(
         check(section_type, "type")?;
         let snapshot = handle.0.clone();
         let sections = snapshot.package(package)?.sections_of_type(section_type);
-        // SAFETY: the sections borrow from what the clone counts. The clone moves into the iterator and is dropped
-        // with it; what it counts does not move. The fields are private, so that `'static` does not leave this file.
+        // SAFETY: the sections borrow from data that the clone keeps alive by a reference count. The clone moves into
+        // the iterator and is dropped with it; the data does not move. The fields are private, so that `'static` does
+        // not leave this file.
         let sections = unsafe { std::mem::transmute::<MapSections<'_>, MapSections<'static>>(sections) };
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, cms_section_iter { sections, _snapshot: snapshot }) };

@@ -3,8 +3,8 @@
 //! Functions are short: they check pointers, call the crate `cms`, and turn its result into a status. Types and
 //! functions are spelt as in C.
 //!
-//! The library is built for size. The few functions that are to be fast are marked so with an attribute that the
-//! compiler still calls unstable; `make lib` turns it on with `cfg(cms_speed)` where it can.
+//! The library is built for size. The few functions that must be fast have an attribute that is still unstable in the
+//! compiler; `make lib` turns it on with `cfg(cms_speed)` if the compiler allows it.
 
 //! # What C promises
 //!
@@ -14,8 +14,8 @@
 //! - **C1 Handles.** A handle is NULL, or the library gave it out as this type and C has not released it. C releases it
 //!   after the calls that use it have returned. So a reference to what it points to is valid until the call returns; no
 //!   function keeps one for longer.
-//! - **C2 Strings.** A string is NULL or ends with a NUL byte, and does not change during the call. What is to last
-//!   longer is copied.
+//! - **C2 Strings.** A string is NULL or ends with a NUL byte, and does not change during the call. The function
+//!   copies a string that it needs for longer.
 //! - **C3 Buffers.** `buffer` is NULL or has `size` bytes; an array has `count` elements. Nothing else uses them during
 //!   the call.
 //! - **C4 Threads.** While a call uses a handle that is not const, no other call uses it.

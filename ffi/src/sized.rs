@@ -23,7 +23,7 @@ pub unsafe trait SizedStruct: Sized {
 }
 
 /// Defines a struct that begins with its size, and from its members the sizes that callers may state.
-/// `ffi/tests/header.rs` knows it by its first and its last line, which stand alone.
+/// `ffi/tests/header.rs` recognizes its first and its last line, which must be lines of their own.
 macro_rules! sized {
     (
         $(#[$of_struct:meta])*
@@ -105,13 +105,13 @@ pub unsafe fn read<T: SizedStruct>(given: *const T, what: &'static str) -> Resul
         ));
     }
     let mut read = std::mem::MaybeUninit::<T>::zeroed();
-    // SAFETY: `ours` has at most as many bytes as a `T`, and `read` is a variable of its own.
+    // SAFETY: `ours` has at most as many bytes as a `T`, and `read` is a separate variable.
     unsafe { std::ptr::copy_nonoverlapping(ours.as_ptr(), read.as_mut_ptr().cast(), ours.len()) };
     // SAFETY: a `SizedStruct` is valid with all bytes zero, and C sets members to values of their types (C7).
     Ok(unsafe { read.assume_init() })
 }
 
-/// A struct of the caller that is to be written.
+/// A struct of the caller that will be written.
 pub struct Output<T> {
     place: *mut T,
     size: usize,

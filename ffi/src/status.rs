@@ -45,7 +45,7 @@ pub enum cms_status {
     /// The map of a package would be larger than `map_limit`; or the store has as many watches or transactions as it
     /// may have.
     CMS_ERR_FULL = 12,
-    /// The snapshot is older than what is still kept of a package that it had not read before: open a new one. Or the
+    /// The snapshot is older than all kept states of a package that it had not read before: open a new one. Or the
     /// log does not have the changes since a transaction any more.
     CMS_ERR_STALE = 13,
     /// A file is damaged: a map, which is rebuilt when it is next opened; the log, whose damaged parts 'cms repair'
@@ -333,7 +333,7 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
 }
 
 /// Gets the details of the last call of this thread that failed. CMS_ERR_NOT_FOUND: no call has failed, or the thread
-/// is ending and has no memory of its own any more.
+/// is ending and its memory is freed already.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
     // `guard` is not used here: it would overwrite the error to be read.

@@ -327,10 +327,10 @@ pub unsafe extern "C" fn cms_txn_rollback_to(txn: *mut cms_txn, savepoint: u32) 
 /// it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin another transaction
 /// to try again.
 ///
-/// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message says what it
-/// was, what it is and by whom. CMS_ERR_LOCKED: another writer did not finish in time. CMS_ERR_NOT_FOUND,
-/// CMS_ERR_EXISTS: a change does not fit what others have committed since. CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE,
-/// CMS_ERR_IO: a file cannot be written. CMS_ERR_FULL: see `map_limit`.
+/// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message has the old
+/// and the present value and the author of the present one. CMS_ERR_LOCKED: another writer did not finish in time.
+/// CMS_ERR_NOT_FOUND, CMS_ERR_EXISTS: a change is not possible after commits of others. CMS_ERR_PERMISSION,
+/// CMS_ERR_NO_SPACE, CMS_ERR_IO: a file cannot be written. CMS_ERR_FULL: see `map_limit`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_commit(txn: *mut cms_txn, revision: *mut u64) -> cms_status {
     guard(|| {

@@ -34,8 +34,8 @@ pub unsafe extern "C" fn cms_undo(
     })
 }
 
-/// Rolls all packages back to exactly what they were at a revision. `message` may be NULL. `done` gets the number of
-/// the new transaction, or 0 if nothing had to change; it may be NULL.
+/// Rolls all packages back to their exact state at a revision. `message` may be NULL. `done` gets the number of the
+/// new transaction, or 0 if nothing had to change; it may be NULL.
 ///
 /// CMS_ERR_NOT_FOUND: the log does not go back that far. Otherwise as cms_txn_commit. Nothing is changed then.
 #[unsafe(no_mangle)]

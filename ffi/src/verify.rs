@@ -12,7 +12,7 @@ use crate::watch::{Data, cms_event, text};
 /// A verifier: see cms_verify. Any thread may close it.
 pub struct cms_verifier(Verifier);
 
-/// Called with each transaction that is to be verified, and with the `data` given to cms_verify. Returns 0 to accept
+/// Called with each transaction that will be verified, and with the `data` given to cms_verify. Returns 0 to accept
 /// it. To refuse it, the callback returns anything else and writes its reason to `reason`, as snprintf does: one line
 /// of UTF-8 in at most `size` bytes, the final NUL byte included. `event` is as in a watch, but its `revision` is 0,
 /// since the transaction has no number yet.

@@ -62,7 +62,7 @@ impl cms_event {
 /// Edits by hand become events as well, once the file is at rest, unless they change only comments.
 ///
 /// A watch of everything, "*", also gets the confirmation of a commit: an event of kind CMS_BY_CONFIRM, without
-/// changes. The event of a commit that is to be confirmed has `confirm_within`; if it is not confirmed, an event of
+/// changes. The event of a commit that has to be confirmed has `confirm_within`; if it is not confirmed, an event of
 /// kind CMS_BY_ROLLBACK follows.
 ///
 /// CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_STALE: the log does not go back to `since`. CMS_ERR_FULL: the

@@ -1,4 +1,4 @@
-//! The header and the list of symbols are those of the sources. `CMS_UPDATE_HEADER=1` writes them anew.
+//! The header and the list of symbols are those of the sources. `CMS_UPDATE_HEADER=1` writes them again.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Programs that were built with an older or a newer header work with the library as it is: a C program is compiled
+//! Programs that were built with an older or a newer header work with the present library: a C program is compiled
 //! against `cms.h` with every struct that begins with its size cut off after its first member, its second, and so on,
 //! and with members that the library does not know.
 
@@ -193,7 +193,7 @@ fn library(work: &Path) -> PathBuf {
     lib
 }
 
-/// Compiles the program for structs of `count` members and runs it on a store of its own; returns what it prints.
+/// Compiles the program for structs of `count` members and runs it on a new store; returns its output.
 fn run(work: &Path, lib: &Path, structs: &[Struct], count: usize) -> String {
     let own = tempfile::tempdir_in(work).expect("a directory");
     let dir = own.path();

@@ -76,7 +76,8 @@ fn assert_applied_as_recorded(package: &mut Package, change: &Delta, dialect: Di
     recorded
 }
 
-/// Checks that no comment was added or doubled, and that none on a line of its own was lost unless a section was.
+/// Checks that no comment was added or doubled, and that no comment that has its own line was lost, unless a section
+/// was deleted.
 fn assert_comments_kept(before: &[u8], after: &[u8], deletes: bool) {
     let (old, new) = (comments(before), comments(after));
     let sorted = |comments: &[Comment<'_>]| {

@@ -1,4 +1,4 @@
-//! Reading text, writing it unedited, canonically, and as changes.
+//! Reads text, and writes it unedited, in canonical form, and as changes.
 
 use std::sync::Arc;
 

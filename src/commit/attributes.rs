@@ -1,8 +1,8 @@
-//! Owner, group and mode of packages, so that a deleted package comes back with them.
+//! Owner, group and mode of packages, so that a deleted package gets them when it is made again.
 //!
 //! The file `attributes` beside the log holds a line `MODE UID GID PACKAGE` for each package, as of the last commit
-//! or the last check of its file. Only the holder of the log's lock writes it. If it is lost, a package comes back
-//! readable by its owner alone; nothing else is lost.
+//! or the last check of its file. Only the holder of the log's lock writes it. If it is lost, a package that is made
+//! again is readable only by its owner; nothing else is lost.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -61,7 +61,7 @@ pub(crate) fn commit_later(session: &mut LogSession<'_>, requests: &[Arc<Request
     let settings = core.settings.get();
     let can_wait =
         |place: &Place| place.is_logged() && settings.durability_of(&place.name) != Durability::Full;
-    // A commit that verifiers are asked about, or that is to be confirmed, writes its text at once.
+    // A commit that verifiers are asked about, or that has to be confirmed, writes its text at once.
     let confirmed = requests.iter().any(|request| request.intent.confirm.is_some());
     let some_log = changes().any(|change| settings.durability_of(&change.place.name) == Durability::Log);
     if confirmed
@@ -167,7 +167,7 @@ fn newest_state<'g>(
     Ok(Some(GroupPackage::new(place, now.clone(), DeferredText { file, in_place, base, now, log })))
 }
 
-/// Keeps the texts that are to be put in place later.
+/// Keeps the texts that will be put in place later.
 fn remember(core: &Core, packages: &[GroupPackage<'_, DeferredText>]) {
     for package in packages {
         core.states.note(package.place, &package.now);

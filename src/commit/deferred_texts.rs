@@ -20,7 +20,7 @@ pub(crate) struct DeferredText {
     pub in_place: Source,
     /// The text that is in place.
     pub base: Arc<Vec<u8>>,
-    /// The state that is to be put in place.
+    /// The state that will be put in place.
     pub now: Arc<Known>,
     /// The id of the log that the text in place is behind: see [`crate::log::Log::id`].
     pub log: String,

@@ -25,7 +25,7 @@ pub(crate) struct Reading {
     pub text: Vec<u8>,
 }
 
-/// The state of a package file that is to be written.
+/// The state of a package file that will be written.
 pub(crate) enum Present {
     /// There is no file.
     Absent,
@@ -35,7 +35,7 @@ pub(crate) enum Present {
     Read(Reading),
 }
 
-/// A package file that is to be replaced. It stays locked until then, so that a stock uci that has opened it waits,
+/// A package file that will be replaced. It stays locked until then, so that a stock uci that has opened it waits,
 /// and no program defers its text meanwhile.
 #[derive(Debug)]
 pub(crate) struct OldFile {
@@ -43,16 +43,16 @@ pub(crate) struct OldFile {
     pub identity: Identity,
 }
 
-/// A temporary file that is to take the place of a package file. Dropping it before that removes it.
+/// A temporary file that will take the place of a package file. Dropping it before that removes it.
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub new: OpenFile,
-    /// The path it is to be put at, with symbolic links followed.
+    /// The path it will be put at, with symbolic links followed.
     pub(crate) real: PathBuf,
     /// The file that is expected there; `None` if there must be none.
     pub(crate) old: Option<OldFile>,
     placed: bool,
-    /// Whether the rename is to survive a power cut; the content of the file does in any case.
+    /// Whether the rename must survive a power cut; the content of the file does in any case.
     pub(crate) durable: bool,
     /// Whether the package is to be deleted: its file is then moved to the path of the temporary file.
     removes: bool,
@@ -61,12 +61,12 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Returns the identity of the file that it is to replace.
+    /// Returns the identity of the file that it will replace.
     pub fn old(&self) -> Option<Identity> {
         self.old.as_ref().map(|old| old.identity)
     }
 
-    /// Returns the placed file as one that is to be replaced again.
+    /// Returns the placed file as one that will be replaced again.
     pub fn placed(&self) -> Result<OldFile> {
         let open = self.new.another().map_err(Error::io("read", &self.real))?;
         Ok(OldFile { open, identity: Identity::of(&self.metadata()?) })
@@ -170,15 +170,16 @@ fn lock_at(core: &Core, path: &Path) -> Result<OpenFile> {
     }
 }
 
-/// Locks a file that is to be replaced, even if its text is behind a log.
+/// Locks a file that will be replaced, even if its text is behind a log.
 pub(crate) fn old_file(core: &Core, path: &Path) -> Result<OldFile> {
     let open = lock_at(core, path)?;
     let found = open.file.metadata().map_err(Error::io("read", path))?;
     Ok(OldFile { open, identity: Identity::of(&found) })
 }
 
-/// Locks the file again that a draft is to replace: exclusively, or shared so that other programs can read it. Waits
-/// briefly for readers, so that a transaction that was verified need not be verified again; for longer waits see `retry`.
+/// Locks the file again that a draft will replace: exclusively, or shared so that other programs can read it. Waits
+/// briefly for readers, so that a transaction that was verified need not be verified again; for longer waits see
+/// `retry`.
 pub(crate) fn lock_old_file(core: &Core, draft: &Draft, exclusive: bool) -> Result<()> {
     let Some(OldFile { open, .. }) = &draft.old else { return Ok(()) };
     match core.options.files.lock(open, exclusive, briefly()) {
@@ -187,7 +188,7 @@ pub(crate) fn lock_old_file(core: &Core, draft: &Draft, exclusive: bool) -> Resu
     }
 }
 
-/// Writes the draft of a text that is to take the place of the file `old` at `path`.
+/// Writes the draft of a text that will take the place of the file `old` at `path`.
 pub(crate) fn create(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
     let real = match &old {
         Some(_) => std::fs::canonicalize(path).map_err(Error::io("find", path))?,
@@ -285,7 +286,7 @@ fn fill(core: &Core, draft: &Draft, text: &[u8]) -> Result<()> {
     finish_draft(core, draft)
 }
 
-/// Gives a temporary file the attributes of the file it is to replace, and syncs it. It is synced at every level of
+/// Gives a temporary file the attributes of the file it will replace, and syncs it. It is synced at every level of
 /// [`Durability`]: a file system may keep a rename and lose the content of the file, and then the whole package would be
 /// gone, not only the last transactions.
 fn finish_draft(core: &Core, draft: &Draft) -> Result<()> {
@@ -346,7 +347,7 @@ fn swap(core: &Core, new: &OpenFile, real: &Path, old: Option<Identity>) -> Resu
     if Identity::at(&new.path) == Some(old) {
         return Ok(true);
     }
-    // Another program saved the file at the very last moment: the displaced file goes back.
+    // Another program saved the file at the very last moment: swap the files back.
     loop {
         match files.exchange(&new.path, real) {
             Ok(_) => {}

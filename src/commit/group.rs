@@ -1,11 +1,11 @@
 //! Transactions that threads commit at the same time are committed together.
 //!
 //! The first thread leads: it takes the log's lock, and then all transactions that were queued by then, its own among
-//! them. It applies one after the other, each to the state after the one before. Each transaction has a record of its
-//! own, and a refused one concerns only the thread that asked for it. But all are made durable with one sync, and
-//! each text is written and published once. Threads that come meanwhile wait, and one of them leads the next group.
+//! them. It applies one after the other, each to the state after the one before. Each transaction has its own record,
+//! and a refused one concerns only the thread that asked for it. But all are made durable with one sync, and each
+//! text is written and published once. Threads that come meanwhile wait, and one of them leads the next group.
 //!
-//! Transactions are committed one by one if a gate is guarded or one of them is to be confirmed, and if a group fails.
+//! Transactions are committed one by one if a gate is guarded or one of them has to be confirmed, and if a group fails.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,11 +27,11 @@ use crate::commit::{deferred, open_session, parked, retry, write};
 use crate::error::{Error, Result};
 use crate::os::patience::Patience;
 
-/// The transactions, with their remaining changes, that are to be committed one by one.
+/// The transactions, with their remaining changes, that will be committed one by one.
 type Remaining<'g> = Vec<(&'g Request, Vec<&'g PackageEdit>)>;
 
 /// Commits changes to several packages, each given once and in the order of their names, together. Returns the
-/// revision, if there is a log or there are maps. If one package cannot be written, all are as they were.
+/// revision, if there is a log or there are maps. If one package cannot be written, none is changed.
 ///
 /// # Errors
 ///
@@ -95,7 +95,7 @@ fn lead_together(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Res
     session.recover()?;
     let left = match requests {
         [_] => alone(requests.iter().map(|request| &**request)),
-        // A transaction that is to be confirmed names the state to roll back to, which the others would change. A
+        // A transaction that has to be confirmed names the state to roll back to, which the others would change. A
         // verifier of a transaction reads the state after the one before.
         _ if core.gate.is_guarded(core.dirs())
             || requests.iter().any(|request| request.intent.confirm.is_some()) =>

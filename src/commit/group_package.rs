@@ -1,7 +1,8 @@
 //! The packages that a group of transactions works on. Each transaction starts from the state after the one before.
 //!
-//! `group` and `deferred` both commit groups and use this; they differ in what they keep of the package file (`F`). Nothing
-//! here takes a lock or writes a file: the callers hold the log's lock and the locks of all packages of the group.
+//! `group` and `deferred` both commit groups and use this; they differ in the data that they keep of the package file
+//! (`F`). Nothing here takes a lock or writes a file: the callers hold the log's lock and the locks of all packages
+//! of the group.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +23,7 @@ use crate::model::package::Touched;
 /// A package that a group works on.
 pub(crate) struct GroupPackage<'g, F> {
     pub place: &'g Place,
-    /// What the commit keeps of its file: the open file, or the deferred text.
+    /// The data that the commit keeps of its file: the open file, or the deferred text.
     pub file: F,
     pub old: Arc<Known>,
     pub now: Arc<Known>,

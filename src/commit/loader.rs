@@ -97,7 +97,7 @@ impl<'e> Packages<'e> {
         load(self.core, package)
     }
 
-    /// Loads a package that is to be changed. A package without a file is empty; otherwise it is as [`Packages::load`]
+    /// Loads a package that will be changed. A package without a file is empty; otherwise it is as [`Packages::load`]
     /// returns it.
     ///
     /// # Errors

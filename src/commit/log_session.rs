@@ -2,8 +2,8 @@
 //!
 //! Every writer of a package that the log knows takes the log's lock first, then the locks of the packages. So all
 //! transactions have one order, and only the texts of the last one may not be in place yet. A program that takes the
-//! lock completes a commit that another program has left unfinished (`open_session`), and notes what was changed by
-//! hand since ([`LogSession::look`]).
+//! lock completes a commit that another program has left unfinished (`open_session`), and notes changes by hand since
+//! then ([`LogSession::look`]).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::settings::durability::Durability;
 
 mod edits;
 
-/// The change of one package that is to be logged.
+/// The change of one package that will be logged.
 pub(crate) struct Entry<'a> {
     pub place: &'a Place,
     pub before: Option<&'a Arc<Vec<u8>>>,
@@ -164,7 +164,7 @@ impl LogSession<'_> {
         }
     }
 
-    /// Reports whether [`LogSession::go_on`] is to try again, after a short sleep.
+    /// Reports whether [`LogSession::go_on`] must try again, after a short sleep.
     pub fn must_go_on<R>(&self, done: &Result<R>, patience: &Patience) -> bool {
         let is_locked = matches!(done, Err(Error::Locked { .. })) && self.unfinished && !patience.is_over();
         if is_locked {
@@ -433,7 +433,7 @@ impl LogSession<'_> {
 }
 
 impl LogSession<'_> {
-    /// Takes the locks of packages whose texts are to be replaced. The deferred texts of this log are in place
+    /// Takes the locks of packages whose texts will be replaced. The deferred texts of this log are in place
     /// already.
     ///
     /// # Errors

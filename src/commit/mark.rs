@@ -132,7 +132,7 @@ impl Mark {
     }
 }
 
-/// Makes the mark of a package whose text is to be deferred. The caller holds the locks of the log, of the package
+/// Makes the mark of a package whose text will be deferred. The caller holds the locks of the log, of the package
 /// and of the package file. Returns `None` if no mark can be made: the text must be written at once.
 pub(crate) fn make(
     core: &Core,
@@ -273,7 +273,7 @@ pub(crate) fn boot() -> String {
     id.trim_end().to_owned()
 }
 
-/// Reports whether the text of a package is to be written with each commit, since two logs have met there.
+/// Reports whether each commit must write the text of a package at once, since marks of two logs were found there.
 fn has_two_logs(file: &Path) -> bool {
     let path = mark_path(file, TOGETHER);
     if is_fresh(&path) {

@@ -28,7 +28,7 @@ const READ_ATTEMPTS: u32 = 100;
 pub(crate) enum Found {
     /// A regular file, perhaps through symbolic links: a package.
     File(Metadata),
-    /// No file, or a directory. That is normal, and no package.
+    /// No file, or a directory. This is no package, and no reason for a warning.
     Nothing,
     /// A file that cannot be a package, and why.
     Odd(String),
@@ -142,7 +142,7 @@ impl PackageFiles {
         (own != Some(FileId::of(&found))).then_some(path)
     }
 
-    /// Finds the file of a package or, if there is none, the path where it is to be created: see
+    /// Finds the file of a package or, if there is none, the path where it will be created: see
     /// [`crate::Packages::find_to_write`].
     pub fn find_to_write(&self, package: &[u8]) -> Result<Place> {
         let error = match self.find(package) {

@@ -88,7 +88,7 @@ impl Expected {
     }
 }
 
-/// A whole text that is to be put in place.
+/// A whole text that will be put in place.
 pub(crate) struct WholeText {
     pub place: Place,
     /// The text that is expected in its place.

@@ -72,7 +72,7 @@ impl<'p> Approved<'p> {
     }
 }
 
-/// Transactions that are in the log and whose texts are to be put in place. Without a log, putting the texts in place
+/// Transactions that are in the log and whose texts will be put in place. Without a log, putting the texts in place
 /// commits them.
 pub(crate) struct Logged<'p> {
     parts: Vec<Part<'p>>,

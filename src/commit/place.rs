@@ -1,4 +1,4 @@
-//! The place of a package, and a package as it was loaded.
+//! The place of a package, and a loaded package.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::format::uci::ParseError;
 use crate::model::change::Delta;
 use crate::model::package::Package;
 
-/// Where a package's file is and whether changes to it are staged.
+/// The path of a package's file, and whether changes to it are staged.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// The file.

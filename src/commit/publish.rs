@@ -34,7 +34,7 @@ pub(crate) struct State<'a> {
     pub step: Option<Edit<'a>>,
 }
 
-/// Transactions of the log that are to be shown.
+/// Transactions of the log that will be shown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogRange {
     /// The transaction before them; `None` if they concern more packages than are published with them.

@@ -90,7 +90,7 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the requests that are to be committed together: this one, and others up to the size of a group.
+    /// Takes the requests that will be committed together: this one, and others up to the size of a group.
     pub fn take(&self, request: &Arc<Request>) -> Vec<Arc<Request>> {
         let waiting = &mut self.lock().requests;
         let own = waiting.iter().position(|other| Arc::ptr_eq(other, request));
@@ -102,7 +102,7 @@ impl Queue {
         waiting.drain(..waiting.len().min(log::GROUP)).collect()
     }
 
-    /// Queues a request and waits until it is answered, or until the caller is to lead (`None`).
+    /// Queues a request and waits until it is answered, or until the caller must lead (`None`).
     pub fn wait(&self, request: &Arc<Request>) -> Option<Answer> {
         let mut waiting = self.lock();
         waiting.requests.push(request.clone());

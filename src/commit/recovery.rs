@@ -91,7 +91,7 @@ impl LogSession<'_> {
         if !writer.is_current() {
             return Err(writer.replaced());
         }
-        // A text that is newer than the log is noted as a change by hand by the next program that looks at it.
+        // The next program that reads a text newer than the log notes it as a change by hand.
         let older = names.iter().zip(newer).filter(|(_, is_newer)| !is_newer).map(|(name, _)| *name);
         let Recovered { removed, placed } = finish_all(&store, older, &records)?;
         writer.mark_applied();
@@ -154,7 +154,7 @@ enum Finished {
     InPlace,
     /// The package was deleted.
     Removed,
-    /// A text was put in place, which is to be published.
+    /// A text was put in place, which will be published.
     Placed(Box<PlacedText>),
 }
 

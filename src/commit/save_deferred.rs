@@ -97,7 +97,7 @@ pub(crate) fn save_unlogged(core: &Core, id: Option<&str>, logged: &[&str]) -> R
     Ok(saved)
 }
 
-/// Returns the text that is to be put in place for a deferred text; `None` if the file stays as it is. `is_lost` says
+/// Returns the text that will be put in place for a deferred text; `None` if the file stays as it is. `is_lost` says
 /// that the mark of a replaced log is beside the package. As long as it is, no program that looks for marks writes
 /// the file, so the file holds an earlier text of that log, or an edit by a program that does not look for marks.
 fn text_to_save(

@@ -298,7 +298,7 @@ fn staged_part<'p>(
 /// A package with changes applied.
 struct Applied {
     outcome: Committed,
-    /// The staged lines that are to stay staged.
+    /// The staged lines that stay staged.
     kept: Vec<u8>,
     package: Package,
 }
@@ -357,7 +357,7 @@ fn finish_staged(core: &Core, Staged { place, locked, kept }: &Staged<'_>) -> Re
     staging.remove_journal()
 }
 
-/// Keeps the lines that stock uci drops in `rejected/PACKAGE` in the run directory, for a person to look at.
+/// Keeps the lines that stock uci drops in `rejected/PACKAGE` in the run directory, so that a person can check them.
 fn keep_rejected(core: &Core, place: &Place, lines: &[u8]) {
     let Some(run) = &core.dirs().run else { return };
     let keep = || -> std::io::Result<()> {
@@ -377,8 +377,8 @@ fn keep_rejected(core: &Core, place: &Place, lines: &[u8]) {
     let _ = keep();
 }
 
-/// Applies the staged lines to a package, and returns those that are to stay staged: the lines that cannot
-/// be applied, and those of other packages.
+/// Applies the staged lines to a package, and returns those that stay staged: the lines that cannot be applied, and
+/// those of other packages.
 fn apply_lines(
     locked: &Locked,
     place: &Place,

@@ -1,4 +1,4 @@
-//! Puts parked texts in place, for `repair`. `parked` describes what is parked and why.
+//! Puts parked texts in place, for `repair`. `parked` describes parked texts.
 //!
 //! A parked text is renamed to `NAME.aside` before it is put in place, as a commit to its package is refused as long
 //! as it is parked. If it still cannot be put in place, it stays there, and the file at the path stays the text of

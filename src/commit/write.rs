@@ -57,8 +57,8 @@ pub(crate) fn update<R>(
     })
 }
 
-/// Commits changes to several packages together. Returns the revision, if there is a log or there are maps. If one package
-/// cannot be written, all are as they were.
+/// Commits changes to several packages together. Returns the revision, if there is a log or there are maps. If one
+/// package cannot be written, none is changed.
 ///
 /// # Errors
 ///
@@ -148,7 +148,7 @@ fn changed<'p>(opened: &mut Opened<'_, '_>, edit: &'p PackageEdit) -> Result<Cha
 ///
 /// # Errors
 ///
-/// As for [`crate::Engine::commit`]; [`Error::Conflict`] if a package is not what is expected.
+/// As for [`crate::Engine::commit`]; [`Error::Conflict`] if a package does not have the expected text.
 pub(crate) fn put_texts(
     opened: &mut Opened<'_, '_>,
     texts: &[WholeText],

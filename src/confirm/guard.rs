@@ -21,7 +21,7 @@ use crate::settings::options::Guards;
 /// process, the directories, and optionally `--on-rollback COMMAND`.
 pub const GUARD: &str = "__guard";
 
-/// What a guard prints when it is ready, followed by its process number.
+/// The line that a guard prints when it is ready starts with this, before its process number.
 pub const GUARD_READY: &str = "guard ";
 
 /// How long a guard may take to start.

@@ -24,18 +24,18 @@ use crate::os::file_name;
 use crate::restore::archive::Archives;
 use crate::restore::history::History;
 
-/// Commits that wait to be confirmed, and what is rolled back if they are not.
+/// Commits that wait to be confirmed, and the changes of their rollback.
 #[derive(Debug, Clone)]
 pub struct Waiting {
     /// The time limit.
     pub pending: Pending,
     /// The pending transactions, the oldest first.
     pub transactions: Vec<Record>,
-    /// What is rolled back, package by package.
+    /// The changes of a rollback, package by package.
     pub rollbacks: Vec<PackageRollback>,
 }
 
-/// What is rolled back in one package.
+/// The changes of a rollback in one package.
 #[derive(Debug, Clone)]
 pub struct PackageRollback {
     /// The package.
@@ -112,8 +112,7 @@ impl Reversal {
 type PackageChanges = Vec<(bool, PackageChange)>;
 
 impl Confirmations<'_> {
-    /// Returns the pending commits, and what is rolled back if they are not confirmed; `None` if nothing is
-    /// pending.
+    /// Returns the pending commits, and the changes of their rollback; `None` if nothing is pending.
     ///
     /// # Errors
     ///

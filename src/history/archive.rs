@@ -168,7 +168,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Past<'_> {
-    /// Lists the labelled and the automatic snapshots, the oldest first. Other files are passed over.
+    /// Lists the labelled and the automatic snapshots, the oldest first. Other files are skipped.
     ///
     /// # Errors
     ///

@@ -205,7 +205,7 @@ impl Store {
     /// that notes an edit by hand.
     ///
     /// Without a log (no state directory, or no access to it), it counts publications to the maps: commits, and
-    /// changes that [`Store::refresh`] finds. Then it only tells whether something has changed; after the run
+    /// changes that [`Store::refresh`] finds. Then it only shows whether something has changed; after the run
     /// directory was lost it continues from a larger number.
     #[must_use]
     pub fn revision(&self) -> u64 {

@@ -19,7 +19,7 @@ pub struct Verified {
     pub problems: Vec<String>,
 }
 
-/// The findings, and the damaged pieces that are to be set aside.
+/// The findings, and the damaged pieces that will be set aside.
 struct Audit {
     found: Verified,
     damaged: Vec<Found>,

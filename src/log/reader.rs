@@ -162,7 +162,7 @@ impl Log {
         Ok(Reader::default())
     }
 
-    /// Returns the position at the start of a segment; `None` if it is gone.
+    /// Returns the position at the start of a segment; `None` if it was dropped.
     fn start_of(&self, first: u64) -> Result<Option<Position>> {
         let path = self.path(first);
         let open = match self.files.open(&path) {
@@ -345,7 +345,7 @@ impl Reader {
                 // The dropped segment gets no more records, and all of it has been read.
                 _ if gone && fresh == 0 => return Ok(Some(Rest { found, more: false, lost: true })),
                 _ if gone => {}
-                // Whether the segment is gone is only checked once all of it has been read.
+                // Check whether the segment was dropped only after all of it has been read.
                 _ if fresh > 0 && found.last().is_some_and(|last| last.ripe) => {
                     return Ok(Some(Rest { found, more: false, lost: false }));
                 }

@@ -48,7 +48,7 @@ const KINDS: [Kind; 7] =
     [Kind::Commit, Kind::FileEdit, Kind::Baseline, Kind::Undo, Kind::Rollback, Kind::Confirm, Kind::Heads];
 
 impl Kind {
-    /// Returns the kind in words, as it is shown.
+    /// Returns the name of the kind, for people.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

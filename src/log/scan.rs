@@ -2,7 +2,7 @@
 //!
 //! Records follow each other, and the chain of each covers the one before. Where the chain ends, the next record is
 //! searched at each multiple of 8. It is taken if it is well formed, if its number can come next, and if it is tied
-//! to a neighbour: the chain of a record before it still stands in the damaged bytes, or the record behind it follows
+//! to a neighbour: the chain of a record before it is still among the damaged bytes, or the record behind it follows
 //! from its own chain, or it is the last. Also, the record or a later one must have a mark: marks are written once a
 //! record is durable, so remains of unacknowledged records after a power cut do not count as damage.
 

@@ -68,7 +68,7 @@ impl Head {
         bytes
     }
 
-    /// Reads the start of a segment; the error says what is wrong with it.
+    /// Reads the start of a segment; the error describes the fault.
     pub fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
         let damaged = "it is not a segment of a log";
         let head = bytes.get(..HEAD).filter(|head| head.starts_with(MAGIC)).ok_or(damaged)?;

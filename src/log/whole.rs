@@ -1,5 +1,5 @@
-//! A segment as it was read, with its damage; and the list of known damage, in `repaired` beside the segments: a line
-//! `SEGMENT FROM TO NEXT HASH` for each piece that `repair` has dealt with, so that it is not reported again.
+//! A segment with its damage; and the list of known damage, in `repaired` beside the segments: a line `SEGMENT FROM
+//! TO NEXT HASH` for each piece that `repair` has set aside, so that it is not reported again.
 
 use std::path::PathBuf;
 
@@ -27,12 +27,12 @@ pub(super) struct Whole {
     /// Whether the next segment is missing: the list of keys exists, which is written only after the next segment is
     /// made.
     was_followed: bool,
-    /// How long a segment is, at least.
+    /// The minimum length of a segment.
     length: usize,
 }
 
 impl Whole {
-    /// Reads the records, and finds what is damaged.
+    /// Reads the records, and finds the damage.
     pub fn scan(&self) -> Scan<'_> {
         let mut found = scan(&self.bytes, HEAD.min(self.bytes.len()), &self.before, self.first - 1);
         if self.is_headless && found.gaps.first().is_none_or(|gap| gap.from != 0) {
@@ -187,7 +187,7 @@ impl Log {
         problems.iter().cloned().collect()
     }
 
-    /// Sets damaged bytes aside, each piece in a file of its own that ends with `.damaged`, and notes them as known
+    /// Sets damaged bytes aside, each piece in a separate file that ends with `.damaged`, and notes them as known
     /// damage. The segments stay, with all their readable records.
     pub(super) fn set_aside_pieces(&self, found: &[Found]) -> Result<()> {
         let mut known = self.known();

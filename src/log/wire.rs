@@ -2,7 +2,7 @@
 
 /// A destination of encoded bytes.
 pub(super) trait Out {
-    /// Appends bytes as they are.
+    /// Appends bytes unchanged.
     fn put(&mut self, bytes: &[u8]);
 }
 

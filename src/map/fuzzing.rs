@@ -68,7 +68,7 @@ pub fn seal(bytes: &mut [u8], blocks: bool) {
         else {
             return;
         };
-        // That of the index is 0.
+        // The checksum of the index is 0.
         let is_index = u32_at(block, 0) & ((1 << KIND_BITS) - 1) == INDEX;
         let sum = if is_index { 0 } else { super::layout::block::block_checksum(block) };
         block[B_CHECKSUM..B_CHECKSUM + 4].copy_from_slice(&sum.to_le_bytes());

@@ -48,13 +48,13 @@ fn is_refused(file: &File, lease: c_int) -> Option<bool> {
 }
 
 /// Reports whether a file that has no name any more is open elsewhere, in this process or in another; `None` if the
-/// system does not tell.
+/// system does not report it.
 pub(crate) fn is_open_elsewhere(file: &File) -> Option<bool> {
     is_refused(file, F_WRLCK)
 }
 
-/// Reports whether a file that has no name any more is open anywhere to be written, in this process or in another;
-/// `None` if the system does not tell. The given descriptor must be open for reading only.
+/// Reports whether a file that has no name any more is open anywhere for writing, in this process or in another;
+/// `None` if the system does not report it. The given descriptor must be open for reading only.
 pub(crate) fn is_open_to_write(file: &File) -> Option<bool> {
     is_refused(file, F_RDLCK)
 }

@@ -59,7 +59,7 @@
 //!
 //! A slot is stored with release after its block was written, and loaded with acquire before the block is read. The
 //! number of a commit is stored with release after all its slots, and loaded with acquire by a snapshot before it
-//! looks at any. These two also order the tags and overflow marks. `retired` is stored with release behind its
+//! reads any slot. These two also order the tags and overflow marks. `retired` is stored with release behind its
 //! sequence. Nothing else is shared.
 //!
 //! `model` runs this code under loom, with each of these orderings and with weaker ones (`make loom`). Under Miri,

@@ -154,7 +154,7 @@ impl Shared {
         item.map_or(0, |item| String::from_utf8_lossy(&item).parse().expect("a number"))
     }
 
-    /// Publishes the second commit, as `Store` does: x and y become 2, `z` is new, the list is gone.
+    /// Publishes the second commit, as `Store` does: x and y become 2, `z` is new, the list is deleted.
     fn publish(&self) {
         let mut document = document();
         for (kind, option, value) in [

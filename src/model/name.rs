@@ -85,8 +85,8 @@ pub(crate) fn leading_integer(text: &[u8]) -> Option<i64> {
     integer_prefix(text).map(|(number, _)| number)
 }
 
-/// Reads the integer a text starts with, blanks and a sign allowed, and returns it with what follows. Numbers beyond
-/// the range become the nearest number in it.
+/// Reads the integer a text starts with, blanks and a sign allowed, and returns it with the rest of the text. Numbers
+/// beyond the range become the nearest number in it.
 #[must_use]
 pub fn integer_prefix(text: &[u8]) -> Option<(i64, &[u8])> {
     let (negative, rest) = sign(text);

@@ -14,8 +14,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a commit waits for another writer by default.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The variable that tells the programs of a verifier which process waits for their answer. While that process lives,
-/// these programs do not wait for its locks.
+/// The variable with the number of the process that waits for the answer, for the programs of a verifier. While that
+/// process lives, these programs do not wait for its locks.
 pub const VERIFYING: &str = "CMS_VERIFYING";
 
 const WITHIN: &str = "a verifier cannot change anything while it decides: the commit waits for its answer";

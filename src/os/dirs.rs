@@ -11,7 +11,7 @@ pub(crate) const SYSTEM_STATE: &str = "/var/lib/cms";
 /// The default configuration directory.
 const CONFIG: &str = "/etc/config";
 
-/// Where a directory's path came from.
+/// The origin of a directory's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// Given by the caller, for example on the command line.
@@ -27,7 +27,7 @@ pub enum Origin {
 pub struct Dir {
     /// The path.
     pub path: PathBuf,
-    /// Where it came from.
+    /// The origin of its path.
     pub origin: Origin,
 }
 
@@ -51,14 +51,14 @@ fn from_environment(variable: &str) -> Option<PathBuf> {
 /// The directories that the caller chooses; `None` takes the environment's choice or the default.
 #[derive(Debug, Clone, Default)]
 pub struct DirOptions {
-    /// Where packages are: `CMS_CONFIG_DIR`, default `/etc/config`.
+    /// The directory of packages: `CMS_CONFIG_DIR`, default `/etc/config`.
     pub config: Option<PathBuf>,
-    /// Where changes are staged: `CMS_SAVE_DIR`, default `/tmp/.uci` for root and `/tmp/.uci-UID` for others; changes
-    /// for another configuration directory than the default are in a subdirectory of its own.
+    /// The directory of staged changes: `CMS_SAVE_DIR`, default `/tmp/.uci` for root and `/tmp/.uci-UID` for others;
+    /// changes for another configuration directory than the default are in a separate subdirectory.
     pub save: Option<PathBuf>,
-    /// Where locks and maps are: `CMS_RUN_DIR`, default `/run/cms`, else one of the user's own.
+    /// The directory of locks and maps: `CMS_RUN_DIR`, default `/run/cms`, else one of the user's own.
     pub run: Option<PathBuf>,
-    /// Where the log is: `CMS_STATE_DIR`, default `/var/lib/cms`, else one of the user's own.
+    /// The directory of the log: `CMS_STATE_DIR`, default `/var/lib/cms`, else one of the user's own.
     pub state: Option<PathBuf>,
 }
 

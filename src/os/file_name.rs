@@ -43,7 +43,7 @@ pub(crate) fn escaped_before(path: &Path) -> Option<String> {
     Some(path.replace('/', "%"))
 }
 
-/// Returns a name as it is, or cut if it is long.
+/// Returns a name, which is cut if it is too long.
 pub(crate) fn shortened(name: &OsStr) -> Cow<'_, OsStr> {
     let bytes = name.as_bytes();
     if bytes.len() <= LONGEST {

@@ -51,7 +51,7 @@ impl<'e> Archives<'e> {
         Self { core }
     }
 
-    /// Lists the labelled and the automatic snapshots, the oldest first. Other files are passed over.
+    /// Lists the labelled and the automatic snapshots, the oldest first. Other files are skipped.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl Archives<'_> {
         Ok(info)
     }
 
-    /// Encodes an archive that is to be written to a path.
+    /// Encodes an archive that will be written to a path.
     fn encode_archive(
         &self,
         committed: &Committed,

@@ -61,9 +61,9 @@ impl History<'_> {
         self.write_texts(texts, &intent)
     }
 
-    /// Rolls packages back to the state after a transaction: the named ones, or all if none is named. Packages that did not
-    /// exist then are deleted, and packages that were deleted since come back. Returns the number of the transaction that
-    /// does this; `None` if nothing has to change.
+    /// Rolls packages back to the state after a transaction: the named ones, or all if none is named. Packages that
+    /// did not exist then are deleted, and packages that were deleted since are restored. Returns the number of the
+    /// transaction that does this; `None` if nothing has to change.
     ///
     /// # Errors
     ///

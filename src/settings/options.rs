@@ -52,9 +52,9 @@ pub struct Options {
     /// How long the text of a package may be older than the log, with [`Durability::Log`]. An open store then puts the text
     /// in place, on a thread that starts with the first such commit.
     pub text_delay: Duration,
-    /// Read texts as they are, even if they are behind a commit ([`Durability::Log`]).
+    /// Read texts without waiting, even if newer commits are not in them yet ([`Durability::Log`]).
     pub stale: bool,
-    /// The guard over commits that are to be confirmed.
+    /// The guard over commits that have to be confirmed.
     pub guards: Guards,
     /// The number of automatic snapshots to keep.
     pub snapshots_keep: u64,
@@ -110,7 +110,7 @@ impl Default for Options {
     }
 }
 
-/// The guard over commits that are to be confirmed: it rolls a commit back if it is not confirmed in time.
+/// The guard over commits that have to be confirmed: it rolls a commit back if it is not confirmed in time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Guards {
     /// The `cms` in `PATH` or in a usual directory of programs; a thread if there is none.

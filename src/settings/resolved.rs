@@ -69,7 +69,7 @@ impl Setting {
     }
 }
 
-/// Where the value of a setting comes from.
+/// The origin of the value of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingOrigin {
     /// It is the default.

@@ -96,8 +96,8 @@ impl Staging<'_> {
         Ok((text, lines))
     }
 
-    /// Reports whether a delta file that cannot be opened holds no changes of this user: it is gone by now, no regular
-    /// file, another user's, or in a directory that is refused.
+    /// Reports whether a delta file that cannot be opened holds no changes of this user: it was removed, is no
+    /// regular file, belongs to another user, or is in a directory that is refused.
     fn holds_no_own_changes(&self, error: &io::Error) -> bool {
         let Ok(found) = std::fs::symlink_metadata(self.path()) else { return true };
         let is_refused = error.kind() == io::ErrorKind::PermissionDenied && !is_denied(error);
@@ -371,8 +371,8 @@ impl Staging<'_> {
         }
     }
 
-    /// Reads the journal and finds out whether its commit happened; `None` without a journal. A journal that is not
-    /// whole belongs to a commit that did not happen.
+    /// Reads the journal and finds out whether its commit happened; `None` without a journal. An incomplete journal
+    /// belongs to a commit that did not happen.
     fn journal(&self) -> io::Result<Option<Journal>> {
         let text = match self.files.read_at_path(&self.journal_path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -431,7 +431,7 @@ struct Journal {
     consumed: usize,
     /// The hash of these bytes.
     taken: u64,
-    /// The lines of them that stay staged.
+    /// The lines in these bytes that stay staged.
     kept: Vec<u8>,
 }
 

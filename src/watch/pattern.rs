@@ -74,7 +74,7 @@ impl Pattern {
         }
     }
 
-    /// Returns the pattern as it was given.
+    /// Returns the text of the pattern.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text

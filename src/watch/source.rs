@@ -1,5 +1,5 @@
-//! What watches need of their open store. The store is a higher layer: it owns a [`Hub`], and passes itself down as
-//! a [`Source`].
+//! The interface of an open store for its watches. The store is a higher layer: it owns a [`Hub`], and passes itself
+//! down as a [`Source`].
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

@@ -1,6 +1,6 @@
 //! Wakes watches that wait with a descriptor. All watches of an open store share two inotify descriptors and one
-//! timer; each of them has an eventfd of its own. The watch that reads the shared descriptors wakes all others
-//! through these.
+//! timer; each of them has its own eventfd. The watch that reads the shared descriptors wakes all others through
+//! these.
 //!
 //! A writer touches the control file once the maps show its transaction, if a watch has announced that it waits. So
 //! a watch is woken once for each commit, when there is an event to read. Without a control file, writes to the log
@@ -57,7 +57,7 @@ pub(super) struct Paths {
 /// The epoll flags of `edits`: it wakes a watch once, until [`WakeFd::rearm_edits`].
 const ONCE: epoll::EventFlags = epoll::EventFlags::IN.union(epoll::EventFlags::ONESHOT);
 
-/// What inotify and the timer have reported.
+/// The reports of inotify and the timer.
 #[derive(Debug, Default)]
 pub(super) struct FileEvents {
     /// The packages whose files were written.

@@ -1,4 +1,4 @@
-//! How `benches/gate`, which `make bench-gate` runs, compares counts with its list. What it counts is not counted here.
+//! How `benches/gate`, which `make bench-gate` runs, compares counts with its list. This test counts nothing itself.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 const LIST: &str = "condition\trustc\tone\ncondition\tlibc\tglibc\ncondition\tprocessor\tavx2\n\
                     instructions\tget\t100.0\ninstructions\tcommit\t200000.0\n";
 
-/// Compares counts with the list; returns the outcome, and the list as it is then.
+/// Compares counts with the list; returns the outcome, and the list after that.
 fn gate(counted: &str, update: bool) -> (Output, String) {
     let dir = tempfile::tempdir().expect("a directory");
     let (list, counts) = (dir.path().join("list"), dir.path().join("counts"));

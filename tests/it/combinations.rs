@@ -278,7 +278,7 @@ fn whatever_is_done_to_writers_and_directories_nothing_acknowledged_is_lost() {
 
 #[test]
 fn x_h7_state_directories_that_are_replaced_again_and_again_cost_nothing() {
-    // The second program in the same place, with a run directory of its own, with a log of its own.
+    // The second program in the same place, with its own run directory, or with its own log.
     let lost: Vec<usize> = (0..3).filter(|place| catch_unwind(|| play(5, *place, 2)).is_err()).collect();
     assert!(lost.is_empty(), "the second program in place {lost:?}");
 }

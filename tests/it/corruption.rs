@@ -115,7 +115,7 @@ fn a_file_with_a_hole_is_never_read_from() {
     sparse.set_len(good.len() as u64).expect("as long as before");
     assert!(sparse.metadata().expect("there").blocks() * 512 < good.len() as u64, "there is a hole");
     assert_answers(&fixture.live(), "a hole");
-    // As if the disk had been full behind the first page of a larger map.
+    // The file looks as if the disk had been full after the first page of a larger map.
     std::fs::remove_file(&map).expect("removed");
     let sparse = std::fs::File::create(&map).expect("made");
     sparse.write_all_at(&good, 0).expect("written");
@@ -228,7 +228,7 @@ fn a_call_that_fails_in_the_run_directory_costs_no_answer() {
     }
 }
 
-/// A small file system of its own, until it is dropped.
+/// A small file system, which is unmounted when this is dropped.
 struct Tmpfs<'p>(&'p Path);
 
 impl<'p> Tmpfs<'p> {

@@ -161,7 +161,7 @@ fn undo_leaves_later_changes_and_is_refused_where_they_are_in_the_way() {
     assert!(system.contains("option a '0'"), "{system}");
     let record = store.history().transaction(undone).expect("kept");
     assert_eq!((record.kind, record.refers, record.message.as_str()), (Kind::Undo, first, "a mistake"));
-    // What was undone can be done again.
+    // An undo can be undone.
     store.history().undo(undone, None).expect("nothing is in the way");
     assert!(texts(&fixture)[0].contains("option a '1' # kept"));
 

@@ -17,7 +17,7 @@ struct Target {
 }
 
 impl Target {
-    /// Installs below `DESTDIR` as packagers do, or without one at a prefix of its own.
+    /// Installs below `DESTDIR` as packagers do, or without it, at a separate prefix.
     fn new(destdir: bool) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let (prefix, destdir) = match destdir {

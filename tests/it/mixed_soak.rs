@@ -405,7 +405,7 @@ impl Soak {
         }
     }
 
-    /// Edits a package, makes and deletes another, rolls a third back, and looks at the history.
+    /// Edits a package, makes and deletes another, rolls a third back, and reads the history.
     fn by_hand(&self, dice: &mut Dice, end: Instant) {
         let config = self.root.path().join("config");
         while Instant::now() < end {

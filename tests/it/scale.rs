@@ -6,7 +6,7 @@ use cms::{Options, Store};
 
 use crate::support::fixture::{dirs, get, show};
 
-/// Runs a test of this file in a process of its own, where no other test opens files or maps memory.
+/// Runs a test of this file in another process, where no other test opens files or maps memory.
 fn alone(name: &str) -> bool {
     if std::env::var_os("CMS_ALONE").is_some() {
         return true;

@@ -27,7 +27,7 @@ impl Drop for Program {
     }
 }
 
-/// What a process has used so far.
+/// The resources that a process has used so far.
 struct Usage {
     /// Microseconds of processor.
     processor: f64,
@@ -142,7 +142,7 @@ fn start(mut command: Command, environment: &[(&'static str, PathBuf)]) -> Resul
     Ok(Program(child))
 }
 
-/// Adds up what the threads of a process have used.
+/// Adds up the usage of the threads of a process.
 fn usage(process: u32) -> Result<Usage> {
     let mut usage = Usage { processor: 0.0, switches: 0.0 };
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {

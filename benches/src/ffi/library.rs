@@ -14,11 +14,11 @@ struct Options {
     size: usize,
     /// Where packages are.
     config_dir: *const c_char,
-    /// Where changes are staged.
+    /// The directory of staged changes.
     save_dir: *const c_char,
     /// Where maps are.
     run_dir: *const c_char,
-    /// Where the log is.
+    /// The directory of the log.
     state_dir: *const c_char,
     /// None are used.
     flags: u32,

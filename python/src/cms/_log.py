@@ -101,7 +101,7 @@ class Log:
         return done.value
 
     def rollback(self, revision: Union[int, str], message: Optional[str] = None) -> int:
-        """Rolls all packages back to exactly what they were at a revision.
+        """Rolls all packages back to their exact state at a revision.
 
         Returns the number of the new transaction, or 0 if nothing had to change. """
         done, said = _ffi.c_uint64(), None if message is None else encode(message, "message")

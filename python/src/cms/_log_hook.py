@@ -40,7 +40,7 @@ def give(options: Any, hook: Callable[[int, str], object]) -> int:
 
 
 def keep(store: Store, number: int) -> None:
-    """Forgets a hook with its store."""
+    """Removes the hook of a store that is closed."""
     _stores.add(store)
     weakref.finalize(store, _hooks.pop, number, None)
 

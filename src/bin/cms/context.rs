@@ -1,4 +1,4 @@
-//! What a command works with: the store, and the packages it has loaded.
+//! The context of a command: the store, and the packages it has loaded.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -21,9 +21,9 @@ pub const LARGE: u64 = 48 * 1024;
 
 /// Which state packages are read in.
 enum At {
-    /// With what is staged.
+    /// With staged changes.
     Staged,
-    /// Without what is staged: `--at now`. The files are read, even if the log does not have their newest edits yet.
+    /// Without staged changes: `--at now`. The files are read, even if the log does not have their newest edits yet.
     Committed,
     /// The state at a revision or in a snapshot.
     State(State),
@@ -47,14 +47,14 @@ pub struct Context {
     at: At,
     /// The exit code of the worst failure that was reported without ending the command.
     pub worst: Exit,
-    /// What the lines of a batch have changed so far, if this command is one of them.
+    /// The changes of the lines of a batch so far, if this command is one of them.
     pub gathered: Option<Gathered>,
     loaded: Vec<(Vec<u8>, Loaded)>,
 }
 
 impl Context {
-    /// Opens the store that the options name, and finishes what a crash has interrupted. With `stale` the files are
-    /// read as they are.
+    /// Opens the store that the options name, and finishes commits that a crash has interrupted. With `stale`, files
+    /// are read without deferred texts.
     pub fn new(global: &Global, stale: bool) -> Result<Self, Failure> {
         let dirs = Dirs::choose(DirOptions {
             config: global.config_dir.clone(),
@@ -140,7 +140,7 @@ impl Context {
         gathered.map_or_else(|| self.store.packages().load(package), Ok)
     }
 
-    /// Loads a package that is to be changed.
+    /// Loads a package that will be changed.
     pub fn load_to_change(&mut self, package: &[u8]) -> Result<Loaded, Failure> {
         match &mut self.gathered {
             Some(gathered) => gathered.borrow(&self.store, package, self.dry_run),
@@ -200,7 +200,7 @@ impl Context {
         }
     }
 
-    /// Forgets what was loaded, because it may have changed.
+    /// Forgets the loaded packages, because they may have changed.
     pub fn forget(&mut self) {
         self.loaded.clear();
     }
@@ -256,7 +256,7 @@ fn warn(text: &str) {
     print_error(&format!("cms: warning: {}", cms::shown::text(text)));
 }
 
-/// Warns that a package is printed as it was before the error in its text.
+/// Warns that the last good state of a package is printed, because its text has an error.
 fn warn_of(problem: &Error) {
     warn(&format!("{problem}; the last good content is shown"));
 }

@@ -3,7 +3,7 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Raises the limit to what the system allows, for commands that change packages.
+/// Raises the limit as far as the system allows, for commands that change packages.
 pub fn raise_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::records::{change_json, change_line};
 
-/// Returns what a commit would change in the file, line by line.
+/// Returns the changes that a commit would make in the file, line by line.
 pub fn staged_difference(context: &Context, loaded: &Loaded) -> Result<String, Failure> {
     let new = Form::Lossless.text(&loaded.package, context.store.options())?;
     let name = loaded.place.path.display().to_string();
@@ -40,7 +40,8 @@ pub fn unified(old: &[u8], new: &[u8], old_name: &str, new_name: &str) -> String
     out
 }
 
-/// What differs, with three lines around. `similar::TextDiff` does the same, and brings all algorithms along: 100 kB.
+/// Returns the differences, with three lines around each. `similar::TextDiff` does the same, and brings all
+/// algorithms along: 100 kB.
 #[cfg(feature = "diff")]
 fn hunks(old: &[&str], new: &[&str]) -> Vec<Vec<similar::DiffOp>> {
     use similar::algorithms::{Capture, Compact, Replace, myers};

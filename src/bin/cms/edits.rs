@@ -29,7 +29,7 @@ impl Flags {
 pub const FLAGS: &[Flag<Flags>] =
     &[commit_flag(|flags| &mut flags.commit), with_staged(|flags| &mut flags.with_staged)];
 
-/// What a command does with its changes.
+/// The use that a command makes of its changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
     /// They are staged.

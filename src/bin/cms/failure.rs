@@ -134,7 +134,7 @@ impl Failure {
         print_error(&text);
     }
 
-    /// What happened, for a program; see [`ERROR`].
+    /// Returns the failure for a program; see [`ERROR`].
     fn json(&self) -> serde_json::Value {
         let exit = self.exit();
         let mut object = json!({"code": code(exit), "exit": exit as u8, "message": self.text()});

@@ -9,7 +9,7 @@ use crate::shape::{NOTATION, Shape};
 use crate::spec::{AnyCommand, Commands, FlagText, GLOBAL};
 use serde_json::json;
 
-/// What the exit codes mean.
+/// The meaning of the exit codes.
 pub const EXITS: &[(u8, &str)] = &[
     (0, "done"),
     (1, "key not found, or files differ"),
@@ -22,7 +22,7 @@ pub const EXITS: &[(u8, &str)] = &[
     (9, "refused by a program that verifies changes"),
 ];
 
-/// What a key looks like.
+/// The forms of a key.
 pub const KEYS: &[(&str, &str)] = &[
     ("network.lan.ipaddr", "an option"),
     ("network.lan", "a section"),
@@ -91,7 +91,7 @@ pub fn named_shapes(commands: Commands) -> Vec<&'static Shape> {
     named
 }
 
-/// Prints what the JSON of all commands has in common.
+/// Prints the common parts of the JSON of all commands.
 pub fn json_help(context: &mut Context, commands: Commands) -> Result<(), Failure> {
     let mut text = String::from("With --json, output and messages are JSON. Types and names:\n");
     for (name, meaning) in NOTATION {

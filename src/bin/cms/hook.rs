@@ -42,8 +42,8 @@ impl std::fmt::Display for Ended {
     }
 }
 
-/// Runs a command with `sh -c`, in a process group of its own, and ends it when the time is over. Its standard input
-/// is empty; with `quiet`, its output is dropped.
+/// Runs a command with `sh -c`, in a new process group, and ends it when the time is over. Its standard input is
+/// empty; with `quiet`, its output is dropped.
 pub fn run(
     context: &Context,
     command: &[u8],

@@ -1,6 +1,6 @@
 //! Packages as JSON: `{"network": {"lan": {".type": "interface", "ipaddr": "10.0.0.1", "dns": ["a", "b"]}}}`.
 //!
-//! Sections and options keep their order. An anonymous section stands under its generated name and has
+//! Sections and options keep their order. An anonymous section has its generated name as its key and has
 //! `".anonymous": true`. Text that is not UTF-8 becomes `{"hex": "c3..."}`.
 //!
 //! Numbers keep the digits that they are written with (an exponent gets a small e). Values that UCI cannot hold are

@@ -1,6 +1,6 @@
 //! The keeper: the process that runs the command of `commit --then`, and rolls the commit back if that fails.
 //!
-//! It has a process group of its own, so that it survives the `cms` that committed. If that is ended, by Ctrl-C for
+//! It has its own process group, so that it survives the `cms` that committed. If that is ended, by Ctrl-C for
 //! example, the keeper ends the command and rolls the commit back. Only if the terminal was closed, the keeper lets
 //! the command run to its end: the command itself may have cut the connection, and must not be ended halfway.
 

@@ -30,7 +30,7 @@ enum Place {
 }
 
 impl Line {
-    /// Parses words. Global options may stand anywhere, those of a command behind its name.
+    /// Parses words. Global options may be anywhere, those of a command after its name.
     pub fn parse(commands: Commands, words: &[OsString]) -> Result<Self, Failure> {
         let (arguments, given) = (Vec::new(), Vec::new());
         let mut line =

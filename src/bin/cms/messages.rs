@@ -15,7 +15,7 @@ pub const MESSAGES: &[Output] = &[
 const NOTICE: Shape =
     Shape::of("notice notice the commit that waits to be confirmed").using(&[&NOTICE_INSIDE]);
 
-/// The commit that waits, and what was changed.
+/// The commit that waits, and the changed keys.
 const NOTICE_INSIDE: Shape = Shape::named(
     "notice",
     "
@@ -27,10 +27,10 @@ const NOTICE_INSIDE: Shape = Shape::named(
 )
 .using(&[&RECORD]);
 
-/// What [`crate::lines::each_line`] prints at the end if a line has failed.
+/// The output of [`crate::lines::each_line`] at the end if a line has failed.
 const FAILED: Shape = Shape::of("batch batch the batch").using(&[&FAILED_INSIDE]);
 
-/// The batch, and what has failed.
+/// The batch, and the failed lines.
 const FAILED_INSIDE: Shape = Shape::named(
     "batch",
     "

@@ -9,9 +9,9 @@ use std::fmt::Write;
 pub struct Shape {
     /// Its name as a type, if several commands print it or it is a part of another.
     pub name: &'static str,
-    /// A line for each member: its name, with `?` if it may be missing; its types, with `|` between them; and what it
-    /// means. The line `... TYPE` stands for the members of another shape. A line with the name `.` is about the value
-    /// itself, if that is not an object.
+    /// A line for each member: its name, with `?` if it may be missing; its types, with `|` between them; and its
+    /// meaning. The line `... TYPE` stands for the members of another shape. A line with the name `.` is about the
+    /// value itself, if that is not an object.
     members: &'static str,
     /// The named shapes that the members refer to.
     parts: &'static [&'static Shape],
@@ -97,7 +97,7 @@ enum Form {
     Lines,
 }
 
-/// What a command prints with `--json`.
+/// The output of a command with `--json`.
 pub struct Output {
     when: &'static str,
     form: Form,

@@ -248,7 +248,7 @@ pub struct Reading {
     pub stale: bool,
 }
 
-/// What a command can change.
+/// The changes that a command can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writes {
     Nothing,
@@ -262,12 +262,12 @@ pub enum Writes {
 
 /// The options of a command, with their types.
 pub trait FlagValues: Default + 'static {
-    /// Reports whether the command only prints what it would change.
+    /// Reports whether the command only prints the changes that it would make.
     fn only_check(&self) -> bool {
         false
     }
 
-    /// Reports whether the command reads files as they are.
+    /// Reports whether the command reads files without deferred texts.
     fn stale(&self) -> bool {
         false
     }
@@ -285,12 +285,12 @@ pub struct Command<F: 'static = ()> {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     pub arguments: &'static str,
-    /// What it does, for help and manual page.
+    /// A description, for help and manual page.
     pub summary: &'static str,
     pub flags: &'static [Flag<F>],
     /// Whether it can change something; such a command takes `--dry-run` and is refused in safe mode.
     pub writes: Writes,
-    /// What it prints with `--json`: nothing, or one of these.
+    /// Its output with `--json`: nothing, or one of these.
     pub json: &'static [Output],
     pub run: fn(&mut Context, &Call<F>) -> Result<Exit, Failure>,
 }

@@ -146,7 +146,7 @@ impl LogSession<'_> {
         Ok(true)
     }
 
-    /// Does what [`LogSession::note_deletion`] does for all packages of the log that have no file.
+    /// Calls [`LogSession::note_deletion`] for all packages of the log that have no file.
     pub fn note_deletions(&mut self) -> Result<()> {
         let names = self.writer.as_ref().map(Writer::packages).unwrap_or_default();
         for place in names.iter().map(|name| self.core.packages.in_config(name)) {

@@ -1,15 +1,15 @@
 //! Matches the anonymous sections of one state to those of the next.
 //!
-//! Generated names do not identify sections: they contain a count, so a section inserted in front renames all
-//! others. Equal sections at both ends of two states are matched first; those between are matched in order, with
-//! the most content in common; of the rest, similar sections are taken for moved ones.
+//! Generated names do not identify sections: they contain a count, so a section inserted in front renames all others.
+//! Equal sections at both ends of two states are matched first; those between are matched in order, with the most
+//! content in common; of the rest, similar sections count as moved.
 
 use super::{Id, Section};
 
 /// Above this number of pairs, the best match is not searched for.
 const MAX_PAIRS: usize = 1 << 18;
 
-/// The least likeness of two sections that are taken for one moved section: half of the content.
+/// The least likeness of two sections that count as one moved section: half of the content.
 const MIN_LIKENESS: u64 = 450;
 
 /// Assigns ids to the sections of the first state.

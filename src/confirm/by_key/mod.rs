@@ -22,7 +22,7 @@ pub(crate) type Text = Option<Arc<Vec<u8>>>;
 /// A change of the text of a package by one transaction, or by several consecutive ones that stay.
 #[derive(Debug)]
 pub(crate) struct TextChange {
-    /// Whether it is to be reverted.
+    /// Whether it will be reverted.
     pub is_reverted: bool,
     /// The texts before and after; `None` if the log no longer has them.
     pub texts: Option<(Text, Text)>,

@@ -21,7 +21,7 @@ pub(crate) fn push_quoted(value: &[u8], out: &mut Vec<u8>) {
     out.push(b'\'');
 }
 
-/// Returns `value` in single quotes, as it stands in text.
+/// Returns `value` in single quotes, as in a text.
 #[must_use]
 pub fn quoted(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len() + 2);

@@ -27,7 +27,7 @@ pub(crate) struct Statement<'s> {
     pub second: Word<'s>,
     /// From the keyword to the end of the last word.
     pub range: Range<usize>,
-    /// The physical lines it stands on. Statements of one logical line have the same start.
+    /// The physical lines of it. Statements of one logical line have the same start.
     pub line: Range<usize>,
 }
 

@@ -66,7 +66,7 @@ impl Checker<'_> {
             return Ok(());
         }
         let prev = Block::at(&self.map.region, block.prev()).filter(|prev| {
-            // The first version of a part follows the section as it was before it was split.
+            // The first version of a part follows the last version of the unsplit section.
             let kind = prev.kind == block.kind || (block.kind == PART && prev.kind == SECTION);
             kind && self.is_block(block.prev(), prev.kind) && block.prev().0 < at.0
         });

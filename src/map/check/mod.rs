@@ -1,4 +1,4 @@
-//! Verifies a whole map. Lookups check only what they rely on; this finds damage they would not notice.
+//! Verifies a whole map. Lookups check only what they rely on; this finds damage that they do not detect.
 //!
 //! It walks through the arena from the header to the tail. It checks each block by itself, then looks it up as a
 //! reader would, and notes the slot that leads to it. A slot that is left over leads to no block, which is damage.
@@ -93,7 +93,7 @@ impl Map {
 /// One pass over a map.
 struct Checker<'m> {
     map: &'m Map,
-    /// Where the free space starts, in bytes.
+    /// The start of the free space, in bytes.
     tail: usize,
     /// The blocks in the order of their positions, with their kinds.
     blocks: Vec<(At, u32)>,

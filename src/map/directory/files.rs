@@ -210,7 +210,7 @@ impl MapFile {
     }
 }
 
-/// Maps a file as it was opened.
+/// Maps an open file.
 pub(super) fn map_file(open: &OpenFile, writable: bool) -> std::result::Result<Map, String> {
     let found = open.file.metadata().map_err(|error| error.to_string())?;
     let len = usize::try_from(found.len()).map_err(|_| "larger than the memory".to_owned())?;

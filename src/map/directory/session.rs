@@ -161,7 +161,7 @@ impl MapDirectory {
             }
         }
         // The number of an unfinished round is not used again. The maps published with it are complete, or retired;
-        // but other maps of the same transaction may not show it, so the revision stays what it was.
+        // but other maps of the same transaction may not show it, so the revision does not change.
         let skipped = control.begun().0.wrapping_sub(committed.0);
         let round = round + u64::from(skipped);
         control.set_committed(round, revision);

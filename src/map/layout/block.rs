@@ -87,15 +87,15 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 /// An option in a block.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record<'m> {
-    /// Where it starts in its block, in bytes.
+    /// Its offset in its block, in bytes.
     pub start: usize,
     /// The distance back to the start of its block, in bytes.
     pub back: usize,
-    /// Where its name is.
+    /// The position of its name.
     pub name: At,
     /// The value; `None` if the option was deleted.
     pub value: Option<MapValue<'m>>,
-    /// Where the next record starts in the block, in bytes.
+    /// The offset of the next record in the block, in bytes.
     pub end: usize,
 }
 

@@ -3,8 +3,8 @@
 //! All integers are little-endian. The file is a header, then an arena of blocks with the hash index among them, then
 //! free space for later blocks. Each offset below is the one before plus a size.
 //!
-//! A block starts with a word that holds its size in bytes, times 8, plus what it is; then its checksum over
-//! all that follows it and the first word. Blocks and the records in them start at even offsets.
+//! A block starts with a word that holds its size in bytes, times 8, plus its kind. Then comes the checksum of the
+//! first word and of all bytes after the checksum. Blocks and the records in them start at even offsets.
 //! `docs/design.md` draws them.
 
 /// The first bytes of a map file. The first is not ASCII; the last ones show whether a program has changed line ends.
@@ -19,7 +19,7 @@ pub(crate) const H_MAGIC: usize = 0;
 pub(crate) const H_VERSION: usize = H_MAGIC + 8;
 /// The length of the file in units of 2 bytes.
 pub(crate) const H_CAPACITY: usize = H_VERSION + 4;
-/// Where the hash index starts, in units of 2 bytes.
+/// The start of the hash index, in units of 2 bytes.
 pub(crate) const H_INDEX: usize = H_CAPACITY + 4;
 /// How many buckets it has.
 pub(crate) const H_BUCKETS: usize = H_INDEX + 4;
@@ -37,7 +37,7 @@ pub(crate) const W_RETIRED_SEQ: usize = W_RETIRED + 4;
 /// The last commit that began to publish to this map, and the last one that was done.
 pub(crate) const W_BEGUN: usize = 128;
 pub(crate) const W_DONE: usize = W_BEGUN + 4;
-/// Where the free space starts, in units of 2 bytes.
+/// The start of the free space, in units of 2 bytes.
 pub(crate) const W_TAIL: usize = W_DONE + 4;
 /// How much of the arena no present version uses, in units of 2 bytes.
 pub(crate) const W_DEAD: usize = W_TAIL + 4;

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use super::format::{At, BUCKET, FIRST_SLOT, MAX_OVERFLOW, OVERFLOW, SLOTS};
 use super::region::{Line, Region};
 
-/// Where the index of a map is.
+/// The position of the index of a map.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Index {
     /// The offset of the first bucket in bytes.
@@ -83,7 +83,7 @@ impl Index {
         region.prefetch(self.start + self.home(hash) as usize * BUCKET, 1);
     }
 
-    /// Finds the block of a hash that `is_it` accepts; records are passed over.
+    /// Finds the block of a hash that `is_it` accepts; records are skipped.
     ///
     /// Orderings: a slot is loaded with acquire, which pairs with the release store that published it, so that the
     /// block can be read. The overflow mark is set before the sequence of the commit is released; a reader that sees
@@ -93,7 +93,7 @@ impl Index {
         Some(Found { slot, at })
     }
 
-    /// Finds the slot of the record of a hash that `is_it` accepts; blocks are passed over.
+    /// Finds the slot of the record of a hash that `is_it` accepts; blocks are skipped.
     pub fn find_record(
         self,
         region: &Region,

@@ -1,4 +1,4 @@
-//! The lookup of one option: the path that is to take nanoseconds.
+//! The lookup of one option: the path that must take nanoseconds.
 //!
 //! The hash of the whole key leads to a slot, the slot to the option's record, and the value stands in it:
 //! two cache lines. Whether it is the right record is found by comparing the names it leads to, which the

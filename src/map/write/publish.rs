@@ -1,7 +1,7 @@
 //! Updates a map to a new state of its package, by appending the differences.
 //!
 //! All new bytes are first written behind the tail, where no reader reads. Then each changed block and record is
-//! published by one store of its slot. A reader sees each option as it was before or as it is now; a reader with a
+//! published by one store of its slot. A reader sees the old or the new value of each option; a reader with a
 //! snapshot follows the versions back to the commit of the snapshot.
 
 use std::collections::{HashMap, HashSet};

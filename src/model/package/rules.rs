@@ -13,7 +13,7 @@ pub(crate) enum Made {
     Nothing,
     /// The requested change was made.
     AsAsked,
-    /// Another change was made, which is to be recorded in its place.
+    /// Another change was made, which will be recorded in its place.
     Other(Delta),
 }
 

@@ -67,7 +67,7 @@ impl Key {
         }
     }
 
-    /// Parses a key at the start of `argument` and returns what follows it.
+    /// Parses a key at the start of `argument` and returns the rest.
     fn parse_prefix(argument: &[u8]) -> Result<(Self, &[u8])> {
         let stop = |bytes: &[u8]| bytes::find_either(b'.', b'=', bytes).unwrap_or(bytes.len());
         let (package, rest) = argument.split_at(stop(argument));

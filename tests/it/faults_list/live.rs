@@ -1,5 +1,4 @@
-//! What running programs see: commits whose texts follow later, texts that cannot be parsed, directories that are
-//! replaced.
+//! The view of running programs: deferred texts, texts that cannot be parsed, directories that are replaced.
 
 mod texts_behind;
 

@@ -86,7 +86,7 @@ impl Outcome {
         String::from_utf8_lossy(&self.0.stderr).into_owned()
     }
 
-    /// Expects success, and returns what was printed.
+    /// Expects success, and returns the output.
     fn ok(&self) -> String {
         assert_eq!(self.code(), 0, "{}", self.error());
         self.printed()

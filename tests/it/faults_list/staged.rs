@@ -171,7 +171,7 @@ fn s8_a_commit_option_over_two_packages_is_one_transaction() {
     assert!(history.contains("network.lan.mtu") && history.contains("other.o.x"), "{history}");
 }
 
-/// Runs a test of this program in a process of its own, and waits until no process has its output open any more.
+/// Runs a test of this program in another process, and waits until no process has its output open any more.
 #[test]
 fn m19_a_test_that_kills_a_verifier_leaves_no_process_that_holds_its_output() {
     let started = std::time::Instant::now();

@@ -20,7 +20,7 @@ pub fn options(sandbox: &Sandbox) -> cms::Options {
     cms::Options { dirs: cms::Dirs::choose(wanted), ..cms::Options::default() }
 }
 
-/// Lists what the log holds, the oldest first: `KIND SOURCE`.
+/// Lists the records of the log, the oldest first: `KIND SOURCE`.
 fn logged(store: &Engine) -> Vec<String> {
     let mut all = Vec::new();
     store

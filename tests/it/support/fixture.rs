@@ -1,4 +1,4 @@
-//! A store in a directory of its own, for tests of the library.
+//! A store in a temporary directory, for tests of the library.
 
 use std::path::{Path, PathBuf};
 

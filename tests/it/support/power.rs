@@ -37,7 +37,7 @@ struct Content {
 #[derive(Debug, Clone)]
 struct Inode {
     durable: Arc<Content>,
-    /// What was written since, the newest last.
+    /// The contents that were written since, the newest last.
     pending: Vec<Arc<Content>>,
 }
 
@@ -100,7 +100,7 @@ pub struct Moment {
 #[derive(Debug, Default)]
 struct Record {
     state: State,
-    /// What the present call makes durable.
+    /// The content that the present call makes durable.
     syncing: Option<Synced>,
     moments: Vec<Moment>,
     acknowledged: u64,

@@ -1,4 +1,4 @@
-//! A store in a directory of its own, for tests of the command `cms`.
+//! A store in a temporary directory, for tests of the command `cms`.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// The text of the package `network` that a new sandbox has.
 pub const NETWORK: &str = "# the house\nconfig interface 'lan'\n\toption ipaddr '10.0.0.1' # known\n\tlist dns 'a'\n\tlist dns 'b c'\n\nconfig rule\n\toption name 'ping'\n\toption target 'ACCEPT'\n\nconfig rule\n\toption name 'ssh'\n";
 
-/// A store in a directory of its own.
+/// A store in a temporary directory.
 pub struct Sandbox(TempDir);
 
 impl Sandbox {

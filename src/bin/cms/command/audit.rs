@@ -1,4 +1,4 @@
-//! `cms audit verify`: checks that the log is as it was written.
+//! `cms audit verify`: checks that the log was not changed after it was written.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-/// What was found in the log.
+/// The findings in the log.
 const AUDIT: Shape = Shape::of(
     "
     first number the first record that is kept

@@ -98,7 +98,7 @@ fn check_line(line: &Line) -> Result<(), Failure> {
     }
 }
 
-/// Commits what was gathered, as one transaction.
+/// Commits the gathered changes, as one transaction.
 fn commit(context: &mut Context, gathered: Gathered) -> Result<Exit, Failure> {
     if gathered.is_trial {
         return Ok(Exit::Ok);

@@ -1,8 +1,9 @@
 //! `cms bisect`: finds the transaction after which a command fails.
 //!
-//! The exit codes of the command mean what they mean to `git bisect run`: 0 is good; 1 to 127 is bad, except 125,
-//! which says that this revision cannot be tested; a code from 128 on, or a signal, ends the search. The command is
-//! run at both ends as well: a transaction is named only if the command failed after it and worked before it.
+//! The exit codes of the command have the meaning that they have for `git bisect run`: 0 is good; 1 to 127 is bad,
+//! except 125, which says that this revision cannot be tested; a code from 128 on, or a signal, ends the search. The
+//! command is run at both ends as well: a transaction is named only if the command failed after it and worked before
+//! it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -156,7 +157,7 @@ fn print(context: &mut Context, lead: &str, revision: u64) -> Result<(), Failure
     Ok(())
 }
 
-/// Runs the command with the packages as they were at a revision, in directories of their own.
+/// Runs the command with the packages of a revision, in separate directories.
 fn run_at(
     context: &Context,
     revision: u64,

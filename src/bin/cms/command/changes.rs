@@ -1,4 +1,4 @@
-//! `cms changes`: lists what is staged.
+//! `cms changes`: lists staged changes.
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};

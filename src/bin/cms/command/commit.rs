@@ -1,5 +1,5 @@
-//! `cms commit`: commits what is staged. With `--check` it lists the verifiers that would refuse it, and the
-//! watches that would get an event.
+//! `cms commit`: commits staged changes. With `--check` it lists the verifiers that would refuse it, and the watches
+//! that would get an event.
 
 use std::time::Duration;
 

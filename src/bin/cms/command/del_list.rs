@@ -1,4 +1,4 @@
-//! `cms del_list`: takes items out of lists.
+//! `cms del_list`: removes items from lists.
 
 use cms::DeltaKind;
 

@@ -1,4 +1,4 @@
-//! `cms diff`: compares what is staged with what is committed, two files, or two revisions.
+//! `cms diff`: compares staged changes with the committed state, two files, or two revisions.
 
 use std::collections::HashSet;
 use std::sync::Arc;

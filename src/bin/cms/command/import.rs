@@ -103,7 +103,7 @@ fn texts(
     let guessed = if matches!(first, Some(b'{' | b'[')) { Format::Json } else { Format::Uci };
     Ok(match (format.unwrap_or(guessed), name) {
         (Format::Json, name) => json::read(unmarked, name)?,
-        // The text of one package is kept as it is, comments included.
+        // The text of one package is kept unchanged, comments included.
         (Format::Uci, Some(name)) => {
             parse(name, Arc::new(bytes.clone()), &ParseOptions::default())?;
             vec![(name.to_vec(), bytes)]
@@ -137,7 +137,7 @@ fn replace(context: &mut Context, packages: &[json::NamedText]) -> Result<Exit, 
     Ok(Exit::Ok)
 }
 
-/// Stages what the text changes; a package that is not there is created when that is committed.
+/// Stages the changes that the text makes; committing them creates a missing package.
 fn merge(context: &mut Context, call: &Call<Flags>, packages: Vec<json::NamedText>) -> Result<Exit, Failure> {
     let mut edits = Edits::new(Goal::of(call.flags.commit, call.flags.with_staged)?);
     for (name, text) in packages {

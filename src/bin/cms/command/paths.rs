@@ -1,4 +1,4 @@
-//! `cms paths`: what is read and written where.
+//! `cms paths`: the directories and files of the store.
 
 use std::path::Path;
 
@@ -73,7 +73,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
             context.print_line(&format!("{name:7} none: no directory is writable; {instead}"))?;
             continue;
         };
-        // The log has a directory of its own there, which may be another user's.
+        // The log has its own directory in it, which may belong to another user.
         let log = context.store.audit().log_dir().filter(|log| name == "state" && log.exists());
         let state = state(log.unwrap_or(&dir.path));
         let path = dir.path.display().to_string();

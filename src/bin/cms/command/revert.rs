@@ -20,7 +20,7 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-/// What would be dropped.
+/// The changes that would be dropped.
 const KEY: Shape = Shape::of(
     "
     key text the package, section or option",

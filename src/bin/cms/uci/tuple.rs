@@ -1,4 +1,4 @@
-//! Stock uci's tuples, `PACKAGE[.SECTION[.OPTION]][=VALUE]`, and what they mean in a package.
+//! Stock uci's tuples, `PACKAGE[.SECTION[.OPTION]][=VALUE]`, and their meaning in a package.
 
 use cms::text::ParseError;
 use cms::{Engine, Error, Loaded, Package, Section, name};

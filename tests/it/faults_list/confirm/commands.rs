@@ -1,4 +1,4 @@
-//! What the commands say and do: `commit --then`, warnings, `pending`.
+//! The output and the effects of the commands: `commit --then`, warnings, `pending`.
 
 use std::time::{Duration, Instant};
 

@@ -10,8 +10,8 @@ use cms::{Durability, Engine, Options};
 
 use super::{Bench, TEXT, at_renames, set_option};
 
-/// What stock uci does after it has opened a package: waits for the lock, reads the opened file, writes another file
-/// with one more line, and renames that once it has released the lock.
+/// Does the steps of stock uci after it has opened a package: waits for the lock, reads the opened file, writes
+/// another file with one more line, and renames that once it has released the lock.
 fn commit_as_stock(package: &Path, mut opened: std::fs::File, line: &str, pause: Duration) {
     rustix::fs::flock(&opened, rustix::fs::FlockOperation::LockExclusive).expect("locked");
     let mut text = String::new();
