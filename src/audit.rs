@@ -136,7 +136,7 @@ impl Audit<'_> {
         Ok(Repair { problems, packages, unmended })
     }
 
-    /// Writes the newest text of each package to the log, since a record that led to it may be lost.
+    /// Writes the newest text of each package to the log, since a record of its changes may be lost.
     fn keep_texts_again(&self) -> Result<()> {
         let session = open_session::session_of_log(self.core)?;
         self.core

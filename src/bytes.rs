@@ -36,19 +36,19 @@ fn two(first: u8, second: u8) -> Two {
     Two::new(first, second)
 }
 
-/// Finds the first place of a byte.
+/// Finds the first position of a byte.
 #[inline]
 pub(crate) fn find(byte: u8, text: &[u8]) -> Option<usize> {
     one(byte).find(text)
 }
 
-/// Finds the last place of a byte.
+/// Finds the last position of a byte.
 #[inline]
 pub(crate) fn find_last(byte: u8, text: &[u8]) -> Option<usize> {
     one(byte).rfind(text)
 }
 
-/// Finds the first place of one of two bytes.
+/// Finds the first position of one of two bytes.
 #[inline]
 pub(crate) fn find_either(first: u8, second: u8, text: &[u8]) -> Option<usize> {
     two(first, second).find(text)
@@ -59,7 +59,7 @@ pub(crate) fn count(byte: u8, text: &[u8]) -> usize {
     one(byte).iter(text).count()
 }
 
-/// Finds all places of a byte, in order.
+/// Finds all positions of a byte, in order.
 pub(crate) fn positions(byte: u8, text: &[u8]) -> impl Iterator<Item = usize> {
     let (mut at, one) = (0, one(byte));
     std::iter::from_fn(move || {
@@ -69,7 +69,7 @@ pub(crate) fn positions(byte: u8, text: &[u8]) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Finds the first place of a piece of text that is not empty.
+/// Finds the first position of a piece of text that is not empty.
 pub(crate) fn find_text(piece: &[u8], text: &[u8]) -> Option<usize> {
     positions(*piece.first()?, text).find(|at| text[*at..].starts_with(piece))
 }

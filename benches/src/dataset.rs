@@ -173,7 +173,7 @@ impl Stream {
     }
 }
 
-/// All numbers below `count` in any order.
+/// Returns all numbers below `count` in random order.
 fn shuffled(count: usize, random: &mut Random) -> Vec<usize> {
     let mut numbers: Vec<usize> = (0..count).collect();
     for last in (1..count).rev() {

@@ -1,4 +1,4 @@
-//! Pointers from C: the one place where they become references.
+//! Converts pointers from C into references; no other file does that.
 
 use std::ffi::{CStr, CString, c_char};
 
@@ -105,7 +105,7 @@ pub unsafe fn write_result<T>(place: *mut T, value: T) {
     }
 }
 
-/// Reports whether a result has a place.
+/// Reports whether a pointer for a result is not NULL.
 #[inline(always)]
 pub fn required<T>(place: *mut T, what: &'static str) -> Result<*mut T, Failure> {
     if place.is_null() { Err(Failure::Null(what)) } else { Ok(place) }

@@ -1,4 +1,4 @@
-//! The texts that an engine is to put in place later: see [`crate::Durability::Log`].
+//! The texts that an engine will put in place later: see [`crate::Durability::Log`].
 
 use std::collections::HashMap;
 use std::fs::Metadata;

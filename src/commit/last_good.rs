@@ -15,20 +15,20 @@ use crate::model::package::Package;
 /// How many earlier texts are tried.
 const TRIES: usize = 20;
 
-/// The start of the message of a record that notes a text with errors; the error and its place follow.
+/// The start of the message of a record that notes a text with errors; the error and its position follow.
 const BROKEN: &str = "cannot be parsed: ";
 
 /// The message of a record that notes that a text can be parsed again.
 const MENDED: &str = "can be parsed again";
 
 impl Record {
-    /// Returns the error and its place if this notes that a text was saved that cannot be parsed.
+    /// Returns the error and its position, if this is the record of a text that cannot be parsed.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
         self.message.strip_prefix(BROKEN).filter(|_| self.kind == Kind::FileEdit)
     }
 
-    /// Reports whether this notes that a text can be parsed again.
+    /// Reports whether this is the record of a text that can be parsed again.
     #[must_use]
     pub fn mends(&self) -> bool {
         self.kind == Kind::FileEdit && self.message == MENDED

@@ -52,7 +52,7 @@ pub(crate) struct Edit<'a> {
 }
 
 impl<'a> Edit<'a> {
-    /// Returns the state it leads to, in a file with these attributes.
+    /// Returns the state after the edit, in a file with these attributes.
     pub fn state(self, place: &'a Place, metadata: Metadata) -> State<'a> {
         State { place, text: self.new.text().clone(), metadata, in_place: None, step: Some(self) }
     }

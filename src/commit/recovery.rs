@@ -114,8 +114,7 @@ struct Recovered {
     placed: Vec<PlacedText>,
 }
 
-/// Writes the last state that the records lead to into the files of packages. A text that cannot be put in place is
-/// parked.
+/// Writes the state after the last record into the files of packages. A text that cannot be put in place is parked.
 fn finish_all<'n>(
     core: &Core,
     names: impl Iterator<Item = &'n str>,
@@ -235,7 +234,7 @@ fn finish(core: &Core, name: &str, steps: &[&PackageChange]) -> Result<Finished>
     Err(Error::Conflict { key: name.to_owned(), why })
 }
 
-/// Returns the text that steps lead to; `None` if they do not start from this text.
+/// Returns the text after these steps; `None` if they do not start from this text.
 fn after(core: &Core, place: &Place, steps: &[&PackageChange], before: Vec<u8>) -> Option<Vec<u8>> {
     match steps.last().and_then(|last| core.states.find_digest(place, last.after)) {
         Some(known) => Some(known.text().to_vec()),

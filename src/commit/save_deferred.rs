@@ -1,5 +1,5 @@
 //! Puts deferred texts in place if the directory of their log was replaced, so that recovery finds no record of them.
-//! Also finds the states that the records of the log lead to.
+//! Also applies the records of the log to texts.
 //!
 //! The texts come from [`crate::commit::deferred_texts::DeferredTexts`], which changes only while the log's lock is
 //! held. The file of a package is replaced under the lock of the package and of the file, which are not waited for:
@@ -139,8 +139,7 @@ fn text_to_save(
     Ok(Some(both).filter(|both| *both != present))
 }
 
-/// Returns the state with the digest `wanted` that the log's records lead to from another state; `None` if they do
-/// not lead to it.
+/// Applies the log's records to a state until it has the digest `wanted`; `None` if it never has.
 pub(crate) fn follow(
     core: &Core,
     place: &Place,
@@ -153,7 +152,7 @@ pub(crate) fn follow(
     }
 }
 
-/// Returns the state with the digest `wanted` that the log's records lead to from a text; `None` if they do not.
+/// Applies the log's records to a text until it has the digest `wanted`; `None` if it never has.
 pub(crate) fn made_of(
     core: &Core,
     place: &Place,
@@ -165,7 +164,7 @@ pub(crate) fn made_of(
     core.states.read(place, text).map(Some)
 }
 
-/// Applies records to a text, and returns the last text that they lead to.
+/// Applies records to a text, and returns the text after the last one.
 fn last_text(name: &str, text: &[u8], records: &[Record]) -> Vec<u8> {
     let (mut text, mut digest) = (text.to_vec(), Digest::of(text));
     for change in records.iter().filter_map(|record| record.package(name)) {

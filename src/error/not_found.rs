@@ -11,7 +11,7 @@ pub enum Missing {
     ConfigDir(PathBuf),
     /// A directory for the log.
     Log,
-    /// A directory for locks, maps, and the notes of watches and verifiers.
+    /// A directory for locks, maps, and the leases of watches and verifiers.
     RunDir,
     /// A revision, as it was written.
     Revision {

@@ -1,4 +1,4 @@
-//! Parse errors: the fault, its place, and a hint.
+//! Parse errors: the fault, its position, and a hint.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ impl Reason {
     }
 }
 
-/// A place in configuration text that could not be read.
+/// A fault in configuration text, with its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
     /// The fault.
@@ -139,7 +139,7 @@ impl ParseError {
         format!("({}) at line {}, byte {}", self.reason.text(), self.uci_line, self.uci_byte)
     }
 
-    /// Returns the offending line with a caret under the place, cut to the width of a screen.
+    /// Returns the offending line with a caret under the position, cut to the width of a screen.
     #[must_use]
     pub fn excerpt(&self) -> String {
         const WIDTH: usize = 100;

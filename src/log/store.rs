@@ -68,7 +68,8 @@ pub(crate) trait LogStore: LogRead {
     /// [`crate::Error::TooOld`] if the log does not go back that far, or ends before.
     fn read_after(&self, since: u64) -> Result<Batch>;
 
-    /// Keeps a text of a package, from which its records lead to the newest one, for [`LogRead::text_of`].
+    /// Stores a text of a package for [`LogRead::text_of`], which makes the newest text from it with the records
+    /// since.
     fn keep_text(&self, package: &str, text: &[u8]) -> Result<()>;
 
     /// Returns the damage that was found so far.

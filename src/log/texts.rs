@@ -86,7 +86,7 @@ pub(super) fn text_from(
     Ok(found.flatten())
 }
 
-/// Applies the hunks of transactions, the newest first, to the text before; `None` if they do not lead to the wanted
+/// Applies the hunks of transactions, the newest first, to the text before; `None` if the result is not the wanted
 /// text.
 fn follow(text: &[u8], since: &[Vec<Hunk>], wanted: Digest) -> Option<Vec<u8>> {
     let text = since.iter().rev().try_fold(text.to_vec(), |text, hunks| apply(&text, hunks));

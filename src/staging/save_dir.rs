@@ -1,9 +1,9 @@
 //! The save directory, and the rule that no user commits the staged changes of others with his own rights.
 //!
-//! The default directory, `/tmp/.uci`, is in a place where all users may make directories. So root alone uses it, and
-//! each other user has a directory of their own. If another user owns the directory at that path, it is not used;
-//! root renames it. A directory that the user has named, on the command line for example, is refused if it belongs to
-//! another user and all users may write to its parent.
+//! The default directory, `/tmp/.uci`, is in a directory in which all users may make directories. So root alone uses
+//! it, and each other user has a directory of their own. If another user owns the directory at that path, it is not
+//! used; root renames it. A directory that the user has named, on the command line for example, is refused if it
+//! belongs to another user and all users may write to its parent.
 
 use std::ffi::OsStr;
 use std::io;

@@ -4,8 +4,8 @@
 //! `".anonymous": true`. Text that is not UTF-8 becomes `{"hex": "c3..."}`.
 //!
 //! Numbers keep the digits that they are written with (an exponent gets a small e). Values that UCI cannot hold are
-//! refused, with their place: `null`, empty lists and strings, lists in lists, other objects. Other names that begin
-//! with a dot are ignored.
+//! refused, with their position: `null`, empty lists and strings, lists in lists, other objects. Other names that
+//! begin with a dot are ignored.
 
 use cms::{Package, Section, Value};
 use serde_json::{Map, Value as Json, json};

@@ -16,13 +16,13 @@ pub struct Line {
     pub global: Global,
     arguments: Vec<Vec<u8>>,
     pub commands: Commands,
-    /// The options of all commands that this line gives, by their places in [`GLOBAL`].
+    /// The options of all commands that this line gives, by their indexes in [`GLOBAL`].
     given: Vec<(usize, Vec<u8>)>,
     /// The first value that is not of its option's type.
     problem: Option<Failure>,
 }
 
-/// Which option was found: by its place among those of the command, or of all commands.
+/// The option that was found: its index among those of the command, or of all commands.
 #[derive(Clone, Copy)]
 enum Place {
     Own(usize),

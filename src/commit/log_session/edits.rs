@@ -93,7 +93,7 @@ impl LogSession<'_> {
         Ok(text.filter(|text| Digest::of(text) == newest))
     }
 
-    /// Keeps the newest text of a package in the log again if a record that led to it was lost. Without it the next
+    /// Keeps the newest text of a package in the log again if a record of its changes was lost. Without it the next
     /// change by hand could not be compared.
     pub fn keep_text_again(&self, place: &Place, text: &[u8]) -> Result<()> {
         let (Some(writer), Some(log)) = (&self.writer, self.core.logs.current()) else { return Ok(()) };

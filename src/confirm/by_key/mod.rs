@@ -172,7 +172,7 @@ fn undo_changes(target: &mut Vec<Section>, was: &[Section], is: &[Section]) {
     let (before, after) = (by_id(was), by_id(is));
     target.retain(|section| !after.contains_key(&section.id) || before.contains_key(&section.id));
     let moved = moved_sections(was, &before, is, &after);
-    // The sections to insert. They are removed first, so that none of them is inserted at the place of another.
+    // The sections to insert. They are removed first, so that none of them is inserted relative to another.
     let mut out = Vec::new();
     for (at, old) in was.iter().enumerate() {
         let new = after.get(&old.id).map(|at| &is[*at]);

@@ -1,4 +1,4 @@
-//! The places of sections and options in the text of a package.
+//! The positions of sections and options in the text of a package.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::statement::{Command, Opened, Statement, Statements};
 use crate::format::ParseOptions;
 use crate::model::package::Package;
 
-/// The place of a statement.
+/// The position of a statement.
 #[derive(Debug, Clone)]
 pub(super) struct Site {
     pub command: Command,
@@ -43,7 +43,7 @@ pub(super) struct Block {
     pub above: usize,
 }
 
-/// The place of a section.
+/// The position of a section.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SectionSites {
     /// There is more than one if the section is continued further down.
@@ -61,7 +61,7 @@ pub(super) struct SharedLine {
     pub sections: Vec<usize>,
 }
 
-/// The places of all sections.
+/// The positions of all sections.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     pub sections: Vec<SectionSites>,

@@ -87,7 +87,7 @@ pub(crate) fn commit(words: &impl Words, round: u64) {
     }
 }
 
-/// Returns the place of the revision of a round. If a reader loads the same round before and after the revision, the
+/// Returns the offset of the revision of a round. If a reader loads the same round before and after the revision, the
 /// order of the stores guarantees that they belong together.
 fn revision_of(round: u64) -> usize {
     C_REVISIONS + if round.is_multiple_of(2) { 0 } else { C_REVISION_SIZE }

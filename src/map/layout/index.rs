@@ -143,7 +143,7 @@ impl Index {
         if slot.0 / 12 < self.buckets { region.load(self.word_of(slot), Ordering::Acquire) } else { 0 }
     }
 
-    /// Returns where the block is that a slot leads to.
+    /// Returns the position of the block that a slot leads to.
     #[inline]
     pub fn get(self, region: &Region, slot: SlotId) -> Option<At> {
         block_at(self.word(region, slot))

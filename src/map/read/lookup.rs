@@ -1,8 +1,8 @@
 //! The lookup of one option: the path that must take nanoseconds.
 //!
-//! The hash of the whole key leads to a slot, the slot to the option's record, and the value stands in it:
-//! two cache lines. Whether it is the right record is found by comparing the names it leads to, which the
-//! processor does while the caller already works with the value.
+//! The hash of the whole key leads to a slot, the slot to the option's record, which contains the value: two cache
+//! lines. Then the names that the record leads to are compared with the key; the processor does that while the caller
+//! already uses the value.
 //!
 //! It does the same as `index`, `block` and `mapping`, with raw reads and as few checks as are enough:
 //!

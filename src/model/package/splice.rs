@@ -126,7 +126,7 @@ impl Package {
         Some(package)
     }
 
-    /// Returns the places of an option's name and of its string value in the text of a package that was just read;
+    /// Returns the spans of an option's name and of its string value in the text of a package that was just read;
     /// `None` if they are not slices of it.
     pub(crate) fn value_text(&self, section: &[u8], option: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
         let id = self.section_id(section).filter(|_| !self.duplicates && self.is_as_read())?;

@@ -15,7 +15,7 @@ use cms::{Delta, DeltaKind, Engine, Form, Guards, Options};
 use crate::support::fixture::Fixture;
 
 thread_local! {
-    /// The boot and how many seconds it has been running.
+    /// The id of the boot, and the uptime in seconds.
     static CLOCK: Cell<(u8, u64)> = const { Cell::new((1, 1000)) };
 }
 

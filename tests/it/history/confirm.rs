@@ -13,7 +13,7 @@ use crate::support::fixture::Fixture;
 use crate::support::sandbox::Sandbox;
 
 thread_local! {
-    /// The boot and how many seconds it has been running.
+    /// The id of the boot, and the uptime in seconds.
     static CLOCK: Cell<(u8, u64)> = const { Cell::new((1, 0)) };
 }
 

@@ -238,7 +238,7 @@ pub fn litter(root: &Path) -> Vec<String> {
     found
 }
 
-/// The numbers of kinds of records: their places in the list of `log::Kind`.
+/// The numbers of kinds of records: their indexes in the list of `log::Kind`.
 const FILE_EDIT: u8 = 1;
 const BASELINE: u8 = 2;
 const HEADS: u8 = 6;
