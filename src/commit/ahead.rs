@@ -21,7 +21,7 @@ use crate::os::dirs::Dirs;
 pub(crate) fn read_ahead(core: &Core, place: &Place) -> Option<Package> {
     let mark = Mark::of(&place.path)?;
     if core.logs.current().is_some_and(|log| mark.is_of(log))
-        && settle::finish_log(core, &mark, Instant::now()).is_ok()
+        && settle::finish_log(core, &mark, false, Instant::now()).is_ok()
     {
         return None;
     }

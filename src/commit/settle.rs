@@ -48,7 +48,7 @@ pub(crate) fn settle_mark(core: &Core, mark: &Mark, is_writer: bool, patience: &
         }
         save_deferred::save_replaced(core, mark)?;
         if may_write && log.id().is_some_and(|id| id == mark.id) {
-            match finish_log(core, mark, patience.deadline.min(Instant::now() + TURN)) {
+            match finish_log(core, mark, is_writer, patience.deadline.min(Instant::now() + TURN)) {
                 Ok(()) => return Ok(()),
                 Err(Error::Locked { .. }) => {}
                 Err(error) if crate::commit::log_session::cannot_be_written(&error) => may_write = false,
@@ -79,8 +79,9 @@ fn log_of_mark(core: &Core, mark: &Mark) -> Log {
     log.of_config(Config { owner, ..config })
 }
 
-/// Takes the lock of the log of a mark, which may be another store's, and puts its deferred texts in place.
-pub(crate) fn finish_log(core: &Core, mark: &Mark, deadline: Instant) -> Result<()> {
+/// Takes the lock of the log of a mark, which may be another store's, and puts its deferred texts in place. A reader can go
+/// on if the text is in place and the mark cannot be removed; a writer cannot.
+pub(crate) fn finish_log(core: &Core, mark: &Mark, is_writer: bool, deadline: Instant) -> Result<()> {
     let is_ours = core.logs.current().is_some_and(|log| mark.is_of(log));
     let config = mark.path.parent().unwrap_or(Path::new("."));
     let other = core.elsewhere(config, (!is_ours).then(|| log_of_mark(core, mark)));
@@ -95,7 +96,10 @@ pub(crate) fn finish_log(core: &Core, mark: &Mark, deadline: Instant) -> Result<
             return Err(taken(&mark.path));
         }
         // No text is behind the log: a crash has left the mark.
-        let _ = core.options.files.remove(&mark.path);
+        let removed = core.options.files.remove(&mark.path);
+        if is_writer && mark.is_current() {
+            removed.map_err(Error::io("remove", &mark.path))?;
+        }
     }
     Ok(())
 }
