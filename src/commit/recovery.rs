@@ -257,10 +257,15 @@ fn reconciled(
 }
 
 /// Returns the texts before and after steps, made from the log; `None` if they are not known any more.
+///
+/// # Errors
+///
+/// [`Error::Io`] if the log or a text beside it cannot be read: without them the text in place would count as the newest
+/// one, and the commits of the steps would be lost.
 fn logged_texts(core: &Core, place: &Place, steps: &[&PackageChange]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     let (Some(log), Some(first)) = (core.logs.current(), steps.first()) else { return Ok(None) };
     let base = match first.before {
-        Some(before) => log.text_of(&place.name, before)?,
+        Some(before) => log.text_for_recovery(&place.name, before)?,
         None => Some(Vec::new()),
     };
     let ours = base.clone().and_then(|base| after(core, place, steps, base));

@@ -41,11 +41,22 @@ impl Log {
     }
 
     /// Returns the last text of a package, which has this digest: the stored text with the hunks of the records since.
-    /// `None` if it cannot be made.
+    /// `None` if it cannot be made; a stored text that cannot be read counts as lost.
     pub fn text_of(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
         match self.files.read_at_path(&self.text_path(package)) {
             Ok(kept) => self.text_from(package, kept, wanted),
             Err(_) => Ok(None),
+        }
+    }
+
+    /// Does what [`Log::text_of`] does, but fails if the stored text is there and cannot be read: for callers that would
+    /// lose a commit if they took the text for lost.
+    pub fn text_for_recovery(&self, package: &str, wanted: Digest) -> Result<Option<Vec<u8>>> {
+        let path = self.text_path(package);
+        match self.files.read_at_path(&path) {
+            Ok(kept) => self.text_from(package, kept, wanted),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", &path)(error)),
         }
     }
 
