@@ -114,9 +114,9 @@ uthash-asan: ## test the C of vendor/uthash-sys under AddressSanitizer, or valgr
 	  $(UTHASH_BINARY) --test-threads=1 && echo "uthash-asan: ok, under valgrind"; fi
 
 # What takes longest of the tests, by parts of their names: `make quick` leaves it out. New tests are in it from the start.
-SLOW = auto_snapshots:: combinations:: crash:: events_soak:: faults:: faults_list::confirm:: faults_list::locks:: \
+SLOW = auto_snapshots:: combinations:: crash:: events_soak:: faults_list::confirm:: faults_list::locks:: \
   golden:: json_shapes:: install:: log::damage:: map::tests::damage:: map::tests::histories:: map::tests::publishing \
-  mixed_soak:: power_cut:: processes:: scale:: stops:: stress:: texts_behind:: writer_kills:: x_h2_ \
+  mixed_soak:: processes:: scale:: scenarios:: stops:: stress:: texts_behind:: writer_kills:: x_h2_ \
   x_m9_a_list_of_4_mib
 # In memory a sync takes no time.
 MEMORY = $(firstword $(wildcard /dev/shm) $(TMPDIR) /tmp)
@@ -135,7 +135,7 @@ soak: stress soak-events soak-mixed ## what takes minutes: stress, events, flipp
 	CMS_EXHAUSTIVE=1 $(CARGO) test --locked --release --lib map::tests
 	CMS_EXHAUSTIVE=1 CMS_KILLS=2000 CMS_COMMITS=200 CMS_DAY_COMMITS=25000 \
 	  $(CARGO) test --locked --release --test it -- --nocapture \
-	  power_cut:: log_faults:: faults_list::log:: writer_kills:: stops:: combinations:: a_day_of_writes
+	  scenarios:: faults_list::log:: writer_kills:: stops:: combinations:: a_day_of_writes
 
 .PHONY: soak-mixed
 soak-mixed: ## half an hour of everything at once: commits of all kinds, edits, kills, stops, two users; see tests/it/mixed_soak.rs

@@ -1,12 +1,13 @@
 //! A store that stays open: reads from the maps, snapshots, prepared keys, transactions, and what happens when
 //! texts, maps and the run directory change under it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cms::files::Call;
 use cms::log::Content;
 use cms::map::MapValue;
-use cms::{Delta, DeltaKind, Engine, Error, Form, Options, Snapshot, Store};
+use cms::{Delta, DeltaKind, Durability, Engine, Error, Form, Options, Snapshot, Store};
 
 use crate::support::fixture::{Fixture, get, show};
 use crate::support::probes::{Fail, Trace};
@@ -365,6 +366,35 @@ fn a_commit_that_may_not_survive_a_power_cut_is_in_place_as_a_whole_and_seen() {
             assert_eq!(get(live, "network.lan.proto").as_deref(), Some("none"));
             assert_eq!(get(live, "system.s.a").as_deref(), Some("2"));
         }
+    }
+}
+
+#[test]
+fn a_commit_that_need_not_survive_a_power_cut_syncs_only_the_new_text() {
+    for durability in [Durability::None, Durability::Full] {
+        let fixture = Fixture::in_memory(&[("n", "config a 'x'\n\toption o '1' # kept\n")]);
+        let syncs = Trace::of(|call, _| matches!(call, Call::Sync | Call::SyncDir));
+        let options = Options { durability, files: syncs.files(), ..fixture.options() };
+        let live = Store::open(options).expect("opens");
+        let commit = |value: usize| {
+            let mut transaction = live.begin().expect("few are open");
+            transaction.set(b"n.x.o", value.to_string().as_bytes()).expect("set");
+            transaction.commit().expect("committed");
+        };
+        // The first makes the log.
+        commit(0);
+        syncs.take();
+        (1..=20).for_each(commit);
+        let synced = syncs.take();
+        let is_text = |(call, path): &&(Call, PathBuf)| {
+            let name = path.file_name().expect("a name").to_string_lossy();
+            *call == Call::Sync && name.starts_with(".n.cms-")
+        };
+        assert_eq!(synced.iter().filter(is_text).count(), 20, "{synced:?}");
+        assert_eq!(synced.len() > 20, durability == Durability::Full, "{synced:?}");
+        assert!(fixture.text("n").contains("option o '20' # kept"));
+        let logged = live.engine().history().text_at("n", u64::MAX).expect("logged");
+        assert_eq!(logged.as_deref(), Some(fixture.text("n").as_bytes()));
     }
 }
 

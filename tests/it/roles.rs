@@ -1,16 +1,17 @@
 //! The roles that this program runs when a test starts it in another process.
 
 use crate::support::parts::ROLE;
-use crate::{events, events_soak, mixed_soak, stress, support, writer_kills};
+use crate::{events, events_soak, mixed_soak, scenarios, stress, support, writer_kills};
 
 /// A family of roles, and the function that runs one of them by its name.
 type Family = (&'static str, fn(&str));
 
-const ROLES: [Family; 6] = [
+const ROLES: [Family; 7] = [
     ("events", events::role),
     ("events_soak", events_soak::role),
     ("mixed_soak", mixed_soak::role),
     ("parts", support::parts::role),
+    ("scenarios", scenarios::role),
     ("stress", stress::role),
     ("writer_kills", writer_kills::role),
 ];

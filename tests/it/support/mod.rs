@@ -1,10 +1,15 @@
 //! Code that the tests share: stores to work on, probes that disturb them, and checks of the invariants.
 
+pub mod adversaries;
+pub mod aftermath;
 pub mod dice;
 pub mod fixture;
 pub mod line_format;
 pub mod oracle;
 pub mod parts;
 pub mod power;
+pub mod power_cuts;
 pub mod probes;
 pub mod sandbox;
+pub mod scenario;
+pub mod world;

@@ -23,8 +23,8 @@ use super::dice::Dice;
 
 const SECTOR: usize = 512;
 
-/// The mode that marks a symbolic link here.
-const LINK: u32 = 0o120_000;
+/// The bits of a mode that mark a file that is not regular here: a symbolic link, a pipe, a socket.
+const ODD: u32 = 0o170_000;
 
 /// The content of a file at some time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -137,17 +137,26 @@ impl Disk {
         Files::probed(Arc::clone(self) as Arc<dyn Probe>)
     }
 
-    /// Makes all files durable.
+    /// Makes all files durable, and forgets directories that were removed.
     pub fn settle(&self) {
         let mut record = self.record.lock().expect("no panic");
         self.look(&mut record.state);
         let state = &mut record.state;
+        state.dirs.retain(|dir, _| self.root.join(dir).is_dir());
         for inode in state.inodes.values_mut() {
             *inode = Inode { durable: Arc::clone(inode.newest()), pending: Vec::new() };
         }
         for dir in state.dirs.values_mut() {
             *dir = Directory { durable: dir.newest(), pending: Vec::new() };
         }
+    }
+
+    /// Makes the image of all there is.
+    pub fn now(&self) -> Image {
+        let mut record = self.record.lock().expect("no panic");
+        self.moment(&mut record, "now".into());
+        let [_, all] = record.moments.pop().expect("one").extremes();
+        all
     }
 
     /// Notes that a transaction begins.
@@ -231,17 +240,17 @@ impl Disk {
 
     fn look_at_file(&self, state: &mut State, path: &Path, found: &std::fs::Metadata) {
         let modified = found.modified().expect("known");
-        let is_link = found.is_symlink();
-        let bytes = match is_link {
-            true => std::fs::read_link(path).expect("a link").into_os_string().into_encoded_bytes(),
+        let is_odd = !found.is_file();
+        let bytes = match is_odd {
+            true => std::fs::read_link(path).unwrap_or_default().into_os_string().into_encoded_bytes(),
             false => std::fs::read(path).expect("it can be read"),
         };
-        let mode = if is_link { LINK } else { found.mode() & 0o7777 };
+        let mode = if is_odd { found.mode() & ODD } else { found.mode() & 0o7777 };
         let content = Content { bytes, mode, modified };
         let number = found.ino();
         let inode = state.inodes.entry(number).or_insert_with(|| {
             let _ = std::fs::hard_link(path, self.vault.join(number.to_string()));
-            if is_link {
+            if is_odd {
                 return Inode { durable: Arc::new(content.clone()), pending: Vec::new() };
             }
             let empty = Content { bytes: Vec::new(), mode: 0o600, modified };
@@ -290,15 +299,6 @@ impl Image {
 }
 
 impl Moment {
-    /// Reports whether the durable text of a package has this ending.
-    pub fn is_settled(&self, package: &str, ending: &[u8]) -> bool {
-        let listing = self.state.dirs.get(Path::new("config"));
-        match listing.and_then(|dir| dir.durable.get(std::ffi::OsStr::new(package))) {
-            Some(Node::File(number)) => self.state.inodes[number].durable.bytes.ends_with(ending),
-            _ => false,
-        }
-    }
-
     /// Makes the image without any unsynced change, and the image with all of them.
     pub fn extremes(&self) -> [Image; 2] {
         let nothing = self.image(|inode| (*inode.durable).clone(), |_| Vec::new());
@@ -412,7 +412,7 @@ impl Disk {
             }
         }
         // The target of a symbolic link is durable together with its name.
-        for (number, content) in image.files.iter().filter(|(_, content)| content.mode != LINK) {
+        for (number, content) in image.files.iter().filter(|(_, content)| content.mode & ODD == 0) {
             let path = self.vault.join(number.to_string());
             std::fs::write(&path, &content.bytes).expect("written");
             let file = File::options().write(true).open(&path).expect("opened");

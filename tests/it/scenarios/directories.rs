@@ -1,0 +1,78 @@
+//! What may be in directories, and what may become of them.
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use super::transactions::{commit_up_to, number, state, texts};
+use crate::support::scenario::{PLAIN, Scenario};
+
+const SMALL: usize = 20;
+
+/// A pipe, a socket, a device, a directory, a link that leads nowhere, and what an editor keeps.
+pub const ODD: Scenario = Scenario {
+    packages: || texts(0, SMALL),
+    prepare: |world| {
+        let odd = |name: &str| world.package(&format!("odd-{name}"));
+        mknodat(CWD, odd("pipe"), FileType::Fifo, Mode::from_raw_mode(0o666), 0).expect("made");
+        drop(std::os::unix::net::UnixListener::bind(odd("socket")).expect("bound"));
+        std::os::unix::fs::symlink("/dev/null", odd("device")).expect("linked");
+        std::os::unix::fs::symlink("nowhere", odd("link")).expect("linked");
+        std::fs::create_dir(odd("directory")).expect("made");
+        std::fs::write(world.package(".alpha.swp"), "x").expect("written");
+        commit_up_to(world, 1, SMALL);
+    },
+    steps: &[|actor| actor.note_edits(), |actor| number(actor, 2, SMALL)],
+    states: || [1, 1, 2].map(|number| state(number, SMALL)).into(),
+    ..PLAIN
+};
+
+/// Another program commits to the same packages and has a log of its own.
+pub const TWO_LOGS: Scenario = Scenario {
+    packages: || texts(0, SMALL),
+    prepare: |world| commit_up_to(world, 1, SMALL),
+    steps: &[
+        |actor| number(actor, 2, SMALL),
+        |actor| number(&actor.with_another_log(), 3, SMALL),
+        |actor| number(actor, 4, SMALL),
+    ],
+    states: || [1, 2, 3, 4].map(|number| state(number, SMALL)).into(),
+    is_edited: true,
+    ..PLAIN
+};
+
+/// It is moved away while a program has the log open, once all texts are in place: what is only in the log is gone with it.
+pub const REPLACED_STATE: Scenario = Scenario {
+    packages: || texts(0, SMALL),
+    prepare: |world| commit_up_to(world, 1, SMALL),
+    steps: &[
+        |actor| number(actor, 2, SMALL),
+        |actor| actor.place_texts(),
+        |actor| {
+            if !super::transactions::NAMES.iter().any(|name| actor.is_behind(name)) {
+                std::fs::rename(actor.world.path("state"), actor.world.path("old-state")).expect("moved");
+                actor.world.settle();
+            }
+            Ok(())
+        },
+        |actor| number(actor, 3, SMALL),
+    ],
+    states: || [1, 2, 2, 2, 3].map(|number| state(number, SMALL)).into(),
+    is_edited: true,
+    needs_repair: true,
+    ..PLAIN
+};
+
+/// With its locks and maps, while programs use them.
+pub const DELETED_RUN: Scenario = Scenario {
+    packages: || texts(0, SMALL),
+    prepare: |world| commit_up_to(world, 1, SMALL),
+    steps: &[
+        |actor| number(actor, 2, SMALL),
+        |actor| {
+            std::fs::remove_dir_all(actor.world.path("run")).expect("removed");
+            Ok(())
+        },
+        |actor| number(actor, 3, SMALL),
+    ],
+    states: || [1, 2, 2, 3].map(|number| state(number, SMALL)).into(),
+    ..PLAIN
+};

@@ -1,0 +1,75 @@
+//! Packages that are changed, replaced, deleted and brought back as a whole.
+
+use cms::{Delta, DeltaKind, Form};
+
+use super::staged::{NEW, OLD};
+use crate::support::scenario::{Effort, PLAIN, Scenario, State, texts};
+
+const UPDATED: &str = "# kept\nconfig a 'x'\n\toption o '9' # old\n\tlist l 'one'\n";
+
+pub const UPDATE: Scenario = Scenario {
+    packages: || texts(&[("n", OLD)]),
+    steps: &[|actor| actor.update("n", &Delta::new(DeltaKind::Set, b"x", Some(b"o"), Some(b"9")))],
+    states: || vec![State::of(&[("n", OLD)]), State::of(&[("n", UPDATED)])],
+    effort: Effort::Errors,
+    ..PLAIN
+};
+
+const OTHER: &str = "config c 'z'\n";
+
+pub const REPLACEMENT: Scenario = Scenario {
+    packages: || texts(&[("n", OLD)]),
+    steps: &[|actor| actor.replace(&[("n", OTHER)])],
+    states: || vec![State::of(&[("n", OLD)]), State::of(&[("n", OTHER)])],
+    effort: Effort::Errors,
+    ..PLAIN
+};
+
+/// One of them is new.
+pub const REPLACEMENTS: Scenario = Scenario {
+    steps: &[|actor| actor.replace(&[("n", OTHER), ("o", NEW)])],
+    states: || vec![State::of(&[("n", OLD)]), State::of(&[("n", OTHER), ("o", NEW)])],
+    effort: Effort::Sample,
+    ..REPLACEMENT
+};
+
+const SHORT: &str = "config a 'b'\n\toption x '1'\n";
+
+/// Goes back to when there was one package less.
+pub const DELETION: Scenario = Scenario {
+    packages: || texts(&[("n", OLD), ("later", SHORT)]),
+    prepare: |world| {
+        std::fs::remove_file(world.package("later")).expect("removed");
+        world.actor().note_edits().expect("noted");
+        world.make("later", SHORT);
+        world.actor().note_edits().expect("noted");
+    },
+    steps: &[|actor| actor.rollback(actor.revision()? - 1)],
+    states: || vec![State::of(&[("n", OLD), ("later", SHORT)]), State::of(&[("n", OLD)])],
+    ..PLAIN
+};
+
+pub const RETURN: Scenario = Scenario {
+    prepare: |world| {
+        (DELETION.prepare)(world);
+        let actor = world.actor();
+        actor.rollback(actor.revision().expect("known") - 1).expect("rolled back");
+    },
+    steps: &[|actor| actor.undo(actor.revision()?)],
+    states: || vec![State::of(&[("n", OLD)]), State::of(&[("n", OLD), ("later", SHORT)])],
+    ..DELETION
+};
+
+/// It stays one, and its target is replaced.
+pub const LINK: Scenario = Scenario {
+    packages: || texts(&[("n", OLD)]),
+    prepare: |world| {
+        std::fs::create_dir(world.path("real")).expect("made");
+        std::fs::rename(world.package("n"), world.path("real/n")).expect("moved");
+        std::os::unix::fs::symlink("../real/n", world.package("n")).expect("linked");
+        (super::staged::COMMIT.prepare)(world);
+    },
+    steps: &[|actor| actor.commit_staged(&["n"], Form::Lossless).map(drop)],
+    states: super::staged::COMMIT.states,
+    ..PLAIN
+};

@@ -1,0 +1,119 @@
+//! Changes that are staged, committed and dropped by programs that have no open store, as the commands do it.
+
+use cms::{Delta, DeltaKind, Error, Form};
+
+use crate::support::scenario::{Effort, PLAIN, Scenario, State, texts};
+use crate::support::world::World;
+
+pub const OLD: &str = "# kept\nconfig a 'x'\n\toption o '1' # old\n\tlist l 'one'\n";
+pub const NEW: &str =
+    "# kept\nconfig a 'x'\n\toption o '2' # old\n\tlist l 'one'\n\tlist l 'two'\n\nconfig b\n";
+
+/// Changes whose effect shows when they are applied twice.
+fn deltas() -> Vec<Delta> {
+    vec![
+        Delta::new(DeltaKind::Set, b"x", Some(b"o"), Some(b"2")),
+        Delta::new(DeltaKind::AddList, b"x", Some(b"l"), Some(b"two")),
+        Delta::new(DeltaKind::Add, b"cfg02b607", None, Some(b"b")),
+    ]
+}
+
+fn stage_all(world: &World) {
+    let actor = world.actor();
+    actor.note_edits().expect("noted");
+    actor.stage("n", &deltas()).expect("staged");
+}
+
+pub const STAGING: Scenario = Scenario {
+    packages: || texts(&[("n", OLD)]),
+    steps: &[|actor| actor.stage("n", &deltas())],
+    states: || vec![State::of(&[("n", OLD)]), State::of(&[("n", OLD)]).staged(&[("n", NEW)])],
+    is_volatile: true,
+    effort: Effort::Errors,
+    ..PLAIN
+};
+
+pub const COMMIT: Scenario = Scenario {
+    packages: || texts(&[("n", OLD)]),
+    prepare: stage_all,
+    steps: &[|actor| actor.commit_staged(&["n"], Form::Lossless).map(|applied| assert_eq!(applied, [3]))],
+    states: || vec![State::of(&[("n", OLD)]).staged(&[("n", NEW)]), State::of(&[("n", NEW)])],
+    overtake: Some(|world, _, what| {
+        // Somebody else changes a key before what is staged is looked at.
+        let actor = world.actor();
+        let set = Delta::new(DeltaKind::Set, b"x", Some(b"o"), Some(b"3"));
+        actor.update("n", &set).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let refused = actor.commit_staged(&["n"], Form::Lossless);
+        assert!(matches!(refused, Err(Error::Conflict { .. })), "{what}: {refused:?}");
+        actor.commit_by_force("n").unwrap_or_else(|error| panic!("{what}: {error}"));
+        let text = std::fs::read_to_string(world.package("n")).expect("there");
+        assert_eq!(text, NEW, "{what}");
+        assert_eq!(actor.staged("n").expect("loads"), 0, "{what}: still staged");
+    }),
+    effort: Effort::Errors,
+    ..PLAIN
+};
+
+const M_OLD: &str = "config a 'y'\n\tlist l 'one'\n";
+const M_NEW: &str = "config a 'y'\n\tlist l 'one'\n\tlist l 'two'\n";
+
+fn add() -> Delta {
+    Delta::new(DeltaKind::AddList, b"y", Some(b"l"), Some(b"two"))
+}
+
+pub const TWO_PACKAGES: Scenario = Scenario {
+    packages: || texts(&[("m", M_OLD), ("n", OLD)]),
+    prepare: |world| {
+        stage_all(world);
+        world.actor().stage("m", &[add()]).expect("staged");
+    },
+    steps: &[|actor| actor.commit_staged(&["m", "n"], Form::Lossless).map(drop)],
+    states: || {
+        let before = State::of(&[("m", M_OLD), ("n", OLD)]);
+        vec![before.staged(&[("m", M_NEW), ("n", NEW)]), State::of(&[("m", M_NEW), ("n", NEW)])]
+    },
+    ..PLAIN
+};
+
+/// The staged change alone.
+const ONE: &str = "# kept\nconfig a 'x'\n\toption o '2' # old\n\tlist l 'one'\n";
+/// With the one that was not staged.
+const BOTH: &str = "# kept\nconfig a 'x'\n\toption o '2' # old\n\tlist l 'one'\n\tlist l 'two'\n";
+
+pub const UNSTAGED: Scenario = Scenario {
+    packages: || texts(&[("n", OLD)]),
+    prepare: |world| world.actor().stage("n", &deltas()[..1]).expect("staged"),
+    steps: &[|actor| actor.commit_with(&["n"], &deltas()[1..2])],
+    states: || vec![State::of(&[("n", OLD)]).staged(&[("n", ONE)]), State::of(&[("n", BOTH)])],
+    effort: Effort::Errors,
+    ..PLAIN
+};
+
+const CANONICAL: &str = "\nconfig a 'x'\n\toption o '2'\n\tlist l 'one'\n\tlist l 'two'\n\nconfig b\n\n";
+
+pub const UCI: Scenario = Scenario {
+    steps: &[|actor| actor.commit_staged(&["n"], Form::Canonical).map(drop)],
+    states: || vec![State::of(&[("n", OLD)]).staged(&[("n", NEW)]), State::of(&[("n", CANONICAL)])],
+    overtake: None,
+    effort: Effort::Sample,
+    ..COMMIT
+};
+
+/// What is left once the change of the value is dropped.
+const WITHOUT: &str =
+    "# kept\nconfig a 'x'\n\toption o '1' # old\n\tlist l 'one'\n\tlist l 'two'\n\nconfig b\n";
+
+pub const REVERT: Scenario = Scenario {
+    packages: || texts(&[("n", OLD)]),
+    prepare: stage_all,
+    steps: &[|actor| actor.revert("n", "x", "o").map(|dropped| assert_eq!(dropped, 1))],
+    states: || {
+        let old = State::of(&[("n", OLD)]);
+        vec![old.clone().staged(&[("n", NEW)]), old.staged(&[("n", WITHOUT)])]
+    },
+    // Between cutting the file and writing what stays.
+    after_a_death: Some(|| State::of(&[("n", OLD)])),
+    is_volatile: true,
+    effort: Effort::Errors,
+    ..PLAIN
+};

@@ -1,0 +1,205 @@
+//! What disturbs a scenario: a call fails, the process dies, it is killed; each at every call of its steps, at each level
+//! of durability. The fourth adversary cuts the power (see `power_cuts`).
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cms::Durability;
+use cms::files::Call;
+use rustix::process::Signal;
+
+use super::aftermath::May;
+use super::oracle::is_exhaustive;
+use super::parts::this_program;
+use super::probes::{EACCES, EDQUOT, EIO, ENOSPC, EROFS, FailAt, Fault, Trace, before};
+use super::scenario::{Effort, Scenario, Trouble};
+use super::world::{LEVELS, Stage, World};
+
+const ERRORS: [i32; 5] = [EIO, ENOSPC, EDQUOT, EROFS, EACCES];
+
+/// The calls that the steps make when nothing disturbs them.
+fn calls(stage: &Stage, level: Durability) -> Vec<(Call, PathBuf)> {
+    stage.reset();
+    let trace = Trace::of(|_, _| true);
+    let actor = stage.actor(level, trace.files());
+    let played = stage.scenario.play(&actor, &stage.states, Trouble::Once);
+    assert_eq!(played.may_be, [stage.scenario.steps.len()].into(), "{}", played.said);
+    assert_eq!(played.unseen, None);
+    drop(actor);
+    let may = May::be(&played.may_be);
+    stage.check(&may, 0, "undisturbed");
+    trace.take()
+}
+
+/// Lists what a call is to fail with. At full effort these are all; else they take turns.
+fn faults(calls: &[(Call, PathBuf)], at: usize, is_all: bool) -> Vec<Fault> {
+    let is_write = calls.get(at).is_none_or(|(call, _)| *call == Call::Write);
+    let comes_again = calls.get(at).is_none_or(|(call, path)| {
+        calls[at + 1..].iter().any(|(other, there)| other == call && there.parent() == path.parent())
+    });
+    let turn = |of: usize| is_all || at.is_multiple_of(of);
+    let pick = |errors: &[i32], turn: usize| match is_all {
+        true => errors.to_vec(),
+        false => vec![errors[turn % errors.len()]],
+    };
+    let mut faults: Vec<Fault> = pick(&ERRORS, at).into_iter().map(Fault::Error).collect();
+    if comes_again && turn(2) {
+        faults.extend(pick(&[EIO, EROFS], at / 2).into_iter().map(Fault::Stays));
+    }
+    if is_write {
+        faults.push(Fault::ShortWrite);
+    }
+    faults
+}
+
+/// Reports whether a store goes on without a log after this fault: as on a disk that is read-only.
+fn bars_the_log(fault: Fault) -> bool {
+    matches!(fault, Fault::Error(EROFS | EACCES) | Fault::Stays(EROFS | EACCES))
+}
+
+/// How many times something was disturbed, for each level.
+pub type Counts = Vec<(Durability, usize)>;
+
+pub fn tell(scenario: &str, what: &str, counts: &Counts) {
+    let all: usize = counts.iter().map(|(_, count)| count).sum();
+    println!("{scenario}: {what}: {all} {counts:?}");
+}
+
+pub fn at_each_level(mut act: impl FnMut(Durability) -> usize) -> Counts {
+    LEVELS.iter().map(|level| (*level, act(*level))).collect()
+}
+
+fn is_all(effort: Effort, level: Durability) -> bool {
+    is_exhaustive() || effort != Effort::Sample && level == Durability::Full
+}
+
+/// Reports whether a call is tried. At full durability each one fails, and at each the process dies. The other levels
+/// differ in a few calls only, so there the calls take turns: of three one fails, and at another the process dies.
+pub fn is_tried(at: usize, level: Durability, is_death: bool) -> bool {
+    let turn = match level {
+        _ if is_exhaustive() => return true,
+        Durability::Full => return true,
+        Durability::Log => at,
+        Durability::None => at + 1,
+    };
+    turn % 3 == usize::from(is_death)
+}
+
+/// Has each call of the steps fail, in several ways.
+pub fn calls_fail(name: &str, scenario: &Scenario) {
+    let stage = Stage::new(scenario);
+    let counts = at_each_level(|level| {
+        let calls = calls(&stage, level);
+        let mut count = 0;
+        for at in 0.. {
+            assert!(at < 1000, "the number of calls is bounded");
+            if !is_tried(at, level, false) && at < calls.len() {
+                continue;
+            }
+            let mut is_reached = false;
+            for fault in faults(&calls, at, is_all(scenario.effort, level)) {
+                let hit = disturb(&stage, level, fault, at, count);
+                count += usize::from(hit);
+                is_reached |= hit;
+            }
+            if !is_reached && at >= calls.len() {
+                break;
+            }
+        }
+        count
+    });
+    tell(name, "calls that fail", &counts);
+}
+
+/// Has the process die at each call of the steps: no call works any more.
+pub fn process_dies(name: &str, scenario: &Scenario) {
+    let stage = Stage::new(scenario);
+    let counts = at_each_level(|level| {
+        let is_reached = |at: &usize| disturb(&stage, level, Fault::Death, *at, *at);
+        (0..1000).filter(|at| is_tried(*at, level, true)).take_while(is_reached).count()
+    });
+    tell(name, "deaths", &counts);
+}
+
+/// Plays the scenario with a fault at one of the calls. Returns whether it came to that.
+fn disturb(stage: &Stage, level: Durability, fault: Fault, at: usize, number: usize) -> bool {
+    stage.reset();
+    let probe = FailAt::new(at, fault);
+    let actor = stage.actor(level, probe.files());
+    let trouble = match fault {
+        Fault::Death => Trouble::Death,
+        Fault::Stays(_) => Trouble::Stays,
+        _ => Trouble::Once,
+    };
+    let played = stage.scenario.play(&actor, &stage.states, trouble);
+    drop(actor);
+    if !probe.was_reached() {
+        assert!(at > 2, "the fault was not reached");
+        return false;
+    }
+    let what = format!("{level:?}, {fault:?} at call {at}, {:?}: {}", probe.hit(), played.said);
+    // With texts that are placed later, what could not be published is seen when they are.
+    assert!(played.unseen.is_none() || level == Durability::Log, "{what}: {:?}", played.unseen);
+    stage.check_each(level, &what);
+    let may = May {
+        be_unlogged: bars_the_log(fault),
+        be_after_a_death: fault == Fault::Death,
+        ..May::be(&played.may_be)
+    };
+    stage.check(&may, number, &what);
+    true
+}
+
+const SCENARIO: &str = "CMS_TEST_SCENARIO";
+
+/// Has a process of its own take the steps, and kill itself before a call: its locks go, and what it has mapped.
+pub fn process_is_killed(name: &str, scenario: &Scenario) {
+    let stage = Stage::new(scenario);
+    let counts = at_each_level(|level| {
+        let all = calls(&stage, level).len();
+        let apart = if is_exhaustive() { 1 } else { (all / 2).max(1) };
+        let first = if is_exhaustive() { 0 } else { name.len() % apart };
+        let mut count = 0;
+        for at in (first..all).step_by(apart) {
+            stage.reset();
+            let mut command = this_program("scenarios", name);
+            let told = format!("{level:?} {at} {}", stage.world.root.display());
+            let output = command.env(SCENARIO, told).output().expect("runs");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let steps = said.matches("step made.").count();
+            let is_killed = !said.contains("closed.");
+            let what = format!("{level:?}, killed at call {at} after {steps} steps");
+            assert!(!is_killed || output.status.code().is_none(), "{what}: {said}");
+            assert!(is_killed || steps == scenario.steps.len(), "{what}: {said}");
+            let last = if is_killed { (steps + 1).min(scenario.steps.len()) } else { steps };
+            stage.check_each(level, &what);
+            let may = May { be_after_a_death: true, ..May::be(&(steps..=last).collect()) };
+            stage.check(&may, at, &what);
+            count += usize::from(is_killed);
+        }
+        count
+    });
+    tell(name, "kills", &counts);
+}
+
+/// Takes the steps of a scenario in the process that is to be killed.
+pub fn be_killed(scenario: &Scenario) {
+    let told = std::env::var(SCENARIO).expect("it is told");
+    let [level, at, root] = *told.splitn(3, ' ').collect::<Vec<_>>() else { panic!("{told}") };
+    let level = *LEVELS.iter().find(|known| format!("{known:?}") == level).expect("a level");
+    let (at, count) = (at.parse::<usize>().expect("a number"), AtomicUsize::new(0));
+    let files = before(move |_, _| {
+        if count.fetch_add(1, Ordering::SeqCst) == at {
+            rustix::process::kill_process(rustix::process::getpid(), Signal::KILL).expect("our own");
+        }
+        Ok(usize::MAX)
+    });
+    let world = World::at(root.as_ref(), scenario.limits);
+    let actor = world.actor_of(scenario, level, files);
+    for step in scenario.steps {
+        step(&actor).expect("nothing else disturbs it");
+        println!("step made.");
+    }
+    drop(actor);
+    println!("closed.");
+}

@@ -1,0 +1,260 @@
+//! What must hold of a store after a scenario, whatever has disturbed it: the packages are those of one state that may
+//! be; log, maps and what is staged agree with them; the next commits work, and leave nothing behind.
+
+use std::os::unix::fs::PermissionsExt;
+
+use cms::files::Files;
+use cms::{Delta, DeltaKind, Durability, Error, Form};
+
+use super::oracle::{Chain, litter};
+use super::scenario::{Numbers, State, Texts};
+use super::world::{Actor, MODE, Stage, keys, value};
+
+/// What may be there.
+#[derive(Debug, Clone)]
+pub struct May {
+    /// The numbers of the states that may be there.
+    pub be: Numbers,
+    /// Whether each package may be of another state: so it is after a power cut, of commits that need not survive it.
+    pub be_mixed: bool,
+    /// Whether a commit may not be in the log, because that could not be written.
+    pub be_unlogged: bool,
+    /// Whether the process or the machine has died.
+    pub be_after_a_death: bool,
+    /// Whether of what is staged only a part may be there, or nothing.
+    pub be_torn: bool,
+}
+
+impl May {
+    /// One of the states with these numbers, whole.
+    pub fn be(numbers: &Numbers) -> Self {
+        Self {
+            be: numbers.clone(),
+            be_mixed: false,
+            be_unlogged: false,
+            be_after_a_death: false,
+            be_torn: false,
+        }
+    }
+}
+
+/// What is added to each package by the commit after.
+const NEXT: &str = "\toption next '1'\n";
+
+impl Stage {
+    /// Reads the packages.
+    fn read(&self, what: &str) -> Texts {
+        let mut texts = Texts::new();
+        for name in self.states.iter().flat_map(|state| state.texts.keys()) {
+            let path = self.world.package(name);
+            match std::fs::read(&path) {
+                Ok(text) => drop(texts.insert(name.clone(), String::from_utf8_lossy(&text).into_owned())),
+                Err(_) => assert!(!path.exists(), "{what}: {name} cannot be read"),
+            }
+        }
+        texts
+    }
+
+    /// Reads the packages, and checks their attributes.
+    pub fn texts(&self, what: &str) -> Texts {
+        let texts = self.read(what);
+        for name in texts.keys() {
+            let path = self.world.package(name);
+            let mode = std::fs::metadata(&path).expect("there").permissions().mode() & 0o7777;
+            let is_new = !self.states[0].texts.contains_key(name);
+            assert!(mode == MODE || is_new, "{what}: {name} has another mode: {mode:o}");
+            assert_eq!(path.is_symlink(), self.links.contains(name), "{what}: {name}");
+        }
+        texts
+    }
+
+    /// Checks before recovery that each package is as one of the states has it. A text that is behind the log and edited
+    /// is of none.
+    pub fn check_each(&self, level: Durability, what: &str) {
+        if self.scenario.recovers || level == Durability::Log && self.scenario.is_edited {
+            return;
+        }
+        let texts = self.texts(what);
+        for name in self.states.iter().flat_map(|state| state.texts.keys()) {
+            let is_known = self.states.iter().any(|state| state.texts.get(name) == texts.get(name));
+            assert!(is_known, "{what}: {name} is of no state: {:?}", texts.get(name));
+        }
+    }
+
+    /// Checks everything. `number` counts the checks.
+    pub fn check(&self, may: &May, number: usize, what: &str) {
+        if self.world.path("state-b").exists() {
+            // What is in a log is finished by a program that has that log.
+            let other = self.world.actor_with_another_log(Durability::Full, Files::default());
+            other.recover().unwrap_or_else(|error| panic!("{what}: recovery of the other log: {error}"));
+        }
+        let actor = self.world.actor();
+        actor.recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
+        if self.scenario.needs_repair && may.be_after_a_death {
+            actor.repair().unwrap_or_else(|error| panic!("{what}: repair: {error}"));
+        }
+        if self.scenario.is_edited {
+            actor.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
+        }
+        if may.be_mixed {
+            drop(actor);
+            return self.check_mixed(may, what);
+        }
+        let states = self.found(&actor, may, what);
+        let state = &states[0];
+        self.check_maps(&actor, &state.texts, what);
+        let last = self.check_log(&actor, may, what);
+        match self.scenario.overtake.filter(|_| state.has_staged() && number % 2 == 1) {
+            Some(overtake) => overtake(&self.world, state, what),
+            None => self.commit_more(&actor, &states, (may, last), what),
+        }
+        drop(actor);
+        let actor = self.world.actor();
+        self.check_maps(&actor, &self.read(what), what);
+        let litter = litter(&self.world.root);
+        assert!(litter.is_empty(), "{what}: left behind: {litter:?}");
+        let broken = actor.broken_labels();
+        assert!(broken.is_empty(), "{what}: snapshots that are not whole: {broken:?}");
+    }
+
+    /// Tells which of the states that may be there is: several if they differ only in what is staged.
+    fn found(&self, actor: &Actor<'_>, may: &May, what: &str) -> Vec<State> {
+        let texts = self.texts(what);
+        let names: Vec<&String> = self.states.iter().flat_map(|state| state.texts.keys()).collect();
+        let counts =
+            names.iter().map(|name| actor.staged(name).unwrap_or_else(|error| panic!("{what}: {error}")));
+        let has_staged = counts.sum::<usize>() > 0;
+        let also = self.scenario.after_a_death.filter(|_| may.be_after_a_death);
+        let states = may.be.iter().map(|number| self.states[*number].clone()).chain(also.map(|also| also()));
+        let found =
+            states.filter(|state| state.texts == texts && (may.be_torn || state.has_staged() == has_staged));
+        let found: Vec<State> = found.collect();
+        assert!(!found.is_empty(), "{what}: none of {:?}: {texts:#?}, staged: {has_staged}", may.be);
+        found
+    }
+
+    /// Checks that maps say what is in texts.
+    fn check_maps(&self, actor: &Actor<'_>, texts: &Texts, what: &str) {
+        for (key, wanted) in keys(texts) {
+            let found = value(&actor.store, &key).unwrap_or_else(|error| panic!("{what}: {key}: {error}"));
+            assert_eq!(found.as_deref(), Some(&*wanted), "{what}: the map of {key}");
+        }
+        for state in &self.states {
+            let gone = keys(&state.texts).into_iter().map(|(key, _)| key);
+            for key in gone.filter(|key| !texts.contains_key(key.split('.').next().unwrap_or_default())) {
+                let found =
+                    value(&actor.store, &key).unwrap_or_else(|error| panic!("{what}: {key}: {error}"));
+                assert_eq!(found, None, "{what}: {key} of a package that is gone");
+            }
+        }
+    }
+
+    /// Checks that the log is in order and agrees with the texts. Returns the number of its last record.
+    fn check_log(&self, actor: &Actor<'_>, may: &May, what: &str) -> u64 {
+        let state = self.world.path("state");
+        let log = Chain::read(&state, what);
+        actor.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
+        let noted = Chain::read(&state, what);
+        // A text that is not what the log says would have been noted as an edit.
+        let new = &noted.kinds[log.kinds.len().min(noted.kinds.len())..];
+        let may_be_edited = self.scenario.is_edited || may.be_unlogged;
+        let is_expected =
+            |kind: &u8| Chain::IS_NO_CHANGE.contains(kind) || may_be_edited && *kind == Chain::FILE_EDIT;
+        assert!(new.iter().all(is_expected), "{what}: log and texts differ: {new:?}");
+        let is_done = noted.last_is_applied
+            || noted.kinds.last().is_some_and(|kind| Chain::IS_NO_CHANGE.contains(kind));
+        assert!(is_done, "{what}: recovery has left something: {:?}", noted.kinds);
+        noted.sequence
+    }
+
+    /// Commits to every package, makes those that there are in other states, and commits what is staged after that.
+    fn commit_more(&self, actor: &Actor<'_>, states: &[State], (may, last): (&May, u64), what: &str) {
+        let state = &states[0];
+        let values: Vec<_> =
+            state.texts.iter().map(|(name, text)| (next(name, text), "1".to_owned())).collect();
+        actor.set(&values).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
+        assert_eq!(self.texts_without(NEXT, what), state.texts, "{what}: after the next commit");
+        let now = Chain::read(&self.world.path("state"), what);
+        assert!(now.sequence > last && now.last_is_applied, "{what}: the next commit is not logged");
+        if !may.be_torn && (state.has_staged() || self.has_staged_files()) {
+            self.commit_staged(actor, states, what);
+        }
+        for (name, text) in self.states.iter().flat_map(|other| &other.texts) {
+            if !state.texts.contains_key(name) {
+                actor
+                    .replace(&[(name, text)])
+                    .unwrap_or_else(|error| panic!("{what}: making {name}: {error}"));
+                assert_eq!(
+                    std::fs::read_to_string(self.world.package(name)).ok().as_ref(),
+                    Some(text),
+                    "{what}"
+                );
+            }
+        }
+    }
+
+    fn has_staged_files(&self) -> bool {
+        std::fs::read_dir(self.world.path("save")).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
+    /// Stages one more change of each package, and commits all that is staged. What a death has left in the save
+    /// directory goes with that.
+    fn commit_staged(&self, actor: &Actor<'_>, states: &[State], what: &str) {
+        let state = &states[0];
+        let names: Vec<&str> = state.texts.keys().map(String::as_str).collect();
+        for (name, text) in &state.texts {
+            let key = next(name, text);
+            let section = key.split('.').nth(1).expect("a section");
+            let set = Delta::new(DeltaKind::Set, section.as_bytes(), Some(b"next"), Some(b"2"));
+            actor.stage(name, &[set]).unwrap_or_else(|error| panic!("{what}: staging: {error}"));
+        }
+        let done = actor.commit_staged(&names, Form::Lossless);
+        done.unwrap_or_else(|error| panic!("{what}: what is staged: {error}"));
+        let found = self.texts_without("\toption next '2'\n", what);
+        let is_once = states.iter().any(|state| state.staged == found);
+        assert!(is_once, "{what}: what is staged is not committed once: {found:#?}, of {states:#?}");
+        for entry in std::fs::read_dir(self.world.path("save")).into_iter().flatten().flatten() {
+            let is_empty = entry.metadata().is_ok_and(|found| found.len() == 0);
+            let name = entry.file_name().to_string_lossy().into_owned();
+            assert!(is_empty && names.contains(&&*name), "{what}: left in the save directory: {name}");
+        }
+    }
+
+    fn texts_without(&self, line: &str, what: &str) -> Texts {
+        let texts = self.texts(what);
+        texts.into_iter().map(|(name, text)| (name, text.replacen(line, "", 1))).collect()
+    }
+
+    /// Checks a store whose last commits may be gone, of each package others.
+    fn check_mixed(&self, may: &May, what: &str) {
+        let actor = self.world.actor();
+        self.check_each(Durability::None, what);
+        self.check_maps(&actor, &self.texts(what), what);
+        // A transaction whose record is there, though what leads to it is not, may be found only now.
+        actor.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
+        actor.store.refresh().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let texts = self.texts(what);
+        self.check_each(Durability::None, what);
+        self.check_maps(&actor, &texts, what);
+        assert!(!may.be.is_empty());
+        let values: Vec<_> = texts.iter().map(|(name, text)| (next(name, text), "1".to_owned())).collect();
+        actor.set(&values).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
+        drop(actor);
+        assert_eq!(self.texts_without(NEXT, what), texts, "{what}: after the next commit");
+        let actor = self.world.actor();
+        self.check_maps(&actor, &self.texts(what), what);
+        let names: Vec<&str> = texts.keys().map(String::as_str).collect();
+        match actor.commit_staged(&names, Form::Lossless) {
+            // What is staged may have been committed and changed since.
+            Ok(_) | Err(Error::Conflict { .. }) => {}
+            Err(error) => panic!("{what}: what is staged: {error}"),
+        }
+    }
+}
+
+/// The key that the commit after gives a value, in the first section that has a name.
+fn next(package: &str, text: &str) -> String {
+    let section =
+        text.lines().filter(|line| line.starts_with("config ")).find_map(|line| line.split('\'').nth(1));
+    format!("{package}.{}.next", section.unwrap_or_else(|| panic!("{package}: {text}")))
+}
