@@ -1,6 +1,9 @@
 //! Converts pointers from C into references; no other file does that.
 
 use std::ffi::{CStr, CString, c_char};
+use std::ptr::NonNull;
+
+use cms_core::map::KeyText;
 
 use crate::status::Failure;
 
@@ -63,6 +66,19 @@ pub unsafe fn bytes<'s>(string: *const c_char, what: &'static str) -> Result<&'s
     }
     // SAFETY: not NULL, and the caller's promise.
     Ok(unsafe { CStr::from_ptr(string) }.to_bytes())
+}
+
+/// Reads a key, for the fast way: how long it is is looked up there.
+///
+/// # Safety
+///
+/// C2, and it is not NULL. `'k` as for [`bytes`].
+#[inline(always)]
+pub unsafe fn key_text<'k>(key: *const c_char) -> KeyText<'k> {
+    // SAFETY: the caller's promise.
+    let start = unsafe { NonNull::new_unchecked(key.cast_mut().cast()) };
+    // SAFETY: the same.
+    unsafe { KeyText::new(start) }
 }
 
 /// As [`bytes`], for a string that may be missing.

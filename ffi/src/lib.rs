@@ -35,6 +35,8 @@
 
 mod archive;
 mod audit;
+#[cfg(test)]
+mod fast_tests;
 mod handle;
 mod history;
 mod iter;

@@ -1,13 +1,15 @@
 //! Snapshots: many reads of one state, without copying.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::c_char;
 
 use cms_core::Snapshot;
-use cms_core::map::MapValue;
+use cms_core::map::{Answer, KeyText, MapValue};
 
-use crate::handle::{bytes, check, cms_bytes, handle, reclaim, required, write_handle, write_result};
+use crate::handle::{
+    bytes, check, cms_bytes, handle, key_text, reclaim, required, write_handle, write_result,
+};
 use crate::open::cms_store;
-use crate::status::{Failure, cms_status, guard, guard_void};
+use crate::status::{Failure, cms_status, guard, guard_void, missed};
 use crate::store::explain;
 
 /// All packages as one commit left them; later commits do not show. Any number of threads may use one at the same time.
@@ -71,11 +73,14 @@ pub unsafe extern "C" fn cms_snapshot_get(
         // SAFETY: not NULL, C1.
         let open = unsafe { &*snapshot };
         // SAFETY: not NULL, C2.
-        let text = unsafe { CStr::from_ptr(key).to_bytes() };
-        if let Some(MapValue::String(string)) = open.0.peek(text) {
-            // SAFETY: not NULL, C5.
-            unsafe { value.write(cms_bytes::of(string)) };
-            return cms_status::CMS_OK;
+        match open.0.peek_text(unsafe { key_text(key) }) {
+            Answer::Found(string) => {
+                // SAFETY: not NULL, C5.
+                unsafe { value.write(cms_bytes::of(string)) };
+                return cms_status::CMS_OK;
+            }
+            Answer::Missing(key) => return missed(key),
+            Answer::Unknown => {}
         }
     }
     // SAFETY: C1, C2, C5.
@@ -86,7 +91,7 @@ pub unsafe extern "C" fn cms_snapshot_get(
 /// stack.
 #[cold]
 #[inline(never)]
-unsafe fn get_guarded(
+pub unsafe fn get_guarded(
     snapshot: *const cms_snapshot,
     key: *const c_char,
     value: *mut cms_bytes,
@@ -170,7 +175,7 @@ pub unsafe extern "C" fn cms_bytes_next(items: *mut cms_bytes, item: *mut cms_by
 }
 
 /// How many keys are passed on at once.
-const BATCH: usize = 16;
+const BATCH: usize = Snapshot::BATCH;
 
 /// Finds the values of `count` keys at once: `values[i]` is that of `keys[i]`, with `data` NULL if there is no such key
 /// or the value is a list. With many keys that are not in the processor's cache this takes a fraction of the time,
@@ -195,33 +200,82 @@ pub unsafe extern "C" fn cms_snapshot_get_many(
         }
         for start in (0..count).step_by(BATCH) {
             let len = BATCH.min(count - start);
-            let mut texts: [&[u8]; BATCH] = [b""; BATCH];
-            for (index, text) in texts.iter_mut().take(len).enumerate() {
-                // SAFETY: C3: the index is below `count`.
-                let key = unsafe { keys.add(start + index) };
+            // SAFETY: C3: there are `len` from `start` on.
+            let keys = unsafe { keys.add(start) };
+            // SAFETY: the same.
+            let values = unsafe { values.add(start) };
+            // SAFETY: C3.
+            let keys = unsafe { std::slice::from_raw_parts(keys, len) };
+            // SAFETY: C2, C3, C5.
+            if !unsafe { many_fast(snapshot, keys, values) } {
                 // SAFETY: the same.
-                let key = unsafe { key.read() };
-                // SAFETY: C2.
-                *text = unsafe { bytes(key, "one of keys") }?;
-            }
-            let mut found = [None; BATCH];
-            if let Err(error) = snapshot.0.get_many(&texts[..len], &mut found[..len]) {
-                texts[..len].iter().try_for_each(|text| check(text, "one of keys"))?;
-                return Err(error.into());
-            }
-            for (index, found) in found.iter().take(len).enumerate() {
-                let value = match found {
-                    Some(MapValue::String(string)) => cms_bytes::of(string),
-                    _ => cms_bytes::NONE,
-                };
-                // SAFETY: C3: the index is below `count`.
-                let place = unsafe { values.add(start + index) };
-                // SAFETY: not NULL, C5.
-                unsafe { place.write(value) };
+                unsafe { many_slowly(snapshot, keys, values) }?;
             }
         }
         Ok(())
     })
+}
+
+/// Finds the values of up to `BATCH` keys in the fast way. Returns whether that was possible.
+///
+/// # Safety
+///
+/// C2 for the keys; `values` has a place for each, as C5 says.
+#[cfg_attr(cms_speed, optimize(speed))]
+unsafe fn many_fast(snapshot: &cms_snapshot, keys: &[*const c_char], values: *mut cms_bytes) -> bool {
+    let mut texts = [KeyText::from(c""); BATCH];
+    for (key, text) in keys.iter().zip(&mut texts) {
+        if key.is_null() {
+            return false;
+        }
+        // SAFETY: not NULL, and the caller's promise.
+        *text = unsafe { key_text(*key) };
+    }
+    let mut found = [None; BATCH];
+    if !snapshot.0.peek_many(&texts[..keys.len()], &mut found) {
+        return false;
+    }
+    for (index, found) in found.iter().take(keys.len()).enumerate() {
+        // SAFETY: the caller's promise: there is a place for each key.
+        let place = unsafe { values.add(index) };
+        // SAFETY: the same.
+        unsafe { place.write(found.map_or(cms_bytes::NONE, cms_bytes::of)) };
+    }
+    true
+}
+
+/// As [`many_fast`], whatever the keys are.
+///
+/// # Safety
+///
+/// As for [`many_fast`].
+#[cold]
+unsafe fn many_slowly(
+    snapshot: &cms_snapshot,
+    keys: &[*const c_char],
+    values: *mut cms_bytes,
+) -> Result<(), Failure> {
+    let mut texts: [&[u8]; BATCH] = [b""; BATCH];
+    for (key, text) in keys.iter().zip(&mut texts) {
+        // SAFETY: the caller's promise.
+        *text = unsafe { bytes(*key, "one of keys") }?;
+    }
+    let (texts, mut found) = (&texts[..keys.len()], [None; BATCH]);
+    if let Err(error) = snapshot.0.get_many(texts, &mut found[..keys.len()]) {
+        texts.iter().try_for_each(|text| check(text, "one of keys"))?;
+        return Err(error.into());
+    }
+    for (index, found) in found.iter().take(keys.len()).enumerate() {
+        let value = match found {
+            Some(MapValue::String(string)) => cms_bytes::of(string),
+            _ => cms_bytes::NONE,
+        };
+        // SAFETY: the caller's promise: there is a place for each key.
+        let place = unsafe { values.add(index) };
+        // SAFETY: the same.
+        unsafe { place.write(value) };
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Statuses, the last error, and the guard around every function.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_char;
 use std::os::unix::ffi::OsStringExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -172,6 +172,42 @@ thread_local! {
     static LAST: RefCell<LastError> = const { RefCell::new(LastError::Details(NONE)) };
 }
 
+/// The longest key that the fast way reads, and one byte more.
+const MISSED_KEY: usize = 64;
+
+/// A key that the fast way has not found, if that was the last failure: nothing is made of it until it is asked for.
+struct Missed {
+    /// How long it is; 0 if there is none.
+    len: Cell<usize>,
+    key: Cell<[u8; MISSED_KEY]>,
+}
+
+thread_local! {
+    static MISSED: Missed = const { Missed { len: Cell::new(0), key: Cell::new([0; MISSED_KEY]) } };
+}
+
+/// Keeps for `cms_last_error` that there is no such key.
+#[inline(never)]
+#[cfg_attr(cms_speed, optimize(speed))]
+pub fn missed(key: &[u8]) -> cms_status {
+    MISSED.with(|missed| {
+        let len = key.len().min(MISSED_KEY);
+        // SAFETY: the cell has room for as many bytes, and is used by this thread alone.
+        unsafe { std::ptr::copy_nonoverlapping(key.as_ptr(), missed.key.as_ptr().cast(), len) };
+        missed.len.set(len);
+    });
+    CMS_ERR_NOT_FOUND
+}
+
+/// Makes the last failure of the thread the last error, if it is one of [`missed`].
+fn keep_missed() {
+    let len = MISSED.with(|missed| missed.len.get());
+    if len > 0 {
+        let key = MISSED.with(|missed| missed.key.get());
+        keep(LastError::Failure(Failure::Missing(key.get(..len).unwrap_or(&key).to_vec())));
+    }
+}
+
 impl Failure {
     fn status(&self) -> cms_status {
         match self {
@@ -245,6 +281,7 @@ impl Last {
 /// Makes this the last error of the thread. A thread that ends calls destructors of C after ours: then the error has no
 /// place any more and is dropped.
 fn keep(kept: LastError) {
+    MISSED.with(|missed| missed.len.set(0));
     let _ = LAST.try_with(|place| place.replace(kept));
 }
 
@@ -340,6 +377,7 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
     let found = catch_unwind(|| {
         // SAFETY: C7.
         let Ok(place) = (unsafe { sized::output(error, "error") }) else { return CMS_ERR_INVALID };
+        keep_missed();
         let found = LAST.try_with(|last| {
             let mut last = last.borrow_mut();
             let last = last.details();
@@ -370,6 +408,7 @@ pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> u
         message.len()
     };
     let written = catch_unwind(|| {
+        keep_missed();
         LAST.try_with(|last| {
             write(last.borrow_mut().details().message.strip_suffix(&[0]).unwrap_or_default())
         })

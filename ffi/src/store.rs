@@ -1,14 +1,16 @@
 //! Reading the newest values.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::c_char;
 
 use cms_core::log::Content;
-use cms_core::map::MapValue;
+use cms_core::map::{Answer, MapValue};
 use cms_core::typed::{self, NotA};
 
-use crate::handle::{bytes, check, check_buffer, handle, is_buffer, put_value, required, write_result};
+use crate::handle::{
+    bytes, check, check_buffer, handle, is_buffer, key_text, put_value, required, write_result,
+};
 use crate::open::cms_store;
-use crate::status::{Failure, cms_status, guard, named};
+use crate::status::{Failure, cms_status, guard, missed, named};
 
 /// Reads the newest committed value of a key into `buffer`, as snprintf would: at most `size` bytes are written,
 /// a NUL byte is always the last of them, and `len` gets the length of the whole value, without the NUL byte.
@@ -32,17 +34,12 @@ pub unsafe extern "C" fn cms_get(
         // SAFETY: not NULL, C1.
         let open = unsafe { &*store };
         // SAFETY: not NULL, C2.
-        let text = unsafe { CStr::from_ptr(key).to_bytes() };
-        let copied = open.0.peek(text, |value| match value {
-            MapValue::String(string) => {
-                // SAFETY: C3, C5.
-                unsafe { put_value(string, buffer, size, len) };
-                true
-            }
-            MapValue::List(_) => false,
-        });
-        if copied == Some(true) {
-            return cms_status::CMS_OK;
+        let text = unsafe { key_text(key) };
+        // SAFETY: C3, C5.
+        match open.0.peek_text(text, |value| unsafe { put_value(value, buffer, size, len) }) {
+            Answer::Found(()) => return cms_status::CMS_OK,
+            Answer::Missing(key) => return missed(key),
+            Answer::Unknown => {}
         }
     }
     // SAFETY: C1, C2, C3, C5.
@@ -52,7 +49,7 @@ pub unsafe extern "C" fn cms_get(
 /// The general case of `cms_get`. It is a function of its own, so that the fast path needs no room on the stack.
 #[cold]
 #[inline(never)]
-unsafe fn get_guarded(
+pub unsafe fn get_guarded(
     store: *const cms_store,
     key: *const c_char,
     buffer: *mut c_char,

@@ -88,6 +88,8 @@ pub(crate) use layout::format::{Seq, low};
 pub(crate) use layout::source::Source;
 pub use layout::value::{MapList, MapValue};
 pub(crate) use lease::{is_open_elsewhere, is_open_to_write};
+pub(crate) use read::fast::FastKey;
+pub use read::fast::{Answer, KeyText};
 pub(crate) use read::lookup::ValueLocation;
 pub(crate) use read::map::Map;
 pub use read::map::Usage;

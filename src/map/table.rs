@@ -12,6 +12,7 @@ use crate::map::directory::control::Control;
 use crate::map::layout::format::{Seq, low};
 use crate::map::layout::hash::{Kind, hash};
 use crate::map::layout::value::MapValue;
+use crate::map::read::fast::{Answer, FastKey, KeyText};
 use crate::map::read::map::Map;
 use crate::map::read::path::{KeyPath, ShortName};
 
@@ -139,6 +140,25 @@ impl Table {
         match path.short {
             Some(short) => self.find_short(short),
             None => self.find_long(path.package),
+        }
+    }
+
+    /// Finds the package of a key.
+    #[inline(always)]
+    pub fn find_fast(&self, key: &FastKey<'_>) -> Option<&Map> {
+        match key.short() {
+            Some(short) => self.find_short(short),
+            None => self.find_long(key.package()),
+        }
+    }
+
+    /// As [`Table::look_up`], in the fast way; see [`crate::map::read::fast`].
+    #[inline(always)]
+    pub fn look_up_fast<'k>(&self, key: KeyText<'k>) -> Answer<'k, &[u8]> {
+        let Some(key) = FastKey::of(key, self.seed) else { return Answer::Unknown };
+        match self.find_fast(&key) {
+            Some(map) if !map.is_retired() => map.fast(&key, None),
+            _ => Answer::Unknown,
         }
     }
 

@@ -4,6 +4,7 @@ use super::layout::format::Seq;
 use super::layout::region::Region;
 use super::layout::source::Source;
 use super::layout::value::MapValue;
+use super::read::fast::{Answer, FastKey};
 use super::read::map::Map;
 use super::read::path::KeyPath;
 use super::read::view::{MapPackage, MapSection};
@@ -26,7 +27,39 @@ fn map_of(package: &Package) -> Map {
 
 fn get<'m>(map: &'m Map, key: &str) -> Option<MapValue<'m>> {
     let path = KeyPath::split(key.as_bytes(), map.seed)?;
+    same_in_the_fast_way(map, &path, key, None);
     map.get(&path, None)
+}
+
+/// What the fast way finds.
+#[derive(Debug, Hash, PartialEq)]
+enum Found {
+    Value(Vec<u8>),
+    Missing,
+    Unknown,
+}
+
+fn fast(map: &Map, key: &str, seq: Option<Seq>) -> Found {
+    let text = std::ffi::CString::new(key).expect("no NUL byte");
+    let answer = FastKey::of(text.as_c_str().into(), map.seed).map(|key| map.fast(&key, seq));
+    match answer.unwrap_or(Answer::Unknown) {
+        Answer::Found(value) => Found::Value(value.to_vec()),
+        Answer::Missing(missing) => {
+            assert_eq!(missing, key.as_bytes());
+            Found::Missing
+        }
+        Answer::Unknown => Found::Unknown,
+    }
+}
+
+/// Compares the fast way with the slow one, in a map that is sound.
+fn same_in_the_fast_way(map: &Map, path: &KeyPath<'_>, key: &str, seq: Option<Seq>) {
+    match (fast(map, key, seq), map.get(path, seq)) {
+        (Found::Value(found), value) => assert_eq!(value, Some(MapValue::String(&found)), "{key}"),
+        (Found::Missing, value) => assert!(value.is_none() && path.is_valid() && map.has_none(path), "{key}"),
+        // A list, a wide record, a deleted option, an older value, a long key or an odd one; or one with the tag of such.
+        (Found::Unknown, _) => {}
+    }
 }
 
 #[test]
@@ -43,14 +76,21 @@ fn all_that_is_in_the_text_is_found_in_the_map() {
     }
     let package = document(&text);
     let map = map_of(&package);
+    let (mut strings, mut unknown) = (0, 0);
     for section in package.sections() {
         for option in section.options() {
             let key = [b"p.", section.name(), b".", option.name()].concat();
             let path = KeyPath::split(&key, 7).expect("a key");
             let got = map.get(&path, None).expect("there");
-            assert!(got.items().eq(option.value().items()), "{}", String::from_utf8_lossy(&key));
+            let shown = String::from_utf8_lossy(&key);
+            assert!(got.items().eq(option.value().items()), "{shown}");
+            same_in_the_fast_way(&map, &path, &shown, None);
+            let is_string = matches!(got, MapValue::String(_));
+            strings += usize::from(is_string);
+            unknown += usize::from(is_string && fast(&map, &shown, None) == Found::Unknown);
         }
     }
+    assert!(unknown * 20 <= strings, "the slow way has to look for {unknown} of {strings}");
     let view = MapPackage::of(&map, None);
     assert_eq!(view.len(), sections * 2);
     assert!(view.sections().map(|s| s.name()).eq(package.sections().map(|s| s.name())));
@@ -90,6 +130,7 @@ fn dump(map: &Map, seq: Option<Seq>) -> Vec<String> {
             let key = [b"p.", section.name(), b".", name].concat();
             let path = KeyPath::split(&key, map.seed).expect("a key");
             assert_eq!(map.get(&path, seq), Some(value), "{}", show(&key));
+            same_in_the_fast_way(map, &path, &show(&key), seq);
             assert_eq!(section.get(name), Some(value));
         }
     }

@@ -52,12 +52,6 @@ pub(crate) fn preferred(hash: u64) -> u32 {
     (u32::from(byte) * 12) >> 8
 }
 
-/// Returns a bit for each of the twelve slots of a bucket, set if it has the tag of `hash`.
-#[inline(always)]
-pub(crate) fn candidates(words: impl Fn(usize) -> u32, hash: u64) -> u32 {
-    super::simd::equal_tags([words(0), words(1), words(2)], tag(hash))
-}
-
 impl Index {
     /// Returns the bucket in which the search for a hash starts.
     #[inline]
@@ -114,7 +108,7 @@ impl Index {
         for _ in 0..REACH {
             let line = self.line(region, bucket)?;
             // The tag becomes visible before the slot; a reader that sees the slot empty skips it.
-            let mut bits = candidates(|word| line.load(word, Ordering::Relaxed), hash);
+            let mut bits = line.tagged(tag(hash));
             while bits != 0 {
                 let slot = bits.trailing_zeros();
                 let word = line.load(FIRST_SLOT + slot as usize, Ordering::Acquire);

@@ -164,15 +164,9 @@ impl Region {
     /// Prefetches the cache lines from `offset` on.
     #[inline]
     pub fn prefetch(&self, offset: usize, lines: usize) {
-        #[cfg(target_arch = "x86_64")]
         for line in 0..lines {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let address = self.base.as_ptr().wrapping_add(offset).wrapping_add(line * 64);
-            // SAFETY: a prefetch may be given any address; it reads nothing the program can see.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast_const().cast()) };
+            super::simd::prefetch(self.base.as_ptr().wrapping_add(offset).wrapping_add(line * 64));
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (offset, lines);
     }
 
     /// Reads `N` bytes that never change any more (R3).
@@ -241,5 +235,25 @@ impl Line<'_> {
     #[inline(always)]
     pub fn load(self, index: usize, ordering: Ordering) -> u32 {
         self.0.get(index).map_or(0, |word| u32::from_le(word.load(ordering)))
+    }
+
+    /// Returns a bit for each of the twelve slots of a bucket, set if its tag is `tag`.
+    #[inline(always)]
+    pub fn tagged(self, tag: u8) -> u32 {
+        #[cfg(all(
+            any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")),
+            not(miri)
+        ))]
+        {
+            use super::simd::vector;
+            // SAFETY: the line has more than sixteen bytes. The writer may change a word meanwhile, which `asm!` may
+            // read; a word lies in one cache line and is aligned, so that it is read as it was before or after.
+            vector::equal(unsafe { vector::load(self.0.as_ptr().cast()) }, tag) & 0xfff
+        }
+        #[cfg(not(all(
+            any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")),
+            not(miri)
+        )))]
+        super::simd::equal_tags([0, 1, 2].map(|word| self.load(word, Ordering::Relaxed)), tag)
     }
 }

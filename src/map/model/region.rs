@@ -194,4 +194,8 @@ impl Line<'_> {
     pub fn load(self, index: usize, ordering: Ordering) -> u32 {
         self.region.load(self.offset + index * 4, ordering)
     }
+
+    pub fn tagged(self, tag: u8) -> u32 {
+        crate::map::layout::simd::equal_tags([0, 1, 2].map(|word| self.load(word, Ordering::Relaxed)), tag)
+    }
 }

@@ -21,7 +21,7 @@ use crate::map::layout::format::{
     At, BUCKET, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ,
     WIDE,
 };
-use crate::map::layout::index::{BLOCK, REACH, candidates, preferred, tag};
+use crate::map::layout::index::{BLOCK, REACH, preferred, tag};
 use crate::map::layout::region::Line;
 use crate::map::layout::value::{MapList, MapValue};
 
@@ -33,6 +33,16 @@ enum Hit<'m> {
     Other,
     /// The slow path has to read it: it is wide, a list, or a deleted option.
     Special,
+}
+
+/// The result of looking at all entries that may be that of a key.
+pub(crate) enum Probe<'m> {
+    /// The value, a string.
+    Value(MapValue<'m>),
+    /// The record at a position has to be read by [`Map::get_slowly`].
+    Special(At),
+    /// There is no entry of the key.
+    Nothing,
 }
 
 impl Map {
@@ -57,33 +67,43 @@ impl Map {
     }
 
     /// As [`Map::get`], wherever the entry is.
-    #[cfg_attr(cms_speed, optimize(speed))]
     #[inline(never)]
     fn get_probing(&self, path: &KeyPath<'_>, seq: Option<Seq>) -> Option<MapValue<'_>> {
+        match self.probe(path, seq) {
+            Probe::Value(value) => Some(value),
+            Probe::Special(at) => self.get_slowly(path, at, seq),
+            Probe::Nothing => None,
+        }
+    }
+
+    /// Looks at each entry that may be that of a key.
+    #[cfg_attr(cms_speed, optimize(speed))]
+    #[inline(never)]
+    pub(crate) fn probe(&self, path: &KeyPath<'_>, seq: Option<Seq>) -> Probe<'_> {
         let mut bucket = self.index.home(path.hash);
         for _ in 0..REACH {
             let line = self.line(bucket);
-            let mut bits = candidates(|index| line.load(index, Ordering::Relaxed), path.hash);
+            let mut bits = line.tagged(tag(path.hash));
             while bits != 0 {
                 // Acquire: see `Index::find`.
                 let at = line.load(FIRST_SLOT + bits.trailing_zeros() as usize, Ordering::Acquire);
                 if at & BLOCK == 0 && at != 0 {
                     match self.hit(At(at), path) {
                         Hit::Value(value, made) if seq.is_none_or(|seq| !made.is_after(seq)) => {
-                            return Some(value);
+                            return Probe::Value(value);
                         }
-                        Hit::Value(..) | Hit::Special => return self.get_slowly(path, At(at), seq),
+                        Hit::Value(..) | Hit::Special => return Probe::Special(At(at)),
                         Hit::Other => {}
                     }
                 }
                 bits &= bits - 1;
             }
             if line.load(OVERFLOW, Ordering::Relaxed) == 0 {
-                return None;
+                break;
             }
             bucket = self.index.after(bucket);
         }
-        None
+        Probe::Nothing
     }
 
     /// As [`Map::get`], where the newest record of an option, at `at`, is wide or too new.
@@ -136,7 +156,7 @@ impl Map {
 
     /// Returns a bucket of the index.
     #[inline(always)]
-    fn line(&self, bucket: u32) -> Line<'_> {
+    pub(super) fn line(&self, bucket: u32) -> Line<'_> {
         let offset = self.index.start + bucket as usize * BUCKET;
         // SAFETY: L1; the bucket is one of the index.
         unsafe { self.region.line_unchecked(offset) }

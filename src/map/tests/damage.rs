@@ -58,6 +58,7 @@ fn read_all(map: &Map) -> u64 {
             let value = map.get(&path, seq);
             value.iter().flat_map(|value| value.items()).for_each(|item| item.hash(&mut seen));
             value.is_some().hash(&mut seen);
+            fast(map, &key, seq).hash(&mut seen);
             if seq.is_none() && (key.contains("o6") || key.contains("one")) {
                 let placed = map.place(&path);
                 let again = placed.as_ref().and_then(|placed| map.at_place(placed));
