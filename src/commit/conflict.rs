@@ -4,9 +4,9 @@
 //! is a change to a key that the transaction has read or written. Appending to a list, removing from a list, adding
 //! and moving sections never conflict with changes of others, unless the transaction has also read the key.
 
-use crate::commit::known::Known;
 use crate::commit::logs::Logs;
 use crate::commit::package_edit::PackageEdit;
+use crate::commit::parsed_text::ParsedText;
 use crate::error::{Error, Result, shown};
 use crate::log::Content;
 use crate::log::key_path::{KeyPath, content, show};
@@ -19,7 +19,7 @@ use crate::os::clock;
 /// # Errors
 ///
 /// [`Error::Conflict`] with the old and the present value, and the author of the present one.
-pub(crate) fn check(logs: &Logs, now: &Known, edit: &PackageEdit) -> Result<()> {
+pub(crate) fn check(logs: &Logs, now: &ParsedText, edit: &PackageEdit) -> Result<()> {
     if edit.force || now.digest == edit.known.digest {
         return Ok(());
     }
@@ -53,7 +53,13 @@ pub(crate) fn check(logs: &Logs, now: &Known, edit: &PackageEdit) -> Result<()> 
     Ok(())
 }
 
-fn conflict_of(logs: &Logs, edit: &PackageEdit, key: &KeyPath, now: &Known, wanted: Option<&[u8]>) -> Error {
+fn conflict_of(
+    logs: &Logs,
+    edit: &PackageEdit,
+    key: &KeyPath,
+    now: &ParsedText,
+    wanted: Option<&[u8]>,
+) -> Error {
     let package = &edit.place.name;
     let (was, is) = (content(&edit.known.package, key), content(&now.package, key));
     let by =

@@ -11,9 +11,9 @@ use std::time::Duration;
 use crate::commit::attributes::KeptAttributes;
 use crate::commit::deferred_texts::DeferredTexts;
 use crate::commit::gate::Gate;
-use crate::commit::known::KnownStates;
 use crate::commit::logs::Logs;
 use crate::commit::packages::PackageFiles;
+use crate::commit::parsed_text::ParsedTexts;
 use crate::commit::pending::PendingNote;
 use crate::commit::place::Place;
 use crate::commit::queue::Queue;
@@ -55,7 +55,7 @@ pub(crate) struct Core {
     pub logs: Arc<Logs>,
     pub settings: Arc<SettingsReader>,
     pub packages: Arc<PackageFiles>,
-    pub states: Arc<KnownStates>,
+    pub states: Arc<ParsedTexts>,
     pub attributes: Arc<KeptAttributes>,
     pub pending: Arc<PendingNote>,
     pub deferred: Arc<DeferredTexts>,
@@ -77,7 +77,7 @@ impl Core {
         let packages = Arc::new(PackageFiles::new(options.clone(), warnings.clone()));
         Self {
             settings: Arc::new(SettingsReader::new(options.clone(), logs.clone(), warnings.clone())),
-            states: Arc::new(KnownStates::new(packages.clone())),
+            states: Arc::new(ParsedTexts::new(packages.clone())),
             attributes: Arc::new(KeptAttributes::new(options.clone(), logs.clone())),
             pending: Arc::new(PendingNote::new(options.clone(), logs.clone())),
             deferred: Arc::default(),

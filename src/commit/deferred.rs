@@ -158,7 +158,7 @@ fn newest_state<'g>(
             }
         }
         None => {
-            let known = session.read_known(place, text)?;
+            let known = session.note_and_parse(place, text)?;
             // The file is locked here, and each other writer looks for the mark once it has that lock.
             let Some(id) = marks.make(place, session) else { return Ok(None) };
             (known.text().clone(), known, id)

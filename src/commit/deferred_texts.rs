@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::commit::known::Known;
+use crate::commit::parsed_text::ParsedText;
 use crate::map::Source;
 
 /// The packages whose texts are not in place. It changes only while the log's lock is held.
@@ -21,7 +21,7 @@ pub(crate) struct DeferredText {
     /// The text that is in place.
     pub base: Arc<Vec<u8>>,
     /// The state that will be put in place.
-    pub now: Arc<Known>,
+    pub now: Arc<ParsedText>,
     /// The id of the log that the text in place is behind: see [`crate::log::Log::id`].
     pub log: String,
 }

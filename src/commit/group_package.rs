@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use crate::commit::core::Core;
 use crate::commit::intent::Intent;
-use crate::commit::known::Known;
 use crate::commit::log_session::Entry;
 use crate::commit::package_edit::PackageEdit;
+use crate::commit::parsed_text::ParsedText;
 use crate::commit::place::Place;
 use crate::commit::publish;
 use crate::commit::queue::Request;
@@ -25,13 +25,13 @@ pub(crate) struct GroupPackage<'g, F> {
     pub place: &'g Place,
     /// The data that the commit keeps of its file: the open file, or the deferred text.
     pub file: F,
-    pub old: Arc<Known>,
-    pub now: Arc<Known>,
+    pub old: Arc<ParsedText>,
+    pub now: Arc<ParsedText>,
     pub touched: Touched,
 }
 
 impl<'g, F> GroupPackage<'g, F> {
-    pub fn new(place: &'g Place, old: Arc<Known>, file: F) -> Self {
+    pub fn new(place: &'g Place, old: Arc<ParsedText>, file: F) -> Self {
         Self { place, file, now: old.clone(), old, touched: Touched::default() }
     }
 }

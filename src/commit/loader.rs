@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::commit::core::Core;
-use crate::commit::known::Known;
 use crate::commit::packages::names_package;
+use crate::commit::parsed_text::ParsedText;
 use crate::commit::place::{Loaded, Place, StagedChange};
 use crate::commit::{ahead, last_good, open_session, save_deferred, settle};
 use crate::error::{Code, Error, Result};
@@ -255,7 +255,7 @@ pub(crate) fn load_good(core: &Core, package: &[u8]) -> Result<(Loaded, Option<B
 /// # Errors
 ///
 /// As for [`crate::Packages::load_committed`].
-pub(crate) fn load_known(core: &Core, place: &Place, shown: Option<Digest>) -> Result<Arc<Known>> {
+pub(crate) fn load_shown(core: &Core, place: &Place, shown: Option<Digest>) -> Result<Arc<ParsedText>> {
     let read = || core.packages.read(place).map(|(text, _)| text);
     if let Some(shown) = shown {
         // Other programs have committed since, to the state that is known here or to the text in the file.

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use crate::commit::draft::{self, OldFile, Present, Reading};
-use crate::commit::known::{Known, nothing};
 use crate::commit::log_session::LogSession;
+use crate::commit::parsed_text::{ParsedText, absent};
 use crate::commit::part::{ATTEMPTS, keeps_changing};
 use crate::commit::place::Place;
 use crate::commit::tidy_up::tidy_up;
@@ -29,7 +29,7 @@ pub(crate) struct Opened<'s, 'e> {
 /// A package as it was read for a commit, and its file; without a file, the commit creates the package.
 pub(crate) struct Found {
     pub file: Option<OldFile>,
-    pub known: Arc<Known>,
+    pub known: Arc<ParsedText>,
 }
 
 impl<'s, 'e> Opened<'s, 'e> {
@@ -91,7 +91,7 @@ impl<'s, 'e> Opened<'s, 'e> {
         let Some(Reading { old: file, text }) = draft::read_current(self.session.core, &place.path)? else {
             return Ok(None);
         };
-        let known = self.session.read_known(place, text)?;
+        let known = self.session.note_and_parse(place, text)?;
         Ok(Some(Found { file: Some(file), known }))
     }
 
@@ -105,12 +105,12 @@ impl<'s, 'e> Opened<'s, 'e> {
         match draft::read_if_there(core, &place.path)? {
             Present::Busy => Ok(None),
             Present::Read(Reading { old: file, text }) => {
-                let known = self.session.read_known(place, text)?;
+                let known = self.session.note_and_parse(place, text)?;
                 Ok(Some(Found { file: Some(file), known }))
             }
             Present::Absent if creates && core.packages.is_new(place) => {
                 self.session.note_deletion(place)?;
-                Ok(Some(Found { file: None, known: nothing(&place.name) }))
+                Ok(Some(Found { file: None, known: absent(&place.name) }))
             }
             Present::Absent => Err(Error::NotFound { key: place.name.clone() }),
         }

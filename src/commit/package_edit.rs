@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::commit::known::Known;
+use crate::commit::parsed_text::ParsedText;
 use crate::commit::place::Place;
 use crate::log::key_path::KeyPath;
 use crate::model::change::Delta;
@@ -15,7 +15,7 @@ pub(crate) struct PackageEdit {
     pub place: Place,
     pub deltas: Vec<Delta>,
     /// The state that the transaction began with.
-    pub known: Arc<Known>,
+    pub known: Arc<ParsedText>,
     /// The package of that state with the changes applied, if it has been computed already.
     pub edited: Option<Package>,
     /// The other keys that the transaction has read.

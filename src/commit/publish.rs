@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::commit::core::Core;
-use crate::commit::known::Known;
 use crate::commit::packages::is_gone;
+use crate::commit::parsed_text::ParsedText;
 use crate::commit::place::Place;
 use crate::commit::transition::Transition;
 use crate::error::{Error, Result};
@@ -46,8 +46,8 @@ pub(crate) struct LogRange {
 /// An edit that turns one state of a package into another.
 #[derive(Clone, Copy)]
 pub(crate) struct Edit<'a> {
-    pub old: &'a Known,
-    pub new: &'a Known,
+    pub old: &'a ParsedText,
+    pub new: &'a ParsedText,
     pub touched: &'a Touched,
 }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::commit::core::Core;
 use crate::commit::deferred_texts::DeferredText;
-use crate::commit::known::Known;
 use crate::commit::mark::{self, Mark};
+use crate::commit::parsed_text::ParsedText;
 use crate::commit::place::Place;
 use crate::commit::{draft, stock};
 use crate::error::{Error, Result};
@@ -143,9 +143,9 @@ fn text_to_save(
 pub(crate) fn follow(
     core: &Core,
     place: &Place,
-    from: &Arc<Known>,
+    from: &Arc<ParsedText>,
     wanted: Digest,
-) -> Result<Option<Arc<Known>>> {
+) -> Result<Option<Arc<ParsedText>>> {
     match from.digest == wanted {
         true => Ok(Some(from.clone())),
         false => made_of(core, place, from.text().to_vec(), wanted),
@@ -158,7 +158,7 @@ pub(crate) fn made_of(
     place: &Place,
     text: Vec<u8>,
     wanted: Digest,
-) -> Result<Option<Arc<Known>>> {
+) -> Result<Option<Arc<ParsedText>>> {
     let Some(log) = core.logs.current() else { return Ok(None) };
     let Some(text) = log.text_from(&place.name, text, wanted)? else { return Ok(None) };
     core.states.read(place, text).map(Some)

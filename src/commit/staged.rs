@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use crate::commit::core::Core;
 use crate::commit::intent::Intent;
-use crate::commit::known::Known;
 use crate::commit::loader::staged_lines;
 use crate::commit::open_session::session_within;
 use crate::commit::opening::Opened;
 use crate::commit::package_edit::PackageEdit;
+use crate::commit::parsed_text::ParsedText;
 use crate::commit::part::{Form, Part, Placement};
 use crate::commit::pipeline::Approved;
 use crate::commit::place::Place;
@@ -95,7 +95,7 @@ pub(crate) fn commit_as(
     let intent = Intent { confirm: options.confirm, ..Intent::COMMIT };
     let change = |Unstaged { place, before, deltas }| {
         let digest = Digest::of(before.source());
-        let known = Arc::new(Known { package: before, digest });
+        let known = Arc::new(ParsedText { package: before, digest });
         PackageEdit { place, deltas, known, edited: None, reads: BTreeSet::new(), force: false }
     };
     let mut unstaged: Vec<PackageEdit> = unstaged.into_iter().map(change).collect();
@@ -307,7 +307,7 @@ struct Applied {
 fn apply(
     opened: &Opened<'_, '_>,
     place: &Place,
-    old: &Arc<Known>,
+    old: &Arc<ParsedText>,
     (locked, others): (Option<&Locked>, &[Delta]),
     unstaged: Option<&PackageEdit>,
     options: &CommitOptions,
@@ -327,7 +327,7 @@ fn apply(
         bases::check_bases(core, Some(&*opened.session), place, both, &old.package, &package)?;
     }
     if let Some(edit) = unstaged {
-        let now = Known { package, digest: old.digest };
+        let now = ParsedText { package, digest: old.digest };
         conflict::check(&core.logs, &now, edit)?;
         package = now.package;
         edit.deltas.iter().try_for_each(|delta| replay.apply(&mut package, delta))?;

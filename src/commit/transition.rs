@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crate::bytes;
 use crate::commit::conflict;
 use crate::commit::core::Core;
-use crate::commit::known::Known;
 use crate::commit::package_edit::PackageEdit;
 use crate::commit::packages::first_changes;
+use crate::commit::parsed_text::ParsedText;
 use crate::error::Result;
 use crate::format::{Dialect, Format, ParseOptions};
 use crate::log::{self, Content, Hunk, KeyChange, What};
@@ -25,8 +25,8 @@ use crate::settings::options::Options;
 /// A transition: see the module documentation.
 #[derive(Debug)]
 pub(crate) struct Transition {
-    pub old: Arc<Known>,
-    pub new: Arc<Known>,
+    pub old: Arc<ParsedText>,
+    pub new: Arc<ParsedText>,
     /// Empty if the old text is empty: see [`Transition::hunks_and_changes`].
     pub hunks: Vec<Hunk>,
     pub changes: Vec<KeyChange>,
@@ -39,7 +39,7 @@ impl Transition {
         Arc::ptr_eq(&self.old, &self.new)
     }
 
-    fn between(old: &Arc<Known>, new: Arc<Known>, edited: &Package) -> Self {
+    fn between(old: &Arc<ParsedText>, new: Arc<ParsedText>, edited: &Package) -> Self {
         let (hunks, changes) = match old.text().is_empty() {
             true => (Vec::new(), Vec::new()),
             false => {
@@ -66,7 +66,7 @@ impl Transition {
     /// # Errors
     ///
     /// The error that a change is refused with; [`crate::Error::Conflict`] if another transaction was faster.
-    pub fn plan(core: &Core, old: &Arc<Known>, edit: &PackageEdit) -> Result<Self> {
+    pub fn plan(core: &Core, old: &Arc<ParsedText>, edit: &PackageEdit) -> Result<Self> {
         conflict::check(&core.logs, old, edit)?;
         if edit.deltas.is_empty() {
             let (old, new, touched) = (old.clone(), old.clone(), Touched::default());
@@ -89,20 +89,25 @@ impl Transition {
     /// # Errors
     ///
     /// As for [`Format::rewrite`].
-    pub fn to_package(options: &Options, old: &Arc<Known>, edited: &Package) -> Result<Self> {
-        let new = Known::of(options.format.rewrite(&old.package, edited, &options.parse_options())?);
+    pub fn to_package(options: &Options, old: &Arc<ParsedText>, edited: &Package) -> Result<Self> {
+        let new = ParsedText::of(options.format.rewrite(&old.package, edited, &options.parse_options())?);
         Ok(Self::between(old, new, edited))
     }
 
     /// Makes the transition to the text of an edited package; `None` if that text cannot be parsed.
-    pub fn to_text(options: &Options, old: &Arc<Known>, edited: &Package, text: Vec<u8>) -> Option<Self> {
+    pub fn to_text(
+        options: &Options,
+        old: &Arc<ParsedText>,
+        edited: &Package,
+        text: Vec<u8>,
+    ) -> Option<Self> {
         let read = options.format.read(edited.name(), Arc::new(text), &options.parse_options()).ok()?;
-        read.errors.is_empty().then(|| Self::between(old, Known::of(read.package), edited))
+        read.errors.is_empty().then(|| Self::between(old, ParsedText::of(read.package), edited))
     }
 
     /// Makes the transition of changes to the options of one section from the text of that section alone, or from one
     /// line. Returns `None` if the changes are not that simple.
-    fn small(options: &Options, old: &Arc<Known>, deltas: &[Delta]) -> Result<Option<Self>> {
+    fn small(options: &Options, old: &Arc<ParsedText>, deltas: &[Delta]) -> Result<Option<Self>> {
         let Some(first) = deltas.first() else { return Ok(None) };
         let simple = |delta: &Delta| {
             let of_option = delta.option.is_some() && delta.section == first.section;
@@ -134,13 +139,13 @@ impl Transition {
         let changes = log::compare_packages(&before, &edited);
         let Some(new) = package.with_section(&first.section, place, &after) else { return Ok(None) };
         let touched = edited.touched().clone();
-        Ok(Some(Transition { old: old.clone(), new: Known::of(new), hunks, changes, touched }))
+        Ok(Some(Transition { old: old.clone(), new: ParsedText::of(new), hunks, changes, touched }))
     }
 }
 
 /// Makes the transition of setting an option to another string from its line of the text alone. Returns `None` unless the
 /// format reads the line as this option both before and after: see [`Format::option_line`].
-fn line_step(format: &dyn Format, old: &Arc<Known>, delta: &Delta) -> Option<Transition> {
+fn line_step(format: &dyn Format, old: &Arc<ParsedText>, delta: &Delta) -> Option<Transition> {
     let Delta { kind: DeltaKind::Set, section, option: Some(option), value: Some(value) } = delta else {
         return None;
     };
@@ -167,7 +172,7 @@ fn line_step(format: &dyn Format, old: &Arc<Known>, delta: &Delta) -> Option<Tra
     if was == *value || !is_plain(before, was.len()) || !is_plain(&after, value.len()) {
         return None;
     }
-    let new = Known::of(old.package.with_value(section, option, &place, value)?);
+    let new = ParsedText::of(old.package.with_value(section, option, &place, value)?);
     let what = What::Changed { old: Content::String(was), new: Content::String(value.clone()) };
     Some(Transition {
         old: old.clone(),

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use crate::commit::core::Core;
 use crate::commit::draft::{self, Present, Reading};
 use crate::commit::intent::Intent;
-use crate::commit::known::Known;
 use crate::commit::log_session::LogSession;
 use crate::commit::open_session::session_within;
 use crate::commit::opening::{Found, Opened};
 use crate::commit::package_edit::PackageEdit;
+use crate::commit::parsed_text::ParsedText;
 use crate::commit::part::{ATTEMPTS, Expected, Form, Part, Placement, WholeText, keeps_changing};
 use crate::commit::place::Place;
 use crate::commit::transition::Transition;
@@ -112,7 +112,7 @@ fn edited<'p, R>(
 pub(crate) fn write(
     core: &Core,
     form: Form,
-    old: &Arc<Known>,
+    old: &Arc<ParsedText>,
     edited: &Package,
 ) -> Result<(Arc<Vec<u8>>, Option<Transition>)> {
     if form == Form::Lossless {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::commit::intent::Intent;
-use crate::commit::known::{Known, nothing};
 use crate::commit::package_edit::PackageEdit;
+use crate::commit::parsed_text::{ParsedText, absent};
 use crate::commit::place::Place;
 use crate::commit::{group, loader};
 use crate::confirm::Confirmations;
@@ -69,7 +69,7 @@ pub struct Savepoint(BTreeMap<Vec<u8>, usize>);
 #[derive(Debug)]
 struct Working {
     place: Place,
-    known: Arc<Known>,
+    known: Arc<ParsedText>,
     /// The package with the changes; `None` without changes.
     edited: Option<Package>,
     deltas: Vec<Delta>,
@@ -414,8 +414,8 @@ impl Transaction {
             let place =
                 if creates { core.packages.find_to_write(package)? } else { core.packages.find(package)? };
             let known = match creates && core.packages.is_new(&place) {
-                true => nothing(&place.name),
-                false => loader::load_known(core, &place, self.store.inner.shown(package))?,
+                true => absent(&place.name),
+                false => loader::load_shown(core, &place, self.store.inner.shown(package))?,
             };
             let working = Working { place, known, edited: None, deltas: Vec::new(), reads: BTreeSet::new() };
             self.packages.insert(package.to_vec(), working);

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use crate::commit::core::CommittedTexts;
 use crate::commit::intent::Intent;
-use crate::commit::known::Known;
 use crate::commit::last_good;
 use crate::commit::log_session::LogSession;
 use crate::commit::packages::first_changes;
 use crate::commit::packages::is_gone;
+use crate::commit::parsed_text::ParsedText;
 use crate::commit::place::Place;
 use crate::error::Result;
 use crate::history::archive::Committed;
@@ -110,14 +110,14 @@ impl LogSession<'_> {
     /// # Errors
     ///
     /// As for [`LogSession::look`], and [`crate::Error::Parse`].
-    pub fn read_known(&mut self, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
+    pub fn note_and_parse(&mut self, place: &Place, text: Vec<u8>) -> Result<Arc<ParsedText>> {
         let core = self.core;
         if let Some(known) = core.states.find(place, &text) {
             self.look_at(place, &text, known.digest)?;
             return Ok(known);
         }
         self.look(place, &text)?;
-        core.states.learn(place, text)
+        core.states.parse(place, text)
     }
 
     /// Notes that a package without a file was deleted by hand. Returns whether the log knew of a file.

@@ -60,7 +60,7 @@ proptest! {
         let Ok(read) = parse(b"p", Arc::new(lines.concat().into_bytes()), &options.parse_options()) else {
             return Ok(());
         };
-        let mut known = Known::of(read.package);
+        let mut known = ParsedText::of(read.package);
         for delta in &deltas {
             let delta = std::slice::from_ref(delta);
             let mut edited = known.package.clone();
@@ -89,8 +89,9 @@ proptest! {
 fn a_change_to_a_section_with_a_name_is_a_small_one() {
     let options = Options::default();
     let text = "# first\nconfig t 'a'\n\toption o '1'\n\nconfig t\n\toption o '2'\n# above\nconfig t 'c'\n\tlist l '3'\n";
-    let known =
-        Known::of(parse(b"p", Arc::new(text.into()), &options.parse_options()).expect("it reads").package);
+    let known = ParsedText::of(
+        parse(b"p", Arc::new(text.into()), &options.parse_options()).expect("it reads").package,
+    );
     let set = |section: &[u8]| {
         let delta = Delta::new(DeltaKind::Set, section, Some(b"o"), Some(b"new"));
         Transition::small(&options, &known, &[delta]).expect("allowed").map(|step| step.new.text().to_vec())

@@ -1,4 +1,4 @@
-//! The known states of packages: the text that was last read or written, the package read from it, and its digest.
+//! Parsed texts of packages: for each package the last text that was read or written, the parsed package, and the digest.
 //!
 //! An engine that stays open parses a text once, however many transactions work on it. It compares the text of the file
 //! with the known text to see whether they are the same.
@@ -15,13 +15,13 @@ use crate::model::package::Package;
 
 /// A package that was read from a text, and the digest of the text.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct ParsedText {
     /// The package as it was read; the text is its source.
     pub package: Package,
     pub digest: Digest,
 }
 
-impl Known {
+impl ParsedText {
     /// Makes the state of a package that was read from a text.
     pub fn of(package: Package) -> Arc<Self> {
         let digest = Digest::of(package.source());
@@ -34,47 +34,47 @@ impl Known {
 }
 
 /// Returns the state of a package that does not exist.
-pub(crate) fn nothing(name: &str) -> Arc<Known> {
-    Known::of(Package::new(name.as_bytes()))
+pub(crate) fn absent(name: &str) -> Arc<ParsedText> {
+    ParsedText::of(Package::new(name.as_bytes()))
 }
 
 /// The last state of each package that was read or written, by its path.
 #[derive(Debug)]
-pub(crate) struct KnownStates {
+pub(crate) struct ParsedTexts {
     packages: Arc<PackageFiles>,
-    states: Mutex<HashMap<PathBuf, Arc<Known>>>,
+    states: Mutex<HashMap<PathBuf, Arc<ParsedText>>>,
 }
 
-impl KnownStates {
+impl ParsedTexts {
     /// Makes the states of an engine; no state is known yet.
     pub fn new(packages: Arc<PackageFiles>) -> Self {
         Self { packages, states: Mutex::default() }
     }
 
-    fn states(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<Known>>> {
+    fn states(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<ParsedText>>> {
         // A panic of another thread leaves a valid map.
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the known state of a package.
-    pub fn last_state(&self, place: &Place) -> Option<Arc<Known>> {
+    pub fn last_state(&self, place: &Place) -> Option<Arc<ParsedText>> {
         self.states().get(&place.path).cloned()
     }
 
     /// Returns the known state of a package if this is its text.
-    pub fn find(&self, place: &Place, text: &[u8]) -> Option<Arc<Known>> {
+    pub fn find(&self, place: &Place, text: &[u8]) -> Option<Arc<ParsedText>> {
         // Nothing is locked while the texts are compared.
         let found = self.last_state(place);
         found.filter(|found| **found.text() == text)
     }
 
     /// Returns the known state of a package if it has this digest.
-    pub fn find_digest(&self, place: &Place, digest: Digest) -> Option<Arc<Known>> {
+    pub fn find_digest(&self, place: &Place, digest: Digest) -> Option<Arc<ParsedText>> {
         self.last_state(place).filter(|state| state.digest == digest)
     }
 
     /// Keeps the present state of a package.
-    pub fn note(&self, place: &Place, state: &Arc<Known>) {
+    pub fn note(&self, place: &Place, state: &Arc<ParsedText>) {
         self.states().insert(place.path.clone(), state.clone());
     }
 
@@ -83,10 +83,10 @@ impl KnownStates {
     /// # Errors
     ///
     /// [`crate::Error::Parse`] if the text has errors and the engine is strict.
-    pub fn read(&self, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
+    pub fn read(&self, place: &Place, text: Vec<u8>) -> Result<Arc<ParsedText>> {
         match self.find(place, &text) {
             Some(known) => Ok(known),
-            None => self.learn(place, text),
+            None => self.parse(place, text),
         }
     }
 
@@ -94,10 +94,10 @@ impl KnownStates {
     ///
     /// # Errors
     ///
-    /// As for [`KnownStates::read`].
-    pub fn learn(&self, place: &Place, text: Vec<u8>) -> Result<Arc<Known>> {
+    /// As for [`ParsedTexts::read`].
+    pub fn parse(&self, place: &Place, text: Vec<u8>) -> Result<Arc<ParsedText>> {
         let (package, errors) = self.packages.parse(place, text)?;
-        let known = Known::of(package);
+        let known = ParsedText::of(package);
         if errors.is_empty() {
             self.note(place, &known);
         }
