@@ -46,6 +46,24 @@ double bench_latency(get_function get, void *context, const char *const *keys, s
 	return (now() - start) / (double)count;
 }
 
+/* The same for missing keys: the next address depends on the result before. -1 if a key is found. */
+double bench_missing_latency(get_function get, void *context, const char *const *keys, size_t count)
+{
+	char scratch[SCRATCH];
+	size_t mask = nothing, shift = 0, found = 0, i;
+	double start = now(), time;
+
+	for (i = 0; i < count; i++) {
+		/* A branch here would tell the compiler that it is NULL, and the address would no longer depend on it. */
+		size_t value = (size_t)get(context, keys[i] + shift, scratch);
+		found |= value;
+		shift = value & mask;
+	}
+	bench_sink = shift;
+	time = now() - start;
+	return found ? -1 : time / (double)count;
+}
+
 /* The same for independent reads, which may overlap; if `misses`, no key must be found. */
 double bench_throughput(get_function get, void *context, const char *const *keys, size_t count, int misses)
 {

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::data::Random;
 use crate::environment::human;
 use crate::ffi::Keys;
+use crate::keysets::KeySet;
 use crate::parse::float;
 
 /// Entries, numbered from 0.
@@ -19,6 +20,15 @@ pub enum Dataset {
         entries: usize,
         /// How many a section has.
         per_section: usize,
+    },
+    /// One of the sets that are unlike a router's.
+    Small(KeySet),
+    /// As `Large` with sections of ten, and values of a given size.
+    Sized {
+        /// How many entries there are.
+        entries: usize,
+        /// The bytes of a value.
+        value: usize,
     },
 }
 
@@ -42,7 +52,8 @@ impl Dataset {
     pub fn len(self) -> usize {
         match self {
             Self::Router => ROUTER.len() * ROUTER_SECTIONS * ROUTER[0].2.len(),
-            Self::Large { entries, .. } => entries,
+            Self::Large { entries, .. } | Self::Sized { entries, .. } => entries,
+            Self::Small(set) => set.len(),
         }
     }
 
@@ -60,6 +71,11 @@ impl Dataset {
                     if option < 10_000 { format!("opt{option:04}") } else { format!("o{option:06}") };
                 ("network", "host", format!("s{section:07}"), option)
             }
+            Self::Sized { entries, .. } => Self::Large { entries, per_section: 10 }.names(index),
+            Self::Small(set) => {
+                let (package, section, option) = set.names(index);
+                (package, "kind", section, option)
+            }
         }
     }
 
@@ -72,15 +88,22 @@ impl Dataset {
     /// Returns a key that is similar to that of an entry and does not exist.
     fn missing_key(self, index: usize) -> String {
         let mut key = self.key(index);
-        key.pop();
-        key + "_"
+        let last = key.pop();
+        key + if last == Some('_') { "z" } else { "_" }
     }
 
-    /// The value of an entry: 20 to 40 letters.
+    /// The value of an entry: 20 to 40 letters, in some sets every fifth of them a dot.
     pub fn value(self, index: usize) -> String {
+        let has_dots = matches!(self, Self::Small(set) if set.has_dots());
         let mut random = Random::seeded(index as u64);
-        let length = 20 + random.below(21);
-        let letter = |_| char::from(LETTERS[random.below(LETTERS.len())]);
+        let length = match self {
+            Self::Sized { value, .. } => value,
+            _ => 20 + random.below(21),
+        };
+        let letter = |place| {
+            let letter = char::from(LETTERS[random.below(LETTERS.len())]);
+            if has_dots && place % 5 == 4 { '.' } else { letter }
+        };
         (0..length).map(letter).collect()
     }
 
@@ -129,9 +152,12 @@ pub enum Access {
 impl Access {
     /// The name in cases.
     pub fn name(self, dataset: Dataset) -> String {
-        let entries = human(dataset.len());
+        let entries = match dataset {
+            Dataset::Small(set) => format!("{}, {}", dataset.len(), set.name()),
+            _ => human(dataset.len()),
+        };
         match self {
-            Self::Hot(count) => format!("{count} of {entries}"),
+            Self::Hot(count) => format!("{} of {entries}", human(count)),
             Self::Zipf => format!("Zipf 0.99 over {entries}"),
             Self::Uniform => format!("uniform over {entries}"),
         }
@@ -216,7 +242,8 @@ mod tests {
 
     #[test]
     fn texts_hold_the_entries() {
-        for set in [Dataset::Router, LARGE] {
+        let small = KeySet::ALL.map(Dataset::Small);
+        for set in [Dataset::Router, LARGE].into_iter().chain(small) {
             let mut found = 0;
             for (name, text) in set.packages() {
                 let text = text.into_bytes();
@@ -229,8 +256,13 @@ mod tests {
                     .sum::<usize>();
             }
             assert_eq!(found, set.len());
+            let keys: std::collections::BTreeSet<String> = set.entries().map(|(key, _)| key).collect();
+            assert_eq!(keys.len(), set.len());
+            assert!((0..set.len()).all(|index| !keys.contains(&set.missing_key(index))));
         }
         assert_eq!(Dataset::Router.len(), 200);
+        let dotted = Dataset::Small(KeySet::Packages).value(3);
+        assert_eq!((dotted.matches('.').count(), dotted.as_bytes()[4]), (dotted.len() / 5, b'.'));
     }
 
     #[test]

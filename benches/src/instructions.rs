@@ -153,7 +153,7 @@ fn read(library: Library, name: &str, passes: usize) -> Result<()> {
     };
     let mode = if [SNAPSHOT_MISS, GET_MISS].contains(&name) { Mode::Misses } else { Mode::Throughput };
     for _ in 0..passes {
-        reads.map_or_else(|| batches(&snapshot, &keys), |reads| time(mode, reads))?;
+        reads.map_or_else(|| batches(&snapshot, snapshot.get().over(&keys)), |reads| time(mode, reads))?;
     }
     Ok(())
 }

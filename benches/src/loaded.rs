@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::dataset::{Dataset, Stream};
-use crate::ffi::{Get, Gvdb, Hashbrown, Library, Libuci, Lmdb, Peer, Store, Uthash};
+use crate::dataset::Dataset;
+use crate::ffi::{Gvdb, Hashbrown, Library, Libuci, Lmdb, Peer, Store, Uthash};
 use crate::report::Report;
 use crate::tmpfs_store::TmpfsStore;
 
@@ -22,21 +22,22 @@ pub struct Loaded {
     pub dataset: Dataset,
     /// The peers.
     pub peers: Vec<Named>,
-    /// The library's store; closed before its files are removed.
-    pub store: Store,
-    /// Its files.
-    _tmpfs: TmpfsStore,
+    /// The library.
+    library: Library,
+    /// The files of its store.
+    tmpfs: TmpfsStore,
 }
 
 impl Loaded {
     /// Loads the entries into every contender. `libuci` is the library of that peer.
     pub fn set(dataset: Dataset, library: Library, libuci: Option<&Path>, report: &Report) -> Result<Self> {
         let tmpfs = TmpfsStore::create(dataset)?;
-        let store = tmpfs.open(library)?;
         let stock = match (dataset, libuci) {
-            (Dataset::Router, Some(library)) => boxed(Libuci::open(library, &tmpfs.path("config"))),
-            (Dataset::Router, None) => Err("its library was not compiled".into()),
-            (Dataset::Large { .. }, _) => Err("it takes quadratic time to load such a package".into()),
+            (Dataset::Large { .. } | Dataset::Sized { .. }, _) => {
+                Err("it takes quadratic time to load such a package".into())
+            }
+            (_, Some(library)) => boxed(Libuci::open(library, &tmpfs.path("config"))),
+            (_, None) => Err("its library was not compiled".into()),
         };
         let mut peers: Vec<Named> = Vec::new();
         let mut add = |name, peer: Result<Box<dyn Peer>>| match peer {
@@ -48,17 +49,28 @@ impl Loaded {
         add("LMDB", boxed(Lmdb::create(&tmpfs.path("lmdb"), dataset.entries())));
         add("gvdb, its Rust crate", boxed(Gvdb::of(dataset.entries())));
         add("libuci", stock);
-        Ok(Self { dataset, peers, store, _tmpfs: tmpfs })
+        let loaded = Self { dataset, peers, library, tmpfs };
+        loaded.check()?;
+        Ok(loaded)
     }
 
-    /// Lets every contender find a thousand keys of a stream, and compares the values.
-    pub fn check(&self, stream: &Stream, own: &[(&'static str, Get<'_>)]) -> Result<()> {
+    /// Opens another store on the same files.
+    pub fn open(&self) -> Result<Store> {
+        self.tmpfs.open(self.library)
+    }
+
+    /// Reads all entries through every contender, and compares the values. It reads another store than the measured
+    /// ones, since a store may remember which keys came first.
+    fn check(&self) -> Result<()> {
+        let store = self.open()?;
+        let snapshot = store.snapshot()?;
+        let own = [("cms_get", store.get()), ("cms_snapshot_get", snapshot.get())];
         let peers = self.peers.iter().map(|(name, peer)| (*name, peer.get()));
-        for (name, get) in own.iter().copied().chain(peers) {
-            for index in stream.distinct.iter().take(1000) {
-                let key = self.dataset.key(*index);
-                if !get.answers(&key, &self.dataset.value(*index)) {
-                    return Err(format!("{name}: not the value of {key}").into());
+        let contenders: Vec<_> = own.into_iter().chain(peers).collect();
+        for (index, (key, value)) in self.dataset.entries().enumerate() {
+            for (name, get) in &contenders {
+                if !get.answers(&key, &value) {
+                    return Err(format!("{name}: not the value of {key}, entry {index}").into());
                 }
             }
         }

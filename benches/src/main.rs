@@ -13,6 +13,7 @@ mod events;
 #[allow(unsafe_code, reason = "C is called: the library under test, and most peers")]
 mod ffi;
 mod instructions;
+mod keysets;
 mod loaded;
 mod lookup;
 mod machine;

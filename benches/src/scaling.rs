@@ -103,8 +103,8 @@ impl Scene {
     /// whole text.
     fn written(&self) -> String {
         match self.dataset {
-            Dataset::Router => self.dataset.key(0),
-            Dataset::Large { .. } => "writer.state.counter".to_owned(),
+            Dataset::Router | Dataset::Small(_) => self.dataset.key(0),
+            Dataset::Large { .. } | Dataset::Sized { .. } => "writer.state.counter".to_owned(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::AtomicU32;
 
 use super::library::SnapshotGetMany;
-use super::{GetFunction, Keys, Reads, Shared, Snapshot};
+use super::{GetFunction, Reads, Shared, Snapshot};
 use crate::Result;
 
 /// Pointers to keys, one after the other.
@@ -12,6 +12,7 @@ type List = *const *const c_char;
 
 unsafe extern "C" {
     fn bench_latency(get: GetFunction, context: *mut c_void, keys: List, count: usize) -> f64;
+    fn bench_missing_latency(get: GetFunction, context: *mut c_void, keys: List, count: usize) -> f64;
     fn bench_throughput(
         get: GetFunction,
         context: *mut c_void,
@@ -60,6 +61,8 @@ pub enum Mode {
     Throughput,
     /// The same with missing keys.
     Misses,
+    /// Keys that are not there, and every read waits for the answer before.
+    MissLatency,
 }
 
 /// Times one read after the other: nanoseconds per read.
@@ -73,14 +76,16 @@ pub fn time(mode: Mode, reads: Reads<'_>) -> Result<f64> {
         Mode::Throughput => unsafe { bench_throughput(get, context, keys, count, 0) },
         // SAFETY: F2 and F3.
         Mode::Misses => unsafe { bench_throughput(get, context, keys, count, 1) },
+        // SAFETY: F2 and F3.
+        Mode::MissLatency => unsafe { bench_missing_latency(get, context, keys, count) },
     })
 }
 
-/// Times independent batches of 16 keys: nanoseconds per key.
-pub fn batches(snapshot: &Snapshot<'_>, keys: &Keys) -> Result<f64> {
+/// Times independent batches of 16 keys: nanoseconds per key. The contender in `reads` is not called.
+pub fn batches(snapshot: &Snapshot<'_>, reads: Reads<'_>) -> Result<f64> {
     let (many, handle) = snapshot.many();
     // SAFETY: F1 and F3.
-    answered(unsafe { bench_batches(many, handle, keys.list().as_ptr(), keys.list().len()) })
+    answered(unsafe { bench_batches(many, handle, reads.keys.as_ptr(), reads.keys.len()) })
 }
 
 /// The work of a thread until it is stopped.

@@ -219,6 +219,25 @@ impl Snapshot<'_> {
         Shared(self.get().over(keys))
     }
 
+    /// Reports whether `cms_snapshot_get_many` of all these keys finds these values.
+    pub fn finds(&self, keys: &Keys, values: &[String]) -> bool {
+        let (get_many, handle) = self.many();
+        let nothing = || Bytes { data: std::ptr::null(), len: 0 };
+        let mut found: Vec<Bytes> = values.iter().map(|_| nothing()).collect();
+        let count = keys.list().len().min(found.len());
+        // SAFETY: F1 and F3; there is room for so many values.
+        let status = unsafe { get_many(handle, keys.list().as_ptr(), count, found.as_mut_ptr()) };
+        let same = |(found, value): (&Bytes, &String)| {
+            if found.data.is_null() {
+                return false;
+            }
+            // SAFETY: the library says that there are so many bytes, as long as the snapshot is open.
+            let bytes = unsafe { std::slice::from_raw_parts(found.data.cast::<u8>(), found.len) };
+            bytes == value.as_bytes()
+        };
+        status == 0 && count == values.len() && found.iter().zip(values).all(same)
+    }
+
     /// `cms_snapshot_get_many` and its first argument.
     pub(super) fn many(&self) -> (SnapshotGetMany, *const c_void) {
         (self.store.functions.cms_snapshot_get_many, self.call.handle)
@@ -255,6 +274,13 @@ impl Prepared<'_> {
     /// The contender `cms_key_get`, which takes a prepared key instead of a string, and all its keys.
     pub fn reads(&self) -> Reads<'_> {
         Reads { get: Get::new(bench_key_get, &raw const self.call), keys: &self.order }
+    }
+
+    /// Reports whether the `index`th key has this value.
+    pub fn answers(&self, index: usize, value: &str) -> bool {
+        let get = Get::new(bench_key_get, &raw const self.call);
+        // SAFETY: F3: `cms_key_get` is given a prepared key.
+        unsafe { get.answers_at(self.handles[index].cast_const().cast(), value) }
     }
 }
 

@@ -68,9 +68,19 @@ impl<'a> Get<'a> {
     /// Reports whether `key` has this value.
     pub fn answers(self, key: &str, value: &str) -> bool {
         let Ok(key) = CString::new(key) else { return false };
+        // SAFETY: F3: the string lives through the call.
+        unsafe { self.answers_at(key.as_ptr(), value) }
+    }
+
+    /// Reports whether what is at `key` has this value.
+    ///
+    /// # Safety
+    ///
+    /// F3.
+    unsafe fn answers_at(self, key: *const c_char, value: &str) -> bool {
         let mut scratch: [c_char; SCRATCH] = [0; SCRATCH];
         // SAFETY: F2 and F4.
-        let found = unsafe { (self.function)(self.context, key.as_ptr(), scratch.as_mut_ptr()) };
+        let found = unsafe { (self.function)(self.context, key, scratch.as_mut_ptr()) };
         if found.is_null() {
             return false;
         }
@@ -87,6 +97,15 @@ pub struct Reads<'a> {
     get: Get<'a>,
     /// The keys.
     keys: &'a [*const c_char],
+}
+
+impl Reads<'_> {
+    /// The `number`th `size` keys, counting around.
+    pub fn sample(self, number: usize, size: usize) -> Self {
+        let samples = (self.keys.len() / size).max(1);
+        let start = number % samples * size;
+        Self { get: self.get, keys: &self.keys[start..self.keys.len().min(start + size)] }
+    }
 }
 
 /// Reads that any number of threads may do at the same time.
